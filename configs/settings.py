@@ -1,0 +1,53 @@
+"""What the environment decides: addresses, secrets, folders. Built once in a process's main and passed
+down.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every `TONEBRIDGE_*` variable. Durations are in the unit that the name ends in."""
+
+    model_config = SettingsConfigDict(env_prefix="TONEBRIDGE_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(None, description="libpq URL of Postgres; the local one when unset")
+    redis_url: str | None = Field(
+        None, description="URL of a Redis-protocol server; the local one when unset"
+    )
+    inference_urls: tuple[str, ...] = Field(
+        ("http://127.0.0.1:3000",), description="replicas of the BentoML service, JSON list"
+    )
+    gateway_url: str = "http://127.0.0.1:8080"
+    mlflow_uri: str | None = Field(
+        None, description="MLflow tracking URI; database `mlflow` on the same Postgres when unset"
+    )
+
+    receipt_secret: SecretStr = Field(
+        SecretStr("local-receipt-secret-change-me"), description="signs receipts"
+    )
+    service_token: SecretStr = Field(
+        SecretStr("local-service-token-change-me"), description="what the gateway shows the BentoML service"
+    )
+    bootstrap_api_key: SecretStr | None = Field(
+        None, description="the first API key, tb_<id>_<secret>; made and printed once when unset"
+    )
+
+    state: Path = Field(Path(".tonebridge"), description="data of the local servers, runs, model store")
+    artifacts: Path = Path("artifacts")
+    base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
+
+    gateway_port: int = 8080
+    inference_port: int = 3000
+    prefect_port: int = 4200
+    mlflow_port: int = 5000
+    models_in_memory: int = Field(
+        3, ge=1, description="versions that a service holds at once; the least recently used leaves"
+    )
+
+    @property
+    def model_store(self) -> Path:
+        """BentoML's home: released versions lie there as immutable models `tonebridge:<version>`."""
+        return self.state / "bentoml"

@@ -1,0 +1,198 @@
+"""Answers: narrow rows, written by COPY in batches at most a second late, in daily partitions.
+
+A kill -9 of the gateway loses the answers of its last batch, never an output or feedback. When Postgres is
+gone the batch waits in memory up to a bound; past it `add` refuses, and the gateway answers 503 rather than
+serve what it cannot account for.
+"""
+
+import asyncio
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """One reply to one person."""
+
+    id: uuid.UUID
+    output_id: uuid.UUID
+    organisation_id: uuid.UUID
+    key_id: str
+    external_id: str
+    user_id: uuid.UUID
+    experiment_id: uuid.UUID | None
+    variant: str
+    epoch: int
+    cache: str
+    fell_back: bool
+    total_ms: float
+
+
+class FullError(RuntimeError):
+    """So many answers wait for Postgres that no more may be given."""
+
+
+def _floor(day: date) -> uuid.UUID:
+    """The smallest UUIDv7 of a day: its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7)."""
+    moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+async def ensure_partitions(url: str, today: date, days: int = 3) -> None:
+    """Create the daily partitions of today and the next days, as the tables' owner: on a connection of its
+    own.
+    """
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2) as connection:
+        for day in (today + timedelta(days=n) for n in range(days)):
+            name = f"answers_{day:%Y%m%d}"
+            lower, upper = _floor(day), _floor(day + timedelta(days=1))
+            # Gateways start together: whoever comes second finds the table there, or the race's error.
+            try:
+                await connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF answers"
+                    f" FOR VALUES FROM ('{lower}') TO ('{upper}')"
+                )
+            except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+                continue
+
+
+async def drop_partitions_before(url: str, day: date) -> list[str]:
+    """Retention: drop whole partitions older than a day; the names dropped."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        cursor = await connection.execute(
+            "SELECT relid::regclass::text FROM pg_partition_tree('answers') WHERE isleaf ORDER BY 1"
+        )
+        old = [name for (name,) in await cursor.fetchall() if name < f"answers_{day:%Y%m%d}"]
+        for name in old:
+            await connection.execute(f"DROP TABLE {name}")
+    return old
+
+
+class AnswerWriter:
+    """Collects answers and writes them, with their users and exposures, every `interval_s`."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool, url: str, bound: int = 50_000, interval_s: float = 0.5
+    ) -> None:
+        self._pool, self._url = pool, url
+        self._bound, self._interval_s = bound, interval_s
+        self._waiting: list[NewAnswer] = []
+        self._partitions_until = date.min
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Answers given and not yet stored."""
+        return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next `add` would be refused."""
+        return len(self._waiting) >= self._bound
+
+    def add(self, answer: NewAnswer) -> None:
+        """Take an answer for the next batch; FullError past the bound."""
+        if self.is_full:
+            raise FullError(f"{self._bound} answers wait for Postgres")
+        self._waiting.append(answer)
+
+    def start(self) -> None:
+        """Begin to write in the background."""
+        self._task = asyncio.create_task(self._run(), name="answers")
+
+    async def stop(self) -> None:
+        """Write what waits and end; what Postgres does not take within 5 s is lost and logged."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            async with asyncio.timeout(5):
+                await self.flush()
+        except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+            log.error("answers lost at stop: %d (%s)", len(self._waiting), error)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                await self.flush()
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                log.warning("answers wait for Postgres: %d (%s)", len(self._waiting), error)
+
+    async def flush(self) -> None:
+        """Store the waiting answers in one transaction; on failure they wait on."""
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        try:
+            await self._ensure_partitions()
+            async with self._pool.connection() as connection, connection.transaction():
+                await self._write(connection, batch)
+        except BaseException:
+            self._waiting = batch + self._waiting
+            raise
+
+    async def _ensure_partitions(self) -> None:
+        today = datetime.now(UTC).date()
+        if self._partitions_until <= today:
+            await ensure_partitions(self._url, today)
+            self._partitions_until = today + timedelta(days=2)
+
+    async def _write(self, connection: psycopg.AsyncConnection, batch: list[NewAnswer]) -> None:
+        async with connection.cursor() as cursor:
+            users = {a.user_id: a for a in batch}
+            await cursor.execute(
+                "INSERT INTO users (id, organisation_id, key_id, external_id)"
+                " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
+                " ON CONFLICT DO NOTHING",
+                (
+                    list(users),
+                    [a.organisation_id for a in users.values()],
+                    [a.key_id for a in users.values()],
+                    [a.external_id for a in users.values()],
+                ),
+            )
+            exposed = [a for a in batch if a.experiment_id is not None]
+            if exposed:
+                await cursor.execute(
+                    "INSERT INTO exposures"
+                    " (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
+                    " SELECT e, u, v, p, o, a, uuid_extract_timestamp(a)"
+                    " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::uuid[], %s::uuid[])"
+                    " AS t(e, u, v, p, o, a) ORDER BY a ON CONFLICT DO NOTHING",
+                    (
+                        [a.experiment_id for a in exposed],
+                        [a.user_id for a in exposed],
+                        [a.variant for a in exposed],
+                        [a.epoch for a in exposed],
+                        [a.organisation_id for a in exposed],
+                        [a.id for a in exposed],
+                    ),
+                )
+            async with cursor.copy(
+                "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
+                " fell_back, total_ms) FROM STDIN"
+            ) as copy:
+                for a in batch:
+                    await copy.write_row(
+                        (
+                            a.id,
+                            a.output_id,
+                            a.organisation_id,
+                            a.user_id,
+                            a.experiment_id,
+                            a.variant,
+                            a.epoch,
+                            a.cache,
+                            a.fell_back,
+                            a.total_ms,
+                        )
+                    )

@@ -1,0 +1,77 @@
+"""Connections to Postgres, its migrations, and the tenant that a transaction speaks for.
+
+`python -m data.database migrate` brings `TONEBRIDGE_DATABASE_URL` to the newest schema.
+"""
+
+import sys
+import uuid
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Engine, create_engine
+
+from configs.settings import Settings
+from data.tables import ONLINE_ROLE
+
+
+def sqlalchemy_url(url: str) -> str:
+    """A libpq URL such as `postgresql://user@host/db` with SQLAlchemy's name for psycopg 3."""
+    scheme, rest = url.split("://", 1)
+    if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise ValueError(
+            f"TONEBRIDGE_DATABASE_URL starts with {scheme}://; use postgresql://user:password@host/database"
+        )
+    return f"postgresql+psycopg://{rest}"
+
+
+def engine(url: str) -> Engine:
+    """A synchronous engine for cold queries: pipelines, reports, administration."""
+    return create_engine(sqlalchemy_url(url), pool_pre_ping=True)
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the schema to a revision; safe to call from several processes at once."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    command.upgrade(config, revision)
+
+
+async def _become_online(connection: AsyncConnection) -> None:
+    await connection.execute(f"SET ROLE {ONLINE_ROLE}")
+
+
+def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncConnectionPool:
+    """The gateway's connections, in autocommit. They see no tenant's rows until `speak_for` names the tenant.
+
+    Open it with `await pool.open(wait=False)`: the process starts and heals whether Postgres is there or not.
+    """
+    return AsyncConnectionPool(
+        url,
+        min_size=2,
+        max_size=max_size,
+        timeout=timeout_s,
+        max_lifetime=3600,
+        reconnect_timeout=3600,
+        open=False,
+        configure=_become_online,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "connect_timeout": 2, "options": "-c statement_timeout=5000"},
+    )
+
+
+async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> None:
+    """Let the current transaction see one tenant's rows."""
+    await connection.execute(
+        "SELECT set_config('tonebridge.organisation', %s, true)", (str(organisation_id),)
+    )
+
+
+if __name__ == "__main__":
+    url = Settings().database_url
+    if sys.argv[1:] != ["migrate"] or url is None:
+        raise SystemExit("usage: TONEBRIDGE_DATABASE_URL=postgresql://... python -m data.database migrate")
+    migrate(url)

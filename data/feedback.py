@@ -1,0 +1,124 @@
+"""Feedback: what a person thought of an output, by receipt.
+
+One vote a person, output and kind; the later one stands.
+"""
+
+import uuid
+from typing import Annotated, Literal
+
+from psycopg import AsyncConnection
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from data.database import speak_for
+from data.receipts import Receipt
+from data.tables import new_id
+
+Words = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000, pattern=r"^[^\x00]*$")
+]
+
+
+class _Vote(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    receipt: Annotated[str, Field(max_length=1000, description="as it came with the answer")]
+
+
+class Thumb(_Vote):
+    """Up or down."""
+
+    kind: Literal["thumb"]
+    up: Annotated[bool, Field(strict=True)]
+
+
+class Rating(_Vote):
+    """One to five stars."""
+
+    kind: Literal["rating"]
+    stars: Annotated[int, Field(ge=1, le=5, strict=True)]
+
+
+class Edit(_Vote):
+    """The rewrite as the person would have written it."""
+
+    kind: Literal["edit"]
+    text: Words
+
+
+class Choice(_Vote):
+    """Which of two outputs is better; the receipt is the comparison's."""
+
+    kind: Literal["comparison"]
+    preferred: Literal["first", "second", "neither"]
+
+
+class Comment(_Vote):
+    """Anything else."""
+
+    kind: Literal["comment"]
+    text: Words
+
+
+Vote = Annotated[Thumb | Rating | Edit | Choice | Comment, Field(discriminator="kind")]
+
+
+class WrongReceiptError(ValueError):
+    """A genuine receipt that this vote cannot be cast with."""
+
+
+async def record(connection: AsyncConnection, receipt: Receipt, vote: Vote) -> uuid.UUID:
+    """Store a vote in a transaction of its own; the row's id, which a repeated vote keeps.
+
+    Raises WrongReceiptError for a comparison without a comparison's receipt, and the reverse.
+    """
+    if (receipt.comparison_id is not None) != isinstance(vote, Choice):
+        needed = (
+            "the receipt of a comparison" if isinstance(vote, Choice) else "the receipt of a single answer"
+        )
+        raise WrongReceiptError(f"a vote of kind {vote.kind} needs {needed}")
+    async with connection.transaction():
+        await speak_for(connection, receipt.organisation_id)
+        preferred = await _preferred(connection, receipt, vote) if isinstance(vote, Choice) else None
+        await connection.execute(
+            "INSERT INTO users (id, organisation_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (receipt.user_id, receipt.organisation_id),
+        )
+        cursor = await connection.execute(
+            "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, rating, text,"
+            " comparison_id, preferred_output_id, experiment_id, variant, epoch)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (output_id, user_id, kind) DO UPDATE SET thumb_up = excluded.thumb_up,"
+            " rating = excluded.rating, text = excluded.text,"
+            " preferred_output_id = excluded.preferred_output_id,"
+            " updated_at = now(), transaction = pg_current_xact_id() RETURNING id",
+            (
+                new_id(),
+                receipt.organisation_id,
+                receipt.user_id,
+                receipt.output_id,
+                vote.kind,
+                vote.up if isinstance(vote, Thumb) else None,
+                vote.stars if isinstance(vote, Rating) else None,
+                vote.text if isinstance(vote, Edit | Comment) else None,
+                receipt.comparison_id,
+                preferred,
+                receipt.experiment_id,
+                receipt.variant,
+                receipt.epoch,
+            ),
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return uuid.UUID(str(row[0]))
+
+
+async def _preferred(connection: AsyncConnection, receipt: Receipt, vote: Choice) -> uuid.UUID | None:
+    cursor = await connection.execute(
+        "SELECT first_output_id, second_output_id FROM comparisons WHERE id = %s AND organisation_id = %s",
+        (receipt.comparison_id, receipt.organisation_id),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise WrongReceiptError("the comparison of this receipt is no longer stored")
+    outputs: dict[str, uuid.UUID | None] = {"first": row[0], "second": row[1], "neither": None}
+    return outputs[vote.preferred]

@@ -1,0 +1,97 @@
+"""Receipts: the opaque signed token on every answer, and all that feedback needs.
+
+Keyed blake2b (RFC 7693) is the cheapest honest signature for a token that only we issue and only we read: it
+takes microseconds where a JWT takes tens. The content is readable by whoever decodes it; it holds ids, no
+text.
+"""
+
+import base64
+import binascii
+import hmac
+import struct
+import time
+import uuid
+from dataclasses import dataclass
+from hashlib import blake2b
+
+_FORMAT = 1
+_MAC_BYTES = 16
+_HEAD = struct.Struct(">B16s16s16s16s16sII")  # format, five ids, epoch, issued at
+_NONE = bytes(16)
+
+
+class ForgedReceiptError(ValueError):
+    """The token was not signed by us, or was changed since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was served to whom: an output, or a comparison of two (then `output_id` is the first)."""
+
+    output_id: uuid.UUID
+    organisation_id: uuid.UUID
+    user_id: uuid.UUID
+    experiment_id: uuid.UUID | None
+    comparison_id: uuid.UUID | None
+    variant: str
+    version: str
+    epoch: int
+    issued_at: int
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the answer was given."""
+        return time.time() - self.issued_at
+
+
+def sign(receipt: Receipt, secret: bytes) -> str:
+    """The token of a receipt, URL-safe; `secret` has 1 to 64 bytes."""
+    experiment, comparison = receipt.experiment_id, receipt.comparison_id
+    variant, version = receipt.variant.encode(), receipt.version.encode()
+    body = b"".join(
+        (
+            _HEAD.pack(
+                _FORMAT,
+                receipt.output_id.bytes,
+                receipt.organisation_id.bytes,
+                receipt.user_id.bytes,
+                experiment.bytes if experiment else _NONE,
+                comparison.bytes if comparison else _NONE,
+                receipt.epoch,
+                receipt.issued_at,
+            ),
+            bytes((len(variant),)),
+            variant,
+            bytes((len(version),)),
+            version,
+        )
+    )
+    mac = blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()
+    return base64.urlsafe_b64encode(mac + body).rstrip(b"=").decode()
+
+
+def read(token: str, secret: bytes) -> Receipt:
+    """The receipt in a token; ForgedReceiptError when its signature does not fit."""
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ForgedReceiptError("not a receipt") from error
+    mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+    if not hmac.compare_digest(mac, blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()):
+        raise ForgedReceiptError("the receipt's signature does not fit")
+    form, output, organisation, user, experiment, comparison, epoch, issued_at = _HEAD.unpack_from(body)
+    if form != _FORMAT:
+        raise ForgedReceiptError(f"receipt format {form} is unknown here")
+    names = body[_HEAD.size :]
+    variant_end = 1 + names[0]
+    return Receipt(
+        output_id=uuid.UUID(bytes=output),
+        organisation_id=uuid.UUID(bytes=organisation),
+        user_id=uuid.UUID(bytes=user),
+        experiment_id=uuid.UUID(bytes=experiment) if experiment != _NONE else None,
+        comparison_id=uuid.UUID(bytes=comparison) if comparison != _NONE else None,
+        variant=names[1:variant_end].decode(),
+        version=names[variant_end + 1 :].decode(),
+        epoch=epoch,
+        issued_at=issued_at,
+    )

@@ -1,0 +1,86 @@
+"""The vocabulary: the few words that tables, API, code, tests and pages share."""
+
+import json
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TransformType(StrEnum):
+    """What a rewrite is for."""
+
+    SOFTEN = "soften"
+    CLARIFY = "clarify"
+    STRUCTURE = "structure"
+    SUMMARIZE = "summarize"
+    TERMINOLOGY = "terminology"
+    REQUIREMENTS = "requirements"
+    BACKGROUND = "background"
+
+
+Intensity = Annotated[
+    int, Field(ge=0, le=3, strict=True, description="0 barely touches the message, 3 is strongest")
+]
+
+Engine = Literal["ctranslate2", "transformers"]
+
+
+class Spec(BaseModel):
+    """All that decides an output: two equal specs give the same text for the same message and seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    prompt: Literal["frame-1"] = "frame-1"
+    engine: Engine = "ctranslate2"
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    top_k: Annotated[int, Field(ge=1, le=200)] = 40
+    max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
+
+    @property
+    def digest(self) -> str:
+        """The spec's name: blake2b-128 of its canonical JSON, in hex."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+class FeedbackKind(StrEnum):
+    """The five ways in which a person says what a rewrite is worth."""
+
+    THUMB = "thumb"
+    RATING = "rating"
+    EDIT = "edit"
+    COMPARISON = "comparison"
+    COMMENT = "comment"
+
+
+Split = Literal["train", "validation"]
+
+
+class Demonstration(BaseModel):
+    """A message and a rewrite worth imitating: from the seed, or by a person who edited an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    transform_type: TransformType
+    intensity: Intensity
+    rewrite: str
+    split: Split = "train"
+
+
+class PreferencePair(BaseModel):
+    """Two rewrites of a message of which people chose one, each with the version that wrote it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    transform_type: TransformType
+    intensity: Intensity
+    chosen: str
+    rejected: str
+    chosen_version: str
+    rejected_version: str
+    split: Split = "train"

@@ -1,0 +1,359 @@
+"""All tables. SQLAlchemy owns them, their migrations and every cold query; hot writes use psycopg beneath it.
+
+Primary keys are UUIDv7 (RFC 9562), made in the process, so that they sort by time and a row can be named
+before it is stored.
+Row-level security (migration 0002) stands behind the queries on a tenant's rows.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+import uuid_utils.compat
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+
+def new_id() -> uuid.UUID:
+    """A time-ordered UUIDv7."""
+    return uuid_utils.compat.uuid7()
+
+
+class Xid8(UserDefinedType[int]):
+    """Postgres's 64-bit transaction id: orders rows by transaction where a timestamp cannot."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """The type's name in SQL."""
+        return "xid8"
+
+
+Id = Annotated[uuid.UUID, mapped_column(primary_key=True, default=new_id)]
+Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+Names = Annotated[list[str], mapped_column(JSONB)]
+LongText = Annotated[str, mapped_column(Text)]
+
+
+ONLINE_ROLE = "tonebridge_online"  # what the gateway may do in the database; see migration 0002
+
+
+class Base(DeclarativeBase):
+    """Names constraints by rule, so that migrations can drop them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Organisation(Base):
+    """A tenant."""
+
+    __tablename__ = "organisations"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    trains_across: Mapped[bool] = mapped_column(
+        server_default="false", comment="its rows may train other tenants' models"
+    )
+    created_at: Mapped[Created]
+
+
+class User(Base):
+    """A person: a JWT's subject, or an id that an API key asserts, scoped to that key."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    external_id: Mapped[str | None] = mapped_column(String(200))
+    consents_to_training: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Created]
+
+
+class ApiKey(Base):
+    """An API key: its id is public and looks it up, its secret is stored as SHA-256 only."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20), server_default="member")
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Created]
+    revoked_at: Mapped[Moment | None]
+
+
+class StoredSpec(Base):
+    """A spec by its digest: all that decides an output."""
+
+    __tablename__ = "specs"
+
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    spec: Mapped[Json]
+    created_at: Mapped[Created]
+
+
+class Output(Base):
+    """One generated text, immutable, stored once, before anybody is answered with it."""
+
+    __tablename__ = "outputs"
+    __table_args__ = (CheckConstraint("intensity BETWEEN 0 AND 3", name="intensity"),)
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    message: Mapped[LongText]
+    transform_type: Mapped[str] = mapped_column(String(20))
+    intensity: Mapped[int] = mapped_column(SmallInteger)
+    text: Mapped[LongText]
+    facts_missing: Mapped[Names]
+    spec_digest: Mapped[str] = mapped_column(String(32))
+    version: Mapped[str] = mapped_column(String(63), index=True)
+    seed: Mapped[int | None]
+    upstream_ms: Mapped[float]
+    created_at: Mapped[Created]
+
+
+class Answer(Base):
+    """One reply to one person: ids only. Partitioned by day, on the time in the id; see `data.answers`."""
+
+    __tablename__ = "answers"
+    __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
+
+    id: Mapped[Id]
+    output_id: Mapped[uuid.UUID]
+    organisation_id: Mapped[uuid.UUID]
+    user_id: Mapped[uuid.UUID]
+    experiment_id: Mapped[uuid.UUID | None]
+    variant: Mapped[str] = mapped_column(String(63))
+    epoch: Mapped[int]
+    cache: Mapped[str] = mapped_column(String(4))
+    fell_back: Mapped[bool]
+    total_ms: Mapped[float]
+
+
+class Comparison(Base):
+    """Two outputs for one message, shown in random order; never counted in A/B metrics."""
+
+    __tablename__ = "comparisons"
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    user_id: Mapped[uuid.UUID]
+    policy: Mapped[str] = mapped_column(String(40), comment="two_samples, or champion_against_challenger")
+    first_output_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("outputs.id"), comment="shown in first place"
+    )
+    second_output_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("outputs.id"))
+    created_at: Mapped[Created]
+
+
+class Feedback(Base):
+    """What a person thought of an output: one row a person, output and kind; the later vote stands."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        UniqueConstraint("output_id", "user_id", "kind"),
+        CheckConstraint("kind IN ('thumb', 'rating', 'edit', 'comparison', 'comment')", name="kind"),
+        CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
+        CheckConstraint(
+            "(kind = 'thumb') = (thumb_up IS NOT NULL) AND (kind = 'rating') = (rating IS NOT NULL)"
+            " AND (kind IN ('edit', 'comment')) = (text IS NOT NULL)"
+            " AND (kind = 'comparison') = (comparison_id IS NOT NULL)",
+            name="value",
+        ),
+        Index("ix_feedback_transaction", "transaction"),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    user_id: Mapped[uuid.UUID]
+    output_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("outputs.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    thumb_up: Mapped[bool | None]
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    text: Mapped[str | None] = mapped_column(Text, comment="the corrected rewrite, or the comment")
+    comparison_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("comparisons.id"))
+    preferred_output_id: Mapped[uuid.UUID | None] = mapped_column(
+        comment="NULL in a comparison: both are bad"
+    )
+    experiment_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    variant: Mapped[str | None] = mapped_column(String(63))
+    epoch: Mapped[int | None]
+    created_at: Mapped[Created]
+    updated_at: Mapped[Created]
+    transaction: Mapped[int] = mapped_column(
+        Xid8, server_default=func.pg_current_xact_id(), comment="of the last vote: orders rows by commit"
+    )
+
+
+class Experiment(Base):
+    """A comparison of variants between users, with a plan that is frozen when it starts."""
+
+    __tablename__ = "experiments"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped')", name="status"
+        ),
+    )
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(comment="NULL: everybody")
+    name: Mapped[str] = mapped_column(String(200))
+    hypothesis: Mapped[LongText]
+    plan: Mapped[Json] = mapped_column(
+        comment="primary metric, guardrails, margins, minimum run: frozen at start"
+    )
+    salt: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(20), server_default="draft")
+    created_at: Mapped[Created]
+    started_at: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+
+
+class Variant(Base):
+    """An arm of an experiment; it names a spec."""
+
+    __tablename__ = "variants"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    spec_digest: Mapped[str] = mapped_column(ForeignKey("specs.digest"))
+    is_baseline: Mapped[bool]
+
+
+class Epoch(Base):
+    """A span in which the routing (specs, experiment, weights) does not change; gateways acknowledge it."""
+
+    __tablename__ = "epochs"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    experiment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("experiments.id"))
+    routing: Mapped[Json]
+    reason: Mapped[LongText]
+    started_at: Mapped[Created]
+
+
+class Gateway(Base):
+    """A live gateway process and the newest epoch that it has put into force."""
+
+    __tablename__ = "gateways"
+
+    id: Mapped[Id]
+    epoch: Mapped[int]
+    seen_at: Mapped[Created]
+
+
+class Exposure(Base):
+    """A user's first answer from a variant in an epoch, cache hits included."""
+
+    __tablename__ = "exposures"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    variant: Mapped[str] = mapped_column(String(63), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[uuid.UUID]
+    answer_id: Mapped[uuid.UUID]
+    exposed_at: Mapped[Moment]
+
+
+class Decision(Base):
+    """A command on an experiment (start, ramp, pause, ship, roll back), carried out by the experiment
+    flow.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("idempotency_key"),)
+
+    id: Mapped[Id]
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"))
+    action: Mapped[str] = mapped_column(String(20))
+    parameters: Mapped[Json]
+    reason: Mapped[LongText]
+    requested_by: Mapped[str] = mapped_column(String(200))
+    idempotency_key: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[Created]
+    claimed_at: Mapped[Moment | None]
+    done_at: Mapped[Moment | None]
+    outcome: Mapped[str | None] = mapped_column(Text)
+
+
+class Snapshot(Base):
+    """A data set made from feedback: immutable until someone in it asks to be forgotten."""
+
+    __tablename__ = "snapshots"
+
+    digest: Mapped[str] = mapped_column(String(32), primary_key=True)
+    path: Mapped[str] = mapped_column(Text)
+    counts: Mapped[Json]
+    high_water: Mapped[int] = mapped_column(Xid8, comment="every row of an older transaction is in it")
+    trained_at: Mapped[Moment | None] = mapped_column(comment="when a training run on it succeeded")
+    created_at: Mapped[Created]
+
+
+class Version(Base):
+    """A model in the registry, as the loop sees it: the gate's verdict and its figures beside the name."""
+
+    __tablename__ = "versions"
+
+    name: Mapped[str] = mapped_column(
+        String(63), primary_key=True, comment="v<number in the MLflow registry>"
+    )
+    parent: Mapped[str | None] = mapped_column(ForeignKey("versions.name"))
+    run_id: Mapped[str] = mapped_column(String(64), comment="of MLflow")
+    method: Mapped[str] = mapped_column(String(20), comment="base, sft or dpo")
+    metrics: Mapped[Json]
+    accepted: Mapped[bool]
+    reasons: Mapped[Names]
+    created_at: Mapped[Created]
+
+
+class Release(Base):
+    """A version going live as champion, with what it replaced: rolling back is releasing the former one."""
+
+    __tablename__ = "releases"
+
+    id: Mapped[Id]
+    version: Mapped[str] = mapped_column(ForeignKey("versions.name"))
+    replaced: Mapped[str | None] = mapped_column(ForeignKey("versions.name"))
+    spec_digest: Mapped[str] = mapped_column(ForeignKey("specs.digest"))
+    epoch: Mapped[int] = mapped_column(ForeignKey("epochs.number"))
+    reason: Mapped[LongText]
+    created_at: Mapped[Created]
+
+
+class Lineage(Base):
+    """An edge of the graph row -> snapshot -> run -> version -> release."""
+
+    __tablename__ = "lineage"
+
+    source: Mapped[str] = mapped_column(
+        String(120), primary_key=True, comment="kind:id, such as snapshot:<digest>"
+    )
+    target: Mapped[str] = mapped_column(String(120), primary_key=True)
+    created_at: Mapped[Created]

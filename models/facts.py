@@ -1,0 +1,71 @@
+"""What a rewrite must not lose: numbers, dates, times, URLs, addresses, ticket ids, versions and names.
+
+Pure and light (standard library only), because the inference service checks every output with it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"  # "sun" and "wed" are words too
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?"
+    "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+
+# Order matters: a longer kind claims its characters before a shorter one can see them.
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("url", re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")),
+    ("email", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
+    ("ticket", re.compile(r"\b[A-Z][A-Z0-9]+-\d+\b|(?<!\w)#\d+\b")),
+    ("version", re.compile(r"\bv\d+(?:\.\d+)*\b|\b\d+\.\d+\.\d+(?:\.\d+)?\b")),
+    ("time", re.compile(r"\b\d{1,2}:\d{2}(?:\s?[ap]m)?\b|\b\d{1,2}\s?[ap]m\b", re.IGNORECASE)),
+    (
+        "date",
+        re.compile(
+            rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:{_MONTHS})\.?\s\d{{1,2}}\b|\b\d{{1,2}}\s(?:{_MONTHS})\b", re.I
+        ),
+    ),
+    (
+        "number",
+        re.compile(r"(?<![\w.])[$€£¥]?\d[\d,]*(?:\.\d+)?\s?(?:%|(?:k|m|bn|ms|s|h|gb|mb|tb)\b)?", re.I),
+    ),
+    ("weekday", re.compile(rf"\b(?:{_WEEKDAYS})\b", re.I)),
+)
+_NAME = re.compile(r"(?<=[a-z,;:)] )[A-Z][a-z]+(?:[A-Z][a-z]+)*\b")
+_NOT_NAMES = frozenset(
+    "I I'm I'll I've I'd Please Thanks Thank Hi Hello Hey Also And But So The We You It This That".split()
+)
+
+
+def normalise(text: str) -> str:
+    """Fold what may differ without a fact changing: width, case, digit grouping, spaces before a unit."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = re.sub(r"(?<=\d),(?=\d{3})", "", folded)
+    folded = re.sub(r"(?<=\d)\s+(?=(?:%|[ap]m\b|k\b|ms\b|s\b|h\b|gb\b|mb\b|tb\b))", "", folded)
+    return re.sub(r"\s+", " ", folded)
+
+
+def extract(text: str) -> list[tuple[str, str]]:
+    """Facts of a message as (kind, text as written), in order of kind, each once."""
+    found: list[tuple[str, str]] = []
+    rest = text
+    for kind, pattern in _KINDS:
+        for match in pattern.findall(rest):
+            found.append((kind, match.strip().rstrip(",")))
+        rest = pattern.sub(lambda m: "\0" * len(m.group()), rest)
+    found += [("name", name) for name in _NAME.findall(rest) if name not in _NOT_NAMES]
+    return list(dict.fromkeys(found))
+
+
+def is_kept(fact: str, rewrite: str) -> bool:
+    """Whether the rewrite says the fact, as a whole word or number: 4 is not kept by 42."""
+    wanted = normalise(fact).strip()
+    pattern = rf"(?<![\w]){re.escape(wanted)}(?![\w]|[.,]\d)"
+    return re.search(pattern, normalise(rewrite)) is not None
+
+
+def missing(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> list[str]:
+    """Facts of `text`, found or listed in `must_keep`, that `rewrite` does not say."""
+    wanted = dict.fromkeys([*must_keep, *(fact for _, fact in extract(text))])
+    return [fact for fact in wanted if not is_kept(fact, rewrite)]

