@@ -83,7 +83,8 @@ def add_key(session: Session, organisation_id: uuid.UUID, name: str, key: str, r
 def bootstrap(engine: Engine, wanted: str | None, organisation: str = "first") -> str | None:
     """Make sure that there is a first organisation and key; returns the key if it was made now.
 
-    Nobody can read it again: show it once. A wanted key is added when its id is not there yet. ValueError when that id exists with another secret.
+    Nobody can read it again: show it once. A wanted key is added when its id is not there yet. ValueError
+    when that id exists with another secret.
     """
     with Session(engine) as session, session.begin():
         tenant = session.scalar(select(Organisation).where(Organisation.name == organisation))

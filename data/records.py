@@ -84,3 +84,17 @@ class PreferencePair(BaseModel):
     chosen_version: str
     rejected_version: str
     split: Split = "train"
+
+
+class Label(BaseModel):
+    """One rewrite that a person found good or bad: unpaired, as KTO reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    transform_type: TransformType
+    intensity: Intensity
+    rewrite: str
+    good: bool
+    version: str
+    split: Split = "train"

@@ -1,0 +1,280 @@
+"""Snapshots: feedback made into a data set that stages read, immutable and named by its content.
+
+A snapshot is cumulative: it holds everything usable up to its high-water mark. Order is by transaction, not
+by time: a row counts when every transaction as old as its own has ended, so that no late commit is ever
+skipped.
+
+Nothing is in two splits: rows that share a user, a message, an output or nearly the same message are in one
+connected component, and a component goes to one split.
+"""
+
+import json
+import shutil
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import Connection, text
+
+from data.corpus import ngrams
+from data.records import Demonstration, Intensity, Label, PreferencePair, Split, TransformType
+from data.redaction import Redactor
+
+HUMAN = "human"  # the version that wrote what a person wrote
+_VALIDATION_SHARE = 0.1
+_NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
+
+
+class NotEnoughFeedbackError(ValueError):
+    """Too little usable feedback for a snapshot; not a failure, but nothing to train on."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(f"not enough feedback: {found} of {wanted}")
+        self.found, self.wanted = found, wanted
+
+
+class Usable(BaseModel):
+    """One vote with what it is about: consent given, the organisation in scope, the transaction ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    feedback_id: uuid.UUID
+    user_id: uuid.UUID
+    kind: str
+    thumb_up: bool | None
+    rating: int | None
+    edit: str | None
+    output_id: uuid.UUID
+    message: str
+    transform_type: TransformType
+    intensity: Intensity
+    output: str
+    version: str
+    other_id: uuid.UUID | None
+    other: str | None
+    other_version: str | None
+    first_is_preferred: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A snapshot on disk."""
+
+    digest: str
+    folder: Path
+    counts: dict[str, int]
+    high_water: int
+
+
+# What a stage can learn from; a comparison that chose neither and a comment teach nothing yet.
+_USABLE = """
+    FROM feedback f
+    JOIN users u ON u.id = f.user_id AND u.consents_to_training
+    JOIN organisations g ON g.id = f.organisation_id AND (g.id = :organisation OR g.trains_across)
+    JOIN outputs o ON o.id = f.output_id
+    LEFT JOIN comparisons c ON c.id = f.comparison_id
+    LEFT JOIN outputs o2 ON o2.id = c.second_output_id
+    WHERE f.transaction < (:high_water)::text::xid8
+      AND (f.kind IN ('thumb', 'rating', 'edit')
+           OR (f.kind = 'comparison' AND f.preferred_output_id IS NOT NULL))
+"""
+_COLUMNS = """
+    f.id AS feedback_id, f.user_id, f.kind, f.thumb_up, f.rating,
+    CASE WHEN f.kind = 'edit' THEN f.text END AS edit,
+    o.id AS output_id, o.message, o.transform_type, o.intensity, o.text AS output, o.version,
+    o2.id AS other_id, o2.text AS other, o2.version AS other_version,
+    f.preferred_output_id = o.id AS first_is_preferred
+"""
+
+
+def high_water(connection: Connection) -> int:
+    """The transaction id below which nothing can appear any more."""
+    return int(connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
+
+
+def count_new(connection: Connection, organisation_id: uuid.UUID, since: int) -> int:
+    """Usable votes cast or changed since an earlier high-water mark."""
+    query = text(f"SELECT count(*) {_USABLE} AND f.transaction >= (:since)::text::xid8")
+    marks = {"organisation": organisation_id, "high_water": high_water(connection), "since": since}
+    return int(connection.execute(query, marks).scalar_one())
+
+
+def fetch(connection: Connection, organisation_id: uuid.UUID, until: int) -> list[Usable]:
+    """All usable votes below a high-water mark, in a fixed order."""
+    query = text(f"SELECT {_COLUMNS} {_USABLE} ORDER BY f.id")
+    rows = connection.execute(query, {"organisation": organisation_id, "high_water": until}).mappings()
+    return [Usable.model_validate(dict(row)) for row in rows]
+
+
+def components(rows: Sequence[Usable]) -> list[int]:
+    """For each row the number of its connected component by user, message, output and near-duplicate
+    message.
+    """
+    shared: dict[Hashable, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        for name in (row.user_id, " ".join(row.message.casefold().split()), row.output_id, row.other_id):
+            if name is not None:
+                shared[name].append(i)
+    edges = [(members[0], other) for members in shared.values() for other in members[1:]]
+    edges += _near_duplicates([row.message for row in rows])
+    if not edges:
+        return list(range(len(rows)))
+    pairs = np.array(edges)
+    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(rows), len(rows)))
+    return [int(label) for label in connected_components(graph, directed=False)[1]]
+
+
+def _near_duplicates(messages: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of rows whose messages share most of their word trigrams, found by an inverted index."""
+    first: dict[str, int] = {}
+    for i, message in enumerate(messages):
+        first.setdefault(message, i)
+    grams = {i: ngrams(message, 3) for message, i in first.items()}
+    holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for i, found in grams.items():
+        for gram in found:
+            holders[gram].append(i)
+    overlap: Counter[tuple[int, int]] = Counter()
+    for members in holders.values():
+        overlap.update((a, b) for n, a in enumerate(members) for b in members[n + 1 :])
+    return [(a, b) for (a, b), n in overlap.items() if n / (len(grams[a]) + len(grams[b]) - n) >= _NEAR]
+
+
+def _splits(labels: Sequence[int], rows: Sequence[Usable]) -> list[Split]:
+    """A split for each row: whole components, chosen by a hash of their first vote, so that they stay when
+    rows come.
+    """
+    chosen: dict[int, Split] = {}
+    for label, row in zip(labels, rows, strict=True):
+        if label not in chosen:
+            place = int.from_bytes(blake2b(row.feedback_id.bytes, digest_size=8).digest()) / 2**64
+            chosen[label] = "validation" if place < _VALIDATION_SHARE else "train"
+    return [chosen[label] for label in labels]
+
+
+def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:
+    """Demonstrations, preference pairs and labels of the votes, redacted and split, by file name.
+
+    An edit is a demonstration, and a pair against what it corrects. A thumb, and a rating other than 3, is a
+    label.
+    """
+    made: dict[str, list[BaseModel]] = {"demonstrations": [], "pairs": [], "labels": []}
+    for row, split in zip(rows, _splits(components(rows), rows), strict=True):
+        redactor = Redactor()
+        about = {
+            "text": redactor.redact(row.message),
+            "transform_type": row.transform_type,
+            "intensity": row.intensity,
+            "split": split,
+        }
+        output = redactor.redact(row.output)
+        if row.kind == "edit" and row.edit is not None:
+            edit = redactor.redact(row.edit)
+            if edit != output:
+                made["demonstrations"].append(Demonstration(**about, rewrite=edit))
+                made["pairs"].append(
+                    PreferencePair(
+                        **about,
+                        chosen=edit,
+                        rejected=output,
+                        chosen_version=HUMAN,
+                        rejected_version=row.version,
+                    )
+                )
+        elif row.kind == "comparison" and row.other is not None and row.other_version is not None:
+            one, two = (output, row.version), (redactor.redact(row.other), row.other_version)
+            chosen, rejected = (one, two) if row.first_is_preferred else (two, one)
+            if chosen[0] != rejected[0]:
+                made["pairs"].append(
+                    PreferencePair(
+                        **about,
+                        chosen=chosen[0],
+                        rejected=rejected[0],
+                        chosen_version=chosen[1],
+                        rejected_version=rejected[1],
+                    )
+                )
+        elif row.kind == "thumb" and row.thumb_up is not None:
+            made["labels"].append(Label(**about, rewrite=output, good=row.thumb_up, version=row.version))
+        elif row.kind == "rating" and row.rating is not None and row.rating != 3:
+            made["labels"].append(Label(**about, rewrite=output, good=row.rating > 3, version=row.version))
+    return made
+
+
+def make(connection: Connection, organisation_id: uuid.UUID, folder: Path, minimum: int = 1) -> Made:
+    """Write the snapshot of all usable feedback into `folder/<digest>`; the same feedback gives the same
+    snapshot.
+
+    Raises NotEnoughFeedbackError below `minimum` votes.
+    """
+    until = high_water(connection)
+    rows = fetch(connection, organisation_id, until)
+    if len(rows) < minimum:
+        raise NotEnoughFeedbackError(len(rows), minimum)
+    made = assemble(rows)
+    files = {f"{name}.jsonl": _jsonl(found) for name, found in made.items()}
+    digest = blake2b("\0".join(files.values()).encode(), digest_size=16).hexdigest()
+    counts = {
+        "votes": len(rows),
+        "people": len({row.user_id for row in rows}),
+        **{name: len(found) for name, found in made.items()},
+        **{
+            f"{name}_validation": sum(json.loads(line)["split"] == "validation" for line in body.splitlines())
+            for name, body in zip(made, files.values(), strict=True)
+        },
+    }
+    target = folder / digest
+    if not target.exists():
+        partial = folder / f"{digest}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, body in files.items():
+            (partial / name).write_text(body, encoding="utf-8")
+        (partial / "README.md").write_text(_card(digest, counts, rows), encoding="utf-8")
+        partial.replace(target)
+    return Made(digest, target, counts, until)
+
+
+def _jsonl(rows: Iterable[BaseModel]) -> str:
+    return "".join(f"{row.model_dump_json()}\n" for row in rows)
+
+
+def _card(digest: str, counts: dict[str, int], rows: Sequence[Usable]) -> str:
+    kinds, versions = Counter(row.kind for row in rows), Counter(row.version for row in rows)
+    types = Counter(row.transform_type.value for row in rows)
+
+    def table(counter: Counter[str]) -> str:
+        return "\n".join(f"| {name} | {count} |" for name, count in sorted(counter.items()))
+
+    return f"""# Snapshot {digest}
+
+Feedback of people on rewrites, made into {counts["demonstrations"]} demonstrations, {counts["pairs"]}
+preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {counts["people"]} people who
+consent to training.
+
+- **Split** by connected components of user, message, output and near-duplicate message (word trigrams, Jaccard
+  from {_NEAR}): {counts["pairs_validation"]} pairs and {counts["demonstrations_validation"]} demonstrations
+  are for validation.
+- **Redacted** by rules: e-mail addresses, phone numbers, cards, IBANs, IP addresses, credentials and secrets.
+  Names of people stay, because a rewrite must keep them: treat the snapshot as personal data.
+- **Immutable** until somebody in it asks to be forgotten.
+
+| vote | count |
+|---|---|
+{table(kinds)}
+
+| transform type | votes |
+|---|---|
+{table(types)}
+
+| version that wrote the output | votes |
+|---|---|
+{table(versions)}
+"""

@@ -1,0 +1,82 @@
+"""The seed corpus: read with every fault named, and a test set that training has never seen."""
+
+from pathlib import Path
+
+import pytest
+
+from data import corpus
+from data.corpus import CorpusError
+from data.records import TransformType
+
+LINE = (
+    '{"id":"sales-001","domain":"sales","style":"blunt","text":"Ship 42 now","facts":["42"],'
+    '"rewrites":[{"transform_type":"soften","intensity":1,"text":"Could you ship 42?"}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("{not json", "line: Invalid JSON"),
+        (LINE.replace('"soften"', '"sweeten"'), r"rewrites\.0\.transform_type: Input should be 'soften'"),
+        (
+            LINE.replace('"intensity":1', '"intensity":4'),
+            r"rewrites\.0\.intensity: .*less than or equal to 3",
+        ),
+        (LINE.replace('"style"', '"stile"'), "style: Field required"),
+        (LINE.replace("Ship 42 now", " "), "text: String should have at least 1 character"),
+        (LINE, r"id sales-001 was used before, at .*sales\.jsonl:1"),
+    ],
+)
+def test_a_corrupt_line_is_named_by_file_and_line(tmp_path: Path, line: str, fault: str) -> None:
+    (tmp_path / "sales.jsonl").write_text(f"{LINE}\n{line}\n")
+    with pytest.raises(CorpusError, match=rf"sales\.jsonl:2: {fault}"):
+        corpus.read(tmp_path)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"no \.jsonl files"):
+        corpus.read(tmp_path)
+
+
+def test_the_most_common_ngram_is_counted_once_a_text() -> None:
+    texts = ["a b c a b c", "x a b c", "nothing here"]
+    assert corpus.most_common_ngram(texts, size=3) == ("a b c", 2 / 3)
+
+
+def test_training_is_as_large_as_promised() -> None:
+    originals = corpus.read(corpus.SEED / "train")
+    rewrites = [rewrite for original in originals for rewrite in original.rewrites]
+    assert len(originals) >= 250
+    assert len(rewrites) >= 1500
+    for kind in TransformType:
+        assert sum(r.transform_type == kind for r in rewrites) >= 150, kind
+    assert sum(len({(r.transform_type, r.intensity) for r in o.rewrites}) >= 4 for o in originals) >= 100
+
+
+def test_the_test_set_shares_no_pattern_with_training() -> None:
+    training, held_out = corpus.read(corpus.SEED / "train"), corpus.read(corpus.SEED / "test")
+    assert len(held_out) >= 150
+    assert {o.text for o in held_out}.isdisjoint(o.text for o in training)
+    seen = set()
+    for original in training:
+        for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
+            seen |= corpus.ngrams(text, 6)
+    shared = {o.id: corpus.ngrams(o.text, 6) & seen for o in held_out}
+    assert {name: grams for name, grams in shared.items() if grams} == {}
+
+
+def test_the_test_set_has_facts_to_keep_and_attempts_to_break_out() -> None:
+    held_out = corpus.read(corpus.SEED / "test")
+    assert sum(bool(o.facts) for o in held_out) >= 0.95 * len(held_out)
+    for kind in TransformType:
+        assert sum(o.rewrites[0].transform_type == kind for o in held_out) >= 20, kind
+
+
+def test_the_japanese_part_is_japanese_and_keeps_its_facts() -> None:
+    originals = corpus.read(corpus.SEED / "japanese")
+    assert sum(len(o.rewrites) for o in originals) >= 100
+    for original in originals:
+        for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
+            assert any("\u3040" <= character <= "\u30ff" for character in text), original.id
+            assert [fact for fact in original.facts if fact not in text] == [], original.id

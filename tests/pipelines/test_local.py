@@ -1,0 +1,152 @@
+"""The local stack: data kept, nothing left behind, however it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from configs.settings import Settings
+from pipelines import local
+from pipelines.local import Process, ProcessEndedError, commands, environment, with_free_ports
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from configs.settings import Settings
+from pipelines.local import servers
+with servers(Settings(state=Path(sys.argv[1]), database_url=None, redis_url=None)) as local:
+    print(local.database_url, local.redis_url, flush=True)
+    time.sleep(60)
+"""
+
+
+def using(folder: Path) -> list[psutil.Process]:
+    """Live processes whose command line names a folder, apart from our own holder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = " ".join(process.info["cmdline"] or [])
+        if (
+            str(folder) in words
+            and "-c" not in words.split()
+            and process.info["status"] != psutil.STATUS_ZOMBIE
+        ):
+            found.append(process)
+    return found
+
+
+def wait_until(condition, timeout_s: float = 10.0) -> bool:  # type: ignore[no-untyped-def]
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        addresses = process.stdout.readline()
+        assert addresses.startswith("postgresql://")
+        yield process, addresses
+        if process.poll() is None:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, number: signal.Signals) -> None:  # type: ignore[type-arg]
+    assert using(tmp_path)
+    holder[0].send_signal(number)
+    holder[0].wait(15)
+    assert wait_until(lambda: not using(tmp_path)), using(tmp_path)
+
+
+def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    process, addresses = holder
+    database_url, redis_url = addresses.split()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO organisations (id, name) VALUES (gen_random_uuid(), 'kept')")
+    process.kill()
+    process.wait()
+    assert using(tmp_path), "the servers should have survived their holder's kill -9"
+    with local.servers(Settings(state=tmp_path, database_url=None, redis_url=None)) as settings:
+        assert (settings.database_url, settings.redis_url) == (database_url, redis_url)
+        with psycopg.connect(database_url) as connection:
+            assert connection.execute("SELECT name FROM organisations").fetchall() == [("kept",)]
+    assert wait_until(lambda: not using(tmp_path)), using(tmp_path)
+
+
+def test_named_servers_are_used_and_left_alone(local_settings_with_urls: Settings) -> None:
+    with local.servers(local_settings_with_urls) as settings:
+        assert settings.database_url == local_settings_with_urls.database_url
+        assert settings.redis_url == local_settings_with_urls.redis_url
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.fixture
+def local_settings_with_urls(local: Settings, tmp_path: Path) -> Settings:
+    return local.model_copy(update={"state": tmp_path})
+
+
+def test_a_child_that_ends_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+    process = Process(
+        "broken", [sys.executable, "-c", "raise SystemExit('no such model')"], os.environ, tmp_path / "log"
+    )
+    assert wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
+    with pytest.raises(ProcessEndedError, match="broken ended with code 1(.|\n)*no such model"):
+        process.check()
+    process.stop()
+
+
+def test_stop_leaves_no_grandchild(tmp_path: Path) -> None:
+    script = "import subprocess; subprocess.run(['sleep', '61.5'])"
+    process = Process("parent", [sys.executable, "-c", script], os.environ, tmp_path / "log")
+    assert wait_until(lambda: psutil.Process(process.pid).children())
+    grandchild = psutil.Process(process.pid).children()[0]
+    process.stop(timeout_s=0.2)
+    assert wait_until(lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is Linux's")
+def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, time; from pathlib import Path; from pipelines.local import Process;"
+        "p = Process('child', ['sleep', '62.5'], os.environ, Path(sys.argv[1]) / 'log');"
+        "print(p.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    assert wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_the_next_free_port_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < local.free_port(port) <= port + 200
+
+
+def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
+    settings = with_free_ports(local)
+    found = commands(environment(settings))
+    assert set(found) == {"inference", "gateway", "mlflow", "prefect", "flows"}
+    assert not [word for command in found.values() for word in command if "$" in word]
+    assert str(settings.inference_port) in found["inference"]
