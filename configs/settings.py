@@ -35,6 +35,13 @@ class Settings(BaseSettings):
         None, description="the first API key, tb_<id>_<secret>; made and printed once when unset"
     )
 
+    organisation: str = Field(
+        "first", description="the tenant whose feedback trains the model, beside those who opted in"
+    )
+    dvc_remote: str | None = Field(
+        None, description="where DVC pushes snapshots; a folder or any remote that it knows"
+    )
+
     state: Path = Field(Path(".tonebridge"), description="data of the local servers, runs, model store")
     artifacts: Path = Path("artifacts")
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")

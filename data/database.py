@@ -32,6 +32,13 @@ def engine(url: str) -> Engine:
     return create_engine(sqlalchemy_url(url), pool_pre_ping=True)
 
 
+def engine_of(settings: Settings) -> Engine:
+    """The engine of a process that was started with `TONEBRIDGE_DATABASE_URL`; ValueError without it."""
+    if settings.database_url is None:
+        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
+    return engine(settings.database_url)
+
+
 def migrate(url: str, revision: str = "head") -> None:
     """Bring the schema to a revision; safe to call from several processes at once."""
     config = Config()

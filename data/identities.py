@@ -32,7 +32,9 @@ class Identity:
     def user(self, external_id: str) -> uuid.UUID:
         """The id of a person whom this key names: the same name under another key is another person."""
         digest = blake2b(f"{self.key_id}\0{external_id}".encode(), digest_size=16, person=b"tonebridge.user")
-        return uuid.UUID(bytes=digest.digest(), version=8)
+        bits = int.from_bytes(digest.digest())
+        bits = bits & ~(0xF << 76) | 8 << 76  # RFC 9562, 5.8: version 8, an id of one's own making
+        return uuid.UUID(int=bits & ~(0x3 << 62) | 0x2 << 62)
 
     def opens_with(self, secret: str) -> bool:
         """Whether this is the key's secret, in constant time."""

@@ -220,14 +220,20 @@ def make(connection: Connection, organisation_id: uuid.UUID, folder: Path, minim
         raise NotEnoughFeedbackError(len(rows), minimum)
     made = assemble(rows)
     files = {f"{name}.jsonl": _jsonl(found) for name, found in made.items()}
+    # Whose votes these are, so that erasure finds them, and every row of the lineage can be traced.
+    files["sources.jsonl"] = "".join(
+        json.dumps({"feedback": str(row.feedback_id), "user": str(row.user_id)}) + "\n" for row in rows
+    )
     digest = blake2b("\0".join(files.values()).encode(), digest_size=16).hexdigest()
     counts = {
         "votes": len(rows),
         "people": len({row.user_id for row in rows}),
         **{name: len(found) for name, found in made.items()},
         **{
-            f"{name}_validation": sum(json.loads(line)["split"] == "validation" for line in body.splitlines())
-            for name, body in zip(made, files.values(), strict=True)
+            f"{name}_validation": sum(
+                '"split":"validation"' in line for line in files[f"{name}.jsonl"].splitlines()
+            )
+            for name in made
         },
     }
     target = folder / digest
@@ -255,11 +261,12 @@ def _card(digest: str, counts: dict[str, int], rows: Sequence[Usable]) -> str:
 
     return f"""# Snapshot {digest}
 
-Feedback of people on rewrites, made into {counts["demonstrations"]} demonstrations, {counts["pairs"]}
+Feedback of people, made into {counts["demonstrations"]} demonstrations, {counts["pairs"]}
 preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {counts["people"]} people who
 consent to training.
 
-- **Split** by connected components of user, message, output and near-duplicate message (word trigrams, Jaccard
+- **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
+Jaccard
   from {_NEAR}): {counts["pairs_validation"]} pairs and {counts["demonstrations_validation"]} demonstrations
   are for validation.
 - **Redacted** by rules: e-mail addresses, phone numbers, cards, IBANs, IP addresses, credentials and secrets.

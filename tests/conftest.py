@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import Organisation
-from pipelines.local import servers
+from pipelines.local import running, servers, with_free_ports
 
 # tests/ is no package (`tests/data` would shadow `data`), so the builder is read by path.
 _build = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["build"]
@@ -40,7 +40,9 @@ TEXTS = [
 
 @pytest.fixture(scope="session")
 def build_tiny() -> Callable[..., Path]:
-    """`build(folder, texts, seed=0) -> folder` of tests/tiny.py, for tests that need more than one tiny model."""
+    """`build(folder, texts, seed=0) -> folder` of tests/tiny.py, for tests that need more than one tiny
+    model.
+    """
     return _build
 
 
@@ -88,3 +90,18 @@ def organisation_id(engine: Engine) -> uuid.UUID:
         tenant = Organisation(name=str(uuid.uuid4()))
         session.add(tenant)
     return tenant.id
+
+
+@pytest.fixture(scope="session")
+def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
+    """The session's Postgres and Valkey, and the real inference service with two tiny versions, v1 and v2."""
+    from models.export import export
+    from serving.inference import release
+
+    settings = with_free_ports(local)
+    folder = export(tiny_base, None, local.artifacts / "tiny")
+    for version in ("v1", "v2"):
+        release.publish(folder, version, settings)
+    with running(settings, "inference") as processes:
+        processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+        yield settings

@@ -25,14 +25,16 @@ from data.records import Spec, TransformType
 from data.routing import Routing
 from data.tables import new_id
 from experiments.assignment import assign
+from serving.gateway.breaker import Breaker
 from serving.gateway.cache import Cache, CachedOutput, Level, key
 from serving.gateway.problems import NoChallengerError, UnavailableError
 from serving.gateway.routing import Directory
-from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
+from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 
 CHAMPION = "champion"  # the variant of whoever is in no experiment
 _NO_DICTIONARY = ""
 _SAMPLING_TEMPERATURE = 0.8
+_SERVICE_TIMEOUT_S = 20.0
 
 Policy = Literal["two_samples", "champion_against_challenger"]
 
@@ -91,6 +93,7 @@ class Online:
     ) -> None:
         self._pool, self._directory, self._cache = pool, directory, cache
         self._inference, self._answers, self._secret = inference, answers, receipt_secret
+        self._service = Breaker(failures=3, open_s=2.0)
 
     async def transform(self, identity: Identity, message: Message) -> Answer:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
@@ -221,11 +224,21 @@ class Online:
         item = Item(
             text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
         )
+        if not self._service.allows():
+            raise UnavailableError("the inference service is away")
         began = time.perf_counter()
         try:
-            rewritten: Rewritten = (await self._inference.rewrite(spec, [item]))[0]
-        except (InferenceUnavailable, VersionUnknown) as error:
+            rewritten = (await self._inference.rewrite(spec, [item], _SERVICE_TIMEOUT_S))[0]
+        except VersionUnknown as error:
+            self._service.succeeded()  # the service is well; it lacks this version
+            raise UnavailableError(f"version {spec.version} is not published") from error
+        except InferenceUnavailable as error:
+            self._service.failed()
             raise UnavailableError(f"version {spec.version} cannot answer at the moment") from error
+        except asyncio.CancelledError:
+            self._service.failed()  # it may have been the probe that decides
+            raise
+        self._service.succeeded()
         return NewOutput(
             id=new_id(),
             organisation_id=identity.organisation_id,

@@ -73,16 +73,23 @@ def problem(status: int, title: str, detail: str, errors: Sequence[dict[str, str
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def invalid(field: str, message: str) -> JSONResponse:
-    """A 422 about one field."""
-    return _invalid(
-        [{"field": field, "message": message, "allowed": _ALLOWED.get(field, "nothing of this name")}]
-    )
-
-
-def _invalid(errors: list[dict[str, str]]) -> JSONResponse:
+def _invalid(by_field: dict[str, str]) -> JSONResponse:
+    errors = [
+        {"field": field, "message": message, "allowed": _ALLOWED.get(field, "nothing of this name")}
+        for field, message in by_field.items()
+    ]
     detail = "; ".join(f"{e['field']}: {e['message']} (allowed: {e['allowed']})" for e in errors)
     return problem(422, "The request does not fit", detail, errors)
+
+
+def _field(fault: dict[str, Any]) -> str:
+    """The innermost field that a validation error is about, as the client knows it."""
+    if fault["type"].startswith("union_tag"):
+        return str(fault["ctx"]["discriminator"]).strip("'")
+    names = [part for part in fault["loc"] if isinstance(part, str)]
+    if fault["type"] == "extra_forbidden":
+        return names[-1]
+    return next((name for name in reversed(names) if name in _ALLOWED), "body")
 
 
 def install(app: FastAPI) -> None:
@@ -95,23 +102,14 @@ def install(app: FastAPI) -> None:
 
     async def validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        found = {}
-        for fault in error.errors():
-            names = [str(part) for part in fault["loc"] if isinstance(part, str)]
-            field = next((name for name in reversed(names) if name in _ALLOWED), names[-1])
-            message = "no such field" if fault["type"] == "extra_forbidden" else fault["msg"]
-            if fault["type"] == "extra_forbidden":
-                field = names[-1]
-            found[field] = {
-                "field": field,
-                "message": message,
-                "allowed": _ALLOWED.get(field, "nothing of this name"),
-            }
-        return _invalid(list(found.values()))
+        by_field = {_field(fault): fault["msg"] for fault in error.errors()}
+        return _invalid(by_field)
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), f"{error.detail}")
+        if error.status_code == 400:  # FastAPI's word for a body that is not UTF-8
+            return _invalid({"body": "not readable"})
+        return problem(error.status_code, str(error.detail), str(error.detail))
 
     for kind in _TABLE:
         app.add_exception_handler(kind, known)

@@ -1,0 +1,340 @@
+"""The gateway over HTTP in process, with the real Postgres, Valkey and inference service behind it."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import identities, routing
+from data.records import Spec, TransformType
+from data.routing import Arm, Routing, Split
+from data.tables import Experiment, new_id
+from serving.gateway.app import create_app
+
+CHAMPION = Spec(version="v1", max_new_tokens=8)
+CHALLENGER = Spec(version="v2", max_new_tokens=8)
+ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
+
+
+def put_into_force(engine: Engine, wanted: Routing) -> int:
+    with Session(engine) as session, session.begin():
+        return routing.publish(session, wanted, "a test")
+
+
+@pytest.fixture
+def api_key(engine: Engine) -> str:
+    key = identities.generate_key()
+    identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
+    return key
+
+
+@pytest.fixture
+async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
+    put_into_force(engine, Routing(champion=CHAMPION))
+    app = create_app(stack)
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app):
+        await app.state.directory.beat()
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://gateway", headers={"X-API-Key": api_key}, timeout=30
+        ) as client:
+            client.app = app  # type: ignore[attr-defined]
+            yield client
+
+
+async def reroute(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> int:
+    epoch = put_into_force(engine, wanted)
+    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+    return epoch
+
+
+def fresh(**changes: object) -> dict[str, object]:
+    """A message that nobody has asked before."""
+    return {**ASK, "text": f"Fix PAY-123 by Friday. {uuid.uuid4()}", **changes}
+
+
+async def test_an_answer_says_all_that_it_promises(client: httpx.AsyncClient, engine: Engine) -> None:
+    body = fresh(user_id="ann")
+    answer = (await client.post("/api/v1/transform", json=body)).json()
+    assert set(answer) == {
+        "answer_id",
+        "receipt",
+        "transformed_text",
+        "variant",
+        "version",
+        "cache",
+        "fallback",
+        "facts_missing",
+    }
+    assert (answer["variant"], answer["version"], answer["cache"], answer["fallback"]) == (
+        "champion",
+        "v1",
+        "miss",
+        False,
+    )
+    assert "PAY-123" in answer["facts_missing"], "an untrained model cannot have kept it"
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT message, text, version, spec_digest FROM outputs WHERE message = :text"), body
+        ).one()
+    assert tuple(row) == (body["text"], answer["transformed_text"], "v1", CHAMPION.digest)
+
+
+async def test_a_second_answer_comes_from_the_cache_as_its_own_answer(client: httpx.AsyncClient) -> None:
+    body = fresh()
+    first = (await client.post("/api/v1/transform", json=body)).json()
+    again = (await client.post("/api/v1/transform", json=body)).json()
+    assert again["cache"] == "l1"
+    assert again["transformed_text"] == first["transformed_text"]
+    assert again["answer_id"] != first["answer_id"]
+
+
+async def test_organisations_do_not_share_outputs(client: httpx.AsyncClient, engine: Engine) -> None:
+    body = fresh()
+    await client.post("/api/v1/transform", json=body)
+    other = identities.generate_key()
+    identities.bootstrap(engine, other, f"org-{uuid.uuid4()}")
+    answer = (await client.post("/api/v1/transform", json=body, headers={"X-API-Key": other})).json()
+    assert answer["cache"] == "miss"
+
+
+async def test_arms_are_sticky_and_exposed_with_cache_hits(client: httpx.AsyncClient, engine: Engine) -> None:
+    experiment_id = new_id()
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=experiment_id, name="x", hypothesis="", plan={}, salt="s"))
+    arms = (
+        Arm(name="baseline", weight=0.5, spec=CHAMPION),
+        Arm(name="challenger", weight=0.5, spec=CHALLENGER),
+    )
+    split = Split(experiment_id=experiment_id, salt="s", arms=arms)
+    epoch = await reroute(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER, experiment=split))
+    body = fresh()
+    seen = {}
+    for _ in range(2):
+        for user in map(str, range(20)):
+            answer = (await client.post("/api/v1/transform", json={**body, "user_id": user})).json()
+            assert answer["version"] == {"baseline": "v1", "challenger": "v2"}[answer["variant"]]
+            assert seen.setdefault(user, answer["variant"]) == answer["variant"]
+    assert set(seen.values()) == {"baseline", "challenger"}
+    await client.app.state.online._answers.flush()  # type: ignore[attr-defined]
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT variant, epoch, count(*) FROM exposures WHERE experiment_id = :id GROUP BY 1, 2"),
+            {"id": experiment_id},
+        ).all()
+    expected = {(name, epoch, list(seen.values()).count(name)) for name in ("baseline", "challenger")}
+    assert {tuple(row) for row in rows} == expected
+
+
+async def test_the_champion_answers_for_an_arm_that_cannot(client: httpx.AsyncClient, engine: Engine) -> None:
+    experiment_id = new_id()
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=experiment_id, name="x", hypothesis="", plan={}, salt="s"))
+    missing = Spec(version="v404")
+    split = Split(experiment_id=experiment_id, salt="s", arms=(Arm(name="broken", weight=1, spec=missing),))
+    await reroute(client, engine, Routing(champion=CHAMPION, experiment=split))
+    answer = (await client.post("/api/v1/transform", json=fresh())).json()
+    assert (answer["variant"], answer["version"], answer["fallback"]) == ("broken", "v1", True)
+
+
+async def test_without_any_version_it_is_503_with_retry_after(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    await reroute(client, engine, Routing(champion=Spec(version="v404")))
+    response = await client.post("/api/v1/transform", json=fresh())
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert "v404" in response.json()["detail"]
+
+
+async def test_two_samples_differ_in_seed_and_their_order_is_stored(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    body = fresh(policy="two_samples", user_id="ann")
+    compared = (await client.post("/api/v1/compare", json=body)).json()
+    assert set(compared) == {"comparison_id", "receipt", "policy", "first", "second"}
+    with engine.connect() as connection:
+        row = connection.execute(
+            text(
+                "SELECT c.policy, a.text, b.text, a.seed <> b.seed FROM comparisons c"
+                " JOIN outputs a ON a.id = c.first_output_id JOIN outputs b ON b.id = c.second_output_id"
+                " WHERE c.id = :id"
+            ),
+            {"id": compared["comparison_id"]},
+        ).one()
+    assert tuple(row) == (
+        "two_samples",
+        compared["first"]["transformed_text"],
+        compared["second"]["transformed_text"],
+        True,
+    )
+
+
+async def test_champion_and_challenger_take_turns_in_first_place(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    await reroute(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    ids = []
+    for _ in range(12):
+        compared = (await client.post("/api/v1/compare", json=fresh())).json()
+        assert compared["policy"] == "champion_against_challenger"
+        ids.append(compared["comparison_id"])
+    query = text(
+        "SELECT DISTINCT o.version FROM comparisons c JOIN outputs o ON o.id = c.first_output_id WHERE c.id = ANY(:ids)"
+    )
+    with engine.connect() as connection:
+        first = connection.execute(query, {"ids": [uuid.UUID(i) for i in ids]}).scalars().all()
+    assert set(first) == {"v1", "v2"}
+
+
+async def test_a_challenger_that_is_not_there_is_said(client: httpx.AsyncClient) -> None:
+    response = await client.post("/api/v1/compare", json=fresh(policy="champion_against_challenger"))
+    assert response.status_code == 409
+    assert "two_samples" in response.json()["detail"]
+
+
+async def test_feedback_by_receipt(client: httpx.AsyncClient, engine: Engine) -> None:
+    answer = (await client.post("/api/v1/transform", json=fresh(user_id="ann"))).json()
+    votes = [
+        {"kind": "thumb", "up": True},
+        {"kind": "thumb", "up": False},
+        {"kind": "rating", "stars": 5},
+        {"kind": "edit", "text": "Please fix PAY-123 by Friday."},
+        {"kind": "comment", "text": "too long"},
+    ]
+    ids = []
+    for vote in votes:
+        response = await client.post("/api/v1/feedback", json={"receipt": answer["receipt"], **vote})
+        assert response.status_code == 201, response.text
+        ids.append(response.json()["feedback_id"])
+    assert ids[0] == ids[1]
+    compared = (await client.post("/api/v1/compare", json=fresh(user_id="ann"))).json()
+    vote = {"receipt": compared["receipt"], "kind": "comparison", "preferred": "second"}
+    assert (await client.post("/api/v1/feedback", json=vote)).status_code == 201
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT kind, thumb_up FROM feedback WHERE id = ANY(:ids)"),
+            {"ids": [uuid.UUID(i) for i in ids]},
+        ).all()
+    assert dict(map(tuple, rows)) == {"thumb": False, "rating": None, "edit": None, "comment": None}  # type: ignore[arg-type]
+
+
+async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine) -> None:
+    receipt = (await client.post("/api/v1/transform", json=fresh())).json()["receipt"]
+    vote = {"kind": "thumb", "up": True}
+    forged = receipt[:-8] + "AAAAAAAA"
+    assert (await client.post("/api/v1/feedback", json={"receipt": forged, **vote})).status_code == 403
+    other = identities.generate_key()
+    identities.bootstrap(engine, other, f"org-{uuid.uuid4()}")
+    foreign = await client.post(
+        "/api/v1/feedback", json={"receipt": receipt, **vote}, headers={"X-API-Key": other}
+    )
+    assert foreign.status_code == 403
+    wrong = await client.post(
+        "/api/v1/feedback", json={"receipt": receipt, "kind": "comparison", "preferred": "first"}
+    )
+    assert wrong.status_code == 409
+
+
+BAD = [
+    ({"text": ""}, "text", "1 to 8,000"),
+    ({"text": " \n\t "}, "text", "not only white space"),
+    ({"text": "x" * 8001}, "text", "8,000"),
+    ({"text": "a\x00b"}, "text", "NUL"),
+    ({"text": 7}, "text", "characters"),
+    ({"transform_type": "sweeten"}, "transform_type", "soften, clarify"),
+    ({"intensity": 7}, "intensity", "0 to 3"),
+    ({"intensity": "2"}, "intensity", "0 to 3"),
+    ({"intensity": True}, "intensity", "0 to 3"),
+    ({"user_id": ""}, "user_id", "1 to 200"),
+    ({"tone": "nice"}, "tone", "nothing of this name"),
+]
+
+
+@pytest.mark.parametrize("route", ["transform", "compare"])
+@pytest.mark.parametrize(("change", "field", "allowed"), BAD, ids=lambda value: str(value)[:24])
+async def test_bad_input_names_the_field_and_what_is_allowed(
+    client: httpx.AsyncClient, route: str, change: dict[str, object], field: str, allowed: str
+) -> None:
+    response = await client.post(f"/api/v1/{route}", json={**ASK, **change})
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    errors = {error["field"]: error["allowed"] for error in response.json()["errors"]}
+    assert set(errors) == {field}
+    assert allowed in errors[field]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"text": "\xff\xfe", "transform_type": "soften", "intensity": 1}',
+        b'{"text": "\\ud800"}',
+    ],
+)
+async def test_a_body_that_is_no_json_object_in_utf8(client: httpx.AsyncClient, body: bytes) -> None:
+    response = await client.post(
+        "/api/v1/transform", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"]
+
+
+BAD_VOTES = [
+    ({"kind": "applause"}, "kind"),
+    ({"kind": "rating", "stars": 6}, "stars"),
+    ({"kind": "rating"}, "stars"),
+    ({"kind": "thumb", "up": "yes"}, "up"),
+    ({"kind": "edit", "text": "  "}, "text"),
+    ({"kind": "comparison", "preferred": "third"}, "preferred"),
+    ({"kind": "thumb", "up": True, "stars": 3}, "stars"),
+]
+
+
+@pytest.mark.parametrize(("vote", "field"), BAD_VOTES, ids=lambda value: str(value)[:30])
+async def test_a_bad_vote_names_the_field(
+    client: httpx.AsyncClient, vote: dict[str, object], field: str
+) -> None:
+    response = await client.post("/api/v1/feedback", json={"receipt": "r", **vote})
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("key", [None, "hunter2", "tb_deadbeef_" + "x" * 43])
+async def test_an_unknown_key_is_401(client: httpx.AsyncClient, key: str | None) -> None:
+    del client.headers["X-API-Key"]
+    headers = {} if key is None else {"X-API-Key": key}
+    for route in ("transform", "compare", "feedback"):
+        assert (await client.post(f"/api/v1/{route}", json=ASK, headers=headers)).status_code == 401
+
+
+async def test_a_key_works_as_bearer_and_not_once_revoked(
+    client: httpx.AsyncClient, engine: Engine, api_key: str
+) -> None:
+    del client.headers["X-API-Key"]
+    headers = {"Authorization": f"Bearer {api_key}"}
+    assert (await client.post("/api/v1/transform", json=ASK, headers=headers)).status_code == 200
+    wrong = {"Authorization": f"Bearer {api_key[:-4]}AAAA"}
+    assert (await client.post("/api/v1/transform", json=ASK, headers=wrong)).status_code == 401
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE api_keys SET revoked_at = now() WHERE id = :id"), {"id": api_key.split("_")[1]}
+        )
+    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+    assert (await client.post("/api/v1/transform", json=ASK, headers=headers)).status_code == 401
+
+
+async def test_health_and_documentation(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez")).status_code == 200
+    assert (await client.get("/readyz")).json()["ready"] is True
+    schema = (await client.get("/openapi.json")).json()
+    assert {"/api/v1/transform", "/api/v1/compare", "/api/v1/feedback"} <= set(schema["paths"])
+    ask = schema["components"]["schemas"]["TransformRequest"]
+    assert set(ask["properties"]) == {"text", "transform_type", "intensity", "user_id"}
+    assert schema["components"]["schemas"]["TransformType"]["enum"] == [kind.value for kind in TransformType]
