@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -27,15 +27,23 @@ class Rewrite(_Row):
     text: Text
 
 
-class Original(_Row):
-    """A message as written, what must survive in it, and its rewrites."""
+class Message(_Row):
+    """A message as written, and what must survive in it."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z_]+-\d{3}$")]
     domain: str
     style: Style
     text: Text
     facts: tuple[str, ...]
+
+
+class Original(Message):
+    """A message with its rewrites."""
+
     rewrites: Annotated[tuple[Rewrite, ...], Field(min_length=1)]
+
+
+M = TypeVar("M", bound=Message)
 
 
 class CorpusError(ValueError):
@@ -43,29 +51,34 @@ class CorpusError(ValueError):
 
 
 def read(folder: Path) -> list[Original]:
-    """All originals of a folder's jsonl files, in file order.
+    """All originals of a folder's jsonl files, in file order; see `read_messages`."""
+    return read_messages(folder, Original)
+
+
+def read_messages(folder: Path, kind: type[M]) -> list[M]:
+    """All messages of a folder's jsonl files, in file order.
 
     Raises CorpusError at the first line that is no JSON, has a wrong or unknown field, or repeats an id.
     """
     files = sorted(folder.glob("*.jsonl"))
     if not files:
         raise CorpusError(f"{folder}: no .jsonl files; expected one a domain")
-    originals: list[Original] = []
+    messages: list[M] = []
     seen: dict[str, str] = {}
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             place = f"{file}:{number}"
             try:
-                original = Original.model_validate_json(line)
+                message = kind.model_validate_json(line)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(map(str, first["loc"])) or "line"
                 raise CorpusError(f"{place}: {where}: {first['msg']}") from error
-            if original.id in seen:
-                raise CorpusError(f"{place}: id {original.id} was used before, at {seen[original.id]}")
-            seen[original.id] = place
-            originals.append(original)
-    return originals
+            if message.id in seen:
+                raise CorpusError(f"{place}: id {message.id} was used before, at {seen[message.id]}")
+            seen[message.id] = place
+            messages.append(message)
+    return messages
 
 
 def ngrams(text: str, size: int) -> set[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """The one prompt renderer: training, evaluation and serving all ask the model in these words.
 
 A frame is what a model's own chat template puts around a user's turn. It is taken from the template once,
-when a model is saved, and stored beside the weights as `frame.json`: serving needs no transformers and no Jinja.
+when a model is saved, and stored beside the weights as `frame.json`: serving needs no transformers, no Jinja.
 The frame is short on purpose: on CPU most of a training step is prompt tokens.
 """
 

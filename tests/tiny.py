@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def build(folder: Path, texts: Sequence[str], seed: int = 0) -> Path:
-    """Train the tokenizer on `texts`, draw the weights from `seed` (so it babbles) and save the base."""
+def build(folder: Path, texts: Sequence[str], seed: int = 0, spread: float = 0.02) -> Path:
+    """Train the tokenizer on `texts`, draw the weights from `seed` and save the base.
+
+    Untrained it repeats its last token; with a `spread` of 0.5 it babbles, otherwise after each prompt.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, pre_tokenizers
     from tokenizers.models import BPE
@@ -42,6 +45,7 @@ def build(folder: Path, texts: Sequence[str], seed: int = 0) -> Path:
                 num_key_value_heads=2,
                 max_position_embeddings=1024,
                 tie_word_embeddings=True,
+                initializer_range=spread,
                 bos_token_id=tokenizer.bos_token_id,
                 eos_token_id=tokenizer.eos_token_id,
                 pad_token_id=tokenizer.pad_token_id,

@@ -1,0 +1,139 @@
+"""What the inference service is asked and answers, and the client that asks it. Light, for the gateway."""
+
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.records import Engine, Intensity, Spec, TransformType
+
+MAX_ITEMS = 100
+
+
+class Item(BaseModel):
+    """One message to rewrite. A sampled rewrite with a seed is the same each time, without one drawn anew."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: Annotated[str, Field(min_length=1, max_length=8000)]
+    transform_type: TransformType
+    intensity: Intensity
+    seed: Annotated[int, Field(ge=0, lt=2**32 - 1)] | None = None
+
+
+class Rewritten(BaseModel):
+    """One rewrite: its text, the facts of the message that it lost, and whether it ended by itself."""
+
+    text: str
+    facts_missing: list[str]
+    tokens: Annotated[int, Field(ge=0)]
+    finished: bool
+
+
+class RewriteReply(BaseModel):
+    """The rewrites, in the order of the items, and the version that wrote them."""
+
+    items: list[Rewritten]
+    version: str
+
+
+class Versions(BaseModel):
+    """Versions in memory (`version/engine`, least recently used first) and in the store (oldest first)."""
+
+    loaded: list[str]
+    published: list[str]
+
+
+class InferenceUnavailable(Exception):
+    """No replica gave a usable answer in time; `reason` says why, replica by replica."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class VersionUnknown(Exception):
+    """The version is not in the model store."""
+
+    def __init__(self, version: str, published: Sequence[str] = ()) -> None:
+        super().__init__(f"version {version!r} is not published; published: {', '.join(published) or 'none'}")
+        self.version = version
+        self.published = list(published)
+
+
+class InferenceClient:
+    """Asks the replicas of the inference service in turn over one shared session; `close()` it at the end."""
+
+    def __init__(self, urls: Sequence[str], token: str) -> None:
+        if not urls:
+            raise ValueError("no inference service is named: set TONEBRIDGE_INFERENCE_URLS")
+        self._urls = [url.rstrip("/") for url in urls]
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._next = itertools.count()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float = 30.0) -> list[Rewritten]:
+        """Rewrites of 1 to 100 items, in their order.
+
+        A replica that fails or is slow leaves its share of what remains of `timeout_s` to those after it.
+        Raises VersionUnknown when every replica that answered lacks the version, else InferenceUnavailable.
+        """
+        body: dict[str, object] = {
+            "spec": spec.model_dump(mode="json"),
+            "items": [item.model_dump(mode="json") for item in items],
+        }
+        deadline = time.monotonic() + timeout_s
+        first = next(self._next)
+        replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
+        unknown: VersionUnknown | None = None
+        faults = []
+        for tried, url in enumerate(replicas):
+            share_s = (deadline - time.monotonic()) / (len(replicas) - tried)
+            try:
+                reply = RewriteReply.model_validate_json(
+                    await self._post(f"{url}/rewrite", body, spec.version, share_s)
+                )
+            except VersionUnknown as error:
+                unknown = error
+            except InferenceUnavailable as error:
+                faults.append(error.reason)
+            except ValidationError as error:
+                faults.append(f"{url}: not a reply: {error.error_count()} faults")
+            else:
+                if reply.version == spec.version and len(reply.items) == len(items):
+                    return reply.items
+                faults.append(f"{url}: {len(reply.items)} rewrites by {reply.version}")
+        raise unknown or InferenceUnavailable("; ".join(faults))
+
+    async def load(self, version: str, engine: Engine, timeout_s: float = 120.0) -> None:
+        """Have every replica load a version, one after another; raises at the first that cannot."""
+        for url in self._urls:
+            await self._post(f"{url}/load", {"version": version, "engine": engine}, version, timeout_s)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _post(self, url: str, body: dict[str, object], version: str, timeout_s: float) -> bytes:
+        if self._session is None:  # made here, because it belongs to the running event loop
+            # Idle connections go before the server (5 s) drops them, so that none breaks in our hands.
+            self._session = aiohttp.ClientSession(
+                headers=self._headers, connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0)
+            )
+        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
+        try:
+            async with self._session.post(url, json=body, timeout=limit, allow_redirects=False) as response:
+                content = await response.read()
+        except TimeoutError as error:
+            raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
+        if response.status == 404:
+            raise VersionUnknown(version)
+        if response.status != 200:
+            raise InferenceUnavailable(f"{url}: {response.status} {content[:200].decode(errors='replace')}")
+        return content

@@ -1,0 +1,110 @@
+"""Puts version folders into BentoML's model store and has the replicas load them. Imports no torch.
+
+A released version is the immutable model `tonebridge:<version>`: its files are hard links to the exported
+folder where the file system allows it, since a copy of a version costs 700 MB.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import bentoml
+
+# Beneath bentoml.models, which writes into $BENTOML_HOME file by file and reports usage.
+from bentoml._internal.models.model import Model, ModelContext, ModelStore
+
+from configs.settings import Settings
+from data.records import Spec
+from serving.inference.client import InferenceClient, VersionUnknown
+
+NAME = "tonebridge"
+_DIGEST = "digest"
+
+
+def publish(folder: Path, version: str, settings: Settings) -> str:
+    """Release an exported folder as `tonebridge:<version>` and return this tag.
+
+    The same content again changes nothing. Raises ValueError when the version exists with other content, or
+    when its name is none: lower-case letters, digits, `.`, `_`, `-`, up to 63, no sign at either end.
+    """
+    home = settings.model_store.absolute()
+    digest = _digest(folder)
+    tag = bentoml.Tag(NAME, version)
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    (home / "models" / NAME).mkdir(parents=True, exist_ok=True)
+    model = Model.create(
+        tag,
+        module="",
+        api_version="v1",
+        signatures={},
+        labels={_DIGEST: digest},
+        context=ModelContext("", {}),
+    )
+    model.flush()  # type: ignore[no-untyped-call]  # writes model.yaml
+    with tempfile.TemporaryDirectory(dir=home / "tmp") as staging:
+        complete = Path(staging) / version
+        shutil.copytree(folder, complete, copy_function=_link)
+        shutil.copy2(model.path_of("model.yaml"), complete)
+        with contextlib.suppress(OSError):  # a folder with files in it is never replaced
+            complete.rename(home / "models" / NAME / version)
+    [stored] = bentoml.models.list(tag, _model_store=_store(settings))
+    if stored.info.labels[_DIGEST] != digest:
+        raise ValueError(
+            f"{tag} is published with other content; a version is immutable, so name this one anew"
+        )
+    return str(tag)
+
+
+def published(settings: Settings) -> list[str]:
+    """Versions in the store, oldest first."""
+    with contextlib.suppress(bentoml.exceptions.NotFound):
+        models = bentoml.models.list(NAME, _model_store=_store(settings))
+        return [str(model.tag.version) for model in sorted(models, key=lambda model: model.creation_time)]
+    return []
+
+
+def find(version: str, settings: Settings) -> Path:
+    """The folder of a released version; raises VersionUnknown that lists those in the store."""
+    # Not bentoml.models.get: it takes a name's only continuation for the name, v10 for v1.
+    if version not in (known := published(settings)):
+        raise VersionUnknown(version, known)
+    return settings.model_store.absolute() / "models" / NAME / version
+
+
+async def warm(urls: Sequence[str], spec: Spec, token: str, timeout_s: float = 120.0) -> None:
+    """Have every replica load the version of a spec, until it can answer there; raises if one cannot."""
+    client = InferenceClient(urls, token)
+    try:
+        await client.load(spec.version, spec.engine, timeout_s)
+    finally:
+        await client.close()
+
+
+def _store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.model_store.absolute() / "models")
+
+
+def _digest(folder: Path) -> str:
+    """blake2b-128 of the names and contents of a version's files; ValueError when it is no version folder."""
+    if not (folder / "version.json").is_file():
+        raise ValueError(
+            f"{folder} is no version folder: it has no version.json; make one with models.export"
+        )
+    digest = blake2b(digest_size=16)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)

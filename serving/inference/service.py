@@ -1,0 +1,144 @@
+"""The BentoML service: `bentoml serve serving.inference.service:ToneBridge --port 3000`, on 127.0.0.1.
+
+POST /rewrite, /load and /versions take `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`; /livez, /readyz
+and /metrics are open. A spec names its version, so several versions answer side by side, and a switch from
+one to another is the caller's: warm the new one with /load, then ask for it.
+"""
+
+import asyncio
+import gc
+import logging
+import secrets
+from typing import Annotated
+
+import bentoml
+from pydantic import Field
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from configs.settings import Settings
+from data.records import Engine, Spec
+from serving.inference import release
+from serving.inference.client import MAX_ITEMS, Item, RewriteReply, Versions, VersionUnknown
+from serving.inference.pool import Pool
+
+_GUARDED = frozenset({"/rewrite", "/load", "/versions"})
+_JSON = b"application/json"
+_TIMEOUT_S = 120  # a hundred items of the longest output, on two cores
+
+logger = logging.getLogger("tonebridge.inference")
+
+
+class Guard:
+    """Refuses, before BentoML sees it, what shows no service token (401) or is not JSON (415).
+
+    BentoML would parse forms too, and answer 500 to a broken one. It makes this object: the settings are read
+    here because nobody can pass them.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._wanted = b"Bearer " + Settings().service_token.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or refuse it."""
+        if scope["type"] == "http" and scope["path"].rstrip("/") in _GUARDED:
+            headers = dict(scope["headers"])
+            if not secrets.compare_digest(headers.get(b"authorization", b""), self._wanted):
+                await _refusal(401, "wrong or missing service token")(scope, receive, send)
+                return
+            if not headers.get(b"content-type", _JSON).lower().startswith(_JSON):
+                await _refusal(415, "send the body as application/json")(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+@bentoml.service(
+    name="tonebridge",
+    workers=1,  # a second worker would hold every version a second time
+    traffic={"timeout": _TIMEOUT_S},
+    http={"host": "127.0.0.1"},
+)
+class ToneBridge:
+    """Rewrites messages by any released version of the model."""
+
+    def __init__(self) -> None:
+        self._settings = Settings()
+        self._pool = Pool(
+            self._settings.models_in_memory, lambda version: release.find(version, self._settings)
+        )
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        """Load the newest release in the background: an empty store is no reason not to start."""
+        if known := release.published(self._settings):
+            self._first = asyncio.ensure_future(self._pool.load((known[-1], "ctranslate2")))
+            self._first.add_done_callback(_log_failure)
+        # What exists now stays: full collections over it took 100 to 300 ms.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 1000)
+
+    async def __is_ready__(self) -> bool:
+        """Whether a version can answer."""
+        return bool(self._pool.loaded)
+
+    @bentoml.api(output_spec=RewriteReply)  # type: ignore[untyped-decorator]
+    async def rewrite(
+        self,
+        spec: Spec,
+        items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)],
+        ctx: bentoml.Context,
+    ) -> RewriteReply | JSONResponse:
+        """Rewrite 1 to 100 messages as the spec says, in order; 404 when its version is not released."""
+        work = asyncio.ensure_future(self._pool.rewrite(spec, items))
+        # The body has been read, so what arrives next is the news that the client has gone.
+        gone = asyncio.ensure_future(ctx.request.receive())
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                ctx.response.status_code = 499
+                return _refusal(499, "the client has gone")
+            return RewriteReply(items=work.result(), version=spec.version)
+        except VersionUnknown as error:
+            ctx.response.status_code = 404  # a context's status stands over the response's own
+            return _not_found(error)
+        finally:
+            work.cancel()
+            gone.cancel()
+
+    @bentoml.api(output_spec=Versions)  # type: ignore[untyped-decorator]
+    async def load(self, version: str, engine: Engine = "ctranslate2") -> Versions | JSONResponse:
+        """Load a version and return when it can answer; 404 when it is not released."""
+        try:
+            await self._pool.load((version, engine))
+        except VersionUnknown as error:
+            return _not_found(error)
+        return await self._versions()
+
+    @bentoml.api  # type: ignore[untyped-decorator]
+    async def versions(self) -> Versions:
+        """The versions in memory, and those in the store."""
+        return await self._versions()
+
+    async def _versions(self) -> Versions:
+        published = await asyncio.to_thread(release.published, self._settings)
+        return Versions(loaded=["/".join(key) for key in self._pool.loaded], published=published)
+
+
+ToneBridge.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
+
+
+def _refusal(status: int, error: str) -> JSONResponse:
+    return JSONResponse({"error": error}, status)
+
+
+def _not_found(error: VersionUnknown) -> JSONResponse:
+    return JSONResponse(
+        {"error": str(error), "version": error.version, "published": error.published}, status_code=404
+    )
+
+
+def _log_failure(loading: asyncio.Future[None]) -> None:
+    if not loading.cancelled() and (error := loading.exception()):
+        logger.error("the newest release cannot be loaded", exc_info=error)

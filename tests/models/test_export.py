@@ -1,0 +1,133 @@
+import json
+import shutil
+import time
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
+
+from data.corpus import SEED, read
+from data.records import Spec, TransformType
+from models import loading, prompts
+from models.export import agreement, export
+from serving.inference import engines
+from serving.inference.client import Item
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@pytest.fixture(scope="module")
+def messages(tiny_texts):
+    return [(text, TransformType.SOFTEN, 2) for text in tiny_texts[:8]]
+
+
+@pytest.fixture(scope="module")
+def base(build_tiny, tiny_texts, tmp_path_factory):
+    return build_tiny(tmp_path_factory.mktemp("base") / "babbler", tiny_texts, spread=0.5)
+
+
+@pytest.fixture(scope="module")
+def version(base, tmp_path_factory):
+    return export(base, None, tmp_path_factory.mktemp("export") / "base", "float32")
+
+
+def test_a_version_folder_is_complete(version, base):
+    assert sorted(path.name for path in version.iterdir()) == [
+        "ctranslate2",
+        "frame.json",
+        "tokenizer.json",
+        "transformers",
+        "version.json",
+    ]
+    assert prompts.read(version) == prompts.read(base)
+    said = json.loads((version / "version.json").read_text())
+    assert said["base"] == "babbler"
+    assert said["adapter"] is None
+    assert said["quantization"] == "float32"
+    assert not list(version.parent.glob("*.partial"))
+
+
+def test_an_unquantised_export_is_the_model(version, messages):
+    found = agreement(version, messages, max_new_tokens=16)
+    assert found.same_choice == 1.0
+    assert found.regret_nats < 1e-4
+    assert found.tokens > 16
+
+
+def test_int8_is_near_and_smaller(base, version, messages, tmp_path):
+    quantised = export(base, None, tmp_path / "v")
+    found = agreement(quantised, messages, max_regret_nats=0.5, min_same_choice=0.6)
+    assert found.regret_nats > 0
+    sizes = [(folder / "ctranslate2" / "model.bin").stat().st_size for folder in (quantised, version)]
+    assert sizes[0] < 0.5 * sizes[1]
+
+
+def test_scrambled_weights_are_caught(version, messages, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(version, broken)
+    stored = load_file(version / "transformers" / "model.safetensors")
+    weight = stored["model.layers.1.mlp.down_proj.weight"].numpy()
+    model = broken / "ctranslate2" / "model.bin"
+    content = model.read_bytes()
+    assert content.count(weight.tobytes()) == 1
+    model.write_bytes(content.replace(weight.tobytes(), weight[::-1].tobytes()))
+    with pytest.raises(ValueError, match="not the model that was trained"):
+        agreement(broken, messages, max_new_tokens=16)
+
+
+def test_a_cut_off_file_is_caught(version, messages, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(version, broken)
+    model = broken / "ctranslate2" / "model.bin"
+    model.write_bytes(model.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        agreement(broken, messages, max_new_tokens=16)
+
+
+def test_the_adapter_is_in_the_export(base, version, messages, tmp_path):
+    torch.manual_seed(0)
+    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    get_peft_model(loading.load_model(base), config).save_pretrained(tmp_path / "adapter")
+    tuned = export(base, tmp_path / "adapter", tmp_path / "v", "float32")
+    assert json.loads((tuned / "version.json").read_text())["adapter"]
+    agreement(tuned, messages, max_new_tokens=16)
+    # The base's int8 copy under the tuned model's weights must not pass: the check sees which model it is.
+    shutil.rmtree(tuned / "ctranslate2")
+    shutil.copytree(version / "ctranslate2", tuned / "ctranslate2")
+    with pytest.raises(ValueError, match="not the model that was trained"):
+        agreement(tuned, messages, max_new_tokens=16)
+
+
+def test_a_folder_without_adapter_weights_is_refused(base, tmp_path):
+    with pytest.raises(ValueError, match="is no adapter"):
+        export(base, tmp_path, tmp_path / "v")
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_half_written_export_is_replaced(base, tmp_path):
+    (tmp_path / "v.partial" / "transformers").mkdir(parents=True)
+    (tmp_path / "v.partial" / "transformers" / "junk").touch()
+    export(base, None, tmp_path / "v")
+    assert not list((tmp_path / "v").rglob("junk"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_real_base_is_exported_agrees_and_writes(tmp_path):
+    start = time.perf_counter()
+    version = export(loading.base_folder(loading.PIP_MODEL), None, tmp_path / "base")
+    exported_s = time.perf_counter() - start
+    texts = [original.text for original in read(SEED / "train")[:32]]
+    found = agreement(version, [(text, TransformType.SOFTEN, 2) for text in texts[:16]], max_new_tokens=32)
+    start = time.perf_counter()
+    engine = engines.load(version, "ctranslate2")
+    print(f"\nexport {exported_s:.1f} s, load {time.perf_counter() - start:.2f} s, {found}")
+    items = [Item(text=text, transform_type=TransformType.SOFTEN, intensity=2) for text in texts]
+    for count in (1, 8, 16, 32):
+        start = time.perf_counter()
+        rewrites = engine.generate(Spec(version="base", max_new_tokens=40), items[:count])
+        rate = sum(rewrite.tokens for rewrite in rewrites) / (time.perf_counter() - start)
+        print(f"{count} at once: {rate:.0f} tokens/s")
+    assert all(len(rewrite.text.split()) > 3 for rewrite in rewrites)
+    assert sum(rewrite.text.isascii() for rewrite in rewrites) > 16  # English, not noise

@@ -1,0 +1,164 @@
+import asyncio
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from data.records import Spec, TransformType
+from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+
+SPEC = Spec(version="v1")
+ITEM = Item(text="Fix it.", transform_type=TransformType.SOFTEN, intensity=2)
+REWRITE = {"text": "Please fix it.", "facts_missing": [], "tokens": 4, "finished": True}
+GOOD = {"items": [REWRITE], "version": "v1"}
+
+
+@pytest.fixture
+async def upstream():
+    """Starts servers that answer every /rewrite in one way and count the requests."""
+    servers = []
+
+    async def start(answer):
+        async def handle(request):
+            server.asked += 1
+            return await answer(request)
+
+        app = web.Application()
+        app.router.add_post("/rewrite", handle)
+        server = TestServer(app)
+        server.asked = 0
+        await server.start_server()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.close()
+
+
+@pytest.fixture
+async def client_of():
+    clients = []
+
+    def make(*servers):
+        clients.append(InferenceClient([str(server.make_url("/")) for server in servers], "token"))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        await client.close()
+
+
+def says(body=b"", status=200, headers=None):
+    async def answer(request):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return web.Response(body=content, status=status, headers=headers)
+
+    return answer
+
+
+good = says(GOOD)
+
+
+async def hang(request):
+    await asyncio.sleep(60)
+
+
+async def hang_up(request):
+    request.transport.close()
+    return web.Response()
+
+
+async def test_the_token_and_the_shapes_go_over_the_wire(upstream, client_of):
+    seen = {}
+
+    async def look(request):
+        seen.update(await request.json(), authorization=request.headers["Authorization"])
+        return web.json_response(GOOD)
+
+    [rewrite] = await client_of(await upstream(look)).rewrite(SPEC, [ITEM])
+    assert rewrite.text == "Please fix it."
+    assert seen["authorization"] == "Bearer token"
+    assert Spec.model_validate(seen["spec"]) == SPEC
+    assert [Item.model_validate(item) for item in seen["items"]] == [ITEM]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (says(b"<html>oops</html>"), "not a reply"),
+        (says(b"\xff\xfe\x00"), "not a reply"),
+        (says([GOOD]), "not a reply"),
+        (says(GOOD | {"items": [REWRITE | {"tokens": "many"}]}), "not a reply"),
+        (says(GOOD | {"items": []}), "0 rewrites by v1"),
+        (says(GOOD | {"version": "v2"}), "1 rewrites by v2"),
+        (says(b"boom", 500), "500 boom"),
+        (says(status=302, headers={"Location": "http://example.com"}), "302"),
+        (hang_up, "Disconnected"),
+    ],
+)
+async def test_garbage_is_unavailable(upstream, client_of, answer, reason):
+    with pytest.raises(InferenceUnavailable, match=reason) as caught:
+        await client_of(await upstream(answer)).rewrite(SPEC, [ITEM])
+    assert reason in caught.value.reason
+
+
+async def test_nobody_listening_is_unavailable(client_of, upstream):
+    server = await upstream(good)
+    client = client_of(server)
+    await server.close()
+    with pytest.raises(InferenceUnavailable, match="ClientConnectorError"):
+        await client.rewrite(SPEC, [ITEM])
+
+
+async def test_the_next_replica_answers_for_one_that_fails(upstream, client_of):
+    broken, sound = await upstream(says(status=503)), await upstream(good)
+    client = client_of(broken, sound)
+    for _ in range(4):
+        assert (await client.rewrite(SPEC, [ITEM]))[0].text == "Please fix it."
+    assert sound.asked == 4
+
+
+async def test_replicas_take_turns(upstream, client_of):
+    servers = [await upstream(good), await upstream(good)]
+    client = client_of(*servers)
+    for _ in range(6):
+        await client.rewrite(SPEC, [ITEM])
+    assert [server.asked for server in servers] == [3, 3]
+
+
+async def test_a_silent_replica_leaves_time_for_the_next(upstream, client_of):
+    client = client_of(await upstream(hang), await upstream(good))
+    start = time.monotonic()
+    assert await client.rewrite(SPEC, [ITEM], timeout_s=1.0)
+    assert 0.4 < time.monotonic() - start < 1.0
+
+
+async def test_the_timeout_is_for_all_replicas_together(upstream, client_of):
+    client = client_of(await upstream(hang), await upstream(hang))
+    start = time.monotonic()
+    with pytest.raises(InferenceUnavailable, match=r"no answer.*; .*no answer"):
+        await client.rewrite(SPEC, [ITEM], timeout_s=0.6)
+    assert time.monotonic() - start < 1.0
+
+
+async def test_a_version_that_no_replica_has_is_unknown(upstream, client_of):
+    missing, sound = await upstream(says(status=404)), await upstream(good)
+    with pytest.raises(VersionUnknown, match="'v1' is not published"):
+        await client_of(missing).rewrite(SPEC, [ITEM])
+    assert await client_of(missing, sound).rewrite(SPEC, [ITEM])
+
+
+def test_no_address_is_refused():
+    with pytest.raises(ValueError, match="TONEBRIDGE_INFERENCE_URLS"):
+        InferenceClient([], "token")
+
+
+def test_importing_the_client_stays_light():
+    heavy = "{'torch', 'transformers', 'bentoml', 'ctranslate2', 'tokenizers'}"
+    code = f"import sys, serving.inference.client; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,85 @@
+import pytest
+
+from data.records import Spec, TransformType
+from models.export import export
+from serving.inference import engines
+from serving.inference.client import Item
+
+
+@pytest.fixture(scope="module")
+def folder(build_tiny, tiny_texts, tmp_path_factory):
+    base = build_tiny(tmp_path_factory.mktemp("base") / "b", tiny_texts, seed=3, spread=0.5)
+    return export(base, None, tmp_path_factory.mktemp("version") / "v", "float32")
+
+
+@pytest.fixture(scope="module", params=["ctranslate2", "transformers"])
+def engine(request, folder):
+    return engines.load(folder, request.param)
+
+
+@pytest.fixture(scope="module")
+def items(tiny_texts):
+    return [
+        Item(text=text, transform_type=TransformType.SOFTEN, intensity=i % 4, seed=100 + i)
+        for i, text in enumerate(tiny_texts[:6])
+    ]
+
+
+def spec(**decoding):
+    return Spec(version="v", **{"max_new_tokens": 12, **decoding})
+
+
+def texts(rewrites):
+    return [rewrite.text for rewrite in rewrites]
+
+
+def test_both_engines_write_the_same_greedy_text(folder, items):
+    both = [
+        texts(engines.load(folder, name).generate(spec(), items)) for name in ("ctranslate2", "transformers")
+    ]
+    assert both[0] == both[1]
+    assert len(set(both[0])) > 1
+
+
+def test_rewrites_are_in_the_order_of_the_items(engine, items):
+    one_by_one = [text for item in items for text in texts(engine.generate(spec(), [item]))]
+    assert texts(engine.generate(spec(), items)) == one_by_one
+    assert texts(engine.generate(spec(), items[::-1])) == one_by_one[::-1]
+
+
+def test_a_seed_gives_the_same_text_whatever_else_is_in_the_batch(engine, items):
+    sampled = spec(temperature=1.0)
+    together = texts(engine.generate(sampled, items))
+    unseeded = [item.model_copy(update={"seed": None}) for item in items]
+    for item, text in zip(items, together, strict=True):
+        assert texts(engine.generate(sampled, [*unseeded, item, item]))[-2:] == [text, text]
+
+
+def test_other_seeds_and_no_seed_give_other_texts(engine, items):
+    sampled = spec(temperature=1.5, top_k=100)
+    seeded = [items[0].model_copy(update={"seed": seed}) for seed in range(5)]
+    unseeded = [items[0].model_copy(update={"seed": None})] * 5
+    assert len(set(texts(engine.generate(sampled, seeded)))) > 2
+    assert len(set(texts(engine.generate(sampled, unseeded)))) > 2
+
+
+def test_sampling_from_the_best_one_is_greedy(engine, items):
+    assert texts(engine.generate(spec(temperature=1.0, top_k=1), items)) == texts(
+        engine.generate(spec(), items)
+    )
+
+
+def test_length_is_bounded_and_reported(engine, items):
+    for rewrite in engine.generate(spec(max_new_tokens=5), items):
+        assert rewrite.tokens == 5 or (rewrite.finished and rewrite.tokens < 5)
+
+
+def test_a_rewrite_ends_at_the_stop_token_and_lost_facts_are_named(folder):
+    rewriter = engines._Texts(folder)
+    ids = rewriter._tokenizer.encode(" Please look at PAY-123. ").ids
+    item = Item(text="PAY-123 blocks 14 orders.", transform_type=TransformType.SOFTEN, intensity=1)
+    rewrite = rewriter.rewritten(item, [*ids, rewriter.stop_id, *ids])
+    assert rewrite.text == "Please look at PAY-123."
+    assert rewrite.facts_missing == ["14"]
+    assert (rewrite.finished, rewrite.tokens) == (True, len(ids))
+    assert not rewriter.rewritten(item, ids).finished

@@ -1,0 +1,263 @@
+import asyncio
+
+import aiohttp
+import pytest
+
+from configs.settings import Settings
+from data.records import Spec, TransformType
+from models.export import export
+from pipelines import local
+from serving.inference import engines, release
+from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+
+TOKEN = "a-token-of-the-tests"
+VERSIONS = ("red", "green", "blue")
+
+
+@pytest.fixture(scope="module")
+def folders(build_tiny, tiny_texts, tmp_path_factory):
+    root = tmp_path_factory.mktemp("versions")
+    bases = {
+        v: build_tiny(root / f"{v}-base", tiny_texts, seed, spread=0.5) for seed, v in enumerate(VERSIONS)
+    }
+    return {version: export(base, None, root / version, "float32") for version, base in bases.items()}
+
+
+def start(state):
+    """The Procfile's own command, on a free port."""
+    port = local.free_port(13000)
+    settings = Settings(
+        state=state,
+        service_token=TOKEN,
+        models_in_memory=2,
+        inference_port=port,
+        inference_urls=(f"http://127.0.0.1:{port}",),
+        database_url="postgresql:///none",
+    )
+    env = {**local.environment(settings), "OMP_NUM_THREADS": "1"}
+    process = local.Process("inference", local.commands(env)["inference"], env, state / "inference.log")
+    return settings, process
+
+
+@pytest.fixture(scope="module")
+def service(folders, tmp_path_factory):
+    """A service that started with an empty store; three versions were published afterwards."""
+    settings, process = start(tmp_path_factory.mktemp("state"))
+    process.wait_until_ready(f"{settings.inference_urls[0]}/livez")
+    for version, folder in folders.items():
+        release.publish(folder, version, settings)
+    yield settings
+    process.stop()
+
+
+@pytest.fixture
+def url(service):
+    return service.inference_urls[0]
+
+
+@pytest.fixture
+async def client(service):
+    client = InferenceClient(service.inference_urls, TOKEN)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
+        yield session
+
+
+@pytest.fixture(scope="module")
+def items(tiny_texts):
+    return [
+        Item(text=text, transform_type=TransformType.CLARIFY, intensity=i % 4, seed=i)
+        for i, text in enumerate(tiny_texts)
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(folders, items):
+    """What each version's own engine says to each item, sampled by its seed: exact, whatever the batch."""
+    said = {}
+    for version, folder in folders.items():
+        engine = engines.load(folder, "ctranslate2")
+        said[version] = [rewrite.text for rewrite in engine.generate(sampled(version), items)]
+        engine.close()
+    assert all(len(set(texts)) == len(VERSIONS) for texts in zip(*said.values(), strict=True))
+    return said
+
+
+def sampled(version, engine="ctranslate2"):
+    return Spec(version=version, engine=engine, temperature=0.8, max_new_tokens=10)
+
+
+async def status(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status
+
+
+# First in the file: the store is empty of loaded versions only once.
+async def test_it_lives_before_it_is_ready_and_becomes_ready_without_a_restart(url, client):
+    assert await status(f"{url}/livez") == 200
+    assert await status(f"{url}/readyz") == 503
+    await client.load("red", "ctranslate2")
+    assert await status(f"{url}/readyz") == 200
+
+
+async def test_it_answers_as_the_version_that_was_asked_in_the_order_of_the_items(client, items, expected):
+    for version in VERSIONS:
+        rewrites = await client.rewrite(sampled(version), items[:8])
+        assert [rewrite.text for rewrite in rewrites] == expected[version][:8]
+
+
+async def test_a_seed_gives_the_same_text_again(client, items):
+    twice = [await client.rewrite(sampled("red"), [items[0]]) for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+async def test_both_engines_of_a_version_answer(client, items):
+    greedy = [
+        Spec(version="green", engine=engine, max_new_tokens=8) for engine in ("ctranslate2", "transformers")
+    ]
+    texts = [[r.text for r in await client.rewrite(spec, items[:3])] for spec in greedy]
+    assert texts[0] == texts[1]
+
+
+async def test_lost_facts_are_reported(client):
+    item = Item(text="PAY-123 is late.", transform_type=TransformType.SOFTEN, intensity=1)
+    [rewrite] = await client.rewrite(Spec(version="red", max_new_tokens=4), [item])
+    assert rewrite.facts_missing == ["PAY-123"]
+
+
+async def test_the_least_recently_used_version_leaves(url, client, session):
+    async def loaded():
+        async with session.post(f"{url}/versions", json={}) as response:
+            return (await response.json())["loaded"]
+
+    for version in ("red", "green", "red", "blue"):
+        await client.load(version, "ctranslate2")
+    assert await loaded() == ["red/ctranslate2", "blue/ctranslate2"]
+    await client.load("green", "ctranslate2")
+    assert await loaded() == ["blue/ctranslate2", "green/ctranslate2"]
+
+
+async def test_sixteen_clients_get_their_version_while_versions_come_and_go(client, items, expected):
+    async def ask(number):
+        for turn in range(8):
+            version = VERSIONS[(number + turn) % len(VERSIONS)]
+            place = (number * 8 + turn) % len(items)
+            [rewrite] = await client.rewrite(sampled(version), [items[place]])
+            assert rewrite.text == expected[version][place]
+
+    async def release_again_and_again():
+        for turn in range(20):
+            await client.load(VERSIONS[turn % len(VERSIONS)], "ctranslate2")
+
+    await asyncio.gather(release_again_and_again(), *(ask(number) for number in range(16)))
+
+
+@pytest.mark.parametrize("path", ["rewrite", "load", "versions", "rewrite/"])
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}])
+async def test_without_the_token_nothing_is_answered(url, path, headers):
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{url}/{path}", json={}) as reply,
+    ):
+        assert reply.status == 401
+        assert await reply.json() == {"error": "wrong or missing service token"}
+
+
+async def test_the_probes_and_the_metrics_need_no_token(url):
+    assert [await status(f"{url}/{path}") for path in ("livez", "readyz", "metrics")] == [200] * 3
+
+
+@pytest.mark.parametrize("path", ["rewrite", "load"])
+async def test_an_unknown_version_is_404_with_those_that_there_are(url, session, path):
+    spec = {"version": "gre"}  # the beginning of one that there is
+    body = {"rewrite": {"spec": spec, "items": [ITEM]}, "load": spec}[path]
+    async with session.post(f"{url}/{path}", json=body) as response:
+        assert response.status == 404
+        assert await response.json() == {
+            "error": "version 'gre' is not published; published: red, green, blue",
+            "version": "gre",
+            "published": list(VERSIONS),
+        }
+
+
+ITEM = {"text": "Fix it.", "transform_type": "soften", "intensity": 2}
+SPEC = {"version": "red", "max_new_tokens": 4}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"spec": SPEC, "items": []}, ["items"]),
+        ({"spec": SPEC, "items": [ITEM] * 101}, ["items"]),
+        ({"spec": SPEC}, ["items"]),
+        ({"spec": SPEC, "items": [ITEM | {"text": ""}]}, ["items", 0, "text"]),
+        ({"spec": SPEC, "items": [ITEM, ITEM | {"text": "x" * 8001}]}, ["items", 1, "text"]),
+        ({"spec": SPEC, "items": [ITEM | {"text": 7}]}, ["items", 0, "text"]),
+        ({"spec": SPEC, "items": [ITEM | {"intensity": 7}]}, ["items", 0, "intensity"]),
+        ({"spec": SPEC, "items": [ITEM | {"transform_type": "shout"}]}, ["items", 0, "transform_type"]),
+        ({"spec": SPEC, "items": [ITEM | {"seed": -1}]}, ["items", 0, "seed"]),
+        ({"spec": SPEC, "items": [ITEM | {"colour": 1}]}, ["items", 0, "colour"]),
+        ({"spec": SPEC | {"engine": "abacus"}, "items": [ITEM]}, ["spec", "engine"]),
+        ({"spec": {}, "items": [ITEM]}, ["spec", "version"]),
+    ],
+)
+async def test_bad_input_is_refused_by_the_name_of_its_field(url, session, body, field):
+    async with session.post(f"{url}/rewrite", json=body) as response:
+        assert response.status == 400
+        assert field in [fault["loc"] for fault in (await response.json())["detail"]]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff\xfe", b"null"])
+async def test_what_is_no_object_is_refused(url, session, body):
+    headers = {"Content-Type": "application/json"}
+    async with session.post(f"{url}/rewrite", data=body, headers=headers) as response:
+        assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    "media", ["multipart/form-data; boundary=x", "application/vnd.bentoml+pickle", "text/xml"]
+)
+async def test_only_json_is_read(url, session, media):
+    async with session.post(f"{url}/rewrite", data=b"zzz", headers={"Content-Type": media}) as response:
+        assert response.status == 415
+
+
+async def test_the_work_for_a_client_that_leaves_is_given_up(url, session, client, items):
+    slow = Spec(version="blue", engine="transformers", temperature=1.0, max_new_tokens=512)
+    await client.load("blue", "transformers")
+    asking = asyncio.ensure_future(client.rewrite(slow, items[:2]))
+    await asyncio.sleep(0.2)
+    asking.cancel()
+    given_up = 'endpoint="/rewrite",http_response_code="499"'
+    for _ in range(20):
+        await asyncio.sleep(0.02)
+        async with session.get(f"{url}/metrics") as response:
+            if given_up in await response.text():
+                return
+    pytest.fail("no request ended as given up")
+
+
+async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passed_over(
+    service, folders, items
+):
+    _, process = second = start(service.state)
+    try:
+        (url,) = second[0].inference_urls
+        process.wait_until_ready(f"{url}/readyz")
+        nobody = f"http://127.0.0.1:{local.free_port(14000)}"
+        client = InferenceClient([nobody, url], TOKEN)
+        for _ in range(3):
+            assert len(await client.rewrite(sampled("blue"), items[:2])) == 2
+        await client.close()
+        await release.warm(second[0].inference_urls, sampled("green"), TOKEN)
+        with pytest.raises(VersionUnknown):
+            await release.warm(second[0].inference_urls, sampled("none"), TOKEN)
+        with pytest.raises(InferenceUnavailable, match="401"):
+            await release.warm(second[0].inference_urls, sampled("green"), "wrong")
+    finally:
+        process.stop()
