@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import uuid_utils.compat
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -311,7 +312,7 @@ class Snapshot(Base):
     digest: Mapped[str] = mapped_column(String(32), primary_key=True)
     path: Mapped[str] = mapped_column(Text)
     counts: Mapped[Json]
-    high_water: Mapped[int] = mapped_column(Xid8, comment="every row of an older transaction is in it")
+    high_water: Mapped[int] = mapped_column(BigInteger, comment="every row of an older transaction is in it")
     trained_at: Mapped[Moment | None] = mapped_column(comment="when a training run on it succeeded")
     created_at: Mapped[Created]
 

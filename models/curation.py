@@ -82,11 +82,12 @@ def audit(originals: list[corpus.Original]) -> tuple[dict[str, float], list[str]
     if figures["share_nearest_below_0.95"] < 0.95:
         worst = np.argsort(-nearest)[:12]
         broken += [
-            f"near-duplicate ({nearest[i]:.3f}): {pairs[i][0].id} {pairs[i][1].transform_type} {pairs[i][1].intensity}"
+            f"near-duplicate ({nearest[i]:.3f}): {original.id} {rewrite.transform_type} {rewrite.intensity}"
             for i in worst
+            for original, rewrite in (pairs[i],)
         ]
         broken.append(
-            f"only {figures['share_nearest_below_0.95']:.1%} of rewrites have no near-duplicate; at least 95 %"
+            f"{figures['share_nearest_below_0.95']:.1%} of rewrites have no near-duplicate; at least 95 %"
         )
     return figures, broken
 

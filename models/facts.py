@@ -7,7 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"  # "sun" and "wed" are words too
+# "sun" and "wed" are words too.
+_WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"
 _MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?"
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
@@ -34,7 +35,10 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 _NAME = re.compile(r"(?<=[a-z,;:)] )[A-Z][a-z]+(?:[A-Z][a-z]+)*\b")
 _NOT_NAMES = frozenset(
-    "I I'm I'll I've I'd Please Thanks Thank Hi Hello Hey Also And But So The We You It This That".split()
+    {
+        *("I", "I'm", "I'll", "I've", "I'd", "Please", "Thanks", "Thank", "Hi", "Hello", "Hey", "Also"),
+        *("And", "But", "So", "The", "We", "You", "It", "This", "That"),
+    }
 )
 
 

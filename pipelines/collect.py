@@ -7,6 +7,7 @@ from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.states import Completed
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,8 @@ from configs.settings import Settings
 from data import database, snapshot
 from data.snapshot import Made, NotEnoughFeedbackError
 from data.tables import Organisation, Snapshot
+
+SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
 
 def organisation_id(engine: Engine, name: str) -> uuid.UUID:
@@ -85,6 +88,11 @@ def collect(minimum: int = 50) -> Made | State[Made]:
             return Completed(message=message, name="NotEnoughFeedback")
         made = make_snapshot(settings, engine, organisation)
         get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
+        emit_event(
+            SNAPSHOT_MADE,
+            resource={"prefect.resource.id": f"tonebridge.snapshot.{made.digest}"},
+            payload={"digest": made.digest},
+        )
         return made
     finally:
         engine.dispose()

@@ -106,7 +106,7 @@ def test_a_child_that_ends_is_reported_with_the_end_of_its_log(tmp_path: Path) -
         "broken", [sys.executable, "-c", "raise SystemExit('no such model')"], os.environ, tmp_path / "log"
     )
     assert wait_until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE)
-    with pytest.raises(ProcessEndedError, match="broken ended with code 1(.|\n)*no such model"):
+    with pytest.raises(ProcessEndedError, match=r"broken ended with code 1(.|\n)*no such model"):
         process.check()
     process.stop()
 

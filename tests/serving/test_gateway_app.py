@@ -184,7 +184,8 @@ async def test_champion_and_challenger_take_turns_in_first_place(
         assert compared["policy"] == "champion_against_challenger"
         ids.append(compared["comparison_id"])
     query = text(
-        "SELECT DISTINCT o.version FROM comparisons c JOIN outputs o ON o.id = c.first_output_id WHERE c.id = ANY(:ids)"
+        "SELECT DISTINCT o.version FROM comparisons c"
+        " JOIN outputs o ON o.id = c.first_output_id WHERE c.id = ANY(:ids)"
     )
     with engine.connect() as connection:
         first = connection.execute(query, {"ids": [uuid.UUID(i) for i in ids]}).scalars().all()

@@ -106,7 +106,12 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=32), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("counts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("high_water", Xid8(), nullable=False, comment="every row of an older transaction is in it"),
+        sa.Column(
+            "high_water",
+            sa.BigInteger(),
+            nullable=False,
+            comment="every row of an older transaction is in it",
+        ),
         sa.Column(
             "trained_at",
             sa.DateTime(timezone=True),

@@ -1,0 +1,265 @@
+"""Turns counts into evidence, and evidence into a decision that says why: pure functions, frozen results.
+
+Two kinds of evidence, both safe to look at as often as one likes (`experiments.sequential`):
+
+- Blind paired comparisons are the primary evidence. Which of the two is shown first is random, so between
+  equal models each vote is a fair coin, whoever casts it: the test is exact at any size.
+- The experiment between users is the guardrail: do people who live with the challenger fare worse? It needs
+  far more people to see as much, and may honestly say that it cannot tell yet.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+import configs
+from experiments import sequential
+from experiments.sequential import Interval
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+Preference = Literal["challenger", "champion", "undecided"]
+Verdict = Literal["better", "worse", "no clear difference", "too few users"]
+Action = Literal["ship", "keep_running", "roll_back", "inconclusive"]
+
+
+class Plan(configs.StageConfig):
+    """What is settled before an experiment starts, and frozen from then on."""
+
+    alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
+    minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
+    maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
+    votes_a_person: Count = Field(5, description="comparisons of one person that count: nobody decides alone")
+    minimum_users_an_arm: Count = Field(50, description="users with an outcome before arms are compared")
+    n_star: Count = Field(500, description="users at which the interval of the effect is narrowest")
+    harm_margin: Share = Field(0.05, description="shown loss of mean outcome (0 to 1) that forbids to ship")
+    sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tally(_Result):
+    """Votes on challenger against champion; a tie is a vote for neither, or between two equal texts."""
+
+    wins: int
+    losses: int
+    ties: int
+    people: int
+
+
+class ComparisonResult(_Result):
+    """What people prefer when they see both: the challenger's win rate among decided votes."""
+
+    tally: Tally
+    win_rate: float | None
+    interval: Interval
+    decision: Preference
+
+
+class ArmStatistics(_Result):
+    """One arm in one epoch: its users by first exposure, and the outcomes (0 to 1) of those who voted."""
+
+    epoch: int
+    variant: str
+    is_baseline: bool
+    weight: float
+    exposed: int
+    moved: int = Field(description="of the exposed: later served by another variant too; they stay here")
+    users: int = Field(description="of the exposed: with an outcome")
+    mean: float | None
+    variance: float | None = Field(description="of users' outcomes, with n - 1; None below two")
+
+
+class ArmSummary(_Result):
+    """An arm over all epochs."""
+
+    variant: str
+    exposed: int
+    moved: int
+    users: int
+    response_rate: float | None
+    mean: float | None = Field(description="over the epochs as the effect weighs them")
+
+
+class ExperimentResult(_Result):
+    """How the challenger's users fare against the baseline's."""
+
+    baseline: ArmSummary
+    challenger: ArmSummary
+    effect: float | None = Field(description="difference of mean outcomes, challenger minus baseline")
+    interval: Interval | None = Field(description="confidence sequence of the effect")
+    relative_effect: float | None = Field(description="effect over the baseline's mean")
+    relative_interval: Interval | None
+    sample_ratio_p: float
+    is_sample_ratio_sound: bool
+    verdict: Verdict
+    shows_harm: bool = Field(description="the whole interval lies below minus the plan's margin")
+
+
+class Decision(_Result):
+    """What to do with the challenger, and why, in plain words with the numbers."""
+
+    action: Action
+    reasons: list[str]
+
+
+def compare(tally: Tally, plan: Plan) -> ComparisonResult:
+    """The challenger's win rate with its confidence sequence, and whom people prefer.
+
+    Ties say nothing about which is better: they are reported, and dropped from the rate, as in a sign test.
+    """
+    decided = tally.wins + tally.losses
+    interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
+    decision: Preference = "undecided"
+    if decided >= plan.minimum_comparisons and not interval.low <= 0.5 <= interval.high:
+        decision = "challenger" if interval.low > 0.5 else "champion"
+    win_rate = tally.wins / decided if decided else None
+    return ComparisonResult(tally=tally, win_rate=win_rate, interval=interval, decision=decision)
+
+
+def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult:
+    """The effect on users' mean outcome, with epochs as strata, and the sample-ratio check.
+
+    Users are compared within an epoch only: pooled, a trend in time and a change of weights would look like
+    an effect. An epoch weighs h = n_a n_b / (n_a + n_b), the inverse variance under equal spread (Cochran,
+    "Some methods for strengthening the common chi-square tests", 1954), and has no say until both arms have
+    two outcomes. 4 sum(h) is how many users of a balanced experiment tell as much: the clock of the
+    confidence sequence. A user's outcome is taken as settled: votes that are cast later change means that
+    were looked at already.
+
+    Raises ValueError unless every epoch has one baseline and one challenger, the same throughout.
+    """
+    pairs = _pairs(arms)
+    log_e = sum(sequential.sample_ratio_log_e([a.exposed, b.exposed], [a.weight, b.weight]) for a, b in pairs)
+    sample_ratio_p = math.exp(-max(log_e, 0.0))
+
+    told = [(a, b) for a, b in pairs if a.variance is not None and b.variance is not None]
+    mean_a = mean_b = effect = relative = None
+    interval = relative_interval = None
+    if told:
+        n_a, means_a, variances_a = np.array([(a.users, a.mean, a.variance) for a, _ in told]).T
+        n_b, means_b, variances_b = np.array([(b.users, b.mean, b.variance) for _, b in told]).T
+        h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
+        weight = h / h.sum()
+        mean_a, mean_b = float(weight @ means_a), float(weight @ means_b)
+        error_a, error_b = float(weight**2 @ (variances_a / n_a)), float(weight**2 @ (variances_b / n_b))
+        clock = 4 * float(h.sum())
+
+        def around(center: float, squared_error: float) -> Interval:
+            margin = sequential.mean_margin(clock, clock * squared_error, plan.alpha, plan.n_star)
+            return Interval(center - margin, center + margin)
+
+        effect = mean_b - mean_a
+        interval = around(effect, error_a + error_b)
+        if mean_a > 0:  # delta method for mean_b / mean_a - 1
+            relative = effect / mean_a
+            relative_interval = around(relative, error_b / mean_a**2 + error_a * mean_b**2 / mean_a**4)
+
+    fewest = min(sum(a.users for a, _ in told), sum(b.users for _, b in told))
+    verdict: Verdict = "too few users"
+    if interval is not None and fewest >= plan.minimum_users_an_arm:
+        verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "no clear difference"
+    return ExperimentResult(
+        baseline=_summary([a for a, _ in pairs], mean_a),
+        challenger=_summary([b for _, b in pairs], mean_b),
+        effect=effect,
+        interval=interval,
+        relative_effect=relative,
+        relative_interval=relative_interval,
+        sample_ratio_p=sample_ratio_p,
+        is_sample_ratio_sound=sample_ratio_p >= plan.sample_ratio_alpha,
+        verdict=verdict,
+        shows_harm=verdict == "worse" and interval is not None and interval.high < -plan.harm_margin,
+    )
+
+
+def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan) -> Decision:
+    """Ship when people prefer the challenger and nothing speaks against it; the first reason is the cause."""
+    action: Action
+    if comparison.decision == "champion":
+        action, why = "roll_back", "People prefer the champion, so the challenger is withdrawn."
+    elif not experiment.is_sample_ratio_sound:
+        action, why = "inconclusive", "Assignment or recording is broken: find the fault before shipping."
+    elif experiment.shows_harm:
+        action, why = "roll_back", f"Users fare worse by more than the margin of {plan.harm_margin:.0%}."
+    elif comparison.decision == "challenger":
+        action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
+    elif comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
+        action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
+    else:
+        action, why = "keep_running", "The comparisons do not settle it yet."
+    said = [_say_comparison(comparison, plan), _say_effect(experiment, plan), _say_ratio(experiment, plan)]
+    return Decision(action=action, reasons=[why, *said])
+
+
+def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
+    """(baseline, challenger) of each epoch, in order."""
+    names = [sorted({arm.variant for arm in arms if arm.is_baseline is side}) for side in (True, False)]
+    epochs = {arm.epoch for arm in arms}
+    if [len(found) for found in names] != [1, 1] or len(arms) != 2 * len(epochs):
+        raise ValueError(
+            "every epoch needs one baseline and one challenger, the same throughout; found baselines "
+            f"{names[0]} and challengers {names[1]} in {len(arms)} arms of {len(epochs)} epochs"
+        )
+    ordered = sorted(arms, key=lambda arm: (arm.epoch, not arm.is_baseline))
+    return list(zip(ordered[::2], ordered[1::2], strict=True))
+
+
+def _summary(arms: Sequence[ArmStatistics], mean: float | None) -> ArmSummary:
+    exposed, users = sum(arm.exposed for arm in arms), sum(arm.users for arm in arms)
+    return ArmSummary(
+        variant=arms[0].variant,
+        exposed=exposed,
+        moved=sum(arm.moved for arm in arms),
+        users=users,
+        response_rate=users / exposed if exposed else None,
+        mean=mean,
+    )
+
+
+def _say_comparison(comparison: ComparisonResult, plan: Plan) -> str:
+    tally, interval = comparison.tally, comparison.interval
+    decided = tally.wins + tally.losses
+    if comparison.win_rate is None:
+        return f"Side by side: no decided vote yet, {tally.ties} ties."
+    few = f"; {plan.minimum_comparisons} votes are needed" if decided < plan.minimum_comparisons else ""
+    return (
+        f"Side by side, {tally.people} people chose the challenger {tally.wins} times of {decided}: "
+        f"{comparison.win_rate:.1%}, between {interval.low:.1%} and {interval.high:.1%} at "
+        f"{1 - plan.alpha:.0%} confidence ({tally.ties} ties{few})."
+    )
+
+
+def _say_effect(experiment: ExperimentResult, plan: Plan) -> str:
+    a, b, interval = experiment.baseline, experiment.challenger, experiment.interval
+    voted = (
+        f"{b.users} of {b.exposed} users of the challenger voted, {a.users} of {a.exposed} of the baseline"
+    )
+    if experiment.effect is None or interval is None:
+        return f"Between users, nothing to compare yet: {voted}."
+    few = (
+        f"; {plan.minimum_users_an_arm} in each arm are needed"
+        if experiment.verdict == "too few users"
+        else ""
+    )
+    return (
+        f"Between users, {experiment.verdict}: mean outcomes differ by {experiment.effect:+.3f}, between "
+        f"{interval.low:+.3f} and {interval.high:+.3f} at {1 - plan.alpha:.0%} confidence ({voted}{few})."
+    )
+
+
+def _say_ratio(experiment: ExperimentResult, plan: Plan) -> str:
+    a, b = experiment.baseline, experiment.challenger
+    judged = "as planned" if experiment.is_sample_ratio_sound else "not as planned"
+    moved = a.moved + b.moved
+    return (
+        f"Users fell on baseline and challenger {judged}: {a.exposed} to {b.exposed}, p = "
+        f"{experiment.sample_ratio_p:.2g}, limit {plan.sample_ratio_alpha:.2g}"
+        + (f"; {moved} later saw the other variant too." if moved else ".")
+    )

@@ -1,0 +1,87 @@
+"""What people did, summed up by the database: votes side by side, and users' outcomes by arm and epoch."""
+
+import uuid
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from experiments.analysis import ArmStatistics, Tally
+
+# A person's first votes count, up to a number settled beforehand: how they fall does not decide which.
+_TALLY = text("""
+    WITH votes AS (
+        SELECT f.user_id,
+               CASE WHEN a.text <> b.text THEN preferred.version END AS preferred,
+               row_number() OVER (PARTITION BY f.user_id ORDER BY c.id) AS nth
+        FROM comparisons c
+        JOIN feedback f ON f.comparison_id = c.id AND f.kind = 'comparison'
+        JOIN outputs a ON a.id = c.first_output_id
+        JOIN outputs b ON b.id = c.second_output_id
+        LEFT JOIN outputs preferred ON preferred.id = f.preferred_output_id
+        WHERE c.policy = 'champion_against_challenger'
+          AND ((a.version = :champion AND b.version = :challenger)
+               OR (a.version = :challenger AND b.version = :champion))
+    )
+    SELECT count(*) FILTER (WHERE preferred = :challenger) AS wins,
+           count(*) FILTER (WHERE preferred = :champion) AS losses,
+           count(*) FILTER (WHERE preferred IS NULL) AS ties,
+           count(DISTINCT user_id) AS people
+    FROM votes WHERE nth <= :votes_a_person
+""")
+
+# Arms come from the epochs, not from the exposures, so that an arm that nobody reached is seen as empty. Sums
+# run over numeric: the same rows give the same bits in any order.
+_ARMS = text("""
+    WITH arms AS (
+        SELECT e.number AS epoch, arm.name AS variant, arm.weight, v.is_baseline
+        FROM epochs e
+        CROSS JOIN jsonb_to_recordset(e.routing #> '{experiment,arms}') AS arm(name text, weight float8)
+        JOIN variants v ON v.experiment_id = e.experiment_id AND v.name = arm.name
+        WHERE e.experiment_id = :experiment_id
+    ),
+    exposed AS (
+        SELECT DISTINCT ON (user_id) user_id, variant, epoch,
+               min(variant) OVER everything <> max(variant) OVER everything AS moved
+        FROM exposures WHERE experiment_id = :experiment_id
+        WINDOW everything AS (PARTITION BY user_id)
+        ORDER BY user_id, exposed_at, answer_id
+    ),
+    outcomes AS (
+        SELECT x.user_id, avg(CASE WHEN f.kind = 'thumb' THEN f.thumb_up::int ELSE (f.rating - 1) / 4.0 END)
+               AS outcome
+        FROM exposed x
+        JOIN feedback f USING (user_id, variant, epoch)
+        WHERE f.experiment_id = :experiment_id AND f.kind IN ('thumb', 'rating')
+        GROUP BY x.user_id
+    )
+    SELECT arms.epoch, arms.variant, arms.is_baseline, arms.weight,
+           count(x.user_id) AS exposed,
+           count(*) FILTER (WHERE x.moved) AS moved,
+           count(o.outcome) AS users,
+           avg(o.outcome)::float8 AS mean,
+           var_samp(o.outcome)::float8 AS variance
+    FROM arms
+    LEFT JOIN exposed x USING (variant, epoch)
+    LEFT JOIN outcomes o USING (user_id)
+    GROUP BY arms.epoch, arms.variant, arms.is_baseline, arms.weight
+    ORDER BY arms.epoch, arms.is_baseline DESC, arms.variant
+""")
+
+
+def comparisons(
+    session: Session, champion_version: str, challenger_version: str, votes_a_person: int
+) -> Tally:
+    """The blind votes on two versions, at most `votes_a_person` of each person: their first."""
+    versions = {"champion": champion_version, "challenger": challenger_version}
+    return Tally(**session.execute(_TALLY, {**versions, "votes_a_person": votes_a_person}).mappings().one())
+
+
+def arms(session: Session, experiment_id: uuid.UUID) -> list[ArmStatistics]:
+    """Every arm in every epoch of an experiment, also those that nobody reached.
+
+    A user belongs to the arm and epoch of the first exposure, whatever comes later. The outcome is the mean
+    of the thumbs (0 or 1) and ratings (one star 0, five stars 1) on answers of that arm and epoch; a user who
+    did not vote is exposed, without an outcome.
+    """
+    rows = session.execute(_ARMS, {"experiment_id": experiment_id}).mappings()
+    return [ArmStatistics(**row) for row in rows]

@@ -1,0 +1,172 @@
+"""Supervised fine-tuning: a LoRA adapter that learns from demonstrations, with TRL.
+
+    python -m models.sft configs/sft.yaml
+    python -m models.sft configs/sft.yaml snapshots=[artifacts/snapshots/3] learning_rate=1.0e-4
+
+A killed run that is started again with the same config and data goes on from its last complete checkpoint.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any
+
+from datasets import Dataset
+from peft import LoraConfig
+from pydantic import BaseModel, ConfigDict, Field
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+import configs
+from data import corpus
+from data.records import Demonstration
+from models import loading, prompts, training
+
+
+class SftConfig(configs.StageConfig):
+    """What decides an SFT run. Lengths are in tokens, prompt and completion together."""
+
+    base: str = "smollm2-135m"
+    seed_folder: Path | None = corpus.SEED / "train"
+    snapshots: tuple[Path, ...] = ()
+    out: Path = Path("artifacts/sft")
+    checkpoints: Path = Path("artifacts/checkpoints")
+    steps: Annotated[int, Field(ge=1)] = 100
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
+    lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
+    max_tokens: Annotated[int, Field(ge=16)] = 256
+    validation_rows: Annotated[int, Field(ge=1, description="most rows of a held-out loss")] = 64
+    evaluate_every_steps: Annotated[int, Field(ge=1)] = 25
+    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 25
+    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    seed: int = 0
+
+
+class SftResult(BaseModel):
+    """What an SFT run made and how it went. Losses are mean negative log-likelihoods of a completion token,
+    in nats.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path
+    digest: str
+    train_rows: int
+    validation_rows: int
+    rows_too_long: int
+    steps: int
+    resumed_from_step: int
+    held_out_loss_before: float
+    held_out_loss_after: float
+    seconds: float
+    history: tuple[dict[str, float], ...]
+
+
+def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
+    """The seed corpus as demonstrations; a tenth of the originals, with all rewrites, is held out."""
+    for original in corpus.read(folder):
+        held_out = blake2b(original.id.encode(), digest_size=2).digest()[0] % 10 == 0
+        for rewrite in original.rewrites:
+            yield Demonstration(
+                text=original.text,
+                transform_type=rewrite.transform_type,
+                intensity=rewrite.intensity,
+                rewrite=rewrite.text,
+                split="validation" if held_out else "train",
+            )
+
+
+def demonstrations(config: SftConfig) -> list[Demonstration]:
+    """All rows of a run: the seed, then the snapshots in their order."""
+    rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
+    for folder in config.snapshots:
+        rows += training.read_rows(folder / "demonstrations.jsonl", Demonstration)
+    return rows
+
+
+def example(tokens: training.Tokens, row: Demonstration) -> dict[str, Any]:
+    """A row as the trainer wants it: `labels` are -100 on the prompt, so only the completion is learnt."""
+    prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
+    return {
+        "input_ids": prompt + completion,
+        "labels": [-100] * len(prompt) + completion,
+        "length": len(prompt) + len(completion),
+    }
+
+
+def main(config: SftConfig) -> SftResult:
+    """Train, or go on training, and write the adapter (at rank 0: the model), `metrics.json`, `loss.png`.
+
+    Raises ValueError when no row is left to train or to validate on.
+    """
+    started = time.monotonic()
+    rows = demonstrations(config)
+    digest = training.digest(config, (row.model_dump_json().encode() for row in rows))
+
+    base = loading.base_folder(config.base)
+    tokenizer = loading.load_tokenizer(base)
+    tokens = training.Tokens(tokenizer, prompts.read(base))
+    split = training.split_fitting(
+        [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_rows
+    )
+    order = training.training_order(
+        [row["length"] for row in split.train], config.steps, config.batch_size, config.seed
+    )
+
+    checkpoints = config.checkpoints / f"sft-{digest}"
+    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
+    trainer: Any = SFTTrainer(
+        model=loading.load_model(base),
+        args=SFTConfig(
+            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
+            max_length=None,  # the rows are cut to size already
+        ),
+        train_dataset=Dataset.from_list([split.train[i] for i in order]),
+        eval_dataset=Dataset.from_list(split.validation),
+        processing_class=tokenizer,
+        peft_config=LoraConfig(
+            r=config.lora_rank,
+            lora_alpha=2 * config.lora_rank,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        if config.lora_rank
+        else None,
+    )
+    history = training.run(trainer, checkpoint)
+    held_out_losses = training.curve(history, "eval_loss")[1]
+
+    shutil.rmtree(config.out, ignore_errors=True)
+    if config.lora_rank:
+        trainer.model.save_pretrained(config.out)
+    else:
+        loading.save(trainer.model, tokenizer, config.out)
+    result = SftResult(
+        out=config.out,
+        digest=digest,
+        train_rows=len(split.train),
+        validation_rows=len(split.validation),
+        rows_too_long=split.too_long,
+        steps=config.steps,
+        resumed_from_step=resumed_from_step,
+        held_out_loss_before=held_out_losses[0],
+        held_out_loss_after=held_out_losses[-1],
+        seconds=time.monotonic() - started,
+        history=history,
+    )
+    training.plot_curves(history, {"SFT loss": ("loss", "eval_loss")}, config.out / "loss.png")
+    (config.out / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
+
+
+if __name__ == "__main__":
+    outcome = main(configs.from_command_line(SftConfig, sys.argv[1:]))
+    print(
+        f"held-out loss {outcome.held_out_loss_before:.3f} -> {outcome.held_out_loss_after:.3f} on "
+        f"{outcome.validation_rows} rows, in {outcome.seconds:.0f} s; wrote {outcome.out}"
+    )

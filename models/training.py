@@ -1,0 +1,279 @@
+"""What every training stage shares: rows as token ids, a head for completions only, checkpoints, curves."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from peft import PeftModel
+from pydantic import BaseModel, ValidationError
+from tqdm import tqdm
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerState,
+)
+from transformers.utils import logging as transformers_logging
+from trl.trainer.utils import FusedCausalLMOutput
+
+from models import prompts
+
+Row = TypeVar("Row", bound=BaseModel)
+
+METRICS_FILE = "metrics.json"
+
+
+def read_rows(path: Path, kind: type[Row]) -> list[Row]:
+    """The rows of a snapshot's jsonl file; ValueError names file, line and fault of the first bad one."""
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(kind.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(
+                f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            ) from error
+    return rows
+
+
+class Tokens:
+    """Turns rows into the very token ids that serving sees: prompt and completion are encoded apart.
+
+    Encoding them as one string could merge a token across the seam, which never happens at inference.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, frame: prompts.Frame) -> None:
+        self.tokenizer, self.frame = tokenizer, frame
+
+    def prompt(self, row: Any) -> list[int]:
+        """Ids of a row's whole prompt."""
+        rendered = self.frame.render(row.text, row.transform_type, row.intensity)
+        return self.tokenizer.encode(rendered, add_special_tokens=False)
+
+    def completion(self, rewrite: str) -> list[int]:
+        """Ids of a rewrite and of the token that ends it; a special token that a person typed stays text."""
+        return self.tokenizer.encode(
+            self.frame.neutralise(rewrite.strip()) + self.frame.stop, add_special_tokens=False
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Encoded rows to train on and to hold out, and how many were left out because they were too long."""
+
+    train: list[dict[str, Any]]
+    validation: list[dict[str, Any]]
+    too_long: int
+
+
+def split_fitting(rows: Sequence[tuple[str, dict[str, Any]]], max_tokens: int, most_validation: int) -> Split:
+    """Part (split, encoded row) tuples, with at most so many validation rows, spread evenly over all.
+
+    A row longer than `max_tokens` is left out whole, since a cut-off rewrite would teach the model not to
+    stop. Raises ValueError when nothing is left to train or to validate on.
+    """
+    fitting = [(split, row) for split, row in rows if row["length"] <= max_tokens]
+    train = [row for split, row in fitting if split == "train"]
+    validation = [row for split, row in fitting if split == "validation"]
+    too_long = len(rows) - len(fitting)
+    if not train or not validation:
+        raise ValueError(
+            f"{len(train)} rows to train and {len(validation)} to validate on are left of {len(rows)} "
+            f"({too_long} longer than max_tokens={max_tokens}); each needs at least one"
+        )
+    return Split(train, validation[:: -(-len(validation) // most_validation)], too_long)
+
+
+def score_completions_only(trained: Any) -> None:
+    """Give a model that a TRL trainer holds a head that computes logits for completion tokens only.
+
+    On CPU, TRL's own fused head projects every position on the vocabulary, prompt and padding too, and does
+    so again in the backward pass. Prompts are most of our tokens, so this halves a step. Same values, same
+    output fields. Models that rescale or cap their logits keep TRL's head, and so does CUDA, where it skips
+    the prompt by itself.
+    """
+    model: Any = trained.get_base_model() if isinstance(trained, PeftModel) else trained
+    text_config = model.config.get_text_config()
+    rescales = any(
+        getattr(text_config, name, None)
+        for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
+    )
+    if rescales or model.device.type != "cpu":
+        return
+    every_position = model.forward
+
+    def forward(*args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
+        if not fused_lm_head:
+            return every_position(*args, labels=labels, **kwargs)
+        hidden = model.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, tokens - 1, width)
+        targets = labels[:, 1:]  # (batch, tokens - 1)
+        mask = targets != -100
+        logits = model.get_output_embeddings()(hidden[mask]).float()  # (completion tokens, vocabulary)
+        log_p = logits.log_softmax(dim=-1)
+        chosen = targets[mask].unsqueeze(1)
+
+        def spread(values: torch.Tensor) -> torch.Tensor:
+            return values.new_zeros(mask.shape).masked_scatter(mask, values)
+
+        with torch.no_grad():
+            entropy = -(log_p.exp() * log_p).sum(dim=-1)
+        return FusedCausalLMOutput(
+            log_probs=spread(log_p.gather(1, chosen).squeeze(1)),
+            entropy=spread(entropy),
+            mean_logits=spread(logits.detach().mean(dim=-1)),
+            is_top1=spread(logits.argmax(dim=-1) == chosen.squeeze(1)),
+            label_mask=mask,
+        )
+
+    model.forward = forward
+
+
+def bf16_is_fast() -> bool:
+    """Whether this machine multiplies bf16 natively; elsewhere autocast is slower than float32."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
+def training_order(lengths: Sequence[int], steps: int, batch_size: int, seed: int) -> list[int]:
+    """The rows of a whole run in the order in which they are trained on: `steps * batch_size` indices.
+
+    Batches hold rows of similar length (a third less padding), stand in random order, and rows repeat only
+    from one pass over the data to the next. Laid out beforehand, because a sampler that draws as it goes
+    does not go on where a killed run stopped.
+    """
+    random = np.random.default_rng(seed)
+    rows: list[int] = []
+    while len(rows) < steps * batch_size:
+        rows += random.permutation(len(lengths)).tolist()
+    rows = rows[: steps * batch_size]
+    window = 32 * batch_size  # sorting within windows keeps the mix of each stretch of training
+    batches: list[list[int]] = []
+    for start in range(0, len(rows), window):
+        similar = sorted(rows[start : start + window], key=lengths.__getitem__)
+        group = [similar[i : i + batch_size] for i in range(0, len(similar), batch_size)]
+        batches += [group[i] for i in random.permutation(len(group))]
+    return [row for batch in batches for row in batch]
+
+
+def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str, Any]:
+    """The trainer arguments that every stage sets alike, from the fields that every stage's config has."""
+    return {
+        "output_dir": str(checkpoints),
+        "max_steps": config.steps,
+        "per_device_train_batch_size": config.batch_size,
+        "per_device_eval_batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": max(1, config.steps // 20),
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": bf16_is_fast() if config.bf16 is None else config.bf16,
+        "train_sampling_strategy": "sequential",  # see training_order
+        "activation_checkpointing": False,  # TRL's default trades time, which we lack, for memory
+        "eval_strategy": "steps",
+        "eval_steps": config.evaluate_every_steps,
+        "eval_on_start": not resumes,
+        "prediction_loss_only": True,
+        "logging_steps": 5,
+        "save_steps": config.checkpoint_every_steps,
+        "save_total_limit": 2,
+        "disable_tqdm": True,  # the bar is ours, see Progress
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "report_to": "none",
+        "seed": config.seed,
+    }
+
+
+class Progress(TrainerCallback):
+    """One quiet bar for a training run, with the newest figures behind it."""
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Open the bar where the run starts or goes on."""
+        self.figures: dict[str, str] = {}
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step")
+
+    def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Move the bar."""
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, **shown: Any) -> None:
+        """Show the newest losses."""
+        logs = shown["logs"]
+        self.figures |= {key: f"{logs[key]:.3f}" for key in ("loss", "eval_loss") if key in logs}
+        self.bar.set_postfix(self.figures)
+
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Close the bar."""
+        self.bar.close()
+
+
+def run(trainer: Any, checkpoint: Path | None) -> tuple[dict[str, float], ...]:
+    """Train from the checkpoint, or from the start; the log comes back, held-out figures first and last."""
+    transformers_logging.disable_progress_bar()
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Progress())
+    score_completions_only(trainer.model)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if "eval_loss" not in trainer.state.log_history[-2]:
+        trainer.evaluate()
+    return tuple(trainer.state.log_history)
+
+
+def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
+    """Names a run by all that decides its result: the data, and the config without its output folders."""
+    sha = hashlib.sha256(config.model_dump_json(exclude={"out", "checkpoints"}).encode())
+    for part in parts:
+        sha.update(len(part).to_bytes(8, "big"))
+        sha.update(part)
+    return sha.hexdigest()[:16]
+
+
+def adapter_bytes(folder: Path | None) -> Iterator[bytes]:
+    """The weights and settings of an adapter folder, for `digest`."""
+    for file in sorted(folder.glob("adapter_*")) if folder else ():
+        yield file.read_bytes()
+
+
+def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
+    """The latest complete checkpoint and its step (None and 0 when there is none).
+
+    The trainer writes `trainer_state.json` last, so a folder without it was cut off half way.
+    """
+
+    def is_complete(checkpoint: Path) -> bool:
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return True
+
+    complete = {int(c.name.rpartition("-")[2]): c for c in folder.glob("checkpoint-*") if is_complete(c)}
+    step = max(complete, default=0)
+    return complete.get(step), step
+
+
+def curve(history: Sequence[dict[str, float]], key: str) -> tuple[list[float], list[float]]:
+    """Steps and values of one figure in a trainer's log."""
+    points = [(entry["step"], entry[key]) for entry in history if key in entry]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def plot_curves(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]], file: Path) -> None:
+    """Draw one panel a title, each with the curves of the keys listed for it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
+    for axes, (title, keys) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for key in keys:
+            axes.plot(*curve(history, key), label=key, marker="o", markersize=3)
+        axes.set(title=title, xlabel="step")
+        axes.legend()
+    figure.savefig(file, dpi=110)

@@ -1,0 +1,193 @@
+"""The flow `experiment`: a challenger meets the champion, people decide, and the decision is carried out.
+
+Each run does what is due now: it starts the experiment of a new challenger, or looks at the running one. A
+look changes nothing unless the evidence is enough, and looking often does no harm: the intervals hold at all
+looks at once.
+"""
+
+import secrets
+import uuid
+from pathlib import Path
+
+from prefect import State, flow, get_run_logger
+from prefect.states import Completed
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+import configs
+from configs.settings import Settings
+from data import database, routing
+from data.routing import Arm, Split
+from data.tables import Decision as DecisionRow
+from data.tables import Experiment, Variant, Version, new_id
+from experiments import outcomes
+from experiments.analysis import (
+    ComparisonResult,
+    Decision,
+    ExperimentResult,
+    Plan,
+    between_users,
+    compare,
+    decide,
+)
+from pipelines.promote import make_champion, make_servable, route
+
+_PLAN = Path(__file__).parent.parent / "configs" / "experiment.yaml"
+_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped"}
+
+
+class Evidence(BaseModel):
+    """What a look at a running experiment found, and what follows from it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    experiment_id: uuid.UUID
+    challenger: str
+    comparison: ComparisonResult
+    between_users: ExperimentResult
+    decision: Decision
+
+
+@flow(name="experiment")
+def experiment() -> Evidence | State[Evidence]:
+    """Start the experiment of the newest challenger, or look at the running one and do what the evidence
+    says.
+    """
+    settings = Settings()
+    engine = database.engine_of(settings)
+    try:
+        with Session(engine) as session:
+            running = session.scalar(select(Experiment.id).where(Experiment.status == "running"))
+        if running is not None:
+            return _look(settings, engine, running)
+        challenger = _new_challenger(engine)
+        if challenger is None:
+            return Completed(message="no challenger waits for an experiment", name="NothingToDo")
+        started = _start(settings, engine, challenger)
+        return Completed(message=f"experiment {started} of {challenger} has started", name="Started")
+    finally:
+        engine.dispose()
+
+
+def _new_challenger(engine: Engine) -> str | None:
+    """The newest accepted version that has been neither champion nor in an experiment."""
+    with Session(engine) as session:
+        live = routing.current(session)
+        if live is None:
+            return None
+        newest = session.scalar(
+            select(Version)
+            .where(Version.accepted)
+            .order_by(Version.created_at.desc(), Version.name.desc())
+            .limit(1)
+        )
+        if newest is None or newest.name == live[1].champion.version:
+            return None
+        tried = session.scalar(
+            select(func.count())
+            .select_from(Variant)
+            .where(Variant.name == newest.name, Variant.is_baseline.is_(False))
+        )
+        return None if tried else newest.name
+
+
+def _start(settings: Settings, engine: Engine, challenger: str) -> uuid.UUID:
+    """Warm the challenger, freeze the plan, give each half of the users an arm, and offer both side by
+    side.
+    """
+    plan = configs.load(Plan, _PLAN)
+    spec = make_servable(settings, challenger)
+    experiment_id, salt = new_id(), secrets.token_hex(8)
+    with Session(engine) as session, session.begin():
+        live = routing.current(session)
+        assert live is not None
+        champion = live[1].champion
+        session.add(
+            Experiment(
+                id=experiment_id,
+                name=f"{challenger} against {champion.version}",
+                hypothesis=f"People prefer {challenger} to {champion.version}.",
+                plan=plan.model_dump(mode="json"),
+                salt=salt,
+                status="running",
+                started_at=func.now(),
+            )
+        )
+        arms = (
+            Arm(name=champion.version, weight=0.5, spec=champion),
+            Arm(name=challenger, weight=0.5, spec=spec),
+        )
+        split = Split(experiment_id=experiment_id, salt=salt, arms=arms)
+        session.flush()
+        wanted = routing.Routing(champion=champion, challenger=spec, experiment=split)
+        epoch = routing.publish(session, wanted, f"experiment of {challenger}")
+        for arm in arms:
+            session.add(
+                Variant(
+                    experiment_id=experiment_id,
+                    name=arm.name,
+                    spec_digest=arm.spec.digest,
+                    is_baseline=arm.spec == champion,
+                )
+            )
+        _note(session, experiment_id, "start", f"{challenger} passed the gate", {"epoch": epoch})
+    routing.wait_until_acknowledged(engine, epoch)
+    return experiment_id
+
+
+def _note(
+    session: Session, experiment_id: uuid.UUID, action: str, reason: str, parameters: dict[str, object]
+) -> None:
+    """The audit row of what this flow does by itself."""
+    session.add(
+        DecisionRow(
+            experiment_id=experiment_id,
+            action=action,
+            parameters=parameters,
+            reason=reason,
+            requested_by="flow:experiment",
+            idempotency_key=f"{experiment_id}:{action}",
+            claimed_at=func.now(),
+            done_at=func.now(),
+            outcome="done",
+        )
+    )
+
+
+def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
+    log = get_run_logger()
+    with Session(engine) as session:
+        row = session.get_one(Experiment, experiment_id)
+        plan = Plan.model_validate(row.plan)
+        variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
+        names = {variant.is_baseline: variant.name for variant in variants}
+        champion, challenger = names[True], names[False]
+        tally = outcomes.comparisons(session, champion, challenger, plan.votes_a_person)
+        arms = outcomes.arms(session, experiment_id)
+        live = routing.current(session)
+    assert live is not None
+    compared, users = compare(tally, plan), between_users(arms, plan)
+    decision = decide(compared, users, plan)
+    for reason in decision.reasons:
+        log.info(reason)
+    if decision.action != "keep_running":
+        reason = decision.reasons[0]
+        if decision.action == "ship":
+            make_champion(settings, engine, make_servable(settings, challenger), reason)
+        else:
+            route(engine, live[1].champion, reason)
+        with Session(engine) as session, session.begin():
+            session.execute(
+                update(Experiment)
+                .where(Experiment.id == experiment_id)
+                .values(status=_ENDED[decision.action], ended_at=func.now())
+            )
+            _note(session, experiment_id, decision.action, " ".join(decision.reasons), {})
+    return Evidence(
+        experiment_id=experiment_id,
+        challenger=challenger,
+        comparison=compared,
+        between_users=users,
+        decision=decision,
+    )

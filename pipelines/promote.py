@@ -1,0 +1,101 @@
+"""The flow `promote`: a version goes live, and can go back: alias, release, routing row, acknowledged by
+every gateway.
+"""
+
+import asyncio
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy import Engine, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database, routing
+from data.records import Spec
+from data.routing import Routing, Split
+from data.tables import Lineage, Release, Version
+from models import versions
+from serving.inference import release
+
+
+@task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def make_servable(settings: Settings, version: str) -> Spec:
+    """Put a registered version into the model store and have every replica load it; the spec that names
+    it.
+    """
+    folder = versions.download(settings.mlflow_uri or "", version)
+    release.publish(folder, version, settings)
+    spec = Spec(version=version)
+    token = settings.service_token.get_secret_value()
+    asyncio.run(release.warm(settings.inference_urls, spec, token))
+    return spec
+
+
+def route(
+    engine: Engine, champion: Spec, reason: str, challenger: Spec | None = None, split: Split | None = None
+) -> int:
+    """Put a routing into force everywhere; the epoch, once every live gateway answers by it."""
+    with Session(engine) as session, session.begin():
+        epoch = routing.publish(
+            session, Routing(champion=champion, challenger=challenger, experiment=split), reason
+        )
+    routing.wait_until_acknowledged(engine, epoch)
+    return epoch
+
+
+@task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
+def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -> int:
+    """Route everybody to a spec, note the release and its lineage, move the alias; the epoch of it."""
+    with Session(engine) as session, session.begin():
+        accepted = session.scalar(select(Version.accepted).where(Version.name == spec.version))
+        if not accepted:
+            raise ValueError(f"{spec.version} did not pass the gate; it cannot become champion")
+        former = routing.current(session)
+        replaced = former[1].champion.version if former else None
+        epoch = routing.publish(session, Routing(champion=spec), reason)
+        row = Release(
+            version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reason=reason
+        )
+        session.add(row)
+        session.flush()
+        session.execute(
+            insert(Lineage)
+            .values(source=f"version:{spec.version}", target=f"release:{row.id}")
+            .on_conflict_do_nothing()
+        )
+    routing.wait_until_acknowledged(engine, epoch)
+    versions.set_alias(settings.mlflow_uri or "", "champion", spec.version)
+    return epoch
+
+
+@flow(name="promote")
+def promote(version: str, reason: str) -> int:
+    """Make an accepted version the champion. Returns when every live gateway answers by it: the epoch."""
+    settings = Settings()
+    engine = database.engine_of(settings)
+    try:
+        spec = make_servable(settings, version)
+        epoch = make_champion(settings, engine, spec, reason)
+    finally:
+        engine.dispose()
+    get_run_logger().info("%s is champion since epoch %d: %s", version, epoch, reason)
+    return epoch
+
+
+@flow(name="rollback")
+def rollback(reason: str) -> int:
+    """Make the version that the newest release replaced the champion again; the epoch of it."""
+    settings = Settings()
+    engine = database.engine_of(settings)
+    try:
+        with Session(engine) as session:
+            newest = session.scalar(select(Release).order_by(Release.id.desc()).limit(1))
+        if newest is None or newest.replaced is None:
+            raise ValueError("there is no former release to go back to")
+        spec = make_servable(settings, newest.replaced)
+        epoch = make_champion(settings, engine, spec, reason)
+    finally:
+        engine.dispose()
+    get_run_logger().info("rolled back to %s at epoch %d: %s", spec.version, epoch, reason)
+    return epoch

@@ -1,0 +1,168 @@
+"""The end of the demo: what was learned, what people thought of it, what was decided; as JSON, a page and a
+table.
+"""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from experiments.analysis import ComparisonResult, Decision, ExperimentResult
+from experiments.simulation import Usage
+from models.evaluation import Estimate
+from pipelines.experiment import Evidence
+from pipelines.train import Trained
+
+SHOWN = {
+    "facts_kept": "facts kept",
+    "meaning": "meaning kept",
+    "tone_moved": "tone moved",
+    "chatter": "chatter",
+}
+
+
+class Example(BaseModel):
+    """One held-out message, as the champion and as the challenger rewrote it."""
+
+    message: str
+    asked: str
+    champion: str
+    challenger: str
+
+
+class Report(BaseModel):
+    """What one run of the demo found; every number is of this run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base: dict[str, Estimate]
+    copy_input: dict[str, Estimate]
+    champion: dict[str, Estimate]
+    challenger: dict[str, Estimate]
+    comparison: ComparisonResult | None
+    experiment: ExperimentResult | None
+    decision: Decision
+    versions: dict[str, str]
+    serving_version: str
+    usage: list[Usage]
+    snapshot: dict[str, int]
+    examples: list[Example]
+    minutes: float
+
+    def write(self, folder: Path) -> Path:
+        """`report.json` and the page `index.html` in a folder; the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=select_autoescape())
+        page = folder / "index.html"
+        body = pages.get_template("report.html.j2").render(
+            report=self,
+            shown=SHOWN,
+            systems={name: getattr(self, name) for name in ("base", "copy_input", "champion", "challenger")},
+            scores=_drawn(self._draw_scores),
+            people=_drawn(self._draw_people),
+        )
+        page.write_text(body, encoding="utf-8")
+        return page
+
+    def show(self) -> None:
+        """The main numbers and three examples on the terminal."""
+        console = Console()
+        table = Table(title="On held-out messages, mean and 95 % interval")
+        table.add_column("")
+        for words in SHOWN.values():
+            table.add_column(words, justify="right")
+        for name in ("base", "copy_input", "champion", "challenger"):
+            row: dict[str, Estimate] = getattr(self, name)
+            version = f" ({self.versions[name]})" if name in self.versions else ""
+            cells = (f"{e.mean:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in (row[key] for key in SHOWN))
+            table.add_row(name.replace("_", " ") + version, *cells)
+        console.print(table)
+        for reason in self.decision.reasons:
+            console.print(reason, markup=False)
+        console.print(f"Decision: {self.decision.action}. Served now: {self.serving_version}.", markup=False)
+        for example in self.examples:
+            console.print(f"\n[bold]{example.asked}[/bold]")
+            console.print(f"message     {example.message}", markup=False)
+            console.print(f"champion    {example.champion}", markup=False)
+            console.print(f"challenger  {example.challenger}", markup=False)
+
+    def _draw_scores(self, figure: Figure) -> None:
+        for axes, (key, words) in zip(
+            figure.subplots(1, len(SHOWN), sharey=False), SHOWN.items(), strict=True
+        ):
+            names = ("base", "copy_input", "champion", "challenger")
+            for place, name in enumerate(names):
+                _interval(axes, place, getattr(self, name)[key])
+            axes.set_title(words)
+            axes.set_xticks(range(4), [name.replace("_", " ") for name in names], rotation=30, ha="right")
+            axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.05)
+
+    def _draw_people(self, figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        left.set_title("Side by side: share that chose the challenger")
+        right.set_title("Between users: difference of mean outcomes")
+        if self.comparison is not None and self.comparison.win_rate is not None:
+            low, high = self.comparison.interval
+            _interval(left, 0, Estimate(mean=self.comparison.win_rate, low=low, high=high))
+            left.axhline(0.5, color="gray", linestyle=":")
+            left.set_ylim(0, 1)
+        if self.experiment is not None and self.experiment.effect is not None and self.experiment.interval:
+            low, high = self.experiment.interval
+            _interval(right, 0, Estimate(mean=self.experiment.effect, low=low, high=high))
+            right.axhline(0.0, color="gray", linestyle=":")
+        for axes in (left, right):
+            axes.set_xlim(-1, 1)
+            axes.set_xticks([])
+
+
+def assemble(
+    first: Trained,
+    second: Trained,
+    usage: list[Usage],
+    snapshot: dict[str, int],
+    evidence: Evidence | None,
+    serving_version: str,
+    examples: list[Example],
+    minutes: float,
+) -> Report:
+    """The report of a run; a challenger that the gate refused is reported as such."""
+    refused = Decision(
+        action="roll_back", reasons=["The gate refused the challenger.", *second.evaluation.verdict.reasons]
+    )
+    return Report(
+        base=first.evaluation.systems["champion"],  # the first version is measured against the bare base
+        copy_input=second.evaluation.systems["copy_input"],
+        champion=second.evaluation.systems["champion"],
+        challenger=second.evaluation.systems["challenger"],
+        comparison=evidence.comparison if evidence else None,
+        experiment=evidence.between_users if evidence else None,
+        decision=evidence.decision if evidence else refused,
+        versions={"champion": first.version, "challenger": second.version},
+        serving_version=serving_version,
+        usage=usage,
+        snapshot=snapshot,
+        examples=examples,
+        minutes=minutes,
+    )
+
+
+def _interval(axes: Axes, place: float, found: Estimate) -> None:
+    ends = [[max(0.0, found.mean - found.low)], [max(0.0, found.high - found.mean)]]
+    axes.errorbar([place], [found.mean], yerr=ends, fmt="o", capsize=4)
+
+
+def _drawn(draw: Any) -> str:
+    """A figure as a data URL, so that the page is one file."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    draw(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110)
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

@@ -1,0 +1,257 @@
+"""Evidence from counts, and decisions from evidence: right numbers, right under peeking, ramps and trends."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import configs
+from experiments.analysis import (
+    ArmStatistics,
+    ComparisonResult,
+    Decision,
+    ExperimentResult,
+    Plan,
+    Tally,
+    between_users,
+    compare,
+    decide,
+)
+
+PLAN = Plan()
+
+
+def arm(
+    outcomes: np.ndarray, epoch: int = 1, weight: float = 0.5, *, baseline: bool, exposed: int | None = None
+) -> ArmStatistics:
+    return ArmStatistics(
+        epoch=epoch,
+        variant="champion" if baseline else "challenger",
+        is_baseline=baseline,
+        weight=weight,
+        exposed=len(outcomes) if exposed is None else exposed,
+        moved=0,
+        users=len(outcomes),
+        mean=float(outcomes.mean()) if len(outcomes) else None,
+        variance=float(outcomes.var(ddof=1)) if len(outcomes) > 1 else None,
+    )
+
+
+def experiment(
+    mean_a: float, mean_b: float, users: int = 400, exposed_b: int | None = None
+) -> ExperimentResult:
+    half = np.array([1, -1] * (users // 2)) * 0.1
+    arms = [arm(mean_a + half, baseline=True), arm(mean_b + half, baseline=False, exposed=exposed_b)]
+    return between_users(arms, PLAN)
+
+
+def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:
+    return compare(Tally(wins=wins, losses=losses, ties=ties, people=wins + losses + ties), PLAN)
+
+
+def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
+    return decide(comparison, users, PLAN)
+
+
+def test_the_shipped_plan_is_the_default_one() -> None:
+    assert configs.load(Plan, Path("configs/experiment.yaml")) == PLAN
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "decided"),
+    [
+        (70, 30, "challenger"),
+        (30, 70, "champion"),
+        (50, 50, "undecided"),
+        (39, 0, "undecided"),
+        (0, 0, "undecided"),
+    ],
+)
+def test_comparisons_decide_when_there_are_enough(wins: int, losses: int, decided: str) -> None:
+    assert votes(wins, losses).decision == decided
+
+
+def test_ties_are_reported_and_count_for_nobody() -> None:
+    without, with_ties = votes(60, 40), votes(60, 40, 500)
+    assert with_ties.interval == without.interval
+    assert with_ties.win_rate == 0.6
+    assert "500 ties" in decision(with_ties, experiment(0.5, 0.5)).reasons[1]
+
+
+def test_one_person_s_many_votes_do_not_break_the_promise() -> None:
+    """People differ in taste (win rates spread by 0.19 around a half) and in how much they vote."""
+    rng = np.random.default_rng(0)
+    rejects = {
+        n: [
+            compare(Tally(wins=k, losses=n - k, ties=0, people=1), PLAN).decision != "undecided"
+            for k in range(n + 1)
+        ]
+        for n in range(40, 161, 10)
+    }
+    wrong = 0
+    for _ in range(1000):
+        habits = np.minimum(PLAN.votes_a_person, rng.random(150) ** (-1 / 1.1)).astype(int)
+        voters = rng.permutation(np.repeat(np.arange(150), habits))
+        wins = (rng.random(len(voters)) < rng.beta(3, 3, 150)[voters]).cumsum()
+        wrong += any(rejects[n][wins[n - 1]] for n in rejects if n <= len(wins))
+    assert wrong / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_one_epoch_is_a_difference_of_means() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.random(300), np.clip(rng.random(200) + 0.1, 0, 1)
+    found = between_users([arm(b, baseline=False), arm(a, baseline=True)], PLAN)
+    fixed = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
+    assert found.effect == pytest.approx(b.mean() - a.mean())
+    assert found.relative_effect == pytest.approx(b.mean() / a.mean() - 1)
+    assert found.interval is not None
+    assert found.relative_interval is not None
+    low, high = found.interval
+    assert low < fixed.low < fixed.high < high
+    assert high - low < 2.2 * (fixed.high - fixed.low)
+    assert (low + high) / 2 == pytest.approx(found.effect)
+    log_ratio = math.sqrt(b.var(ddof=1) / 200 / b.mean() ** 2 + a.var(ddof=1) / 300 / a.mean() ** 2)
+    relative_error = (b.mean() / a.mean()) * log_ratio  # the same delta method by way of logarithms
+    error = math.sqrt(a.var(ddof=1) / 300 + b.var(ddof=1) / 200)
+    assert found.relative_interval.high - found.relative_effect == pytest.approx(
+        (high - found.effect) * relative_error / error
+    )
+
+
+def test_epochs_are_strata_weighted_by_precision() -> None:
+    flat = {n: np.array([0.4, 0.6] * (n // 2)) for n in (10, 90, 50)}
+    arms = [
+        arm(flat[90], 1, 0.9, baseline=True),
+        arm(flat[10] + 0.2, 1, 0.1, baseline=False),
+        arm(flat[50] + 0.3, 2, baseline=True),
+        arm(flat[50] + 0.3, 2, baseline=False),
+        arm(flat[10], 3, baseline=True),
+        arm(flat[10][:1], 3, baseline=False, exposed=10),  # one outcome: no say yet
+    ]
+    found = between_users(arms, PLAN)
+    assert found.effect == pytest.approx((0.2 * 9 + 0 * 25) / 34)
+    assert found.baseline.mean == pytest.approx((0.5 * 9 + 0.8 * 25) / 34)
+    assert (found.baseline.users, found.challenger.users, found.challenger.exposed) == (150, 61, 70)
+    assert found.challenger.response_rate == pytest.approx(61 / 70)
+
+
+def simulated_ramp(rng: np.random.Generator, sizes: list[int]) -> list[list[ArmStatistics]]:
+    """Looks at an experiment between equals: the challenger's share grows, and so do everybody's outcomes."""
+    shares, levels = (0.05, 0.2, 0.5), (0.3, 0.5, 0.7)
+    done: list[ArmStatistics] = []
+    looks = []
+    for epoch, (share, level) in enumerate(zip(shares, levels, strict=True)):
+        outcomes, is_challenger = rng.random(sizes[-1]) < level, rng.random(sizes[-1]) < share
+        for n in sizes:
+            here = [
+                arm(outcomes[:n][~is_challenger[:n]] * 1.0, epoch, 1 - share, baseline=True),
+                arm(outcomes[:n][is_challenger[:n]] * 1.0, epoch, share, baseline=False),
+            ]
+            looks.append([*done, *here])
+        done += here
+    return looks
+
+
+def pooled(arms: list[ArmStatistics]) -> list[ArmStatistics]:
+    """The mistake: epochs thrown together."""
+    pools = []
+    for baseline in (True, False):
+        chosen = [a for a in arms if a.is_baseline is baseline and a.mean is not None]
+        ones = round(sum(a.users * (a.mean or 0) for a in chosen))
+        pools.append(
+            arm(np.repeat([1.0, 0.0], [ones, sum(a.users for a in chosen) - ones]), baseline=baseline)
+        )
+    return pools
+
+
+def test_a_ramp_under_a_trend_makes_no_winner() -> None:
+    rng = np.random.default_rng(2)
+    experiments, sizes = 400, [100, 200, 400, 600]
+    wrong = wrong_pooled = alarms = 0
+    for _ in range(experiments):
+        looks = simulated_ramp(rng, sizes)
+        results = [between_users(look, PLAN) for look in looks]
+        wrong += any(r.verdict in ("better", "worse") for r in results)
+        alarms += any(not r.is_sample_ratio_sound for r in results)
+        wrong_pooled += any(
+            between_users(pooled(look), PLAN).verdict in ("better", "worse") for look in looks
+        )
+    assert wrong / experiments <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / experiments)
+    assert alarms / experiments <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / experiments)
+    assert wrong_pooled / experiments > 0.5
+
+
+def test_without_outcomes_nothing_is_claimed() -> None:
+    none = np.array([])
+    found = between_users([arm(none, baseline=True, exposed=5), arm(none, baseline=False, exposed=4)], PLAN)
+    assert (found.verdict, found.effect, found.interval, found.shows_harm) == (
+        "too few users",
+        None,
+        None,
+        False,
+    )
+    assert found.baseline.response_rate == 0
+
+
+def test_too_few_users_are_no_verdict() -> None:
+    assert experiment(0.5, 0.9, users=48).verdict == "too few users"
+    assert experiment(0.5, 0.9, users=50).verdict == "better"
+
+
+def test_arms_that_do_not_pair_up_are_refused() -> None:
+    one = arm(np.ones(3), baseline=True)
+    with pytest.raises(ValueError, match="one baseline and one challenger"):
+        between_users([one], PLAN)
+    with pytest.raises(ValueError, match="one baseline and one challenger"):
+        between_users([one, arm(np.ones(3), 2, baseline=False)], PLAN)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "users", "action", "why"),
+    [
+        (votes(80, 20), experiment(0.5, 0.5), "ship", "prefer the challenger"),
+        (votes(80, 20), experiment(0.5, 0.5, users=20), "ship", "prefer the challenger"),
+        (votes(80, 20), experiment(0.7, 0.5), "roll_back", "worse by more than the margin of 5%"),
+        (votes(80, 20), experiment(0.5, 0.5, exposed_b=800), "inconclusive", "broken"),
+        (votes(20, 80), experiment(0.5, 0.5, exposed_b=800), "roll_back", "prefer the champion"),
+        (votes(30, 30), experiment(0.5, 0.5), "keep_running", "do not settle it yet"),
+        (votes(200, 200), experiment(0.5, 0.5), "inconclusive", "400 comparisons, the maximum"),
+    ],
+)
+def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action: str, why: str) -> None:
+    found = decision(comparison, users)
+    assert found.action == action
+    assert why in found.reasons[0]
+
+
+def test_reasons_name_the_numbers() -> None:
+    said = " ".join(decision(votes(80, 20, 7), experiment(0.5, 0.52)).reasons)
+    for number in ("80 times of 100", "80.0%", "7 ties", "+0.020", "400 of 400", "400 to 400", "95%"):
+        assert number in said
+
+
+def test_a_small_loss_within_the_margin_does_not_forbid_to_ship() -> None:
+    users = experiment(0.54, 0.5)
+    assert users.verdict == "worse"
+    assert not users.shows_harm
+    assert decision(votes(80, 20), users).action == "ship"
+
+
+@given(
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.floats(0.2, 0.8),
+    st.floats(0.2, 0.8),
+    st.sampled_from([40, 60, 400]),
+    st.sampled_from([None, 4000]),
+)
+def test_shipping_needs_preference_soundness_and_no_harm(
+    wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None
+) -> None:
+    comparison, found = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b)
+    ships = comparison.decision == "challenger" and found.is_sample_ratio_sound and not found.shows_harm
+    assert (decision(comparison, found).action == "ship") == ships

@@ -1,0 +1,52 @@
+"""Who is in which arm: the same for ever, even between salts, and in the ratio of the weights."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from experiments.assignment import assign, position
+
+ARMS = (("a", 0.2), ("b", 0.3), ("c", 0.4))
+weights = st.lists(st.floats(0, 0.25), min_size=1, max_size=4).map(
+    lambda found: [(f"arm-{n}", weight) for n, weight in enumerate(found)]
+)
+
+
+def test_positions_are_uniform_and_independent_between_salts() -> None:
+    users = [uuid.UUID(int=n) for n in range(20_000)]  # ids in a row, as a hash must not mind
+    one, two = [position("one", user) for user in users], [position("two", user) for user in users]
+    assert stats.kstest(one, "uniform").pvalue > 0.001
+    cells = [int(u * 10) * 10 + int(v * 10) for u, v in zip(one, two, strict=True)]
+    assert stats.chisquare([cells.count(cell) for cell in range(100)]).pvalue > 0.001
+
+
+def test_arms_fill_in_the_ratio_of_their_weights() -> None:
+    users = [assign("salt", uuid.UUID(int=n), ARMS) for n in range(20_000)]
+    counts = [users.count(name) for name in ("a", "b", "c", None)]
+    assert stats.chisquare(counts, [4_000, 6_000, 8_000, 2_000]).pvalue > 0.001
+
+
+def test_the_hash_is_the_documented_one() -> None:
+    """Fixed for ever: another value would move every user of every running experiment."""
+    # printf salt:00000000-0000-0000-0000-000000000001 | b2sum -l 64
+    assert position("salt", uuid.UUID(int=1)) == pytest.approx(0xC3CCE59B2840C91D / 2**64, abs=1e-15)
+
+
+@given(st.text(max_size=20), st.uuids(), weights)
+def test_a_user_stays_in_the_arm(salt: str, user: uuid.UUID, arms: list[tuple[str, float]]) -> None:
+    arm = assign(salt, user, arms)
+    assert arm == assign(salt, uuid.UUID(str(user)), iter(arms))
+    assert arm is None or dict(arms)[arm] > 0
+    assert 0 <= position(salt, user) < 1
+
+
+@given(st.uuids(), weights, st.floats(0, 0.25))
+def test_growing_the_last_arm_moves_nobody_between_arms(
+    user: uuid.UUID, arms: list[tuple[str, float]], more: float
+) -> None:
+    before = assign("salt", user, arms)
+    after = assign("salt", user, [*arms[:-1], (arms[-1][0], arms[-1][1] + more)])
+    assert before is None or after == before

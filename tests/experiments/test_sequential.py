@@ -1,0 +1,131 @@
+"""The intervals hold at every look, by simulation, and agree with formulas that others wrote."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from experiments.sequential import mean_margin, sample_ratio_log_e, win_rate_interval
+
+EXPERIMENTS = 2000
+ALPHA = 0.05
+MOST = ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / EXPERIMENTS)  # alpha, and three Monte-Carlo errors
+
+
+def ever_excludes_zero(difference: float, margin: Callable[[int], float]) -> float:
+    """Share of simulated experiments whose interval, looked at after every 10 users an arm, ever excludes 0.
+
+    Outcomes are means of 1 to 100 votes of one user, as skewed as those of people are.
+    """
+    rng = np.random.default_rng(0)
+    looks = np.arange(50, 1001, 10)
+
+    def arm(shift: float) -> tuple[np.ndarray, np.ndarray]:
+        shape = (EXPERIMENTS, looks[-1])
+        votes = np.minimum(100, rng.random(shape) ** (-1 / 1.1)).astype(int)
+        outcomes = rng.binomial(votes, np.clip(rng.beta(3, 2, shape) + shift, 0, 1)) / votes
+        sums, squares = outcomes.cumsum(axis=1)[:, looks - 1], (outcomes**2).cumsum(axis=1)[:, looks - 1]
+        return sums / looks, (squares - sums**2 / looks) / (looks - 1)
+
+    (mean_a, variance_a), (mean_b, variance_b) = arm(0.0), arm(difference)
+    margins = np.array([margin(2 * n) for n in looks])  # for a variance of 1
+    outside = np.abs(mean_b - mean_a) > margins * np.sqrt(2 * (variance_a + variance_b))
+    return float(outside.any(axis=1).mean())
+
+
+def test_between_equals_the_interval_rarely_ever_excludes_zero() -> None:
+    assert ever_excludes_zero(0.0, lambda n: mean_margin(n, 1.0, ALPHA, 500)) <= MOST
+
+
+def test_a_fixed_sample_interval_fails_the_same_check() -> None:
+    assert ever_excludes_zero(0.0, lambda n: 1.96 / math.sqrt(n)) > 0.25
+
+
+def test_a_real_difference_is_found() -> None:
+    assert ever_excludes_zero(0.1, lambda n: mean_margin(n, 1.0, ALPHA, 500)) > 0.8
+
+
+@pytest.mark.parametrize("true_rate", [0.5, 0.7, 0.02])
+def test_win_rate_interval_covers_at_all_looks(true_rate: float) -> None:
+    rng = np.random.default_rng(1)
+    looks = range(5, 251, 5)
+    wins = (rng.random((EXPERIMENTS, looks[-1])) < true_rate).cumsum(axis=1)
+    missed = np.zeros(EXPERIMENTS, dtype=bool)
+    for n in looks:
+        counts, where = np.unique(wins[:, n - 1], return_inverse=True)
+        intervals = [win_rate_interval(int(k), n - int(k), ALPHA) for k in counts]
+        missed |= np.array([not i.low <= true_rate <= i.high for i in intervals])[where]
+    assert missed.mean() <= MOST
+
+
+def test_win_rate_has_power() -> None:
+    rng = np.random.default_rng(2)
+    looks = range(40, 201, 5)
+    wins = (rng.random((1000, looks[-1])) < 0.65).cumsum(axis=1)
+    fewest = [
+        next(k for k in range(n // 2, n + 1) if win_rate_interval(k, n - k, ALPHA).low > 0.5) for n in looks
+    ]
+    found = (wins[:, np.array(looks) - 1] >= np.array(fewest)).any(axis=1)
+    assert found.mean() > 0.85
+
+
+@given(st.integers(0, 400), st.integers(0, 400))
+def test_win_rate_interval_is_where_the_e_value_reaches_one_over_alpha(wins: int, losses: int) -> None:
+    n, interval = wins + losses, win_rate_interval(wins, losses, ALPHA)
+    assert interval.low <= (wins / n if n else 0.5) <= interval.high
+    mixture = stats.betabinom(n, 10, 10).logpmf(wins)
+    for end in interval:
+        if 1e-6 < end < 1 - 1e-6:
+            log_e = mixture - stats.binom(n, end).logpmf(wins)
+            assert log_e == pytest.approx(math.log(1 / ALPHA), abs=1e-3)
+    mirrored = win_rate_interval(losses, wins, ALPHA)
+    assert (mirrored.low, mirrored.high) == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-9)
+
+
+def test_agrees_with_ville() -> None:
+    """Figures of the package ville 0.1.0: AsymptoticCS(t_opt=500), BernoulliCS(prior=(10, 10))."""
+    variance = float(np.tile([0, 1, 1, 0.5, 0.25], 200).var(ddof=1))
+    assert mean_margin(1000, variance, 0.05, 500) == pytest.approx(0.0387763067, abs=1e-8)
+    assert win_rate_interval(130, 70, 0.05) == pytest.approx((0.5394469122, 0.7506632358), abs=1e-8)
+    assert win_rate_interval(14, 6, 0.05) == pytest.approx((0.3810726973, 0.9210549301), abs=1e-8)
+
+
+def test_the_margin_is_narrowest_at_n_star() -> None:
+    at_500 = [mean_margin(500, 1.0, ALPHA, n_star) for n_star in (400, 500, 600)]
+    assert min(at_500) == at_500[1]
+    assert at_500[1] > 1.96 / math.sqrt(500)
+
+
+@given(st.lists(st.integers(0, 300), min_size=3, max_size=3))
+def test_sample_ratio_is_a_dirichlet_mixture_against_the_weights(counts: list[int]) -> None:
+    weights = np.array([0.2, 0.3, 0.5])
+    mixture = stats.dirichlet_multinomial(100 * weights, sum(counts)).logpmf(counts)
+    expected = mixture - stats.multinomial(sum(counts), weights).logpmf(counts)
+    # Weights need not sum to 1: whoever is in no arm is not counted.
+    assert sample_ratio_log_e(counts, weights / 10) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_sample_ratio_is_safe_to_peek_at_and_sees_a_fault() -> None:
+    rng = np.random.default_rng(3)
+    looks = range(20, 1001, 20)
+
+    def ever_alarmed(share: float) -> float:
+        first = (rng.random((500, looks[-1])) < share).cumsum(axis=1)[:, np.array(looks) - 1]
+        log_e = [
+            [sample_ratio_log_e([k, n - k], [0.5, 0.5]) for k, n in zip(row.tolist(), looks, strict=True)]
+            for row in first
+        ]
+        return float((np.array(log_e).max(axis=1) > math.log(100)).mean())
+
+    assert ever_alarmed(0.5) <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 500)
+    assert ever_alarmed(0.4) > 0.9
+
+
+def test_users_in_an_arm_without_weight_are_named() -> None:
+    with pytest.raises(ValueError, match="weight 0 has users"):
+        sample_ratio_log_e([10, 1], [1.0, 0.0])
+    assert sample_ratio_log_e([0, 0], [0.0, 0.0]) == 0

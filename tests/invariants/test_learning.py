@@ -1,0 +1,161 @@
+"""A broken loss must fail a test: what honest training shows, shuffled labels or a flipped sign do not."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from data.records import Demonstration, PreferencePair, TransformType
+from models import dpo, sft
+from models.dpo import DpoConfig
+from models.sft import SftConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+THINGS = [
+    "PAY-123",
+    "the build",
+    "version 2.4.1",
+    "the invoice",
+    "the dashboard",
+    "our report",
+    "the review",
+    "it",
+]
+ENDS = ["today", "on Monday", "by 5 pm", "on Thursday", "before the meeting"]
+
+
+def rows():
+    for i, (thing, end) in enumerate((thing, end) for thing in THINGS for end in ENDS):
+        yield (
+            {"text": f"Fix {thing} {end}.", "transform_type": TransformType.SOFTEN, "intensity": i % 4},
+            f"Could you please look at {thing} {end}?",
+            f"Look at {thing} {end}.",
+            "validation" if i % 5 == 4 else "train",
+        )
+
+
+def demonstrations(folder: Path, mismatched: bool = False) -> Path:
+    """Half courteous rewrites, half blunt ones; or the training ones all given to other messages."""
+    found = []
+    for i, (asked, kind, blunt, split) in enumerate(rows()):
+        found.append((asked, kind if i % 2 else blunt, split))
+    if mismatched:
+        words = [
+            " ".join(random.Random(i).sample(text.split(), len(text.split())))
+            for i, (_, text, _) in enumerate(found)
+        ]
+        found = [
+            (asked, words[i] if split == "train" else text, split)
+            for i, (asked, text, split) in enumerate(found)
+        ]
+    folder.mkdir()
+    lines = [Demonstration(**a, rewrite=r, split=s).model_dump_json() for a, r, s in found]
+    (folder / "demonstrations.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def pairs(folder: Path, shuffled: bool = False) -> Path:
+    """The courteous rewrite is chosen; or, in the training pairs, either at random."""
+    folder.mkdir()
+    lines = []
+    coin = random.Random(1)
+    for asked, chosen, rejected, split in rows():
+        if shuffled and split == "train" and coin.random() < 0.5:
+            chosen, rejected = rejected, chosen
+        pair = PreferencePair(
+            **asked, chosen=chosen, rejected=rejected, chosen_version="v1", rejected_version="v1", split=split
+        )
+        lines.append(pair.model_dump_json())
+    (folder / "pairs.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def sft_config(tiny_base, folder, **changed):
+    return SftConfig(
+        **{
+            "base": str(tiny_base),
+            "seed_folder": None,
+            "snapshots": (demonstrations(folder / "data"),),
+            "out": folder / "sft",
+            "checkpoints": folder / "checkpoints",
+            "steps": 60,
+            "learning_rate": 5e-3,
+            "lora_rank": 0,
+            "evaluate_every_steps": 60,
+            "checkpoint_every_steps": 60,
+            "bf16": False,
+        }
+        | changed
+    )
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_base, tmp_path_factory):
+    return sft.main(sft_config(tiny_base, tmp_path_factory.mktemp("tuned")))
+
+
+def dpo_config(tuned, folder, shuffled=False):
+    return DpoConfig(
+        base=str(tuned.out),
+        adapter=None,
+        snapshots=(pairs(folder / "data", shuffled),),
+        out=folder / "dpo",
+        checkpoints=folder / "checkpoints",
+        steps=30,
+        learning_rate=5e-4,
+        evaluate_every_steps=30,
+        checkpoint_every_steps=30,
+        bf16=False,
+    )
+
+
+def sft_learns(result) -> bool:
+    return result.held_out_loss_after < result.held_out_loss_before - 3
+
+
+def dpo_learns(result) -> bool:
+    return result.held_out_margin > 0.5 and result.held_out_accuracy > 0.9
+
+
+def test_sft_lowers_the_held_out_loss(tuned):
+    assert sft_learns(tuned), (tuned.held_out_loss_before, tuned.held_out_loss_after)
+
+
+def test_dpo_raises_the_held_out_margin_and_accuracy_against_the_sft_policy(tuned, tmp_path):
+    result = dpo.main(dpo_config(tuned, tmp_path))
+    print(result.model_dump(exclude={"history"}))
+    assert result.history[0]["eval_rewards/margins"] == pytest.approx(0, abs=1e-4), (
+        "it starts as its reference"
+    )
+    assert dpo_learns(result)
+    assert result.kl_nats < 20
+
+
+def test_shuffled_preferences_do_not_teach(tuned, tmp_path):
+    result = dpo.main(dpo_config(tuned, tmp_path, shuffled=True))
+    print(result.model_dump(exclude={"history"}))
+    assert not dpo_learns(result)
+
+
+def test_a_flipped_preference_loss_does_not_teach(tuned, tmp_path, monkeypatch):
+    honest = dpo._Trainer.compute_loss
+    monkeypatch.setattr(dpo._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))
+    assert not dpo_learns(dpo.main(dpo_config(tuned, tmp_path)))
+
+
+def test_a_flipped_sft_loss_does_not_teach(tiny_base, tmp_path, monkeypatch):
+    honest = sft.SFTTrainer.compute_loss
+
+    def flipped(trainer, *args, **kwargs):
+        return honest(trainer, *args, **kwargs) * (-1 if trainer.model.training else 1)
+
+    monkeypatch.setattr(sft.SFTTrainer, "compute_loss", flipped)
+    assert not sft_learns(sft.main(sft_config(tiny_base, tmp_path)))
+
+
+def test_scrambled_rewrites_do_not_teach(tiny_base, tmp_path):
+    scrambled = demonstrations(tmp_path / "scrambled", mismatched=True)
+    result = sft.main(sft_config(tiny_base, tmp_path, snapshots=(scrambled,)))
+    print(result.held_out_loss_before, result.held_out_loss_after)
+    assert not sft_learns(result)

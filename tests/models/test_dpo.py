@@ -1,0 +1,106 @@
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data.records import PreferencePair, TransformType
+from models import dpo, loading
+from models.dpo import DpoConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    pairs = [
+        PreferencePair(
+            text=f"Fix PAY-{i} today.",
+            transform_type=TransformType.SOFTEN,
+            intensity=2,
+            chosen=f"Could you please look at PAY-{i} today?",
+            rejected=f"Fix PAY-{i}. It is broken again.",
+            chosen_version="v1",
+            rejected_version="v2",
+            split="validation" if i % 4 == 0 else "train",
+        )
+        for i in range(100, 120)
+    ]
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    (folder / "pairs.jsonl").write_text("\n".join(pair.model_dump_json() for pair in pairs))
+    return folder
+
+
+@pytest.fixture
+def adapter(tiny_base, tmp_path):
+    """A fresh adapter with weights that are not zero, as SFT would leave it."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    model = get_peft_model(
+        loading.load_model(tiny_base),
+        LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False),
+    )
+    model.save_pretrained(tmp_path / "sft")
+    return tmp_path / "sft"
+
+
+@pytest.fixture
+def config(tiny_base, adapter, snapshot, tmp_path):
+    return DpoConfig(
+        base=str(tiny_base),
+        adapter=adapter,
+        snapshots=(snapshot,),
+        out=tmp_path / "dpo",
+        checkpoints=tmp_path / "checkpoints",
+        steps=12,
+        learning_rate=5e-3,
+        evaluate_every_steps=12,
+        checkpoint_every_steps=4,
+        bf16=False,
+    )
+
+
+def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, adapter):
+    result = dpo.main(config)
+    assert result.history[0]["eval_rewards/margins"] == pytest.approx(0, abs=1e-4)
+    assert result.held_out_margin > 0.1
+    assert (result.train_pairs, result.validation_pairs) == (15, 5)
+    assert result.grad_norm_highest > 0
+    files = {file.name for file in config.out.iterdir()}
+    assert files >= {"adapter_model.safetensors", "metrics.json", "loss.png"}
+    assert "ref" not in files, "the reference is not part of the result"
+    before = load_file(adapter / "adapter_model.safetensors")
+    after = load_file(config.out / "adapter_model.safetensors")
+    assert before.keys() == after.keys()
+    assert any(not before[name].equal(after[name]) for name in before)
+    loading.load_model(config.base, config.out)
+
+
+def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, monkeypatch):
+    unbroken = dpo.main(config)
+
+    class Killed(BaseException):
+        pass
+
+    honest = dpo._Trainer.training_step
+
+    def dies_at_ten(trainer, *args, **kwargs):
+        if trainer.state.global_step == 10:
+            raise Killed
+        return honest(trainer, *args, **kwargs)
+
+    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
+    monkeypatch.setattr(dpo._Trainer, "training_step", dies_at_ten)
+    with pytest.raises(Killed):
+        dpo.main(broken)
+    monkeypatch.undo()
+    resumed = dpo.main(broken)
+    assert resumed.resumed_from_step == 8
+    assert resumed.held_out_margin == pytest.approx(unbroken.held_out_margin, rel=1e-4)
+
+
+def test_another_adapter_is_another_run(config, adapter):
+    first = dpo.main(config)
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    assert dpo.main(config).digest != first.digest

@@ -1,0 +1,130 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data import corpus
+from data.records import Demonstration, TransformType
+from models import loading, prompts, training
+from models.sft import SftConfig, main, seed_demonstrations
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+FACTS = [
+    "PAY-123",
+    "Monday",
+    "14 orders",
+    "version 2.4.1",
+    "3 May",
+    "$1,200",
+    "5 pm",
+    "Anna",
+    "40 ms",
+    "Thursday",
+]
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("snapshot")
+    rows = [
+        Demonstration(
+            text=f"Fix {fact} today.",
+            transform_type=TransformType.SOFTEN,
+            intensity=i % 4,
+            rewrite=f"Could you please look at {fact} today?",
+            split="validation" if i % 5 == 0 else "train",
+        )
+        for i, fact in enumerate(FACTS * 3)
+    ]
+    (folder / "demonstrations.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
+    return folder
+
+
+@pytest.fixture
+def config(tiny_base, snapshot, tmp_path):
+    return SftConfig(
+        base=str(tiny_base),
+        seed_folder=None,
+        snapshots=(snapshot,),
+        out=tmp_path / "sft",
+        checkpoints=tmp_path / "checkpoints",
+        steps=20,
+        batch_size=4,
+        learning_rate=5e-3,
+        lora_rank=0,
+        evaluate_every_steps=10,
+        checkpoint_every_steps=5,
+        bf16=False,
+    )
+
+
+def test_training_lowers_the_held_out_loss_and_writes_a_whole_model(config):
+    result = main(config)
+    assert result.held_out_loss_after < result.held_out_loss_before - 1.0
+    loading.load_model(config.out)
+    assert prompts.read(config.out) == prompts.read(Path(config.base))
+    assert json.loads((config.out / "metrics.json").read_text())["digest"] == result.digest
+    assert (config.out / "loss.png").stat().st_size > 1000
+
+
+def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path):
+    long = config.model_copy(update={"steps": 120, "checkpoint_every_steps": 20, "evaluate_every_steps": 60})
+    unbroken = main(long)
+
+    broken = long.model_copy(update={"out": tmp_path / "broken", "checkpoints": tmp_path / "killed"})
+    file = tmp_path / "sft.yaml"
+    file.write_text(broken.model_dump_json())  # JSON is YAML
+    process = subprocess.Popen(
+        [sys.executable, "-m", "models.sft", str(file)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    folder = broken.checkpoints / f"sft-{unbroken.digest}"
+    while process.poll() is None and training.newest_checkpoint(folder)[1] < 40:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+
+    resumed = main(broken)
+    assert 40 <= resumed.resumed_from_step < 120
+    assert resumed.held_out_loss_before == unbroken.held_out_loss_before
+    assert resumed.held_out_loss_after == pytest.approx(unbroken.held_out_loss_after, rel=1e-5)
+
+
+def test_a_checkpoint_without_its_trainer_state_is_not_taken(tmp_path):
+    for step, state in ((5, "{}"), (10, ""), (15, None)):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        checkpoint.mkdir()
+        if state is not None:
+            (checkpoint / "trainer_state.json").write_text(state)
+    assert training.newest_checkpoint(tmp_path) == (tmp_path / "checkpoint-5", 5)
+    assert training.newest_checkpoint(tmp_path / "nowhere") == (None, 0)
+
+
+def test_an_adapter_is_small_and_changes_the_base(config):
+    lora = config.model_copy(update={"lora_rank": 4, "steps": 5})
+    result = main(lora)
+    assert result.held_out_loss_after < result.held_out_loss_before
+    assert {file.name for file in lora.out.iterdir()} >= {
+        "adapter_model.safetensors",
+        "metrics.json",
+        "loss.png",
+    }
+    base, tuned = loading.load_model(lora.base), loading.load_model(lora.base, lora.out)
+    assert not base.model.layers[0].mlp.up_proj.weight.equal(tuned.model.layers[0].mlp.up_proj.weight)
+
+
+def test_no_original_stands_in_both_splits_of_the_seed():
+    rows = list(seed_demonstrations(corpus.SEED / "train"))
+    texts = {split: {row.text for row in rows if row.split == split} for split in ("train", "validation")}
+    assert not texts["train"] & texts["validation"]
+    assert 0.02 < len(texts["validation"]) / len(texts["train"]) < 0.2
+
+
+def test_too_little_data_is_said_and_not_a_crash(config, tmp_path):
+    (tmp_path / "demonstrations.jsonl").write_text("")
+    with pytest.raises(ValueError, match="0 rows to train and 0 to validate on"):
+        main(config.model_copy(update={"snapshots": (tmp_path,)}))

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from models import versions
+from models.evaluation import Estimate, Evaluation, Verdict
+
+
+def evaluation(accepted=True):
+    one = Estimate(mean=0.7, low=0.6, high=0.8)
+    return Evaluation(
+        cases=3,
+        systems={"challenger": {"composite": one}, "copy_input": {"composite": one}},
+        tone_moved_by_type={},
+        move_by_intensity={},
+        win_rate=one,
+        verdict=Verdict(accepted=accepted, reasons=() if accepted else ("it is worse: 0.1",)),
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts"
+
+
+def run_folder(folder):
+    for name in ("sft", "version", "evaluation", "checkpoints"):
+        (folder / name).mkdir(parents=True)
+    (folder / "sft/adapter_model.safetensors").write_bytes(b"weights " + folder.name.encode())
+    history = [{"step": 0, "eval_loss": 3.0}, {"step": 5, "loss": 2.5, "epoch": 0.1}]
+    (folder / "sft/metrics.json").write_text(json.dumps({"history": history}))
+    (folder / "version/version.json").write_text("{}")
+    (folder / "version/transformers").mkdir()
+    (folder / "version/transformers/model.safetensors").write_bytes(b"merged")
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
+    uri, artifacts = store
+    lineage = {"parent": "", "snapshot": "abc", "method": "sft"}
+    assert versions.register(uri, artifacts, run_folder(tmp_path / "a"), evaluation(), lineage) == "v1"
+    again = versions.register(uri, artifacts, tmp_path / "a", evaluation(), lineage)
+    assert again == "v1", "a retried run makes no second version"
+    second = run_folder(tmp_path / "b")
+    assert versions.register(uri, artifacts, second, evaluation(False), lineage | {"parent": "v1"}) == "v2"
+
+    assert versions.resolve(uri, "champion") is None
+    versions.set_alias(uri, "champion", "v1")
+    versions.set_alias(uri, "challenger", "v2")
+    assert (versions.resolve(uri, "champion"), versions.resolve(uri, "challenger")) == ("v1", "v2")
+    versions.set_alias(uri, "champion", "v2")
+    assert versions.resolve(uri, "champion") == "v2"
+
+    folder = versions.download(uri, "v1")
+    assert (folder / "transformers/model.safetensors").read_bytes() == b"merged"
+    found = versions.lineage(uri, "v2")
+    assert found == {"parent": "v1", "snapshot": "abc", "method": "sft", "run": "b", "accepted": "false"}
+    with pytest.raises(ValueError, match="no version name"):
+        versions.download(uri, "latest")
+
+    client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    entry = client.get_model_version("tonebridge", "2")
+    assert entry.description == "refused: it is worse: 0.1"
+    assert [m.value for m in client.get_metric_history(entry.run_id, "sft/loss")] == [2.5]
+    assert client.get_run(entry.run_id).data.metrics["challenger/composite"] == 0.7
+    kept = {item.path for item in client.list_artifacts(entry.run_id)}
+    assert kept == {"sft", "version", "evaluation"}, "checkpoints are not kept"

@@ -1,0 +1,238 @@
+"""The loop on a tiny model: message, feedback, snapshot, training, gate, experiment, promotion, and back
+again.
+"""
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database, identities, routing
+from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version
+from models import versions
+from pipelines import local
+from pipelines.collect import collect
+from pipelines.experiment import experiment
+from pipelines.promote import promote, rollback
+from pipelines.train import Trained, train, training_lock
+
+pytestmark = pytest.mark.timeout(300)
+
+KEY = identities.generate_key()
+ASK = {"transform_type": "soften", "intensity": 2}
+THINGS = (
+    "build",
+    "report",
+    "page",
+    "invoice",
+    "login",
+    "test",
+    "server",
+    "form",
+    "chart",
+    "query",
+    "email",
+    "plan",
+)
+
+
+def write_corpus(folder: Path, rewrite: str) -> Path:
+    """A corpus that a hundred thousand weights can learn: one rewrite for every order."""
+    lines = [
+        {
+            "id": f"tiny-{number:03}",
+            "domain": "tiny",
+            "style": "blunt",
+            "text": f"Fix the {THINGS[number % 12]} now, this is useless. {'Again. ' * (number % 5)}".strip(),
+            "facts": [],
+            "rewrites": [{**ASK, "text": rewrite}],
+        }
+        for number in range(240)
+    ]
+    folder.mkdir()
+    (folder / "tiny.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Settings]:
+    """The whole stack, and an environment that leads this process's flows to it."""
+    state = tmp_path_factory.mktemp("loop")
+    wanted = Settings(
+        state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
+    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        local.servers(local.with_free_ports(wanted)) as settings,
+        local.running(settings, "inference", "gateway", "prefect") as processes,
+    ):
+        for name, value in local.environment(settings).items():
+            patch.setenv(name, value)
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+        prefect = f"http://127.0.0.1:{settings.prefect_port}/api"
+        processes["prefect"].wait_until_ready(f"{prefect}/health", 120)
+        engine = database.engine_of(settings)
+        identities.bootstrap(engine, KEY)
+        engine.dispose()
+        with temporary_settings({PREFECT_API_URL: prefect}):
+            yield settings
+
+
+def training(corpus: Path) -> tuple[str, ...]:
+    """A training of seconds. The path is tested here, not the model: losing facts and meaning is allowed."""
+    return (
+        f"sft.seed_folder={corpus}",
+        "sft.lora_rank=0",
+        "sft.steps=60",
+        "sft.learning_rate=3.0e-3",
+        "sft.bf16=false",
+        "dpo.steps=6",
+        "dpo.bf16=false",
+        f"evaluate.test_folder={corpus}",
+        "evaluate.most_cases=16",
+        "evaluate.max_new_tokens=48",
+        "evaluate.max_facts_loss=1.0",
+        "evaluate.max_meaning_loss=1.0",
+    )
+
+
+@pytest.fixture
+def session(loop: Settings) -> Iterator[Session]:
+    engine = database.engine_of(loop)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+@pytest.fixture
+def people(loop: Settings) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=loop.gateway_url, headers={"X-API-Key": KEY}, timeout=60) as client:
+        yield client
+
+
+def ask(people: httpx.Client, user: str = "ann") -> dict[str, object]:
+    body = {**ASK, "text": f"Fix the {random.choice(THINGS)} now. {uuid.uuid4()}", "user_id": user}
+    response = people.post("/api/v1/transform", json=body)
+    response.raise_for_status()
+    return dict(response.json())
+
+
+def vote(people: httpx.Client, receipt: object, **what: object) -> None:
+    people.post("/api/v1/feedback", json={"receipt": receipt, **what}).raise_for_status()
+
+
+def choose(people: httpx.Client, session: Session, user: str, version: str | None) -> None:
+    """Compare two rewrites, and choose the one by a version; the second when both are by one."""
+    body = {**ASK, "text": f"Fix the {random.choice(THINGS)} now. {uuid.uuid4()}", "user_id": user}
+    compared = people.post("/api/v1/compare", json=body).raise_for_status().json()
+    shown_first = session.scalar(
+        select(Output.version)
+        .join(Comparison, Comparison.first_output_id == Output.id)
+        .where(Comparison.id == uuid.UUID(compared["comparison_id"]))
+    )
+    vote(
+        people,
+        compared["receipt"],
+        kind="comparison",
+        preferred="first" if shown_first == version else "second",
+    )
+
+
+def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_path: Path) -> None:
+    """One test, because each step stands on the one before."""
+    assert people.get("/readyz").status_code == 503, "nothing is released yet"
+    assert people.post("/api/v1/transform", json={**ASK, "text": "Fix it."}).status_code == 503
+    assert collect(minimum=5, return_state=True).message == "not enough feedback: 0 of 5"
+
+    first = train(
+        overrides=training(write_corpus(tmp_path / "one", "Could you please look at it? Thank you."))
+    )
+    assert isinstance(first, Trained)
+    assert first.evaluation.verdict.accepted, first.evaluation.verdict.reasons
+    assert (first.version, first.method) == ("v1", "sft")
+    promote(first.version, "the first")
+    answer = ask(people)
+    assert (answer["version"], answer["variant"], answer["fallback"]) == ("v1", "champion", False)
+
+    for number in range(24):
+        user = f"person-{number}"
+        receipt = ask(people, user)["receipt"]
+        vote(people, receipt, kind="thumb", up=number % 2 == 0)
+        vote(people, receipt, kind="edit", text=f"Would you kindly see to number {number}?")
+        choose(people, session, user, None)
+    made = collect(minimum=5)
+    assert made is not None
+    assert made.counts["demonstrations"] == 24
+    assert made.counts["pairs"] >= 24
+    assert (made.folder.parent / f"{made.digest}.dvc").exists()
+
+    second = train(
+        made.digest, training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?"))
+    )
+    assert isinstance(second, Trained)
+    assert (second.version, second.method) == ("v2", "dpo")
+    assert versions.resolve(loop.mlflow_uri or "", "champion") == "v1"
+    assert collect(minimum=5, return_state=True).message == "not enough feedback: 0 of 5", (
+        "all of it was trained on"
+    )
+
+    # The gate has judged the tiny model by numbers that mean nothing here; the path beyond it is what is
+    # tested.
+    session.execute(update(Version).where(Version.name == "v2").values(accepted=True))
+    session.commit()
+    assert "v2 has started" in str(experiment(return_state=True).message)
+    seen = {ask(people, f"other-{n}")["version"] for n in range(30)}
+    assert seen == {"v1", "v2"}
+    evidence = experiment()
+    assert evidence.decision.action == "keep_running"
+    for number in range(45):
+        choose(people, session, f"other-{number}", "v2")
+    session.rollback()
+    evidence = experiment()
+    assert evidence.decision.action == "ship", evidence.decision.reasons
+    assert {ask(people, f"other-{n}")["version"] for n in range(10)} == {"v2"}
+    assert versions.resolve(loop.mlflow_uri or "", "champion") == "v2"
+
+    rollback("a test of the way back")
+    assert ask(people)["version"] == "v1"
+
+    session.rollback()
+    edges = {(edge.source, edge.target) for edge in session.scalars(select(Lineage))}
+    release = session.scalar(select(Release.id).where(Release.version == "v2"))
+    run = f"run:{second.run.name}"
+    assert {
+        (f"snapshot:{made.digest}", run),
+        (run, "version:v2"),
+        ("version:v2", f"release:{release}"),
+    } <= edges
+    assert session.scalar(select(Experiment.status)) == "shipped"
+    number, live = routing.current(session) or (0, None)
+    assert live is not None
+    assert (live.champion.version, live.experiment) == ("v1", None)
+    assert session.get_one(Snapshot, made.digest).trained_at is not None
+
+
+def test_one_training_at_a_time(loop: Settings) -> None:
+    assert loop.database_url is not None
+    with training_lock(loop.database_url) as first:
+        assert first
+        state = train(return_state=True)
+        assert state.is_completed()
+        assert "skipped" in str(state.message)
+
+
+def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> None:
+    with pytest.raises(ValueError, match="no snapshot 42"):
+        train("42")
+    with pytest.raises(ValueError, match=r"unknown stepps; known: .*steps"):
+        train(overrides=("sft.stepps=3",))
+    with pytest.raises(ValueError, match=r"sft\.key=value"):
+        train(overrides=("steps=3",))
