@@ -28,7 +28,11 @@ Engine = Literal["ctranslate2", "transformers"]
 
 
 class Spec(BaseModel):
-    """All that decides an output: two equal specs give the same text for the same message and seed."""
+    """All that decides an output.
+
+    Two equal specs give the same text for a message when it is sampled with a seed; greedy text may differ in
+    a word where int8 rounding, in another batch, decides between near-equal tokens.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

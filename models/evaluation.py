@@ -16,12 +16,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import bootstrap
-from tqdm import tqdm
 
 import configs
 from data import corpus
 from data.records import TransformType
-from models import facts, prompts, scoring
+from models import facts, scoring
+from models.decoding import rewrite_greedily
 
 
 class EvaluateConfig(configs.StageConfig):
@@ -123,31 +123,10 @@ def test_cases(folder: Path, most: int | None) -> list[Case]:
     return [cases[i] for i in np.linspace(0, len(cases) - 1, most).round().astype(int)]
 
 
-def rewrite_greedily(version: Path, cases: Sequence[Case], max_new_tokens: int) -> list[str]:
-    """What a version's CTranslate2 weights answer at temperature 0: the inference service's own tokens."""
-    import ctranslate2
-    from tokenizers import Tokenizer
-
-    frame = prompts.read(version)
-    tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
-    generator = ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=2, intra_threads=1)
-    asked = [
-        tokenizer.encode(frame.render(c.text, c.transform_type, c.intensity), add_special_tokens=False).tokens
-        for c in cases
-    ]
-    rewrites = []
-    batch = 16
-    for start in tqdm(range(0, len(asked), batch), desc=f"rewriting with {version.name}", unit="batch"):
-        for answer in generator.generate_batch(
-            asked[start : start + batch],
-            max_batch_size=8,
-            max_length=max_new_tokens,
-            sampling_topk=1,
-            end_token=frame.stop,
-            include_prompt_in_result=False,
-        ):
-            rewrites.append(tokenizer.decode(answer.sequences_ids[0]).strip())
-    return rewrites
+def rewrite(version: Path, cases: Sequence[Case], max_new_tokens: int) -> list[str]:
+    """What a version makes of the cases."""
+    asked = [(case.text, case.transform_type, case.intensity) for case in cases]
+    return [answer.text for answer in rewrite_greedily(version, asked, max_new_tokens, progress=True)]
 
 
 def rewrite_by_rules(text: str, transform_type: TransformType, intensity: int) -> str:
@@ -289,9 +268,9 @@ def main(config: EvaluateConfig) -> Evaluation:
     folder.
     """
     cases = test_cases(config.test_folder, config.most_cases)
-    rewrites = {"challenger": rewrite_greedily(config.version, cases, config.max_new_tokens)}
+    rewrites = {"challenger": rewrite(config.version, cases, config.max_new_tokens)}
     if config.champion is not None:
-        rewrites["champion"] = rewrite_greedily(config.champion, cases, config.max_new_tokens)
+        rewrites["champion"] = rewrite(config.champion, cases, config.max_new_tokens)
     rewrites["copy_input"] = [case.text for case in cases]
     rewrites["rules"] = [rewrite_by_rules(c.text, c.transform_type, c.intensity) for c in cases]
     rewrites["reference"] = [case.reference for case in cases]

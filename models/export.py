@@ -13,13 +13,12 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
-import ctranslate2
 import torch
 from ctranslate2.converters import TransformersConverter
-from tokenizers import Tokenizer
 
 from data.records import TransformType
 from models import loading, prompts
+from models.decoding import rewrite_greedily
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -80,28 +79,17 @@ def agreement(
     For 135M parameters int8 costs 0.02 to 0.05 nats and 6 to 10 % of the choices; one scrambled MLP of thirty
     costs 0.28 nats and 19 %.
     """
-    frame = prompts.read(folder)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    asked = [tokenizer.encode(frame.render(*message), add_special_tokens=False) for message in messages]
     try:
-        generator = ctranslate2.Generator(str(folder / "ctranslate2"), inter_threads=2, intra_threads=1)
+        rewrites = rewrite_greedily(folder, messages, max_new_tokens)
     except (RuntimeError, UnicodeDecodeError) as error:  # the latter when its message quotes broken bytes
         raise ValueError(f"{folder}: the quantised copy cannot be loaded; export it again") from error
-    answers = generator.generate_batch(
-        [prompt.tokens for prompt in asked],
-        max_batch_size=8,
-        max_length=max_new_tokens,
-        sampling_topk=1,
-        end_token=frame.stop,
-        return_end_token=True,
-        include_prompt_in_result=False,
-    )
     model = loading.load_model(folder / "transformers").eval()
     regrets: list[torch.Tensor] = []
-    for prompt, answer in zip(asked, answers, strict=True):
-        chosen = torch.tensor(answer.sequences_ids[0])  # (tokens,)
+    for rewrite in rewrites:
+        chosen = torch.tensor(rewrite.ids)  # (tokens,)
         with torch.inference_mode():
-            logits = model(torch.tensor([[*prompt.ids, *chosen]])).logits[0, len(prompt.ids) - 1 : -1]
+            read = torch.tensor([[*rewrite.prompt_ids, *rewrite.ids]])
+            logits = model(read).logits[0, len(rewrite.prompt_ids) - 1 : -1]
         log_probs = logits.log_softmax(-1)  # (tokens, vocabulary)
         regrets.append(log_probs.max(-1).values - log_probs.gather(1, chosen[:, None])[:, 0])
     regret = torch.cat(regrets)

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import aiohttp
 from pydantic import BaseModel
+from transformers.utils import logging as transformers_logging
 
 import configs
 from configs.settings import Settings
@@ -131,7 +132,7 @@ class Walk:
             self._step(
                 "experiment",
                 Told,
-                f"Starting the experiment: {second.version} against {first.version}, half of the people each.",
+                f"Starting the experiment: {second.version} against {first.version}, half the people each.",
                 lambda: Told(message=str(experiment(return_state=True).message)),
             )
             after = self._step(
@@ -220,6 +221,7 @@ class Walk:
 
 def walk(config: DemoConfig) -> None:
     """The steps, in a process whose environment names the running stack."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading weights: half a second, many lines
     settings = Settings()
     identities.bootstrap(database.engine_of(settings), _KEY, settings.organisation)
     report = Walk(config, settings).run()
@@ -242,7 +244,9 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
             processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
             processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
             command = [sys.executable, "-m", "pipelines.demo", *arguments, "--walk"]
-            code = subprocess.run(command, env=local.environment(settings), check=False).returncode  # noqa: S603
+            quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+            env = {**local.environment(settings), **quiet}
+            code = subprocess.run(command, env=env, check=False).returncode  # noqa: S603
         if code == 0:
             (state / "finished").touch()
     return code
@@ -253,4 +257,10 @@ if __name__ == "__main__":
     if last == "--walk":
         walk(configs.from_command_line(DemoConfig, words))
     else:
-        raise SystemExit(main(configs.from_command_line(DemoConfig, sys.argv[1:]), sys.argv[1:]))
+        wanted = configs.from_command_line(DemoConfig, sys.argv[1:])
+        try:
+            raise SystemExit(main(wanted, sys.argv[1:]))
+        except KeyboardInterrupt:
+            raise SystemExit(
+                "\nStopped. The same command goes on with the step that was not finished."
+            ) from None

@@ -66,6 +66,16 @@ def test_the_test_set_shares_no_pattern_with_training() -> None:
     assert {name: grams for name, grams in shared.items() if grams} == {}
 
 
+def test_what_the_simulated_people_write_is_new() -> None:
+    messages = corpus.read_messages(corpus.SEED / "messages", corpus.Message)
+    known = set()
+    for original in (*corpus.read(corpus.SEED / "train"), *corpus.read(corpus.SEED / "test")):
+        for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
+            known |= corpus.ngrams(text, 6)
+    assert [message.id for message in messages if corpus.ngrams(message.text, 6) & known] == []
+    assert len({message.text for message in messages}) == len(messages) >= 400
+
+
 def test_the_test_set_has_facts_to_keep_and_attempts_to_break_out() -> None:
     held_out = corpus.read(corpus.SEED / "test")
     assert sum(bool(o.facts) for o in held_out) >= 0.95 * len(held_out)

@@ -123,7 +123,7 @@ def test_evaluation_says_what_serving_would(version, corpus_folder):
         Spec(version="v1", max_new_tokens=24),
         [Item(text=c.text, transform_type=c.transform_type, intensity=c.intensity) for c in cases],
     )
-    assert evaluation.rewrite_greedily(version, cases, 24) == [rewritten.text for rewritten in served]
+    assert evaluation.rewrite(version, cases, 24) == [rewritten.text for rewritten in served]
 
 
 def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folder, tmp_path):
