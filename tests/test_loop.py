@@ -4,13 +4,16 @@ again.
 
 import json
 import random
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -20,6 +23,7 @@ from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapsh
 from models import versions
 from pipelines import local
 from pipelines.collect import collect
+from pipelines.deployments import sweep
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.train import Trained, train, training_lock
@@ -236,3 +240,41 @@ def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> Non
         train(overrides=("sft.stepps=3",))
     with pytest.raises(ValueError, match=r"sft\.key=value"):
         train(overrides=("steps=3",))
+
+
+def test_the_schedules_are_registered(loop: Settings) -> None:
+    wanted = {
+        "collect/nightly": "0 2 * * *",
+        "collect/enough-feedback": "*/10 * * * *",
+        "experiment/every-5-minutes": "*/5 * * * *",
+        "train/on-snapshot": None,
+        "promote/by-hand": None,
+        "rollback/by-hand": None,
+    }
+
+    def registered() -> dict[str, str | None]:
+        with get_client(sync_client=True) as client:
+            flows = {flow.id: flow.name for flow in client.read_flows()}
+            return {
+                f"{flows[found.flow_id]}/{found.name}": found.schedules[0].schedule.cron
+                if found.schedules
+                else None
+                for found in client.read_deployments()
+            }
+
+    with local.running(loop, "flows") as processes:
+        deadline = time.monotonic() + 60
+        while registered() != wanted and time.monotonic() < deadline:
+            processes["flows"].check()
+            time.sleep(0.5)
+        assert registered() == wanted
+
+
+def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
+    with get_client(sync_client=True) as client:
+        stale = client.create_flow_run(collect, state=Running())
+        assert sweep() == 1
+        swept = client.read_flow_run(stale.id)
+    assert swept.state is not None
+    assert swept.state.is_crashed()
+    assert sweep() == 0
