@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, make_url
 
 from configs.settings import Settings
 from data.tables import ONLINE_ROLE
@@ -25,6 +25,11 @@ def sqlalchemy_url(url: str) -> str:
             f"TONEBRIDGE_DATABASE_URL starts with {scheme}://; use postgresql://user:password@host/database"
         )
     return f"postgresql+psycopg://{rest}"
+
+
+def beside(url: str, name: str, driver: str = "postgresql") -> str:
+    """The URL of another database on the same server."""
+    return make_url(url).set(drivername=driver, database=name).render_as_string(hide_password=False)
 
 
 def engine(url: str) -> Engine:

