@@ -55,6 +55,13 @@ class Settings(BaseSettings):
     )
 
     @property
+    def registry_uri(self) -> str:
+        """MLflow's tracking and registry URI; ValueError when it is not set."""
+        if self.mlflow_uri is None:
+            raise ValueError("TONEBRIDGE_MLFLOW_URI is not set; `make up` and `make demo` set it")
+        return self.mlflow_uri
+
+    @property
     def model_store(self) -> Path:
         """BentoML's home: released versions lie there as immutable models `tonebridge:<version>`."""
         return self.state / "bentoml"

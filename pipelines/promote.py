@@ -24,7 +24,7 @@ def make_servable(settings: Settings, version: str) -> Spec:
     """Put a registered version into the model store and have every replica load it; the spec that names
     it.
     """
-    folder = versions.download(settings.mlflow_uri or "", version)
+    folder = versions.download(settings.registry_uri, version)
     release.publish(folder, version, settings)
     spec = Spec(version=version)
     token = settings.service_token.get_secret_value()
@@ -65,7 +65,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
             .on_conflict_do_nothing()
         )
     routing.wait_until_acknowledged(engine, epoch)
-    versions.set_alias(settings.mlflow_uri or "", "champion", spec.version)
+    versions.set_alias(settings.registry_uri, "champion", spec.version)
     return epoch
 
 

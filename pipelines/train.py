@@ -118,7 +118,7 @@ def register(
 ) -> str:
     """Put the version into the MLflow registry with its lineage; an accepted one becomes the challenger."""
     name = versions.register(
-        settings.mlflow_uri or "",
+        settings.registry_uri,
         settings.state / "mlflow",
         run,
         found,
@@ -147,7 +147,7 @@ def register(
         for source, target in edges:
             session.execute(insert(Lineage).values(source=source, target=target).on_conflict_do_nothing())
     if found.verdict.accepted:
-        versions.set_alias(settings.mlflow_uri or "", "challenger", name)
+        versions.set_alias(settings.registry_uri, "challenger", name)
     return name
 
 
@@ -210,7 +210,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
 
     version = run_export(trained.base, trained.adapter, run / "version")
     rival = (
-        versions.download(settings.mlflow_uri or "", champion)
+        versions.download(settings.registry_uri, champion)
         if champion
         else run_export(settings.base, None, settings.state / "base-version")
     )

@@ -183,7 +183,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     )
     assert isinstance(second, Trained)
     assert (second.version, second.method) == ("v2", "dpo")
-    assert versions.resolve(loop.mlflow_uri or "", "champion") == "v1"
+    assert versions.resolve(loop.registry_uri, "champion") == "v1"
     assert collect(minimum=5, return_state=True).message == "not enough feedback: 0 of 5", (
         "all of it was trained on"
     )
@@ -203,7 +203,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     evidence = experiment()
     assert evidence.decision.action == "ship", evidence.decision.reasons
     assert {ask(people, f"other-{n}")["version"] for n in range(10)} == {"v2"}
-    assert versions.resolve(loop.mlflow_uri or "", "champion") == "v2"
+    assert versions.resolve(loop.registry_uri, "champion") == "v2"
 
     rollback("a test of the way back")
     assert ask(people)["version"] == "v1"
