@@ -40,12 +40,14 @@ def rewrite_greedily(
     tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
     generator = ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=2, intra_threads=1)
     asked = [tokenizer.encode(frame.render(*message), add_special_tokens=False) for message in messages]
-    rewrites = []
+    # Alike lengths together: CTranslate2 reads the start of a batch at once only up to its shortest prompt.
+    order = sorted(range(len(asked)), key=lambda place: len(asked[place].ids))
+    rewrites: dict[int, Rewrite] = {}
     with tqdm(total=len(asked), desc=f"rewriting with {version.name}", disable=not progress) as bar:
-        for start in range(0, len(asked), _CHUNK):
-            chunk = asked[start : start + _CHUNK]
+        for start in range(0, len(order), _CHUNK):
+            places = order[start : start + _CHUNK]
             answers = generator.generate_batch(
-                [prompt.tokens for prompt in chunk],
+                [asked[place].tokens for place in places],
                 max_batch_size=8,
                 max_length=max_new_tokens,
                 sampling_topk=1,
@@ -53,8 +55,8 @@ def rewrite_greedily(
                 return_end_token=True,
                 include_prompt_in_result=False,
             )
-            for prompt, answer in zip(chunk, answers, strict=True):
+            for place, answer in zip(places, answers, strict=True):
                 ids = list(answer.sequences_ids[0])
-                rewrites.append(Rewrite(prompt.ids, ids, tokenizer.decode(ids).strip()))
-            bar.update(len(chunk))
-    return rewrites
+                rewrites[place] = Rewrite(asked[place].ids, ids, tokenizer.decode(ids).strip())
+            bar.update(len(places))
+    return [rewrites[place] for place in range(len(asked))]

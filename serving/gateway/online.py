@@ -128,20 +128,17 @@ class Online:
                 total_ms=(time.perf_counter() - began) * 1000,
             )
         )
-        receipt = Receipt(
-            output_id=output.output_id,
-            organisation_id=identity.organisation_id,
-            user_id=user_id,
-            experiment_id=experiment_id,
-            comparison_id=None,
-            variant=variant,
-            version=output.version,
-            epoch=epoch,
-            issued_at=int(time.time()),
-        )
         return Answer(
             answer_id=answer_id,
-            receipt=receipts.sign(receipt, self._secret),
+            receipt=self._receipt(
+                identity,
+                user_id,
+                epoch,
+                output.output_id,
+                variant,
+                output.version,
+                experiment_id=experiment_id,
+            ),
             transformed_text=output.text,
             variant=variant,
             version=output.version,
@@ -177,24 +174,40 @@ class Online:
                 await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("the comparison could not be stored") from error
-        receipt = Receipt(
-            output_id=first.id,
-            organisation_id=identity.organisation_id,
-            user_id=user_id,
-            experiment_id=None,
-            comparison_id=comparison_id,
-            variant=chosen,
-            version=first.version,
-            epoch=epoch,
-            issued_at=int(time.time()),
-        )
         return Compared(
             comparison_id=comparison_id,
-            receipt=receipts.sign(receipt, self._secret),
+            receipt=self._receipt(
+                identity, user_id, epoch, first.id, chosen, first.version, comparison_id=comparison_id
+            ),
             policy=chosen,
             first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
             second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
         )
+
+    def _receipt(
+        self,
+        identity: Identity,
+        user_id: uuid.UUID,
+        epoch: int,
+        output_id: uuid.UUID,
+        variant: str,
+        version: str,
+        experiment_id: uuid.UUID | None = None,
+        comparison_id: uuid.UUID | None = None,
+    ) -> str:
+        """The signed token of what is answered now."""
+        receipt = Receipt(
+            output_id=output_id,
+            organisation_id=identity.organisation_id,
+            user_id=user_id,
+            experiment_id=experiment_id,
+            comparison_id=comparison_id,
+            variant=variant,
+            version=version,
+            epoch=epoch,
+            issued_at=int(time.time()),
+        )
+        return receipts.sign(receipt, self._secret)
 
     async def _output(self, identity: Identity, message: Message, spec: Spec) -> tuple[CachedOutput, Level]:
         name = key(
