@@ -18,6 +18,7 @@ from data.records import Spec
 from data.tables import Epoch, Gateway, StoredSpec
 
 CHANNEL = "tonebridge:routing"
+_SAMPLING_TEMPERATURE = 0.8
 LIVE_S = 5.0  # a gateway not seen for this long is not live: it has declared itself not ready by then
 
 
@@ -48,10 +49,16 @@ class Routing(_Part):
     challenger: Spec | None = None
     experiment: Split | None = None
 
+    @property
+    def sampled(self) -> Spec:
+        """The champion with chance in its words: two samples of it are worth comparing."""
+        return self.champion.model_copy(update={"temperature": _SAMPLING_TEMPERATURE})
+
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""
         arms = self.experiment.arms if self.experiment else ()
-        named = [self.champion, *([self.challenger] if self.challenger else []), *(arm.spec for arm in arms)]
+        others = [self.challenger] if self.challenger else []
+        named = [self.champion, self.sampled, *others, *(arm.spec for arm in arms)]
         return {spec.digest: spec for spec in named}
 
 

@@ -33,7 +33,6 @@ from serving.inference.client import InferenceClient, InferenceUnavailable, Item
 
 CHAMPION = "champion"  # the variant of whoever is in no experiment
 _NO_DICTIONARY = ""
-_SAMPLING_TEMPERATURE = 0.8
 _SERVICE_TIMEOUT_S = 20.0
 
 Policy = Literal["two_samples", "champion_against_challenger"]
@@ -161,8 +160,7 @@ class Online:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
             specs = [routing.champion, challenger]
         else:
-            sampled = routing.champion.model_copy(update={"temperature": _SAMPLING_TEMPERATURE})
-            specs = [sampled, sampled]
+            specs = [routing.sampled, routing.sampled]
         seeds = random.sample(range(2**31), 2)
         made = await asyncio.gather(
             *(self._make(identity, message, spec, seed) for spec, seed in zip(specs, seeds, strict=True))
