@@ -148,15 +148,21 @@ def _near_duplicates(messages: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _splits(labels: Sequence[int], rows: Sequence[Usable]) -> list[Split]:
-    """A split for each row: whole components, chosen by a hash of their first vote, so that they stay when
-    rows come.
+    """A split for each row, whole components at a time.
+
+    Components in the order of a hash of their first vote go to validation until a tenth of the rows are
+    there. One that holds more than a quarter of the rows stays in training, so that a single keen person is
+    never the measure.
     """
-    chosen: dict[int, Split] = {}
-    for label, row in zip(labels, rows, strict=True):
-        if label not in chosen:
-            place = int.from_bytes(blake2b(row.feedback_id.bytes, digest_size=8).digest()) / 2**64
-            chosen[label] = "validation" if place < _VALIDATION_SHARE else "train"
-    return [chosen[label] for label in labels]
+    sizes = Counter(labels)
+    first = {label: row.feedback_id for label, row in zip(reversed(labels), reversed(rows), strict=True)}
+    held_out: set[int] = set()
+    for label in sorted(sizes, key=lambda label: blake2b(first[label].bytes, digest_size=8).digest()):
+        if sum(sizes[held] for held in held_out) >= _VALIDATION_SHARE * len(rows):
+            break
+        if sizes[label] <= len(rows) / 4:
+            held_out.add(label)
+    return ["validation" if label in held_out else "train" for label in labels]
 
 
 def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:

@@ -361,14 +361,19 @@ def people(config: PeopleConfig) -> list[Person]:
 
 
 def errands(config: PeopleConfig, texts: Sequence[str]) -> list[Errand]:
-    """All that the people of a config will ask, in mixed order; the same for the same config and messages."""
+    """All that the people of a config will ask, in mixed order; the same for the same config and messages.
+
+    Everybody writes messages of their own, as in life: shared ones would tie all people into one component,
+    which a snapshot cannot split.
+    """
     made = []
-    for person in people(config):
+    for place, person in enumerate(people(config)):
+        own = texts[place :: config.people] or [texts[place % len(texts)]]
         for number in range(person.messages):
             rng = random.Random(f"{person.name}:{number}")
             (transform_type,) = rng.choices(list(_ASKED_FOR), list(_ASKED_FOR.values()))
             (intensity,) = rng.choices(range(4), _INTENSITIES)
-            request = Request(rng.choice(texts), transform_type, intensity)
+            request = Request(rng.choice(own), transform_type, intensity)
             compares = rng.random() < config.comparisons_share
             made.append(Errand(person, request, compares, f"{person.name}:{number}:votes"))
     random.Random(config.seed).shuffle(made)

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
@@ -60,7 +60,7 @@ class Report(BaseModel):
         """`report.json` and the page `index.html` in a folder; the page."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=select_autoescape())
+        pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=True)
         page = folder / "index.html"
         body = pages.get_template("report.html.j2").render(
             report=self,
@@ -82,7 +82,7 @@ class Report(BaseModel):
         for name in ("base", "copy_input", "champion", "challenger"):
             row: dict[str, Estimate] = getattr(self, name)
             version = f" ({self.versions[name]})" if name in self.versions else ""
-            cells = (f"{e.mean:.2f} [{e.low:.2f}, {e.high:.2f}]" for e in (row[key] for key in SHOWN))
+            cells = (f"{e.mean:.2f}\n{e.low:.2f} to {e.high:.2f}" for e in (row[key] for key in SHOWN))
             table.add_row(name.replace("_", " ") + version, *cells)
         console.print(table)
         for reason in self.decision.reasons:
@@ -102,6 +102,7 @@ class Report(BaseModel):
             for place, name in enumerate(names):
                 _interval(axes, place, getattr(self, name)[key])
             axes.set_title(words)
+            axes.set_xlim(-0.5, 3.5)
             axes.set_xticks(range(4), [name.replace("_", " ") for name in names], rotation=30, ha="right")
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.05)
 
@@ -114,10 +115,12 @@ class Report(BaseModel):
             _interval(left, 0, Estimate(mean=self.comparison.win_rate, low=low, high=high))
             left.axhline(0.5, color="gray", linestyle=":")
             left.set_ylim(0, 1)
+            left.set_ylabel("win rate (0 to 1)")
         if self.experiment is not None and self.experiment.effect is not None and self.experiment.interval:
             low, high = self.experiment.interval
             _interval(right, 0, Estimate(mean=self.experiment.effect, low=low, high=high))
             right.axhline(0.0, color="gray", linestyle=":")
+            right.set_ylabel("outcome (0 to 1), challenger minus champion")
         for axes in (left, right):
             axes.set_xlim(-1, 1)
             axes.set_xticks([])

@@ -193,7 +193,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     run_sft(sft_config)
     trained, method = _Weights.after(sft_config.out, settings.base, whole=not sft_config.lora_rank), "sft"
     pairs = int(stored.counts["pairs"]) if stored else 0
-    if pairs >= _MINIMUM_PAIRS:
+    held_out = int(stored.counts["pairs_validation"]) if stored else 0
+    if pairs >= _MINIMUM_PAIRS and held_out:
         wanted = [
             f"base={trained.base}",
             f"adapter={trained.adapter or 'null'}",
@@ -206,7 +207,9 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         )
         run_dpo(dpo_config)
         trained, method = _Weights.after(dpo_config.out, settings.base, whole=not dpo_config.adapter), "dpo"
-    log.info("method %s, because the snapshot has %d pairs (from %d)", method, pairs, _MINIMUM_PAIRS)
+    log.info(
+        "method %s: %d pairs of at least %d, %d of them held out", method, pairs, _MINIMUM_PAIRS, held_out
+    )
 
     version = run_export(trained.base, trained.adapter, run / "version")
     rival = (

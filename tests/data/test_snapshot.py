@@ -74,7 +74,15 @@ def test_near_duplicates_share_a_component() -> None:
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
     rows = [a_vote(n, f"message number {n} about thing {n * 7}", 1000 + n) for n in range(500)]
     share = sum(d.split == "validation" for d in snapshot.assemble(rows)["demonstrations"]) / 500  # type: ignore[attr-defined]
-    assert 0.05 < share < 0.16
+    assert 0.1 <= share < 0.11
+
+
+def test_a_keen_person_is_never_the_measure() -> None:
+    rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(60)]
+    rows += [a_vote(2 + n, f"another thing entirely {n * 13}", 3000 + n) for n in range(20)]
+    held_out = [d for d in snapshot.assemble(rows)["demonstrations"] if d.split == "validation"]  # type: ignore[attr-defined]
+    assert len(held_out) == 8
+    assert not [d for d in held_out if "keen" in d.text]  # type: ignore[attr-defined]
 
 
 def test_rows_are_redacted_alike() -> None:
