@@ -100,6 +100,14 @@ def run_export(base: str, adapter: Path | None, out: Path) -> Path:
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
+def export_base(base: str, out: Path) -> Path:
+    """The bare base as a version folder: what the first version is measured against. It is never served."""
+    if not (out / "version.json").exists():
+        export.export(loading.base_folder(base), None, out)
+    return out
+
+
+@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
 def run_evaluation(config: EvaluateConfig) -> Evaluation:
     """The stage, or its result when this run has finished it already."""
     done = config.out / "metrics.json"
@@ -215,7 +223,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     rival = (
         versions.download(settings.registry_uri, champion)
         if champion
-        else run_export(settings.base, None, settings.state / "base-version")
+        else export_base(settings.base, settings.state / "base-version")
     )
     found = run_evaluation(
         configs.load(
