@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 import struct
-import time
 import uuid
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -37,11 +36,6 @@ class Receipt:
     version: str
     epoch: int
     issued_at: int
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the answer was given."""
-        return time.time() - self.issued_at
 
 
 def sign(receipt: Receipt, secret: bytes) -> str:

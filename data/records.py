@@ -50,16 +50,6 @@ class Spec(BaseModel):
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
-class FeedbackKind(StrEnum):
-    """The five ways in which a person says what a rewrite is worth."""
-
-    THUMB = "thumb"
-    RATING = "rating"
-    EDIT = "edit"
-    COMPARISON = "comparison"
-    COMMENT = "comment"
-
-
 Split = Literal["train", "validation"]
 
 

@@ -14,6 +14,7 @@ from prefect.states import Crashed
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
+from pipelines.retention import retain
 from pipelines.train import train
 
 
@@ -48,6 +49,7 @@ def main() -> None:
             ],
         ),
         experiment.to_deployment("every-5-minutes", cron="*/5 * * * *"),
+        retain.to_deployment("nightly", cron="0 4 * * *"),
         promote.to_deployment("by-hand"),
         rollback.to_deployment("by-hand"),
     ]

@@ -2,11 +2,13 @@
 again.
 """
 
+import asyncio
 import json
 import random
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, identities, routing
+from data import answers, database, identities, routing
 from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version
 from models import versions
 from pipelines import local
@@ -26,6 +28,7 @@ from pipelines.collect import collect
 from pipelines.deployments import sweep
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
+from pipelines.retention import retain
 from pipelines.train import Trained, train, training_lock
 
 pytestmark = pytest.mark.timeout(300)
@@ -247,6 +250,7 @@ def test_the_schedules_are_registered(loop: Settings) -> None:
         "collect/nightly": "0 2 * * *",
         "collect/enough-feedback": "*/10 * * * *",
         "experiment/every-5-minutes": "*/5 * * * *",
+        "retain/nightly": "0 4 * * *",
         "train/on-snapshot": None,
         "promote/by-hand": None,
         "rollback/by-hand": None,
@@ -268,6 +272,14 @@ def test_the_schedules_are_registered(loop: Settings) -> None:
             processes["flows"].check()
             time.sleep(0.5)
         assert registered() == wanted
+
+
+def test_answers_leave_by_whole_days(loop: Settings) -> None:
+    assert loop.database_url is not None
+    asyncio.run(answers.ensure_partitions(loop.database_url, date(2020, 2, 28), days=2))
+    assert retain() == ["answers_20200228", "answers_20200229"]
+    with pytest.raises(ValueError, match="at least 1"):
+        retain(days=0)
 
 
 def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
