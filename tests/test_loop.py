@@ -5,6 +5,8 @@ again.
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from configs.settings import Settings
 from data import answers, database, identities, routing
 from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version
 from models import versions
+from models.sft import SftResult
 from pipelines import local
 from pipelines.collect import collect
 from pipelines.deployments import sweep
@@ -234,6 +237,27 @@ def test_one_training_at_a_time(loop: Settings) -> None:
         state = train(return_state=True)
         assert state.is_completed()
         assert "skipped" in str(state.message)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "long", "I would be glad if you looked at it.")
+    overrides = [*training(corpus), "sft.steps=400", "sft.checkpoint_every_steps=20"]
+    script = f"from pipelines.train import train; train(overrides={overrides!r})"
+    with subprocess.Popen([sys.executable, "-c", script], env=local.environment(loop)) as process:
+        deadline = time.monotonic() + 90
+        while not (kept := [*loop.state.glob("runs/*/checkpoints/sft-*/checkpoint-*/trainer_state.json")]):
+            assert process.poll() is None, "it ended before its first checkpoint"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    run = kept[0].parents[3]
+    assert not (run / "sft").exists(), "it was killed too late to prove anything"
+    trained = train(overrides=overrides)  # the lock went with the killed process
+    assert isinstance(trained, Trained)
+    assert trained.run == run
+    result = SftResult.model_validate_json((run / "sft" / "metrics.json").read_text())
+    assert 20 <= result.resumed_from_step < result.steps == 400
 
 
 def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> None:
