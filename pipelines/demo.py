@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -75,9 +76,9 @@ class Told(BaseModel):
 
 
 class Served(BaseModel):
-    """Which version answered a request through the gateway at the end."""
+    """Which versions answered people through the gateway at the end, the most frequent first."""
 
-    version: str
+    versions: list[str]
 
 
 class Walk:
@@ -160,7 +161,7 @@ class Walk:
             usage=[u for u in (before, after) if u],
             snapshot=snapshot.counts,
             evidence=evidence,
-            serving_version=served.version,
+            serving_version=" and ".join(served.versions),
             examples=self._examples(second),
             minutes=(time.time() - (self._results / "began").stat().st_mtime) / 60,
         )
@@ -195,14 +196,21 @@ class Walk:
         return Snapshotted(digest=made.digest, counts=made.counts)
 
     async def _ask(self) -> Served:
-        body = {"text": "Fix the login page before Monday.", "transform_type": "soften", "intensity": 2}
-        url = f"{self.settings.gateway_url}/api/v1/transform"
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(url, json=body, headers={"X-API-Key": _KEY}) as answer,
-        ):
-            answer.raise_for_status()
-            return Served(version=(await answer.json())["version"])
+        """Ask for twenty people: while an experiment runs, they are answered by two versions."""
+        url, headers = f"{self.settings.gateway_url}/api/v1/transform", {"X-API-Key": _KEY}
+        seen: Counter[str] = Counter()
+        async with aiohttp.ClientSession(headers=headers) as http:
+            for number in range(20):
+                body = {
+                    "text": "Fix the login page before Monday.",
+                    "transform_type": "soften",
+                    "intensity": 2,
+                    "user_id": f"asks-at-the-end-{number}",
+                }
+                async with http.post(url, json=body) as answer:
+                    answer.raise_for_status()
+                    seen[(await answer.json())["version"]] += 1
+        return Served(versions=[version for version, _ in seen.most_common()])
 
     def _examples(self, second: Trained) -> list[Example]:
         """Three held-out messages, drawn at random, as the champion and as the challenger rewrote them."""
