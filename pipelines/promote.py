@@ -6,7 +6,7 @@ import asyncio
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from configs.settings import Settings
 from data import database, routing
 from data.records import Spec
 from data.routing import Routing, Split
-from data.tables import Lineage, Release, Version
+from data.tables import Experiment, Lineage, Release, Version
 from models import versions
 from serving.inference import release
 
@@ -54,6 +54,13 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         former = routing.current(session)
         replaced = former[1].champion.version if former else None
         epoch = routing.publish(session, Routing(champion=spec), reason)
+        # The new routing gives nobody an arm: an experiment that ran until now has lost its users, and ends
+        # here.
+        session.execute(
+            update(Experiment)
+            .where(Experiment.status == "running")
+            .values(status="stopped", ended_at=func.now())
+        )
         row = Release(
             version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reason=reason
         )
