@@ -9,7 +9,7 @@ from configs.settings import Settings
 from data import answers
 
 
-@flow(name="retain", retries=2, retry_delay_seconds=60)
+@flow(name="retain")
 def retain(days: int = 400) -> list[str]:
     """Drop the partitions of answers older than `days`, make those of the next days; the names dropped.
 
