@@ -128,7 +128,7 @@ def main(config: DpoConfig) -> DpoResult:
 
     checkpoints = config.checkpoints / f"dpo-{digest}"
     checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    model: Any = loading.load_model(base)
+    model: Any = training.load_model(base, config)
     if config.adapter is not None:
         model = PeftModel.from_pretrained(model, str(config.adapter), is_trainable=True)
     trainer: Any = _Trainer(

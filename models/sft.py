@@ -120,7 +120,7 @@ def main(config: SftConfig) -> SftResult:
     checkpoints = config.checkpoints / f"sft-{digest}"
     checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
     trainer: Any = SFTTrainer(
-        model=loading.load_model(base),
+        model=training.load_model(base, config),
         args=SFTConfig(
             **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
             max_length=None,  # the rows are cut to size already

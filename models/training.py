@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
-from models import prompts
+from models import loading, prompts
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -162,6 +162,24 @@ def training_order(lengths: Sequence[int], steps: int, batch_size: int, seed: in
     return [row for batch in batches for row in batch]
 
 
+def load_model(base: Path, config: Any) -> Any:
+    """The model to train, as fast as a CPU trains it.
+
+    Under an adapter the frozen weights are bf16 where the run is, so that no step casts them anew. Attention
+    is plain matrix products: the backward pass of the fused kernel is slow on short rows. A fifth of a step.
+    """
+    model: Any = loading.load_model(base)
+    if _uses_bf16(config) and (getattr(config, "adapter", None) or getattr(config, "lora_rank", 0)):
+        model = model.to(torch.bfloat16)
+    if not torch.cuda.is_available():
+        model.set_attn_implementation("eager")
+    return model
+
+
+def _uses_bf16(config: Any) -> bool:
+    return bf16_is_fast() if config.bf16 is None else bool(config.bf16)
+
+
 def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str, Any]:
     """The trainer arguments that every stage sets alike, from the fields that every stage's config has."""
     return {
@@ -173,7 +191,7 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
         "lr_scheduler_type": "cosine",
         "warmup_steps": max(1, config.steps // 20),
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": bf16_is_fast() if config.bf16 is None else config.bf16,
+        "bf16": _uses_bf16(config),
         "train_sampling_strategy": "sequential",  # see training_order
         "activation_checkpointing": False,  # TRL's default trades time, which we lack, for memory
         "eval_strategy": "steps",

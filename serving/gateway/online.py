@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -158,13 +159,11 @@ class Online:
         if chosen == "champion_against_challenger":
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
-            specs = [routing.champion, challenger]
+            greedy = (self._make(identity, message, spec, [None]) for spec in (routing.champion, challenger))
+            made = [output for outputs_ in await asyncio.gather(*greedy) for output in outputs_]
         else:
-            specs = [routing.sampled, routing.sampled]
-        seeds = random.sample(range(2**31), 2)
-        made = await asyncio.gather(
-            *(self._make(identity, message, spec, seed) for spec, seed in zip(specs, seeds, strict=True))
-        )
+            # One seed: the service draws both together, in half the time of two. Ids are in order of drawing.
+            made = await self._make(identity, message, routing.sampled, [random.randrange(2**31)] * 2)
         first, second = random.sample(made, 2)
         comparison_id, user_id = new_id(), identity.user(message.external_id)
         try:
@@ -218,7 +217,7 @@ class Online:
         )
 
         async def make() -> CachedOutput:
-            output = await self._make(identity, message, spec, seed=None)
+            (output,) = await self._make(identity, message, spec, [None])
             try:
                 async with self._pool.connection() as connection:
                     await outputs.store(connection, output)
@@ -228,18 +227,23 @@ class Online:
 
         return await self._cache.get_or_make(name, make)
 
-    async def _make(self, identity: Identity, message: Message, spec: Spec, seed: int | None) -> NewOutput:
-        """Have the service write one text; nothing is stored yet."""
+    async def _make(
+        self, identity: Identity, message: Message, spec: Spec, seeds: Sequence[int | None]
+    ) -> list[NewOutput]:
+        """Have the service write a text a seed; nothing is stored yet."""
         if not self._directory.is_ready:
             raise UnavailableError("what is written now could not be stored")
-        item = Item(
-            text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
-        )
+        asked = {
+            "text": message.text,
+            "transform_type": message.transform_type,
+            "intensity": message.intensity,
+        }
+        items = [Item.model_validate({**asked, "seed": seed}) for seed in seeds]
         if not self._service.allows():
             raise UnavailableError("the inference service is away")
         began = time.perf_counter()
         try:
-            rewritten = (await self._inference.rewrite(spec, [item], _SERVICE_TIMEOUT_S))[0]
+            rewritten = await self._inference.rewrite(spec, items, _SERVICE_TIMEOUT_S)
         except VersionUnknown as error:
             self._service.succeeded()  # the service is well; it lacks this version
             raise UnavailableError(f"version {spec.version} is not published") from error
@@ -250,19 +254,23 @@ class Online:
             self._service.failed()  # it may have been the probe that decides
             raise
         self._service.succeeded()
-        return NewOutput(
-            id=new_id(),
-            organisation_id=identity.organisation_id,
-            message=message.text,
-            transform_type=message.transform_type,
-            intensity=message.intensity,
-            text=rewritten.text,
-            facts_missing=rewritten.facts_missing,
-            spec_digest=spec.digest,
-            version=spec.version,
-            seed=seed,
-            upstream_ms=(time.perf_counter() - began) * 1000,
-        )
+        upstream_ms = (time.perf_counter() - began) * 1000
+        return [
+            NewOutput(
+                id=new_id(),
+                organisation_id=identity.organisation_id,
+                message=message.text,
+                transform_type=message.transform_type,
+                intensity=message.intensity,
+                text=said.text,
+                facts_missing=said.facts_missing,
+                spec_digest=spec.digest,
+                version=spec.version,
+                seed=seed,
+                upstream_ms=upstream_ms,
+            )
+            for said, seed in zip(rewritten, seeds, strict=True)
+        ]
 
 
 def _arm(routing: Routing, user_id: uuid.UUID) -> tuple[uuid.UUID | None, str, Spec]:

@@ -14,7 +14,11 @@ MAX_ITEMS = 100
 
 
 class Item(BaseModel):
-    """One message to rewrite. A sampled rewrite with a seed is the same each time, without one drawn anew."""
+    """One message to rewrite.
+
+    A sampled rewrite with a seed is the same each time, without one drawn anew. Items of one request with the
+    same seed are drawn together, so it takes them all to get them again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,7 +1,8 @@
 """Two engines with one shape: `load` a version folder, then `generate(spec, items)`, in the items' order.
 
 CTranslate2 serves: int8 on CPU, `tokenizers` and `ctranslate2` are all it imports. transformers is the plain
-one, needs torch, and is there to compare with. Both sample what a seed says, whatever else is in the batch.
+one, needs torch, and is there to compare with. Both sample what a seed says, whatever else is in the batch
+save items of the same seed.
 """
 
 import gc
@@ -69,16 +70,19 @@ class CTranslate2Engine:
         self._generator = self._open(_WORKERS)
 
     def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
-        """Rewrite items together, save sampled ones with a seed, which are generated one by one."""
-        prompts_ = [self._texts.prompt(item)[0] for item in items]
-        alone = {i for i, item in enumerate(items) if spec.temperature > 0 and item.seed is not None}
-        together = [i for i in range(len(items)) if i not in alone]
-        ids = dict(
-            zip(together, self._run(self._generator, spec, [prompts_[i] for i in together]), strict=True)
-        )
-        for i in alone:
-            ids[i] = self._run(self._seeded(items[i].seed or 0), spec, [prompts_[i]])[0]
-        return [self._texts.rewritten(item, ids[i]) for i, item in enumerate(items)]
+        """Rewrite items together, save sampled ones with a seed, which are generated seed by seed."""
+        places: dict[int | None, list[int]] = {}
+        for place, item in enumerate(items):
+            places.setdefault(item.seed if spec.temperature > 0 else None, []).append(place)
+        ids: dict[int, list[int]] = {}
+        for seed, alike in places.items():
+            batch = [self._texts.prompt(items[place])[0] for place in alike]
+            if seed is None:
+                drawn = self._run(self._generator, spec, batch, -(-len(batch) // _WORKERS))
+            else:
+                drawn = self._run(self._seeded(seed), spec, batch, len(batch))
+            ids.update(zip(alike, drawn, strict=True))
+        return [self._texts.rewritten(item, ids[place]) for place, item in enumerate(items)]
 
     def close(self) -> None:
         """Free the weights. No generation may be running."""
@@ -100,13 +104,13 @@ class CTranslate2Engine:
             ctranslate2.set_random_seed(_DRAW_ANEW)
         return generator
 
-    def _run(self, generator: ctranslate2.Generator, spec: Spec, batch: list[list[str]]) -> list[list[int]]:
-        if not batch:
-            return []
+    def _run(
+        self, generator: ctranslate2.Generator, spec: Spec, batch: list[list[str]], worker_share: int
+    ) -> list[list[int]]:
         sampled = spec.temperature > 0
         results = generator.generate_batch(
             batch,
-            max_batch_size=min(_BATCH, -(-len(batch) // _WORKERS)),
+            max_batch_size=min(_BATCH, worker_share),
             max_length=spec.max_new_tokens,
             sampling_temperature=spec.temperature if sampled else 1.0,
             sampling_topk=spec.top_k if sampled else 1,
@@ -132,15 +136,13 @@ class TransformersEngine:
         import torch
         from transformers import GenerationConfig
 
-        draws = [torch.Generator() for _ in items]
-        for draw, item in zip(draws, items, strict=True):
-            if item.seed is None:
-                draw.seed()
-            else:
-                draw.manual_seed(item.seed)
+        by_seed = {item.seed: torch.Generator() for item in items}
+        for seed, draw in by_seed.items():
+            draw.seed() if seed is None else draw.manual_seed(seed)
+        draws = [by_seed[item.seed] for item in items]
 
         def sample(_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            """Gumbel-max: the largest logit plus Gumbel noise is a draw; each row has noise of its own."""
+            """Gumbel-max: the largest logit plus Gumbel noise is a draw; each seed has noise of its own."""
             best = scores.topk(min(spec.top_k, scores.shape[-1]), dim=-1)  # (batch, top_k)
             uniform = torch.stack([torch.rand(best.values.shape[-1], generator=draw) for draw in draws])
             noise = -torch.log(-torch.log(uniform.clamp_min(1e-20)))

@@ -151,7 +151,7 @@ async def test_without_any_version_it_is_503_with_retry_after(
     assert "v404" in response.json()["detail"]
 
 
-async def test_two_samples_differ_in_seed_and_their_order_is_stored(
+async def test_two_samples_come_from_one_seed_and_their_order_is_stored(
     client: httpx.AsyncClient, engine: Engine
 ) -> None:
     body = fresh(policy="two_samples", user_id="ann")
@@ -160,7 +160,7 @@ async def test_two_samples_differ_in_seed_and_their_order_is_stored(
     with engine.connect() as connection:
         row = connection.execute(
             text(
-                "SELECT c.policy, a.text, b.text, a.seed <> b.seed FROM comparisons c"
+                "SELECT c.policy, a.text, b.text, a.seed = b.seed FROM comparisons c"
                 " JOIN outputs a ON a.id = c.first_output_id JOIN outputs b ON b.id = c.second_output_id"
                 " WHERE c.id = :id"
             ),

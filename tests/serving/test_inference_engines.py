@@ -52,7 +52,15 @@ def test_a_seed_gives_the_same_text_whatever_else_is_in_the_batch(engine, items)
     together = texts(engine.generate(sampled, items))
     unseeded = [item.model_copy(update={"seed": None}) for item in items]
     for item, text in zip(items, together, strict=True):
-        assert texts(engine.generate(sampled, [*unseeded, item, item]))[-2:] == [text, text]
+        assert texts(engine.generate(sampled, [*unseeded, item]))[-1] == text
+
+
+def test_items_of_one_seed_are_drawn_together_and_again(engine, items):
+    sampled = spec(temperature=1.5, top_k=100)
+    two = [items[0], items[0]]
+    drawn = texts(engine.generate(sampled, two))
+    assert len(set(drawn)) == 2
+    assert texts(engine.generate(sampled, [items[1], *two, items[2]]))[1:3] == drawn
 
 
 def test_other_seeds_and_no_seed_give_other_texts(engine, items):
