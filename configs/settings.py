@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     artifacts: Path = Path("artifacts")
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
 
+    sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
+    otlp_endpoint: str | None = Field(
+        None,
+        description="where an OpenTelemetry collector takes spans by HTTP, such as http://host:4318/v1/traces",
+    )
+
     gateway_port: int = 8080
     inference_port: int = 3000
     prefect_port: int = 4200

@@ -7,9 +7,11 @@ serve what it cannot account for.
 
 import asyncio
 import logging
+import struct
 import uuid
-from dataclasses import dataclass
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -17,19 +19,40 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class NewAnswer:
-    """One reply to one person."""
+class Placement:
+    """Where assignment has put a user: an arm of an experiment in an epoch, or none."""
 
-    id: uuid.UUID
-    output_id: uuid.UUID
-    organisation_id: uuid.UUID
-    key_id: str
-    external_id: str
-    user_id: uuid.UUID
-    experiment_id: uuid.UUID | None
-    variant: str
-    epoch: int
+    __slots__ = ("columns", "epoch", "experiment_id", "variant")
+
+    def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int) -> None:
+        self.experiment_id, self.variant, self.epoch = experiment_id, variant, epoch
+        experiment = _field(experiment_id.bytes) if experiment_id else _NULL
+        self.columns = experiment + _field(variant.encode()) + _field(epoch.to_bytes(4))
+
+
+class Person:
+    """A user as the online path keeps them in memory: their ids, and what is stored of them already."""
+
+    __slots__ = (
+        "columns", "exposed_in", "external_id", "id", "ids", "is_stored", "key_id", "organisation_id",
+    )  # fmt: skip
+
+    def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
+        self.id, self.organisation_id = id, organisation_id
+        self.key_id, self.external_id = key_id, external_id
+        self.ids = organisation_id.bytes + id.bytes
+        self.columns = _field(organisation_id.bytes) + _field(id.bytes)
+        self.is_stored = False
+        self.exposed_in = -1  # the epoch of their last stored exposure
+
+
+class NewAnswer(NamedTuple):
+    """One reply to one person. `id` and `output_id` are the bytes of UUIDs."""
+
+    id: bytes
+    output_id: bytes
+    person: Person
+    placement: Placement
     cache: str
     fell_back: bool
     total_ms: float
@@ -76,10 +99,12 @@ async def drop_partitions_before(url: str, day: date) -> list[str]:
 
 
 class AnswerWriter:
-    """Collects answers and writes them, with their users and exposures, every `interval_s`."""
+    """Collects answers and writes them, with their users, exposures and the organisations' usage, every
+    `interval_s`.
+    """
 
     def __init__(
-        self, pool: AsyncConnectionPool, url: str, bound: int = 50_000, interval_s: float = 0.5
+        self, pool: AsyncConnectionPool, url: str, bound: int = 50_000, interval_s: float = 0.2
     ) -> None:
         self._pool, self._url = pool, url
         self._bound, self._interval_s = bound, interval_s
@@ -136,6 +161,9 @@ class AnswerWriter:
             await self._ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
                 await self._write(connection, batch)
+            for answer in batch:
+                answer.person.is_stored = True
+                answer.person.exposed_in = answer.placement.epoch
         except BaseException:
             self._waiting = batch + self._waiting
             raise
@@ -148,19 +176,25 @@ class AnswerWriter:
 
     async def _write(self, connection: psycopg.AsyncConnection, batch: list[NewAnswer]) -> None:
         async with connection.cursor() as cursor:
-            users = {a.user_id: a for a in batch}
-            await cursor.execute(
-                "INSERT INTO users (id, organisation_id, key_id, external_id)"
-                " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
-                " ON CONFLICT DO NOTHING",
-                (
-                    list(users),
-                    [a.organisation_id for a in users.values()],
-                    [a.key_id for a in users.values()],
-                    [a.external_id for a in users.values()],
-                ),
-            )
-            exposed = [a for a in batch if a.experiment_id is not None]
+            new = {a.person.id: a.person for a in batch if not a.person.is_stored}
+            if new:
+                people = list(new.values())
+                await cursor.execute(
+                    "INSERT INTO users (id, organisation_id, key_id, external_id)"
+                    " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
+                    " ON CONFLICT DO NOTHING",
+                    (
+                        [p.id for p in people],
+                        [p.organisation_id for p in people],
+                        [p.key_id for p in people],
+                        [p.external_id for p in people],
+                    ),
+                )
+            exposed = [
+                a
+                for a in batch
+                if a.placement.experiment_id is not None and a.person.exposed_in != a.placement.epoch
+            ]
             if exposed:
                 await cursor.execute(
                     "INSERT INTO exposures"
@@ -169,30 +203,54 @@ class AnswerWriter:
                     " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::uuid[], %s::uuid[])"
                     " AS t(e, u, v, p, o, a) ORDER BY a ON CONFLICT DO NOTHING",
                     (
-                        [a.experiment_id for a in exposed],
-                        [a.user_id for a in exposed],
-                        [a.variant for a in exposed],
-                        [a.epoch for a in exposed],
-                        [a.organisation_id for a in exposed],
-                        [a.id for a in exposed],
+                        [a.placement.experiment_id for a in exposed],
+                        [a.person.id for a in exposed],
+                        [a.placement.variant for a in exposed],
+                        [a.placement.epoch for a in exposed],
+                        [a.person.organisation_id for a in exposed],
+                        [uuid.UUID(bytes=a.id) for a in exposed],
                     ),
                 )
+            used = Counter(a.person.organisation_id for a in batch)
+            await cursor.execute(
+                "INSERT INTO usage (organisation_id, month, answers)"
+                " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n"
+                " FROM unnest(%s::uuid[], %s::bigint[]) AS t(o, n) ORDER BY o"
+                " ON CONFLICT (organisation_id, month)"
+                " DO UPDATE SET answers = usage.answers + excluded.answers",
+                (list(used), list(used.values())),
+            )
             async with cursor.copy(
                 "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
-                " fell_back, total_ms) FROM STDIN"
+                " fell_back, total_ms) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                for a in batch:
-                    await copy.write_row(
-                        (
-                            a.id,
-                            a.output_id,
-                            a.organisation_id,
-                            a.user_id,
-                            a.experiment_id,
-                            a.variant,
-                            a.epoch,
-                            a.cache,
-                            a.fell_back,
-                            a.total_ms,
-                        )
-                    )
+                await copy.write(_COPY_BEGIN + b"".join(map(_row, batch)) + _COPY_END)
+
+
+# COPY's binary format (PostgreSQL, "COPY", "Binary Format"), by hand: a fraction of the time of `write_row`,
+# and a gateway writes tens of thousands of these rows a second.
+_COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_HEAD = struct.Struct(">hi16si16s")  # ten columns follow; id, output_id
+_TAIL = struct.Struct(">i?id")  # fell_back, total_ms
+
+
+def _field(value: bytes) -> bytes:
+    return len(value).to_bytes(4) + value
+
+
+_CACHE = {level: _field(level.encode()) for level in ("l1", "l2", "miss")}
+
+
+def _row(answer: NewAnswer) -> bytes:
+    id, output_id, person, placement, cache, fell_back, total_ms = answer
+    return b"".join(
+        (
+            _HEAD.pack(10, 16, id, 16, output_id),
+            person.columns,
+            placement.columns,
+            _CACHE[cache],
+            _TAIL.pack(1, fell_back, 8, total_ms),
+        )
+    )

@@ -1,10 +1,14 @@
 """Outputs and comparisons: committed before anybody sees them."""
 
+import asyncio
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data.records import TransformType
 
@@ -27,29 +31,65 @@ class NewOutput:
 
 
 async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
-    """Insert outputs; durable when this returns in autocommit, else when the transaction commits."""
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO outputs"
-            " (id, organisation_id, message, transform_type, intensity, text, facts_missing, spec_digest,"
-            " version, seed, upstream_ms) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [
-                (
-                    o.id,
-                    o.organisation_id,
-                    o.message,
-                    o.transform_type.value,
-                    o.intensity,
-                    o.text,
-                    json.dumps(o.facts_missing),
-                    o.spec_digest,
-                    o.version,
-                    o.seed,
-                    o.upstream_ms,
-                )
-                for o in outputs
-            ],
-        )
+    """Insert outputs, all or none; durable when this returns in autocommit, else when the transaction
+    commits.
+    """
+    await connection.execute(
+        "INSERT INTO outputs"
+        " (id, organisation_id, message, transform_type, intensity, text, facts_missing, spec_digest,"
+        " version, seed, upstream_ms) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[],"
+        " %s::int2[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::float8[])",
+        (
+            [o.id for o in outputs],
+            [o.organisation_id for o in outputs],
+            [o.message for o in outputs],
+            [o.transform_type.value for o in outputs],
+            [o.intensity for o in outputs],
+            [o.text for o in outputs],
+            [json.dumps(o.facts_missing) for o in outputs],
+            [o.spec_digest for o in outputs],
+            [o.version for o in outputs],
+            [o.seed for o in outputs],
+            [o.upstream_ms for o in outputs],
+        ),
+    )
+
+
+class OutputWriter:
+    """Stores outputs of many requests in few transactions: those that come while one commits go with the
+    next.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+        self._waiting: list[tuple[NewOutput, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def store(self, output: NewOutput) -> None:
+        """Return when the output is durable; psycopg's OperationalError or PoolTimeout when it is not."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((output, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="outputs")
+        await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._commit(batch)
+            except (psycopg.Error, PoolTimeout) as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+        self._task = None
+
+    async def _commit(self, batch: Sequence[tuple[NewOutput, asyncio.Future[None]]]) -> None:
+        async with self._pool.connection() as connection:
+            await store(connection, *(output for output, _ in batch))
+        for _, future in batch:
+            if not future.done():  # whoever waited may have gone; the output stays
+                future.set_result(None)
 
 
 async def store_comparison(

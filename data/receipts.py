@@ -41,7 +41,6 @@ class Receipt:
 def sign(receipt: Receipt, secret: bytes) -> str:
     """The token of a receipt, URL-safe; `secret` has 1 to 64 bytes."""
     experiment, comparison = receipt.experiment_id, receipt.comparison_id
-    variant, version = receipt.variant.encode(), receipt.version.encode()
     body = b"".join(
         (
             _HEAD.pack(
@@ -54,14 +53,47 @@ def sign(receipt: Receipt, secret: bytes) -> str:
                 receipt.epoch,
                 receipt.issued_at,
             ),
-            bytes((len(variant),)),
-            variant,
-            bytes((len(version),)),
-            version,
+            name_part(receipt.variant),
+            name_part(receipt.version),
         )
     )
     mac = blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()
     return base64.urlsafe_b64encode(mac + body).rstrip(b"=").decode()
+
+
+class Signer:
+    """Signs the receipts of single answers in two microseconds: what a person's receipts share is packed
+    once.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._keyed = blake2b(key=secret, digest_size=_MAC_BYTES)
+
+    def sign(
+        self, output_id: bytes, ids: bytes, placed: bytes, issued_at: bytes, variant: bytes, version: bytes
+    ) -> bytes:
+        """As `sign`: `ids` are organisation and user, the rest comes from `placed_part`, `name_part` and
+        `issued_at.to_bytes(4)`.
+        """
+        body = b"".join((b"\x01", output_id, ids, placed, issued_at, variant, version))
+        mac = self._keyed.copy()
+        mac.update(body)
+        token = binascii.b2a_base64(mac.digest() + body, newline=False)
+        return token.translate(_URL_SAFE).rstrip(b"=")
+
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def placed_part(experiment_id: uuid.UUID | None, epoch: int) -> bytes:
+    """What a receipt says of the experiment, for `Signer.sign`."""
+    return (experiment_id.bytes if experiment_id else _NONE) + _NONE + epoch.to_bytes(4)
+
+
+def name_part(name: str) -> bytes:
+    """A variant or a version, for `Signer.sign`."""
+    encoded = name.encode()
+    return bytes((len(encoded),)) + encoded
 
 
 def read(token: str, secret: bytes) -> Receipt:

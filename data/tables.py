@@ -6,7 +6,7 @@ Row-level security (migration 0002) stands behind the queries on a tenant's rows
 """
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import uuid_utils.compat
@@ -73,9 +73,11 @@ class Organisation(Base):
     """A tenant."""
 
     __tablename__ = "organisations"
+    __table_args__ = (CheckConstraint("plan IN ('free', 'team', 'scale')", name="plan"),)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(200), unique=True)
+    plan: Mapped[str] = mapped_column(String(20), server_default="free", comment="of configs/plans.yaml")
     trains_across: Mapped[bool] = mapped_column(
         server_default="false", comment="its rows may train other tenants' models"
     )
@@ -107,6 +109,33 @@ class ApiKey(Base):
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
+
+
+class StoredSigningKey(Base):
+    """A key that an organisation signs its tokens (JWT) with; it decides the algorithm, not the token."""
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (CheckConstraint("algorithm IN ('HS256', 'EdDSA')", name="algorithm"),)
+
+    kid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    algorithm: Mapped[str] = mapped_column(String(10))
+    key: Mapped[bytes] = mapped_column(LargeBinary, comment="the secret of HS256, the public key of EdDSA")
+    role: Mapped[str] = mapped_column(String(20), comment="of every token that it signs")
+    created_at: Mapped[Created]
+    revoked_at: Mapped[Moment | None]
+
+
+class RevokedToken(Base):
+    """A token that is refused although it has not expired; the row leaves when it has."""
+
+    __tablename__ = "revoked_tokens"
+
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    jti: Mapped[str] = mapped_column(
+        String(200), primary_key=True, comment="the issuer's, or a digest of a token without one"
+    )
+    expires_at: Mapped[Moment]
 
 
 class StoredSpec(Base):
@@ -155,6 +184,29 @@ class Answer(Base):
     cache: Mapped[str] = mapped_column(String(4))
     fell_back: Mapped[bool]
     total_ms: Mapped[float]
+
+
+class Usage(Base):
+    """Answers that an organisation has had in a month (UTC): what a quota is held against."""
+
+    __tablename__ = "usage"
+
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
+    month: Mapped[date] = mapped_column(primary_key=True)
+    answers: Mapped[int] = mapped_column(BigInteger)
+
+
+class IdempotentRequest(Base):
+    """What a request with an Idempotency-Key was answered, so that it can be sent again without harm."""
+
+    __tablename__ = "idempotent_requests"
+
+    organisation_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary, comment="of route and body")
+    status: Mapped[int | None] = mapped_column(SmallInteger, comment="NULL while the first one is answered")
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[Created]
 
 
 class Comparison(Base):

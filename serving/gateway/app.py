@@ -1,59 +1,41 @@
-"""The gateway's process: REST routes over the online path. `python -m serving.gateway.app` serves it with
-uvicorn.
+"""The gateway's process: the raw handler in front, FastAPI for the other routes. `python -m
+serving.gateway.app` serves it with uvicorn.
 """
 
+import asyncio
+import gc
 import logging
+import resource
+import signal
+import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Header, Request, Response
 from psycopg_pool import AsyncConnectionPool
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
-from data.identities import Identity
-from data.records import Intensity, TransformType
-from serving.gateway import problems
-from serving.gateway.cache import Cache
-from serving.gateway.online import Answer, Compared, Message, Online, Policy
+from serving.gateway import administration, auth, cache, problems, rate, telemetry
+from serving.gateway.auth import Authenticator, Caller
+from serving.gateway.batch import Batch, rewrite_all
+from serving.gateway.hot import PATH, Front
+from serving.gateway.idempotency import Idempotency
+from serving.gateway.online import Answer, Compared, Online
+from serving.gateway.rate import Limiter
+from serving.gateway.requests import BatchRequest, CompareRequest, TransformRequest
 from serving.gateway.routing import Directory
+from serving.gateway.upstream import Upstream
 from serving.inference.client import InferenceClient
 
-_ALONE = "-"  # the user of a key that names none
-
-Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=8000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
-]
-UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-
-
-class TransformRequest(BaseModel):
-    """A message to rewrite."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: Text
-    transform_type: TransformType
-    intensity: Intensity
-    user_id: Annotated[UserId | None, Field(description="your name for the person, scoped to your key")] = (
-        None
-    )
-
-    def message(self) -> Message:
-        """The message for the online path."""
-        return Message(self.text, self.transform_type, self.intensity, self.user_id or _ALONE)
-
-
-class CompareRequest(TransformRequest):
-    """A message to rewrite twice."""
-
-    policy: Policy | None = None
+_DRAIN_S = 1.0  # after SIGTERM: not ready, and still answering, so that whoever sends can turn away
 
 
 class FeedbackStored(BaseModel):
@@ -69,23 +51,32 @@ class Ready(BaseModel):
     detail: str
 
 
-async def _identity(
-    request: Request,
-    x_api_key: Annotated[str | None, Header()] = None,
-    authorization: Annotated[str | None, Header()] = None,
-) -> Identity:
-    key = x_api_key
-    if key is None and authorization is not None:
-        scheme, _, value = authorization.partition(" ")
-        key = value.strip() if scheme.lower() == "bearer" else None
-    directory: Directory = request.app.state.directory
-    return await directory.identify(key)
+IdempotencyKey = Annotated[
+    str | None, Header(description="makes sending the same request again harmless, for a day")
+]
 
 
-Caller = Annotated[Identity, Depends(_identity)]
+async def admitted(
+    request: Request, response: Response, caller: Annotated[Caller, Depends(auth.caller)]
+) -> AsyncIterator[Caller]:
+    """Who asks, when their plan has room: one token of the route's rate, one place among those in flight."""
+    limiter: Limiter = request.app.state.limiter
+    route = request.scope["route"].path
+    if not limiter.try_take(caller, route):
+        await limiter.take(caller, route)
+    limiter.enter(caller)
+    try:
+        policy, left = limiter.headers(caller, route)
+        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = policy.decode(), left.decode()
+        yield caller
+    finally:
+        limiter.leave(caller)
 
 
-def create_app(settings: Settings) -> FastAPI:
+Admitted = Annotated[Caller, Depends(admitted)]
+
+
+def create_app(settings: Settings) -> Front:
     """The application; it starts and heals whether Postgres, Redis and the service are there or not."""
     if settings.database_url is None:
         raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
@@ -96,17 +87,35 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool: AsyncConnectionPool = database.online_pool(url)
         await pool.open(wait=False)
-        directory, cache, answers = Directory(pool), Cache(settings.redis_url), AnswerWriter(pool, url)
+        redis = cache.connect(settings.redis_url)
+        authenticator, limiter = Authenticator(pool), Limiter(rate.plans(), redis)
+        directory = Directory(pool, url, authenticator, limiter)
+        outputs, answers = cache.Cache(redis), AnswerWriter(pool, url)
         inference = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())
-        app.state.pool, app.state.directory = pool, directory
-        app.state.online = Online(pool, directory, cache, inference, answers, secret)
-        directory.start()
-        answers.start()
+        upstream = Upstream(inference)
+        online = Online(pool, directory, outputs, upstream, answers, secret)
+        seen = telemetry.Telemetry(settings.sampled_share)
+        seen.watch("tonebridge_unflushed_answers", "Answers that wait for Postgres", lambda: answers.waiting)
+        seen.watch("tonebridge_misses_waiting", "That wait for the service", lambda: upstream.waiting)
+        seen.watch("tonebridge_shed", "Misses refused, since too many waited", lambda: upstream.shed)
+        seen.watch("tonebridge_service_breaker_open", "1: it is left alone", lambda: upstream.breaker.is_open)
+        seen.watch("tonebridge_redis_breaker_open", "1: it is left alone", lambda: outputs.breaker.is_open)
+        seen.watch("tonebridge_limits_breaker_open", "1: limits are local", lambda: limiter.breaker.is_open)
+        seen.watch("tonebridge_routing_age_seconds", "Since Postgres was heard", lambda: directory.age_s)
+        idempotency, state = Idempotency(pool), app.state
+        state.pool, state.directory, state.online, state.telemetry = pool, directory, online, seen
+        state.authenticator, state.limiter, state.idempotency = authenticator, limiter, idempotency
+        front.serve_with(authenticator, limiter, online, idempotency, seen)
+        for part in (directory, answers, seen):
+            part.start()
         yield
-        await directory.stop()
-        await answers.stop()
+        for part in (directory, answers, seen):
+            await part.stop()
         await inference.close()
-        await cache.close()
+        await outputs.close()
+        if redis is not None:
+            await redis.aclose()
+            await redis.connection_pool.disconnect()
         await pool.close()
 
     app = FastAPI(
@@ -115,30 +124,62 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
     )
+    front = Front(app)
     problems.install(app)
+    app.include_router(administration.router, dependencies=[Depends(admitted)])
 
-    @app.post("/api/v1/transform")
-    async def transform(request: Request, body: TransformRequest, caller: Caller) -> Answer:
+    @app.post(PATH)
+    async def transform(
+        body: TransformRequest,
+        caller: Annotated[Caller, Depends(auth.caller)],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Answer:
         """Rewrite a message."""
-        online: Online = request.app.state.online
-        return await online.transform(caller, body.message())
+        raise AssertionError("this route is for the API's page; serving/gateway/hot.py answers it")
+
+    @app.post("/api/v1/batch", response_model=Batch)
+    async def batch(
+        request: Request,
+        response: Response,
+        body: BatchRequest,
+        caller: Admitted,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Any:
+        """Rewrite up to a hundred messages, each for itself: one may fail where another succeeds."""
+        limiter: Limiter = request.app.state.limiter
+        if len(body.items) > 1 and not limiter.try_take(caller, "/api/v1/batch", len(body.items) - 1):
+            await limiter.take(caller, "/api/v1/batch", len(body.items) - 1)
+
+        async def do() -> tuple[int, bytes]:
+            return await rewrite_all(request.app.state.online, caller, body)
+
+        return await _once(request, response, caller, idempotency_key, body, do)
 
     @app.post("/api/v1/compare")
-    async def compare(request: Request, body: CompareRequest, caller: Caller) -> Compared:
+    async def compare(request: Request, body: CompareRequest, caller: Admitted) -> Compared:
         """Rewrite a message twice, for a person to choose."""
         online: Online = request.app.state.online
         return await online.compare(caller, body.message(), body.policy)
 
-    @app.post("/api/v1/feedback", status_code=201)
+    @app.post("/api/v1/feedback", status_code=201, response_model=FeedbackStored)
     async def give_feedback(
-        request: Request, body: Annotated[Vote, Field(discriminator="kind")], caller: Caller
-    ) -> FeedbackStored:
+        request: Request,
+        response: Response,
+        body: Annotated[Vote, Field(discriminator="kind")],
+        caller: Admitted,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Any:
         """Say what an output is worth. A second vote of a kind replaces the first."""
         receipt = receipts.read(body.receipt, secret)
-        if receipt.organisation_id != caller.organisation_id:
+        if receipt.organisation_id != caller.identity.organisation_id:
             raise problems.ForeignReceiptError("the receipt was issued to another organisation")
-        async with request.app.state.pool.connection() as connection:
-            return FeedbackStored(feedback_id=await feedback.record(connection, receipt, body))
+
+        async def do() -> tuple[int, bytes]:
+            async with request.app.state.pool.connection() as connection:
+                stored = FeedbackStored(feedback_id=await feedback.record(connection, receipt, body))
+            return 201, stored.model_dump_json().encode()
+
+        return await _once(request, response, caller, idempotency_key, body, do)
 
     @app.get("/livez")
     async def livez() -> dict[str, str]:
@@ -149,35 +190,103 @@ def create_app(settings: Settings) -> FastAPI:
     async def readyz(request: Request, response: Response) -> Ready:
         """A version is released, and the newest routing is known to be in force here."""
         directory: Directory = request.app.state.directory
-        if directory.is_ready:
+        if front.is_draining:
+            detail = "this gateway is stopping"
+        elif directory.is_ready:
             return Ready(ready=True, detail=f"epoch {directory.current()[0]}")
+        elif directory.age_s > 5:
+            age = f"was last heard {directory.age_s:.0f} s ago" if directory.age_s < 1e6 else "is not heard"
+            detail = f"Postgres {age}"
+        else:
+            detail = "no version has been released yet"
         response.status_code = 503
-        away = (
-            f"Postgres was last heard {directory.age_s:.0f} s ago"
-            if directory.age_s < 1e6
-            else "no Postgres yet"
-        )
-        return Ready(ready=False, detail=away if directory.age_s > 5 else "no version has been released yet")
+        return Ready(ready=False, detail=detail)
 
-    return app
+    @app.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        """Everything that is counted here, for Prometheus."""
+        return Response(request.app.state.telemetry.metrics(), media_type="text/plain; version=0.0.4")
+
+    return front
+
+
+async def _once(
+    request: Request,
+    response: Response,
+    caller: Caller,
+    key: str | None,
+    body: BaseModel,
+    do: Callable[[], Awaitable[tuple[int, bytes]]],
+) -> Response:
+    """What `do` answers; under an Idempotency-Key, what it answered the first time."""
+    if key is None:
+        status, content = await do()
+    else:
+        idempotency: Idempotency = request.app.state.idempotency
+        asked = request.scope["route"].path.encode() + b"\0" + body.model_dump_json().encode()
+        status, content = await idempotency.once(
+            caller.identity.organisation_id, key.encode("latin-1", "replace"), asked, do
+        )
+    return Response(content, status, dict(response.headers), "application/json")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which drains: after SIGTERM it says that it is not ready and goes on answering for a while,
+    each connection once more; then it takes no more and finishes what it has.
+    """
+
+    def __init__(self, front: Front, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._front = front
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        connections = self.server_state.connections
+        self._front.behind.state.telemetry.watch(
+            "tonebridge_connections", "Open connections", lambda: len(connections)
+        )
+        gc.collect()
+        gc.freeze()  # what is here now stays: full collections need not look at it again
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM or self._front.is_draining or self._loop is None:
+            super().handle_exit(sig, frame)
+            return
+        self._front.is_draining = True
+        exit_ = super().handle_exit
+        self._loop.call_soon_threadsafe(self._loop.call_later, _DRAIN_S, exit_, sig, frame)
 
 
 def main() -> None:
     """Serve until SIGTERM; requests in flight are finished."""
     settings = Settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvicorn.run(
-        create_app(settings),
+    handler = logging.StreamHandler()
+    handler.setFormatter(telemetry.JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if settings.otlp_endpoint is not None:
+        telemetry.export_spans(settings.otlp_endpoint)
+    front = create_app(settings)
+    config = uvicorn.Config(
+        front,
         host="127.0.0.1",
         port=settings.gateway_port,
         loop="uvloop",
         http="httptools",
+        log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws="none",
         timeout_keep_alive=75,
         backlog=4096,
         timeout_graceful_shutdown=20,
     )
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
+    _Server(front, config).run()
 
 
 if __name__ == "__main__":

@@ -2,51 +2,50 @@
 
 Assignment comes before the cache: a hit served before it would show one arm's output to the other, and credit
 its feedback wrongly. An output is committed before it is answered; an answer is a narrow row that follows in
-a second.
+a fraction of a second.
 """
 
 import asyncio
 import random
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import msgspec
 import psycopg
+import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel
 
 from data import outputs, receipts
-from data.answers import AnswerWriter, FullError, NewAnswer
-from data.identities import Identity
-from data.outputs import NewOutput
-from data.receipts import Receipt
+from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
+from data.outputs import NewOutput, OutputWriter
+from data.receipts import Receipt, Signer
 from data.records import Spec, TransformType
 from data.routing import Routing
 from data.tables import new_id
 from experiments.assignment import assign
-from serving.gateway.breaker import Breaker
-from serving.gateway.cache import Cache, CachedOutput, Level, key
+from serving.gateway.auth import Caller
+from serving.gateway.cache import Cache, CachedOutput, Level, Namer
 from serving.gateway.problems import NoChallengerError, UnavailableError
 from serving.gateway.routing import Directory
-from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+from serving.gateway.upstream import Upstream
+from serving.inference.client import Item, Rewritten
 
 CHAMPION = "champion"  # the variant of whoever is in no experiment
 _NO_DICTIONARY = ""
-_SERVICE_TIMEOUT_S = 20.0
+_MOST_PEOPLE = 50_000  # remembered with their arm; more are looked up anew
 
 Policy = Literal["two_samples", "champion_against_challenger"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What to rewrite, and for whom."""
+class Message(NamedTuple):
+    """What to rewrite, and for whom: a name that the caller gives, or nobody in particular."""
 
     text: str
     transform_type: TransformType
     intensity: int
-    external_id: str
+    external_id: str | None
 
 
 class Answer(BaseModel):
@@ -60,6 +59,16 @@ class Answer(BaseModel):
     cache: Level
     fallback: bool
     facts_missing: list[str]
+
+
+class Given(NamedTuple):
+    """An answer as it is sent, JSON of `Answer`, and what the telemetry wants to know of it."""
+
+    body: bytes
+    answer_id: str
+    cache: Level
+    fell_back: bool
+    upstream_s: float
 
 
 class Side(BaseModel):
@@ -79,206 +88,252 @@ class Compared(BaseModel):
     second: Side
 
 
+class _Arm(Placement):
+    """A placement with what it means: the spec that answers, and its parts of receipts and answers."""
+
+    __slots__ = ("digest", "json", "placed_part", "spec", "variant_part")
+
+    def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int, spec: Spec) -> None:
+        super().__init__(experiment_id, variant, epoch)
+        self.spec, self.digest = spec, spec.digest
+        self.placed_part = receipts.placed_part(experiment_id, epoch)
+        self.variant_part = receipts.name_part(variant)
+        self.json = msgspec.json.encode(variant)
+
+
+class _Epoch:
+    """A routing with its arms, made once an epoch."""
+
+    def __init__(self, number: int, routing: Routing) -> None:
+        self.number, self.routing = number, routing
+        self.champion = _Arm(None, CHAMPION, number, routing.champion)
+        self._split = routing.experiment
+        arms = self._split.arms if self._split else ()
+        self._weights = [(arm.name, arm.weight) for arm in arms]
+        self._arms = {
+            arm.name: _Arm(self._split.experiment_id, arm.name, number, arm.spec)
+            for arm in arms
+            if self._split is not None
+        }
+
+    def arm(self, user_id: uuid.UUID) -> _Arm:
+        """Where a user is placed."""
+        name = assign(self._split.salt, user_id, self._weights) if self._split else None
+        return self._arms[name] if name is not None else self.champion
+
+
+class _Known(Person):
+    """A person with their arm in the newest epoch they were seen in."""
+
+    __slots__ = ("arm",)
+    arm: _Arm
+
+
 class Online:
-    """What a request passes through."""
+    """What a request passes through once it may."""
 
     def __init__(
         self,
         pool: AsyncConnectionPool,
         directory: Directory,
         cache: Cache,
-        inference: InferenceClient,
+        upstream: Upstream,
         answers: AnswerWriter,
         receipt_secret: bytes,
     ) -> None:
         self._pool, self._directory, self._cache = pool, directory, cache
-        self._inference, self._answers, self._secret = inference, answers, receipt_secret
-        self._service = Breaker(failures=3, open_s=2.0)
+        self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
+        self._outputs = OutputWriter(pool)
+        self._signer, self._namer = Signer(receipt_secret), Namer()
+        self._people: dict[tuple[str, str | None], _Known] = {}
+        self._epoch: _Epoch | None = None
 
-    async def transform(self, identity: Identity, message: Message) -> Answer:
+    async def transform(self, caller: Caller, message: Message) -> Given:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
         began = time.perf_counter()
         if self._answers.is_full:
             raise FullError("too many answers wait for Postgres")
-        epoch, routing = self._directory.current()
-        user_id = identity.user(message.external_id)
-        experiment_id, variant, spec = _arm(routing, user_id)
+        epoch = self._current()
+        person = self._person(caller, message.external_id, epoch)
+        arm = person.arm
+        fell_back = False
         try:
-            output, level = await self._output(identity, message, spec)
-            fell_back = False
+            output, level, upstream_s = await self._output(person, message, arm)
         except UnavailableError:
-            if spec == routing.champion:
+            if arm.digest == epoch.champion.digest:
                 raise
-            output, level = await self._output(identity, message, routing.champion)
+            output, level, upstream_s = await self._output(person, message, epoch.champion)
             fell_back = True
-        answer_id = new_id()
+        answer_id = uuid_utils.uuid7()
         self._answers.add(
             NewAnswer(
-                id=answer_id,
-                output_id=output.output_id,
-                organisation_id=identity.organisation_id,
-                key_id=identity.key_id,
-                external_id=message.external_id,
-                user_id=user_id,
-                experiment_id=experiment_id,
-                variant=variant,
-                epoch=epoch,
-                cache=level,
-                fell_back=fell_back,
-                total_ms=(time.perf_counter() - began) * 1000,
+                answer_id.bytes,
+                output.output_id,
+                person,
+                arm,
+                level,
+                fell_back,
+                (time.perf_counter() - began) * 1000,
             )
         )
-        return Answer(
-            answer_id=answer_id,
-            receipt=self._receipt(
-                identity,
-                user_id,
-                epoch,
-                output.output_id,
-                variant,
-                output.version,
-                experiment_id=experiment_id,
+        receipt = self._signer.sign(
+            output.output_id,
+            person.ids,
+            arm.placed_part,
+            int(time.time()).to_bytes(4),
+            arm.variant_part,
+            receipts.name_part(output.version),
+        )
+        named = str(answer_id)
+        return Given(
+            b'{"answer_id":"%b","receipt":"%b","variant":%b,%b,"cache":"%b","fallback":%b}'
+            % (
+                named.encode(),
+                receipt,
+                arm.json,
+                output.said,
+                level.encode(),
+                b"true" if fell_back else b"false",
             ),
-            transformed_text=output.text,
-            variant=variant,
-            version=output.version,
-            cache=level,
-            fallback=fell_back,
-            facts_missing=output.facts_missing,
+            named,
+            level,
+            fell_back,
+            upstream_s,
         )
 
-    async def compare(self, identity: Identity, message: Message, policy: Policy | None) -> Compared:
-        """Two outputs for one message, uncached and sampled, in random order.
+    async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
+        """Two outputs for one message, uncached, in random order.
 
         Without a policy: champion against challenger when there is a challenger, else two samples of the
         champion.
         """
-        epoch, routing = self._directory.current()
+        epoch = self._current()
+        routing = epoch.routing
         challenger = routing.challenger
         chosen: Policy = policy or ("champion_against_challenger" if challenger else "two_samples")
+        organisation_id = caller.identity.organisation_id
         if chosen == "champion_against_challenger":
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
-            greedy = (self._make(identity, message, spec, [None]) for spec in (routing.champion, challenger))
-            made = [output for outputs_ in await asyncio.gather(*greedy) for output in outputs_]
+            greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
+            made = await asyncio.gather(*greedy)
         else:
-            # One seed: the service draws both together, in half the time of two. Ids are in order of drawing.
-            made = await self._make(identity, message, routing.sampled, [random.randrange(2**31)] * 2)
+            made = await self._sample_two(organisation_id, message, routing.sampled)
         first, second = random.sample(made, 2)
-        comparison_id, user_id = new_id(), identity.user(message.external_id)
+        comparison_id, (user_id, _) = new_id(), caller.user(message.external_id)
         try:
             async with self._pool.connection() as connection:
                 await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("the comparison could not be stored") from error
+        receipt = Receipt(
+            output_id=first.id,
+            organisation_id=organisation_id,
+            user_id=user_id,
+            experiment_id=None,
+            comparison_id=comparison_id,
+            variant=chosen,
+            version=first.version,
+            epoch=epoch.number,
+            issued_at=int(time.time()),
+        )
         return Compared(
             comparison_id=comparison_id,
-            receipt=self._receipt(
-                identity, user_id, epoch, first.id, chosen, first.version, comparison_id=comparison_id
-            ),
+            receipt=receipts.sign(receipt, self._secret),
             policy=chosen,
             first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
             second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
         )
 
-    def _receipt(
-        self,
-        identity: Identity,
-        user_id: uuid.UUID,
-        epoch: int,
-        output_id: uuid.UUID,
-        variant: str,
-        version: str,
-        experiment_id: uuid.UUID | None = None,
-        comparison_id: uuid.UUID | None = None,
-    ) -> str:
-        """The signed token of what is answered now."""
-        receipt = Receipt(
-            output_id=output_id,
-            organisation_id=identity.organisation_id,
-            user_id=user_id,
-            experiment_id=experiment_id,
-            comparison_id=comparison_id,
-            variant=variant,
-            version=version,
-            epoch=epoch,
-            issued_at=int(time.time()),
-        )
-        return receipts.sign(receipt, self._secret)
+    def _current(self) -> _Epoch:
+        """The routing in force; UnavailableError when there is none to trust."""
+        number, routing = self._directory.current()
+        if self._epoch is None or self._epoch.number != number:
+            self._epoch = _Epoch(number, routing)
+        return self._epoch
 
-    async def _output(self, identity: Identity, message: Message, spec: Spec) -> tuple[CachedOutput, Level]:
-        name = key(
-            identity.organisation_id,
-            spec.digest,
+    def _person(self, caller: Caller, external_id: str | None, epoch: _Epoch) -> _Known:
+        """Who is answered, with their arm in this epoch."""
+        # A token's subject is one person under any of its organisation's signing keys.
+        name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
+        person = self._people.get(name)
+        if person is None:
+            if len(self._people) >= _MOST_PEOPLE:
+                self._people.clear()
+            user_id, stored_name = caller.user(external_id)
+            key_id = caller.identity.key_id if caller.subject is None else None
+            person = _Known(user_id, caller.identity.organisation_id, key_id, stored_name)
+            person.arm = epoch.arm(user_id)
+            self._people[name] = person
+        elif person.arm.epoch != epoch.number:
+            person.arm = epoch.arm(person.id)
+        return person
+
+    async def _output(self, person: Person, message: Message, arm: _Arm) -> tuple[CachedOutput, Level, float]:
+        """What an arm says, where it was found, and the seconds that the service took."""
+
+        async def make() -> tuple[CachedOutput, float]:
+            output = await self._make(person.organisation_id, message, arm.spec)
+            try:
+                await self._outputs.store(output)
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                raise UnavailableError("the output could not be stored") from error
+            said = {
+                "transformed_text": output.text,
+                "facts_missing": output.facts_missing,
+                "version": output.version,
+            }
+            cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(said)[1:-1])
+            return cached, output.upstream_ms / 1000
+
+        name = self._namer.name(
+            person.organisation_id,
+            arm.digest,
             _NO_DICTIONARY,
             message.transform_type,
             message.intensity,
             message.text,
         )
-
-        async def make() -> CachedOutput:
-            (output,) = await self._make(identity, message, spec, [None])
-            try:
-                async with self._pool.connection() as connection:
-                    await outputs.store(connection, output)
-            except (psycopg.OperationalError, PoolTimeout) as error:
-                raise UnavailableError("the output could not be stored") from error
-            return CachedOutput(output.id, output.text, output.facts_missing, output.version)
-
         return await self._cache.get_or_make(name, make)
 
-    async def _make(
-        self, identity: Identity, message: Message, spec: Spec, seeds: Sequence[int | None]
-    ) -> list[NewOutput]:
-        """Have the service write a text a seed; nothing is stored yet."""
+    async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
+        """Have the service write a text; nothing is stored yet."""
+        self._must_be_ready()
+        began = time.perf_counter()
+        said = await self._upstream.rewrite(spec, _item(message, None))
+        return _new_output(organisation_id, message, spec, said, None, began)
+
+    async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
+        """Two texts from one seed: the service draws both together. Their ids are in the order of drawing."""
+        self._must_be_ready()
+        began, seed = time.perf_counter(), random.randrange(2**31)
+        both = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
+        return [_new_output(organisation_id, message, spec, said, seed, began) for said in both]
+
+    def _must_be_ready(self) -> None:
         if not self._directory.is_ready:
             raise UnavailableError("what is written now could not be stored")
-        asked = {
-            "text": message.text,
-            "transform_type": message.transform_type,
-            "intensity": message.intensity,
-        }
-        items = [Item.model_validate({**asked, "seed": seed}) for seed in seeds]
-        if not self._service.allows():
-            raise UnavailableError("the inference service is away")
-        began = time.perf_counter()
-        try:
-            rewritten = await self._inference.rewrite(spec, items, _SERVICE_TIMEOUT_S)
-        except VersionUnknown as error:
-            self._service.succeeded()  # the service is well; it lacks this version
-            raise UnavailableError(f"version {spec.version} is not published") from error
-        except InferenceUnavailable as error:
-            self._service.failed()
-            raise UnavailableError(f"version {spec.version} cannot answer at the moment") from error
-        except asyncio.CancelledError:
-            self._service.failed()  # it may have been the probe that decides
-            raise
-        self._service.succeeded()
-        upstream_ms = (time.perf_counter() - began) * 1000
-        return [
-            NewOutput(
-                id=new_id(),
-                organisation_id=identity.organisation_id,
-                message=message.text,
-                transform_type=message.transform_type,
-                intensity=message.intensity,
-                text=said.text,
-                facts_missing=said.facts_missing,
-                spec_digest=spec.digest,
-                version=spec.version,
-                seed=seed,
-                upstream_ms=upstream_ms,
-            )
-            for said, seed in zip(rewritten, seeds, strict=True)
-        ]
 
 
-def _arm(routing: Routing, user_id: uuid.UUID) -> tuple[uuid.UUID | None, str, Spec]:
-    """Experiment, variant and spec of a user."""
-    split = routing.experiment
-    if split is not None:
-        name = assign(split.salt, user_id, ((arm.name, arm.weight) for arm in split.arms))
-        for arm in split.arms:
-            if arm.name == name:
-                return split.experiment_id, arm.name, arm.spec
-    return None, CHAMPION, routing.champion
+def _item(message: Message, seed: int | None) -> Item:
+    return Item(
+        text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
+    )
+
+
+def _new_output(
+    organisation_id: uuid.UUID, message: Message, spec: Spec, said: Rewritten, seed: int | None, began: float
+) -> NewOutput:
+    return NewOutput(
+        id=new_id(),
+        organisation_id=organisation_id,
+        message=message.text,
+        transform_type=message.transform_type,
+        intensity=message.intensity,
+        text=said.text,
+        facts_missing=said.facts_missing,
+        spec_digest=spec.digest,
+        version=spec.version,
+        seed=seed,
+        upstream_ms=(time.perf_counter() - began) * 1000,
+    )

@@ -2,7 +2,7 @@
 allowed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -36,6 +36,38 @@ class UnavailableError(Exception):
     """Something that the answer needs is away; the client should come back."""
 
 
+class ForbiddenError(Exception):
+    """The key or token is known, and may not do this."""
+
+
+class TooManyRequestsError(Exception):
+    """More than the plan allows; `headers` say when there will be room."""
+
+    def __init__(self, detail: str, retry_after_s: int, headers: Mapping[str, str]) -> None:
+        super().__init__(detail)
+        self.headers = {**headers, "Retry-After": str(retry_after_s)}
+
+
+class TooLargeError(Exception):
+    """The body is longer than any valid one, or holds more than the plan lets through at once."""
+
+
+class InProgressError(Exception):
+    """The first request with this Idempotency-Key is still being answered."""
+
+
+class ReusedKeyError(Exception):
+    """This Idempotency-Key was sent with another request."""
+
+
+class InvalidError(Exception):
+    """The request does not fit: what is wrong, by field."""
+
+    def __init__(self, by_field: Mapping[str, str]) -> None:
+        super().__init__(str(by_field))
+        self.by_field = by_field
+
+
 # exception -> (status, title, whether the exception's own words may be shown)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     UnknownKeyError: (401, "Unknown API key", True),
@@ -43,6 +75,11 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ForeignReceiptError: (403, "Not your receipt", True),
     WrongReceiptError: (409, "Receipt and vote do not fit", True),
     NoChallengerError: (409, "No challenger", True),
+    ForbiddenError: (403, "Not allowed", True),
+    TooLargeError: (413, "The request is too large", True),
+    TooManyRequestsError: (429, "Too many requests", True),
+    InProgressError: (409, "Still being answered", True),
+    ReusedKeyError: (422, "Idempotency-Key used twice", True),
     UnavailableError: (503, "Try again shortly", True),
     FullError: (503, "Try again shortly", False),
     psycopg.OperationalError: (503, "Try again shortly", False),
@@ -60,26 +97,46 @@ _ALLOWED = {
     "stars": "a whole number from 1 to 5",
     "preferred": "first, second or neither",
     "policy": "two_samples or champion_against_challenger",
+    "name": "1 to 200 characters",
+    "role": "member, admin or owner",
+    "kid": "1 to 64 letters, digits, '.', '_' or '-'",
+    "algorithm": "HS256 or EdDSA",
+    "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
+    "token": "a token (JWT) of your organisation",
+    "items": "1 to 100 messages",
+    "Idempotency-Key": "1 to 200 printable characters",
     "body": "a JSON object, in UTF-8",
 }
 
 
-def problem(status: int, title: str, detail: str, errors: Sequence[dict[str, str]] = ()) -> JSONResponse:
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    errors: Sequence[dict[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
     """A response of type application/problem+json; a 503 says when to come back."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = list(errors)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    if status == 503:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-def _invalid(by_field: dict[str, str]) -> JSONResponse:
+def _invalid(by_field: Mapping[str, str]) -> JSONResponse:
     errors = [
         {"field": field, "message": message, "allowed": _ALLOWED.get(field, "nothing of this name")}
         for field, message in by_field.items()
     ]
     detail = "; ".join(f"{e['field']}: {e['message']} (allowed: {e['allowed']})" for e in errors)
     return problem(422, "The request does not fit", detail, errors)
+
+
+def by_field(faults: Sequence[Any]) -> dict[str, str]:
+    """Pydantic's errors, by the innermost field that each is about, as the client knows it."""
+    return {_field(fault): fault["msg"] for fault in faults}
 
 
 def _field(fault: dict[str, Any]) -> str:
@@ -92,18 +149,33 @@ def _field(fault: dict[str, Any]) -> str:
     return next((name for name in reversed(names) if name in _ALLOWED), "body")
 
 
+def answer(error: Exception) -> JSONResponse:
+    """The response to an exception of the table or of validation; a 500 to any other."""
+    if isinstance(error, InvalidError):
+        return _invalid(error.by_field)
+    kind = next((k for k in type(error).__mro__ if k in _TABLE), None)
+    if kind is None:
+        return problem(500, "Our mistake", "something broke here; it has been logged")
+    status, title, may_show = _TABLE[kind]
+    headers: Mapping[str, str] | None = None
+    if isinstance(error, TooManyRequestsError):
+        headers = error.headers
+    elif isinstance(error, InProgressError):
+        headers = {"Retry-After": "1"}
+    return problem(
+        status, title, str(error) if may_show else "a part of the service is away", headers=headers
+    )
+
+
 def install(app: FastAPI) -> None:
     """Answer every exception of the table, and every validation error, as a problem."""
 
     async def known(_: Request, error: Exception) -> JSONResponse:
-        kind = next(k for k in type(error).__mro__ if k in _TABLE)
-        status, title, may_show = _TABLE[kind]
-        return problem(status, title, str(error) if may_show else "a part of the service is away")
+        return answer(error)
 
     async def validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        by_field = {_field(fault): fault["msg"] for fault in error.errors()}
-        return _invalid(by_field)
+        return _invalid(by_field(error.errors()))
 
     async def http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -111,7 +183,7 @@ def install(app: FastAPI) -> None:
             return _invalid({"body": "not readable"})
         return problem(error.status_code, str(error.detail), str(error.detail))
 
-    for kind in _TABLE:
+    for kind in (*_TABLE, InvalidError):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)

@@ -1,24 +1,25 @@
-"""What this gateway knows from Postgres: the routing in force and the API keys in use, renewed by a
-heartbeat.
+"""What this gateway knows from Postgres: the routing in force, renewed by notice and by a heartbeat.
 
-The heartbeat also acknowledges the epoch, which is how a promotion knows that it is done. When Postgres is
-gone the last snapshot stays in force for `_STALE_S`.
+The heartbeat also acknowledges the epoch, which is how a promotion knows that it is done, and renews what
+else is held in memory: keys, tokens, usage. When Postgres is gone the last snapshot stays in force for
+`_STALE_S`.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 
 import psycopg
-from cachetools import LRUCache
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import identities, routing
-from data.identities import Identity
+from data import routing
 from data.routing import Routing
 from data.tables import new_id
-from serving.gateway.problems import UnavailableError, UnknownKeyError
+from serving.gateway.auth import Authenticator
+from serving.gateway.problems import UnavailableError
+from serving.gateway.rate import Limiter
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +29,19 @@ _AWAY = (psycopg.Error, PoolTimeout, OSError)
 
 
 class Directory:
-    """Routing and identities, as fresh as the last heartbeat."""
+    """Routing as fresh as the last heartbeat, and the heart of what else Postgres knows."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(
+        self, pool: AsyncConnectionPool, url: str, authenticator: Authenticator, limiter: Limiter
+    ) -> None:
+        self._pool, self._url = pool, url
+        self._authenticator, self._limiter = authenticator, limiter
         self._id: uuid.UUID = new_id()
         self._epoch: int = 0
         self._routing: Routing | None = None
-        self._keys: LRUCache[str, Identity] = LRUCache(10_000)
         self._beat_at = float("-inf")
-        self._task: asyncio.Task[None] | None = None
+        self._noticed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def age_s(self) -> float:
@@ -59,27 +63,6 @@ class Directory:
             )
         return self._epoch, self._routing
 
-    async def identify(self, key: str | None) -> Identity:
-        """Who a key stands for; UnknownKeyError when it opens nothing, UnavailableError when that cannot be
-        known now.
-        """
-        parsed = identities.parse_key(key) if key else None
-        if parsed is None:
-            raise UnknownKeyError("send an API key in X-API-Key, or in Authorization: Bearer tb_...")
-        key_id, secret = parsed
-        identity = self._keys.get(key_id) if self.age_s < _STALE_S else None
-        if identity is None:
-            try:
-                async with self._pool.connection() as connection:
-                    identity = (await identities.find_keys(connection, [key_id])).get(key_id)
-            except _AWAY as error:
-                raise UnavailableError("keys cannot be checked at the moment") from error
-            if identity is not None:
-                self._keys[key_id] = identity
-        if identity is None or not identity.opens_with(secret):
-            raise UnknownKeyError("this API key is unknown or revoked")
-        return identity
-
     async def beat(self) -> None:
         """Renew everything from Postgres and acknowledge the epoch.
 
@@ -92,34 +75,52 @@ class Directory:
             if found is not None and found[0] != self._epoch:
                 self._epoch, self._routing = found
                 await routing.acknowledge(connection, self._id, self._epoch)
-            live = await identities.find_keys(connection, list(self._keys))
-        for key_id in list(self._keys):
-            if key_id in live:
-                self._keys[key_id] = live[key_id]
-            else:
-                del self._keys[key_id]
+            await self._authenticator.renew(connection)
+            await self._limiter.renew(connection)
         self._beat_at = time.monotonic()
 
     def start(self) -> None:
-        """Begin to beat in the background."""
-        self._task = asyncio.create_task(self._run(), name="directory")
+        """Begin to beat and to listen in the background."""
+        self._tasks = [
+            asyncio.create_task(self._beat_on(), name="directory"),
+            asyncio.create_task(self._listen(), name="directory-notices"),
+        ]
 
     async def stop(self) -> None:
         """End, and tell promotions not to wait for this gateway."""
-        if self._task is None:
-            return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with self._pool.connection() as connection:
                 await routing.leave(connection, self._id)
         except _AWAY as error:
             log.warning("left without saying so: %s", error)
 
-    async def _run(self) -> None:
+    async def _beat_on(self) -> None:
         while True:
+            self._noticed.clear()
             try:
                 await self.beat()
             except _AWAY as error:
                 log.warning("no heartbeat for %.1f s: %s", min(self.age_s, 1e6), error)
-            await asyncio.sleep(_BEAT_S)
+                await asyncio.sleep(_BEAT_S)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_BEAT_S):
+                        await self._noticed.wait()
+
+    async def _listen(self) -> None:
+        """Beat at once when an epoch is published. The heartbeat alone would do, a quarter of a second
+        later.
+        """
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=2
+                ) as connection:
+                    await connection.execute(f'LISTEN "{routing.CHANNEL}"')
+                    async for _ in connection.notifies():
+                        self._noticed.set()
+            except _AWAY:
+                await asyncio.sleep(_BEAT_S)

@@ -29,12 +29,16 @@ class Item(BaseModel):
 
 
 class Rewritten(BaseModel):
-    """One rewrite: its text, the facts of the message that it lost, and whether it ended by itself."""
+    """One rewrite: its text, the facts of the message that it lost, and whether it ended by itself.
+
+    There is none, and `refusal` says why, when the model cannot read the message.
+    """
 
     text: str
     facts_missing: list[str]
     tokens: Annotated[int, Field(ge=0)]
     finished: bool
+    refusal: str | None = None
 
 
 class RewriteReply(BaseModel):

@@ -7,12 +7,12 @@ save items of the same seed.
 
 import gc
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from data.records import Engine, Spec
 from models import facts, prompts
@@ -22,6 +22,10 @@ from serving.inference.client import Item, Rewritten
 # larger batches save: of 32 messages sorted by length, batches of 8 gave the most tokens a second.
 _BATCH = 8
 _WORKERS = 2
+
+# The longest prompt that is read: time and memory grow with its square, and 8,000 characters of some scripts
+# are 30,000 tokens. English has about four characters a token.
+MOST_PROMPT_TOKENS = 2048
 
 _DRAW_ANEW = 2**32 - 1  # CTranslate2's own default: each worker thread takes a seed from the system
 _seeding = threading.Lock()
@@ -46,19 +50,39 @@ class _Texts:
             )
         self.stop_id = stop_id
 
-    def prompt(self, item: Item) -> tuple[list[str], list[int]]:
-        """The prompt's tokens and their ids."""
-        text = self._frame.render(item.text, item.transform_type, item.intensity)
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        return encoding.tokens, encoding.ids
+    def rewrite(
+        self,
+        spec: Spec,
+        items: Sequence[Item],
+        generate: Callable[[Spec, Sequence[tuple[Item, Encoding]]], list[list[int]]],
+    ) -> list[Rewritten]:
+        """Rewrites of items in their order; `generate` gets those that can be read, with their prompts."""
+        prompts_ = [
+            self._tokenizer.encode(
+                self._frame.render(item.text, item.transform_type, item.intensity), add_special_tokens=False
+            )
+            for item in items
+        ]
+        short = [place for place, prompt in enumerate(prompts_) if len(prompt) <= MOST_PROMPT_TOKENS]
+        said = generate(spec, [(items[place], prompts_[place]) for place in short]) if short else []
+        ids = dict(zip(short, said, strict=True))
+        return [
+            self._rewritten(item, ids[place]) if place in ids else _refused(len(prompts_[place]))
+            for place, item in enumerate(items)
+        ]
 
-    def rewritten(self, item: Item, ids: list[int]) -> Rewritten:
+    def _rewritten(self, item: Item, ids: list[int]) -> Rewritten:
         """What the model said, up to the stop token. A rewrite that lost facts is reported, not changed."""
         finished = self.stop_id in ids
         said = ids[: ids.index(self.stop_id)] if finished else ids
         text = self._tokenizer.decode(said).strip()
         lost = facts.missing(item.text, text)
         return Rewritten(text=text, facts_missing=lost, tokens=len(said), finished=finished)
+
+
+def _refused(tokens: int) -> Rewritten:
+    refusal = f"it has {tokens:,} tokens; this model reads at most {MOST_PROMPT_TOKENS:,}"
+    return Rewritten(text="", facts_missing=[], tokens=0, finished=False, refusal=refusal)
 
 
 class CTranslate2Engine:
@@ -71,18 +95,21 @@ class CTranslate2Engine:
 
     def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
         """Rewrite items together, save sampled ones with a seed, which are generated seed by seed."""
+        return self._texts.rewrite(spec, items, self._generate)
+
+    def _generate(self, spec: Spec, asked: Sequence[tuple[Item, Encoding]]) -> list[list[int]]:
         places: dict[int | None, list[int]] = {}
-        for place, item in enumerate(items):
+        for place, (item, _) in enumerate(asked):
             places.setdefault(item.seed if spec.temperature > 0 else None, []).append(place)
         ids: dict[int, list[int]] = {}
         for seed, alike in places.items():
-            batch = [self._texts.prompt(items[place])[0] for place in alike]
+            batch = [asked[place][1].tokens for place in alike]
             if seed is None:
                 drawn = self._run(self._generator, spec, batch, -(-len(batch) // _WORKERS))
             else:
                 drawn = self._run(self._seeded(seed), spec, batch, len(batch))
             ids.update(zip(alike, drawn, strict=True))
-        return [self._texts.rewritten(item, ids[place]) for place, item in enumerate(items)]
+        return [ids[place] for place in range(len(asked))]
 
     def close(self) -> None:
         """Free the weights. No generation may be running."""
@@ -133,13 +160,16 @@ class TransformersEngine:
 
     def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
         """Rewrite items together in one batch."""
+        return self._texts.rewrite(spec, items, self._generate)
+
+    def _generate(self, spec: Spec, asked: Sequence[tuple[Item, Encoding]]) -> list[list[int]]:
         import torch
         from transformers import GenerationConfig
 
-        by_seed = {item.seed: torch.Generator() for item in items}
+        by_seed = {item.seed: torch.Generator() for item, _ in asked}
         for seed, draw in by_seed.items():
             draw.seed() if seed is None else draw.manual_seed(seed)
-        draws = [by_seed[item.seed] for item in items]
+        draws = [by_seed[item.seed] for item, _ in asked]
 
         def sample(_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             """Gumbel-max: the largest logit plus Gumbel noise is a draw; each seed has noise of its own."""
@@ -149,7 +179,7 @@ class TransformersEngine:
             chosen = (best.values / spec.temperature + noise).argmax(-1, keepdim=True)
             return torch.full_like(scores, -torch.inf).scatter(1, best.indices.gather(1, chosen), 0.0)
 
-        ids = [self._texts.prompt(item)[1] for item in items]
+        ids = [prompt.ids for _, prompt in asked]
         width = max(map(len, ids))
         stop = self._texts.stop_id
         with torch.inference_mode():
@@ -161,8 +191,8 @@ class TransformersEngine:
                 ),
                 logits_processor=[sample] if spec.temperature > 0 else [],
             )
-        rows = out[:, width:].tolist()
-        return [self._texts.rewritten(item, row) for item, row in zip(items, rows, strict=True)]
+        rows: list[list[int]] = out[:, width:].tolist()
+        return rows
 
     def close(self) -> None:
         """Free the weights. No generation may be running."""

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from data import answers, database, feedback, identities, outputs
-from data.answers import AnswerWriter, FullError, NewAnswer
+from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
 from data.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
 from data.outputs import NewOutput
 from data.receipts import Receipt
@@ -53,15 +53,10 @@ def a_receipt(output: NewOutput, comparison_id: uuid.UUID | None = None) -> Rece
 
 def an_answer(output: NewOutput, experiment_id: uuid.UUID | None = None) -> NewAnswer:
     return NewAnswer(
-        id=new_id(),
-        output_id=output.id,
-        organisation_id=output.organisation_id,
-        key_id="k",
-        external_id="ann",
-        user_id=uuid.uuid4(),
-        experiment_id=experiment_id,
-        variant="challenger",
-        epoch=7,
+        id=new_id().bytes,
+        output_id=output.id.bytes,
+        person=Person(uuid.uuid4(), output.organisation_id, "k", "ann"),
+        placement=Placement(experiment_id, "challenger", 7),
         cache="miss",
         fell_back=False,
         total_ms=2.5,
@@ -159,20 +154,42 @@ async def test_answers_are_written_with_users_and_exposures_once(
         )
     writer = AnswerWriter(pool, database_url)
     one = an_answer(output, experiment_id)
-    for _ in range(3):
-        writer.add(NewAnswer(**{**{f: getattr(one, f) for f in one.__slots__}, "id": new_id()}))
+    for _ in range(2):
+        for level in ("miss", "l1", "l2"):
+            writer.add(one._replace(id=new_id().bytes, cache=level, fell_back=level == "l1"))
+        await writer.flush()
+    alone = an_answer(output)
+    writer.add(alone)
     await writer.flush()
     assert writer.waiting == 0
     with engine.connect() as connection:
-        count = "SELECT count(*), min(id::text) FROM {} WHERE user_id = %s"
-        written = connection.exec_driver_sql(count.format("answers"), (one.user_id,)).one()
+        written = connection.exec_driver_sql(
+            "SELECT id::text, output_id, organisation_id, experiment_id, variant, epoch, cache, fell_back,"
+            " total_ms FROM answers WHERE user_id = %s ORDER BY id",
+            (one.person.id,),
+        ).all()
+        (used,) = connection.exec_driver_sql(
+            "SELECT answers, month = date_trunc('month', now() AT TIME ZONE 'UTC')::date FROM usage"
+            " WHERE organisation_id = %s",
+            (organisation_id,),
+        ).all()
+        unplaced = connection.exec_driver_sql(
+            "SELECT experiment_id FROM answers WHERE user_id = %s", (alone.person.id,)
+        ).one()
         exposed = connection.exec_driver_sql(
             "SELECT answer_id::text, variant, epoch, abs(extract(epoch FROM now() - exposed_at)) < 60"
             " FROM exposures WHERE user_id = %s",
-            (one.user_id,),
+            (one.person.id,),
         ).all()
-    assert written[0] == 3
-    assert [tuple(row) for row in exposed] == [(written[1], "challenger", 7, True)]
+    same = (output.id, organisation_id, experiment_id, "challenger", 7)
+    assert [tuple(row[1:]) for row in written] == 2 * [
+        (*same, "miss", False, 2.5),
+        (*same, "l1", True, 2.5),
+        (*same, "l2", False, 2.5),
+    ]
+    assert tuple(used) == (7, True)
+    assert tuple(unplaced) == (None,)
+    assert [tuple(row) for row in exposed] == [(written[0][0], "challenger", 7, True)]
 
 
 async def test_answers_wait_for_postgres_up_to_a_bound() -> None:

@@ -35,8 +35,8 @@ def api_key(engine: Engine) -> str:
 @pytest.fixture
 async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     put_into_force(engine, Routing(champion=CHAMPION))
-    app = create_app(stack)
-    transport = httpx.ASGITransport(app)
+    front = create_app(stack)
+    app, transport = front.behind, httpx.ASGITransport(front)
     async with app.router.lifespan_context(app):
         await app.state.directory.beat()
         async with httpx.AsyncClient(
@@ -285,6 +285,13 @@ async def test_a_body_that_is_no_json_object_in_utf8(client: httpx.AsyncClient, 
     )
     assert response.status_code == 422
     assert response.json()["errors"]
+
+
+@pytest.mark.parametrize("route", ["transform", "compare"])
+async def test_a_message_of_too_many_tokens_is_invalid(client: httpx.AsyncClient, route: str) -> None:
+    response = await client.post(f"/api/v1/{route}", json={**ASK, "text": "😀" * 8000})
+    assert response.status_code == 422
+    assert "tokens" in response.json()["errors"][0]["message"]
 
 
 BAD_VOTES = [

@@ -86,8 +86,17 @@ def test_a_rewrite_ends_at_the_stop_token_and_lost_facts_are_named(folder):
     rewriter = engines._Texts(folder)
     ids = rewriter._tokenizer.encode(" Please look at PAY-123. ").ids
     item = Item(text="PAY-123 blocks 14 orders.", transform_type=TransformType.SOFTEN, intensity=1)
-    rewrite = rewriter.rewritten(item, [*ids, rewriter.stop_id, *ids])
+    rewrite = rewriter._rewritten(item, [*ids, rewriter.stop_id, *ids])
     assert rewrite.text == "Please look at PAY-123."
     assert rewrite.facts_missing == ["14"]
     assert (rewrite.finished, rewrite.tokens) == (True, len(ids))
-    assert not rewriter.rewritten(item, ids).finished
+    assert not rewriter._rewritten(item, ids).finished
+
+
+def test_a_message_that_is_too_long_is_refused_and_the_others_are_not(engine, items):
+    endless = items[0].model_copy(update={"text": "😀" * 8000})
+    before, refused, after = engine.generate(spec(), [items[1], endless, items[2]])
+    assert "at most 2,048" in refused.refusal
+    assert refused.text == ""
+    assert texts([before, after]) == texts(engine.generate(spec(), items[1:3]))
+    assert before.refusal is after.refusal is None

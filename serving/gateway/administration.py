@@ -1,0 +1,178 @@
+"""Keys and tokens of one's own organisation: make, list, revoke. For its owners and admins."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
+
+from data import identities
+from data.identities import KID_PATTERN, ROLES, Algorithm, ListedKey, Role
+from serving.gateway.auth import Authenticator, Caller, caller
+from serving.gateway.problems import ForbiddenError, InvalidError, UnknownKeyError
+
+router = APIRouter(prefix="/api/v1", tags=["administration"])
+
+Kid = Annotated[str, StringConstraints(pattern=rf"^{KID_PATTERN}$")]
+
+
+class NewKey(BaseModel):
+    """An API key to make."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    role: Role = "member"
+
+
+class MadeKey(BaseModel):
+    """A new API key: the only time that it is shown."""
+
+    id: str
+    key: str
+
+
+class NewSigningKey(BaseModel):
+    """A key to sign tokens with. The `kid` is unique among all organisations: begin it with your name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kid: Kid
+    algorithm: Algorithm
+    key: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="base64url: the secret of HS256 (`k` of its JWK), at least 32 bytes;"
+            " or the Ed25519 public key of EdDSA (`x` of its JWK)",
+        ),
+    ]
+    role: Role = "member"
+
+    @field_validator("key")
+    @classmethod
+    def _fits(cls, key: str, info: ValidationInfo) -> str:
+        if "algorithm" in info.data:
+            identities.check_signing_key(info.data["algorithm"], _from_base64url(key))
+        return key
+
+
+class AddedSigningKey(BaseModel):
+    """A signing key that is in force now."""
+
+    kid: str
+
+
+class TokenToRevoke(BaseModel):
+    """A token that must not be accepted any more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9._=-]+$")]
+
+
+def _from_base64url(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:  # ValueError: not ASCII
+        raise ValueError("not base64url (RFC 4648, 5)") from error
+
+
+async def administrator(caller: Annotated[Caller, Depends(caller)]) -> Caller:
+    """Who asks, if they may administer their organisation."""
+    if caller.identity.role not in ("admin", "owner"):
+        raise ForbiddenError("only an owner or an admin may see and change keys and tokens")
+    return caller
+
+
+Administrator = Annotated[Caller, Depends(administrator)]
+
+
+def _up_to(role: str) -> tuple[Role, ...]:
+    """The roles that somebody of a role may give and take."""
+    return ROLES[: [str(known) for known in ROLES].index(role) + 1]
+
+
+def _check_gives(caller: Caller, role: Role) -> None:
+    if role not in _up_to(caller.identity.role):
+        raise ForbiddenError(f"an {caller.identity.role} cannot give the role {role}")
+
+
+@router.post("/keys", status_code=201)
+async def create_key(request: Request, body: NewKey, caller: Administrator) -> MadeKey:
+    """Make an API key. Keep it: it is shown once."""
+    _check_gives(caller, body.role)
+    async with request.app.state.pool.connection() as connection:
+        try:
+            key_id, key = await identities.create_key(
+                connection, caller.identity.organisation_id, body.name, body.role
+            )
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+    return MadeKey(id=key_id, key=key)
+
+
+@router.get("/keys")
+async def list_keys(request: Request, caller: Administrator) -> list[ListedKey]:
+    """All API keys, the newest first, without their secrets."""
+    async with request.app.state.pool.connection() as connection:
+        return await identities.list_keys(connection, caller.identity.organisation_id)
+
+
+@router.delete("/keys/{key_id}", status_code=204, response_class=Response)
+async def delete_key(request: Request, key_id: str, caller: Administrator) -> None:
+    """Revoke an API key: within a second no gateway accepts it."""
+    async with request.app.state.pool.connection() as connection:
+        roles = _up_to(caller.identity.role)
+        if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
+            raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
+
+
+@router.post("/signing-keys", status_code=201)
+async def add_signing_key(request: Request, body: NewSigningKey, caller: Administrator) -> AddedSigningKey:
+    """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`."""
+    _check_gives(caller, body.role)
+    async with request.app.state.pool.connection() as connection:
+        try:
+            await identities.add_signing_key(
+                connection,
+                caller.identity.organisation_id,
+                body.kid,
+                body.algorithm,
+                _from_base64url(body.key),
+                body.role,
+            )
+        except ValueError as error:
+            raise HTTPException(409, str(error)) from error
+    return AddedSigningKey(kid=body.kid)
+
+
+@router.delete("/signing-keys/{kid}", status_code=204, response_class=Response)
+async def delete_signing_key(request: Request, kid: Kid, caller: Administrator) -> None:
+    """Revoke a signing key: within a second no gateway accepts its tokens."""
+    async with request.app.state.pool.connection() as connection:
+        roles = _up_to(caller.identity.role)
+        if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
+            raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
+
+
+@router.post("/tokens/revoke", status_code=204, response_class=Response)
+async def revoke_token(request: Request, body: TokenToRevoke, caller: Administrator) -> None:
+    """Revoke one token of the organisation: within a second no gateway accepts it."""
+    authenticator: Authenticator = request.app.state.authenticator
+    try:
+        token = await authenticator.read_token(body.token)
+    except UnknownKeyError as error:
+        raise InvalidError({"token": str(error)}) from error
+    if token.identity.organisation_id != caller.identity.organisation_id:
+        raise InvalidError({"token": "another organisation has signed this token"})
+    assert token.jti is not None, "a token has a jti or a digest"
+    async with request.app.state.pool.connection() as connection:
+        await identities.revoke_token(
+            connection,
+            caller.identity.organisation_id,
+            token.jti,
+            datetime.fromtimestamp(token.expires_at, UTC),
+        )

@@ -1,0 +1,45 @@
+"""Many messages in one request: each is answered, or refused, for itself."""
+
+import asyncio
+
+from pydantic import BaseModel
+
+from serving.gateway import problems
+from serving.gateway.auth import Caller
+from serving.gateway.online import Answer, Given, Online
+from serving.gateway.requests import BatchRequest
+
+
+class Entry(BaseModel):
+    """What became of one message: its answer, or the problem (RFC 9457) that stood in the way."""
+
+    status: int
+    answer: Answer | None = None
+    problem: dict[str, object] | None = None
+
+
+class Batch(BaseModel):
+    """The entries, in the order of the messages."""
+
+    items: list[Entry]
+
+
+async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
+    """Status and JSON of a `Batch`: 200, or 503 when nothing could be answered."""
+    given = await asyncio.gather(
+        *(online.transform(caller, item.message()) for item in batch.items), return_exceptions=True
+    )
+    entries: list[bytes] = []
+    answered = 0
+    for one in given:
+        if isinstance(one, Given):
+            answered += 1
+            entries.append(b'{"status":200,"answer":%b}' % one.body)
+        elif isinstance(one, Exception):
+            refusal = problems.answer(one)
+            entries.append(b'{"status":%d,"problem":%b}' % (refusal.status_code, bytes(refusal.body)))
+        else:
+            raise one
+    if not answered:
+        raise problems.UnavailableError("none of the messages could be answered")
+    return 200, b'{"items":[%b]}' % b",".join(entries)

@@ -1,0 +1,226 @@
+"""The gateway's front: a raw ASGI handler for the one endpoint that must be fast; the application behind it
+has the rest.
+
+    authenticate -> rate -> read -> assign -> L1 -> L2 -> one flight -> service -> output row -> answer
+
+FastAPI costs eighty microseconds a request and this handler about ten; they validate alike, because a body
+that is not plainly right is judged by the same pydantic model.
+"""
+
+import json
+import logging
+import time
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import FastAPI
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from data.records import TransformType
+from serving.gateway import problems
+from serving.gateway.auth import Authenticator, Caller, credential
+from serving.gateway.idempotency import Idempotency
+from serving.gateway.online import Given, Online
+from serving.gateway.online import Message as ToRewrite
+from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
+from serving.gateway.rate import Limiter
+from serving.gateway.requests import MOST_CHARACTERS, TransformRequest
+from serving.gateway.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+PATH = "/api/v1/transform"
+_MOST_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
+_MOST_BYTES_ELSEWHERE = 12 * 1024 * 1024  # a batch of a hundred such
+_JSON = (b"content-type", b"application/json")
+_CLOSE = (b"connection", b"close")
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """`TransformRequest`, as far as a decoder of a third of a microsecond can check it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+    transform_type: TransformType
+    intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+class Front:
+    """The ASGI application that the server runs. Give it its parts with `serve_with` before the first
+    request.
+    """
+
+    def __init__(self, behind: FastAPI) -> None:
+        self.behind = behind
+        self.is_draining = False
+
+    def serve_with(
+        self,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        online: Online,
+        idempotency: Idempotency,
+        telemetry: Telemetry,
+    ) -> None:
+        """Put the parts in, once the event loop runs that they belong to."""
+        self._authenticator, self._limiter, self._online = authenticator, limiter, online
+        self._idempotency, self._telemetry = idempotency, telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: a rewrite here, the others behind."""
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+        elif scope["path"] == PATH and scope["method"] == "POST":
+            await self._transform(scope, receive, send)
+        else:
+            await self._elsewhere(scope, receive, send)
+
+    async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = self._telemetry.request_id(headers)
+        try:
+            self._telemetry.refuse_when_drowning()
+            shown = credential(headers)
+            caller = (shown and self._authenticator.recall(shown)) or await self._authenticator.identify(
+                shown
+            )
+            if not self._limiter.try_take(caller, PATH):
+                await self._limiter.take(caller, PATH)
+            self._limiter.enter(caller)
+            try:
+                body = await _read(receive, headers, _MOST_BYTES)
+                message = _understand(body, headers, caller)
+                given, status, content = await self._answer(caller, message, headers, body)
+            finally:
+                self._limiter.leave(caller)
+        except Exception as error:  # the outermost edge of a request
+            response = problems.answer(error)
+            if response.status_code == 500:
+                log.exception("a request broke", exc_info=error)
+            response.raw_headers.append((b"x-request-id", request_id))
+            await response(scope, receive, send)
+            self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
+            return
+        total_s = time.perf_counter() - began
+        policy, left = self._limiter.headers(caller, PATH)
+        answer_headers = [
+            _JSON,
+            (b"content-length", b"%d" % len(content)),
+            (b"server-timing", self._telemetry.timing(given, total_s)),
+            (b"ratelimit-policy", policy),
+            (b"ratelimit", left),
+            (b"x-request-id", request_id),
+        ]
+        if self.is_draining:
+            answer_headers.append(_CLOSE)
+        await send({"type": "http.response.start", "status": status, "headers": answer_headers})
+        await send({"type": "http.response.body", "body": content})
+        self._telemetry.answered(given, total_s, caller.identity, request_id, headers)
+
+    async def _answer(
+        self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[Given | None, int, bytes]:
+        """A new answer, or under an Idempotency-Key the one that was given before (then `Given` is None)."""
+        key = headers.get(b"idempotency-key")
+        if key is None:
+            given = await self._online.transform(caller, message)
+            return given, 200, given.body
+        fresh: list[Given] = []
+
+        async def do() -> tuple[int, bytes]:
+            fresh.append(await self._online.transform(caller, message))
+            return 200, fresh[0].body
+
+        status, content = await self._idempotency.once(
+            caller.identity.organisation_id, key, PATH.encode() + b"\0" + body, do
+        )
+        return (fresh[0] if fresh else None), status, content
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, with a body of bounded length."""
+        began, left, status = time.perf_counter(), _MOST_BYTES_ELSEWHERE, 500
+        request_id = self._telemetry.request_id(dict(scope["headers"]))
+
+        async def receive_bounded() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, f"the body is longer than {_MOST_BYTES_ELSEWHERE:,} bytes")
+            return message
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request_id))
+                if self.is_draining:
+                    message["headers"].append(_CLOSE)
+            await send(message)
+
+        try:
+            await self.behind(scope, receive_bounded, send_counted)
+        finally:
+            route: Any = scope.get("route")
+            path = route.path if route is not None else "unknown"
+            self._telemetry.refused(path, status, time.perf_counter() - began, request_id)
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
+    """The whole body; TooLargeError as soon as it is known to be longer than `most` bytes."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most:
+        raise TooLargeError(f"the body is longer than {most:,} bytes")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts, length = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise UnavailableError("the client went away")
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > most:
+            raise TooLargeError(f"the body is longer than {most:,} bytes")
+    return b"".join(parts)
+
+
+def _understand(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite:
+    """The message in a body; InvalidError says what does not fit.
+
+    What the fast decoder refuses, or cannot judge, the pydantic model decides.
+    """
+    try:
+        asked = _decode(body)
+        text, user_id = asked.text, asked.user_id
+        plain = headers.get(b"content-type") == b"application/json"
+        if plain and not text.isspace() and "\0" not in text and (user_id is None or "\0" not in user_id):
+            message = ToRewrite(text, asked.transform_type, asked.intensity, user_id)
+        else:
+            message = _judge(body, headers)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        message = _judge(body, headers)
+    if caller.subject is not None and message.external_id not in (None, caller.subject):
+        raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
+    return message
+
+
+def _judge(body: bytes, headers: dict[bytes, bytes]) -> ToRewrite:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
+        raise InvalidError({"body": "the Content-Type is not application/json"})
+    try:
+        asked = TransformRequest.model_validate(json.loads(body))
+    except ValidationError as error:
+        raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidError({"body": f"not readable as JSON: {error}"}) from error
+    return ToRewrite(asked.text, asked.transform_type, asked.intensity, asked.user_id)

@@ -1,0 +1,93 @@
+"""Idempotency-Key: a request that is sent again is answered as before, whatever gateway died meanwhile.
+
+The first request claims the key with a row and fills it when it is done. Whoever comes with the same key and
+the same body gets what is there; while the first is still being answered, 409. A claim that its gateway never
+filled is taken over after `_ABANDONED_S`. Failures are not kept: they may be tried again.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from serving.gateway.problems import InProgressError, InvalidError, ReusedKeyError, UnavailableError
+
+_ABANDONED_S = 30
+
+
+class Idempotency:
+    """Remembers answers by organisation and key, in Postgres; the flow `retain` forgets them after a
+    day."""
+
+    def __init__(self, pool: AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def once(
+        self,
+        organisation_id: uuid.UUID,
+        key: bytes,
+        request: bytes,
+        do: Callable[[], Awaitable[tuple[int, bytes]]],
+    ) -> tuple[int, bytes]:
+        """Status and body of `do`, or those that it had when this request was first sent.
+
+        Raises InProgressError, ReusedKeyError for another request under the same key, and UnavailableError
+        when Postgres is away: an unchecked repetition could count twice.
+        """
+        name = key.decode("latin-1")
+        if not (0 < len(name) <= 200 and name.isprintable()):
+            raise InvalidError({"Idempotency-Key": "1 to 200 printable characters"})
+        digest = blake2b(request, digest_size=16).digest()
+        try:
+            found = await self._claim(organisation_id, name, digest)
+            if found is not None:
+                return found
+            try:
+                status, body = await do()
+            except BaseException:
+                await self._execute(
+                    "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
+                    (organisation_id, name),
+                )
+                raise
+            await self._execute(
+                "UPDATE idempotent_requests SET status = %s, body = %s"
+                " WHERE organisation_id = %s AND key = %s",
+                (status, body, organisation_id, name),
+            )
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise UnavailableError("the Idempotency-Key cannot be checked at the moment") from error
+        return status, body
+
+    async def _claim(self, organisation_id: uuid.UUID, name: str, digest: bytes) -> tuple[int, bytes] | None:
+        """What was answered before, or None when the key is now ours."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "INSERT INTO idempotent_requests (organisation_id, key, request_digest) VALUES (%s, %s, %s)"
+                " ON CONFLICT (organisation_id, key) DO UPDATE SET created_at = now()"
+                " WHERE idempotent_requests.status IS NULL"
+                " AND idempotent_requests.request_digest = excluded.request_digest"
+                " AND idempotent_requests.created_at < now() - make_interval(secs => %s) RETURNING 1",
+                (organisation_id, name, digest, _ABANDONED_S),
+            )
+            if await cursor.fetchone():
+                return None
+            cursor = await connection.execute(
+                "SELECT request_digest, status, body FROM idempotent_requests"
+                " WHERE organisation_id = %s AND key = %s",
+                (organisation_id, name),
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise InProgressError("the first request has just failed; send this one again")
+        if row[0] != digest:
+            raise ReusedKeyError("this Idempotency-Key was sent with another request; take a new one")
+        if row[1] is None:
+            raise InProgressError("the first request with this Idempotency-Key is still being answered")
+        return row[1], bytes(row[2])
+
+    async def _execute(self, statement: str, values: tuple[object, ...]) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(statement, values)

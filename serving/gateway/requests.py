@@ -1,0 +1,47 @@
+"""What the REST routes take: the request bodies, with all their limits."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from data.records import Intensity, TransformType
+from serving.gateway.online import Message, Policy
+
+MOST_CHARACTERS = 8000
+MOST_ITEMS = 100
+
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+]
+UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class TransformRequest(BaseModel):
+    """A message to rewrite."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: Text
+    transform_type: TransformType
+    intensity: Intensity
+    user_id: Annotated[UserId | None, Field(description="your name for the person, scoped to your key")] = (
+        None
+    )
+
+    def message(self) -> Message:
+        """The message for the online path."""
+        return Message(self.text, self.transform_type, self.intensity, self.user_id)
+
+
+class CompareRequest(TransformRequest):
+    """A message to rewrite twice."""
+
+    policy: Policy | None = None
+
+
+class BatchRequest(BaseModel):
+    """Messages to rewrite, each for itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MOST_ITEMS)]

