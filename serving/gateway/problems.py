@@ -183,7 +183,7 @@ def install(app: FastAPI) -> None:
             return _invalid({"body": "not readable"})
         return problem(error.status_code, str(error.detail), str(error.detail))
 
-    for kind in (*_TABLE, InvalidError):
+    for kind in (*_TABLE, InvalidError, Exception):
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)

@@ -34,7 +34,7 @@ class Rewritten(BaseModel):
     There is none, and `refusal` says why, when the model cannot read the message.
     """
 
-    text: str
+    text: Annotated[str, Field(pattern=r"^[^\x00]*$")]
     facts_missing: list[str]
     tokens: Annotated[int, Field(ge=0)]
     finished: bool

@@ -75,7 +75,8 @@ class _Texts:
         """What the model said, up to the stop token. A rewrite that lost facts is reported, not changed."""
         finished = self.stop_id in ids
         said = ids[: ids.index(self.stop_id)] if finished else ids
-        text = self._tokenizer.decode(said).strip()
+        # A tokenizer of bytes can say NUL, which no database keeps as text.
+        text = self._tokenizer.decode(said).replace("\0", "").strip()
         lost = facts.missing(item.text, text)
         return Rewritten(text=text, facts_missing=lost, tokens=len(said), finished=finished)
 

@@ -91,6 +91,9 @@ def test_a_rewrite_ends_at_the_stop_token_and_lost_facts_are_named(folder):
     assert rewrite.facts_missing == ["14"]
     assert (rewrite.finished, rewrite.tokens) == (True, len(ids))
     assert not rewriter._rewritten(item, ids).finished
+    nul = rewriter._tokenizer.encode("a\0b").ids
+    assert rewriter._tokenizer.decode(nul) == "a\0b"
+    assert rewriter._rewritten(item, nul).text == "ab"
 
 
 def test_a_message_that_is_too_long_is_refused_and_the_others_are_not(engine, items):

@@ -1,0 +1,77 @@
+"""Schemathesis makes requests from the gateway's own OpenAPI page, right ones and wrong ones: none is
+answered with 500.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import identities, routing
+from data.records import Spec
+from data.routing import Routing
+from pipelines import local
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROUTES = [
+    ("POST", "/api/v1/transform"),
+    ("POST", "/api/v1/batch"),
+    ("POST", "/api/v1/compare"),
+    ("POST", "/api/v1/feedback"),
+    ("POST", "/api/v1/keys"),
+    ("GET", "/api/v1/keys"),
+    ("DELETE", "/api/v1/keys/{key_id}"),
+    ("POST", "/api/v1/signing-keys"),
+    ("DELETE", "/api/v1/signing-keys/{kid}"),
+    ("POST", "/api/v1/tokens/revoke"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Settings, engine: Engine) -> Iterator[tuple[str, str]]:
+    """The address of a real gateway, and an owner's key."""
+    key = identities.generate_key()
+    identities.bootstrap(engine, key, "schemathesis")
+    with Session(engine) as session, session.begin():
+        routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
+    with local.running(stack, "gateway") as processes:
+        processes["gateway"].wait_until_ready(f"{stack.gateway_url}/readyz")
+        yield stack.gateway_url, key
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_no_request_is_answered_with_500(gateway: tuple[str, str], method: str, path: str) -> None:
+    url, key = gateway
+    page = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    operation = page[path][method]
+    modes = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
+    strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
+
+    @given(st.one_of(strategies))
+    @settings(
+        max_examples=60, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
+    def check(case: schemathesis.Case) -> None:
+        if path.startswith("/api/v1/keys/") and key.split("_")[1] in str(case.path_parameters):
+            return  # it would take away its own key
+        response = case.call(base_url=url, headers={"X-API-Key": key})
+        assert response.status_code != 500, (case.as_curl_command(), response.text)
+
+    check()
+
+
+def test_every_route_is_tried(gateway: tuple[str, str]) -> None:
+    page = schemathesis.openapi.from_url(f"{gateway[0]}/openapi.json")
+    assert {(result.ok().method.upper(), result.ok().path) for result in page.get_all_operations()} == set(
+        ROUTES
+    )
