@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check lock
+.PHONY: help setup demo up test test-slow check bench-gateway lock
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .venv/ready  ## virtual environment, locked packages, base model
 
@@ -33,6 +33,9 @@ check: setup  ## lint, types, layers, the seed corpus's own rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
+
+bench-gateway: setup  ## the gateway against its peers, 25 minutes at most (QUICK=1: 3)
+	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
 
 lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike
 	$(BIN)/python -m pip install -q uv

@@ -1,0 +1,251 @@
+"""The servers that are compared, each started as one process against the same Postgres, Valkey and stub."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import redis
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import answers, database, identities, routing
+from data.records import Spec
+from data.routing import Arm, Routing, Split
+from data.tables import Experiment
+from pipelines import local
+from pipelines.local import Process
+
+PROGRAMS = ("load", "twin", "upstream")
+LITELLM = "litellm[proxy]==1.108.7"
+_APT = (
+    "apt-get install golang-go golang-github-valyala-fasthttp-dev golang-github-valyala-fastjson-dev"
+    " golang-github-gomodule-redigo-dev golang-github-jackc-pgx-v4-dev golang-golang-x-crypto-dev nginx-light"
+)
+_HERE = Path(__file__).parent
+_GO_SOURCES = "/usr/share/gocode"
+
+
+class MissingError(RuntimeError):
+    """Something that the benchmark needs is not installed; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all servers share: settings with the addresses behind them, the API key, the compiled programs."""
+
+    settings: Settings
+    api_key: str
+    programs: Path
+    backing: tuple[psutil.Process, ...]  # Postgres, Valkey and the stub
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    name: str
+    url: str
+    headers: tuple[str, ...]
+    process: psutil.Process
+
+
+def build(folder: Path) -> Path:
+    """Compile the Go programs into a folder. MissingError without Go, its libraries or nginx."""
+    go, nginx = shutil.which("go"), shutil.which("nginx")
+    if go is None or nginx is None:
+        raise MissingError(f"the benchmark needs Go and nginx; on Debian: {_APT}")
+    folder.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "GO111MODULE": "off", "GOPATH": _GO_SOURCES}  # Debian's packages, no module proxy
+    for name in PROGRAMS:
+        command = [go, "build", "-o", str(folder / name), f"./{name}"]
+        built = subprocess.run(command, cwd=_HERE, env=env, capture_output=True, text=True)  # noqa: S603
+        if built.returncode:
+            raise MissingError(f"benchmarks/{name} does not compile; on Debian: {_APT}\n{built.stderr}")
+    return folder
+
+
+@contextlib.contextmanager
+def bench(state: Path, programs: Path) -> Iterator[Bench]:
+    """Postgres, Valkey and the stub, a routing with an experiment of two arms, and a key."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the children inherit it
+    wanted = Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
+    with local.servers(local.with_free_ports(wanted)) as settings:
+        assert settings.database_url is not None
+        engine = database.engine(settings.database_url)
+        key = identities.bootstrap(engine, None)
+        assert key is not None, "the benchmark's database is new"
+        _release(engine)
+        engine.dispose()
+        asyncio.run(answers.ensure_partitions(settings.database_url, datetime.now(UTC).date()))
+        stub = Process(
+            "upstream",
+            [str(programs / "upstream"), "-listen", _address(settings.inference_urls[0])],
+            {},
+            state / "logs" / "upstream.log",
+        )
+        try:
+            stub.wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+            pids = (_postgres_pid(settings), _valkey_pid(settings), stub.pid)
+            yield Bench(settings, key, programs, tuple(psutil.Process(pid) for pid in pids))
+        finally:
+            stub.stop()
+
+
+def _release(engine: Engine) -> None:
+    """Half of the users in each of two arms of one spec: assigned and exposed, and sharing the cache."""
+    spec, experiment_id = Spec(version="v1"), uuid.uuid4()
+    arms = tuple(Arm(name=name, weight=0.5, spec=spec) for name in ("champion", "challenger"))
+    with Session(engine) as session, session.begin():
+        session.add(
+            Experiment(
+                id=experiment_id, name="bench", hypothesis="none", plan={}, salt="bench", status="running"
+            )
+        )
+        session.flush()
+        split = Split(experiment_id=experiment_id, salt="bench", arms=arms)
+        routing.publish(session, Routing(champion=spec, experiment=split), "benchmark")
+
+
+def _postgres_pid(settings: Settings) -> int:
+    return int((settings.state / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def _valkey_pid(settings: Settings) -> int:
+    assert settings.redis_url is not None
+    with redis.Redis.from_url(settings.redis_url) as client:
+        return int(client.info("server")["process_id"])
+
+
+def _address(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+@contextlib.contextmanager
+def running(bench: Bench, name: str) -> Iterator[Server]:
+    """One of `gateway`, `twin`, `obvious`, `nginx`, `litellm`, ready to be asked, stopped afterwards."""
+    settings = bench.settings
+    env = local.environment(settings)
+    address = _address(settings.gateway_url)
+    path, ready, headers = "/api/v1/transform", "/livez", (f"X-API-Key: {bench.api_key}",)
+    if name == "gateway":
+        command, ready = local.commands(env)["gateway"], "/readyz"
+    elif name == "twin":
+        assert settings.database_url is not None
+        assert settings.redis_url is not None
+        command = [
+            str(bench.programs / "twin"),
+            f"-listen={address}",
+            f"-database={settings.database_url}",
+            f"-redis={_address(settings.redis_url)}",
+            f"-upstream={_address(settings.inference_urls[0])}",
+            f"-receipt-secret={settings.receipt_secret.get_secret_value()}",
+        ]
+    elif name == "obvious":
+        command = [sys.executable, "-m", "benchmarks.obvious"]
+    elif name == "nginx":
+        command = ["nginx", "-p", str(settings.state), "-c", str(_nginx(settings)), "-e", "/dev/stderr"]
+    elif name == "litellm":
+        path, ready, headers = (
+            "/v1/chat/completions",
+            "/health/liveliness",
+            ("Authorization: Bearer sk-bench",),
+        )
+        command = [
+            str(_litellm_folder(bench) / "bin" / "litellm"),
+            f"--config={_litellm_config(settings)}",
+            "--host=127.0.0.1",
+            f"--port={settings.gateway_port}",
+            "--num_workers=1",
+        ]
+        env = {**env, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    else:
+        raise ValueError(f"no server is named {name!r}")
+    process = Process(name, command, env, settings.state / "logs" / f"{name}.log")
+    try:
+        process.wait_until_ready(settings.gateway_url + ready, timeout_s=120)
+        yield Server(name, settings.gateway_url + path, headers, psutil.Process(process.pid))
+        process.check()
+    finally:
+        process.stop()
+
+
+def _nginx(settings: Settings) -> Path:
+    """A static answer as long as ours, by one process: what the generator can ask at most."""
+    body = "x" * 560
+    path = settings.state / "nginx.conf"
+    path.write_text(
+        f"""
+daemon off; master_process off; pid {settings.state}/nginx.pid;
+events {{ worker_connections 18000; }}
+http {{
+  access_log off; keepalive_requests 1000000000;
+  client_body_temp_path {settings.state}/nginx; proxy_temp_path {settings.state}/nginx;
+  fastcgi_temp_path {settings.state}/nginx; uwsgi_temp_path {settings.state}/nginx;
+  scgi_temp_path {settings.state}/nginx;
+  server {{
+    listen {_address(settings.gateway_url)}; default_type application/json;
+    location / {{ return 200 '{{"transformed_text":"{body}"}}'; }}
+  }}
+}}
+"""
+    )
+    return path
+
+
+def _litellm_folder(bench: Bench) -> Path:
+    return bench.programs / "litellm"
+
+
+def install_litellm(bench: Bench) -> None:
+    """LiteLLM in an environment of its own, once. MissingError when it cannot be had within five minutes."""
+    folder = _litellm_folder(bench)
+    if (folder / "ready").exists():
+        return
+    try:
+        _install([sys.executable, "-m", "venv", "--clear", str(folder)])
+        _install([str(folder / "bin" / "pip"), "install", "-q", LITELLM])
+    except subprocess.TimeoutExpired as error:
+        raise MissingError(f"{LITELLM} took longer than {error.timeout:.0f} s to install") from error
+    except subprocess.CalledProcessError as error:
+        raise MissingError(f"{LITELLM} cannot be installed: {error.stderr[-300:]}") from error
+    (folder / "ready").touch()
+
+
+def _install(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)  # noqa: S603
+
+
+def _litellm_config(settings: Settings) -> Path:
+    assert settings.redis_url is not None
+    host, port = _address(settings.redis_url).split(":")
+    path = settings.state / "litellm.yaml"
+    path.write_text(
+        f"""
+model_list:
+  - model_name: stub
+    litellm_params:
+      model: openai/stub
+      api_base: {settings.inference_urls[0]}/v1
+      api_key: none
+litellm_settings:
+  cache: true
+  cache_params: {{type: redis, host: "{host}", port: {port}}}
+  telemetry: false
+general_settings:
+  master_key: sk-bench
+"""
+    )
+    return path
