@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     artifacts: Path = Path("artifacts")
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
 
+    hot_protocol: bool = Field(
+        True, description="the hot endpoint is served by serving/gateway/protocol.py, without ASGI"
+    )
     sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
     otlp_endpoint: str | None = Field(
         None,

@@ -131,13 +131,15 @@ type write struct {
 // remote is Redis; whatever waits while one command is on its way goes with the next.
 type remote struct {
 	pool   *redis.Pool
+	alone  bool // a GET a key, as a gateway in Go usually has it
 	reads  chan read
 	writes chan write
 }
 
-func newRemote(address string) *remote {
+func newRemote(address string, alone bool) *remote {
 	r := &remote{
-		pool: &redis.Pool{MaxIdle: 8, Dial: func() (redis.Conn, error) {
+		alone: alone,
+		pool: &redis.Pool{MaxIdle: 64, Dial: func() (redis.Conn, error) {
 			return redis.Dial("tcp", address, redis.DialConnectTimeout(50*time.Millisecond),
 				redis.DialReadTimeout(50*time.Millisecond), redis.DialWriteTimeout(50*time.Millisecond))
 		}},
@@ -152,6 +154,15 @@ func newRemote(address string) *remote {
 }
 
 func (r *remote) get(name key) *output {
+	if r.alone {
+		conn := r.pool.Get()
+		defer conn.Close()
+		value, err := redis.Bytes(conn.Do("GET", l2Prefix+string(name[:])))
+		if err != nil && err != redis.ErrNil {
+			log.Printf("Redis: %v", err)
+		}
+		return decodeOutput(value)
+	}
 	reply := make(chan *output, 1)
 	r.reads <- read{name, reply}
 	return <-reply

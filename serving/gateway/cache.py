@@ -147,6 +147,10 @@ class Cache:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CachedOutput).decode
 
+    def recall(self, name: bytes) -> CachedOutput | None:
+        """The output of a key, if L1 has it."""
+        return self._l1.get(name)
+
     async def get_or_make(
         self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
     ) -> tuple[CachedOutput, Level, float]:

@@ -10,13 +10,15 @@ that is not plainly right is judged by the same pydantic model.
 import json
 import logging
 import time
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from fastapi import FastAPI
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
 from data.records import TransformType
 from serving.gateway import problems
@@ -35,7 +37,6 @@ PATH = "/api/v1/transform"
 _MOST_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
 _MOST_BYTES_ELSEWHERE = 12 * 1024 * 1024  # a batch of a hundred such
 _JSON = (b"content-type", b"application/json")
-_CLOSE = (b"connection", b"close")
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +49,14 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+
+
+class Reply(NamedTuple):
+    """A response: `headers` name it in lower case, with its length."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
 
 
 class Front:
@@ -80,9 +89,26 @@ class Front:
         else:
             await self._elsewhere(scope, receive, send)
 
-    async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def at_once(self, headers: dict[bytes, bytes], body: bytes) -> Reply | None:
+        """As `reply`, if the output is in memory and nothing has to be refused. None otherwise, and then
+        nothing has happened.
+        """
         began = time.perf_counter()
-        headers = dict(scope["headers"])
+        shown = credential(headers)
+        caller = shown and self._authenticator.recall(shown)
+        if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_drowning:
+            return None
+        message = _plain(body, headers, caller)
+        found = self._online.recall(caller, message) if message is not None else None
+        if found is None or not self._limiter.try_pass(caller, PATH):
+            return None
+        person, output = found
+        given = self._online.give(person, person.arm, output, "l1", began)
+        return self._done(caller, given, 200, given.body, headers, self._telemetry.request_id(headers), began)
+
+    async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
+        """The answer to a request for a rewrite, or why there is none. The body may be yet to be read."""
+        began = time.perf_counter()
         request_id = self._telemetry.request_id(headers)
         try:
             self._telemetry.refuse_when_drowning()
@@ -94,20 +120,32 @@ class Front:
                 await self._limiter.take(caller, PATH)
             self._limiter.enter(caller)
             try:
-                body = await _read(receive, headers, _MOST_BYTES)
-                message = _understand(body, headers, caller)
-                given, status, content = await self._answer(caller, message, headers, body)
+                content = body if isinstance(body, bytes) else await body()
+                message = _understand(content, headers, caller)
+                given, status, said = await self._answer(caller, message, headers, content)
             finally:
                 self._limiter.leave(caller)
         except Exception as error:  # the outermost edge of a request
             response = problems.answer(error)
             if response.status_code == 500:
                 log.exception("a request broke", exc_info=error)
-            response.raw_headers.append((b"x-request-id", request_id))
-            await response(scope, receive, send)
             self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
-            return
+            refused = [*response.raw_headers, (b"x-request-id", request_id)]
+            return Reply(response.status_code, self._closing(refused), bytes(response.body))
+        return self._done(caller, given, status, said, headers, request_id, began)
+
+    def _done(
+        self,
+        caller: Caller,
+        given: Given | None,
+        status: int,
+        content: bytes,
+        headers: dict[bytes, bytes],
+        request_id: bytes,
+        began: float,
+    ) -> Reply:
         total_s = time.perf_counter() - began
+        self._telemetry.answered(given, total_s, caller.identity, request_id, headers)
         policy, left = self._limiter.headers(caller, PATH)
         answer_headers = [
             _JSON,
@@ -117,11 +155,20 @@ class Front:
             (b"ratelimit", left),
             (b"x-request-id", request_id),
         ]
+        return Reply(status, self._closing(answer_headers), content)
+
+    def _closing(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         if self.is_draining:
-            answer_headers.append(_CLOSE)
+            headers.append(CLOSE_HEADER)
+        return headers
+
+    async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        status, answer_headers, content = await self.reply(
+            headers, lambda: _read(receive, headers, _MOST_BYTES)
+        )
         await send({"type": "http.response.start", "status": status, "headers": answer_headers})
         await send({"type": "http.response.body", "body": content})
-        self._telemetry.answered(given, total_s, caller.identity, request_id, headers)
 
     async def _answer(
         self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
@@ -161,7 +208,7 @@ class Front:
                 status = message["status"]
                 message["headers"].append((b"x-request-id", request_id))
                 if self.is_draining:
-                    message["headers"].append(_CLOSE)
+                    message["headers"].append(CLOSE_HEADER)
             await send(message)
 
         try:
@@ -198,19 +245,29 @@ def _understand(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToR
 
     What the fast decoder refuses, or cannot judge, the pydantic model decides.
     """
-    try:
-        asked = _decode(body)
-        text, user_id = asked.text, asked.user_id
-        plain = headers.get(b"content-type") == b"application/json"
-        if plain and not text.isspace() and "\0" not in text and (user_id is None or "\0" not in user_id):
-            message = ToRewrite(text, asked.transform_type, asked.intensity, user_id)
-        else:
-            message = _judge(body, headers)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        message = _judge(body, headers)
+    message = _plain(body, headers, caller)
+    if message is not None:
+        return message
+    message = _judge(body, headers)
     if caller.subject is not None and message.external_id not in (None, caller.subject):
         raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
     return message
+
+
+def _plain(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
+    """The message in a body that is plainly right."""
+    if headers.get(b"content-type") != b"application/json":
+        return None
+    try:
+        asked = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    text, user_id = asked.text, asked.user_id
+    if text.isspace() or "\0" in text:
+        return None
+    if user_id is not None and ("\0" in user_id or caller.subject not in (None, user_id)):
+        return None
+    return ToRewrite(text, asked.transform_type, asked.intensity, user_id)
 
 
 def _judge(body: bytes, headers: dict[bytes, bytes]) -> ToRewrite:

@@ -148,6 +148,16 @@ class Online:
         self._people: dict[tuple[str, str | None], _Known] = {}
         self._epoch: _Epoch | None = None
 
+    def recall(self, caller: Caller, message: Message) -> tuple[_Known, CachedOutput] | None:
+        """Whom a message is from and what answers it, if that is in memory and an answer may be given: then
+        `give` makes one.
+        """
+        if self._answers.is_full or not self._directory.is_ready:
+            return None
+        person = self._person(caller, message.external_id, self._current())
+        output = self._cache.recall(self._name(person, message, person.arm))
+        return (person, output) if output is not None else None
+
     async def transform(self, caller: Caller, message: Message) -> Given:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
         began = time.perf_counter()
@@ -164,6 +174,19 @@ class Online:
                 raise
             output, level, upstream_s = await self._output(person, message, epoch.champion)
             fell_back = True
+        return self.give(person, arm, output, level, began, fell_back, upstream_s)
+
+    def give(
+        self,
+        person: _Known,
+        arm: _Arm,
+        output: CachedOutput,
+        level: Level,
+        began: float,
+        fell_back: bool = False,
+        upstream_s: float = 0.0,
+    ) -> Given:
+        """A new answer to a person, placed in an arm, by an output; its row is on its way to Postgres."""
         answer_id = uuid_utils.uuid7()
         self._answers.add(
             NewAnswer(
@@ -286,7 +309,10 @@ class Online:
             cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(said)[1:-1])
             return cached, output.upstream_ms / 1000
 
-        name = self._namer.name(
+        return await self._cache.get_or_make(self._name(person, message, arm), make)
+
+    def _name(self, person: Person, message: Message, arm: _Arm) -> bytes:
+        return self._namer.name(
             person.organisation_id,
             arm.digest,
             _NO_DICTIONARY,
@@ -294,7 +320,6 @@ class Online:
             message.intensity,
             message.text,
         )
-        return await self._cache.get_or_make(name, make)
 
     async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
         """Have the service write a text; nothing is stored yet."""

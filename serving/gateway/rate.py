@@ -159,6 +159,14 @@ class Limiter:
             lease.fetching = asyncio.create_task(self._fetch(lease, 1))
         return True
 
+    def try_pass(self, caller: Caller, route: str) -> bool:
+        """Spend a leased token on a request that is answered at once. False, and nothing spent, when there is
+        none, or the key has too many in flight.
+        """
+        identity = caller.identity
+        in_flight = self._in_flight.get(identity.key_id, 0)
+        return in_flight < self._plans[identity.plan].concurrent and self.try_take(caller, route)
+
     async def take(self, caller: Caller, route: str, cost: int = 1) -> None:
         """Spend tokens, leasing them first if need be.
 

@@ -115,9 +115,14 @@ class Telemetry:
             # Forgotten slowly, so that a crowd is let in bit by bit.
             self._late_s = max(time.monotonic() - due, 0.8 * self._late_s)
 
+    @property
+    def is_drowning(self) -> bool:
+        """Whether the event loop is so late that one more request would only be later."""
+        return self._late_s > _DROWNING_S
+
     def refuse_when_drowning(self) -> None:
-        """UnavailableError while the event loop is so late that one more request would only be later."""
-        if self._late_s > _DROWNING_S:
+        """UnavailableError while this is so."""
+        if self.is_drowning:
             raise UnavailableError("this gateway has more to do than it can")
 
     @staticmethod

@@ -184,11 +184,12 @@ def a_request(draw: random.Random, key: str) -> tuple[bytes, dict[bytes, bytes],
 
 @pytest.mark.timeout(300)
 async def test_the_raw_handler_agrees_with_plain_fastapi(front: Front, api_key: str) -> None:
-    reference, draw, seen = plain(front), random.Random(1), Counter[int]()
+    reference, draw, seen = plain(front), random.Random(1), Counter[int | str]()
     await front.behind.state.telemetry.stop()  # this test leaves the event loop no time: it would shed
     for number in range(20_000):
         await asyncio.sleep(0)  # the event loop has other work: a gateway that never gets there sheds
         body, headers, pieces = a_request(draw, api_key)
+        at_once = front.at_once(headers, body)
         fast = await call(front, body, headers, pieces=pieces)
         slow = await call(reference, body, headers, pieces=pieces)
         outcomes = [
@@ -196,8 +197,10 @@ async def test_the_raw_handler_agrees_with_plain_fastapi(front: Front, api_key: 
             for status, _, answer in (fast, slow)
         ]
         assert outcomes[0] == outcomes[1], (number, body[:300], headers, fast, slow)
+        assert at_once is None or at_once.status == slow[0], (number, body[:300], headers, at_once)
+        seen["at once"] += at_once is not None
         seen[fast[0]] += 1
-    assert set(seen) == {200, 401, 422}
+    assert set(seen) == {200, 401, 422, "at once"}
     assert min(seen.values()) > 500, seen
 
 

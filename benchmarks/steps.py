@@ -1,0 +1,154 @@
+"""Where the microseconds of an L1 hit go: `python -m benchmarks.steps`.
+
+The gateway's own parts on a real Postgres and Valkey, in this process, each called alone as
+`serving/gateway/protocol.py` and `hot.py` call them. What a request costs beyond their sum is the event loop,
+the sockets and the kernel.
+"""
+
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+import uvicorn
+import uvloop
+from uvicorn.server import ServerState
+
+from benchmarks import servers, workload
+from benchmarks.servers import Bench
+from serving.gateway import hot
+from serving.gateway.app import create_app
+from serving.gateway.auth import credential
+from serving.gateway.hot import PATH, Front
+from serving.gateway.online import Online
+from serving.gateway.protocol import HotProtocol
+
+_CALLS, _REPEATS = 5_000, 15
+
+
+class _Nowhere(asyncio.Transport):
+    """A connection whose answers are dropped."""
+
+    def write(self, data: Any) -> None:
+        """Drop."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Nothing."""
+        return default
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+
+async def _measure(bench: Bench) -> dict[str, float]:
+    front = create_app(bench.settings)
+    async with front.behind.router.lifespan_context(front.behind):
+        state = front.behind.state
+        await state.directory.beat()
+        await state.telemetry.stop()  # this loop is kept busy on purpose
+        return await _by_step(front, state.online, bench.api_key)
+
+
+async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
+    body = workload.known(1)[0]
+    headers = {
+        b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
+        b"content-length": b"%d" % len(body),
+    }  # fmt: skip
+    await front.reply(headers, body)  # now it is in L1
+    authenticator, limiter, telemetry = front._authenticator, front._limiter, front._telemetry
+    shown = credential(headers)
+    caller = authenticator.recall(shown) if shown else None
+    message = hot._plain(body, headers, caller) if caller else None
+    assert caller is not None
+    assert message is not None
+    lease = limiter._lease(caller, PATH)
+    lease.tokens, lease.lapses_at = 10**9, float("inf")  # no bucket is so large; leasing is measured by rate
+    epoch = online._current()
+    found = online.recall(caller, message)
+    assert found is not None
+    person, output = found
+    name = online._name(person, message, person.arm)
+    given = online.give(person, person.arm, output, "l1", time.perf_counter())
+
+    connection = HotProtocol(uvicorn.Config(front, log_config=None), ServerState(), {})
+    connection.connection_made(_Nowhere())
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers.items())
+    request = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (PATH.encode(), lines, body)
+
+    answers = online._answers
+
+    def us(call: Callable[[], object]) -> float:
+        """The median cost of a call; what it leaves for Postgres is forgotten."""
+        times = []
+        for _ in range(_REPEATS):
+            began = time.process_time_ns()
+            for _ in range(_CALLS):
+                call()
+            times.append((time.process_time_ns() - began) / _CALLS / 1000)
+            answers._waiting.clear()
+        return statistics.median(times)
+
+    def sign() -> bytes:
+        arm, at = person.arm, int(time.time()).to_bytes(4)
+        return online._signer.sign(
+            output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
+        )
+
+    def describe() -> object:
+        request_id = telemetry.request_id(headers)
+        return limiter.headers(caller, PATH), telemetry.timing(given, 0.001), request_id
+
+    steps = {
+        "authenticate": us(lambda: authenticator.recall(credential(headers) or "")),
+        "rate": us(lambda: limiter.try_pass(caller, PATH)),
+        "decode and validate": us(lambda: hot._plain(body, headers, caller)),
+        "assign": us(lambda: online._person(caller, message.external_id, epoch)),
+        "name the output": us(lambda: online._name(person, message, person.arm)),
+        "L1": us(lambda: online._cache.recall(name)),
+        "answer id": us(lambda: str(uuid_utils.uuid7())),
+        "receipt": us(sign),
+    }
+    give = us(lambda: online.give(person, person.arm, output, "l1", time.perf_counter()))
+    steps["answer: row and JSON"] = give - steps["answer id"] - steps["receipt"]
+    steps["metrics"] = us(lambda: telemetry.answered(given, 0.001, caller.identity, b"x", headers))
+    steps["limits, timing and id as headers"] = us(describe)
+    at_once = us(lambda: front.at_once(headers, body))
+    steps["HTTP: parse and write"] = us(lambda: connection.data_received(request)) - at_once
+    steps["between the steps"] = at_once - sum(list(steps.values())[:-1])
+    for _ in range(10_000):
+        online.give(person, person.arm, output, "l1", time.perf_counter())
+    began = time.process_time_ns()
+    await answers.flush()
+    steps["answer row to Postgres"] = (time.process_time_ns() - began) / 10_000 / 1000
+    return {step: round(cost, 2) for step, cost in steps.items()}
+
+
+def measure(bench: Bench) -> dict[str, float]:
+    """Microseconds of CPU of one L1 hit, by step."""
+    return uvloop.run(_measure(bench))
+
+
+def table(steps: dict[str, float], whole_us: float | None = None) -> str:
+    """The steps, their sum, and what the whole costs beyond it."""
+    lines = [f"{cost:7.2f} us  {step}" for step, cost in steps.items()]
+    lines.append(f"{sum(steps.values()):7.2f} us  in all")
+    if whole_us is not None:
+        lines.append(f"{whole_us - sum(steps.values()):7.2f} us  beyond: event loop, sockets, kernel")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with (
+        tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as folder,
+        servers.bench(Path(folder), servers.build(Path(".tonebridge/bench").absolute())) as running,
+    ):
+        found = measure(running)
+        print(table(found))
+        print(json.dumps(found))
