@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import measure, servers, workload
+from benchmarks import measure, servers, steps, workload
 from benchmarks.measure import Phase, Result
 from benchmarks.servers import Bench, MissingError, Server
 from pipelines.local import ProcessEndedError
@@ -120,6 +120,12 @@ def compare(session: Session, rounds: int) -> None:
         session.say(f"round {number} of {rounds}: nginx, the ceiling")
         with servers.running(session.bench, "nginx") as server:
             session.run(server, Phase("l1_hits", session.hot, seconds=3))
+            session.run(server, Phase("hits_at_5000", session.hot, _MANY_CONNECTIONS, 5000, 3))
+        if not quick:
+            with servers.running(session.bench, "twin_alone") as server:
+                if number == 1:
+                    session.warm(server, session.known, session.known_count)
+                session.run(server, Phase("l2_hits", session.known, seconds=seconds))
 
 
 def hold_connections(session: Session, names: Iterable[str]) -> None:
@@ -262,8 +268,9 @@ def judge(summary: dict[str, Any]) -> list[dict[str, Any]]:
 def table(summary: dict[str, Any], targets: list[dict[str, Any]]) -> str:
     """The summary for a terminal; a ratio is ours over the peer's."""
     lines = [
-        f"{'phase':18}{'server':9}{'req/s':>8}{'ratio':>7}{'us/req':>8}{'ratio':>7}{'p50 ms':>8}{'p99 ms':>8}"
-        f"{'MB':>5}  cores: {'server':>6}{'load':>6}{'behind':>7}{'others':>7}  limited by"
+        f"{'phase':18}{'server':11}{'req/s':>8}{'ratio':>7}{'us/req':>8}{'ratio':>7}"
+        f"{'p50 ms':>8}{'p99 ms':>8}{'MB':>5}  cores: {'server':>6}{'load':>6}{'behind':>7}{'others':>7}"
+        "  limited by"
     ]
     for phase, row in summary.items():
         for server, of in row.items():
@@ -274,7 +281,7 @@ def table(summary: dict[str, Any], targets: list[dict[str, Any]]) -> str:
                 for quantity in ("requests_per_s", "cpu_us")
             )
             lines.append(
-                f"{phase:18}{server:9}{of['requests_per_s']:8,.0f}{ratio}{of['cpu_us']:8.0f}{cpu_ratio}"
+                f"{phase:18}{server:11}{of['requests_per_s']:8,.0f}{ratio}{of['cpu_us']:8.0f}{cpu_ratio}"
                 f"{of['p50_ms']:8.2f}{of['p99_ms']:8.2f}{of['memory_mb']:5.0f}"
                 f"         {of['server_cpu']:6.2f}{of['generator_cpu']:6.2f}"
                 f"{of['backing_cpu']:7.2f}{of['strangers_cpu']:7.2f}"
@@ -325,6 +332,8 @@ def main() -> None:
     ):
         session = Session(bench, arguments.quick, raw)
         compare(session, rounds=1 if arguments.quick else 3)
+        session.say("gateway: the steps of a hit")
+        by_step = steps.measure(bench)
         hold_connections(session, ("gateway", "twin") if arguments.quick else PEERS)
         if not arguments.quick:
             for name in ("gateway", "twin"):
@@ -337,6 +346,7 @@ def main() -> None:
     targets = judge(summary)
     report = {
         **summary,
+        "steps_us": by_step,
         "rates_at_p99": rates,
         "memory_growth_mb_per_min": growth,
         "targets": targets,
@@ -349,6 +359,7 @@ def main() -> None:
     path = arguments.output / "gateway.json"
     path.write_text(json.dumps(report, indent=1))
     print("\n" + table(summary, targets))
+    print("\nCPU of an L1 hit, by step:\n" + steps.table(by_step, summary["l1_hits"]["gateway"]["cpu_us"]))
     for name, found in rates.items():
         print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")

@@ -135,14 +135,14 @@ def _address(url: str) -> str:
 
 @contextlib.contextmanager
 def running(bench: Bench, name: str) -> Iterator[Server]:
-    """One of `gateway`, `twin`, `obvious`, `nginx`, `litellm`, ready to be asked, stopped afterwards."""
+    """One of the servers of benchmarks/README.md, ready to be asked; stopped afterwards."""
     settings = bench.settings
     env = local.environment(settings)
     address = _address(settings.gateway_url)
     path, ready, headers = "/api/v1/transform", "/livez", (f"X-API-Key: {bench.api_key}",)
     if name == "gateway":
         command, ready = local.commands(env)["gateway"], "/readyz"
-    elif name == "twin":
+    elif name in ("twin", "twin_alone"):
         assert settings.database_url is not None
         assert settings.redis_url is not None
         command = [
@@ -152,6 +152,7 @@ def running(bench: Bench, name: str) -> Iterator[Server]:
             f"-redis={_address(settings.redis_url)}",
             f"-upstream={_address(settings.inference_urls[0])}",
             f"-receipt-secret={settings.receipt_secret.get_secret_value()}",
+            f"-alone={str(name == 'twin_alone').lower()}",
         ]
     elif name == "obvious":
         command = [sys.executable, "-m", "benchmarks.obvious"]

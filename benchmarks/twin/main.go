@@ -330,10 +330,11 @@ func main() {
 	upstream := flag.String("upstream", "127.0.0.1:3000", "address of the inference service")
 	secret := flag.String("receipt-secret", "", "signs receipts")
 	rate := flag.Int64("rate", 100_000, "requests a second of an organisation")
+	alone := flag.Bool("alone", false, "ask Redis for each key alone, not for all that wait at once")
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
 
-	remote := newRemote(*redisAddress)
+	remote := newRemote(*redisAddress, *alone)
 	g := &gateway{
 		directory: newDirectory(*database),
 		limit:     &limit{pool: remote.pool, rate: *rate},
