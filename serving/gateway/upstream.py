@@ -10,7 +10,7 @@ from serving.gateway.problems import InvalidError, UnavailableError
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
 
 _TIMEOUT_S = 20.0
-_LINGER_S = 0.005  # that a message waits for company
+_LINGER_S = 0.005  # that a message waits for company: the service does not wait once more
 _MOST_IN_A_LIST = 16
 _MOST_WAITING = 2_000  # messages at once; past it the gateway sheds
 

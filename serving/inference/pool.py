@@ -12,7 +12,6 @@ from data.records import Engine, Spec, TransformType
 from serving.inference import engines
 from serving.inference.client import Item, Rewritten
 
-LINGER_S = 0.005  # how long the first request of a batch waits for company
 MAX_BATCH = 32
 _BATCHES_AT_ONCE = 2  # of one version: while one runs, the next gathers
 
@@ -145,10 +144,11 @@ class _Resident:
         return await loop.run_in_executor(self._threads, self.engine.generate, spec, items)
 
     async def _run(self, spec: Spec, batch: _Batch) -> dict[int, Rewritten]:
-        """Let the batch gather until it may start, then generate it."""
+        """Generate the batch as soon as one may start. It gathers while others run and no longer: gateways
+        send lists.
+        """
         self.hold()  # a generation outlives a client that has gone
         try:
-            await asyncio.sleep(LINGER_S)
             async with self._slots:
                 if self._open.get(spec) is batch:
                     del self._open[spec]
