@@ -99,7 +99,7 @@ def create_app(settings: Settings) -> Front:
         seen.watch("tonebridge_unflushed_answers", "Answers that wait for Postgres", lambda: answers.waiting)
         seen.watch("tonebridge_misses_waiting", "That wait for the service", lambda: upstream.waiting)
         seen.watch("tonebridge_shed", "Misses refused, since too many waited", lambda: upstream.shed)
-        seen.watch("tonebridge_service_breaker_open", "1: it is left alone", lambda: upstream.breaker.is_open)
+        seen.watch("tonebridge_service_breakers_open", "Replicas left alone", lambda: inference.left_alone)
         seen.watch("tonebridge_redis_breaker_open", "1: it is left alone", lambda: outputs.breaker.is_open)
         seen.watch("tonebridge_limits_breaker_open", "1: limits are local", lambda: limiter.breaker.is_open)
         seen.watch("tonebridge_routing_age_seconds", "Since Postgres was heard", lambda: directory.age_s)
@@ -160,7 +160,7 @@ def create_app(settings: Settings) -> Front:
     async def compare(request: Request, body: CompareRequest, caller: Admitted) -> Compared:
         """Rewrite a message twice, for a person to choose."""
         online: Online = request.app.state.online
-        return await online.compare(caller, body.message(), body.policy)
+        return await online.compare(caller, body.message(caller), body.policy)
 
     @app.post("/api/v1/feedback", status_code=201, response_model=FeedbackStored)
     async def give_feedback(

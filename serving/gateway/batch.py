@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from serving.gateway import problems
 from serving.gateway.auth import Caller
 from serving.gateway.online import Answer, Given, Online
-from serving.gateway.requests import BatchRequest
+from serving.gateway.requests import BatchRequest, TransformRequest
 
 
 class Entry(BaseModel):
@@ -25,21 +25,24 @@ class Batch(BaseModel):
 
 
 async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
-    """Status and JSON of a `Batch`: 200, or 503 when nothing could be answered."""
-    given = await asyncio.gather(
-        *(online.transform(caller, item.message()) for item in batch.items), return_exceptions=True
-    )
+    """Status and JSON of a `Batch`; UnavailableError when all of it may be tried again."""
+
+    async def rewrite(item: TransformRequest) -> Given:
+        return await online.transform(caller, item.message(caller))
+
+    given = await asyncio.gather(*map(rewrite, batch.items), return_exceptions=True)
     entries: list[bytes] = []
-    answered = 0
+    statuses: set[int] = set()
     for one in given:
         if isinstance(one, Given):
-            answered += 1
+            statuses.add(200)
             entries.append(b'{"status":200,"answer":%b}' % one.body)
         elif isinstance(one, Exception):
             refusal = problems.answer(one)
+            statuses.add(refusal.status_code)
             entries.append(b'{"status":%d,"problem":%b}' % (refusal.status_code, bytes(refusal.body)))
         else:
             raise one
-    if not answered:
+    if statuses == {503}:
         raise problems.UnavailableError("none of the messages could be answered")
     return 200, b'{"items":[%b]}' % b",".join(entries)

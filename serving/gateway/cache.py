@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from data.records import TransformType
-from serving.gateway.breaker import Breaker
+from serving.breaker import Breaker
 
 Level = Literal["l1", "l2", "miss"]
 

@@ -32,8 +32,8 @@ from redis.exceptions import RedisError
 
 import configs
 from configs import StageConfig
+from serving.breaker import Breaker
 from serving.gateway.auth import Caller
-from serving.gateway.breaker import Breaker
 from serving.gateway.problems import TooLargeError, TooManyRequestsError
 
 _PLANS = Path(__file__).parent.parent.parent / "configs" / "plans.yaml"

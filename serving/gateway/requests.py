@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data.records import Intensity, TransformType
+from serving.gateway.auth import Caller
 from serving.gateway.online import Message, Policy
+from serving.gateway.problems import InvalidError
 
 MOST_CHARACTERS = 8000
 MOST_ITEMS = 100
@@ -28,8 +30,10 @@ class TransformRequest(BaseModel):
         None
     )
 
-    def message(self) -> Message:
-        """The message for the online path."""
+    def message(self, caller: Caller) -> Message:
+        """The message for the online path; InvalidError when the caller may not speak for the person."""
+        if caller.subject is not None and self.user_id not in (None, caller.subject):
+            raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
         return Message(self.text, self.transform_type, self.intensity, self.user_id)
 
 

@@ -1,11 +1,8 @@
-"""What the gateway asks of the inference service: the messages of one moment as one list, behind a
-breaker.
-"""
+"""What the gateway asks of the inference service: the messages of one moment as one list."""
 
 import asyncio
 
 from data.records import Spec
-from serving.gateway.breaker import Breaker
 from serving.gateway.problems import InvalidError, UnavailableError
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
 
@@ -24,7 +21,6 @@ class Upstream:
         self._inference = inference
         self._open: dict[Spec, _Waiting] = {}
         self._at_work: set[asyncio.Task[None]] = set()
-        self.breaker = Breaker(failures=3, open_s=2.0)
         self.waiting = 0
         self.shed = 0
 
@@ -32,7 +28,7 @@ class Upstream:
         """One text, written with whatever else is asked of the spec now.
 
         Raises InvalidError when the model cannot read the message, and UnavailableError when the service has
-        no answer: at once while its breaker is open or too many wait.
+        no answer: at once while every replica is left alone or too many wait.
         """
         if self.waiting >= _MOST_WAITING:
             self.shed += 1
@@ -57,21 +53,12 @@ class Upstream:
         return [_accepted(said) for said in await self._ask(spec, items)]
 
     async def _ask(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
-        if not self.breaker.allows():
-            raise UnavailableError("the inference service is away")
         try:
-            rewritten = await self._inference.rewrite(spec, items, _TIMEOUT_S)
+            return await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
-            self.breaker.succeeded()  # the service is well; it lacks this version
             raise UnavailableError(f"version {spec.version} is not published") from error
         except InferenceUnavailable as error:
-            self.breaker.failed()
             raise UnavailableError(f"version {spec.version} cannot answer at the moment") from error
-        except asyncio.CancelledError:
-            self.breaker.failed()  # it may have been the probe that decides
-            raise
-        self.breaker.succeeded()
-        return rewritten
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:

@@ -1,5 +1,6 @@
 """What the inference service is asked and answers, and the client that asks it. Light, for the gateway."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.records import Engine, Intensity, Spec, TransformType
+from serving.breaker import Breaker
 
 MAX_ITEMS = 100
 
@@ -73,12 +75,16 @@ class VersionUnknown(Exception):
 
 
 class InferenceClient:
-    """Asks the replicas of the inference service in turn over one shared session; `close()` it at the end."""
+    """Asks the replicas of the inference service in turn over one shared session; `close()` it at the end.
+
+    A replica that failed three times in a row is left alone for two seconds, then tried with one call.
+    """
 
     def __init__(self, urls: Sequence[str], token: str) -> None:
         if not urls:
             raise ValueError("no inference service is named: set TONEBRIDGE_INFERENCE_URLS")
         self._urls = [url.rstrip("/") for url in urls]
+        self._breakers = {url: Breaker(failures=3, open_s=2.0) for url in self._urls}
         self._headers = {"Authorization": f"Bearer {token}"}
         self._next = itertools.count()
         self._session: aiohttp.ClientSession | None = None
@@ -99,22 +105,43 @@ class InferenceClient:
         unknown: VersionUnknown | None = None
         faults = []
         for tried, url in enumerate(replicas):
+            breaker = self._breakers[url]
+            if not breaker.allows():
+                faults.append(f"{url}: left alone since it failed")
+                continue
             share_s = (deadline - time.monotonic()) / (len(replicas) - tried)
             try:
-                reply = RewriteReply.model_validate_json(
-                    await self._post(f"{url}/rewrite", body, spec.version, share_s)
-                )
+                rewritten = await self._rewrite_at(url, body, spec, len(items), share_s)
             except VersionUnknown as error:
+                breaker.succeeded()  # it is well; it lacks this version
                 unknown = error
             except InferenceUnavailable as error:
+                breaker.failed()
                 faults.append(error.reason)
-            except ValidationError as error:
-                faults.append(f"{url}: not a reply: {error.error_count()} faults")
+            except asyncio.CancelledError:
+                breaker.failed()  # it may have been the probe that decides
+                raise
             else:
-                if reply.version == spec.version and len(reply.items) == len(items):
-                    return reply.items
-                faults.append(f"{url}: {len(reply.items)} rewrites by {reply.version}")
+                breaker.succeeded()
+                return rewritten
         raise unknown or InferenceUnavailable("; ".join(faults))
+
+    @property
+    def left_alone(self) -> int:
+        """Replicas whose breaker is open."""
+        return sum(breaker.is_open for breaker in self._breakers.values())
+
+    async def _rewrite_at(
+        self, url: str, body: dict[str, object], spec: Spec, count: int, timeout_s: float
+    ) -> list[Rewritten]:
+        content = await self._post(f"{url}/rewrite", body, spec.version, timeout_s)
+        try:
+            reply = RewriteReply.model_validate_json(content)
+        except ValidationError as error:
+            raise InferenceUnavailable(f"{url}: not a reply: {error.error_count()} faults") from error
+        if reply.version != spec.version or len(reply.items) != count:
+            raise InferenceUnavailable(f"{url}: {len(reply.items)} rewrites by {reply.version}")
+        return reply.items
 
     async def load(self, version: str, engine: Engine, timeout_s: float = 120.0) -> None:
         """Have every replica load a version, one after another; raises at the first that cannot."""

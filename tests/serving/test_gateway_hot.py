@@ -3,13 +3,16 @@ same status and the same fields named. And what it does alone: headers, limits, 
 """
 
 import asyncio
+import base64
 import json
 import random
+import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import jwt
 import pytest
 from fastapi import Depends, FastAPI, Response
 from sqlalchemy import Engine, text
@@ -55,7 +58,7 @@ def plain(front: Front) -> FastAPI:
 
     @app.post("/api/v1/transform")
     async def transform(body: TransformRequest, caller: Annotated[Caller, Depends(auth.caller)]) -> Response:
-        given = await front.behind.state.online.transform(caller, body.message())
+        given = await front.behind.state.online.transform(caller, body.message(caller))
         return Response(given.body, media_type="application/json")
 
     return app
@@ -321,6 +324,27 @@ async def test_a_batch_answers_each_for_itself(front: Front, api_key: str, engin
             front, json.dumps({"items": wrong}).encode(), headers(api_key), path="/api/v1/batch"
         )
         assert refused[0] == 422
+
+
+async def test_a_token_speaks_for_its_own_subject(front: Front, api_key: str) -> None:
+    kid, secret = f"kid-{uuid.uuid4()}", b"s" * 32
+    made = json.dumps(
+        {"kid": kid, "algorithm": "HS256", "key": base64.urlsafe_b64encode(secret).decode().rstrip("=")}
+    )
+    assert (await call(front, made.encode(), headers(api_key), path="/api/v1/signing-keys"))[0] == 201
+    token = jwt.encode({"sub": "ann", "exp": int(time.time()) + 60}, secret, headers={"kid": kid})
+    told = {b"content-type": JSON, b"authorization": f"Bearer {token}".encode()}
+    for user_id, status in (("ann", 200), (None, 200), ("bob", 422)):
+        asked = {**ASK, "user_id": user_id}
+        body = json.dumps(asked).encode()
+        for _ in range(2):  # the second time it could be answered at once
+            assert (await call(front, body, told))[0] == status
+        at_once = front.at_once(told, body)
+        assert (at_once.status if at_once else None) == (200 if status == 200 else None)
+        assert (await call(front, body, told, path="/api/v1/compare"))[0] == status
+        many = json.dumps({"items": [asked]}).encode()
+        _, _, answer = await call(front, many, told, path="/api/v1/batch")
+        assert [entry["status"] for entry in answer["items"]] == [status]
 
 
 async def test_a_drowning_gateway_refuses_quickly(front: Front, api_key: str) -> None:

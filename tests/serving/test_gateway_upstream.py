@@ -1,4 +1,4 @@
-"""What the gateway asks of the service: lists, a breaker that spares it, and a crowd that is turned away."""
+"""What the gateway asks of the service: lists, and a crowd that is turned away."""
 
 import asyncio
 from collections.abc import Sequence
@@ -69,24 +69,17 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream
     )
     assert isinstance(good, Rewritten)
     assert isinstance(bad, InvalidError)
-    assert not asked.breaker.is_open
 
 
-async def test_the_breaker_spares_a_service_that_is_away(asked: Upstream, service: Service) -> None:
-    service.fault = InferenceUnavailable("gone")
-    for _ in range(5):
-        with pytest.raises(UnavailableError):
-            await asked.rewrite(V1, item("a"))
-    assert len(service.lists) == 3
-    assert asked.breaker.is_open
-
-
-async def test_an_unknown_version_does_not_open_the_breaker(asked: Upstream, service: Service) -> None:
-    service.fault = VersionUnknown("v1")
-    for _ in range(5):
-        with pytest.raises(UnavailableError, match="not published"):
-            await asked.rewrite(V1, item("a"))
-    assert not asked.breaker.is_open
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(InferenceUnavailable("gone"), "cannot answer"), (VersionUnknown("v1"), "not published")],
+)
+async def test_why_there_is_no_answer(asked: Upstream, service: Service, fault: Exception, said: str) -> None:
+    service.fault = fault
+    with pytest.raises(UnavailableError, match=said):
+        await asked.rewrite(V1, item("a"))
+    assert asked.waiting == 0
 
 
 async def test_who_leaves_takes_nothing_from_the_others(asked: Upstream) -> None:

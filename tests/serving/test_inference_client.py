@@ -131,6 +131,43 @@ async def test_replicas_take_turns(upstream, client_of):
     assert [server.asked for server in servers] == [3, 3]
 
 
+async def test_a_replica_that_fails_is_spared(upstream, client_of):
+    broken, sound = await upstream(says(status=503)), await upstream(good)
+    client = client_of(broken, sound)
+    for _ in range(12):
+        await client.rewrite(SPEC, [ITEM])
+    assert (broken.asked, sound.asked) == (3, 12)
+    assert client.left_alone == 1
+
+
+async def test_one_call_finds_out_whether_it_is_well_again(upstream, client_of):
+    ill = True
+
+    async def answer(request):
+        return await (says(status=503) if ill else good)(request)
+
+    server = await upstream(answer)
+    client = client_of(server)
+    for _ in range(5):
+        with pytest.raises(InferenceUnavailable):
+            await client.rewrite(SPEC, [ITEM])
+    assert server.asked == 3
+    ill = False
+    with pytest.raises(InferenceUnavailable, match="left alone"):
+        await client.rewrite(SPEC, [ITEM])
+    client._breakers[str(server.make_url("/")).rstrip("/")]._closed_again_at = 0.0
+    assert await client.rewrite(SPEC, [ITEM])
+    assert client.left_alone == 0
+
+
+async def test_an_unknown_version_is_no_fault_of_a_replica(upstream, client_of):
+    client = client_of(await upstream(says(status=404)))
+    for _ in range(5):
+        with pytest.raises(VersionUnknown):
+            await client.rewrite(SPEC, [ITEM])
+    assert client.left_alone == 0
+
+
 async def test_a_silent_replica_leaves_time_for_the_next(upstream, client_of):
     client = client_of(await upstream(hang), await upstream(good))
     start = time.monotonic()

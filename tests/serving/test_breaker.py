@@ -1,6 +1,6 @@
 """The breaker opens, waits, and lets one probe through."""
 
-from serving.gateway.breaker import Breaker
+from serving.breaker import Breaker
 
 
 class Clock:
