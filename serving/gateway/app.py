@@ -174,6 +174,7 @@ def create_app(settings: Settings) -> Front:
         receipt = receipts.read(body.receipt, secret)
         if receipt.organisation_id != caller.identity.organisation_id:
             raise problems.ForeignReceiptError("the receipt was issued to another organisation")
+        request.app.state.directory.must_hear()
 
         async def do() -> tuple[int, bytes]:
             async with request.app.state.pool.connection() as connection:

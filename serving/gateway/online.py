@@ -152,9 +152,13 @@ class Online:
         """Whom a message is from and what answers it, if that is in memory and an answer may be given: then
         `give` makes one.
         """
-        if self._answers.is_full or not self._directory.is_ready:
+        if self._answers.is_full:
             return None
-        person = self._person(caller, message.external_id, self._current())
+        try:
+            epoch = self._current()
+        except UnavailableError:
+            return None
+        person = self._person(caller, message.external_id, epoch)
         output = self._cache.recall(self._name(person, message, person.arm))
         return (person, output) if output is not None else None
 
@@ -323,21 +327,17 @@ class Online:
 
     async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
         """Have the service write a text; nothing is stored yet."""
-        self._must_be_ready()
+        self._directory.must_hear()
         began = time.perf_counter()
         said = await self._upstream.rewrite(spec, _item(message, None))
         return _new_output(organisation_id, message, spec, said, None, began)
 
     async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
         """Two texts from one seed: the service draws both together. Their ids are in the order of drawing."""
-        self._must_be_ready()
+        self._directory.must_hear()
         began, seed = time.perf_counter(), random.randrange(2**31)
         both = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
         return [_new_output(organisation_id, message, spec, said, seed, began) for said in both]
-
-    def _must_be_ready(self) -> None:
-        if not self._directory.is_ready:
-            raise UnavailableError("what is written now could not be stored")
 
 
 def _item(message: Message, seed: int | None) -> Item:

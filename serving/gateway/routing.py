@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _BEAT_S = 0.25
 _STALE_S = 60.0
+_SILENT_S = 2.0  # of a Postgres that says nothing, not even that it ends
 _AWAY = (psycopg.Error, PoolTimeout, OSError)
 
 
@@ -40,6 +41,7 @@ class Directory:
         self._epoch: int = 0
         self._routing: Routing | None = None
         self._beat_at = float("-inf")
+        self._is_cut_off = False
         self._noticed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -52,6 +54,11 @@ class Directory:
     def is_ready(self) -> bool:
         """Whether there is a release, and the epoch in force is surely the newest."""
         return self._routing is not None and self.age_s < routing.LIVE_S
+
+    def must_hear(self) -> None:
+        """UnavailableError while Postgres is away, as far as is known: what is new could not be stored."""
+        if self._is_cut_off or self.age_s > _SILENT_S:
+            raise UnavailableError("Postgres is away, and what is new could not be stored")
 
     def current(self) -> tuple[int, Routing]:
         """Epoch and routing in force; UnavailableError before the first release, or when they are too old to
@@ -78,6 +85,7 @@ class Directory:
             await self._authenticator.renew(connection)
             await self._limiter.renew(connection)
         self._beat_at = time.monotonic()
+        self._is_cut_off = False
 
     def start(self) -> None:
         """Begin to beat and to listen in the background."""
@@ -111,8 +119,8 @@ class Directory:
                         await self._noticed.wait()
 
     async def _listen(self) -> None:
-        """Beat at once when an epoch is published. The heartbeat alone would do, a quarter of a second
-        later.
+        """Beat at once when an epoch is published, and know at once that Postgres ends. The heartbeat alone
+        would do, a quarter of a second or a pool's timeout later.
         """
         while True:
             try:
@@ -123,4 +131,6 @@ class Directory:
                     async for _ in connection.notifies():
                         self._noticed.set()
             except _AWAY:
+                self._is_cut_off = True
+                self._noticed.set()
                 await asyncio.sleep(_BEAT_S)

@@ -159,16 +159,26 @@ class InferenceClient:
             self._session = aiohttp.ClientSession(
                 headers=self._headers, connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0)
             )
-        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
         try:
-            async with self._session.post(url, json=body, timeout=limit, allow_redirects=False) as response:
-                content = await response.read()
+            try:
+                status, content = await self._send(url, body, timeout_s)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if isinstance(error, aiohttp.ClientConnectorError):
+                    raise  # nobody listens
+                # It closed an idle connection just as we took that. Asking twice changes nothing there.
+                status, content = await self._send(url, body, timeout_s)
         except TimeoutError as error:
             raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise InferenceUnavailable(f"{url}: {type(error).__name__} {error}") from error
-        if response.status == 404:
+        if status == 404:
             raise VersionUnknown(version)
-        if response.status != 200:
-            raise InferenceUnavailable(f"{url}: {response.status} {content[:200].decode(errors='replace')}")
+        if status != 200:
+            raise InferenceUnavailable(f"{url}: {status} {content[:200].decode(errors='replace')}")
         return content
+
+    async def _send(self, url: str, body: dict[str, object], timeout_s: float) -> tuple[int, bytes]:
+        assert self._session is not None
+        limit = aiohttp.ClientTimeout(total=max(timeout_s, 0.001))
+        async with self._session.post(url, json=body, timeout=limit, allow_redirects=False) as response:
+            return response.status, await response.read()

@@ -123,6 +123,16 @@ async def test_the_next_replica_answers_for_one_that_fails(upstream, client_of):
     assert sound.asked == 4
 
 
+async def test_a_connection_that_ends_as_it_is_used_is_replaced(upstream, client_of):
+    async def hang_up_first(request):
+        return await (hang_up if server.asked == 1 else good)(request)
+
+    server = await upstream(hang_up_first)
+    client = client_of(server)
+    assert await client.rewrite(SPEC, [ITEM])
+    assert (server.asked, client.left_alone) == (2, 0)
+
+
 async def test_replicas_take_turns(upstream, client_of):
     servers = [await upstream(good), await upstream(good)]
     client = client_of(*servers)
