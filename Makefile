@@ -34,7 +34,7 @@ check: setup  ## lint, types, layers, the seed corpus's own rules
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
 
-bench-gateway: setup  ## the gateway against its peers, 25 minutes at most (QUICK=1: 3)
+bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
 
 lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike
