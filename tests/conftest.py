@@ -2,10 +2,11 @@
 
 import runpy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -81,6 +82,15 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = database.engine(database_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
+    """The gateway's connections to the session's Postgres."""
+    pool = database.online_pool(database_url)
+    await pool.open(wait=True)
+    yield pool
+    await pool.close()
 
 
 @pytest.fixture

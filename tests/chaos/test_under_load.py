@@ -337,6 +337,13 @@ def test_postgres(stack: Stack) -> None:
     assert found.memory_growth_mb < 80
 
 
+def start_again(stack: Stack, name: str, url: str) -> local.Process:
+    env = local.environment(stack.settings)
+    process = local.Process(name, local.commands(env)[name], env, stack.settings.state / "again.log")
+    process.wait_until_ready(f"{url}/readyz")
+    return process
+
+
 GARBLER = """
 import http.server, sys
 
@@ -374,12 +381,7 @@ def test_the_inference_service(stack: Stack, how: str) -> None:
             return
         for process in running:
             process.stop()
-        command = local.commands(local.environment(stack.settings))["inference"]
-        process = local.Process(
-            "inference", command, local.environment(stack.settings), stack.settings.state / "again.log"
-        )
-        running.append(process)
-        process.wait_until_ready(f"{stack.settings.inference_urls[0]}/readyz")
+        running.append(start_again(stack, "inference", stack.settings.inference_urls[0]))
 
     try:
         found = course(stack, f"service {how}", fault, heal)
@@ -406,12 +408,7 @@ def test_the_gateway(stack: Stack, how: str) -> None:
 
     def heal() -> None:
         stack.gateway.stop()
-        command = local.commands(local.environment(stack.settings))["gateway"]
-        process = local.Process(
-            "gateway", command, local.environment(stack.settings), stack.settings.state / "again.log"
-        )
-        running.append(process)
-        process.wait_until_ready(f"{stack.settings.gateway_url}/readyz")
+        running.append(start_again(stack, "gateway", stack.settings.gateway_url))
 
     try:
         found = course(stack, f"gateway {how}", fault, heal, asks_first=how == "stopped")

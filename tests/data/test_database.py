@@ -1,7 +1,6 @@
 """The schema is what the tables say, and row-level security stands behind every tenant query."""
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import psycopg
@@ -19,14 +18,6 @@ from data.outputs import NewOutput
 from data.receipts import Receipt
 from data.records import TransformType
 from data.tables import Base, new_id
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(database_url)
-    await pool.open(wait=True)
-    yield pool
-    await pool.close()
 
 
 def an_output(organisation_id: uuid.UUID, text: str = "Could you fix it?") -> NewOutput:

@@ -1,7 +1,6 @@
 """Keys, tokens and people: ids that stay what they were, and what the gateway may read and change."""
 
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -10,19 +9,11 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from data import database, identities
+from data import identities
 from data.identities import Identity, SigningKey
 from data.tables import Organisation
 
 SECRET = b"s" * 32
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(database_url)
-    await pool.open(wait=True)
-    yield pool
-    await pool.close()
 
 
 def an_identity(organisation_id: uuid.UUID, key_id: str = "k") -> Identity:

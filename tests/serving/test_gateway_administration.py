@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import database, identities
+from data import identities
 from data.identities import Role
 from data.tables import Organisation
 from serving.gateway import administration, problems
@@ -27,14 +27,6 @@ PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
 
 def base64url(key: bytes) -> str:
     return base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(database_url)
-    await pool.open(wait=True)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import httpx
@@ -20,7 +20,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
-from data import database, identities
+from data import identities
 from data.identities import Identity
 from serving.gateway import auth, problems
 from serving.gateway.auth import Authenticator, Caller
@@ -30,14 +30,6 @@ SECRET = b"a secret of at least 32 bytes, shared"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
 PUBLIC = PRIVATE.public_key().public_bytes_raw()
 HOUR = 3600
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(database_url)
-    await pool.open(wait=True)
-    yield pool
-    await pool.close()
 
 
 @pytest.fixture

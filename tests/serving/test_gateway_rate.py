@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data import database
 from data.identities import Identity
 from serving.gateway import cache, rate
 from serving.gateway.auth import Caller
@@ -45,14 +44,6 @@ async def redis(local: Settings) -> AsyncIterator[Redis]:
     await asyncio.sleep(0.01)  # a block may be on its way
     await client.aclose()
     await client.connection_pool.disconnect()
-
-
-@pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(database_url)
-    await pool.open(wait=True)
-    yield pool
-    await pool.close()
 
 
 class Counted:
