@@ -47,6 +47,20 @@ def build_tiny() -> Callable[..., Path]:
     return _build
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here and in child processes: on a busy machine two threads add up in another order, and after eighty
+    steps of training it shows.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def tiny_texts() -> list[str]:
     """The few dozen sentences that the tiny tokenizer knows."""

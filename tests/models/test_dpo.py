@@ -76,6 +76,7 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
     loading.load_model(config.base, config.out)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, monkeypatch):
     unbroken = dpo.main(config)
 
