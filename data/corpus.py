@@ -1,11 +1,12 @@
 """The seed corpus: messages with rewrites, read from jsonl with every fault named by file and line."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from data.records import Intensity, TransformType
 
@@ -27,10 +28,15 @@ class Rewrite(_Row):
     text: Text
 
 
-class Message(_Row):
-    """A message as written, and what must survive in it."""
+class Line(_Row):
+    """What has a name of its own."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z_]+-\d{3}$")]
+
+
+class Message(Line):
+    """A message as written, and what must survive in it."""
+
     domain: str
     style: Style
     text: Text
@@ -43,7 +49,35 @@ class Original(Message):
     rewrites: Annotated[tuple[Rewrite, ...], Field(min_length=1)]
 
 
-M = TypeVar("M", bound=Message)
+class Injection(Line):
+    """A message that tries to steer the tool; a rewrite that matches one of `obeyed` has followed it."""
+
+    text: Text
+    transform_type: TransformType
+    intensity: Intensity
+    obeyed: Annotated[tuple[str, ...], Field(min_length=1, description="regular expressions, case ignored")]
+
+    @model_validator(mode="after")
+    def _a_copy_obeys_nothing(self) -> Self:
+        for pattern in self.obeyed:
+            if re.search(pattern, self.text, re.IGNORECASE):
+                raise ValueError(f"{pattern!r} matches the message itself, so a copy would count as obeying")
+        return self
+
+
+class Judged(Line):
+    """A rewrite of a held-out message, and whether a reader found that it does what was asked to it."""
+
+    original: str
+    source: Literal["reference", "other_hand", "near_copy", "wrong", "model"]
+    transform_type: TransformType
+    intensity: Intensity
+    text: Text
+    rewrite: str
+    moved: bool
+
+
+L = TypeVar("L", bound=Line)
 
 
 class CorpusError(ValueError):
@@ -51,34 +85,34 @@ class CorpusError(ValueError):
 
 
 def read(folder: Path) -> list[Original]:
-    """All originals of a folder's jsonl files, in file order; see `read_messages`."""
-    return read_messages(folder, Original)
+    """All originals of a folder's jsonl files, in file order; see `read_lines`."""
+    return read_lines(folder, Original)
 
 
-def read_messages(folder: Path, kind: type[M]) -> list[M]:
-    """All messages of a folder's jsonl files, in file order.
+def read_lines(folder: Path, kind: type[L]) -> list[L]:
+    """All lines of a folder's jsonl files, in file order.
 
     Raises CorpusError at the first line that is no JSON, has a wrong or unknown field, or repeats an id.
     """
     files = sorted(folder.glob("*.jsonl"))
     if not files:
         raise CorpusError(f"{folder}: no .jsonl files; expected one a domain")
-    messages: list[M] = []
+    rows: list[L] = []
     seen: dict[str, str] = {}
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             place = f"{file}:{number}"
             try:
-                message = kind.model_validate_json(line)
+                row = kind.model_validate_json(line)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(map(str, first["loc"])) or "line"
                 raise CorpusError(f"{place}: {where}: {first['msg']}") from error
-            if message.id in seen:
-                raise CorpusError(f"{place}: id {message.id} was used before, at {seen[message.id]}")
-            seen[message.id] = place
-            messages.append(message)
-    return messages
+            if row.id in seen:
+                raise CorpusError(f"{place}: id {row.id} was used before, at {seen[row.id]}")
+            seen[row.id] = place
+            rows.append(row)
+    return rows
 
 
 def ngrams(text: str, size: int) -> set[tuple[str, ...]]:

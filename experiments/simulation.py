@@ -523,7 +523,7 @@ def main(config: PeopleConfig) -> Usage:
     api_key = config.api_key or settings.bootstrap_api_key
     if api_key is None:
         raise ValueError("no API key: give api_key=tb_..., or set TONEBRIDGE_BOOTSTRAP_API_KEY")
-    texts = [message.text for message in corpus.read_messages(config.messages_folder, corpus.Message)]
+    texts = [message.text for message in corpus.read_lines(config.messages_folder, corpus.Message)]
     gateway_url = config.gateway_url or settings.gateway_url
     return asyncio.run(use(config, gateway_url, api_key.get_secret_value(), errands(config, texts)))
 

@@ -2,16 +2,18 @@
 
     python -m models.evaluation configs/evaluate.yaml version=artifacts/v2 champion=artifacts/v1
 
-Every message is rewritten greedily by the quantised weights that serving uses, scored by `models.scoring`,
-and compared in pairs.
+Every message is rewritten greedily by the quantised weights that serving uses, scored by `models.scoring` and
+`models.tone`, and compared in pairs. Some messages are asked for at all four intensities, and some try to
+steer the tool.
 """
 
 import json
+import math
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,9 +21,15 @@ from scipy.stats import bootstrap
 
 import configs
 from data import corpus
-from data.records import TransformType
-from models import facts, scoring
+from data.records import PreferencePair, TransformType
+from models import export, facts, fluency, judge, loading, scoring, tone, training
 from models.decoding import rewrite_greedily
+
+_INTENSITIES = range(4)
+SHOWN = (
+    *("facts_kept", "meaning", "tone_moved", "chatter", "obeyed", "monotone", "repetition", "length_ratio"),
+    "composite",
+)
 
 
 class EvaluateConfig(configs.StageConfig):
@@ -29,10 +37,21 @@ class EvaluateConfig(configs.StageConfig):
 
     version: Path
     champion: Path | None = None
+    base: str = loading.PIP_MODEL
+    base_version: Annotated[Path, Field(description="the bare base, exported; made when missing")] = Path(
+        "artifacts/base-version"
+    )
     test_folder: Path = corpus.SEED / "test"
+    injections_folder: Path = corpus.SEED / "injections"
     out: Path = Path("artifacts/evaluation")
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
     most_cases: Annotated[int | None, Field(ge=1, description="all when unset")] = None
+    intensity_messages: Annotated[int, Field(ge=1, description="asked for at all four intensities")] = 28
+    judge: Annotated[str | None, Field(description="an LLM's name at the endpoint, see models.judge")] = None
+    judge_pairs: Annotated[int, Field(ge=1, description="how many of each kind it is asked about")] = 60
+    snapshots: Annotated[
+        tuple[Path, ...], Field(description="whose comparisons the judge is measured against")
+    ] = ()
     max_facts_loss: Annotated[float, Field(ge=0)] = 0.05
     max_meaning_loss: Annotated[float, Field(ge=0)] = 0.05
     max_chatter_rise: Annotated[float, Field(ge=0)] = 0.03
@@ -53,7 +72,7 @@ class Case(BaseModel):
 
 
 class Scores(BaseModel):
-    """The scores of one rewrite, see `models.scoring`."""
+    """The scores of one rewrite, see `models.scoring`, `models.tone` and `models.fluency`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +85,7 @@ class Scores(BaseModel):
     repetition: float
     length_ratio: float
     copy_rate: float
+    log_perplexity: float
     composite: float
 
 
@@ -91,17 +111,44 @@ class Verdict(BaseModel):
     reasons: tuple[str, ...]
 
 
+class Judged(BaseModel):
+    """What an LLM judge says of the challenger against the champion, and how often people agree with it.
+
+    `agreement` is the share of people's comparisons in which the judge prefers what they chose; a pair on
+    which it does not decide counts as half. None when there are none.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    judge: str
+    win_rate: Estimate
+    same_in_both_orders: float
+    agreement: Estimate | None
+    people_pairs: int
+
+
 class Evaluation(BaseModel):
-    """Everything an evaluation found: estimates by system and score, and what the gate says."""
+    """Everything an evaluation found, by system, and what the gate says.
+
+    `systems` has every score of `Scores`, and where the system can be asked for more than one text a case,
+    `monotone` over messages asked for at all intensities (`move_by_intensity` has those moves) and `obeyed`
+    over messages that try to steer the tool. `by_type` has the scores by transform type.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     cases: int
     systems: dict[str, dict[str, Estimate]]
-    tone_moved_by_type: dict[str, dict[str, Estimate]]
+    by_type: dict[str, dict[str, dict[str, Estimate]]]
     move_by_intensity: dict[str, dict[str, Estimate]]
     win_rate: Estimate | None
+    judged: Judged | None = None
     verdict: Verdict
+
+
+T = TypeVar("T")
+Asked = tuple[str, TransformType, int]
+Writer = Callable[[Sequence[Asked]], list[str]]
 
 
 def test_cases(folder: Path, most: int | None) -> list[Case]:
@@ -118,15 +165,29 @@ def test_cases(folder: Path, most: int | None) -> list[Case]:
         for original in corpus.read(folder)
         for rewrite in original.rewrites
     ]
-    if most is None or most >= len(cases):
-        return cases
-    return [cases[i] for i in np.linspace(0, len(cases) - 1, most).round().astype(int)]
+    return cases if most is None else _spread(cases, most)
 
 
-def rewrite(version: Path, cases: Sequence[Case], max_new_tokens: int) -> list[str]:
-    """What a version makes of the cases."""
-    asked = [(case.text, case.transform_type, case.intensity) for case in cases]
-    return [answer.text for answer in rewrite_greedily(version, asked, max_new_tokens, progress=True)]
+def ladder(cases: Sequence[Case], messages: int) -> list[Case]:
+    """An even spread of messages over the transform types; each is to be asked for at all intensities."""
+    kinds = {
+        case.transform_type: [c for c in cases if c.transform_type == case.transform_type] for case in cases
+    }
+    most = -(-messages // len(kinds))
+    return [case for same in kinds.values() for case in _spread(same, most)][:messages]
+
+
+def _spread(rows: list[T], most: int) -> list[T]:
+    if most >= len(rows):
+        return rows
+    return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def written_by(version: Path, max_new_tokens: int) -> Writer:
+    """What a version makes of what it is asked."""
+    return lambda asked: [
+        answer.text for answer in rewrite_greedily(version, asked, max_new_tokens, progress=True)
+    ]
 
 
 def rewrite_by_rules(text: str, transform_type: TransformType, intensity: int) -> str:
@@ -159,13 +220,15 @@ def rewrite_by_rules(text: str, transform_type: TransformType, intensity: int) -
             return f"The reason for this message: {text}"
 
 
-def score(cases: Sequence[Case], rewrites: Sequence[str]) -> list[Scores]:
+def score(cases: Sequence[Case], rewrites: Sequence[str], base_version: Path) -> list[Scores]:
     """The scores of each case's rewrite."""
     meanings = scoring.meaning([case.text for case in cases], list(rewrites))
+    perplexities = fluency.log_perplexity(base_version, rewrites)
     scores = []
-    for case, rewrite, meaning in zip(cases, rewrites, meanings, strict=True):
+    for case, rewrite, meaning, log_perplexity in zip(cases, rewrites, meanings, perplexities, strict=True):
+        asked = (case.transform_type, case.intensity)
         facts_kept = scoring.facts_kept(case.text, rewrite, case.must_keep)
-        tone_moved = scoring.tone_moved(case.text, rewrite, case.transform_type, case.intensity)
+        tone_moved = tone.tone_moved(case.text, rewrite, *asked, meaning)
         chatter = scoring.chatter(case.text, rewrite)
         repetition = scoring.repetition(rewrite)
         scores.append(
@@ -173,12 +236,13 @@ def score(cases: Sequence[Case], rewrites: Sequence[str]) -> list[Scores]:
                 facts_kept=facts_kept,
                 meaning=meaning,
                 tone_moved=tone_moved,
-                move=scoring.move(case.text, rewrite, case.transform_type),
+                move=tone.move(case.text, rewrite, case.transform_type),
                 chatter=chatter,
                 refusal=scoring.refusal(case.text, rewrite),
                 repetition=repetition,
                 length_ratio=scoring.length_ratio(case.text, rewrite),
                 copy_rate=scoring.copy_rate(case.text, rewrite),
+                log_perplexity=log_perplexity,
                 composite=scoring.composite(facts_kept, meaning, tone_moved, chatter, repetition),
             )
         )
@@ -253,50 +317,101 @@ def gate(
     return Verdict(accepted=not reasons, reasons=tuple(reasons))
 
 
-def by_group(
-    cases: Sequence[Case], scores: Sequence[Scores], name: str, group: Callable[[Case], str], seed: int
-) -> dict[str, Estimate]:
-    """A score's estimate in each group of cases, in the groups' order of name."""
+def by_type(cases: Sequence[Case], scores: Sequence[Scores], seed: int) -> dict[str, dict[str, Estimate]]:
+    """Every score's estimate in each transform type."""
     return {
-        key: estimate([getattr(s, name) for c, s in zip(cases, scores, strict=True) if group(c) == key], seed)
-        for key in sorted({group(case) for case in cases})
+        kind.value: estimates(
+            [s for c, s in zip(cases, scores, strict=True) if c.transform_type == kind], seed
+        )
+        for kind in TransformType
+        if any(case.transform_type == kind for case in cases)
     }
+
+
+def estimates(scores: Sequence[Scores], seed: int) -> dict[str, Estimate]:
+    """The estimate of every score."""
+    return {name: estimate([getattr(s, name) for s in scores], seed) for name in Scores.model_fields}
+
+
+def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], other: list[str]) -> Judged:
+    """An even spread of the cases and of people's comparisons, put to the judge that the config names."""
+    assert config.judge is not None
+    ours = [
+        judge.Pair(case.text, case.transform_type, case.intensity, *texts)
+        for case, *texts in zip(cases, one, other, strict=True)
+    ]
+    theirs = [
+        judge.Pair(row.text, row.transform_type, row.intensity, row.chosen, row.rejected)
+        for folder in config.snapshots
+        for row in training.read_rows(folder / "pairs.jsonl", PreferencePair)
+    ]
+    ours, theirs = _spread(ours, config.judge_pairs), _spread(theirs, config.judge_pairs)
+    found = judge.prefer(config.judge, [*ours, *theirs])
+    agreed = [preference.share for preference in found[len(ours) :]]
+    return Judged(
+        judge=config.judge,
+        win_rate=estimate([preference.share for preference in found[: len(ours)]], config.seed),
+        same_in_both_orders=float(np.mean([preference.same_in_both_orders for preference in found])),
+        agreement=estimate(agreed, config.seed) if agreed else None,
+        people_pairs=len(theirs),
+    )
 
 
 def main(config: EvaluateConfig) -> Evaluation:
     """Rewrite, score, compare and judge; write `metrics.json`, `outputs.jsonl` and `scores.png` to the out
     folder.
     """
+    base_version = export.base_version(config.base, config.base_version)
     cases = test_cases(config.test_folder, config.most_cases)
-    rewrites = {"challenger": rewrite(config.version, cases, config.max_new_tokens)}
+    rungs = ladder(cases, config.intensity_messages)
+    injections = corpus.read_lines(config.injections_folder, corpus.Injection)
+    writers: dict[str, Writer] = {"challenger": written_by(config.version, config.max_new_tokens)}
     if config.champion is not None:
-        rewrites["champion"] = rewrite(config.champion, cases, config.max_new_tokens)
-    rewrites["copy_input"] = [case.text for case in cases]
-    rewrites["rules"] = [rewrite_by_rules(c.text, c.transform_type, c.intensity) for c in cases]
+        writers["champion"] = written_by(config.champion, config.max_new_tokens)
+    writers["copy_input"] = lambda asked: [text for text, _, _ in asked]
+    writers["rules"] = lambda asked: [rewrite_by_rules(*one) for one in asked]
+
+    asked: list[Asked] = [(case.text, case.transform_type, case.intensity) for case in cases]
+    climbed: list[Asked] = [(case.text, case.transform_type, i) for case in rungs for i in _INTENSITIES]
+    steered: list[Asked] = [(row.text, row.transform_type, row.intensity) for row in injections]
+    rewrites, moves, obeyed = {}, {}, {}
+    for name, write in writers.items():
+        texts = write([*asked, *climbed, *steered])
+        rewrites[name] = texts[: len(asked)]
+        climbing, steering = texts[len(asked) : -len(steered)], texts[-len(steered) :]
+        moves[name] = np.reshape(
+            [tone.move(text, said, kind) for (text, kind, _), said in zip(climbed, climbing, strict=True)],
+            (len(rungs), len(_INTENSITIES)),
+        )
+        obeyed[name] = [
+            scoring.obeyed(said, row.obeyed) for row, said in zip(injections, steering, strict=True)
+        ]
     rewrites["reference"] = [case.reference for case in cases]
 
-    scores = {name: score(cases, texts) for name, texts in rewrites.items()}
+    scores = {name: score(cases, texts, base_version) for name, texts in rewrites.items()}
+    systems = {name: estimates(rows, config.seed) for name, rows in scores.items()}
+    for name in writers:
+        systems[name]["monotone"] = estimate(
+            [scoring.monotone(row) for row in moves[name].tolist()], config.seed
+        )
+        systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
     baselines = {name: scores[name] for name in ("copy_input", "rules")}
     champion = scores.get("champion")
     evaluation = Evaluation(
         cases=len(cases),
-        systems={
-            name: {f: estimate([getattr(s, f) for s in rows], config.seed) for f in Scores.model_fields}
-            for name, rows in scores.items()
-        },
-        tone_moved_by_type={
-            name: by_group(cases, rows, "tone_moved", lambda c: c.transform_type.value, config.seed)
-            for name, rows in scores.items()
-        },
+        systems=systems,
+        by_type={name: by_type(cases, rows, config.seed) for name, rows in scores.items()},
         move_by_intensity={
-            name: by_group(cases, rows, "move", lambda c: str(c.intensity), config.seed)
-            for name, rows in scores.items()
+            name: {str(i): estimate(moves[name][:, i].tolist(), config.seed) for i in _INTENSITIES}
+            for name in writers
         },
         win_rate=win_rate(scores["challenger"], champion, seed=config.seed) if champion else None,
+        judged=ask_judge(config, cases, rewrites["challenger"], rewrites["champion"])
+        if config.judge and champion
+        else None,
         verdict=gate(scores["challenger"], champion, baselines, config),
     )
     config.out.mkdir(parents=True, exist_ok=True)
-    (config.out / "metrics.json").write_text(evaluation.model_dump_json(indent=1), encoding="utf-8")
     with (config.out / "outputs.jsonl").open("w", encoding="utf-8") as file:
         for i, case in enumerate(cases):
             said = {name: {"text": rewrites[name][i], **scores[name][i].model_dump()} for name in rewrites}
@@ -304,47 +419,86 @@ def main(config: EvaluateConfig) -> Evaluation:
                 json.dumps({**case.model_dump(mode="json"), "rewrites": said}, ensure_ascii=False) + "\n"
             )
     plot(evaluation, config.out / "scores.png")
+    (config.out / "metrics.json").write_text(evaluation.model_dump_json(indent=1), encoding="utf-8")
     return evaluation
 
 
 def plot(evaluation: Evaluation, file: Path) -> None:
-    """Draw the main scores by system, and tone by transform type, with their intervals."""
+    """Draw the main scores by system, tone and facts by transform type, and the move by intensity, with their
+    intervals.
+    """
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    shown = ("facts_kept", "meaning", "tone_moved", "chatter", "composite")
-    panels = {
-        "scores": {name: {f: row[f] for f in shown} for name, row in evaluation.systems.items()},
-        "tone moved by type": evaluation.tone_moved_by_type,
-        "move by intensity": evaluation.move_by_intensity,
-    }
-    figure = Figure(figsize=(18, 4.5), layout="constrained")
-    for axes, (title, systems) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        width = 0.8 / len(systems)
-        for i, (name, row) in enumerate(systems.items()):
+    def draw(axes: Axes, rows: Mapping[str, Mapping[str, Estimate]], title: str) -> None:
+        """A point with its interval for each row's groups, side by side."""
+        groups = list(dict.fromkeys(group for row in rows.values() for group in row))
+        for i, (name, row) in enumerate(rows.items()):
             means = np.array([e.mean for e in row.values()])
             ends = np.array([[e.low, e.high] for e in row.values()]).T  # (2, groups)
-            axes.bar(
-                np.arange(len(row)) + i * width,
-                means,
-                width,
-                label=name,
-                yerr=np.abs(ends - means),
-                capsize=2,
-            )
-        axes.set(title=title, xticks=np.arange(len(row)) + 0.4 - width / 2)
-        axes.set_xticklabels(list(row), rotation=20)
-        axes.legend(fontsize=7)
+            at = np.array([groups.index(group) for group in row]) + (i - (len(rows) - 1) / 2) * 0.12
+            axes.errorbar(at, means, yerr=np.abs(ends - means), fmt="o", markersize=4, capsize=2, label=name)
+        axes.set(title=title, xticks=range(len(groups)), xlim=(-0.6, len(groups) - 0.4))
+        axes.set_xticklabels(groups, rotation=20 if len(groups) < 8 else 30, ha="right")
+        axes.grid(axis="y", alpha=0.3)
+
+    shares = ("facts_kept", "meaning", "tone_moved", "chatter", "obeyed", "monotone", "composite")
+    systems = evaluation.systems
+    figure = Figure(figsize=(15, 9), layout="constrained")
+    panels = figure.subplots(2, 3, width_ratios=(2, 2, 1.1))
+    draw(
+        panels[0, 0],
+        {name: {key: row[key] for key in shares if key in row} for name, row in systems.items()},
+        "all transform types",
+    )
+    draw(
+        panels[0, 2],
+        {name: {"perplexity": perplexity(row["log_perplexity"])} for name, row in systems.items()},
+        "perplexity under the base",
+    )
+    for axes, key in ((panels[0, 1], "tone_moved"), (panels[1, 0], "facts_kept"), (panels[1, 1], "meaning")):
+        rows = {n: {kind: row[key] for kind, row in r.items()} for n, r in evaluation.by_type.items()}
+        draw(axes, rows, f"{key.replace('_', ' ')}, by transform type")
+    draw(panels[1, 2], evaluation.move_by_intensity, "move, by intensity asked for")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.savefig(file, dpi=110)
+
+
+def perplexity(log_perplexity: Estimate) -> Estimate:
+    """The geometric mean of the texts' perplexities, with its interval."""
+    return Estimate(**{key: math.exp(value) for key, value in log_perplexity.model_dump().items()})
+
+
+def rows_shown(
+    systems: Iterable[tuple[str, Mapping[str, Estimate]]],
+) -> list[tuple[str, dict[str, Estimate]]]:
+    """What a table shows of each system: the main scores, perplexity in place of its logarithm."""
+    return [
+        (
+            name,
+            {key: row[key] for key in SHOWN if key in row}
+            | {"perplexity": perplexity(row["log_perplexity"])},
+        )
+        for name, row in systems
+    ]
 
 
 def table(evaluation: Evaluation) -> str:
     """The main scores by system, as lines for a terminal."""
-    shown = ("facts_kept", "meaning", "tone_moved", "chatter", "repetition", "length_ratio", "composite")
-    lines = [" " * 12 + "".join(f"{name:>14}" for name in shown)]
-    for system, row in evaluation.systems.items():
-        lines.append(f"{system:12}" + "".join(f"{row[name].mean:14.3f}" for name in shown))
+    names = (*SHOWN, "perplexity")
+    lines = [" " * 12 + "".join(f"{name:>13}" for name in names)]
+    for system, row in rows_shown(evaluation.systems.items()):
+        cells = (f"{row[name].mean:13.3f}" if name in row else f"{'-':>13}" for name in names)
+        lines.append(f"{system:12}" + "".join(cells))
     if evaluation.win_rate:
         lines.append(f"win rate of the challenger against the champion: {evaluation.win_rate}")
+    if judged := evaluation.judged:
+        lines.append(
+            f"win rate by {judged.judge}: {judged.win_rate}; the same in both orders: "
+            f"{judged.same_in_both_orders:.2f}; agreement with people on {judged.people_pairs} pairs: "
+            f"{judged.agreement or 'not measured'}"
+        )
     verdict = evaluation.verdict
     lines.append("accepted" if verdict.accepted else "refused: " + "; ".join(verdict.reasons))
     return "\n".join(lines)

@@ -50,6 +50,13 @@ def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str
     return out
 
 
+def base_version(base: str, out: Path) -> Path:
+    """The bare base as a version folder, made when it is missing: what the first version is measured against,
+    and what fluency is measured under. It is never served.
+    """
+    return out if (out / "version.json").exists() else export(loading.base_folder(base), None, out)
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How the quantised model's greedy outputs look to the unquantised one.

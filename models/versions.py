@@ -54,6 +54,12 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
             Metric(f"{system}/{name}", estimate.mean, now_ms, 0)
             for system, scores in found.systems.items()
             for name, estimate in scores.items()
+        ]
+        + [
+            Metric(f"{system}/{kind}/{name}", estimate.mean, now_ms, 0)
+            for system, kinds in found.by_type.items()
+            for kind, scores in kinds.items()
+            for name, estimate in scores.items()
         ],
     )
     for folder in _KEPT:

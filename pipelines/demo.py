@@ -183,7 +183,7 @@ class Walk:
 
     def _use(self, wave: int, people: int) -> Usage:
         """A wave of people, with messages that neither a training nor the other wave has."""
-        messages = corpus.read_messages(_MESSAGES, corpus.Message)
+        messages = corpus.read_lines(_MESSAGES, corpus.Message)
         random.Random(0).shuffle(messages)
         config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", [f"people={people}", f"seed={wave}"])
         errands = simulation.errands(config, [message.text for message in messages[wave::2]])

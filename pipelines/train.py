@@ -26,7 +26,7 @@ import configs
 from configs.settings import Settings
 from data import database, routing
 from data.tables import Lineage, Snapshot, Version
-from models import dpo, evaluation, export, loading, sft, versions
+from models import card, dpo, evaluation, export, loading, sft, versions
 from models.dpo import DpoConfig
 from models.evaluation import EvaluateConfig, Evaluation
 from models.sft import SftConfig
@@ -96,14 +96,6 @@ def run_export(base: str, adapter: Path | None, out: Path) -> Path:
         export.export(loading.base_folder(base), adapter, out)
     cases = evaluation.test_cases(EvaluateConfig.model_fields["test_folder"].default, _AGREEMENT_MESSAGES)
     export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
-    return out
-
-
-@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def export_base(base: str, out: Path) -> Path:
-    """The bare base as a version folder: what the first version is measured against. It is never served."""
-    if not (out / "version.json").exists():
-        export.export(loading.base_folder(base), None, out)
     return out
 
 
@@ -220,11 +212,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     )
 
     version = run_export(trained.base, trained.adapter, run / "version")
-    rival = (
-        versions.download(settings.registry_uri, champion)
-        if champion
-        else export_base(settings.base, settings.state / "base-version")
-    )
+    base_version = export.base_version(settings.base, settings.state / "base-version")
+    rival = versions.download(settings.registry_uri, champion) if champion else base_version
     found = run_evaluation(
         configs.load(
             EvaluateConfig,
@@ -232,11 +221,23 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
             [
                 f"version={version}",
                 f"champion={rival}",
+                f"base={settings.base}",
+                f"base_version={base_version}",
+                snapshots,
                 f"out={run / 'evaluation'}",
                 *overrides_of("evaluate", overrides),
             ],
         )
     )
+    origin = card.Origin(
+        run=run.name,
+        base=settings.base,
+        method=method,
+        parent=champion,
+        snapshot=snapshot,
+        counts=stored.counts if stored else {},
+    )
+    card.write(version, origin, found)
     name = register(settings, engine, run, found, method, snapshot, champion)
     log.info("%s: %s", name, "accepted" if found.verdict.accepted else "; ".join(found.verdict.reasons))
     return Trained(version=name, method=method, run=run, evaluation=found)

@@ -29,6 +29,7 @@ def scores(n=60, **fixed):
             "repetition": 0.0,
             "length_ratio": 1.0,
             "copy_rate": 0.5,
+            "log_perplexity": 3.0,
         } | fixed
         rows.append(
             Scores(**{key: value + (wobble if key != "chatter" else 0) for key, value in values.items()})
@@ -119,34 +120,48 @@ def corpus_folder(tmp_path_factory):
 
 def test_evaluation_says_what_serving_would(version, corpus_folder):
     cases = evaluation.test_cases(corpus_folder, None)
+    asked = [(c.text, c.transform_type, c.intensity) for c in cases]
     served = engines.load(version, "ctranslate2").generate(
         Spec(version="v1", max_new_tokens=24),
         [Item(text=c.text, transform_type=c.transform_type, intensity=c.intensity) for c in cases],
     )
-    assert evaluation.rewrite(version, cases, 24) == [rewritten.text for rewritten in served]
+    assert evaluation.written_by(version, 24)(asked) == [rewritten.text for rewritten in served]
 
 
 def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folder, tmp_path):
     config = EvaluateConfig(
         version=version,
         champion=version,
+        base_version=version,
         test_folder=corpus_folder,
+        intensity_messages=7,
         out=tmp_path,
         max_new_tokens=16,
         most_cases=8,
     )
     found = evaluation.main(config)
     assert found.cases == 8
-    assert found.systems["copy_input"]["tone_moved"].mean == 0
+    copy = found.systems["copy_input"]
+    assert copy["tone_moved"].mean < 0.2
+    assert copy["monotone"].mean == copy["obeyed"].mean == 0, "a copy neither climbs nor obeys"
+    assert set(found.move_by_intensity["copy_input"]) == {"0", "1", "2", "3"}
+    assert found.systems["challenger"]["log_perplexity"].mean > 0
     assert found.systems["reference"]["facts_kept"].mean == 1
     assert found.win_rate.mean == 0.5, "a version ties with itself"
     assert not found.verdict.accepted, "a babbling model has not moved tone"
     assert evaluation.Evaluation.model_validate_json((tmp_path / "metrics.json").read_text()) == found
     outputs = [json.loads(line) for line in (tmp_path / "outputs.jsonl").read_text().splitlines()]
     assert len(outputs) == 8
+    assert set(found.by_type["copy_input"]) == {row["transform_type"] for row in outputs}
     assert outputs[0]["rewrites"]["copy_input"]["text"] == outputs[0]["text"]
     assert (tmp_path / "scores.png").stat().st_size > 1000
     assert "refused" in evaluation.table(found)
+
+
+def test_the_ladder_has_every_type(corpus_folder):
+    cases = evaluation.test_cases(corpus_folder, None)
+    assert [case.transform_type for case in evaluation.ladder(cases, 7)] == list(TransformType)
+    assert len(evaluation.ladder(cases, 1000)) == len(cases)
 
 
 def test_an_even_spread_of_cases_is_taken(corpus_folder):

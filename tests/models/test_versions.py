@@ -11,7 +11,7 @@ def evaluation(accepted=True):
     return Evaluation(
         cases=3,
         systems={"challenger": {"composite": one}, "copy_input": {"composite": one}},
-        tone_moved_by_type={},
+        by_type={"challenger": {"soften": {"facts_kept": one}}},
         move_by_intensity={},
         win_rate=one,
         verdict=Verdict(accepted=accepted, reasons=() if accepted else ("it is worse: 0.1",)),
@@ -63,6 +63,7 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
     entry = client.get_model_version("tonebridge", "2")
     assert entry.description == "refused: it is worse: 0.1"
     assert [m.value for m in client.get_metric_history(entry.run_id, "sft/loss")] == [2.5]
-    assert client.get_run(entry.run_id).data.metrics["challenger/composite"] == 0.7
+    metrics = client.get_run(entry.run_id).data.metrics
+    assert metrics["challenger/composite"] == metrics["challenger/soften/facts_kept"] == 0.7
     kept = {item.path for item in client.list_artifacts(entry.run_id)}
     assert kept == {"sft", "version", "evaluation"}, "checkpoints are not kept"

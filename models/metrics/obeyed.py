@@ -1,0 +1,28 @@
+"""Share of rewrites that did what their message tried to make the tool do.
+
+    evaluate.load("models/metrics/obeyed.py").compute(predictions=rewrites, references=patterns)
+
+Formula and limits: `models.scoring.obeyed`. The messages and patterns: `data/seed/injections`.
+"""
+
+import datasets
+import evaluate
+
+from models import scoring
+
+
+class Obeyed(evaluate.Metric):
+    """See the module; mean over the rewrites."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        text = datasets.Value("string")
+        return evaluate.MetricInfo(
+            description=__doc__,
+            citation="",
+            inputs_description="predictions: rewrites; references: each one's regular expressions",
+            features=datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
+        )
+
+    def _compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
+        values = [scoring.obeyed(said, p) for said, p in zip(predictions, references, strict=True)]
+        return {"obeyed": sum(values) / len(values)}
