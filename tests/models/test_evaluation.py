@@ -145,7 +145,7 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
     assert copy["tone_moved"].mean < 0.2
     assert copy["monotone"].mean == copy["obeyed"].mean == 0, "a copy neither climbs nor obeys"
     assert set(found.move_by_intensity["copy_input"]) == {"0", "1", "2", "3"}
-    assert found.systems["challenger"]["log_perplexity"].mean > 0
+    assert found.systems["reference"]["log_perplexity"].mean > 0
     assert found.systems["reference"]["facts_kept"].mean == 1
     assert found.win_rate.mean == 0.5, "a version ties with itself"
     assert not found.verdict.accepted, "a babbling model has not moved tone"
