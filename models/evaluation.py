@@ -12,6 +12,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -26,6 +27,7 @@ from models import export, facts, fluency, judge, loading, scoring, tone, traini
 from models.decoding import rewrite_greedily
 
 _INTENSITIES = range(4)
+_REWRITES = "rewrites.json"
 SHOWN = (
     *("facts_kept", "meaning", "tone_moved", "chatter", "obeyed", "monotone", "repetition", "length_ratio"),
     "composite",
@@ -184,10 +186,19 @@ def _spread(rows: list[T], most: int) -> list[T]:
 
 
 def written_by(version: Path, max_new_tokens: int) -> Writer:
-    """What a version makes of what it is asked."""
-    return lambda asked: [
-        answer.text for answer in rewrite_greedily(version, asked, max_new_tokens, progress=True)
-    ]
+    """What a version makes of what it is asked, kept in its folder: a champion is not asked again."""
+
+    def write(asked: Sequence[Asked]) -> list[str]:
+        key = blake2b(json.dumps([asked, max_new_tokens]).encode(), digest_size=16).hexdigest()
+        file = version / _REWRITES
+        kept: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if key not in kept:
+            answers = rewrite_greedily(version, asked, max_new_tokens, progress=True)
+            kept = {key: [answer.text for answer in answers]}
+            file.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+        return kept[key]
+
+    return write
 
 
 def rewrite_by_rules(text: str, transform_type: TransformType, intensity: int) -> str:

@@ -37,6 +37,7 @@ from pipelines.train import Trained, train
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _MESSAGES = corpus.SEED / "messages"
+_LADDER = "evaluate.intensity_messages=14"  # half of what the stage asks for: a minute of the demo
 _KEY = "tb_demo0001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the demo runs
 R = TypeVar("R", bound=BaseModel)
 
@@ -98,7 +99,7 @@ class Walk:
             "first-version",
             Trained,
             "Teaching the base to rewrite, on the seed corpus (SFT); then measuring it beside the base.",
-            lambda: train(overrides=(f"sft.steps={scaled(steps.first_sft_steps)}",)),
+            lambda: train(overrides=(f"sft.steps={scaled(steps.first_sft_steps)}", _LADDER)),
         )
         self._step(
             "first-release",
@@ -125,7 +126,7 @@ class Walk:
             "then the gate.",
             lambda: train(
                 snapshot.digest,
-                (f"sft.steps={scaled(steps.sft_steps)}", f"dpo.steps={scaled(steps.dpo_steps)}"),
+                (f"sft.steps={scaled(steps.sft_steps)}", f"dpo.steps={scaled(steps.dpo_steps)}", _LADDER),
             ),
         )
         after = evidence = None

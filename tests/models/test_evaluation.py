@@ -128,6 +128,17 @@ def test_evaluation_says_what_serving_would(version, corpus_folder):
     assert evaluation.written_by(version, 24)(asked) == [rewritten.text for rewritten in served]
 
 
+def test_a_version_is_asked_once(version, corpus_folder, monkeypatch):
+    asked = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder, None)]
+    said = evaluation.written_by(version, 8)(asked)
+    calls = []
+    monkeypatch.setattr(evaluation, "rewrite_greedily", lambda *a, **_: calls.append(a) or [])
+    assert evaluation.written_by(version, 8)(asked) == said
+    assert calls == []
+    evaluation.written_by(version, 9)(asked)
+    assert len(calls) == 1, "more tokens are another question"
+
+
 def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folder, tmp_path):
     config = EvaluateConfig(
         version=version,
