@@ -130,13 +130,13 @@ def composite(
 ) -> float:
     """The judge's one number, in [0, 1]: 0 for chatter, else
 
-    (0.35 * facts_kept + 0.25 * clip((meaning - 0.4) / 0.4, 0, 1) + 0.4 * max(0, tone_moved)) * (1 -
-    repetition).
+    (0.35 * facts_kept + 0.25 * clip((meaning - 0.4) / 0.4, 0, 1) + 0.4 * tone_moved) * (1 - repetition).
 
-    A copy scores 0.6: it keeps all and moves nothing. Meaning counts no further than a cosine of 0.8, which
-    good strong rewrites reach, so that staying close to the words earns nothing.
+    What keeps all and moves nothing scores 0.6; a copy a little more, since `tone_moved` is never quite 0.
+    Meaning counts no further than a cosine of 0.8, which good strong rewrites reach, so that staying close to
+    the words earns nothing.
     """
     if chatter:
         return 0.0
     kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))
-    return (0.35 * facts_kept + 0.25 * kept + 0.4 * max(0.0, tone_moved)) * (1 - repetition)
+    return (0.35 * facts_kept + 0.25 * kept + 0.4 * tone_moved) * (1 - repetition)
