@@ -195,7 +195,9 @@ def written_by(version: Path, max_new_tokens: int) -> Writer:
         if key not in kept:
             answers = rewrite_greedily(version, asked, max_new_tokens, progress=True)
             kept = {key: [answer.text for answer in answers]}
-            file.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+            partial = file.with_name(f"{_REWRITES}.partial")  # a kill leaves all of it or nothing
+            partial.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+            partial.replace(file)
         return kept[key]
 
     return write
