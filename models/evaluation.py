@@ -9,7 +9,6 @@ steer the tool.
 
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -23,7 +22,7 @@ from scipy.stats import bootstrap
 import configs
 from data import corpus
 from data.records import PreferencePair, TransformType
-from models import export, facts, fluency, judge, loading, scoring, tone, training
+from models import export, fluency, judge, loading, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
 
 _INTENSITIES = range(4)
@@ -203,36 +202,6 @@ def written_by(version: Path, max_new_tokens: int) -> Writer:
     return write
 
 
-def rewrite_by_rules(text: str, transform_type: TransformType, intensity: int) -> str:
-    """What a dozen rules make of a message: the baseline that a model has to be worth its weights against."""
-    sentences = scoring.sentences(text)
-    match transform_type:
-        case TransformType.SOFTEN:
-            kind = [
-                re.sub(
-                    r"[!]+$",
-                    ".",
-                    re.sub(r"^(Fix|Send|Stop|Do|Update|Write|Give|Tell|Use)\b", r"Please \1", s),
-                )
-                for s in sentences
-            ]
-            return " ".join([*kind, "Thank you."] if intensity >= 2 else kind)
-        case TransformType.CLARIFY:
-            plain = re.sub(r"\b(?:maybe|kind of|sort of|just|really|basically|I think|I guess),?\s", "", text)
-            return re.sub(r";\s*(\w)", lambda m: f". {m.group(1).upper()}", plain)
-        case TransformType.STRUCTURE:
-            return "\n".join(f"- {s}" for s in sentences)
-        case TransformType.SUMMARIZE:
-            telling = [s for i, s in enumerate(sentences) if i == 0 or facts.extract(s)]
-            return " ".join(telling)
-        case TransformType.TERMINOLOGY:
-            return re.sub(r"\b([A-Z]{2,5})\b(?!-\d)", r"\1 (a technical term)", text)
-        case TransformType.REQUIREMENTS:
-            return f"Needed: {text}\nOpen: who does it, and by when it must be done."
-        case TransformType.BACKGROUND:
-            return f"The reason for this message: {text}"
-
-
 def score(cases: Sequence[Case], rewrites: Sequence[str], base_version: Path) -> list[Scores]:
     """The scores of each case's rewrite."""
     meanings = scoring.meaning([case.text for case in cases], list(rewrites))
@@ -382,7 +351,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     if config.champion is not None:
         writers["champion"] = written_by(config.champion, config.max_new_tokens)
     writers["copy_input"] = lambda asked: [text for text, _, _ in asked]
-    writers["rules"] = lambda asked: [rewrite_by_rules(*one) for one in asked]
+    writers["rules"] = lambda asked: [rules.rewrite(*one) for one in asked]
 
     asked: list[Asked] = [(case.text, case.transform_type, case.intensity) for case in cases]
     climbed: list[Asked] = [(case.text, case.transform_type, i) for case in rungs for i in _INTENSITIES]

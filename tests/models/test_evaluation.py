@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.records import Spec, TransformType
-from models import evaluation, export
+from models import evaluation, export, rules, scoring
 from models.evaluation import Case, EvaluateConfig, Scores, gate
 from serving.inference import engines
 from serving.inference.client import Item
@@ -83,10 +83,10 @@ def test_an_interval_holds_its_mean(values):
 @pytest.mark.parametrize("kind", TransformType)
 def test_the_rule_baseline_keeps_facts_and_is_no_copy(kind):
     text = "Fix PAY-123 by Friday; the SLA is at risk. Maybe ask Anna? Just do it!"
-    rewrite = evaluation.rewrite_by_rules(text, kind, 2)
+    rewrite = rules.rewrite(text, kind, 2)
     assert rewrite != text
     if kind != TransformType.SUMMARIZE:
-        assert evaluation.scoring.facts_kept(text, rewrite) == 1
+        assert scoring.facts_kept(text, rewrite) == 1
 
 
 @pytest.fixture(scope="module")

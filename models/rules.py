@@ -1,0 +1,36 @@
+"""The rule baseline: what a model has to be worth its weights against."""
+
+import re
+
+from data.records import TransformType
+from models import facts, scoring
+
+
+def rewrite(text: str, transform_type: TransformType, intensity: int) -> str:
+    """What a dozen rules make of a message."""
+    sentences = scoring.sentences(text)
+    match transform_type:
+        case TransformType.SOFTEN:
+            kind = [
+                re.sub(
+                    r"[!]+$",
+                    ".",
+                    re.sub(r"^(Fix|Send|Stop|Do|Update|Write|Give|Tell|Use)\b", r"Please \1", s),
+                )
+                for s in sentences
+            ]
+            return " ".join([*kind, "Thank you."] if intensity >= 2 else kind)
+        case TransformType.CLARIFY:
+            plain = re.sub(r"\b(?:maybe|kind of|sort of|just|really|basically|I think|I guess),?\s", "", text)
+            return re.sub(r";\s*(\w)", lambda m: f". {m.group(1).upper()}", plain)
+        case TransformType.STRUCTURE:
+            return "\n".join(f"- {s}" for s in sentences)
+        case TransformType.SUMMARIZE:
+            telling = [s for i, s in enumerate(sentences) if i == 0 or facts.extract(s)]
+            return " ".join(telling)
+        case TransformType.TERMINOLOGY:
+            return re.sub(r"\b([A-Z]{2,5})\b(?!-\d)", r"\1 (a technical term)", text)
+        case TransformType.REQUIREMENTS:
+            return f"Needed: {text}\nOpen: who does it, and by when it must be done."
+        case TransformType.BACKGROUND:
+            return f"The reason for this message: {text}"
