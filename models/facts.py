@@ -1,4 +1,4 @@
-"""What a rewrite must not lose: numbers, dates, times, URLs, addresses, ticket ids, versions and names.
+"""What a rewrite must not lose: numbers, dates, times, URLs, addresses, ids, identifiers, versions and names.
 
 Pure and light (standard library only), because the inference service checks every output with it.
 """
@@ -6,6 +6,7 @@ Pure and light (standard library only), because the inference service checks eve
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import NamedTuple
 
 # "sun" and "wed" are words too.
 _WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"
@@ -19,12 +20,16 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")),
     ("email", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")),
     ("ticket", re.compile(r"\b[A-Z][A-Z0-9]+-\d+\b|(?<!\w)#\d+\b")),
+    ("channel", re.compile(r"(?<!\w)#[a-z][\w-]*\b")),
+    ("identifier", re.compile(r"\b\w+_\w+\b(?:\(\))?|\b\w+\(\)")),
     ("version", re.compile(r"\bv\d+(?:\.\d+)*\b|\b\d+\.\d+\.\d+(?:\.\d+)?\b")),
     ("time", re.compile(r"\b\d{1,2}:\d{2}(?:\s?[ap]m)?\b|\b\d{1,2}\s?[ap]m\b", re.IGNORECASE)),
     (
         "date",
         re.compile(
-            rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:{_MONTHS})\.?\s\d{{1,2}}\b|\b\d{{1,2}}\s(?:{_MONTHS})\b", re.I
+            rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:{_MONTHS})\.?\s\d{{1,2}}\b|\b\d{{1,2}}\s(?:{_MONTHS})\b"
+            r"|\b(?:Q[1-4]|H[12]|FY\d{2,4})\b",
+            re.I,
         ),
     ),
     (
@@ -50,23 +55,41 @@ def normalise(text: str) -> str:
     return re.sub(r"\s+", " ", folded)
 
 
-def extract(text: str) -> list[tuple[str, str]]:
-    """Facts of a message as (kind, text as written), in order of kind, each once."""
-    found: list[tuple[str, str]] = []
+class Span(NamedTuple):
+    """Where a message says a fact, and of what kind it is."""
+
+    kind: str
+    start: int
+    end: int
+
+
+def spans(text: str) -> list[Span]:
+    """Every place of a fact in a message, in order of kind; none overlap."""
+    found: list[Span] = []
     rest = text
     for kind, pattern in _KINDS:
-        for match in pattern.findall(rest):
-            found.append((kind, match.strip().rstrip(",")))
+        for match in pattern.finditer(rest):
+            said = match.group().rstrip().rstrip(",")
+            found.append(Span(kind, match.start(), match.start() + len(said)))
         rest = pattern.sub(lambda m: "\0" * len(m.group()), rest)
-    found += [("name", name) for name in _NAME.findall(rest) if name not in _NOT_NAMES]
-    return list(dict.fromkeys(found))
+    found += [Span("name", m.start(), m.end()) for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES]
+    return found
+
+
+def extract(text: str) -> list[tuple[str, str]]:
+    """Facts of a message as (kind, text as written), in order of kind, each once."""
+    return list(dict.fromkeys((kind, text[start:end]) for kind, start, end in spans(text)))
 
 
 def is_kept(fact: str, rewrite: str) -> bool:
     """Whether the rewrite says the fact, as a whole word or number: 4 is not kept by 42."""
     wanted = normalise(fact).strip()
-    pattern = rf"(?<![\w]){re.escape(wanted)}(?![\w]|[.,]\d)"
-    return re.search(pattern, normalise(rewrite)) is not None
+    return whole(wanted).search(normalise(rewrite)) is not None
+
+
+def whole(fact: str) -> re.Pattern[str]:
+    """A pattern for a fact as a whole word or number: neither 42 nor 4.5 holds 4."""
+    return re.compile(rf"(?<!\w){re.escape(fact)}(?!\w|[.,]\d)", re.IGNORECASE)
 
 
 def missing(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> list[str]:
