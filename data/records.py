@@ -27,6 +27,25 @@ Intensity = Annotated[
 Engine = Literal["ctranslate2", "transformers"]
 
 
+class Protection(BaseModel):
+    """How facts are kept from being lost, see `models.protection`: hidden from the model behind masks, and
+    how many other rewrites are looked at when one has lost some, or always.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    masks: bool = False
+    retries: Annotated[int, Field(ge=0, le=8)] = 0
+    always: bool = False
+
+    def __bool__(self) -> bool:
+        return self.masks or self.retries > 0
+
+
+UNPROTECTED = Protection()
+PROTECTED = Protection(masks=True, retries=5)  # what releases have, by the table in docs/protection.md
+
+
 class Spec(BaseModel):
     """All that decides an output.
 
@@ -42,11 +61,16 @@ class Spec(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     top_k: Annotated[int, Field(ge=1, le=200)] = 40
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
+    protection: Protection = UNPROTECTED
 
     @property
     def digest(self) -> str:
-        """The spec's name: blake2b-128 of its canonical JSON, in hex."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """The spec's name: blake2b-128 of its canonical JSON, in hex.
+
+        No protection is left out, so that specs from before there was any keep their names.
+        """
+        decides = self.model_dump(mode="json", exclude={"protection"} if not self.protection else None)
+        canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 

@@ -18,7 +18,7 @@ from ctranslate2.converters import TransformersConverter
 
 from data.records import TransformType
 from models import loading, prompts
-from models.decoding import rewrite_greedily
+from models.decoding import Decoder
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
@@ -87,7 +87,7 @@ def agreement(
     costs 0.28 nats and 19 %.
     """
     try:
-        rewrites = rewrite_greedily(folder, messages, max_new_tokens)
+        rewrites = [said for [said] in Decoder(folder).rewrite(messages, max_new_tokens)]
     except (RuntimeError, UnicodeDecodeError) as error:  # the latter when its message quotes broken bytes
         raise ValueError(f"{folder}: the quantised copy cannot be loaded; export it again") from error
     model = loading.load_model(folder / "transformers").eval()

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-from scipy.stats import kendalltau
-
 from models import facts
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -120,6 +118,8 @@ def monotone(moves: Sequence[float]) -> float:
     1 when each step moves further, 0 when all are alike, as of a copy. Source: Kendall (1945), The treatment
     of ties in ranking problems.
     """
+    from scipy.stats import kendalltau  # for evaluation; serving, which has no scipy, reads scores too
+
     if len(set(moves)) == 1:
         return 0.0
     return float(kendalltau(range(len(moves)), moves).statistic)

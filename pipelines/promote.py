@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database, routing
-from data.records import Spec
+from data.records import PROTECTED, Spec
 from data.routing import Routing, Split
 from data.tables import Experiment, Lineage, Release, Version
 from models import versions
@@ -26,7 +26,7 @@ def make_servable(settings: Settings, version: str) -> Spec:
     """
     folder = versions.download(settings.registry_uri, version)
     release.publish(folder, version, settings)
-    spec = Spec(version=version)
+    spec = Spec(version=version, protection=PROTECTED)
     token = settings.service_token.get_secret_value()
     asyncio.run(release.warm(settings.inference_urls, spec, token))
     return spec

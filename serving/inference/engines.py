@@ -7,7 +7,7 @@ save items of the same seed.
 
 import gc
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import ctranslate2
 from tokenizers import Encoding, Tokenizer
 
 from data.records import Engine, Spec
-from models import facts, prompts
+from models import prompts, protection
+from models.protection import Draft, Kept
 from serving.inference.client import Item, Rewritten
 
 # The start of a batch is read in one go only up to its shortest prompt, so that much padding costs more than
@@ -26,6 +27,9 @@ _WORKERS = 2
 # The longest prompt that is read: time and memory grow with its square, and 8,000 characters of some scripts
 # are 30,000 tokens. English has about four characters a token.
 MOST_PROMPT_TOKENS = 2048
+
+# Token ids for (item, prompt) tuples: one list each, or with retries so many others.
+_Generate = Callable[[Spec, Sequence[tuple[Item, Encoding]], int], list[list[list[int]]]]
 
 _DRAW_ANEW = 2**32 - 1  # CTranslate2's own default: each worker thread takes a seed from the system
 _seeding = threading.Lock()
@@ -50,35 +54,46 @@ class _Texts:
             )
         self.stop_id = stop_id
 
-    def rewrite(
-        self,
-        spec: Spec,
-        items: Sequence[Item],
-        generate: Callable[[Spec, Sequence[tuple[Item, Encoding]]], list[list[int]]],
-    ) -> list[Rewritten]:
-        """Rewrites of items in their order; `generate` gets those that can be read, with their prompts."""
-        prompts_ = [
-            self._tokenizer.encode(
-                self._frame.render(item.text, item.transform_type, item.intensity), add_special_tokens=False
-            )
-            for item in items
-        ]
-        short = [place for place, prompt in enumerate(prompts_) if len(prompt) <= MOST_PROMPT_TOKENS]
-        said = generate(spec, [(items[place], prompts_[place]) for place in short]) if short else []
-        ids = dict(zip(short, said, strict=True))
+    def rewrite(self, spec: Spec, items: Sequence[Item], generate: _Generate) -> list[Rewritten]:
+        """Rewrites of items in their order, their facts protected as the spec says; `generate` gets those
+        that can be read.
+        """
+        lengths = [len(self._prompt(item, item.text)) for item in items]
+        short = [place for place, length in enumerate(lengths) if length <= MOST_PROMPT_TOKENS]
+
+        def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
+            asked = [(items[short[i]], self._prompt(items[short[i]], text)) for i, text in texts.items()]
+            said = generate(spec, asked, retries)
+            return {i: [self._draft(ids) for ids in of_one] for i, of_one in zip(texts, said, strict=True)}
+
+        asked = [(items[i].text, items[i].transform_type, items[i].intensity) for i in short]
+        kept = protection.rewrite(asked, spec.protection, write)
+        by_place = dict(zip(short, kept, strict=True))
         return [
-            self._rewritten(item, ids[place]) if place in ids else _refused(len(prompts_[place]))
-            for place, item in enumerate(items)
+            _rewritten(by_place[place]) if place in by_place else _refused(length)
+            for place, length in enumerate(lengths)
         ]
 
-    def _rewritten(self, item: Item, ids: list[int]) -> Rewritten:
-        """What the model said, up to the stop token. A rewrite that lost facts is reported, not changed."""
+    def _prompt(self, item: Item, text: str) -> Encoding:
+        prompt = self._frame.render(text, item.transform_type, item.intensity)
+        return self._tokenizer.encode(prompt, add_special_tokens=False)
+
+    def _draft(self, ids: list[int]) -> Draft:
+        """What the model said, up to the stop token."""
         finished = self.stop_id in ids
         said = ids[: ids.index(self.stop_id)] if finished else ids
         # A tokenizer of bytes can say NUL, which no database keeps as text.
-        text = self._tokenizer.decode(said).replace("\0", "").strip()
-        lost = facts.missing(item.text, text)
-        return Rewritten(text=text, facts_missing=lost, tokens=len(said), finished=finished)
+        return Draft(self._tokenizer.decode(said).replace("\0", "").strip(), len(said), finished)
+
+
+def _seed(seed: int, retries: int) -> int:
+    """What a seed means when a rewrite is tried again: another one, the same each time."""
+    return (seed + 1) % _DRAW_ANEW if retries else seed
+
+
+def _rewritten(kept: Kept) -> Rewritten:
+    """A rewrite that lost facts all the same is reported, not changed."""
+    return Rewritten(text=kept.text, facts_missing=kept.missing, tokens=kept.tokens, finished=kept.finished)
 
 
 def _refused(tokens: int) -> Rewritten:
@@ -98,17 +113,19 @@ class CTranslate2Engine:
         """Rewrite items together, save sampled ones with a seed, which are generated seed by seed."""
         return self._texts.rewrite(spec, items, self._generate)
 
-    def _generate(self, spec: Spec, asked: Sequence[tuple[Item, Encoding]]) -> list[list[int]]:
+    def _generate(
+        self, spec: Spec, asked: Sequence[tuple[Item, Encoding]], retries: int
+    ) -> list[list[list[int]]]:
         places: dict[int | None, list[int]] = {}
         for place, (item, _) in enumerate(asked):
             places.setdefault(item.seed if spec.temperature > 0 else None, []).append(place)
-        ids: dict[int, list[int]] = {}
+        ids: dict[int, list[list[int]]] = {}
         for seed, alike in places.items():
             batch = [asked[place][1].tokens for place in alike]
             if seed is None:
-                drawn = self._run(self._generator, spec, batch, -(-len(batch) // _WORKERS))
+                drawn = self._run(self._generator, spec, batch, retries, -(-len(batch) // _WORKERS))
             else:
-                drawn = self._run(self._seeded(seed), spec, batch, len(batch))
+                drawn = self._run(self._seeded(_seed(seed, retries)), spec, batch, retries, len(batch))
             ids.update(zip(alike, drawn, strict=True))
         return [ids[place] for place in range(len(asked))]
 
@@ -133,20 +150,34 @@ class CTranslate2Engine:
         return generator
 
     def _run(
-        self, generator: ctranslate2.Generator, spec: Spec, batch: list[list[str]], worker_share: int
-    ) -> list[list[int]]:
+        self,
+        generator: ctranslate2.Generator,
+        spec: Spec,
+        batch: list[list[str]],
+        retries: int,
+        worker_share: int,
+    ) -> list[list[list[int]]]:
         sampled = spec.temperature > 0
+        # Greedily, the others start with the next likely tokens; the first of them is what was said before.
+        alternatives = retries > 0 and not sampled
         results = generator.generate_batch(
             batch,
-            max_batch_size=min(_BATCH, worker_share),
-            max_length=spec.max_new_tokens,
+            # Alternatives to prompts of different lengths come with the ends of the longer ones, and the
+            # length counts the prompt then.
+            max_batch_size=1 if alternatives else min(_BATCH, worker_share),
+            max_length=spec.max_new_tokens + (max(map(len, batch)) if alternatives else 0),
             sampling_temperature=spec.temperature if sampled else 1.0,
             sampling_topk=spec.top_k if sampled else 1,
+            num_hypotheses=retries + 1 if alternatives else max(1, retries),
+            return_alternatives=alternatives,
             end_token=self._texts.stop,
             return_end_token=True,
             include_prompt_in_result=False,
         )
-        return [result.sequences_ids[0] for result in results]
+        return [
+            [ids[: spec.max_new_tokens] for ids in result.sequences_ids[int(alternatives) :]]
+            for result in results
+        ]
 
 
 class TransformersEngine:
@@ -163,14 +194,48 @@ class TransformersEngine:
         """Rewrite items together in one batch."""
         return self._texts.rewrite(spec, items, self._generate)
 
-    def _generate(self, spec: Spec, asked: Sequence[tuple[Item, Encoding]]) -> list[list[int]]:
+    def _generate(
+        self, spec: Spec, asked: Sequence[tuple[Item, Encoding]], retries: int
+    ) -> list[list[list[int]]]:
+        import torch
+
+        prompts_ = [prompt.ids for _, prompt in asked]
+        drafts = max(1, retries)
+        if spec.temperature > 0:
+            seeds = [None if item.seed is None else _seed(item.seed, retries) for item, _ in asked]
+            said = self._run(
+                spec,
+                [ids for ids in prompts_ for _ in range(drafts)],
+                [seed for seed in seeds for _ in range(drafts)],
+            )
+        elif not retries:
+            said = self._run(spec, prompts_)
+        else:  # the others start with the next likely tokens
+            starts = []
+            for ids in prompts_:
+                with torch.inference_mode():
+                    likeliest = self._model(torch.tensor([ids])).logits[0, -1].topk(retries + 1).indices
+                starts += [(ids, first) for first in likeliest.tolist()[1:]]
+            going_on = self._run(spec, [[*ids, first] for ids, first in starts])
+            said = [
+                [first, *more][: spec.max_new_tokens]
+                for (_, first), more in zip(starts, going_on, strict=True)
+            ]
+        return [said[i : i + drafts] for i in range(0, len(said), drafts)]
+
+    def _run(
+        self, spec: Spec, prompts_: list[list[int]], seeds: Sequence[int | None] = ()
+    ) -> list[list[int]]:
+        """What the model says after each prompt, greedily without seeds; rows of one seed draw from one
+        stream.
+        """
         import torch
         from transformers import GenerationConfig
 
-        by_seed = {item.seed: torch.Generator() for item, _ in asked}
+        by_seed = {seed: torch.Generator() for seed in seeds}
         for seed, draw in by_seed.items():
             draw.seed() if seed is None else draw.manual_seed(seed)
-        draws = [by_seed[item.seed] for item, _ in asked]
+        draws = [by_seed[seed] for seed in seeds]
 
         def sample(_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
             """Gumbel-max: the largest logit plus Gumbel noise is a draw; each seed has noise of its own."""
@@ -180,17 +245,16 @@ class TransformersEngine:
             chosen = (best.values / spec.temperature + noise).argmax(-1, keepdim=True)
             return torch.full_like(scores, -torch.inf).scatter(1, best.indices.gather(1, chosen), 0.0)
 
-        ids = [prompt.ids for _, prompt in asked]
-        width = max(map(len, ids))
+        width = max(map(len, prompts_))
         stop = self._texts.stop_id
         with torch.inference_mode():
             out = self._model.generate(
-                input_ids=torch.tensor([[stop] * (width - len(row)) + row for row in ids]),
-                attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids]),
+                input_ids=torch.tensor([[stop] * (width - len(row)) + row for row in prompts_]),
+                attention_mask=torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts_]),
                 generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
                     max_new_tokens=spec.max_new_tokens, do_sample=False, eos_token_id=stop, pad_token_id=stop
                 ),
-                logits_processor=[sample] if spec.temperature > 0 else [],
+                logits_processor=[sample] if seeds else [],
             )
         rows: list[list[int]] = out[:, width:].tolist()
         return rows

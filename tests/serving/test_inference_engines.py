@@ -1,6 +1,6 @@
 import pytest
 
-from data.records import Spec, TransformType
+from data.records import Protection, Spec, TransformType
 from models.export import export
 from serving.inference import engines
 from serving.inference.client import Item
@@ -82,18 +82,44 @@ def test_length_is_bounded_and_reported(engine, items):
         assert rewrite.tokens == 5 or (rewrite.finished and rewrite.tokens < 5)
 
 
-def test_a_rewrite_ends_at_the_stop_token_and_lost_facts_are_named(folder):
+def test_a_rewrite_ends_at_the_stop_token_and_has_no_nul(folder):
     rewriter = engines._Texts(folder)
     ids = rewriter._tokenizer.encode(" Please look at PAY-123. ").ids
-    item = Item(text="PAY-123 blocks 14 orders.", transform_type=TransformType.SOFTEN, intensity=1)
-    rewrite = rewriter._rewritten(item, [*ids, rewriter.stop_id, *ids])
-    assert rewrite.text == "Please look at PAY-123."
-    assert rewrite.facts_missing == ["14"]
-    assert (rewrite.finished, rewrite.tokens) == (True, len(ids))
-    assert not rewriter._rewritten(item, ids).finished
+    assert rewriter._draft([*ids, rewriter.stop_id, *ids]) == ("Please look at PAY-123.", len(ids), True)
+    assert not rewriter._draft(ids).finished
     nul = rewriter._tokenizer.encode("a\0b").ids
     assert rewriter._tokenizer.decode(nul) == "a\0b"
-    assert rewriter._rewritten(item, nul).text == "ab"
+    assert rewriter._draft(nul).text == "ab"
+
+
+def test_lost_facts_are_named_and_other_drafts_are_tried(engine, items):
+    asked = [items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})]
+    [alone] = engine.generate(spec(), asked)
+    assert alone.facts_missing == ["PAY-123", "14"], "an untrained model loses them"
+    [protected] = engine.generate(spec(protection=Protection(masks=True, retries=3)), asked)
+    assert protected.facts_missing == ["PAY-123", "14"]
+    assert protected.tokens == 4 * 12, "a first draft and three others"
+
+
+def test_both_engines_try_the_same_other_drafts(folder, items):
+    kept = Protection(retries=3)
+    drafts = []
+    for name in ("ctranslate2", "transformers"):
+        engine = engines.load(folder, name)
+        prompts_ = [(item, engine._texts._prompt(item, item.text)) for item in items]
+        first = engine._generate(spec(), prompts_, 0)
+        others = engine._generate(spec(protection=kept), prompts_, 3)
+        assert all(len({*map(tuple, [*a, *b])}) == 4 for a, b in zip(first, others, strict=True))
+        drafts.append([engine._texts._draft(ids) for of_one in others for ids in of_one])
+    assert drafts[0] == drafts[1]
+
+
+def test_seeded_retries_are_drawn_again(engine, items):
+    sampled = spec(temperature=1.5, top_k=100, protection=Protection(masks=True, retries=2))
+    asked = [item.model_copy(update={"text": "PAY-123 blocks 14 orders."}) for item in [items[0], items[0]]]
+    drawn = engine.generate(sampled, asked)
+    assert engine.generate(sampled, asked) == drawn
+    assert all(rewrite.tokens > 12 for rewrite in drawn), "they were tried again"
 
 
 def test_a_message_that_is_too_long_is_refused_and_the_others_are_not(engine, items):

@@ -1,0 +1,32 @@
+import pytest
+
+from data.records import PROTECTED, Protection, Spec
+
+
+def test_a_spec_from_before_there_was_protection_keeps_its_name():
+    assert Spec(version="v1").digest == "26ecd43d43d232e6331def2873677caa"
+    assert Spec.model_validate_json('{"version": "v1"}') == Spec(version="v1")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"version": "v2"},
+        {"protection": PROTECTED},
+        {"protection": Protection(masks=True)},
+        {"protection": Protection(masks=True, retries=5, always=True)},
+        {"temperature": 0.8},
+        {"max_new_tokens": 64},
+    ],
+)
+def test_whatever_decides_an_output_is_in_the_name(other):
+    spec = Spec(version="v1")
+    assert Spec(**{"version": "v1"} | other).digest != spec.digest
+    assert Spec(**{"version": "v1"} | other).digest == Spec(**{"version": "v1"} | other).digest
+
+
+def test_names_of_all_protections_differ():
+    kinds = [
+        Protection(masks=m, retries=r, always=a) for m in (True, False) for r in (1, 2) for a in (True, False)
+    ]
+    assert len({Spec(version="v1", protection=kind).digest for kind in kinds}) == len(kinds)

@@ -1,0 +1,146 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data import corpus
+from data.records import UNPROTECTED, Protection, TransformType
+from models import facts, protection
+from models.protection import Draft
+
+FACTS = st.sampled_from(
+    [
+        *(
+            "PAY-123",
+            "Friday",
+            "friday",
+            "14",
+            "14:30",
+            "$1,200",
+            "42%",
+            "v2.4",
+            "#ops",
+            "flush()",
+            "Anna",
+            "Q3",
+        ),
+        *("https://x.example/a?b=1", "ann@x.example", "retry_budget", "£", "NAME1", "DATE2", "number3"),
+    ]
+)
+MESSAGES = st.lists(
+    st.one_of(FACTS, st.text(max_size=12), st.sampled_from(["by", "and", ",", "."])), max_size=12
+)
+
+
+@given(MESSAGES.map(" ".join))
+def test_what_is_masked_comes_back(message):
+    masked = protection.mask(message)
+    assert masked.restore(masked.text) == message
+    assert len(set(masked.hidden.values())) == len(masked.hidden)
+
+
+@given(MESSAGES.map(" ".join))
+def test_a_masked_message_says_no_fact(message):
+    assert facts.spans(protection.mask(message).text) == []
+
+
+def test_a_mask_says_the_kind_and_one_fact_has_one_mask():
+    masked = protection.mask("Ask Anna: PAY-123 by Friday, and PAY-124 by Friday.")
+    assert masked.text == "Ask NAME1: TICKET1 by DAY1, and TICKET2 by DAY1."
+    assert masked.hidden == {"NAME1": "Anna", "TICKET1": "PAY-123", "TICKET2": "PAY-124", "DAY1": "Friday"}
+
+
+def test_words_like_masks_in_a_message_stay_its_own():
+    masked = protection.mask("The field NAME1 holds Anna since Friday.")
+    assert masked.text == "The field NAME1 holds NAME2 since DAY1."
+    assert masked.restore("NAME2 is in NAME1 since DAY1.") == "Anna is in NAME1 since Friday."
+
+
+@pytest.mark.parametrize("said", ["Ask NAME2 today.", "By DAY7, NAME1."])
+def test_a_mask_that_hides_nothing_spoils_the_rewrite(said):
+    assert protection.mask("Ask for Anna.").restore(said) is None
+
+
+def test_ten_is_not_one():
+    masked = protection.mask("Tickets PAY-1, PAY-2, PAY-3, PAY-4, PAY-5, PAY-6, PAY-7, PAY-8, PAY-9, PAY-10.")
+    assert masked.restore("First TICKET10, then ticket1.") == "First PAY-10, then PAY-1."
+
+
+def test_a_rewrite_is_masked_as_its_message_is():
+    masked = protection.mask("We need 4 of 42 by 3 pm, said Anna.")
+    assert (
+        masked.hide("By 3 pm Anna would like 4 of the 42.")
+        == "By TIME1 NAME1 would like NUMBER1 of the NUMBER2."
+    )
+    assert masked.hide("By 3pm, please.") is None, "the same time in another form would teach to invent it"
+    assert masked.hide("Soon, please.") == "Soon, please.", "what is lost is lost, masked or not"
+
+
+def test_most_of_the_corpus_with_facts_can_be_masked():
+    rows = [(o, r) for o in corpus.read(corpus.SEED / "train") for r in o.rewrites if facts.extract(o.text)]
+    hidden = [protection.mask(original.text).hide(rewrite.text) for original, rewrite in rows]
+    assert sum(rewrite is not None for rewrite in hidden) > 0.95 * len(rows)
+
+
+class Model:
+    """Says what it is told to, first to each message and then as others, and notes what it read."""
+
+    def __init__(self, first, others=()):
+        self.first, self.others, self.read = first, others, []
+
+    def __call__(self, texts, retries):
+        self.read.append((list(texts.values()), retries))
+        said = self.others[:retries] if retries else [self.first]
+        return {place: [Draft(text, len(text.split()), True) for text in said] for place in texts}
+
+
+MESSAGE = "Anna, send PAY-123 to Ben by Friday."  # a name that begins a message is not found
+
+
+def protect(model, kept):
+    [found] = protection.rewrite([(MESSAGE, TransformType.SOFTEN, 2)], kept, model)
+    return found
+
+
+def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost():
+    model = Model("Please send it to Ben.")
+    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", ["PAY-123", "Friday"], 5, True)
+    assert model.read == [([MESSAGE], 0)]
+
+
+def test_the_model_reads_masks_and_people_read_facts():
+    model = Model("Anna, please send TICKET1 to NAME1 by DAY1.")
+    found = protect(model, Protection(masks=True, retries=3))
+    assert found.text == "Anna, please send PAY-123 to Ben by Friday."
+    assert found.missing == []
+    assert model.read == [(["Anna, send TICKET1 to NAME1 by DAY1."], 0)], "nothing was lost: no second try"
+
+
+def test_a_rewrite_that_lost_a_fact_is_tried_again_and_the_most_complete_is_taken():
+    model = Model("Could you please send it?", ["Please send it to NAME1.", "NAME1: TICKET1 by DAY1."])
+    found = protect(model, Protection(masks=True, retries=2))
+    assert (found.text, found.missing) == ("Ben: PAY-123 by Friday.", [])
+    assert found.tokens == 5 + 5 + 4, "what the others took counts"
+
+
+def test_of_equally_complete_drafts_the_rules_choose():
+    blunt, kind = "TICKET1 to NAME1 by DAY1!", "Anna, could you please send TICKET1 to NAME1 by DAY1?"
+    model = Model(blunt, [blunt, kind])
+    assert protect(model, Protection(masks=True, retries=2)).text == "PAY-123 to Ben by Friday!"
+    best = protect(model, Protection(masks=True, retries=2, always=True))
+    assert best.text == "Anna, could you please send PAY-123 to Ben by Friday?"
+    looping = " ".join([kind] * 4)
+    model = Model(looping, [f"Sure, here is the softened message: {kind}", kind])
+    assert protect(model, Protection(masks=True, retries=2, always=True)).text == best.text
+
+
+def test_what_every_draft_lost_is_named():
+    model = Model("Send it.", ["Send it to NAME1.", "By DAY1."])
+    found = protect(model, Protection(masks=True, retries=2))
+    assert (found.text, found.missing) == ("Send it to Ben.", ["PAY-123", "Friday"])
+
+
+def test_nobody_ever_reads_a_mask_that_hides_nothing():
+    model = Model("TICKET1 to NAME1 and NAME2 by DAY1.", ["Ask NAME9.", "TICKET1 to NAME1."])
+    assert protect(model, Protection(masks=True, retries=2)).text == "PAY-123 to Ben."
+    model = Model("Ask NAME9.", ["Ask NAME8."])
+    assert protect(model, Protection(masks=True, retries=1))[:2] == (MESSAGE, [])
