@@ -38,6 +38,7 @@ class DpoConfig(configs.StageConfig):
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
     sft_weight: Annotated[float, Field(ge=0, description="of the chosen rewrite's own likelihood")] = 0.2
+    masks: bool = Field(True, description="learn pairs with facts masked, as fact protection shows them")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_pairs: Annotated[int, Field(ge=1, description="most pairs of a held-out margin")] = 32
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
@@ -113,6 +114,8 @@ def main(config: DpoConfig) -> DpoResult:
         for folder in config.snapshots
         for row in training.read_rows(folder / "pairs.jsonl", PreferencePair)
     ]
+    if config.masks:
+        rows = [training.masked(row, "chosen", "rejected") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 

@@ -38,6 +38,7 @@ class SftConfig(configs.StageConfig):
     batch_size: Annotated[int, Field(ge=1)] = 8
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
+    masks: bool = Field(True, description="learn rows with facts as they are, and masked")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_rows: Annotated[int, Field(ge=1, description="most rows of a held-out loss")] = 64
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 25
@@ -81,11 +82,12 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 
 
 def demonstrations(config: SftConfig) -> list[Demonstration]:
-    """All rows of a run: the seed, then the snapshots in their order."""
+    """All rows of a run: the seed, the snapshots in their order, and what can be masked once more, masked."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
     for folder in config.snapshots:
         rows += training.read_rows(folder / "demonstrations.jsonl", Demonstration)
-    return rows
+    hidden = (training.masked(row, "rewrite") for row in rows) if config.masks else ()
+    return [*rows, *(row for row in hidden if row is not None)]
 
 
 def example(tokens: training.Tokens, row: Demonstration) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
-from models import loading, prompts
+from models import loading, prompts, protection
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -40,6 +40,18 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
                 f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
             ) from error
     return rows
+
+
+def masked(row: Any, *rewrites: str) -> Any | None:
+    """A row as fact protection shows it to the model, its fields named `rewrites` with the same masks.
+
+    None when there is nothing to mask, or when one of them says a fact in another form than the message.
+    """
+    hidden = protection.mask(row.text)
+    said = {name: hidden.hide(getattr(row, name)) for name in rewrites}
+    if not hidden.hidden or None in said.values():
+        return None
+    return row.model_copy(update={"text": hidden.text, **said})
 
 
 class Tokens:
