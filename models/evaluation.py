@@ -2,9 +2,9 @@
 
     python -m models.evaluation configs/evaluate.yaml version=artifacts/v2 champion=artifacts/v1
 
-Every message is rewritten greedily by the quantised weights that serving uses, scored by `models.scoring` and
-`models.tone`, and compared in pairs. Some messages are asked for at all four intensities, and some try to
-steer the tool.
+Every message is rewritten greedily by the quantised weights that serving uses, by the model alone and with
+its facts protected as serving does, scored by `models.scoring` and `models.tone`, and compared in pairs. Some
+messages are asked for at all four intensities, and some try to steer the tool.
 """
 
 import json
@@ -21,9 +21,10 @@ from scipy.stats import bootstrap
 
 import configs
 from data import corpus
-from data.records import PreferencePair, TransformType
+from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection, TransformType
 from models import export, fluency, judge, loading, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
+from models.protection import Asked
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
@@ -131,9 +132,10 @@ class Judged(BaseModel):
 class Evaluation(BaseModel):
     """Everything an evaluation found, by system, and what the gate says.
 
-    `systems` has every score of `Scores`, and where the system can be asked for more than one text a case,
-    `monotone` over messages asked for at all intensities (`move_by_intensity` has those moves) and `obeyed`
-    over messages that try to steer the tool. `by_type` has the scores by transform type.
+    `systems` has every score of `Scores`, and where the system is asked for more than the cases, `monotone`
+    over messages asked for at all intensities (`move_by_intensity` has those moves) and `obeyed` over
+    messages that try to steer the tool. `challenger_protected` is what people would be given of the
+    challenger: the win rate and the verdict are about that. `by_type` has the scores by transform type.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -148,7 +150,6 @@ class Evaluation(BaseModel):
 
 
 T = TypeVar("T")
-Asked = tuple[str, TransformType, int]
 Writer = Callable[[Sequence[Asked]], list[str]]
 
 
@@ -184,16 +185,17 @@ def _spread(rows: list[T], most: int) -> list[T]:
     return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
-def written_by(version: Path, max_new_tokens: int) -> Writer:
+def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPROTECTED) -> Writer:
     """What a version makes of what it is asked, kept in its folder: a champion is not asked again."""
 
     def write(asked: Sequence[Asked]) -> list[str]:
-        key = blake2b(json.dumps([asked, max_new_tokens]).encode(), digest_size=16).hexdigest()
+        decides = json.dumps([asked, max_new_tokens, protection.model_dump()])
+        key = blake2b(decides.encode(), digest_size=16).hexdigest()
         file = version / _REWRITES
         kept: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if key not in kept:
-            answers = rewrite_greedily(version, asked, max_new_tokens, progress=True)
-            kept = {key: [answer.text for answer in answers]}
+            answers = rewrite_greedily(version, asked, max_new_tokens, protection, progress=True)
+            kept[key] = [answer.text for answer in answers]
             partial = file.with_name(f"{_REWRITES}.partial")  # a kill leaves all of it or nothing
             partial.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
             partial.replace(file)
@@ -368,6 +370,11 @@ def main(config: EvaluateConfig) -> Evaluation:
         obeyed[name] = [
             scoring.obeyed(said, row.obeyed) for row, said in zip(injections, steering, strict=True)
         ]
+    served = {"challenger": config.version}
+    if config.champion is not None and config.champion != base_version:  # the bare base is never served
+        served["champion"] = config.champion
+    for name, version in served.items():
+        rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(asked)
     rewrites["reference"] = [case.reference for case in cases]
 
     scores = {name: score(cases, texts, base_version) for name, texts in rewrites.items()}
@@ -378,7 +385,9 @@ def main(config: EvaluateConfig) -> Evaluation:
         )
         systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
     baselines = {name: scores[name] for name in ("copy_input", "rules")}
-    champion = scores.get("champion")
+    # What people would be given, which is what the gate is for.
+    challenger = scores["challenger_protected"]
+    champion = scores.get("champion_protected", scores.get("champion"))
     evaluation = Evaluation(
         cases=len(cases),
         systems=systems,
@@ -387,11 +396,11 @@ def main(config: EvaluateConfig) -> Evaluation:
             name: {str(i): estimate(moves[name][:, i].tolist(), config.seed) for i in _INTENSITIES}
             for name in writers
         },
-        win_rate=win_rate(scores["challenger"], champion, seed=config.seed) if champion else None,
+        win_rate=win_rate(challenger, champion, seed=config.seed) if champion else None,
         judged=ask_judge(config, cases, rewrites["challenger"], rewrites["champion"])
         if config.judge and champion
         else None,
-        verdict=gate(scores["challenger"], champion, baselines, config),
+        verdict=gate(challenger, champion, baselines, config),
     )
     config.out.mkdir(parents=True, exist_ok=True)
     with (config.out / "outputs.jsonl").open("w", encoding="utf-8") as file:
@@ -469,10 +478,10 @@ def rows_shown(
 def table(evaluation: Evaluation) -> str:
     """The main scores by system, as lines for a terminal."""
     names = (*SHOWN, "perplexity")
-    lines = [" " * 12 + "".join(f"{name:>13}" for name in names)]
+    lines = [" " * 20 + "".join(f"{name:>13}" for name in names)]
     for system, row in rows_shown(evaluation.systems.items()):
         cells = (f"{row[name].mean:13.3f}" if name in row else f"{'-':>13}" for name in names)
-        lines.append(f"{system:12}" + "".join(cells))
+        lines.append(f"{system:20}" + "".join(cells))
     if evaluation.win_rate:
         lines.append(f"win rate of the challenger against the champion: {evaluation.win_rate}")
     if judged := evaluation.judged:

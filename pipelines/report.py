@@ -26,6 +26,13 @@ SHOWN = {
     "tone_moved": "tone moved",
     "chatter": "chatter",
 }
+SYSTEMS = {
+    "base": "base",
+    "copy_input": "copy of the input",
+    "champion": "champion",
+    "challenger": "challenger",
+    "challenger_protected": "challenger, facts protected",
+}
 
 
 class Example(BaseModel):
@@ -46,6 +53,7 @@ class Report(BaseModel):
     copy_input: dict[str, Estimate]
     champion: dict[str, Estimate]
     challenger: dict[str, Estimate]
+    challenger_protected: dict[str, Estimate]
     comparison: ComparisonResult | None
     experiment: ExperimentResult | None
     decision: Decision
@@ -65,7 +73,7 @@ class Report(BaseModel):
         body = pages.get_template("report.html.j2").render(
             report=self,
             shown=SHOWN,
-            systems={name: getattr(self, name) for name in ("base", "copy_input", "champion", "challenger")},
+            systems={words: getattr(self, name) for name, words in self._named().items()},
             scores=_drawn(self._draw_scores),
             people=_drawn(self._draw_people),
         )
@@ -79,11 +87,10 @@ class Report(BaseModel):
         table.add_column("")
         for words in SHOWN.values():
             table.add_column(words, justify="right")
-        for name in ("base", "copy_input", "champion", "challenger"):
+        for name, words in self._named().items():
             row: dict[str, Estimate] = getattr(self, name)
-            version = f" ({self.versions[name]})" if name in self.versions else ""
             cells = (f"{e.mean:.2f}\n{e.low:.2f} to {e.high:.2f}" for e in (row[key] for key in SHOWN))
-            table.add_row(name.replace("_", " ") + version, *cells)
+            table.add_row(words, *cells)
         console.print(table)
         for reason in self.decision.reasons:
             console.print(reason, markup=False)
@@ -94,16 +101,22 @@ class Report(BaseModel):
             console.print(f"champion    {example.champion}", markup=False)
             console.print(f"challenger  {example.challenger}", markup=False)
 
+    def _named(self) -> dict[str, str]:
+        """Each system in words, with its version."""
+        return {
+            name: f"{words} ({self.versions[name]})" if name in self.versions else words
+            for name, words in SYSTEMS.items()
+        }
+
     def _draw_scores(self, figure: Figure) -> None:
         for axes, (key, words) in zip(
             figure.subplots(1, len(SHOWN), sharey=False), SHOWN.items(), strict=True
         ):
-            names = ("base", "copy_input", "champion", "challenger")
-            for place, name in enumerate(names):
+            for place, name in enumerate(SYSTEMS):
                 _interval(axes, place, getattr(self, name)[key])
             axes.set_title(words)
-            axes.set_xlim(-0.5, 3.5)
-            axes.set_xticks(range(4), [name.replace("_", " ") for name in names], rotation=30, ha="right")
+            axes.set_xlim(-0.5, len(SYSTEMS) - 0.5)
+            axes.set_xticks(range(len(SYSTEMS)), SYSTEMS.values(), rotation=30, ha="right")
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.05)
 
     def _draw_people(self, figure: Figure) -> None:
@@ -145,6 +158,7 @@ def assemble(
         copy_input=second.evaluation.systems["copy_input"],
         champion=second.evaluation.systems["champion"],
         challenger=second.evaluation.systems["challenger"],
+        challenger_protected=second.evaluation.systems["challenger_protected"],
         comparison=evidence.comparison if evidence else None,
         experiment=evidence.between_users if evidence else None,
         decision=evidence.decision if evidence else refused,

@@ -1,10 +1,11 @@
 import json
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.records import Spec, TransformType
+from data.records import PROTECTED, Spec, TransformType
 from models import evaluation, export, rules, scoring
 from models.evaluation import Case, EvaluateConfig, Scores, gate
 from serving.inference import engines
@@ -128,6 +129,18 @@ def test_evaluation_says_what_serving_would(version, corpus_folder):
     assert evaluation.written_by(version, 24)(asked) == [rewritten.text for rewritten in served]
 
 
+def test_what_is_given_to_people_is_measured_too(version, corpus_folder):
+    cases = evaluation.test_cases(corpus_folder, None)
+    asked = [(c.text, c.transform_type, c.intensity) for c in cases]
+    served = engines.load(version, "ctranslate2").generate(
+        Spec(version="v1", max_new_tokens=24, protection=PROTECTED),
+        [Item(text=c.text, transform_type=c.transform_type, intensity=c.intensity) for c in cases],
+    )
+    said = evaluation.written_by(version, 24, PROTECTED)(asked)
+    assert said == [rewritten.text for rewritten in served]
+    assert said != evaluation.written_by(version, 24)(asked)
+
+
 def test_a_version_is_asked_once(version, corpus_folder, monkeypatch):
     asked = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder, None)]
     said = evaluation.written_by(version, 8)(asked)
@@ -143,10 +156,10 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
     config = EvaluateConfig(
         version=version,
         champion=version,
-        base_version=version,
+        base_version=shutil.copytree(version, tmp_path / "base-version"),
         test_folder=corpus_folder,
         intensity_messages=7,
-        out=tmp_path,
+        out=tmp_path / "out",
         max_new_tokens=16,
         most_cases=8,
     )
@@ -159,13 +172,15 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
     assert found.systems["reference"]["log_perplexity"].mean > 0
     assert found.systems["reference"]["facts_kept"].mean == 1
     assert found.win_rate.mean == 0.5, "a version ties with itself"
+    assert found.systems["challenger"]["facts_kept"].mean < 1, "a babbling model loses facts"
+    assert {"challenger_protected", "champion_protected"} <= set(found.by_type)
     assert not found.verdict.accepted, "a babbling model has not moved tone"
-    assert evaluation.Evaluation.model_validate_json((tmp_path / "metrics.json").read_text()) == found
-    outputs = [json.loads(line) for line in (tmp_path / "outputs.jsonl").read_text().splitlines()]
+    assert evaluation.Evaluation.model_validate_json((config.out / "metrics.json").read_text()) == found
+    outputs = [json.loads(line) for line in (config.out / "outputs.jsonl").read_text().splitlines()]
     assert len(outputs) == 8
     assert set(found.by_type["copy_input"]) == {row["transform_type"] for row in outputs}
     assert outputs[0]["rewrites"]["copy_input"]["text"] == outputs[0]["text"]
-    assert (tmp_path / "scores.png").stat().st_size > 1000
+    assert (config.out / "scores.png").stat().st_size > 1000
     assert "refused" in evaluation.table(found)
 
 

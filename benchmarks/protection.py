@@ -1,0 +1,69 @@
+"""What fact protection buys and costs: `python -m benchmarks.protection artifacts/version`, five minutes.
+
+Every kind of protection rewrites the held-out messages with the same version; scores as in evaluation, how
+much the simulated people like it (they share nothing with the scores by which a draft is chosen), the tokens
+that it generates a message, and the seconds in all. The table is printed and kept as
+`artifacts/bench/protection.json`.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from data.records import UNPROTECTED, Protection
+from experiments.simulation import WEIGHTS, Request, utility
+from models import evaluation, export
+from models.decoding import rewrite_greedily
+from models.evaluation import EvaluateConfig
+
+_KINDS = {
+    "the model alone": UNPROTECTED,
+    "5 retries": Protection(retries=5),
+    "masks": Protection(masks=True),
+    "masks, 1 retry": Protection(masks=True, retries=1),
+    "masks, 3 retries": Protection(masks=True, retries=3),
+    "masks, 5 retries": Protection(masks=True, retries=5),
+    "masks, best of 6": Protection(masks=True, retries=5, always=True),
+}
+_SHOWN = ("facts_kept", "meaning", "tone_moved", "copy_rate", "repetition", "composite", "liked")
+
+
+def main(version: Path) -> None:
+    """Measure every kind and print the table."""
+    config = EvaluateConfig(version=version)
+    cases = evaluation.test_cases(config.test_folder, None)
+    asked = [(case.text, case.transform_type, case.intensity) for case in cases]
+    base_version = export.base_version(config.base, config.base_version)
+    rewrite_greedily(version, asked[:8], 8)  # its pages are in memory from here on
+    rows = {}
+    print(f"{'':18}{'whole':>8}{'tokens':>8}{'seconds':>9}" + "".join(f"{name:>12}" for name in _SHOWN))
+    for name, kind in _KINDS.items():
+        began = time.perf_counter()
+        answers = rewrite_greedily(version, asked, config.max_new_tokens, kind)
+        seconds = time.perf_counter() - began
+        texts, tokens = [one.text for one in answers], sum(one.tokens for one in answers) / len(answers)
+        scores = evaluation.score(cases, texts, base_version)
+        whole = sum(score.facts_kept == 1 for score in scores) / len(scores)
+        liked = [
+            utility(WEIGHTS, Request(case.text, case.transform_type, case.intensity), text)
+            for case, text in zip(cases, texts, strict=True)
+        ]
+        estimates = evaluation.estimates(scores, 0) | {"liked": evaluation.estimate(liked)}
+        found = {key: value.model_dump() for key, value in estimates.items()}
+        rows[name] = {
+            "kind": kind.model_dump(),
+            "whole": whole,
+            "tokens": tokens,
+            "seconds": seconds,
+            "scores": found,
+        }
+        cells = "".join(f"{found[key]['mean']:12.3f}" for key in _SHOWN)
+        print(f"{name:18}{whole:8.3f}{tokens:8.1f}{seconds:9.1f}{cells}")
+    file = Path("artifacts/bench/protection.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"version": str(version), "cases": len(cases), "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
