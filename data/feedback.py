@@ -66,9 +66,13 @@ class WrongReceiptError(ValueError):
     """A genuine receipt that this vote cannot be cast with."""
 
 
-async def record(connection: AsyncConnection, receipt: Receipt, vote: Vote) -> uuid.UUID:
+async def record(
+    connection: AsyncConnection, receipt: Receipt, vote: Vote, key_id: str | None = None
+) -> uuid.UUID:
     """Store a vote in a transaction of its own; the row's id, which a repeated vote keeps.
 
+    `key_id` is the API key that vouches for a person who is not stored yet: votes may come before the answer
+    is, and the votes of one key are capped (`data.snapshot`).
     Raises WrongReceiptError for a comparison without a comparison's receipt, and the reverse.
     """
     if (receipt.comparison_id is not None) != isinstance(vote, Choice):
@@ -80,8 +84,8 @@ async def record(connection: AsyncConnection, receipt: Receipt, vote: Vote) -> u
         await speak_for(connection, receipt.organisation_id)
         preferred = await _preferred(connection, receipt, vote) if isinstance(vote, Choice) else None
         await connection.execute(
-            "INSERT INTO users (id, organisation_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (receipt.user_id, receipt.organisation_id),
+            "INSERT INTO users (id, organisation_id, key_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            (receipt.user_id, receipt.organisation_id, key_id),
         )
         cursor = await connection.execute(
             "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, rating, text,"

@@ -178,7 +178,8 @@ def create_app(settings: Settings) -> Front:
 
         async def do() -> tuple[int, bytes]:
             async with request.app.state.pool.connection() as connection:
-                stored = FeedbackStored(feedback_id=await feedback.record(connection, receipt, body))
+                vote = await feedback.record(connection, receipt, body, caller.key_id)
+                stored = FeedbackStored(feedback_id=vote)
             return 201, stored.model_dump_json().encode()
 
         return await _once(request, response, caller, idempotency_key, body, do)

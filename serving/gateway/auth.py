@@ -52,6 +52,11 @@ class Caller:
     ) -> None:
         self.identity, self.subject, self.expires_at, self.jti = identity, subject, expires_at, jti
 
+    @property
+    def key_id(self) -> str | None:
+        """The API key that vouches for the person; None when a token does."""
+        return self.identity.key_id if self.subject is None else None
+
     def user(self, external_id: str | None) -> tuple[uuid.UUID, str]:
         """The user's id, and the name stored with it: a token's subject, or whom a key names, which may be
         nobody in particular.

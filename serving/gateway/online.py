@@ -288,8 +288,7 @@ class Online:
             if len(self._people) >= _MOST_PEOPLE:
                 self._people.clear()
             user_id, stored_name = caller.user(external_id)
-            key_id = caller.identity.key_id if caller.subject is None else None
-            person = _Known(user_id, caller.identity.organisation_id, key_id, stored_name)
+            person = _Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
             person.arm = epoch.arm(user_id)
             self._people[name] = person
         elif person.arm.epoch != epoch.number:

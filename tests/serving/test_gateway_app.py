@@ -224,6 +224,19 @@ async def test_feedback_by_receipt(client: httpx.AsyncClient, engine: Engine) ->
     assert dict(map(tuple, rows)) == {"thumb": False, "rating": None, "edit": None, "comment": None}  # type: ignore[arg-type]
 
 
+async def test_who_only_compares_is_stored_with_the_key_that_vouches(
+    client: httpx.AsyncClient, engine: Engine, api_key: str
+) -> None:
+    """No answer of theirs is ever written; the votes of a key are capped all the same."""
+    compared = (await client.post("/api/v1/compare", json=fresh(user_id="only-compares"))).json()
+    vote = {"receipt": compared["receipt"], "kind": "comparison", "preferred": "second"}
+    stored = (await client.post("/api/v1/feedback", json=vote)).json()
+    query = "SELECT u.key_id FROM users u JOIN feedback f ON f.user_id = u.id WHERE f.id = :id"
+    with engine.connect() as connection:
+        found = connection.execute(text(query), {"id": uuid.UUID(stored["feedback_id"])}).scalar_one()
+    assert found == api_key.split("_")[1]
+
+
 async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine) -> None:
     receipt = (await client.post("/api/v1/transform", json=fresh())).json()["receipt"]
     vote = {"kind": "thumb", "up": True}
