@@ -4,6 +4,9 @@ A snapshot is cumulative: it holds everything usable up to its high-water mark. 
 by time: a row counts when every transaction as old as its own has ended, so that no late commit is ever
 skipped.
 
+Nobody decides alone: beyond a number of votes, of one person or of all people whom one API key vouches for,
+the rest are left out.
+
 Nothing is in two splits: rows that share a user, a message, an output or nearly the same message are in one
 connected component, and a component goes to one split.
 """
@@ -12,8 +15,8 @@ import json
 import shutil
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
@@ -31,13 +34,10 @@ HUMAN = "human"  # the version that wrote what a person wrote
 _VALIDATION_SHARE = 0.1
 _NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
 
-
-class NotEnoughFeedbackError(ValueError):
-    """Too little usable feedback for a snapshot; not a failure, but nothing to train on."""
-
-    def __init__(self, found: int, wanted: int) -> None:
-        super().__init__(f"not enough feedback: {found} of {wanted}")
-        self.found, self.wanted = found, wanted
+Row = Demonstration | PreferencePair | Label
+Edges = Sequence[tuple[int, int]]
+# Of different texts: which pairs, by position, mean nearly the same; and how similar each is to its nearest.
+Neighbours = Callable[[list[str]], tuple[Edges, Sequence[float]]]
 
 
 class Usable(BaseModel):
@@ -47,6 +47,7 @@ class Usable(BaseModel):
 
     feedback_id: uuid.UUID
     user_id: uuid.UUID
+    key_id: str | None  # the API key that vouches for the person; None: a token does
     kind: str
     thumb_up: bool | None
     rating: int | None
@@ -64,13 +65,43 @@ class Usable(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """The votes that count, and how many were cast beside them by the same people and keys."""
+
+    counted: list[Usable]
+    beyond_person: int
+    beyond_key: int
+
+    @property
+    def left_out(self) -> int:
+        """Votes that do not count."""
+        return self.beyond_person + self.beyond_key
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What stages learn from."""
+
+    demonstrations: list[Demonstration] = field(default_factory=list)
+    pairs: list[PreferencePair] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+
+    def by_name(self) -> dict[str, Sequence[Row]]:
+        """The rows of each file, by its name without the ending."""
+        return {"demonstrations": self.demonstrations, "pairs": self.pairs, "labels": self.labels}
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
-    """A snapshot on disk."""
+    """A snapshot on disk, and what it was made of."""
 
     digest: str
     folder: Path
     counts: dict[str, int]
     high_water: int
+    votes: Votes = field(repr=False)
+    rows: Rows = field(repr=False)
+    nearest: Sequence[float] = field(repr=False)  # similarity of each different message to its nearest other
 
 
 # What a stage can learn from; a comparison that chose neither and a comment teach nothing yet.
@@ -86,7 +117,7 @@ _USABLE = """
            OR (f.kind = 'comparison' AND f.preferred_output_id IS NOT NULL))
 """
 _COLUMNS = """
-    f.id AS feedback_id, f.user_id, f.kind, f.thumb_up, f.rating,
+    f.id AS feedback_id, f.user_id, u.key_id, f.kind, f.thumb_up, f.rating,
     CASE WHEN f.kind = 'edit' THEN f.text END AS edit,
     o.id AS output_id, o.message, o.transform_type, o.intensity, o.text AS output, o.version,
     o2.id AS other_id, o2.text AS other, o2.version AS other_version,
@@ -113,9 +144,35 @@ def fetch(connection: Connection, organisation_id: uuid.UUID, until: int) -> lis
     return [Usable.model_validate(dict(row)) for row in rows]
 
 
-def components(rows: Sequence[Usable]) -> list[int]:
+def capped(rows: Sequence[Usable], votes_a_person: int, votes_a_key: int) -> Votes:
+    """The votes that count, in their order: so many of a person, then so many of all people of an API key.
+
+    Which ones is decided by a hash of the vote's id: it depends on nothing that a voter can choose, and a
+    vote that comes later changes one place at most. A key's cap is not used up by votes that a person's has
+    left out.
+    """
+    by_chance = sorted(rows, key=lambda row: blake2b(row.feedback_id.bytes, digest_size=8).digest())
+    of_person: Counter[uuid.UUID] = Counter()
+    of_key: Counter[str] = Counter()
+    kept: set[uuid.UUID] = set()
+    beyond_person = beyond_key = 0
+    for row in by_chance:
+        of_person[row.user_id] += 1
+        if of_person[row.user_id] > votes_a_person:
+            beyond_person += 1
+            continue
+        if row.key_id is not None:
+            of_key[row.key_id] += 1
+            if of_key[row.key_id] > votes_a_key:
+                beyond_key += 1
+                continue
+        kept.add(row.feedback_id)
+    return Votes([row for row in rows if row.feedback_id in kept], beyond_person, beyond_key)
+
+
+def components(rows: Sequence[Usable], alike: Edges = ()) -> list[int]:
     """For each row the number of its connected component by user, message, output and near-duplicate
-    message.
+    message; `alike` are more pairs of rows that belong together.
     """
     shared: dict[Hashable, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
@@ -123,7 +180,7 @@ def components(rows: Sequence[Usable]) -> list[int]:
             if name is not None:
                 shared[name].append(i)
     edges = [(members[0], other) for members in shared.values() for other in members[1:]]
-    edges += _near_duplicates([row.message for row in rows])
+    edges += [*_near_duplicates([row.message for row in rows]), *alike]
     if not edges:
         return list(range(len(rows)))
     pairs = np.array(edges)
@@ -165,14 +222,15 @@ def _splits(labels: Sequence[int], rows: Sequence[Usable]) -> list[Split]:
     return ["validation" if label in held_out else "train" for label in labels]
 
 
-def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:
-    """Demonstrations, preference pairs and labels of the votes, redacted and split, by file name.
+def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
+    """Demonstrations, preference pairs and labels of the votes, redacted and split; `alike` as in
+    `components`.
 
     An edit is a demonstration, and a pair against what it corrects. A thumb, and a rating other than 3, is a
     label.
     """
-    made: dict[str, list[BaseModel]] = {"demonstrations": [], "pairs": [], "labels": []}
-    for row, split in zip(rows, _splits(components(rows), rows), strict=True):
+    made = Rows()
+    for row, split in zip(rows, _splits(components(rows, alike), rows), strict=True):
         redactor = Redactor()
         about = {
             "text": redactor.redact(row.message),
@@ -184,8 +242,8 @@ def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:
         if row.kind == "edit" and row.edit is not None:
             edit = redactor.redact(row.edit)
             if edit != output:
-                made["demonstrations"].append(Demonstration(**about, rewrite=edit))
-                made["pairs"].append(
+                made.demonstrations.append(Demonstration(**about, rewrite=edit))
+                made.pairs.append(
                     PreferencePair(
                         **about,
                         chosen=edit,
@@ -198,7 +256,7 @@ def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:
             one, two = (output, row.version), (redactor.redact(row.other), row.other_version)
             chosen, rejected = (one, two) if row.first_is_preferred else (two, one)
             if chosen[0] != rejected[0]:
-                made["pairs"].append(
+                made.pairs.append(
                     PreferencePair(
                         **about,
                         chosen=chosen[0],
@@ -208,24 +266,34 @@ def assemble(rows: Sequence[Usable]) -> dict[str, list[BaseModel]]:
                     )
                 )
         elif row.kind == "thumb" and row.thumb_up is not None:
-            made["labels"].append(Label(**about, rewrite=output, good=row.thumb_up, version=row.version))
+            made.labels.append(Label(**about, rewrite=output, good=row.thumb_up, version=row.version))
         elif row.kind == "rating" and row.rating is not None and row.rating != 3:
-            made["labels"].append(Label(**about, rewrite=output, good=row.rating > 3, version=row.version))
+            made.labels.append(Label(**about, rewrite=output, good=row.rating > 3, version=row.version))
     return made
 
 
-def make(connection: Connection, organisation_id: uuid.UUID, folder: Path, minimum: int = 1) -> Made:
+def make(
+    connection: Connection,
+    organisation_id: uuid.UUID,
+    folder: Path,
+    *,
+    votes_a_person: int,
+    votes_a_key: int,
+    neighbours: Neighbours | None = None,
+) -> Made:
     """Write the snapshot of all usable feedback into `folder/<digest>`; the same feedback gives the same
     snapshot.
-
-    Raises NotEnoughFeedbackError below `minimum` votes.
     """
     until = high_water(connection)
-    rows = fetch(connection, organisation_id, until)
-    if len(rows) < minimum:
-        raise NotEnoughFeedbackError(len(rows), minimum)
-    made = assemble(rows)
-    files = {f"{name}.jsonl": _jsonl(found) for name, found in made.items()}
+    votes = capped(fetch(connection, organisation_id, until), votes_a_person, votes_a_key)
+    rows = votes.counted
+    places: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row.message, place)
+    found, nearest = neighbours(list(places)) if neighbours else ([], [])
+    first = list(places.values())
+    made = assemble(rows, [(first[a], first[b]) for a, b in found])
+    files = {f"{name}.jsonl": _jsonl(lines) for name, lines in made.by_name().items()}
     # Whose votes these are, so that erasure finds them, and every row of the lineage can be traced.
     files["sources.jsonl"] = "".join(
         json.dumps({"feedback": str(row.feedback_id), "user": str(row.user_id)}) + "\n" for row in rows
@@ -233,13 +301,12 @@ def make(connection: Connection, organisation_id: uuid.UUID, folder: Path, minim
     digest = blake2b("\0".join(files.values()).encode(), digest_size=16).hexdigest()
     counts = {
         "votes": len(rows),
+        "votes_left_out": votes.left_out,
         "people": len({row.user_id for row in rows}),
-        **{name: len(found) for name, found in made.items()},
+        **{name: len(lines) for name, lines in made.by_name().items()},
         **{
-            f"{name}_validation": sum(
-                '"split":"validation"' in line for line in files[f"{name}.jsonl"].splitlines()
-            )
-            for name in made
+            f"{name}_validation": sum(line.split == "validation" for line in lines)
+            for name, lines in made.by_name().items()
         },
     }
     target = folder / digest
@@ -251,7 +318,7 @@ def make(connection: Connection, organisation_id: uuid.UUID, folder: Path, minim
             (partial / name).write_text(body, encoding="utf-8")
         (partial / "README.md").write_text(_card(digest, counts, rows), encoding="utf-8")
         partial.replace(target)
-    return Made(digest, target, counts, until)
+    return Made(digest, target, counts, until, votes, made, nearest)
 
 
 def _jsonl(rows: Iterable[BaseModel]) -> str:
@@ -271,13 +338,16 @@ Feedback of people, made into {counts["demonstrations"]} demonstrations, {counts
 preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {counts["people"]} people who
 consent to training.
 
+- **Nobody decides alone**: of one person, and of all people of one API key, so many votes count as
+  `configs/collect.yaml` says; {counts["votes_left_out"]} more were left out, by a hash of their ids.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
-Jaccard
-  from {_NEAR}): {counts["pairs_validation"]} pairs and {counts["demonstrations_validation"]} demonstrations
-  are for validation.
+  Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
+  {counts["demonstrations_validation"]} demonstrations are for validation.
 - **Redacted** by rules: e-mail addresses, phone numbers, cards, IBANs, IP addresses, credentials and secrets.
   Names of people stay, because a rewrite must keep them: treat the snapshot as personal data.
 - **Immutable** until somebody in it asks to be forgotten.
+- **How good the feedback is**, and whether it may be trained on, is on the page `quality.html` beside this
+  one.
 
 | vote | count |
 |---|---|

@@ -1,7 +1,8 @@
-"""Snapshots: nothing in two splits, only what people agreed to, ordered by commit."""
+"""Snapshots: nobody decides alone, nothing in two splits, only what people agreed to, ordered by commit."""
 
+import random
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,21 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from data import database, feedback, outputs, snapshot
 from data.feedback import Choice, Comment, Edit, Rating, Thumb
 from data.outputs import NewOutput
 from data.receipts import Receipt
 from data.records import PreferencePair, TransformType
-from data.snapshot import HUMAN, NotEnoughFeedbackError, Usable
+from data.snapshot import HUMAN, Made, Usable
 from data.tables import new_id
 
 
-def a_vote(user: int, message: str, output: int) -> Usable:
+def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
     return Usable(
         feedback_id=new_id(),
         user_id=uuid.UUID(int=user),
+        key_id=key_id,
         kind="edit",
         thumb_up=None,
         rating=None,
@@ -54,9 +56,9 @@ votes = st.builds(a_vote, st.integers(0, 12), words.map(" ".join), st.integers(1
 def test_no_user_message_or_output_is_in_two_splits(rows: list[Usable]) -> None:
     made = snapshot.assemble(rows)
     splits = defaultdict(set)
-    for row, found in zip(rows, made["demonstrations"], strict=True):
+    for row, found in zip(rows, made.demonstrations, strict=True):
         for shared in (row.user_id, row.message, row.output_id):
-            splits[shared].add(found.split)  # type: ignore[attr-defined]
+            splits[shared].add(found.split)
     assert all(len(found) == 1 for found in splits.values())
 
 
@@ -71,26 +73,65 @@ def test_near_duplicates_share_a_component() -> None:
     assert one == two != three
 
 
+def test_what_somebody_else_found_alike_shares_a_component() -> None:
+    rows = [a_vote(n, f"message {n} about thing {n * 7}", 100 + n) for n in range(4)]
+    assert len(set(snapshot.components(rows))) == 4
+    one, two, three, four = snapshot.components(rows, alike=[(0, 2), (2, 3)])
+    assert one == three == four != two
+
+
+def test_five_hundred_votes_of_one_person_shrink_to_the_cap() -> None:
+    keen = [a_vote(1, f"message {n}", n) for n in range(500)]
+    others = [a_vote(2 + n // 3, f"other {n}", 1000 + n) for n in range(30)]
+    rows = keen + others
+    votes = snapshot.capped(rows, votes_a_person=40, votes_a_key=5000)
+    counts = Counter(row.user_id for row in votes.counted)
+    assert counts.pop(uuid.UUID(int=1)) == 40
+    assert counts == {uuid.UUID(int=2 + n): 3 for n in range(10)}
+    assert (votes.beyond_person, votes.beyond_key, votes.left_out) == (460, 0, 460)
+
+    shuffled = random.Random(0).sample(rows, len(rows))
+    again = snapshot.capped(shuffled, votes_a_person=40, votes_a_key=5000)
+    assert set(again.counted) == set(votes.counted), "whatever the order"
+    assert [row for row in rows if row in votes.counted] == votes.counted, "in the order of the rows"
+
+    stayed = [keen.index(row) for row in votes.counted[:40]]
+    assert 150 < sum(stayed) / 40 < 350, "neither the first ones nor the last ones"
+    later = snapshot.capped([*rows, a_vote(1, "one more", 2000)], votes_a_person=40, votes_a_key=5000)
+    assert len(set(later.counted) - set(votes.counted)) <= 1, "a vote more changes one place at most"
+
+
+def test_a_crowd_of_one_api_key_shrinks_to_its_cap_after_each_person_has() -> None:
+    crowd = [
+        a_vote(1 + n // 50, f"message {n}", n, key_id="k1") for n in range(200)
+    ]  # 4 people, 50 votes each
+    others = [a_vote(10 + n, f"other {n}", 1000 + n, key_id="k2") for n in range(9)]
+    tokens = [a_vote(100 + n, f"by token {n}", 2000 + n) for n in range(50)]
+    votes = snapshot.capped([*crowd, *others, *tokens], votes_a_person=10, votes_a_key=25)
+    counts = Counter(row.key_id for row in votes.counted)
+    assert counts == {"k1": 25, "k2": 9, None: 50}
+    assert (votes.beyond_person, votes.beyond_key) == (160, 15)
+    assert max(Counter(row.user_id for row in votes.counted).values()) <= 10
+
+
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
     rows = [a_vote(n, f"message number {n} about thing {n * 7}", 1000 + n) for n in range(500)]
-    share = sum(d.split == "validation" for d in snapshot.assemble(rows)["demonstrations"]) / 500  # type: ignore[attr-defined]
+    share = sum(d.split == "validation" for d in snapshot.assemble(rows).demonstrations) / 500
     assert 0.1 <= share < 0.11
 
 
 def test_a_keen_person_is_never_the_measure() -> None:
     rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(60)]
     rows += [a_vote(2 + n, f"another thing entirely {n * 13}", 3000 + n) for n in range(20)]
-    held_out = [d for d in snapshot.assemble(rows)["demonstrations"] if d.split == "validation"]  # type: ignore[attr-defined]
+    held_out = [d for d in snapshot.assemble(rows).demonstrations if d.split == "validation"]
     assert len(held_out) == 8
-    assert not [d for d in held_out if "keen" in d.text]  # type: ignore[attr-defined]
+    assert not [d for d in held_out if "keen" in d.text]
 
 
 def test_rows_are_redacted_alike() -> None:
     row = a_vote(1, "Ask ann@corp.io, 10.1.2.3 is down", 101)
     row = row.model_copy(update={"output": "Could you ask ann@corp.io?", "edit": "Please ask ann@corp.io."})
-    made = snapshot.assemble([row])
-    pair = made["pairs"][0]
-    assert isinstance(pair, PreferencePair)
+    pair = snapshot.assemble([row]).pairs[0]
     assert pair.text == "Ask mail1@example.com, 192.0.2.1 is down"
     assert (pair.chosen, pair.rejected) == (
         "Please ask mail1@example.com.",
@@ -108,7 +149,9 @@ async def connection(database_url: str) -> AsyncIterator[psycopg.AsyncConnection
     await pool.close()
 
 
-async def vote_on_everything(connection: psycopg.AsyncConnection, organisation_id: uuid.UUID) -> uuid.UUID:
+async def vote_on_everything(
+    connection: psycopg.AsyncConnection, organisation_id: uuid.UUID, key_id: str | None = None
+) -> uuid.UUID:
     """One person's votes of every kind; returns the person."""
     user = new_id()
 
@@ -133,10 +176,16 @@ async def vote_on_everything(connection: psycopg.AsyncConnection, organisation_i
         Edit(receipt="r", kind="edit", text="Could you fix it?"),
         Comment(receipt="r", kind="comment", text="nice"),
     ):
-        await feedback.record(connection, receipt(single), vote)
+        await feedback.record(connection, receipt(single), vote, key_id)
     choice = Choice(receipt="r", kind="comparison", preferred="second")
-    await feedback.record(connection, receipt(first, comparison_id), choice)
+    await feedback.record(connection, receipt(first, comparison_id), choice, key_id)
     return user
+
+
+def make(cold: Connection, organisation_id: uuid.UUID, folder: Path, votes_a_person: int = 40) -> Made:
+    return snapshot.make(
+        cold, organisation_id, folder, votes_a_person=votes_a_person, votes_a_key=5000, neighbours=None
+    )
 
 
 async def test_votes_become_rows(
@@ -144,15 +193,16 @@ async def test_votes_become_rows(
 ) -> None:
     await vote_on_everything(connection, organisation_id)
     with engine.connect() as cold:
-        made = snapshot.make(cold, organisation_id, tmp_path)
-        again = snapshot.make(cold, organisation_id, tmp_path)
+        made = make(cold, organisation_id, tmp_path)
+        again = make(cold, organisation_id, tmp_path)
         assert snapshot.count_new(cold, organisation_id, since=0) == 4
         assert snapshot.count_new(cold, organisation_id, since=made.high_water) == 0
-        with pytest.raises(NotEnoughFeedbackError, match="not enough feedback: 4 of 50"):
-            snapshot.make(cold, organisation_id, tmp_path, minimum=50)
+        assert make(cold, organisation_id, tmp_path, votes_a_person=3).counts["votes_left_out"] == 1
     assert made.digest == again.digest
-    assert {k: made.counts[k] for k in ("votes", "people", "demonstrations", "pairs", "labels")} == {
+    names = ("votes", "votes_left_out", "people", "demonstrations", "pairs", "labels")
+    assert {k: made.counts[k] for k in names} == {
         "votes": 4,
+        "votes_left_out": 0,
         "people": 1,
         "demonstrations": 1,
         "pairs": 2,
@@ -163,6 +213,42 @@ async def test_votes_become_rows(
     assert ("two", "one", "v2", "v1") in {
         (p.chosen, p.rejected, p.chosen_version, p.rejected_version) for p in pairs
     }
+
+
+async def test_who_votes_before_they_are_stored_is_counted_with_their_key(
+    connection: psycopg.AsyncConnection, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    """A script votes before its answer is written: its people must not escape the cap of its key."""
+    await vote_on_everything(connection, organisation_id, key_id="k1")
+    await vote_on_everything(connection, organisation_id)
+    with engine.connect() as cold:
+        rows = snapshot.fetch(cold, organisation_id, snapshot.high_water(cold))
+    assert Counter(row.key_id for row in rows) == {"k1": 4, None: 4}
+
+
+async def test_messages_that_mean_the_same_are_kept_together(
+    connection: psycopg.AsyncConnection, engine: Engine, organisation_id: uuid.UUID, tmp_path: Path
+) -> None:
+    """`neighbours` is asked once for each different message, and its positions lead to the rows."""
+    for _ in range(12):
+        await vote_on_everything(connection, organisation_id)
+    asked: list[list[str]] = []
+
+    def neighbours(texts: list[str]) -> tuple[list[tuple[int, int]], list[float]]:
+        asked.append(texts)
+        return [(n, n + 1) for n in range(0, 12, 2)], [0.9] * 12
+
+    with engine.connect() as cold:
+        made = snapshot.make(
+            cold, organisation_id, tmp_path, votes_a_person=40, votes_a_key=40, neighbours=neighbours
+        )
+    ((*texts,),) = asked
+    assert len(set(texts)) == len(texts) == len(made.nearest) == 12
+    split = {row.text: row.split for row in made.rows.demonstrations}
+    assert set(split.values()) == {"train", "validation"}
+    redacted = {text: snapshot.Redactor().redact(text) for text in texts}
+    for n in range(0, 12, 2):
+        assert split[redacted[texts[n]]] == split[redacted[texts[n + 1]]]
 
 
 async def test_without_consent_nothing_is_used(
