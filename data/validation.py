@@ -1,0 +1,358 @@
+"""Whether a snapshot's feedback is fit to learn from: measured in one report, judged by limits, each with a
+reason.
+
+Shares of votes come with a 95 % interval that resamples people, not votes: forty votes of one person are one
+opinion of how to click. The share itself is of votes, because votes become the rows that a model learns from.
+Pure: no database, no model.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
+
+import krippendorff
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import bootstrap
+
+import configs
+from data.snapshot import Row, Rows, Usable, Votes
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+_RESAMPLES = 1000
+_BINS = 40  # of the similarity of messages, between 0 and 1
+
+
+class Limits(configs.StageConfig):
+    """What a snapshot must not be; the reasons for the values are in `configs/collect.yaml`."""
+
+    same_meaning: Share = Field(0.8, description="cosine from which two messages are nearly the same")
+    position_bias: Share = Field(0.15, description="distance from a half, of choosing what is shown first")
+    length_bias: Share = Field(0.35, description="distance from a half, of choosing the longer one")
+    least_people: Count = Field(20, description="with a vote, before a bias can be called one")
+    least_agreement: float = Field(0.1, ge=-1, le=1, description="Krippendorff's alpha of comparisons")
+    least_units: int = Field(30, ge=2, description="judged by two people or more, before alpha is asked")
+    least_rows: Count = Field(50, description="before a share of them says anything")
+    most_of_one_type: Share = 0.7
+    most_duplicates: Share = 0.3
+    most_off_policy: Share = 0.9
+    enough_on_policy: Count = Field(100, description="pairs, with which the share no longer matters")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Bias(_Part):
+    """How often people chose a thing that should not matter, with a 95 % interval over people."""
+
+    share: float | None
+    low: float
+    high: float
+    votes: int
+    people: int
+
+
+class Agreement(_Part):
+    """Krippendorff's alpha with a 95 % interval over units: 1 is always alike, 0 as by chance."""
+
+    alpha: float | None
+    low: float | None
+    high: float | None
+    units: int = Field(description="rated by two people or more")
+    unknown_because: str | None
+
+
+class Quality(_Part):
+    """All that is measured of a snapshot's feedback: numbers only, no text, nobody's name."""
+
+    champion: str | None
+    votes: dict[str, int] = Field(description="that count, by kind")
+    left_out: dict[Literal["person", "key"], int] = Field(description="votes beyond the cap of each")
+    people_by_votes: dict[int, int] = Field(description="how many people have so many votes that count")
+    position: Bias = Field(description="share that chose the one shown first")
+    length: Bias = Field(description="share that chose the longer one, where they differ")
+    agreement: dict[Literal["thumbs", "ratings", "comparisons"], Agreement]
+    types: dict[str, dict[str, int]] = Field(description="rows by file and transform type")
+    intensities: dict[str, dict[int, int]] = Field(description="rows by file and intensity")
+    validation: dict[str, int] = Field(description="rows that are held out, by file")
+    rejected_versions: dict[str, int] = Field(description="pairs by the version whose text was rejected")
+    duplicates: int = Field(description="rows that say what an earlier one says")
+    similarities: list[int] = Field(
+        description="different messages by cosine to their nearest other, in equal bins from 0 to 1"
+    )
+    near_duplicates: int = Field(description="of these: nearly the same as another")
+    losing_facts: dict[str, float] = Field(description="share of what is learned that loses a fact, by file")
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many there are, by file."""
+        return {name: sum(types.values()) for name, types in self.types.items()}
+
+    @property
+    def largest_type(self) -> tuple[str, float]:
+        """The transform type with most rows, and its share of all rows."""
+        totals: Counter[str] = Counter()
+        for types in self.types.values():
+            totals.update(types)
+        name, most = max(totals.items(), key=lambda found: found[1], default=("", 0))
+        return name, most / max(1, totals.total())
+
+    @property
+    def off_policy(self) -> float | None:
+        """Share of pairs whose rejected text the champion did not write; None without champion or pairs."""
+        pairs = sum(self.rejected_versions.values())
+        if self.champion is None or not pairs:
+            return None
+        return 1 - self.rejected_versions.get(self.champion, 0) / pairs
+
+
+def assess(
+    votes: Votes,
+    rows: Rows,
+    champion: str | None,
+    limits: Limits,
+    nearest: Sequence[float] = (),
+    losing_facts: Mapping[str, float] | None = None,
+) -> Quality:
+    """Measure the votes that count and the rows made of them.
+
+    `nearest` is each different message's cosine to its nearest other. The measures that need a model or the
+    rules of facts are passed in: this room has neither.
+    """
+    counted = votes.counted
+    sides = [
+        (row, bool(row.first_is_preferred), row.output, row.other)
+        for row in counted
+        if row.kind == "comparison" and row.other is not None and row.other != row.output  # else no pair
+    ]
+    longer = [
+        (row.user_id, first == (len(one) > len(other)))
+        for row, first, one, other in sides
+        if len(one) != len(other)
+    ]
+    by_name = rows.by_name()
+    similarities, _ = np.histogram(np.clip(nearest, 0, 1), bins=_BINS, range=(0, 1))
+    return Quality(
+        champion=champion,
+        votes=_counts(row.kind for row in counted),
+        left_out={"person": votes.beyond_person, "key": votes.beyond_key},
+        people_by_votes=_counts(Counter(row.user_id for row in counted).values()),
+        position=bias((row.user_id, first) for row, first, _, _ in sides),
+        length=bias(longer),
+        agreement=_agreements(counted, limits.least_units),
+        types={name: _counts(row.transform_type.value for row in made) for name, made in by_name.items()},
+        intensities={name: _counts(row.intensity for row in made) for name, made in by_name.items()},
+        validation={name: sum(row.split == "validation" for row in made) for name, made in by_name.items()},
+        rejected_versions=_counts(pair.rejected_version for pair in rows.pairs),
+        duplicates=_duplicates(row for made in by_name.values() for row in made),
+        similarities=similarities.tolist(),
+        near_duplicates=sum(cosine >= limits.same_meaning for cosine in nearest),
+        losing_facts=dict(losing_facts or {}),
+    )
+
+
+def bias(choices: Iterable[tuple[UUID, bool]]) -> Bias:
+    """The share of (person, chose it) that chose it, with its interval; 0 to 1 where one person chose all.
+
+    A cluster bootstrap: whole people are drawn with replacement, and the ratio of their sums is taken.
+    """
+    by_person: dict[UUID, list[bool]] = defaultdict(list)
+    for person, chosen in choices:
+        by_person[person].append(chosen)
+    drawn = [by_person[person] for person in sorted(by_person)]
+    chose = np.array([sum(said) for said in drawn])
+    cast = np.array([len(said) for said in drawn])
+    if not drawn:
+        return Bias(share=None, low=0, high=1, votes=0, people=0)
+    low, high = 0.0, 1.0
+    if len(drawn) > 1:
+        found = bootstrap(
+            (chose, cast),
+            lambda chose, cast, axis: chose.sum(axis=axis) / cast.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            batch=100,  # resamples held in memory at once
+            n_resamples=_RESAMPLES,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+        low, high = float(found.low), float(found.high)
+    return Bias(share=chose.sum() / cast.sum(), low=low, high=high, votes=int(cast.sum()), people=len(drawn))
+
+
+class _Vote(NamedTuple):
+    """What one person said (a place on a scale) about one thing that others may have judged too."""
+
+    unit: Hashable
+    person: UUID
+    said: int
+
+
+def _agreements(
+    rows: Sequence[Usable], least_units: int
+) -> dict[Literal["thumbs", "ratings", "comparisons"], Agreement]:
+    """Thumbs and ratings are about one output; comparisons about one message and the same two texts, in
+    whichever order and by whomever they were generated.
+    """
+    thumbs = [_Vote(r.output_id, r.user_id, int(r.thumb_up)) for r in rows if r.thumb_up is not None]
+    ratings = [_Vote(r.output_id, r.user_id, r.rating - 1) for r in rows if r.rating is not None]
+    comparisons = []
+    for row in rows:
+        if row.kind == "comparison" and row.other is not None and row.other != row.output:
+            chosen, rejected = (row.output, row.other) if row.first_is_preferred else (row.other, row.output)
+            unit = (row.message, row.transform_type, row.intensity, *sorted((chosen, rejected)))
+            comparisons.append(_Vote(unit, row.user_id, int(chosen > rejected)))
+    return {
+        "thumbs": agreement(thumbs, 2, "nominal", least_units),
+        "ratings": agreement(ratings, 5, "ordinal", least_units),
+        "comparisons": agreement(comparisons, 2, "nominal", least_units),
+    }
+
+
+def agreement(
+    votes: Iterable[tuple[Hashable, UUID, int]],
+    values: int,
+    level: Literal["nominal", "ordinal"],
+    least_units: int,
+) -> Agreement:
+    """Krippendorff's alpha of (unit, person, value from 0) where two people or more rated a unit.
+
+    Source: Krippendorff, "Content Analysis", 2nd edition, 2004, chapter 11. A person's last vote on a unit
+    stands. The interval resamples units.
+    """
+    units: dict[Hashable, dict[UUID, int]] = defaultdict(dict)
+    for unit, person, said in votes:
+        units[unit][person] = said
+    counts = np.array(
+        [np.bincount([*said.values()], minlength=values) for said in units.values() if len(said) > 1]
+    ).reshape(-1, values)  # (units, values): how many people said what
+    why = None
+    if len(counts) < least_units:
+        why = f"{len(counts)} were judged by two people or more, {least_units} are needed"
+    elif np.count_nonzero(counts.sum(axis=0)) < 2:
+        why = "everybody said the same of everything, which leaves nothing to agree on"
+    if why is not None:
+        return Agreement(alpha=None, low=None, high=None, units=len(counts), unknown_because=why)
+
+    def alpha(drawn: Any) -> float:
+        if np.count_nonzero(counts[drawn].sum(axis=0)) < 2:
+            return 1.0  # undefined; as 1 it speaks against a refusal
+        return float(krippendorff.alpha(value_counts=counts[drawn], level_of_measurement=level))
+
+    every = np.arange(len(counts))
+    found = bootstrap(
+        (every,),
+        alpha,
+        vectorized=False,
+        n_resamples=_RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Agreement(
+        alpha=alpha(every),
+        low=float(found.low),
+        high=float(found.high),
+        units=len(counts),
+        unknown_because=None,
+    )
+
+
+def refusals(quality: Quality, limits: Limits) -> tuple[str, ...]:
+    """Why the snapshot may not be trained on: for each limit that it breaks, what is wrong and what to do.
+
+    A bias or a lack of agreement counts when the whole interval lies beyond the limit, a share when there are
+    rows enough for one.
+    """
+    rows = sum(quality.rows.values())
+    return (
+        *_biases(quality, limits),
+        *_disagreements(quality, limits),
+        *(_shares(quality, limits, rows) if rows >= limits.least_rows else ()),
+    )
+
+
+def _biases(quality: Quality, limits: Limits) -> Iterator[str]:
+    for found, limit, what, advice in (
+        (
+            quality.position,
+            limits.position_bias,
+            "the one shown first",
+            "The place was chosen, not the text: see that pages shuffle, and who clicks without reading.",
+        ),
+        (
+            quality.length,
+            limits.length_bias,
+            "the longer one",
+            "A model would learn length and little else: compare rewrites of more equal length.",
+        ),
+    ):
+        is_within = found.low <= 0.5 + limit and found.high >= 0.5 - limit
+        if found.share is not None and found.people >= limits.least_people and not is_within:
+            yield (
+                f"{found.people} people chose {what} in {found.share:.0%} of {found.votes} comparisons, "
+                f"between {found.low:.0%} and {found.high:.0%} at 95% confidence; allowed is "
+                f"{0.5 - limit:.0%} to {0.5 + limit:.0%}. {advice}"
+            )
+
+
+def _disagreements(quality: Quality, limits: Limits) -> Iterator[str]:
+    """Of comparisons only. Where nearly all thumbs are up, as they should be, alpha is near 0 although people
+    agree (it corrects for what is frequent), and what is learned now is pairs.
+    """
+    found = quality.agreement["comparisons"]
+    if found.alpha is not None and found.high is not None and found.high < limits.least_agreement:
+        yield (
+            f"In the {found.units} comparisons that several people made, they agree hardly more than by "
+            f"chance: alpha {found.alpha:.2f}, between {found.low:.2f} and {found.high:.2f}; at least "
+            f"{limits.least_agreement:.2f} is asked. Tell people what to judge by, and look for a script "
+            "that votes."
+        )
+
+
+def _shares(quality: Quality, limits: Limits, rows: int) -> Iterator[str]:
+    kind, share = quality.largest_type
+    if share > limits.most_of_one_type:
+        yield (
+            f"{share:.0%} of {rows} rows are of the type {kind}; at most {limits.most_of_one_type:.0%} may "
+            "be, or the others are forgotten. Gather feedback on those, or raise most_of_one_type if people "
+            "ask for little else."
+        )
+    if quality.duplicates > limits.most_duplicates * rows:
+        yield (
+            f"{quality.duplicates} of {rows} rows repeat another word for word; at most "
+            f"{limits.most_duplicates:.0%} may. Look for a script that votes, and lower votes_a_key; or "
+            "raise most_duplicates if many people see the same answers."
+        )
+    pairs, off_policy = quality.rows["pairs"], quality.off_policy
+    if off_policy is not None and off_policy > limits.most_off_policy:
+        on_policy = quality.rejected_versions.get(quality.champion or "", 0)
+        if on_policy < limits.enough_on_policy:
+            yield (
+                f"In {off_policy:.0%} of {pairs} pairs the rejected text is not by the champion, "
+                f"{quality.champion}; at most {limits.most_off_policy:.0%} may be, or else "
+                f"{limits.enough_on_policy} by it are enough, and there are {on_policy}. Let people judge "
+                "what it writes first."
+            )
+    learned = ("demonstrations", "pairs")
+    if any(quality.rows[name] for name in learned) and not any(quality.validation[n] for n in learned):
+        yield (
+            "Nothing is held out to validate on, because users or messages tie nearly all rows together. "
+            "Gather feedback of more people, on messages of their own."
+        )
+
+
+def _counts(values: Iterable[Any]) -> dict[Any, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _duplicates(rows: Iterable[Row]) -> int:
+    """Rows that say word for word what an earlier one of their kind says, whoever wrote and judged it."""
+    seen = [
+        (type(row), *(value for name, value in row if name != "split" and not name.endswith("version")))
+        for row in rows
+    ]
+    return len(seen) - len(set(seen))

@@ -1,0 +1,369 @@
+"""The quality of feedback: measures with known truths, and a refusal for each fault, with its numbers."""
+
+import random
+import uuid
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from data import snapshot, validation
+from data.records import Label, PreferencePair, TransformType
+from data.snapshot import Rows, Usable, Votes
+from data.tables import new_id
+from data.validation import Limits, Quality
+
+LIMITS = Limits()
+KINDS = list(TransformType)
+SUBJECTS = (
+    "invoice",
+    "build",
+    "release",
+    "contract",
+    "login page",
+    "report",
+    "budget",
+    "interview",
+    "server",
+)
+
+
+def person(number: int) -> uuid.UUID:
+    return uuid.UUID(int=number)
+
+
+def comparison(
+    who: int, number: int, first_is_preferred: bool, texts: tuple[str, str], version: str = "v2"
+) -> Usable:
+    return Usable(
+        feedback_id=new_id(),
+        user_id=person(who),
+        key_id=None,
+        kind="comparison",
+        thumb_up=None,
+        rating=None,
+        edit=None,
+        output_id=new_id(),
+        message=f"Person {who} asks for {SUBJECTS[number % 9]} {who * 31 + number * 7} again",
+        transform_type=KINDS[(who + number) % 7],
+        intensity=number % 4,
+        output=texts[0],
+        version=version,
+        other_id=new_id(),
+        other=texts[1],
+        other_version=version,
+        first_is_preferred=first_is_preferred,
+    )
+
+
+def thumb(who: int, number: int, up: bool) -> Usable:
+    return comparison(who, number, True, ("", "")).model_copy(
+        update={
+            "kind": "thumb",
+            "thumb_up": up,
+            "output": f"Could you {who} {number}?",
+            "first_is_preferred": None,
+        }
+        | dict.fromkeys(("other_id", "other", "other_version"))
+    )
+
+
+def edit(who: int, number: int) -> Usable:
+    return thumb(who, number, True).model_copy(
+        update={"kind": "edit", "thumb_up": None, "edit": f"Would you {who} {number}?"}
+    )
+
+
+def crowd(
+    chooses_first: Callable[[random.Random, tuple[str, str]], bool], version: str = "v2"
+) -> list[Usable]:
+    """Sixty people: three comparisons each, of texts that differ in length, a thumb and an edit."""
+    rng = random.Random(0)
+    rows = []
+    for who in range(60):
+        for number in range(3):
+            texts = f"Could you {who} {number}?", f"Would you kindly {who} {number}, please?"
+            shown = rng.sample(texts, 2)
+            rows.append(
+                comparison(
+                    who, number, chooses_first(rng, (shown[0], shown[1])), (shown[0], shown[1]), version
+                )
+            )
+        rows += [thumb(who, 3, rng.random() < 0.5), edit(who, 4)]
+    return rows
+
+
+def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
+    return rng.random() < 0.5
+
+
+def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
+    return validation.assess(Votes(rows, 0, 0), snapshot.assemble(rows), champion, limits)
+
+
+def test_fair_voters_are_accepted() -> None:
+    quality = assess(crowd(a_coin))
+    assert validation.refusals(quality, LIMITS) == ()
+    for found in (quality.position, quality.length):
+        assert (found.votes, found.people) == (180, 60)
+        assert found.low < 0.5 < found.high
+        assert 0.1 < found.high - found.low < 0.2
+    assert quality.votes == {"comparison": 180, "edit": 60, "thumb": 60}
+    assert quality.rows == {"demonstrations": 60, "pairs": 240, "labels": 60}
+    assert quality.people_by_votes == {5: 60}
+    assert quality.duplicates == 0
+    assert 24 <= quality.validation["pairs"] <= 40
+    assert Quality.model_validate_json(quality.model_dump_json()) == quality
+
+
+def test_people_who_click_the_first_are_refused() -> None:
+    quality = assess(crowd(lambda *_: True))
+    assert (quality.position.share, quality.position.low, quality.position.high) == (1, 1, 1)
+    (reason,) = validation.refusals(quality, LIMITS)
+    assert reason.startswith("60 people chose the one shown first in 100% of 180 comparisons")
+    assert "allowed is 35% to 65%. The place was chosen" in reason
+    assert validation.refusals(quality, Limits(position_bias=0.5)) == ()
+
+
+@pytest.mark.parametrize(("best", "share"), [(max, 1), (min, 0)])
+def test_people_who_judge_by_length_alone_are_refused(best: Callable[..., str], share: int) -> None:
+    quality = assess(crowd(lambda _, texts: texts[0] == best(texts, key=len)))
+    assert quality.length.share == share
+    assert quality.position.low < 0.5 < quality.position.high, "the place is random, so it is not the place"
+    (reason,) = validation.refusals(quality, LIMITS)
+    assert f"chose the longer one in {share:.0%} of 180 comparisons" in reason
+
+
+def test_few_people_are_no_evidence_of_a_bias_and_one_is_none_at_all() -> None:
+    rows = [comparison(1, n, True, (f"a {n}", f"bb {n}")) for n in range(40)]
+    found = assess(rows).position
+    assert (found.share, found.low, found.high, found.people) == (1, 0, 1, 1)
+    few = [comparison(n, n, True, (f"a {n}", f"bb {n}")) for n in range(19)]
+    assert validation.refusals(assess(few), LIMITS) == ()
+    assert len(validation.refusals(assess(few), Limits(least_people=19))) == 2, "place and length"
+
+
+def test_equal_texts_are_no_choice() -> None:
+    rows = [comparison(n, n, True, ("the same", "the same")) for n in range(30)]
+    quality = assess(rows)
+    assert (quality.position.share, quality.position.votes, quality.rows["pairs"]) == (None, 0, 0)
+
+
+def test_intervals_hold_although_votes_of_one_person_are_alike() -> None:
+    """Each person leans to the first by a Beta(1.5, 1) of their own, 0.6 on average. A quarter of them vote
+    twenty times. An interval that takes all votes for independent misses the truth far too often.
+    """
+    rng = np.random.default_rng(0)
+    held = held_naively = 0
+    for _ in range(60):
+        choices = [
+            (person(who), bool(rng.random() < lean))
+            for who, lean in enumerate(rng.beta(1.5, 1, size=80))
+            for _ in range(20 if who % 4 == 0 else 1 + who % 3)
+        ]
+        found = validation.bias(choices)
+        held += found.low <= 0.6 <= found.high
+        naive = binomtest(sum(said for _, said in choices), len(choices)).proportion_ci(method="wilson")
+        held_naively += naive.low <= 0.6 <= naive.high
+    assert held >= 50  # 57 would be 95 %
+    assert held_naively <= 45
+
+
+# Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011): two observers of ten units (example A)
+# and four observers of twelve with gaps (example C).
+TWO = ["0100000010", "1110010000"]
+FOUR = [
+    "1 2 3 3 2 1 4 1 2 . . .",
+    "1 2 3 3 2 2 4 1 2 5 . 3",
+    ". 3 3 3 2 3 4 2 2 5 1 .",
+    "1 2 3 3 2 4 4 1 2 5 1 .",
+]
+
+
+def test_alpha_is_as_worked_out_by_hand() -> None:
+    votes = [(unit, person(n), int(said)) for n, row in enumerate(TWO) for unit, said in enumerate(row)]
+    found = validation.agreement(votes, 2, "nominal", least_units=10)
+    # Four disagreements; of twenty values fourteen are 0 and six are 1: 1 - (20 - 1) * 4 / (14 * 6).
+    assert found.alpha == pytest.approx(1 - 19 * 4 / 84)
+    assert found.units == 10
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0 < found.alpha < found.high
+
+
+@pytest.mark.parametrize(("level", "published"), [("nominal", 0.743), ("ordinal", 0.815)])
+def test_alpha_is_as_published_with_more_raters_and_gaps(level: str, published: float) -> None:
+    votes = [
+        (unit, person(n), int(said) - 1)
+        for n, row in enumerate(FOUR)
+        for unit, said in enumerate(row.split())
+        if said != "."
+    ]
+    found = validation.agreement(votes, 5, level, least_units=2)  # type: ignore[arg-type]
+    assert found.alpha == pytest.approx(published, abs=5e-4)
+    assert found.units == 11, "one unit was judged by one observer only"
+
+
+def test_alpha_is_unknown_with_few_units_or_without_variety() -> None:
+    votes = [(unit, person(n), 1) for n in range(3) for unit in range(30)]
+    found = validation.agreement(votes, 2, "nominal", least_units=31)
+    assert (found.alpha, found.unknown_because) == (
+        None,
+        "30 were judged by two people or more, 31 are needed",
+    )
+    found = validation.agreement(votes, 2, "nominal", least_units=30)
+    assert found.alpha is None
+    assert "everybody said the same" in str(found.unknown_because)
+    again = [(1, person(1), 0), (1, person(1), 1)]
+    assert validation.agreement(again, 2, "nominal", least_units=2).units == 0, "one person is not two"
+
+
+def shared(says: Callable[[int, int], int], units: int = 300) -> list[Usable]:
+    """Votes of three people on each of some outputs and comparisons; `says(unit, person)` is 0 or 1."""
+    rows = []
+    for unit in range(units):
+        output = thumb(0, unit, True)
+        texts = f"Could you {unit}?", f"Would you {unit}?"
+        for who in range(3):
+            said = bool(says(unit, who))
+            rows.append(output.model_copy(update={"user_id": person(who), "thumb_up": said}))
+            one = comparison(0, unit, said, texts).model_copy(update={"user_id": person(who)})
+            if who == 1:  # who saw them the other way round, in a comparison of their own
+                one = one.model_copy(
+                    update={"output": texts[1], "other": texts[0], "first_is_preferred": not said}
+                )
+            rows.append(one)
+    return rows
+
+
+def test_people_who_agree_are_told_from_coins() -> None:
+    rng = random.Random(0)
+    quality = assess(shared(lambda unit, _: (unit % 2) ^ (rng.random() < 0.1)))
+    for kind in ("thumbs", "comparisons"):
+        found = quality.agreement[kind]  # type: ignore[index]
+        assert found.units == 300
+        assert found.alpha == pytest.approx(0.64, abs=0.08)  # 0.9^2 + 0.1^2 alike, of which a half by chance
+    assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
+
+    coins = assess(shared(lambda *_: rng.randrange(2)))
+    (reason,) = (r for r in validation.refusals(coins, LIMITS) if "agree" in r)
+    assert reason.startswith("In the 300 comparisons that several people made, they agree hardly more")
+    assert "at least 0.10 is asked" in reason
+
+
+def test_thumbs_that_are_nearly_all_up_are_no_disagreement() -> None:
+    """Alpha is about 0, and yet 94 of 100 say the same: it is shown, and nothing is refused for it."""
+    rng = random.Random(0)
+    rows = [row for row in shared(lambda *_: int(rng.random() < 0.97)) if row.kind == "thumb"]
+    quality = assess(rows)
+    found = quality.agreement["thumbs"]
+    assert found.high is not None
+    assert found.high < LIMITS.least_agreement
+    assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
+
+
+def pairs_by(counts: dict[str, int]) -> Rows:
+    asked = {"transform_type": TransformType.SOFTEN, "intensity": 1, "split": "validation"}
+    return Rows(
+        pairs=[
+            PreferencePair(
+                **asked,
+                text=f"{version} {n}",
+                chosen="Could you?",
+                rejected="Do it.",
+                chosen_version="human",
+                rejected_version=version,
+            )
+            for version, count in counts.items()
+            for n in range(count)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "champion", "share", "is_refused"),
+    [
+        ({"v1": 30, "v2": 70}, "v2", 0.3, False),
+        ({"v1": 100}, None, None, False),  # nothing was released yet
+        ({"v1": 100}, "v2", 1.0, True),  # right after a promotion that nobody has judged
+        ({"v1": 95, "v2": 5}, "v2", 0.95, True),
+        ({"v1": 45}, "v2", 1.0, False),  # too few rows to speak of shares
+        ({"v1": 1500, "v2": 1500, "v3": 100}, "v3", 3000 / 3100, False),  # snapshots are cumulative
+        ({"v1": 1500, "v2": 1500, "v3": 99}, "v3", 3000 / 3099, True),
+    ],
+)
+def test_pairs_that_the_champion_did_not_write(
+    counts: dict[str, int], champion: str | None, share: float | None, is_refused: bool
+) -> None:
+    limits = Limits(most_of_one_type=1)
+    quality = validation.assess(Votes([], 0, 0), pairs_by(counts), champion, limits)
+    assert quality.off_policy == (None if share is None else pytest.approx(share))
+    assert quality.rejected_versions == counts
+    reasons = validation.refusals(quality, limits)
+    assert ["not by the champion, v" in reason for reason in reasons] == [True] * is_refused
+
+
+def test_one_type_for_all_is_refused_from_fifty_rows_on() -> None:
+    limits = Limits(most_off_policy=1)
+    few, many = (validation.assess(Votes([], 0, 0), pairs_by({"v": n}), "v2", limits) for n in (49, 50))
+    assert validation.refusals(few, limits) == ()
+    (reason,) = validation.refusals(many, limits)
+    assert reason.startswith("100% of 50 rows are of the type soften; at most 70% may be")
+
+
+def test_rows_that_repeat_are_counted_whoever_made_them() -> None:
+    def label(text: str, good: bool, version: str = "v1", split: str = "train") -> Label:
+        asked = {
+            "text": text,
+            "transform_type": TransformType.CLARIFY,
+            "intensity": 2,
+            "rewrite": "Could you?",
+        }
+        return Label(**asked, good=good, version=version, split=split)  # type: ignore[arg-type]
+
+    first = label("Fix it.", True)
+    rows = Rows(
+        labels=[
+            first,
+            label("Fix it.", True, "v2", "validation"),
+            label("Fix it.", False),
+            label("Do it.", True),
+        ]
+    )
+    quality = validation.assess(Votes([], 0, 0), rows, None, LIMITS)
+    assert quality.duplicates == 1
+    (reason,) = validation.refusals(
+        validation.assess(Votes([], 0, 0), Rows(labels=rows.labels * 20), None, LIMITS),
+        Limits(most_of_one_type=1),
+    )
+    assert reason.startswith("77 of 80 rows repeat another word for word; at most 30% may.")
+
+
+def test_a_snapshot_that_holds_nothing_out_is_refused() -> None:
+    rows = [edit(1, n) for n in range(60)]  # one person's votes are one component
+    quality = assess(rows)
+    assert quality.validation == {"demonstrations": 0, "pairs": 0, "labels": 0}
+    assert ["Nothing is held out" in reason for reason in validation.refusals(quality, LIMITS)] == [True]
+
+
+def test_nothing_is_accepted_but_says_nothing() -> None:
+    quality = assess([])
+    assert (quality.largest_type, quality.off_policy, quality.position.share) == (("", 0), None, None)
+    assert validation.refusals(quality, LIMITS) == ()
+
+
+def test_what_is_measured_elsewhere_is_passed_on() -> None:
+    quality = validation.assess(
+        Votes([], 3, 4),
+        Rows(),
+        None,
+        LIMITS,
+        nearest=[-0.1, 0.26, 0.81, 1.0000001],
+        losing_facts={"pairs": 0.25},
+    )
+    assert quality.near_duplicates == 2
+    assert (quality.similarities[0], quality.similarities[10], quality.similarities[32]) == (1, 1, 1)
+    assert (quality.similarities[-1], sum(quality.similarities)) == (1, 4)
+    assert quality.losing_facts == {"pairs": 0.25}
+    assert quality.left_out == {"person": 3, "key": 4}
