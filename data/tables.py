@@ -366,6 +366,11 @@ class Snapshot(Base):
     counts: Mapped[Json]
     high_water: Mapped[int] = mapped_column(BigInteger, comment="every row of an older transaction is in it")
     trained_at: Mapped[Moment | None] = mapped_column(comment="when a training run on it succeeded")
+    accepted: Mapped[bool] = mapped_column(comment="it may be trained on")
+    reasons: Mapped[Names] = mapped_column(comment="why it may not")
+    quality: Mapped[Json | None] = mapped_column(
+        comment="data.validation's report; NULL: made before there was one"
+    )
     created_at: Mapped[Created]
 
 

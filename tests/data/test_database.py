@@ -2,10 +2,13 @@
 
 import uuid
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
@@ -62,6 +65,28 @@ def test_migrations_give_the_tables(engine: Engine) -> None:
             opts={"include_object": lambda _, name, kind, *__: not str(name).startswith("answers_2")},
         )
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(database_url: str) -> None:
+    name = f"before_{uuid.uuid4().hex}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    url = database.beside(database_url, name)
+    database.migrate(url, "0004")
+    back = Config()
+    back.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    back.attributes["url"] = url
+    insert = "INSERT INTO snapshots (digest, path, counts, high_water) VALUES (%s, 'p', '{}', 1)"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(insert, ("before",))
+        for _ in range(2):
+            database.migrate(url, "0005")
+            found = connection.execute("SELECT digest, accepted, reasons, quality FROM snapshots").fetchall()
+            assert found == [("before", True, [], None)]
+            with pytest.raises(psycopg.errors.NotNullViolation):
+                connection.execute(insert, ("unjudged",))
+            command.downgrade(back, "0004")
+            assert connection.execute("SELECT digest FROM snapshots").fetchall() == [("before",)]
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x"])
