@@ -1,6 +1,8 @@
-"""The flow `collect`: feedback in Postgres becomes a snapshot, versioned with DVC."""
+"""The flow `collect`: feedback in Postgres becomes a snapshot, judged, and versioned with DVC."""
 
 import uuid
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from dvc.exceptions import NotDvcRepoError
@@ -9,16 +11,31 @@ from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Completed
-from sqlalchemy import Engine, func, select
+from pydantic import Field
+from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+import configs
 from configs.settings import Settings
-from data import database, snapshot
-from data.snapshot import Made, NotEnoughFeedbackError
+from data import database, routing, snapshot, validation
+from data.snapshot import Made
 from data.tables import Organisation, Snapshot
+from data.validation import Count, Limits, Quality
+from models import curation
+from pipelines.quality import write_page
 
 SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
+
+_CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
+
+
+class CollectConfig(Limits):
+    """When there is enough for a snapshot, whose votes count in it, and what it must not be."""
+
+    minimum: Count = Field(50, description="usable votes that are new")
+    votes_a_person: Count = Field(40, description="that count; nobody decides alone")
+    votes_a_key: Count = Field(5000, description="that count, of all people whom one API key vouches for")
 
 
 def organisation_id(engine: Engine, name: str) -> uuid.UUID:
@@ -33,28 +50,64 @@ def organisation_id(engine: Engine, name: str) -> uuid.UUID:
 
 
 def new_votes(engine: Engine, organisation: uuid.UUID) -> int:
-    """Usable votes since the high-water mark of the newest snapshot that a training run has succeeded on."""
+    """Usable votes since the newest snapshot that a training run has succeeded on, or that was refused: the
+    same votes would be refused again.
+    """
     with Session(engine) as session:
-        mark = session.scalar(select(func.max(Snapshot.high_water)).where(Snapshot.trained_at.is_not(None)))
+        is_done = or_(Snapshot.trained_at.is_not(None), Snapshot.accepted.is_(False))
+        mark = session.scalar(select(func.max(Snapshot.high_water)).where(is_done))
         return snapshot.count_new(session.connection(), organisation, int(mark or 0))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
-def make_snapshot(settings: Settings, engine: Engine, organisation: uuid.UUID) -> Made:
-    """Write the snapshot, have DVC version it, note it in Postgres. Never cached: it reads the outside
-    world.
+def make_snapshot(
+    settings: Settings, engine: Engine, organisation: uuid.UUID, config: CollectConfig
+) -> tuple[Made, tuple[str, ...]]:
+    """Write the snapshot and the page of its quality, have DVC version them, note them in Postgres.
+
+    Also why it is refused, if it is. Never cached: it reads the outside world.
     """
     repository = settings.state / "data"
     with engine.connect() as connection:
-        made = snapshot.make(connection, organisation, repository / "snapshots")
+        made = snapshot.make(
+            connection,
+            organisation,
+            repository / "snapshots",
+            votes_a_person=config.votes_a_person,
+            votes_a_key=config.votes_a_key,
+            neighbours=partial(curation.neighbours, same_meaning=config.same_meaning),
+        )
+    with Session(engine) as session:
+        live = routing.current(session)
+    quality = assess(made, live[1].champion.version if live else None, config)
+    reasons = validation.refusals(quality, config)
+    write_page(made.folder, quality, reasons, config, config.votes_a_person)
     add_to_dvc(repository, made.folder, settings.dvc_remote)
+    # The same votes may have been judged before, beside another champion or by other limits.
+    found = {
+        "counts": made.counts,
+        "high_water": made.high_water,
+        "accepted": not reasons,
+        "reasons": list(reasons),
+        "quality": quality.model_dump(mode="json"),
+    }
     with Session(engine) as session, session.begin():
         session.execute(
             insert(Snapshot)
-            .values(digest=made.digest, path=str(made.folder), counts=made.counts, high_water=made.high_water)
-            .on_conflict_do_update(index_elements=["digest"], set_={"high_water": made.high_water})
+            .values(digest=made.digest, path=str(made.folder), **found)
+            .on_conflict_do_update(index_elements=["digest"], set_=found)
         )
-    return made
+    return made, reasons
+
+
+def assess(made: Made, champion: str | None, limits: Limits) -> Quality:
+    """The quality of a snapshot, facts included."""
+    learned = {
+        "demonstrations": [(row.text, row.rewrite) for row in made.rows.demonstrations],
+        "pairs": [(row.text, row.chosen) for row in made.rows.pairs],
+    }
+    losing = {name: curation.share_losing_facts(texts) for name, texts in learned.items()}
+    return validation.assess(made.votes, made.rows, champion, limits, made.nearest, losing)
 
 
 def add_to_dvc(repository: Path, folder: Path, remote: str | None) -> None:
@@ -73,21 +126,29 @@ def add_to_dvc(repository: Path, folder: Path, remote: str | None) -> None:
 
 
 @flow(name="collect")
-def collect(minimum: int = 50) -> Made | State[Made]:
-    """Make a snapshot when at least `minimum` usable votes are new; else end well and say how many there
+def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
+    """Make a snapshot when enough votes are new, and say so by an event; else end well and say how many there
     are.
+
+    Ends well as "Refused", with the reasons and without the event, when the feedback is not fit to learn
+    from. `overrides` change configs/collect.yaml: `minimum=20`.
     """
+    config = configs.load(CollectConfig, _CONFIG, overrides)
     settings = Settings()
     engine = database.engine_of(settings)
     try:
         organisation = organisation_id(engine, settings.organisation)
         found = new_votes(engine, organisation)
-        if found < minimum:
-            message = str(NotEnoughFeedbackError(found, minimum))
+        if found < config.minimum:
+            message = f"not enough feedback: {found} of {config.minimum}"
             get_run_logger().info(message)
             return Completed(message=message, name="NotEnoughFeedback")
-        made = make_snapshot(settings, engine, organisation)
+        made, reasons = make_snapshot(settings, engine, organisation, config)
         get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
+        if reasons:
+            message = f"snapshot {made.digest} is refused: {' '.join(reasons)}"
+            get_run_logger().warning(message)
+            return Completed(message=message, name="Refused")
         emit_event(
             SNAPSHOT_MADE,
             resource={"prefect.resource.id": f"tonebridge.snapshot.{made.digest}"},

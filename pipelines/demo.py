@@ -191,9 +191,10 @@ class Walk:
         return asyncio.run(simulation.use(config, self.settings.gateway_url, _KEY, errands))
 
     def _collect(self) -> Snapshotted:
-        made = collect(minimum=20)
+        ended = collect(("minimum=20",), return_state=True)
+        made = ended.result()  # None when it ended well without one
         if not isinstance(made, Made):
-            raise SystemExit("There was not enough feedback for a snapshot; let more people use it")
+            raise SystemExit(f"There is no snapshot to train on: {ended.message}")
         return Snapshotted(digest=made.digest, counts=made.counts)
 
     async def _ask(self) -> Served:

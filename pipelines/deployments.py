@@ -36,8 +36,8 @@ def main() -> None:
     """Serve all deployments until the process is stopped."""
     sweep()
     deployments: list[Any] = [
-        collect.to_deployment("nightly", cron="0 2 * * *", parameters={"minimum": 1}),
-        collect.to_deployment("enough-feedback", cron="*/10 * * * *", parameters={"minimum": 50}),
+        collect.to_deployment("nightly", cron="0 2 * * *", parameters={"overrides": ["minimum=1"]}),
+        collect.to_deployment("enough-feedback", cron="*/10 * * * *"),
         train.to_deployment(
             "on-snapshot",
             triggers=[

@@ -2,12 +2,8 @@
 table.
 """
 
-import base64
-import io
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +13,7 @@ from rich.table import Table
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.simulation import Usage
 from models.evaluation import Estimate
+from pipelines import pages
 from pipelines.experiment import Evidence
 from pipelines.train import Trained
 
@@ -68,16 +65,16 @@ class Report(BaseModel):
         """`report.json` and the page `index.html` in a folder; the page."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=True)
         page = folder / "index.html"
-        body = pages.get_template("report.html.j2").render(
+        pages.write(
+            page,
+            "report.html.j2",
             report=self,
             shown=SHOWN,
             systems={words: getattr(self, name) for name, words in self._named().items()},
-            scores=_drawn(self._draw_scores),
-            people=_drawn(self._draw_people),
+            scores=pages.drawn(self._draw_scores),
+            people=pages.drawn(self._draw_people),
         )
-        page.write_text(body, encoding="utf-8")
         return page
 
     def show(self) -> None:
@@ -174,12 +171,3 @@ def assemble(
 def _interval(axes: Axes, place: float, found: Estimate) -> None:
     ends = [[max(0.0, found.mean - found.low)], [max(0.0, found.high - found.mean)]]
     axes.errorbar([place], [found.mean], yerr=ends, fmt="o", capsize=4)
-
-
-def _drawn(draw: Any) -> str:
-    """A figure as a data URL, so that the page is one file."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    draw(figure)
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=110)
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

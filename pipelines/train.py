@@ -177,6 +177,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
         raise ValueError(f"there is no snapshot {snapshot}; `collect` makes them")
+    if stored and not stored.accepted:
+        raise ValueError(f"snapshot {snapshot} was refused: {' '.join(stored.reasons)}")
     folder = Path(stored.path) if stored else None
 
     decides = "\0".join([snapshot or "", champion or "", *overrides])

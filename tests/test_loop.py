@@ -27,7 +27,7 @@ from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapsh
 from models import versions
 from models.sft import SftResult
 from pipelines import local
-from pipelines.collect import collect
+from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.deployments import sweep
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
@@ -128,8 +128,13 @@ def people(loop: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def ask(people: httpx.Client, user: str = "ann") -> dict[str, object]:
-    body = {**ASK, "text": f"Fix the {random.choice(THINGS)} now. {uuid.uuid4()}", "user_id": user}
+def request(user: str, thing: str | None = None) -> dict[str, object]:
+    """An order that nobody has given before."""
+    return {**ASK, "text": f"Fix the {thing or random.choice(THINGS)} now. {uuid.uuid4()}", "user_id": user}
+
+
+def ask(people: httpx.Client, user: str = "ann", thing: str | None = None) -> dict[str, object]:
+    body = request(user, thing)
     response = people.post("/api/v1/transform", json=body)
     response.raise_for_status()
     return dict(response.json())
@@ -139,10 +144,9 @@ def vote(people: httpx.Client, receipt: object, **what: object) -> None:
     people.post("/api/v1/feedback", json={"receipt": receipt, **what}).raise_for_status()
 
 
-def choose(people: httpx.Client, session: Session, user: str, version: str | None) -> None:
-    """Compare two rewrites, and choose the one by a version; the second when both are by one."""
-    body = {**ASK, "text": f"Fix the {random.choice(THINGS)} now. {uuid.uuid4()}", "user_id": user}
-    compared = people.post("/api/v1/compare", json=body).raise_for_status().json()
+def choose(people: httpx.Client, session: Session, user: str, version: str) -> None:
+    """Compare two rewrites, and choose the one by a version."""
+    compared = people.post("/api/v1/compare", json=request(user)).raise_for_status().json()
     shown_first = session.scalar(
         select(Output.version)
         .join(Comparison, Comparison.first_output_id == Output.id)
@@ -156,11 +160,25 @@ def choose(people: httpx.Client, session: Session, user: str, version: str | Non
     )
 
 
+def digests_told(loop: Settings) -> list[str]:
+    """The snapshots whose events have started a training, as soon as there is one."""
+    url = f"http://127.0.0.1:{loop.prefect_port}/api/events/filter"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = (
+            httpx.post(url, json={"filter": {"event": {"name": [SNAPSHOT_MADE]}}}).raise_for_status().json()
+        )
+        if found["events"]:
+            return [event["payload"]["digest"] for event in found["events"]]
+        time.sleep(0.2)
+    return []
+
+
 def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_path: Path) -> None:
     """One test, because each step stands on the one before."""
     assert people.get("/readyz").status_code == 503, "nothing is released yet"
     assert people.post("/api/v1/transform", json={**ASK, "text": "Fix it."}).status_code == 503
-    assert collect(minimum=5, return_state=True).message == "not enough feedback: 0 of 5"
+    assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5"
 
     first = train(
         overrides=training(write_corpus(tmp_path / "one", "Could you please look at it? Thank you."))
@@ -173,16 +191,40 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     assert (answer["version"], answer["variant"], answer["fallback"]) == ("v1", "champion", False)
 
     for number in range(24):
-        user = f"person-{number}"
-        receipt = ask(people, user)["receipt"]
+        # Whoever writes about the same thing is in one split: two people each, not all of them.
+        user, thing = f"person-{number}", THINGS[number % 12]
+        receipt = ask(people, user, thing)["receipt"]
         vote(people, receipt, kind="thumb", up=number % 2 == 0)
         vote(people, receipt, kind="edit", text=f"Would you kindly see to number {number}?")
-        choose(people, session, user, None)
-    made = collect(minimum=5)
+        compared = people.post("/api/v1/compare", json=request(user, thing)).raise_for_status().json()
+        side = "first" if number % 4 < 2 else "second"
+        vote(people, compared["receipt"], kind="comparison", preferred=side)
+
+    # Everybody asks for the same transform type here, which a snapshot is refused for.
+    refused = collect(("minimum=5",), return_state=True)
+    assert (refused.name, refused.is_completed(), refused.result()) == ("Refused", True, None)
+    assert "100% of" in str(refused.message)
+    assert "soften" in str(refused.message)
+    stored = session.scalars(select(Snapshot)).one()
+    assert (stored.accepted, stored.trained_at) == (False, None)
+    page = Path(stored.path) / "quality.html"
+    assert stored.reasons[0][:20] in page.read_text()
+    with pytest.raises(ValueError, match=r"was refused: 100% of .* soften"):
+        train(stored.digest)
+    assert collect(("minimum=1",), return_state=True).message == "not enough feedback: 0 of 1", (
+        "the same votes would be refused again"
+    )
+    session.rollback()
+    made = collect(("minimum=0", "most_of_one_type=1.0"))
     assert made is not None
+    assert made.digest == stored.digest
+    session.refresh(stored)
+    assert (stored.accepted, stored.reasons) == (True, [])
+    assert "Accepted" in page.read_text()
     assert made.counts["demonstrations"] == 24
     assert made.counts["pairs"] >= 24
     assert (made.folder.parent / f"{made.digest}.dvc").exists()
+    assert digests_told(loop) == [made.digest], "told once, when it was accepted"
 
     second = train(
         made.digest, training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?"))
@@ -190,7 +232,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     assert isinstance(second, Trained)
     assert (second.version, second.method) == ("v2", "dpo")
     assert versions.resolve(loop.registry_uri, "champion") == "v1"
-    assert collect(minimum=5, return_state=True).message == "not enough feedback: 0 of 5", (
+    assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5", (
         "all of it was trained on"
     )
 

@@ -1,0 +1,25 @@
+"""Pages that are one file each: an autoescaped template, with its plots inside. They need no network."""
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+
+def write(page: Path, template: str, **values: Any) -> None:
+    """Fill a template of this folder, and write it."""
+    pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=True)
+    page.write_text(pages.get_template(template).render(**values), encoding="utf-8")
+
+
+def drawn(draw: Callable[[Figure], None]) -> str:
+    """A figure as a data URL."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    draw(figure)
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110)
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()

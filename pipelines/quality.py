@@ -1,0 +1,184 @@
+"""The page of a snapshot's quality: the verdict with its reasons, the measures beside their limits, plots."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from data.records import TransformType
+from data.validation import Agreement, Bias, Limits, Quality
+from pipelines import pages
+
+_FILES = {"demonstrations": "#2458a6", "pairs": "#d9822b", "labels": "#9aa5b1"}
+_BLUE, _PALE, _LIMIT = "#2458a6", "#dfe7f2", "#b3392f"
+_MOST_VERSIONS = 10  # on the plot; the oldest fall off it
+
+
+def write_page(
+    folder: Path, quality: Quality, reasons: Sequence[str], limits: Limits, votes_a_person: int
+) -> Path:
+    """`quality.html` in the snapshot's folder; it holds no text of a message and names nobody."""
+    page = folder / "quality.html"
+    pages.write(
+        page,
+        "quality.html.j2",
+        digest=folder.name,
+        quality=quality,
+        reasons=reasons,
+        measures=list(_measures(quality, limits)),
+        people=pages.drawn(lambda figure: _draw_people(figure, quality, votes_a_person)),
+        balance=pages.drawn(lambda figure: _draw_balance(figure, quality)),
+        judgement=pages.drawn(lambda figure: _draw_judgement(figure, quality, limits)),
+        texts=pages.drawn(lambda figure: _draw_texts(figure, quality, limits)),
+    )
+    return page
+
+
+def _measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]]:
+    """What was measured, what was found, what is allowed."""
+    rows = sum(quality.rows.values())
+    yield "chose the one shown first", _said(quality.position), _around_a_half(limits.position_bias)
+    yield "chose the longer one", _said(quality.length), _around_a_half(limits.length_bias)
+    for kind, found in quality.agreement.items():
+        allowed = f"at least {limits.least_agreement:.2f}" if kind == "comparisons" else ""
+        yield f"agreement of {kind} (alpha)", _agreed(found), allowed
+    name, share = quality.largest_type
+    largest = f"{name}, {share:.0%} of {rows} rows" if rows else "no row"
+    yield "the most frequent transform type", largest, f"at most {limits.most_of_one_type:.0%}"
+    repeated = f"{quality.duplicates} of {rows}, {quality.duplicates / max(1, rows):.0%}"
+    yield "rows that repeat another", repeated, f"at most {limits.most_duplicates:.0%}"
+    off_policy = "no champion or no pair" if quality.off_policy is None else f"{quality.off_policy:.0%}"
+    allowed = f"at most {limits.most_off_policy:.0%}, or {limits.enough_on_policy} pairs on it"
+    yield f"pairs off the champion's policy ({quality.champion or 'none yet'})", off_policy, allowed
+    messages = sum(quality.similarities)
+    yield "messages nearly the same as another", f"{quality.near_duplicates} of {messages}", "in one split"
+    for name, share in quality.losing_facts.items():
+        what = "demonstrations" if name == "demonstrations" else "chosen rewrites"
+        yield f"{what} that lose a fact of the message", f"{share:.0%}", ""
+    held_out = ", ".join(f"{count} {name}" for name, count in quality.validation.items())
+    yield "held out", held_out, "some demonstrations or pairs"
+    person, key = quality.left_out["person"], quality.left_out["key"]
+    yield "votes beyond a cap, left out", f"{person} beyond a person's, {key} beyond an API key's", ""
+
+
+def _said(found: Bias) -> str:
+    if found.share is None:
+        return "no vote"
+    votes = f"{found.votes} votes of {found.people} people"
+    return f"{found.share:.0%}, between {found.low:.0%} and {found.high:.0%} ({votes})"
+
+
+def _around_a_half(limit: float) -> str:
+    return f"{0.5 - limit:.0%} to {0.5 + limit:.0%}"
+
+
+def _agreed(found: Agreement) -> str:
+    if found.alpha is None:
+        return f"unknown: {found.unknown_because}"
+    return f"{found.alpha:.2f}, between {found.low:.2f} and {found.high:.2f} ({found.units} cases)"
+
+
+def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
+    left, right = figure.subplots(1, 2)
+    bars = left.barh(list(quality.votes), list(quality.votes.values()), color=_BLUE)
+    left.bar_label(bars, padding=3)
+    left.margins(x=0.12)
+    left.invert_yaxis()
+    left.set_title("Votes that count")
+    left.set_xlabel("votes")
+    most = max([votes_a_person, *quality.people_by_votes])
+    bins = np.linspace(0.5, most + 0.5, 1 + min(most, 40))
+    right.hist([*quality.people_by_votes], bins, weights=[*quality.people_by_votes.values()], color=_BLUE)
+    right.axvline(votes_a_person + 0.5, color=_LIMIT, linestyle="--", label=f"cap: {votes_a_person} votes")
+    right.set_yscale("symlog", linthresh=1)
+    right.yaxis.set_major_formatter("{x:.0f}")
+    right.set_ylim(0, 2 * max(quality.people_by_votes.values(), default=1))
+    right.legend(frameon=False)
+    right.set_title("How keen people are")
+    right.set_xlabel("votes of a person that count")
+    right.set_ylabel("people (logarithmic)")
+
+
+def _draw_balance(figure: Figure, quality: Quality) -> None:
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    kinds = [kind.value for kind in TransformType]
+    _stacked(left, kinds, {name: [quality.types[name].get(k, 0) for k in kinds] for name in _FILES})
+    left.set_title("Rows by transform type")
+    intensities = range(4)
+    rows = {name: [quality.intensities[name].get(i, 0) for i in intensities] for name in _FILES}
+    _stacked(right, [str(i) for i in intensities], rows)
+    right.set_title("Rows by intensity")
+    right.set_ylabel("intensity, 0 to 3")
+    left.legend(frameon=False)
+
+
+def _stacked(axes: Axes, names: list[str], rows: dict[str, list[int]]) -> None:
+    start = np.zeros(len(names))
+    for name, counts in rows.items():
+        axes.barh(names, counts, left=start, color=_FILES[name], label=name)
+        start += counts
+    axes.invert_yaxis()
+    axes.set_xlabel("rows")
+
+
+def _draw_judgement(figure: Figure, quality: Quality, limits: Limits) -> None:
+    left, right = figure.subplots(1, 2)
+    biases = {
+        "shown first": (quality.position, limits.position_bias),
+        "longer": (quality.length, limits.length_bias),
+    }
+    for place, (found, limit) in enumerate(biases.values()):
+        left.barh(place, 2 * limit, left=0.5 - limit, height=0.7, color=_PALE, zorder=0)
+        if found.share is not None:
+            _interval(left, place, found.share, found.low, found.high)
+    left.axvline(0.5, color="gray", linestyle=":")
+    left.set_xlim(0, 1)
+    left.set_yticks(range(2), [f"{name}\n{found.votes} votes" for name, (found, _) in biases.items()])
+    left.set_title("Chosen for its place or its length; shaded: allowed")
+    left.set_xlabel("share of comparisons that chose it (0 to 1), 95% interval")
+    for place, agreement in enumerate(quality.agreement.values()):
+        if agreement.alpha is None or agreement.low is None or agreement.high is None:
+            right.text(0.5, place, "not known", ha="center", va="center", color="gray")
+        else:
+            _interval(right, place, agreement.alpha, agreement.low, agreement.high)
+    place = list(quality.agreement).index("comparisons")
+    right.vlines(limits.least_agreement, place - 0.35, place + 0.35, color=_LIMIT, linestyle="--")
+    lowest = min([found.low for found in quality.agreement.values() if found.low is not None], default=0)
+    right.set_xlim(min(-0.2, lowest - 0.05), 1.05)
+    names = [f"{kind}\n{found.units} cases" for kind, found in quality.agreement.items()]
+    right.set_yticks(range(len(names)), names)
+    right.set_title("Agreement where several judged; dashed: at least")
+    right.set_xlabel("Krippendorff's alpha (0 as by chance, 1 always), 95% interval")
+    for axes in (left, right):
+        axes.set_ylim(-0.6, len(axes.get_yticks()) - 0.4)
+        axes.invert_yaxis()
+
+
+def _interval(axes: Axes, place: float, found: float, low: float, high: float) -> None:
+    ends = [[max(0.0, found - low)], [max(0.0, high - found)]]
+    axes.errorbar([found], [place], xerr=ends, fmt="o", capsize=4, color=_BLUE)
+
+
+def _draw_texts(figure: Figure, quality: Quality, limits: Limits) -> None:
+    left, right = figure.subplots(1, 2)
+    shown = sorted(quality.rejected_versions.items(), key=lambda found: found[1])[-_MOST_VERSIONS:]
+    colours = [_BLUE if version == quality.champion else "#9aa5b1" for version, _ in shown]
+    bars = left.barh([version for version, _ in shown], [count for _, count in shown], color=colours)
+    left.bar_label(bars, padding=3)
+    left.margins(x=0.12)
+    left.set_title(f"Who wrote the rejected text; blue: the champion, {quality.champion or 'none yet'}")
+    left.set_xlabel("pairs")
+    bins = len(quality.similarities)
+    edges = np.linspace(0, 1, bins + 1)
+    right.stairs(quality.similarities, edges, fill=True, color=_BLUE)
+    right.axvline(
+        limits.same_meaning, color=_LIMIT, linestyle="--", label=f"same meaning: {limits.same_meaning:g}"
+    )
+    right.legend(frameon=False, loc="upper left")
+    right.set_xlim(0, 1)
+    right.set_ylim(0, 1.25 * max(1, *quality.similarities))
+    right.set_title("How near each message is to another")
+    right.set_xlabel("cosine to the nearest other message (0 to 1)")
+    right.set_ylabel("messages")

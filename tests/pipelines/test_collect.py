@@ -1,0 +1,140 @@
+"""Feedback in a real Postgres becomes a snapshot that is judged, with a page that says why."""
+
+import random
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+import configs
+from configs.settings import Settings
+from data import corpus
+from data.records import TransformType
+from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
+from data.validation import Quality
+from pipelines.collect import CollectConfig, make_snapshot, new_votes
+
+# Other tests publish champions in the database that all share: none of these votes is about theirs.
+CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
+MESSAGES = [message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message)]
+
+
+def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first_is_preferred: bool) -> None:
+    """Two outputs for a message, shown in this order, and which of them one person prefers."""
+    kind = list(TransformType)[(who + number) % 7]
+    user = uuid.uuid5(organisation, str(who))
+    session.merge(User(id=user, organisation_id=organisation, key_id="k1"))
+    texts = random.sample([f"Could you {who} {number}?", f"Would you kindly {who} {number}?"], 2)
+    shown = [
+        Output(
+            id=new_id(),
+            organisation_id=organisation,
+            message=MESSAGES[(3 * who + number) % 400],
+            transform_type=kind,
+            intensity=number,
+            text=text,
+            facts_missing=[],
+            spec_digest="0" * 32,
+            version="judged",
+            upstream_ms=1.0,
+        )
+        for text in texts
+    ]
+    session.add_all(shown)
+    session.flush()
+    first, second = (output.id for output in shown)
+    comparison = Comparison(
+        id=new_id(),
+        organisation_id=organisation,
+        user_id=user,
+        policy="two_samples",
+        first_output_id=first,
+        second_output_id=second,
+    )
+    session.add(comparison)
+    session.flush()
+    session.add(
+        Feedback(
+            organisation_id=organisation,
+            user_id=user,
+            output_id=first,
+            kind="comparison",
+            comparison_id=comparison.id,
+            preferred_output_id=first if first_is_preferred else second,
+        )
+    )
+
+
+def cast(engine: Engine, organisation: uuid.UUID, share_of_firsts: float) -> None:
+    """The votes of thirty people on three messages each."""
+    rng = random.Random(0)
+    with Session(engine) as session, session.begin():
+        for who in range(30):
+            for number in range(3):
+                vote(session, organisation, who, number, rng.random() < share_of_firsts)
+
+
+@pytest.fixture
+def settings(local: Settings, tmp_path: Path) -> Settings:
+    return local.model_copy(update={"state": tmp_path})
+
+
+def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
+    settings: Settings, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    cast(engine, organisation_id, share_of_firsts=1.0)
+    made, reasons = make_snapshot.fn(settings, engine, organisation_id, CONFIG)
+    assert len(reasons) == 1
+    assert reasons[0].startswith("30 people chose the one shown first in 100% of 90 comparisons")
+    page = (made.folder / "quality.html").read_text()
+    assert "Refused" in page
+    assert reasons[0] in page
+    assert (made.folder.parent / f"{made.digest}.dvc").exists(), "what is refused is kept, too"
+    with Session(engine) as session:
+        stored = session.get_one(Snapshot, made.digest)
+        assert (stored.accepted, stored.reasons) == (False, list(reasons))
+        assert Quality.model_validate(stored.quality).position.share == 1
+    assert new_votes(engine, organisation_id) == 0, "the same votes would be refused again"
+
+    allowed = CONFIG.model_copy(update={"position_bias": 0.5})
+    again, reasons = make_snapshot.fn(settings, engine, organisation_id, allowed)
+    assert (again.digest, reasons) == (made.digest, ())
+    assert "Accepted" in (again.folder / "quality.html").read_text()
+    with Session(engine) as session:
+        stored = session.get_one(Snapshot, made.digest)
+        assert (stored.accepted, stored.reasons) == (True, [])
+
+
+def test_fair_votes_are_accepted_with_a_page_that_needs_nothing_and_names_nobody(
+    settings: Settings, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    cast(engine, organisation_id, share_of_firsts=0.5)
+    config = CONFIG.model_copy(update={"votes_a_person": 2, "votes_a_key": 50})
+    made, reasons = make_snapshot.fn(settings, engine, organisation_id, config)
+    assert reasons == ()
+    assert (made.counts["votes"], made.counts["votes_left_out"]) == (50, 40)
+    assert "40 more were left out" in (made.folder / "README.md").read_text()
+    page = (made.folder / "quality.html").read_text()
+    assert "Accepted" in page
+    assert "30 beyond a person&#39;s, 10 beyond an API key&#39;s" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert not re.findall(r"https?://", page)
+    words = re.sub(r"data:[^\"]*", "", page)
+    for row in made.votes.counted:
+        assert str(row.user_id) not in words
+        assert row.message not in words
+        assert row.output not in words
+    with Session(engine) as session:
+        quality = Quality.model_validate(session.get_one(Snapshot, made.digest).quality)
+    assert quality.votes == {"comparison": 50}
+    assert sum(quality.similarities) == len({row.message for row in made.votes.counted})
+    assert quality.losing_facts["pairs"] > 0.5, "these texts say nothing of their messages"
+
+
+def test_every_limit_of_the_yaml_is_one_that_somebody_reads() -> None:
+    assert configs.load(CollectConfig, "configs/collect.yaml") == CollectConfig()
+    with pytest.raises(ValueError, match=r"unknown minimun; known: .*minimum"):
+        configs.load(CollectConfig, "configs/collect.yaml", ["minimun=3"])
