@@ -8,21 +8,19 @@ rewrite's negative log-likelihood, which keeps it from growing unlikely. A kille
 with the same config and data goes on from its last complete checkpoint.
 """
 
-import shutil
 import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 from datasets import Dataset
-from peft import PeftModel
 from pydantic import BaseModel, ConfigDict, Field
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 import configs
 from data.records import PreferencePair
-from models import loading, prompts, training
+from models import loading, training
 
 
 class DpoConfig(configs.StageConfig):
@@ -35,6 +33,7 @@ class DpoConfig(configs.StageConfig):
     checkpoints: Path = Path("artifacts/checkpoints")
     steps: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=1, description="pairs")] = 4
+    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
     sft_weight: Annotated[float, Field(ge=0, description="of the chosen rewrite's own likelihood")] = 0.2
@@ -109,33 +108,22 @@ def main(config: DpoConfig) -> DpoResult:
     Raises ValueError when no pair is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = [
-        row
-        for folder in config.snapshots
-        for row in training.read_rows(folder / "pairs.jsonl", PreferencePair)
-    ]
+    rows = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
     if config.masks:
         rows = [training.masked(row, "chosen", "rejected") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 
     base = loading.base_folder(config.base)
-    tokenizer = loading.load_tokenizer(base)
-    tokens = training.Tokens(tokenizer, prompts.read(base))
+    tokens = training.load_tokens(base)
     split = training.split_fitting(
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
-    )
-    order = training.training_order(
-        [row["length"] for row in split.train], config.steps, config.batch_size, config.seed
     )
 
     checkpoints = config.checkpoints / f"dpo-{digest}"
     checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    model: Any = training.load_model(base, config)
-    if config.adapter is not None:
-        model = PeftModel.from_pretrained(model, str(config.adapter), is_trainable=True)
     trainer: Any = _Trainer(
-        model=model,
+        model=training.load_policy(base, config),
         args=DPOConfig(
             **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
             max_length=None,  # the rows are cut to size already
@@ -144,17 +132,13 @@ def main(config: DpoConfig) -> DpoResult:
             loss_type=["sigmoid", "sft"],
             loss_weights=[1.0, config.sft_weight],
         ),
-        train_dataset=Dataset.from_list([split.train[i] for i in order]),
+        train_dataset=Dataset.from_list(training.laid_out(split.train, config)),
         eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokenizer,
+        processing_class=tokens.tokenizer,
     )
     history = training.run(trainer, checkpoint)
 
-    shutil.rmtree(config.out, ignore_errors=True)
-    if config.adapter is not None:
-        trainer.model.save_pretrained(config.out, selected_adapters=["default"])  # and not the reference
-    else:
-        loading.save(trainer.model, tokenizer, config.out)
+    training.save(trainer.model, tokens.tokenizer, config.out)
 
     def last(key: str) -> float:
         return training.curve(history, key)[1][-1]
@@ -179,9 +163,7 @@ def main(config: DpoConfig) -> DpoResult:
         "DPO loss": ("loss", "eval_loss"),
         "rewards": ("eval_rewards/chosen", "eval_rewards/rejected", "eval_rewards/margins"),
     }
-    training.plot_curves(history, panels, config.out / "loss.png")
-    (config.out / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    training.finish(result, panels, checkpoints)
     return result
 
 

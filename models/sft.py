@@ -6,7 +6,6 @@
 A killed run that is started again with the same config and data goes on from its last complete checkpoint.
 """
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from datasets import Dataset
-from peft import LoraConfig
 from pydantic import BaseModel, ConfigDict, Field
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
@@ -23,7 +21,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 import configs
 from data import corpus
 from data.records import Demonstration
-from models import loading, prompts, training
+from models import loading, training
 
 
 class SftConfig(configs.StageConfig):
@@ -36,6 +34,7 @@ class SftConfig(configs.StageConfig):
     checkpoints: Path = Path("artifacts/checkpoints")
     steps: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 8
+    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
     masks: bool = Field(True, description="learn rows with facts as they are, and masked")
@@ -84,8 +83,7 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 def demonstrations(config: SftConfig) -> list[Demonstration]:
     """All rows of a run: the seed, the snapshots in their order, and what can be masked once more, masked."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
-    for folder in config.snapshots:
-        rows += training.read_rows(folder / "demonstrations.jsonl", Demonstration)
+    rows += training.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
     hidden = (training.masked(row, "rewrite") for row in rows) if config.masks else ()
     return [*rows, *(row for row in hidden if row is not None)]
 
@@ -110,43 +108,28 @@ def main(config: SftConfig) -> SftResult:
     digest = training.digest(config, (row.model_dump_json().encode() for row in rows))
 
     base = loading.base_folder(config.base)
-    tokenizer = loading.load_tokenizer(base)
-    tokens = training.Tokens(tokenizer, prompts.read(base))
+    tokens = training.load_tokens(base)
     split = training.split_fitting(
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_rows
-    )
-    order = training.training_order(
-        [row["length"] for row in split.train], config.steps, config.batch_size, config.seed
     )
 
     checkpoints = config.checkpoints / f"sft-{digest}"
     checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
     trainer: Any = SFTTrainer(
-        model=training.load_model(base, config),
+        model=training.quicken(loading.load_model(base), config, frozen=config.lora_rank > 0),
         args=SFTConfig(
             **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
             max_length=None,  # the rows are cut to size already
         ),
-        train_dataset=Dataset.from_list([split.train[i] for i in order]),
+        train_dataset=Dataset.from_list(training.laid_out(split.train, config)),
         eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=2 * config.lora_rank,
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )
-        if config.lora_rank
-        else None,
+        processing_class=tokens.tokenizer,
+        peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),
     )
     history = training.run(trainer, checkpoint)
     held_out_losses = training.curve(history, "eval_loss")[1]
 
-    shutil.rmtree(config.out, ignore_errors=True)
-    if config.lora_rank:
-        trainer.model.save_pretrained(config.out)
-    else:
-        loading.save(trainer.model, tokenizer, config.out)
+    training.save(trainer.model, tokens.tokenizer, config.out)
     result = SftResult(
         out=config.out,
         digest=digest,
@@ -160,9 +143,7 @@ def main(config: SftConfig) -> SftResult:
         seconds=time.monotonic() - started,
         history=history,
     )
-    training.plot_curves(history, {"SFT loss": ("loss", "eval_loss")}, config.out / "loss.png")
-    (config.out / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    training.finish(result, {"SFT loss": ("loss", "eval_loss")}, checkpoints)
     return result
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
 from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 from transformers import (
@@ -40,6 +41,11 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
                 f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
             ) from error
     return rows
+
+
+def read_snapshots(folders: Iterable[Path], file: str, kind: type[Row]) -> list[Row]:
+    """The rows of one file of several snapshots, in their order."""
+    return [row for folder in folders for row in read_rows(folder / file, kind)]
 
 
 def masked(row: Any, *rewrites: str) -> Any | None:
@@ -75,6 +81,11 @@ class Tokens:
         )
 
 
+def load_tokens(base: Path) -> Tokens:
+    """The tokenizer and the frame of a base."""
+    return Tokens(loading.load_tokenizer(base), prompts.read(base))
+
+
 @dataclass(frozen=True)
 class Split:
     """Encoded rows to train on and to hold out, and how many were left out because they were too long."""
@@ -108,7 +119,7 @@ def score_completions_only(trained: Any) -> None:
     On CPU, TRL's own fused head projects every position on the vocabulary, prompt and padding too, and does
     so again in the backward pass. Prompts are most of our tokens, so this halves a step. Same values, same
     output fields. Models that rescale or cap their logits keep TRL's head, and so does CUDA, where it skips
-    the prompt by itself.
+    the prompt by itself. A model without a language head is left alone.
     """
     model: Any = trained.get_base_model() if isinstance(trained, PeftModel) else trained
     text_config = model.config.get_text_config()
@@ -116,7 +127,7 @@ def score_completions_only(trained: Any) -> None:
         getattr(text_config, name, None)
         for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier")
     )
-    if rescales or model.device.type != "cpu":
+    if rescales or model.device.type != "cpu" or model.get_output_embeddings() is None:
         return
     every_position = model.forward
 
@@ -174,18 +185,38 @@ def training_order(lengths: Sequence[int], steps: int, batch_size: int, seed: in
     return [row for batch in batches for row in batch]
 
 
-def load_model(base: Path, config: Any) -> Any:
-    """The model to train, as fast as a CPU trains it.
+def laid_out(rows: Sequence[dict[str, Any]], config: Any) -> list[dict[str, Any]]:
+    """The rows of a whole run in their training order; the batches of one step are of similar length too."""
+    step = config.batch_size * config.accumulate_batches
+    return [rows[i] for i in training_order([row["length"] for row in rows], config.steps, step, config.seed)]
 
-    Under an adapter the frozen weights are bf16 where the run is, so that no step casts them anew. Attention
-    is plain matrix products: the backward pass of the fused kernel is slow on short rows. A fifth of a step.
+
+def quicken(model: Any, config: Any, frozen: bool) -> Any:
+    """A model as fast as a CPU trains it; `frozen` says that an adapter will learn in its place.
+
+    Frozen weights are bf16 where the run is, so that no step casts them anew. Attention is plain matrix
+    products: the backward pass of the fused kernel is slow on short rows. A fifth of a step.
     """
-    model: Any = loading.load_model(base)
-    if _uses_bf16(config) and (getattr(config, "adapter", None) or getattr(config, "lora_rank", 0)):
+    if frozen and _uses_bf16(config):
         model = model.to(torch.bfloat16)
     if not torch.cuda.is_available():
         model.set_attn_implementation("eager")
     return model
+
+
+def load_policy(base: Path, config: Any) -> Any:
+    """The SFT adapter on its base, to go on training it; all of the base when the config has no adapter."""
+    model = quicken(loading.load_model(base), config, frozen=config.adapter is not None)
+    if config.adapter is None:
+        return model
+    return PeftModel.from_pretrained(model, str(config.adapter), is_trainable=True)
+
+
+def lora(rank: int, task: str) -> LoraConfig | None:
+    """A fresh adapter for all linear layers, with PEFT's name of the task; None at rank 0."""
+    if rank == 0:
+        return None
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
 
 
 def _uses_bf16(config: Any) -> bool:
@@ -198,7 +229,9 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
         "output_dir": str(checkpoints),
         "max_steps": config.steps,
         "per_device_train_batch_size": config.batch_size,
-        "per_device_eval_batch_size": config.batch_size,
+        # TRL's held-out figures are means of batches, so these are the same however a step is cut.
+        "per_device_eval_batch_size": config.batch_size * config.accumulate_batches,
+        "gradient_accumulation_steps": config.accumulate_batches,
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": max(1, config.steps // 20),
@@ -211,6 +244,7 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
         "eval_on_start": not resumes,
         "prediction_loss_only": True,
         "logging_steps": 5,
+        "logging_first_step": True,  # a run of fewer steps has figures too
         "save_steps": config.checkpoint_every_steps,
         "save_total_limit": 2,
         "disable_tqdm": True,  # the bar is ours, see Progress
@@ -286,6 +320,22 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
     complete = {int(c.name.rpartition("-")[2]): c for c in folder.glob("checkpoint-*") if is_complete(c)}
     step = max(complete, default=0)
     return complete.get(step), step
+
+
+def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write what was trained: the adapter alone, without its frozen copy, or the whole model."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if isinstance(model, PeftModel):
+        model.save_pretrained(str(folder), selected_adapters=["default"])
+    else:
+        loading.save(model, tokenizer, folder)
+
+
+def finish(result: Any, panels: Mapping[str, Sequence[str]], checkpoints: Path) -> None:
+    """Draw a run's curves, write its figures and drop its checkpoints; the figures say that it is done."""
+    plot_curves(result.history, panels, result.out / "loss.png")
+    (result.out / METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def curve(history: Sequence[dict[str, float]], key: str) -> tuple[list[float], list[float]]:

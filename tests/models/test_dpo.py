@@ -1,47 +1,10 @@
 import pytest
-import torch
 from safetensors.torch import load_file
 
-from data.records import PreferencePair, TransformType
 from models import dpo, loading
 from models.dpo import DpoConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
-
-
-@pytest.fixture
-def snapshot(tmp_path):
-    pairs = [
-        PreferencePair(
-            text=f"Fix PAY-{i} today.",
-            transform_type=TransformType.SOFTEN,
-            intensity=2,
-            chosen=f"Could you please look at PAY-{i} today?",
-            rejected=f"Fix PAY-{i}. It is broken again.",
-            chosen_version="v1",
-            rejected_version="v2",
-            split="validation" if i % 4 == 0 else "train",
-        )
-        for i in range(100, 120)
-    ]
-    folder = tmp_path / "snapshot"
-    folder.mkdir()
-    (folder / "pairs.jsonl").write_text("\n".join(pair.model_dump_json() for pair in pairs))
-    return folder
-
-
-@pytest.fixture
-def adapter(tiny_base, tmp_path):
-    """A fresh adapter with weights that are not zero, as SFT would leave it."""
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(0)
-    model = get_peft_model(
-        loading.load_model(tiny_base),
-        LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False),
-    )
-    model.save_pretrained(tmp_path / "sft")
-    return tmp_path / "sft"
 
 
 @pytest.fixture
@@ -77,24 +40,11 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
     unbroken = dpo.main(config)
-
-    class Killed(BaseException):
-        pass
-
-    honest = dpo._Trainer.training_step
-
-    def dies_at_ten(trainer, *args, **kwargs):
-        if trainer.state.global_step == 10:
-            raise Killed
-        return honest(trainer, *args, **kwargs)
-
     broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
-    monkeypatch.setattr(dpo._Trainer, "training_step", dies_at_ten)
-    with pytest.raises(Killed):
+    with killed_at(dpo._Trainer, 10):
         dpo.main(broken)
-    monkeypatch.undo()
     resumed = dpo.main(broken)
     assert resumed.resumed_from_step == 8
     assert resumed.held_out_margin == pytest.approx(unbroken.held_out_margin, rel=1e-4)
