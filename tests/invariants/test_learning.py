@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from data.records import Demonstration, PreferencePair, TransformType
-from models import dpo, sft
+from data.records import Demonstration, Label, PreferencePair, TransformType
+from models import dpo, kto, reward, sft
 from models.dpo import DpoConfig
+from models.kto import KtoConfig
+from models.reward import RewardConfig
 from models.sft import SftConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -71,6 +73,22 @@ def pairs(folder: Path, shuffled: bool = False) -> Path:
     return folder
 
 
+def labels(folder: Path, shuffled: bool = False) -> Path:
+    """The courteous rewrite of every other message, marked good, the blunt one of the rest, marked bad; or,
+    in training, marked at random.
+    """
+    folder.mkdir()
+    lines = []
+    coin = random.Random(1)
+    for i, (asked, kind, blunt, split) in enumerate(rows()):
+        good = i % 2 == 0
+        marked = coin.random() < 0.5 if shuffled and split == "train" else good
+        label = Label(**asked, rewrite=kind if good else blunt, good=marked, version="v1", split=split)
+        lines.append(label.model_dump_json())
+    (folder / "labels.jsonl").write_text("\n".join(lines))
+    return folder
+
+
 def sft_config(tiny_base, folder, **changed):
     return SftConfig(
         **{
@@ -95,19 +113,34 @@ def tuned(tiny_base, tmp_path_factory):
     return sft.main(sft_config(tiny_base, tmp_path_factory.mktemp("tuned")))
 
 
-def dpo_config(tuned, folder, shuffled=False):
-    return DpoConfig(
-        base=str(tuned.out),
-        adapter=None,
-        snapshots=(pairs(folder / "data", shuffled),),
-        out=folder / "dpo",
-        checkpoints=folder / "checkpoints",
-        steps=30,
-        learning_rate=5e-4,
-        evaluate_every_steps=30,
-        checkpoint_every_steps=30,
-        bf16=False,
-    )
+def whole_model(tuned, folder, **changed):
+    """What the stages after SFT have in common: all weights of the tuned model are trained."""
+    return {
+        "base": str(tuned.out),
+        "adapter": None,
+        "out": folder / "out",
+        "checkpoints": folder / "checkpoints",
+        "steps": 30,
+        "learning_rate": 5e-4,
+        "evaluate_every_steps": 30,
+        "checkpoint_every_steps": 30,
+        "bf16": False,
+    } | changed
+
+
+def dpo_config(tuned, folder, shuffled=False, **changed):
+    data = pairs(folder / "data", shuffled)
+    return DpoConfig(**whole_model(tuned, folder, snapshots=(data,), **changed))
+
+
+def reward_config(tuned, folder, shuffled=False, **changed):
+    data = pairs(folder / "data", shuffled)
+    return RewardConfig(**whole_model(tuned, folder, snapshots=(data,), lora_rank=0, **changed))
+
+
+def kto_config(tuned, folder, shuffled=False, **changed):
+    data = labels(folder / "data", shuffled)
+    return KtoConfig(**whole_model(tuned, folder, snapshots=(data,), **changed))
 
 
 def sft_learns(result) -> bool:
@@ -116,6 +149,14 @@ def sft_learns(result) -> bool:
 
 def dpo_learns(result) -> bool:
     return result.held_out_margin > 0.5 and result.held_out_accuracy > 0.9
+
+
+def reward_learns(result) -> bool:
+    return result.held_out_margin > 1 and result.held_out_accuracy > 0.9
+
+
+def kto_learns(result) -> bool:
+    return result.held_out_margin > 0.5
 
 
 def test_sft_lowers_the_held_out_loss(tuned):
@@ -159,3 +200,72 @@ def test_scrambled_rewrites_do_not_teach(tiny_base, tmp_path):
     result = sft.main(sft_config(tiny_base, tmp_path, snapshots=(scrambled,)))
     print(result.held_out_loss_before, result.held_out_loss_after)
     assert not sft_learns(result)
+
+
+def test_a_reward_ranks_held_out_pairs(tuned, tmp_path):
+    result = reward.main(reward_config(tuned, tmp_path))
+    print(result.model_dump(exclude={"history"}))
+    assert reward_learns(result)
+
+
+def test_shuffled_preferences_teach_no_reward(tuned, tmp_path):
+    result = reward.main(reward_config(tuned, tmp_path, shuffled=True))
+    print(result.model_dump(exclude={"history"}))
+    assert not reward_learns(result)
+
+
+def test_a_flipped_reward_loss_does_not_teach(tuned, tmp_path, monkeypatch):
+    honest = reward.RewardTrainer.compute_loss
+
+    def flipped(trainer, *args, **kwargs):
+        found = honest(trainer, *args, **kwargs)
+        return -found if trainer.model.training else found
+
+    monkeypatch.setattr(reward.RewardTrainer, "compute_loss", flipped)
+    assert not reward_learns(reward.main(reward_config(tuned, tmp_path)))
+
+
+def test_kto_rewards_good_held_out_rewrites_above_bad_ones(tuned, tmp_path):
+    result = kto.main(kto_config(tuned, tmp_path))
+    print(result.model_dump(exclude={"history"}))
+    assert result.history[0]["eval_rewards/chosen"] == pytest.approx(0, abs=1e-4), (
+        "it starts as its reference"
+    )
+    assert kto_learns(result)
+
+
+def test_shuffled_labels_do_not_teach(tuned, tmp_path):
+    result = kto.main(kto_config(tuned, tmp_path, shuffled=True))
+    print(result.model_dump(exclude={"history"}))
+    assert not kto_learns(result)
+
+
+def test_a_flipped_kto_loss_does_not_teach(tuned, tmp_path, monkeypatch):
+    honest = kto._Trainer.compute_loss
+    monkeypatch.setattr(kto._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))
+    assert not kto_learns(kto.main(kto_config(tuned, tmp_path)))
+
+
+def sft_loss(tuned, folder, **changed):
+    return sft.main(sft_config(Path(tuned.out), folder, **changed)).held_out_loss_after
+
+
+def dpo_margin(tuned, folder, **changed):
+    # Its SFT term is a mean over the tokens of a batch, so it is the same only where batches are.
+    return dpo.main(dpo_config(tuned, folder, sft_weight=0, **changed)).held_out_margin
+
+
+def reward_margin(tuned, folder, **changed):
+    return reward.main(reward_config(tuned, folder, **changed)).held_out_margin
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("figure", [sft_loss, dpo_margin, reward_margin])
+def test_a_step_of_eight_batches_of_one_is_a_step_of_one_batch_of_eight(figure, tuned, tmp_path):
+    """Not so for KTO, whose reference point is an average over a batch, see models/kto.py."""
+    few = {"steps": 6, "learning_rate": 5e-4}
+    for name in ("one", "eight"):
+        (tmp_path / name).mkdir()
+    one = figure(tuned, tmp_path / "one", batch_size=8, **few)
+    eight = figure(tuned, tmp_path / "eight", batch_size=1, accumulate_batches=8, **few)
+    assert eight == pytest.approx(one, rel=1e-4)
