@@ -46,8 +46,9 @@ class KtoConfig(configs.StageConfig):
     steps: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=2, description="rows, and rows of one KL estimate")] = 8
     accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 2.0e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
+    masks: bool = Field(True, description="learn rows with facts masked, as fact protection shows them")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_rows: Annotated[int, Field(ge=2, description="most rows of the held-out figures")] = 64
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
@@ -188,6 +189,8 @@ def main(config: KtoConfig) -> KtoResult:
     """
     started = time.monotonic()
     rows = training.read_snapshots(config.snapshots, "labels.jsonl", Label)
+    if config.masks:
+        rows = [training.masked(row, "rewrite") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 

@@ -3,7 +3,8 @@
     python -m models.reward configs/reward.yaml
     python -m models.reward configs/reward.yaml snapshots=[artifacts/snapshots/3] learning_rate=1.0e-4
 
-The loss is Ouyang et al. 2022, equation 1, which is Bradley-Terry's: -log sigma(r(chosen) - r(rejected)). It
+The loss is Ouyang et al. 2022, equation 1, which is Bradley-Terry's: -log sigma(r(chosen) - r(rejected)),
+with a margin taken off for pairs that are graded by stars (Touvron et al. 2023, Llama 2, equation 2). It
 says nothing of where zero is, so `center_rewards` times (r(chosen) + r(rejected))^2 is added (Eisenstein et
 al. 2023, equation 2). The model is the base with the SFT adapter merged in and a head of one number, which
 reads the last token of a rewrite; an adapter of its own and the head are trained, and merged in the end.
@@ -33,6 +34,7 @@ from data.records import Demonstration, PreferencePair
 from models import loading, training
 
 _SCORED_AT_ONCE = 16
+_STAR = 0.25  # the margin of one star between two rated rewrites, in nats
 
 
 class RewardConfig(configs.StageConfig):
@@ -48,7 +50,7 @@ class RewardConfig(configs.StageConfig):
     steps: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=1, description="pairs")] = 4
     accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 2.0e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
     center_rewards: Annotated[float, Field(ge=0, description="pull of the rewards' mean to zero")] = 0.01
     max_tokens: Annotated[int, Field(ge=16)] = 256
@@ -64,7 +66,8 @@ class RewardResult(BaseModel):
 
     The accuracy is the share of pairs whose chosen rewrite has the higher reward, the margin the mean of
     r(chosen) - r(rejected), the loss without the centring. `length_correlation` is Spearman's between the
-    rewards of all held-out rewrites and their tokens: near 1 or -1 it is only length that is rewarded.
+    rewards of all held-out rewrites and their tokens: near 1 or -1 it is only length that is rewarded. Pairs
+    of an edit and what it corrects are easier than two rewrites of one version, which a win rate compares.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -167,6 +170,8 @@ def untrained(base: Path, adapter: Path | None, tokens: training.Tokens, seed: i
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.score = _Head(model.score.in_features, 1, bias=False)
+        # Small: else all rewrites start at one large reward, and a short run goes by unlearning that.
+        torch.nn.init.normal_(model.score.weight, std=1e-3)
     return model
 
 
@@ -188,6 +193,7 @@ def example(tokens: training.Tokens, row: PreferencePair) -> dict[str, Any]:
         tokens.completion(row.rejected),
     )
     return {
+        "margin": _STAR * (row.stars or 0.0),
         "chosen_ids": prompt + chosen,
         "rejected_ids": prompt + rejected,
         "chosen_tokens": len(chosen),

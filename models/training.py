@@ -286,7 +286,11 @@ def run(trainer: Any, checkpoint: Path | None) -> tuple[dict[str, float], ...]:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if "eval_loss" not in trainer.state.log_history[-2]:
         trainer.evaluate()
-    return tuple(trainer.state.log_history)
+    # A figure of nothing, such as the least of no clipped tokens, is logged as None.
+    return tuple(
+        {name: value for name, value in entry.items() if value is not None}
+        for entry in trainer.state.log_history
+    )
 
 
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from data.records import Demonstration, Label, PreferencePair, TransformType
-from models import dpo, kto, reward, sft
+from models import dpo, grpo, kto, reward, sft
 from models.dpo import DpoConfig
+from models.grpo import GrpoConfig
 from models.kto import KtoConfig
 from models.reward import RewardConfig
 from models.sft import SftConfig
@@ -133,14 +134,29 @@ def dpo_config(tuned, folder, shuffled=False, **changed):
     return DpoConfig(**whole_model(tuned, folder, snapshots=(data,), **changed))
 
 
-def reward_config(tuned, folder, shuffled=False, **changed):
+def reward_config(tuned, folder, shuffled=False, learning_rate=2e-3, **changed):
     data = pairs(folder / "data", shuffled)
-    return RewardConfig(**whole_model(tuned, folder, snapshots=(data,), lora_rank=0, **changed))
+    changed |= {"snapshots": (data,), "lora_rank": 0, "learning_rate": learning_rate}
+    return RewardConfig(**whole_model(tuned, folder, **changed))
 
 
 def kto_config(tuned, folder, shuffled=False, **changed):
     data = labels(folder / "data", shuffled)
     return KtoConfig(**whole_model(tuned, folder, snapshots=(data,), **changed))
+
+
+@pytest.fixture(scope="module")
+def judge(tuned, tmp_path_factory):
+    """A reward model that likes the courteous rewrites."""
+    return reward.main(reward_config(tuned, tmp_path_factory.mktemp("judge"), steps=60)).out
+
+
+def grpo_config(tuned, judge, folder, **changed):
+    data = pairs(folder / "data")
+    rewards = {"reward": judge, "learned_weight": 1.0, "rule_weight": 0.0}
+    size = {"steps": 40, "batch_size": 16, "max_new_tokens": 24, "beta": 0.0, "learning_rate": 5e-4}
+    asked = {"seed_folder": None, "snapshots": (data,)}
+    return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **asked, **changed))
 
 
 def sft_learns(result) -> bool:
@@ -157,6 +173,10 @@ def reward_learns(result) -> bool:
 
 def kto_learns(result) -> bool:
     return result.held_out_margin > 0.5
+
+
+def grpo_learns(result) -> bool:
+    return result.held_out_reward > result.held_out_reward_before + 0.2
 
 
 def test_sft_lowers_the_held_out_loss(tuned):
@@ -244,6 +264,36 @@ def test_a_flipped_kto_loss_does_not_teach(tuned, tmp_path, monkeypatch):
     honest = kto._Trainer.compute_loss
     monkeypatch.setattr(kto._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))
     assert not kto_learns(kto.main(kto_config(tuned, tmp_path)))
+
+
+def test_grpo_raises_the_held_out_reward(tuned, judge, tmp_path):
+    result = grpo.main(grpo_config(tuned, judge, tmp_path))
+    print(result.model_dump(exclude={"history"}))
+    assert grpo_learns(result)
+
+
+def test_shuffled_rewards_do_not_teach(tuned, judge, tmp_path, monkeypatch):
+    honest, coin = grpo.learned, random.Random(1)
+
+    def shuffled(model, masks):
+        reward = honest(model, masks)
+
+        def learned(completions, **about):
+            found = reward(completions, **about)
+            return coin.sample(found, len(found))  # the mean, which is what is measured, stays
+
+        return learned
+
+    monkeypatch.setattr(grpo, "learned", shuffled)
+    result = grpo.main(grpo_config(tuned, judge, tmp_path))
+    print(result.model_dump(exclude={"history"}))
+    assert not grpo_learns(result)
+
+
+def test_a_flipped_grpo_loss_does_not_teach(tuned, judge, tmp_path, monkeypatch):
+    honest = grpo._Trainer.compute_loss
+    monkeypatch.setattr(grpo._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))
+    assert not grpo_learns(grpo.main(grpo_config(tuned, judge, tmp_path)))
 
 
 def sft_loss(tuned, folder, **changed):

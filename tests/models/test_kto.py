@@ -24,6 +24,7 @@ def config(tiny_base, adapter, snapshot, tmp_path):
         learning_rate=5e-3,
         evaluate_every_steps=12,
         checkpoint_every_steps=4,
+        masks=False,  # masked, all of these messages are one
         bf16=False,
     )
 

@@ -115,3 +115,25 @@ def test_the_digest_names_what_decides_a_result():
     assert (
         len({same, training.digest(Config(steps=2), [b"row"]), training.digest(Config(), [b"r", b"ow"])}) == 3
     )
+
+
+def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():
+    row = PreferencePair(
+        text="Send PAY-1 to Ben by 3 pm.",
+        transform_type=TransformType.SOFTEN,
+        intensity=1,
+        chosen="Ben would like PAY-1 by 3 pm.",
+        rejected="Send it.",
+        chosen_version="v1",
+        rejected_version="v1",
+    )
+    masked = training.masked(row, "chosen", "rejected")
+    assert masked == row.model_copy(
+        update={
+            "text": "Send TICKET1 to NAME1 by TIME1.",
+            "chosen": "NAME1 would like TICKET1 by TIME1.",
+        }
+    )
+    other_form = row.model_copy(update={"rejected": "PAY-1 by 3pm!"})
+    assert training.masked(other_form, "chosen", "rejected") is None
+    assert training.masked(row.model_copy(update={"text": "Send it."}), "chosen") is None

@@ -1,0 +1,282 @@
+"""Group relative policy optimisation with TRL: an adapter that writes what a reward likes.
+
+    python -m models.grpo configs/grpo.yaml
+    python -m models.grpo configs/grpo.yaml reward=null learned_weight=0 steps=20
+
+To each prompt a group of rewrites is sampled; each is worth how far its reward lies above the group's mean,
+in standard deviations of the group (Shao et al. 2024, section 4.1.2). The loss is the clipped objective with
+a KL term (their equation 3), averaged over tokens (Yu et al. 2025, equation 8); a rewrite that did not end
+counts for nothing in it. The reward is `rule_weight` times `scoring.composite` plus `learned_weight` times
+the sigmoid of the reward model's score. Training goes on from an adapter, whose frozen copy is the reference.
+A killed run that is started again with the same config and data goes on from its last complete checkpoint.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from datasets import Dataset
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from scipy.special import expit
+from trl.trainer.grpo_config import GRPOConfig as TrlGrpoConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+import configs
+from data import corpus
+from data.records import Demonstration, PreferencePair, Split, TransformType
+from models import loading, protection, scoring, sft, tone, training
+from models.reward import RewardModel
+from models.reward import load as load_reward
+
+
+class GrpoConfig(configs.StageConfig):
+    """What decides a GRPO run. Lengths are in tokens; a batch is of sampled rewrites."""
+
+    base: str = "smollm2-135m"
+    adapter: Path | None = Field(Path("artifacts/sft"), description="where to start; all of base when unset")
+    reward: Path | None = Field(Path("artifacts/reward"), description="the model; rules alone when unset")
+    seed_folder: Path | None = corpus.SEED / "train"
+    snapshots: tuple[Path, ...] = ()
+    out: Path = Path("artifacts/grpo")
+    checkpoints: Path = Path("artifacts/checkpoints")
+    steps: Annotated[int, Field(ge=1)] = 40
+    batch_size: Annotated[int, Field(ge=2)] = 8
+    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
+    generations: Annotated[int, Field(ge=2, description="rewrites of one prompt")] = 4
+    learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
+    beta: Annotated[float, Field(ge=0, description="weight of the KL from the reference")] = 0.04
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    rule_weight: Annotated[float, Field(ge=0)] = 1.0
+    learned_weight: Annotated[float, Field(ge=0)] = 0.5
+    masks: bool = Field(True, description="ask with facts masked, as fact protection does")
+    max_prompt_tokens: Annotated[int, Field(ge=16)] = 128
+    max_new_tokens: Annotated[int, Field(ge=4)] = 64
+    validation_prompts: Annotated[int, Field(ge=1, description="most prompts of the held-out reward")] = 16
+    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
+    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
+    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.batch_size % self.generations:
+            raise ValueError(
+                f"batch_size={self.batch_size} is no whole number of groups of generations={self.generations}"
+            )
+        if (self.reward is None) != (self.learned_weight == 0):
+            raise ValueError("reward and learned_weight go together: set both, or null and 0")
+        if not self.rule_weight + self.learned_weight:
+            raise ValueError("rule_weight and learned_weight are both 0, so nothing is rewarded")
+        return self
+
+
+class GrpoResult(BaseModel):
+    """What a GRPO run made and how healthy it was; held-out rewards are of sampled rewrites.
+
+    `kl_nats` is the estimate of KL(policy || reference) a token (Schulman's k3), `entropy_nats` a token's;
+    `clipped_completions` the share of rewrites that did not end, `groups_without_spread` that of groups whose
+    rewrites all have one reward and so teach nothing. All are of the last evaluation but for the highest norm
+    of a gradient.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path
+    digest: str
+    train_prompts: int
+    validation_prompts: int
+    prompts_too_long: int
+    steps: int
+    resumed_from_step: int
+    held_out_reward_before: float
+    held_out_reward: float
+    kl_nats: float
+    entropy_nats: float
+    clipped_completions: float
+    groups_without_spread: float
+    grad_norm_highest: float
+    seconds: float
+    history: tuple[dict[str, float], ...]
+
+
+class Prompt(BaseModel):
+    """A message to rewrite, and how."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    transform_type: TransformType
+    intensity: int
+    split: Split
+
+
+def prompts(config: GrpoConfig) -> list[Prompt]:
+    """What is asked: every message of the seed as it was rewritten there, then people's; each once."""
+    seed = sft.seed_demonstrations(config.seed_folder) if config.seed_folder else ()
+    rows: list[Demonstration | PreferencePair] = [
+        *seed,
+        *training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair),
+    ]
+    return list(dict.fromkeys(Prompt.model_validate(row, from_attributes=True) for row in rows))
+
+
+class _Trainer(GRPOTrainer):
+    """TRL's trainer over prompts that are rendered already: the frame has all special tokens."""
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        tokenizer: Any = self.processing_class
+        return tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
+
+
+def example(tokens: training.Tokens, row: Prompt, masks: bool) -> dict[str, Any]:
+    """A prompt as the trainer and the rewards want it."""
+    shown = protection.mask(row.text).text if masks else row.text
+    prompt = tokens.frame.render(shown, row.transform_type, row.intensity)
+    length = len(tokens.tokenizer.encode(prompt, add_special_tokens=False))
+    return {"prompt": prompt, **row.model_dump(exclude={"split"}), "length": length}
+
+
+Reward = Callable[..., list[float]]
+
+
+def rewrites(completions: Sequence[str], text: Sequence[str], masks: bool) -> list[str | None]:
+    """What people would be given; None where a mask hides nothing."""
+    if not masks:
+        return [completion.strip() for completion in completions]
+    return [
+        protection.mask(message).restore(completion.strip())
+        for message, completion in zip(text, completions, strict=True)
+    ]
+
+
+def rules(masks: bool) -> Reward:
+    """The reward by rules: `scoring.composite`, 0 for a rewrite that nobody may be given or that is empty."""
+
+    def rules(
+        completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
+    ) -> list[float]:
+        said = rewrites(completions, text, masks)
+        meanings = scoring.meaning(text, [rewrite or "" for rewrite in said])
+        return [
+            scoring.composite(
+                scoring.facts_kept(message, rewrite),
+                meaning,
+                tone.tone_moved(message, rewrite, TransformType(kind), strength, meaning),
+                scoring.chatter(message, rewrite),
+                scoring.repetition(rewrite),
+            )
+            if rewrite
+            else 0.0
+            for message, rewrite, kind, strength, meaning in zip(
+                text, said, transform_type, intensity, meanings, strict=True
+            )
+        ]
+
+    return rules
+
+
+def learned(model: RewardModel, masks: bool) -> Reward:
+    """The reward by a reward model: the sigmoid of its score, 0 for a rewrite that nobody may be given."""
+
+    def learned(
+        completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
+    ) -> list[float]:
+        said = rewrites(completions, text, masks)
+        rows = [
+            Demonstration(text=message, transform_type=kind, intensity=strength, rewrite=rewrite or "")
+            for message, kind, strength, rewrite in zip(text, transform_type, intensity, said, strict=True)
+        ]
+        scores = expit(model.score(rows)).tolist()
+        return [score if rewrite else 0.0 for score, rewrite in zip(scores, said, strict=True)]
+
+    return learned
+
+
+def main(config: GrpoConfig) -> GrpoResult:
+    """Train, or go on training, and write the adapter (or the whole model without one), `metrics.json` and
+    `loss.png`.
+
+    Raises ValueError when no prompt is left to train or to validate on.
+    """
+    started = time.monotonic()
+    rows = prompts(config)
+    judge = load_reward(config.reward) if config.reward else None
+    weights = (config.reward / "model.safetensors").read_bytes() if config.reward else b""
+    data = (row.model_dump_json().encode() for row in rows)
+    digest = training.digest(config, [*training.adapter_bytes(config.adapter), weights, *data])
+
+    base = loading.base_folder(config.base)
+    tokens = training.load_tokens(base)
+    split = training.split_fitting(
+        [(row.split, example(tokens, row, config.masks)) for row in rows],
+        config.max_prompt_tokens,
+        config.validation_prompts,
+    )
+    groups = config.batch_size * config.accumulate_batches // config.generations
+    order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
+
+    checkpoints = config.checkpoints / f"grpo-{digest}"
+    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
+    rewards = [(rules(config.masks), config.rule_weight)] if config.rule_weight else []
+    if judge is not None:
+        rewards.append((learned(judge, config.masks), config.learned_weight))
+    functions: list[Any] = [reward for reward, _ in rewards]
+    trainer: Any = _Trainer(
+        model=training.load_policy(base, config),
+        reward_funcs=functions,
+        args=TrlGrpoConfig(
+            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
+            reward_weights=[weight for _, weight in rewards],
+            num_generations=config.generations,
+            max_completion_length=config.max_new_tokens,
+            temperature=config.temperature,
+            beta=config.beta,
+            mask_truncated_completions=True,  # a rewrite that was cut off says nothing of how it would end
+            shuffle_dataset=False,  # the rows lie in their order
+            remove_unused_columns=False,  # the rewards read them
+        ),
+        train_dataset=Dataset.from_list([split.train[i] for i in order]),
+        eval_dataset=Dataset.from_list(split.validation),
+        processing_class=tokens.tokenizer,
+    )
+    history = training.run(trainer, checkpoint)
+
+    training.save(trainer.model, tokens.tokenizer, config.out)
+
+    def held_out(key: str) -> list[float]:
+        return training.curve(history, f"eval_{key}")[1]
+
+    result = GrpoResult(
+        out=config.out,
+        digest=digest,
+        train_prompts=len(split.train),
+        validation_prompts=len(split.validation),
+        prompts_too_long=split.too_long,
+        steps=config.steps,
+        resumed_from_step=resumed_from_step,
+        held_out_reward_before=held_out("reward")[0],
+        held_out_reward=held_out("reward")[-1],
+        kl_nats=held_out("kl")[-1] if config.beta else 0.0,
+        entropy_nats=held_out("entropy")[-1],
+        clipped_completions=held_out("completions/clipped_ratio")[-1],
+        groups_without_spread=held_out("frac_reward_zero_std")[-1],
+        grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
+        seconds=time.monotonic() - started,
+        history=history,
+    )
+    panels = {
+        "reward": ("reward", "eval_reward", "rewards/rules/mean", "rewards/learned/mean"),
+        "health": ("kl", "entropy", "completions/clipped_ratio", "frac_reward_zero_std"),
+    }
+    training.finish(result, panels, checkpoints)
+    return result
+
+
+if __name__ == "__main__":
+    outcome = main(configs.from_command_line(GrpoConfig, sys.argv[1:]))
+    print(
+        f"held-out reward {outcome.held_out_reward_before:.3f} -> {outcome.held_out_reward:.3f}, "
+        f"KL {outcome.kl_nats:.3f} nats a token, in {outcome.seconds:.0f} s; wrote {outcome.out}"
+    )

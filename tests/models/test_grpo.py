@@ -1,0 +1,172 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from data.records import Demonstration, TransformType
+from models import grpo, loading, reward, sft
+from models.grpo import GrpoConfig
+from models.reward import RewardConfig
+from models.sft import SftConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+ASKED = {"transform_type": ["soften"] * 3, "intensity": [2] * 3}
+MESSAGE = "Fix PAY-7 today. It is broken again."
+KIND = "Could you please look at PAY-7 today? It is broken again."
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_base, tmp_path_factory):
+    """A tiny model that ends what it says: half of it courteous, half blunt."""
+    folder = tmp_path_factory.mktemp("tuned")
+    rows = [
+        Demonstration(
+            text=f"Fix PAY-{i} today.",
+            transform_type=TransformType.SOFTEN,
+            intensity=2,
+            rewrite=f"Could you please look at PAY-{i} today?"
+            if i % 2
+            else f"Fix PAY-{i}. It is broken again.",
+            split="validation" if i % 5 == 0 else "train",
+        )
+        for i in range(100, 140)
+    ]
+    (folder / "demonstrations.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
+    result = sft.main(
+        SftConfig(
+            base=str(tiny_base),
+            seed_folder=None,
+            snapshots=(folder,),
+            out=folder / "sft",
+            checkpoints=folder / "checkpoints",
+            steps=60,
+            learning_rate=5e-3,
+            lora_rank=0,
+            bf16=False,
+        )
+    )
+    return str(result.out)
+
+
+@pytest.fixture
+def config(tuned, snapshot, tmp_path):
+    return GrpoConfig(
+        base=tuned,
+        adapter=None,
+        reward=None,
+        learned_weight=0,
+        seed_folder=None,
+        snapshots=(snapshot,),
+        out=tmp_path / "grpo",
+        checkpoints=tmp_path / "checkpoints",
+        steps=6,
+        learning_rate=1e-3,
+        max_new_tokens=32,
+        validation_prompts=4,
+        evaluate_every_steps=6,
+        checkpoint_every_steps=2,
+        bf16=False,
+    )
+
+
+def test_every_prompt_is_asked_once(config):
+    asked = grpo.prompts(config)
+    assert len(asked) == 20
+    assert {row.split for row in asked} == {"train", "validation"}
+    seeded = grpo.prompts(
+        config.model_copy(update={"seed_folder": GrpoConfig.model_fields["seed_folder"].default})
+    )
+    assert len(seeded) == len(set(seeded)) > 1500
+
+
+def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adapter):
+    config = config.model_copy(update={"base": str(tiny_base), "adapter": adapter, "max_new_tokens": 8})
+    result = grpo.main(config)
+    assert (result.train_prompts, result.validation_prompts) == (15, 3)
+    assert 0 <= result.held_out_reward <= 1
+    assert result.history[0]["eval_kl"] == pytest.approx(0, abs=1e-4), "it starts as its reference"
+    assert result.clipped_completions == 1, "an untrained model does not end"
+    files = {file.name for file in config.out.iterdir()}
+    assert files >= {"adapter_model.safetensors", "metrics.json", "loss.png"}
+    assert "ref" not in files, "the reference is not part of the result"
+    before, after = (load_file(f / "adapter_model.safetensors") for f in (adapter, config.out))
+    assert before.keys() == after.keys()
+    loading.load_model(config.base, config.out)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
+    unbroken = config.model_copy(update={"out": tmp_path / "unbroken"})
+    assert grpo.main(unbroken).grad_norm_highest > 0.01
+    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
+    with killed_at(grpo._Trainer, 5):
+        grpo.main(broken)
+    assert grpo.main(broken).resumed_from_step == 4
+    start, one, other = (
+        load_file(Path(f) / "model.safetensors") for f in (config.base, unbroken.out, config.out)
+    )
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5)
+    assert any(not tensor.equal(start[name]) for name, tensor in one.items())
+
+
+def test_the_rules_like_what_was_asked_and_nothing_that_nobody_may_be_given():
+    score = grpo.rules(masks=True)
+    kind, copy, leaking = score(
+        [
+            KIND.replace("PAY-7", "TICKET1"),
+            MESSAGE.replace("PAY-7", "TICKET1"),
+            KIND.replace("PAY-7", "TICKET2"),
+        ],
+        text=[MESSAGE] * 3,
+        **ASKED,
+    )
+    assert kind > copy > leaking == 0
+    lost, empty, chatter = score(
+        ["Could you please look?", " ", f"Sure, here is the message: {KIND}"], text=[MESSAGE] * 3, **ASKED
+    )
+    assert kind > lost > empty == chatter == 0
+
+
+def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
+    trained = reward.main(
+        RewardConfig(
+            base=config.base,
+            adapter=None,
+            snapshots=config.snapshots,
+            out=tmp_path / "reward",
+            checkpoints=config.checkpoints,
+            steps=4,
+            lora_rank=0,
+            bf16=False,
+        )
+    )
+    model = reward.load(trained.out)
+    score = grpo.learned(model, masks=False)
+    said = [KIND, MESSAGE, ""]
+    found = score(said, text=[MESSAGE] * 3, **ASKED)
+    row = Demonstration(text=MESSAGE, transform_type=TransformType.SOFTEN, intensity=2, rewrite=KIND)
+    assert found[0] == pytest.approx(torch.sigmoid(torch.tensor(model.score([row])[0])).item())
+    assert found[2] == 0
+    both = config.model_copy(update={"reward": trained.out, "learned_weight": 0.5, "steps": 2})
+    result = grpo.main(both)
+    assert result.digest != grpo.main(config.model_copy(update={"steps": 2})).digest
+    last = result.history[-2]
+    assert last["eval_reward"] == pytest.approx(
+        last["eval_rewards/rules/mean"] + 0.5 * last["eval_rewards/learned/mean"], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"batch_size": 6, "generations": 4}, "no whole number of groups"),
+        ({"learned_weight": 0.5}, "go together"),
+        ({"rule_weight": 0}, "nothing is rewarded"),
+    ],
+)
+def test_what_cannot_be_is_refused(config, wrong, words):
+    with pytest.raises(ValueError, match=words):
+        GrpoConfig(**config.model_dump() | wrong)
