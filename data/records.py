@@ -90,7 +90,10 @@ class Demonstration(BaseModel):
 
 
 class PreferencePair(BaseModel):
-    """Two rewrites of a message of which people chose one, each with the version that wrote it."""
+    """Two rewrites of a message of which people chose one, each with the version that wrote it.
+
+    `stars` is by how much the chosen one was rated higher, on average; None where it was chosen outright.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,6 +104,7 @@ class PreferencePair(BaseModel):
     rejected: str
     chosen_version: str
     rejected_version: str
+    stars: Annotated[float | None, Field(gt=0, le=4)] = None
     split: Split = "train"
 
 

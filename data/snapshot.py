@@ -15,10 +15,11 @@ import json
 import shutil
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -227,10 +228,12 @@ def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
     `components`.
 
     An edit is a demonstration, and a pair against what it corrects. A thumb, and a rating other than 3, is a
-    label.
+    label. Two rated rewrites of one message are a pair, graded by the stars between them.
     """
     made = Rows()
-    for row, split in zip(rows, _splits(components(rows, alike), rows), strict=True):
+    splits = _splits(components(rows, alike), rows)
+    made.pairs.extend(_graded(rows, splits))
+    for row, split in zip(rows, splits, strict=True):
         redactor = Redactor()
         about = {
             "text": redactor.redact(row.message),
@@ -270,6 +273,35 @@ def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
         elif row.kind == "rating" and row.rating is not None and row.rating != 3:
             made.labels.append(Label(**about, rewrite=output, good=row.rating > 3, version=row.version))
     return made
+
+
+def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[PreferencePair]:
+    """Pairs of the best and the worst rated rewrite of each message, where their means are a star apart.
+
+    Only these two of more: all pairs of n rewrites would count each rating n - 1 times.
+    """
+    rated: dict[Hashable, dict[str, list[tuple[Usable, Split]]]] = defaultdict(lambda: defaultdict(list))
+    for row, split in zip(rows, splits, strict=True):
+        if row.rating is not None:
+            rated[row.message, row.transform_type, row.intensity][row.output].append((row, split))
+    for outputs in rated.values():
+        stars = {text: fmean(row.rating or 0 for row, _ in votes) for text, votes in outputs.items()}
+        best, worst = max(stars, key=lambda text: stars[text]), min(stars, key=lambda text: stars[text])
+        if stars[best] - stars[worst] < 1:
+            continue
+        (row, split), (other, _) = outputs[best][0], outputs[worst][0]
+        redactor = Redactor()
+        yield PreferencePair(
+            text=redactor.redact(row.message),
+            transform_type=row.transform_type,
+            intensity=row.intensity,
+            chosen=redactor.redact(best),
+            rejected=redactor.redact(worst),
+            chosen_version=row.version,
+            rejected_version=other.version,
+            stars=stars[best] - stars[worst],
+            split=split,
+        )
 
 
 def make(

@@ -44,6 +44,23 @@ def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> U
     )
 
 
+def a_rating(user: int, output: int, stars: int, message: str = "Fix it.") -> Usable:
+    vote = a_vote(user, message, output)
+    return vote.model_copy(update={"kind": "rating", "edit": None, "rating": stars, "version": f"v{output}"})
+
+
+def test_the_best_and_the_worst_rated_rewrite_of_a_message_are_a_graded_pair() -> None:
+    rows = [a_rating(1, 1, 5), a_rating(2, 1, 4), a_rating(3, 2, 3), a_rating(4, 3, 1), a_rating(5, 3, 2)]
+    [pair] = snapshot.assemble(rows).pairs
+    assert (pair.chosen, pair.rejected, pair.stars) == ("output 1", "output 3", 3.0)
+    assert (pair.chosen_version, pair.rejected_version) == ("v1", "v3")
+
+
+def test_ratings_less_than_a_star_apart_or_of_other_messages_are_no_pair() -> None:
+    assert snapshot.assemble([a_rating(1, 1, 4), a_rating(2, 1, 3), a_rating(3, 2, 3)]).pairs == []
+    assert snapshot.assemble([a_rating(1, 1, 5), a_rating(2, 2, 1, "Send the report.")]).pairs == []
+
+
 words = st.lists(
     st.sampled_from(["alpha", "beta", "gamma", "delta", "eps", "zeta", "eta", "theta", "iota"]),
     min_size=1,
