@@ -22,7 +22,7 @@ from scipy.stats import bootstrap
 import configs
 from data import corpus
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection, TransformType
-from models import export, fluency, judge, loading, rules, scoring, tone, training
+from models import export, fluency, judge, loading, reward, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
 from models.protection import Asked
 
@@ -49,6 +49,7 @@ class EvaluateConfig(configs.StageConfig):
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
     most_cases: Annotated[int | None, Field(ge=1, description="all when unset")] = None
     intensity_messages: Annotated[int, Field(ge=1, description="asked for at all four intensities")] = 28
+    reward: Annotated[Path | None, Field(description="a reward model, for its win rate")] = None
     judge: Annotated[str | None, Field(description="an LLM's name at the endpoint, see models.judge")] = None
     judge_pairs: Annotated[int, Field(ge=1, description="how many of each kind it is asked about")] = 60
     snapshots: Annotated[
@@ -145,6 +146,7 @@ class Evaluation(BaseModel):
     by_type: dict[str, dict[str, dict[str, Estimate]]]
     move_by_intensity: dict[str, dict[str, Estimate]]
     win_rate: Estimate | None
+    win_rate_by_reward: Estimate | None = None
     judged: Judged | None = None
     verdict: Verdict
 
@@ -341,6 +343,12 @@ def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], oth
     )
 
 
+def ask_reward(config: EvaluateConfig, cases: Sequence[Case], one: list[str], other: list[str]) -> Estimate:
+    """The mean probability, by a reward model, that people choose `one` of two rewrites."""
+    assert config.reward is not None
+    return estimate(reward.preferred(reward.load(config.reward), cases, one, other), config.seed)
+
+
 def main(config: EvaluateConfig) -> Evaluation:
     """Rewrite, score, compare and judge; write `metrics.json`, `outputs.jsonl` and `scores.png` to the out
     folder.
@@ -386,8 +394,9 @@ def main(config: EvaluateConfig) -> Evaluation:
         systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
     baselines = {name: scores[name] for name in ("copy_input", "rules")}
     # What people would be given, which is what the gate is for.
-    challenger = scores["challenger_protected"]
-    champion = scores.get("champion_protected", scores.get("champion"))
+    rival = "champion_protected" if "champion_protected" in rewrites else "champion"
+    challenger, champion = scores["challenger_protected"], scores.get(rival)
+    against = (rewrites["challenger_protected"], rewrites.get(rival, []))
     evaluation = Evaluation(
         cases=len(cases),
         systems=systems,
@@ -397,9 +406,8 @@ def main(config: EvaluateConfig) -> Evaluation:
             for name in writers
         },
         win_rate=win_rate(challenger, champion, seed=config.seed) if champion else None,
-        judged=ask_judge(config, cases, rewrites["challenger"], rewrites["champion"])
-        if config.judge and champion
-        else None,
+        win_rate_by_reward=ask_reward(config, cases, *against) if config.reward and champion else None,
+        judged=ask_judge(config, cases, *against) if config.judge and champion else None,
         verdict=gate(challenger, champion, baselines, config),
     )
     config.out.mkdir(parents=True, exist_ok=True)
@@ -484,6 +492,8 @@ def table(evaluation: Evaluation) -> str:
         lines.append(f"{system:20}" + "".join(cells))
     if evaluation.win_rate:
         lines.append(f"win rate of the challenger against the champion: {evaluation.win_rate}")
+    if evaluation.win_rate_by_reward:
+        lines.append(f"win rate by the reward model: {evaluation.win_rate_by_reward}")
     if judged := evaluation.judged:
         lines.append(
             f"win rate by {judged.judge}: {judged.win_rate}; the same in both orders: "

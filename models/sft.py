@@ -30,6 +30,7 @@ class SftConfig(configs.StageConfig):
     base: str = "smollm2-135m"
     seed_folder: Path | None = corpus.SEED / "train"
     snapshots: tuple[Path, ...] = ()
+    repeats: Annotated[int, Field(ge=1, description="how often a row of a snapshot stands")] = 1
     out: Path = Path("artifacts/sft")
     checkpoints: Path = Path("artifacts/checkpoints")
     steps: Annotated[int, Field(ge=1)] = 100
@@ -83,7 +84,8 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 def demonstrations(config: SftConfig) -> list[Demonstration]:
     """All rows of a run: the seed, the snapshots in their order, and what can be masked once more, masked."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
-    rows += training.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
+    people = training.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
+    rows += [row for row in people for _ in range(config.repeats if row.split == "train" else 1)]
     hidden = (training.masked(row, "rewrite") for row in rows) if config.masks else ()
     return [*rows, *(row for row in hidden if row is not None)]
 

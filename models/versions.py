@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 MODEL = "tonebridge"
 Alias = Literal["champion", "challenger"]
 
-_KEPT = ("sft", "dpo", "version", "evaluation")  # of a run's folder; checkpoints are of no use afterwards
+_STAGES = ("sft", "reward", "dpo", "kto", "grpo")
+# Of a run's folder. Checkpoints are of no use afterwards, and a reward model is as large as a version.
+_KEPT = ("sft", "dpo", "kto", "grpo", "version", "evaluation")
 
 
 def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapping[str, str]) -> str:
     """Log a run's folder and numbers and make a version of them; its name comes back.
 
-    `run` holds `version/` (exported), `evaluation/`, and `sft/` and perhaps `dpo/`; `tags` are the lineage
+    `run` holds `version/` (exported), `evaluation/`, and a folder a stage; `tags` are the lineage
     (parent, snapshot, method). A run that has been registered before keeps its version, so that a retry
     makes no second one.
     """
@@ -44,7 +46,7 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
         _experiment_id(client, artifacts), run_name=run.name, tags={**tags, "run": run.name}
     )
     run_id = logged.info.run_id
-    for stage in ("sft", "dpo"):
+    for stage in _STAGES:
         if (file := run / stage / "metrics.json").exists():
             client.log_batch(run_id, metrics=list(_curves(stage, file)))
     now_ms = int(time.time() * 1000)

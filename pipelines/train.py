@@ -1,19 +1,21 @@
 """The flow `train`: a snapshot becomes a registered version, and a challenger if the gate lets it.
 
-    sft -> dpo -> export -> evaluate and gate -> register
+    sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register
 
+Which of the methods are used, `models.methods` says from the feedback that there is.
 A run's folder is named by what decides its result, so a run that was killed goes on where it stopped when it
 is started again: finished stages are read back, a training stage resumes from its last checkpoint.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
+import torch
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
@@ -26,14 +28,30 @@ import configs
 from configs.settings import Settings
 from data import database, routing
 from data.tables import Lineage, Snapshot, Version
-from models import card, dpo, evaluation, export, loading, sft, versions
+from models import (
+    card,
+    dpo,
+    evaluation,
+    export,
+    grpo,
+    kto,
+    loading,
+    methods,
+    reward,
+    sft,
+    training,
+    versions,
+)
 from models.dpo import DpoConfig
 from models.evaluation import EvaluateConfig, Evaluation
+from models.grpo import GrpoConfig
+from models.kto import KtoConfig
+from models.methods import Choice, MethodsConfig
+from models.reward import RewardConfig
 from models.sft import SftConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _LOCK = 0x7472_6169_6E  # "train"
-_MINIMUM_PAIRS = 20  # fewer say more about chance than about people
 _AGREEMENT_MESSAGES = 16
 
 
@@ -67,26 +85,45 @@ def training_lock(url: str) -> Iterator[bool]:
         yield bool(row and row[0])
 
 
-def overrides_of(stage: str, overrides: Sequence[str]) -> list[str]:
-    """The `key=value` of one stage from `stage.key=value`; ValueError when a stage is unknown."""
+class _Stage(NamedTuple):
+    config: type[configs.StageConfig]
+    result: type[BaseModel]
+    main: Callable[[Any], BaseModel]
+
+
+_STAGES = {
+    "sft": _Stage(SftConfig, sft.SftResult, sft.main),
+    "reward": _Stage(RewardConfig, reward.RewardResult, reward.main),
+    "dpo": _Stage(DpoConfig, dpo.DpoResult, dpo.main),
+    "kto": _Stage(KtoConfig, kto.KtoResult, kto.main),
+    "grpo": _Stage(GrpoConfig, grpo.GrpoResult, grpo.main),
+    "evaluate": _Stage(EvaluateConfig, Evaluation, evaluation.main),
+}
+
+
+_CONFIGS_OF = {name: stage.config for name, stage in _STAGES.items()} | {"methods": MethodsConfig}
+
+
+def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
+    """The config of a stage: its yaml, what the run fixes, then what its caller overrides."""
+    own = [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
+    return configs.load(_CONFIGS_OF[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
+
+
+def refuse_unknown(overrides: Sequence[str]) -> None:
+    """ValueError when an override is of no stage."""
     for override in overrides:
-        if override.partition(".")[0] not in ("sft", "dpo", "evaluate"):
-            raise ValueError(f"{override!r}: write sft.key=value, dpo.key=value or evaluate.key=value")
-    return [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
+        if override.partition(".")[0] not in _CONFIGS_OF:
+            raise ValueError(f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIGS_OF)}")
 
 
-@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def run_sft(config: SftConfig) -> sft.SftResult:
-    """The stage, or its result when this run has finished it already."""
-    done = config.out / "metrics.json"
-    return sft.SftResult.model_validate_json(done.read_text()) if done.exists() else sft.main(config)
-
-
-@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def run_dpo(config: DpoConfig) -> dpo.DpoResult:
-    """The stage, or its result when this run has finished it already."""
-    done = config.out / "metrics.json"
-    return dpo.DpoResult.model_validate_json(done.read_text()) if done.exists() else dpo.main(config)
+@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE, task_run_name="{stage}")
+def run_stage(stage: str, config: Any) -> BaseModel:
+    """A stage, or its result when this run has finished it already."""
+    done = config.out / training.METRICS_FILE
+    if done.exists():
+        return _STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
+    return _STAGES[stage].main(config)
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
@@ -97,13 +134,6 @@ def run_export(base: str, adapter: Path | None, out: Path) -> Path:
     cases = evaluation.test_cases(EvaluateConfig.model_fields["test_folder"].default, _AGREEMENT_MESSAGES)
     export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
     return out
-
-
-@task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def run_evaluation(config: EvaluateConfig) -> Evaluation:
-    """The stage, or its result when this run has finished it already."""
-    done = config.out / "metrics.json"
-    return Evaluation.model_validate_json(done.read_text()) if done.exists() else evaluation.main(config)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -170,6 +200,7 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
 
 
 def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: Sequence[str]) -> Trained:
+    refuse_unknown(overrides)
     log = get_run_logger()
     with Session(engine) as session:
         live = routing.current(session)
@@ -184,62 +215,73 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     decides = "\0".join([snapshot or "", champion or "", *overrides])
     run = settings.state / "runs" / blake2b(decides.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
-    kept = f"checkpoints={run / 'checkpoints'}"
-    snapshots = f"snapshots={[str(folder)] if folder else []}"
-    log.info(
-        "training in %s, on the seed and %s", run, f"snapshot {snapshot}" if snapshot else "nothing else"
-    )
+    snapshots = [folder] if folder else []
+    limits: MethodsConfig = stage_config("methods", [], overrides)
+    seed_rows, may_sample = _seed_rows(overrides), torch.cuda.is_available()
+    chosen = methods.choose(methods.feedback(snapshots), seed_rows, may_sample, limits)
+    log.info("training in %s by %s", run, chosen.method)
+    for reason in chosen.why:
+        log.info(reason)
 
-    wanted = [f"base={settings.base}", kept, snapshots, f"out={run / 'sft'}"]
-    sft_config = configs.load(SftConfig, _CONFIGS / "sft.yaml", [*wanted, *overrides_of("sft", overrides)])
-    run_sft(sft_config)
-    trained, method = _Weights.after(sft_config.out, settings.base, whole=not sft_config.lora_rank), "sft"
-    pairs = int(stored.counts["pairs"]) if stored else 0
-    held_out = int(stored.counts["pairs_validation"]) if stored else 0
-    if pairs >= _MINIMUM_PAIRS and held_out:
-        wanted = [
-            f"base={trained.base}",
-            f"adapter={trained.adapter or 'null'}",
-            kept,
-            snapshots,
-            f"out={run / 'dpo'}",
-        ]
-        dpo_config = configs.load(
-            DpoConfig, _CONFIGS / "dpo.yaml", [*wanted, *overrides_of("dpo", overrides)]
-        )
-        run_dpo(dpo_config)
-        trained, method = _Weights.after(dpo_config.out, settings.base, whole=not dpo_config.adapter), "dpo"
-    log.info(
-        "method %s: %d pairs of at least %d, %d of them held out", method, pairs, _MINIMUM_PAIRS, held_out
-    )
-
+    trained = _learn(settings, run, snapshots, chosen, overrides)
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
-    found = run_evaluation(
-        configs.load(
-            EvaluateConfig,
-            _CONFIGS / "evaluate.yaml",
-            [
-                f"version={version}",
-                f"champion={rival}",
-                f"base={settings.base}",
-                f"base_version={base_version}",
-                snapshots,
-                f"out={run / 'evaluation'}",
-                *overrides_of("evaluate", overrides),
-            ],
-        )
-    )
+    wanted = [
+        f"version={version}",
+        f"champion={rival}",
+        f"base={settings.base}",
+        f"base_version={base_version}",
+        f"reward={run / 'reward' if chosen.reward else 'null'}",
+        f"snapshots={[str(one) for one in snapshots]}",
+        f"out={run / 'evaluation'}",
+    ]
+    found = run_stage("evaluate", stage_config("evaluate", wanted, overrides))
+    assert isinstance(found, Evaluation)
     origin = card.Origin(
         run=run.name,
         base=settings.base,
-        method=method,
+        method=chosen.method,
         parent=champion,
         snapshot=snapshot,
         counts=stored.counts if stored else {},
     )
     card.write(version, origin, found)
-    name = register(settings, engine, run, found, method, snapshot, champion)
+    name = register(settings, engine, run, found, chosen.method, snapshot, champion)
     log.info("%s: %s", name, "accepted" if found.verdict.accepted else "; ".join(found.verdict.reasons))
-    return Trained(version=name, method=method, run=run, evaluation=found)
+    return Trained(version=name, method=chosen.method, run=run, evaluation=found)
+
+
+def _seed_rows(overrides: Sequence[str]) -> int:
+    config = stage_config("sft", [], overrides)
+    return sum(1 for _ in sft.seed_demonstrations(config.seed_folder)) if config.seed_folder else 0
+
+
+def _learn(
+    settings: Settings, run: Path, snapshots: Sequence[Path], chosen: Choice, overrides: Sequence[str]
+) -> _Weights:
+    """The stages of learning, each from where the one before it has come; what the last one left."""
+
+    def learn(stage: str, start: _Weights | None, *more: str) -> Path:
+        wanted = [
+            f"base={start.base if start else settings.base}",
+            f"checkpoints={run / 'checkpoints'}",
+            f"snapshots={[str(folder) for folder in snapshots]}",
+            f"out={run / stage}",
+            *more,
+        ]
+        if start is not None:
+            wanted.append(f"adapter={start.adapter or 'null'}")
+        config = stage_config(stage, wanted, overrides)
+        run_stage(stage, config)
+        return Path(config.out)
+
+    whole = not stage_config("sft", [], overrides).lora_rank
+    out = learn("sft", None, f"repeats={chosen.repeats}")
+    trained = _Weights.after(out, settings.base, whole)
+    judge = learn("reward", trained) if chosen.reward else None
+    if chosen.preference:
+        trained = _Weights.after(learn(chosen.preference, trained), settings.base, whole)
+    if chosen.grpo:
+        trained = _Weights.after(learn("grpo", trained, f"reward={judge}"), settings.base, whole)
+    return trained

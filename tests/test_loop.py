@@ -230,7 +230,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
         made.digest, training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?"))
     )
     assert isinstance(second, Trained)
-    assert (second.version, second.method) == ("v2", "dpo")
+    assert (second.version, second.method) == ("v2", "sft+dpo")
     assert versions.resolve(loop.registry_uri, "champion") == "v1"
     assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5", (
         "all of it was trained on"
@@ -307,7 +307,7 @@ def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> Non
         train("42")
     with pytest.raises(ValueError, match=r"unknown stepps; known: .*steps"):
         train(overrides=("sft.stepps=3",))
-    with pytest.raises(ValueError, match=r"sft\.key=value"):
+    with pytest.raises(ValueError, match=r"stage\.key=value; the stages are sft, reward"):
         train(overrides=("steps=3",))
 
 

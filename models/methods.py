@@ -1,0 +1,126 @@
+"""Which methods a training uses, and in what mixture, from the feedback that there is: a pure function."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import configs
+from data.records import Demonstration, Label, PreferencePair, Split
+from models.training import read_rows
+
+Preference = Literal["dpo", "kto"]
+
+
+class MethodsConfig(configs.StageConfig):
+    """How much feedback a method takes, in rows to train on; each also needs some to validate on."""
+
+    least_pairs: Annotated[int, Field(ge=1, description="for DPO")] = 20
+    least_labels: Annotated[int, Field(ge=1, description="good ones, and bad ones, for KTO")] = 20
+    least_reward_pairs: Annotated[int, Field(ge=1, description="for a reward model, and so for GRPO")] = 300
+    share_of_people: Annotated[float, Field(ge=0, lt=1, description="of SFT's rows, at least")] = 0.1
+    most_repeats: Annotated[int, Field(ge=1, description="of one person's row, to reach that share")] = 4
+
+
+class Feedback(BaseModel):
+    """How many rows of each kind a snapshot has, to train on and held out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    demonstrations: int = 0
+    pairs: int = 0
+    pairs_held_out: int = 0
+    good: int = 0
+    bad: int = 0
+    good_held_out: int = 0
+    bad_held_out: int = 0
+
+
+class Choice(BaseModel):
+    """What to do after SFT, and why: a sentence for each decision.
+
+    `repeats` is how often SFT sees each row of people.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    repeats: int
+    preference: Preference | None
+    reward: bool
+    grpo: bool
+    why: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        """The stages by name, as a version's lineage has them."""
+        names = ("sft", self.preference, "grpo" if self.grpo else None)
+        return "+".join(name for name in names if name)
+
+
+def feedback(snapshots: Sequence[Path]) -> Feedback:
+    """What snapshots hold."""
+    found: Counter[str] = Counter()
+
+    def add(name: str, split: Split) -> None:
+        found[name if split == "train" else f"{name}_held_out"] += 1
+
+    for folder in snapshots:
+        found["demonstrations"] += sum(
+            row.split == "train" for row in read_rows(folder / "demonstrations.jsonl", Demonstration)
+        )
+        for pair in read_rows(folder / "pairs.jsonl", PreferencePair):
+            add("pairs", pair.split)
+        for label in read_rows(folder / "labels.jsonl", Label):
+            add("good" if label.good else "bad", label.split)
+    return Feedback(**found)
+
+
+def choose(data: Feedback, seed_rows: int, may_sample: bool, config: MethodsConfig) -> Choice:
+    """The methods and the mixture for what there is.
+
+    Pairs say more than labels, since both rewrites answer one message, so DPO goes before KTO. A reward model
+    takes many more pairs than DPO to rank what the policy comes to write, and without one GRPO would learn
+    our own rules, which measure it. `may_sample` says whether the machine can afford GRPO's sampling.
+    """
+    repeats, why = 1, []
+    if data.demonstrations:
+        wanted = config.share_of_people / (1 - config.share_of_people) * seed_rows / data.demonstrations
+        repeats = max(1, min(config.most_repeats, math.ceil(wanted)))
+        share = repeats * data.demonstrations / (repeats * data.demonstrations + seed_rows)
+        why.append(
+            f"SFT on the seed and {data.demonstrations} edits, each {repeats} times: {share:.0%} of its rows."
+        )
+    else:
+        why.append("SFT on the seed alone: there is no edit to learn from.")
+
+    preference: Preference | None = None
+    labels = min(data.good, data.bad)
+    if data.pairs >= config.least_pairs and data.pairs_held_out:
+        preference = "dpo"
+        why.append(f"DPO: {data.pairs} pairs, {data.pairs_held_out} more held out.")
+    elif labels >= config.least_labels and min(data.good_held_out, data.bad_held_out):
+        preference = "kto"
+        why.append(
+            f"KTO: {data.good} good and {data.bad} bad rewrites, but {data.pairs} pairs with "
+            f"{data.pairs_held_out} held out, of {config.least_pairs} that DPO needs."
+        )
+    else:
+        why.append(
+            f"No preferences: {data.pairs} pairs with {data.pairs_held_out} held out of {config.least_pairs} "
+            f"for DPO, {data.good} good and {data.bad} bad rewrites with {data.good_held_out} and "
+            f"{data.bad_held_out} held out of {config.least_labels} each for KTO."
+        )
+
+    reward = data.pairs >= config.least_reward_pairs and data.pairs_held_out > 0
+    if not reward:
+        why.append(f"No reward model: {data.pairs} pairs of {config.least_reward_pairs}, so no GRPO.")
+    elif not may_sample:
+        why.append(f"A reward model on {data.pairs} pairs; no GRPO, which this machine is too slow for.")
+    else:
+        why.append(f"A reward model on {data.pairs} pairs, and GRPO with it and the rules.")
+    return Choice(
+        repeats=repeats, preference=preference, reward=reward, grpo=reward and may_sample, why=tuple(why)
+    )
