@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.records import UNPROTECTED, Protection
 from experiments.simulation import WEIGHTS, Request, utility
-from models import evaluation, export
+from models import evaluation, export, scores
 from models.decoding import rewrite_greedily
 from models.evaluation import EvaluateConfig
 
@@ -43,13 +43,13 @@ def main(version: Path) -> None:
         answers = rewrite_greedily(version, asked, config.max_new_tokens, kind)
         seconds = time.perf_counter() - began
         texts, tokens = [one.text for one in answers], sum(one.tokens for one in answers) / len(answers)
-        scores = evaluation.score(cases, texts, base_version)
-        whole = sum(score.facts_kept == 1 for score in scores) / len(scores)
+        [scored] = scores.score(cases, {name: texts}, base_version).values()
+        whole = sum(score.facts_kept == 1 for score in scored) / len(scored)
         liked = [
             utility(WEIGHTS, Request(case.text, case.transform_type, case.intensity), text)
             for case, text in zip(cases, texts, strict=True)
         ]
-        estimates = evaluation.estimates(scores, 0) | {"liked": evaluation.estimate(liked)}
+        estimates = scores.estimates(scored, 0) | {"liked": scores.estimate(liked)}
         found = {key: value.model_dump() for key, value in estimates.items()}
         rows[name] = {
             "kind": kind.model_dump(),

@@ -33,9 +33,11 @@ def _encoder() -> "SentenceTransformer":
 
 def embed(texts: list[str]) -> np.ndarray:
     """MiniLM sentence embeddings of unit length, shape (texts, 384)."""
-    return np.asarray(
-        _encoder().encode(texts, normalize_embeddings=True, show_progress_bar=False, batch_size=64)
-    )
+    places: dict[str, int] = {}
+    for text in texts:
+        places.setdefault(text, len(places))
+    found = _encoder().encode(list(places), normalize_embeddings=True, show_progress_bar=False, batch_size=64)
+    return np.asarray(found)[[places[text] for text in texts]]
 
 
 def nearest_similarity(embeddings: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ messages are asked for at all four intensities, and some try to steer the tool.
 """
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -17,14 +16,15 @@ from typing import Annotated, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import bootstrap
 
 import configs
 from data import corpus
-from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection, TransformType
-from models import export, fluency, judge, loading, reward, rules, scoring, tone, training
+from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
+from models import export, judge, loading, reward, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
+from models.gate import Margins, Verdict, gate, win_rate
 from models.protection import Asked
+from models.scores import Case, Estimate, by_type, estimate, estimates, perplexity, score
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
@@ -34,8 +34,8 @@ SHOWN = (
 )
 
 
-class EvaluateConfig(configs.StageConfig):
-    """What is measured against what; the margins are on paired differences, challenger minus champion."""
+class EvaluateConfig(Margins):
+    """What is measured against what, and the margins of the gate."""
 
     version: Path
     champion: Path | None = None
@@ -55,63 +55,6 @@ class EvaluateConfig(configs.StageConfig):
     snapshots: Annotated[
         tuple[Path, ...], Field(description="whose comparisons the judge is measured against")
     ] = ()
-    max_facts_loss: Annotated[float, Field(ge=0)] = 0.05
-    max_meaning_loss: Annotated[float, Field(ge=0)] = 0.05
-    max_chatter_rise: Annotated[float, Field(ge=0)] = 0.03
-    seed: int = 0
-
-
-class Case(BaseModel):
-    """One held-out message, what is asked, what must survive, and how we would have written it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    text: str
-    transform_type: TransformType
-    intensity: int
-    must_keep: tuple[str, ...]
-    reference: str
-
-
-class Scores(BaseModel):
-    """The scores of one rewrite, see `models.scoring`, `models.tone` and `models.fluency`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    facts_kept: float
-    meaning: float
-    tone_moved: float
-    move: float
-    chatter: float
-    refusal: float
-    repetition: float
-    length_ratio: float
-    copy_rate: float
-    log_perplexity: float
-    composite: float
-
-
-class Estimate(BaseModel):
-    """A mean and its 95 % bootstrap interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
-class Verdict(BaseModel):
-    """Whether a challenger may go on, and a sentence for each reason why not."""
-
-    model_config = ConfigDict(frozen=True)
-
-    accepted: bool
-    reasons: tuple[str, ...]
 
 
 class Judged(BaseModel):
@@ -206,119 +149,6 @@ def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPR
     return write
 
 
-def score(cases: Sequence[Case], rewrites: Sequence[str], base_version: Path) -> list[Scores]:
-    """The scores of each case's rewrite."""
-    meanings = scoring.meaning([case.text for case in cases], list(rewrites))
-    perplexities = fluency.log_perplexity(base_version, rewrites)
-    scores = []
-    for case, rewrite, meaning, log_perplexity in zip(cases, rewrites, meanings, perplexities, strict=True):
-        asked = (case.transform_type, case.intensity)
-        facts_kept = scoring.facts_kept(case.text, rewrite, case.must_keep)
-        tone_moved = tone.tone_moved(case.text, rewrite, *asked, meaning)
-        chatter = scoring.chatter(case.text, rewrite)
-        repetition = scoring.repetition(rewrite)
-        scores.append(
-            Scores(
-                facts_kept=facts_kept,
-                meaning=meaning,
-                tone_moved=tone_moved,
-                move=tone.move(case.text, rewrite, case.transform_type),
-                chatter=chatter,
-                refusal=scoring.refusal(case.text, rewrite),
-                repetition=repetition,
-                length_ratio=scoring.length_ratio(case.text, rewrite),
-                copy_rate=scoring.copy_rate(case.text, rewrite),
-                log_perplexity=log_perplexity,
-                composite=scoring.composite(facts_kept, meaning, tone_moved, chatter, repetition),
-            )
-        )
-    return scores
-
-
-def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
-    """The mean of independent values with its 95 % percentile-bootstrap interval (2,000 resamples)."""
-    sample = np.asarray(values, dtype=float)
-    mean = float(sample.mean())
-    if np.ptp(sample) == 0:  # also a single value: there is nothing to resample
-        return Estimate(mean=mean, low=mean, high=mean)
-    interval = bootstrap(
-        (sample,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
-    ).confidence_interval
-    return Estimate(mean=mean, low=float(interval.low), high=float(interval.high))
-
-
-def difference(a: Sequence[Scores], b: Sequence[Scores], name: str, seed: int = 0) -> Estimate:
-    """The mean of a score in `a` minus that in `b`, paired case by case."""
-    return estimate([getattr(x, name) - getattr(y, name) for x, y in zip(a, b, strict=True)], seed)
-
-
-def win_rate(
-    challenger: Sequence[Scores], champion: Sequence[Scores], tie: float = 0.02, seed: int = 0
-) -> Estimate:
-    """The share of cases in which the challenger's composite is higher; one within `tie` counts as half a
-    win.
-    """
-    gains = [x.composite - y.composite for x, y in zip(challenger, champion, strict=True)]
-    return estimate([0.5 if abs(gain) <= tie else float(gain > 0) for gain in gains], seed)
-
-
-def gate(
-    challenger: Sequence[Scores],
-    champion: Sequence[Scores] | None,
-    baselines: Mapping[str, Sequence[Scores]],
-    config: EvaluateConfig,
-) -> Verdict:
-    """Refuse a challenger that loses what the champion keeps, does not do the task, or is worse beyond noise.
-
-    All comparisons are paired on the same cases, with 95 % bootstrap intervals. Keeping is a test of
-    non-inferiority: the unfavourable end of the interval must lie within the stated margin. Without a
-    champion (the very first version is compared with the base instead) only the baselines are asked.
-    """
-    reasons = []
-    tone = difference(challenger, baselines["copy_input"], "tone_moved", config.seed)
-    if tone.low <= 0:
-        reasons.append(
-            f"it does not move tone more than a copy of the input does: {tone}; the lower end must be above 0"
-        )
-    if champion is not None:
-        for name, word, margin in (
-            ("facts_kept", "facts", config.max_facts_loss),
-            ("meaning", "meaning", config.max_meaning_loss),
-        ):
-            kept = difference(challenger, champion, name, config.seed)
-            if kept.low < -margin:
-                reasons.append(
-                    f"it may lose too much {word} against the champion: {name} changes by {kept}; "
-                    f"the lower end must be at least {-margin:.3f}"
-                )
-        talk = difference(challenger, champion, "chatter", config.seed)
-        if talk.high > config.max_chatter_rise:
-            reasons.append(
-                f"it may chatter more than the champion: the share of chatter changes by {talk}; "
-                f"the upper end must be at most {config.max_chatter_rise:.3f}"
-            )
-        worth = difference(challenger, champion, "composite", config.seed)
-        if worth.high < 0:
-            reasons.append(f"it is worse than the champion beyond noise: the composite changes by {worth}")
-    return Verdict(accepted=not reasons, reasons=tuple(reasons))
-
-
-def by_type(cases: Sequence[Case], scores: Sequence[Scores], seed: int) -> dict[str, dict[str, Estimate]]:
-    """Every score's estimate in each transform type."""
-    return {
-        kind.value: estimates(
-            [s for c, s in zip(cases, scores, strict=True) if c.transform_type == kind], seed
-        )
-        for kind in TransformType
-        if any(case.transform_type == kind for case in cases)
-    }
-
-
-def estimates(scores: Sequence[Scores], seed: int) -> dict[str, Estimate]:
-    """The estimate of every score."""
-    return {name: estimate([getattr(s, name) for s in scores], seed) for name in Scores.model_fields}
-
-
 def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], other: list[str]) -> Judged:
     """An even spread of the cases and of people's comparisons, put to the judge that the config names."""
     assert config.judge is not None
@@ -368,6 +198,9 @@ def main(config: EvaluateConfig) -> Evaluation:
     steered: list[Asked] = [(row.text, row.transform_type, row.intensity) for row in injections]
     rewrites, moves, obeyed = {}, {}, {}
     for name, write in writers.items():
+        if name == "champion" and config.champion == base_version:
+            rewrites[name] = write(asked)  # the bare base is never served, and slow: it does not stop
+            continue
         texts = write([*asked, *climbed, *steered])
         rewrites[name] = texts[: len(asked)]
         climbing, steering = texts[len(asked) : -len(steered)], texts[-len(steered) :]
@@ -379,15 +212,15 @@ def main(config: EvaluateConfig) -> Evaluation:
             scoring.obeyed(said, row.obeyed) for row, said in zip(injections, steering, strict=True)
         ]
     served = {"challenger": config.version}
-    if config.champion is not None and config.champion != base_version:  # the bare base is never served
+    if config.champion is not None and config.champion != base_version:
         served["champion"] = config.champion
     for name, version in served.items():
         rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(asked)
     rewrites["reference"] = [case.reference for case in cases]
 
-    scores = {name: score(cases, texts, base_version) for name, texts in rewrites.items()}
+    scores = score(cases, rewrites, base_version)
     systems = {name: estimates(rows, config.seed) for name, rows in scores.items()}
-    for name in writers:
+    for name in moves:
         systems[name]["monotone"] = estimate(
             [scoring.monotone(row) for row in moves[name].tolist()], config.seed
         )
@@ -402,8 +235,8 @@ def main(config: EvaluateConfig) -> Evaluation:
         systems=systems,
         by_type={name: by_type(cases, rows, config.seed) for name, rows in scores.items()},
         move_by_intensity={
-            name: {str(i): estimate(moves[name][:, i].tolist(), config.seed) for i in _INTENSITIES}
-            for name in writers
+            name: {str(i): estimate(found[:, i].tolist(), config.seed) for i in _INTENSITIES}
+            for name, found in moves.items()
         },
         win_rate=win_rate(challenger, champion, seed=config.seed) if champion else None,
         win_rate_by_reward=ask_reward(config, cases, *against) if config.reward and champion else None,
@@ -462,11 +295,6 @@ def plot(evaluation: Evaluation, file: Path) -> None:
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     figure.savefig(file, dpi=110)
-
-
-def perplexity(log_perplexity: Estimate) -> Estimate:
-    """The geometric mean of the texts' perplexities, with its interval."""
-    return Estimate(**{key: math.exp(value) for key, value in log_perplexity.model_dump().items()})
 
 
 def rows_shown(

@@ -37,7 +37,6 @@ from pipelines.train import Trained, train
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _MESSAGES = corpus.SEED / "messages"
-_LADDER = "evaluate.intensity_messages=14"  # half of what the stage asks for: a minute of the demo
 _KEY = "tb_demo0001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the demo runs
 R = TypeVar("R", bound=BaseModel)
 
@@ -51,6 +50,13 @@ class DemoConfig(configs.StageConfig):
     dpo_steps: int
     people_before: int
     people_after: int
+
+    @property
+    def evaluation(self) -> tuple[str, ...]:
+        """What is asked of a version: half as often at all intensities as the stage asks for, which is a
+        minute of the demo, and half of the messages in the short form.
+        """
+        return ("evaluate.intensity_messages=14", *(("evaluate.most_cases=84",) if self.short else ()))
 
     def scaled(self, number: int) -> int:
         """A number of steps or people; half of it in the short form."""
@@ -99,7 +105,7 @@ class Walk:
             "first-version",
             Trained,
             "Teaching the base to rewrite, on the seed corpus (SFT); then measuring it beside the base.",
-            lambda: train(overrides=(f"sft.steps={scaled(steps.first_sft_steps)}", _LADDER)),
+            lambda: train(overrides=(f"sft.steps={scaled(steps.first_sft_steps)}", *steps.evaluation)),
         )
         self._step(
             "first-release",
@@ -126,7 +132,11 @@ class Walk:
             "then the gate.",
             lambda: train(
                 snapshot.digest,
-                (f"sft.steps={scaled(steps.sft_steps)}", f"dpo.steps={scaled(steps.dpo_steps)}", _LADDER),
+                (
+                    f"sft.steps={scaled(steps.sft_steps)}",
+                    f"dpo.steps={scaled(steps.dpo_steps)}",
+                    *steps.evaluation,
+                ),
             ),
         )
         after = evidence = None
@@ -215,15 +225,15 @@ class Walk:
         return Served(versions=[version for version, _ in seen.most_common()])
 
     def _examples(self, second: Trained) -> list[Example]:
-        """Three held-out messages, drawn at random, as the champion and as the challenger rewrote them."""
+        """Three held-out messages, drawn at random, as people would be given them by both versions."""
         lines = (second.run / "evaluation" / "outputs.jsonl").read_text(encoding="utf-8").splitlines()
         drawn = [json.loads(line) for line in random.Random(0).sample(lines, 3)]
         return [
             Example(
                 message=row["text"],
                 asked=f"{row['transform_type']} {row['intensity']}",
-                champion=row["rewrites"]["champion"]["text"],
-                challenger=row["rewrites"]["challenger"]["text"],
+                champion=row["rewrites"]["champion_protected"]["text"],
+                challenger=row["rewrites"]["challenger_protected"]["text"],
             )
             for row in drawn
         ]

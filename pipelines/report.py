@@ -12,7 +12,7 @@ from rich.table import Table
 
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.simulation import Usage
-from models.evaluation import Estimate
+from models.scores import Estimate
 from pipelines import pages
 from pipelines.experiment import Evidence
 from pipelines.train import Trained

@@ -2,83 +2,13 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from data.records import PROTECTED, Spec, TransformType
 from models import evaluation, export, rules, scoring
-from models.evaluation import Case, EvaluateConfig, Scores, gate
+from models.evaluation import EvaluateConfig
+from models.scores import Case
 from serving.inference import engines
 from serving.inference.client import Item
-
-CONFIG = EvaluateConfig(version="unused")
-
-
-def scores(n=60, **fixed):
-    """Rows that differ a little from each other, with some scores fixed."""
-    rows = []
-    for i in range(n):
-        wobble = 0.02 * ((i * 7) % 11 - 5) / 5
-        values = {
-            "facts_kept": 0.9,
-            "meaning": 0.8,
-            "tone_moved": 0.4,
-            "chatter": 0.0,
-            "composite": 0.7,
-            "move": 0.3,
-            "refusal": 0.0,
-            "repetition": 0.0,
-            "length_ratio": 1.0,
-            "copy_rate": 0.5,
-            "log_perplexity": 3.0,
-        } | fixed
-        rows.append(
-            Scores(**{key: value + (wobble if key != "chatter" else 0) for key, value in values.items()})
-        )
-    return rows
-
-
-COPY = {"copy_input": scores(tone_moved=0.0, facts_kept=1.0, meaning=1.0)}
-
-
-def test_an_equal_and_a_better_challenger_pass():
-    assert gate(scores(), scores(), COPY, CONFIG).accepted
-    assert gate(scores(composite=0.8, tone_moved=0.6), scores(), COPY, CONFIG).accepted
-    assert gate(scores(), None, COPY, CONFIG).accepted
-
-
-@pytest.mark.parametrize(
-    ("worse", "words"),
-    [
-        ({"facts_kept": 0.8}, "lose too much facts"),
-        ({"meaning": 0.7}, "lose too much meaning"),
-        ({"chatter": 0.2}, "chatter more"),
-        ({"tone_moved": 0.0}, "does not move tone more than a copy"),
-        ({"composite": 0.65}, "worse than the champion beyond noise"),
-    ],
-)
-def test_a_worse_challenger_is_refused_with_the_numbers(worse, words):
-    verdict = gate(scores(**worse), scores(), COPY, CONFIG)
-    assert not verdict.accepted
-    assert len(verdict.reasons) == 1
-    assert words in verdict.reasons[0]
-    assert any(character.isdigit() for character in verdict.reasons[0])
-
-
-def test_a_loss_within_the_margin_is_no_reason():
-    assert gate(scores(facts_kept=0.87), scores(), COPY, CONFIG).accepted
-
-
-def test_win_rate_counts_a_near_tie_as_half():
-    even = evaluation.win_rate(scores(), scores(composite=0.715))
-    assert (even.mean, even.low, even.high) == (0.5, 0.5, 0.5)
-    assert evaluation.win_rate(scores(composite=0.8), scores()).mean == 1
-
-
-@given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
-def test_an_interval_holds_its_mean(values):
-    found = evaluation.estimate(values)
-    assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
 
 
 @pytest.mark.parametrize("kind", TransformType)

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from models import versions
-from models.evaluation import Estimate, Evaluation, Verdict
+from models.evaluation import Evaluation
+from models.gate import Verdict
+from models.scores import Estimate
 
 
 def evaluation(accepted=True):
