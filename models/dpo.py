@@ -21,6 +21,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 import configs
 from data.records import PreferencePair
 from models import loading, training
+from models.health import Ranges, faults
 
 
 class DpoConfig(configs.StageConfig):
@@ -43,6 +44,10 @@ class DpoConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    healthy: Ranges = Field(
+        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)},
+        description="low and high of what is logged, see models.health",
+    )
     seed: int = 0
 
 
@@ -69,6 +74,7 @@ class DpoResult(BaseModel):
     chosen_log_ratio: float
     kl_nats: float
     grad_norm_highest: float
+    unhealthy: tuple[str, ...] = ()
     seconds: float
     history: tuple[dict[str, float], ...]
 
@@ -136,7 +142,7 @@ def main(config: DpoConfig) -> DpoResult:
         eval_dataset=Dataset.from_list(split.validation),
         processing_class=tokens.tokenizer,
     )
-    history = training.run(trainer, checkpoint)
+    history = training.run(trainer, checkpoint, config.healthy)
 
     training.save(trainer.model, tokens.tokenizer, config.out)
 
@@ -156,6 +162,7 @@ def main(config: DpoConfig) -> DpoResult:
         chosen_log_ratio=last("eval_rewards/chosen") / config.beta,
         kl_nats=-(last("eval_rewards/chosen") + last("eval_rewards/rejected")) / (2 * config.beta),
         grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
+        unhealthy=faults(history, config.healthy),
         seconds=time.monotonic() - started,
         history=history,
     )
@@ -163,7 +170,7 @@ def main(config: DpoConfig) -> DpoResult:
         "DPO loss": ("loss", "eval_loss"),
         "rewards": ("eval_rewards/chosen", "eval_rewards/rejected", "eval_rewards/margins"),
     }
-    training.finish(result, panels, checkpoints)
+    training.finish(result, panels, config.healthy, checkpoints)
     return result
 
 

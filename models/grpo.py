@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit
@@ -26,9 +27,12 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 import configs
 from data import corpus
 from data.records import Demonstration, PreferencePair, Split, TransformType
-from models import loading, protection, scoring, sft, tone, training
+from models import gate, loading, protection, scoring, sft, tone, training
+from models.health import Ranges, faults
 from models.reward import RewardModel
 from models.reward import load as load_reward
+
+_MOST_PAIRS = 32  # of people's, whose likelihood guards against a hacked reward
 
 
 class GrpoConfig(configs.StageConfig):
@@ -57,6 +61,17 @@ class GrpoConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    healthy: Ranges = Field(
+        {
+            "grad_norm": (1e-3, 10.0),
+            "kl": (-0.1, 2.0),
+            "entropy": (0.01, 8.0),
+            "reward_std": (1e-3, 10.0),
+            "completions/clipped_ratio": (0.0, 0.3),
+            "frac_reward_zero_std": (0.0, 0.8),
+        },
+        description="low and high of what is logged, see models.health",
+    )
     seed: int = 0
 
     @model_validator(mode="after")
@@ -78,7 +93,8 @@ class GrpoResult(BaseModel):
     `kl_nats` is the estimate of KL(policy || reference) a token (Schulman's k3), `entropy_nats` a token's;
     `clipped_completions` the share of rewrites that did not end, `groups_without_spread` that of groups whose
     rewrites all have one reward and so teach nothing. All are of the last evaluation but for the highest norm
-    of a gradient.
+    of a gradient. Facts kept, by the sampled rewrites, and agreement with people's held-out pairs are guards:
+    see `hacked`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,13 +108,26 @@ class GrpoResult(BaseModel):
     resumed_from_step: int
     held_out_reward_before: float
     held_out_reward: float
+    facts_kept_before: float
+    facts_kept: float
+    agreement_before: float | None
+    agreement: float | None
     kl_nats: float
     entropy_nats: float
     clipped_completions: float
     groups_without_spread: float
     grad_norm_highest: float
+    unhealthy: tuple[str, ...] = ()
     seconds: float
     history: tuple[dict[str, float], ...]
+
+    @property
+    def hacked(self) -> tuple[str, ...]:
+        """Why the reward is not to be believed, if it is not."""
+        guards = {"the share of facts kept": (self.facts_kept_before, self.facts_kept)}
+        if self.agreement_before is not None and self.agreement is not None:
+            guards["agreement with people's pairs"] = (self.agreement_before, self.agreement)
+        return gate.hacked((self.held_out_reward_before, self.held_out_reward), guards)
 
 
 class Prompt(BaseModel):
@@ -194,6 +223,35 @@ def learned(model: RewardModel, masks: bool) -> Reward:
     return learned
 
 
+def facts_kept(masks: bool) -> Reward:
+    """Not a reward but a guard, logged beside them: the share of facts that a rewrite keeps."""
+
+    def facts_kept(completions: list[str], text: list[str], **_: Any) -> list[float]:
+        said = rewrites(completions, text, masks)
+        return [
+            scoring.facts_kept(message, rewrite or "") for message, rewrite in zip(text, said, strict=True)
+        ]
+
+    return facts_kept
+
+
+@torch.no_grad()
+def agreement(model: Any, tokens: training.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
+    """The share of people's pairs whose chosen rewrite the policy finds likelier, by token; None of none.
+
+    The other guard: a policy that learns what people like comes to agree with them more, not less.
+    """
+
+    def likelihood(row: PreferencePair, rewrite: str) -> float:
+        prompt, completion = tokens.prompt(row), tokens.completion(rewrite)
+        logits = model(input_ids=torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+        chosen = torch.tensor(completion)[:, None]  # (tokens, 1)
+        return logits.float().log_softmax(-1).gather(1, chosen).mean().item()
+
+    right = [likelihood(row, row.chosen) > likelihood(row, row.rejected) for row in pairs]
+    return sum(right) / len(right) if right else None
+
+
 def main(config: GrpoConfig) -> GrpoResult:
     """Train, or go on training, and write the adapter (or the whole model without one), `metrics.json` and
     `loss.png`.
@@ -219,12 +277,20 @@ def main(config: GrpoConfig) -> GrpoResult:
 
     checkpoints = config.checkpoints / f"grpo-{digest}"
     checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    rewards = [(rules(config.masks), config.rule_weight)] if config.rule_weight else []
+    rewards = [(facts_kept(config.masks), 0.0)]
+    if config.rule_weight:
+        rewards.append((rules(config.masks), config.rule_weight))
     if judge is not None:
         rewards.append((learned(judge, config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
+    policy = training.load_policy(base, config)
+    pairs = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
+    if config.masks:
+        pairs = [training.masked(pair, "chosen", "rejected") or pair for pair in pairs]
+    agreement_before = agreement(policy, tokens, pairs)
     trainer: Any = _Trainer(
-        model=training.load_policy(base, config),
+        model=policy,
         reward_funcs=functions,
         args=TrlGrpoConfig(
             **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
@@ -241,7 +307,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         eval_dataset=Dataset.from_list(split.validation),
         processing_class=tokens.tokenizer,
     )
-    history = training.run(trainer, checkpoint)
+    history = training.run(trainer, checkpoint, config.healthy)
 
     training.save(trainer.model, tokens.tokenizer, config.out)
 
@@ -258,11 +324,16 @@ def main(config: GrpoConfig) -> GrpoResult:
         resumed_from_step=resumed_from_step,
         held_out_reward_before=held_out("reward")[0],
         held_out_reward=held_out("reward")[-1],
+        facts_kept_before=held_out("rewards/facts_kept/mean")[0],
+        facts_kept=held_out("rewards/facts_kept/mean")[-1],
+        agreement_before=agreement_before,
+        agreement=agreement(trainer.model, tokens, pairs),
         kl_nats=held_out("kl")[-1] if config.beta else 0.0,
         entropy_nats=held_out("entropy")[-1],
         clipped_completions=held_out("completions/clipped_ratio")[-1],
         groups_without_spread=held_out("frac_reward_zero_std")[-1],
         grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
+        unhealthy=faults(history, config.healthy),
         seconds=time.monotonic() - started,
         history=history,
     )
@@ -270,7 +341,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         "reward": ("reward", "eval_reward", "rewards/rules/mean", "rewards/learned/mean"),
         "health": ("kl", "entropy", "completions/clipped_ratio", "frac_reward_zero_std"),
     }
-    training.finish(result, panels, checkpoints)
+    training.finish(result, panels, config.healthy, checkpoints)
     return result
 
 

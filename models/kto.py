@@ -33,6 +33,7 @@ from trl.trainer.kto_trainer import KTOTrainer
 import configs
 from data.records import Label
 from models import loading, training
+from models.health import Ranges, faults
 
 
 class KtoConfig(configs.StageConfig):
@@ -54,6 +55,10 @@ class KtoConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    healthy: Ranges = Field(
+        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)},
+        description="low and high of what is logged, see models.health",
+    )
     seed: int = 0
 
 
@@ -84,6 +89,7 @@ class KtoResult(BaseModel):
     held_out_margin: float
     kl_nats: float
     grad_norm_highest: float
+    unhealthy: tuple[str, ...] = ()
     seconds: float
     history: tuple[dict[str, float], ...]
 
@@ -224,7 +230,7 @@ def main(config: KtoConfig) -> KtoResult:
         eval_dataset=Dataset.from_list(with_others(split.validation, len(split.validation))),
         processing_class=tokens.tokenizer,
     )
-    history = training.run(trainer, checkpoint)
+    history = training.run(trainer, checkpoint, config.healthy)
     is_good, matched, mismatched = held_out_log_ratios(trainer)
     rewards = config.beta * matched
 
@@ -246,6 +252,7 @@ def main(config: KtoConfig) -> KtoResult:
         held_out_margin=(rewards[is_good].mean() - rewards[~is_good].mean()).item(),
         kl_nats=mismatched.mean().item(),
         grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
+        unhealthy=faults(history, config.healthy),
         seconds=time.monotonic() - started,
         history=history,
     )
@@ -253,7 +260,7 @@ def main(config: KtoConfig) -> KtoResult:
         "KTO loss": ("loss", "eval_loss"),
         "rewards": ("eval_rewards/chosen", "eval_rewards/rejected"),
     }
-    training.finish(result, panels, checkpoints)
+    training.finish(result, panels, config.healthy, checkpoints)
     return result
 
 

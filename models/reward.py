@@ -32,6 +32,7 @@ from trl.trainer.reward_trainer import RewardTrainer
 import configs
 from data.records import Demonstration, PreferencePair
 from models import loading, training
+from models.health import Ranges, faults
 
 _SCORED_AT_ONCE = 16
 _STAR = 0.25  # the margin of one star between two rated rewrites, in nats
@@ -58,6 +59,10 @@ class RewardConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    healthy: Ranges = Field(
+        {"grad_norm": (1e-3, 50.0), "eval_loss": (0.0, 20.0)},
+        description="low and high of what is logged, see models.health",
+    )
     seed: int = 0
 
 
@@ -87,6 +92,7 @@ class RewardResult(BaseModel):
     held_out_loss_after: float
     length_correlation: float
     grad_norm_highest: float
+    unhealthy: tuple[str, ...] = ()
     seconds: float
     history: tuple[dict[str, float], ...]
 
@@ -267,7 +273,7 @@ def main(config: RewardConfig) -> RewardResult:
         processing_class=tokens.tokenizer,
         peft_config=training.lora(config.lora_rank, "SEQ_CLS"),  # the head is trained whole
     )
-    history = training.run(trainer, checkpoint)
+    history = training.run(trainer, checkpoint, config.healthy)
 
     # Merged in float32, since bf16 weights would swallow a part of what the adapter has learnt.
     trained = trainer.model.float()
@@ -289,6 +295,7 @@ def main(config: RewardConfig) -> RewardResult:
         held_out_loss_after=after.loss,
         length_correlation=after.length_correlation,
         grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
+        unhealthy=faults(history, config.healthy),
         seconds=time.monotonic() - started,
         history=history,
     )
@@ -296,7 +303,7 @@ def main(config: RewardConfig) -> RewardResult:
         "reward loss": ("loss", "eval_loss"),
         "held-out pairs": ("eval_accuracy", "eval_margin"),
     }
-    training.finish(result, panels, checkpoints)
+    training.finish(result, panels, config.healthy, checkpoints)
     return result
 
 

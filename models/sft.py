@@ -22,6 +22,7 @@ import configs
 from data import corpus
 from data.records import Demonstration
 from models import loading, training
+from models.health import Ranges, faults
 
 
 class SftConfig(configs.StageConfig):
@@ -44,6 +45,10 @@ class SftConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 25
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 25
     bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    healthy: Ranges = Field(
+        {"grad_norm": (1e-3, 10.0), "entropy": (0.01, 8.0), "eval_loss": (0.0, 20.0)},
+        description="low and high of what is logged, see models.health",
+    )
     seed: int = 0
 
 
@@ -63,6 +68,7 @@ class SftResult(BaseModel):
     resumed_from_step: int
     held_out_loss_before: float
     held_out_loss_after: float
+    unhealthy: tuple[str, ...] = ()
     seconds: float
     history: tuple[dict[str, float], ...]
 
@@ -128,7 +134,7 @@ def main(config: SftConfig) -> SftResult:
         processing_class=tokens.tokenizer,
         peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),
     )
-    history = training.run(trainer, checkpoint)
+    history = training.run(trainer, checkpoint, config.healthy)
     held_out_losses = training.curve(history, "eval_loss")[1]
 
     training.save(trainer.model, tokens.tokenizer, config.out)
@@ -142,10 +148,11 @@ def main(config: SftConfig) -> SftResult:
         resumed_from_step=resumed_from_step,
         held_out_loss_before=held_out_losses[0],
         held_out_loss_after=held_out_losses[-1],
+        unhealthy=faults(history, config.healthy),
         seconds=time.monotonic() - started,
         history=history,
     )
-    training.finish(result, {"SFT loss": ("loss", "eval_loss")}, checkpoints)
+    training.finish(result, {"SFT loss": ("loss", "eval_loss")}, config.healthy, checkpoints)
     return result
 
 

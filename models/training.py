@@ -22,7 +22,8 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
-from models import loading, prompts, protection
+from models import health, loading, prompts, protection
+from models.health import Ranges
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -277,11 +278,15 @@ class Progress(TrainerCallback):
         self.bar.close()
 
 
-def run(trainer: Any, checkpoint: Path | None) -> tuple[dict[str, float], ...]:
-    """Train from the checkpoint, or from the start; the log comes back, held-out figures first and last."""
+def run(trainer: Any, checkpoint: Path | None, healthy: Ranges) -> tuple[dict[str, float], ...]:
+    """Train from the checkpoint, or from the start; the log comes back, held-out figures first and last.
+
+    Stops early when what is logged leaves its healthy range.
+    """
     transformers_logging.disable_progress_bar()
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
+    trainer.add_callback(health.Watch(healthy))
     score_completions_only(trainer.model)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if "eval_loss" not in trainer.state.log_history[-2]:
@@ -335,9 +340,10 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         loading.save(model, tokenizer, folder)
 
 
-def finish(result: Any, panels: Mapping[str, Sequence[str]], checkpoints: Path) -> None:
+def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, checkpoints: Path) -> None:
     """Draw a run's curves, write its figures and drop its checkpoints; the figures say that it is done."""
     plot_curves(result.history, panels, result.out / "loss.png")
+    health.plot(result.history, healthy, result.out / "health.png")
     (result.out / METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
     shutil.rmtree(checkpoints, ignore_errors=True)
 

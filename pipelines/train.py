@@ -44,7 +44,8 @@ from models import (
 )
 from models.dpo import DpoConfig
 from models.evaluation import EvaluateConfig, Evaluation
-from models.grpo import GrpoConfig
+from models.gate import Verdict
+from models.grpo import GrpoConfig, GrpoResult
 from models.kto import KtoConfig
 from models.methods import Choice, MethodsConfig
 from models.reward import RewardConfig
@@ -64,6 +65,13 @@ class Trained(BaseModel):
     method: str
     run: Path
     evaluation: Evaluation
+
+
+class UnhealthyError(ValueError):
+    """A stage was stopped because what its trainer logged left the healthy range; a plot shows it."""
+
+    def __init__(self, stage: str, faults: Sequence[str], plot: Path) -> None:
+        super().__init__(f"{stage} was not healthy: {'; '.join(faults)}; see {plot}")
 
 
 class _Weights(NamedTuple):
@@ -96,7 +104,7 @@ _STAGES = {
     "reward": _Stage(RewardConfig, reward.RewardResult, reward.main),
     "dpo": _Stage(DpoConfig, dpo.DpoResult, dpo.main),
     "kto": _Stage(KtoConfig, kto.KtoResult, kto.main),
-    "grpo": _Stage(GrpoConfig, grpo.GrpoResult, grpo.main),
+    "grpo": _Stage(GrpoConfig, GrpoResult, grpo.main),
     "evaluate": _Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
@@ -185,7 +193,8 @@ def register(
 def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained | State[Trained]:
     """Train on the seed and a snapshot (the seed alone when none is named), gate the result and register it.
 
-    `overrides` change a stage's yaml: `sft.steps=40`. Ends well as "skipped" while another training runs.
+    `overrides` change a stage's yaml: `sft.steps=40`. Ends well as "skipped" while another training runs, and
+    as "Refused" when a stage was stopped because it was not healthy: then there is nothing to measure.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -195,6 +204,9 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
             if not may_train:
                 return Completed(message="skipped: another training is running", name="Skipped")
             return _train(settings, engine, snapshot, overrides)
+    except UnhealthyError as error:
+        get_run_logger().warning(str(error))
+        return Completed(message=str(error), name="Refused")
     finally:
         engine.dispose()
 
@@ -223,7 +235,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     for reason in chosen.why:
         log.info(reason)
 
-    trained = _learn(settings, run, snapshots, chosen, overrides)
+    trained, hacked = _learn(settings, run, snapshots, chosen, overrides)
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
@@ -238,6 +250,9 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     ]
     found = run_stage("evaluate", stage_config("evaluate", wanted, overrides))
     assert isinstance(found, Evaluation)
+    if hacked:
+        verdict = Verdict(accepted=False, reasons=(*found.verdict.reasons, *hacked))
+        found = found.model_copy(update={"verdict": verdict})
     origin = card.Origin(
         run=run.name,
         base=settings.base,
@@ -259,8 +274,11 @@ def _seed_rows(overrides: Sequence[str]) -> int:
 
 def _learn(
     settings: Settings, run: Path, snapshots: Sequence[Path], chosen: Choice, overrides: Sequence[str]
-) -> _Weights:
-    """The stages of learning, each from where the one before it has come; what the last one left."""
+) -> tuple[_Weights, tuple[str, ...]]:
+    """The stages of learning, each from where the one before it has come: what the last one left, and why its
+    reward is not to be believed, if it is not.
+    """
+    hacked: tuple[str, ...] = ()
 
     def learn(stage: str, start: _Weights | None, *more: str) -> Path:
         wanted = [
@@ -273,7 +291,9 @@ def _learn(
         if start is not None:
             wanted.append(f"adapter={start.adapter or 'null'}")
         config = stage_config(stage, wanted, overrides)
-        run_stage(stage, config)
+        result: Any = run_stage(stage, config)
+        if result.unhealthy:
+            raise UnhealthyError(stage, result.unhealthy, config.out / "health.png")
         return Path(config.out)
 
     whole = not stage_config("sft", [], overrides).lora_rank
@@ -283,5 +303,7 @@ def _learn(
     if chosen.preference:
         trained = _Weights.after(learn(chosen.preference, trained), settings.base, whole)
     if chosen.grpo:
-        trained = _Weights.after(learn("grpo", trained, f"reward={judge}"), settings.base, whole)
-    return trained
+        out = learn("grpo", trained, f"reward={judge}")
+        hacked = GrpoResult.model_validate_json((out / training.METRICS_FILE).read_text()).hacked
+        trained = _Weights.after(out, settings.base, whole)
+    return trained, hacked

@@ -55,3 +55,11 @@ def test_another_adapter_is_another_run(config, adapter):
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert dpo.main(config).digest != first.digest
+
+
+def test_a_run_that_leaves_its_range_is_stopped_and_says_so(config):
+    result = dpo.main(config.model_copy(update={"healthy": {"grad_norm": (0.0, 1e-6)}, "steps": 60}))
+    assert result.unhealthy[0].startswith("grad_norm is ")
+    assert max(entry["step"] for entry in result.history) < 20, "stopped early"
+    assert (config.out / "health.png").exists()
+    assert dpo.main(config).unhealthy == ()

@@ -88,6 +88,8 @@ def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adap
     assert 0 <= result.held_out_reward <= 1
     assert result.history[0]["eval_kl"] == pytest.approx(0, abs=1e-4), "it starts as its reference"
     assert result.clipped_completions == 1, "an untrained model does not end"
+    assert 0 <= result.agreement_before <= 1
+    assert result.facts_kept == 0
     files = {file.name for file in config.out.iterdir()}
     assert files >= {"adapter_model.safetensors", "metrics.json", "loss.png"}
     assert "ref" not in files, "the reference is not part of the result"
@@ -170,3 +172,14 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
 def test_what_cannot_be_is_refused(config, wrong, words):
     with pytest.raises(ValueError, match=words):
         GrpoConfig(**config.model_dump() | wrong)
+
+
+def test_a_reward_that_rose_while_facts_or_agreement_fell_is_hacked(config):
+    result = grpo.main(config.model_copy(update={"steps": 2}))
+    risen = {"held_out_reward_before": 0.4, "held_out_reward": 0.6}
+    kept = {"facts_kept_before": 0.9, "facts_kept": 0.9, "agreement_before": 0.6, "agreement": 0.6}
+    assert result.model_copy(update=risen | kept).hacked == ()
+    [facts] = result.model_copy(update=risen | kept | {"facts_kept": 0.7}).hacked
+    assert "facts" in facts
+    [people] = result.model_copy(update=risen | kept | {"agreement": 0.4}).hacked
+    assert "people" in people
