@@ -58,11 +58,15 @@ class _Texts:
         """Rewrites of items in their order, their facts protected as the spec says; `generate` gets those
         that can be read.
         """
-        lengths = [len(self._prompt(item, item.text)) for item in items]
-        short = [place for place, length in enumerate(lengths) if length <= MOST_PROMPT_TOKENS]
+        whole = [self._prompt(item, item.text) for item in items]
+        short = [place for place, prompt in enumerate(whole) if len(prompt) <= MOST_PROMPT_TOKENS]
+
+        def prompt(place: int, text: str) -> Encoding:
+            item = items[place]
+            return whole[place] if text == item.text else self._prompt(item, text)  # masked
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
-            asked = [(items[short[i]], self._prompt(items[short[i]], text)) for i, text in texts.items()]
+            asked = [(items[short[i]], prompt(short[i], text)) for i, text in texts.items()]
             said = generate(spec, asked, retries)
             return {i: [self._draft(ids) for ids in of_one] for i, of_one in zip(texts, said, strict=True)}
 
@@ -70,8 +74,8 @@ class _Texts:
         kept = protection.rewrite(asked, spec.protection, write)
         by_place = dict(zip(short, kept, strict=True))
         return [
-            _rewritten(by_place[place]) if place in by_place else _refused(length)
-            for place, length in enumerate(lengths)
+            _rewritten(by_place[place]) if place in by_place else _refused(len(whole[place]))
+            for place in range(len(items))
         ]
 
     def _prompt(self, item: Item, text: str) -> Encoding:
