@@ -244,8 +244,9 @@ def agreement(model: Any, tokens: training.Tokens, pairs: Sequence[PreferencePai
 
     def likelihood(row: PreferencePair, rewrite: str) -> float:
         prompt, completion = tokens.prompt(row), tokens.completion(rewrite)
-        logits = model(input_ids=torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
-        chosen = torch.tensor(completion)[:, None]  # (tokens, 1)
+        ids = torch.tensor([prompt + completion], device=model.device)
+        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
+        chosen = ids[0, len(prompt) :, None]  # (tokens, 1)
         return logits.float().log_softmax(-1).gather(1, chosen).mean().item()
 
     right = [likelihood(row, row.chosen) > likelihood(row, row.rejected) for row in pairs]
