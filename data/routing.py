@@ -51,8 +51,15 @@ class Routing(_Part):
 
     @property
     def sampled(self) -> Spec:
-        """The champion with chance in its words: two samples of it are worth comparing."""
-        return self.champion.model_copy(update={"temperature": _SAMPLING_TEMPERATURE})
+        """The champion with chance in its words: two samples of it are worth comparing.
+
+        Without retries: a person waits for two rewrites already, and one that has lost a fact is worth
+        voting down.
+        """
+        protection = self.champion.protection.model_copy(update={"retries": 0, "always": False})
+        return self.champion.model_copy(
+            update={"temperature": _SAMPLING_TEMPERATURE, "protection": protection}
+        )
 
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""

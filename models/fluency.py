@@ -6,6 +6,8 @@ from pathlib import Path
 import ctranslate2
 from tokenizers import Tokenizer
 
+_BATCH = 4
+
 
 def log_perplexity(version: Path, texts: Sequence[str]) -> list[float]:
     """Mean negative log-likelihood of each text's tokens after a line break, in nats a token; 0 for no text.
@@ -15,10 +17,11 @@ def log_perplexity(version: Path, texts: Sequence[str]) -> list[float]:
     grammar, rare words, lists of numbers and ids. Blind to whether the text says what the message said.
     """
     tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
-    generator = ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=1, intra_threads=2)
-    different = list(dict.fromkeys(text for text in texts if text.strip()))
+    generator = ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=2, intra_threads=1)
+    # Small batches of like lengths: two thirds of the time of large ones in any order, on two cores.
+    different = sorted({text for text in texts if text.strip()}, key=lambda text: (len(text), text))
     tokens = [tokenizer.encode(f"\n{text}", add_special_tokens=False).tokens for text in different]
-    found = generator.score_batch(tokens, max_batch_size=1024, batch_type="tokens") if tokens else []
+    found = generator.score_batch(tokens, max_batch_size=_BATCH) if tokens else []
     nats = {
         text: -sum(row.log_probs) / max(1, len(row.log_probs))
         for text, row in zip(different, found, strict=True)

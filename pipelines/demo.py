@@ -58,6 +58,10 @@ class DemoConfig(configs.StageConfig):
         """
         return ("evaluate.intensity_messages=14", *(("evaluate.most_cases=84",) if self.short else ()))
 
+    def sft(self, steps: int) -> tuple[str, str]:
+        """A fine-tuning of so many steps, half of them in the short form; its held-out loss at both ends."""
+        return f"sft.steps={self.scaled(steps)}", f"sft.evaluate_every_steps={self.scaled(steps)}"
+
     def scaled(self, number: int) -> int:
         """A number of steps or people; half of it in the short form."""
         return max(1, number // 2) if self.short else number
@@ -105,7 +109,7 @@ class Walk:
             "first-version",
             Trained,
             "Teaching the base to rewrite, on the seed corpus (SFT); then measuring it beside the base.",
-            lambda: train(overrides=(f"sft.steps={scaled(steps.first_sft_steps)}", *steps.evaluation)),
+            lambda: train(overrides=(*steps.sft(steps.first_sft_steps), *steps.evaluation)),
         )
         self._step(
             "first-release",
@@ -133,7 +137,7 @@ class Walk:
             lambda: train(
                 snapshot.digest,
                 (
-                    f"sft.steps={scaled(steps.sft_steps)}",
+                    *steps.sft(steps.sft_steps),
                     f"dpo.steps={scaled(steps.dpo_steps)}",
                     *steps.evaluation,
                 ),
