@@ -172,7 +172,8 @@ _GLOSS = re.compile(
 _NEGATION = re.compile(
     r"\b(?:not|no|never|nobody|nothing|none|neither|nor|without|cannot|\w+n['’]t)\b", re.IGNORECASE
 )
-_LABEL = re.compile(r"^\W{0,4}(?:\w[\w'’/&-]*\s?){1,5}(?:\([^)]*\)\s?)?:(?:\s+\S|$)")
+# One to five words. Each but the first needs a space before it: otherwise a long word is tried in all cuts.
+_LABEL = re.compile(r"^\W{0,4}\w[\w'’/&-]*(?:\s\w[\w'’/&-]*){0,4}\s?(?:\([^)]*\)\s?)?:(?:\s+\S|$)")
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+\S")
 
 

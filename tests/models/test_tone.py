@@ -132,3 +132,24 @@ def test_most_references_beat_a_copy_on_the_held_out_set():
         for (o, r), meaning in zip(pairs, meanings, strict=True)
     ]
     assert mean(beats) > 0.85
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["a", "a ", "(", "_", "1.", ": ", "\n", "a'", "please "])
+def test_a_model_that_repeats_itself_is_scored_at_once(unit):
+    for kind in TransformType:
+        assert 0 <= tone.rule_score("Fix PAY-12 by Friday.", (unit * 8000)[:8000], kind, 2) <= 1
+
+
+@pytest.mark.parametrize(
+    ("line", "is_label"),
+    [
+        ("Next steps: call Anna", True),
+        ("- What we need (by Friday): a list", True),
+        ("one two three four five: done", True),
+        ("one two three four five six: done", False),
+        ("a word", False),
+    ],
+)
+def test_a_label_has_at_most_five_words(line, is_label):
+    assert bool(tone._LABEL.match(line)) == is_label
