@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -13,6 +14,19 @@ from data.records import Intensity, TransformType
 SEED = Path(__file__).parent / "seed"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=8000, strip_whitespace=True)]
+PersonalKind = Literal[
+    "name",
+    "email",
+    "phone",
+    "card",
+    "iban",
+    "ip",
+    "secret",
+    "national_id",
+    "birth_date",
+    "address",
+    "account",
+]
 Style = Literal["blunt", "vague", "rambling", "jargon", "polite"]
 
 
@@ -75,6 +89,40 @@ class Judged(Line):
     text: Text
     rewrite: str
     moved: bool
+
+
+class Labelled(_Row):
+    """Where a text holds personal data, as written, and of what kind it is."""
+
+    kind: PersonalKind
+    start: Annotated[int, Field(ge=0)]
+    text: Text
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.start + len(self.text)
+
+
+class Personal(Line):
+    """A message with all personal data in it labelled, or one that only looks as if it held some."""
+
+    text: Text
+    spans: tuple[Labelled, ...]
+
+    @property
+    def half(self) -> Literal["dev", "test"]:
+        """Whether rules may be made from it, or are only measured on it: by a hash of the text."""
+        return "dev" if blake2b(self.text.encode(), digest_size=1).digest()[0] % 2 else "test"
+
+    @model_validator(mode="after")
+    def _labels_are_in_the_text(self) -> Self:
+        end = 0
+        for span in self.spans:
+            if span.start < end or self.text[span.start : span.end] != span.text:
+                raise ValueError(f"{span.text!r} does not stand at {span.start}, after the label before it")
+            end = span.end
+        return self
 
 
 L = TypeVar("L", bound=Line)

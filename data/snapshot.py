@@ -234,7 +234,7 @@ def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
     splits = _splits(components(rows, alike), rows)
     made.pairs.extend(_graded(rows, splits))
     for row, split in zip(rows, splits, strict=True):
-        redactor = Redactor()
+        redactor = Redactor([row.message, row.output, *filter(None, (row.edit, row.other))])
         about = {
             "text": redactor.redact(row.message),
             "transform_type": row.transform_type,
@@ -290,7 +290,7 @@ def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[Prefere
         if stars[best] - stars[worst] < 1:
             continue
         (row, split), (other, _) = outputs[best][0], outputs[worst][0]
-        redactor = Redactor()
+        redactor = Redactor([row.message, best, worst])
         yield PreferencePair(
             text=redactor.redact(row.message),
             transform_type=row.transform_type,
@@ -375,8 +375,10 @@ consent to training.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation.
-- **Redacted** by rules: e-mail addresses, phone numbers, cards, IBANs, IP addresses, credentials and secrets.
-  Names of people stay, because a rewrite must keep them: treat the snapshot as personal data.
+- **Redacted** by rules and by lists of names: e-mail addresses, phone numbers, cards, IBANs, IP addresses,
+  secrets, national ids, dates of birth, postal addresses, user names; a person has another name, the same
+  throughout a row. What they miss is still there (`python -m data.redaction` measures how much): treat
+  the snapshot as personal data.
 - **Immutable** until somebody in it asks to be forgotten.
 - **How good the feedback is**, and whether it may be trained on, is on the page `quality.html` beside this
   one.

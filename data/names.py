@@ -1,0 +1,360 @@
+"""Names of people in a text, found by lists and by what stands around them.
+
+Light (standard library only): the facts of every output are found with it, and the names that redaction
+replaces. Latin script only. `names.txt` has a name a line, folded, with letters for what it is:
+
+    g   a given name     r   a given name, rare     f   a family name
+    w   also an English word (Will, Grace, Hope)
+    x   also a month, a place, a brand or a technology (May, Jordan, Chase, Ruby)
+
+A name that is nothing else counts wherever it has a capital, a rare one and a family name only inside a
+sentence; a given name that is not rare counts in lower case too. A `w` counts with a capital inside a
+sentence. At its beginning, and an `x` everywhere, something must say that a person is meant: a greeting, a
+title or a verb of asking before it, a family name or a verb of saying after it, a comma of address, a name
+beside it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+LIST = Path(__file__).with_suffix(".txt")
+
+# What redaction calls people: Cornish, so hardly anybody's, but names to people, models and the fact check.
+GIVEN = (
+    *("Jory", "Tegen", "Piran", "Elowen", "Denzil", "Merryn", "Corin", "Demelza", "Talan", "Morwen", "Jowan"),
+    *("Senara", "Perran", "Ysella", "Branok", "Lowenna", "Massen", "Derwa", "Gerens", "Meraud", "Cador"),
+    *("Bryok", "Petrok", "Tamblyn"),
+)
+FAMILY = (
+    *("Penrose", "Curnow", "Angove", "Bolitho", "Carveth", "Nancarrow", "Pengelly", "Polglase", "Spargo"),
+    *("Tregear", "Trembath", "Trevena", "Treloar", "Rosewarne", "Tremayne", "Penhale", "Trewin", "Chenoweth"),
+    *("Goninan", "Polkerris", "Trelissick", "Penwarden", "Lanyon", "Nankivell"),
+)
+
+# O'Grady and D'Angelo are one word; what follows any other apostrophe is none, nor is the can of can't.
+_WORD = re.compile(r"(?<!\w)(?<!\w['’])(?:[ODdL]['’](?=[^\W\d_a-z]))?[^\W\d_]++(?!\w|['’]t\b)")
+_LETTERS = str.maketrans("łøđıðə", "lodide", "'’") | {ord("æ"): "ae", ord("œ"): "oe", ord("þ"): "th"}
+_OPENING = frozenset(".!?:\n\"'“”‘([{*•–—|>\0")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PARTICLES = _words(
+    "van von der den de del della di da dos du la le ter ten zu al el bin bint ben ibn ap af av"
+)
+_TITLES = _words(
+    """
+    mr mrs ms miss mx dr prof professor herr frau senor senora sr sra mme madame monsieur signor signora
+    sir lord lady dame chief rev reverend sgt sergeant lt lieutenant cmdr commander capt captain col
+    colonel shri smt judge
+    """
+)
+_GREETINGS = _words("hi hello hey dear thanks thank thx cheers morning sorry hej hallo hola")
+_CLOSINGS = _words("regards best cheers thanks sincerely yours wishes")
+_ASKED = _words(
+    """
+    ask asks asked tell tells told ping pinged cc remind reminded introduce meet email emailed message
+    messaged ring rang rang gave welcome congratulate assign assigned
+    """
+)
+_SAYS = _words(
+    """
+    said says asked asks wants wanted thinks thought told wrote writes sent approved called mentioned
+    reviewed merged joined joins resigned agreed promised found flagged fixed broke flies knows insists
+    suggested confirmed pinged replied pushed believes claims reported signed quit answered noticed did
+    """
+)
+_ADDRESSED = _words(
+    """
+    can could please would will do don you your we i this that look thanks thank did have are any why what
+    when where how who it if let just sorry here
+    """
+)
+_AFTER_A_WORD = _words(
+    """
+    you i we they he she it the a an this that these those there be to of for in on at your our my his her
+    their all any not
+    """
+)  # Will you, Mark the, Hope this
+_BEFORE_A_MONTH = _words(
+    """
+    in since until till by from of for before after during mid early late next last this every to at near
+    """
+)
+_NO_NAMES = _words(
+    """
+    all everyone everybody team folks both again sir madam customer customers support colleague colleagues
+    friend friends there world hiring goodness god monday tuesday wednesday thursday friday saturday
+    sunday january february march april june july august september october november december i and but the
+    a if when please jira slack github gitlab jenkins kubernetes docker terraform confluence postgres
+    redis kafka grafana python java excel outlook zoom teams english french german spanish legal finance
+    sales marketing engineering product procurement security facilities payroll accounting operations
+    platform reception design data
+    """
+)  # they have a capital after a greeting or a name and are none
+
+
+class Name(NamedTuple):
+    """One word of a name with the initials and particles that belong to it, and the word alone."""
+
+    start: int
+    end: int
+    word: str
+    is_family: bool
+
+
+class _Token(NamedTuple):
+    start: int
+    end: int
+    folded: str
+    kind: str  # its letters in the list; none when it is not there
+    is_capital: bool
+    is_upper: bool
+    opens: bool  # a capital here says nothing: it begins a sentence, a line or a quotation
+
+
+def fold(word: str) -> str:
+    """A word in lower case, without accents and apostrophes, as the list has it."""
+    lower = word.lower().translate(_LETTERS)
+    if lower.isascii():
+        return lower
+    return "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+
+
+@cache
+def listed() -> dict[str, str]:
+    """The letters of every name in the list, and of those that redaction gives."""
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    ours = {name.lower(): "g" for name in GIVEN} | {name.lower(): "f" for name in FAMILY}
+    return dict(line.split(" ", 1) for line in lines if not line.startswith("#")) | ours
+
+
+def is_plain(word: str) -> bool:
+    """Whether a word is a name in the list and no other word."""
+    return listed().get(fold(word), "w")[-1] not in "wx"
+
+
+def find(text: str, also: Collection[str] = ()) -> list[Name]:
+    """The names in a text, in order. `also` has folded words that are known to be names here."""
+    tokens = _tokens(text)
+    found = {i for i in range(len(tokens)) if _is_name(text, tokens, i, also)}
+    if not found:
+        return []
+    _beside(text, tokens, found)
+    said = {tokens[i].folded for i in found}
+    found |= {i for i, token in enumerate(tokens) if token.folded in said and _may_be_name(text, tokens, i)}
+    return list(_with_the_rest(text, tokens, found))
+
+
+def _tokens(text: str) -> list[_Token]:
+    names = listed()
+    tokens = []
+    for match in _WORD.finditer(text):
+        word, start = match.group(), match.start()
+        folded = fold(word)
+        before = start - 1
+        while before >= 0 and text[before] == " ":
+            before -= 1
+        opens = before < 0 or text[before] in _OPENING
+        kind = names.get(folded, "") if len(word) > 3 or word.istitle() or word.islower() else ""
+        tokens.append(
+            _Token(
+                start, match.end(), folded, kind, word[0].isupper(), len(word) > 1 and word.isupper(), opens
+            )
+        )
+    return tokens
+
+
+def _is_given(token: _Token) -> bool:
+    return "g" in token.kind or "r" in token.kind
+
+
+def _is_plain(token: _Token) -> bool:
+    """Whether it is a name and no other word."""
+    return bool(token.kind) and token.kind[-1] not in "wx"
+
+
+def _between(text: str, tokens: list[_Token], i: int) -> str:
+    """What stands between a token and the next one; a line break where there is none."""
+    return text[tokens[i].end : tokens[i + 1].start] if 0 <= i < len(tokens) - 1 else "\n"
+
+
+def _is_name(text: str, tokens: list[_Token], i: int, also: Collection[str]) -> bool:
+    token = tokens[i]
+    if token.folded in also and _may_be_name(text, tokens, i):
+        return True
+    if not token.is_capital:
+        if not _is_given(token) or not _is_plain(token):
+            return False
+        is_sure = len(token.folded) > 3 and (
+            "g" in token.kind or _following(text, tokens, i, set()) is not None
+        )
+        return is_sure or (len(token.folded) > 2 and _is_called(text, tokens, i))
+    if token.is_upper:
+        return _is_plain(token) and _is_in_capitals(text, tokens, i)
+    if _is_plain(token) and ("g" in token.kind or not token.opens):
+        return True
+    if token.kind.endswith("w") and _is_given(token) and not token.opens:
+        after = tokens[i + 1] if _between(text, tokens, i) == " " else None
+        if after is None or not after.is_capital or "f" in after.kind:
+            return True
+    return _is_called(text, tokens, i) or (bool(token.kind) and _does_what_people_do(text, tokens, i))
+
+
+def _is_in_capitals(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether the word beside it is a name in capitals as well."""
+    return any(
+        0 <= j < len(tokens)
+        and tokens[j].is_upper
+        and tokens[j].kind
+        and _between(text, tokens, min(i, j)) == " "
+        for j in (i - 1, i + 1)
+    )
+
+
+def _is_called(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether a title, a greeting, a closing or a verb of asking stands before it."""
+    if i == 0 or tokens[i].folded in _NO_NAMES or tokens[i].folded in _TITLES:
+        return False
+    token, before, gap = tokens[i], tokens[i - 1].folded, _between(text, tokens, i - 1)
+    if before in _TITLES and gap in (" ", ". ") and token.is_capital and tokens[i - 1].is_capital:
+        return True
+    if before in _CLOSINGS and "\n" in gap:
+        return token.is_capital
+    if before in _GREETINGS and gap in (" ", ", "):
+        return bool(token.kind) or text[token.end : token.end + 1] in (",", "!", "\n")
+    is_asked = before in _ASKED and gap in (" ", ": ")
+    return is_asked and (_is_given(token) or (token.is_capital and not token.is_upper and not token.kind))
+
+
+def _does_what_people_do(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether a family name, a verb of saying, a comma of address or a possession follows."""
+    token, gap = tokens[i], _between(text, tokens, i)
+    after = tokens[i + 1] if i + 1 < len(tokens) else None
+    if text[token.end : token.end + 2] in ("'s", "’s"):
+        return not token.kind.endswith("x")
+    if after is None:
+        return False
+    if gap == " " and after.folded in _SAYS:
+        return True
+    is_next = gap == " " and after.is_capital and not after.is_upper and after.folded not in _NO_NAMES
+    if is_next and ("f" in after.kind if _is_given(token) else token.kind == "f" and _is_given(after)):
+        return True
+    if not _is_given(token):
+        return False
+    starts = token.opens or text[token.start - 2 : token.start] in (", ", "; ")
+    return starts and gap == ", " and after.folded in _ADDRESSED and not after.is_upper
+
+
+def _may_be_name(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether a word that is a name elsewhere may be one here."""
+    token = tokens[i]
+    if not token.is_capital:
+        return _is_plain(token) or not token.kind
+    if token.is_upper:
+        return False
+    is_followed = _between(text, tokens, i) == " " and tokens[i + 1].folded in _AFTER_A_WORD
+    if token.opens and not _is_plain(token) and is_followed:
+        return False
+    return not (token.kind.endswith("x") and i > 0 and tokens[i - 1].folded in _BEFORE_A_MONTH)
+
+
+def _beside(text: str, tokens: list[_Token], found: set[int]) -> None:
+    """Add the names that stand in a list with a found one: Destiny, Chase and Rich."""
+    waiting = list(found)
+    while waiting:
+        i = waiting.pop()
+        for step in (-1, 1):
+            j, gap = i + step, _between(text, tokens, min(i, i + step))
+            if 0 <= i + 2 * step < len(tokens) and gap == " " and tokens[j].folded in ("and", "or"):
+                j += step
+                gap = _between(text, tokens, min(j, j - step))
+                is_listed = gap == " "
+            else:
+                is_listed = gap in (" & ", "/") or (
+                    gap == ", " and 0 <= j < len(tokens) and not tokens[j].kind.endswith("x")
+                )
+            if not is_listed or not 0 <= j < len(tokens) or j in found:
+                continue
+            other = tokens[j]
+            if other.is_capital and not other.is_upper and _is_given(other) and other.folded not in _NO_NAMES:
+                found.add(j)
+                waiting.append(j)
+
+
+def _with_the_rest(text: str, tokens: list[_Token], found: set[int]) -> Iterator[Name]:
+    """The found names with what else belongs to them: given and family names, initials, particles."""
+    free = i = 0
+    while i < len(tokens):
+        if i not in found:
+            i += 1
+            continue
+        first, head = i, i
+        if i > free and "f" in tokens[i].kind and _is_unknown_given(text, tokens, i - 1):
+            first = head = i - 1
+        while first > free and _leads(text, tokens, first - 1):
+            first -= 1
+        parts = [(first, head)]
+        while (after := _following(text, tokens, head, found)) is not None:
+            parts.append((head + 1, after))
+            head = after
+        closes = (
+            head + 1 if _is_initial(text, tokens, head + 1) and _between(text, tokens, head) == " " else head
+        )
+        for start, end in parts:
+            word = text[tokens[end].start : tokens[end].end]
+            is_family = "f" in tokens[end].kind if end == i else not _is_given(tokens[end])
+            is_family = is_family and not (end == i and _is_given(tokens[end]))
+            yield Name(tokens[start].start, tokens[closes if end == head else end].end, word, is_family)
+        free = i = closes + 1
+
+
+def _is_initial(text: str, tokens: list[_Token], i: int) -> bool:
+    if not 0 <= i < len(tokens):
+        return False
+    token = tokens[i]
+    return token.is_capital and token.end - token.start == 1 and text[token.end : token.end + 1] == "."
+
+
+def _is_unknown_given(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether a word before a family name is capital for no other reason than to be a given name."""
+    token = tokens[i]
+    is_word = token.opens or token.is_upper or token.end - token.start == 1 or token.kind.endswith("x")
+    is_free = token.is_capital and not is_word and _between(text, tokens, i) == " "
+    return is_free and token.folded not in _NO_NAMES and token.folded not in _TITLES
+
+
+def _leads(text: str, tokens: list[_Token], i: int) -> bool:
+    """Whether it is an initial or a particle of the word after it."""
+    gap = _between(text, tokens, i)
+    return (gap == ". " and _is_initial(text, tokens, i)) or (gap == " " and tokens[i].folded in _PARTICLES)
+
+
+def _following(text: str, tokens: list[_Token], i: int, found: set[int]) -> int | None:
+    """The next word of the same name, behind its particles and initials; None where the name ends."""
+    j, gap = i + 1, _between(text, tokens, i)
+    while j < len(tokens) and gap == " " and _leads(text, tokens, j):
+        j += 1
+    if (
+        j >= len(tokens)
+        or gap not in (" ", "-")
+        or _between(text, tokens, j - 1) not in (" ", "-", ". ", "' ")
+    ):
+        return None
+    token = tokens[j]
+    if j in found:
+        return j
+    if not token.is_capital:
+        if gap == "-":
+            return j if token.kind else None
+        is_family = "f" in token.kind and _is_plain(token) and token.end - token.start > 3
+        return j if is_family and not tokens[i].is_capital else None
+    is_upper = token.is_upper and not (tokens[i].is_upper and token.kind)
+    is_word = is_upper or token.opens or token.end - token.start == 1 or token.kind.endswith("x")
+    return None if is_word or token.folded in _NO_NAMES else j
