@@ -101,10 +101,11 @@ _NO_NAMES = _words(
 
 
 class Name(NamedTuple):
-    """One word of a name with the initials and particles that belong to it, and the word alone."""
+    """A word of a name, with the initials and particles that belong to it, and by itself: where and what."""
 
     start: int
     end: int
+    at: int
     word: str
     is_family: bool
 
@@ -229,6 +230,8 @@ def _is_called(text: str, tokens: list[_Token], i: int) -> bool:
         return token.is_capital
     if before in _GREETINGS and gap in (" ", ", "):
         return bool(token.kind) or text[token.end : token.end + 1] in (",", "!", "\n")
+    if gap == ". " and _is_initial(text, tokens, i - 1) and "f" in token.kind:
+        return token.is_capital
     is_asked = before in _ASKED and gap in (" ", ": ")
     return is_asked and (_is_given(token) or (token.is_capital and not token.is_upper and not token.kind))
 
@@ -311,7 +314,8 @@ def _with_the_rest(text: str, tokens: list[_Token], found: set[int]) -> Iterator
             word = text[tokens[end].start : tokens[end].end]
             is_family = "f" in tokens[end].kind if end == i else not _is_given(tokens[end])
             is_family = is_family and not (end == i and _is_given(tokens[end]))
-            yield Name(tokens[start].start, tokens[closes if end == head else end].end, word, is_family)
+            last = tokens[closes if end == head else end].end
+            yield Name(tokens[start].start, last, tokens[end].start, word, is_family)
         free = i = closes + 1
 
 

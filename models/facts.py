@@ -1,12 +1,14 @@
 """What a rewrite must not lose: numbers, dates, times, URLs, addresses, ids, identifiers, versions and names.
 
-Pure and light (standard library only), because the inference service checks every output with it.
+Light (standard library and `data.names`), because the inference service checks every output with it.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from data import names
 
 # "sun" and "wed" are words too.
 _WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"
@@ -38,6 +40,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("weekday", re.compile(rf"\b(?:{_WEEKDAYS})\b", re.I)),
 )
+# A capital inside a sentence; at its beginning a list must know the name (`data.names`).
 _NAME = re.compile(r"(?<=[a-z,;:)] )[A-Z][a-z]+(?:[A-Z][a-z]+)*\b")
 _NOT_NAMES = frozenset(
     {
@@ -72,7 +75,9 @@ def spans(text: str) -> list[Span]:
             said = match.group().rstrip().rstrip(",")
             found.append(Span(kind, match.start(), match.start() + len(said)))
         rest = pattern.sub(lambda m: "\0" * len(m.group()), rest)
-    found += [Span("name", m.start(), m.end()) for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES]
+    said = {m.start(): m.end() for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES}
+    said |= {name.at: name.at + len(name.word) for name in names.find(rest) if name.word[0].isupper()}
+    found += [Span("name", start, end) for start, end in sorted(said.items())]
     return found
 
 

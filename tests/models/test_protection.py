@@ -93,7 +93,7 @@ class Model:
         return {place: [Draft(text, len(text.split()), True) for text in said] for place in texts}
 
 
-MESSAGE = "Anna, send PAY-123 to Ben by Friday."  # a name that begins a message is not found
+MESSAGE = "Anna, send PAY-123 to Ben by Friday."
 
 
 def protect(model, kept):
@@ -103,29 +103,32 @@ def protect(model, kept):
 
 def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost():
     model = Model("Please send it to Ben.")
-    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", ["PAY-123", "Friday"], 5, True)
+    lost = ["PAY-123", "Friday", "Anna"]
+    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", lost, 5, True)
     assert model.read == [([MESSAGE], 0)]
 
 
 def test_the_model_reads_masks_and_people_read_facts():
-    model = Model("Anna, please send TICKET1 to NAME1 by DAY1.")
+    model = Model("NAME1, please send TICKET1 to NAME2 by DAY1.")
     found = protect(model, Protection(masks=True, retries=3))
     assert found.text == "Anna, please send PAY-123 to Ben by Friday."
     assert found.missing == []
-    assert model.read == [(["Anna, send TICKET1 to NAME1 by DAY1."], 0)], "nothing was lost: no second try"
+    assert model.read == [(["NAME1, send TICKET1 to NAME2 by DAY1."], 0)], "nothing was lost: no second try"
 
 
 def test_a_rewrite_that_lost_a_fact_is_tried_again_and_the_most_complete_is_taken():
-    model = Model("Could you please send it?", ["Please send it to NAME1.", "NAME1: TICKET1 by DAY1."])
+    model = Model(
+        "Could you please send it?", ["Please send it to NAME2.", "NAME1 to NAME2: TICKET1 by DAY1."]
+    )
     found = protect(model, Protection(masks=True, retries=2))
-    assert (found.text, found.missing) == ("Ben: PAY-123 by Friday.", [])
-    assert found.tokens == 5 + 5 + 4, "what the others took counts"
+    assert (found.text, found.missing) == ("Anna to Ben: PAY-123 by Friday.", [])
+    assert found.tokens == 5 + 5 + 6, "what the others took counts"
 
 
 def test_of_equally_complete_drafts_the_rules_choose():
-    blunt, kind = "TICKET1 to NAME1 by DAY1!", "Anna, could you please send TICKET1 to NAME1 by DAY1?"
+    blunt, kind = "NAME1: TICKET1 to NAME2, DAY1!", "NAME1, could you please send TICKET1 to NAME2 by DAY1?"
     model = Model(blunt, [blunt, kind])
-    assert protect(model, Protection(masks=True, retries=2)).text == "PAY-123 to Ben by Friday!"
+    assert protect(model, Protection(masks=True, retries=2)).text == "Anna: PAY-123 to Ben, Friday!"
     best = protect(model, Protection(masks=True, retries=2, always=True))
     assert best.text == "Anna, could you please send PAY-123 to Ben by Friday?"
     looping = " ".join([kind] * 4)
@@ -134,13 +137,13 @@ def test_of_equally_complete_drafts_the_rules_choose():
 
 
 def test_what_every_draft_lost_is_named():
-    model = Model("Send it.", ["Send it to NAME1.", "By DAY1."])
+    model = Model("Send it.", ["Anna, send it to NAME2.", "By DAY1."])
     found = protect(model, Protection(masks=True, retries=2))
-    assert (found.text, found.missing) == ("Send it to Ben.", ["PAY-123", "Friday"])
+    assert (found.text, found.missing) == ("Anna, send it to Ben.", ["PAY-123", "Friday"])
 
 
 def test_nobody_ever_reads_a_mask_that_hides_nothing():
-    model = Model("TICKET1 to NAME1 and NAME2 by DAY1.", ["Ask NAME9.", "TICKET1 to NAME1."])
+    model = Model("TICKET1 to NAME1 and NAME3 by DAY1.", ["Ask NAME9.", "TICKET1 to NAME2."])
     assert protect(model, Protection(masks=True, retries=2)).text == "PAY-123 to Ben."
     model = Model("Ask NAME9.", ["Ask NAME8."])
     assert protect(model, Protection(masks=True, retries=1))[:2] == (MESSAGE, [])
