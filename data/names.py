@@ -82,11 +82,7 @@ _AFTER_A_WORD = _words(
     their all any not
     """
 )  # Will you, Mark the, Hope this
-_BEFORE_A_MONTH = _words(
-    """
-    in since until till by from of for before after during mid early late next last this every to at near
-    """
-)
+_BEFORE_A_MONTH = _words("in since until till before during mid early late next last this every")
 _NO_NAMES = _words(
     """
     all everyone everybody team folks both again sir madam customer customers support colleague colleagues
@@ -265,7 +261,13 @@ def _may_be_name(text: str, tokens: list[_Token], i: int) -> bool:
     is_followed = _between(text, tokens, i) == " " and tokens[i + 1].folded in _AFTER_A_WORD
     if token.opens and not _is_plain(token) and is_followed:
         return False
-    return not (token.kind.endswith("x") and i > 0 and tokens[i - 1].folded in _BEFORE_A_MONTH)
+    if not token.kind.endswith("x"):
+        return True
+    is_date = (
+        text[max(0, token.start - 2) : token.start].strip().isdigit()
+        or text[token.end + 1 : token.end + 2].isdigit()
+    )
+    return not is_date and not (i > 0 and tokens[i - 1].folded in _BEFORE_A_MONTH)
 
 
 def _beside(text: str, tokens: list[_Token], found: set[int]) -> None:
@@ -286,7 +288,8 @@ def _beside(text: str, tokens: list[_Token], found: set[int]) -> None:
             if not is_listed or not 0 <= j < len(tokens) or j in found:
                 continue
             other = tokens[j]
-            if other.is_capital and not other.is_upper and _is_given(other) and other.folded not in _NO_NAMES:
+            is_name = other.is_capital and _is_given(other) and other.folded not in _NO_NAMES
+            if is_name and _may_be_name(text, tokens, j):
                 found.add(j)
                 waiting.append(j)
 

@@ -1,6 +1,8 @@
 """The seed corpus: read with every fault named, and a test set that training has never seen."""
 
+from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -109,3 +111,28 @@ def test_the_attempts_to_steer_are_of_every_type_and_in_no_training() -> None:
     for original in corpus.read(corpus.SEED / "train"):
         trained |= corpus.ngrams(original.text, 6)
     assert [row.id for row in injections if corpus.ngrams(row.text, 6) & trained] == []
+
+
+def test_the_labelled_messages_are_enough_and_differ() -> None:
+    rows = corpus.read_lines(corpus.SEED / "personal", corpus.Personal)
+    assert len({" ".join(row.text.casefold().split()) for row in rows}) == len(rows) >= 400
+    assert sum(not row.spans for row in rows) >= 80
+    for half in ("dev", "test"):
+        kinds = Counter(span.kind for row in rows if row.half == half for span in row.spans)
+        assert set(kinds) == set(get_args(corpus.PersonalKind))
+        assert min(kinds.values()) >= 7, kinds
+        assert kinds["name"] >= 120
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        '[{"kind": "name", "start": 1, "text": "Ann"}]',
+        '[{"kind": "name", "start": 4, "text": "Bo"}, {"kind": "name", "start": 0, "text": "Ann"}]',
+        '[{"kind": "name", "start": 0, "text": "Ann Bo"}, {"kind": "name", "start": 4, "text": "Bo"}]',
+    ],
+)
+def test_a_label_that_its_message_does_not_hold_is_refused(tmp_path: Path, spans: str) -> None:
+    (tmp_path / "personal.jsonl").write_text(f'{{"id": "personal-001", "text": "Ann Bo", "spans": {spans}}}')
+    with pytest.raises(CorpusError, match="does not stand at"):
+        corpus.read_lines(tmp_path, corpus.Personal)

@@ -11,7 +11,7 @@ SAID = [
     ("hey anna, thx, ask jürgen", ["anna", "jürgen"]),
     ("Will said no. Will you ask Will?", ["Will", "Will"]),
     ("Mark the day: Mark Okafor is back.", ["Mark", "Okafor"]),
-    ("May I ask May Okafor before May?", ["May", "Okafor"]),
+    ("May I ask May Okafor before May? By 3 May and Anna?", ["May", "Okafor", "Anna"]),
     ("Grace, could you? Hope this helps, Hope.", ["Grace", "Hope"]),
     ("Destiny, Chase and Priya are in.", ["Destiny", "Chase", "Priya"]),
     ("MARIA LOPEZ is out, HR and QA are in.", ["MARIA", "LOPEZ"]),
