@@ -28,11 +28,12 @@ test: setup  ## the fast tests
 test-slow: setup  ## the tests that need the real model, or minutes
 	$(BIN)/python -m pytest -q -m slow
 
-check: setup  ## lint, types, layers, the seed corpus's own rules
+check: setup  ## lint, types, layers, the seed corpus's own rules, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
+	$(BIN)/python -m data.redaction
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
