@@ -9,13 +9,16 @@ the rest are left out.
 
 Nothing is in two splits: rows that share a user, a message, an output or nearly the same message are in one
 connected component, and a component goes to one split.
+
+A snapshot names its votes with their people (`sources.jsonl`), and for each of its rows the votes that it is
+made of (`origins.jsonl`): so that somebody in it can be forgotten (`without`).
 """
 
 import json
 import shutil
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -79,13 +82,50 @@ class Votes:
         return self.beyond_person + self.beyond_key
 
 
+class Source(BaseModel):
+    """A line of `sources.jsonl`: a vote that counts, and whose it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    feedback: uuid.UUID
+    user: uuid.UUID
+    kind: str
+    transform_type: TransformType
+    version: str
+
+
+class Origin(BaseModel):
+    """A line of `origins.jsonl`: the votes that a row is made of. The n-th line of a file is about its n-th
+    row.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    votes: tuple[uuid.UUID, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What stages learn from."""
+    """What stages learn from, and the votes that each row is made of."""
 
     demonstrations: list[Demonstration] = field(default_factory=list)
     pairs: list[PreferencePair] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
+    origins: dict[str, list[tuple[uuid.UUID, ...]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, row: Row, *votes: Usable) -> None:
+        """Take a row, made of these votes."""
+        if isinstance(row, Demonstration):
+            name = "demonstrations"
+            self.demonstrations.append(row)
+        elif isinstance(row, PreferencePair):
+            name = "pairs"
+            self.pairs.append(row)
+        else:
+            name = "labels"
+            self.labels.append(row)
+        self.origins[name].append(tuple(vote.feedback_id for vote in votes))
 
     def by_name(self) -> dict[str, Sequence[Row]]:
         """The rows of each file, by its name without the ending."""
@@ -93,12 +133,18 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A snapshot on disk, and what it was made of."""
+class Written:
+    """A snapshot on disk."""
 
     digest: str
     folder: Path
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Written):
+    """A snapshot on disk, and what it was made of."""
+
     high_water: int
     votes: Votes = field(repr=False)
     rows: Rows = field(repr=False)
@@ -232,7 +278,8 @@ def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
     """
     made = Rows()
     splits = _splits(components(rows, alike), rows)
-    made.pairs.extend(_graded(rows, splits))
+    for pair, votes in _graded(rows, splits):
+        made.add(pair, *votes)
     for row, split in zip(rows, splits, strict=True):
         redactor = Redactor([row.message, row.output, *filter(None, (row.edit, row.other))])
         about = {
@@ -245,38 +292,41 @@ def assemble(rows: Sequence[Usable], alike: Edges = ()) -> Rows:
         if row.kind == "edit" and row.edit is not None:
             edit = redactor.redact(row.edit)
             if edit != output:
-                made.demonstrations.append(Demonstration(**about, rewrite=edit))
-                made.pairs.append(
+                made.add(Demonstration(**about, rewrite=edit), row)
+                made.add(
                     PreferencePair(
                         **about,
                         chosen=edit,
                         rejected=output,
                         chosen_version=HUMAN,
                         rejected_version=row.version,
-                    )
+                    ),
+                    row,
                 )
         elif row.kind == "comparison" and row.other is not None and row.other_version is not None:
             one, two = (output, row.version), (redactor.redact(row.other), row.other_version)
             chosen, rejected = (one, two) if row.first_is_preferred else (two, one)
             if chosen[0] != rejected[0]:
-                made.pairs.append(
+                made.add(
                     PreferencePair(
                         **about,
                         chosen=chosen[0],
                         rejected=rejected[0],
                         chosen_version=chosen[1],
                         rejected_version=rejected[1],
-                    )
+                    ),
+                    row,
                 )
         elif row.kind == "thumb" and row.thumb_up is not None:
-            made.labels.append(Label(**about, rewrite=output, good=row.thumb_up, version=row.version))
+            made.add(Label(**about, rewrite=output, good=row.thumb_up, version=row.version), row)
         elif row.kind == "rating" and row.rating is not None and row.rating != 3:
-            made.labels.append(Label(**about, rewrite=output, good=row.rating > 3, version=row.version))
+            made.add(Label(**about, rewrite=output, good=row.rating > 3, version=row.version), row)
     return made
 
 
-def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[PreferencePair]:
-    """Pairs of the best and the worst rated rewrite of each message, where their means are a star apart.
+def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[tuple[PreferencePair, list[Usable]]]:
+    """Pairs of the best and the worst rated rewrite of each message, where their means are a star apart, each
+    with the ratings of both.
 
     Only these two of more: all pairs of n rewrites would count each rating n - 1 times.
     """
@@ -291,7 +341,7 @@ def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[Prefere
             continue
         (row, split), (other, _) = outputs[best][0], outputs[worst][0]
         redactor = Redactor([row.message, best, worst])
-        yield PreferencePair(
+        pair = PreferencePair(
             text=redactor.redact(row.message),
             transform_type=row.transform_type,
             intensity=row.intensity,
@@ -302,6 +352,7 @@ def _graded(rows: Sequence[Usable], splits: Sequence[Split]) -> Iterator[Prefere
             stars=stars[best] - stars[worst],
             split=split,
         )
+        yield pair, [vote for vote, _ in (*outputs[best], *outputs[worst])]
 
 
 def make(
@@ -325,20 +376,85 @@ def make(
     found, nearest = neighbours(list(places)) if neighbours else ([], [])
     first = list(places.values())
     made = assemble(rows, [(first[a], first[b]) for a, b in found])
-    files = {f"{name}.jsonl": _jsonl(lines) for name, lines in made.by_name().items()}
-    # Whose votes these are, so that erasure finds them, and every row of the lineage can be traced.
-    files["sources.jsonl"] = "".join(
-        json.dumps({"feedback": str(row.feedback_id), "user": str(row.user_id)}) + "\n" for row in rows
+    sources = [
+        Source(
+            feedback=row.feedback_id,
+            user=row.user_id,
+            kind=row.kind,
+            transform_type=row.transform_type,
+            version=row.version,
+        )
+        for row in rows
+    ]
+    lines = {name: [row.model_dump_json() for row in found] for name, found in made.by_name().items()}
+    origins = [Origin(file=name, votes=made_of) for name in lines for made_of in made.origins[name]]
+    written = _write(folder, lines, origins, sources, {"votes_left_out": votes.left_out})
+    return Made(written.digest, written.folder, written.counts, until, votes, made, nearest)
+
+
+def people(folder: Path) -> set[uuid.UUID]:
+    """Whose votes a snapshot is made of."""
+    lines = (folder / "sources.jsonl").read_text(encoding="utf-8").splitlines()
+    return {uuid.UUID(json.loads(line)["user"]) for line in lines}
+
+
+def without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
+    """Write a snapshot anew, beside itself, without the rows that one person's votes are part of; its
+    splits stay.
+
+    `counts` are those of the snapshot. None when it was made before rows had origins: then nobody can say
+    which are theirs.
+    """
+    if not (folder / "origins.jsonl").exists():
+        return None
+    sources = [Source.model_validate_json(line) for line in _lines(folder / "sources.jsonl")]
+    origins = [Origin.model_validate_json(line) for line in _lines(folder / "origins.jsonl")]
+    theirs = {source.feedback for source in sources if source.user == user_id}
+    kept: dict[str, list[str]] = {}
+    for name in Rows().by_name():
+        votes = [set(origin.votes) for origin in origins if origin.file == name]
+        rows = zip(_lines(folder / f"{name}.jsonl"), votes, strict=True)
+        kept[name] = [line for line, of in rows if not of & theirs]
+    earlier = {name: counts.get(name, 0) for name in ("votes_left_out", "votes_erased")}
+    return _write(
+        folder.parent,
+        kept,
+        [origin for origin in origins if not set(origin.votes) & theirs],
+        [source for source in sources if source.user != user_id],
+        {**earlier, "votes_erased": earlier["votes_erased"] + len(theirs)},
     )
+
+
+def _lines(file: Path) -> list[str]:
+    """Not `splitlines`: JSON leaves U+2028 and its like as they are."""
+    return file.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def _write(
+    folder: Path,
+    rows: Mapping[str, Sequence[str]],
+    origins: Sequence[Origin],
+    sources: Sequence[Source],
+    beside: Mapping[str, int],
+) -> Written:
+    """Put a snapshot into `folder/<digest>`, all of it or nothing; `beside` are counts that its files do not
+    hold.
+    """
+    lines = {
+        **rows,
+        "origins": [origin.model_dump_json() for origin in origins],
+        "sources": [source.model_dump_json() for source in sources],
+    }
+    files = {f"{name}.jsonl": "".join(f"{line}\n" for line in found) for name, found in lines.items()}
     digest = blake2b("\0".join(files.values()).encode(), digest_size=16).hexdigest()
     counts = {
-        "votes": len(rows),
-        "votes_left_out": votes.left_out,
-        "people": len({row.user_id for row in rows}),
-        **{name: len(lines) for name, lines in made.by_name().items()},
+        "votes": len(sources),
+        "people": len({source.user for source in sources}),
+        **beside,
+        **{name: len(found) for name, found in rows.items()},
         **{
-            f"{name}_validation": sum(line.split == "validation" for line in lines)
-            for name, lines in made.by_name().items()
+            f"{name}_validation": sum(json.loads(line)["split"] == "validation" for line in found)
+            for name, found in rows.items()
         },
     }
     target = folder / digest
@@ -347,19 +463,21 @@ def make(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, body in files.items():
-            (partial / name).write_text(body, encoding="utf-8")
-        (partial / "README.md").write_text(_card(digest, counts, rows), encoding="utf-8")
+            (partial / name).write_text(body, encoding="utf-8", newline="")
+        (partial / "README.md").write_text(_card(digest, counts, sources), encoding="utf-8")
         partial.replace(target)
-    return Made(digest, target, counts, until, votes, made, nearest)
+    return Written(digest, target, counts)
 
 
-def _jsonl(rows: Iterable[BaseModel]) -> str:
-    return "".join(f"{row.model_dump_json()}\n" for row in rows)
-
-
-def _card(digest: str, counts: dict[str, int], rows: Sequence[Usable]) -> str:
-    kinds, versions = Counter(row.kind for row in rows), Counter(row.version for row in rows)
-    types = Counter(row.transform_type.value for row in rows)
+def _card(digest: str, counts: Mapping[str, int], sources: Sequence[Source]) -> str:
+    kinds, versions = Counter(vote.kind for vote in sources), Counter(vote.version for vote in sources)
+    types = Counter(vote.transform_type.value for vote in sources)
+    erased = counts.get("votes_erased", 0)
+    judged = (
+        f"was judged before {erased} votes left it with people who asked to be forgotten."
+        if erased
+        else "is on the page `quality.html` beside this\n  one."
+    )
 
     def table(counter: Counter[str]) -> str:
         return "\n".join(f"| {name} | {count} |" for name, count in sorted(counter.items()))
@@ -380,8 +498,7 @@ consent to training.
   throughout a row. What they miss is still there (`python -m data.redaction` measures how much): treat
   the snapshot as personal data.
 - **Immutable** until somebody in it asks to be forgotten.
-- **How good the feedback is**, and whether it may be trained on, is on the page `quality.html` beside this
-  one.
+- **How good the feedback is**, and whether it may be trained on, {judged}
 
 | vote | count |
 |---|---|
