@@ -3,10 +3,14 @@
 `python -m data.database migrate` brings `TONEBRIDGE_DATABASE_URL` to the newest schema.
 """
 
+import contextlib
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import AsyncConnection
@@ -80,6 +84,22 @@ async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
     await connection.execute(
         "SELECT set_config('tonebridge.organisation', %s, true)", (str(organisation_id),)
     )
+
+
+@contextlib.contextmanager
+def lock(url: str, what: Literal["train", "snapshot"], wait: bool = True) -> Iterator[bool]:
+    """Whether this process alone may train, or make and change snapshots; True once it may, with `wait`.
+
+    The lock belongs to a session, so a kill -9 frees it at once.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        key = int.from_bytes(what.encode())
+        if wait:
+            connection.execute("SELECT pg_advisory_lock(%s)", (key,))
+            yield True
+            return
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+        yield bool(row and row[0])
 
 
 if __name__ == "__main__":

@@ -7,14 +7,12 @@ A run's folder is named by what decides its result, so a run that was killed goe
 is started again: finished stages are read back, a training stage resumes from its last checkpoint.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
 import torch
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -52,7 +50,6 @@ from models.reward import RewardConfig
 from models.sft import SftConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_LOCK = 0x7472_6169_6E  # "train"
 _AGREEMENT_MESSAGES = 16
 
 
@@ -83,14 +80,6 @@ class _Weights(NamedTuple):
     @classmethod
     def after(cls, out: Path, base: str, whole: bool) -> "_Weights":
         return cls(str(out), None) if whole else cls(base, out)
-
-
-@contextlib.contextmanager
-def training_lock(url: str) -> Iterator[bool]:
-    """Whether this process may train. The lock belongs to a session, so a kill -9 frees it at once."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        yield bool(row and row[0])
 
 
 class _Stage(NamedTuple):
@@ -176,14 +165,15 @@ def register(
             )
             .on_conflict_do_nothing()
         )
-        edges = [(f"run:{run.name}", f"version:{name}")]
         if snapshot is not None:
-            edges.append((f"snapshot:{snapshot}", f"run:{run.name}"))
             session.execute(
                 update(Snapshot).where(Snapshot.digest == snapshot).values(trained_at=datetime.now(UTC))
             )
-        for source, target in edges:
-            session.execute(insert(Lineage).values(source=source, target=target).on_conflict_do_nothing())
+        session.execute(
+            insert(Lineage)
+            .values(source=f"run:{run.name}", target=f"version:{name}")
+            .on_conflict_do_nothing()
+        )
     if found.verdict.accepted:
         versions.set_alias(settings.registry_uri, "challenger", name)
     return name
@@ -200,7 +190,7 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     try:
-        with training_lock(settings.database_url) as may_train:
+        with database.lock(settings.database_url, "train", wait=False) as may_train:
             if not may_train:
                 return Completed(message="skipped: another training is running", name="Skipped")
             return _train(settings, engine, snapshot, overrides)
@@ -227,6 +217,13 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     decides = "\0".join([snapshot or "", champion or "", *overrides])
     run = settings.state / "runs" / blake2b(decides.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
+    if snapshot:  # noted before anything is learned: an erasure finds runs that were stopped or refused, too
+        with Session(engine) as session, session.begin():
+            session.execute(
+                insert(Lineage)
+                .values(source=f"snapshot:{snapshot}", target=f"run:{run.name}")
+                .on_conflict_do_nothing()
+            )
     snapshots = [folder] if folder else []
     limits: MethodsConfig = stage_config("methods", [], overrides)
     seed_rows, may_sample = _seed_rows(overrides), torch.cuda.is_available()

@@ -32,7 +32,7 @@ from pipelines.deployments import sweep
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
-from pipelines.train import Trained, train, training_lock
+from pipelines.train import Trained, train
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -274,7 +274,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
 
 def test_one_training_at_a_time(loop: Settings) -> None:
     assert loop.database_url is not None
-    with training_lock(loop.database_url) as first:
+    with database.lock(loop.database_url, "train", wait=False) as first:
         assert first
         state = train(return_state=True)
         assert state.is_completed()
