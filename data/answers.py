@@ -62,7 +62,7 @@ class FullError(RuntimeError):
     """So many answers wait for Postgres that no more may be given."""
 
 
-def _floor(day: date) -> uuid.UUID:
+def floor(day: date) -> uuid.UUID:
     """The smallest UUIDv7 of a day: its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7)."""
     moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
@@ -75,7 +75,7 @@ async def ensure_partitions(url: str, today: date, days: int = 3) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2) as connection:
         for day in (today + timedelta(days=n) for n in range(days)):
             name = f"answers_{day:%Y%m%d}"
-            lower, upper = _floor(day), _floor(day + timedelta(days=1))
+            lower, upper = floor(day), floor(day + timedelta(days=1))
             # Gateways start together: whoever comes second finds the table there, or the race's error.
             try:
                 await connection.execute(

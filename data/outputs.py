@@ -1,16 +1,23 @@
-"""Outputs and comparisons: committed before anybody sees them."""
+"""Outputs and comparisons: committed before anybody sees them; and the names of outputs in the caches."""
 
 import asyncio
 import json
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data.records import TransformType
+
+CACHE_PREFIX = b"tonebridge:output:"  # of a name, in Redis
+NO_DICTIONARY = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +116,59 @@ async def store_comparison(
             " VALUES (%s, %s, %s, %s, %s, %s)",
             (comparison_id, first.organisation_id, user_id, policy, first.id, second.id),
         )
+
+
+async def find_purged_at(connection: AsyncConnection) -> datetime | None:
+    """When an erasure last told the gateways to forget what they hold; None before the first one."""
+    cursor = await connection.execute("SELECT max(purged_at) FROM erasures")
+    row = await cursor.fetchone()
+    assert row is not None
+    purged_at: datetime | None = row[0]
+    return purged_at
+
+
+_NAME = {kind: kind.value.encode() for kind in TransformType}
+
+
+def _prefixed(part: bytes) -> bytes:
+    return len(part).to_bytes(4) + part
+
+
+class Namer:
+    """Names outputs: blake2b-160 over length-prefixed parts, the text in NFC.
+
+    What stands before the text is hashed once, and kept for the last few thousand combinations.
+    """
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[uuid.UUID, str, str, TransformType, int], Any] = {}
+
+    def name(
+        self,
+        organisation_id: uuid.UUID,
+        spec_digest: str,
+        dictionary_digest: str,
+        transform_type: TransformType,
+        intensity: int,
+        text: str,
+    ) -> bytes:
+        """The key of an output, 20 bytes."""
+        before = (organisation_id, spec_digest, dictionary_digest, transform_type, intensity)
+        begun = self._begun.get(before)
+        if begun is None:
+            if len(self._begun) >= 4096:
+                self._begun.clear()
+            parts = (
+                organisation_id.bytes,
+                spec_digest.encode(),
+                dictionary_digest.encode(),
+                _NAME[transform_type],
+                b"%d" % intensity,
+            )
+            begun = self._begun[before] = blake2b(digest_size=20, person=b"tonebridge.cache")
+            for part in parts:
+                begun.update(_prefixed(part))
+        digest = begun.copy()
+        encoded = (text if text.isascii() else unicodedata.normalize("NFC", text)).encode()
+        digest.update(len(encoded).to_bytes(4) + encoded)
+        return bytes(digest.digest())

@@ -369,7 +369,7 @@ class Snapshot(Base):
     accepted: Mapped[bool] = mapped_column(comment="it may be trained on")
     reasons: Mapped[Names] = mapped_column(comment="why it may not")
     quality: Mapped[Json | None] = mapped_column(
-        comment="data.validation's report; NULL: made before there was one"
+        comment="data.validation's report; NULL: made before there was one, or rewritten by an erasure"
     )
     created_at: Mapped[Created]
 
@@ -415,3 +415,35 @@ class Lineage(Base):
     )
     target: Mapped[str] = mapped_column(String(120), primary_key=True)
     created_at: Mapped[Created]
+
+
+class Erasure(Base):
+    """A person's wish to be forgotten: the work order until it is done, the tombstone from then on."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index(None, "purged_at"), Index(None, "user_id"))
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    user_id: Mapped[uuid.UUID]
+    requested_at: Mapped[Created]
+    purged_at: Mapped[Moment | None] = mapped_column(
+        comment="when gateways were last told to forget what they hold"
+    )
+    finished_at: Mapped[Moment | None]
+    counts: Mapped[Json] = mapped_column(comment="what was removed so far")
+
+
+class VersionOrder(Base):
+    """What an erasure asks of a version that was trained on the person: `retrain` while it is in force,
+    `retire` otherwise.
+    """
+
+    __tablename__ = "version_orders"
+    __table_args__ = (CheckConstraint("action IN ('retrain', 'retire')", name="action"),)
+
+    erasure_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("erasures.id"), primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("versions.name"), primary_key=True)
+    action: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[Created]
+    done_at: Mapped[Moment | None] = mapped_column(comment="when a retired version's weights were removed")

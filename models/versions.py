@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlparse
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # as `mlflow gc` does
 
 from models.evaluation import Evaluation
 
@@ -104,6 +105,21 @@ def download(uri: str, name: str) -> Path:
     if place.scheme == "file":  # MLflow would copy 700 MB from one folder of this disk to another
         return Path(unquote(place.path)) / "version"
     return Path(client.download_artifacts(run_id, "version"))
+
+
+def retire(uri: str, name: str) -> None:
+    """Remove what was logged of a version: weights, rewrites, curves. Its entry stays, with its numbers, and
+    says so; aliases leave it.
+    """
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    version = _version(client, name)
+    for alias in version.aliases:
+        client.delete_registered_model_alias(MODEL, alias)
+    artifacts = get_artifact_repository(str(client.get_run(str(version.run_id)).info.artifact_uri))
+    for item in artifacts.list_artifacts():
+        artifacts.delete_artifacts(item.path)
+    client.set_model_version_tag(MODEL, version.version, "retired", "true")
+    client.update_model_version(MODEL, version.version, "retired: somebody it was trained on was erased")
 
 
 def lineage(uri: str, name: str) -> dict[str, str]:

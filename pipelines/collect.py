@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from dvc.exceptions import NotDvcRepoError
-from dvc.repo import Repo
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 from prefect.states import Completed
 from pydantic import Field
-from sqlalchemy import Engine, func, or_, select
+from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database, routing, snapshot, validation
+from data import archive, database, routing, snapshot, validation
 from data.snapshot import Made
-from data.tables import Organisation, Snapshot
+from data.tables import Organisation, Snapshot, VersionOrder
 from data.validation import Count, Limits, Quality
 from models import curation
 from pipelines.quality import write_page
@@ -52,9 +50,20 @@ def organisation_id(engine: Engine, name: str) -> uuid.UUID:
 def new_votes(engine: Engine, organisation: uuid.UUID) -> int:
     """Usable votes since the newest snapshot that a training run has succeeded on, or that was refused: the
     same votes would be refused again.
+
+    While an erasure waits for a version in force to be trained anew, only what was done since it asked
+    counts as done.
     """
     with Session(engine) as session:
         is_done = or_(Snapshot.trained_at.is_not(None), Snapshot.accepted.is_(False))
+        asked_at = session.scalar(
+            select(func.max(VersionOrder.created_at)).where(VersionOrder.action == "retrain")
+        )
+        if asked_at is not None:
+            is_done = or_(
+                Snapshot.trained_at > asked_at,
+                and_(Snapshot.accepted.is_(False), Snapshot.created_at > asked_at),
+            )
         mark = session.scalar(select(func.max(Snapshot.high_water)).where(is_done))
         return snapshot.count_new(session.connection(), organisation, int(mark or 0))
 
@@ -82,7 +91,7 @@ def make_snapshot(
     quality = assess(made, live[1].champion.version if live else None, config)
     reasons = validation.refusals(quality, config)
     write_page(made.folder, quality, reasons, config, config.votes_a_person)
-    add_to_dvc(repository, made.folder, settings.dvc_remote)
+    archive.add(repository, made.folder, settings.dvc_remote)
     # The same votes may have been judged before, beside another champion or by other limits.
     found = {
         "counts": made.counts,
@@ -110,21 +119,6 @@ def assess(made: Made, champion: str | None, limits: Limits) -> Quality:
     return validation.assess(made.votes, made.rows, champion, limits, made.nearest, losing)
 
 
-def add_to_dvc(repository: Path, folder: Path, remote: str | None) -> None:
-    """`dvc add` a folder in the data repository (made at first use), and push it when there is a remote."""
-    try:
-        repo = Repo(str(repository))
-    except NotDvcRepoError:
-        repo = Repo.init(str(repository), no_scm=True)
-    with repo:
-        repo.add(str(folder))
-        if remote is not None:
-            with repo.config.edit() as config:
-                config["remote"] = {"default": {"url": remote}}
-                config["core"]["remote"] = "default"
-            repo.push(str(folder))
-
-
 @flow(name="collect")
 def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
     """Make a snapshot when enough votes are new, and say so by an event; else end well and say how many there
@@ -143,7 +137,9 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
             message = f"not enough feedback: {found} of {config.minimum}"
             get_run_logger().info(message)
             return Completed(message=message, name="NotEnoughFeedback")
-        made, reasons = make_snapshot(settings, engine, organisation, config)
+        assert settings.database_url is not None
+        with database.lock(settings.database_url, "snapshot"):  # an erasure must not miss one half made
+            made, reasons = make_snapshot(settings, engine, organisation, config)
         get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
         if reasons:
             message = f"snapshot {made.digest} is refused: {' '.join(reasons)}"

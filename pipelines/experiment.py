@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database, routing
+from data import database, orders, routing
 from data.routing import Arm, Split
 from data.tables import Decision as DecisionRow
 from data.tables import Experiment, Variant, Version, new_id
@@ -34,7 +34,7 @@ from experiments.analysis import (
 from pipelines.promote import make_champion, make_servable, route
 
 _PLAN = Path(__file__).parent.parent / "configs" / "experiment.yaml"
-_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped"}
+_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
 
 
 class Evidence(BaseModel):
@@ -60,6 +60,8 @@ def experiment() -> Evidence | State[Evidence]:
         with Session(engine) as session:
             running = session.scalar(select(Experiment.id).where(Experiment.status == "running"))
         if running is not None:
+            if stopped := _stop_if_ordered(engine, running):
+                return Completed(message=stopped, name="Stopped")
             return _look(settings, engine, running)
         challenger = _new_challenger(engine)
         if challenger is None:
@@ -71,7 +73,9 @@ def experiment() -> Evidence | State[Evidence]:
 
 
 def _new_challenger(engine: Engine) -> str | None:
-    """The newest accepted version that has been neither champion nor in an experiment."""
+    """The newest accepted version, if it has been neither champion nor in an experiment, and learned from
+    nobody who was erased since.
+    """
     with Session(engine) as session:
         live = routing.current(session)
         if live is None:
@@ -82,7 +86,7 @@ def _new_challenger(engine: Engine) -> str | None:
             .order_by(Version.created_at.desc(), Version.name.desc())
             .limit(1)
         )
-        if newest is None or newest.name == live[1].champion.version:
+        if newest is None or newest.name == live[1].champion.version or orders.of(session, newest.name):
             return None
         tried = session.scalar(
             select(func.count())
@@ -155,6 +159,38 @@ def _note(
     )
 
 
+def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
+    """End an experiment whose challenger may never become champion, since somebody it was trained on has been
+    erased; why.
+    """
+    with Session(engine) as session:
+        arms = select(Variant.name).where(
+            Variant.experiment_id == experiment_id, Variant.is_baseline.is_(False)
+        )
+        challenger = session.scalars(arms).one()
+        live = routing.current(session)
+        assert live is not None
+        try:
+            orders.refuse(session, challenger)
+        except orders.OrderedError as error:
+            reason = str(error)
+        else:
+            return None
+    route(engine, live[1].champion, reason)
+    _end(engine, experiment_id, "stop", reason)
+    return reason
+
+
+def _end(engine: Engine, experiment_id: uuid.UUID, action: str, reason: str) -> None:
+    with Session(engine) as session, session.begin():
+        session.execute(
+            update(Experiment)
+            .where(Experiment.id == experiment_id)
+            .values(status=_ENDED[action], ended_at=func.now())
+        )
+        _note(session, experiment_id, action, reason, {})
+
+
 def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
     with Session(engine) as session:
@@ -177,13 +213,7 @@ def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evide
             make_champion(settings, engine, make_servable(settings, challenger), reason)
         else:
             route(engine, live[1].champion, reason)
-        with Session(engine) as session, session.begin():
-            session.execute(
-                update(Experiment)
-                .where(Experiment.id == experiment_id)
-                .values(status=_ENDED[decision.action], ended_at=func.now())
-            )
-            _note(session, experiment_id, decision.action, " ".join(decision.reasons), {})
+        _end(engine, experiment_id, decision.action, " ".join(decision.reasons))
     return Evidence(
         experiment_id=experiment_id,
         challenger=challenger,

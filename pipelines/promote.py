@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, routing
+from data import database, orders, routing
 from data.records import PROTECTED, Spec
 from data.routing import Routing, Split
 from data.tables import Experiment, Lineage, Release, Version
@@ -51,6 +51,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         accepted = session.scalar(select(Version.accepted).where(Version.name == spec.version))
         if not accepted:
             raise ValueError(f"{spec.version} did not pass the gate; it cannot become champion")
+        orders.refuse(session, spec.version)
         former = routing.current(session)
         replaced = former[1].champion.version if former else None
         epoch = routing.publish(session, Routing(champion=spec), reason)
@@ -66,6 +67,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         )
         session.add(row)
         session.flush()
+        orders.settle(session)
         session.execute(
             insert(Lineage)
             .values(source=f"version:{spec.version}", target=f"release:{row.id}")
@@ -78,10 +80,15 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
 
 @flow(name="promote")
 def promote(version: str, reason: str) -> int:
-    """Make an accepted version the champion. Returns when every live gateway answers by it: the epoch."""
+    """Make an accepted version the champion. Returns when every live gateway answers by it: the epoch.
+
+    OrderedError for a version that was trained on somebody who was erased since.
+    """
     settings = Settings()
     engine = database.engine_of(settings)
     try:
+        with Session(engine) as session:
+            orders.refuse(session, version)  # before its weights are asked for, which may be gone
         spec = make_servable(settings, version)
         epoch = make_champion(settings, engine, spec, reason)
     finally:
@@ -92,7 +99,9 @@ def promote(version: str, reason: str) -> int:
 
 @flow(name="rollback")
 def rollback(reason: str) -> int:
-    """Make the version that the newest release replaced the champion again; the epoch of it."""
+    """Make the version that the newest release replaced the champion again; the epoch of it. OrderedError as
+    in `promote`.
+    """
     settings = Settings()
     engine = database.engine_of(settings)
     try:
@@ -100,6 +109,8 @@ def rollback(reason: str) -> int:
             newest = session.scalar(select(Release).order_by(Release.id.desc()).limit(1))
         if newest is None or newest.replaced is None:
             raise ValueError("there is no former release to go back to")
+        with Session(engine) as session:
+            orders.refuse(session, newest.replaced)
         spec = make_servable(settings, newest.replaced)
         epoch = make_champion(settings, engine, spec, reason)
     finally:

@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> Front:
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
         authenticator, limiter = Authenticator(pool), Limiter(rate.plans(), redis)
-        directory = Directory(pool, url, authenticator, limiter)
+        directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
         outputs, answers = cache.Cache(redis), AnswerWriter(pool, url)
         inference = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())
         upstream = Upstream(inference)

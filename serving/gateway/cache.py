@@ -9,11 +9,8 @@ costs one timeout, then a breaker leaves it alone.
 import asyncio
 import random
 import time
-import unicodedata
-import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from data.records import TransformType
+from data.outputs import CACHE_PREFIX
 from serving.breaker import Breaker
 
 Level = Literal["l1", "l2", "miss"]
@@ -30,7 +27,6 @@ Level = Literal["l1", "l2", "miss"]
 _L1_ITEMS, _L1_S = 10_000, 300
 _L2_S, _L2_JITTER = 24 * 3600, 0.1
 _L2_TIMEOUT_S = 0.05
-_L2_PREFIX = b"tonebridge:output:"
 _L2_FORMAT = b"\x02"  # the first byte of a value: a deploy meets the bytes of the one before, and misses
 _MOST_KEYS_AT_ONCE = 256
 _REDIS_AWAY = (RedisError, OSError, TimeoutError)
@@ -42,53 +38,6 @@ class CachedOutput(msgspec.Struct, frozen=True, array_like=True):
     output_id: bytes  # of a UUID
     version: str
     said: bytes
-
-
-_NAME = {kind: kind.value.encode() for kind in TransformType}
-
-
-def _prefixed(part: bytes) -> bytes:
-    return len(part).to_bytes(4) + part
-
-
-class Namer:
-    """Names outputs: blake2b-160 over length-prefixed parts, the text in NFC.
-
-    What stands before the text is hashed once, and kept for the last few thousand combinations.
-    """
-
-    def __init__(self) -> None:
-        self._begun: dict[tuple[uuid.UUID, str, str, TransformType, int], Any] = {}
-
-    def name(
-        self,
-        organisation_id: uuid.UUID,
-        spec_digest: str,
-        dictionary_digest: str,
-        transform_type: TransformType,
-        intensity: int,
-        text: str,
-    ) -> bytes:
-        """The key of an output, 20 bytes."""
-        before = (organisation_id, spec_digest, dictionary_digest, transform_type, intensity)
-        begun = self._begun.get(before)
-        if begun is None:
-            if len(self._begun) >= 4096:
-                self._begun.clear()
-            parts = (
-                organisation_id.bytes,
-                spec_digest.encode(),
-                dictionary_digest.encode(),
-                _NAME[transform_type],
-                b"%d" % intensity,
-            )
-            begun = self._begun[before] = blake2b(digest_size=20, person=b"tonebridge.cache")
-            for part in parts:
-                begun.update(_prefixed(part))
-        digest = begun.copy()
-        encoded = (text if text.isascii() else unicodedata.normalize("NFC", text)).encode()
-        digest.update(len(encoded).to_bytes(4) + encoded)
-        return bytes(digest.digest())
 
 
 class Recent:
@@ -151,6 +100,10 @@ class Cache:
         """The output of a key, if L1 has it."""
         return self._l1.get(name)
 
+    def forget(self) -> None:
+        """Empty L1: somebody was erased. What they had in Redis has left it by now."""
+        self._l1 = Recent()
+
     async def get_or_make(
         self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
     ) -> tuple[CachedOutput, Level, float]:
@@ -206,7 +159,7 @@ class Cache:
         if self._redis is not None and self.breaker.allows():
             try:
                 async with asyncio.timeout(_L2_TIMEOUT_S):
-                    values = await self._redis.mget([_L2_PREFIX + name for name in asked])
+                    values = await self._redis.mget([CACHE_PREFIX + name for name in asked])
                 self.breaker.succeeded()
             except _REDIS_AWAY:
                 self.breaker.failed()
@@ -245,7 +198,7 @@ class Cache:
                 for name, output in told.items():
                     # Jitter: what was stored together should not expire together.
                     ttl_s = int(_L2_S * (1 + _L2_JITTER * (2 * random.random() - 1)))
-                    pipeline.set(_L2_PREFIX + name, _L2_FORMAT + self._encode(output), ex=ttl_s)
+                    pipeline.set(CACHE_PREFIX + name, _L2_FORMAT + self._encode(output), ex=ttl_s)
                 await pipeline.execute()
             self.breaker.succeeded()
         except _REDIS_AWAY:

@@ -19,21 +19,20 @@ from pydantic import BaseModel
 
 from data import outputs, receipts
 from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
-from data.outputs import NewOutput, OutputWriter
+from data.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.receipts import Receipt, Signer
 from data.records import Spec, TransformType
 from data.routing import Routing
 from data.tables import new_id
 from experiments.assignment import assign
 from serving.gateway.auth import Caller
-from serving.gateway.cache import Cache, CachedOutput, Level, Namer
+from serving.gateway.cache import Cache, CachedOutput, Level
 from serving.gateway.problems import NoChallengerError, UnavailableError
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
 from serving.inference.client import Item, Rewritten
 
 CHAMPION = "champion"  # the variant of whoever is in no experiment
-_NO_DICTIONARY = ""
 _MOST_PEOPLE = 50_000  # remembered with their arm; more are looked up anew
 
 Policy = Literal["two_samples", "champion_against_challenger"]
@@ -180,6 +179,11 @@ class Online:
             fell_back = True
         return self.give(person, arm, output, level, began, fell_back, upstream_s)
 
+    def forget(self) -> None:
+        """Let go of outputs and people held in memory: somebody was erased."""
+        self._cache.forget()
+        self._people.clear()
+
     def give(
         self,
         person: _Known,
@@ -318,7 +322,7 @@ class Online:
         return self._namer.name(
             person.organisation_id,
             arm.digest,
-            _NO_DICTIONARY,
+            NO_DICTIONARY,
             message.transform_type,
             message.intensity,
             message.text,

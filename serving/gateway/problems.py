@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from data.answers import FullError
-from data.feedback import WrongReceiptError
+from data.feedback import ErasedError, WrongReceiptError
 from data.receipts import ForgedReceiptError
 from data.records import TransformType
 
@@ -74,6 +74,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ForgedReceiptError: (403, "Not our receipt", True),
     ForeignReceiptError: (403, "Not your receipt", True),
     WrongReceiptError: (409, "Receipt and vote do not fit", True),
+    ErasedError: (410, "Erased", True),
     NoChallengerError: (409, "No challenger", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),

@@ -1,8 +1,8 @@
 """What this gateway knows from Postgres: the routing in force, renewed by notice and by a heartbeat.
 
 The heartbeat also acknowledges the epoch, which is how a promotion knows that it is done, and renews what
-else is held in memory: keys, tokens, usage. When Postgres is gone the last snapshot stays in force for
-`_STALE_S`.
+else is held in memory: keys, tokens, usage; after an erasure, outputs and people leave it. When Postgres is
+gone the last snapshot stays in force for `_STALE_S`.
 """
 
 import asyncio
@@ -10,11 +10,13 @@ import contextlib
 import logging
 import time
 import uuid
+from collections.abc import Callable
+from datetime import datetime
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import routing
+from data import outputs, routing
 from data.routing import Routing
 from data.tables import new_id
 from serving.gateway.auth import Authenticator
@@ -33,10 +35,17 @@ class Directory:
     """Routing as fresh as the last heartbeat, and the heart of what else Postgres knows."""
 
     def __init__(
-        self, pool: AsyncConnectionPool, url: str, authenticator: Authenticator, limiter: Limiter
+        self,
+        pool: AsyncConnectionPool,
+        url: str,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        forget: Callable[[], None],
     ) -> None:
+        """`forget` is called after an erasure: it lets go of outputs and people held in memory."""
         self._pool, self._url = pool, url
-        self._authenticator, self._limiter = authenticator, limiter
+        self._authenticator, self._limiter, self._forget = authenticator, limiter, forget
+        self._purged_at: datetime | None = None
         self._id: uuid.UUID = new_id()
         self._epoch: int = 0
         self._routing: Routing | None = None
@@ -82,6 +91,10 @@ class Directory:
             if found is not None and found[0] != self._epoch:
                 self._epoch, self._routing = found
                 await routing.acknowledge(connection, self._id, self._epoch)
+            purged_at = await outputs.find_purged_at(connection)
+            if purged_at != self._purged_at:
+                self._purged_at = purged_at
+                self._forget()
             await self._authenticator.renew(connection)
             await self._limiter.renew(connection)
         self._beat_at = time.monotonic()

@@ -59,6 +59,16 @@ def publish(folder: Path, version: str, settings: Settings) -> str:
     return str(tag)
 
 
+def withdraw(version: str, settings: Settings) -> None:
+    """Take a version out of the store, if it is there; replicas that have loaded it keep it in memory."""
+    home = settings.model_store.absolute()
+    folder = home / "models" / NAME / version
+    if not folder.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=home / "tmp") as trash:
+        folder.rename(Path(trash) / version)  # at once, so that no replica finds half of it
+
+
 def published(settings: Settings) -> list[str]:
     """Versions in the store, oldest first."""
     with contextlib.suppress(bentoml.exceptions.NotFound):

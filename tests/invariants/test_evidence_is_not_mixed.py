@@ -88,10 +88,11 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
     gateways = []
     for _ in range(2):
         authenticator, limiter = Authenticator(pool), Limiter(rate.plans(), redis)
-        directory = Directory(pool, local.database_url, authenticator, limiter)
+        outputs = cache.Cache(redis)
+        directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
         writer = AnswerWriter(pool, local.database_url)
         upstream = Upstream(Echo())  # type: ignore[arg-type]
-        online = Online(pool, directory, cache.Cache(redis), upstream, writer, b"secret")
+        online = Online(pool, directory, outputs, upstream, writer, b"secret")
         gateways.append((authenticator, directory, writer, online))
     keys = [identities.generate_key() for _ in range(2)]
     for key in keys:

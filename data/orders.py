@@ -1,0 +1,91 @@
+"""What erasures ask of the versions that were trained on a person: train anew while one is in force, retire
+it otherwise.
+
+A version with an order never becomes champion again. A `retrain` order becomes `retire` when the version is
+no longer in force; the flow `retain` then removes its weights.
+"""
+
+import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from data import routing
+from data.tables import Version, VersionOrder
+
+
+class OrderedError(ValueError):
+    """A version may not go live: it was trained on somebody who was erased since."""
+
+
+def give(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) -> None:
+    """Order versions retrained or retired, each once an erasure; the caller commits."""
+    in_force = _in_force(session)
+    for version in sorted(versions):
+        gone_at = session.scalar(
+            select(func.max(VersionOrder.done_at)).where(VersionOrder.version == version)
+        )
+        session.execute(
+            insert(VersionOrder)
+            .values(
+                erasure_id=erasure_id,
+                version=version,
+                action="retrain" if version in in_force else "retire",
+                done_at=gone_at,
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+def settle(session: Session) -> None:
+    """Turn `retrain` into `retire` for versions that are no longer in force; the caller commits."""
+    session.execute(
+        update(VersionOrder)
+        .where(VersionOrder.action == "retrain", VersionOrder.version.not_in(_in_force(session)))
+        .values(action="retire")
+    )
+
+
+def of(session: Session, version: str) -> str | None:
+    """The newest order that a version has, if it has one."""
+    return session.scalar(
+        select(VersionOrder.action)
+        .where(VersionOrder.version == version)
+        .order_by(VersionOrder.created_at.desc())
+        .limit(1)
+    )
+
+
+def refuse(session: Session, version: str) -> None:
+    """OrderedError when a version must not become champion."""
+    if action := of(session, version):
+        raise OrderedError(
+            f"{version} was trained on somebody who asked to be forgotten (order: {action});"
+            " train on a newer snapshot and promote what comes of it"
+        )
+
+
+def due(session: Session) -> list[Version]:
+    """The versions whose weights are to be removed now."""
+    waiting = select(VersionOrder.version).where(
+        VersionOrder.action == "retire", VersionOrder.done_at.is_(None)
+    )
+    return list(session.scalars(select(Version).where(Version.name.in_(waiting)).order_by(Version.name)))
+
+
+def close(session: Session, version: str) -> None:
+    """Note that a version's weights are gone; the caller commits."""
+    session.execute(
+        update(VersionOrder)
+        .where(VersionOrder.version == version, VersionOrder.done_at.is_(None))
+        .values(done_at=datetime.now(UTC))
+    )
+
+
+def _in_force(session: Session) -> set[str]:
+    """The versions that may answer: champion, challenger and arms."""
+    live = routing.current(session)
+    return {spec.version for spec in live[1].specs().values()} if live else set()

@@ -1,0 +1,736 @@
+"""A person leaves rows, caches, snapshots and runs; others stay; a run that was cut off is finished."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import answers, archive, database, erasure, feedback, orders, receipts, routing, snapshot
+from data.erasure import OutOfReachError, Person, UnknownPersonError, erase
+from data.feedback import ErasedError, Thumb
+from data.identities import Identity
+from data.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+from data.receipts import Receipt
+from data.records import Spec, TransformType
+from data.routing import Routing
+from data.tables import (
+    Answer,
+    ApiKey,
+    Comparison,
+    Erasure,
+    Experiment,
+    Exposure,
+    Feedback,
+    IdempotentRequest,
+    Lineage,
+    Organisation,
+    Output,
+    Snapshot,
+    User,
+    Version,
+    VersionOrder,
+    new_id,
+)
+
+RARE = "quagmire-zx81-rutabaga"
+
+
+@pytest.fixture(scope="module")
+def own_url(database_url: str) -> str:
+    """A database of this file's own: what is in force, and which snapshots there are, is up to the test."""
+    name = f"erasure_{uuid.uuid4().hex}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    url = database.beside(database_url, name)
+    database.migrate(url)
+    asyncio.run(answers.ensure_partitions(url, datetime.now(UTC).date()))
+    return url
+
+
+@pytest.fixture
+def settings(local: Settings, own_url: str, tmp_path: Path) -> Settings:
+    return local.model_copy(
+        update={"state": tmp_path / "state", "database_url": own_url, "dvc_remote": str(tmp_path / "remote")}
+    )
+
+
+@pytest.fixture
+def engine(own_url: str) -> Iterator[Engine]:
+    engine = database.engine(own_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No gateway is there to wait for."""
+    monkeypatch.setattr(erasure, "_SETTLE_S", 0.0)
+
+
+class World:
+    """A tenant with people in it."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings, self.engine = settings, engine
+        self.tenant, self.key_id = new_id(), uuid.uuid4().hex[:12]
+        with Session(engine) as session, session.begin():
+            session.add(Organisation(id=self.tenant, name=str(self.tenant)))
+            session.flush()
+            session.add(
+                ApiKey(id=self.key_id, organisation_id=self.tenant, name="k", secret_sha256=sha256().digest())
+            )
+
+    def user(self, name: str) -> uuid.UUID:
+        return Identity(self.tenant, self.key_id, "member", b"", "free").user(name)
+
+    def person(self, name: str) -> Person:
+        return Person(self.user(name), self.tenant)
+
+    def output(self, message: str, version: str = "v1", words: str | None = None) -> uuid.UUID:
+        """An output, in the tables and in Redis."""
+        output = Output(
+            id=new_id(),
+            organisation_id=self.tenant,
+            message=message,
+            transform_type=TransformType.SOFTEN,
+            intensity=2,
+            text=words or f"Could you? {message}",
+            facts_missing=[],
+            spec_digest="0" * 32,
+            version=version,
+            upstream_ms=1.0,
+        )
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.add(output)
+        with self.redis() as client:
+            client.set(self.cache_key(message), json.dumps({"said": output.text}))
+        return output.id
+
+    def redis(self) -> redis.Redis:
+        assert self.settings.redis_url is not None
+        return redis.Redis.from_url(self.settings.redis_url)
+
+    def cache_key(self, message: str) -> bytes:
+        name = Namer().name(self.tenant, "0" * 32, NO_DICTIONARY, TransformType.SOFTEN, 2, message)
+        return CACHE_PREFIX + name
+
+    def receipt(
+        self, name: str, output: uuid.UUID, comparison: uuid.UUID | None = None, ago_s: int = 5
+    ) -> Receipt:
+        return Receipt(
+            output,
+            self.tenant,
+            self.user(name),
+            None,
+            comparison,
+            "champion",
+            "v1",
+            1,
+            int(time.time()) - ago_s,
+        )
+
+    def answer(self, name: str, output: uuid.UUID, retried: bool = False) -> None:
+        """An answer to a person; kept for an Idempotency-Key."""
+        given = new_id()
+        with Session(self.engine) as session, session.begin():
+            session.merge(
+                User(id=self.user(name), organisation_id=self.tenant, key_id=self.key_id, external_id=name)
+            )
+            session.add(
+                Answer(
+                    id=given,
+                    output_id=output,
+                    organisation_id=self.tenant,
+                    user_id=self.user(name),
+                    variant="champion",
+                    epoch=1,
+                    cache="miss",
+                    fell_back=False,
+                    total_ms=1.0,
+                )
+            )
+            if retried:
+                token = receipts.sign(self.receipt(name, output), b"secret")
+                body = f'{{"answer_id":"{given}","receipt":"{token}","transformed_text":"Could you?"}}'
+                session.add(
+                    IdempotentRequest(
+                        organisation_id=self.tenant,
+                        key=f"{name}-{given}",
+                        request_digest=b"d",
+                        status=200,
+                        body=f'{{"items":[{{"status":200,"answer":{body}}}]}}'.encode(),
+                    )
+                )
+
+    def vote(self, name: str, output: uuid.UUID, kind: str, **value: object) -> uuid.UUID:
+        vote = Feedback(
+            id=new_id(),
+            organisation_id=self.tenant,
+            user_id=self.user(name),
+            output_id=output,
+            kind=kind,
+            **value,
+        )
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.merge(User(id=self.user(name), organisation_id=self.tenant, key_id=self.key_id))
+            session.add(vote)
+        return vote.id
+
+    def compare(self, name: str, message: str) -> None:
+        first, second = self.output(message, words="one"), self.output(message, words="two")
+        comparison = Comparison(
+            id=new_id(),
+            organisation_id=self.tenant,
+            user_id=self.user(name),
+            policy="two_samples",
+            first_output_id=first,
+            second_output_id=second,
+        )
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.add(comparison)
+        self.vote(name, first, "comparison", comparison_id=comparison.id, preferred_output_id=second)
+
+    def count(self, table: Any, *where: Any) -> int:
+        with Session(self.engine) as session:
+            query = select(func.count()).select_from(table)
+            return session.scalar(query.where(table.organisation_id == self.tenant, *where)) or 0
+
+    def snapshot(self, high_water: int = 1, trained: bool = True) -> Path:
+        """All votes as a snapshot: on disk, in DVC and in its table."""
+        repository = self.settings.state / "data"
+        with self.engine.connect() as connection:
+            made = snapshot.make(
+                connection, self.tenant, repository / "snapshots", votes_a_person=40, votes_a_key=5000
+            )
+        archive.add(repository, made.folder, self.settings.dvc_remote)
+        with Session(self.engine) as session, session.begin():
+            session.add(
+                Snapshot(
+                    digest=made.digest,
+                    path=str(made.folder),
+                    counts=made.counts,
+                    high_water=high_water,
+                    trained_at=datetime.now(UTC) if trained else None,
+                    accepted=True,
+                    reasons=[],
+                    quality={"votes": {}},
+                )
+            )
+        return made.folder
+
+    def trained(self, digest: str, version: str | None) -> Path:
+        """A run on a snapshot that has left files, and a version unless it was refused."""
+        run = self.settings.state / "runs" / uuid.uuid4().hex[:8]
+        (run / "checkpoints").mkdir(parents=True)
+        (run / "checkpoints" / "tokens.txt").write_text(RARE)
+        edges = [(f"snapshot:{digest}", f"run:{run.name}")]
+        with Session(self.engine) as session, session.begin():
+            if version is not None:
+                session.add(
+                    Version(
+                        name=version, run_id=run.name, method="sft", metrics={}, accepted=True, reasons=[]
+                    )
+                )
+                edges.append((f"run:{run.name}", f"version:{version}"))
+            session.add_all(Lineage(source=source, target=target) for source, target in edges)
+        return run
+
+    def files_with(self, needle: str, *folders: Path) -> list[Path]:
+        found = (path for folder in (self.settings.state, *folders) for path in folder.rglob("*"))
+        return [path for path in found if path.is_file() and needle.encode() in path.read_bytes()]
+
+
+@pytest.fixture
+def world(settings: Settings, engine: Engine) -> World:
+    return World(settings, engine)
+
+
+def version_name() -> str:
+    return f"v{uuid.uuid4().int % 10**9}"
+
+
+def put_into_force(engine: Engine, version: str) -> None:
+    with Session(engine) as session, session.begin():
+        routing.publish(session, Routing(champion=Spec(version=version)), "a test")
+
+
+def lived(world: World) -> dict[str, uuid.UUID]:
+    """Ann and Bob have used everything; one output they share."""
+    named = {
+        "ann": world.output(f"Ann's {RARE}"),
+        "shared": world.output("Fix it."),
+        "bob": world.output("Bob's"),
+    }
+    for name, output in (("ann", "ann"), ("ann", "shared"), ("bob", "shared"), ("bob", "bob")):
+        world.answer(name, named[output], retried=True)
+    world.vote("ann", named["ann"], "edit", text=f"Please, {RARE}.")
+    world.vote("ann", named["shared"], "comment", text=f"Like {RARE}.")
+    world.vote("bob", named["shared"], "edit", text="Would you fix it?")
+    world.vote("bob", named["bob"], "thumb", thumb_up=True)
+    world.compare("ann", f"Choose {RARE}")
+    world.compare("bob", "Choose")
+    experiment = new_id()
+    with Session(world.engine) as session, session.begin():
+        session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s"))
+        session.flush()
+        for name in ("ann", "bob"):
+            session.add(
+                Exposure(
+                    experiment_id=experiment,
+                    user_id=world.user(name),
+                    variant="a",
+                    epoch=1,
+                    organisation_id=world.tenant,
+                    answer_id=new_id(),
+                    exposed_at=datetime.now(UTC),
+                )
+            )
+    return named
+
+
+def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) -> None:
+    named = lived(world)
+    said: list[str] = []
+    erase(world.settings, world.engine, world.person("ann"), say=said.append)
+    ann, bob = world.user("ann"), world.user("bob")
+    for table, left in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1)):
+        assert world.count(table, table.user_id == ann) == 0, table
+        assert world.count(table, table.user_id == bob) == left, table
+    with Session(world.engine) as session:
+        kept = session.scalars(select(Output.message).where(Output.organisation_id == world.tenant)).all()
+        keys = session.scalars(
+            select(IdempotentRequest.key).where(IdempotentRequest.organisation_id == world.tenant)
+        ).all()
+        person = session.get_one(User, ann)
+        assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
+        assert session.get_one(User, bob).external_id == "bob"
+        done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
+    assert sorted(kept) == ["Bob's", "Choose", "Choose", "Fix it."]
+    assert len(keys) == 2
+    assert all(key.startswith("bob-") for key in keys)
+    with world.redis() as client:
+        assert client.exists(world.cache_key(f"Ann's {RARE}")) == 0
+        assert client.exists(world.cache_key("Fix it."), world.cache_key("Bob's")) == 2
+    assert done.finished_at is not None
+    assert done.counts == {
+        "cached outputs": 2,  # the two samples have one message
+        "idempotent_requests": 2,
+        "feedback": 3,
+        "comparisons": 1,
+        "answers": 2,
+        "exposures": 1,
+        "outputs": 3,
+    }
+    assert "3 feedback" in said[1]
+    assert named["shared"]
+
+
+def test_the_planner_keeps_no_text(world: World) -> None:
+    """ANALYZE stores the commonest values of a column: a text among them would outlive its row."""
+    for number in range(30):
+        world.answer("ann", world.output(f"{RARE} statistics", words=f"{number}"))
+    statistics = "SELECT count(*) FROM pg_stats WHERE most_common_vals::text LIKE :rare"
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE outputs"))
+        rare = {"rare": f"%{RARE} statistics%"}
+        assert connection.execute(text(statistics), rare).scalar_one() == 1
+        erase(world.settings, world.engine, world.person("ann"))
+        assert connection.execute(text(statistics), rare).scalar_one() == 0
+
+
+def test_a_rehearsal_says_what_would_go_and_changes_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lived(world)
+    folder = world.snapshot()
+    version = version_name()
+    world.trained(folder.name, version)
+    before = [
+        world.count(table) for table in (Feedback, Comparison, Answer, Exposure, Output, IdempotentRequest)
+    ]
+    assert erasure.rehearse(world.settings, world.engine, world.person("ann"))
+    said = capsys.readouterr().out
+    assert "3 feedback" in said
+    assert f"snapshot   {folder.name}, read by 1 runs" in said
+    assert f"version    {version} was trained on it" in said
+    after = [
+        world.count(table) for table in (Feedback, Comparison, Answer, Exposure, Output, IdempotentRequest)
+    ]
+    assert after == before
+    assert world.count(Erasure) == 0
+    with world.redis() as client:
+        assert client.exists(world.cache_key(f"Ann's {RARE}"))
+
+
+def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World, tmp_path: Path) -> None:
+    lived(world)
+    folder = world.snapshot(high_water=77)
+    in_force, former = version_name(), version_name()
+    runs = [world.trained(folder.name, version) for version in (in_force, former, None)]
+    put_into_force(world.engine, in_force)
+    remote = tmp_path / "remote"
+    before = world.files_with(RARE, remote)
+    assert {"snapshots", "cache", "remote", "runs"} <= {part for path in before for part in path.parts}
+
+    done = erase(world.settings, world.engine, world.person("ann"))
+    assert world.files_with(RARE, remote) == []
+    assert world.files_with(str(world.user("ann")), remote) == []
+    assert not any(run.exists() for run in (*runs, folder, folder.with_name(f"{folder.name}.dvc")))
+    with Session(world.engine) as session:
+        assert session.get(Snapshot, folder.name) is None
+        digest = session.scalar(
+            select(Lineage.target).where(
+                Lineage.source == f"snapshot:{folder.name}", Lineage.target.startswith("snapshot:")
+            )
+        )
+        assert digest is not None
+        successor = session.get_one(Snapshot, digest.removeprefix("snapshot:"))
+        given = session.execute(
+            select(VersionOrder.version, VersionOrder.action).where(VersionOrder.erasure_id == done)
+        ).all()
+    assert (successor.high_water, successor.accepted, successor.quality) == (77, True, None)
+    assert successor.trained_at is not None, "no schedule trains again for the sake of the rewriting"
+    assert {
+        name: successor.counts[name] for name in ("votes", "people", "votes_erased", "demonstrations")
+    } == {
+        "votes": 3,
+        "people": 1,
+        "votes_erased": 2,  # a comment is in no snapshot
+        "demonstrations": 1,
+    }
+    left = Path(successor.path)
+    assert snapshot.people(left) == {world.user("bob")}
+    assert "2 votes left it" in (left / "README.md").read_text()
+    pushed = {path.name for path in remote.rglob("*") if path.is_file()}
+    assert pushed, "what is rewritten is pushed, too"
+    assert dict(map(tuple, given)) == {in_force: "retrain", former: "retire"}  # type: ignore[arg-type]
+
+
+def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
+    good, bad = world.output("Rate it.", words="good"), world.output("Rate it.", words="bad")
+    world.vote("ann", good, "rating", rating=5)
+    world.vote("bob", bad, "rating", rating=1)
+    world.vote("cyd", good, "rating", rating=5)
+    folder = world.snapshot()
+    assert len((folder / "pairs.jsonl").read_text().splitlines()) == 1
+    assert len((folder / "labels.jsonl").read_text().splitlines()) == 3
+    written = snapshot.without(folder, world.user("bob"), {})
+    assert written is not None
+    assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
+    origins = [json.loads(line) for line in (written.folder / "origins.jsonl").read_text().splitlines()]
+    assert [origin["file"] for origin in origins] == ["labels", "labels"]
+
+
+@pytest.mark.parametrize("is_old", [True, False], ids=["from before there were origins", "nobody is left"])
+def test_a_snapshot_that_cannot_be_rewritten_is_withdrawn(world: World, is_old: bool) -> None:
+    world.vote("ann", world.output(RARE), "edit", text="Please.")
+    if is_old:
+        world.vote("bob", world.output("Bob's"), "edit", text="Please.")
+    folder = world.snapshot(high_water=78)
+    if is_old:
+        (folder / "origins.jsonl").unlink()
+    erase(world.settings, world.engine, world.person("ann"))
+    assert world.files_with(RARE) == []
+    assert not list(folder.parent.glob("*"))
+    with Session(world.engine) as session:
+        row = session.get_one(Snapshot, folder.name)
+    assert (row.path, row.accepted, row.high_water) == ("", False, 78)
+
+
+class Killed(BaseException):
+    """As by kill -9: nothing is caught, nothing is put right."""
+
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "after the work order": (erasure, "purge"),
+    "after the rows": (erasure, "_rewrite_snapshots"),
+    "before a snapshot is written": (erasure.snapshot, "without"),
+    "before DVC has it": (erasure.archive, "add"),
+    "before the tables know": (erasure, "_insert_successor"),
+    "before DVC forgets the old one": (erasure.archive, "forget"),
+    "before the old folder goes": (erasure.shutil, "rmtree"),
+    "before the vacuum": (erasure, "_vacuum"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_run_is_finished_by_the_next(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    lived(world)
+    folder = world.snapshot()
+    version = version_name()
+    run = world.trained(folder.name, version)
+
+    def kill(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*STEPS[step], kill)
+        with pytest.raises(Killed):
+            erase(world.settings, world.engine, world.person("ann"))
+    with Session(world.engine) as session:
+        begun = session.scalars(select(Erasure).where(*erasure._mine(Erasure, world.person("ann")))).one()
+        assert begun.finished_at is None
+    done = erase(world.settings, world.engine, world.person("ann"))
+    assert done == begun.id, "the same work order"
+    assert world.files_with(RARE, tmp_path / "remote") == []
+    assert not run.exists()
+    with Session(world.engine) as session:
+        finished = session.get_one(Erasure, done)
+        assert finished.finished_at is not None
+        assert finished.counts["feedback"] == 3
+        assert finished.counts["snapshots"] == 1
+        assert orders.of(session, version) == "retire"
+    left = [path for path in folder.parent.iterdir() if path.is_dir()]
+    assert [snapshot.people(path) for path in left] == [{world.user("bob")}]
+    assert world.count(Feedback) == 3
+
+
+def test_what_a_killed_flow_has_not_noted_is_found_too(world: World) -> None:
+    lived(world)
+    folder = world.snapshot()
+    with Session(world.engine) as session, session.begin():
+        session.delete(session.get_one(Snapshot, folder.name))
+    half = folder.with_name("abc.partial")
+    half.mkdir()
+    (half / "pairs.jsonl").write_text(RARE)
+    erase(world.settings, world.engine, world.person("ann"))
+    assert world.files_with(RARE) == []
+
+
+def test_a_snapshot_that_is_elsewhere_keeps_the_order_open(world: World) -> None:
+    lived(world)
+    folder = world.snapshot()
+    away = folder.with_name("away")
+    folder.rename(away.with_suffix(".moved"))
+    away.with_suffix(".moved").rename(world.settings.state.parent / "away")
+    with pytest.raises(OutOfReachError, match=folder.name):
+        erase(world.settings, world.engine, world.person("ann"))
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 0, "all else is done"
+    assert world.count(Erasure, Erasure.finished_at.is_(None)) == 1
+    (world.settings.state.parent / "away").rename(folder)
+    erase(world.settings, world.engine, world.person("ann"))
+    assert world.count(Erasure, Erasure.finished_at.is_(None)) == 0
+    assert not folder.exists()
+
+
+def run_main(
+    world: World, monkeypatch: pytest.MonkeyPatch, *arguments: str, redis_url: str | None = None
+) -> None:
+    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", str(world.settings.database_url))
+    monkeypatch.setenv("TONEBRIDGE_REDIS_URL", redis_url or str(world.settings.redis_url))
+    monkeypatch.setenv("TONEBRIDGE_STATE", str(world.settings.state))
+    erasure.main(arguments)
+
+
+def test_the_command_takes_each_kind_of_name_and_says_what_follows(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lived(world)
+    folder = world.snapshot()
+    version = version_name()
+    world.trained(folder.name, version)
+    run_main(world, monkeypatch, "--key", world.key_id, "ann", "--dry-run")
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 3
+    run_main(world, monkeypatch, "--key", world.key_id, "ann", "--rewrite-files")
+    said = capsys.readouterr().out
+    assert "their files rewritten" in said
+    assert f"{version} " in said
+    assert "retire" in said
+    run_main(world, monkeypatch, str(world.user("ann")))
+    said = capsys.readouterr().out
+    assert "erased before" in said
+    assert version in said, "the orders are said again"
+    assert world.count(Erasure) == 1
+
+    identity = Identity(world.tenant, "", "member", b"", "free")
+    with Session(world.engine) as session, session.begin():
+        session.add(
+            User(id=identity.subject("cyd@corp"), organisation_id=world.tenant, external_id="cyd@corp")
+        )
+    run_main(world, monkeypatch, "--organisation", str(world.tenant), "--subject", "cyd@corp")
+    with Session(world.engine) as session:
+        assert session.get_one(User, identity.subject("cyd@corp")).external_id is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([str(uuid.UUID(int=42))], "nothing is stored of a person"),
+        (["--key", "nokey", "ann"], "no API key 'nokey'"),
+        (["--organisation", "nowhere", "--subject", "ann"], "no organisation 'nowhere'"),
+    ],
+)
+def test_who_is_unknown_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit, match=complaint):
+        run_main(world, monkeypatch, *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--subject", "ann"], [str(uuid.UUID(int=1)), "--key", "k", "ann"], ["no-uuid"]]
+)
+def test_a_command_that_names_nobody_or_two_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run_main(world, monkeypatch, *arguments)
+
+
+def test_a_redis_that_is_away_leaves_the_order_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names of cached outputs follow from their rows: those must not go first."""
+    lived(world)
+    with pytest.raises(SystemExit, match="run this again"):
+        run_main(world, monkeypatch, str(world.user("ann")), redis_url="redis://127.0.0.1:1/0")
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 3
+    run_main(world, monkeypatch, str(world.user("ann")))
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 0
+
+
+def test_who_has_only_compared_can_be_found(world: World) -> None:
+    comparison = Comparison(
+        organisation_id=world.tenant,
+        user_id=world.user("dee"),
+        policy="two_samples",
+        first_output_id=world.output(RARE),
+        second_output_id=world.output(RARE),
+    )
+    with Session(world.engine) as session, session.begin():
+        session.add(comparison)
+    with Session(world.engine) as session:
+        person = erasure.find(session, world.user("dee"))
+        with pytest.raises(UnknownPersonError):
+            erasure.find(session, world.user("nobody"))
+    erase(world.settings, world.engine, person)
+    assert world.count(Output) == 0
+
+
+async def test_feedback_that_comes_later_is_refused_and_new_receipts_are_not(
+    world: World, own_url: str
+) -> None:
+    named = lived(world)
+    pool = database.online_pool(own_url)
+    await pool.open(wait=True)
+    up = Thumb(receipt="r", kind="thumb", up=True)
+    async with pool.connection() as connection:
+        await asyncio.to_thread(erase, world.settings, world.engine, world.person("ann"))
+        for output in ("ann", "shared"):
+            with pytest.raises(ErasedError):
+                await feedback.record(connection, world.receipt("ann", named[output]), up)
+        with pytest.raises(ErasedError):  # an answer to another person, lost with its gateway
+            await feedback.record(connection, world.receipt("eve", named["ann"]), up)
+        assert world.count(Feedback, Feedback.user_id != world.user("bob")) == 0
+        await feedback.record(connection, world.receipt("ann", named["shared"], ago_s=-2), up)
+        await feedback.record(connection, world.receipt("bob", named["shared"]), up)
+    await pool.close()
+    assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 1
+
+
+def test_outputs_that_nothing_points_at_leave_when_answers_have(world: World) -> None:
+    today = datetime.now(UTC).date()
+    answered, judged, lost, young = (world.output(f"{n}") for n in range(4))
+    world.vote("bob", judged, "thumb", thumb_up=True)
+    long_ago = today - timedelta(days=10)
+
+    def aged(output: uuid.UUID) -> uuid.UUID:
+        return uuid.UUID(int=answers.floor(long_ago).int | output.int & (1 << 80) - 1)
+
+    with Session(world.engine) as session, session.begin():
+        # The id holds the time: what is old has an old one.
+        session.execute(text("SET session_replication_role = replica"))
+        for output in (answered, judged, lost):
+            for table, column in (("outputs", "id"), ("feedback", "output_id")):
+                session.execute(
+                    text(f"UPDATE {table} SET {column} = :aged WHERE {column} = :id"),
+                    {"aged": aged(output), "id": output},
+                )
+        session.execute(text("SET session_replication_role = origin"))
+    asyncio.run(answers.ensure_partitions(str(world.settings.database_url), long_ago + timedelta(days=1), 1))
+    with Session(world.engine) as session, session.begin():
+        session.add(
+            Answer(
+                id=uuid.UUID(int=answers.floor(long_ago + timedelta(days=1)).int | 7 << 76 | 5),
+                output_id=aged(answered),
+                organisation_id=world.tenant,
+                user_id=world.user("bob"),
+                variant="champion",
+                epoch=1,
+                cache="l2",
+                fell_back=False,
+                total_ms=1.0,
+            )
+        )
+    assert erasure.sweep(world.engine, long_ago + timedelta(days=1))["outputs"] == 1
+    with Session(world.engine) as session:
+        left = set(session.scalars(select(Output.id).where(Output.organisation_id == world.tenant)))
+    assert left == {aged(answered), aged(judged), young}
+
+
+def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
+    named = lived(world)
+    time.sleep(0.01)
+    erase(world.settings, world.engine, world.person("ann"))
+    early = uuid.UUID(int=(int(time.time() * 1000) - 5000) << 80 | 7 << 76 | 2 << 62 | 9)
+    with Session(world.engine) as session, session.begin():
+        for given in (early, new_id()):
+            session.add(
+                Answer(
+                    id=given,
+                    output_id=named["shared"],
+                    organisation_id=world.tenant,
+                    user_id=world.user("ann"),
+                    variant="champion",
+                    epoch=1,
+                    cache="l1",
+                    fell_back=False,
+                    total_ms=1.0,
+                )
+            )
+    assert erasure.sweep(world.engine, date(2020, 1, 1))["answers"] == 1
+    assert world.count(Answer, Answer.user_id == world.user("ann")) == 1, "what is new is a new life"
+
+
+def test_an_order_to_train_anew_becomes_one_to_retire(world: World) -> None:
+    first, second = version_name(), version_name()
+    for version in (first, second):
+        world.trained("d", version) if version == first else world.trained("e", version)
+    put_into_force(world.engine, first)
+    with Session(world.engine) as session, session.begin():
+        row = Erasure(organisation_id=world.tenant, user_id=world.user("ann"), counts={})
+        session.add(row)
+        session.flush()
+        orders.give(session, row.id, [first])
+        orders.give(session, row.id, [first])
+    with Session(world.engine) as session, session.begin():
+        assert (orders.of(session, first), orders.of(session, second)) == ("retrain", None)
+        with pytest.raises(orders.OrderedError, match=r"asked to be forgotten \(order: retrain\)"):
+            orders.refuse(session, first)
+        orders.refuse(session, second)
+        orders.settle(session)
+        assert orders.due(session) == [] or first not in [version.name for version in orders.due(session)]
+    put_into_force(world.engine, second)
+    with Session(world.engine) as session, session.begin():
+        orders.settle(session)
+        assert orders.of(session, first) == "retire"
+        assert first in [version.name for version in orders.due(session)]
+        orders.close(session, first)
+        assert first not in [version.name for version in orders.due(session)]
+        later = Erasure(organisation_id=world.tenant, user_id=world.user("bob"), counts={})
+        session.add(later)
+        session.flush()
+        orders.give(session, later.id, [first])
+        assert first not in [version.name for version in orders.due(session)], "its weights are gone"
