@@ -3,27 +3,34 @@ again.
 """
 
 import asyncio
+import base64
+import gzip
 import json
 import random
 import subprocess
 import sys
 import time
 import uuid
+import zipfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
+import redis
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running
+from psycopg import sql
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, identities, routing
-from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version
+from data import answers, database, identities, orders, routing
+from data.snapshot import Made
+from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version, VersionOrder
 from models import versions
 from models.sft import SftResult
 from pipelines import local
@@ -270,6 +277,149 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     assert live is not None
     assert (live.champion.version, live.experiment) == ("v1", None)
     assert session.get_one(Snapshot, made.digest).trained_at is not None
+
+
+RARE = "QZX-904172"  # an answer has it in its text, or among the facts that it lost
+NAME = "zoe.quixote@corp"
+
+
+def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
+    """Where a text is: tables of every database, keys and values of Valkey, files. Not the write-ahead log of
+    Postgres, which forgets by turning over.
+    """
+    found: set[str] = set()
+    written = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
+    assert loop.database_url is not None
+    for name in ("tonebridge", "prefect"):
+        with psycopg.connect(database.beside(loop.database_url, name), autocommit=True) as connection:
+            connection.execute("CHECKPOINT")  # what is dropped leaves the disk, what is in memory reaches it
+            tables = connection.execute(
+                "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind = 'r'"
+                " AND relnamespace <> 'information_schema'::regnamespace"
+            ).fetchall()
+            for (table,) in tables:
+                query = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE ANY(%s)").format(
+                    sql.SQL(table)
+                )
+                if connection.execute(query, ([f"%{one}%" for one in written],)).fetchone() != (0,):
+                    found.add(f"{name}.{table}")
+    assert loop.redis_url is not None
+    with redis.Redis.from_url(loop.redis_url) as client:
+        for key in client.scan_iter():
+            value = {b"string": client.get, b"hash": client.hgetall}[client.type(key)](key)
+            if needle.encode() in key + repr(value).encode():
+                found.add("valkey")
+    for folder in (loop.state, *folders):
+        for path in folder.rglob("*"):
+            if path.is_file() and not path.is_symlink() and "pg_wal" not in path.parts:
+                contents = [path.read_bytes()]
+                if zipfile.is_zipfile(path):
+                    with zipfile.ZipFile(path) as archive:
+                        contents += [archive.read(name) for name in archive.namelist()]
+                elif contents[0][:2] == b"\x1f\x8b":
+                    contents = [gzip.decompress(contents[0])]
+                if any(one.encode() in content for one in written for content in contents):
+                    place = path.relative_to(folder).parts
+                    found.add("/".join((folder.name if folder != loop.state else "", *place[:2])))
+    return found
+
+
+def test_a_person_is_forgotten(
+    loop: Settings,
+    people: httpx.Client,
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A text is planted everywhere; after the erasure and what it orders, no store has it."""
+    remote = tmp_path / "remote"
+    monkeypatch.setenv("TONEBRIDGE_DVC_REMOTE", str(remote))
+    quick = ("sft.steps=6", "dpo.steps=2", "evaluate.most_cases=4")
+
+    def teach(snapshot: str | None, rewrite: str) -> Trained:
+        folder = tmp_path / str(uuid.uuid4())
+        trained = train(snapshot, (*training(write_corpus(folder, rewrite)), *quick))
+        assert isinstance(trained, Trained)
+        session.execute(update(Version).where(Version.name == trained.version).values(accepted=True))
+        session.commit()
+        return trained
+
+    promote(teach(None, "Could you please look at it?").version, "to have one")
+
+    theirs = {**ASK, "text": f"Fix the {RARE} report now.", "user_id": NAME}
+    both = {**ASK, "text": f"Fix the shared page now. {uuid.uuid4()}"}
+    first = people.post("/api/v1/transform", json=theirs, headers={"Idempotency-Key": "once"}).json()
+    people.post("/api/v1/batch", json={"items": [theirs, {**both, "user_id": NAME}]}).raise_for_status()
+    time.sleep(0.5)  # a vote that comes before its answer is written stores the person without a name
+    vote(people, first["receipt"], kind="edit", text=f"Would you see to the {RARE}?")
+    vote(people, first["receipt"], kind="comment", text=f"I said {RARE}.")
+    compared = people.post("/api/v1/compare", json={**theirs, "text": f"Compare {RARE}."}).json()
+    vote(people, compared["receipt"], kind="comparison", preferred="first")
+    for number in range(24):
+        user = f"keeps-{number}"
+        people.post("/api/v1/transform", json={**both, "user_id": user}).raise_for_status()
+        receipt = ask(people, user, THINGS[number % 12])["receipt"]
+        vote(people, receipt, kind="edit", text=f"Would you kindly see to {number}?")
+    lenient = ("most_of_one_type=1.0", "most_duplicates=1.0", "most_off_policy=1.0")
+    made = collect(("minimum=0", *lenient))
+    assert isinstance(made, Made)
+    taught = teach(made.digest, "Would you kindly see to this?")
+    (taught.run / "checkpoints").mkdir(exist_ok=True)
+    (taught.run / "checkpoints" / "rows.txt").write_text(RARE)  # as a killed training leaves them
+    promote(taught.version, "to have one to forget")
+    for asked in (theirs, {**both, "user_id": NAME}, {**both, "user_id": "keeps-1"}):
+        people.post("/api/v1/transform", json=asked).raise_for_status()
+    time.sleep(0.5)
+    assert loop.database_url is not None
+    with psycopg.connect(loop.database_url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+    ever = {
+        "tonebridge.outputs",
+        "tonebridge.feedback",
+        "tonebridge.idempotent_requests",
+        "tonebridge.pg_statistic",
+        "valkey",
+        "/data/.dvc",
+        "/data/snapshots",
+        f"/runs/{taught.run.name}",
+        "/postgres/base",
+        "remote/files/md5",
+    }
+    places = places_of(loop, RARE, remote)
+    assert places >= ever, ever - places
+    assert "tonebridge.users" in places_of(loop, NAME, remote)
+
+    key_id = KEY.split("_")[1]
+    command = [sys.executable, "-m", "data.erasure", "--key", key_id, NAME, "--rewrite-files"]
+    env = {**local.environment(loop), "TONEBRIDGE_DVC_REMOTE": str(remote)}
+    said = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert f"{taught.version} " in said.stdout
+    assert "retrain" in said.stdout
+    assert places_of(loop, RARE, remote) == set()
+    assert places_of(loop, NAME, remote) == set()
+
+    late = people.post("/api/v1/feedback", json={"receipt": first["receipt"], "kind": "thumb", "up": True})
+    assert late.status_code == 410
+    assert people.post("/api/v1/transform", json={**both, "user_id": "keeps-1"}).json()["cache"] == "l2"
+    assert people.post("/api/v1/transform", json={**theirs, "user_id": "x"}).json()["cache"] == "miss"
+
+    with pytest.raises(orders.OrderedError, match="asked to be forgotten"):
+        promote(taught.version, "again")
+    again = collect(("minimum=24", *lenient))
+    assert isinstance(again, Made), "the schedule trains anew, though no vote is new"
+    assert RARE not in (again.folder / "pairs.jsonl").read_text()
+    promote(teach(again.digest, "Would you kindly see to that?").version, "without them")
+    weights = [loop.model_store / "models" / "tonebridge" / taught.version]
+    weights.append(versions.download(loop.registry_uri, taught.version))
+    assert all(folder.exists() for folder in weights)
+    retain()
+    assert not any(folder.exists() for folder in weights)
+    session.rollback()
+    assert session.scalars(select(VersionOrder.done_at)).one() is not None
+    with pytest.raises(orders.OrderedError, match="order: retire"):
+        rollback("it is the one before")
+    assert ask(people)["version"] not in ("v1", taught.version)
 
 
 def test_one_training_at_a_time(loop: Settings) -> None:

@@ -69,3 +69,23 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
     assert metrics["challenger/composite"] == metrics["challenger/soften/facts_kept"] == 0.7
     kept = {item.path for item in client.list_artifacts(entry.run_id)}
     assert kept == {"sft", "version", "evaluation"}, "checkpoints are not kept"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_retired_version_keeps_its_numbers_and_loses_all_else(store, tmp_path):
+    uri, artifacts = store
+    for name in ("a", "b"):
+        versions.register(uri, artifacts, run_folder(tmp_path / name), evaluation(), {"method": "sft"})
+    versions.set_alias(uri, "challenger", "v1")
+    versions.set_alias(uri, "champion", "v2")
+    versions.retire(uri, "v1")
+    versions.retire(uri, "v1")
+    left = [path.read_bytes() for path in artifacts.rglob("*") if path.is_file()]
+    assert b"weights b" in left
+    assert b"weights a" not in left
+    assert not (versions.download(uri, "v1")).exists()
+    assert (versions.resolve(uri, "challenger"), versions.resolve(uri, "champion")) == (None, "v2")
+    client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)
+    entry = client.get_model_version("tonebridge", "1")
+    assert entry.description.startswith("retired")
+    assert client.get_run(entry.run_id).data.metrics["challenger/composite"] == 0.7

@@ -1,7 +1,10 @@
 """The gateway over HTTP in process, with the real Postgres, Valkey and inference service behind it."""
 
+import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,7 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import identities, routing
+from data import erasure, identities, routing
 from data.records import Spec, TransformType
 from data.routing import Arm, Routing, Split
 from data.tables import Experiment, new_id
@@ -252,6 +255,47 @@ async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine)
         "/api/v1/feedback", json={"receipt": receipt, "kind": "comparison", "preferred": "first"}
     )
     assert wrong.status_code == 409
+
+
+async def test_an_erasure_is_felt_by_a_live_gateway_within_a_second(
+    client: httpx.AsyncClient, engine: Engine, stack: Settings, api_key: str, tmp_path: Path
+) -> None:
+    online = client.app.state.online  # type: ignore[attr-defined]
+    theirs, shared = fresh(user_id="ann"), fresh(user_id="ann")
+    answer = (await client.post("/api/v1/transform", json=theirs)).json()
+    await client.post("/api/v1/transform", json=shared)
+    kept = (await client.post("/api/v1/transform", json={**shared, "user_id": "bob"})).json()
+    assert (await client.post("/api/v1/transform", json=theirs)).json()["cache"] == "l1"
+    await online._answers.flush()
+
+    settings = stack.model_copy(update={"state": tmp_path})
+    with Session(engine) as session:
+        person = erasure.find(session, erasure.by_key(session, api_key.split("_")[1], "ann"))
+    assert online._cache._l1._items
+    erasing = asyncio.create_task(asyncio.to_thread(erasure.erase, settings, engine, person))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        purged = text("SELECT max(purged_at) FROM erasures WHERE user_id = :id")
+        while connection.execute(purged, {"id": person.id}).scalar() is None:
+            assert not erasing.done(), erasing.exception()
+            await asyncio.sleep(0.01)
+    began = time.perf_counter()
+    while online._cache._l1._items or online._people:
+        assert time.perf_counter() - began < 1
+        await asyncio.sleep(0.005)
+    await erasing
+
+    vote = {"kind": "comment", "text": "late"}
+    late = await client.post("/api/v1/feedback", json={"receipt": answer["receipt"], **vote})
+    assert late.status_code == 410
+    assert late.headers["Content-Type"] == "application/problem+json"
+    assert "erased" in late.json()["detail"]
+    stored = await client.post("/api/v1/feedback", json={"receipt": kept["receipt"], **vote})
+    assert stored.status_code == 201, "what is shared with another stays theirs"
+    again = (await client.post("/api/v1/transform", json={**shared, "user_id": "bob"})).json()
+    assert again["cache"] == "l2"
+    assert (await client.post("/api/v1/transform", json={**theirs, "user_id": "bob"})).json()[
+        "cache"
+    ] == "miss"
 
 
 BAD = [

@@ -80,3 +80,13 @@ def test_no_second_copy_where_links_work(settings, version):
 def test_a_folder_that_is_no_version_is_refused(settings, tmp_path):
     with pytest.raises(ValueError, match=r"no version\.json"):
         release.publish(tmp_path, "v1", settings)
+
+
+def test_what_is_withdrawn_is_gone_and_others_stay(settings, version):
+    for name in ("v1", "v10"):
+        release.publish(version(name, name), name, settings)
+    release.withdraw("v1", settings)
+    release.withdraw("v1", settings)
+    assert release.published(settings) == ["v10"]
+    stored = [path for path in settings.model_store.rglob("*") if path.is_file()]
+    assert not [path for path in stored if path.read_bytes() == b"v1"]
