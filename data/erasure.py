@@ -494,7 +494,8 @@ def rehearse(settings: Settings, engine: Engine, person: Person, say: Say = prin
 def list_orders(engine: Engine, person: Person) -> list[str]:
     """A table of the versions that were trained on a person, and what is to be done with each."""
     means = {
-        "retrain": "in force: the schedules train anew; promote what comes of it, and this one is retired",
+        "retrain": "in force: the schedules train anew (by hand: `train` on a snapshot named above);"
+        " promote what comes of it, and this one is retired",
         "retire": "its weights leave with the next run of the flow `retain`",
     }
     asked = select(VersionOrder).join(Erasure, Erasure.id == VersionOrder.erasure_id)

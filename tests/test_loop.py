@@ -324,6 +324,7 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_person_is_forgotten(
     loop: Settings,
     people: httpx.Client,
