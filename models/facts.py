@@ -75,9 +75,9 @@ def spans(text: str) -> list[Span]:
             said = match.group().rstrip().rstrip(",")
             found.append(Span(kind, match.start(), match.start() + len(said)))
         rest = pattern.sub(lambda m: "\0" * len(m.group()), rest)
-    said = {m.start(): m.end() for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES}
-    said.update((name.at, name.at + len(name.word)) for name in names.find(rest) if name.word[0].isupper())
-    found += [Span("name", start, end) for start, end in sorted(said.items())]
+    ends = {m.start(): m.end() for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES}
+    ends.update((name.at, name.at + len(name.word)) for name in names.find(rest) if name.word[0].isupper())
+    found += [Span("name", start, end) for start, end in sorted(ends.items())]
     return found
 
 
