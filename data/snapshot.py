@@ -154,8 +154,8 @@ class Made(Written):
 # What a stage can learn from; a comparison that chose neither and a comment teach nothing yet.
 _USABLE = """
     FROM feedback f
-    JOIN users u ON u.id = f.user_id AND u.consents_to_training
     JOIN organisations g ON g.id = f.organisation_id AND (g.id = :organisation OR g.trains_across)
+    JOIN users u ON u.id = f.user_id AND coalesce(u.consents_to_training, g.trains_by_default)
     JOIN outputs o ON o.id = f.output_id
     LEFT JOIN comparisons c ON c.id = f.comparison_id
     LEFT JOIN outputs o2 ON o2.id = c.second_output_id

@@ -81,6 +81,9 @@ class Organisation(Base):
     trains_across: Mapped[bool] = mapped_column(
         server_default="false", comment="its rows may train other tenants' models"
     )
+    trains_by_default: Mapped[bool] = mapped_column(
+        server_default="true", comment="people who were never asked consent"
+    )
     created_at: Mapped[Created]
 
 
@@ -93,7 +96,9 @@ class User(Base):
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
     key_id: Mapped[str | None] = mapped_column(String(16))
     external_id: Mapped[str | None] = mapped_column(String(200))
-    consents_to_training: Mapped[bool] = mapped_column(server_default="true")
+    consents_to_training: Mapped[bool | None] = mapped_column(
+        comment="NULL: never asked, so the organisation's default holds"
+    )
     created_at: Mapped[Created]
 
 

@@ -23,7 +23,7 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
-from serving.gateway import administration, auth, cache, problems, rate, telemetry
+from serving.gateway import administration, auth, cache, consent, problems, rate, telemetry
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.batch import Batch, rewrite_all
 from serving.gateway.hot import PATH, Front
@@ -127,7 +127,8 @@ def create_app(settings: Settings) -> Front:
     )
     front = Front(app)
     problems.install(app)
-    app.include_router(administration.router, dependencies=[Depends(admitted)])
+    for part in (administration.router, consent.router):
+        app.include_router(part, dependencies=[Depends(admitted)])
 
     @app.post(PATH)
     async def transform(

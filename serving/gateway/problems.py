@@ -105,6 +105,9 @@ _ALLOWED = {
     "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
     "token": "a token (JWT) of your organisation",
     "items": "1 to 100 messages",
+    "training": "true or false",
+    "trains_across": "true or false",
+    "trains_by_default": "true or false",
     "Idempotency-Key": "1 to 200 printable characters",
     "body": "a JSON object, in UTF-8",
 }

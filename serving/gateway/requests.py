@@ -18,6 +18,12 @@ Text = Annotated[
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
 
+def check_speaks_for(caller: Caller, user_id: str | None) -> None:
+    """InvalidError when a token names another person than its own subject."""
+    if caller.subject is not None and user_id not in (None, caller.subject):
+        raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
+
+
 class TransformRequest(BaseModel):
     """A message to rewrite."""
 
@@ -32,8 +38,7 @@ class TransformRequest(BaseModel):
 
     def message(self, caller: Caller) -> Message:
         """The message for the online path; InvalidError when the caller may not speak for the person."""
-        if caller.subject is not None and self.user_id not in (None, caller.subject):
-            raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
+        check_speaks_for(caller, self.user_id)
         return Message(self.text, self.transform_type, self.intensity, self.user_id)
 
 
