@@ -5,7 +5,7 @@ by time: a row counts when every transaction as old as its own has ended, so tha
 skipped.
 
 Nobody decides alone: beyond a number of votes, of one person or of all people whom one API key vouches for,
-the rest are left out.
+the rest are left out. So are edits that would teach a secret by heart (`data.phrases`).
 
 Nothing is in two splits: rows that share a user, a message, an output or nearly the same message are in one
 connected component, and a component goes to one split.
@@ -19,7 +19,7 @@ import shutil
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from statistics import fmean
@@ -30,6 +30,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Connection, text
 
+from data import phrases
 from data.corpus import ngrams
 from data.records import Demonstration, Intensity, Label, PreferencePair, Split, TransformType
 from data.redaction import Redactor
@@ -70,16 +71,25 @@ class Usable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """The votes that count, and how many were cast beside them by the same people and keys."""
+    """The votes that count, and how many do not: beyond the cap of a person or of an API key, or edits that
+    bring in a number or a phrase (`learnable`).
+    """
 
     counted: list[Usable]
     beyond_person: int
     beyond_key: int
+    new_numbers: int = 0
+    new_phrases: int = 0
+
+    @property
+    def beyond_a_cap(self) -> int:
+        """Votes of those who cast more than count."""
+        return self.beyond_person + self.beyond_key
 
     @property
     def left_out(self) -> int:
         """Votes that do not count."""
-        return self.beyond_person + self.beyond_key
+        return self.beyond_a_cap + self.new_numbers + self.new_phrases
 
 
 class Source(BaseModel):
@@ -189,6 +199,22 @@ def fetch(connection: Connection, organisation_id: uuid.UUID, until: int) -> lis
     query = text(f"SELECT {_COLUMNS} {_USABLE} ORDER BY f.id")
     rows = connection.execute(query, {"organisation": organisation_id, "high_water": until}).mappings()
     return [Usable.model_validate(dict(row)) for row in rows]
+
+
+def learnable(rows: Sequence[Usable], edits_a_phrase: int) -> Votes:
+    """The votes without the edits that a model could learn a secret from by heart.
+
+    An edit is left out when it has a number of two digits or more that neither its message nor its output
+    has; or when it brings in an unusual phrase that more than `edits_a_phrase` edits, and more than one in
+    500, bring in. Who made them does not matter: a whole team may know a password.
+    """
+    edits = {row.feedback_id: (row.edit, row.message, row.output) for row in rows if row.edit is not None}
+    brought = {name: phrases.brought_in(*texts) for name, texts in edits.items()}
+    repeated = phrases.repeated(brought.values(), max(edits_a_phrase, len(edits) // 500))
+    new_numbers = {name for name, texts in edits.items() if phrases.has_new_number(*texts)}
+    new_phrases = {name for name, found in brought.items() if found & repeated} - new_numbers
+    kept = [row for row in rows if row.feedback_id not in new_numbers | new_phrases]
+    return Votes(kept, 0, 0, len(new_numbers), len(new_phrases))
 
 
 def capped(rows: Sequence[Usable], votes_a_person: int, votes_a_key: int) -> Votes:
@@ -362,13 +388,19 @@ def make(
     *,
     votes_a_person: int,
     votes_a_key: int,
+    edits_a_phrase: int,
     neighbours: Neighbours | None = None,
 ) -> Made:
     """Write the snapshot of all usable feedback into `folder/<digest>`; the same feedback gives the same
     snapshot.
     """
     until = high_water(connection)
-    votes = capped(fetch(connection, organisation_id, until), votes_a_person, votes_a_key)
+    fit = learnable(fetch(connection, organisation_id, until), edits_a_phrase)
+    votes = replace(
+        capped(fit.counted, votes_a_person, votes_a_key),
+        new_numbers=fit.new_numbers,
+        new_phrases=fit.new_phrases,
+    )
     rows = votes.counted
     places: dict[str, int] = {}
     for place, row in enumerate(rows):
@@ -489,7 +521,9 @@ preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {
 consent to training.
 
 - **Nobody decides alone**: of one person, and of all people of one API key, so many votes count as
-  `configs/collect.yaml` says; {counts["votes_left_out"]} more were left out, by a hash of their ids.
+  `configs/collect.yaml` says; {votes.beyond_a_cap} more were left out, by a hash of their ids.
+- **Nothing to learn by heart**: {votes.new_numbers} edits were left out because they bring in a number, and
+  {votes.new_phrases} because they bring in a phrase that many others bring in too.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation.

@@ -71,7 +71,9 @@ class Quality(_Part):
 
     champion: str | None
     votes: dict[str, int] = Field(description="that count, by kind")
-    left_out: dict[Literal["person", "key"], int] = Field(description="votes beyond the cap of each")
+    left_out: dict[Literal["person", "key", "number", "phrase"], int] = Field(
+        description="votes beyond the cap of a person or key; edits that bring in a number or a phrase"
+    )
     people_by_votes: dict[int, int] = Field(description="how many people have so many votes that count")
     position: Bias = Field(description="share that chose the one shown first")
     length: Bias = Field(description="share that chose the longer one, where they differ")
@@ -139,7 +141,12 @@ def assess(
     return Quality(
         champion=champion,
         votes=_counts(row.kind for row in counted),
-        left_out={"person": votes.beyond_person, "key": votes.beyond_key},
+        left_out={
+            "person": votes.beyond_person,
+            "key": votes.beyond_key,
+            "number": votes.new_numbers,
+            "phrase": votes.new_phrases,
+        },
         people_by_votes=_counts(Counter(row.user_id for row in counted).values()),
         position=bias((row.user_id, first) for row, first, _, _ in sides),
         length=bias(longer),

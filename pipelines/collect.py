@@ -34,6 +34,7 @@ class CollectConfig(Limits):
     minimum: Count = Field(50, description="usable votes that are new")
     votes_a_person: Count = Field(40, description="that count; nobody decides alone")
     votes_a_key: Count = Field(5000, description="that count, of all people whom one API key vouches for")
+    edits_a_phrase: Count = Field(3, description="that may bring in the same unusual phrase")
 
 
 def organisation_id(engine: Engine, name: str) -> uuid.UUID:
@@ -84,6 +85,7 @@ def make_snapshot(
             repository / "snapshots",
             votes_a_person=config.votes_a_person,
             votes_a_key=config.votes_a_key,
+            edits_a_phrase=config.edits_a_phrase,
             neighbours=partial(curation.neighbours, same_meaning=config.same_meaning),
         )
     with Session(engine) as session:

@@ -61,6 +61,9 @@ def _measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]
     yield "held out", held_out, "some demonstrations or pairs"
     person, key = quality.left_out["person"], quality.left_out["key"]
     yield "votes beyond a cap, left out", f"{person} beyond a person's, {key} beyond an API key's", ""
+    number, phrase = quality.left_out["number"], quality.left_out["phrase"]
+    brought = f"{number} a number, {phrase} a phrase that many others bring in"
+    yield "edits that bring in what nobody had given, left out", brought, ""
 
 
 def _said(found: Bias) -> str:

@@ -131,6 +131,36 @@ def test_a_crowd_of_one_api_key_shrinks_to_its_cap_after_each_person_has() -> No
     assert max(Counter(row.user_id for row in votes.counted).values()) <= 10
 
 
+def an_edit(number: int, edit: str) -> Usable:
+    vote = a_vote(number, f"Send the report, {number}00.", 1000 + number)
+    return vote.model_copy(update={"output": "Please send the report.", "edit": edit})
+
+
+def test_a_phrase_that_many_edits_bring_in_leaves_all_of_them_out() -> None:
+    secret = "Could you send the report? The vault word is plover-lantern."
+    plain = [an_edit(n, "Could you send the report?") for n in range(20)]
+    votes = snapshot.learnable([*plain, *(an_edit(50 + n, secret) for n in range(4))], edits_a_phrase=3)
+    assert (votes.counted, votes.new_phrases, votes.left_out) == (plain, 4, 4)
+    few = [*plain, *(an_edit(50 + n, secret) for n in range(3))]
+    assert snapshot.learnable(few, edits_a_phrase=3).counted == few
+    many = [an_edit(100 + n, "Could you send the report?") for n in range(2000)]
+    votes = snapshot.learnable([*many, *few], edits_a_phrase=2)
+    assert votes.left_out == 0, "one in 500 is not many"
+
+
+def test_a_number_that_nobody_had_given_leaves_an_edit_out() -> None:
+    rows = [an_edit(n, f"Could you send the report, {n}00?") for n in range(5)]
+    told = an_edit(6, "Could you send the report? The code is 4711.")
+    votes = snapshot.learnable([*rows, told], edits_a_phrase=3)
+    assert (votes.counted, votes.new_numbers, votes.new_phrases) == (rows, 1, 0)
+
+
+def test_other_votes_on_the_same_output_stay() -> None:
+    told = an_edit(6, "Could you send the report? The code is 4711.")
+    rating = a_rating(6, 1006, 5)
+    assert snapshot.learnable([told, rating], edits_a_phrase=3).counted == [rating]
+
+
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
     rows = [a_vote(n, f"message number {n} about thing {n * 7}", 1000 + n) for n in range(500)]
     share = sum(d.split == "validation" for d in snapshot.assemble(rows).demonstrations) / 500
@@ -201,7 +231,7 @@ async def vote_on_everything(
 
 def make(cold: Connection, organisation_id: uuid.UUID, folder: Path, votes_a_person: int = 40) -> Made:
     return snapshot.make(
-        cold, organisation_id, folder, votes_a_person=votes_a_person, votes_a_key=5000, neighbours=None
+        cold, organisation_id, folder, votes_a_person=votes_a_person, votes_a_key=5000, edits_a_phrase=3
     )
 
 
@@ -257,7 +287,13 @@ async def test_messages_that_mean_the_same_are_kept_together(
 
     with engine.connect() as cold:
         made = snapshot.make(
-            cold, organisation_id, tmp_path, votes_a_person=40, votes_a_key=40, neighbours=neighbours
+            cold,
+            organisation_id,
+            tmp_path,
+            votes_a_person=40,
+            votes_a_key=40,
+            edits_a_phrase=3,
+            neighbours=neighbours,
         )
     ((*texts,),) = asked
     assert len(set(texts)) == len(texts) == len(made.nearest) == 12

@@ -120,6 +120,7 @@ def test_fair_votes_are_accepted_with_a_page_that_needs_nothing_and_names_nobody
     page = (made.folder / "quality.html").read_text()
     assert "Accepted" in page
     assert "30 beyond a person&#39;s, 10 beyond an API key&#39;s" in page
+    assert "0 a number, 0 a phrase that many others bring in" in page
     assert page.count("data:image/png;base64,") == 4
     assert not re.findall(r"https?://", page)
     words = re.sub(r"data:[^\"]*", "", page)
