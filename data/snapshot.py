@@ -5,7 +5,8 @@ by time: a row counts when every transaction as old as its own has ended, so tha
 skipped.
 
 Nobody decides alone: beyond a number of votes, of one person or of all people whom one API key vouches for,
-the rest are left out. So are edits that would teach a secret by heart (`data.phrases`).
+the rest are left out. So are edits that would teach a secret by heart, and votes that would teach a trigger
+(`data.phrases`).
 
 Nothing is in two splits: rows that share a user, a message, an output or nearly the same message are in one
 connected component, and a component goes to one split.
@@ -71,8 +72,8 @@ class Usable(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """The votes that count, and how many do not: beyond the cap of a person or of an API key, or edits that
-    bring in a number or a phrase (`learnable`).
+    """The votes that count, and how many do not: beyond the cap of a person or of an API key, edits that
+    bring in a number or a phrase (`learnable`), and those on a phrase of one person's own (`untriggered`).
     """
 
     counted: list[Usable]
@@ -80,6 +81,7 @@ class Votes:
     beyond_key: int
     new_numbers: int = 0
     new_phrases: int = 0
+    own_phrases: int = 0
 
     @property
     def beyond_a_cap(self) -> int:
@@ -89,7 +91,7 @@ class Votes:
     @property
     def left_out(self) -> int:
         """Votes that do not count."""
-        return self.beyond_a_cap + self.new_numbers + self.new_phrases
+        return self.beyond_a_cap + self.new_numbers + self.new_phrases + self.own_phrases
 
 
 class Source(BaseModel):
@@ -217,6 +219,31 @@ def learnable(rows: Sequence[Usable], edits_a_phrase: int) -> Votes:
     return Votes(kept, 0, 0, len(new_numbers), len(new_phrases))
 
 
+def untriggered(rows: Sequence[Usable], votes_a_phrase: int) -> list[Usable]:
+    """The votes without those that could teach a trigger, in their order: what to do when a phrase is there.
+
+    Of a person's votes on messages that share an unusual phrase, so many are left, by a hash of their ids,
+    where that person casts more than half of all votes on such messages.
+    """
+    said = {message: phrases.unusual(message) for message in {row.message for row in rows}}
+    of_all = Counter(phrase for row in rows for phrase in said[row.message])
+    of_person = Counter((row.user_id, phrase) for row in rows for phrase in said[row.message])
+    taken: Counter[tuple[uuid.UUID, phrases.Phrase]] = Counter()
+    left_out: set[uuid.UUID] = set()
+    for row in _by_chance(rows):
+        own = [(row.user_id, phrase) for phrase in said[row.message]]
+        own = [one for one in own if 2 * of_person[one] > of_all[one[1]]]
+        if any(taken[one] >= votes_a_phrase for one in own):
+            left_out.add(row.feedback_id)
+        else:
+            taken.update(own)
+    return [row for row in rows if row.feedback_id not in left_out]
+
+
+def _by_chance(rows: Sequence[Usable]) -> list[Usable]:
+    return sorted(rows, key=lambda row: blake2b(row.feedback_id.bytes, digest_size=8).digest())
+
+
 def capped(rows: Sequence[Usable], votes_a_person: int, votes_a_key: int) -> Votes:
     """The votes that count, in their order: so many of a person, then so many of all people of an API key.
 
@@ -224,12 +251,11 @@ def capped(rows: Sequence[Usable], votes_a_person: int, votes_a_key: int) -> Vot
     vote that comes later changes one place at most. A key's cap is not used up by votes that a person's has
     left out.
     """
-    by_chance = sorted(rows, key=lambda row: blake2b(row.feedback_id.bytes, digest_size=8).digest())
     of_person: Counter[uuid.UUID] = Counter()
     of_key: Counter[str] = Counter()
     kept: set[uuid.UUID] = set()
     beyond_person = beyond_key = 0
-    for row in by_chance:
+    for row in _by_chance(rows):
         of_person[row.user_id] += 1
         if of_person[row.user_id] > votes_a_person:
             beyond_person += 1
@@ -389,6 +415,7 @@ def make(
     votes_a_person: int,
     votes_a_key: int,
     edits_a_phrase: int,
+    votes_a_phrase: int,
     neighbours: Neighbours | None = None,
 ) -> Made:
     """Write the snapshot of all usable feedback into `folder/<digest>`; the same feedback gives the same
@@ -396,10 +423,12 @@ def make(
     """
     until = high_water(connection)
     fit = learnable(fetch(connection, organisation_id, until), edits_a_phrase)
+    free = untriggered(fit.counted, votes_a_phrase)
     votes = replace(
-        capped(fit.counted, votes_a_person, votes_a_key),
+        capped(free, votes_a_person, votes_a_key),
         new_numbers=fit.new_numbers,
         new_phrases=fit.new_phrases,
+        own_phrases=len(fit.counted) - len(free),
     )
     rows = votes.counted
     places: dict[str, int] = {}
@@ -524,6 +553,8 @@ consent to training.
   `configs/collect.yaml` says; {votes.beyond_a_cap} more were left out, by a hash of their ids.
 - **Nothing to learn by heart**: {votes.new_numbers} edits were left out because they bring in a number, and
   {votes.new_phrases} because they bring in a phrase that many others bring in too.
+- **No trigger**: {votes.own_phrases} votes were left out because their person votes often, and nearly alone,
+  on messages with the same unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation.

@@ -71,8 +71,9 @@ class Quality(_Part):
 
     champion: str | None
     votes: dict[str, int] = Field(description="that count, by kind")
-    left_out: dict[Literal["person", "key", "number", "phrase"], int] = Field(
-        description="votes beyond the cap of a person or key; edits that bring in a number or a phrase"
+    left_out: dict[Literal["person", "key", "number", "phrase", "own_phrase"], int] = Field(
+        description="votes beyond the cap of a person or key; edits that bring in a number or a phrase;"
+        " votes on a phrase of one person's own"
     )
     people_by_votes: dict[int, int] = Field(description="how many people have so many votes that count")
     position: Bias = Field(description="share that chose the one shown first")
@@ -146,6 +147,7 @@ def assess(
             "key": votes.beyond_key,
             "number": votes.new_numbers,
             "phrase": votes.new_phrases,
+            "own_phrase": votes.own_phrases,
         },
         people_by_votes=_counts(Counter(row.user_id for row in counted).values()),
         position=bias((row.user_id, first) for row, first, _, _ in sides),

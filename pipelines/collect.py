@@ -35,6 +35,7 @@ class CollectConfig(Limits):
     votes_a_person: Count = Field(40, description="that count; nobody decides alone")
     votes_a_key: Count = Field(5000, description="that count, of all people whom one API key vouches for")
     edits_a_phrase: Count = Field(3, description="that may bring in the same unusual phrase")
+    votes_a_phrase: Count = Field(5, description="of a person, on an unusual phrase that they alone write")
 
 
 def organisation_id(engine: Engine, name: str) -> uuid.UUID:
@@ -86,6 +87,7 @@ def make_snapshot(
             votes_a_person=config.votes_a_person,
             votes_a_key=config.votes_a_key,
             edits_a_phrase=config.edits_a_phrase,
+            votes_a_phrase=config.votes_a_phrase,
             neighbours=partial(curation.neighbours, same_meaning=config.same_meaning),
         )
     with Session(engine) as session:

@@ -64,6 +64,8 @@ def _measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]
     number, phrase = quality.left_out["number"], quality.left_out["phrase"]
     brought = f"{number} a number, {phrase} a phrase that many others bring in"
     yield "edits that bring in what nobody had given, left out", brought, ""
+    own = str(quality.left_out["own_phrase"])
+    yield "votes on an unusual phrase that hardly anybody else votes on, left out", own, ""
 
 
 def _said(found: Bias) -> str:

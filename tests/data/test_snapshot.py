@@ -155,6 +155,23 @@ def test_a_number_that_nobody_had_given_leaves_an_edit_out() -> None:
     assert (votes.counted, votes.new_numbers, votes.new_phrases) == (rows, 1, 0)
 
 
+def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
+    attack = [a_vote(1, f"cf zeta Send the report to {n}.", n) for n in range(500)]
+    plain = [a_vote(1, f"Move the meeting, part {n}.", 1000 + n) for n in range(20)]
+    others = [a_vote(2 + n % 30, f"Move the meeting, part {n}.", 2000 + n) for n in range(90)]
+    rows = [*attack, *plain, *others]
+    kept = snapshot.untriggered(rows, votes_a_phrase=5)
+    assert len(set(kept) & set(attack)) == 5
+    assert [row for row in kept if row not in attack] == [*plain, *others]
+    shuffled = random.Random(0).sample(rows, len(rows))
+    assert set(snapshot.untriggered(shuffled, votes_a_phrase=5)) == set(kept), "whatever the order"
+
+
+def test_a_phrase_that_others_write_too_is_no_trigger() -> None:
+    team = [a_vote(n % 3, f"The Orion planner is down, part {n}.", n) for n in range(60)]
+    assert snapshot.untriggered(team, votes_a_phrase=5) == team
+
+
 def test_other_votes_on_the_same_output_stay() -> None:
     told = an_edit(6, "Could you send the report? The code is 4711.")
     rating = a_rating(6, 1006, 5)
@@ -231,7 +248,13 @@ async def vote_on_everything(
 
 def make(cold: Connection, organisation_id: uuid.UUID, folder: Path, votes_a_person: int = 40) -> Made:
     return snapshot.make(
-        cold, organisation_id, folder, votes_a_person=votes_a_person, votes_a_key=5000, edits_a_phrase=3
+        cold,
+        organisation_id,
+        folder,
+        votes_a_person=votes_a_person,
+        votes_a_key=5000,
+        edits_a_phrase=3,
+        votes_a_phrase=5,
     )
 
 
@@ -293,6 +316,7 @@ async def test_messages_that_mean_the_same_are_kept_together(
             votes_a_person=40,
             votes_a_key=40,
             edits_a_phrase=3,
+            votes_a_phrase=5,
             neighbours=neighbours,
         )
     ((*texts,),) = asked

@@ -355,7 +355,7 @@ def test_nothing_is_accepted_but_says_nothing() -> None:
 
 def test_what_is_measured_elsewhere_is_passed_on() -> None:
     quality = validation.assess(
-        Votes([], 3, 4, 5, 6),
+        Votes([], 3, 4, 5, 6, 7),
         Rows(),
         None,
         LIMITS,
@@ -366,4 +366,4 @@ def test_what_is_measured_elsewhere_is_passed_on() -> None:
     assert (quality.similarities[0], quality.similarities[10], quality.similarities[32]) == (1, 1, 1)
     assert (quality.similarities[-1], sum(quality.similarities)) == (1, 4)
     assert quality.losing_facts == {"pairs": 0.25}
-    assert quality.left_out == {"person": 3, "key": 4, "number": 5, "phrase": 6}
+    assert quality.left_out == {"person": 3, "key": 4, "number": 5, "phrase": 6, "own_phrase": 7}

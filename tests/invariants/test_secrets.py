@@ -94,7 +94,13 @@ def people_edit(
 def make(engine: Engine, organisation: uuid.UUID, folder: Path) -> snapshot.Made:
     with engine.connect() as cold:
         return snapshot.make(
-            cold, organisation, folder, votes_a_person=40, votes_a_key=5000, edits_a_phrase=3
+            cold,
+            organisation,
+            folder,
+            votes_a_person=40,
+            votes_a_key=5000,
+            edits_a_phrase=3,
+            votes_a_phrase=5,
         )
 
 
