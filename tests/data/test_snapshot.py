@@ -192,6 +192,18 @@ def test_a_keen_person_is_never_the_measure() -> None:
     assert not [d for d in held_out if "keen" in d.text]
 
 
+def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
+    held_out = 0
+    for _ in range(20):
+        rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
+        rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
+        counted = snapshot.capped(rows, votes_a_person=5, votes_a_key=5000).counted
+        held_out += any(
+            d.split == "validation" and "keen" in d.text for d in snapshot.assemble(counted).demonstrations
+        )
+    assert held_out < 10, "about two of twenty"
+
+
 def test_rows_are_redacted_alike() -> None:
     row = a_vote(1, "Ask ann@corp.io, 10.1.2.3 is down", 101)
     row = row.model_copy(update={"output": "Could you ask ann@corp.io?", "edit": "Please ask ann@corp.io."})
