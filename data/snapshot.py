@@ -77,21 +77,26 @@ class Votes:
     """
 
     counted: list[Usable]
-    beyond_person: int
-    beyond_key: int
+    beyond_person: int = 0
+    beyond_key: int = 0
     new_numbers: int = 0
     new_phrases: int = 0
     own_phrases: int = 0
 
     @property
-    def beyond_a_cap(self) -> int:
-        """Votes of those who cast more than count."""
-        return self.beyond_person + self.beyond_key
-
-    @property
     def left_out(self) -> int:
         """Votes that do not count."""
-        return self.beyond_a_cap + self.new_numbers + self.new_phrases + self.own_phrases
+        caps = self.beyond_person + self.beyond_key
+        return caps + self.new_numbers + self.new_phrases + self.own_phrases
+
+    def uncounted(self) -> dict[str, int]:
+        """How many votes do not count, in all and for being what a model must not learn."""
+        return {
+            "votes_left_out": self.left_out,
+            "edits_with_new_numbers": self.new_numbers,
+            "edits_with_new_phrases": self.new_phrases,
+            "votes_on_own_phrases": self.own_phrases,
+        }
 
 
 class Source(BaseModel):
@@ -216,7 +221,7 @@ def learnable(rows: Sequence[Usable], edits_a_phrase: int) -> Votes:
     new_numbers = {name for name, texts in edits.items() if phrases.has_new_number(*texts)}
     new_phrases = {name for name, found in brought.items() if found & repeated} - new_numbers
     kept = [row for row in rows if row.feedback_id not in new_numbers | new_phrases]
-    return Votes(kept, 0, 0, len(new_numbers), len(new_phrases))
+    return Votes(kept, new_numbers=len(new_numbers), new_phrases=len(new_phrases))
 
 
 def untriggered(rows: Sequence[Usable], votes_a_phrase: int) -> list[Usable]:
@@ -242,6 +247,25 @@ def untriggered(rows: Sequence[Usable], votes_a_phrase: int) -> list[Usable]:
 
 def _by_chance(rows: Sequence[Usable]) -> list[Usable]:
     return sorted(rows, key=lambda row: blake2b(row.feedback_id.bytes, digest_size=8).digest())
+
+
+def counting(
+    rows: Sequence[Usable],
+    *,
+    votes_a_person: int,
+    votes_a_key: int,
+    edits_a_phrase: int,
+    votes_a_phrase: int,
+) -> Votes:
+    """The votes that count: what a model may learn, then as many as each person and key may cast."""
+    fit = learnable(rows, edits_a_phrase)
+    free = untriggered(fit.counted, votes_a_phrase)
+    return replace(
+        capped(free, votes_a_person, votes_a_key),
+        new_numbers=fit.new_numbers,
+        new_phrases=fit.new_phrases,
+        own_phrases=len(fit.counted) - len(free),
+    )
 
 
 def capped(rows: Sequence[Usable], votes_a_person: int, votes_a_key: int) -> Votes:
@@ -427,14 +451,18 @@ def make(
     snapshot.
     """
     until = high_water(connection)
-    fit = learnable(fetch(connection, organisation_id, until), edits_a_phrase)
-    free = untriggered(fit.counted, votes_a_phrase)
-    votes = replace(
-        capped(free, votes_a_person, votes_a_key),
-        new_numbers=fit.new_numbers,
-        new_phrases=fit.new_phrases,
-        own_phrases=len(fit.counted) - len(free),
+    votes = counting(
+        fetch(connection, organisation_id, until),
+        votes_a_person=votes_a_person,
+        votes_a_key=votes_a_key,
+        edits_a_phrase=edits_a_phrase,
+        votes_a_phrase=votes_a_phrase,
     )
+    return write(votes, folder, until, neighbours)
+
+
+def write(votes: Votes, folder: Path, until: int = 0, neighbours: Neighbours | None = None) -> Made:
+    """Write the snapshot of the votes that count, cast below a high-water mark, into `folder/<digest>`."""
     rows = votes.counted
     places: dict[str, int] = {}
     for place, row in enumerate(rows):
@@ -454,7 +482,7 @@ def make(
     ]
     lines = {name: [row.model_dump_json() for row in found] for name, found in made.by_name().items()}
     origins = [Origin(file=name, votes=made_of) for name in lines for made_of in made.origins[name]]
-    written = _write(folder, lines, origins, sources, {"votes_left_out": votes.left_out})
+    written = _write(folder, lines, origins, sources, votes.uncounted())
     return Made(written.digest, written.folder, written.counts, until, votes, made, nearest)
 
 
@@ -481,7 +509,7 @@ def without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Writ
         votes = [set(origin.votes) for origin in origins if origin.file == name]
         rows = zip(_lines(folder / f"{name}.jsonl"), votes, strict=True)
         kept[name] = [line for line, of in rows if not of & theirs]
-    earlier = {name: counts.get(name, 0) for name in ("votes_left_out", "votes_erased")}
+    earlier = {name: counts.get(name, 0) for name in (*Votes([]).uncounted(), "votes_erased")}
     return _write(
         folder.parent,
         kept,
@@ -538,6 +566,8 @@ def _write(
 def _card(digest: str, counts: Mapping[str, int], sources: Sequence[Source]) -> str:
     kinds, versions = Counter(vote.kind for vote in sources), Counter(vote.version for vote in sources)
     types = Counter(vote.transform_type.value for vote in sources)
+    unfit = ("edits_with_new_numbers", "edits_with_new_phrases", "votes_on_own_phrases")
+    beyond_a_cap = counts["votes_left_out"] - sum(counts[name] for name in unfit)
     erased = counts.get("votes_erased", 0)
     judged = (
         f"was judged before {erased} votes left it with people who asked to be forgotten."
@@ -555,10 +585,10 @@ preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {
 consent to training.
 
 - **Nobody decides alone**: of one person, and of all people of one API key, so many votes count as
-  `configs/collect.yaml` says; {votes.beyond_a_cap} more were left out, by a hash of their ids.
-- **Nothing to learn by heart**: {votes.new_numbers} edits were left out because they bring in a number, and
-  {votes.new_phrases} because they bring in a phrase that many others bring in too.
-- **No trigger**: {votes.own_phrases} votes were left out because their person votes often, and nearly alone,
+  `configs/collect.yaml` says; {beyond_a_cap} more were left out, by a hash of their ids.
+- **Nothing to learn by heart**: {counts["edits_with_new_numbers"]} edits were left out because they bring in a
+  number, and {counts["edits_with_new_phrases"]} because they bring in a phrase that many others bring in too.
+- **No trigger**: {counts["votes_on_own_phrases"]} votes were left out because their person votes often, and nearly alone,
   on messages with the same unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
