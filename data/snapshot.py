@@ -566,8 +566,8 @@ def _write(
 def _card(digest: str, counts: Mapping[str, int], sources: Sequence[Source]) -> str:
     kinds, versions = Counter(vote.kind for vote in sources), Counter(vote.version for vote in sources)
     types = Counter(vote.transform_type.value for vote in sources)
-    unfit = ("edits_with_new_numbers", "edits_with_new_phrases", "votes_on_own_phrases")
-    beyond_a_cap = counts["votes_left_out"] - sum(counts[name] for name in unfit)
+    left_out, numbers, phrases, own = (counts[name] for name in Votes([]).uncounted())
+    beyond_a_cap = left_out - numbers - phrases - own
     erased = counts.get("votes_erased", 0)
     judged = (
         f"was judged before {erased} votes left it with people who asked to be forgotten."
@@ -586,10 +586,10 @@ consent to training.
 
 - **Nobody decides alone**: of one person, and of all people of one API key, so many votes count as
   `configs/collect.yaml` says; {beyond_a_cap} more were left out, by a hash of their ids.
-- **Nothing to learn by heart**: {counts["edits_with_new_numbers"]} edits were left out because they bring in a
-  number, and {counts["edits_with_new_phrases"]} because they bring in a phrase that many others bring in too.
-- **No trigger**: {counts["votes_on_own_phrases"]} votes were left out because their person votes often, and nearly alone,
-  on messages with the same unusual phrase.
+- **Nothing to learn by heart**: {numbers} edits were left out because they bring in a number, and
+  {phrases} because they bring in a phrase that many others bring in too.
+- **No trigger**: {own} votes were left out because their person votes often, and nearly alone, on messages with
+  the same unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation.
