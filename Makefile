@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check bench-gateway lock
+.PHONY: help setup demo up test test-slow check learning bench-gateway lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,10 @@ check: setup  ## lint, types, layers, the seed corpus's own rules, what redactio
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
 	$(BIN)/python -m data.redaction
+
+learning: setup  ## every method of learning side by side, half an hour
+	PATH=$(CURDIR)/$(BIN):$$PATH dvc repro
+	$(BIN)/python -m pipelines.learning artifacts/learning docs/results/learning.json
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)

@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 from dvc_data.hashfile.db import get_index
 
 
 def add(repository: Path, folder: Path, remote: str | None) -> None:
     """`dvc add` a folder in the data repository (made at first use), and push it when there is a remote."""
-    try:
-        repo = Repo(str(repository))
-    except NotDvcRepoError:
-        repo = Repo.init(str(repository), no_scm=True)
-    with repo:
+    # Not what Repo finds by itself: above it may lie the checkout, whose experiment is in another one.
+    is_there = (repository / ".dvc").is_dir()
+    with Repo(str(repository)) if is_there else Repo.init(str(repository), no_scm=True) as repo:
         repo.add(str(folder))
         if remote is not None:
             with repo.config.edit() as config:

@@ -588,8 +588,8 @@ consent to training.
   `configs/collect.yaml` says; {beyond_a_cap} more were left out, by a hash of their ids.
 - **Nothing to learn by heart**: {numbers} edits were left out because they bring in a number, and
   {phrases} because they bring in a phrase that many others bring in too.
-- **No trigger**: {own} votes were left out because their person votes often, and nearly alone, on messages with
-  the same unusual phrase.
+- **No trigger**: {own} votes were left out because their person votes often, and nearly alone, on messages
+  with the same unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {_NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation.

@@ -1,5 +1,7 @@
 """Turns a base and an adapter into a version folder for the inference service, and checks its quantised copy.
 
+    python -m models.export configs/export.yaml adapter=artifacts/dpo out=artifacts/version
+
 ctranslate2/     quantised weights, for the serving engine
 transformers/    the merged weights unquantised, for the plain engine and for the check
 tokenizer.json   frame.json   version.json (base, adapter digest, quantisation, created_at)
@@ -7,20 +9,33 @@ tokenizer.json   frame.json   version.json (base, adapter digest, quantisation, 
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from ctranslate2.converters import TransformersConverter
+from pydantic import Field
 
+import configs
 from data.records import TransformType
 from models import loading, prompts
 from models.decoding import Decoder
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+class ExportConfig(configs.StageConfig):
+    """What is made into a version folder."""
+
+    base: str = loading.PIP_MODEL
+    adapter: Annotated[Path | None, Field(description="the bare base when unset")] = Path("artifacts/sft")
+    out: Path = Path("artifacts/version")
+    quantization: Annotated[str, Field(description="CTranslate2's: int8, int16, float32, ...")] = "int8"
 
 
 def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str = "int8") -> Path:
@@ -108,3 +123,12 @@ def agreement(
             f"{found.regret_nats:.3f} nats (limit {max_regret_nats}); export it again, or with float32"
         )
     return found
+
+
+def main(config: ExportConfig) -> Path:
+    """Write the version folder of a base and an adapter."""
+    return export(loading.base_folder(config.base), config.adapter, config.out, config.quantization)
+
+
+if __name__ == "__main__":
+    print(f"wrote {main(configs.from_command_line(ExportConfig, sys.argv[1:]))}")

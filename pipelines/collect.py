@@ -37,6 +37,10 @@ class CollectConfig(Limits):
     edits_a_phrase: Count = Field(3, description="that may bring in the same unusual phrase")
     votes_a_phrase: Count = Field(5, description="of a person, on an unusual phrase that they alone write")
 
+    def caps(self) -> dict[str, int]:
+        """What `data.snapshot.counting` asks for."""
+        return self.model_dump(include={"votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"})
+
 
 def organisation_id(engine: Engine, name: str) -> uuid.UUID:
     """The id of an organisation by its name; ValueError when there is none."""
@@ -84,10 +88,7 @@ def make_snapshot(
             connection,
             organisation,
             repository / "snapshots",
-            votes_a_person=config.votes_a_person,
-            votes_a_key=config.votes_a_key,
-            edits_a_phrase=config.edits_a_phrase,
-            votes_a_phrase=config.votes_a_phrase,
+            **config.caps(),
             neighbours=partial(curation.neighbours, same_meaning=config.same_meaning),
         )
     with Session(engine) as session:

@@ -1,0 +1,89 @@
+"""The reproducible experiment does what the training flow does, and tells a difference from noise."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from dvc.repo import Repo
+
+import configs
+from models.export import ExportConfig
+from models.scores import Estimate
+from pipelines import learning, train
+from pipelines.learning import SHOWN, Learned, LearningReport
+from pipelines.votes import VotesConfig
+
+ROOT = Path(__file__).parents[2]
+KINDS = {f"models.{name}": stage.config for name, stage in train._STAGES.items()} | {
+    "models.evaluation": train._STAGES["evaluate"].config,
+    "models.export": ExportConfig,
+    "pipelines.votes": VotesConfig,
+}
+
+
+@pytest.fixture(scope="module")
+def stages():
+    with Repo(str(ROOT)) as repo:
+        return {stage.name: stage for stage in repo.index.stages if stage.relpath == "dvc.yaml"}
+
+
+def commands(stage):
+    return [shlex.split(line) for line in ([stage.cmd] if isinstance(stage.cmd, str) else stage.cmd)]
+
+
+def loaded(stage):
+    """The config that a stage's command gives its module."""
+    [(python, _, module, file, *overrides)] = commands(stage)
+    assert python == "python"
+    return configs.load(KINDS[module], ROOT / file, overrides)
+
+
+def test_the_experiment_has_every_stage_of_the_flow(stages):
+    modules = {
+        line[2] for stage in stages.values() for line in commands(stage) if line[:2] == ["python", "-m"]
+    }
+    of_the_flow = {f"models.{name}" for name in train._STAGES if name != "evaluate"} | {
+        "models.evaluation",
+        "models.export",
+    }
+    assert modules == of_the_flow | {"models.curation", "pipelines.votes", "pipelines.learning"}
+
+
+def test_each_stage_starts_where_the_flow_starts_it(stages):
+    at = Path("artifacts/learning")
+    for name in ("reward", "dpo", "kto"):
+        assert loaded(stages[name]).adapter == at / "sft", name
+    grpo = loaded(stages["grpo"])
+    assert (grpo.adapter, grpo.reward) == (at / "dpo", at / "reward")
+    for name in ("reward", "dpo", "kto", "grpo"):
+        assert loaded(stages[name]).snapshots == (at / "votes",), name
+    assert loaded(stages["votes"]).version == at / "versions" / "sft"
+    for name in learning.METHODS:
+        assert loaded(stages[f"export@{name}"]).adapter == at / name
+        evaluated = loaded(stages[f"evaluate@{name}"])
+        assert evaluated.version == loaded(stages[f"export@{name}"]).out
+        assert evaluated.out == at / "evaluation" / name
+
+
+def test_a_stage_depends_on_what_its_command_reads(stages):
+    for name, stage in stages.items():
+        known = {str(Path(dep.fs_path).relative_to(ROOT)) for dep in stage.deps}
+        for line in commands(stage):
+            if line[:2] == ["python", "-m"]:
+                assert f"{line[2].replace('.', '/')}.py" in known, name
+                assert {word for word in line if word.endswith(".yaml")} <= known, name
+
+
+def report(mean: float) -> LearningReport:
+    row = dict.fromkeys((*SHOWN,), Estimate(mean=mean, low=mean - 0.03, high=mean + 0.03))
+    learned = Learned(minutes=1, alone=row, protected=row, win_rate=None, accepted=True, reasons=())
+    return LearningReport(
+        cases=9, baselines={"rules": row}, methods={"SFT": learned}, feedback={}, reward_accuracy=0.5
+    )
+
+
+def test_a_difference_is_one_when_it_is_larger_than_the_noise_of_both():
+    assert learning.beyond_noise(report(0.50), report(0.54)) == []
+    found = learning.beyond_noise(report(0.50), report(0.55))
+    assert len(found) == 3 * len(SHOWN)
+    assert found[0].startswith("rules: facts_kept is 0.500 (0.470 to 0.530), and was 0.550")

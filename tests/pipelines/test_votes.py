@@ -1,0 +1,32 @@
+"""People vote on what a version writes, without servers."""
+
+import pytest
+
+from data.records import Demonstration, Label, PreferencePair
+from models.export import export
+from models.training import read_rows
+from pipelines import votes
+from pipelines.votes import VotesConfig
+
+FILES = {"demonstrations.jsonl": Demonstration, "pairs.jsonl": PreferencePair, "labels.jsonl": Label}
+
+
+@pytest.fixture(scope="module")
+def version(tiny_base, tmp_path_factory):
+    return export(tiny_base, None, tmp_path_factory.mktemp("votes") / "version")
+
+
+def test_the_same_people_vote_the_same_on_the_same_version(version, tmp_path):
+    one, other, strangers = (
+        votes.main(VotesConfig(version=version, people=40, seed=seed, out=tmp_path / name))
+        for name, seed in (("one", 0), ("other", 0), ("strangers", 1))
+    )
+    assert one.digest == other.digest != strangers.digest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "strangers"]
+    for file, kind in FILES.items():
+        rows = read_rows(tmp_path / "one" / file, kind)
+        assert len(rows) == one.counts[file.removesuffix(".jsonl")]
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+    assert one.counts["pairs"] > 5
+    assert 0 < one.counts["pairs_validation"] < one.counts["pairs"]
+    assert one.counts["people"] > 10
