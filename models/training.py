@@ -1,9 +1,11 @@
 """What every training stage shares: rows as token ids, a head for completions only, checkpoints, curves."""
 
+import contextlib
 import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +30,8 @@ from models.health import Ranges
 Row = TypeVar("Row", bound=BaseModel)
 
 METRICS_FILE = "metrics.json"
+
+_watcher: ContextVar[TrainerCallback | None] = ContextVar("_watcher", default=None)
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
@@ -278,15 +282,27 @@ class Progress(TrainerCallback):
         self.bar.close()
 
 
+@contextlib.contextmanager
+def watched_by(callback: TrainerCallback | None) -> Iterator[None]:
+    """Within it a stage's trainer has this callback too: who calls its `main` may stop its run early."""
+    token = _watcher.set(callback)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
 def run(trainer: Any, checkpoint: Path | None, healthy: Ranges) -> tuple[dict[str, float], ...]:
     """Train from the checkpoint, or from the start; the log comes back, held-out figures first and last.
 
-    Stops early when what is logged leaves its healthy range.
+    Stops early when what is logged leaves its healthy range, or when a watcher wants it.
     """
     transformers_logging.disable_progress_bar()
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Progress())
     trainer.add_callback(health.Watch(healthy))
+    if (watcher := _watcher.get()) is not None:
+        trainer.add_callback(watcher)
     score_completions_only(trainer.model)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if "eval_loss" not in trainer.state.log_history[-2]:

@@ -49,7 +49,7 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
     run_id = logged.info.run_id
     for stage in _STAGES:
         if (file := run / stage / "metrics.json").exists():
-            client.log_batch(run_id, metrics=list(_curves(stage, file)))
+            client.log_batch(run_id, metrics=list(curves(stage, file)))
     now_ms = int(time.time() * 1000)
     client.log_batch(
         run_id,
@@ -152,11 +152,14 @@ def _experiment_id(client: MlflowClient, artifacts: Path) -> str:
     return client.create_experiment(MODEL, artifact_location=artifacts.resolve().as_uri())
 
 
-def _curves(stage: str, file: Path) -> Iterator[Metric]:
-    """A stage's training log as MLflow metrics: `sft/loss`, `sft/eval_loss`, ... by step."""
+def curves(stage: str, file: Path) -> Iterator[Metric]:
+    """A stage's training log as MLflow metrics: `sft/loss`, `sft/eval_loss`, ... by step.
+
+    A figure that was no number is null in the file, and left out.
+    """
     now_ms = int(time.time() * 1000)
     entry: dict[str, Any]
     for entry in json.loads(file.read_text(encoding="utf-8"))["history"]:
         for key, value in entry.items():
-            if key not in ("step", "epoch"):
+            if key not in ("step", "epoch") and value is not None:
                 yield Metric(f"{stage}/{key}", value, now_ms, int(entry["step"]))
