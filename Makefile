@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow check learning bench-gateway lock
+.PHONY: help setup demo up tune test test-slow check learning bench-gateway lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,6 +21,9 @@ demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: 
 
 up: setup  ## run everything for use, until Ctrl-C
 	$(BIN)/python -m pipelines.local up
+
+tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
+	$(BIN)/python -m pipelines.tune configs/tune.yaml
 
 test: setup  ## the fast tests
 	$(BIN)/python -m pytest -q -m 'not slow'
