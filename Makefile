@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning bench-gateway lock
+.PHONY: help setup demo up tune test test-slow check learning bench-gateway bench-training bench-inference lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,12 @@ learning: setup  ## every method of learning side by side, half an hour
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
+
+bench-training: setup  ## the training stages against TRL's command line, 25 minutes (QUICK=1: 6)
+	$(BIN)/python -m benchmarks.training $(if $(QUICK),--quick)
+
+bench-inference: setup  ## the inference engines at 1, 4 and 16 callers, 8 minutes (QUICK=1: 3)
+	$(BIN)/python -m benchmarks.inference $(if $(QUICK),--quick)
 
 lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike
 	$(BIN)/python -m pip install -q uv

@@ -1,7 +1,8 @@
-"""The plots of docs/performance.md and docs/reliability.md: `python -m benchmarks.plots`.
+"""The plots of docs/performance.md, docs/reliability.md, docs/training.md: `python -m benchmarks.plots`.
 
-They show `artifacts/bench/gateway.json` (`make bench-gateway`) and `artifacts/bench/faults.json`
-(`pytest tests/chaos/test_under_load.py`), which docs/results keeps.
+They show `artifacts/bench/gateway.json` (`make bench-gateway`), `artifacts/bench/faults.json`
+(`pytest tests/chaos/test_under_load.py`) and `artifacts/bench/training.json` (`make bench-training`), which
+docs/results keeps.
 """
 
 import json
@@ -114,9 +115,43 @@ def reliability(faults: dict[str, Any]) -> None:
     figure.savefig(_DOCS / "reliability.png", dpi=100)
 
 
+def training(report: dict[str, Any]) -> None:
+    """docs/training.png: each stage's speed and memory beside TRL's, and what each trick of SFT is worth."""
+    figure, (speed, memory, tricks) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
+    names = {"ours": "ToneBridge", "trl": "TRL, same settings", "trl_defaults": "TRL, its defaults"}
+    colours = dict(zip(names, (_COLOURS["gateway"], _COLOURS["twin"], _COLOURS["obvious"]), strict=True))
+    for axes, key, title, unit in (
+        (speed, "tokens_per_s", "Tokens that are learnt from", "tokens a second, without padding"),
+        (memory, "peak_mb", "Memory", "peak of the process, MB"),
+    ):
+        for i, (name, label) in enumerate(names.items()):
+            of = {stage: runs[name] for stage, runs in report["runs"].items() if name in runs}
+            places = [list(report["runs"]).index(stage) + (i - 1) * 0.27 for stage in of]
+            means = [sum(run[key] for run in runs) / len(runs) for runs in of.values()]
+            bars = axes.bar(places, means, 0.25, color=colours[name], label=label)
+            axes.bar_label(bars, fmt="%.0f", fontsize=7)
+        axes.set_xticks(range(len(report["runs"])), [stage.upper() for stage in report["runs"]])
+        axes.set_ylabel(unit)
+        axes.set_title(title)
+    speed.legend(frameon=False)
+    by_trick = report["ablation"]["sft"]
+    with_all = sum(by_trick["nothing"]) / len(by_trick["nothing"])
+    times = {
+        trick: sum(each) / len(each) / with_all for trick, each in by_trick.items() if trick != "nothing"
+    }
+    ordered = dict(sorted(times.items(), key=lambda item: item[1]))
+    bars = tricks.barh(list(ordered), list(ordered.values()), color=_COLOURS["gateway"])
+    tricks.bar_label(bars, fmt="%.2f", fontsize=8, padding=2)
+    tricks.axvline(1, color="black", linewidth=1, linestyle=":")
+    tricks.margins(x=0.12)
+    tricks.set_xlabel("a step without it, in steps with all")
+    tricks.set_title("What each trick of SFT is worth")
+    figure.savefig(_DOCS / "training.png", dpi=110)
+
+
 if __name__ == "__main__":
     matplotlib.use("Agg")
-    for name, draw in (("gateway", performance), ("faults", reliability)):
+    for name, draw in (("gateway", performance), ("faults", reliability), ("training", training)):
         path = _RESULTS / f"{name}.json"
         if path.exists():
             draw(json.loads(path.read_text()))

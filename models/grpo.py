@@ -273,7 +273,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         config.max_prompt_tokens,
         config.validation_prompts,
     )
-    groups = config.batch_size * config.accumulate_batches // config.generations
+    groups = training.rows_of_a_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
     checkpoints = config.checkpoints / f"grpo-{digest}"

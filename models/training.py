@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from peft import LoraConfig, PeftModel
 from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
@@ -190,9 +191,21 @@ def training_order(lengths: Sequence[int], steps: int, batch_size: int, seed: in
     return [row for batch in batches for row in batch]
 
 
+def processes() -> PartialState:
+    """The processes that train together: one, unless `torchrun` or `accelerate launch` started more."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
+def rows_of_a_step(config: Any) -> int:
+    """How many rows one step learns from. Each process takes every so-manieth batch of them, so that a step
+    has the same rows however many processes share it.
+    """
+    return config.batch_size * config.accumulate_batches * processes().num_processes
+
+
 def laid_out(rows: Sequence[dict[str, Any]], config: Any) -> list[dict[str, Any]]:
     """The rows of a whole run in their training order; the batches of one step are of similar length too."""
-    step = config.batch_size * config.accumulate_batches
+    step = rows_of_a_step(config)
     return [rows[i] for i in training_order([row["length"] for row in rows], config.steps, step, config.seed)]
 
 
@@ -235,7 +248,7 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
         "max_steps": config.steps,
         "per_device_train_batch_size": config.batch_size,
         # TRL's held-out figures are means of batches, so these are the same however a step is cut.
-        "per_device_eval_batch_size": config.batch_size * config.accumulate_batches,
+        "per_device_eval_batch_size": rows_of_a_step(config),
         "gradient_accumulation_steps": config.accumulate_batches,
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine",
@@ -265,7 +278,13 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Open the bar where the run starts or goes on."""
         self.figures: dict[str, str] = {}
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step")
+        self.bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc="training",
+            unit="step",
+            disable=not state.is_world_process_zero,
+        )
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Move the bar."""
@@ -348,7 +367,11 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write what was trained: the adapter alone, without its frozen copy, or the whole model."""
+    """Write what was trained, once for all processes: the adapter alone, without its frozen copy, or the
+    whole model.
+    """
+    if not processes().is_main_process:
+        return
     shutil.rmtree(folder, ignore_errors=True)
     if isinstance(model, PeftModel):
         model.save_pretrained(str(folder), selected_adapters=["default"])
@@ -357,7 +380,11 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, checkpoints: Path) -> None:
-    """Draw a run's curves, write its figures and drop its checkpoints; the figures say that it is done."""
+    """Draw a run's curves, write its figures and drop its checkpoints, once for all processes; the figures
+    say that it is done.
+    """
+    if not processes().is_main_process:
+        return
     plot_curves(result.history, panels, result.out / "loss.png")
     health.plot(result.history, healthy, result.out / "health.png")
     (result.out / METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")

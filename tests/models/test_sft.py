@@ -95,6 +95,29 @@ def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_doe
     assert resumed.held_out_loss_after == pytest.approx(unbroken.held_out_loss_after, rel=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_two_processes_learn_the_same_as_one(config, tmp_path):
+    launch = ["torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m", "models.sft"]
+    histories, said = {}, {}
+    for name, module, batch_size in (("one", ["models.sft"], 8), ("two", launch, 4)):
+        sizes = {"out": tmp_path / name, "batch_size": batch_size, "steps": 12, "evaluate_every_steps": 6}
+        run = config.model_copy(update={**sizes, "checkpoints": tmp_path / f"{name}-checkpoints"})
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(run.model_dump_json())  # JSON is YAML
+        done = subprocess.run(
+            [sys.executable, "-m", *module, str(file)], capture_output=True, text=True, check=True
+        )
+        said[name] = done.stderr
+        histories[name] = json.loads((run.out / "metrics.json").read_text())["history"]
+        assert not run.checkpoints.exists() or not any(run.checkpoints.iterdir())
+    for key in ("loss", "eval_loss", "grad_norm"):
+        steps, one = training.curve(histories["one"], key)
+        assert len(steps) >= 3
+        assert training.curve(histories["two"], key) == (steps, pytest.approx(one, rel=1e-3)), key
+    assert said["two"].count("| 0/12 ") == 1, "only one process shows the bar"
+
+
 def test_a_checkpoint_without_its_trainer_state_is_not_taken(tmp_path):
     for step, state in ((5, "{}"), (10, ""), (15, None)):
         checkpoint = tmp_path / f"checkpoint-{step}"

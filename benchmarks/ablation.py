@@ -1,0 +1,137 @@
+"""What each trick of our training is worth: one is switched off at a time, by patching.
+
+    python -m benchmarks.ablation artifacts/bench/ablation.json
+
+The same rows are trained on each time, in the order of their batches but for `length grouping`; no trick
+changes what is learnt. Rounds go through all tricks in turn. `benchmarks.training` runs it.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+import configs
+from benchmarks import probe
+from benchmarks import training as bench
+from models import dpo, loading, prompts, sft, training
+
+# What SmolLM2's own chat template puts before a request that has no system message.
+_SYSTEM = (
+    "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+)
+
+_order, _quicken, _read = training.training_order, training.quicken, prompts.read
+
+
+def _shuffled(lengths: Sequence[int], steps: int, batch_size: int, seed: int) -> list[int]:
+    rows = _order(lengths, steps, batch_size, seed)
+    return np.random.default_rng(seed).permutation(rows).tolist()  # type: ignore[no-any-return]
+
+
+def _quickened_float32(model: Any, config: Any, frozen: bool) -> Any:
+    return _quicken(model, config, frozen=False)
+
+
+def _quickened_sdpa(model: Any, config: Any, frozen: bool) -> Any:
+    model = _quicken(model, config, frozen)
+    model.set_attn_implementation("sdpa")
+    return model
+
+
+def _long_frame(folder: Path) -> prompts.Frame:
+    frame = _read(folder)
+    return dataclasses.replace(frame, before=_SYSTEM + frame.before)
+
+
+def _reference_in_each_step(**arguments: Any) -> Any:
+    from trl.trainer.dpo_config import DPOConfig
+
+    return DPOConfig(**(arguments | {"precompute_ref_log_probs": False}))
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+_Off = Callable[[], contextlib.AbstractContextManager[Any]]
+
+# How each trick is switched off, and what is set beside that.
+TRICKS: Mapping[str, tuple[_Off, tuple[str, ...]]] = {
+    "nothing": (contextlib.nullcontext, ()),
+    "length grouping": (lambda: patch.object(training, "training_order", _shuffled), ()),
+    "logits of completions only": (
+        lambda: patch.object(training, "score_completions_only", lambda _: None),
+        (),
+    ),
+    "short frame": (lambda: patch.object(prompts, "read", _long_frame), ()),
+    "eager attention": (lambda: patch.object(training, "quicken", _quickened_sdpa), ()),
+    "frozen weights in bf16": (lambda: patch.object(training, "quicken", _quickened_float32), ()),
+    "bf16": (contextlib.nullcontext, ("bf16=false",)),
+    "two threads": (_one_thread, ()),
+}
+
+
+def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Seconds a step by what is switched off, one figure a round; of SFT, and of DPO's reference."""
+    found: dict[str, dict[str, list[float]]] = {"sft": {}, "dpo": {}}
+    with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
+        work = Path(name)
+        train, held_out = bench.demonstrations(base, seed=1)
+        rows = bench.snapshot(work / "sft-rows", [*train[: steps * 8], held_out[0]])
+        pairs = bench.snapshot(work / "dpo-rows", [*train[: steps * 4], held_out[0]])
+        common = [f"base={base}", f"steps={steps}", f"out={work / 'out'}", f"checkpoints={work / 'c'}"]
+        common += [f"evaluate_every_steps={steps}", f"checkpoint_every_steps={steps + 1}"]
+        common += ["masks=false", "max_tokens=320"]  # also with the long frame
+
+        def seconds(stage: Any, config: Any) -> float:
+            with probe.watching() as seen:
+                stage.main(config)
+            return (sum(seen.step_s) + seen.reference_s) / len(seen.step_s)
+
+        supervised = [*common, f"snapshots=[{rows}]", "seed_folder=null"]
+        adapter = bench.fresh_adapter(base, work / "fresh")
+        preferred = [*common, f"snapshots=[{pairs}]", f"adapter={adapter}"]
+        for _ in range(rounds):
+            for trick, (off, also) in TRICKS.items():
+                config: Any = configs.load(sft.SftConfig, "configs/sft.yaml", [*supervised, *also])
+                with off():
+                    found["sft"].setdefault(trick, []).append(seconds(sft, config))
+            for trick, off in {
+                "nothing": contextlib.nullcontext,
+                "reference beforehand": lambda: patch.object(dpo, "DPOConfig", _reference_in_each_step),
+            }.items():
+                config = configs.load(dpo.DpoConfig, "configs/dpo.yaml", preferred)
+                with off():
+                    found["dpo"].setdefault(trick, []).append(seconds(dpo, config))
+    for stage, by_trick in found.items():
+        with_all = statistics.fmean(by_trick["nothing"])
+        for trick, each in by_trick.items():
+            without = statistics.fmean(each)
+            print(f"{stage:6}without {trick:28}{without:8.2f} s a step{without / with_all:8.2f} times")
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--base", default=loading.PIP_MODEL)
+    parser.add_argument("--quick", action="store_true", help="3 steps, one round")
+    chosen = parser.parse_args(sys.argv[1:])
+    sizes = (3, 1) if chosen.quick else (5, 2)
+    found = main(loading.base_folder(chosen.base), *sizes)
+    chosen.out.write_text(json.dumps(found, indent=1))

@@ -1,0 +1,73 @@
+"""What GRPO would gain if CTranslate2 sampled the rewrites: `benchmarks.training` asks.
+
+GRPO samples from weights that change with every step. CTranslate2 samples faster than transformers, but reads
+a file: the adapter has to be merged, converted and loaded anew for each step.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+from tokenizers import Tokenizer
+
+from models import export, prompts
+
+_NEW_TOKENS = 64
+_KINDS = ("int8", "float32")
+_THREADS = ((2, 1), (1, 2))  # batches at a time, threads of one
+
+
+def measure(
+    base: Path, adapter: Path, rendered: Sequence[str], steps: int, generations: int
+) -> dict[str, dict[str, Any]]:
+    """Seconds of a step's rewrites, and of bringing the weights there, by the kind of weights.
+
+    `rendered` are the prompts of all steps, in their order. The faster way to use two threads counts.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for kind in _KINDS:
+        version = adapter.with_name(f"{adapter.name}-{kind}")
+        began = time.perf_counter()
+        export.export(base, adapter, version, kind)
+        exported = time.perf_counter()
+        ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=1, intra_threads=1)
+        loaded = time.perf_counter()
+        ways = [sample(version, rendered, steps, generations, *threads) for threads in _THREADS]
+        best = min(ways, key=lambda way: statistics.fmean(way["generation_s"]))
+        found[kind] = {"export_s": exported - began, "load_s": loaded - exported, **best}
+    return found
+
+
+def sample(
+    version: Path, rendered: Sequence[str], steps: int, generations: int, batches: int, threads: int
+) -> dict[str, list[float]]:
+    """Sample as GRPO does, from all tokens at temperature 1: seconds and tokens of each step."""
+    tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
+    stop = prompts.read(version).stop
+    generator = ctranslate2.Generator(
+        str(version / "ctranslate2"), inter_threads=batches, intra_threads=threads
+    )
+    size = len(rendered) // steps
+    seconds, tokens = [], []
+    for start in range(0, len(rendered), size):
+        asked = [
+            tokenizer.encode(prompt, add_special_tokens=False).tokens
+            for prompt in rendered[start : start + size]
+            for _ in range(generations)
+        ]
+        began = time.perf_counter()
+        said = generator.generate_batch(
+            asked,
+            max_batch_size=-(-len(asked) // batches),
+            max_length=_NEW_TOKENS,
+            sampling_topk=0,
+            end_token=stop,
+            return_end_token=True,
+            include_prompt_in_result=False,
+        )
+        seconds.append(time.perf_counter() - began)
+        tokens.append(sum(len(one.sequences_ids[0]) for one in said))
+    return {"generation_s": seconds, "generated_tokens": tokens}

@@ -1,0 +1,374 @@
+"""Our training stages against TRL's own command line: `make bench-training`, 25 minutes (`QUICK=1`: 6).
+
+Each run is a process of its own, ours and TRL's in turn. Both get the same rows, made of the seed corpus: TRL
+reads ours as text, and it is checked that the token ids come out the same. A line is TRL with the same batch,
+precision, LoRA, learning rate and no checkpointing of activations; another is TRL as it comes, but for the
+batch. Prints a table and keeps it, with the ablation of `benchmarks.ablation` and what
+`benchmarks.generation` finds, as `artifacts/bench/training.json`.
+"""
+
+import argparse
+import json
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import get_peft_model
+from tokenizers import Tokenizer
+
+from benchmarks import generation
+from data import corpus
+from data.records import Demonstration, Label, PreferencePair
+from models import loading, reward, sft, training
+
+_HELD_OUT = 32
+_MOST_TOKENS = 256
+_RANK = 16
+_GENERATIONS = 4
+_NEW_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage, the rows of one step, and what TRL's command line must be told to do the same."""
+
+    name: str
+    rate: float
+    rows: int
+    batch: int
+    flags: tuple[str, ...] = ()
+
+
+STAGES = (
+    Stage("sft", 1.5e-3, rows=8, batch=8),
+    Stage(
+        "reward",
+        5e-4,
+        rows=4,
+        batch=4,
+        flags=("--center_rewards_coefficient", "0.01"),
+    ),
+    Stage(
+        "dpo",
+        2e-4,
+        rows=4,
+        batch=4,
+        flags=("--beta", "0.1", "--loss_type", "sigmoid", "sft", "--loss_weights", "1.0", "0.5"),
+    ),
+    Stage("kto", 5e-5, rows=8, batch=8, flags=("--beta", "0.1")),
+    Stage(
+        "grpo",
+        1e-4,
+        rows=8 // _GENERATIONS,
+        batch=8,
+        flags=(
+            *("--reward_funcs", "benchmarks.probe.rules", "--num_generations", str(_GENERATIONS)),
+            *("--max_completion_length", str(_NEW_TOKENS), "--beta", "0.04"),
+            *("--mask_truncated_completions", "true"),
+        ),
+    ),
+)
+
+
+def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Demonstration]]:
+    """The seed corpus in random order, to train and to hold out; without rewrites that are too long."""
+    tokens = training.load_tokens(base)
+    rows = list(sft.seed_demonstrations(corpus.SEED / "train"))
+    random.Random(seed).shuffle(rows)
+    fitting = [row for row in rows if sft.example(tokens, row)["length"] <= _MOST_TOKENS]
+    train = [row for row in fitting if row.split == "train"]
+    return train, [row for row in fitting if row.split == "validation"]
+
+
+def snapshot(folder: Path, rows: Sequence[Demonstration]) -> Path:
+    """Rows as a snapshot of feedback: the corpus's rewrites were chosen, copies of the messages were not."""
+    pairs, labels = [], []
+    for row in rows:
+        about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
+        versions = {"chosen_version": "seed", "rejected_version": "copy"}
+        pairs.append(PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions))
+        labels += [
+            Label(**about, rewrite=row.rewrite, good=True, version="seed"),
+            Label(**about, rewrite=row.text, good=False, version="copy"),
+        ]
+    folder.mkdir(parents=True)
+    for name, lines in {"demonstrations": rows, "pairs": pairs, "labels": labels}.items():
+        text = "\n".join(line.model_dump_json() for line in lines)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
+    """A row that our trainer was given as TRL's command line wants it: text that encodes to the same ids."""
+
+    def text(ids: Sequence[int]) -> str:
+        return tokenizer.decode(ids, skip_special_tokens=False)  # type: ignore[no-any-return]
+
+    if "input_ids" in row:
+        prompt = sum(label == -100 for label in row["labels"])
+        return {"prompt": text(row["input_ids"][:prompt]), "completion": text(row["input_ids"][prompt:])}
+    parts = ("prompt", "completion", "chosen", "rejected")
+    found = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
+    rest = {key: value for key, value in row.items() if not key.endswith("_ids")}
+    return {**rest, **found}
+
+
+def same_rows(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether two trainers were given the same rows, in whatever order."""
+
+    def sort(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+    return sort(ours) == sort(theirs)
+
+
+class Bench:
+    """Runs processes in a work folder and keeps what came out."""
+
+    def __init__(self, work: Path, base: Path, steps: int) -> None:
+        self.work, self.base, self.steps = work, base, steps
+        self.runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+
+    def ours(self, stage: Stage, start: Mapping[str, str], rows: Path, seed: int) -> dict[str, Any]:
+        """Run our stage; `start` says from which base and adapter."""
+        settings = {
+            **start,
+            "snapshots": f"[{rows}]",
+            "out": str(self.work / f"{stage.name}-{seed}"),
+            "checkpoints": str(self.work / "checkpoints"),
+            "steps": str(self.steps),
+            "evaluate_every_steps": str(self.steps),
+            "checkpoint_every_steps": str(self.steps + 1),
+            "batch_size": str(stage.batch),
+            "learning_rate": f"{stage.rate:.1e}",
+            "seed": str(seed),
+        }
+        arguments = [f"{key}={value}" for key, value in settings.items()]
+        return self._run(stage, "ours", [f"models.{stage.name}", f"configs/{stage.name}.yaml", *arguments])
+
+    def theirs(self, stage: Stage, base: Path, rows: Path, seed: int, defaults: bool) -> dict[str, Any]:
+        """Run TRL's script of the stage on a data set that it loads, with our settings or with its own."""
+        arguments = {
+            "model_name_or_path": str(base),
+            "dataset_name": str(rows),
+            "output_dir": str(self.work / "trl"),
+            "max_steps": str(self.steps),
+            "per_device_train_batch_size": str(stage.batch),
+            "use_peft": "true",
+            "use_cpu": str(not torch.cuda.is_available()).lower(),
+            "save_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": "true",
+            "seed": str(seed),
+        }
+        if not defaults:
+            arguments |= {
+                "per_device_eval_batch_size": str(stage.batch),
+                "learning_rate": str(stage.rate),
+                "lr_scheduler_type": "cosine",
+                "warmup_steps": str(max(1, self.steps // 20)),
+                "bf16": str(training.bf16_is_fast()).lower(),
+                "lora_r": str(_RANK),
+                "lora_alpha": str(2 * _RANK),
+                "lora_dropout": "0",
+                "lora_target_modules": "all-linear",
+                "gradient_checkpointing": "false",
+            }
+            if stage.name != "grpo":
+                arguments |= {"eval_strategy": "steps", "eval_steps": str(self.steps)}
+        flags = [part for key, value in arguments.items() for part in (f"--{key}", value)]
+        if stage.name == "reward":
+            # By its defaults TRL's head would read the token before the stop, see models.reward.load_tokens.
+            pad = str(reward.load_tokens(base).tokenizer.pad_token)
+            flags += ["--lora_task_type", "SEQ_CLS", "--pad_token", pad]
+        name = "trl_defaults" if defaults else "trl"
+        command = [f"trl.scripts.{stage.name}", *flags, *(() if defaults else stage.flags)]
+        return self._run(stage, name, command)
+
+    def write_rows(self, stage: Stage, run: Mapping[str, Any]) -> Path:
+        """What a run of ours was given, as a data set for TRL."""
+        folder = self.work / f"{stage.name}-rows"
+        folder.mkdir()
+        for split, rows in {"train": run["train_rows"], "test": run["held_out_rows"]}.items():
+            lines = [json.dumps(as_text(row, self._tokenizer)) for row in rows]
+            (folder / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        return folder
+
+    def _run(self, stage: Stage, name: str, arguments: Sequence[str]) -> dict[str, Any]:
+        out, log = self.work / "run.json", self.work / "run.log"
+        command = [sys.executable, "-m", "benchmarks.probe", str(out), *arguments]
+        with log.open("w") as said:
+            done = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
+        run: dict[str, Any] = json.loads(out.read_text())
+        kept = self.runs.setdefault(stage.name, {})
+        kept.setdefault(name, []).append(summary(run))
+        _show(stage.name, name, kept[name][-1])
+        return run
+
+
+def summary(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a run. The reference's log-probabilities count as a part of the steps."""
+    seconds = sum(run["step_s"]) + run["reference_s"]
+    losses = [entry["eval_loss"] for entry in run["history"] if "eval_loss" in entry]
+    return {
+        "tokens_per_s": run["tokens"] / seconds,
+        "s_per_step": seconds / len(run["step_s"]),
+        "reference_s": run["reference_s"],
+        "step_s": run["step_s"],
+        "tokens": run["tokens"],
+        "padding": 1 - run["tokens"] / run["slots"],
+        "peak_mb": run["peak_mb"],
+        "held_out_loss": losses[-1] if losses else None,
+        "generation_share": sum(run["generation_s"]) / seconds,
+        "generation_s": run["generation_s"],
+        "generated_tokens": run["generated_tokens"],
+    }
+
+
+def _show(stage: str, name: str, found: Mapping[str, Any]) -> None:
+    loss = found["held_out_loss"]
+    print(
+        f"{stage:8}{name:14}{found['tokens_per_s']:10.0f}{found['s_per_step']:10.2f}"
+        f"{found['peak_mb']:9.0f}{found['padding']:9.0%}" + ("" if loss is None else f"{loss:12.4f}"),
+        flush=True,
+    )
+
+
+def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[str]:
+    """The printed table, in Markdown: means of a line's runs, ratios of the means."""
+    lines = [
+        "| stage | | tokens/s | ours to it | s/step | peak MB | padding | held-out loss |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    names = {
+        "ours": "**ToneBridge**",
+        "trl": "TRL, the same settings",
+        "trl_defaults": "TRL, its defaults",
+    }
+    for stage, lines_of in runs.items():
+        ours = statistics.fmean(run["tokens_per_s"] for run in lines_of["ours"])
+        for name in names:
+            if name not in lines_of:
+                continue
+            of = lines_of[name]
+            mean = {
+                key: statistics.fmean(run[key] for run in of)
+                for key in ("tokens_per_s", "s_per_step", "padding")
+            }
+            losses = [f"{run['held_out_loss']:.3f}" for run in of if run["held_out_loss"] is not None]
+            cells = [
+                stage if name == "ours" else "",
+                names[name],
+                f"{mean['tokens_per_s']:.0f}",
+                "" if name == "ours" else f"{ours / mean['tokens_per_s']:.2f}",
+                f"{mean['s_per_step']:.2f}",
+                f"{max(run['peak_mb'] for run in of):.0f}",
+                f"{mean['padding']:.0%}",
+                ", ".join(losses),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def fresh_adapter(base: Path, out: Path) -> Path:
+    """An adapter that changes nothing yet, for our stages that go on from one."""
+    model: Any = get_peft_model(loading.load_model(base), training.lora(_RANK, "CAUSAL_LM"))
+    model.save_pretrained(str(out))
+    return out
+
+
+def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str, Any]:
+    """Run everything, print the table and return the report."""
+    print(f"{'stage':8}{'':14}{'tokens/s':>10}{'s/step':>10}{'peak MB':>9}{'padding':>9}{'loss':>12}")
+    with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
+        work = Path(name)
+        bench = Bench(work, base, steps)
+        train, held_out = demonstrations(base, seed=0)
+        generated = None
+        start = base
+        for stage in STAGES:
+            if stage.name not in stages:
+                continue
+            # Each message is a row of sft, reward, dpo and grpo, and two labels of kto.
+            messages = steps * stage.rows // (2 if stage.name == "kto" else 1)
+            rows = snapshot(work / f"{stage.name}-snapshot", [*train[:messages], *held_out[:_HELD_OUT]])
+            begin = {"base": str(start), "masks": "false"}
+            if stage.name == "sft":
+                begin["seed_folder"] = "null"
+            elif stage.name == "reward":
+                begin = {"base": str(start), "adapter": "null"}
+            else:
+                adapter = work / "fresh"
+                begin["adapter"] = str(adapter if adapter.exists() else fresh_adapter(start, adapter))
+            if stage.name == "grpo":
+                begin |= {"seed_folder": "null", "reward": "null", "learned_weight": "0"}
+                begin |= {"generations": str(_GENERATIONS), "max_new_tokens": str(_NEW_TOKENS)}
+                begin["validation_prompts"] = "2"
+            data = None
+            for seed in range(rounds if stage.name != "grpo" else 1):
+                run = bench.ours(stage, begin, rows, seed)
+                data = data or bench.write_rows(stage, run)
+                their = bench.theirs(stage, start, data, seed, defaults=False)
+                held_out_too = stage.name == "grpo" or same_rows(run["held_out_rows"], their["held_out_rows"])
+                if not (same_rows(run["train_rows"], their["train_rows"]) and held_out_too):
+                    raise RuntimeError(f"{stage.name}: TRL's token ids are not ours; nothing is comparable")
+                if stage.name == "grpo":
+                    prompts = [row["prompt"] for row in run["train_rows"]]
+                    generated = generation.measure(start, work / "grpo-0", prompts, steps, _GENERATIONS)
+            assert data is not None
+            if stage.name != "grpo":  # 8 rewrites of at most 256 tokens: another job
+                bench.theirs(stage, start, data, 0, defaults=True)
+            if stage.name == "sft":  # what comes after begins with what it learnt
+                tokenizer = loading.load_tokenizer(base)
+                loading.save(loading.load_model(base, work / "sft-0"), tokenizer, work / "tuned")
+                start = work / "tuned"
+    print("\n" + "\n".join(table(bench.runs)))
+    return {"steps": steps, "machine": machine(), "runs": bench.runs, "generation": generated}
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = next((line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line), "")
+    return {
+        "processor": model,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "bf16": training.bf16_is_fast(),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="4 steps, one round, a short ablation")
+    parser.add_argument("--base", default=loading.PIP_MODEL)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--stages", nargs="*", default=[stage.name for stage in STAGES])
+    parser.add_argument("--without-ablation", action="store_true")
+    chosen = parser.parse_args()
+    steps = chosen.steps or (4 if chosen.quick else 10)
+    rounds = 1 if chosen.quick else 2
+    report = main(loading.base_folder(chosen.base), steps, rounds, chosen.stages)
+    if not chosen.without_ablation:
+        out = Path(tempfile.mkdtemp(prefix="tonebridge-bench-")) / "ablation.json"
+        length = ["--quick"] if chosen.quick else []
+        command = [sys.executable, "-m", "benchmarks.ablation", str(out), "--base", chosen.base, *length]
+        subprocess.run(command, check=True)  # noqa: S603
+        report["ablation"] = json.loads(out.read_text())
+        shutil.rmtree(out.parent)
+    file = Path("artifacts/bench/training.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1))
