@@ -268,6 +268,7 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
         "disable_tqdm": True,  # the bar is ours, see Progress
         "dataloader_pin_memory": torch.cuda.is_available(),
         "report_to": "none",
+        "ddp_find_unused_parameters": False,  # there are none, and to look for them costs a pass a step
         "seed": config.seed,
     }
 

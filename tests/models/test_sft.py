@@ -98,7 +98,11 @@ def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_doe
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_learn_the_same_as_one(config, tmp_path):
-    launch = ["torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m", "models.sft"]
+    # With --cpu it would start one process only, unless there is an mpirun. On a CPU this is gloo all the same.
+    launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
+    launch += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "-m", "models.sft"]
+    # A short last batch is filled up, and the mean of batches moves: 48 rows are held out, 6 whole batches.
+    config = config.model_copy(update={"snapshots": config.snapshots * 4})
     histories, said = {}, {}
     for name, module, batch_size in (("one", ["models.sft"], 8), ("two", launch, 4)):
         sizes = {"out": tmp_path / name, "batch_size": batch_size, "steps": 12, "evaluate_every_steps": 6}
@@ -114,8 +118,8 @@ def test_two_processes_learn_the_same_as_one(config, tmp_path):
     for key in ("loss", "eval_loss", "grad_norm"):
         steps, one = training.curve(histories["one"], key)
         assert len(steps) >= 3
-        assert training.curve(histories["two"], key) == (steps, pytest.approx(one, rel=1e-3)), key
-    assert said["two"].count("| 0/12 ") == 1, "only one process shows the bar"
+        assert training.curve(histories["two"], key) == (steps, pytest.approx(one, rel=1e-4)), key
+    assert said["two"].count("| 0/12 ") == said["one"].count("| 0/12 ") > 0, "only one process shows the bar"
 
 
 def test_a_checkpoint_without_its_trainer_state_is_not_taken(tmp_path):
