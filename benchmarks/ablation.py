@@ -111,13 +111,10 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
                 config: Any = configs.load(sft.SftConfig, "configs/sft.yaml", [*supervised, *also])
                 with off():
                     found["sft"].setdefault(trick, []).append(seconds(sft, config))
-            for trick, off in {
-                "nothing": contextlib.nullcontext,
-                "reference beforehand": lambda: patch.object(dpo, "DPOConfig", _reference_in_each_step),
-            }.items():
-                config = configs.load(dpo.DpoConfig, "configs/dpo.yaml", preferred)
-                with off():
-                    found["dpo"].setdefault(trick, []).append(seconds(dpo, config))
+            config = configs.load(dpo.DpoConfig, "configs/dpo.yaml", preferred)
+            found["dpo"].setdefault("nothing", []).append(seconds(dpo, config))
+            with patch.object(dpo, "DPOConfig", _reference_in_each_step):
+                found["dpo"].setdefault("reference beforehand", []).append(seconds(dpo, config))
     for stage, by_trick in found.items():
         with_all = statistics.fmean(by_trick["nothing"])
         for trick, each in by_trick.items():

@@ -43,7 +43,7 @@ def measure(
 
 def sample(
     version: Path, rendered: Sequence[str], steps: int, generations: int, batches: int, threads: int
-) -> dict[str, list[float]]:
+) -> dict[str, Any]:
     """Sample as GRPO does, from all tokens at temperature 1: seconds and tokens of each step."""
     tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
     stop = prompts.read(version).stop
@@ -51,7 +51,8 @@ def sample(
         str(version / "ctranslate2"), inter_threads=batches, intra_threads=threads
     )
     size = len(rendered) // steps
-    seconds, tokens = [], []
+    seconds: list[float] = []
+    tokens: list[int] = []
     for start in range(0, len(rendered), size):
         asked = [
             tokenizer.encode(prompt, add_special_tokens=False).tokens

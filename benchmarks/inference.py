@@ -124,11 +124,8 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
 
     from models import evaluation, export, loading, scores
 
-    cases = evaluation.test_cases(
-        evaluation.EvaluateConfig(version=version).test_folder, max(_ASKED.values())
-    )
-    if quick:
-        cases = cases[:: len(cases) // _QUICK[16]][: _QUICK[16]]
+    most = max((_QUICK if quick else _ASKED).values())
+    cases = evaluation.test_cases(corpus.SEED / "test", most)
     trained = (version / "version.json").exists()
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
         work = Path(name)

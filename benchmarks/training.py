@@ -111,7 +111,7 @@ def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
     """A row that our trainer was given as TRL's command line wants it: text that encodes to the same ids."""
 
     def text(ids: Sequence[int]) -> str:
-        return tokenizer.decode(ids, skip_special_tokens=False)  # type: ignore[no-any-return]
+        return tokenizer.decode(ids, skip_special_tokens=False)
 
     if "input_ids" in row:
         prompt = sum(label == -100 for label in row["labels"])
@@ -284,7 +284,9 @@ def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list
 
 def fresh_adapter(base: Path, out: Path) -> Path:
     """An adapter that changes nothing yet, for our stages that go on from one."""
-    model: Any = get_peft_model(loading.load_model(base), training.lora(_RANK, "CAUSAL_LM"))
+    adapter = training.lora(_RANK, "CAUSAL_LM")
+    assert adapter is not None
+    model: Any = get_peft_model(loading.load_model(base), adapter)
     model.save_pretrained(str(out))
     return out
 

@@ -98,7 +98,7 @@ def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_doe
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_two_processes_learn_the_same_as_one(config, tmp_path):
-    # With --cpu it would start one process only, unless there is an mpirun. On a CPU this is gloo all the same.
+    # With --cpu it would start one process only, unless there is an mpirun. Without a GPU this is gloo, too.
     launch = ["accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--main_process_port=0"]
     launch += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "-m", "models.sft"]
     # A short last batch is filled up, and the mean of batches moves: 48 rows are held out, 6 whole batches.
