@@ -310,13 +310,11 @@ def _with_the_rest(text: str, tokens: list[_Token], found: set[int]) -> Iterator
         while (after := _following(text, tokens, head, found)) is not None:
             parts.append((head + 1, after))
             head = after
-        closes = (
-            head + 1 if _is_initial(text, tokens, head + 1) and _between(text, tokens, head) == " " else head
-        )
+        has_initial = _between(text, tokens, head) == " " and _is_initial(text, tokens, head + 1)
+        closes = head + 1 if has_initial else head
         for start, end in parts:
             word = text[tokens[end].start : tokens[end].end]
-            is_family = "f" in tokens[end].kind if end == i else not _is_given(tokens[end])
-            is_family = is_family and not (end == i and _is_given(tokens[end]))
+            is_family = not _is_given(tokens[end]) and (end != i or "f" in tokens[end].kind)
             last = tokens[closes if end == head else end].end
             yield Name(tokens[start].start, last, tokens[end].start, word, is_family)
         free = i = closes + 1
