@@ -10,9 +10,11 @@ with the same config and data goes on from its last complete checkpoint.
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field
 from trl.trainer.dpo_config import DPOConfig
@@ -69,6 +71,7 @@ class DpoResult(BaseModel):
     pairs_too_long: int
     steps: int
     resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
     held_out_margin: float
     held_out_accuracy: float
     chosen_log_ratio: float
@@ -80,8 +83,8 @@ class DpoResult(BaseModel):
 
 
 class _Trainer(DPOTrainer):
-    """TRL's trainer over rows that are token ids already, with our head also where the reference is
-    computed.
+    """TRL's trainer over rows that are token ids already, with our head also where the reference is computed,
+    and an SFT term that is a mean over the tokens of a step, however many batches it is cut into.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
@@ -90,6 +93,27 @@ class _Trainer(DPOTrainer):
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
         training.score_completions_only(self.model)
         return super()._precompute_ref_logps(dataset, name, batch_size)
+
+    def get_batch_samples(self, *args: Any) -> tuple[list[dict[str, torch.Tensor]], Any]:
+        """The batches of a step, whose chosen tokens are counted."""
+        batches, items = super().get_batch_samples(*args)
+        self._mean_chosen_tokens = sum(map(chosen_tokens, batches)) / max(1, len(batches))
+        return batches, items
+
+    def training_step(self, model: Any, inputs: dict[str, torch.Tensor], *args: Any) -> torch.Tensor:
+        """A batch's part of a step; the SFT term, TRL's mean over the batch, is weighted by its tokens."""
+        share = chosen_tokens(inputs) / self._mean_chosen_tokens
+        weights = self.loss_weights
+        self.loss_weights = [weights[0], weights[1] * share]
+        try:
+            return super().training_step(model, inputs, *args)
+        finally:
+            self.loss_weights = weights
+
+
+def chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
+    """How many tokens the chosen rewrites of a batch have: the first half of its rows."""
+    return batch["completion_mask"].chunk(2)[0].sum().item()
 
 
 def example(tokens: training.Tokens, row: PreferencePair) -> dict[str, Any]:
@@ -127,27 +151,29 @@ def main(config: DpoConfig) -> DpoResult:
     )
 
     checkpoints = config.checkpoints / f"dpo-{digest}"
-    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    trainer: Any = _Trainer(
-        model=training.load_policy(base, config),
-        args=DPOConfig(
-            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
-            max_length=None,  # the rows are cut to size already
-            precompute_ref_log_probs=True,
-            beta=config.beta,
-            loss_type=["sigmoid", "sft"],
-            loss_weights=[1.0, config.sft_weight],
-        ),
-        train_dataset=Dataset.from_list(training.laid_out(split.train, config)),
-        eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokens.tokenizer,
-    )
-    history = training.run(trainer, checkpoint, config.healthy)
 
-    training.save(trainer.model, tokens.tokenizer, config.out)
+    def build(sized: DpoConfig, resumes: bool) -> Any:
+        return _Trainer(
+            model=training.load_policy(base, sized),
+            args=DPOConfig(
+                **training.common_arguments(sized, checkpoints, resumes),
+                max_length=None,  # the rows are cut to size already
+                precompute_ref_log_probs=True,
+                beta=sized.beta,
+                loss_type=["sigmoid", "sft"],
+                loss_weights=[1.0, sized.sft_weight],
+            ),
+            train_dataset=Dataset.from_list(training.laid_out(split.train, sized)),
+            eval_dataset=Dataset.from_list(split.validation),
+            processing_class=tokens.tokenizer,
+        )
+
+    run = training.run("dpo", config, checkpoints, build)
+
+    training.save(run.trainer.model, tokens.tokenizer, config.out)
 
     def last(key: str) -> float:
-        return training.curve(history, key)[1][-1]
+        return training.curve(run.history, key)[1][-1]
 
     result = DpoResult(
         out=config.out,
@@ -156,15 +182,16 @@ def main(config: DpoConfig) -> DpoResult:
         validation_pairs=len(split.validation),
         pairs_too_long=split.too_long,
         steps=config.steps,
-        resumed_from_step=resumed_from_step,
+        resumed_from_step=run.resumed_from_step,
+        out_of_memory_at=run.out_of_memory_at,
         held_out_margin=last("eval_rewards/margins"),
         held_out_accuracy=last("eval_rewards/accuracies"),
         chosen_log_ratio=last("eval_rewards/chosen") / config.beta,
         kl_nats=-(last("eval_rewards/chosen") + last("eval_rewards/rejected")) / (2 * config.beta),
-        grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
-        unhealthy=faults(history, config.healthy),
+        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
+        unhealthy=faults(run.history, config.healthy),
         seconds=time.monotonic() - started,
-        history=history,
+        history=run.history,
     )
     panels = {
         "DPO loss": ("loss", "eval_loss"),

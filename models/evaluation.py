@@ -251,7 +251,7 @@ def main(config: EvaluateConfig) -> Evaluation:
                 json.dumps({**case.model_dump(mode="json"), "rewrites": said}, ensure_ascii=False) + "\n"
             )
     plot(evaluation, config.out / "scores.png")
-    (config.out / "metrics.json").write_text(evaluation.model_dump_json(indent=1), encoding="utf-8")
+    training.write_figures(evaluation, config.out)
     return evaluation
 
 

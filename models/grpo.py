@@ -106,6 +106,7 @@ class GrpoResult(BaseModel):
     prompts_too_long: int
     steps: int
     resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
     held_out_reward_before: float
     held_out_reward: float
     facts_kept_before: float
@@ -277,43 +278,44 @@ def main(config: GrpoConfig) -> GrpoResult:
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
     checkpoints = config.checkpoints / f"grpo-{digest}"
-    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
     rewards = [(facts_kept(config.masks), 0.0)]
     if config.rule_weight:
         rewards.append((rules(config.masks), config.rule_weight))
     if judge is not None:
         rewards.append((learned(judge, config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
-    policy = training.load_policy(base, config)
     pairs = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
         pairs = [training.masked(pair, "chosen", "rejected") or pair for pair in pairs]
-    agreement_before = agreement(policy, tokens, pairs)
-    trainer: Any = _Trainer(
-        model=policy,
-        reward_funcs=functions,
-        args=TrlGrpoConfig(
-            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
-            reward_weights=[weight for _, weight in rewards],
-            num_generations=config.generations,
-            max_completion_length=config.max_new_tokens,
-            temperature=config.temperature,
-            beta=config.beta,
-            mask_truncated_completions=True,  # a rewrite that was cut off says nothing of how it would end
-            shuffle_dataset=False,  # the rows lie in their order
-            remove_unused_columns=False,  # the rewards read them
-        ),
-        train_dataset=Dataset.from_list([split.train[i] for i in order]),
-        eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokens.tokenizer,
-    )
-    history = training.run(trainer, checkpoint, config.healthy)
+    agreement_before = agreement(training.load_policy(base, config), tokens, pairs)
 
-    training.save(trainer.model, tokens.tokenizer, config.out)
+    def build(sized: GrpoConfig, resumes: bool) -> Any:
+        return _Trainer(
+            model=training.load_policy(base, sized),
+            reward_funcs=functions,
+            args=TrlGrpoConfig(
+                **training.common_arguments(sized, checkpoints, resumes),
+                reward_weights=[weight for _, weight in rewards],
+                num_generations=sized.generations,
+                max_completion_length=sized.max_new_tokens,
+                temperature=sized.temperature,
+                beta=sized.beta,
+                mask_truncated_completions=True,  # a cut-off rewrite says nothing of how it would end
+                shuffle_dataset=False,  # the rows lie in their order
+                remove_unused_columns=False,  # the rewards read them
+            ),
+            train_dataset=Dataset.from_list([split.train[i] for i in order]),
+            eval_dataset=Dataset.from_list(split.validation),
+            processing_class=tokens.tokenizer,
+        )
+
+    run = training.run("grpo", config, checkpoints, build)
+
+    training.save(run.trainer.model, tokens.tokenizer, config.out)
 
     def held_out(key: str) -> list[float]:
-        return training.curve(history, f"eval_{key}")[1]
+        return training.curve(run.history, f"eval_{key}")[1]
 
     result = GrpoResult(
         out=config.out,
@@ -322,21 +324,22 @@ def main(config: GrpoConfig) -> GrpoResult:
         validation_prompts=len(split.validation),
         prompts_too_long=split.too_long,
         steps=config.steps,
-        resumed_from_step=resumed_from_step,
+        resumed_from_step=run.resumed_from_step,
+        out_of_memory_at=run.out_of_memory_at,
         held_out_reward_before=held_out("reward")[0],
         held_out_reward=held_out("reward")[-1],
         facts_kept_before=held_out("rewards/facts_kept/mean")[0],
         facts_kept=held_out("rewards/facts_kept/mean")[-1],
         agreement_before=agreement_before,
-        agreement=agreement(trainer.model, tokens, pairs),
+        agreement=agreement(run.trainer.model, tokens, pairs),
         kl_nats=held_out("kl")[-1] if config.beta else 0.0,
         entropy_nats=held_out("entropy")[-1],
         clipped_completions=held_out("completions/clipped_ratio")[-1],
         groups_without_spread=held_out("frac_reward_zero_std")[-1],
-        grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
-        unhealthy=faults(history, config.healthy),
+        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
+        unhealthy=faults(run.history, config.healthy),
         seconds=time.monotonic() - started,
-        history=history,
+        history=run.history,
     )
     panels = {
         "reward": ("reward", "eval_reward", "rewards/rules/mean", "rewards/learned/mean"),

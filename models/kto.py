@@ -13,7 +13,8 @@ of a batch by one; rows of one message often have one length and so stand side b
 rotation that leaves the fewest rewrites at their own message. Rows are laid out batch by batch beforehand,
 TRL reads them in that order, and the reference sees the same pairings. Since z0 belongs to a batch,
 `accumulate_batches` averages steps with a z0 for each batch: 2 x 4 is not 1 x 8, and a batch has at least
-two rows. Held-out rewrites are rotated all together.
+two rows; one that does not fit memory is not cut by itself, as it is in the other stages. Held-out rewrites
+are rotated all together.
 
 A killed run that is started again with the same config and data goes on from its last complete checkpoint.
 """
@@ -84,6 +85,7 @@ class KtoResult(BaseModel):
     bad_weight: float
     steps: int
     resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
     held_out_good_reward: float
     held_out_bad_reward: float
     held_out_margin: float
@@ -213,28 +215,29 @@ def main(config: KtoConfig) -> KtoResult:
     good_weight, bad_weight = weights(good, bad)
 
     checkpoints = config.checkpoints / f"kto-{digest}"
-    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    trainer: Any = _Trainer(
-        model=training.load_policy(base, config),
-        args=KTOConfig(
-            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
-            max_length=None,  # the rows are cut to size already
-            precompute_ref_log_probs=True,
-            beta=config.beta,
-            desirable_weight=good_weight,
-            undesirable_weight=bad_weight,
-        ),
-        train_dataset=Dataset.from_list(
-            with_others(training.laid_out(split.train, config), config.batch_size)
-        ),
-        eval_dataset=Dataset.from_list(with_others(split.validation, len(split.validation))),
-        processing_class=tokens.tokenizer,
-    )
-    history = training.run(trainer, checkpoint, config.healthy)
-    is_good, matched, mismatched = held_out_log_ratios(trainer)
+
+    def build(sized: KtoConfig, resumes: bool) -> Any:
+        train = with_others(training.laid_out(split.train, sized), sized.batch_size)
+        return _Trainer(
+            model=training.load_policy(base, sized),
+            args=KTOConfig(
+                **training.common_arguments(sized, checkpoints, resumes),
+                max_length=None,  # the rows are cut to size already
+                precompute_ref_log_probs=True,
+                beta=sized.beta,
+                desirable_weight=good_weight,
+                undesirable_weight=bad_weight,
+            ),
+            train_dataset=Dataset.from_list(train),
+            eval_dataset=Dataset.from_list(with_others(split.validation, len(split.validation))),
+            processing_class=tokens.tokenizer,
+        )
+
+    run = training.run("kto", config, checkpoints, build, cuts_batches=False)
+    is_good, matched, mismatched = held_out_log_ratios(run.trainer)
     rewards = config.beta * matched
 
-    training.save(trainer.model, tokens.tokenizer, config.out)
+    training.save(run.trainer.model, tokens.tokenizer, config.out)
     result = KtoResult(
         out=config.out,
         digest=digest,
@@ -246,15 +249,16 @@ def main(config: KtoConfig) -> KtoResult:
         good_weight=good_weight,
         bad_weight=bad_weight,
         steps=config.steps,
-        resumed_from_step=resumed_from_step,
+        resumed_from_step=run.resumed_from_step,
+        out_of_memory_at=run.out_of_memory_at,
         held_out_good_reward=rewards[is_good].mean().item(),
         held_out_bad_reward=rewards[~is_good].mean().item(),
         held_out_margin=(rewards[is_good].mean() - rewards[~is_good].mean()).item(),
         kl_nats=mismatched.mean().item(),
-        grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
-        unhealthy=faults(history, config.healthy),
+        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
+        unhealthy=faults(run.history, config.healthy),
         seconds=time.monotonic() - started,
-        history=history,
+        history=run.history,
     )
     panels = {
         "KTO loss": ("loss", "eval_loss"),

@@ -84,6 +84,7 @@ class RewardResult(BaseModel):
     pairs_too_long: int
     steps: int
     resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
     held_out_accuracy_before: float
     held_out_accuracy: float
     held_out_margin_before: float
@@ -256,27 +257,31 @@ def main(config: RewardConfig) -> RewardResult:
     )
 
     checkpoints = config.checkpoints / f"reward-{digest}"
-    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    model = untrained(base, config.adapter, tokens, config.seed)
-    before = measure(RewardModel(model, tokens), split.validation)
-    model = training.quicken(model, config, frozen=config.lora_rank > 0)
-    model.score.float()
-    trainer: Any = RewardTrainer(
-        model=model,
-        args=TrlRewardConfig(
-            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
-            max_length=None,  # the rows are cut to size already
-            center_rewards_coefficient=config.center_rewards,
-        ),
-        train_dataset=Dataset.from_list(training.laid_out(split.train, config)),
-        eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokens.tokenizer,
-        peft_config=training.lora(config.lora_rank, "SEQ_CLS"),  # the head is trained whole
+    before = measure(
+        RewardModel(untrained(base, config.adapter, tokens, config.seed), tokens), split.validation
     )
-    history = training.run(trainer, checkpoint, config.healthy)
+
+    def build(sized: RewardConfig, resumes: bool) -> Any:
+        model = untrained(base, sized.adapter, tokens, sized.seed)
+        model = training.quicken(model, sized, frozen=sized.lora_rank > 0)
+        model.score.float()
+        return RewardTrainer(
+            model=model,
+            args=TrlRewardConfig(
+                **training.common_arguments(sized, checkpoints, resumes),
+                max_length=None,  # the rows are cut to size already
+                center_rewards_coefficient=sized.center_rewards,
+            ),
+            train_dataset=Dataset.from_list(training.laid_out(split.train, sized)),
+            eval_dataset=Dataset.from_list(split.validation),
+            processing_class=tokens.tokenizer,
+            peft_config=training.lora(sized.lora_rank, "SEQ_CLS"),  # the head is trained whole
+        )
+
+    run = training.run("reward", config, checkpoints, build)
 
     # Merged in float32, since bf16 weights would swallow a part of what the adapter has learnt.
-    trained = trainer.model.float()
+    trained = run.trainer.model.float()
     loading.save(trained.merge_and_unload() if config.lora_rank else trained, tokens.tokenizer, config.out)
     after = measure(load(config.out), split.validation)
     result = RewardResult(
@@ -286,7 +291,8 @@ def main(config: RewardConfig) -> RewardResult:
         validation_pairs=len(split.validation),
         pairs_too_long=split.too_long,
         steps=config.steps,
-        resumed_from_step=resumed_from_step,
+        resumed_from_step=run.resumed_from_step,
+        out_of_memory_at=run.out_of_memory_at,
         held_out_accuracy_before=before.accuracy,
         held_out_accuracy=after.accuracy,
         held_out_margin_before=before.margin,
@@ -294,10 +300,10 @@ def main(config: RewardConfig) -> RewardResult:
         held_out_loss_before=before.loss,
         held_out_loss_after=after.loss,
         length_correlation=after.length_correlation,
-        grad_norm_highest=max(training.curve(history, "grad_norm")[1]),
-        unhealthy=faults(history, config.healthy),
+        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
+        unhealthy=faults(run.history, config.healthy),
         seconds=time.monotonic() - started,
-        history=history,
+        history=run.history,
     )
     panels = {
         "reward loss": ("loss", "eval_loss"),

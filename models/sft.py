@@ -66,6 +66,7 @@ class SftResult(BaseModel):
     rows_too_long: int
     steps: int
     resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
     held_out_loss_before: float
     held_out_loss_after: float
     unhealthy: tuple[str, ...] = ()
@@ -122,22 +123,24 @@ def main(config: SftConfig) -> SftResult:
     )
 
     checkpoints = config.checkpoints / f"sft-{digest}"
-    checkpoint, resumed_from_step = training.newest_checkpoint(checkpoints)
-    trainer: Any = SFTTrainer(
-        model=training.quicken(loading.load_model(base), config, frozen=config.lora_rank > 0),
-        args=SFTConfig(
-            **training.common_arguments(config, checkpoints, resumes=checkpoint is not None),
-            max_length=None,  # the rows are cut to size already
-        ),
-        train_dataset=Dataset.from_list(training.laid_out(split.train, config)),
-        eval_dataset=Dataset.from_list(split.validation),
-        processing_class=tokens.tokenizer,
-        peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),
-    )
-    history = training.run(trainer, checkpoint, config.healthy)
-    held_out_losses = training.curve(history, "eval_loss")[1]
 
-    training.save(trainer.model, tokens.tokenizer, config.out)
+    def build(sized: SftConfig, resumes: bool) -> Any:
+        return SFTTrainer(
+            model=training.quicken(loading.load_model(base), sized, frozen=sized.lora_rank > 0),
+            args=SFTConfig(
+                **training.common_arguments(sized, checkpoints, resumes),
+                max_length=None,  # the rows are cut to size already
+            ),
+            train_dataset=Dataset.from_list(training.laid_out(split.train, sized)),
+            eval_dataset=Dataset.from_list(split.validation),
+            processing_class=tokens.tokenizer,
+            peft_config=training.lora(sized.lora_rank, "CAUSAL_LM"),
+        )
+
+    run = training.run("sft", config, checkpoints, build)
+    held_out_losses = training.curve(run.history, "eval_loss")[1]
+
+    training.save(run.trainer.model, tokens.tokenizer, config.out)
     result = SftResult(
         out=config.out,
         digest=digest,
@@ -145,12 +148,13 @@ def main(config: SftConfig) -> SftResult:
         validation_rows=len(split.validation),
         rows_too_long=split.too_long,
         steps=config.steps,
-        resumed_from_step=resumed_from_step,
+        resumed_from_step=run.resumed_from_step,
+        out_of_memory_at=run.out_of_memory_at,
         held_out_loss_before=held_out_losses[0],
         held_out_loss_after=held_out_losses[-1],
-        unhealthy=faults(history, config.healthy),
+        unhealthy=faults(run.history, config.healthy),
         seconds=time.monotonic() - started,
-        history=history,
+        history=run.history,
     )
     training.finish(result, {"SFT loss": ("loss", "eval_loss")}, config.healthy, checkpoints)
     return result

@@ -1,10 +1,11 @@
-"""What every training stage shares: rows as token ids, a head for completions only, checkpoints, curves."""
+"""What every training stage shares: rows as token ids, a head for completions only, the run, its curves."""
 
 import contextlib
+import gc
 import hashlib
-import json
+import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,15 @@ import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel
 from pydantic import BaseModel, ValidationError
-from tqdm import tqdm
-from transformers import (
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    TrainerCallback,
-    TrainerState,
-)
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
-from models import health, loading, prompts, protection
+from models import checkpoints, health, loading, prompts, protection
 from models.health import Ranges
+from models.progress import Progress
+
+_log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -241,10 +239,10 @@ def _uses_bf16(config: Any) -> bool:
     return bf16_is_fast() if config.bf16 is None else bool(config.bf16)
 
 
-def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str, Any]:
+def common_arguments(config: Any, folder: Path, resumes: bool) -> dict[str, Any]:
     """The trainer arguments that every stage sets alike, from the fields that every stage's config has."""
     return {
-        "output_dir": str(checkpoints),
+        "output_dir": str(folder),
         "max_steps": config.steps,
         "per_device_train_batch_size": config.batch_size,
         # TRL's held-out figures are means of batches, so these are the same however a step is cut.
@@ -273,35 +271,6 @@ def common_arguments(config: Any, checkpoints: Path, resumes: bool) -> dict[str,
     }
 
 
-class Progress(TrainerCallback):
-    """One quiet bar for a training run, with the newest figures behind it."""
-
-    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Open the bar where the run starts or goes on."""
-        self.figures: dict[str, str] = {}
-        self.bar = tqdm(
-            total=state.max_steps,
-            initial=state.global_step,
-            desc="training",
-            unit="step",
-            disable=not state.is_world_process_zero,
-        )
-
-    def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Move the bar."""
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_log(self, args: Any, state: TrainerState, control: Any, **shown: Any) -> None:
-        """Show the newest losses."""
-        logs = shown["logs"]
-        self.figures |= {key: f"{logs[key]:.3f}" for key in ("loss", "eval_loss") if key in logs}
-        self.bar.set_postfix(self.figures)
-
-    def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Close the bar."""
-        self.bar.close()
-
-
 @contextlib.contextmanager
 def watched_by(callback: TrainerCallback | None) -> Iterator[None]:
     """Within it a stage's trainer has this callback too: who calls its `main` may stop its run early."""
@@ -312,26 +281,105 @@ def watched_by(callback: TrainerCallback | None) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def run(trainer: Any, checkpoint: Path | None, healthy: Ranges) -> tuple[dict[str, float], ...]:
-    """Train from the checkpoint, or from the start; the log comes back, held-out figures first and last.
-
-    Stops early when what is logged leaves its healthy range, or when a watcher wants it.
+@dataclass(frozen=True)
+class Run:
+    """A training that has ended: its trainer, the step that it last went on from, its log with held-out
+    figures first and last, and the batch sizes at which memory ran out.
     """
+
+    trainer: Any
+    resumed_from_step: int
+    history: tuple[dict[str, float], ...]
+    out_of_memory_at: tuple[int, ...]
+
+
+def run(
+    stage: str,
+    config: Any,
+    folder: Path,
+    build: Callable[[Any, bool], Any],
+    cuts_batches: bool = True,
+) -> Run:
+    """Train from the newest checkpoint in the folder, or from the start.
+
+    `build(config, resumes)` makes the trainer. When memory runs out it is made anew, with smaller batches and
+    as many more of them a step, and goes on from the newest checkpoint: the same rows make the same steps.
+    Raises torch.OutOfMemoryError, with what to do, when a batch cannot be cut (any more). Stops early when
+    what is logged leaves its healthy range, or when a watcher wants it.
+    """
+    sized, failed = config, []
+    while True:
+        checkpoint, step = checkpoints.newest_checkpoint(folder)
+        trainer = None
+        try:
+            trainer = build(sized, checkpoint is not None)
+            return Run(trainer, step, _train(stage, trainer, checkpoint, config.healthy), tuple(failed))
+        except torch.OutOfMemoryError as error:
+            failed.append(sized.batch_size)
+            evaluates = trainer is not None and not trainer.model.training
+            smaller = in_smaller_batches(sized) if cuts_batches and not evaluates else None
+            if smaller is None:
+                raise torch.OutOfMemoryError(_advice(stage, sized, evaluates, error)) from error
+            sized = smaller
+            _log.warning(
+                "%s: memory ran out with a batch of %d; going on from the last checkpoint with steps of %d "
+                "batches of %d, which learn the same. It was: %s",
+                *(stage, failed[-1], sized.accumulate_batches, sized.batch_size, error),
+            )
+        # After the handler: the error's traceback holds on to what filled the memory.
+        del trainer
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
+def _advice(stage: str, config: Any, evaluates: bool, error: Exception) -> str:
+    rows = config.batch_size * config.accumulate_batches
+    where = (
+        f"evaluating a step's {rows} rows at once" if evaluates else f"with a batch of {config.batch_size}"
+    )
+    sizes = ("max_tokens", "max_prompt_tokens", "max_new_tokens", "generations", "batch_size", "lora_rank")
+    lower = ", ".join(name for name in sizes if hasattr(config, name))
+    return (
+        f"{stage}: memory ran out {where}, which is not cut into smaller batches. Lower {lower}, or take a "
+        f"smaller base. It was: {error}"
+    )
+
+
+def in_smaller_batches(config: Any) -> Any | None:
+    """A config whose steps are of the same rows in batches of half the size, or of the greatest part that an
+    odd size has; None when a batch is one row.
+    """
+    size = config.batch_size
+    parts = next((n for n in range(2, size + 1) if size % n == 0), None)
+    if parts is None:
+        return None
+    changed = {"batch_size": size // parts, "accumulate_batches": config.accumulate_batches * parts}
+    return config.model_copy(update=changed)
+
+
+def _train(
+    stage: str, trainer: Any, checkpoint: Path | None, healthy: Ranges
+) -> tuple[dict[str, float], ...]:
     transformers_logging.disable_progress_bar()
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Progress())
-    trainer.add_callback(health.Watch(healthy))
-    if (watcher := _watcher.get()) is not None:
-        trainer.add_callback(watcher)
+    progress = Progress(stage)
+    for callback in (checkpoints.LogFirst(), progress, health.Watch(healthy), _watcher.get()):
+        if callback is not None:
+            trainer.add_callback(callback)
     score_completions_only(trainer.model)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if "eval_loss" not in trainer.state.log_history[-2]:
+    if checkpoint:
+        checkpoints.restore_token_count(trainer, checkpoint)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        progress.close()
+    # The last entry sums up this process, not the run.
+    log = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
+    if "eval_loss" not in log[-1]:
         trainer.evaluate()
+        log.append(trainer.state.log_history[-1])
     # A figure of nothing, such as the least of no clipped tokens, is logged as None.
-    return tuple(
-        {name: value for name, value in entry.items() if value is not None}
-        for entry in trainer.state.log_history
-    )
+    return tuple({name: value for name, value in entry.items() if value is not None} for entry in log)
 
 
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
@@ -349,24 +397,6 @@ def adapter_bytes(folder: Path | None) -> Iterator[bytes]:
         yield file.read_bytes()
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
-    """The latest complete checkpoint and its step (None and 0 when there is none).
-
-    The trainer writes `trainer_state.json` last, so a folder without it was cut off half way.
-    """
-
-    def is_complete(checkpoint: Path) -> bool:
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return True
-
-    complete = {int(c.name.rpartition("-")[2]): c for c in folder.glob("checkpoint-*") if is_complete(c)}
-    step = max(complete, default=0)
-    return complete.get(step), step
-
-
 def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write what was trained, once for all processes: the adapter alone, without its frozen copy, or the
     whole model.
@@ -380,7 +410,7 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         loading.save(model, tokenizer, folder)
 
 
-def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, checkpoints: Path) -> None:
+def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, folder: Path) -> None:
     """Draw a run's curves, write its figures and drop its checkpoints, once for all processes; the figures
     say that it is done.
     """
@@ -388,8 +418,15 @@ def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, ch
         return
     plot_curves(result.history, panels, result.out / "loss.png")
     health.plot(result.history, healthy, result.out / "health.png")
-    (result.out / METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    write_figures(result, result.out)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_figures(result: BaseModel, out: Path) -> None:
+    """Write a stage's figures, which say that it is done: all of them or, when it is killed, none."""
+    partial = out / f"{METRICS_FILE}.partial"
+    partial.write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    partial.replace(out / METRICS_FILE)
 
 
 def curve(history: Sequence[dict[str, float]], key: str) -> tuple[list[float], list[float]]:

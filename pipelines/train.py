@@ -7,6 +7,7 @@ A run's folder is named by what decides its result, so a run that was killed goe
 is started again: finished stages are read back, a training stage resumes from its last checkpoint.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, update
@@ -114,13 +116,28 @@ def refuse_unknown(overrides: Sequence[str]) -> None:
             raise ValueError(f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIGS_OF)}")
 
 
+@contextlib.contextmanager
+def _models_told() -> Iterator[None]:
+    """What `models` logs meanwhile, such as how long it will take, stands in the run's log in Prefect too."""
+    logger, handler = logging.getLogger("models"), APILogHandler()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(get_run_logger().getEffectiveLevel())
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE, task_run_name="{stage}")
 def run_stage(stage: str, config: Any) -> BaseModel:
     """A stage, or its result when this run has finished it already."""
     done = config.out / training.METRICS_FILE
     if done.exists():
         return _STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
-    return _STAGES[stage].main(config)
+    with _models_told():
+        return _STAGES[stage].main(config)
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)

@@ -7,16 +7,18 @@ import base64
 import gzip
 import json
 import random
+import re
 import subprocess
 import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import pytest
 import redis
@@ -29,9 +31,11 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import answers, database, identities, orders, routing
+from data.records import PreferencePair, TransformType
 from data.snapshot import Made
 from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version, VersionOrder
-from models import versions
+from models import progress, versions
+from models.dpo import DpoResult
 from models.sft import SftResult
 from pipelines import local
 from pipelines.collect import SNAPSHOT_MADE, collect
@@ -181,8 +185,23 @@ def digests_told(loop: Settings) -> list[str]:
     return []
 
 
-def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_path: Path) -> None:
+def told(loop: Settings) -> list[str]:
+    """What `models.progress` wrote into the logs of runs in Prefect."""
+    url = f"http://127.0.0.1:{loop.prefect_port}/api/logs/filter"
+    wanted = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
+    lines = httpx.post(url, json=wanted).raise_for_status().json()
+    return [line["message"] for line in lines if line["name"] == "models.progress" and line["task_run_id"]]
+
+
+def test_the_loop(
+    loop: Settings,
+    people: httpx.Client,
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One test, because each step stands on the one before."""
+    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.5)
     assert people.get("/readyz").status_code == 503, "nothing is released yet"
     assert people.post("/api/v1/transform", json={**ASK, "text": "Fix it."}).status_code == 503
     assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5"
@@ -193,6 +212,7 @@ def test_the_loop(loop: Settings, people: httpx.Client, session: Session, tmp_pa
     assert isinstance(first, Trained)
     assert first.evaluation.verdict.accepted, first.evaluation.verdict.reasons
     assert (first.version, first.method) == ("v1", "sft")
+    assert any(re.fullmatch(r"sft: step \d+ of 60, about \d+ s left", line) for line in told(loop))
     promote(first.version, "the first")
     answer = ask(people)
     assert (answer["version"], answer["variant"], answer["fallback"]) == ("v1", "champion", False)
@@ -432,25 +452,120 @@ def test_one_training_at_a_time(loop: Settings) -> None:
         assert "skipped" in str(state.message)
 
 
-@pytest.mark.slow
-def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "long", "I would be glad if you looked at it.")
-    overrides = [*training(corpus), "sft.steps=400", "sft.checkpoint_every_steps=20"]
-    script = f"from pipelines.train import train; train(overrides={overrides!r})"
+def write_snapshot(folder: Path, session: Session) -> str:
+    """An accepted snapshot of people who chose the courteous one of two rewrites, enough for DPO."""
+    pairs = [
+        PreferencePair(
+            text=f"Fix the {THINGS[number % 12]} now. {number}",
+            transform_type=TransformType.SOFTEN,
+            intensity=2,
+            chosen="Would you kindly see to it?",
+            rejected="Fix it, it is broken.",
+            chosen_version="v1",
+            rejected_version="v1",
+            split="validation" if number % 6 == 0 else "train",
+        )
+        for number in range(36)
+    ]
+    folder.mkdir()
+    (folder / "pairs.jsonl").write_text("\n".join(pair.model_dump_json() for pair in pairs))
+    for name in ("demonstrations", "labels"):
+        (folder / f"{name}.jsonl").touch()
+    session.add(
+        Snapshot(
+            digest=uuid.uuid4().hex, path=str(folder), counts={}, high_water=0, accepted=True, reasons=[]
+        )
+    )
+    session.commit()
+    return session.scalars(select(Snapshot.digest).where(Snapshot.path == str(folder))).one()
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+
+
+def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: str) -> tuple[Path, float]:
+    """Train in a process of its own, and kill -9 it after the first checkpoint of a stage; the run's folder,
+    and how long until another process could train.
+    """
+    script = f"from pipelines.train import train; train({snapshot!r}, {list(overrides)!r})"
     with subprocess.Popen([sys.executable, "-c", script], env=local.environment(loop)) as process:
-        deadline = time.monotonic() + 90
-        while not (kept := [*loop.state.glob("runs/*/checkpoints/sft-*/checkpoint-*/trainer_state.json")]):
+        deadline = time.monotonic() + 120
+        pattern = f"runs/*/checkpoints/{stage}-*/checkpoint-*/trainer_state.json"
+        while not (kept := [*loop.state.glob(pattern)]):
             assert process.poll() is None, "it ended before its first checkpoint"
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
+        process.wait()
+    killed = time.monotonic()
+    assert loop.database_url is not None
+    may_train = False
+    while not may_train:
+        assert time.monotonic() < killed + 5
+        with training_lock(loop.database_url) as may_train:
+            free_after_s = time.monotonic() - killed
     run = kept[0].parents[3]
-    assert not (run / "sft").exists(), "it was killed too late to prove anything"
-    trained = train(overrides=overrides)  # the lock went with the killed process
+    assert not (run / stage / "metrics.json").exists(), "it was killed too late to prove anything"
+    left = files(run)
+    time.sleep(0.5)
+    assert [child for child in children if child.is_running()] == []
+    assert files(run) == left, "nothing goes on writing"
+    return run, free_after_s
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Session, tmp_path: Path) -> None:
+    snapshot = write_snapshot(tmp_path / "snapshot", session)
+    corpus = write_corpus(tmp_path / "long", "I would be glad if you looked at it.")
+    overrides = [
+        *training(corpus),
+        *("sft.steps=120", "sft.checkpoint_every_steps=16"),
+        *("dpo.steps=60", "dpo.checkpoint_every_steps=8"),
+    ]
+    run, in_sft_s = kill_flow(loop, snapshot, overrides, "sft")
+    same, in_dpo_s = kill_flow(loop, snapshot, overrides, "dpo")
+    assert same == run
+    print(f"the lock was free {in_sft_s:.3f} and {in_dpo_s:.3f} s after the kill")
+    assert max(in_sft_s, in_dpo_s) < 1
+    finished = files(run / "sft")
+    assert run / "sft" / "metrics.json" in finished
+
+    trained = train(snapshot, overrides)
     assert isinstance(trained, Trained)
-    assert trained.run == run
-    result = SftResult.model_validate_json((run / "sft" / "metrics.json").read_text())
-    assert 20 <= result.resumed_from_step < result.steps == 400
+    assert (trained.run, trained.method) == (run, "sft+dpo")
+    assert files(run / "sft") == finished, "what was finished is not done again"
+
+    # The same in another order is the same training in another folder.
+    unbroken = train(snapshot, overrides[::-1])
+    assert isinstance(unbroken, Trained)
+    assert unbroken.run != run
+    for stage, kind, every in (("sft", SftResult, 16), ("dpo", DpoResult, 8)):
+        one, other = (
+            kind.model_validate_json((folder / stage / "metrics.json").read_text())
+            for folder in (run, unbroken.run)
+        )
+        assert one.resumed_from_step >= every
+        assert other.resumed_from_step == 0
+        curves = [
+            [
+                (entry["step"], key, entry[key])
+                for entry in result.history
+                for key in ("loss", "eval_loss")
+                if key in entry
+            ]
+            for result in (one, other)
+        ]
+        assert [point[:2] for point in curves[0]] == [point[:2] for point in curves[1]]
+        distance = max(abs(a[2] - b[2]) for a, b in zip(*curves, strict=True))
+        print(f"{stage}: went on from {one.resumed_from_step}, greatest distance of a loss {distance}")
+        assert distance < 1e-4
+    ours, theirs = trained.evaluation.systems["challenger"], unbroken.evaluation.systems["challenger"]
+    assert {name: score.mean for name, score in ours.items()} == pytest.approx(
+        {name: score.mean for name, score in theirs.items()}, abs=1e-3
+    )
 
 
 def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> None:

@@ -39,17 +39,6 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
     loading.load_model(config.base, config.out)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
-    unbroken = dpo.main(config)
-    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
-    with killed_at(dpo._Trainer, 10):
-        dpo.main(broken)
-    resumed = dpo.main(broken)
-    assert resumed.resumed_from_step == 8
-    assert resumed.held_out_margin == pytest.approx(unbroken.held_out_margin, rel=1e-4)
-
-
 def test_another_adapter_is_another_run(config, adapter):
     first = dpo.main(config)
     weights = adapter / "adapter_model.safetensors"

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -98,22 +96,6 @@ def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adap
     loading.load_model(config.base, config.out)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
-    unbroken = config.model_copy(update={"out": tmp_path / "unbroken"})
-    assert grpo.main(unbroken).grad_norm_highest > 0.01
-    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
-    with killed_at(grpo._Trainer, 5):
-        grpo.main(broken)
-    assert grpo.main(broken).resumed_from_step == 4
-    start, one, other = (
-        load_file(Path(f) / "model.safetensors") for f in (config.base, unbroken.out, config.out)
-    )
-    for name, tensor in one.items():
-        torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5)
-    assert any(not tensor.equal(start[name]) for name, tensor in one.items())
-
-
 def test_the_rules_like_what_was_asked_and_nothing_that_nobody_may_be_given():
     score = grpo.rules(masks=True)
     kind, copy, leaking = score(
@@ -155,7 +137,7 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
     both = config.model_copy(update={"reward": trained.out, "learned_weight": 0.5, "steps": 2})
     result = grpo.main(both)
     assert result.digest != grpo.main(config.model_copy(update={"steps": 2})).digest
-    last = result.history[-2]
+    last = result.history[-1]
     assert last["eval_reward"] == pytest.approx(
         last["eval_rewards/rules/mean"] + 0.5 * last["eval_rewards/learned/mean"], abs=1e-4
     )

@@ -72,18 +72,6 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
     assert result.kl_nats == pytest.approx(mean_log_ratio(borrowed), abs=1e-2)
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
-    unbroken = kto.main(config)
-    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
-    with killed_at(kto._Trainer, 10):
-        kto.main(broken)
-    resumed = kto.main(broken)
-    assert resumed.resumed_from_step == 8
-    assert resumed.held_out_margin == pytest.approx(unbroken.held_out_margin, rel=1e-4)
-    assert resumed.kl_nats == pytest.approx(unbroken.kl_nats, rel=1e-4)
-
-
 def test_another_adapter_is_another_run(config, adapter):
     short = config.model_copy(update={"steps": 1})
     first = kto.main(short)

@@ -58,18 +58,6 @@ def test_it_learns_what_people_chose_and_its_folder_stands_alone(config, tiny_ba
     assert not up[0].equal(up[1]), "and the adapter was merged"
 
 
-@pytest.mark.usefixtures("one_thread")
-def test_an_interrupted_run_goes_on_and_ends_where_an_unbroken_one_does(config, tmp_path, killed_at):
-    unbroken = reward.main(config)
-    broken = config.model_copy(update={"checkpoints": tmp_path / "killed"})
-    with killed_at(reward.RewardTrainer, 10):
-        reward.main(broken)
-    resumed = reward.main(broken)
-    assert resumed.resumed_from_step == 8
-    assert resumed.held_out_margin == pytest.approx(unbroken.held_out_margin, rel=1e-4)
-    assert resumed.held_out_margin_before == unbroken.held_out_margin_before
-
-
 def test_another_adapter_is_another_run(config, adapter):
     short = config.model_copy(update={"steps": 1})
     first = reward.main(short)

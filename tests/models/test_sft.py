@@ -9,7 +9,8 @@ import pytest
 
 from data import corpus
 from data.records import Demonstration, TransformType
-from models import loading, prompts, training
+from models import loading, prompts
+from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig, main, seed_demonstrations
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -84,7 +85,7 @@ def test_a_run_killed_in_mid_training_goes_on_and_ends_where_an_unbroken_one_doe
         [sys.executable, "-m", "models.sft", str(file)], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
     folder = broken.checkpoints / f"sft-{unbroken.digest}"
-    while process.poll() is None and training.newest_checkpoint(folder)[1] < 40:
+    while process.poll() is None and newest_checkpoint(folder)[1] < 40:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
@@ -120,16 +121,6 @@ def test_two_processes_learn_the_same_as_one(config, tmp_path):
         assert len(steps) >= 3
         assert training.curve(histories["two"], key) == (steps, pytest.approx(one, rel=1e-4)), key
     assert said["two"].count("| 0/12 ") == said["one"].count("| 0/12 ") > 0, "only one process shows the bar"
-
-
-def test_a_checkpoint_without_its_trainer_state_is_not_taken(tmp_path):
-    for step, state in ((5, "{}"), (10, ""), (15, None)):
-        checkpoint = tmp_path / f"checkpoint-{step}"
-        checkpoint.mkdir()
-        if state is not None:
-            (checkpoint / "trainer_state.json").write_text(state)
-    assert training.newest_checkpoint(tmp_path) == (tmp_path / "checkpoint-5", 5)
-    assert training.newest_checkpoint(tmp_path / "nowhere") == (None, 0)
 
 
 def test_an_adapter_is_small_and_changes_the_base(config):
