@@ -93,6 +93,7 @@ class Progress(TrainerCallback):
 
     def _show(self, step: int) -> None:
         assert self._bar is not None, "a training begins before it has steps"
-        self._bar.update(step - self._bar.n)
         left = [f"{self._left} left"] if self._left else []
-        self._bar.set_postfix_str(", ".join([*left, *(f"{k}={v}" for k, v in self._figures.items())]))
+        shown = ", ".join([*left, *(f"{name}={value}" for name, value in self._figures.items())])
+        self._bar.set_postfix_str(shown, refresh=False)  # the bar itself says how often it is drawn
+        self._bar.update(step - self._bar.n)

@@ -307,7 +307,7 @@ def run(
     Raises torch.OutOfMemoryError, with what to do, when a batch cannot be cut (any more). Stops early when
     what is logged leaves its healthy range, or when a watcher wants it.
     """
-    sized, failed = config, []
+    sized, failed = config, list[int]()
     while True:
         checkpoint, step = checkpoints.newest_checkpoint(folder)
         trainer = None

@@ -516,6 +516,7 @@ def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: st
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("one_thread")
 def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Session, tmp_path: Path) -> None:
     snapshot = write_snapshot(tmp_path / "snapshot", session)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data.records import PreferencePair
 from models import dpo, grpo, kto, reward, sft, training
 from models.dpo import DpoConfig
 from models.grpo import GrpoConfig
@@ -71,11 +72,22 @@ def tuned(tiny_base, write_snapshot, tmp_path_factory):
     return str(sft.main(config).out)
 
 
+def uneven(snapshot):
+    """Chosen rewrites of several lengths, so that a mean over a batch is no mean over a step."""
+    file = snapshot / "pairs.jsonl"
+    pairs = [
+        row.model_copy(update={"chosen": row.chosen + " Thank you." * (i % 3)})
+        for i, row in enumerate(training.read_rows(file, PreferencePair))
+    ]
+    file.write_text("\n".join(pair.model_dump_json() for pair in pairs))
+    return snapshot
+
+
 @pytest.fixture(scope="module")
 def stages(tiny_base, tuned, write_snapshot, write_adapter, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stages")
     every = {
-        "snapshots": (write_snapshot(folder / "snapshot"),),
+        "snapshots": (uneven(write_snapshot(folder / "snapshot")),),
         "steps": 12,
         "batch_size": 2,
         "accumulate_batches": 2,
