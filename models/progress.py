@@ -51,9 +51,9 @@ class Progress(TrainerCallback):
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             disable=not state.is_world_process_zero,
         )
-        if state.global_step:
-            _log.info("%s: goes on from step %d of %d", self._stage, state.global_step, state.max_steps)
         self._told = time.monotonic()
+        if state.global_step:
+            self._tell(f"goes on from step {state.global_step} of {state.max_steps}")
 
     def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Begin to measure."""
@@ -67,8 +67,7 @@ class Progress(TrainerCallback):
         self._show(step=state.global_step)
         if now - self._told >= _LINE_EVERY_S:
             self._told = now
-            step, steps = state.global_step, state.max_steps
-            _log.info("%s: step %d of %d, %s left", self._stage, step, steps, self._left)
+            self._tell(f"step {state.global_step} of {state.max_steps}, {self._left} left")
 
     def on_log(self, args: Any, state: TrainerState, control: Any, **shown: Any) -> None:
         """Show the newest losses."""
@@ -91,8 +90,14 @@ class Progress(TrainerCallback):
         evaluations_s = (evaluations + is_evaluation_due) * (took[-1] if took else 0.0)
         return (state.max_steps - state.global_step) * step_s + evaluations_s
 
+    def _tell(self, what: str) -> None:
+        assert self._bar is not None
+        self._bar.clear()  # else the line would be written behind the bar
+        _log.info("%s: %s", self._stage, what)
+        self._bar.refresh()
+
     def _show(self, step: int) -> None:
-        assert self._bar is not None, "a training begins before it has steps"
+        assert self._bar is not None
         left = [f"{self._left} left"] if self._left else []
         shown = ", ".join([*left, *(f"{name}={value}" for name, value in self._figures.items())])
         self._bar.set_postfix_str(shown, refresh=False)  # the bar itself says how often it is drawn

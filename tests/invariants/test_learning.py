@@ -302,8 +302,7 @@ def sft_loss(tuned, folder, **changed):
 
 
 def dpo_margin(tuned, folder, **changed):
-    # Its SFT term is a mean over the tokens of a batch, so it is the same only where batches are.
-    return dpo.main(dpo_config(tuned, folder, sft_weight=0, **changed)).held_out_margin
+    return dpo.main(dpo_config(tuned, folder, **changed)).held_out_margin
 
 
 def reward_margin(tuned, folder, **changed):
