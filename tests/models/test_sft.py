@@ -9,7 +9,7 @@ import pytest
 
 from data import corpus
 from data.records import Demonstration, TransformType
-from models import loading, prompts
+from models import loading, prompts, training
 from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig, main, seed_demonstrations
 
