@@ -7,8 +7,9 @@ A run's folder is named by what decides its result, so a run that was killed goe
 is started again: finished stages are read back, a training stage resumes from its last checkpoint.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
