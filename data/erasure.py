@@ -29,7 +29,10 @@ from sqlalchemy import (
     Delete,
     Engine,
     Select,
+    Uuid,
     and_,
+    any_,
+    cast,
     delete,
     exists,
     func,
@@ -38,7 +41,7 @@ from sqlalchemy import (
     union,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -214,7 +217,8 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _rows(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _rows(session, delete(table).where(*_mine(table, person)))
-    is_theirs = (Output.organisation_id == tenant, Output.id.in_(ids))
+    as_one_value = cast(ids, ARRAY(Uuid))  # a statement takes 65,535 values
+    is_theirs = (Output.organisation_id == tenant, Output.id == any_(as_one_value))
     counts["outputs"] = _rows(session, delete(Output).where(*is_theirs))
     return counts
 
@@ -318,9 +322,10 @@ def _rewrite_snapshots(
     held, missing = snapshots_with(settings, engine, person)
     for folder in held:
         successor = _replace(settings, engine, person, erasure_id, folder)
-        runs = _runs_on(engine, folder.name)
+        runs = [settings.state / "runs" / run for run in _runs_on(engine, folder.name)]
         for run in runs:
-            shutil.rmtree(settings.state / "runs" / run, ignore_errors=True)
+            if run.exists():
+                shutil.rmtree(run)
         objects = archive.forget(repository, folder)
         folder.rename(partial := folder.with_name(f"{folder.name}.partial"))  # all of it goes, or is found
         shutil.rmtree(partial)

@@ -60,7 +60,9 @@ def retire(settings: Settings, engine: Engine) -> list[str]:
     for version in due:
         versions.retire(settings.registry_uri, version.name)
         release.withdraw(version.name, settings)
-        shutil.rmtree(settings.state / "runs" / version.run_id, ignore_errors=True)
+        run = settings.state / "runs" / version.run_id
+        if run.exists():
+            shutil.rmtree(run)
         with Session(engine) as session, session.begin():
             orders.close(session, version.name)
     return [version.name for version in due]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -525,6 +526,32 @@ def test_a_snapshot_that_is_elsewhere_keeps_the_order_open(world: World) -> None
     erase(world.settings, world.engine, world.person("ann"))
     assert world.count(Erasure, Erasure.finished_at.is_(None)) == 0
     assert not folder.exists()
+
+
+def test_a_training_that_runs_is_waited_for(world: World) -> None:
+    """What it registers at its end is found, and nothing reads a snapshot while it is rewritten."""
+    lived(world)
+    folder = world.snapshot()
+    said: list[str] = []
+    url = str(world.settings.database_url)
+    with database.lock(url, "train", wait=False) as may_train:
+        assert may_train
+        erasing = threading.Thread(
+            target=erase, args=(world.settings, world.engine, world.person("ann"), said.append)
+        )
+        erasing.start()
+        while not any(line.startswith("training") for line in said):
+            assert erasing.is_alive()
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert folder.exists()
+        version = version_name()
+        run = world.trained(folder.name, version)
+    erasing.join()
+    assert not run.exists()
+    assert not folder.exists()
+    with Session(world.engine) as session:
+        assert orders.of(session, version) == "retire"
 
 
 def run_main(
