@@ -298,6 +298,7 @@ def up(settings: Settings) -> None:
                 f"\n  Prefect   http://127.0.0.1:{local.prefect_port}"
                 f"\n  MLflow    http://127.0.0.1:{local.mlflow_port}"
                 f"\n  Postgres  {local.database_url}"
+                f"\n  Valkey    {local.redis_url}"
                 f"\n  logs      {local.state / 'logs'}",
                 flush=True,
             )
