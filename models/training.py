@@ -36,14 +36,16 @@ _watcher: ContextVar[TrainerCallback | None] = ContextVar("_watcher", default=No
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     """The rows of a snapshot's jsonl file; ValueError names file, line and fault of the first bad one."""
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            rows.append(kind.model_validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(
-                f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-            ) from error
+    # Not `splitlines`: JSON leaves U+2028 and its like as they are.
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                rows.append(kind.model_validate_json(line))
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise ValueError(
+                    f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+                ) from error
     return rows
 
 

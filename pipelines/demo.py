@@ -230,7 +230,9 @@ class Walk:
 
     def _examples(self, second: Trained) -> list[Example]:
         """Three held-out messages, drawn at random, as people would be given them by both versions."""
-        lines = (second.run / "evaluation" / "outputs.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (
+            (second.run / "evaluation" / "outputs.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        )
         drawn = [json.loads(line) for line in random.Random(0).sample(lines, 3)]
         return [
             Example(

@@ -137,3 +137,14 @@ def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():
     other_form = row.model_copy(update={"rejected": "PAY-1 by 3pm!"})
     assert training.masked(other_form, "chosen", "rejected") is None
     assert training.masked(row.model_copy(update={"text": "Send it."}), "chosen") is None
+
+
+def test_a_text_may_have_every_kind_of_line_break(tmp_path):
+    row = Demonstration(
+        text="a\u2028b\u0085c\r\nd\x0be", transform_type="soften", intensity=1, rewrite="e\nf"
+    )
+    file = tmp_path / "demonstrations.jsonl"
+    file.write_text(f"{row.model_dump_json()}\n{row.model_dump_json()}\n", encoding="utf-8", newline="")
+    assert training.read_rows(file, Demonstration) == [row, row]
+    file.write_text("")
+    assert training.read_rows(file, Demonstration) == []
