@@ -230,10 +230,8 @@ class Walk:
 
     def _examples(self, second: Trained) -> list[Example]:
         """Three held-out messages, drawn at random, as people would be given them by both versions."""
-        lines = (
-            (second.run / "evaluation" / "outputs.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        )
-        drawn = [json.loads(line) for line in random.Random(0).sample(lines, 3)]
+        with (second.run / "evaluation" / "outputs.jsonl").open(encoding="utf-8", newline="\n") as lines:
+            drawn = [json.loads(line) for line in random.Random(0).sample([*lines], 3)]
         return [
             Example(
                 message=row["text"],

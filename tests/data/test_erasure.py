@@ -213,7 +213,10 @@ class World:
         repository = self.settings.state / "data"
         with self.engine.connect() as connection:
             made = snapshot.make(
-                connection, self.tenant, repository / "snapshots", votes_a_person=40, votes_a_key=5000
+                connection,
+                self.tenant,
+                repository / "snapshots",
+                **dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 5000),
             )
         archive.add(repository, made.folder, self.settings.dvc_remote)
         with Session(self.engine) as session, session.begin():
