@@ -15,7 +15,9 @@ from transformers import TrainerCallback, TrainerState
 
 Ranges = Mapping[str, tuple[float, float]]
 
-_IN_A_ROW = 3  # logs of training; a held-out figure is a mean already, and counts at once
+# Logs of training, each of five steps or of fewer up to a checkpoint; a held-out figure is a mean already and
+# counts at once.
+_IN_A_ROW = 3
 
 
 def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ def test_every_prompt_is_asked_once(config):
 
 
 def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adapter):
-    config = config.model_copy(update={"base": str(tiny_base), "adapter": adapter, "max_new_tokens": 8})
+    untrained = {"base": str(tiny_base), "adapter": adapter, "max_new_tokens": 8, "healthy": {}}
+    config = config.model_copy(update=untrained)
     result = grpo.main(config)
     assert (result.train_prompts, result.validation_prompts) == (15, 3)
     assert 0 <= result.held_out_reward <= 1
