@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 import configs
 from configs.settings import Settings
 from data.records import Demonstration, PreferencePair, TransformType
-from models import sft, training
+from models import sft
+from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig
 from pipelines import tune
 from pipelines.tune import TuneConfig
@@ -166,8 +167,8 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     def is_in_the_third_trial():
         journal = folder / "journal.jsonl"
         begun = journal.read_text().count('"op_code":4,') if journal.exists() else 0
-        [checkpoints] = list((folder / "checkpoints").glob("sft-*")) or [folder]
-        return begun == 3 and training.newest_checkpoint(checkpoints)[1] >= 5
+        [kept] = list((folder / "checkpoints").glob("sft-*")) or [folder]
+        return begun == 3 and newest_checkpoint(kept)[1] >= 5
 
     while process.poll() is None and not is_in_the_third_trial():
         time.sleep(0.005)
