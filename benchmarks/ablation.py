@@ -22,8 +22,7 @@ import numpy as np
 import torch
 
 import configs
-from benchmarks import probe
-from benchmarks import training as bench
+from benchmarks import inputs, probe
 from models import dpo, loading, prompts, sft, training
 
 # What SmolLM2's own chat template puts before a request that has no system message.
@@ -91,9 +90,9 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
     found: dict[str, dict[str, list[float]]] = {"sft": {}, "dpo": {}}
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
         work = Path(name)
-        train, held_out = bench.demonstrations(base, seed=1)
-        rows = bench.snapshot(work / "sft-rows", [*train[: steps * 8], held_out[0]])
-        pairs = bench.snapshot(work / "dpo-rows", [*train[: steps * 4], held_out[0]])
+        train, held_out = inputs.demonstrations(base, seed=1)
+        rows = inputs.snapshot(work / "sft-rows", [*train[: steps * 8], held_out[0]])
+        pairs = inputs.snapshot(work / "dpo-rows", [*train[: steps * 4], held_out[0]])
         common = [f"base={base}", f"steps={steps}", f"out={work / 'out'}", f"checkpoints={work / 'c'}"]
         common += [f"evaluate_every_steps={steps}", f"checkpoint_every_steps={steps + 1}"]
         common += ["masks=false", "max_tokens=320"]  # also with the long frame
@@ -104,7 +103,7 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
             return (sum(seen.step_s) + seen.reference_s) / len(seen.step_s)
 
         supervised = [*common, f"snapshots=[{rows}]", "seed_folder=null"]
-        adapter = bench.fresh_adapter(base, work / "fresh")
+        adapter = inputs.fresh_adapter(base, work / "fresh")
         preferred = [*common, f"snapshots=[{pairs}]", f"adapter={adapter}"]
         for _ in range(rounds):
             for trick, (off, also) in TRICKS.items():
@@ -115,12 +114,18 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
             found["dpo"].setdefault("nothing", []).append(seconds(dpo, config))
             with patch.object(dpo, "DPOConfig", _reference_in_each_step):
                 found["dpo"].setdefault("reference beforehand", []).append(seconds(dpo, config))
+    return found
+
+
+def table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """Steps without each trick in steps with all, in Markdown; rounds one by one show the noise."""
+    lines = ["| stage | without | s/step | times as long |", "|---|---|---|---|"]
     for stage, by_trick in found.items():
         with_all = statistics.fmean(by_trick["nothing"])
         for trick, each in by_trick.items():
-            without = statistics.fmean(each)
-            print(f"{stage:6}without {trick:28}{without:8.2f} s a step{without / with_all:8.2f} times")
-    return found
+            seconds = ", ".join(f"{one:.2f}" for one in each)
+            lines.append(f"| {stage} | {trick} | {seconds} | {statistics.fmean(each) / with_all:.2f} |")
+    return lines
 
 
 if __name__ == "__main__":
@@ -131,4 +136,5 @@ if __name__ == "__main__":
     chosen = parser.parse_args(sys.argv[1:])
     sizes = (3, 1) if chosen.quick else (5, 2)
     found = main(loading.base_folder(chosen.base), *sizes)
+    print("\n" + "\n".join(table(found)))
     chosen.out.write_text(json.dumps(found, indent=1))

@@ -10,7 +10,6 @@ batch. Prints a table and keeps it, with the ablation of `benchmarks.ablation` a
 import argparse
 import json
 import platform
-import random
 import shutil
 import statistics
 import subprocess
@@ -22,17 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import get_peft_model
 from tokenizers import Tokenizer
 
-from benchmarks import generation
-from data import corpus
-from data.records import Demonstration, Label, PreferencePair
-from models import loading, reward, sft, training
+from benchmarks import generation, inputs
+from models import loading, reward, training
 
 _HELD_OUT = 32
-_MOST_TOKENS = 256
-_RANK = 16
 _GENERATIONS = 4
 _NEW_TOKENS = 64
 
@@ -77,58 +71,6 @@ STAGES = (
         ),
     ),
 )
-
-
-def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Demonstration]]:
-    """The seed corpus in random order, to train and to hold out; without rewrites that are too long."""
-    tokens = training.load_tokens(base)
-    rows = list(sft.seed_demonstrations(corpus.SEED / "train"))
-    random.Random(seed).shuffle(rows)
-    fitting = [row for row in rows if sft.example(tokens, row)["length"] <= _MOST_TOKENS]
-    train = [row for row in fitting if row.split == "train"]
-    return train, [row for row in fitting if row.split == "validation"]
-
-
-def snapshot(folder: Path, rows: Sequence[Demonstration]) -> Path:
-    """Rows as a snapshot of feedback: the corpus's rewrites were chosen, copies of the messages were not."""
-    pairs, labels = [], []
-    for row in rows:
-        about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
-        versions = {"chosen_version": "seed", "rejected_version": "copy"}
-        pairs.append(PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions))
-        labels += [
-            Label(**about, rewrite=row.rewrite, good=True, version="seed"),
-            Label(**about, rewrite=row.text, good=False, version="copy"),
-        ]
-    folder.mkdir(parents=True)
-    for name, lines in {"demonstrations": rows, "pairs": pairs, "labels": labels}.items():
-        text = "\n".join(line.model_dump_json() for line in lines)
-        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    return folder
-
-
-def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
-    """A row that our trainer was given as TRL's command line wants it: text that encodes to the same ids."""
-
-    def text(ids: Sequence[int]) -> str:
-        return tokenizer.decode(ids, skip_special_tokens=False)
-
-    if "input_ids" in row:
-        prompt = sum(label == -100 for label in row["labels"])
-        return {"prompt": text(row["input_ids"][:prompt]), "completion": text(row["input_ids"][prompt:])}
-    parts = ("prompt", "completion", "chosen", "rejected")
-    found = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
-    rest = {key: value for key, value in row.items() if not key.endswith("_ids")}
-    return {**rest, **found}
-
-
-def same_rows(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether two trainers were given the same rows, in whatever order."""
-
-    def sort(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        return sorted(json.dumps(row, sort_keys=True) for row in rows)
-
-    return sort(ours) == sort(theirs)
 
 
 class Bench:
@@ -178,8 +120,8 @@ class Bench:
                 "lr_scheduler_type": "cosine",
                 "warmup_steps": str(max(1, self.steps // 20)),
                 "bf16": str(training.bf16_is_fast()).lower(),
-                "lora_r": str(_RANK),
-                "lora_alpha": str(2 * _RANK),
+                "lora_r": str(inputs.RANK),
+                "lora_alpha": str(2 * inputs.RANK),
                 "lora_dropout": "0",
                 "lora_target_modules": "all-linear",
                 "gradient_checkpointing": "false",
@@ -200,7 +142,7 @@ class Bench:
         folder = self.work / f"{stage.name}-rows"
         folder.mkdir()
         for split, rows in {"train": run["train_rows"], "test": run["held_out_rows"]}.items():
-            lines = [json.dumps(as_text(row, self._tokenizer)) for row in rows]
+            lines = [json.dumps(inputs.as_text(row, self._tokenizer)) for row in rows]
             (folder / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
         return folder
 
@@ -282,61 +224,59 @@ def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list
     return lines
 
 
-def fresh_adapter(base: Path, out: Path) -> Path:
-    """An adapter that changes nothing yet, for our stages that go on from one."""
-    adapter = training.lora(_RANK, "CAUSAL_LM")
-    assert adapter is not None
-    model: Any = get_peft_model(loading.load_model(base), adapter)
-    model.save_pretrained(str(out))
-    return out
+def beginning(stage: Stage, start: Path, work: Path) -> dict[str, str]:
+    """From where our stage begins, as settings: where TRL's begins, from a base under a fresh adapter."""
+    begin = {"base": str(start)}
+    if stage.name == "reward":
+        return {**begin, "adapter": "null"}
+    begin["masks"] = "false"
+    if stage.name == "sft":
+        return {**begin, "seed_folder": "null"}
+    adapter = work / "fresh"
+    begin["adapter"] = str(adapter if adapter.exists() else inputs.fresh_adapter(start, adapter))
+    if stage.name == "grpo":
+        begin |= {"seed_folder": "null", "reward": "null", "learned_weight": "0", "validation_prompts": "2"}
+        begin |= {"generations": str(_GENERATIONS), "max_new_tokens": str(_NEW_TOKENS)}
+    return begin
 
 
 def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str, Any]:
-    """Run everything, print the table and return the report."""
+    """Run everything, print the tables and return the report."""
     print(f"{'stage':8}{'':14}{'tokens/s':>10}{'s/step':>10}{'peak MB':>9}{'padding':>9}{'loss':>12}")
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
         work = Path(name)
         bench = Bench(work, base, steps)
-        train, held_out = demonstrations(base, seed=0)
+        train, held_out = inputs.demonstrations(base, seed=0)
         generated = None
         start = base
-        for stage in STAGES:
-            if stage.name not in stages:
-                continue
+        for stage in (stage for stage in STAGES if stage.name in stages):
+            samples = stage.name == "grpo"
             # Each message is a row of sft, reward, dpo and grpo, and two labels of kto.
             messages = steps * stage.rows // (2 if stage.name == "kto" else 1)
-            rows = snapshot(work / f"{stage.name}-snapshot", [*train[:messages], *held_out[:_HELD_OUT]])
-            begin = {"base": str(start), "masks": "false"}
-            if stage.name == "sft":
-                begin["seed_folder"] = "null"
-            elif stage.name == "reward":
-                begin = {"base": str(start), "adapter": "null"}
-            else:
-                adapter = work / "fresh"
-                begin["adapter"] = str(adapter if adapter.exists() else fresh_adapter(start, adapter))
-            if stage.name == "grpo":
-                begin |= {"seed_folder": "null", "reward": "null", "learned_weight": "0"}
-                begin |= {"generations": str(_GENERATIONS), "max_new_tokens": str(_NEW_TOKENS)}
-                begin["validation_prompts"] = "2"
+            chosen = [*train[:messages], *held_out[:_HELD_OUT]]
+            rows = inputs.snapshot(work / f"{stage.name}-snapshot", chosen)
+            begin = beginning(stage, start, work)
             data = None
-            for seed in range(rounds if stage.name != "grpo" else 1):
+            for seed in range(1 if samples else rounds):
                 run = bench.ours(stage, begin, rows, seed)
                 data = data or bench.write_rows(stage, run)
                 their = bench.theirs(stage, start, data, seed, defaults=False)
-                held_out_too = stage.name == "grpo" or same_rows(run["held_out_rows"], their["held_out_rows"])
-                if not (same_rows(run["train_rows"], their["train_rows"]) and held_out_too):
-                    raise RuntimeError(f"{stage.name}: TRL's token ids are not ours; nothing is comparable")
-                if stage.name == "grpo":
-                    prompts = [row["prompt"] for row in run["train_rows"]]
-                    generated = generation.measure(start, work / "grpo-0", prompts, steps, _GENERATIONS)
+                for kind in ("train_rows",) if samples else ("train_rows", "held_out_rows"):
+                    if not inputs.same_rows(run[kind], their[kind]):
+                        raise RuntimeError(f"{stage.name}: TRL's {kind} are other token ids than ours")
             assert data is not None
-            if stage.name != "grpo":  # 8 rewrites of at most 256 tokens: another job
+            if samples:
+                prompts = [row["prompt"] for row in run["train_rows"]]
+                generated = generation.measure(start, work / "grpo-0", prompts, steps, _GENERATIONS)
+            else:  # by its defaults GRPO would sample other and longer rewrites: another job
                 bench.theirs(stage, start, data, 0, defaults=True)
             if stage.name == "sft":  # what comes after begins with what it learnt
                 tokenizer = loading.load_tokenizer(base)
                 loading.save(loading.load_model(base, work / "sft-0"), tokenizer, work / "tuned")
                 start = work / "tuned"
     print("\n" + "\n".join(table(bench.runs)))
+    if generated is not None:
+        print("\n" + "\n".join(generation.table(bench.runs["grpo"]["ours"][0], generated)))
     return {"steps": steps, "machine": machine(), "runs": bench.runs, "generation": generated}
 
 
@@ -368,7 +308,9 @@ if __name__ == "__main__":
         out = Path(tempfile.mkdtemp(prefix="tonebridge-bench-")) / "ablation.json"
         length = ["--quick"] if chosen.quick else []
         command = [sys.executable, "-m", "benchmarks.ablation", str(out), "--base", chosen.base, *length]
-        subprocess.run(command, check=True)  # noqa: S603
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
         report["ablation"] = json.loads(out.read_text())
         shutil.rmtree(out.parent)
     file = Path("artifacts/bench/training.json")

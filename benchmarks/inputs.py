@@ -1,0 +1,78 @@
+"""What the training benchmarks start from: rows of the seed corpus, an adapter that changes nothing yet."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import get_peft_model
+from tokenizers import Tokenizer
+
+from data import corpus
+from data.records import Demonstration, Label, PreferencePair
+from models import loading, sft, training
+
+_MOST_TOKENS = 256
+RANK = 16
+
+
+def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Demonstration]]:
+    """The seed corpus in random order, to train and to hold out; without rewrites that are too long."""
+    tokens = training.load_tokens(base)
+    rows = list(sft.seed_demonstrations(corpus.SEED / "train"))
+    random.Random(seed).shuffle(rows)
+    fitting = [row for row in rows if sft.example(tokens, row)["length"] <= _MOST_TOKENS]
+    train = [row for row in fitting if row.split == "train"]
+    return train, [row for row in fitting if row.split == "validation"]
+
+
+def snapshot(folder: Path, rows: Sequence[Demonstration]) -> Path:
+    """Rows as a snapshot of feedback: the corpus's rewrites were chosen, copies of the messages were not."""
+    pairs, labels = [], []
+    for row in rows:
+        about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
+        versions = {"chosen_version": "seed", "rejected_version": "copy"}
+        pairs.append(PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions))
+        labels += [
+            Label(**about, rewrite=row.rewrite, good=True, version="seed"),
+            Label(**about, rewrite=row.text, good=False, version="copy"),
+        ]
+    folder.mkdir(parents=True)
+    for name, lines in {"demonstrations": rows, "pairs": pairs, "labels": labels}.items():
+        text = "\n".join(line.model_dump_json() for line in lines)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
+    """A row that our trainer was given as TRL's command line wants it: text that encodes to the same ids."""
+
+    def text(ids: Sequence[int]) -> str:
+        return tokenizer.decode(ids, skip_special_tokens=False)
+
+    if "input_ids" in row:
+        prompt = sum(label == -100 for label in row["labels"])
+        return {"prompt": text(row["input_ids"][:prompt]), "completion": text(row["input_ids"][prompt:])}
+    parts = ("prompt", "completion", "chosen", "rejected")
+    found = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
+    rest = {key: value for key, value in row.items() if not key.endswith("_ids")}
+    return {**rest, **found}
+
+
+def same_rows(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether two trainers were given the same rows, in whatever order."""
+
+    def sort(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+    return sort(ours) == sort(theirs)
+
+
+def fresh_adapter(base: Path, out: Path) -> Path:
+    """An adapter that changes nothing yet, for our stages that go on from one."""
+    adapter = training.lora(RANK, "CAUSAL_LM")
+    assert adapter is not None
+    model: Any = get_peft_model(loading.load_model(base), adapter)
+    model.save_pretrained(str(out))
+    return out
