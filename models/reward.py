@@ -282,7 +282,10 @@ def main(config: RewardConfig) -> RewardResult:
 
     # Merged in float32, since bf16 weights would swallow a part of what the adapter has learnt.
     trained = run.trainer.model.float()
-    loading.save(trained.merge_and_unload() if config.lora_rank else trained, tokens.tokenizer, config.out)
+    if training.processes().is_main_process:
+        merged = trained.merge_and_unload() if config.lora_rank else trained
+        loading.save(merged, tokens.tokenizer, config.out)
+    training.processes().wait_for_everyone()
     after = measure(load(config.out), split.validation)
     result = RewardResult(
         out=config.out,

@@ -223,7 +223,13 @@ def quicken(model: Any, config: Any, frozen: bool) -> Any:
 
 
 def load_policy(base: Path, config: Any) -> Any:
-    """The SFT adapter on its base, to go on training it; all of the base when the config has no adapter."""
+    """The SFT adapter on its base, to go on training it; all of the base when the config has no adapter.
+
+    Raises ValueError in one of several processes: TRL keeps the reference's log-probabilities in a temporary
+    file of the first one, where the others do not find it.
+    """
+    if processes().num_processes > 1:
+        raise ValueError("this stage learns in one process only: start it without a launcher")
     model = quicken(loading.load_model(base), config, frozen=config.adapter is not None)
     if config.adapter is None:
         return model
