@@ -21,6 +21,9 @@ class MethodsConfig(configs.StageConfig):
     least_pairs: Annotated[int, Field(ge=1, description="for DPO")] = 20
     least_labels: Annotated[int, Field(ge=1, description="good ones, and bad ones, for KTO")] = 20
     least_reward_pairs: Annotated[int, Field(ge=1, description="for a reward model, and so for GRPO")] = 300
+    may_sample: bool | None = Field(
+        None, description="GRPO, which samples all the time; where there is a GPU when unset"
+    )
     share_of_people: Annotated[float, Field(ge=0, lt=1, description="of SFT's rows, at least")] = 0.1
     most_repeats: Annotated[int, Field(ge=1, description="of one person's row, to reach that share")] = 4
 

@@ -244,8 +244,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
             )
     snapshots = [folder] if folder else []
     limits: MethodsConfig = stage_config("methods", [], overrides)
-    seed_rows, may_sample = _seed_rows(overrides), torch.cuda.is_available()
-    chosen = methods.choose(methods.feedback(snapshots), seed_rows, may_sample, limits)
+    may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
+    chosen = methods.choose(methods.feedback(snapshots), _seed_rows(overrides), may_sample, limits)
     log.info("training in %s by %s", run, chosen.method)
     for reason in chosen.why:
         log.info(reason)
