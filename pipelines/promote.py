@@ -32,6 +32,15 @@ def make_servable(settings: Settings, version: str) -> Spec:
     return spec
 
 
+def must_be_fit(session: Session, version: str) -> None:
+    """ValueError when the gate refused a version, or has never seen it; OrderedError when it was trained on
+    somebody who was erased since.
+    """
+    if not session.scalar(select(Version.accepted).where(Version.name == version)):
+        raise ValueError(f"{version} did not pass the gate; it cannot become champion")
+    orders.refuse(session, version)
+
+
 def route(
     engine: Engine, champion: Spec, reason: str, challenger: Spec | None = None, split: Split | None = None
 ) -> int:
@@ -48,10 +57,7 @@ def route(
 def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -> int:
     """Route everybody to a spec, note the release and its lineage, move the alias; the epoch of it."""
     with Session(engine) as session, session.begin():
-        accepted = session.scalar(select(Version.accepted).where(Version.name == spec.version))
-        if not accepted:
-            raise ValueError(f"{spec.version} did not pass the gate; it cannot become champion")
-        orders.refuse(session, spec.version)
+        must_be_fit(session, spec.version)
         former = routing.current(session)
         replaced = former[1].champion.version if former else None
         epoch = routing.publish(session, Routing(champion=spec), reason)
@@ -88,7 +94,7 @@ def promote(version: str, reason: str) -> int:
     engine = database.engine_of(settings)
     try:
         with Session(engine) as session:
-            orders.refuse(session, version)  # before its weights are asked for, which may be gone
+            must_be_fit(session, version)  # before its weights are asked for, which may be gone
         spec = make_servable(settings, version)
         epoch = make_champion(settings, engine, spec, reason)
     finally:
@@ -110,7 +116,7 @@ def rollback(reason: str) -> int:
         if newest is None or newest.replaced is None:
             raise ValueError("there is no former release to go back to")
         with Session(engine) as session:
-            orders.refuse(session, newest.replaced)
+            must_be_fit(session, newest.replaced)
         spec = make_servable(settings, newest.replaced)
         epoch = make_champion(settings, engine, spec, reason)
     finally:
