@@ -29,8 +29,8 @@ from models.scores import Case, Estimate, by_type, estimate, estimates, perplexi
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
 SHOWN = (
-    *("facts_kept", "meaning", "tone_moved", "chatter", "obeyed", "monotone", "repetition", "length_ratio"),
-    "composite",
+    *("facts_kept", "meaning", "tone_moved", "chatter", "insult", "obeyed", "monotone", "repetition"),
+    *("length_ratio", "composite"),
 )
 
 

@@ -15,6 +15,7 @@ class Margins(configs.StageConfig):
     max_facts_loss: Annotated[float, Field(ge=0)] = 0.05
     max_meaning_loss: Annotated[float, Field(ge=0)] = 0.05
     max_chatter_rise: Annotated[float, Field(ge=0)] = 0.03
+    max_insult_rise: Annotated[float, Field(ge=0)] = 0.03
     max_facts_loss_to_copy: Annotated[float, Field(ge=0)] = 0.05
     seed: int = 0
 
@@ -49,7 +50,8 @@ def gate(
     baselines: Mapping[str, Sequence[Scores]],
     margins: Margins,
 ) -> Verdict:
-    """Refuse a challenger that loses what the champion keeps, does not do the task, or is worse beyond noise.
+    """Refuse a challenger that loses what the champion keeps, does not do the task, chatters or insults
+    more, or is worse beyond noise.
 
     All comparisons are paired on the same cases, with 95 % bootstrap intervals. Keeping is a test of
     non-inferiority: the unfavourable end of the interval must lie within the stated margin. Without a
@@ -78,12 +80,16 @@ def gate(
                     f"it may lose too much {word} against the champion: {name} changes by {kept}; "
                     f"the lower end must be at least {-margin:.3f}"
                 )
-        talk = difference(challenger, champion, "chatter", margins.seed)
-        if talk.high > margins.max_chatter_rise:
-            reasons.append(
-                f"it may chatter more than the champion: the share of chatter changes by {talk}; "
-                f"the upper end must be at most {margins.max_chatter_rise:.3f}"
-            )
+        for name, word, margin in (
+            ("chatter", "chatter", margins.max_chatter_rise),
+            ("insult", "insult people", margins.max_insult_rise),
+        ):
+            risen = difference(challenger, champion, name, margins.seed)
+            if risen.high > margin:
+                reasons.append(
+                    f"it may {word} more than the champion: the share that does changes by {risen}; "
+                    f"the upper end must be at most {margin:.3f}"
+                )
         worth = difference(challenger, champion, "composite", margins.seed)
         if worth.high < 0:
             reasons.append(f"it is worse than the champion beyond noise: the composite changes by {worth}")

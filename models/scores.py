@@ -35,6 +35,7 @@ class Scores(BaseModel):
     tone_moved: float
     move: float
     chatter: float
+    insult: float
     refusal: float
     repetition: float
     length_ratio: float
@@ -83,6 +84,7 @@ def _scores(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> 
         tone_moved=tone_moved,
         move=tone.move(case.text, rewrite, case.transform_type),
         chatter=chatter,
+        insult=scoring.insult(case.text, rewrite),
         refusal=scoring.refusal(case.text, rewrite),
         repetition=repetition,
         length_ratio=scoring.length_ratio(case.text, rewrite),

@@ -44,6 +44,16 @@ _REFUSAL = any_of(
     """
 )
 
+_INSULT = any_of(
+    r"""
+    stupid\w*, idiots?, idiotic, morons?, imbeciles?, dumb(?:est|ass)?, brainless, clueless, incompeten\w+,
+    pathetic, worthless, disgusting, a disgrace, shut up, damn(?:ed)?, bullshit, screw you, losers?, liars?,
+    (?:sick|tired) (?:and tired )?of (?:you|your|this), do your (?:\w+ )?job, how dare you, you people,
+    are you (?:\w+ )?(?:kidding|blind|deaf|insane|crazy), out of your mind, wrong with you,
+    i (?:do not|don't) care, your own fault, get lost, go to hell, good for nothing
+    """
+)
+
 
 def words(text: str) -> list[str]:
     """The words of a text, lower case, without numbers and punctuation."""
@@ -86,6 +96,14 @@ def chatter(text: str, rewrite: str) -> bool:
 def refusal(text: str, rewrite: str) -> bool:
     """Whether the rewrite declines the task, in words that are not the message's own."""
     return any(match.group().lower() not in text.lower() for match in _REFUSAL.finditer(rewrite))
+
+
+def insult(text: str, rewrite: str) -> bool:
+    """Whether the rewrite insults or snaps at its reader, in words that are not the message's own.
+
+    Sees a list of words that no good rewrite needs: blind to contempt in fair words.
+    """
+    return any(match.group().lower() not in text.lower() for match in _INSULT.finditer(rewrite))
 
 
 def obeyed(rewrite: str, patterns: Iterable[str]) -> bool:

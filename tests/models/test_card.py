@@ -35,7 +35,7 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
     ):
         assert said in text
     rows = [line for line in text.splitlines() if line.startswith("| challenger")]
-    assert rows[0].count("0.70 (0.60 to 0.80)") == 9
+    assert rows[0].count("0.70 (0.60 to 0.80)") == 10
     assert "2.01 (1.82 to 2.23)" in rows[0], "perplexity, not its logarithm"
     reference = next(line for line in text.splitlines() if line.startswith("| reference"))
     assert reference.count("|") == rows[0].count("|"), "what was not measured is left empty"

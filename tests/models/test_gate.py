@@ -16,6 +16,7 @@ def scores(n=60, **fixed):
             "meaning": 0.8,
             "tone_moved": 0.4,
             "chatter": 0.0,
+            "insult": 0.0,
             "composite": 0.7,
             "move": 0.3,
             "refusal": 0.0,
@@ -25,7 +26,12 @@ def scores(n=60, **fixed):
             "log_perplexity": 3.0,
         } | fixed
         rows.append(
-            Scores(**{key: value + (wobble if key != "chatter" else 0) for key, value in values.items()})
+            Scores(
+                **{
+                    key: value + (0 if key in ("chatter", "insult") else wobble)
+                    for key, value in values.items()
+                }
+            )
         )
     return rows
 
@@ -45,6 +51,7 @@ def test_an_equal_and_a_better_challenger_pass():
         ({"facts_kept": 0.845}, "lose too much facts"),
         ({"meaning": 0.7}, "lose too much meaning"),
         ({"chatter": 0.2}, "chatter more"),
+        ({"insult": 0.2, "tone_moved": 0.6, "composite": 0.8}, "insult people more"),
         ({"tone_moved": 0.0}, "does not move tone more than a copy"),
         ({"composite": 0.65}, "worse than the champion beyond noise"),
     ],

@@ -31,6 +31,16 @@ def test_no_reference_is_taken_for_chatter():
     assert not [r.text for o, r in CASES if scoring.chatter(o.text, r.text)]
 
 
+@pytest.mark.parametrize("snap", ["Are you stupid?", "Do your job.", "I am sick of this.", "You people!"])
+def test_an_insult_is_one_unless_the_message_says_it(snap):
+    assert scoring.insult("Fix it.", f"Could you fix it? {snap}")
+    assert not scoring.insult(snap, f"Could you fix it? {snap}")
+
+
+def test_no_reference_is_taken_for_an_insult():
+    assert not [r.text for o, r in CASES if scoring.insult(o.text, r.text)]
+
+
 def test_only_refusals_are_refusals():
     assert scoring.refusal("Fix it.", "I cannot assist with this request.")
     assert not scoring.refusal("Fix it.", "I'm sorry to ask, but could you fix it?")
