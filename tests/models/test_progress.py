@@ -2,6 +2,7 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from transformers import TrainerState
 
 from models import progress
 from models.progress import Progress, evaluations_ahead, in_words
@@ -49,7 +50,7 @@ def clock(monkeypatch):
 
 def train(clock, told, start=0, log=()):
     """The events of a training; yields after each step what is left in truth, and by the estimate."""
-    state = SimpleNamespace(max_steps=STEPS, global_step=start, eval_steps=EVERY, log_history=list(log))
+    state = TrainerState(max_steps=STEPS, global_step=start, eval_steps=EVERY, log_history=list(log))
     control = SimpleNamespace(should_evaluate=False)
 
     def evaluate():
