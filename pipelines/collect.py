@@ -35,7 +35,7 @@ class CollectConfig(Limits):
     votes_a_person: Count = Field(40, description="that count; nobody decides alone")
     votes_a_key: Count = Field(5000, description="that count, of all people whom one API key vouches for")
     edits_a_phrase: Count = Field(3, description="that may bring in the same unusual phrase")
-    votes_a_phrase: Count = Field(5, description="of a person, on an unusual phrase that they alone write")
+    votes_a_phrase: Count = Field(3, description="of a person, on an unusual phrase that they alone write")
 
     def caps(self) -> dict[str, int]:
         """What `data.snapshot.counting` asks for."""
