@@ -222,7 +222,8 @@ def test_the_loop(
         user, thing = f"person-{number}", THINGS[number % 12]
         receipt = ask(people, user, thing)["receipt"]
         vote(people, receipt, kind="thumb", up=number % 2 == 0)
-        vote(people, receipt, kind="edit", text=f"Would you kindly see to number {number}?")
+        # In words that the corpus has: what many edits bring in besides is left out.
+        vote(people, receipt, kind="edit", text=f"Could you please fix the {thing} today?")
         compared = people.post("/api/v1/compare", json=request(user, thing)).raise_for_status().json()
         side = "first" if number % 4 < 2 else "second"
         vote(people, compared["receipt"], kind="comparison", preferred=side)
