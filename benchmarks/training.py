@@ -33,13 +33,16 @@ _NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage, the rows of one step, and what TRL's command line must be told to do the same."""
+    """A stage, the rows of one step, what TRL's command line must be told to do the same, and the share of
+    the steps that it is given.
+    """
 
     name: str
     rate: float
     rows: int
     batch: int
     flags: tuple[str, ...] = ()
+    steps: float = 1.0
 
 
 STAGES = (
@@ -69,6 +72,7 @@ STAGES = (
             *("--max_completion_length", str(_NEW_TOKENS), "--beta", "0.04"),
             *("--mask_truncated_completions", "true"),
         ),
+        steps=0.5,
     ),
 )
 
@@ -77,9 +81,13 @@ class Bench:
     """Runs processes in a work folder and keeps what came out."""
 
     def __init__(self, work: Path, base: Path, steps: int) -> None:
-        self.work, self.base, self.steps = work, base, steps
+        self.work, self.base, self._steps = work, base, steps
         self.runs: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+
+    def steps(self, stage: Stage) -> int:
+        """How many steps the stage is given."""
+        return max(2, round(self._steps * stage.steps))
 
     def ours(self, stage: Stage, start: Mapping[str, str], rows: Path, seed: int) -> dict[str, Any]:
         """Run our stage; `start` says from which base and adapter."""
@@ -88,9 +96,9 @@ class Bench:
             "snapshots": f"[{rows}]",
             "out": str(self.work / f"{stage.name}-{seed}"),
             "checkpoints": str(self.work / "checkpoints"),
-            "steps": str(self.steps),
-            "evaluate_every_steps": str(self.steps),
-            "checkpoint_every_steps": str(self.steps + 1),
+            "steps": str(self.steps(stage)),
+            "evaluate_every_steps": str(self.steps(stage)),
+            "checkpoint_every_steps": str(self.steps(stage) + 1),
             "batch_size": str(stage.batch),
             "learning_rate": f"{stage.rate:.1e}",
             "seed": str(seed),
@@ -100,11 +108,12 @@ class Bench:
 
     def theirs(self, stage: Stage, base: Path, rows: Path, seed: int, defaults: bool) -> dict[str, Any]:
         """Run TRL's script of the stage on a data set that it loads, with our settings or with its own."""
+        steps = self.steps(stage)
         arguments = {
             "model_name_or_path": str(base),
             "dataset_name": str(rows),
             "output_dir": str(self.work / "trl"),
-            "max_steps": str(self.steps),
+            "max_steps": str(-(-steps // 2) if defaults else steps),  # its speed shows in half of them
             "per_device_train_batch_size": str(stage.batch),
             "use_peft": "true",
             "use_cpu": str(not torch.cuda.is_available()).lower(),
@@ -118,7 +127,7 @@ class Bench:
                 "per_device_eval_batch_size": str(stage.batch),
                 "learning_rate": str(stage.rate),
                 "lr_scheduler_type": "cosine",
-                "warmup_steps": str(max(1, self.steps // 20)),
+                "warmup_steps": str(max(1, steps // 20)),
                 "bf16": str(training.bf16_is_fast()).lower(),
                 "lora_r": str(inputs.RANK),
                 "lora_alpha": str(2 * inputs.RANK),
@@ -127,7 +136,7 @@ class Bench:
                 "gradient_checkpointing": "false",
             }
             if stage.name != "grpo":
-                arguments |= {"eval_strategy": "steps", "eval_steps": str(self.steps)}
+                arguments |= {"eval_strategy": "steps", "eval_steps": str(steps)}
         flags = [part for key, value in arguments.items() for part in (f"--{key}", value)]
         if stage.name == "reward":
             # By its defaults TRL's head would read the token before the stop, see models.reward.load_tokens.
@@ -155,7 +164,10 @@ class Bench:
             raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
         run: dict[str, Any] = json.loads(out.read_text())
         kept = self.runs.setdefault(stage.name, {})
-        kept.setdefault(name, []).append(summary(run))
+        found = summary(run)
+        if stage.name == "grpo":
+            found["held_out_loss"] = None  # it does not say how good a policy is
+        kept.setdefault(name, []).append(found)
         _show(stage.name, name, kept[name][-1])
         return run
 
@@ -252,7 +264,7 @@ def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str
         for stage in (stage for stage in STAGES if stage.name in stages):
             samples = stage.name == "grpo"
             # Each message is a row of sft, reward, dpo and grpo, and two labels of kto.
-            messages = steps * stage.rows // (2 if stage.name == "kto" else 1)
+            messages = bench.steps(stage) * stage.rows // (2 if stage.name == "kto" else 1)
             chosen = [*train[:messages], *held_out[:_HELD_OUT]]
             rows = inputs.snapshot(work / f"{stage.name}-snapshot", chosen)
             begin = beginning(stage, start, work)
@@ -267,7 +279,9 @@ def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str
             assert data is not None
             if samples:
                 prompts = [row["prompt"] for row in run["train_rows"]]
-                generated = generation.measure(start, work / "grpo-0", prompts, steps, _GENERATIONS)
+                generated = generation.measure(
+                    start, work / "grpo-0", prompts, bench.steps(stage), _GENERATIONS
+                )
             else:  # by its defaults GRPO would sample other and longer rewrites: another job
                 bench.theirs(stage, start, data, 0, defaults=True)
             if stage.name == "sft":  # what comes after begins with what it learnt
@@ -295,15 +309,16 @@ def machine() -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="4 steps, one round, a short ablation")
+    parser.add_argument("--quick", action="store_true", help="SFT and DPO, 4 steps, one round")
     parser.add_argument("--base", default=loading.PIP_MODEL)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--stages", nargs="*", default=[stage.name for stage in STAGES])
+    parser.add_argument("--stages", nargs="*", choices=[stage.name for stage in STAGES])
     parser.add_argument("--without-ablation", action="store_true")
     chosen = parser.parse_args()
     steps = chosen.steps or (4 if chosen.quick else 10)
     rounds = 1 if chosen.quick else 2
-    report = main(loading.base_folder(chosen.base), steps, rounds, chosen.stages)
+    stages = chosen.stages or (["sft", "dpo"] if chosen.quick else [stage.name for stage in STAGES])
+    report = main(loading.base_folder(chosen.base), steps, rounds, stages)
     if not chosen.without_ablation:
         out = Path(tempfile.mkdtemp(prefix="tonebridge-bench-")) / "ablation.json"
         length = ["--quick"] if chosen.quick else []
