@@ -266,7 +266,7 @@ def make(cold: Connection, organisation_id: uuid.UUID, folder: Path, votes_a_per
         votes_a_person=votes_a_person,
         votes_a_key=5000,
         edits_a_phrase=3,
-        votes_a_phrase=3,
+        votes_a_phrase=5,
     )
 
 
@@ -328,7 +328,7 @@ async def test_messages_that_mean_the_same_are_kept_together(
             votes_a_person=40,
             votes_a_key=40,
             edits_a_phrase=3,
-            votes_a_phrase=3,
+            votes_a_phrase=5,
             neighbours=neighbours,
         )
     ((*texts,),) = asked
