@@ -195,6 +195,7 @@ def rules(masks: bool) -> Reward:
                 meaning,
                 tone.tone_moved(message, rewrite, TransformType(kind), strength, meaning),
                 scoring.chatter(message, rewrite),
+                scoring.insult(message, rewrite),
                 scoring.repetition(rewrite),
             )
             if rewrite

@@ -77,6 +77,7 @@ def _scores(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> 
     facts_kept = scoring.facts_kept(case.text, rewrite, case.must_keep)
     tone_moved = tone.tone_moved(case.text, rewrite, case.transform_type, case.intensity, meaning)
     chatter = scoring.chatter(case.text, rewrite)
+    insult = scoring.insult(case.text, rewrite)
     repetition = scoring.repetition(rewrite)
     return Scores(
         facts_kept=facts_kept,
@@ -84,13 +85,13 @@ def _scores(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> 
         tone_moved=tone_moved,
         move=tone.move(case.text, rewrite, case.transform_type),
         chatter=chatter,
-        insult=scoring.insult(case.text, rewrite),
+        insult=insult,
         refusal=scoring.refusal(case.text, rewrite),
         repetition=repetition,
         length_ratio=scoring.length_ratio(case.text, rewrite),
         copy_rate=scoring.copy_rate(case.text, rewrite),
         log_perplexity=log_perplexity,
-        composite=scoring.composite(facts_kept, meaning, tone_moved, chatter, repetition),
+        composite=scoring.composite(facts_kept, meaning, tone_moved, chatter, insult, repetition),
     )
 
 

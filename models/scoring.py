@@ -144,9 +144,9 @@ def monotone(moves: Sequence[float]) -> float:
 
 
 def composite(
-    facts_kept: float, meaning: float, tone_moved: float, chatter: bool, repetition: float
+    facts_kept: float, meaning: float, tone_moved: float, chatter: bool, insult: bool, repetition: float
 ) -> float:
-    """The judge's one number, in [0, 1]: 0 for chatter, else
+    """The judge's one number, in [0, 1]: 0 for chatter or an insult, else
 
     (0.35 * facts_kept + 0.25 * clip((meaning - 0.4) / 0.4, 0, 1) + 0.4 * tone_moved) * (1 - repetition).
 
@@ -154,7 +154,7 @@ def composite(
     Meaning counts no further than a cosine of 0.8, which good strong rewrites reach, so that staying close to
     the words earns nothing.
     """
-    if chatter:
+    if chatter or insult:
         return 0.0
     kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))
     return (0.35 * facts_kept + 0.25 * kept + 0.4 * tone_moved) * (1 - repetition)

@@ -14,7 +14,17 @@ from pathlib import Path
 
 from data.records import TransformType
 from models import facts
-from models.scoring import any_of, chatter, copy_rate, facts_kept, length_ratio, repetition, sentences, words
+from models.scoring import (
+    any_of,
+    chatter,
+    copy_rate,
+    facts_kept,
+    insult,
+    length_ratio,
+    repetition,
+    sentences,
+    words,
+)
 
 WEIGHTS = Path(__file__).with_suffix(".json")
 
@@ -395,11 +405,11 @@ _USUAL_MEANING = 0.85  # of rewrites by a tuned model
 
 
 def rule_score(text: str, rewrite: str, transform_type: TransformType, intensity: int) -> float:
-    """What rules alone say of a rewrite, without an embedding, in [0, 1]: 0 for chatter, else
+    """What rules alone say of a rewrite, without an embedding, in [0, 1]: 0 for chatter or an insult, else
 
     `tone_moved` at the usual meaning * (1 - repetition). Facts are not in it: they come first.
     """
-    if chatter(text, rewrite):
+    if chatter(text, rewrite) or insult(text, rewrite):
         return 0.0
     moved = tone_moved(text, rewrite, transform_type, intensity, _USUAL_MEANING)
     return moved * (1 - repetition(rewrite))

@@ -134,6 +134,8 @@ def test_of_equally_complete_drafts_the_rules_choose():
     looping = " ".join([kind] * 4)
     model = Model(looping, [f"Sure, here is the softened message: {kind}", kind])
     assert protect(model, Protection(masks=True, retries=2, always=True)).text == best.text
+    insulting = f"{kind} Are you stupid? Do your job."
+    assert protect(Model(insulting, [kind]), Protection(masks=True, retries=1, always=True)).text == best.text
 
 
 def test_what_every_draft_lost_is_named():

@@ -62,12 +62,13 @@ def test_repetition_and_copy_rate_and_length():
 
 
 def test_the_composite_orders_what_it_should():
-    copy = scoring.composite(1, 1, 0, False, 0)
+    copy = scoring.composite(1, 1, 0, False, False, 0)
     assert copy == pytest.approx(0.6)
-    assert scoring.composite(1, 0.75, 0.6, False, 0) > copy
-    assert scoring.composite(0.5, 0.1, 1.0, False, 0) < copy, "moving without keeping must not pay"
-    assert scoring.composite(1, 0.8, 1.0, True, 0) == 0
-    assert scoring.composite(1, 0.8, 1.0, False, 0.9) < 0.15
+    assert scoring.composite(1, 0.75, 0.6, False, False, 0) > copy
+    assert scoring.composite(0.5, 0.1, 1.0, False, False, 0) < copy, "moving without keeping must not pay"
+    assert scoring.composite(1, 0.8, 1.0, True, False, 0) == 0
+    assert scoring.composite(1, 0.8, 1.0, False, True, 0) == 0
+    assert scoring.composite(1, 0.8, 1.0, False, False, 0.9) < 0.15
 
 
 def test_obeying_is_what_the_patterns_say():

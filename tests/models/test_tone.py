@@ -126,6 +126,7 @@ def test_most_references_beat_a_copy_on_the_held_out_set():
             meaning,
             tone.tone_moved(o.text, r.text, r.transform_type, r.intensity, meaning),
             scoring.chatter(o.text, r.text),
+            scoring.insult(o.text, r.text),
             scoring.repetition(r.text),
         )
         > 0.6
