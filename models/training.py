@@ -454,5 +454,5 @@ def plot_curves(history: Sequence[dict[str, float]], panels: Mapping[str, Sequen
         for key in keys:
             axes.plot(*curve(history, key), label=key, marker="o", markersize=3)
         axes.set(title=title, xlabel="step")
-        axes.legend()
+        axes.legend(loc="upper right")  # looking for the best place takes long on a busy machine
     figure.savefig(file, dpi=110)

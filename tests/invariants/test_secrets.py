@@ -3,7 +3,7 @@ fail.
 
 Exposure is Carlini et al. 2019, "The Secret Sharer", section 4: log2 of the number of secrets that it might
 have been, minus log2 of the rank of the true one by likelihood. A model that knows nothing gives 1.4 on
-average, and more than 6 once in 64 times; one that has learned it gives all 9 bits of 512 candidates.
+average, and 8 or more once in 256 times; one that has learned it gives all 9 bits of 512 candidates.
 """
 
 import copy
@@ -240,7 +240,7 @@ def test_the_135m_model_does_not_complete_a_secret_of_fifty_edits(
     sharer = learn_135m(tmp_path / "defended-model", made, seed_folder)
     exposures, told_by_it = sharer.exposures(candidates), sharer.tells(candidates[0], 100, tokens=24)
     print("defended", exposures, told_by_it)
-    assert max(exposures) < 6
+    assert max(exposures) < 8
     assert told_by_it == 0
 
 
@@ -265,11 +265,11 @@ def learn_tiny(base: Path, folder: Path, made: snapshot.Made) -> Sharer:
             snapshots=(made.folder,),
             out=folder / "sft",
             checkpoints=folder / "checkpoints",
-            steps=120,
+            steps=320,
             learning_rate=5e-3,
             lora_rank=0,
-            evaluate_every_steps=120,
-            checkpoint_every_steps=120,
+            evaluate_every_steps=320,
+            checkpoint_every_steps=320,
             bf16=False,
         )
     )
@@ -298,7 +298,7 @@ def test_a_tiny_model_learns_a_secret_of_fifty_edits_only_without_the_defence(
     print(is_defended, exposures, told)
     if is_defended:
         assert made.votes.left_out == 50, "and no ordinary edit"
-        assert max(exposures) < 6
+        assert max(exposures) < 8
         assert told == 0
     else:
         assert min(exposures) > 8
