@@ -40,7 +40,6 @@ check: setup  ## lint, types, layers, the seed corpus's own rules, what redactio
 
 learning: setup  ## every method of learning side by side, half an hour
 	PATH=$(CURDIR)/$(BIN):$$PATH dvc repro
-	$(BIN)/python -m pipelines.learning artifacts/learning docs/results/learning.json
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
