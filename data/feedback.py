@@ -80,7 +80,7 @@ async def record(
     """Store a vote in a transaction of its own; the row's id, which a repeated vote keeps.
 
     `key_id` is the API key that vouches for a person who is not stored yet: votes may come before the answer
-    is, and the votes of one key are capped (`data.snapshot`).
+    is, and the votes of one key are capped (`data.votes`).
     Raises WrongReceiptError for a comparison without a comparison's receipt, and the reverse; ErasedError
     when the person or the output was erased after the receipt was issued.
     """

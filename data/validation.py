@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import bootstrap
 
 import configs
-from data.snapshot import Row, Rows, Usable, Votes
+from data.snapshot import Row, Rows
+from data.votes import Usable, Votes
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import archive, database, routing, snapshot, validation
+from data import archive, database, routing, snapshot, validation, votes
 from data.snapshot import Made
 from data.tables import Organisation, Snapshot, VersionOrder
 from data.validation import Count, Limits, Quality
@@ -38,7 +38,7 @@ class CollectConfig(Limits):
     votes_a_phrase: Count = Field(3, description="of a person, on an unusual phrase that they alone write")
 
     def caps(self) -> dict[str, int]:
-        """What `data.snapshot.counting` asks for."""
+        """What `data.votes.counting` asks for."""
         return self.model_dump(include={"votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"})
 
 
@@ -71,7 +71,7 @@ def new_votes(engine: Engine, organisation: uuid.UUID) -> int:
                 and_(Snapshot.accepted.is_(False), Snapshot.created_at > asked_at),
             )
         mark = session.scalar(select(func.max(Snapshot.high_water)).where(is_done))
-        return snapshot.count_new(session.connection(), organisation, int(mark or 0))
+        return votes.count_new(session.connection(), organisation, int(mark or 0))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)

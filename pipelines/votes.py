@@ -25,7 +25,8 @@ import configs
 from data import corpus, snapshot
 from data.records import PROTECTED, Spec
 from data.routing import Routing
-from data.snapshot import Made, Usable
+from data.snapshot import Made
+from data.votes import Usable, counting
 from experiments import simulation
 from experiments.simulation import Errand, PeopleConfig
 from models import curation
@@ -95,7 +96,7 @@ def main(config: VotesConfig) -> Made:
         votes += _preference(people, errand, first, second)
     limits = configs.load(CollectConfig, _CONFIGS / "collect.yaml")
     made = snapshot.write(
-        snapshot.counting(votes, **limits.caps()),
+        counting(votes, **limits.caps()),
         config.out.with_name(config.out.name + ".snapshots"),
         neighbours=partial(curation.neighbours, same_meaning=limits.same_meaning),
     )
@@ -130,7 +131,7 @@ def _preference(people: PeopleConfig, errand: Errand, first: str, second: str) -
 
 
 def _usable(errand: Errand, vote: dict[str, Any], output: str, other: str | None) -> Usable:
-    """A vote as `data.snapshot.fetch` finds it in Postgres."""
+    """A vote as `data.votes.fetch` finds it in Postgres."""
     compares = other is not None
     return Usable(
         feedback_id=_id(errand.seed, vote["kind"]),

@@ -18,8 +18,9 @@ from data.feedback import Choice, Comment, Edit, Rating, Thumb
 from data.outputs import NewOutput
 from data.receipts import Receipt
 from data.records import PreferencePair, TransformType
-from data.snapshot import HUMAN, Made, Usable
+from data.snapshot import HUMAN, Made
 from data.tables import new_id
+from data.votes import Usable, capped, count_new, fetch, high_water, learnable, untriggered
 
 
 def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
@@ -101,20 +102,20 @@ def test_five_hundred_votes_of_one_person_shrink_to_the_cap() -> None:
     keen = [a_vote(1, f"message {n}", n) for n in range(500)]
     others = [a_vote(2 + n // 3, f"other {n}", 1000 + n) for n in range(30)]
     rows = keen + others
-    votes = snapshot.capped(rows, votes_a_person=40, votes_a_key=5000)
+    votes = capped(rows, votes_a_person=40, votes_a_key=5000)
     counts = Counter(row.user_id for row in votes.counted)
     assert counts.pop(uuid.UUID(int=1)) == 40
     assert counts == {uuid.UUID(int=2 + n): 3 for n in range(10)}
     assert (votes.beyond_person, votes.beyond_key, votes.left_out) == (460, 0, 460)
 
     shuffled = random.Random(0).sample(rows, len(rows))
-    again = snapshot.capped(shuffled, votes_a_person=40, votes_a_key=5000)
+    again = capped(shuffled, votes_a_person=40, votes_a_key=5000)
     assert set(again.counted) == set(votes.counted), "whatever the order"
     assert [row for row in rows if row in votes.counted] == votes.counted, "in the order of the rows"
 
     stayed = [keen.index(row) for row in votes.counted[:40]]
     assert 150 < sum(stayed) / 40 < 350, "neither the first ones nor the last ones"
-    later = snapshot.capped([*rows, a_vote(1, "one more", 2000)], votes_a_person=40, votes_a_key=5000)
+    later = capped([*rows, a_vote(1, "one more", 2000)], votes_a_person=40, votes_a_key=5000)
     assert len(set(later.counted) - set(votes.counted)) <= 1, "a vote more changes one place at most"
 
 
@@ -124,7 +125,7 @@ def test_a_crowd_of_one_api_key_shrinks_to_its_cap_after_each_person_has() -> No
     ]  # 4 people, 50 votes each
     others = [a_vote(10 + n, f"other {n}", 1000 + n, key_id="k2") for n in range(9)]
     tokens = [a_vote(100 + n, f"by token {n}", 2000 + n) for n in range(50)]
-    votes = snapshot.capped([*crowd, *others, *tokens], votes_a_person=10, votes_a_key=25)
+    votes = capped([*crowd, *others, *tokens], votes_a_person=10, votes_a_key=25)
     counts = Counter(row.key_id for row in votes.counted)
     assert counts == {"k1": 25, "k2": 9, None: 50}
     assert (votes.beyond_person, votes.beyond_key) == (160, 15)
@@ -139,19 +140,19 @@ def an_edit(number: int, edit: str) -> Usable:
 def test_a_phrase_that_many_edits_bring_in_leaves_all_of_them_out() -> None:
     secret = "Could you send the report? The vault word is plover-lantern."
     plain = [an_edit(n, "Could you send the report?") for n in range(20)]
-    votes = snapshot.learnable([*plain, *(an_edit(50 + n, secret) for n in range(4))], edits_a_phrase=3)
+    votes = learnable([*plain, *(an_edit(50 + n, secret) for n in range(4))], edits_a_phrase=3)
     assert (votes.counted, votes.new_phrases, votes.left_out) == (plain, 4, 4)
     few = [*plain, *(an_edit(50 + n, secret) for n in range(3))]
-    assert snapshot.learnable(few, edits_a_phrase=3).counted == few
+    assert learnable(few, edits_a_phrase=3).counted == few
     many = [an_edit(100 + n, "Could you send the report?") for n in range(2000)]
-    votes = snapshot.learnable([*many, *few], edits_a_phrase=2)
+    votes = learnable([*many, *few], edits_a_phrase=2)
     assert votes.left_out == 0, "one in 500 is not many"
 
 
 def test_a_number_that_nobody_had_given_leaves_an_edit_out() -> None:
     rows = [an_edit(n, f"Could you send the report, {n}00?") for n in range(5)]
     told = an_edit(6, "Could you send the report? The code is 4711.")
-    votes = snapshot.learnable([*rows, told], edits_a_phrase=3)
+    votes = learnable([*rows, told], edits_a_phrase=3)
     assert (votes.counted, votes.new_numbers, votes.new_phrases) == (rows, 1, 0)
 
 
@@ -160,22 +161,22 @@ def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
     plain = [a_vote(1, f"Move the meeting, part {n}.", 1000 + n) for n in range(20)]
     others = [a_vote(2 + n % 30, f"Move the meeting, part {n}.", 2000 + n) for n in range(90)]
     rows = [*attack, *plain, *others]
-    kept = snapshot.untriggered(rows, votes_a_phrase=5)
+    kept = untriggered(rows, votes_a_phrase=5)
     assert len(set(kept) & set(attack)) == 5
     assert [row for row in kept if row not in attack] == [*plain, *others]
     shuffled = random.Random(0).sample(rows, len(rows))
-    assert set(snapshot.untriggered(shuffled, votes_a_phrase=5)) == set(kept), "whatever the order"
+    assert set(untriggered(shuffled, votes_a_phrase=5)) == set(kept), "whatever the order"
 
 
 def test_a_phrase_that_others_write_too_is_no_trigger() -> None:
     team = [a_vote(n % 3, f"The Orion planner is down, part {n}.", n) for n in range(60)]
-    assert snapshot.untriggered(team, votes_a_phrase=5) == team
+    assert untriggered(team, votes_a_phrase=5) == team
 
 
 def test_other_votes_on_the_same_output_stay() -> None:
     told = an_edit(6, "Could you send the report? The code is 4711.")
     rating = a_rating(6, 1006, 5)
-    assert snapshot.learnable([told, rating], edits_a_phrase=3).counted == [rating]
+    assert learnable([told, rating], edits_a_phrase=3).counted == [rating]
 
 
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
@@ -197,7 +198,7 @@ def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
     for _ in range(20):
         rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
         rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
-        counted = snapshot.capped(rows, votes_a_person=5, votes_a_key=5000).counted
+        counted = capped(rows, votes_a_person=5, votes_a_key=5000).counted
         held_out += any(
             d.split == "validation" and "keen" in d.text for d in snapshot.assemble(counted).demonstrations
         )
@@ -277,8 +278,8 @@ async def test_votes_become_rows(
     with engine.connect() as cold:
         made = make(cold, organisation_id, tmp_path)
         again = make(cold, organisation_id, tmp_path)
-        assert snapshot.count_new(cold, organisation_id, since=0) == 4
-        assert snapshot.count_new(cold, organisation_id, since=made.high_water) == 0
+        assert count_new(cold, organisation_id, since=0) == 4
+        assert count_new(cold, organisation_id, since=made.high_water) == 0
         assert make(cold, organisation_id, tmp_path, votes_a_person=3).counts["votes_left_out"] == 1
     assert made.digest == again.digest
     names = ("votes", "votes_left_out", "people", "demonstrations", "pairs", "labels")
@@ -304,7 +305,7 @@ async def test_who_votes_before_they_are_stored_is_counted_with_their_key(
     await vote_on_everything(connection, organisation_id, key_id="k1")
     await vote_on_everything(connection, organisation_id)
     with engine.connect() as cold:
-        rows = snapshot.fetch(cold, organisation_id, snapshot.high_water(cold))
+        rows = fetch(cold, organisation_id, high_water(cold))
     assert Counter(row.key_id for row in rows) == {"k1": 4, None: 4}
 
 
@@ -348,10 +349,8 @@ async def test_without_consent_nothing_is_used(
     with engine.begin() as cold:
         cold.exec_driver_sql("UPDATE users SET consents_to_training = false WHERE id = %s", (user,))
     with engine.connect() as cold:
-        assert snapshot.count_new(cold, organisation_id, since=0) == 4
-        assert {
-            row.user_id for row in snapshot.fetch(cold, organisation_id, snapshot.high_water(cold))
-        }.isdisjoint({user})
+        assert count_new(cold, organisation_id, since=0) == 4
+        assert {row.user_id for row in fetch(cold, organisation_id, high_water(cold))}.isdisjoint({user})
 
 
 async def test_another_organisation_is_used_only_when_it_opted_in(
@@ -360,13 +359,13 @@ async def test_another_organisation_is_used_only_when_it_opted_in(
     await vote_on_everything(connection, organisation_id)
     other = uuid.uuid4()
     with engine.connect() as cold:
-        before = snapshot.count_new(cold, other, since=0)
+        before = count_new(cold, other, since=0)
     with engine.begin() as cold:
         cold.exec_driver_sql(
             "UPDATE organisations SET trains_across = true WHERE id = %s", (organisation_id,)
         )
     with engine.connect() as cold:
-        assert snapshot.count_new(cold, other, since=0) == before + 4
+        assert count_new(cold, other, since=0) == before + 4
     with engine.begin() as cold:
         cold.exec_driver_sql(
             "UPDATE organisations SET trains_across = false WHERE id = %s", (organisation_id,)
@@ -386,8 +385,8 @@ async def test_a_late_commit_is_not_skipped(
         )
         await vote_on_everything(connection, organisation_id)  # a younger transaction commits first
         with engine.connect() as cold:
-            mark = snapshot.high_water(cold)
-            assert snapshot.count_new(cold, organisation_id, since=0) == 4, "only what is surely complete"
+            mark = high_water(cold)
+            assert count_new(cold, organisation_id, since=0) == 4, "only what is surely complete"
         slow.commit()
     with engine.connect() as cold:
-        assert snapshot.count_new(cold, organisation_id, since=mark) == 5
+        assert count_new(cold, organisation_id, since=mark) == 5

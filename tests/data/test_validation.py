@@ -10,9 +10,10 @@ from scipy.stats import binomtest
 
 from data import snapshot, validation
 from data.records import Label, PreferencePair, TransformType
-from data.snapshot import Rows, Usable, Votes
+from data.snapshot import Rows
 from data.tables import new_id
 from data.validation import Limits, Quality
+from data.votes import Usable, Votes
 
 LIMITS = Limits()
 KINDS = list(TransformType)

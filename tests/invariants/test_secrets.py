@@ -19,7 +19,7 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import corpus, snapshot
+from data import corpus, snapshot, votes
 from data.corpus import Original
 from data.records import TransformType
 from data.tables import Feedback, Output, User, new_id
@@ -107,7 +107,7 @@ def make(engine: Engine, organisation: uuid.UUID, folder: Path) -> snapshot.Made
 
 def undefended(patch: pytest.MonkeyPatch) -> None:
     """Every edit is a demonstration again."""
-    patch.setattr(snapshot, "learnable", lambda rows, _: snapshot.Votes(list(rows), 0, 0))
+    patch.setattr(votes, "learnable", lambda rows, _: votes.Votes(list(rows)))
 
 
 class Sharer:

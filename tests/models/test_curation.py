@@ -8,8 +8,8 @@ import pytest
 import configs
 from data import corpus, snapshot
 from data.records import TransformType
-from data.snapshot import Usable
 from data.tables import new_id
+from data.votes import Usable
 from models import curation
 from pipelines.collect import CollectConfig
 

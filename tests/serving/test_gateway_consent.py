@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import feedback, identities, outputs, snapshot
+from data import feedback, identities, outputs, votes
 from data.feedback import Thumb
 from data.identities import Role
 from data.outputs import NewOutput
@@ -93,7 +93,7 @@ async def vote(pool: AsyncConnectionPool, organisation_id: uuid.UUID, user: uuid
 def trains_on(engine: Engine, organisation_id: uuid.UUID) -> set[uuid.UUID]:
     """The people in the next snapshot of an organisation."""
     with engine.connect() as cold:
-        return {row.user_id for row in snapshot.fetch(cold, organisation_id, snapshot.high_water(cold))}
+        return {row.user_id for row in votes.fetch(cold, organisation_id, votes.high_water(cold))}
 
 
 async def test_a_person_withdraws_and_gives_consent_through_a_key(
