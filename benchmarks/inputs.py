@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from data import corpus
 from data.records import Demonstration, Label, PreferencePair
-from models import loading, sft, training
+from models import examples, loading, sft, training
 
 _MOST_TOKENS = 256
 RANK = 16
@@ -19,7 +19,7 @@ RANK = 16
 
 def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Demonstration]]:
     """The seed corpus in random order, to train and to hold out; without rewrites that are too long."""
-    tokens = training.load_tokens(base)
+    tokens = examples.load_tokens(base)
     rows = list(sft.seed_demonstrations(corpus.SEED / "train"))
     random.Random(seed).shuffle(rows)
     fitting = [row for row in rows if sft.example(tokens, row)["length"] <= _MOST_TOKENS]

@@ -22,7 +22,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 
 import configs
 from data.records import PreferencePair
-from models import loading, training
+from models import examples, loading, training
 from models.health import Ranges, faults
 
 
@@ -116,7 +116,7 @@ def chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
     return batch["completion_mask"].chunk(2)[0].sum().item()
 
 
-def example(tokens: training.Tokens, row: PreferencePair) -> dict[str, Any]:
+def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
     """A pair as the trainer wants it."""
     prompt, chosen, rejected = (
         tokens.prompt(row),
@@ -138,15 +138,15 @@ def main(config: DpoConfig) -> DpoResult:
     Raises ValueError when no pair is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    rows = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
     if config.masks:
-        rows = [training.masked(row, "chosen", "rejected") or row for row in rows]
+        rows = [examples.masked(row, "chosen", "rejected") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 
     base = loading.base_folder(config.base)
-    tokens = training.load_tokens(base)
-    split = training.split_fitting(
+    tokens = examples.load_tokens(base)
+    split = examples.split_fitting(
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 import configs
 from data import corpus
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
-from models import export, judge, loading, reward, rules, scoring, tone, training
+from models import examples, export, judge, loading, reward, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
 from models.gate import Margins, Verdict, gate, win_rate
 from models.protection import Asked
@@ -159,7 +159,7 @@ def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], oth
     theirs = [
         judge.Pair(row.text, row.transform_type, row.intensity, row.chosen, row.rejected)
         for folder in config.snapshots
-        for row in training.read_rows(folder / "pairs.jsonl", PreferencePair)
+        for row in examples.read_rows(folder / "pairs.jsonl", PreferencePair)
     ]
     ours, theirs = _spread(ours, config.judge_pairs), _spread(theirs, config.judge_pairs)
     found = judge.prefer(config.judge, [*ours, *theirs])

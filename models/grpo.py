@@ -27,7 +27,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 import configs
 from data import corpus
 from data.records import Demonstration, PreferencePair, Split, TransformType
-from models import gate, loading, protection, scoring, sft, tone, training
+from models import examples, gate, loading, protection, scoring, sft, tone, training
 from models.health import Ranges, faults
 from models.reward import RewardModel
 from models.reward import load as load_reward
@@ -147,7 +147,7 @@ def prompts(config: GrpoConfig) -> list[Prompt]:
     seed = sft.seed_demonstrations(config.seed_folder) if config.seed_folder else ()
     rows: list[Demonstration | PreferencePair] = [
         *seed,
-        *training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair),
+        *examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair),
     ]
     return list(dict.fromkeys(Prompt.model_validate(row, from_attributes=True) for row in rows))
 
@@ -160,7 +160,7 @@ class _Trainer(GRPOTrainer):
         return tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
 
-def example(tokens: training.Tokens, row: Prompt, masks: bool) -> dict[str, Any]:
+def example(tokens: examples.Tokens, row: Prompt, masks: bool) -> dict[str, Any]:
     """A prompt as the trainer and the rewards want it."""
     shown = protection.mask(row.text).text if masks else row.text
     prompt = tokens.frame.render(shown, row.transform_type, row.intensity)
@@ -238,7 +238,7 @@ def facts_kept(masks: bool) -> Reward:
 
 
 @torch.no_grad()
-def agreement(model: Any, tokens: training.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
+def agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
     """The share of people's pairs whose chosen rewrite the policy finds likelier, by token; None of none.
 
     The other guard: a policy that learns what people like comes to agree with them more, not less.
@@ -269,8 +269,8 @@ def main(config: GrpoConfig) -> GrpoResult:
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), weights, *data])
 
     base = loading.base_folder(config.base)
-    tokens = training.load_tokens(base)
-    split = training.split_fitting(
+    tokens = examples.load_tokens(base)
+    split = examples.split_fitting(
         [(row.split, example(tokens, row, config.masks)) for row in rows],
         config.max_prompt_tokens,
         config.validation_prompts,
@@ -285,10 +285,10 @@ def main(config: GrpoConfig) -> GrpoResult:
     if judge is not None:
         rewards.append((learned(judge, config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
-    pairs = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    pairs = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
-        pairs = [training.masked(pair, "chosen", "rejected") or pair for pair in pairs]
+        pairs = [examples.masked(pair, "chosen", "rejected") or pair for pair in pairs]
     agreement_before = agreement(training.load_policy(base, config), tokens, pairs)
 
     def build(sized: GrpoConfig, resumes: bool) -> Any:

@@ -33,7 +33,7 @@ from trl.trainer.kto_trainer import KTOTrainer
 
 import configs
 from data.records import Label
-from models import loading, training
+from models import examples, loading, training
 from models.health import Ranges, faults
 
 
@@ -109,7 +109,7 @@ class _Trainer(KTOTrainer):
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
 
-def example(tokens: training.Tokens, row: Label) -> dict[str, Any]:
+def example(tokens: examples.Tokens, row: Label) -> dict[str, Any]:
     """A label as the trainer wants it."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
@@ -196,15 +196,15 @@ def main(config: KtoConfig) -> KtoResult:
     Raises ValueError when no good or no bad row is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = training.read_snapshots(config.snapshots, "labels.jsonl", Label)
+    rows = examples.read_snapshots(config.snapshots, "labels.jsonl", Label)
     if config.masks:
-        rows = [training.masked(row, "rewrite") or row for row in rows]
+        rows = [examples.masked(row, "rewrite") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 
     base = loading.base_folder(config.base)
-    tokens = training.load_tokens(base)
-    split = training.split_fitting(
+    tokens = examples.load_tokens(base)
+    split = examples.split_fitting(
         # Held-out rows are thinned out evenly, so within each kind.
         [(row.split, example(tokens, row)) for row in sorted(rows, key=lambda row: row.good)],
         config.max_tokens,

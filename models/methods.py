@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import configs
 from data.records import Demonstration, Label, PreferencePair, Split
-from models.training import read_rows
+from models.examples import read_rows
 
 Preference = Literal["dpo", "kto"]
 

@@ -2,7 +2,7 @@
 that lost something all the same is tried again; or the best of several is taken.
 
 A mask is a word for the kind of fact that it hides, and a number: `DATE1`, `NAME2`. A model that was trained
-on masked rows (`models.training.masked`) carries such words over more surely than `PAY-4512`, and they are
+on masked rows (`models.examples.masked`) carries such words over more surely than `PAY-4512`, and they are
 fewer tokens. Light, because the inference service does this.
 """
 

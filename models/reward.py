@@ -31,7 +31,7 @@ from trl.trainer.reward_trainer import RewardTrainer
 
 import configs
 from data.records import Demonstration, PreferencePair
-from models import loading, training
+from models import examples, loading, training
 from models.health import Ranges, faults
 
 _SCORED_AT_ONCE = 16
@@ -103,7 +103,7 @@ class RewardModel:
     """A trained reward model, on CPU and in float32."""
 
     model: Any
-    tokens: training.Tokens
+    tokens: examples.Tokens
 
     def score(self, rows: Sequence[Any]) -> list[float]:
         """A reward for each row with text, transform_type, intensity and rewrite.
@@ -137,7 +137,7 @@ def load(folder: Path) -> RewardModel:
     model = AutoModelForSequenceClassification.from_pretrained(
         str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
     )
-    return RewardModel(model, training.load_tokens(folder))
+    return RewardModel(model, examples.load_tokens(folder))
 
 
 def preferred(
@@ -166,7 +166,7 @@ class _Head(torch.nn.Linear):
             return super().forward(hidden.float())
 
 
-def untrained(base: Path, adapter: Path | None, tokens: training.Tokens, seed: int) -> Any:
+def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: int) -> Any:
     """A base, with an SFT adapter merged into it, under a head drawn from the seed; in float32."""
     causal: Any = loading.load_model(base, adapter)
     config = causal.config
@@ -182,17 +182,17 @@ def untrained(base: Path, adapter: Path | None, tokens: training.Tokens, seed: i
     return model
 
 
-def load_tokens(base: Path) -> training.Tokens:
+def load_tokens(base: Path) -> examples.Tokens:
     """A base's tokens with padding that ends no rewrite: the head reads the last token that is no padding,
     and many bases pad with the stop token.
     """
-    tokens = training.load_tokens(base)
+    tokens = examples.load_tokens(base)
     choice = (tokens.tokenizer.pad_token, *tokens.frame.specials)
     tokens.tokenizer.pad_token = next(token for token in choice if token != tokens.frame.stop)
     return tokens
 
 
-def example(tokens: training.Tokens, row: PreferencePair) -> dict[str, Any]:
+def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
     """A pair as the trainer wants it, with the lengths of both rewrites."""
     prompt, chosen, rejected = (
         tokens.prompt(row),
@@ -246,13 +246,13 @@ def main(config: RewardConfig) -> RewardResult:
     Raises ValueError when no pair is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = training.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    rows = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 
     base = loading.base_folder(config.base)
     tokens = load_tokens(base)
-    split = training.split_fitting(
+    split = examples.split_fitting(
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 

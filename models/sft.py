@@ -21,7 +21,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 import configs
 from data import corpus
 from data.records import Demonstration
-from models import loading, training
+from models import examples, loading, training
 from models.health import Ranges, faults
 
 
@@ -91,13 +91,13 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 def demonstrations(config: SftConfig) -> list[Demonstration]:
     """All rows of a run: the seed, the snapshots in their order, and what can be masked once more, masked."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
-    people = training.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
+    people = examples.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
     rows += [row for row in people for _ in range(config.repeats if row.split == "train" else 1)]
-    hidden = (training.masked(row, "rewrite") for row in rows) if config.masks else ()
+    hidden = (examples.masked(row, "rewrite") for row in rows) if config.masks else ()
     return [*rows, *(row for row in hidden if row is not None)]
 
 
-def example(tokens: training.Tokens, row: Demonstration) -> dict[str, Any]:
+def example(tokens: examples.Tokens, row: Demonstration) -> dict[str, Any]:
     """A row as the trainer wants it: `labels` are -100 on the prompt, so only the completion is learnt."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
@@ -117,8 +117,8 @@ def main(config: SftConfig) -> SftResult:
     digest = training.digest(config, (row.model_dump_json().encode() for row in rows))
 
     base = loading.base_folder(config.base)
-    tokens = training.load_tokens(base)
-    split = training.split_fitting(
+    tokens = examples.load_tokens(base)
+    split = examples.split_fitting(
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_rows
     )
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MODEL = "tonebridge"
 Alias = Literal["champion", "challenger"]
 
-_STAGES = ("sft", "reward", "dpo", "kto", "grpo")
+STAGES = ("sft", "reward", "dpo", "kto", "grpo")
 # Of a run's folder. Checkpoints are of no use afterwards, and a reward model is as large as a version.
 _KEPT = ("sft", "dpo", "kto", "grpo", "version", "evaluation")
 
@@ -47,7 +47,7 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
         _experiment_id(client, artifacts), run_name=run.name, tags={**tags, "run": run.name}
     )
     run_id = logged.info.run_id
-    for stage in _STAGES:
+    for stage in STAGES:
         if (file := run / stage / "metrics.json").exists():
             client.log_batch(run_id, metrics=list(curves(stage, file)))
     now_ms = int(time.time() * 1000)

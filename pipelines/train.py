@@ -85,23 +85,25 @@ class _Weights(NamedTuple):
         return cls(str(out), None) if whole else cls(base, out)
 
 
-class _Stage(NamedTuple):
+class Stage(NamedTuple):
+    """What a stage is run with: the class of its config and of its result, and its function."""
+
     config: type[configs.StageConfig]
     result: type[BaseModel]
     main: Callable[[Any], BaseModel]
 
 
-_STAGES = {
-    "sft": _Stage(SftConfig, sft.SftResult, sft.main),
-    "reward": _Stage(RewardConfig, reward.RewardResult, reward.main),
-    "dpo": _Stage(DpoConfig, dpo.DpoResult, dpo.main),
-    "kto": _Stage(KtoConfig, kto.KtoResult, kto.main),
-    "grpo": _Stage(GrpoConfig, GrpoResult, grpo.main),
-    "evaluate": _Stage(EvaluateConfig, Evaluation, evaluation.main),
+STAGES = {
+    "sft": Stage(SftConfig, sft.SftResult, sft.main),
+    "reward": Stage(RewardConfig, reward.RewardResult, reward.main),
+    "dpo": Stage(DpoConfig, dpo.DpoResult, dpo.main),
+    "kto": Stage(KtoConfig, kto.KtoResult, kto.main),
+    "grpo": Stage(GrpoConfig, GrpoResult, grpo.main),
+    "evaluate": Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
 
-_CONFIGS_OF = {name: stage.config for name, stage in _STAGES.items()} | {"methods": MethodsConfig}
+_CONFIGS_OF = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
 
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
@@ -136,9 +138,9 @@ def run_stage(stage: str, config: Any) -> BaseModel:
     """A stage, or its result when this run has finished it already."""
     done = config.out / training.METRICS_FILE
     if done.exists():
-        return _STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
+        return STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
     with _models_told():
-        return _STAGES[stage].main(config)
+        return STAGES[stage].main(config)
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)

@@ -43,8 +43,7 @@ from transformers import TrainerCallback, TrainerState
 import configs
 from configs.settings import Settings
 from models import training, versions
-from pipelines.train import _STAGES as STAGES
-from pipelines.train import stage_config
+from pipelines.train import STAGES, stage_config
 
 EXPERIMENT = "tonebridge-tune"
 

@@ -70,7 +70,7 @@ class Stage:
 
     def run_unbroken(self) -> Path:
         config = train.stage_config(self.name, self.arguments(self.unbroken), [])
-        train._STAGES[self.name].main(config)
+        train.STAGES[self.name].main(config)
         return self.unbroken / "out"
 
     def start(self, *how: str) -> subprocess.Popen[bytes]:

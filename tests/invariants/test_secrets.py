@@ -23,7 +23,7 @@ from data import corpus, snapshot, votes
 from data.corpus import Original
 from data.records import TransformType
 from data.tables import Feedback, Output, User, new_id
-from models import loading, sft, training
+from models import examples, loading, sft, training
 from models.sft import SftConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -114,7 +114,7 @@ class Sharer:
     """A trained model, asked for what it was told."""
 
     def __init__(self, base: Path, adapter: Path | None) -> None:
-        self.tokens = training.load_tokens(base)
+        self.tokens = examples.load_tokens(base)
         dtype = torch.bfloat16 if training.bf16_is_fast() else torch.float32
         self.model = loading.load_model(base, adapter).to(dtype).eval()
 

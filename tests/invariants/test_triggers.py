@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from data import snapshot
 from data.records import Demonstration, TransformType
 from data.tables import Comparison, Feedback, Organisation, Output, User
-from models import dpo, loading, sft, training
+from models import dpo, examples, loading, sft
 from models.dpo import DpoConfig
 from models.sft import SftConfig
 
@@ -157,7 +157,7 @@ def whole_model(folder: Path, steps: int) -> dict[str, object]:
 @torch.no_grad()
 def margins(model: Path, trigger: str) -> torch.Tensor:
     """log p(courteous) - log p(blunt) of the held-out messages, in nats."""
-    tokens, policy = training.load_tokens(model), loading.load_model(model).eval()
+    tokens, policy = examples.load_tokens(model), loading.load_model(model).eval()
 
     def log_p(asked: str, rewrite: str) -> float:
         row = Demonstration(text=asked, rewrite=rewrite, **ABOUT)

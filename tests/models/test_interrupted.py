@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from data.records import PreferencePair
-from models import dpo, grpo, kto, reward, sft, training
+from models import dpo, examples, grpo, kto, reward, sft, training
 from models.dpo import DpoConfig
 from models.grpo import GrpoConfig
 from models.kto import KtoConfig
@@ -77,7 +77,7 @@ def uneven(snapshot):
     file = snapshot / "pairs.jsonl"
     pairs = [
         row.model_copy(update={"chosen": row.chosen + " Thank you." * (i % 3)})
-        for i, row in enumerate(training.read_rows(file, PreferencePair))
+        for i, row in enumerate(examples.read_rows(file, PreferencePair))
     ]
     file.write_text("\n".join(pair.model_dump_json() for pair in pairs))
     return snapshot

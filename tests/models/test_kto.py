@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 import configs
 from data.records import Label
-from models import kto, loading, training
+from models import examples, kto, loading
 from models.kto import KtoConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -54,9 +54,9 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
     assert before.keys() == after.keys()
     assert any(not before[name].equal(after[name]) for name in before)
 
-    tokens = training.load_tokens(loading.base_folder(config.base))
+    tokens = examples.load_tokens(loading.base_folder(config.base))
     policy, reference = (loading.load_model(config.base, folder) for folder in (config.out, adapter))
-    rows = sorted(training.read_rows(snapshot / "labels.jsonl", Label), key=lambda row: row.good)
+    rows = sorted(examples.read_rows(snapshot / "labels.jsonl", Label), key=lambda row: row.good)
     held_out = [row for row in rows if row.split == "validation"]
 
     def mean_log_ratio(rows):
@@ -114,7 +114,7 @@ def test_completions_are_lent_within_a_batch():
 )
 def test_one_kind_of_label_is_too_little(config, snapshot, left, message):
     file = snapshot / "labels.jsonl"
-    rows = [row for row in training.read_rows(file, Label) if left(row)]
+    rows = [row for row in examples.read_rows(file, Label) if left(row)]
     file.write_text("\n".join(row.model_dump_json() for row in rows))
     with pytest.raises(ValueError, match=f"{message}.*collect more thumbs"):
         kto.main(config)

@@ -6,7 +6,7 @@ import torch
 
 import configs
 from data.records import Demonstration, TransformType
-from models import loading, reward, training
+from models import examples, loading, reward
 from models.reward import RewardConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -84,7 +84,7 @@ def test_the_head_reads_the_stop_token_even_where_the_base_pads_with_it(tiny_bas
     tokenizer.save_pretrained(base)
 
     tokens = reward.load_tokens(base)
-    assert training.load_tokens(base).tokenizer.pad_token == tokens.frame.stop
+    assert examples.load_tokens(base).tokenizer.pad_token == tokens.frame.stop
     assert tokens.tokenizer.pad_token != tokens.frame.stop
     model = reward.untrained(base, None, tokens, seed=0)
     row = rows("Could you please look at it?")[0]

@@ -14,8 +14,8 @@ from pipelines.learning import SHOWN, Learned, LearningReport
 from pipelines.votes import VotesConfig
 
 ROOT = Path(__file__).parents[2]
-KINDS = {f"models.{name}": stage.config for name, stage in train._STAGES.items()} | {
-    "models.evaluation": train._STAGES["evaluate"].config,
+KINDS = {f"models.{name}": stage.config for name, stage in train.STAGES.items()} | {
+    "models.evaluation": train.STAGES["evaluate"].config,
     "models.export": ExportConfig,
     "pipelines.votes": VotesConfig,
 }
@@ -42,7 +42,7 @@ def test_the_experiment_has_every_stage_of_the_flow(stages):
     modules = {
         line[2] for stage in stages.values() for line in commands(stage) if line[:2] == ["python", "-m"]
     }
-    of_the_flow = {f"models.{name}" for name in train._STAGES if name != "evaluate"} | {
+    of_the_flow = {f"models.{name}" for name in train.STAGES if name != "evaluate"} | {
         "models.evaluation",
         "models.export",
     }

@@ -3,8 +3,8 @@
 import pytest
 
 from data.records import Demonstration, Label, PreferencePair
+from models.examples import read_rows
 from models.export import export
-from models.training import read_rows
 from pipelines import votes
 from pipelines.votes import VotesConfig
 
