@@ -29,13 +29,19 @@ class _Rule(NamedTuple):
     kind: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool] = bool
-    # What a text must have for it to match, so that most are not searched: one of these characters, digits.
-    needs: str = ""
+    # What a text must have for it to match, so that most are not searched: one of these characters, or of
+    # these words in lower case; so many digits; something that a faster pattern finds.
+    needs: str | tuple[str, ...] = ""
     digits: int = 0
+    hint: re.Pattern[str] | None = None
+
+
+def _any(words: str) -> tuple[str, ...]:
+    return tuple(words.split("|"))
 
 
 def _digits(text: str) -> str:
-    return "".join(c for c in text if c.isdigit())
+    return "".join(filter(str.isdigit, text))
 
 
 def _passes_luhn(text: str) -> bool:
@@ -110,6 +116,7 @@ _DATE = (
     rf"|{_DAY}(?:\sof)?[\s-]{_MONTH},?[\s-]\d{{4}}|{_MONTH}\s{_DAY},?\s\d{{4}})(?!\d)"
 )
 _LABEL = r"(?:pass(?:word|phrase|code|wd)|pwd|pw|(?:client[ _-]|signing )?secret|api[ _-]?key|token)s?"
+_IN_LABELS = _any("pass|pw|secret|key|token")
 _VALUE = r"(\"[^\"\n\0]{4,}\"|'[^'\n\0]{4,}'|[^\s\0]{3,}[^\s\0.,;)])"
 _HEX = r"[0-9A-Fa-f]{1,4}"
 _USER = r"([A-Za-z](?:[\w.-]*\w)?)"
@@ -130,11 +137,12 @@ _TOWN = (
 )
 
 _RULES: tuple[_Rule, ...] = (
-    _Rule("secret", re.compile(rf"\b(?i:{_LABEL})\s*[:=]\s*{_VALUE}"), needs=":="),
+    _Rule("secret", re.compile(rf"\b(?i:{_LABEL})\s*[:=]\s*{_VALUE}"), needs=_IN_LABELS),
     _Rule(
         "secret",
         re.compile(rf"(?i)\b{_LABEL}\b[^\n.:=\0]{{0,24}}?\s(?:is|was)\s{_VALUE}"),
         _is_no_plain_word,
+        needs=_IN_LABELS,
     ),
     _Rule(
         "secret",
@@ -142,10 +150,15 @@ _RULES: tuple[_Rule, ...] = (
             r"(?i)\b(?:error|status|exit|response|reason|postal|zip|product|country|currency) code"  # none
             r"|\b(?:pin|code)\b(?:[^\n.,:=\d\0]{0,24}?\s(?:is|was)|:)? (\d(?:[\d ]{2,9}\d#?|\d*#))"
         ),
+        needs=_any("pin|code"),
         digits=1,
     ),
-    _Rule("secret", re.compile(rf"(?i)\b{_LABEL} {_VALUE}"), _has_letters_and_digits, digits=1),
-    _Rule("secret", re.compile(rf"(?i)\bwith {_VALUE} as the pass(?:word|phrase|code)")),
+    _Rule("secret", re.compile(rf"(?i)\b{_LABEL} {_VALUE}"), _has_letters_and_digits, _IN_LABELS, digits=1),
+    _Rule(
+        "secret",
+        re.compile(rf"(?i)\bwith {_VALUE} as the pass(?:word|phrase|code)"),
+        needs=_any(" as the pass"),
+    ),
     _Rule("secret", re.compile(r"(?<=://)([^\s/@:\0]+:[^\s/@\0]+)(?=@)"), needs="@"),
     _Rule("secret", re.compile(r"(?i)[?&]\w*(?:token|key|secret|password|sig)=([^\s&#\0]+)"), needs="="),
     _Rule(
@@ -153,8 +166,8 @@ _RULES: tuple[_Rule, ...] = (
         re.compile(r"\b[A-Z][A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|PASS)=([^\s\0]{3,}[^\s\0.,;])"),
         needs="=",
     ),
-    _Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=":"),
-    _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])")),
+    _Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=_any("-u ")),
+    _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_any("bearer ")),
     _Rule(
         "secret",
         re.compile(
@@ -162,7 +175,7 @@ _RULES: tuple[_Rule, ...] = (
             r"|[srp]k[-_][\w-]{16,}|whsec_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|tb_[0-9a-z]{4,16}_[\w-]{16,}"
             r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
         ),
-        needs="_-.AI",
+        needs=_any("_|-|akia|aiza|hvs.|eyj"),
     ),
     _Rule("email", re.compile(r"([A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"), needs="@"),
     _Rule(
@@ -179,8 +192,8 @@ _RULES: tuple[_Rule, ...] = (
             r"(?i:\b(?:version|release|section|chapter|clause|paragraph|build|driver)s? \d[\d.]+)"  # none
             r"|(?<![\d.])((?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d))(?!\.?\d)"
         ),
-        needs=".",
         digits=4,
+        hint=re.compile(r"\.\d"),
     ),
     _Rule(
         "ip",
@@ -189,7 +202,7 @@ _RULES: tuple[_Rule, ...] = (
             rf"(?:{_HEX}(?::{_HEX}){{0,6}})?)(?![\w:])"
         ),
         _has_digit,
-        needs=":",
+        hint=re.compile(r"::|:\w{1,4}:"),
     ),
     # National ids by their shape: US, UK, Spain, Brazil, Italy, India, Switzerland, Finland, Belgium, France.
     _Rule(
@@ -221,7 +234,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule("national_id", re.compile(r"\b([A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])\b"), digits=6),
     _Rule("national_id", re.compile(r"\b([A-Z]{3}P[A-Z]\d{4}[A-Z])\b"), digits=4),
     _Rule("national_id", re.compile(r"(?<!\d)(756\.\d{4}\.\d{4}\.\d{2})(?!\d)"), needs=".", digits=6),
-    _Rule("national_id", re.compile(r"\b(\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y])\b"), needs="-+A", digits=6),
+    _Rule("national_id", re.compile(r"\b(\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y])\b"), needs="-+a", digits=6),
     _Rule("national_id", re.compile(r"(?<!\d)(\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2})(?!\d)"), needs=".", digits=6),
     _Rule(
         "national_id",
@@ -239,6 +252,11 @@ _RULES: tuple[_Rule, ...] = (
             r"(?<![\w.-])((?=[\w-]*\d[\w-]*\d[\w-]*\d)[A-Z0-9](?:[ .-]?[A-Z0-9]){5,17})(?![\w-])"
         ),
         lambda t: sum(c.isdigit() for c in t) >= 4 and t == t.upper(),
+        needs=_any(
+            "ssn|social security|ni number|national insurance|passport|aadhaar|pan|bsn|pesel|sin|nie|dni|nif"
+            "|cpf|cpr|hetu|tfn|tax |steuer|codice fiscale|pps|ahv|personnummer|resident number|licen|id card"
+            "|identity card|national id"
+        ),
         digits=4,
     ),
     _Rule(
@@ -253,14 +271,16 @@ _RULES: tuple[_Rule, ...] = (
             rf"(?<![\d.,-])\d{{1,5}}[A-Za-z]? (?:{_CAPITAL} ){{1,4}}{_STREET}{_TOWN})"
         ),
         digits=1,
+        hint=re.compile(rf"\d[A-Za-z]? {_CAPITAL}"),
     ),
-    _Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs="x", digits=1),
+    _Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs=_any("box "), digits=1),
     _Rule(
         "address",
         re.compile(
             rf"(\b\d{{1,4}}(?: ?bis)?,? (?i:rue|avenue|boulevard|place|quai|chemin|allée|impasse|cours|route)"
             rf" (?:(?:de|du|des|la|le|les|l'|d')\s?){{0,2}}{_CAPITAL}(?: {_CAPITAL}){{0,2}}{_TOWN})"
         ),
+        needs=_any("rue |avenue |boulevard |place |quai |chemin |allée |impasse |cours |route "),
         digits=1,
     ),
     _Rule(
@@ -270,6 +290,7 @@ _RULES: tuple[_Rule, ...] = (
             rf" (?:(?:de|del|della|dei|di|da|do|dos|la|las|los)\s){{0,2}}"
             rf"{_CAPITAL}(?: {_CAPITAL}){{0,2}},? \d{{1,4}}{_TOWN})"
         ),
+        needs=_any("via |viale |corso |piazza |calle |c/ |avenida |av. |plaza |paseo |rua |ul. |al. |pl. "),
         digits=1,
     ),
     _Rule(
@@ -277,6 +298,10 @@ _RULES: tuple[_Rule, ...] = (
         re.compile(
             rf"\b({_CAPITAL}(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|vej)"
             rf" \d{{1,4}}[a-z]?{_TOWN})"
+        ),
+        needs=_any(
+            "straße |strasse |str. |weg |platz |allee |gasse |ufer |damm |straat |laan |gracht |plein |kade "
+            "|gatan |vägen |vej "
         ),
         digits=1,
     ),
@@ -303,15 +328,22 @@ _RULES: tuple[_Rule, ...] = (
             t == t.lower()
             and (_has_digit(t) or "_" in t or "." in t or (_is_user(t) and t not in names.listed()))
         ),
+        needs=_any("user|login|logon|account| in as"),
     ),
-    _Rule("account", re.compile(r"\b([a-z]+\d{1,4}|[a-z]+[._][a-z]+)(?='s account| account\b)")),
+    _Rule(
+        "account",
+        re.compile(r"\b([a-z]+\d{1,4}|[a-z]+[._][a-z]+)(?='s account| account\b)"),
+        needs=_any(" account"),
+    ),
     _Rule(
         "account",
         re.compile(r"(?<![\w.@/-])([a-z]\.[a-z]{3,}|[a-z]{3,}\.[a-z])\b(?!\.)"),
         _is_name_and_initial,
-        needs=".",
+        hint=re.compile(r"\.[a-z]"),
     ),
 )
+# The least that libphonenumber can find: no number has fewer than four digits, nor other signs between them.
+_CLOSE = re.compile(r"\d(?:(?:[^\w:,;!?]|[xXー]){0,4}\d){3}")
 _CALLED = re.compile(
     r"(?i)\b(?:call|calls|called|calling|ring|rang|phone|mobile|cell|landline|tel|fax|dial|text|sms|whatsapp"
     r"|home|reach|line|(?:his|her|my|your|new|private) number)\b"
@@ -330,17 +362,23 @@ def find(text: str, region: str = "US") -> list[Found]:
     dialled.
     """
     found: list[Found] = []
-    rest, characters, digits = text, frozenset(text), len(_digits(text))
-    for kind, pattern, holds, needs, at_least in _RULES:
-        if digits < at_least or (needs and characters.isdisjoint(needs)):
+    rest, digits, has = text, len(_digits(text)), lower(text).__contains__
+    for kind, pattern, holds, needs, at_least, hint in _RULES:
+        if digits < at_least or (needs and not any(map(has, needs))) or (hint and not hint.search(rest)):
             continue
         for match in pattern.finditer(rest):
             start, end = match.span(1)
             if match[1] and holds(match[1]):
                 found.append(Found(kind, start, end, _key(kind, match[1])))
                 rest = hide(rest, start, end)
-    found += _phones(rest, region)
+    if digits >= 7:
+        found += _phones(rest, region)
     return found
+
+
+def lower(text: str) -> str:
+    """A text in lower case, where what a pattern that ignores case takes for an i or s is one."""
+    return text.lower().replace("ſ", "s").replace("ı", "i").replace("i\u0307", "i")
 
 
 def hide(text: str, start: int, end: int) -> str:
@@ -358,7 +396,7 @@ def _phones(text: str, region: str) -> Iterator[Found]:
     """Phone numbers: valid ones, and whatever looks like one after a word that says so."""
     if sum(c.isdigit() for c in text) < 7:
         return
-    for valid in phonenumbers.PhoneNumberMatcher(text, region):
+    for valid in phonenumbers.PhoneNumberMatcher(text, region) if _CLOSE.search(text) else ():
         number = phonenumbers.format_number(valid.number, phonenumbers.PhoneNumberFormat.E164)
         yield Found("phone", valid.start, valid.end, number)
         text = hide(text, valid.start, valid.end)

@@ -17,7 +17,7 @@ beside it.
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,7 +113,7 @@ class _Token(NamedTuple):
     kind: str  # its letters in the list; none when it is not there
     is_capital: bool
     is_upper: bool
-    opens: bool  # a capital here says nothing: it begins a sentence, a line or a quotation
+    opens: bool  # its capital says nothing: it begins a sentence, a line or a quotation
 
 
 def fold(word: str) -> str:
@@ -140,7 +140,11 @@ def is_plain(word: str) -> bool:
 def find(text: str, also: Collection[str] = ()) -> list[Name]:
     """The names in a text, in order. `also` has folded words that are known to be names here."""
     tokens = _tokens(text)
-    found = {i for i in range(len(tokens)) if _is_name(text, tokens, i, also)}
+    found = {
+        i
+        for i, token in enumerate(tokens)
+        if (token.is_capital or token.kind or token.folded in also) and _is_name(text, tokens, i, also)
+    }
     if not found:
         return []
     _beside(text, tokens, found)
@@ -149,23 +153,29 @@ def find(text: str, also: Collection[str] = ()) -> list[Name]:
     return list(_with_the_rest(text, tokens, found))
 
 
+@lru_cache(maxsize=1 << 14)
+def _look_up(word: str) -> tuple[str, str, bool, bool]:
+    """What a token says of its word alone; most words of a text were in another one."""
+    folded = fold(word)
+    kind = listed().get(folded, "") if len(word) > 3 or word.istitle() or word.islower() else ""
+    return folded, kind, word[0].isupper(), len(word) > 1 and word.isupper()
+
+
 def _tokens(text: str) -> list[_Token]:
-    names = listed()
     tokens = []
     for match in _WORD.finditer(text):
-        word, start = match.group(), match.start()
-        folded = fold(word)
-        before = start - 1
-        while before >= 0 and text[before] == " ":
-            before -= 1
-        opens = before < 0 or text[before] in _OPENING
-        kind = names.get(folded, "") if len(word) > 3 or word.istitle() or word.islower() else ""
-        tokens.append(
-            _Token(
-                start, match.end(), folded, kind, word[0].isupper(), len(word) > 1 and word.isupper(), opens
-            )
-        )
+        start, end = match.span()
+        folded, kind, is_capital, is_upper = _look_up(match[0])
+        opens = is_capital and _opens(text, start)
+        tokens.append(_Token(start, end, folded, kind, is_capital, is_upper, opens))
     return tokens
+
+
+def _opens(text: str, start: int) -> bool:
+    before = start - 1
+    while before >= 0 and text[before] == " ":
+        before -= 1
+    return before < 0 or text[before] in _OPENING
 
 
 def _is_given(token: _Token) -> bool:
