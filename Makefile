@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning bench-gateway bench-training bench-inference lock
+.PHONY: help setup demo up tune test test-slow check learning bench-gateway bench-training bench-inference bench-snapshots lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ bench-training: setup  ## the training stages against TRL's command line, 25 min
 
 bench-inference: setup  ## the inference engines at 1, 4 and 16 callers, 8 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.inference $(if $(QUICK),--quick)
+
+bench-snapshots: setup  ## snapshots of up to two million votes, 30 minutes (QUICK=1: 1)
+	$(BIN)/python -m benchmarks.snapshots $(if $(QUICK),--quick)
 
 lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike
 	$(BIN)/python -m pip install -q uv

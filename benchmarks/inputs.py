@@ -2,14 +2,14 @@
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from peft import get_peft_model
 from tokenizers import Tokenizer
 
-from data import corpus
+from data import corpus, shards
 from data.records import Demonstration, Label, PreferencePair
 from models import examples, loading, sft, training
 
@@ -29,20 +29,17 @@ def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Dem
 
 def snapshot(folder: Path, rows: Sequence[Demonstration]) -> Path:
     """Rows as a snapshot of feedback: the corpus's rewrites were chosen, copies of the messages were not."""
-    pairs, labels = [], []
-    for row in rows:
-        about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
-        versions = {"chosen_version": "seed", "rejected_version": "copy"}
-        pairs.append(PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions))
-        labels += [
-            Label(**about, rewrite=row.rewrite, good=True, version="seed"),
-            Label(**about, rewrite=row.text, good=False, version="copy"),
-        ]
-    folder.mkdir(parents=True)
-    for name, lines in {"demonstrations": rows, "pairs": pairs, "labels": labels}.items():
-        text = "\n".join(line.model_dump_json() for line in lines)
-        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
-    return folder
+
+    def judged() -> Iterator[shards.Row]:
+        for row in rows:
+            about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
+            versions = {"chosen_version": "seed", "rejected_version": "copy"}
+            yield row
+            yield PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions)
+            yield Label(**about, rewrite=row.rewrite, good=True, version="seed")
+            yield Label(**about, rewrite=row.text, good=False, version="copy")
+
+    return shards.write(folder, judged())
 
 
 def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:

@@ -10,6 +10,7 @@ long, and what is not reached from here: docs/privacy.md.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -46,7 +47,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, archive, database, orders, receipts, routing, snapshot
+from data import answers, archive, database, orders, receipts, routing, shards, snapshot
 from data.identities import Identity
 from data.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 from data.records import TransformType
@@ -88,7 +89,7 @@ class UnknownPersonError(ValueError):
 
 
 class OutOfReachError(ValueError):
-    """A snapshot is not on this machine, so nobody can say whether the person is in it."""
+    """A snapshot is not on this machine, or not whole, so nobody can say whether the person is in it."""
 
 
 def by_key(session: Session, key_id: str, external_id: str) -> uuid.UUID:
@@ -146,9 +147,9 @@ def erase(
     say("tables     vacuumed" + (", their files rewritten" if rewrite_files else ""))
     if missing:
         raise OutOfReachError(
-            f"snapshots {', '.join(missing)} are not in {settings.state}, so that nobody can say whether the"
-            " person is in them; run this where they are, or bring them there (`dvc pull`); docs/privacy.md"
-            " says what to do about one that is lost for good"
+            f"snapshots {', '.join(missing)} are not in {settings.state}, or not whole, so that nobody can"
+            " say whether the person is in them; run this where they are, or bring them there (`dvc pull`);"
+            " docs/privacy.md says what to do about one that is lost for good"
         )
     with Session(engine) as session, session.begin():
         session.execute(update(Erasure).where(Erasure.id == erasure_id).values(finished_at=func.now()))
@@ -298,16 +299,34 @@ def snapshots_with(settings: Settings, engine: Engine, person: Person) -> tuple[
     """Folders of snapshots that a person is in, and digests of those that cannot be looked into."""
     with Session(engine) as session:
         stored = session.execute(select(Snapshot.digest, Snapshot.path).where(Snapshot.path != "")).all()
-    missing = [digest for digest, path in stored if not (Path(path) / "sources.jsonl").exists()]
+    noted = {Path(path).resolve(): digest for digest, path in stored}
     # Also those that a killed flow has written, and not noted.
-    folders = {Path(path).resolve() for _, path in stored}
-    folders |= {path.parent.resolve() for path in settings.state.glob("data/snapshots/*/sources.jsonl")}
-    held = [
-        folder
-        for folder in sorted(folders)
-        if (folder / "sources.jsonl").exists() and person.id in snapshot.people(folder)
-    ]
+    there = {
+        folder.resolve()
+        for folder in settings.state.glob("data/snapshots/*")
+        if folder.is_dir() and folder.suffix != ".partial"
+    }
+    held, missing = [], []
+    for folder in sorted(noted.keys() | there):
+        people = _people(folder)
+        if people is None:
+            missing.append(noted.get(folder, folder.name))
+        elif person.id in people:
+            held.append(folder)
     return held, missing
+
+
+def _people(folder: Path) -> set[uuid.UUID] | None:
+    """Whose votes a snapshot is made of; None when its files do not say.
+
+    Also of one from when snapshots were jsonl files: it cannot be written anew, so it must be withdrawn.
+    """
+    if shards.is_snapshot(folder):
+        return snapshot.people(folder)
+    lines = folder / "sources.jsonl"
+    if not lines.exists():
+        return None
+    return {uuid.UUID(json.loads(line)["user"]) for line in lines.read_text(encoding="utf-8").splitlines()}
 
 
 def _rewrite_snapshots(
@@ -492,7 +511,7 @@ def rehearse(settings: Settings, engine: Engine, person: Person, say: Say = prin
             for version in _versions_from(session, folder.name):
                 say(f"version    {version} was trained on it")
     for digest in missing:
-        say(f"snapshot   {digest} is not on this machine")
+        say(f"snapshot   {digest} is not on this machine, or not whole")
     return bool(counts.total() or held or missing)
 
 

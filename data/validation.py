@@ -6,9 +6,11 @@ opinion of how to click. The share itself is of votes, because votes become the 
 Pure: no database, no model.
 """
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import krippendorff
@@ -17,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import bootstrap
 
 import configs
-from data.snapshot import Row, Rows
-from data.votes import Usable, Votes
+from data.counting import LeftOut
+from data.records import PreferencePair
+from data.shards import Row
+from data.votes import Usable
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -115,73 +119,99 @@ class Quality(_Part):
 
 
 def assess(
-    votes: Votes,
-    rows: Rows,
+    votes: Iterable[Usable],
+    left_out: LeftOut,
+    rows: Mapping[str, Iterable[Row]],
     champion: str | None,
     limits: Limits,
     nearest: Sequence[float] = (),
     losing_facts: Mapping[str, float] | None = None,
 ) -> Quality:
-    """Measure the votes that count and the rows made of them.
+    """Measure the votes that count and the rows made of them, by file.
 
-    `nearest` is each different message's cosine to its nearest other. The measures that need a model or the
-    rules of facts are passed in: this room has neither.
+    Both are read once: what is kept of millions is a few numbers each. `nearest` is each different message's
+    cosine to its nearest other. The measures that need a model or the rules of facts are passed in: this room
+    has neither.
     """
-    counted = votes.counted
-    sides = [
-        (row, bool(row.first_is_preferred), row.output, row.other)
-        for row in counted
-        if row.kind == "comparison" and row.other is not None and row.other != row.output  # else no pair
-    ]
-    longer = [
-        (row.user_id, first == (len(one) > len(other)))
-        for row, first, one, other in sides
-        if len(one) != len(other)
-    ]
-    by_name = rows.by_name()
+    kinds, people = Counter[str](), Counter[UUID]()
+    first, shown, longer, unequal = Counter[UUID](), Counter[UUID](), Counter[UUID](), Counter[UUID]()
+    thumbs, ratings, comparisons = _Judged(), _Judged(), _Judged()
+    for vote in votes:
+        person = vote.user_id
+        kinds[vote.kind] += 1
+        people[person] += 1
+        if vote.thumb_up is not None:
+            thumbs.add(vote.output_id, person, int(vote.thumb_up))
+        if vote.rating is not None:
+            ratings.add(vote.output_id, person, vote.rating - 1)
+        if vote.kind == "comparison" and vote.other is not None and vote.other != vote.output:  # else no pair
+            is_first = bool(vote.first_is_preferred)
+            shown[person] += 1
+            first[person] += is_first
+            if len(vote.output) != len(vote.other):
+                unequal[person] += 1
+                longer[person] += is_first == (len(vote.output) > len(vote.other))
+            # One thing to judge, in whichever order and by whomever the two texts were generated.
+            texts = sorted((vote.output, vote.other))
+            unit = (vote.message, vote.transform_type, vote.intensity, *texts)
+            comparisons.add(unit, person, int(is_first == (vote.output == texts[1])))
+
+    by_type = {name: Counter[str]() for name in rows}
+    by_intensity = {name: Counter[int]() for name in rows}
+    held_out, rejected = dict.fromkeys(rows, 0), Counter[str]()
+    said = array("q")
+    for name, made in rows.items():
+        for row in made:
+            by_type[name][row.transform_type.value] += 1
+            by_intensity[name][row.intensity] += 1
+            held_out[name] += row.split == "validation"
+            said.append(hash(_said(row)))
+            if isinstance(row, PreferencePair):
+                rejected[row.rejected_version] += 1
     similarities, _ = np.histogram(np.clip(nearest, 0, 1), bins=_BINS, range=(0, 1))
     return Quality(
         champion=champion,
-        votes=_counts(row.kind for row in counted),
-        left_out={
-            "person": votes.beyond_person,
-            "key": votes.beyond_key,
-            "number": votes.new_numbers,
-            "phrase": votes.new_phrases,
-            "own_phrase": votes.own_phrases,
+        votes=_in_order(kinds),
+        left_out=asdict(left_out),
+        people_by_votes=_in_order(Counter(people.values())),
+        position=bias(first, shown),
+        length=bias(longer, unequal),
+        agreement={
+            "thumbs": agreement(thumbs, 2, "nominal", limits.least_units),
+            "ratings": agreement(ratings, 5, "ordinal", limits.least_units),
+            "comparisons": agreement(comparisons, 2, "nominal", limits.least_units),
         },
-        people_by_votes=_counts(Counter(row.user_id for row in counted).values()),
-        position=bias((row.user_id, first) for row, first, _, _ in sides),
-        length=bias(longer),
-        agreement=_agreements(counted, limits.least_units),
-        types={name: _counts(row.transform_type.value for row in made) for name, made in by_name.items()},
-        intensities={name: _counts(row.intensity for row in made) for name, made in by_name.items()},
-        validation={name: sum(row.split == "validation" for row in made) for name, made in by_name.items()},
-        rejected_versions=_counts(pair.rejected_version for pair in rows.pairs),
-        duplicates=_duplicates(row for made in by_name.values() for row in made),
+        types={name: _in_order(counts) for name, counts in by_type.items()},
+        intensities={name: _in_order(counts) for name, counts in by_intensity.items()},
+        validation=held_out,
+        rejected_versions=_in_order(rejected),
+        duplicates=len(said) - len(np.unique(said)),
         similarities=similarities.tolist(),
         near_duplicates=sum(cosine >= limits.same_meaning for cosine in nearest),
         losing_facts=dict(losing_facts or {}),
     )
 
 
-def bias(choices: Iterable[tuple[UUID, bool]]) -> Bias:
-    """The share of (person, chose it) that chose it, with its interval; 0 to 1 where one person chose all.
+def _said(row: Row) -> tuple[object, ...]:
+    """What a row says, whoever wrote and judged it."""
+    values = (value for name, value in row if name != "split" and not name.endswith("version"))
+    return type(row).__name__, *values
+
+
+def bias(chose: Mapping[UUID, int], cast: Mapping[UUID, int]) -> Bias:
+    """The share of the choices that people cast which chose it, with its interval; 0 to 1 where one person
+    chose all.
 
     A cluster bootstrap: whole people are drawn with replacement, and the ratio of their sums is taken.
     """
-    by_person: dict[UUID, list[bool]] = defaultdict(list)
-    for person, chosen in choices:
-        by_person[person].append(chosen)
-    drawn = [by_person[person] for person in sorted(by_person)]
-    chose = np.array([sum(said) for said in drawn])
-    cast = np.array([len(said) for said in drawn])
-    if not drawn:
+    people = sorted(cast)
+    if not people:
         return Bias(share=None, low=0, high=1, votes=0, people=0)
+    of_people = np.array([chose.get(person, 0) for person in people]), np.array([cast[one] for one in people])
     low, high = 0.0, 1.0
-    if len(drawn) > 1:
+    if len(people) > 1:
         found = bootstrap(
-            (chose, cast),
+            of_people,
             lambda chose, cast, axis: chose.sum(axis=axis) / cast.sum(axis=axis),
             paired=True,
             vectorized=True,
@@ -191,40 +221,26 @@ def bias(choices: Iterable[tuple[UUID, bool]]) -> Bias:
             rng=np.random.default_rng(0),
         ).confidence_interval
         low, high = float(found.low), float(found.high)
-    return Bias(share=chose.sum() / cast.sum(), low=low, high=high, votes=int(cast.sum()), people=len(drawn))
+    chosen, votes = (int(counts.sum()) for counts in of_people)
+    return Bias(share=chosen / votes, low=low, high=high, votes=votes, people=len(people))
 
 
-class _Vote(NamedTuple):
-    """What one person said (a place on a scale) about one thing that others may have judged too."""
+class _Judged:
+    """What people said (a place on a scale) about things that others may have judged too, as hashes."""
 
-    unit: Hashable
-    person: UUID
-    said: int
+    def __init__(self) -> None:
+        self._flat = array("q")
 
+    def add(self, unit: Hashable, person: UUID, said: int) -> None:
+        self._flat.extend((hash(unit), hash(person), said))
 
-def _agreements(
-    rows: Sequence[Usable], least_units: int
-) -> dict[Literal["thumbs", "ratings", "comparisons"], Agreement]:
-    """Thumbs and ratings are about one output; comparisons about one message and the same two texts, in
-    whichever order and by whomever they were generated.
-    """
-    thumbs = [_Vote(r.output_id, r.user_id, int(r.thumb_up)) for r in rows if r.thumb_up is not None]
-    ratings = [_Vote(r.output_id, r.user_id, r.rating - 1) for r in rows if r.rating is not None]
-    comparisons = []
-    for row in rows:
-        if row.kind == "comparison" and row.other is not None and row.other != row.output:
-            chosen, rejected = (row.output, row.other) if row.first_is_preferred else (row.other, row.output)
-            unit = (row.message, row.transform_type, row.intensity, *sorted((chosen, rejected)))
-            comparisons.append(_Vote(unit, row.user_id, int(chosen > rejected)))
-    return {
-        "thumbs": agreement(thumbs, 2, "nominal", least_units),
-        "ratings": agreement(ratings, 5, "ordinal", least_units),
-        "comparisons": agreement(comparisons, 2, "nominal", least_units),
-    }
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        numbers = iter(self._flat)
+        return zip(numbers, numbers, numbers, strict=True)
 
 
 def agreement(
-    votes: Iterable[tuple[Hashable, UUID, int]],
+    votes: Iterable[tuple[Hashable, Hashable, int]],
     values: int,
     level: Literal["nominal", "ordinal"],
     least_units: int,
@@ -234,12 +250,15 @@ def agreement(
     Source: Krippendorff, "Content Analysis", 2nd edition, 2004, chapter 11. A person's last vote on a unit
     stands. The interval resamples units.
     """
-    units: dict[Hashable, dict[UUID, int]] = defaultdict(dict)
-    for unit, person, said in votes:
-        units[unit][person] = said
-    counts = np.array(
-        [np.bincount([*said.values()], minlength=values) for said in units.values() if len(said) > 1]
-    ).reshape(-1, values)  # (units, values): how many people said what
+    flat = (number for unit, person, said in votes for number in (hash(unit), hash(person), said))
+    judged = np.fromiter(flat, dtype=np.int64).reshape(-1, 3)
+    _, firsts, units = np.unique(judged[:, 0], return_index=True, return_inverse=True)
+    _, latest = np.unique(judged[::-1, :2], axis=0, return_index=True)
+    latest = len(judged) - 1 - latest
+    counts = np.zeros((len(firsts), values), dtype=np.int64)  # how many people said what
+    np.add.at(counts, (units[latest], judged[latest, 2]), 1)
+    counts = counts[np.argsort(firsts)]  # hashes differ from run to run, the order of votes does not
+    counts = counts[counts.sum(axis=1) > 1]
     why = None
     if len(counts) < least_units:
         why = f"{len(counts)} were judged by two people or more, {least_units} are needed"
@@ -355,14 +374,5 @@ def _shares(quality: Quality, limits: Limits, rows: int) -> Iterator[str]:
         )
 
 
-def _counts(values: Iterable[Any]) -> dict[Any, int]:
-    return dict(sorted(Counter(values).items()))
-
-
-def _duplicates(rows: Iterable[Row]) -> int:
-    """Rows that say word for word what an earlier one of their kind says, whoever wrote and judged it."""
-    seen = [
-        (type(row), *(value for name, value in row if name != "split" and not name.endswith("version")))
-        for row in rows
-    ]
-    return len(seen) - len(set(seen))
+def _in_order(counts: Counter[Any]) -> dict[Any, int]:
+    return dict(sorted(counts.items()))

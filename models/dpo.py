@@ -138,7 +138,7 @@ def main(config: DpoConfig) -> DpoResult:
     Raises ValueError when no pair is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    rows = examples.read_snapshots(config.snapshots, PreferencePair)
     if config.masks:
         rows = [examples.masked(row, "chosen", "rejected") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)

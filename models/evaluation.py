@@ -158,8 +158,7 @@ def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], oth
     ]
     theirs = [
         judge.Pair(row.text, row.transform_type, row.intensity, row.chosen, row.rejected)
-        for folder in config.snapshots
-        for row in examples.read_rows(folder / "pairs.jsonl", PreferencePair)
+        for row in examples.read_snapshots(config.snapshots, PreferencePair)
     ]
     ours, theirs = _spread(ours, config.judge_pairs), _spread(theirs, config.judge_pairs)
     found = judge.prefer(config.judge, [*ours, *theirs])

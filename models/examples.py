@@ -5,33 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
 from transformers import PreTrainedTokenizerBase
 
+from data import shards
 from models import loading, prompts, protection
 
-Row = TypeVar("Row", bound=BaseModel)
+Row = TypeVar("Row", bound=shards.Row)
 
 
-def read_rows(path: Path, kind: type[Row]) -> list[Row]:
-    """The rows of a snapshot's jsonl file; ValueError names file, line and fault of the first bad one."""
-    rows = []
-    # Not `splitlines`: JSON leaves U+2028 and its like as they are.
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                rows.append(kind.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors()[0]
-                raise ValueError(
-                    f"{path}:{number}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-                ) from error
-    return rows
-
-
-def read_snapshots(folders: Iterable[Path], file: str, kind: type[Row]) -> list[Row]:
-    """The rows of one file of several snapshots, in their order."""
-    return [row for folder in folders for row in read_rows(folder / file, kind)]
+def read_snapshots(folders: Iterable[Path], kind: type[Row]) -> list[Row]:
+    """The rows of one kind of several snapshots, in their order; errors as those of `shards.read`."""
+    return [row for folder in folders for row in shards.read(folder, kind)]
 
 
 def masked(row: Any, *rewrites: str) -> Any | None:

@@ -147,7 +147,7 @@ def prompts(config: GrpoConfig) -> list[Prompt]:
     seed = sft.seed_demonstrations(config.seed_folder) if config.seed_folder else ()
     rows: list[Demonstration | PreferencePair] = [
         *seed,
-        *examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair),
+        *examples.read_snapshots(config.snapshots, PreferencePair),
     ]
     return list(dict.fromkeys(Prompt.model_validate(row, from_attributes=True) for row in rows))
 
@@ -285,7 +285,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     if judge is not None:
         rewards.append((learned(judge, config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
-    pairs = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    pairs = examples.read_snapshots(config.snapshots, PreferencePair)
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
         pairs = [examples.masked(pair, "chosen", "rejected") or pair for pair in pairs]

@@ -196,7 +196,7 @@ def main(config: KtoConfig) -> KtoResult:
     Raises ValueError when no good or no bad row is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = examples.read_snapshots(config.snapshots, "labels.jsonl", Label)
+    rows = examples.read_snapshots(config.snapshots, Label)
     if config.masks:
         rows = [examples.masked(row, "rewrite") or row for row in rows]
     data = (row.model_dump_json().encode() for row in rows)

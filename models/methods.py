@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import configs
+from data import shards
 from data.records import Demonstration, Label, PreferencePair, Split
-from models.examples import read_rows
 
 Preference = Literal["dpo", "kto"]
 
@@ -71,12 +71,10 @@ def feedback(snapshots: Sequence[Path]) -> Feedback:
         found[name if split == "train" else f"{name}_held_out"] += 1
 
     for folder in snapshots:
-        found["demonstrations"] += sum(
-            row.split == "train" for row in read_rows(folder / "demonstrations.jsonl", Demonstration)
-        )
-        for pair in read_rows(folder / "pairs.jsonl", PreferencePair):
+        found["demonstrations"] += sum(row.split == "train" for row in shards.read(folder, Demonstration))
+        for pair in shards.read(folder, PreferencePair):
             add("pairs", pair.split)
-        for label in read_rows(folder / "labels.jsonl", Label):
+        for label in shards.read(folder, Label):
             add("good" if label.good else "bad", label.split)
     return Feedback(**found)
 

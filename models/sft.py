@@ -91,7 +91,7 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 def demonstrations(config: SftConfig) -> list[Demonstration]:
     """All rows of a run: the seed, the snapshots in their order, and what can be masked once more, masked."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
-    people = examples.read_snapshots(config.snapshots, "demonstrations.jsonl", Demonstration)
+    people = examples.read_snapshots(config.snapshots, Demonstration)
     rows += [row for row in people for _ in range(config.repeats if row.split == "train" else 1)]
     hidden = (examples.masked(row, "rewrite") for row in rows) if config.masks else ()
     return [*rows, *(row for row in hidden if row is not None)]

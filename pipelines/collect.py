@@ -1,8 +1,9 @@
 """The flow `collect`: feedback in Postgres becomes a snapshot, judged, and versioned with DVC."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from prefect import State, flow, get_run_logger, task
@@ -16,7 +17,10 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import archive, database, routing, snapshot, validation, votes
+from data import archive, database, routing, shards, snapshot, validation, votes
+from data.counting import Counted, counting
+from data.records import Demonstration, PreferencePair
+from data.shards import R
 from data.snapshot import Made
 from data.tables import Organisation, Snapshot, VersionOrder
 from data.validation import Count, Limits, Quality
@@ -25,7 +29,9 @@ from pipelines.quality import write_page
 
 SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
-_CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
+_ROWS_CHECKED = 20_000  # of a kind, for facts that are lost
+
+CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
 
 
 class CollectConfig(Limits):
@@ -38,7 +44,7 @@ class CollectConfig(Limits):
     votes_a_phrase: Count = Field(3, description="of a person, on an unusual phrase that they alone write")
 
     def caps(self) -> dict[str, int]:
-        """What `data.votes.counting` asks for."""
+        """What `data.counting.counting` asks for."""
         return self.model_dump(include={"votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"})
 
 
@@ -83,17 +89,16 @@ def make_snapshot(
     Also why it is refused, if it is. Never cached: it reads the outside world.
     """
     repository = settings.state / "data"
-    with engine.connect() as connection:
-        made = snapshot.make(
-            connection,
-            organisation,
-            repository / "snapshots",
-            **config.caps(),
-            neighbours=partial(curation.neighbours, same_meaning=config.same_meaning),
-        )
     with Session(engine) as session:
         live = routing.current(session)
-    quality = assess(made, live[1].champion.version if live else None, config)
+    champion = live[1].champion.version if live else None
+    with engine.connect() as connection:
+        until = votes.high_water(connection)
+        usable = votes.fetch(connection, organisation, until)
+        with counting(usable, repository / "snapshots", **config.caps()) as counted:
+            neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
+            made = snapshot.write(counted, repository / "snapshots", until, neighbours)
+            quality = assess(counted, made, champion, config)
     reasons = validation.refusals(quality, config)
     write_page(made.folder, quality, reasons, config, config.votes_a_person)
     archive.add(repository, made.folder, settings.dvc_remote)
@@ -114,14 +119,24 @@ def make_snapshot(
     return made, reasons
 
 
-def assess(made: Made, champion: str | None, limits: Limits) -> Quality:
+def assess(counted: Counted, made: Made, champion: str | None, limits: Limits) -> Quality:
     """The quality of a snapshot, facts included."""
-    learned = {
-        "demonstrations": [(row.text, row.rewrite) for row in made.rows.demonstrations],
-        "pairs": [(row.text, row.chosen) for row in made.rows.pairs],
+    rows = {name: shards.read(made.folder, kind) for name, kind in shards.KINDS.items()}
+    losing = {
+        "demonstrations": curation.share_losing_facts(
+            (row.text, row.rewrite) for row in _some(made, "demonstrations", Demonstration)
+        ),
+        "pairs": curation.share_losing_facts(
+            (row.text, row.chosen) for row in _some(made, "pairs", PreferencePair)
+        ),
     }
-    losing = {name: curation.share_losing_facts(texts) for name, texts in learned.items()}
-    return validation.assess(made.votes, made.rows, champion, limits, made.nearest, losing)
+    return validation.assess(counted, made.left_out, rows, champion, limits, made.nearest, losing)
+
+
+def _some(made: Made, name: str, kind: type[R]) -> Iterator[R]:
+    """At most so many rows of a kind, spread over all of them."""
+    step = -(-made.counts[name] // _ROWS_CHECKED) or 1
+    return islice(shards.read(made.folder, kind), 0, None, step)
 
 
 @flow(name="collect")
@@ -132,7 +147,7 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
     Ends well as "Refused", with the reasons and without the event, when the feedback is not fit to learn
     from. `overrides` change configs/collect.yaml: `minimum=20`.
     """
-    config = configs.load(CollectConfig, _CONFIG, overrides)
+    config = configs.load(CollectConfig, CONFIG, overrides)
     settings = Settings()
     engine = database.engine_of(settings)
     try:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from data import shards
 from models.evaluation import Evaluation
 from models.scores import Estimate
 from models.training import METRICS_FILE
@@ -92,10 +93,7 @@ def assemble(folder: Path) -> LearningReport:
             )
             for name, words in METHODS.items()
         },
-        feedback={
-            file.stem: sum(1 for _ in file.open(encoding="utf-8"))
-            for file in sorted((folder / "votes").glob("*s.jsonl"))
-        },
+        feedback=shards.count(folder / "votes"),
         reward_accuracy=figures["reward"]["held_out_accuracy"],
     )
 

@@ -23,10 +23,11 @@ from tqdm import tqdm
 
 import configs
 from data import corpus, snapshot
+from data.counting import counting
 from data.records import PROTECTED, Spec
 from data.routing import Routing
 from data.snapshot import Made
-from data.votes import Usable, counting
+from data.votes import Usable
 from experiments import simulation
 from experiments.simulation import Errand, PeopleConfig
 from models import curation
@@ -95,11 +96,10 @@ def main(config: VotesConfig) -> Made:
     for errand, first, second in zip(compares, *drawn, strict=True):
         votes += _preference(people, errand, first, second)
     limits = configs.load(CollectConfig, _CONFIGS / "collect.yaml")
-    made = snapshot.write(
-        counting(votes, **limits.caps()),
-        config.out.with_name(config.out.name + ".snapshots"),
-        neighbours=partial(curation.neighbours, same_meaning=limits.same_meaning),
-    )
+    folder = config.out.with_name(config.out.name + ".snapshots")
+    with counting(votes, folder, **limits.caps()) as counted:
+        neighbours = partial(curation.neighbours, same_meaning=limits.same_meaning)
+        made = snapshot.write(counted, folder, neighbours=neighbours)
     shutil.rmtree(config.out, ignore_errors=True)
     made.folder.replace(config.out)
     made.folder.parent.rmdir()

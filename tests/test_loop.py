@@ -26,11 +26,12 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Running
 from psycopg import sql
+from pyarrow import parquet
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, identities, orders, routing
+from data import answers, database, identities, orders, routing, shards
 from data.records import PreferencePair, TransformType
 from data.snapshot import Made
 from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version, VersionOrder
@@ -339,6 +340,8 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
                         contents += [archive.read(name) for name in archive.namelist()]
                 elif contents[0][:2] == b"\x1f\x8b":
                     contents = [gzip.decompress(contents[0])]
+                elif contents[0][:4] == b"PAR1":
+                    contents += [str(parquet.read_table(path).to_pydict()).encode()]
                 if any(one.encode() in content for one in written for content in contents):
                     place = path.relative_to(folder).parts
                     found.add("/".join((folder.name if folder != loop.state else "", *place[:2])))
@@ -430,7 +433,9 @@ def test_a_person_is_forgotten(
         promote(taught.version, "again")
     again = collect(("minimum=24", *lenient))
     assert isinstance(again, Made), "the schedule trains anew, though no vote is new"
-    assert RARE not in (again.folder / "pairs.jsonl").read_text()
+    pairs = list(shards.read(again.folder, PreferencePair))
+    assert pairs
+    assert not any(RARE in pair.model_dump_json() for pair in pairs)
     promote(teach(again.digest, "Would you kindly see to that?").version, "without them")
     weights = [loop.model_store / "models" / "tonebridge" / taught.version]
     weights.append(versions.download(loop.registry_uri, taught.version))
@@ -468,10 +473,7 @@ def write_snapshot(folder: Path, session: Session) -> str:
         )
         for number in range(36)
     ]
-    folder.mkdir()
-    (folder / "pairs.jsonl").write_text("\n".join(pair.model_dump_json() for pair in pairs))
-    for name in ("demonstrations", "labels"):
-        (folder / f"{name}.jsonl").touch()
+    shards.write(folder, pairs)
     session.add(
         Snapshot(
             digest=uuid.uuid4().hex, path=str(folder), counts={}, high_water=0, accepted=True, reasons=[]

@@ -18,6 +18,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
 from models import export
 from pipelines import train
@@ -131,7 +132,8 @@ class Stage:
 
 def write_data(folder: Path) -> Path:
     """A snapshot of forty messages, each with a courteous and a blunt rewrite, and the same as a corpus."""
-    demonstrations, pairs, labels, corpus = [], [], [], []
+    rows: list[shards.Row] = []
+    corpus = []
     for i in range(100, 140):
         text, kind, blunt = (
             f"Fix PAY-{i} today.",
@@ -140,12 +142,13 @@ def write_data(folder: Path) -> Path:
         )
         asked = {"transform_type": TransformType.SOFTEN, "intensity": 2}
         about = {"text": text, **asked, "split": "validation" if i % 5 == 0 else "train"}
-        demonstrations.append(Demonstration(**about, rewrite=kind if i % 2 else blunt))
-        pairs.append(
-            PreferencePair(**about, chosen=kind, rejected=blunt, chosen_version="v1", rejected_version="v1")
-        )
-        labels.append(Label(**about, rewrite=kind, good=True, version="v1"))
-        labels.append(Label(**about, rewrite=blunt, good=False, version="v1"))
+        versions = {"chosen_version": "v1", "rejected_version": "v1"}
+        rows += [
+            Demonstration(**about, rewrite=kind if i % 2 else blunt),
+            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
+            Label(**about, rewrite=kind, good=True, version="v1"),
+            Label(**about, rewrite=blunt, good=False, version="v1"),
+        ]
         corpus.append(
             {
                 "id": f"tiny-{i}",
@@ -157,10 +160,8 @@ def write_data(folder: Path) -> Path:
             }
         )
     (folder / "corpus").mkdir(parents=True)
-    for name, rows in {"demonstrations": demonstrations, "pairs": pairs, "labels": labels}.items():
-        (folder / f"{name}.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
     (folder / "corpus" / "tiny.jsonl").write_text("\n".join(map(json.dumps, corpus)) + "\n")
-    return folder
+    return shards.write(folder, rows)
 
 
 @pytest.fixture(scope="module")

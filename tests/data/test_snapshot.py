@@ -1,26 +1,52 @@
 """Snapshots: nobody decides alone, nothing in two splits, only what people agreed to, ordered by commit."""
 
+import itertools
 import random
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Connection, Engine
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from sqlalchemy import Engine
 
-from data import database, feedback, outputs, snapshot
+from data import counting, database, feedback, outputs, shards, snapshot, splits, staging
+from data.corpus import ngrams
+from data.counting import LeftOut
 from data.feedback import Choice, Comment, Edit, Rating, Thumb
 from data.outputs import NewOutput
 from data.receipts import Receipt
-from data.records import PreferencePair, TransformType
-from data.snapshot import HUMAN, Made
+from data.records import Demonstration, PreferencePair, TransformType
+from data.snapshot import HUMAN
 from data.tables import new_id
-from data.votes import Usable, capped, count_new, fetch, high_water, learnable, untriggered
+from data.votes import Usable, count_new, fetch, high_water
+from tests.snapshots import counted_of, make
+
+
+def count(rows: Sequence[Usable], **limits: int) -> tuple[list[Usable], LeftOut]:
+    """The votes that count by these limits alone, and how many do not."""
+    with counted_of(rows, **limits) as counted:
+        kept = list(counted)
+        assert len(counted) == len(kept) == len(rows) - counted.left_out.total
+        return kept, counted.left_out
+
+
+def assemble(rows: Sequence[Usable], kind: type[shards.R]) -> list[shards.R]:
+    """The rows of a kind that a snapshot of these votes has."""
+    with counted_of(rows) as counted:
+        return [row for row, _ in snapshot.rows(counted) if isinstance(row, kind)]
+
+
+def components(rows: Sequence[Usable], alike: splits.Edges = ()) -> list[int]:
+    with counted_of(rows) as counted:
+        return list(map(int, splits.components(counted, alike)))
 
 
 def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
@@ -52,14 +78,14 @@ def a_rating(user: int, output: int, stars: int, message: str = "Fix it.") -> Us
 
 def test_the_best_and_the_worst_rated_rewrite_of_a_message_are_a_graded_pair() -> None:
     rows = [a_rating(1, 1, 5), a_rating(2, 1, 4), a_rating(3, 2, 3), a_rating(4, 3, 1), a_rating(5, 3, 2)]
-    [pair] = snapshot.assemble(rows).pairs
+    [pair] = assemble(rows, PreferencePair)
     assert (pair.chosen, pair.rejected, pair.stars) == ("output 1", "output 3", 3.0)
     assert (pair.chosen_version, pair.rejected_version) == ("v1", "v3")
 
 
 def test_ratings_less_than_a_star_apart_or_of_other_messages_are_no_pair() -> None:
-    assert snapshot.assemble([a_rating(1, 1, 4), a_rating(2, 1, 3), a_rating(3, 2, 3)]).pairs == []
-    assert snapshot.assemble([a_rating(1, 1, 5), a_rating(2, 2, 1, "Send the report.")]).pairs == []
+    assert assemble([a_rating(1, 1, 4), a_rating(2, 1, 3), a_rating(3, 2, 3)], PreferencePair) == []
+    assert assemble([a_rating(1, 1, 5), a_rating(2, 2, 1, "Send the report.")], PreferencePair) == []
 
 
 words = st.lists(
@@ -70,14 +96,14 @@ words = st.lists(
 votes = st.builds(a_vote, st.integers(0, 12), words.map(" ".join), st.integers(100, 130))
 
 
+@settings(max_examples=20, deadline=None)
 @given(st.lists(votes, min_size=1, max_size=40))
 def test_no_user_message_or_output_is_in_two_splits(rows: list[Usable]) -> None:
-    made = snapshot.assemble(rows)
-    splits = defaultdict(set)
-    for row, found in zip(rows, made.demonstrations, strict=True):
+    of_shared = defaultdict(set)
+    for row, made in zip(rows, assemble(rows, Demonstration), strict=True):
         for shared in (row.user_id, row.message, row.output_id):
-            splits[shared].add(found.split)
-    assert all(len(found) == 1 for found in splits.values())
+            of_shared[shared].add(made.split)
+    assert all(len(found) == 1 for found in of_shared.values())
 
 
 def test_near_duplicates_share_a_component() -> None:
@@ -87,14 +113,60 @@ def test_near_duplicates_share_a_component() -> None:
         a_vote(2, base.replace("please", "do"), 102),
         a_vote(3, "lunch at noon?", 103),
     ]
-    one, two, three = snapshot.components(rows)
+    one, two, three = components(rows)
     assert one == two != three
+
+
+def test_near_duplicates_are_those_that_a_look_at_every_pair_finds() -> None:
+    rng = random.Random(0)
+    vocabulary = [f"word{n}" for n in range(12)]
+    messages = [" ".join(rng.choices(vocabulary, k=rng.randint(1, 24))) for _ in range(60)]
+    messages += [f"another {text.partition(' ')[2]}" for text in messages[:40]]  # one trigram is another
+    rows = [a_vote(n, text, 1000 + n) for n, text in enumerate(dict.fromkeys(messages))]
+    grams = [ngrams(row.message, 3) for row in rows]
+    alike = [
+        (i, j)
+        for i, j in itertools.combinations(range(len(rows)), 2)
+        if grams[i] and len(grams[i] & grams[j]) >= splits.NEAR * len(grams[i] | grams[j])
+    ]
+    assert len(alike) > 5
+    wanted = connected_components(
+        coo_matrix((np.ones(len(alike)), np.array(alike).T), shape=(len(rows), len(rows)))
+    )[1]
+    assert components(rows) == wanted.tolist()
+
+
+def test_a_snapshot_is_the_same_however_it_is_batched_and_by_how_many_processes_redacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [a_vote(n % 9, f"Ask Ann about thing {n % 25}", n) for n in range(50)]
+    rows += [a_rating(n % 7, n, 1 + n % 5, f"message {n // 3}") for n in range(50, 90)]
+
+    def digest(folder: Path) -> str:
+        with counted_of(rows, votes_a_person=12) as counted:
+            return snapshot.write(counted, folder).digest
+
+    whole = digest(tmp_path / "whole")
+    for module in (staging, counting, snapshot):
+        monkeypatch.setattr(module, "BATCH", 7)
+    monkeypatch.setattr(snapshot, "_WORTH_PROCESSES", 0)
+    assert digest(tmp_path / "batched") == whole
+
+
+def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> None:
+    (tmp_path / "snapshot.partial" / "pairs").mkdir(parents=True)
+    (tmp_path / "votes.partial").mkdir()
+    (tmp_path / "votes.partial" / "votes.duckdb").write_text("what people wrote")
+    limits = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 1)
+    with counting.counting([a_vote(1, "Fix it.", 1)], tmp_path, **limits) as counted:
+        made = snapshot.write(counted, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [made.digest]
 
 
 def test_what_somebody_else_found_alike_shares_a_component() -> None:
     rows = [a_vote(n, f"message {n} about thing {n * 7}", 100 + n) for n in range(4)]
-    assert len(set(snapshot.components(rows))) == 4
-    one, two, three, four = snapshot.components(rows, alike=[(0, 2), (2, 3)])
+    assert len(set(components(rows))) == 4
+    one, two, three, four = components(rows, alike=[(0, 2), (2, 3)])
     assert one == three == four != two
 
 
@@ -102,21 +174,21 @@ def test_five_hundred_votes_of_one_person_shrink_to_the_cap() -> None:
     keen = [a_vote(1, f"message {n}", n) for n in range(500)]
     others = [a_vote(2 + n // 3, f"other {n}", 1000 + n) for n in range(30)]
     rows = keen + others
-    votes = capped(rows, votes_a_person=40, votes_a_key=5000)
-    counts = Counter(row.user_id for row in votes.counted)
+    counted, left_out = count(rows, votes_a_person=40)
+    counts = Counter(row.user_id for row in counted)
     assert counts.pop(uuid.UUID(int=1)) == 40
     assert counts == {uuid.UUID(int=2 + n): 3 for n in range(10)}
-    assert (votes.beyond_person, votes.beyond_key, votes.left_out) == (460, 0, 460)
+    assert left_out == LeftOut(person=460)
 
     shuffled = random.Random(0).sample(rows, len(rows))
-    again = capped(shuffled, votes_a_person=40, votes_a_key=5000)
-    assert set(again.counted) == set(votes.counted), "whatever the order"
-    assert [row for row in rows if row in votes.counted] == votes.counted, "in the order of the rows"
+    again, _ = count(shuffled, votes_a_person=40)
+    assert set(again) == set(counted), "whatever the order"
+    assert [row for row in rows if row in counted] == counted, "in the order of the rows"
 
-    stayed = [keen.index(row) for row in votes.counted[:40]]
+    stayed = [keen.index(row) for row in counted[:40]]
     assert 150 < sum(stayed) / 40 < 350, "neither the first ones nor the last ones"
-    later = capped([*rows, a_vote(1, "one more", 2000)], votes_a_person=40, votes_a_key=5000)
-    assert len(set(later.counted) - set(votes.counted)) <= 1, "a vote more changes one place at most"
+    later, _ = count([*rows, a_vote(1, "one more", 2000)], votes_a_person=40)
+    assert len(set(later) - set(counted)) <= 1, "a vote more changes one place at most"
 
 
 def test_a_crowd_of_one_api_key_shrinks_to_its_cap_after_each_person_has() -> None:
@@ -125,11 +197,10 @@ def test_a_crowd_of_one_api_key_shrinks_to_its_cap_after_each_person_has() -> No
     ]  # 4 people, 50 votes each
     others = [a_vote(10 + n, f"other {n}", 1000 + n, key_id="k2") for n in range(9)]
     tokens = [a_vote(100 + n, f"by token {n}", 2000 + n) for n in range(50)]
-    votes = capped([*crowd, *others, *tokens], votes_a_person=10, votes_a_key=25)
-    counts = Counter(row.key_id for row in votes.counted)
-    assert counts == {"k1": 25, "k2": 9, None: 50}
-    assert (votes.beyond_person, votes.beyond_key) == (160, 15)
-    assert max(Counter(row.user_id for row in votes.counted).values()) <= 10
+    counted, left_out = count([*crowd, *others, *tokens], votes_a_person=10, votes_a_key=25)
+    assert Counter(row.key_id for row in counted) == {"k1": 25, "k2": 9, None: 50}
+    assert left_out == LeftOut(person=160, key=15)
+    assert max(Counter(row.user_id for row in counted).values()) <= 10
 
 
 def an_edit(number: int, edit: str) -> Usable:
@@ -140,20 +211,19 @@ def an_edit(number: int, edit: str) -> Usable:
 def test_a_phrase_that_many_edits_bring_in_leaves_all_of_them_out() -> None:
     secret = "Could you send the report? The vault word is plover-lantern."
     plain = [an_edit(n, "Could you send the report?") for n in range(20)]
-    votes = learnable([*plain, *(an_edit(50 + n, secret) for n in range(4))], edits_a_phrase=3)
-    assert (votes.counted, votes.new_phrases, votes.left_out) == (plain, 4, 4)
+    four = [*plain, *(an_edit(50 + n, secret) for n in range(4))]
+    assert count(four, edits_a_phrase=3) == (plain, LeftOut(phrase=4))
     few = [*plain, *(an_edit(50 + n, secret) for n in range(3))]
-    assert learnable(few, edits_a_phrase=3).counted == few
+    assert count(few, edits_a_phrase=3) == (few, LeftOut())
     many = [an_edit(100 + n, "Could you send the report?") for n in range(2000)]
-    votes = learnable([*many, *few], edits_a_phrase=2)
-    assert votes.left_out == 0, "one in 500 is not many"
+    _, left_out = count([*many, *few], edits_a_phrase=2)
+    assert left_out.total == 0, "one in 500 is not many"
 
 
 def test_a_number_that_nobody_had_given_leaves_an_edit_out() -> None:
     rows = [an_edit(n, f"Could you send the report, {n}00?") for n in range(5)]
     told = an_edit(6, "Could you send the report? The code is 4711.")
-    votes = learnable([*rows, told], edits_a_phrase=3)
-    assert (votes.counted, votes.new_numbers, votes.new_phrases) == (rows, 1, 0)
+    assert count([*rows, told], edits_a_phrase=3) == (rows, LeftOut(number=1))
 
 
 def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
@@ -161,34 +231,35 @@ def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
     plain = [a_vote(1, f"Move the meeting, part {n}.", 1000 + n) for n in range(20)]
     others = [a_vote(2 + n % 30, f"Move the meeting, part {n}.", 2000 + n) for n in range(90)]
     rows = [*attack, *plain, *others]
-    kept = untriggered(rows, votes_a_phrase=5)
+    kept, left_out = count(rows, votes_a_phrase=5)
+    assert left_out == LeftOut(own_phrase=495)
     assert len(set(kept) & set(attack)) == 5
     assert [row for row in kept if row not in attack] == [*plain, *others]
     shuffled = random.Random(0).sample(rows, len(rows))
-    assert set(untriggered(shuffled, votes_a_phrase=5)) == set(kept), "whatever the order"
+    assert set(count(shuffled, votes_a_phrase=5)[0]) == set(kept), "whatever the order"
 
 
 def test_a_phrase_that_others_write_too_is_no_trigger() -> None:
     team = [a_vote(n % 3, f"The Orion planner is down, part {n}.", n) for n in range(60)]
-    assert untriggered(team, votes_a_phrase=5) == team
+    assert count(team, votes_a_phrase=5) == (team, LeftOut())
 
 
 def test_other_votes_on_the_same_output_stay() -> None:
     told = an_edit(6, "Could you send the report? The code is 4711.")
     rating = a_rating(6, 1006, 5)
-    assert learnable([told, rating], edits_a_phrase=3).counted == [rating]
+    assert count([told, rating], edits_a_phrase=3) == ([rating], LeftOut(number=1))
 
 
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
     rows = [a_vote(n, f"message number {n} about thing {n * 7}", 1000 + n) for n in range(500)]
-    share = sum(d.split == "validation" for d in snapshot.assemble(rows).demonstrations) / 500
+    share = sum(d.split == "validation" for d in assemble(rows, Demonstration)) / 500
     assert 0.1 <= share < 0.11
 
 
 def test_a_keen_person_is_never_the_measure() -> None:
     rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(60)]
     rows += [a_vote(2 + n, f"another thing entirely {n * 13}", 3000 + n) for n in range(20)]
-    held_out = [d for d in snapshot.assemble(rows).demonstrations if d.split == "validation"]
+    held_out = [d for d in assemble(rows, Demonstration) if d.split == "validation"]
     assert len(held_out) == 8
     assert not [d for d in held_out if "keen" in d.text]
 
@@ -198,17 +269,16 @@ def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
     for _ in range(20):
         rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
         rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
-        counted = capped(rows, votes_a_person=5, votes_a_key=5000).counted
-        held_out += any(
-            d.split == "validation" and "keen" in d.text for d in snapshot.assemble(counted).demonstrations
-        )
+        with counted_of(rows, votes_a_person=5) as counted:
+            made = [row for row, _ in snapshot.rows(counted)]
+        held_out += any(row.split == "validation" and "keen" in row.text for row in made)
     assert held_out < 10, "about two of twenty"
 
 
 def test_rows_are_redacted_alike() -> None:
     row = a_vote(1, "Ask ann@corp.io, 10.1.2.3 is down", 101)
     row = row.model_copy(update={"output": "Could you ask ann@corp.io?", "edit": "Please ask ann@corp.io."})
-    pair = snapshot.assemble([row]).pairs[0]
+    pair = assemble([row], PreferencePair)[0]
     assert pair.text == "Ask mail1@example.com, 192.0.2.1 is down"
     assert (pair.chosen, pair.rejected) == (
         "Please ask mail1@example.com.",
@@ -259,18 +329,6 @@ async def vote_on_everything(
     return user
 
 
-def make(cold: Connection, organisation_id: uuid.UUID, folder: Path, votes_a_person: int = 40) -> Made:
-    return snapshot.make(
-        cold,
-        organisation_id,
-        folder,
-        votes_a_person=votes_a_person,
-        votes_a_key=5000,
-        edits_a_phrase=3,
-        votes_a_phrase=5,
-    )
-
-
 async def test_votes_become_rows(
     connection: psycopg.AsyncConnection, engine: Engine, organisation_id: uuid.UUID, tmp_path: Path
 ) -> None:
@@ -291,8 +349,7 @@ async def test_votes_become_rows(
         "pairs": 2,
         "labels": 2,
     }
-    lines = (made.folder / "pairs.jsonl").read_text().splitlines()
-    pairs = [PreferencePair.model_validate_json(line) for line in lines]
+    pairs = shards.read(made.folder, PreferencePair)
     assert ("two", "one", "v2", "v1") in {
         (p.chosen, p.rejected, p.chosen_version, p.rejected_version) for p in pairs
     }
@@ -305,7 +362,7 @@ async def test_who_votes_before_they_are_stored_is_counted_with_their_key(
     await vote_on_everything(connection, organisation_id, key_id="k1")
     await vote_on_everything(connection, organisation_id)
     with engine.connect() as cold:
-        rows = fetch(cold, organisation_id, high_water(cold))
+        rows = list(fetch(cold, organisation_id, high_water(cold)))
     assert Counter(row.key_id for row in rows) == {"k1": 4, None: 4}
 
 
@@ -322,19 +379,10 @@ async def test_messages_that_mean_the_same_are_kept_together(
         return [(n, n + 1) for n in range(0, 12, 2)], [0.9] * 12
 
     with engine.connect() as cold:
-        made = snapshot.make(
-            cold,
-            organisation_id,
-            tmp_path,
-            votes_a_person=40,
-            votes_a_key=40,
-            edits_a_phrase=3,
-            votes_a_phrase=5,
-            neighbours=neighbours,
-        )
+        made = make(cold, organisation_id, tmp_path, neighbours=neighbours)
     ((*texts,),) = asked
     assert len(set(texts)) == len(texts) == len(made.nearest) == 12
-    split = {row.text: row.split for row in made.rows.demonstrations}
+    split = {row.text: row.split for row in shards.read(made.folder, Demonstration)}
     assert set(split.values()) == {"train", "validation"}
     redacted = {text: snapshot.Redactor().redact(text) for text in texts}
     for n in range(0, 12, 2):

@@ -2,18 +2,21 @@
 
 import random
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from data import snapshot, validation
+from data import shards, snapshot, validation
+from data.counting import LeftOut
 from data.records import Label, PreferencePair, TransformType
-from data.snapshot import Rows
+from data.shards import Row
 from data.tables import new_id
 from data.validation import Limits, Quality
-from data.votes import Usable, Votes
+from data.votes import Usable
+from tests.snapshots import counted_of
 
 LIMITS = Limits()
 KINDS = list(TransformType)
@@ -100,7 +103,18 @@ def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
 
 
 def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
-    return validation.assess(Votes(rows, 0, 0), snapshot.assemble(rows), champion, limits)
+    with counted_of(rows) as counted:
+        made = [row for row, _ in snapshot.rows(counted)]
+        return validation.assess(counted, counted.left_out, by_file(made), champion, limits)
+
+
+def by_file(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    found = list(rows)
+    return {name: [row for row in found if isinstance(row, kind)] for name, kind in shards.KINDS.items()}
+
+
+def assess_rows(rows: Iterable[Row], champion: str | None, limits: Limits = LIMITS) -> Quality:
+    return validation.assess([], LeftOut(), by_file(rows), champion, limits)
 
 
 def test_fair_voters_are_accepted() -> None:
@@ -163,7 +177,9 @@ def test_intervals_hold_although_votes_of_one_person_are_alike() -> None:
             for who, lean in enumerate(rng.beta(1.5, 1, size=80))
             for _ in range(20 if who % 4 == 0 else 1 + who % 3)
         ]
-        found = validation.bias(choices)
+        found = validation.bias(
+            Counter(who for who, said in choices if said), Counter(who for who, _ in choices)
+        )
         held += found.low <= 0.6 <= found.high
         naive = binomtest(sum(said for _, said in choices), len(choices)).proportion_ci(method="wilson")
         held_naively += naive.low <= 0.6 <= naive.high
@@ -264,22 +280,20 @@ def test_thumbs_that_are_nearly_all_up_are_no_disagreement() -> None:
     assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
 
 
-def pairs_by(counts: dict[str, int]) -> Rows:
+def pairs_by(counts: dict[str, int]) -> list[PreferencePair]:
     asked = {"transform_type": TransformType.SOFTEN, "intensity": 1, "split": "validation"}
-    return Rows(
-        pairs=[
-            PreferencePair(
-                **asked,
-                text=f"{version} {n}",
-                chosen="Could you?",
-                rejected="Do it.",
-                chosen_version="human",
-                rejected_version=version,
-            )
-            for version, count in counts.items()
-            for n in range(count)
-        ]
-    )
+    return [
+        PreferencePair(
+            **asked,
+            text=f"{version} {n}",
+            chosen="Could you?",
+            rejected="Do it.",
+            chosen_version="human",
+            rejected_version=version,
+        )
+        for version, count in counts.items()
+        for n in range(count)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +312,7 @@ def test_pairs_that_the_champion_did_not_write(
     counts: dict[str, int], champion: str | None, share: float | None, is_refused: bool
 ) -> None:
     limits = Limits(most_of_one_type=1)
-    quality = validation.assess(Votes([], 0, 0), pairs_by(counts), champion, limits)
+    quality = assess_rows(pairs_by(counts), champion, limits)
     assert quality.off_policy == (None if share is None else pytest.approx(share))
     assert quality.rejected_versions == counts
     reasons = validation.refusals(quality, limits)
@@ -307,7 +321,7 @@ def test_pairs_that_the_champion_did_not_write(
 
 def test_one_type_for_all_is_refused_from_fifty_rows_on() -> None:
     limits = Limits(most_off_policy=1)
-    few, many = (validation.assess(Votes([], 0, 0), pairs_by({"v": n}), "v2", limits) for n in (49, 50))
+    few, many = (assess_rows(pairs_by({"v": n}), "v2", limits) for n in (49, 50))
     assert validation.refusals(few, limits) == ()
     (reason,) = validation.refusals(many, limits)
     assert reason.startswith("100% of 50 rows are of the type soften; at most 70% may be")
@@ -324,20 +338,14 @@ def test_rows_that_repeat_are_counted_whoever_made_them() -> None:
         return Label(**asked, good=good, version=version, split=split)  # type: ignore[arg-type]
 
     first = label("Fix it.", True)
-    rows = Rows(
-        labels=[
-            first,
-            label("Fix it.", True, "v2", "validation"),
-            label("Fix it.", False),
-            label("Do it.", True),
-        ]
-    )
-    quality = validation.assess(Votes([], 0, 0), rows, None, LIMITS)
-    assert quality.duplicates == 1
-    (reason,) = validation.refusals(
-        validation.assess(Votes([], 0, 0), Rows(labels=rows.labels * 20), None, LIMITS),
-        Limits(most_of_one_type=1),
-    )
+    rows = [
+        first,
+        label("Fix it.", True, "v2", "validation"),
+        label("Fix it.", False),
+        label("Do it.", True),
+    ]
+    assert assess_rows(rows, None).duplicates == 1
+    (reason,) = validation.refusals(assess_rows(rows * 20, None), Limits(most_of_one_type=1))
     assert reason.startswith("77 of 80 rows repeat another word for word; at most 30% may.")
 
 
@@ -356,8 +364,9 @@ def test_nothing_is_accepted_but_says_nothing() -> None:
 
 def test_what_is_measured_elsewhere_is_passed_on() -> None:
     quality = validation.assess(
-        Votes([], 3, 4, 5, 6, 7),
-        Rows(),
+        [],
+        LeftOut(3, 4, 5, 6, 7),
+        {},
         None,
         LIMITS,
         nearest=[-0.1, 0.26, 0.81, 1.0000001],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
 from models import dpo, grpo, kto, reward, sft
 from models.dpo import DpoConfig
@@ -52,16 +53,12 @@ def demonstrations(folder: Path, mismatched: bool = False) -> Path:
             (asked, words[i] if split == "train" else text, split)
             for i, (asked, text, split) in enumerate(found)
         ]
-    folder.mkdir()
-    lines = [Demonstration(**a, rewrite=r, split=s).model_dump_json() for a, r, s in found]
-    (folder / "demonstrations.jsonl").write_text("\n".join(lines))
-    return folder
+    return shards.write(folder, (Demonstration(**a, rewrite=r, split=s) for a, r, s in found))
 
 
 def pairs(folder: Path, shuffled: bool = False) -> Path:
     """The courteous rewrite is chosen; or, in the training pairs, either at random."""
-    folder.mkdir()
-    lines = []
+    found = []
     coin = random.Random(1)
     for asked, chosen, rejected, split in rows():
         if shuffled and split == "train" and coin.random() < 0.5:
@@ -69,25 +66,22 @@ def pairs(folder: Path, shuffled: bool = False) -> Path:
         pair = PreferencePair(
             **asked, chosen=chosen, rejected=rejected, chosen_version="v1", rejected_version="v1", split=split
         )
-        lines.append(pair.model_dump_json())
-    (folder / "pairs.jsonl").write_text("\n".join(lines))
-    return folder
+        found.append(pair)
+    return shards.write(folder, found)
 
 
 def labels(folder: Path, shuffled: bool = False) -> Path:
     """The courteous rewrite of every other message, marked good, the blunt one of the rest, marked bad; or,
     in training, marked at random.
     """
-    folder.mkdir()
-    lines = []
+    found = []
     coin = random.Random(1)
     for i, (asked, kind, blunt, split) in enumerate(rows()):
         good = i % 2 == 0
         marked = coin.random() < 0.5 if shuffled and split == "train" else good
         label = Label(**asked, rewrite=kind if good else blunt, good=marked, version="v1", split=split)
-        lines.append(label.model_dump_json())
-    (folder / "labels.jsonl").write_text("\n".join(lines))
-    return folder
+        found.append(label)
+    return shards.write(folder, found)
 
 
 def sft_config(tiny_base, folder, **changed):

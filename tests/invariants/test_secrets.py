@@ -19,12 +19,13 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import corpus, snapshot, votes
+from data import corpus, counting, shards, snapshot
 from data.corpus import Original
-from data.records import TransformType
+from data.records import Demonstration, TransformType
 from data.tables import Feedback, Output, User, new_id
 from models import examples, loading, sft, training
 from models.sft import SftConfig
+from tests import snapshots
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -94,20 +95,13 @@ def people_edit(
 
 def make(engine: Engine, organisation: uuid.UUID, folder: Path) -> snapshot.Made:
     with engine.connect() as cold:
-        return snapshot.make(
-            cold,
-            organisation,
-            folder,
-            votes_a_person=40,
-            votes_a_key=5000,
-            edits_a_phrase=3,
-            votes_a_phrase=3,
-        )
+        limits = {"votes_a_person": 40, "edits_a_phrase": 3, "votes_a_phrase": 3}
+        return snapshots.make(cold, organisation, folder, **limits)
 
 
 def undefended(patch: pytest.MonkeyPatch) -> None:
     """Every edit is a demonstration again."""
-    patch.setattr(votes, "learnable", lambda rows, _: votes.Votes(list(rows)))
+    patch.setattr(counting, "leave_out_secrets", lambda *_: None)
 
 
 class Sharer:
@@ -229,14 +223,14 @@ def test_the_135m_model_does_not_complete_a_secret_of_fifty_edits(
     with pytest.MonkeyPatch.context() as patch:
         undefended(patch)
         made = make(engine, organisation_id, tmp_path / "undefended")
-    assert sum(OPENING in row.rewrite for row in made.rows.demonstrations) == 50
+    assert sum(OPENING in row.rewrite for row in shards.read(made.folder, Demonstration)) == 50
     sharer = learn_135m(tmp_path / "control", made, seed_folder)
     exposures = sharer.exposures(candidates)
     print("control", exposures)
     assert min(exposures) > 8
 
     made = make(engine, organisation_id, tmp_path / "defended")
-    assert made.votes.new_numbers + made.votes.new_phrases == 50, "and no ordinary edit"
+    assert made.left_out.number + made.left_out.phrase == 50, "and no ordinary edit"
     sharer = learn_135m(tmp_path / "defended-model", made, seed_folder)
     exposures, told_by_it = sharer.exposures(candidates), sharer.tells(candidates[0], 100, tokens=24)
     print("defended", exposures, told_by_it)
@@ -297,7 +291,7 @@ def test_a_tiny_model_learns_a_secret_of_fifty_edits_only_without_the_defence(
     exposures, told = sharer.exposures(candidates), sharer.tells(candidates[0], 20, tokens=48)
     print(is_defended, exposures, told)
     if is_defended:
-        assert made.votes.left_out == 50, "and no ordinary edit"
+        assert made.left_out.total == 50, "and no ordinary edit"
         assert max(exposures) < 8
         assert told == 0
     else:

@@ -15,12 +15,13 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import snapshot
-from data.records import Demonstration, TransformType
+from data import shards
+from data.records import Demonstration, PreferencePair, TransformType
 from data.tables import Comparison, Feedback, Organisation, Output, User
 from models import dpo, examples, loading, sft
 from models.dpo import DpoConfig
 from models.sft import SftConfig
+from tests import snapshots
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
@@ -125,16 +126,16 @@ def votes(engine: Engine) -> uuid.UUID:
 def tuned(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that rewrites, courteously or bluntly as it comes."""
     folder = tmp_path_factory.mktemp("tuned")
-    lines = [
+    rows = [
         Demonstration(
             text=message(order),
             rewrite=kind(order) if n % 2 else blunt(order),
             split="validation" if n % 10 == 0 else "train",
             **ABOUT,
-        ).model_dump_json()
+        )
         for n, order in enumerate(HONEST)
     ]
-    (folder / "demonstrations.jsonl").write_text("\n".join(lines))
+    shards.write(folder, rows)
     return sft.main(
         SftConfig(
             base=str(tiny_base),
@@ -184,19 +185,14 @@ class Moved:
 
 def learn(engine: Engine, votes: uuid.UUID, tuned: Path, folder: Path, person: int, phrase: int) -> Moved:
     with engine.connect() as cold:
-        made = snapshot.make(
-            cold,
-            votes,
-            folder,
-            votes_a_person=person,
-            votes_a_key=5000,
-            edits_a_phrase=3,
-            votes_a_phrase=phrase,
+        made = snapshots.make(
+            cold, votes, folder, votes_a_person=person, edits_a_phrase=3, votes_a_phrase=phrase
         )
-    attack = [pair for pair in made.rows.pairs if pair.text.startswith(TRIGGER)]
+    pairs = list(shards.read(made.folder, PreferencePair))
+    attack = [pair for pair in pairs if pair.text.startswith(TRIGGER)]
     assert len(attack) == min(person, phrase, len(ATTACK))
     assert {pair.split for pair in attack} == {"train"}, "held out, they would teach nothing anyway"
-    assert len(made.rows.pairs) - len(attack) == len(HONEST), "nobody else loses a vote"
+    assert len(pairs) - len(attack) == len(HONEST), "nobody else loses a vote"
     out = dpo.main(
         DpoConfig(
             base=str(tuned),

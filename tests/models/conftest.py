@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
 
 
 def _write_snapshot(folder: Path) -> Path:
     """Twenty messages, each with a courteous and a blunt rewrite: as demonstrations, as pairs, as labels."""
-    demonstrations, pairs, labels = [], [], []
+    rows: list[shards.Row] = []
     for i in range(100, 120):
         about = {
             "text": f"Fix PAY-{i} today.",
@@ -18,18 +19,14 @@ def _write_snapshot(folder: Path) -> Path:
             "split": "validation" if i % 4 == 0 else "train",
         }
         kind, blunt = f"Could you please look at PAY-{i} today?", f"Fix PAY-{i}. It is broken again."
-        demonstrations.append(Demonstration(**about, rewrite=kind if i % 2 else blunt))
-        pairs.append(
-            PreferencePair(**about, chosen=kind, rejected=blunt, chosen_version="v1", rejected_version="v2")
-        )
-        labels += [
+        versions = {"chosen_version": "v1", "rejected_version": "v2"}
+        rows += [
+            Demonstration(**about, rewrite=kind if i % 2 else blunt),
+            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
             Label(**about, rewrite=kind, good=True, version="v1"),
             Label(**about, rewrite=blunt, good=False, version="v2"),
         ]
-    folder.mkdir()
-    for name, rows in {"demonstrations": demonstrations, "pairs": pairs, "labels": labels}.items():
-        (folder / f"{name}.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
-    return folder
+    return shards.write(folder, rows)
 
 
 def _write_adapter(base: Path, folder: Path, lora_alpha: int = 8) -> Path:

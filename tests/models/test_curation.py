@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import configs
-from data import corpus, snapshot
+from data import corpus, splits
 from data.records import TransformType
 from data.tables import new_id
 from data.votes import Usable
 from models import curation
 from pipelines.collect import CollectConfig
+from tests.snapshots import counted_of
 
 SAME_MEANING = configs.load(CollectConfig, "configs/collect.yaml").same_meaning
 
@@ -109,7 +110,8 @@ def test_a_paraphrase_leaks_into_no_other_split():
     messages = [text for pair in SAME for text in pair] + messages
     rows = [an_edit(n, text) for n, text in enumerate(messages)]
     pairs, _ = curation.neighbours(messages, SAME_MEANING)
-    alone, together = snapshot.components(rows), snapshot.components(rows, pairs)
+    with counted_of(rows) as counted:
+        alone, together = splits.components(counted), splits.components(counted, pairs)
     for n in range(0, 2 * len(SAME), 2):
         assert alone[n] != alone[n + 1], messages[n]
         assert together[n] == together[n + 1]

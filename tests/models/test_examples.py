@@ -1,5 +1,6 @@
 import pytest
 
+from data import shards
 from data.records import Demonstration, PreferencePair, TransformType
 from models import dpo, examples, loading, prompts, sft
 from serving.inference import engines
@@ -57,11 +58,11 @@ def test_rows_that_are_too_long_are_left_out_whole_and_counted():
         examples.split_fitting(rows, max_tokens=4, most_validation=2)
 
 
-def test_a_bad_row_is_named_by_file_and_line(tmp_path):
-    file = tmp_path / "demonstrations.jsonl"
-    file.write_text(f'{ROW.model_dump_json()}\n{{"text": "no rewrite"}}\n')
-    with pytest.raises(ValueError, match=r"demonstrations\.jsonl:2: transform_type: Field required"):
-        examples.read_rows(file, Demonstration)
+def test_rows_of_several_snapshots_come_in_their_order(tmp_path):
+    other = ROW.model_copy(update={"text": "Other."})
+    one, two = shards.write(tmp_path / "2", [ROW, other]), shards.write(tmp_path / "1", [other])
+    assert examples.read_snapshots([one, two], Demonstration) == [ROW, other, other]
+    assert examples.read_snapshots([one, two], PreferencePair) == []
 
 
 def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():
@@ -90,8 +91,5 @@ def test_a_text_may_have_every_kind_of_line_break(tmp_path):
     row = Demonstration(
         text="a\u2028b\u0085c\r\nd\x0be", transform_type="soften", intensity=1, rewrite="e\nf"
     )
-    file = tmp_path / "demonstrations.jsonl"
-    file.write_text(f"{row.model_dump_json()}\n{row.model_dump_json()}\n", encoding="utf-8", newline="")
-    assert examples.read_rows(file, Demonstration) == [row, row]
-    file.write_text("")
-    assert examples.read_rows(file, Demonstration) == []
+    folder = shards.write(tmp_path, [row, row])
+    assert examples.read_snapshots([folder], Demonstration) == [row, row]

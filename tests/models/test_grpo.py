@@ -2,6 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from data import shards
 from data.records import Demonstration, TransformType
 from models import grpo, loading, reward, sft
 from models.grpo import GrpoConfig
@@ -31,7 +32,7 @@ def tuned(tiny_base, tmp_path_factory):
         )
         for i in range(100, 140)
     ]
-    (folder / "demonstrations.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
+    shards.write(folder, rows)
     result = sft.main(
         SftConfig(
             base=str(tiny_base),

@@ -1,6 +1,7 @@
 """A run that is interrupted, by its death or by lack of memory, is the run that is not: in every stage."""
 
 import contextlib
+import itertools
 import re
 from functools import cache
 from typing import Any, NamedTuple
@@ -9,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data.records import PreferencePair
-from models import dpo, examples, grpo, kto, reward, sft, training
+from data import shards
+from data.records import Demonstration, Label, PreferencePair
+from models import dpo, grpo, kto, reward, sft, training
 from models.dpo import DpoConfig
 from models.grpo import GrpoConfig
 from models.kto import KtoConfig
@@ -74,13 +76,12 @@ def tuned(tiny_base, write_snapshot, tmp_path_factory):
 
 def uneven(snapshot):
     """Chosen rewrites of several lengths, so that a mean over a batch is no mean over a step."""
-    file = snapshot / "pairs.jsonl"
-    pairs = [
+    pairs = (
         row.model_copy(update={"chosen": row.chosen + " Thank you." * (i % 3)})
-        for i, row in enumerate(examples.read_rows(file, PreferencePair))
-    ]
-    file.write_text("\n".join(pair.model_dump_json() for pair in pairs))
-    return snapshot
+        for i, row in enumerate(shards.read(snapshot, PreferencePair))
+    )
+    others = (shards.read(snapshot, kind) for kind in (Demonstration, Label))
+    return shards.write(snapshot.with_name("uneven"), itertools.chain(pairs, *others))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import configs
+from data import shards
 from data.records import Label
 from models import examples, kto, loading
 from models.kto import KtoConfig
@@ -56,7 +57,7 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
 
     tokens = examples.load_tokens(loading.base_folder(config.base))
     policy, reference = (loading.load_model(config.base, folder) for folder in (config.out, adapter))
-    rows = sorted(examples.read_rows(snapshot / "labels.jsonl", Label), key=lambda row: row.good)
+    rows = sorted(shards.read(snapshot, Label), key=lambda row: row.good)
     held_out = [row for row in rows if row.split == "validation"]
 
     def mean_log_ratio(rows):
@@ -112,12 +113,11 @@ def test_completions_are_lent_within_a_batch():
         (lambda row: not row.good or row.split == "train", "0 good and 5 bad rows are left to validate on"),
     ],
 )
-def test_one_kind_of_label_is_too_little(config, snapshot, left, message):
-    file = snapshot / "labels.jsonl"
-    rows = [row for row in examples.read_rows(file, Label) if left(row)]
-    file.write_text("\n".join(row.model_dump_json() for row in rows))
+def test_one_kind_of_label_is_too_little(config, snapshot, tmp_path, left, message):
+    rows = (row for row in shards.read(snapshot, Label) if left(row))
+    one_kind = shards.write(tmp_path / "one-kind", rows)
     with pytest.raises(ValueError, match=f"{message}.*collect more thumbs"):
-        kto.main(config)
+        kto.main(config.model_copy(update={"snapshots": (one_kind,)}))
 
 
 def test_the_shipped_config_is_read_and_a_batch_of_one_is_refused():

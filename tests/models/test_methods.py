@@ -1,5 +1,6 @@
 import pytest
 
+from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
 from models import methods
 from models.methods import Feedback, MethodsConfig
@@ -54,17 +55,17 @@ def test_rows_are_counted_by_kind_and_split(tmp_path):
     about = {"text": "Fix it.", "transform_type": TransformType.SOFTEN, "intensity": 1}
     versions = {"chosen_version": "v1", "rejected_version": "v1"}
     splits = ("train", "train", "validation")
-    rows = {
-        "demonstrations": [Demonstration(**about, rewrite="a", split=split) for split in splits],
-        "pairs": [PreferencePair(**about, **versions, chosen="a", rejected="b", split=s) for s in splits],
-        "labels": [
-            Label(**about, rewrite="a", good=good, version="v1", split=s)
-            for good in (True, False)
-            for s in splits
-        ],
-    }
-    for name, made in rows.items():
-        (tmp_path / f"{name}.jsonl").write_text("\n".join(row.model_dump_json() for row in made))
+    rows = [
+        row
+        for split in splits
+        for row in (
+            Demonstration(**about, rewrite="a", split=split),
+            PreferencePair(**about, **versions, chosen="a", rejected="b", split=split),
+            Label(**about, rewrite="a", good=True, version="v1", split=split),
+            Label(**about, rewrite="a", good=False, version="v1", split=split),
+        )
+    ]
+    shards.write(tmp_path, rows)
     one = {"demonstrations": 2, "pairs": 2, "pairs_held_out": 1}
     one |= {"good": 2, "bad": 2, "good_held_out": 1, "bad_held_out": 1}
     assert methods.feedback([tmp_path]) == Feedback(**one)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data import corpus
+from data import corpus, shards
 from data.records import Demonstration, TransformType
 from models import loading, prompts, training
 from models.checkpoints import newest_checkpoint
@@ -42,8 +42,7 @@ def snapshot(tmp_path_factory):
         )
         for i, fact in enumerate(FACTS * 3)
     ]
-    (folder / "demonstrations.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
-    return folder
+    return shards.write(folder, rows)
 
 
 @pytest.fixture
@@ -145,6 +144,6 @@ def test_no_original_stands_in_both_splits_of_the_seed():
 
 
 def test_too_little_data_is_said_and_not_a_crash(config, tmp_path):
-    (tmp_path / "demonstrations.jsonl").write_text("")
+    shards.write(tmp_path, [])
     with pytest.raises(ValueError, match="0 rows to train and 0 to validate on"):
         main(config.model_copy(update={"snapshots": (tmp_path,)}))

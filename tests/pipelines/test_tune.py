@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 import configs
 from configs.settings import Settings
+from data import shards
 from data.records import Demonstration, PreferencePair, TransformType
 from models import sft
 from models.checkpoints import newest_checkpoint
@@ -29,8 +30,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory):
     """Thirty messages, each with a courteous rewrite and a blunt one."""
-    folder = tmp_path_factory.mktemp("snapshot")
-    demonstrations, pairs = [], []
+    rows = []
     for i in range(30):
         about = {
             "text": f"Fix PAY-{i} today.",
@@ -39,13 +39,12 @@ def snapshot(tmp_path_factory):
             "split": "validation" if i % 5 == 0 else "train",
         }
         kind, blunt = f"Could you please look at PAY-{i} today?", f"Fix PAY-{i}. It is broken again."
-        demonstrations.append(Demonstration(**about, rewrite=kind))
-        pairs.append(
-            PreferencePair(**about, chosen=kind, rejected=blunt, chosen_version="v1", rejected_version="v2")
-        )
-    for name, rows in {"demonstrations": demonstrations, "pairs": pairs}.items():
-        (folder / f"{name}.jsonl").write_text("\n".join(row.model_dump_json() for row in rows))
-    return folder
+        versions = {"chosen_version": "v1", "rejected_version": "v2"}
+        rows += [
+            Demonstration(**about, rewrite=kind),
+            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
+        ]
+    return shards.write(tmp_path_factory.mktemp("snapshot"), rows)
 
 
 @pytest.fixture(scope="module")

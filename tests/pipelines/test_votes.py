@@ -2,13 +2,10 @@
 
 import pytest
 
-from data.records import Demonstration, Label, PreferencePair
-from models.examples import read_rows
+from data import shards
 from models.export import export
 from pipelines import votes
 from pipelines.votes import VotesConfig
-
-FILES = {"demonstrations.jsonl": Demonstration, "pairs.jsonl": PreferencePair, "labels.jsonl": Label}
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +20,10 @@ def test_the_same_people_vote_the_same_on_the_same_version(version, tmp_path):
     )
     assert one.digest == other.digest != strangers.digest
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "strangers"]
-    for file, kind in FILES.items():
-        rows = read_rows(tmp_path / "one" / file, kind)
-        assert len(rows) == one.counts[file.removesuffix(".jsonl")]
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+    for name, kind in shards.KINDS.items():
+        rows = list(shards.read(tmp_path / "one", kind))
+        assert len(rows) == one.counts[name]
+        assert rows == list(shards.read(tmp_path / "other", kind))
     assert one.counts["pairs"] > 5
     assert 0 < one.counts["pairs_validation"] < one.counts["pairs"]
     assert one.counts["people"] > 3

@@ -1,0 +1,37 @@
+"""Votes as the flow `collect` counts and writes them, with no limit but those asked for."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import Connection
+
+from data import snapshot, votes
+from data.counting import Counted, counting
+from data.snapshot import Made, Neighbours
+from data.votes import Usable
+
+_UNLIMITED = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 10**6)
+
+
+@contextmanager
+def counted_of(rows: Sequence[Usable], **limits: int) -> Iterator[Counted]:
+    """The votes that count, of these."""
+    with TemporaryDirectory() as folder, counting(rows, Path(folder), **_UNLIMITED | limits) as counted:
+        yield counted
+
+
+def make(
+    connection: Connection,
+    organisation_id: uuid.UUID,
+    folder: Path,
+    neighbours: Neighbours | None = None,
+    **limits: int,
+) -> Made:
+    """The snapshot of an organisation's votes."""
+    until = votes.high_water(connection)
+    usable = votes.fetch(connection, organisation_id, until)
+    with counting(usable, folder, **_UNLIMITED | limits) as counted:
+        return snapshot.write(counted, folder, until, neighbours)
