@@ -177,8 +177,7 @@ def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: i
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.score = _Head(model.score.in_features, 1, bias=False)
-        # Small: else all rewrites start at one large reward, and a short run goes by unlearning that.
-        torch.nn.init.normal_(model.score.weight, std=1e-3)
+        torch.nn.init.normal_(model.score.weight, std=config.initializer_range)
     return model
 
 
@@ -246,7 +245,7 @@ def main(config: RewardConfig) -> RewardResult:
     Raises ValueError when no pair is left to train or to validate on.
     """
     started = time.monotonic()
-    rows = examples.read_snapshots(config.snapshots, "pairs.jsonl", PreferencePair)
+    rows = examples.read_snapshots(config.snapshots, PreferencePair)
     data = (row.model_dump_json().encode() for row in rows)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
 

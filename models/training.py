@@ -124,8 +124,8 @@ def laid_out(rows: Sequence[dict[str, Any]], config: Any) -> list[dict[str, Any]
 def quicken(model: Any, config: Any, frozen: bool) -> Any:
     """A model as fast as a CPU trains it; `frozen` says that an adapter will learn in its place.
 
-    Frozen weights are bf16 where the run is, so that no step casts them anew. Attention is plain matrix
-    products: the backward pass of the fused kernel is slow on short rows. A fifth of a step.
+    Frozen weights are bf16 where the run is: half the memory, and no step casts them anew. Attention is plain
+    matrix products: the backward pass of the fused kernel is slow on short rows, a fifth of a step.
     """
     if frozen and _uses_bf16(config):
         model = model.to(torch.bfloat16)
