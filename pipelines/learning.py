@@ -143,7 +143,7 @@ def show(report: LearningReport) -> None:
         verdict = ("accepted" if learned.accepted else "refused") if learned else ""
         minutes = f"{learned.minutes:.1f}" if learned else ""
         table.add_row(system, *(f"{row[name].mean:.2f}" for name in SHOWN), minutes, verdict)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def main(folder: Path, other: Path | None = None) -> int:
