@@ -51,7 +51,7 @@ bench-training: setup  ## the training stages against TRL's command line, 25 min
 bench-inference: setup  ## the inference engines at 1, 4 and 16 callers, 8 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.inference $(if $(QUICK),--quick)
 
-bench-snapshots: setup  ## snapshots of up to two million votes, 30 minutes (QUICK=1: 1)
+bench-snapshots: setup  ## snapshots of up to two million votes, over an hour (QUICK=1: 5 minutes)
 	$(BIN)/python -m benchmarks.snapshots $(if $(QUICK),--quick)
 
 lock:  ## renew constraints.txt; the CUDA-only names are left out, so that it serves CPU and CUDA builds alike

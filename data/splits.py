@@ -4,7 +4,7 @@ Nothing is in two splits: votes that share a user, a message, an output or nearl
 connected component, and a component goes to one split.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from data.counting import Counted
 VALIDATION_SHARE = 0.1
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
 _COMPARED = 100
+_LOOKING = 20_000  # messages at a time
 
 Edges = Sequence[tuple[int, int]]
 
@@ -24,28 +25,32 @@ Edges = Sequence[tuple[int, int]]
 # looked up (prefix filtering; Chaudhuri et al. 2006, "A Primitive Operator for Similarity Joins in Data
 # Cleaning"). Of those who share one, in the order of their sizes, each is compared with the next hundred: a
 # phrase that all messages end with would make a pair of any two.
-_NEAR_DUPLICATES = """
+_HELD = """
+    CREATE TEMP TABLE held AS
     WITH firsts AS (
         SELECT message_hash, min(place) AS place FROM votes SEMI JOIN counted USING (place)
         GROUP BY message_hash
-    ), held AS (
-        SELECT place, trigram FROM trigrams JOIN firsts USING (message_hash)
-    ), holders AS (
+    )
+    SELECT place, trigram FROM trigrams JOIN firsts USING (message_hash)
+"""
+_QUEUED = """
+    CREATE TEMP TABLE queued AS
+    WITH holders AS (
         SELECT trigram, count(*) AS messages FROM held GROUP BY trigram
     ), ranked AS (
         SELECT place, trigram, messages,
             row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth,
             count(*) OVER (PARTITION BY place) AS size
         FROM held JOIN holders USING (trigram)
-    ), rarest AS (
-        SELECT * FROM ranked WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)
-    ), queued AS (
-        SELECT place, trigram, size, row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
-            count(*) OVER (PARTITION BY trigram) AS queue
-        FROM rarest
-    ), looking AS (
+    )
+    SELECT place, trigram, size, row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
+        count(*) OVER (PARTITION BY trigram) AS queue
+    FROM ranked WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)
+"""
+_NEAR_DUPLICATES = """
+    WITH looking AS (
         SELECT place, trigram, size, turn + unnest(range(1, least($compared, queue - turn) + 1)) AS turn
-        FROM queued
+        FROM queued WHERE place BETWEEN $first AND $last
     ), candidates AS (
         SELECT DISTINCT a.place AS one, a.size AS one_size, b.place AS other, b.size AS other_size
         FROM looking a JOIN queued b USING (trigram, turn) WHERE a.size >= $near * b.size
@@ -76,16 +81,23 @@ def components(counted: Counted, alike: Edges = ()) -> np.ndarray:
 
     A vote that does not count ties nothing together.
     """
-    found = [
-        counted.db.execute(_SHARED).fetchnumpy(),
-        counted.db.execute(_NEAR_DUPLICATES, {"near": NEAR, "compared": _COMPARED}).fetchnumpy(),
-    ]
+    votes = _count(counted.db)
+    found = [counted.db.execute(_SHARED).fetchnumpy(), *_near_duplicates(counted.db, votes)]
     more = np.array(alike, dtype=np.int64).reshape(-1, 2)
     one = np.concatenate([*(edges["one"] for edges in found), more[:, 0]])
     other = np.concatenate([*(edges["other"] for edges in found), more[:, 1]])
-    votes = _count(counted.db)
     graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(votes, votes))
     return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _near_duplicates(db: DuckDBPyConnection, votes: int) -> Iterator[dict[str, np.ndarray]]:
+    """Pairs of places, some messages at a time: what all have in common need not fit into memory at once."""
+    db.execute(_HELD)
+    db.execute(_QUEUED, {"near": NEAR})
+    for first in range(0, votes, _LOOKING):
+        about = {"near": NEAR, "compared": _COMPARED, "first": first, "last": first + _LOOKING - 1}
+        yield db.execute(_NEAR_DUPLICATES, about).fetchnumpy()
+    db.execute("DROP TABLE queued; DROP TABLE held")
 
 
 def _count(db: DuckDBPyConnection) -> int:
