@@ -67,8 +67,9 @@ def fill(database_url: str, organisation: uuid.UUID, count: int) -> None:
         _copy(connection, "users (id, organisation_id)", [(person, organisation) for person in people])
 
         def output(text: str, *about: object) -> uuid.UUID:
-            outputs.append((new_id(), organisation, *about, text, [], "0" * 32, "v1", 1.0))
-            return outputs[-1][0]
+            name = new_id()
+            outputs.append((name, organisation, *about, text, [], "0" * 32, "v1", 1.0))
+            return name
 
         for number in range(count):
             kind, person = rng.choice(_KINDS), rng.choice(people)

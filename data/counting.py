@@ -71,10 +71,10 @@ class Counted:
         ).fetchall()
 
     def __len__(self) -> int:
-        return int(_number(self.db, "SELECT count(*) FROM counted"))
+        return _number(self.db, "SELECT count(*) FROM counted")
 
     def __iter__(self) -> Iterator[Usable]:
-        last = int(_number(self.db, "SELECT coalesce(max(place), 0) FROM counted"))
+        last = _number(self.db, "SELECT coalesce(max(place), 0) FROM counted")
         for first in range(0, last + 1, BATCH):
             found = self.db.sql(
                 "SELECT * FROM votes SEMI JOIN counted USING (place)"
@@ -115,7 +115,7 @@ def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
     500, bring in. Who made them does not matter: a whole team may know a password.
     """
     db.execute("INSERT INTO left_out SELECT place, 'number' FROM votes WHERE has_new_number")
-    edits = int(_number(db, "SELECT count(*) FROM votes WHERE edit IS NOT NULL"))
+    edits = _number(db, "SELECT count(*) FROM votes WHERE edit IS NOT NULL")
     db.execute(
         """
         INSERT INTO left_out
@@ -189,6 +189,6 @@ def leave_out_beyond_caps(db: DuckDBPyConnection, votes_a_person: int, votes_a_k
     )
 
 
-def _number(db: DuckDBPyConnection, query: str) -> float:
-    (found,) = db.execute(query).fetchall()
-    return found[0]
+def _number(db: DuckDBPyConnection, query: str) -> int:
+    ((found,),) = db.execute(query).fetchall()
+    return int(found)
