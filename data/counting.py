@@ -53,6 +53,11 @@ class Counted:
     db: DuckDBPyConnection
     left_out: LeftOut
 
+    @property
+    def given(self) -> int:
+        """How many votes were given; places are below it."""
+        return _number(self.db, "SELECT count(*) FROM votes")
+
     def messages(self, most: int) -> list[tuple[int, str]]:
         """The different messages in the order of their first votes, each with the place of that; of more than
         `most`, so many are drawn.
@@ -74,8 +79,7 @@ class Counted:
         return _number(self.db, "SELECT count(*) FROM counted")
 
     def __iter__(self) -> Iterator[Usable]:
-        last = _number(self.db, "SELECT coalesce(max(place), 0) FROM counted")
-        for first in range(0, last + 1, BATCH):
+        for first in range(0, self.given, BATCH):
             found = self.db.sql(
                 "SELECT * FROM votes SEMI JOIN counted USING (place)"
                 " WHERE place BETWEEN $first AND $last ORDER BY place",

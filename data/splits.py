@@ -81,7 +81,7 @@ def components(counted: Counted, alike: Edges = ()) -> np.ndarray:
 
     A vote that does not count ties nothing together.
     """
-    votes = _count(counted.db)
+    votes = counted.given
     found = [counted.db.execute(_SHARED).fetchnumpy(), *_near_duplicates(counted.db, votes)]
     more = np.array(alike, dtype=np.int64).reshape(-1, 2)
     one = np.concatenate([*(edges["one"] for edges in found), more[:, 0]])
@@ -98,11 +98,6 @@ def _near_duplicates(db: DuckDBPyConnection, votes: int) -> Iterator[dict[str, n
         about = {"near": NEAR, "compared": _COMPARED, "first": first, "last": first + _LOOKING - 1}
         yield db.execute(_NEAR_DUPLICATES, about).fetchnumpy()
     db.execute("DROP TABLE queued; DROP TABLE held")
-
-
-def _count(db: DuckDBPyConnection) -> int:
-    (found,) = db.execute("SELECT count(*) FROM votes").fetchall()
-    return int(found[0])
 
 
 def hold_out(counted: Counted, alike: Edges = ()) -> np.ndarray:
