@@ -16,6 +16,8 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
@@ -28,7 +30,7 @@ _VOTES = TypeAdapter(list[Usable])
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """How many votes do not count: beyond the cap of a person or of an API key, edits that bring in a number
-    or a phrase, and votes on a phrase of one person's own.
+    or a phrase, votes on a phrase of one person's own, and votes that tie what is held out to the rest.
     """
 
     person: int = 0
@@ -36,6 +38,7 @@ class LeftOut:
     number: int = 0
     phrase: int = 0
     own_phrase: int = 0
+    tied: int = 0
 
     @property
     def total(self) -> int:
@@ -51,7 +54,11 @@ class Counted:
     """
 
     db: DuckDBPyConnection
-    left_out: LeftOut
+
+    @property
+    def left_out(self) -> LeftOut:
+        """How many votes do not count, and why."""
+        return LeftOut(**dict(self.db.execute("SELECT why, count(*) FROM left_out GROUP BY why").fetchall()))
 
     @property
     def given(self) -> int:
@@ -74,6 +81,13 @@ class Counted:
             """,
             {"most": most},
         ).fetchall()
+
+    def leave_out(self, places: np.ndarray, why: str) -> None:
+        """From now on the votes at these places do not count; `why` is a field of `LeftOut`."""
+        self.db.register("places", pa.table({"place": places}))
+        self.db.execute("INSERT INTO left_out SELECT place, ? FROM places", [why])
+        self.db.execute("DELETE FROM counted WHERE place IN (SELECT place FROM places)")
+        self.db.unregister("places")
 
     def __len__(self) -> int:
         return _number(self.db, "SELECT count(*) FROM counted")
@@ -107,8 +121,7 @@ def counting(
         leave_out_triggers(db, votes_a_phrase)
         leave_out_beyond_caps(db, votes_a_person, votes_a_key)
         db.execute("CREATE TABLE counted AS SELECT place FROM votes ANTI JOIN left_out USING (place)")
-        found = db.execute("SELECT why, count(*) FROM left_out GROUP BY why").fetchall()
-        yield Counted(db, LeftOut(**dict(found)))
+        yield Counted(db)
 
 
 def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:

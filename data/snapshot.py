@@ -38,7 +38,13 @@ _MOST_COMPARED = 20_000  # different messages by what they mean: each is compare
 Neighbours = Callable[[list[str]], tuple[Edges, Sequence[float]]]
 MadeOf = tuple[uuid.UUID, ...]  # the votes that a row is made of
 # Counts of a snapshot that its files do not hold.
-_BESIDE = ("votes_left_out", "edits_with_new_numbers", "edits_with_new_phrases", "votes_on_own_phrases")
+_BESIDE = (
+    "votes_left_out",
+    "edits_with_new_numbers",
+    "edits_with_new_phrases",
+    "votes_on_own_phrases",
+    "votes_between_splits",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +65,13 @@ class Made(Written):
     nearest: Sequence[float] = field(repr=False)  # similarity of each different message to its nearest other
 
 
-def rows(counted: Counted, alike: Edges = ()) -> Iterator[tuple[Row, MadeOf]]:
-    """Demonstrations, preference pairs and labels of the votes, redacted and split, each with its votes;
-    `alike` as in `splits.components`.
+def rows(counted: Counted, held_out: Iterable[bool]) -> Iterator[tuple[Row, MadeOf]]:
+    """Demonstrations, preference pairs and labels of the votes, redacted and split (`splits.hold_out`), each
+    with its votes.
 
     An edit is a demonstration, and a pair against what it corrects. A thumb, and a rating other than 3, is a
     label. Two rated rewrites of one message are a pair, graded by the stars between them.
     """
-    held_out = splits.hold_out(counted, alike)
     yield from _graded(counted.db)
     votes = zip(counted, held_out, strict=True)
     batches = iter(lambda: list(islice(votes, BATCH)), [])
@@ -171,6 +176,7 @@ def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours
     same votes give the same snapshot.
     """
     alike, nearest = _neighbours(counted, neighbours) if neighbours else ([], [])
+    held_out = splits.hold_out(counted, alike)
     sources = (
         Source(
             feedback=vote.feedback_id,
@@ -182,9 +188,9 @@ def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours
         for vote in counted
     )
     left_out = counted.left_out
-    uncounted = left_out.total, left_out.number, left_out.phrase, left_out.own_phrase
+    uncounted = left_out.total, left_out.number, left_out.phrase, left_out.own_phrase, left_out.tied
     beside = dict(zip(_BESIDE, uncounted, strict=True))
-    written = _write(folder, rows(counted, alike), sources, beside)
+    written = _write(folder, rows(counted, held_out), sources, beside)
     return Made(written.digest, written.folder, written.counts, until, left_out, nearest)
 
 
@@ -261,8 +267,8 @@ def _card(
     types: Mapping[str, int],
     versions: Mapping[str, int],
 ) -> str:
-    left_out, numbers, phrases, own = (counts[name] for name in _BESIDE)
-    beyond_a_cap = left_out - numbers - phrases - own
+    left_out, numbers, phrases, own, tied = (counts[name] for name in _BESIDE)
+    beyond_a_cap = left_out - numbers - phrases - own - tied
     erased = counts.get("votes_erased", 0)
     judged = (
         f"was judged before {erased} votes left it with people who asked to be forgotten."
@@ -287,7 +293,8 @@ consent to training.
   with the same unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {splits.NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
-  {counts["demonstrations_validation"]} demonstrations are for validation.
+  {counts["demonstrations_validation"]} demonstrations are for validation. {tied} votes were left out
+  because they would have tied these to the rest.
 - **Redacted** by rules and by lists of names: e-mail addresses, phone numbers, cards, IBANs, IP addresses,
   secrets, national ids, dates of birth, postal addresses, user names; a person has another name, the same
   throughout a row. What they miss is still there (`python -m data.redaction` measures how much): treat

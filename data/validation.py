@@ -76,9 +76,9 @@ class Quality(_Part):
 
     champion: str | None
     votes: dict[str, int] = Field(description="that count, by kind")
-    left_out: dict[Literal["person", "key", "number", "phrase", "own_phrase"], int] = Field(
+    left_out: dict[Literal["person", "key", "number", "phrase", "own_phrase", "tied"], int] = Field(
         description="votes beyond the cap of a person or key; edits that bring in a number or a phrase;"
-        " votes on a phrase of one person's own"
+        " votes on a phrase of one person's own; votes that tie what is held out to the rest"
     )
     people_by_votes: dict[int, int] = Field(description="how many people have so many votes that count")
     position: Bias = Field(description="share that chose the one shown first")

@@ -74,6 +74,8 @@ def _terminating() -> Iterator[None]:
 @contextlib.contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
     """A server on a unix socket; one left running by a killed process is taken over."""
+    # As root the server runs as a user of its own; after a plain `su` what makes one is not on the path.
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"

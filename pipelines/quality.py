@@ -59,6 +59,7 @@ def _measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]
         yield f"{what} that lose a fact of the message", f"{share:.0%}", ""
     held_out = ", ".join(f"{count} {name}" for name, count in quality.validation.items())
     yield "held out", held_out, "some demonstrations or pairs"
+    yield "votes that tie these to the rest, left out", str(quality.left_out["tied"]), ""
     person, key = quality.left_out["person"], quality.left_out["key"]
     yield "votes beyond a cap, left out", f"{person} beyond a person's, {key} beyond an API key's", ""
     number, phrase = quality.left_out["number"], quality.left_out["phrase"]

@@ -3,7 +3,7 @@
 import itertools
 import random
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -41,12 +41,13 @@ def count(rows: Sequence[Usable], **limits: int) -> tuple[list[Usable], LeftOut]
 def assemble(rows: Sequence[Usable], kind: type[shards.R]) -> list[shards.R]:
     """The rows of a kind that a snapshot of these votes has."""
     with counted_of(rows) as counted:
-        return [row for row, _ in snapshot.rows(counted) if isinstance(row, kind)]
+        made = snapshot.rows(counted, splits.hold_out(counted))
+        return [row for row, _ in made if isinstance(row, kind)]
 
 
 def components(rows: Sequence[Usable], alike: splits.Edges = ()) -> list[int]:
     with counted_of(rows) as counted:
-        return list(map(int, splits.components(counted, alike)))
+        return list(map(int, splits.ties(counted, alike).components()))
 
 
 def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
@@ -96,14 +97,65 @@ words = st.lists(
 votes = st.builds(a_vote, st.integers(0, 12), words.map(" ".join), st.integers(100, 130))
 
 
+def of_splits(rows: Sequence[Usable]) -> tuple[dict[str, list[Usable]], LeftOut]:
+    """The votes in each split, and how many do not count."""
+    with counted_of(rows) as counted:
+        is_held_out = splits.hold_out(counted)
+        assert len(is_held_out) == len(counted)
+        votes = {vote.feedback_id: vote for vote in counted}
+        found: dict[str, list[Usable]] = {"train": [], "validation": []}
+        for row, of in snapshot.rows(counted, is_held_out):
+            if isinstance(row, Demonstration):
+                found[row.split] += [votes.pop(one) for one in of]
+        assert not votes, "each vote that counts is in a split"
+        return found, counted.left_out
+
+
+def assert_nothing_is_in_two(found: dict[str, list[Usable]]) -> None:
+    for shared in (lambda row: row.user_id, lambda row: row.message, lambda row: row.output_id):
+        assert set(map(shared, found["train"])).isdisjoint(map(shared, found["validation"]))
+    grams = {split: {frozenset(ngrams(row.message, 3)) for row in rows} for split, rows in found.items()}
+    for one, other in itertools.product(grams["train"], grams["validation"]):
+        assert not one or len(one & other) < splits.NEAR * len(one | other)
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(votes, min_size=1, max_size=40))
 def test_no_user_message_or_output_is_in_two_splits(rows: list[Usable]) -> None:
-    of_shared = defaultdict(set)
-    for row, made in zip(rows, assemble(rows, Demonstration), strict=True):
-        for shared in (row.user_id, row.message, row.output_id):
-            of_shared[shared].add(made.split)
-    assert all(len(found) == 1 for found in of_shared.values())
+    found, left_out = of_splits(rows)
+    assert_nothing_is_in_two(found)
+    assert sum(map(len, found.values())) + left_out.tied == len(rows)
+
+
+def test_where_everybody_is_tied_to_everybody_some_people_are_held_out_all_the_same() -> None:
+    """Each of a hundred people votes on ten things of their own, and on two that others vote on, too."""
+    rng = random.Random(0)
+    rows = [a_vote(n % 100, f"message {n} about thing {n * 7}", 1000 + n) for n in range(1000)]
+    shared = [rows[rng.randrange(1000)].model_copy(update={"feedback_id": new_id()}) for _ in range(100)]
+    rows += [vote.model_copy(update={"user_id": uuid.UUID(int=n)}) for n, vote in enumerate(shared)]
+    rows += [a_vote(n, f"do look at the very long report {n // 2} now, please", 3000 + n) for n in range(100)]
+    labels = Counter(components(rows))
+    assert labels.most_common(1)[0][1] > 0.75 * len(rows), "nearly all are one component"
+    found, left_out = of_splits(rows)
+    assert_nothing_is_in_two(found)
+    assert 0 < left_out.tied < 40
+    held_out = {row.user_id for row in found["validation"]}
+    assert 0.05 * len(rows) < len(found["validation"]) < 0.12 * len(rows)
+    assert len(found["train"]) == sum(row.user_id not in held_out for row in rows), "the rest lose nothing"
+
+
+def test_a_vote_that_ties_the_splits_is_no_part_of_the_snapshot(tmp_path: Path) -> None:
+    rows = [a_vote(n % 10, f"message {n} about thing {n * 7}", 1000 + n) for n in range(100)]
+    rows += [a_vote(n, "The same for all of us.", 2000) for n in range(10)]
+    with counted_of(rows) as counted:
+        made = snapshot.write(counted, tmp_path)
+    tied = made.counts["votes_between_splits"]
+    assert made.left_out == LeftOut(tied=tied)
+    assert 1 <= tied <= 2, "of the held-out people, who are a tenth"
+    assert made.counts["votes"] == len(list(shards.sources(made.folder))) == 110 - tied
+    assert f"{tied} votes were left out" in (made.folder / "README.md").read_text(encoding="utf-8")
+    said = Counter(row.split for row in shards.read(made.folder, Demonstration) if "same" in row.text)
+    assert said == {"train": 10 - tied}
 
 
 def test_near_duplicates_share_a_component() -> None:
@@ -270,7 +322,7 @@ def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
         rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
         rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
         with counted_of(rows, votes_a_person=5) as counted:
-            made = [row for row, _ in snapshot.rows(counted)]
+            made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
         held_out += any(row.split == "validation" and "keen" in row.text for row in made)
     assert held_out < 10, "about two of twenty"
 

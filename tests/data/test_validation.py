@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from data import shards, snapshot, validation
+from data import shards, snapshot, splits, validation
 from data.counting import LeftOut
 from data.records import Label, PreferencePair, TransformType
 from data.shards import Row
@@ -104,7 +104,7 @@ def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
 
 def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
     with counted_of(rows) as counted:
-        made = [row for row, _ in snapshot.rows(counted)]
+        made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
         return validation.assess(counted, counted.left_out, by_file(made), champion, limits)
 
 
@@ -365,7 +365,7 @@ def test_nothing_is_accepted_but_says_nothing() -> None:
 def test_what_is_measured_elsewhere_is_passed_on() -> None:
     quality = validation.assess(
         [],
-        LeftOut(3, 4, 5, 6, 7),
+        LeftOut(3, 4, 5, 6, 7, 8),
         {},
         None,
         LIMITS,
@@ -376,4 +376,11 @@ def test_what_is_measured_elsewhere_is_passed_on() -> None:
     assert (quality.similarities[0], quality.similarities[10], quality.similarities[32]) == (1, 1, 1)
     assert (quality.similarities[-1], sum(quality.similarities)) == (1, 4)
     assert quality.losing_facts == {"pairs": 0.25}
-    assert quality.left_out == {"person": 3, "key": 4, "number": 5, "phrase": 6, "own_phrase": 7}
+    assert quality.left_out == {
+        "person": 3,
+        "key": 4,
+        "number": 5,
+        "phrase": 6,
+        "own_phrase": 7,
+        "tied": 8,
+    }

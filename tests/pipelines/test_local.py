@@ -1,6 +1,7 @@
 """The local stack: data kept, nothing left behind, however it ends."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -94,6 +95,13 @@ def test_named_servers_are_used_and_left_alone(local_settings_with_urls: Setting
     assert settings.database_url is not None
     with psycopg.connect(settings.database_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_root_without_sbin_on_the_path_gets_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postgres refuses to run as root; on a new machine its user is made first, by `useradd`."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with local.servers(Settings(state=tmp_path, database_url=None, redis_url=None)):
+        assert shutil.which("useradd")
 
 
 @pytest.fixture
