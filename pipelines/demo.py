@@ -42,7 +42,7 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class DemoConfig(configs.StageConfig):
-    """How much of everything: training steps, people before and after the challenger, messages measured."""
+    """How much of everything: training steps, and people before and after the challenger."""
 
     short: bool = False
     first_sft_steps: int
@@ -50,14 +50,13 @@ class DemoConfig(configs.StageConfig):
     dpo_steps: int
     people_before: int
     people_after: int
-    cases: int
 
     @property
     def evaluation(self) -> tuple[str, ...]:
-        """What is asked of a version: some of the messages, and half as many at all intensities as the stage
-        asks for.
+        """What is asked of a version: half as often at all intensities as the stage asks for, which is a
+        minute of the demo, and half of the messages in the short form.
         """
-        return "evaluate.intensity_messages=14", f"evaluate.most_cases={self.scaled(self.cases)}"
+        return ("evaluate.intensity_messages=14", *(("evaluate.most_cases=84",) if self.short else ()))
 
     def sft(self, steps: int) -> tuple[str, str]:
         """A fine-tuning of so many steps, half of them in the short form; its held-out loss at both ends."""
