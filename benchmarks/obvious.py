@@ -168,12 +168,11 @@ def create_app(settings: Settings) -> FastAPI:
         name = asked.user_id or "-"
         user_id = identity.user(name)
         variant, spec, experiment_id = "champion", routed.champion, None
-        if routed.experiment is not None:
-            arms = {arm.name: arm for arm in routed.experiment.arms}
-            weights = [(arm.name, arm.weight) for arm in routed.experiment.arms]
-            if (assigned := assign(routed.experiment.salt, user_id, weights)) is not None:
-                variant, spec = assigned, arms[assigned].spec
-                experiment_id = routed.experiment.experiment_id
+        for split in routed.experiments:
+            weights = [(arm.name, arm.weight) for arm in split.arms]
+            variant = assign(split.salt, user_id, weights)
+            spec = next(arm.spec for arm in split.arms if arm.name == variant)
+            experiment_id, epoch = split.experiment_id, split.epoch
         cache_key = blake2b(
             "\0".join(
                 (

@@ -116,7 +116,7 @@ def _release(engine: Engine) -> None:
         )
         session.flush()
         split = Split(experiment_id=experiment_id, salt="bench", arms=arms)
-        routing.publish(session, Routing(champion=spec, experiment=split), "benchmark")
+        routing.publish(session, Routing(champion=spec, experiments=(split,)), "benchmark")
 
 
 def _postgres_pid(settings: Settings) -> int:

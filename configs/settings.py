@@ -59,8 +59,14 @@ class Settings(BaseSettings):
     inference_port: int = 3000
     prefect_port: int = 4200
     mlflow_port: int = 5000
+    holdout_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.25,
+        description="of the users: stay with an old champion; as many more are set beside them",
+    )
     models_in_memory: int = Field(
-        3, ge=1, description="versions that a service holds at once; the least recently used leaves"
+        4, ge=1, description="versions that a service holds at once; the least recently used leaves"
     )
 
     @property

@@ -16,16 +16,22 @@ from typing import NamedTuple
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data import database
+
 log = logging.getLogger(__name__)
+
+
+_MOST_EXPOSURES = 8  # of a person, remembered as stored; one more is stored again, and changes nothing
 
 
 class Placement:
     """Where assignment has put a user: an arm of an experiment in an epoch, or none."""
 
-    __slots__ = ("columns", "epoch", "experiment_id", "variant")
+    __slots__ = ("columns", "epoch", "experiment_id", "exposure", "variant")
 
     def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int) -> None:
         self.experiment_id, self.variant, self.epoch = experiment_id, variant, epoch
+        self.exposure = (experiment_id, epoch) if experiment_id else None
         experiment = _field(experiment_id.bytes) if experiment_id else _NULL
         self.columns = experiment + _field(variant.encode()) + _field(epoch.to_bytes(4))
 
@@ -34,7 +40,7 @@ class Person:
     """A user as the online path keeps them in memory: their ids, and what is stored of them already."""
 
     __slots__ = (
-        "columns", "exposed_in", "external_id", "id", "ids", "is_stored", "key_id", "organisation_id",
+        "columns", "exposures", "external_id", "id", "ids", "is_stored", "key_id", "organisation_id",
     )  # fmt: skip
 
     def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
@@ -43,7 +49,7 @@ class Person:
         self.ids = organisation_id.bytes + id.bytes
         self.columns = _field(organisation_id.bytes) + _field(id.bytes)
         self.is_stored = False
-        self.exposed_in = -1  # the epoch of their last stored exposure
+        self.exposures: tuple[tuple[uuid.UUID, int], ...] = ()  # stored ones: experiment and epoch
 
 
 class NewAnswer(NamedTuple):
@@ -96,6 +102,18 @@ async def drop_partitions_before(url: str, day: date) -> list[str]:
         for name in old:
             await connection.execute(f"DROP TABLE {name}")
     return old
+
+
+async def find_exposures(connection: psycopg.AsyncConnection, person: Person) -> dict[uuid.UUID, str]:
+    """The arm that a person was first exposed to, by experiment."""
+    async with connection.transaction():
+        await database.speak_for(connection, person.organisation_id)
+        found = await connection.execute(
+            "SELECT DISTINCT ON (experiment_id) experiment_id, variant FROM exposures WHERE user_id = %s"
+            " ORDER BY experiment_id, exposed_at, answer_id",
+            (person.id,),
+        )
+        return dict(await found.fetchall())
 
 
 class AnswerWriter:
@@ -162,8 +180,10 @@ class AnswerWriter:
             async with self._pool.connection() as connection, connection.transaction():
                 await self._write(connection, batch)
             for answer in batch:
-                answer.person.is_stored = True
-                answer.person.exposed_in = answer.placement.epoch
+                person, exposure = answer.person, answer.placement.exposure
+                person.is_stored = True
+                if exposure is not None and exposure not in person.exposures:
+                    person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], exposure)
         except BaseException:
             self._waiting = batch + self._waiting
             raise
@@ -193,7 +213,7 @@ class AnswerWriter:
             exposed = [
                 a
                 for a in batch
-                if a.placement.experiment_id is not None and a.person.exposed_in != a.placement.epoch
+                if a.placement.exposure is not None and a.placement.exposure not in a.person.exposures
             ]
             if exposed:
                 await cursor.execute(

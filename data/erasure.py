@@ -218,6 +218,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _rows(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _rows(session, delete(table).where(*_mine(table, person)))
+    counts["testers"] = routing.forget_tester(session, person.id)
     as_one_value = cast(ids, ARRAY(Uuid))  # a statement takes 65,535 values
     is_theirs = (Output.organisation_id == tenant, Output.id == any_(as_one_value))
     counts["outputs"] = _rows(session, delete(Output).where(*is_theirs))

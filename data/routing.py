@@ -1,20 +1,22 @@
 """Routing: which spec answers whom.
 
-Each change is an epoch: one row that every gateway reads, puts into force and acknowledges.
+Each change is an epoch: one row that every gateway reads, puts into force and acknowledges. An experiment
+has an epoch of its own, the last that changed its allocation: what others do is no new stratum of it.
 """
 
 import json
 import time
 import uuid
-from typing import Annotated
+from itertools import combinations
+from typing import Annotated, Literal
 
 from psycopg import AsyncConnection
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Engine, func, select, text
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from sqlalchemy import Engine, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from data.records import Spec
+from data.records import Spec, TransformType
 from data.tables import Epoch, Gateway, StoredSpec
 
 CHANNEL = "tonebridge:routing"
@@ -27,27 +29,161 @@ class _Part(BaseModel):
 
 
 class Arm(_Part):
-    """A variant with its share of the users."""
+    """A variant with its share of an experiment's users."""
 
     name: Annotated[str, Field(min_length=1, max_length=63)]
     weight: Annotated[float, Field(ge=0, le=1)]
     spec: Spec
 
 
+def _within(locale: str, wanted: str) -> bool:
+    """Basic filtering of RFC 4647: `ja` takes `ja` and `ja-JP`."""
+    return f"{locale}-".lower().startswith(f"{wanted}-".lower())
+
+
+class Target(_Part):
+    """Which messages an experiment is about: a message fits when each field is empty or names what it has."""
+
+    transform_types: frozenset[TransformType] = frozenset()
+    organisations: frozenset[uuid.UUID] = frozenset()
+    locales: frozenset[str] = Field(frozenset(), description="RFC 4647 ranges: `ja` takes `ja-JP`, too")
+    channels: frozenset[str] = frozenset()
+
+    def takes(
+        self,
+        organisation_id: uuid.UUID,
+        transform_type: TransformType,
+        locale: str | None,
+        channel: str | None,
+    ) -> bool:
+        """Whether a message is one of these."""
+        return (
+            (not self.transform_types or transform_type in self.transform_types)
+            and (not self.organisations or organisation_id in self.organisations)
+            and (not self.channels or channel in self.channels)
+            and (
+                not self.locales or (locale is not None and any(_within(locale, one) for one in self.locales))
+            )
+        )
+
+    def meets(self, other: "Target") -> bool:
+        """Whether there may be a message that both take."""
+        plain = (
+            (getattr(one, name) for one in (self, other))
+            for name in ("transform_types", "organisations", "channels")
+        )
+        return all(not a or not b or a & b for a, b in plain) and (
+            not self.locales
+            or not other.locales
+            or any(_within(a, b) or _within(b, a) for a in self.locales for b in other.locales)
+        )
+
+
+Unit = Literal["user", "organisation"]
+
+
 class Split(_Part):
-    """A running experiment: its salt, and arms in a fixed order whose weights sum to at most 1."""
+    """A running experiment: who is in it, and in which arm.
+
+    A unit (a user, or all users of an organisation) has a position in each layer. It is in the experiment
+    when that lies in the open part of the experiment's slots: `ramp` times their width, from below, so that a
+    ramp upwards takes nobody out. In which arm it is, is decided by the experiment's own salt. Experiments of
+    one layer have slots of their own and exclude each other.
+    """
 
     experiment_id: uuid.UUID
     salt: str
-    arms: tuple[Arm, ...]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1, description="in a fixed order; weights sum to 1")]
+    unit: Unit = "user"
+    layer: Annotated[str, Field(min_length=1, max_length=63)] = "main"
+    slots: tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]] = (0.0, 1.0)
+    ramp: Annotated[float, Field(ge=0, le=1, description="share of the slots that is open; 0 is a pause")] = (
+        1.0
+    )
+    target: Target = Target()
+    testers: dict[uuid.UUID, str] = Field({}, description="users who are given an arm, and are not counted")
+    # The rest is set by `publish`.
+    epoch: int = Field(0, description="since which all of this but the testers has been so")
+    reached: float = Field(0.0, description="how far the slots have ever been open")
+    is_reweighted: bool = Field(
+        False, description="weights have changed: who was exposed keeps the arm of that time"
+    )
+
+    @property
+    def open_until(self) -> float:
+        """Up to which position in the layer units are in the experiment."""
+        low, high = self.slots
+        return low + self.ramp * (high - low)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Split":
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two arms have one name: {', '.join(names)}")
+        if abs(sum(arm.weight for arm in self.arms) - 1) > 1e-9:
+            raise ValueError("the weights of the arms sum to 1; how many users are in is `ramp`'s")
+        if self.slots[0] >= self.slots[1]:
+            raise ValueError(f"slots are from low to high, not {self.slots}")
+        if unknown := set(self.testers.values()) - set(names):
+            raise ValueError(f"testers have arms of the experiment, not {', '.join(sorted(unknown))}")
+        return self
+
+    def after(self, former: "Split | None", number: int) -> "Split":
+        """This, published as epoch `number` after what was in force.
+
+        Raises ValueError when it would move somebody who is in an arm already.
+        """
+        if former is None:
+            return self.model_copy(
+                update={"epoch": number, "reached": self.open_until, "is_reweighted": False}
+            )
+        kept = ("salt", "unit", "layer", "target")
+        if any(getattr(self, name) != getattr(former, name) for name in kept):
+            raise ValueError(
+                f"{', '.join(kept)} of a running experiment stay: others would be in it, or in other arms"
+            )
+        weights, before = ([(arm.name, arm.weight) for arm in split.arms] for split in (self, former))
+        if [name for name, _ in weights] != [name for name, _ in before]:
+            raise ValueError("the arms of a running experiment stay: start another one")
+        if weights != before and self.unit == "organisation":
+            raise ValueError("weights between organisations stay: each has many users, exposed at many times")
+        if self.ramp and (self.slots[0] != former.slots[0] or self.open_until < former.reached):
+            raise ValueError("the open part of the slots grows upwards, or is closed by a ramp of 0")
+        same = self.model_copy(
+            update={
+                "epoch": former.epoch,
+                "reached": former.reached,
+                "is_reweighted": former.is_reweighted or weights != before,
+            }
+        )
+        if same.model_copy(update={"testers": former.testers}) == former:
+            return same
+        return same.model_copy(update={"epoch": number, "reached": max(former.reached, self.open_until)})
 
 
 class Routing(_Part):
-    """All that a gateway needs to know to answer. `challenger` is whom /compare sets against the champion."""
+    """All that a gateway needs to know to answer. `challenger` is whom /compare sets against the champion.
+
+    A message is answered by one spec, so it is in one experiment at most: experiments that may take the same
+    message are of one layer, and exclude each other there.
+    """
 
     champion: Spec
     challenger: Spec | None = None
-    experiment: Split | None = None
+    experiments: tuple[Split, ...] = ()
+
+    @model_validator(mode="after")
+    def _exclude_each_other(self) -> "Routing":
+        for a, b in combinations(self.experiments, 2):
+            if a.experiment_id == b.experiment_id:
+                raise ValueError(f"experiment {a.experiment_id} is there twice")
+            apart = a.slots[1] <= b.slots[0] or b.slots[1] <= a.slots[0]
+            if a.target.meets(b.target) and not (a.layer == b.layer and a.unit == b.unit and apart):
+                raise ValueError(
+                    f"experiments {a.experiment_id} and {b.experiment_id} may both want one message: give "
+                    "them one layer, one unit and slots of their own, or targets that exclude each other"
+                )
+        return self
 
     @property
     def sampled(self) -> Spec:
@@ -63,10 +199,30 @@ class Routing(_Part):
 
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""
-        arms = self.experiment.arms if self.experiment else ()
         others = [self.challenger] if self.challenger else []
-        named = [self.champion, self.sampled, *others, *(arm.spec for arm in arms)]
+        arms = [arm.spec for split in self.experiments for arm in split.arms]
+        named = [self.champion, self.sampled, *others, *arms]
         return {spec.digest: spec for spec in named}
+
+
+def forget_tester(session: Session, user_id: uuid.UUID) -> int:
+    """Take a person out of every routing that names them as a tester; how many do. If that in force is one,
+    the same without them follows as a new epoch. The caller commits.
+    """
+    named = list(session.scalars(select(Epoch).where(cast(Epoch.routing, Text).contains(str(user_id)))))
+    live = current(session)
+    for epoch in named:
+        splits = [
+            split.model_copy(
+                update={"testers": {who: arm for who, arm in split.testers.items() if who != user_id}}
+            )
+            for split in Routing.model_validate(epoch.routing).experiments
+        ]
+        epoch.routing = {**epoch.routing, "experiments": [split.model_dump(mode="json") for split in splits]}
+        if live is not None and epoch.number == live[0]:
+            publish(session, Routing.model_validate(epoch.routing), "a tester was erased")
+    session.flush()
+    return len(named)
 
 
 class NotAcknowledgedError(TimeoutError):
@@ -74,9 +230,16 @@ class NotAcknowledgedError(TimeoutError):
 
 
 def publish(session: Session, routing: Routing, reason: str) -> int:
-    """Write the next epoch and return its number; the caller commits. Waits for a concurrent publisher."""
+    """Write the next epoch and return its number; the caller commits. Waits for a concurrent publisher.
+
+    ValueError when somebody who is in an arm already would be moved (`Split.after`).
+    """
     session.execute(text("LOCK TABLE epochs IN EXCLUSIVE MODE"))
-    number = (session.scalar(select(func.max(Epoch.number))) or 0) + 1
+    before, former = current(session) or (0, None)
+    number = before + 1
+    running = {split.experiment_id: split for split in former.experiments} if former else {}
+    splits = tuple(split.after(running.get(split.experiment_id), number) for split in routing.experiments)
+    routing = routing.model_copy(update={"experiments": splits})
     for digest, spec in routing.specs().items():
         session.execute(
             insert(StoredSpec)
@@ -86,7 +249,6 @@ def publish(session: Session, routing: Routing, reason: str) -> int:
     session.add(
         Epoch(
             number=number,
-            experiment_id=routing.experiment.experiment_id if routing.experiment else None,
             routing=routing.model_dump(mode="json"),
             reason=reason,
         )

@@ -275,7 +275,8 @@ class Experiment(Base):
     __tablename__ = "experiments"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped')", name="status"
+            "status IN ('draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped', 'holdout')",
+            name="status",
         ),
     )
 
@@ -305,12 +306,11 @@ class Variant(Base):
 
 
 class Epoch(Base):
-    """A span in which the routing (specs, experiment, weights) does not change; gateways acknowledge it."""
+    """A span in which the routing (specs, experiments, weights) does not change; gateways acknowledge it."""
 
     __tablename__ = "epochs"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    experiment_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("experiments.id"))
     routing: Mapped[Json]
     reason: Mapped[LongText]
     started_at: Mapped[Created]
@@ -327,7 +327,7 @@ class Gateway(Base):
 
 
 class Exposure(Base):
-    """A user's first answer from a variant in an epoch, cache hits included."""
+    """A user's first answer from a variant in an epoch of its experiment, cache hits included."""
 
     __tablename__ = "exposures"
 

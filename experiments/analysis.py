@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import configs
 from experiments import sequential
 from experiments.sequential import Interval
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Opened = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 Preference = Literal["challenger", "champion", "undecided"]
@@ -38,6 +39,16 @@ class Plan(configs.StageConfig):
     n_star: Count = Field(500, description="users at which the interval of the effect is narrowest")
     harm_margin: Share = Field(0.05, description="shown loss of mean outcome (0 to 1) that forbids to ship")
     sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
+    ramp: Annotated[
+        tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
+    ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
+    hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
+
+    @model_validator(mode="after")
+    def _ramps_up(self) -> "Plan":
+        if list(self.ramp) != sorted(set(self.ramp)):
+            raise ValueError(f"a ramp goes up, not {self.ramp}")
+        return self
 
 
 class _Result(BaseModel):

@@ -32,17 +32,24 @@ _TALLY = text("""
 # Arms come from the epochs, not from the exposures, so that an arm that nobody reached is seen as empty. Sums
 # run over numeric: the same rows give the same bits in any order.
 _ARMS = text("""
-    WITH arms AS (
-        SELECT e.number AS epoch, arm.name AS variant, arm.weight, v.is_baseline
+    WITH splits AS (
+        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms
         FROM epochs e
-        CROSS JOIN jsonb_to_recordset(e.routing #> '{experiment,arms}') AS arm(name text, weight float8)
-        JOIN variants v ON v.experiment_id = e.experiment_id AND v.name = arm.name
-        WHERE e.experiment_id = :experiment_id
+        CROSS JOIN jsonb_to_recordset(e.routing->'experiments')
+            AS split(experiment_id uuid, epoch int, arms jsonb)
+        WHERE split.experiment_id = :experiment_id AND split.epoch >= :since
+        ORDER BY split.epoch, e.number
+    ),
+    arms AS (
+        SELECT splits.epoch, arm.name AS variant, arm.weight, v.is_baseline
+        FROM splits
+        CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
+        JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
     ),
     exposed AS (
         SELECT DISTINCT ON (user_id) user_id, variant, epoch,
                min(variant) OVER everything <> max(variant) OVER everything AS moved
-        FROM exposures WHERE experiment_id = :experiment_id
+        FROM exposures WHERE experiment_id = :experiment_id AND epoch >= :since
         WINDOW everything AS (PARTITION BY user_id)
         ORDER BY user_id, exposed_at, answer_id
     ),
@@ -76,12 +83,12 @@ def comparisons(
     return Tally(**session.execute(_TALLY, {**versions, "votes_a_person": votes_a_person}).mappings().one())
 
 
-def arms(session: Session, experiment_id: uuid.UUID) -> list[ArmStatistics]:
-    """Every arm in every epoch of an experiment, also those that nobody reached.
+def arms(session: Session, experiment_id: uuid.UUID, since: int = 0) -> list[ArmStatistics]:
+    """Every arm in every epoch of an experiment, from the epoch `since` on, also those that nobody reached.
 
     A user belongs to the arm and epoch of the first exposure, whatever comes later. The outcome is the mean
     of the thumbs (0 or 1) and ratings (one star 0, five stars 1) on answers of that arm and epoch; a user who
     did not vote is exposed, without an outcome.
     """
-    rows = session.execute(_ARMS, {"experiment_id": experiment_id}).mappings()
+    rows = session.execute(_ARMS, {"experiment_id": experiment_id, "since": since}).mappings()
     return [ArmStatistics(**row) for row in rows]

@@ -149,7 +149,7 @@ class Walk:
                 "experiment",
                 Told,
                 f"Starting the experiment: {second.version} against {first.version}, half the people each.",
-                lambda: Told(message=str(experiment(return_state=True).message)),
+                lambda: Told(message=str(experiment(("ramp=[1.0]",), return_state=True).message)),
             )
             after = self._step(
                 "people-after",
@@ -261,7 +261,8 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
     if (state / "finished").exists():
         shutil.rmtree(state)
     print("Starting Postgres, Valkey, the inference service, the gateway and Prefect.", flush=True)
-    wanted = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None)
+    # Of so few people a holdout would say nothing.
+    wanted = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None, holdout_share=0)
     with local.servers(local.with_free_ports(wanted)) as settings:
         with local.running(settings, "inference", "gateway", "prefect") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")

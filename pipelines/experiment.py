@@ -7,6 +7,8 @@ looks at once.
 
 import secrets
 import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from prefect import State, flow, get_run_logger
@@ -18,9 +20,9 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import database, orders, routing
-from data.routing import Arm, Split
+from data.routing import Arm, Routing, Split
 from data.tables import Decision as DecisionRow
-from data.tables import Experiment, Variant, Version, new_id
+from data.tables import Epoch, Experiment, Variant, Version, new_id
 from experiments import outcomes
 from experiments.analysis import (
     ComparisonResult,
@@ -31,7 +33,8 @@ from experiments.analysis import (
     compare,
     decide,
 )
-from pipelines.promote import make_champion, make_servable, route
+from pipelines import holdout
+from pipelines.promote import make_champion, make_servable
 
 _PLAN = Path(__file__).parent.parent / "configs" / "experiment.yaml"
 _ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
@@ -50,13 +53,16 @@ class Evidence(BaseModel):
 
 
 @flow(name="experiment")
-def experiment() -> Evidence | State[Evidence]:
+def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
     """Start the experiment of the newest challenger, or look at the running one and do what the evidence
     says.
+
+    `overrides` are key=value pairs on `configs/experiment.yaml`, for an experiment that starts.
     """
     settings = Settings()
     engine = database.engine_of(settings)
     try:
+        _check_holdout(engine)
         with Session(engine) as session:
             running = session.scalar(select(Experiment.id).where(Experiment.status == "running"))
         if running is not None:
@@ -66,7 +72,7 @@ def experiment() -> Evidence | State[Evidence]:
         challenger = _new_challenger(engine)
         if challenger is None:
             return Completed(message="no challenger waits for an experiment", name="NothingToDo")
-        started = _start(settings, engine, challenger)
+        started = _start(settings, engine, challenger, configs.load(Plan, _PLAN, overrides))
         return Completed(message=f"experiment {started} of {challenger} has started", name="Started")
     finally:
         engine.dispose()
@@ -96,17 +102,41 @@ def _new_challenger(engine: Engine) -> str | None:
         return None if tried else newest.name
 
 
-def _start(settings: Settings, engine: Engine, challenger: str) -> uuid.UUID:
-    """Warm the challenger, freeze the plan, give each half of the users an arm, and offer both side by
-    side.
+def _check_holdout(engine: Engine) -> None:
+    """Say what all promotions have gained; let go of a holdout that may not be answered from any longer."""
+    with Session(engine) as session, session.begin():
+        current = routing.current(session)
+        if current is None:
+            return
+        allowed = holdout.without_an_ordered_one(session, current[1])
+        if is_ordered := allowed != current[1]:
+            epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
+            orders.settle(session)
+        gained = holdout.gain(session, configs.load(Plan, _PLAN))
+    if is_ordered:
+        routing.wait_until_acknowledged(engine, epoch)
+    if gained is not None and gained.effect is not None and gained.interval is not None:
+        get_run_logger().info(
+            "The champion against the holdout: mean outcomes differ by %+.3f, between %+.3f and %+.3f"
+            " (%d and %d users).",
+            gained.effect,
+            *gained.interval,
+            gained.challenger.users,
+            gained.baseline.users,
+        )
+
+
+def _start(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> uuid.UUID:
+    """Warm the challenger, freeze the plan, give each half of the users that the ramp begins with an arm, and
+    offer both side by side.
     """
-    plan = configs.load(Plan, _PLAN)
     spec = make_servable(settings, challenger)
     experiment_id, salt = new_id(), secrets.token_hex(8)
     with Session(engine) as session, session.begin():
         live = routing.current(session)
         assert live is not None
-        champion = live[1].champion
+        champion, others = live[1].champion, live[1].experiments
+        held_out = holdout.of(live[1])
         session.add(
             Experiment(
                 id=experiment_id,
@@ -122,9 +152,15 @@ def _start(settings: Settings, engine: Engine, challenger: str) -> uuid.UUID:
             Arm(name=champion.version, weight=0.5, spec=champion),
             Arm(name=challenger, weight=0.5, spec=spec),
         )
-        split = Split(experiment_id=experiment_id, salt=salt, arms=arms)
+        split = Split(
+            experiment_id=experiment_id,
+            salt=salt,
+            arms=arms,
+            slots=(held_out.slots[1] if held_out else 0.0, 1.0),
+            ramp=plan.ramp[0],
+        )
         session.flush()
-        wanted = routing.Routing(champion=champion, challenger=spec, experiment=split)
+        wanted = Routing(champion=champion, challenger=spec, experiments=(*others, split))
         epoch = routing.publish(session, wanted, f"experiment of {challenger}")
         for arm in arms:
             session.add(
@@ -135,7 +171,8 @@ def _start(settings: Settings, engine: Engine, challenger: str) -> uuid.UUID:
                     is_baseline=arm.spec == champion,
                 )
             )
-        _note(session, experiment_id, "start", f"{challenger} passed the gate", {"epoch": epoch})
+        about = {"epoch": epoch, "ramp": split.ramp}
+        _note(session, experiment_id, "start", f"{challenger} passed the gate", about)
     routing.wait_until_acknowledged(engine, epoch)
     return experiment_id
 
@@ -151,7 +188,7 @@ def _note(
             parameters=parameters,
             reason=reason,
             requested_by="flow:experiment",
-            idempotency_key=f"{experiment_id}:{action}",
+            idempotency_key=":".join([str(experiment_id), action, *map(str, parameters.values())]),
             claimed_at=func.now(),
             done_at=func.now(),
             outcome="done",
@@ -176,9 +213,19 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
             reason = str(error)
         else:
             return None
-    route(engine, live[1].champion, reason)
+    _withdraw(engine, experiment_id, reason)
     _end(engine, experiment_id, "stop", reason)
     return reason
+
+
+def _withdraw(engine: Engine, experiment_id: uuid.UUID, reason: str) -> None:
+    """Take an experiment and its challenger out of the routing."""
+    with Session(engine) as session, session.begin():
+        live = routing.current(session)
+        assert live is not None
+        others = tuple(one for one in live[1].experiments if one.experiment_id != experiment_id)
+        epoch = routing.publish(session, Routing(champion=live[1].champion, experiments=others), reason)
+    routing.wait_until_acknowledged(engine, epoch)
 
 
 def _end(engine: Engine, experiment_id: uuid.UUID, action: str, reason: str) -> None:
@@ -201,18 +248,18 @@ def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evide
         champion, challenger = names[True], names[False]
         tally = outcomes.comparisons(session, champion, challenger, plan.votes_a_person)
         arms = outcomes.arms(session, experiment_id)
-        live = routing.current(session)
-    assert live is not None
     compared, users = compare(tally, plan), between_users(arms, plan)
     decision = decide(compared, users, plan)
     for reason in decision.reasons:
         log.info(reason)
-    if decision.action != "keep_running":
+    if decision.action == "keep_running":
+        _ramp_up(engine, experiment_id, plan)
+    else:
         reason = decision.reasons[0]
         if decision.action == "ship":
             make_champion(settings, engine, make_servable(settings, challenger), reason)
         else:
-            route(engine, live[1].champion, reason)
+            _withdraw(engine, experiment_id, reason)
         _end(engine, experiment_id, decision.action, " ".join(decision.reasons))
     return Evidence(
         experiment_id=experiment_id,
@@ -221,3 +268,24 @@ def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evide
         between_users=users,
         decision=decision,
     )
+
+
+def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
+    """Take more users in, when the present share has lasted as long as planned."""
+    with Session(engine) as session, session.begin():
+        live = routing.current(session)
+        assert live is not None
+        running = next(one for one in live[1].experiments if one.experiment_id == experiment_id)
+        lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
+        wider = next((share for share in plan.ramp if share > running.ramp), None)
+        if wider is None or lasted < timedelta(hours=plan.hours_a_step):
+            return
+        split = running.model_copy(update={"ramp": wider})
+        splits = tuple(split if one == running else one for one in live[1].experiments)
+        reason = (
+            f"{running.ramp:.0%} of the users for {plan.hours_a_step:g} hours or more, and nothing shows harm"
+        )
+        epoch = routing.publish(session, live[1].model_copy(update={"experiments": splits}), reason)
+        _note(session, experiment_id, "ramp", reason, {"epoch": epoch, "ramp": wider})
+    routing.wait_until_acknowledged(engine, epoch)
+    get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)

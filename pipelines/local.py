@@ -177,6 +177,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PREFECT_PORT": str(settings.prefect_port),
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
+        "HOLDOUT_SHARE": str(settings.holdout_share),
     }
     prefect_database = database.beside(settings.database_url, "prefect", "postgresql+asyncpg")
     return {

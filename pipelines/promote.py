@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database, orders, routing
 from data.records import PROTECTED, Spec
-from data.routing import Routing, Split
+from data.routing import Routing
 from data.tables import Experiment, Lineage, Release, Version
 from models import versions
+from pipelines import holdout
 from serving.inference import release
 
 
@@ -41,18 +42,6 @@ def must_be_fit(session: Session, version: str) -> None:
     orders.refuse(session, version)
 
 
-def route(
-    engine: Engine, champion: Spec, reason: str, challenger: Spec | None = None, split: Split | None = None
-) -> int:
-    """Put a routing into force everywhere; the epoch, once every live gateway answers by it."""
-    with Session(engine) as session, session.begin():
-        epoch = routing.publish(
-            session, Routing(champion=champion, challenger=challenger, experiment=split), reason
-        )
-    routing.wait_until_acknowledged(engine, epoch)
-    return epoch
-
-
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -> int:
     """Route everybody to a spec, note the release and its lineage, move the alias; the epoch of it."""
@@ -60,9 +49,9 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         must_be_fit(session, spec.version)
         former = routing.current(session)
         replaced = former[1].champion.version if former else None
-        epoch = routing.publish(session, Routing(champion=spec), reason)
-        # The new routing gives nobody an arm: an experiment that ran until now has lost its users, and ends
-        # here.
+        held_out = holdout.after(session, spec, settings.holdout_share)
+        epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reason)
+        # An experiment that ran until now has lost its baseline and its users, and ends here.
         session.execute(
             update(Experiment)
             .where(Experiment.status == "running")

@@ -38,7 +38,7 @@ from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapsh
 from models import progress, versions
 from models.dpo import DpoResult
 from models.sft import SftResult
-from pipelines import local
+from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.deployments import sweep
 from pipelines.experiment import experiment
@@ -269,17 +269,24 @@ def test_the_loop(
     # tested.
     session.execute(update(Version).where(Version.name == "v2").values(accepted=True))
     session.commit()
-    assert "v2 has started" in str(experiment(return_state=True).message)
-    seen = {ask(people, f"other-{n}")["version"] for n in range(30)}
-    assert seen == {"v1", "v2"}
+    started = experiment(("ramp=[0.8, 1.0]", "hours_a_step=0"), return_state=True)
+    assert "v2 has started" in str(started.message)
+    seen = {ask(people, f"other-{n}")["variant"] for n in range(60)}
+    assert seen == {"champion", "v1", "v2"}
     evidence = experiment()
     assert evidence.decision.action == "keep_running"
+    assert {ask(people, f"other-{n}")["variant"] for n in range(60)} == {"v1", "v2"}, "the ramp went on"
     for number in range(45):
         choose(people, session, f"other-{number}", "v2")
     session.rollback()
     evidence = experiment()
     assert evidence.decision.action == "ship", evidence.decision.reasons
-    assert {ask(people, f"other-{n}")["version"] for n in range(10)} == {"v2"}
+    answers = [ask(people, f"other-{n}") for n in range(200)]
+    assert {(answer["variant"], answer["version"]) for answer in answers} == {
+        ("champion", "v2"),
+        (holdout.PRESENT, "v2"),
+        (holdout.HELD_OUT, "v1"),
+    }
     assert versions.resolve(loop.registry_uri, "champion") == "v2"
 
     rollback("a test of the way back")
@@ -294,10 +301,11 @@ def test_the_loop(
         (run, "version:v2"),
         ("version:v2", f"release:{release}"),
     } <= edges
-    assert session.scalar(select(Experiment.status)) == "shipped"
+    assert session.scalars(select(Experiment.status).order_by(Experiment.id)).all() == ["shipped", "holdout"]
     number, live = routing.current(session) or (0, None)
     assert live is not None
-    assert (live.champion.version, live.experiment) == ("v1", None)
+    [held_out] = live.experiments
+    assert {live.champion.version, *(arm.spec.version for arm in held_out.arms)} == {"v1"}
     assert session.get_one(Snapshot, made.digest).trained_at is not None
 
 

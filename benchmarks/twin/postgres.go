@@ -133,11 +133,12 @@ func newArm(name string, spec json.RawMessage, weight float64, experiment uuid, 
 
 func parseRouting(epoch int32, content []byte) *routing {
 	var read struct {
-		Champion   json.RawMessage
-		Experiment *struct {
-			ID   string `json:"experiment_id"`
-			Salt string
-			Arms []struct {
+		Champion    json.RawMessage
+		Experiments []struct {
+			ID    string `json:"experiment_id"`
+			Salt  string
+			Epoch int32
+			Arms  []struct {
 				Name   string
 				Weight float64
 				Spec   json.RawMessage
@@ -148,10 +149,10 @@ func parseRouting(epoch int32, content []byte) *routing {
 		log.Fatalf("routing: %v", err)
 	}
 	r := &routing{epoch: epoch, champion: newArm("champion", read.Champion, 0, uuid{}, epoch)}
-	if split := read.Experiment; split != nil {
+	for _, split := range read.Experiments { // the benchmark has one, with all users in it
 		r.salt = split.Salt
 		for _, a := range split.Arms {
-			r.arms = append(r.arms, newArm(a.Name, a.Spec, a.Weight, parseUUID(split.ID), epoch))
+			r.arms = append(r.arms, newArm(a.Name, a.Spec, a.Weight, parseUUID(split.ID), split.Epoch))
 		}
 	}
 	return r

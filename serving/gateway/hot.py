@@ -28,7 +28,7 @@ from serving.gateway.online import Given, Online
 from serving.gateway.online import Message as ToRewrite
 from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
-from serving.gateway.requests import MOST_CHARACTERS, TransformRequest
+from serving.gateway.requests import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest
 from serving.gateway.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     transform_type: TransformType
     intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
     user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    locale: Annotated[str, msgspec.Meta(pattern=LOCALE)] | None = None
+    channel: Annotated[str, msgspec.Meta(pattern=CHANNEL)] | None = None
 
 
 _decode = msgspec.json.Decoder(_Body).decode
@@ -102,8 +104,7 @@ class Front:
         found = self._online.recall(caller, message) if message is not None else None
         if found is None or not self._limiter.try_pass(caller, PATH):
             return None
-        person, output = found
-        given = self._online.give(person, person.arm, output, "l1", began)
+        given = self._online.give(*found, "l1", began)
         return self._done(caller, given, 200, given.body, headers, self._telemetry.request_id(headers), began)
 
     async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
@@ -261,7 +262,7 @@ def _plain(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrit
         return None
     if user_id is not None and ("\0" in user_id or caller.subject not in (None, user_id)):
         return None
-    return ToRewrite(text, asked.transform_type, asked.intensity, user_id)
+    return ToRewrite(text, asked.transform_type, asked.intensity, user_id, asked.locale, asked.channel)
 
 
 def _judge(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:

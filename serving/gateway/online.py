@@ -6,9 +6,11 @@ a fraction of a second.
 """
 
 import asyncio
+import logging
 import random
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -18,13 +20,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel
 
 from data import outputs, receipts
-from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
+from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement, find_exposures
 from data.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.receipts import Receipt, Signer
 from data.records import Spec, TransformType
-from data.routing import Routing
+from data.routing import Routing, Split, Target
 from data.tables import new_id
-from experiments.assignment import assign
+from experiments.assignment import assign, position
 from serving.gateway.auth import Caller
 from serving.gateway.cache import Cache, CachedOutput, Level
 from serving.gateway.problems import NoChallengerError, UnavailableError
@@ -32,8 +34,10 @@ from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
 from serving.inference.client import Item, Rewritten
 
+log = logging.getLogger(__name__)
+
 CHAMPION = "champion"  # the variant of whoever is in no experiment
-_MOST_PEOPLE = 50_000  # remembered with their arm; more are looked up anew
+_MOST_PEOPLE = 50_000  # remembered with their arms; more are looked up anew
 
 Policy = Literal["two_samples", "champion_against_challenger"]
 
@@ -45,6 +49,8 @@ class Message(NamedTuple):
     transform_type: TransformType
     intensity: int
     external_id: str | None
+    locale: str | None = None
+    channel: str | None = None
 
 
 class Answer(BaseModel):
@@ -100,32 +106,75 @@ class _Arm(Placement):
         self.json = msgspec.json.encode(variant)
 
 
+class _Known(Person):
+    """A person with their arms in the newest epoch that they were seen in."""
+
+    __slots__ = ("arms_given", "epoch", "is_unsure", "places")
+
+    def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
+        super().__init__(id, organisation_id, key_id, external_id)
+        self.epoch = -1
+        self.places: list[tuple[Target | None, _Arm]] = []  # without a target: for any message
+        self.arms_given: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
+        self.is_unsure = False  # whether they may have been given an arm that only Postgres knows
+
+    def arm(self, message: Message) -> _Arm | None:
+        """What answers a message of theirs, None outside all experiments."""
+        for target, arm in self.places:
+            if target is None or target.takes(
+                self.organisation_id, message.transform_type, message.locale, message.channel
+            ):
+                return arm
+        return None
+
+
+class _Experiment:
+    """A running experiment with its arms."""
+
+    def __init__(self, number: int, split: Split) -> None:
+        self.id, self.split = split.experiment_id, split
+        self.target = None if split.target == Target() else split.target
+        self._weights = [(arm.name, arm.weight) for arm in split.arms]
+        self._arms = {arm.name: _Arm(self.id, arm.name, split.epoch, arm.spec) for arm in split.arms}
+        # Testers are answered as their arm answers, and counted in none.
+        self._tried = {arm.name: _Arm(None, arm.name, number, arm.spec) for arm in split.arms}
+
+    def arm(self, person: _Known) -> _Arm | None:
+        """The arm that a person is in, None outside the experiment."""
+        split = self.split
+        if person.id in split.testers:
+            return self._tried[split.testers[person.id]]
+        unit = person.id if split.unit == "user" else person.organisation_id
+        if not split.slots[0] <= position(split.layer, unit) < split.open_until:
+            return None
+        return self._arms[person.arms_given.get(self.id) or assign(split.salt, unit, self._weights)]
+
+
 class _Epoch:
-    """A routing with its arms, made once an epoch."""
+    """A routing with its experiments, made once an epoch."""
 
     def __init__(self, number: int, routing: Routing) -> None:
         self.number, self.routing = number, routing
         self.champion = _Arm(None, CHAMPION, number, routing.champion)
-        self._split = routing.experiment
-        arms = self._split.arms if self._split else ()
-        self._weights = [(arm.name, arm.weight) for arm in arms]
-        self._arms = {
-            arm.name: _Arm(self._split.experiment_id, arm.name, number, arm.spec)
-            for arm in arms
-            if self._split is not None
-        }
+        self._experiments = [_Experiment(number, split) for split in routing.experiments]
+        self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
 
-    def arm(self, user_id: uuid.UUID) -> _Arm:
-        """Where a user is placed."""
-        name = assign(self._split.salt, user_id, self._weights) if self._split else None
-        return self._arms[name] if name is not None else self.champion
+    def place(self, person: _Known) -> None:
+        """Put a person into their arms."""
+        found = ((one.target, one.arm(person)) for one in self._experiments)
+        person.places = [(target, arm) for target, arm in found if arm is not None]
+        mine = {arm.experiment_id for _, arm in person.places}
+        person.arms_given = {one: arm for one, arm in person.arms_given.items() if one in mine}
+        person.is_unsure = not self._reweighted.isdisjoint(mine - person.arms_given.keys())
+        person.epoch = self.number
 
-
-class _Known(Person):
-    """A person with their arm in the newest epoch they were seen in."""
-
-    __slots__ = ("arm",)
-    arm: _Arm
+    def place_surely(self, person: _Known, given: Mapping[uuid.UUID, str]) -> None:
+        """Put a person into their arms, who was exposed to these by experiment, as Postgres has it. Elsewhere
+        the weights of this epoch hold, as long as it lasts: the person may be exposed by none of them.
+        """
+        person.arms_given |= given
+        self.place(person)
+        person.is_unsure = False
 
 
 class Online:
@@ -147,9 +196,9 @@ class Online:
         self._people: dict[tuple[str, str | None], _Known] = {}
         self._epoch: _Epoch | None = None
 
-    def recall(self, caller: Caller, message: Message) -> tuple[_Known, CachedOutput] | None:
-        """Whom a message is from and what answers it, if that is in memory and an answer may be given: then
-        `give` makes one.
+    def recall(self, caller: Caller, message: Message) -> tuple[_Known, _Arm, CachedOutput] | None:
+        """Whom a message is from, their arm and what answers it, if that is in memory and an answer may be
+        given: then `give` makes one.
         """
         if self._answers.is_full:
             return None
@@ -158,8 +207,11 @@ class Online:
         except UnavailableError:
             return None
         person = self._person(caller, message.external_id, epoch)
-        output = self._cache.recall(self._name(person, message, person.arm))
-        return (person, output) if output is not None else None
+        if person.is_unsure:
+            return None
+        arm = person.arm(message) or epoch.champion
+        output = self._cache.recall(self._name(person, message, arm))
+        return (person, arm, output) if output is not None else None
 
     async def transform(self, caller: Caller, message: Message) -> Given:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
@@ -168,7 +220,10 @@ class Online:
             raise FullError("too many answers wait for Postgres")
         epoch = self._current()
         person = self._person(caller, message.external_id, epoch)
-        arm = person.arm
+        if person.is_unsure:
+            await self._remember(person, epoch)
+        # Whose arm cannot be known now is answered in none.
+        arm = (None if person.is_unsure else person.arm(message)) or epoch.champion
         fell_back = False
         try:
             output, level, upstream_s = await self._output(person, message, arm)
@@ -196,6 +251,8 @@ class Online:
     ) -> Given:
         """A new answer to a person, placed in an arm, by an output; its row is on its way to Postgres."""
         answer_id = uuid_utils.uuid7()
+        if arm.experiment_id is not None:
+            person.arms_given[arm.experiment_id] = arm.variant
         self._answers.add(
             NewAnswer(
                 answer_id.bytes,
@@ -284,7 +341,7 @@ class Online:
         return self._epoch
 
     def _person(self, caller: Caller, external_id: str | None, epoch: _Epoch) -> _Known:
-        """Who is answered, with their arm in this epoch."""
+        """Who is answered, with their arms in this epoch."""
         # A token's subject is one person under any of its organisation's signing keys.
         name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
         person = self._people.get(name)
@@ -293,11 +350,20 @@ class Online:
                 self._people.clear()
             user_id, stored_name = caller.user(external_id)
             person = _Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
-            person.arm = epoch.arm(user_id)
             self._people[name] = person
-        elif person.arm.epoch != epoch.number:
-            person.arm = epoch.arm(person.id)
+        if person.epoch != epoch.number:
+            epoch.place(person)
         return person
+
+    async def _remember(self, person: _Known, epoch: _Epoch) -> None:
+        """Look up which arms a person was exposed to; they stay unsure while Postgres is away."""
+        try:
+            async with self._pool.connection() as connection:
+                given = await find_exposures(connection, person)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            log.warning("a person's arms are not known: %s", error)
+        else:
+            epoch.place_surely(person, given)
 
     async def _output(self, person: Person, message: Message, arm: _Arm) -> tuple[CachedOutput, Level, float]:
         """What an arm says, where it was found, and the seconds that the service took."""

@@ -92,6 +92,8 @@ _ALLOWED = {
     "transform_type": f"one of {', '.join(TransformType)}",
     "intensity": "a whole number from 0 to 3",
     "user_id": "1 to 200 characters without NUL, or leave it out",
+    "locale": "a language tag such as ja or en-GB, or leave it out",
+    "channel": "1 to 40 of a-z, 0-9, '.', '_' and '-', or leave it out",
     "receipt": "the token that came with the answer",
     "kind": "thumb, rating, edit, comparison or comment",
     "up": "true or false",

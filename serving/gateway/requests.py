@@ -11,6 +11,8 @@ from serving.gateway.problems import InvalidError
 
 MOST_CHARACTERS = 8000
 MOST_ITEMS = 100
+LOCALE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"  # RFC 5646, as far as it needs no registry
+CHANNEL = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 Text = Annotated[
     str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
@@ -35,11 +37,21 @@ class TransformRequest(BaseModel):
     user_id: Annotated[UserId | None, Field(description="your name for the person, scoped to your key")] = (
         None
     )
+    locale: Annotated[
+        str | None,
+        Field(pattern=LOCALE, description="language tag of the person, `ja-JP`; experiments may need it"),
+    ] = None
+    channel: Annotated[
+        str | None,
+        Field(pattern=CHANNEL, description="where the message is sent, `chat`; experiments may need it"),
+    ] = None
 
     def message(self, caller: Caller) -> Message:
         """The message for the online path; InvalidError when the caller may not speak for the person."""
         check_speaks_for(caller, self.user_id)
-        return Message(self.text, self.transform_type, self.intensity, self.user_id)
+        return Message(
+            self.text, self.transform_type, self.intensity, self.user_id, self.locale, self.channel
+        )
 
 
 class CompareRequest(TransformRequest):

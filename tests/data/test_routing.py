@@ -1,10 +1,169 @@
-from data.records import Protection, Spec
-from data.routing import Routing
+"""Routing: which experiments may run beside each other, and what may change while one runs."""
+
+import uuid
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from data import routing
+from data.records import Protection, Spec, TransformType
+from data.routing import Arm, Routing, Split, Target
+from data.tables import new_id
+
+CHAMPION = Spec(version="v1")
 
 
-def test_the_samples_that_people_compare_are_masked_but_not_written_again():
+def arms(*weights: float, champion: str = "v1") -> tuple[Arm, ...]:
+    specs = {"champion": champion, "challenger": "v2", "third": "v3"}
+    return tuple(
+        Arm(name=name, weight=weight, spec=Spec(version=version))
+        for (name, version), weight in zip(specs.items(), weights, strict=False)
+    )
+
+
+def split(**changes: Any) -> Split:
+    return Split(**{"experiment_id": new_id(), "salt": "s", "arms": arms(0.5, 0.5), **changes})
+
+
+def test_the_samples_that_people_compare_are_masked_but_not_written_again() -> None:
     champion = Spec(version="v1", protection=Protection(masks=True, retries=5, always=True))
     sampled = Routing(champion=champion).sampled
     assert sampled.protection == Protection(masks=True)
     assert sampled.temperature > 0
     assert {champion.digest, sampled.digest} == set(Routing(champion=champion).specs())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"arms": arms(0.5, 0.4)}, "sum to 1"),
+        ({"arms": arms(0.5, 0.5)[:1] * 2}, "two arms have one name: champion, champion"),
+        ({"slots": (0.5, 0.5)}, "from low to high"),
+        ({"testers": {uuid.uuid4(): "other"}}, "testers have arms of the experiment, not other"),
+    ],
+)
+def test_a_split_that_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        split(**changes)
+
+
+SOFTEN = Target(transform_types=frozenset({TransformType.SOFTEN}))
+CLARIFY = Target(transform_types=frozenset({TransformType.CLARIFY}))
+JAPANESE, JAPAN = Target(locales=frozenset({"ja"})), Target(locales=frozenset({"ja-JP"}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ({"slots": (0.0, 0.5)}, {"slots": (0.5, 1.0)}, True),
+        ({"slots": (0.0, 0.6)}, {"slots": (0.5, 1.0)}, False),
+        ({"slots": (0.0, 0.5)}, {"slots": (0.5, 1.0), "layer": "other"}, False),
+        ({"slots": (0.0, 0.5)}, {"slots": (0.5, 1.0), "unit": "organisation"}, False),
+        ({"target": SOFTEN}, {"target": CLARIFY, "layer": "other"}, True),
+        ({"target": SOFTEN}, {"target": JAPAN}, False),
+        ({"target": JAPANESE}, {"target": JAPAN}, False),
+        ({"target": JAPAN}, {"target": Target(locales=frozenset({"ja-Latn", "en"}))}, True),
+    ],
+)
+def test_a_message_is_in_one_experiment_at_most(
+    one: dict[str, Any], other: dict[str, Any], may: bool
+) -> None:
+    both = (split(**one), split(**other))
+    if may:
+        assert Routing(champion=CHAMPION, experiments=both).experiments == both
+    else:
+        with pytest.raises(ValidationError, match="may both want one message"):
+            Routing(champion=CHAMPION, experiments=both)
+
+
+def test_a_target_takes_what_each_of_its_fields_names() -> None:
+    tenant = uuid.uuid4()
+    target = Target(
+        transform_types=frozenset({TransformType.SOFTEN}),
+        organisations=frozenset({tenant}),
+        locales=frozenset({"ja"}),
+        channels=frozenset({"chat", "mail"}),
+    )
+    assert target.takes(tenant, TransformType.SOFTEN, "JA-jp", "mail")
+    assert not target.takes(tenant, TransformType.SOFTEN, "jav", "mail"), "another language"
+    assert not target.takes(tenant, TransformType.SOFTEN, None, "mail")
+    assert not target.takes(tenant, TransformType.SOFTEN, "ja", None)
+    assert not target.takes(tenant, TransformType.CLARIFY, "ja", "mail")
+    assert not target.takes(uuid.uuid4(), TransformType.SOFTEN, "ja", "mail")
+    assert Target().takes(tenant, TransformType.SOFTEN, None, None)
+
+
+def test_an_experiment_has_an_epoch_of_its_own() -> None:
+    one = split().after(None, 3)
+    assert (one.epoch, one.reached) == (3, 1.0)
+    assert one.after(one, 4) == one, "what others do is no new epoch of it"
+    tested = one.model_copy(update={"testers": {uuid.uuid4(): "challenger"}})
+    assert tested.after(one, 4).epoch == 3, "nor are testers, who count in none"
+    assert one.model_copy(update={"arms": arms(0.5, 0.5, champion="v9")}).after(one, 5).epoch == 5
+    weighed = one.model_copy(update={"arms": arms(0.2, 0.8)}).after(one, 6)
+    assert (weighed.epoch, weighed.is_reweighted, one.is_reweighted) == (6, True, False)
+    assert weighed.model_copy(update={"arms": one.arms}).after(weighed, 7).is_reweighted, "for good"
+
+
+def test_a_ramp_goes_up_or_pauses() -> None:
+    tenth = split(slots=(0.2, 0.7), ramp=0.1).after(None, 1)
+    assert tenth.open_until == pytest.approx(0.25)
+    half = tenth.model_copy(update={"ramp": 0.5}).after(tenth, 2)
+    paused = half.model_copy(update={"ramp": 0.0}).after(half, 3)
+    assert [one.epoch for one in (tenth, half, paused)] == [1, 2, 3]
+    assert half.model_copy(update={"ramp": 0.5}).after(paused, 4).reached == half.reached
+    for former in (half, paused):
+        with pytest.raises(ValueError, match="grows upwards"):
+            tenth.after(former, 4)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"salt": "another"},
+        {"unit": "organisation"},
+        {"layer": "another"},
+        {"target": SOFTEN},
+        {"arms": arms(0.5, 0.3, 0.2)},
+        {"slots": (0.1, 1.0)},
+    ],
+)
+def test_nobody_who_is_in_an_arm_is_moved(changes: dict[str, Any]) -> None:
+    running = split().after(None, 1)
+    with pytest.raises(ValueError, match=r"stay|grows upwards"):
+        running.model_copy(update=changes).after(running, 2)
+
+
+def test_weights_between_organisations_stay() -> None:
+    running = split(unit="organisation").after(None, 1)
+    with pytest.raises(ValueError, match="between organisations stay"):
+        running.model_copy(update={"arms": arms(0.4, 0.6)}).after(running, 2)
+
+
+def test_an_erased_tester_is_in_no_routing(engine: Engine) -> None:
+    ann, bob = uuid.uuid4(), uuid.uuid4()
+    with Session(engine) as session:
+        for testers in ({ann: "champion"}, {ann: "champion", bob: "challenger"}):
+            wanted = Routing(champion=CHAMPION, experiments=(split(testers=testers),))
+            former = routing.publish(session, wanted, "a test")
+        assert routing.forget_tester(session, ann) == 2
+        number, found = routing.current(session) or (0, None)
+        assert found is not None
+        assert (number, found.experiments[0].testers) == (former + 1, {bob: "challenger"})
+        assert found.experiments[0].epoch == former
+        assert routing.forget_tester(session, ann) == 0
+        session.rollback()
+
+
+def test_publish_keeps_the_epochs_of_experiments_apart(engine: Engine) -> None:
+    one, other = split(slots=(0.0, 0.5)), split(slots=(0.5, 1.0))
+    with Session(engine) as session:
+        first = routing.publish(session, Routing(champion=CHAMPION, experiments=(one,)), "a test")
+        second = routing.publish(session, Routing(champion=CHAMPION, experiments=(one, other)), "a test")
+        number, found = routing.current(session) or (0, None)
+        assert found is not None
+        assert (number, [split.epoch for split in found.experiments]) == (second, [first, second])
+        session.rollback()

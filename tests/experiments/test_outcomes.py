@@ -131,7 +131,7 @@ class Trial:
         specs = {"champion": CHAMPION, "challenger": CHALLENGER}
         arms = tuple(Arm(name=n, weight=w, spec=s) for (n, s), w in zip(specs.items(), weights, strict=True))
         split = Split(experiment_id=self.id, salt="s", arms=arms)
-        number = routing.publish(self.session, Routing(champion=CHAMPION, experiment=split), "test")
+        number = routing.publish(self.session, Routing(champion=CHAMPION, experiments=(split,)), "test")
         for name, spec in specs.items():
             self.session.merge(
                 Variant(
@@ -184,7 +184,7 @@ class Trial:
 
 def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
     trial = Trial(session)
-    epoch = trial.epoch(0.5, 0.25)
+    epoch = trial.epoch(0.75, 0.25)
     keen, mild, silent, editor = (uuid.uuid4() for _ in range(4))
     for user in (keen, mild, silent, editor):
         trial.expose(user, "challenger", epoch)
@@ -196,7 +196,7 @@ def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
     assert (challenger.exposed, challenger.users, challenger.weight) == (4, 2, 0.25)
     assert challenger.mean == pytest.approx(statistics.mean(users))
     assert challenger.variance == pytest.approx(statistics.variance(users))
-    assert (baseline.is_baseline, baseline.exposed, baseline.users, baseline.weight) == (True, 0, 0, 0.5)
+    assert (baseline.is_baseline, baseline.exposed, baseline.users, baseline.weight) == (True, 0, 0, 0.75)
     assert baseline.mean is baseline.variance is None
 
 
@@ -223,6 +223,28 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
         (second, "challenger"): (1, 0, 1, 0.0),
     }
     assert found[first, "champion"].weight == 0.9
+
+
+def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
+    """As for the holdout: the present champion is another than the one of the epoch before."""
+    trial = Trial(session)
+    first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
+    user = uuid.uuid4()
+    trial.expose(user, "challenger", first, minute=1)
+    trial.expose(user, "challenger", second, minute=10)
+    trial.vote(user, "challenger", first, True)
+    trial.vote(user, "challenger", second, False)
+    found = [(arm.epoch, arm.users, arm.mean) for arm in outcomes.arms(session, trial.id, second)]
+    assert found == [(second, 0, None), (second, 1, 0.0)]
+
+
+def test_other_experiments_are_no_new_epoch(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    _, now = routing.current(session) or (0, None)
+    assert now is not None
+    routing.publish(session, now, "something else has changed")
+    assert {number for number, _ in trial.arms()} == {epoch}
 
 
 def test_votes_outside_the_experiment_do_not_count(session: Session) -> None:

@@ -1,13 +1,15 @@
-"""Whatever the order of hits, ramps, promotions and rollbacks: no output crosses organisations or specs, and
-every answer is counted to the arm that its user was assigned.
+"""Whatever the order of hits, ramps, changes of weights, promotions and rollbacks: no output crosses
+organisations or specs, every answer is counted to the arm that its user was assigned, and nobody who was
+exposed changes arms.
 
-Two gateways share Redis and Postgres. In place of the model stands an echo, which says which version it is.
+Two gateways share Redis and Postgres; two experiments share a layer. In place of the model stands an echo,
+which says which version it is.
 """
 
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,9 +23,9 @@ from configs.settings import Settings
 from data import database, identities, routing
 from data.answers import AnswerWriter
 from data.records import Spec, TransformType
-from data.routing import Arm, Routing, Split
+from data.routing import Arm, Routing, Split, Target
 from data.tables import Experiment, new_id
-from experiments.assignment import assign
+from experiments.assignment import assign, position
 from serving.gateway import cache, rate
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.online import CHAMPION, Message, Online
@@ -38,15 +40,18 @@ asks = st.tuples(
     st.just("ask"),
     st.integers(0, 1),  # the gateway
     st.integers(0, 1),  # the organisation
-    st.sampled_from(["ann", "bob", "eve", "joe"]),
+    st.sampled_from(["ann", "bob", "eve", "joe", "kim", "lee"]),
     st.sampled_from(["Fix it.", "Send it.", "Zoé", "Zoe\u0301"]),
     st.sampled_from([TransformType.SOFTEN, TransformType.CLARIFY]),
     st.integers(0, 1),
 )
-ramps = st.tuples(st.just("ramp"), st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]))
+ramps = st.tuples(st.just("ramp"), st.integers(0, 1), st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]))
+weights = st.tuples(st.just("weigh"), st.integers(0, 1), st.sampled_from([0.01, 0.5, 0.9]))
 promotions = st.tuples(st.just("promote"), st.sampled_from(VERSIONS))
 rollbacks = st.tuples(st.just("roll back"))
-walks = st.lists(st.one_of(asks, asks, asks, asks, ramps, promotions, rollbacks), min_size=20, max_size=80)
+walks = st.lists(
+    st.one_of(asks, asks, asks, asks, ramps, weights, promotions, rollbacks), min_size=20, max_size=80
+)
 
 
 class Echo:
@@ -62,6 +67,43 @@ class Echo:
             )
             for item in items
         ]
+
+
+@dataclass
+class Trial:
+    """One of the two experiments, as it is meant to be."""
+
+    low: float
+    takes: tuple[TransformType, ...]
+    id: uuid.UUID = field(default_factory=new_id)
+    salt: str = field(default_factory=lambda: uuid.uuid4().hex)
+    ramp: float = 0.5
+    reached: float = 0.5
+    weight: float = 0.5
+    published: tuple[float, float, str] | None = None
+    epoch: int = 0
+    exposed: dict[uuid.UUID, str] = field(default_factory=dict)
+
+    def split(self, arms: dict[str, Spec]) -> Split:
+        return Split(
+            experiment_id=self.id,
+            salt=self.salt,
+            arms=tuple(Arm(name=name, weight=weight, spec=arms[name]) for name, weight in self.weights),
+            slots=(self.low, self.low + 0.5),
+            ramp=self.ramp,
+            target=Target(transform_types=frozenset(self.takes)),
+        )
+
+    @property
+    def weights(self) -> list[tuple[str, float]]:
+        return [("baseline", 1 - self.weight), ("challenger", self.weight)]
+
+    def arm(self, user_id: uuid.UUID, kind: TransformType) -> str | None:
+        if kind not in (self.takes or TransformType):
+            return None
+        if not self.low <= position("main", user_id) < self.low + 0.5 * self.ramp:
+            return None
+        return self.exposed.setdefault(user_id, assign(self.salt, user_id, self.weights))
 
 
 @dataclass
@@ -98,29 +140,31 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
     for key in keys:
         identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
 
-    experiment_id, salt = new_id(), uuid.uuid4().hex
+    trials = [Trial(0.0, ()), Trial(0.5, (TransformType.SOFTEN,))]
     with Session(engine) as session, session.begin():
-        session.add(Experiment(id=experiment_id, name="x", hypothesis="", plan={}, salt=salt))
+        for trial in trials:
+            session.add(Experiment(id=trial.id, name="x", hypothesis="", plan={}, salt=trial.salt))
+    champions = ["v1"]
 
-    weight, champions = 0.5, ["v1"]
-
-    async def publish() -> tuple[int, list[tuple[str, float, str]]]:
-        """The arms in force from now on, in every gateway: name, weight, version."""
-        champion, challenger = Spec(version=champions[-1]), Spec(version="v2", max_new_tokens=64)
-        arms = (
-            Arm(name="baseline", weight=(1 - weight) / 2, spec=champion),
-            Arm(name="challenger", weight=weight / 2, spec=challenger),
-        )  # half of the people are in no arm
-        split = Split(experiment_id=experiment_id, salt=salt, arms=arms)
+    async def publish() -> tuple[int, dict[str, Spec]]:
+        """The specs in force from now on, in every gateway, by variant."""
+        specs = {"baseline": Spec(version=champions[-1]), "challenger": Spec(version="v2", max_new_tokens=64)}
+        wanted = Routing(
+            champion=specs["baseline"],
+            challenger=specs["challenger"],
+            experiments=tuple(trial.split(specs) for trial in trials),
+        )
         with Session(engine) as session, session.begin():
-            epoch = routing.publish(
-                session, Routing(champion=champion, challenger=challenger, experiment=split), "a test"
-            )
+            epoch = routing.publish(session, wanted, "a test")
+        for trial in trials:
+            now = (trial.ramp, trial.weight, champions[-1])
+            trial.epoch = trial.epoch if now == trial.published else epoch
+            trial.published = now
         for _, directory, _, _ in gateways:
             await directory.beat()
-        return epoch, [(arm.name, arm.weight, arm.spec.version) for arm in arms]
+        return epoch, specs
 
-    epoch, arms = await publish()
+    epoch, specs = await publish()
     expected: dict[str, Expected] = {}
     for step, *what in walk:
         if step == "ask":
@@ -129,8 +173,9 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
             caller: Caller = await authenticator.identify(keys[organisation])
             given_ = await online.transform(caller, Message(said, kind, intensity, user))
             answer = json.loads(given_.body)
-            name = assign(salt, caller.user(user)[0], ((arm, share) for arm, share, _ in arms))
-            version = next((v for arm, _, v in arms if arm == name), champions[-1])
+            arms = [(trial.arm(caller.user(user)[0], kind), trial.epoch) for trial in trials]
+            name, since = next((found for found in arms if found[0]), (None, epoch))
+            version = specs[name or "baseline"].version
             normal = said.replace("Zoe\u0301", "Zoé")
             assert answer["variant"] == (name or CHAMPION)
             assert answer["version"] == version
@@ -138,16 +183,23 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
                 f"{version}: {kind} {intensity} {normal}"
             )
             expected[answer["answer_id"]] = Expected(
-                caller.identity.organisation_id, name or CHAMPION, epoch, version, answer["transformed_text"]
+                caller.identity.organisation_id, name or CHAMPION, since, version, answer["transformed_text"]
             )
             continue
         if step == "ramp":
-            (weight,) = what
+            trial = trials[what[0]]
+            trial.reached = max(trial.reached, what[1])
+            trial.ramp = what[1] and trial.reached
+        elif step == "weigh":
+            # What a gateway has not written yet, another cannot know.
+            for _, _, writer, _ in gateways:
+                await writer.flush()
+            trials[what[0]].weight = what[1]
         elif step == "promote":
             champions.append(what[0])
         elif len(champions) > 1:
             champions.pop()
-        epoch, arms = await publish()
+        epoch, specs = await publish()
 
     for _, _, writer, _ in gateways:
         await writer.flush()

@@ -1,0 +1,134 @@
+"""The holdout: from promotion to promotion the same few people stay with the same old champion."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from data import database, orders, routing
+from data.records import Spec
+from data.routing import Arm, Routing, Split
+from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
+from experiments.analysis import Plan
+from pipelines import holdout
+
+SHARE = 0.05
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Session]:
+    """In a database of the test's own: a routing is in force for a whole installation."""
+    name = f"holdout_{uuid.uuid4().hex}"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    url = database.beside(database_url, name)
+    database.migrate(url)
+    engine: Engine = database.engine(url)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def promote(session: Session, version: str, share: float = SHARE) -> list[Split]:
+    """Make a version champion as `make_champion` does; the experiments from then on."""
+    champion = Spec(version=version)
+    kept = holdout.after(session, champion, share)
+    routing.publish(session, Routing(champion=champion, experiments=kept), "a test")
+    return list(now(session).experiments)
+
+
+def now(session: Session) -> Routing:
+    current = routing.current(session)
+    assert current is not None
+    return current[1]
+
+
+def order(session: Session, version: str) -> None:
+    tenant = Organisation(name=str(uuid.uuid4()))
+    session.add(tenant)
+    session.add(Version(name=version, run_id=version, method="sft", metrics={}, accepted=True, reasons=[]))
+    session.flush()
+    erasure = Erasure(organisation_id=tenant.id, user_id=new_id(), counts={})
+    session.add(erasure)
+    session.flush()
+    orders.give(session, erasure.id, [version])
+
+
+def versions(split: Split) -> dict[str, str]:
+    return {arm.name: arm.spec.version for arm in split.arms}
+
+
+def test_it_begins_with_the_second_champion_and_lasts(session: Session) -> None:
+    assert promote(session, "v1") == []
+    [second] = promote(session, "v2")
+    [third] = promote(session, "v3")
+    assert versions(second) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v2"}
+    assert versions(third) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v3"}
+    assert second.slots == third.slots == (0.0, 2 * SHARE)
+    assert (second.experiment_id, second.salt) == (third.experiment_id, third.salt), "nobody is moved"
+    assert third.epoch == second.epoch + 1, "another champion is another stratum"
+    assert session.scalars(select(Experiment.status)).all() == ["holdout"]
+    baseline = select(Variant.name).where(Variant.is_baseline)
+    assert session.scalars(baseline).all() == [holdout.HELD_OUT]
+
+
+def test_going_back_to_what_is_held_out_keeps_it(session: Session) -> None:
+    promote(session, "v1")
+    [second] = promote(session, "v2")
+    [back] = promote(session, "v1")
+    assert set(versions(back).values()) == {"v1"}
+    assert back.experiment_id == second.experiment_id
+
+
+def test_a_share_of_nothing_is_no_holdout(session: Session) -> None:
+    promote(session, "v1", share=0)
+    assert promote(session, "v2", share=0) == []
+    assert session.scalars(select(Experiment)).all() == []
+
+
+def test_what_learned_from_somebody_who_was_erased_is_held_out_no_longer(session: Session) -> None:
+    promote(session, "v1")
+    [first] = promote(session, "v2")
+    assert holdout.without_an_ordered_one(session, now(session)) == now(session)
+    order(session, "v1")
+    routing.publish(session, holdout.without_an_ordered_one(session, now(session)), "a test")
+    assert now(session) == Routing(champion=Spec(version="v2"))
+    assert session.scalars(select(Experiment.status)).all() == ["stopped"]
+    [again] = promote(session, "v3")
+    assert versions(again) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    assert again.experiment_id != first.experiment_id
+
+
+def test_a_promotion_replaces_a_holdout_on_a_version_with_an_order(session: Session) -> None:
+    promote(session, "v1")
+    promote(session, "v2")
+    order(session, "v1")
+    [again] = promote(session, "v3")
+    assert versions(again) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    order(session, "v2")
+    order(session, "v3")
+    assert promote(session, "v4") == [], "nor is a former champion with an order held out"
+
+
+def test_what_promotions_have_gained_is_about_the_present_champion(session: Session) -> None:
+    assert holdout.gain(session, Plan()) is None
+    promote(session, "v1")
+    promote(session, "v2")
+    gained = holdout.gain(session, Plan())
+    assert gained is not None
+    assert (gained.baseline.variant, gained.challenger.variant) == (holdout.HELD_OUT, holdout.PRESENT)
+    assert (gained.effect, gained.verdict) == (None, "too few users")
+
+
+def test_an_experiment_beside_it_has_the_other_users(session: Session) -> None:
+    promote(session, "v1")
+    [held_out] = promote(session, "v2")
+    arms = tuple(Arm(name=name, weight=0.5, spec=Spec(version=name)) for name in ("v2", "v3"))
+    split = Split(experiment_id=new_id(), salt="s", arms=arms, slots=(held_out.slots[1], 1.0))
+    routing.publish(session, Routing(champion=Spec(version="v2"), experiments=(held_out, split)), "a test")
+    everybody = split.model_copy(update={"slots": (0.0, 1.0)})
+    with pytest.raises(ValueError, match="may both want one message"):
+        Routing(champion=Spec(version="v2"), experiments=(held_out, everybody))
