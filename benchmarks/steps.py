@@ -73,9 +73,9 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     epoch = online._current()
     found = online.recall(caller, message)
     assert found is not None
-    person, output = found
-    name = online._name(person, message, person.arm)
-    given = online.give(person, person.arm, output, "l1", time.perf_counter())
+    person, arm, output = found
+    name = online._name(person, message, arm)
+    given = online.give(person, arm, output, "l1", time.perf_counter())
 
     connection = HotProtocol(uvicorn.Config(front, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
@@ -96,7 +96,7 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
         return statistics.median(times)
 
     def sign() -> bytes:
-        arm, at = person.arm, int(time.time()).to_bytes(4)
+        at = int(time.time()).to_bytes(4)
         return online._signer.sign(
             output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
         )
@@ -109,13 +109,13 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
         "authenticate": us(lambda: authenticator.recall(credential(headers) or "")),
         "rate": us(lambda: limiter.try_pass(caller, PATH)),
         "decode and validate": us(lambda: hot._plain(body, headers, caller)),
-        "assign": us(lambda: online._person(caller, message.external_id, epoch)),
-        "name the output": us(lambda: online._name(person, message, person.arm)),
+        "assign": us(lambda: online._person(caller, message.external_id, epoch).arm(message)),
+        "name the output": us(lambda: online._name(person, message, arm)),
         "L1": us(lambda: online._cache.recall(name)),
         "answer id": us(lambda: str(uuid_utils.uuid7())),
         "receipt": us(sign),
     }
-    give = us(lambda: online.give(person, person.arm, output, "l1", time.perf_counter()))
+    give = us(lambda: online.give(person, arm, output, "l1", time.perf_counter()))
     steps["answer: row and JSON"] = give - steps["answer id"] - steps["receipt"]
     steps["metrics"] = us(lambda: telemetry.answered(given, 0.001, caller.identity, b"x", headers))
     steps["limits, timing and id as headers"] = us(describe)
@@ -125,7 +125,7 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     flushes = []
     for _ in range(_REPEATS):
         for _ in range(_CALLS):
-            online.give(person, person.arm, output, "l1", time.perf_counter())
+            online.give(person, arm, output, "l1", time.perf_counter())
         began = time.process_time_ns()
         await answers.flush()
         flushes.append((time.process_time_ns() - began) / _CALLS / 1000)

@@ -7,7 +7,7 @@ looks at once.
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -178,14 +178,14 @@ def _start(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> u
 
 
 def _note(
-    session: Session, experiment_id: uuid.UUID, action: str, reason: str, parameters: dict[str, object]
+    session: Session, experiment_id: uuid.UUID, action: str, reason: str, parameters: Mapping[str, object]
 ) -> None:
     """The audit row of what this flow does by itself."""
     session.add(
         DecisionRow(
             experiment_id=experiment_id,
             action=action,
-            parameters=parameters,
+            parameters=dict(parameters),
             reason=reason,
             requested_by="flow:experiment",
             idempotency_key=":".join([str(experiment_id), action, *map(str, parameters.values())]),
