@@ -33,10 +33,10 @@ _TALLY = text("""
 # run over numeric: the same rows give the same bits in any order.
 _ARMS = text("""
     WITH splits AS (
-        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms
+        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms, split.unit
         FROM epochs e
         CROSS JOIN jsonb_to_recordset(e.routing->'experiments')
-            AS split(experiment_id uuid, epoch int, arms jsonb)
+            AS split(experiment_id uuid, epoch int, arms jsonb, unit text)
         WHERE split.experiment_id = :experiment_id AND split.epoch >= :since
         ORDER BY split.epoch, e.number
     ),
@@ -46,30 +46,40 @@ _ARMS = text("""
         CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
         JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
     ),
+    assigned AS (
+        SELECT bool_or(unit = 'organisation') AS is_organisation FROM splits
+    ),
     exposed AS (
-        SELECT DISTINCT ON (user_id) user_id, variant, epoch,
+        SELECT DISTINCT ON (unit_id) unit_id, variant, epoch,
                min(variant) OVER everything <> max(variant) OVER everything AS moved
-        FROM exposures WHERE experiment_id = :experiment_id AND epoch >= :since
-        WINDOW everything AS (PARTITION BY user_id)
-        ORDER BY user_id, exposed_at, answer_id
+        FROM (
+            SELECT CASE WHEN is_organisation THEN organisation_id ELSE user_id END AS unit_id, exposures.*
+            FROM exposures CROSS JOIN assigned
+            WHERE experiment_id = :experiment_id AND epoch >= :since
+        ) AS of_units
+        WINDOW everything AS (PARTITION BY unit_id)
+        ORDER BY unit_id, exposed_at, answer_id
+    ),
+    voted AS (
+        SELECT CASE WHEN is_organisation THEN organisation_id ELSE user_id END AS unit_id, variant, epoch,
+               avg(CASE WHEN kind = 'thumb' THEN thumb_up::int ELSE (rating - 1) / 4.0 END) AS outcome
+        FROM feedback CROSS JOIN assigned
+        WHERE experiment_id = :experiment_id AND kind IN ('thumb', 'rating')
+        GROUP BY unit_id, user_id, variant, epoch
     ),
     outcomes AS (
-        SELECT x.user_id, avg(CASE WHEN f.kind = 'thumb' THEN f.thumb_up::int ELSE (f.rating - 1) / 4.0 END)
-               AS outcome
-        FROM exposed x
-        JOIN feedback f USING (user_id, variant, epoch)
-        WHERE f.experiment_id = :experiment_id AND f.kind IN ('thumb', 'rating')
-        GROUP BY x.user_id
+        SELECT unit_id, avg(outcome) AS outcome FROM exposed JOIN voted USING (unit_id, variant, epoch)
+        GROUP BY unit_id
     )
     SELECT arms.epoch, arms.variant, arms.is_baseline, arms.weight,
-           count(x.user_id) AS exposed,
+           count(x.unit_id) AS exposed,
            count(*) FILTER (WHERE x.moved) AS moved,
            count(o.outcome) AS users,
            avg(o.outcome)::float8 AS mean,
            var_samp(o.outcome)::float8 AS variance
     FROM arms
     LEFT JOIN exposed x USING (variant, epoch)
-    LEFT JOIN outcomes o USING (user_id)
+    LEFT JOIN outcomes o USING (unit_id)
     GROUP BY arms.epoch, arms.variant, arms.is_baseline, arms.weight
     ORDER BY arms.epoch, arms.is_baseline DESC, arms.variant
 """)
@@ -88,7 +98,8 @@ def arms(session: Session, experiment_id: uuid.UUID, since: int = 0) -> list[Arm
 
     A user belongs to the arm and epoch of the first exposure, whatever comes later. The outcome is the mean
     of the thumbs (0 or 1) and ratings (one star 0, five stars 1) on answers of that arm and epoch; a user who
-    did not vote is exposed, without an outcome.
+    did not vote is exposed, without an outcome. In an experiment between organisations each of them counts as
+    one user does elsewhere, with the mean of its users' outcomes: they were assigned together.
     """
     rows = session.execute(_ARMS, {"experiment_id": experiment_id, "since": since}).mappings()
     return [ArmStatistics(**row) for row in rows]

@@ -127,10 +127,10 @@ class Trial:
         session.add(Experiment(id=self.id, name="t", hypothesis="", plan={}, salt="s", status="running"))
         session.flush()
 
-    def epoch(self, *weights: float) -> int:
+    def epoch(self, *weights: float, unit: routing.Unit = "user") -> int:
         specs = {"champion": CHAMPION, "challenger": CHALLENGER}
         arms = tuple(Arm(name=n, weight=w, spec=s) for (n, s), w in zip(specs.items(), weights, strict=True))
-        split = Split(experiment_id=self.id, salt="s", arms=arms)
+        split = Split(experiment_id=self.id, salt="s", arms=arms, unit=unit)
         number = routing.publish(self.session, Routing(champion=CHAMPION, experiments=(split,)), "test")
         for name, spec in specs.items():
             self.session.merge(
@@ -144,27 +144,41 @@ class Trial:
         self.session.flush()
         return number
 
-    def expose(self, user: uuid.UUID, variant: str, epoch: int, minute: int = 0) -> None:
+    def expose(
+        self,
+        user: uuid.UUID,
+        variant: str,
+        epoch: int,
+        minute: int = 0,
+        organisation: uuid.UUID = ORGANISATION,
+    ) -> None:
         self.session.add(
             Exposure(
                 experiment_id=self.id,
                 user_id=user,
                 variant=variant,
                 epoch=epoch,
-                organisation_id=ORGANISATION,
+                organisation_id=organisation,
                 answer_id=new_id(),
                 exposed_at=START + timedelta(minutes=minute),
             )
         )
         self.session.flush()
 
-    def vote(self, user: uuid.UUID, variant: str, epoch: int, *votes: bool | int | str) -> None:
+    def vote(
+        self,
+        user: uuid.UUID,
+        variant: str,
+        epoch: int,
+        *votes: bool | int | str,
+        organisation: uuid.UUID = ORGANISATION,
+    ) -> None:
         """Each vote on an answer of its own: a thumb, stars, or the text of an edit."""
         for value in votes:
             kind = {bool: "thumb", int: "rating", str: "edit"}[type(value)]
             self.session.add(
                 Feedback(
-                    organisation_id=ORGANISATION,
+                    organisation_id=organisation,
                     user_id=user,
                     output_id=output(self.session, variant, "x"),
                     kind=kind,
@@ -198,6 +212,21 @@ def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
     assert challenger.variance == pytest.approx(statistics.variance(users))
     assert (baseline.is_baseline, baseline.exposed, baseline.users, baseline.weight) == (True, 0, 0, 0.75)
     assert baseline.mean is baseline.variance is None
+
+
+def test_between_organisations_each_counts_once_with_the_mean_of_its_users(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5, unit="organisation")
+    one, other = uuid.uuid4(), uuid.uuid4()
+    for organisation, likes in ((one, (1.0, 0.5, 0.0)), (other, (1.0,))):
+        for liked in likes:
+            user = uuid.uuid4()
+            trial.expose(user, "challenger", epoch, organisation=organisation)
+            votes = [True] * int(10 * liked) + [False] * int(10 * (1 - liked))
+            trial.vote(user, "challenger", epoch, *votes, organisation=organisation)
+    challenger = trial.arms()[epoch, "challenger"]
+    assert (challenger.exposed, challenger.users) == (2, 2)
+    assert challenger.mean == pytest.approx((0.5 + 1.0) / 2)
 
 
 def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> None:
