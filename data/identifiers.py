@@ -120,6 +120,7 @@ _IN_LABELS = _any("pass|pw|secret|key|token")
 _VALUE = r"(\"[^\"\n\0]{4,}\"|'[^'\n\0]{4,}'|[^\s\0]{3,}[^\s\0.,;)])"
 _HEX = r"[0-9A-Fa-f]{1,4}"
 _USER = r"([A-Za-z](?:[\w.-]*\w)?)"
+_LATIN = r"A-Za-zÀ-ÖØ-öø-ɏ\u0300-\u036f"  # with accents, composed or not
 _CAPITAL = r"[A-ZÀ-ÞĀ-Ž][\w.'’-]*"
 _STREET = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Close|Way|Court|Ct|Place|Terrace|Boulevard|Blvd|Square|Crescent"
@@ -177,7 +178,12 @@ _RULES: tuple[_Rule, ...] = (
         ),
         needs=_any("_|-|akia|aiza|hvs.|eyj"),
     ),
-    _Rule("email", re.compile(r"([A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"), needs="@"),
+    # Letters are Latin ones, accents included: Japanese has no space between an address and what follows it.
+    _Rule(
+        "email",
+        re.compile(rf"([{_LATIN}0-9._%+-]+@[{_LATIN}0-9-]+(?:\.[{_LATIN}0-9-]+)+)"),
+        needs="@",
+    ),
     _Rule(
         "iban",
         re.compile(r"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?)\b"),

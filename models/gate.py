@@ -71,13 +71,13 @@ def gate(
         )
     if champion is not None:
         for name, word, margin in (
-            ("facts_kept", "facts", margins.max_facts_loss),
-            ("meaning", "meaning", margins.max_meaning_loss),
+            ("facts_kept", "many facts", margins.max_facts_loss),
+            ("meaning", "much meaning", margins.max_meaning_loss),
         ):
             kept = difference(challenger, champion, name, margins.seed)
             if kept.low < -margin:
                 reasons.append(
-                    f"it may lose too much {word} against the champion: {name} changes by {kept}; "
+                    f"it may lose too {word} against the champion: {name} changes by {kept}; "
                     f"the lower end must be at least {-margin:.3f}"
                 )
         for name, word, margin in (

@@ -238,7 +238,7 @@ def test_a_challenger_of_flipped_pairs_is_refused(
     subjects = {reason.partition(":")[0] for reason in flipped.evaluation.verdict.reasons}
     assert subjects >= {
         "it may lose too many facts that a copy keeps",
-        "it may lose too much facts against the champion",
+        "it may lose too many facts against the champion",
         "it may lose too much meaning against the champion",
         "it is worse than the champion beyond noise",
     }

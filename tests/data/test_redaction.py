@@ -50,8 +50,10 @@ def test_identifiers_go(text: str, secrets: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
-        ("Mail jürgen@firma.de", "Mail jümail1@example.com"),
-        ("to _anna@corp.io_ or bob@corp.ioé", "to mail1@example.com_ or mail2@example.comé"),
+        ("Mail jürgen@müller.de", "Mail mail1@example.com"),
+        ("to _anna@corp.io_ or bob@corp.ioé", "to mail1@example.com_ or mail2@example.com"),
+        ("連絡はann@corp.ioまで", "連絡はmail1@example.comまで"),
+        ("Mail ju\u0308rgen@firma.de", "Mail mail1@example.com"),
         ("call -(415) 555-2671", "call -555-0101"),
         ("Anna::1", "Jory2001:db8::1"),
     ],

@@ -48,7 +48,7 @@ def test_an_equal_and_a_better_challenger_pass():
 @pytest.mark.parametrize(
     ("worse", "words"),
     [
-        ({"facts_kept": 0.845}, "lose too much facts"),
+        ({"facts_kept": 0.845}, "lose too many facts against"),
         ({"meaning": 0.7}, "lose too much meaning"),
         ({"chatter": 0.2}, "chatter more"),
         ({"insult": 0.2, "tone_moved": 0.6, "composite": 0.8}, "insult people more"),
