@@ -1,5 +1,6 @@
 """The schema is what the tables say, and row-level security stands behind every tenant query."""
 
+import json
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from data.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
 from data.outputs import NewOutput
 from data.receipts import Receipt
 from data.records import TransformType
+from data.routing import Routing
 from data.tables import Base, new_id
 
 
@@ -67,15 +69,49 @@ def test_migrations_give_the_tables(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(database_url: str) -> None:
+def of_revision(database_url: str, revision: str) -> tuple[str, Config]:
+    """The URL of a new database as it once was, and what takes it back there."""
     name = f"before_{uuid.uuid4().hex}"
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
     url = database.beside(database_url, name)
-    database.migrate(url, "0004")
+    database.migrate(url, revision)
     back = Config()
     back.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     back.attributes["url"] = url
+    return url, back
+
+
+def test_an_experiment_from_before_there_were_several_goes_on(database_url: str) -> None:
+    url, back = of_revision(database_url, "0007")
+    champion = {"version": "v1"}
+    arms = [{"name": name, "weight": 0.5, "spec": champion} for name in ("v1", "v2")]
+    split = {"experiment_id": str(uuid.uuid4()), "salt": "s", "arms": arms}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO experiments (id, name, hypothesis, plan, salt) VALUES (%s, 'x', 'x', '{}', 's')",
+            (split["experiment_id"],),
+        )
+        for number, running in enumerate((split, None), start=1):
+            routed = {"champion": champion, "challenger": None, "experiment": running}
+            connection.execute(
+                "INSERT INTO epochs (number, experiment_id, routing, reason) VALUES (%s, %s, %s, 'x')",
+                (number, running and running["experiment_id"], json.dumps(routed)),
+            )
+        query = "SELECT number, experiment_id, routing FROM epochs ORDER BY number"
+        before = connection.execute(query).fetchall()
+        for _ in range(2):
+            database.migrate(url, "0008")
+            found = connection.execute("SELECT routing FROM epochs ORDER BY number").fetchall()
+            first, second = (Routing.model_validate(row) for (row,) in found)
+            assert [(one.epoch, one.reached, one.salt) for one in first.experiments] == [(1, 1.0, "s")]
+            assert second.experiments == ()
+            command.downgrade(back, "0007")
+            assert connection.execute(query).fetchall() == before
+
+
+def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(database_url: str) -> None:
+    url, back = of_revision(database_url, "0004")
     insert = "INSERT INTO snapshots (digest, path, counts, high_water) VALUES (%s, 'p', '{}', 1)"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(insert, ("before",))

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import erasure, identities, routing
+from data import database, erasure, identities, routing
 from data.identities import Identity
 from data.records import Spec, TransformType
 from data.routing import Arm, Routing, Split, Target
@@ -158,6 +158,13 @@ async def test_arms_are_sticky_and_exposed_with_cache_hits(client: httpx.AsyncCl
     assert {tuple(row) for row in rows} == expected
 
 
+async def reweight(client: httpx.AsyncClient, engine: Engine, split: Split) -> None:
+    """From now on all go to the challenger."""
+    arms = tuple(arm.model_copy(update={"weight": float(arm.name == "challenger")}) for arm in split.arms)
+    split = split.model_copy(update={"arms": arms})
+    await reroute(client, engine, Routing(champion=CHAMPION, experiments=(split,)))
+
+
 async def test_an_experiment_is_about_the_messages_that_its_target_takes(
     client: httpx.AsyncClient, engine: Engine
 ) -> None:
@@ -209,15 +216,28 @@ async def test_other_weights_are_for_those_who_come_later(client: httpx.AsyncCli
     users = [f"u{n}" for n in range(20)]
     former = await variants(client, users)
     assert await exposed(client, engine, split) == 20
-    arms = tuple(arm.model_copy(update={"weight": float(arm.name == "challenger")}) for arm in split.arms)
-    await reroute(
-        client, engine, Routing(champion=CHAMPION, experiments=(split.model_copy(update={"arms": arms}),))
-    )
+    await reweight(client, engine, split)
     client.app.state.online.forget()  # type: ignore[attr-defined]  # another gateway knows them from Postgres only
     now = await variants(client, [*users, *(f"later{n}" for n in range(10))])
     assert former.items() <= now.items()
     assert {now[f"later{n}"] for n in range(10)} == {"challenger"}
     assert await exposed(client, engine, split) == 20 + 30, "and a first exposure in the new epoch"
+
+
+async def test_whose_arm_is_not_known_while_postgres_is_away_counts_nowhere(
+    client: httpx.AsyncClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = await start(client, engine)
+    former = await variants(client, ("ann", "bob"))
+    assert await exposed(client, engine, split) == 2
+    await reweight(client, engine, split)
+    online = client.app.state.online  # type: ignore[attr-defined]
+    online.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(online, "_pool", database.online_pool("postgresql://localhost:1/none", timeout_s=0.1))
+        assert await variants(client, former) == dict.fromkeys(former, "champion")
+    assert await exposed(client, engine, split) == 2
+    assert await variants(client, former) == former, "as soon as it is back"
 
 
 async def test_a_tester_sees_an_arm_and_counts_in_none(client: httpx.AsyncClient, engine: Engine) -> None:
