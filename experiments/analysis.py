@@ -9,8 +9,8 @@ Two kinds of evidence, both safe to look at as often as one likes (`experiments.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -38,6 +38,9 @@ class Plan(configs.StageConfig):
     minimum_users_an_arm: Count = Field(50, description="users with an outcome before arms are compared")
     n_star: Count = Field(500, description="users at which the interval of the effect is narrowest")
     harm_margin: Share = Field(0.05, description="shown loss of mean outcome (0 to 1) that forbids to ship")
+    response_margin: Share = Field(
+        0.05, description="shown difference of response rates that forbids to ship"
+    )
     sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
     ramp: Annotated[
         tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
@@ -107,6 +110,9 @@ class ExperimentResult(_Result):
     interval: Interval | None = Field(description="confidence sequence of the effect")
     relative_effect: float | None = Field(description="effect over the baseline's mean")
     relative_interval: Interval | None
+    response_effect: float | None = Field(description="difference of the shares of users who voted")
+    response_interval: Interval | None
+    is_response_even: bool = Field(description="no difference beyond the plan's margin is shown")
     sample_ratio_p: float
     is_sample_ratio_sound: bool
     verdict: Verdict
@@ -150,27 +156,30 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
     log_e = sum(sequential.sample_ratio_log_e([a.exposed, b.exposed], [a.weight, b.weight]) for a, b in pairs)
     sample_ratio_p = math.exp(-max(log_e, 0.0))
 
-    told = [(a, b) for a, b in pairs if a.variance is not None and b.variance is not None]
     mean_a = mean_b = effect = relative = None
     interval = relative_interval = None
+    told = [(a, b) for a, b in pairs if a.variance is not None and b.variance is not None]
     if told:
-        n_a, means_a, variances_a = np.array([(a.users, a.mean, a.variance) for a, _ in told]).T
-        n_b, means_b, variances_b = np.array([(b.users, b.mean, b.variance) for _, b in told]).T
-        h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
-        weight = h / h.sum()
-        mean_a, mean_b = float(weight @ means_a), float(weight @ means_b)
-        error_a, error_b = float(weight**2 @ (variances_a / n_a)), float(weight**2 @ (variances_b / n_b))
-        clock = 4 * float(h.sum())
-
-        def around(center: float, squared_error: float) -> Interval:
-            margin = sequential.mean_margin(clock, clock * squared_error, plan.alpha, plan.n_star)
-            return Interval(center - margin, center + margin)
-
+        found = _combine([[(arm.users, arm.mean, arm.variance) for arm in pair] for pair in told])
+        mean_a, mean_b = found.mean_a, found.mean_b
         effect = mean_b - mean_a
-        interval = around(effect, error_a + error_b)
+        interval = found.around(effect, found.error_a + found.error_b, plan)
         if mean_a > 0:  # delta method for mean_b / mean_a - 1
             relative = effect / mean_a
-            relative_interval = around(relative, error_b / mean_a**2 + error_a * mean_b**2 / mean_a**4)
+            error = found.error_b / mean_a**2 + found.error_a * mean_b**2 / mean_a**4
+            relative_interval = found.around(relative, error, plan)
+
+    response_effect = response_interval = None
+    reached = [(a, b) for a, b in pairs if a.exposed and b.exposed]
+    if reached:
+        found = _combine([[_responses(arm) for arm in pair] for pair in reached])
+        response_effect = found.mean_b - found.mean_a
+        response_interval = found.around(response_effect, found.error_a + found.error_b, plan)
+    is_response_even = (
+        response_interval is None
+        or min(sum(pair[side].exposed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
+        or (response_interval.low <= plan.response_margin and response_interval.high >= -plan.response_margin)
+    )
 
     fewest = min(sum(a.users for a, _ in told), sum(b.users for _, b in told))
     verdict: Verdict = "too few users"
@@ -183,11 +192,54 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
         interval=interval,
         relative_effect=relative,
         relative_interval=relative_interval,
+        response_effect=response_effect,
+        response_interval=response_interval,
+        is_response_even=is_response_even,
         sample_ratio_p=sample_ratio_p,
         is_sample_ratio_sound=sample_ratio_p >= plan.sample_ratio_alpha,
         verdict=verdict,
         shows_harm=verdict == "worse" and interval is not None and interval.high < -plan.harm_margin,
     )
+
+
+class _Combined(NamedTuple):
+    """The means of both arms over the epochs, their squared standard errors, and the clock."""
+
+    mean_a: float
+    mean_b: float
+    error_a: float
+    error_b: float
+    clock: float
+
+    def around(self, center: float, squared_error: float, plan: Plan) -> Interval:
+        """The confidence sequence of what has this squared error at this time."""
+        margin = sequential.mean_margin(self.clock, self.clock * squared_error, plan.alpha, plan.n_star)
+        return Interval(center - margin, center + margin)
+
+
+def _combine(epochs: Sequence[Sequence[tuple[int, float | None, float | None]]]) -> _Combined:
+    """Epochs as strata: of each, (number of values, their mean, their variance) for both arms."""
+    (n_a, means_a, variances_a), (n_b, means_b, variances_b) = np.array(epochs, dtype=float).transpose(
+        1, 2, 0
+    )
+    h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
+    weight = h / h.sum()
+    return _Combined(
+        mean_a=float(weight @ means_a),
+        mean_b=float(weight @ means_b),
+        error_a=float(weight**2 @ (variances_a / n_a)),
+        error_b=float(weight**2 @ (variances_b / n_b)),
+        clock=4 * float(h.sum()),
+    )
+
+
+def _responses(arm: ArmStatistics) -> tuple[int, float, float]:
+    """An arm's response rate with its variance: a vote and a silence are added to that, since of few users
+    all may have voted (Agresti and Caffo, "Simple and effective confidence intervals for proportions and
+    differences of proportions", 2000).
+    """
+    share = (arm.users + 1) / (arm.exposed + 2)
+    return arm.exposed, arm.users / arm.exposed, share * (1 - share)
 
 
 def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan) -> Decision:
@@ -199,14 +251,20 @@ def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Pla
         action, why = "inconclusive", "Assignment or recording is broken: find the fault before shipping."
     elif experiment.shows_harm:
         action, why = "roll_back", f"Users fare worse by more than the margin of {plan.harm_margin:.0%}."
+    elif not experiment.is_response_even:
+        action, why = (
+            "inconclusive",
+            "The arms' users do not vote equally often: voters do not speak for all.",
+        )
     elif comparison.decision == "challenger":
         action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
     elif comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
         action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
     else:
         action, why = "keep_running", "The comparisons do not settle it yet."
-    said = [_say_comparison(comparison, plan), _say_effect(experiment, plan), _say_ratio(experiment, plan)]
-    return Decision(action=action, reasons=[why, *said])
+    said = [_say_comparison(comparison, plan), _say_effect(experiment, plan)]
+    responses = _say_responses(experiment, plan)
+    return Decision(action=action, reasons=[why, *said, *responses, _say_ratio(experiment, plan)])
 
 
 def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
@@ -263,6 +321,15 @@ def _say_effect(experiment: ExperimentResult, plan: Plan) -> str:
         f"Between users, {experiment.verdict}: mean outcomes differ by {experiment.effect:+.3f}, between "
         f"{interval.low:+.3f} and {interval.high:+.3f} at {1 - plan.alpha:.0%} confidence ({voted}{few})."
     )
+
+
+def _say_responses(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
+    if experiment.response_interval is not None:
+        low, high = experiment.response_interval
+        yield (
+            f"The shares of users who voted differ by {experiment.response_effect:+.1%}, between {low:+.1%} "
+            f"and {high:+.1%} at {1 - plan.alpha:.0%} confidence; the limit is {plan.response_margin:.0%}."
+        )
 
 
 def _say_ratio(experiment: ExperimentResult, plan: Plan) -> str:

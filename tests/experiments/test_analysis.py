@@ -42,10 +42,12 @@ def arm(
 
 
 def experiment(
-    mean_a: float, mean_b: float, users: int = 400, exposed_b: int | None = None
+    mean_a: float, mean_b: float, users: int = 400, exposed_b: int | None = None, silent: int = 0
 ) -> ExperimentResult:
+    """`silent` are users of the challenger, of as many in each arm, who do not vote."""
     half = np.array([1, -1] * (users // 2)) * 0.1
-    arms = [arm(mean_a + half, baseline=True), arm(mean_b + half, baseline=False, exposed=exposed_b)]
+    voted = mean_b + half[: users - silent]
+    arms = [arm(mean_a + half, baseline=True), arm(voted, baseline=False, exposed=exposed_b or users)]
     return between_users(arms, PLAN)
 
 
@@ -185,6 +187,21 @@ def test_a_ramp_under_a_trend_makes_no_winner() -> None:
     assert wrong_pooled / experiments > 0.5
 
 
+def test_response_rates_of_equals_are_rarely_called_uneven() -> None:
+    """At all of twenty looks, at rates where a share of few users is far from normal."""
+    rng = np.random.default_rng(3)
+    plan = Plan(response_margin=1e-9, minimum_users_an_arm=50)
+    uneven = 0
+    for _ in range(400):
+        voted = rng.random((2, 1000)) < 0.1
+        looks = [
+            [arm(np.ones(voted[side, :n].sum()), baseline=side == 0, exposed=n) for side in (0, 1)]
+            for n in range(50, 1001, 50)
+        ]
+        uneven += any(not between_users(look, plan).is_response_even for look in looks)
+    assert uneven / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
+
+
 def test_without_outcomes_nothing_is_claimed() -> None:
     none = np.array([])
     found = between_users([arm(none, baseline=True, exposed=5), arm(none, baseline=False, exposed=4)], PLAN)
@@ -217,6 +234,10 @@ def test_arms_that_do_not_pair_up_are_refused() -> None:
         (votes(80, 20), experiment(0.5, 0.5, users=20), "ship", "prefer the challenger"),
         (votes(80, 20), experiment(0.7, 0.5), "roll_back", "worse by more than the margin of 5%"),
         (votes(80, 20), experiment(0.5, 0.5, exposed_b=800), "inconclusive", "broken"),
+        (votes(80, 20), experiment(0.5, 0.5, silent=100), "inconclusive", "do not vote equally often"),
+        (votes(20, 80), experiment(0.5, 0.5, silent=100), "roll_back", "prefer the champion"),
+        (votes(80, 20), experiment(0.5, 0.5, silent=30), "ship", "prefer the challenger"),
+        (votes(80, 20), experiment(0.5, 0.5, users=40, silent=20), "ship", "prefer the challenger"),
         (votes(20, 80), experiment(0.5, 0.5, exposed_b=800), "roll_back", "prefer the champion"),
         (votes(30, 30), experiment(0.5, 0.5), "keep_running", "do not settle it yet"),
         (votes(200, 200), experiment(0.5, 0.5), "inconclusive", "400 comparisons, the maximum"),
@@ -248,10 +269,12 @@ def test_a_small_loss_within_the_margin_does_not_forbid_to_ship() -> None:
     st.floats(0.2, 0.8),
     st.sampled_from([40, 60, 400]),
     st.sampled_from([None, 4000]),
+    st.sampled_from([0, 20]),
 )
 def test_shipping_needs_preference_soundness_and_no_harm(
-    wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None
+    wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None, silent: int
 ) -> None:
-    comparison, found = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b)
-    ships = comparison.decision == "challenger" and found.is_sample_ratio_sound and not found.shows_harm
+    comparison, found = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
+    is_sound = found.is_sample_ratio_sound and found.is_response_even
+    ships = comparison.decision == "challenger" and is_sound and not found.shows_harm
     assert (decision(comparison, found).action == "ship") == ships
