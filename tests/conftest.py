@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
@@ -88,6 +89,23 @@ def database_url(local: Settings) -> str:
     """The libpq URL of the session's Postgres. Tests share it: make fresh ids, count your own rows."""
     assert local.database_url is not None
     return local.database_url
+
+
+@pytest.fixture(scope="session")
+def new_database(database_url: str) -> Callable[..., str]:
+    """`new_database(revision="head")` makes one beside the shared one, for what concerns an installation as a
+    whole: its URL.
+    """
+
+    def make(revision: str = "head") -> str:
+        name = f"own_{uuid.uuid4().hex}"
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        url = database.beside(database_url, name)
+        database.migrate(url, revision)
+        return url
+
+    return make
 
 
 @pytest.fixture(scope="session")

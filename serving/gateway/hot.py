@@ -25,7 +25,7 @@ from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online import Given, Online
-from serving.gateway.online import Message as ToRewrite
+from serving.gateway.placement import Message as ToRewrite
 from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
 from serving.gateway.requests import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest

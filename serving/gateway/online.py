@@ -10,7 +10,6 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -20,15 +19,14 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel
 
 from data import outputs, receipts
-from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement, find_exposures
+from data.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
 from data.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.receipts import Receipt, Signer
-from data.records import Spec, TransformType
-from data.routing import Routing, Split, Target
+from data.records import Spec
 from data.tables import new_id
-from experiments.assignment import assign, position
 from serving.gateway.auth import Caller
 from serving.gateway.cache import Cache, CachedOutput, Level
+from serving.gateway.placement import Arm, Known, Message, RoutingEpoch
 from serving.gateway.problems import NoChallengerError, UnavailableError
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
@@ -36,21 +34,9 @@ from serving.inference.client import Item, Rewritten
 
 log = logging.getLogger(__name__)
 
-CHAMPION = "champion"  # the variant of whoever is in no experiment
 _MOST_PEOPLE = 50_000  # remembered with their arms; more are looked up anew
 
 Policy = Literal["two_samples", "champion_against_challenger"]
-
-
-class Message(NamedTuple):
-    """What to rewrite, and for whom: a name that the caller gives, or nobody in particular."""
-
-    text: str
-    transform_type: TransformType
-    intensity: int
-    external_id: str | None
-    locale: str | None = None
-    channel: str | None = None
 
 
 class Answer(BaseModel):
@@ -93,90 +79,6 @@ class Compared(BaseModel):
     second: Side
 
 
-class _Arm(Placement):
-    """A placement with what it means: the spec that answers, and its parts of receipts and answers."""
-
-    __slots__ = ("digest", "json", "placed_part", "spec", "variant_part")
-
-    def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int, spec: Spec) -> None:
-        super().__init__(experiment_id, variant, epoch)
-        self.spec, self.digest = spec, spec.digest
-        self.placed_part = receipts.placed_part(experiment_id, epoch)
-        self.variant_part = receipts.name_part(variant)
-        self.json = msgspec.json.encode(variant)
-
-
-class _Known(Person):
-    """A person with their arms in the newest epoch that they were seen in."""
-
-    __slots__ = ("arms_given", "epoch", "is_unsure", "places")
-
-    def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
-        super().__init__(id, organisation_id, key_id, external_id)
-        self.epoch = -1
-        self.places: list[tuple[Target | None, _Arm]] = []  # without a target: for any message
-        self.arms_given: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
-        self.is_unsure = False  # whether they may have been given an arm that only Postgres knows
-
-    def arm(self, message: Message) -> _Arm | None:
-        """What answers a message of theirs, None outside all experiments."""
-        for target, arm in self.places:
-            if target is None or target.takes(
-                self.organisation_id, message.transform_type, message.locale, message.channel
-            ):
-                return arm
-        return None
-
-
-class _Experiment:
-    """A running experiment with its arms."""
-
-    def __init__(self, number: int, split: Split) -> None:
-        self.id, self.split = split.experiment_id, split
-        self.target = None if split.target == Target() else split.target
-        self._weights = [(arm.name, arm.weight) for arm in split.arms]
-        self._arms = {arm.name: _Arm(self.id, arm.name, split.epoch, arm.spec) for arm in split.arms}
-        # Testers are answered as their arm answers, and counted in none.
-        self._tried = {arm.name: _Arm(None, arm.name, number, arm.spec) for arm in split.arms}
-
-    def arm(self, person: _Known) -> _Arm | None:
-        """The arm that a person is in, None outside the experiment."""
-        split = self.split
-        if person.id in split.testers:
-            return self._tried[split.testers[person.id]]
-        unit = person.id if split.unit == "user" else person.organisation_id
-        if not split.slots[0] <= position(split.layer, unit) < split.open_until:
-            return None
-        return self._arms[person.arms_given.get(self.id) or assign(split.salt, unit, self._weights)]
-
-
-class _Epoch:
-    """A routing with its experiments, made once an epoch."""
-
-    def __init__(self, number: int, routing: Routing) -> None:
-        self.number, self.routing = number, routing
-        self.champion = _Arm(None, CHAMPION, number, routing.champion)
-        self._experiments = [_Experiment(number, split) for split in routing.experiments]
-        self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
-
-    def place(self, person: _Known) -> None:
-        """Put a person into their arms."""
-        found = ((one.target, one.arm(person)) for one in self._experiments)
-        person.places = [(target, arm) for target, arm in found if arm is not None]
-        mine = {arm.experiment_id for _, arm in person.places}
-        person.arms_given = {one: arm for one, arm in person.arms_given.items() if one in mine}
-        person.is_unsure = not self._reweighted.isdisjoint(mine - person.arms_given.keys())
-        person.epoch = self.number
-
-    def place_surely(self, person: _Known, given: Mapping[uuid.UUID, str]) -> None:
-        """Put a person into their arms, who was exposed to these by experiment, as Postgres has it. Elsewhere
-        the weights of this epoch hold, as long as it lasts: the person may be exposed by none of them.
-        """
-        person.arms_given |= given
-        self.place(person)
-        person.is_unsure = False
-
-
 class Online:
     """What a request passes through once it may."""
 
@@ -193,10 +95,10 @@ class Online:
         self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
         self._outputs = OutputWriter(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
-        self._people: dict[tuple[str, str | None], _Known] = {}
-        self._epoch: _Epoch | None = None
+        self._people: dict[tuple[str, str | None], Known] = {}
+        self._epoch: RoutingEpoch | None = None
 
-    def recall(self, caller: Caller, message: Message) -> tuple[_Known, _Arm, CachedOutput] | None:
+    def recall(self, caller: Caller, message: Message) -> tuple[Known, Arm, CachedOutput] | None:
         """Whom a message is from, their arm and what answers it, if that is in memory and an answer may be
         given: then `give` makes one.
         """
@@ -241,8 +143,8 @@ class Online:
 
     def give(
         self,
-        person: _Known,
-        arm: _Arm,
+        person: Known,
+        arm: Arm,
         output: CachedOutput,
         level: Level,
         began: float,
@@ -333,14 +235,14 @@ class Online:
             second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
         )
 
-    def _current(self) -> _Epoch:
+    def _current(self) -> RoutingEpoch:
         """The routing in force; UnavailableError when there is none to trust."""
         number, routing = self._directory.current()
         if self._epoch is None or self._epoch.number != number:
-            self._epoch = _Epoch(number, routing)
+            self._epoch = RoutingEpoch(number, routing)
         return self._epoch
 
-    def _person(self, caller: Caller, external_id: str | None, epoch: _Epoch) -> _Known:
+    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> Known:
         """Who is answered, with their arms in this epoch."""
         # A token's subject is one person under any of its organisation's signing keys.
         name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
@@ -349,13 +251,13 @@ class Online:
             if len(self._people) >= _MOST_PEOPLE:
                 self._people.clear()
             user_id, stored_name = caller.user(external_id)
-            person = _Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
+            person = Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
             self._people[name] = person
         if person.epoch != epoch.number:
             epoch.place(person)
         return person
 
-    async def _remember(self, person: _Known, epoch: _Epoch) -> None:
+    async def _remember(self, person: Known, epoch: RoutingEpoch) -> None:
         """Look up which arms a person was exposed to; they stay unsure while Postgres is away."""
         try:
             async with self._pool.connection() as connection:
@@ -365,7 +267,7 @@ class Online:
         else:
             epoch.place_surely(person, given)
 
-    async def _output(self, person: Person, message: Message, arm: _Arm) -> tuple[CachedOutput, Level, float]:
+    async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
         """What an arm says, where it was found, and the seconds that the service took."""
 
         async def make() -> tuple[CachedOutput, float]:
@@ -384,7 +286,7 @@ class Online:
 
         return await self._cache.get_or_make(self._name(person, message, arm), make)
 
-    def _name(self, person: Person, message: Message, arm: _Arm) -> bytes:
+    def _name(self, person: Person, message: Message, arm: Arm) -> bytes:
         return self._namer.name(
             person.organisation_id,
             arm.digest,

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data.records import Intensity, TransformType
 from serving.gateway.auth import Caller
-from serving.gateway.online import Message, Policy
+from serving.gateway.online import Policy
+from serving.gateway.placement import Message
 from serving.gateway.problems import InvalidError
 
 MOST_CHARACTERS = 8000

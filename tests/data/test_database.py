@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -69,21 +70,16 @@ def test_migrations_give_the_tables(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def of_revision(database_url: str, revision: str) -> tuple[str, Config]:
-    """The URL of a new database as it once was, and what takes it back there."""
-    name = f"before_{uuid.uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    url = database.beside(database_url, name)
-    database.migrate(url, revision)
+def way_back(url: str) -> Config:
+    """What takes a database back to an older revision."""
     back = Config()
     back.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     back.attributes["url"] = url
-    return url, back
+    return back
 
 
-def test_an_experiment_from_before_there_were_several_goes_on(database_url: str) -> None:
-    url, back = of_revision(database_url, "0007")
+def test_an_experiment_from_before_there_were_several_goes_on(new_database: Callable[..., str]) -> None:
+    url = new_database("0007")
     champion = {"version": "v1"}
     arms = [{"name": name, "weight": 0.5, "spec": champion} for name in ("v1", "v2")]
     split = {"experiment_id": str(uuid.uuid4()), "salt": "s", "arms": arms}
@@ -106,12 +102,14 @@ def test_an_experiment_from_before_there_were_several_goes_on(database_url: str)
             first, second = (Routing.model_validate(row) for (row,) in found)
             assert [(one.epoch, one.reached, one.salt) for one in first.experiments] == [(1, 1.0, "s")]
             assert second.experiments == ()
-            command.downgrade(back, "0007")
+            command.downgrade(way_back(url), "0007")
             assert connection.execute(query).fetchall() == before
 
 
-def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(database_url: str) -> None:
-    url, back = of_revision(database_url, "0004")
+def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(
+    new_database: Callable[..., str],
+) -> None:
+    url = new_database("0004")
     insert = "INSERT INTO snapshots (digest, path, counts, high_water) VALUES (%s, 'p', '{}', 1)"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(insert, ("before",))
@@ -121,7 +119,7 @@ def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(database_ur
             assert found == [("before", True, [], None)]
             with pytest.raises(psycopg.errors.NotNullViolation):
                 connection.execute(insert, ("unjudged",))
-            command.downgrade(back, "0004")
+            command.downgrade(way_back(url), "0004")
             assert connection.execute("SELECT digest FROM snapshots").fetchall() == [("before",)]
 
 

@@ -6,13 +6,12 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import redis
 from pyarrow import parquet
@@ -52,13 +51,9 @@ RARE = "quagmire-zx81-rutabaga"
 
 
 @pytest.fixture(scope="module")
-def own_url(database_url: str) -> str:
+def own_url(new_database: Callable[..., str]) -> str:
     """A database of this file's own: what is in force, and which snapshots there are, is up to the test."""
-    name = f"erasure_{uuid.uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    url = database.beside(database_url, name)
-    database.migrate(url)
+    url = new_database()
     asyncio.run(answers.ensure_partitions(url, datetime.now(UTC).date()))
     return url
 

@@ -28,7 +28,8 @@ from data.tables import Experiment, new_id
 from experiments.assignment import assign, position
 from serving.gateway import cache, rate
 from serving.gateway.auth import Authenticator, Caller
-from serving.gateway.online import CHAMPION, Message, Online
+from serving.gateway.online import Online
+from serving.gateway.placement import CHAMPION, Message
 from serving.gateway.rate import Limiter
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream

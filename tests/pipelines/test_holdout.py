@@ -1,11 +1,10 @@
 """The holdout: from promotion to promotion the same few people stay with the same old champion."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from data import database, orders, routing
@@ -19,14 +18,9 @@ SHARE = 0.05
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
+def session(new_database: Callable[..., str]) -> Iterator[Session]:
     """In a database of the test's own: a routing is in force for a whole installation."""
-    name = f"holdout_{uuid.uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    url = database.beside(database_url, name)
-    database.migrate(url)
-    engine: Engine = database.engine(url)
+    engine = database.engine(new_database())
     with Session(engine) as session:
         yield session
     engine.dispose()

@@ -1,10 +1,9 @@
 """What the flows do with a version that was trained on somebody who was erased since."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -34,14 +33,9 @@ from pipelines.promote import make_champion
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     """A database of the test's own: an open order concerns whole installations."""
-    name = f"orders_{uuid.uuid4().hex}"
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    url = database.beside(database_url, name)
-    database.migrate(url)
-    engine = database.engine(url)
+    engine = database.engine(new_database())
     yield engine
     engine.dispose()
 

@@ -1,0 +1,113 @@
+"""Which arm answers a message: that of the experiment in force which its person is in and which is about it.
+
+Whom assignment puts where is found once an epoch for each person, and kept with them.
+"""
+
+import uuid
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from data import receipts
+from data.answers import Person, Placement
+from data.records import Spec, TransformType
+from data.routing import Routing, Split, Target
+from experiments.assignment import assign, position
+
+CHAMPION = "champion"  # the variant of whoever is in no experiment
+
+
+class Message(NamedTuple):
+    """What to rewrite, and for whom: a name that the caller gives, or nobody in particular."""
+
+    text: str
+    transform_type: TransformType
+    intensity: int
+    external_id: str | None
+    locale: str | None = None
+    channel: str | None = None
+
+
+class Arm(Placement):
+    """A placement with what it means: the spec that answers, and its parts of receipts and answers."""
+
+    __slots__ = ("digest", "json", "placed_part", "spec", "variant_part")
+
+    def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int, spec: Spec) -> None:
+        super().__init__(experiment_id, variant, epoch)
+        self.spec, self.digest = spec, spec.digest
+        self.placed_part = receipts.placed_part(experiment_id, epoch)
+        self.variant_part = receipts.name_part(variant)
+        self.json = msgspec.json.encode(variant)
+
+
+class Known(Person):
+    """A person with their arms in the newest epoch that they were seen in."""
+
+    __slots__ = ("arms_given", "epoch", "is_unsure", "places")
+
+    def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
+        super().__init__(id, organisation_id, key_id, external_id)
+        self.epoch = -1
+        self.places: list[tuple[Target | None, Arm]] = []  # without a target: for any message
+        self.arms_given: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
+        self.is_unsure = False  # whether they may have been given an arm that only Postgres knows
+
+    def arm(self, message: Message) -> Arm | None:
+        """What answers a message of theirs, None outside all experiments."""
+        for target, arm in self.places:
+            if target is None or target.takes(
+                self.organisation_id, message.transform_type, message.locale, message.channel
+            ):
+                return arm
+        return None
+
+
+class _Experiment:
+    """A running experiment with its arms."""
+
+    def __init__(self, number: int, split: Split) -> None:
+        self.id, self.split = split.experiment_id, split
+        self.target = None if split.target == Target() else split.target
+        self._weights = [(arm.name, arm.weight) for arm in split.arms]
+        self._arms = {arm.name: Arm(self.id, arm.name, split.epoch, arm.spec) for arm in split.arms}
+        # Testers are answered as their arm answers, and counted in none.
+        self._tried = {arm.name: Arm(None, arm.name, number, arm.spec) for arm in split.arms}
+
+    def arm(self, person: Known) -> Arm | None:
+        """The arm that a person is in, None outside the experiment."""
+        split = self.split
+        if person.id in split.testers:
+            return self._tried[split.testers[person.id]]
+        unit = person.id if split.unit == "user" else person.organisation_id
+        if not split.slots[0] <= position(split.layer, unit) < split.open_until:
+            return None
+        return self._arms[person.arms_given.get(self.id) or assign(split.salt, unit, self._weights)]
+
+
+class RoutingEpoch:
+    """A routing with its experiments, made once an epoch."""
+
+    def __init__(self, number: int, routing: Routing) -> None:
+        self.number, self.routing = number, routing
+        self.champion = Arm(None, CHAMPION, number, routing.champion)
+        self._experiments = [_Experiment(number, split) for split in routing.experiments]
+        self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
+
+    def place(self, person: Known) -> None:
+        """Put a person into their arms."""
+        found = ((one.target, one.arm(person)) for one in self._experiments)
+        person.places = [(target, arm) for target, arm in found if arm is not None]
+        mine = {arm.experiment_id for _, arm in person.places}
+        person.arms_given = {one: arm for one, arm in person.arms_given.items() if one in mine}
+        person.is_unsure = not self._reweighted.isdisjoint(mine - person.arms_given.keys())
+        person.epoch = self.number
+
+    def place_surely(self, person: Known, given: Mapping[uuid.UUID, str]) -> None:
+        """Put a person into their arms, who was exposed to these by experiment, as Postgres has it. Elsewhere
+        the weights of this epoch hold, as long as it lasts: the person may be exposed by none of them.
+        """
+        person.arms_given |= given
+        self.place(person)
+        person.is_unsure = False
