@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning bench-gateway bench-training bench-inference bench-snapshots lock
+.PHONY: help setup demo up tune test test-slow check learning bench-gateway bench-training bench-inference bench-snapshots bench-experiments lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,9 @@ learning: setup  ## every method of learning side by side, 40 minutes; fails whe
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)
+
+bench-experiments: setup  ## looks at experiments of up to ten million exposures, 30 minutes (QUICK=1: 3)
+	$(BIN)/python -m benchmarks.experiments $(if $(QUICK),--quick)
 
 bench-training: setup  ## the training stages against TRL's command line, 25 minutes (QUICK=1: 6)
 	$(BIN)/python -m benchmarks.training $(if $(QUICK),--quick)

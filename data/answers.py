@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
+import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data import database
@@ -68,9 +69,12 @@ class FullError(RuntimeError):
     """So many answers wait for Postgres that no more may be given."""
 
 
-def floor(day: date) -> uuid.UUID:
-    """The smallest UUIDv7 of a day: its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7)."""
-    moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+def floor(moment: date) -> uuid.UUID:
+    """The smallest UUIDv7 of a moment, or of a day (UTC): its first 48 bits are milliseconds since 1970 (RFC
+    9562, 5.7).
+    """
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
@@ -127,6 +131,7 @@ class AnswerWriter:
         self._pool, self._url = pool, url
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
+        self._failed: Counter[tuple[Person, Placement]] = Counter()
         self._partitions_until = date.min
         self._task: asyncio.Task[None] | None = None
 
@@ -145,6 +150,11 @@ class AnswerWriter:
         if self.is_full:
             raise FullError(f"{self._bound} answers wait for Postgres")
         self._waiting.append(answer)
+
+    def add_failure(self, person: Person, placement: Placement) -> None:
+        """Count a request without an answer, of somebody in an experiment: it stays with their arm."""
+        if placement.exposure is not None:
+            self._failed[person, placement] += 1
 
     def start(self) -> None:
         """Begin to write in the background."""
@@ -172,21 +182,23 @@ class AnswerWriter:
 
     async def flush(self) -> None:
         """Store the waiting answers in one transaction; on failure they wait on."""
-        if not self._waiting:
+        if not self._waiting and not self._failed:
             return
         batch, self._waiting = self._waiting, []
+        failed, self._failed = self._failed, Counter()
         try:
             await self._ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, batch)
-            for answer in batch:
-                person, exposure = answer.person, answer.placement.exposure
-                person.is_stored = True
-                if exposure is not None and exposure not in person.exposures:
-                    person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], exposure)
+                await self._write(connection, batch, failed)
         except BaseException:
             self._waiting = batch + self._waiting
+            self._failed = failed + self._failed
             raise
+        for answer in batch:
+            answer.person.is_stored = True
+        for person, placement in [*((one.person, one.placement) for one in batch), *failed]:
+            if placement.exposure is not None and placement.exposure not in person.exposures:
+                person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], placement.exposure)
 
     async def _ensure_partitions(self) -> None:
         today = datetime.now(UTC).date()
@@ -194,7 +206,12 @@ class AnswerWriter:
             await ensure_partitions(self._url, today)
             self._partitions_until = today + timedelta(days=2)
 
-    async def _write(self, connection: psycopg.AsyncConnection, batch: list[NewAnswer]) -> None:
+    async def _write(
+        self,
+        connection: psycopg.AsyncConnection,
+        batch: list[NewAnswer],
+        failed: Counter[tuple[Person, Placement]],
+    ) -> None:
         async with connection.cursor() as cursor:
             new = {a.person.id: a.person for a in batch if not a.person.is_stored}
             if new:
@@ -210,10 +227,12 @@ class AnswerWriter:
                         [p.external_id for p in people],
                     ),
                 )
+            placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in batch]
+            placed += [(*one, uuid.UUID(bytes=uuid_utils.uuid7().bytes)) for one in failed]
             exposed = [
-                a
-                for a in batch
-                if a.placement.exposure is not None and a.placement.exposure not in a.person.exposures
+                (person, placement, answer_id)
+                for person, placement, answer_id in placed
+                if placement.exposure is not None and placement.exposure not in person.exposures
             ]
             if exposed:
                 await cursor.execute(
@@ -223,14 +242,34 @@ class AnswerWriter:
                     " FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::int[], %s::uuid[], %s::uuid[])"
                     " AS t(e, u, v, p, o, a) ORDER BY a ON CONFLICT DO NOTHING",
                     (
-                        [a.placement.experiment_id for a in exposed],
-                        [a.person.id for a in exposed],
-                        [a.placement.variant for a in exposed],
-                        [a.placement.epoch for a in exposed],
-                        [a.person.organisation_id for a in exposed],
-                        [uuid.UUID(bytes=a.id) for a in exposed],
+                        [placement.experiment_id for _, placement, _ in exposed],
+                        [person.id for person, _, _ in exposed],
+                        [placement.variant for _, placement, _ in exposed],
+                        [placement.epoch for _, placement, _ in exposed],
+                        [person.organisation_id for person, _, _ in exposed],
+                        [answer_id for _, _, answer_id in exposed],
                     ),
                 )
+            if failed:
+                await cursor.executemany(
+                    "INSERT INTO failures"
+                    " (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"
+                    " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+                    [
+                        (
+                            uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+                            placement.experiment_id,
+                            placement.variant,
+                            placement.epoch,
+                            person.organisation_id,
+                            person.id,
+                            count,
+                        )
+                        for (person, placement), count in failed.items()
+                    ],
+                )
+            if not batch:
+                return
             used = Counter(a.person.organisation_id for a in batch)
             await cursor.execute(
                 "INSERT INTO usage (organisation_id, month, answers)"

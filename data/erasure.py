@@ -56,7 +56,9 @@ from data.tables import (
     ApiKey,
     Comparison,
     Erasure,
+    ExperimentUnit,
     Exposure,
+    Failure,
     Feedback,
     IdempotentRequest,
     Lineage,
@@ -70,7 +72,13 @@ from data.tables import (
 _TRIES = 5  # of a pass over the tables: a vote may come between
 _SETTLE_S = 1.0  # a gateway writes answers, and hears of an erasure, within a quarter of this
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
-_PERSONAL = (Feedback, Comparison, Answer, Exposure)  # in an order that foreign keys allow; outputs follow
+_PERSONAL = (
+    Feedback,
+    Comparison,
+    Answer,
+    Exposure,
+    Failure,
+)  # in an order that foreign keys allow; outputs follow
 _TOUCHED = (*_PERSONAL, Output, User, IdempotentRequest)
 
 Say = Callable[[str], None]
@@ -218,6 +226,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     counts["idempotent_requests"] = _rows(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
         counts[table.__tablename__] = _rows(session, delete(table).where(*_mine(table, person)))
+    counts["units"] = _rows(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     counts["testers"] = routing.forget_tester(session, person.id)
     as_one_value = cast(ids, ARRAY(Uuid))  # a statement takes 65,535 values
     is_theirs = (Output.organisation_id == tenant, Output.id == any_(as_one_value))

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import psycopg
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from rapidfuzz.distance import Levenshtein
 
 from data.database import speak_for
 from data.receipts import Receipt
@@ -128,11 +129,11 @@ async def _insert(
 ) -> uuid.UUID:
     cursor = await connection.execute(
         "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, rating, text,"
-        " comparison_id, preferred_output_id, experiment_id, variant, epoch)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " comparison_id, preferred_output_id, experiment_id, variant, epoch, edit_distance)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (output_id, user_id, kind) DO UPDATE SET thumb_up = excluded.thumb_up,"
         " rating = excluded.rating, text = excluded.text,"
-        " preferred_output_id = excluded.preferred_output_id,"
+        " preferred_output_id = excluded.preferred_output_id, edit_distance = excluded.edit_distance,"
         " updated_at = now(), transaction = pg_current_xact_id() RETURNING id",
         (
             new_id(),
@@ -148,11 +149,21 @@ async def _insert(
             receipt.experiment_id,
             receipt.variant,
             receipt.epoch,
+            await _edit_distance(connection, receipt, vote) if isinstance(vote, Edit) else None,
         ),
     )
     row = await cursor.fetchone()
     assert row is not None
     return uuid.UUID(str(row[0]))
+
+
+async def _edit_distance(connection: AsyncConnection, receipt: Receipt, vote: Edit) -> float:
+    """Levenshtein distance over the length of the longer text, in [0, 1]."""
+    cursor = await connection.execute("SELECT text FROM outputs WHERE id = %s", (receipt.output_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise ErasedError(_GONE)
+    return Levenshtein.normalized_distance(row[0], vote.text)
 
 
 async def _preferred(connection: AsyncConnection, receipt: Receipt, vote: Choice) -> uuid.UUID | None:

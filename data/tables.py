@@ -7,6 +7,7 @@ Row-level security (migration 0002) stands behind the queries on a tenant's rows
 
 import uuid
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import uuid_utils.compat
@@ -22,8 +23,10 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -245,6 +248,7 @@ class Feedback(Base):
             name="value",
         ),
         Index("ix_feedback_transaction", "transaction"),
+        Index("ix_feedback_experiment_id", "experiment_id", "created_at"),
     )
 
     id: Mapped[Id]
@@ -255,11 +259,12 @@ class Feedback(Base):
     thumb_up: Mapped[bool | None]
     rating: Mapped[int | None] = mapped_column(SmallInteger)
     text: Mapped[str | None] = mapped_column(Text, comment="the corrected rewrite, or the comment")
+    edit_distance: Mapped[float | None] = mapped_column(comment="share of the output that an edit changes")
     comparison_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("comparisons.id"))
     preferred_output_id: Mapped[uuid.UUID | None] = mapped_column(
         comment="NULL in a comparison: both are bad"
     )
-    experiment_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    experiment_id: Mapped[uuid.UUID | None]
     variant: Mapped[str | None] = mapped_column(String(63))
     epoch: Mapped[int | None]
     created_at: Mapped[Created]
@@ -292,6 +297,9 @@ class Experiment(Base):
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     ended_at: Mapped[Moment | None]
+    seen_until: Mapped[int] = mapped_column(
+        BigInteger, server_default="0", comment="exposures of older transactions have been counted"
+    )
 
 
 class Variant(Base):
@@ -330,6 +338,7 @@ class Exposure(Base):
     """A user's first answer from a variant in an epoch of its experiment, cache hits included."""
 
     __tablename__ = "exposures"
+    __table_args__ = (Index("ix_exposures_transaction", "experiment_id", "transaction"),)
 
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -338,6 +347,73 @@ class Exposure(Base):
     organisation_id: Mapped[uuid.UUID]
     answer_id: Mapped[uuid.UUID]
     exposed_at: Mapped[Moment]
+    transaction: Mapped[int] = mapped_column(Xid8, server_default=func.pg_current_xact_id())
+
+
+class Failure(Base):
+    """Requests of a user in an arm that had no answer, those of a fraction of a second together."""
+
+    __tablename__ = "failures"
+    __table_args__ = (Index("ix_failures_experiment_id", "experiment_id", "id"),)
+
+    id: Mapped[Id]
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"))
+    variant: Mapped[str] = mapped_column(String(63))
+    epoch: Mapped[int]
+    organisation_id: Mapped[uuid.UUID]
+    user_id: Mapped[uuid.UUID]
+    failures: Mapped[int]
+
+
+class ExperimentUnit(Base):
+    """A user, or an organisation, in an experiment: where and when it entered."""
+
+    __tablename__ = "units"
+    __table_args__ = (
+        Index("ix_units_open", "experiment_id", "entered_at", postgresql_where=sql("NOT closed")),
+    )
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    unit_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    period: Mapped[int] = mapped_column(
+        primary_key=True, comment="in a holdout the epoch, since each champion is measured anew; else 0"
+    )
+    epoch: Mapped[int]
+    variant: Mapped[str] = mapped_column(String(63))
+    entered_at: Mapped[Moment]
+    moved: Mapped[bool] = mapped_column(server_default=false(), comment="was later exposed to another arm")
+    closed: Mapped[bool] = mapped_column(server_default=false(), comment="is in the sums")
+
+
+class ArmCount(Base):
+    """How many units entered an arm in an epoch, moved on to another, and are in the sums."""
+
+    __tablename__ = "arm_counts"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    variant: Mapped[str] = mapped_column(String(63), primary_key=True)
+    exposed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    moved: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    closed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class MetricSum(Base):
+    """Sufficient statistics of a metric in an arm and epoch: sums over units, see `experiments.metrics`."""
+
+    __tablename__ = "metric_sums"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    variant: Mapped[str] = mapped_column(String(63), primary_key=True)
+    metric: Mapped[str] = mapped_column(String(40), primary_key=True)
+    bin: Mapped[int] = mapped_column(SmallInteger, primary_key=True, comment="of a latency; else 0")
+    n: Mapped[int] = mapped_column(BigInteger)
+    x: Mapped[Decimal]
+    xx: Mapped[Decimal]
+    y: Mapped[Decimal]
+    yy: Mapped[Decimal]
+    xy: Mapped[Decimal]
 
 
 class Decision(Base):

@@ -10,6 +10,7 @@ Two kinds of evidence, both safe to look at as often as one likes (`experiments.
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -45,7 +46,15 @@ class Plan(configs.StageConfig):
     ramp: Annotated[
         tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
     ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
+    window_hours: Annotated[
+        float, Field(gt=0, description="after a user's first exposure: what counts; then the user is in")
+    ] = 72.0
     hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
+
+    @property
+    def window(self) -> timedelta:
+        """`window_hours` as a duration."""
+        return timedelta(hours=self.window_hours)
 
     @model_validator(mode="after")
     def _ramps_up(self) -> "Plan":
@@ -85,7 +94,8 @@ class ArmStatistics(_Result):
     weight: float
     exposed: int
     moved: int = Field(description="of the exposed: later served by another variant too; they stay here")
-    users: int = Field(description="of the exposed: with an outcome")
+    closed: int = Field(description="of the exposed: whose window has closed")
+    users: int = Field(description="of the closed: with an outcome")
     mean: float | None
     variance: float | None = Field(description="of users' outcomes, with n - 1; None below two")
 
@@ -96,6 +106,7 @@ class ArmSummary(_Result):
     variant: str
     exposed: int
     moved: int
+    closed: int
     users: int
     response_rate: float | None
     mean: float | None = Field(description="over the epochs as the effect weighs them")
@@ -147,8 +158,7 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
     an effect. An epoch weighs h = n_a n_b / (n_a + n_b), the inverse variance under equal spread (Cochran,
     "Some methods for strengthening the common chi-square tests", 1954), and has no say until both arms have
     two outcomes. 4 sum(h) is how many users of a balanced experiment tell as much: the clock of the
-    confidence sequence. A user's outcome is taken as settled: votes that are cast later change means that
-    were looked at already.
+    confidence sequence. A user's outcome is settled: the user's window has closed (`experiments.outcomes`).
 
     Raises ValueError unless every epoch has one baseline and one challenger, the same throughout.
     """
@@ -170,14 +180,14 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
             relative_interval = found.around(relative, error, plan)
 
     response_effect = response_interval = None
-    reached = [(a, b) for a, b in pairs if a.exposed and b.exposed]
+    reached = [(a, b) for a, b in pairs if a.closed and b.closed]
     if reached:
         found = _combine([[_responses(arm) for arm in pair] for pair in reached])
         response_effect = found.mean_b - found.mean_a
         response_interval = found.around(response_effect, found.error_a + found.error_b, plan)
     is_response_even = (
         response_interval is None
-        or min(sum(pair[side].exposed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
+        or min(sum(pair[side].closed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
         or (response_interval.low <= plan.response_margin and response_interval.high >= -plan.response_margin)
     )
 
@@ -238,8 +248,8 @@ def _responses(arm: ArmStatistics) -> tuple[int, float, float]:
     all may have voted (Agresti and Caffo, "Simple and effective confidence intervals for proportions and
     differences of proportions", 2000).
     """
-    share = (arm.users + 1) / (arm.exposed + 2)
-    return arm.exposed, arm.users / arm.exposed, share * (1 - share)
+    share = (arm.users + 1) / (arm.closed + 2)
+    return arm.closed, arm.users / arm.closed, share * (1 - share)
 
 
 def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan) -> Decision:
@@ -281,13 +291,14 @@ def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatis
 
 
 def _summary(arms: Sequence[ArmStatistics], mean: float | None) -> ArmSummary:
-    exposed, users = sum(arm.exposed for arm in arms), sum(arm.users for arm in arms)
+    closed, users = sum(arm.closed for arm in arms), sum(arm.users for arm in arms)
     return ArmSummary(
         variant=arms[0].variant,
-        exposed=exposed,
+        exposed=sum(arm.exposed for arm in arms),
         moved=sum(arm.moved for arm in arms),
+        closed=closed,
         users=users,
-        response_rate=users / exposed if exposed else None,
+        response_rate=users / closed if closed else None,
         mean=mean,
     )
 
@@ -307,9 +318,7 @@ def _say_comparison(comparison: ComparisonResult, plan: Plan) -> str:
 
 def _say_effect(experiment: ExperimentResult, plan: Plan) -> str:
     a, b, interval = experiment.baseline, experiment.challenger, experiment.interval
-    voted = (
-        f"{b.users} of {b.exposed} users of the challenger voted, {a.users} of {a.exposed} of the baseline"
-    )
+    voted = f"{b.users} of {b.closed} users of the challenger voted, {a.users} of {a.closed} of the baseline"
     if experiment.effect is None or interval is None:
         return f"Between users, nothing to compare yet: {voted}."
     few = (

@@ -1,11 +1,20 @@
 """What people did, summed up by the database: votes side by side, and users' outcomes by arm and epoch."""
 
 import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from data.answers import floor
+from data.tables import Experiment
 from experiments.analysis import ArmStatistics, Tally
+from experiments.metrics import BINS_MS, Metric
+
+OUTCOME = "satisfaction"  # the metric that arms are compared by
+LATENCY = "latency"  # in `metric_sums`: the latencies that all quantiles are read from, a bin a row
+_CLOSED_AT_ONCE = 200_000  # units whose quantities are counted together; more take more rounds
 
 # A person's first votes count, up to a number settled beforehand: how they fall does not decide which.
 _TALLY = text("""
@@ -29,59 +38,165 @@ _TALLY = text("""
     FROM votes WHERE nth <= :votes_a_person
 """)
 
-# Arms come from the epochs, not from the exposures, so that an arm that nobody reached is seen as empty. Sums
-# run over numeric: the same rows give the same bits in any order.
-_ARMS = text("""
-    WITH splits AS (
-        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms, split.unit
-        FROM epochs e
-        CROSS JOIN jsonb_to_recordset(e.routing->'experiments')
-            AS split(experiment_id uuid, epoch int, arms jsonb, unit text)
-        WHERE split.experiment_id = :experiment_id AND split.epoch >= :since
-        ORDER BY split.epoch, e.number
+# Exposures by the order in which they were committed: what is stored late is seen late, and not missed.
+_SEEN = text("""
+    CREATE TEMP TABLE seen ON COMMIT DROP AS
+    SELECT CASE WHEN :is_organisation THEN organisation_id ELSE user_id END AS unit_id,
+           CASE WHEN :is_holdout THEN epoch ELSE 0 END AS period, variant, epoch, exposed_at, answer_id
+    FROM exposures
+    WHERE experiment_id = :experiment_id AND transaction >= CAST(:since AS xid8)
+      AND transaction < CAST(:until AS xid8)
+""")
+_ENTER = text("""
+    WITH entered AS (
+        INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
+        SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
+               exposed_at
+        FROM seen ORDER BY unit_id, period, exposed_at, answer_id
+        ON CONFLICT DO NOTHING
+        RETURNING epoch, variant
+    )
+    INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
+    SELECT :experiment_id, epoch, variant, count(*) FROM entered GROUP BY epoch, variant
+    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET exposed = arm_counts.exposed + excluded.exposed
+""")
+_MOVE = text("""
+    WITH moved AS (
+        UPDATE units SET moved = true FROM seen
+        WHERE units.experiment_id = :experiment_id AND units.unit_id = seen.unit_id
+          AND units.period = seen.period AND units.variant <> seen.variant AND NOT units.moved
+        RETURNING units.epoch, units.variant
+    )
+    INSERT INTO arm_counts (experiment_id, epoch, variant, moved)
+    SELECT :experiment_id, epoch, variant, count(*) FROM moved GROUP BY epoch, variant
+    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET moved = arm_counts.moved + excluded.moved
+""")
+_CLOSING = text("""
+    CREATE TEMP TABLE closing ON COMMIT DROP AS
+    SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM units
+    WHERE experiment_id = :experiment_id AND NOT closed AND entered_at <= CAST(:now AS timestamptz) - :window
+    ORDER BY entered_at, unit_id LIMIT :most
+""")
+_ANALYZE = text("ANALYZE closing")  # a temporary table has no statistics, and a plan without is a bad one
+_SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
+_CLOSE = text("""
+    WITH closed AS (
+        UPDATE units SET closed = true FROM closing
+        WHERE units.experiment_id = :experiment_id AND units.unit_id = closing.unit_id
+          AND units.period = closing.period
+        RETURNING units.epoch, units.variant
+    )
+    INSERT INTO arm_counts (experiment_id, epoch, variant, closed)
+    SELECT :experiment_id, epoch, variant, count(*) FROM closed GROUP BY epoch, variant
+    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET closed = arm_counts.closed + excluded.closed
+""")
+# The days of the partitions are named by constants, so that only those are read.
+_ANSWERED = text("""
+    CREATE TEMP TABLE answered ON COMMIT DROP AS
+    SELECT closing.unit_id, closing.period, a.output_id, a.cache, a.fell_back, a.total_ms
+    FROM answers a JOIN closing
+          ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
+     AND closing.variant = a.variant AND closing.epoch = a.epoch
+    WHERE a.experiment_id = :experiment_id AND a.id >= :first AND a.id < :last
+      AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
+""")
+# Between organisations, scores are means of their users' means: nobody's many votes speak for all.
+_QUANTITIES = text("""
+    CREATE TEMP TABLE quantities ON COMMIT DROP AS
+    WITH given AS (
+        SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
+               count(*) FILTER (WHERE fell_back) AS fallbacks,
+               count(*) - count(DISTINCT output_id) AS repeats,
+               sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s
+        FROM answered GROUP BY unit_id, period
     ),
-    arms AS (
-        SELECT splits.epoch, arm.name AS variant, arm.weight, v.is_baseline
-        FROM splits
-        CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
-        JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
-    ),
-    assigned AS (
-        SELECT bool_or(unit = 'organisation') AS is_organisation FROM splits
-    ),
-    exposed AS (
-        SELECT DISTINCT ON (unit_id) unit_id, variant, epoch,
-               min(variant) OVER everything <> max(variant) OVER everything AS moved
-        FROM (
-            SELECT CASE WHEN is_organisation THEN organisation_id ELSE user_id END AS unit_id, exposures.*
-            FROM exposures CROSS JOIN assigned
-            WHERE experiment_id = :experiment_id AND epoch >= :since
-        ) AS of_units
-        WINDOW everything AS (PARTITION BY unit_id)
-        ORDER BY unit_id, exposed_at, answer_id
+    said AS (
+        SELECT closing.unit_id, closing.period, f.user_id, count(*) AS votes,
+               avg(CASE f.kind WHEN 'thumb' THEN f.thumb_up::int WHEN 'rating' THEN (f.rating - 1) / 4.0 END)
+                   AS score,
+               count(*) FILTER (WHERE f.thumb_up OR f.rating > 3) AS likes,
+               count(*) FILTER (WHERE NOT f.thumb_up OR f.rating < 3) AS complaints,
+               count(*) FILTER (WHERE f.kind = 'edit') AS edits,
+               avg(f.edit_distance::numeric) AS edit_distance
+        FROM feedback f JOIN closing
+          ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
+         AND closing.variant = f.variant AND closing.epoch = f.epoch AND f.created_at <= closing.closes_at
+        WHERE f.experiment_id = :experiment_id AND f.created_at >= :begin AND f.created_at <= :end
+        GROUP BY closing.unit_id, closing.period, f.user_id
     ),
     voted AS (
-        SELECT CASE WHEN is_organisation THEN organisation_id ELSE user_id END AS unit_id, variant, epoch,
-               avg(CASE WHEN kind = 'thumb' THEN thumb_up::int ELSE (rating - 1) / 4.0 END) AS outcome
-        FROM feedback CROSS JOIN assigned
-        WHERE experiment_id = :experiment_id AND kind IN ('thumb', 'rating')
-        GROUP BY unit_id, user_id, variant, epoch
+        SELECT unit_id, period, sum(votes) AS votes, avg(score) AS score, sum(likes) AS likes,
+               sum(complaints) AS complaints, sum(edits) AS edits, avg(edit_distance) AS edit_distance
+        FROM said GROUP BY unit_id, period
     ),
-    outcomes AS (
-        SELECT unit_id, avg(outcome) AS outcome FROM exposed JOIN voted USING (unit_id, variant, epoch)
-        GROUP BY unit_id
+    lost AS (
+        SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
+        FROM failures f JOIN closing
+          ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
+         AND closing.variant = f.variant AND closing.epoch = f.epoch
+        WHERE f.experiment_id = :experiment_id AND f.id >= :first AND f.id < :last
+          AND uuid_extract_timestamp(f.id) <= closing.closes_at
+        GROUP BY closing.unit_id, closing.period
     )
-    SELECT arms.epoch, arms.variant, arms.is_baseline, arms.weight,
-           count(x.unit_id) AS exposed,
-           count(*) FILTER (WHERE x.moved) AS moved,
-           count(o.outcome) AS users,
-           avg(o.outcome)::float8 AS mean,
-           var_samp(o.outcome)::float8 AS variance
-    FROM arms
-    LEFT JOIN exposed x USING (variant, epoch)
-    LEFT JOIN outcomes o USING (unit_id)
-    GROUP BY arms.epoch, arms.variant, arms.is_baseline, arms.weight
-    ORDER BY arms.epoch, arms.is_baseline DESC, arms.variant
+    SELECT *, coalesce(answers, 0) + coalesce(failures, 0) AS requests
+    FROM closing LEFT JOIN given USING (unit_id, period) LEFT JOIN voted USING (unit_id, period)
+    LEFT JOIN lost USING (unit_id, period)
+""")
+_ADD = """
+    INSERT INTO metric_sums AS kept (experiment_id, epoch, variant, metric, bin, n, x, xx, y, yy, xy)
+    SELECT :experiment_id, epoch, variant, metric, bin, n, x, xx, y, yy, xy FROM ({found}) AS found
+    ON CONFLICT (experiment_id, epoch, variant, metric, bin) DO UPDATE SET
+        n = kept.n + excluded.n, x = kept.x + excluded.x, xx = kept.xx + excluded.xx, y = kept.y + excluded.y,
+        yy = kept.yy + excluded.yy, xy = kept.xy + excluded.xy
+"""
+_SUMS = """
+    SELECT epoch, variant, metric, 0 AS bin, count(*) AS n, sum(x) AS x, sum(x * x) AS xx, sum(y) AS y,
+           sum(y * y) AS yy, sum(x * y) AS xy
+    FROM quantities CROSS JOIN LATERAL (VALUES {values}) AS of_unit(metric, x, y)
+    WHERE x IS NOT NULL GROUP BY epoch, variant, metric
+"""
+# The share of misses up to the end of a bin is a ratio: of k misses up to there over m in all, of each unit.
+# Bin 0 has the sums of m; the others have by how much those of k, of its square and of its product with m
+# grow there, which is nothing for most units.
+_LATENCIES = """
+    WITH binned AS (
+        SELECT unit_id, period, 1 + width_bucket(total_ms, CAST(:ends_ms AS float8[])) AS bin, count(*) AS c
+        FROM answered WHERE cache = 'miss' GROUP BY unit_id, period, bin
+    ),
+    counted AS (
+        SELECT *, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
+               sum(c) OVER (PARTITION BY unit_id, period) AS m
+        FROM binned JOIN closing USING (unit_id, period)
+    )
+    SELECT epoch, variant, '{latency}' AS metric, bin, count(*) AS n, sum(c) AS x,
+           sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy
+    FROM counted GROUP BY epoch, variant, bin
+    UNION ALL
+    SELECT epoch, variant, '{latency}', 0, count(*), 0, 0, sum(m), sum(m * m), 0
+    FROM counted WHERE k = m GROUP BY epoch, variant
+"""
+
+# Arms come from the epochs, not from the exposures, so that an arm that nobody reached is seen as empty.
+_ARMS = text("""
+    WITH splits AS (
+        SELECT DISTINCT ON (split.epoch) split.epoch, split.arms
+        FROM epochs e
+        CROSS JOIN jsonb_to_recordset(e.routing->'experiments')
+            AS split(experiment_id uuid, epoch int, arms jsonb)
+        WHERE split.experiment_id = :experiment_id AND split.epoch >= :since
+        ORDER BY split.epoch, e.number
+    )
+    SELECT splits.epoch, arm.name AS variant, v.is_baseline, arm.weight, coalesce(c.exposed, 0) AS exposed,
+           coalesce(c.moved, 0) AS moved, coalesce(c.closed, 0) AS closed, coalesce(s.n, 0) AS users,
+           s.x / s.n AS mean, (s.xx - s.x * s.x / s.n) / nullif(s.n - 1, 0) AS variance
+    FROM splits
+    CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
+    JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
+    LEFT JOIN arm_counts c ON c.experiment_id = :experiment_id AND c.epoch = splits.epoch
+        AND c.variant = arm.name
+    LEFT JOIN metric_sums s ON s.experiment_id = :experiment_id AND s.epoch = splits.epoch
+        AND s.variant = arm.name AND s.metric = :metric AND s.bin = 0
+    ORDER BY splits.epoch, v.is_baseline DESC, arm.name
 """)
 
 
@@ -93,13 +208,74 @@ def comparisons(
     return Tally(**session.execute(_TALLY, {**versions, "votes_a_person": votes_a_person}).mappings().one())
 
 
-def arms(session: Session, experiment_id: uuid.UUID, since: int = 0) -> list[ArmStatistics]:
-    """Every arm in every epoch of an experiment, from the epoch `since` on, also those that nobody reached.
+def refresh(
+    session: Session,
+    experiment_id: uuid.UUID,
+    window: timedelta,
+    measured: Mapping[str, Metric],
+    now: datetime | None = None,
+) -> int:
+    """Take in what has happened since the last refresh; how many units' windows have closed by `now`. The
+    caller commits.
 
-    A user belongs to the arm and epoch of the first exposure, whatever comes later. The outcome is the mean
-    of the thumbs (0 or 1) and ratings (one star 0, five stars 1) on answers of that arm and epoch; a user who
-    did not vote is exposed, without an outcome. In an experiment between organisations each of them counts as
-    one user does elsewhere, with the mean of its users' outcomes: they were assigned together.
+    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. What it did there
+    within `window` of that is counted once, at the first refresh after the window has closed, and never
+    again: a look sees the units in the order of their closing, so that what was looked at does not change.
+    What is kept is sums, to which each refresh adds: its cost grows with what is new, not with the
+    experiment.
+
+    Sums are exact numbers: the same rows give the same bits in any order.
     """
-    rows = session.execute(_ARMS, {"experiment_id": experiment_id, "since": since}).mappings()
-    return [ArmStatistics(**row) for row in rows]
+    # Against another refresh; not against the gateways' exposures, which hold a share of the row's key.
+    row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
+    if now is None:
+        now = datetime.now(UTC)
+    about = {
+        "experiment_id": experiment_id,
+        "is_organisation": _is_between_organisations(session, experiment_id),
+        "is_holdout": row.status == "holdout",
+    }
+    until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
+    session.execute(_SEEN, {**about, "since": str(row.seen_until), "until": until})
+    session.execute(_ENTER, about)
+    session.execute(_MOVE, about)
+    session.execute(text("DROP TABLE seen"))
+    row.seen_until = int(until)
+    session.flush()
+    plain = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+    values = ", ".join(f"('{name}', {metric.x}, {metric.y})" for name, metric in plain.items())
+    add = [text(_ADD.format(found=_SUMS.format(values=values)))] if values else []
+    if len(plain) < len(measured):
+        add.append(text(_ADD.format(found=_LATENCIES.format(latency=LATENCY))))
+    closed = 0
+    while True:
+        session.execute(_CLOSING, {**about, "window": window, "now": now, "most": _CLOSED_AT_ONCE})
+        count, begin, end = session.execute(_SPAN).one()
+        if count:
+            ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
+            for query in (_ANALYZE, _ANSWERED, _QUANTITIES, *add, _CLOSE):
+                session.execute(query, {**about, **ids, "begin": begin, "end": end, "ends_ms": list(BINS_MS)})
+            session.execute(text("DROP TABLE answered, quantities"))
+        session.execute(text("DROP TABLE closing"))
+        closed += int(count)
+        if count < _CLOSED_AT_ONCE:
+            return closed
+
+
+def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:
+    query = text("""
+        SELECT bool_or(split.unit = 'organisation') FROM epochs e
+        CROSS JOIN jsonb_to_recordset(e.routing->'experiments') AS split(experiment_id uuid, unit text)
+        WHERE split.experiment_id = :experiment_id
+    """)
+    return bool(session.scalar(query, {"experiment_id": experiment_id}))
+
+
+def arms(
+    session: Session, experiment_id: uuid.UUID, metric: str = OUTCOME, since: int = 0
+) -> list[ArmStatistics]:
+    """Every arm in every epoch of an experiment, from the epoch `since` on, also those that nobody reached:
+    how many were exposed, how many windows have closed, and a metric over the users who have it.
+    """
+    about = {"experiment_id": experiment_id, "metric": metric, "since": since}
+    return [ArmStatistics(**row) for row in session.execute(_ARMS, about).mappings()]

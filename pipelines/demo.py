@@ -92,6 +92,10 @@ class Served(BaseModel):
     versions: list[str]
 
 
+# Everybody is in it at once, and what people do in their first twenty seconds counts: they stay for a minute.
+_HASTE = ("ramp=[1.0]", "window_hours=0.006")
+
+
 class Walk:
     """The steps of the demo. Each result is kept in a file, so that a finished step is not done again."""
 
@@ -149,7 +153,7 @@ class Walk:
                 "experiment",
                 Told,
                 f"Starting the experiment: {second.version} against {first.version}, half the people each.",
-                lambda: Told(message=str(experiment(("ramp=[1.0]",), return_state=True).message)),
+                lambda: Told(message=str(experiment(_HASTE, return_state=True).message)),
             )
             after = self._step(
                 "people-after",

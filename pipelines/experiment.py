@@ -23,7 +23,7 @@ from data import database, orders, routing
 from data.routing import Arm, Routing, Split
 from data.tables import Decision as DecisionRow
 from data.tables import Epoch, Experiment, Variant, Version, new_id
-from experiments import outcomes
+from experiments import metrics, outcomes
 from experiments.analysis import (
     ComparisonResult,
     Decision,
@@ -240,13 +240,14 @@ def _end(engine: Engine, experiment_id: uuid.UUID, action: str, reason: str) -> 
 
 def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
-    with Session(engine) as session:
+    with Session(engine) as session, session.begin():
         row = session.get_one(Experiment, experiment_id)
         plan = Plan.model_validate(row.plan)
         variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
         names = {variant.is_baseline: variant.name for variant in variants}
         champion, challenger = names[True], names[False]
         tally = outcomes.comparisons(session, champion, challenger, plan.votes_a_person)
+        outcomes.refresh(session, experiment_id, plan.window, metrics.load())
         arms = outcomes.arms(session, experiment_id)
     compared, users = compare(tally, plan), between_users(arms, plan)
     decision = decide(compared, users, plan)

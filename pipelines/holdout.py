@@ -14,7 +14,7 @@ from data import orders, routing
 from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Experiment, StoredSpec, Variant, new_id
-from experiments import outcomes
+from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, Plan, between_users
 
 HELD_OUT, PRESENT = "held_out", "present"
@@ -60,12 +60,15 @@ def end(session: Session) -> None:
 
 
 def gain(session: Session, plan: Plan) -> ExperimentResult | None:
-    """How users of the present champion fare against those held out, since it is champion."""
+    """How users of the present champion fare against those held out, since it is champion; the caller
+    commits.
+    """
     current = routing.current(session)
     running = of(current[1]) if current else None
     if running is None:
         return None
-    return between_users(outcomes.arms(session, running.experiment_id, running.epoch), plan)
+    outcomes.refresh(session, running.experiment_id, plan.window, metrics.load())
+    return between_users(outcomes.arms(session, running.experiment_id, since=running.epoch), plan)
 
 
 def _with(running: Split, champion: Spec) -> Split:

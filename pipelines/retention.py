@@ -1,8 +1,9 @@
 """The flow `retain`: what is old leaves, and what an erasure has ordered away.
 
-Answers leave by whole days, and the days to come have their partitions; outputs that nothing points at any
-more follow them; what requests with an Idempotency-Key were answered is forgotten after a day. Versions that
-were trained on somebody who was erased since lose their weights once they are no longer in force.
+Answers and failures leave by whole days, and the days to come have their partitions; outputs that nothing
+points at any more follow them; what requests with an Idempotency-Key were answered is forgotten after a day.
+Versions that were trained on somebody who was erased since lose their weights once they are no longer in
+force.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import answers, database, erasure, orders
-from data.tables import IdempotentRequest
+from data.tables import Failure, IdempotentRequest
 from models import versions
 from serving.inference import release
 
@@ -39,6 +40,7 @@ def retain(days: int = 400) -> list[str]:
         with engine.begin() as connection:
             old = IdempotentRequest.created_at < now - timedelta(days=1)
             connection.execute(delete(IdempotentRequest).where(old))
+            connection.execute(delete(Failure).where(Failure.id < answers.floor(before)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))
         swept = erasure.sweep(engine, before)

@@ -128,12 +128,16 @@ class Online:
         arm = (None if person.is_unsure else person.arm(message)) or epoch.champion
         fell_back = False
         try:
-            output, level, upstream_s = await self._output(person, message, arm)
+            try:
+                output, level, upstream_s = await self._output(person, message, arm)
+            except UnavailableError:
+                if arm.digest == epoch.champion.digest:
+                    raise
+                output, level, upstream_s = await self._output(person, message, epoch.champion)
+                fell_back = True
         except UnavailableError:
-            if arm.digest == epoch.champion.digest:
-                raise
-            output, level, upstream_s = await self._output(person, message, epoch.champion)
-            fell_back = True
+            self._answers.add_failure(person, arm)
+            raise
         return self.give(person, arm, output, level, began, fell_back, upstream_s)
 
     def forget(self) -> None:

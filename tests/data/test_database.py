@@ -160,12 +160,12 @@ async def test_the_later_vote_stands(pool: AsyncConnectionPool, organisation_id:
         async with connection.transaction():
             await database.speak_for(connection, output.organisation_id)
             cursor = await connection.execute(
-                "SELECT kind, thumb_up, rating, text FROM feedback ORDER BY kind"
+                "SELECT kind, thumb_up, rating, text, edit_distance FROM feedback ORDER BY kind"
             )
             assert await cursor.fetchall() == [
-                ("edit", None, None, "Please fix it."),
-                ("rating", None, 4, None),
-                ("thumb", False, None, None),
+                ("edit", None, None, "Please fix it.", pytest.approx(9 / 17)),
+                ("rating", None, 4, None, None),
+                ("thumb", False, None, None, None),
             ]
 
 

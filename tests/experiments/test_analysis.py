@@ -35,6 +35,7 @@ def arm(
         weight=weight,
         exposed=len(outcomes) if exposed is None else exposed,
         moved=0,
+        closed=len(outcomes) if exposed is None else exposed,
         users=len(outcomes),
         mean=float(outcomes.mean()) if len(outcomes) else None,
         variance=float(outcomes.var(ddof=1)) if len(outcomes) > 1 else None,

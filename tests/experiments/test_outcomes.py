@@ -1,19 +1,33 @@
-"""What people did, summed up by a real Postgres, in transactions that are never committed."""
+"""What people did, summed up by a real Postgres."""
 
+import asyncio
+import random
 import statistics
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from data import routing
+from data import answers, database, routing
 from data.records import Spec, TransformType
 from data.routing import Arm, Routing, Split
-from data.tables import Comparison, Experiment, Exposure, Feedback, Output, Variant, new_id
-from experiments import outcomes
+from data.tables import (
+    Answer,
+    Comparison,
+    Experiment,
+    Exposure,
+    Failure,
+    Feedback,
+    MetricSum,
+    Output,
+    Variant,
+    new_id,
+)
+from experiments import metrics, outcomes
 from experiments.analysis import ArmStatistics, Plan, Tally, between_users
 
 ORGANISATION = uuid.uuid4()
@@ -21,11 +35,20 @@ CHAMPION, CHALLENGER = Spec(version="champion-of-these-tests"), Spec(version="ch
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
+    """Of a database of their own: what is counted has been committed."""
+    url = new_database()
+    asyncio.run(answers.ensure_partitions(url, START.date(), days=9))
+    engine = database.engine(url)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
     with Session(engine) as session:
         yield session
-        session.rollback()
 
 
 def output(session: Session, version: str, text: str) -> uuid.UUID:
@@ -119,6 +142,11 @@ def test_a_person_s_first_votes_count(session: Session) -> None:
     assert count(session, votes_a_person=2) == Tally(wins=2, losses=1, ties=0, people=2)
 
 
+def id_at(moment: datetime) -> uuid.UUID:
+    """A UUIDv7 of that moment."""
+    return uuid.UUID(int=answers.floor(moment).int | 7 << 76 | 2 << 62 | random.getrandbits(60))
+
+
 class Trial:
     """An experiment in the database, and the people in it."""
 
@@ -172,6 +200,7 @@ class Trial:
         epoch: int,
         *votes: bool | int | str,
         organisation: uuid.UUID = ORGANISATION,
+        minute: int = 5,
     ) -> None:
         """Each vote on an answer of its own: a thumb, stars, or the text of an edit."""
         for value in votes:
@@ -185,15 +214,46 @@ class Trial:
                     thumb_up=value if kind == "thumb" else None,
                     rating=value if kind == "rating" else None,
                     text=value if kind == "edit" else None,
+                    edit_distance=0.4 if kind == "edit" else None,
                     experiment_id=self.id,
                     variant=variant,
                     epoch=epoch,
+                    created_at=START + timedelta(minutes=minute),
                 )
             )
         self.session.flush()
 
-    def arms(self) -> dict[tuple[int, str], ArmStatistics]:
-        return {(arm.epoch, arm.variant): arm for arm in outcomes.arms(self.session, self.id)}
+    def answer(self, user: uuid.UUID, variant: str, epoch: int, minute: float, **about: Any) -> None:
+        """An answer, the output and what it took."""
+        moment = START + timedelta(minutes=minute)
+        row = Answer(
+            id=id_at(moment),
+            organisation_id=ORGANISATION,
+            user_id=user,
+            experiment_id=self.id,
+            variant=variant,
+            epoch=epoch,
+            **{"output_id": new_id(), "cache": "l1", "fell_back": False, "total_ms": 1.0, **about},
+        )
+        self.session.add(row)
+        self.session.flush()
+
+    def refresh(self, hours: float = 24, window_hours: float = 1) -> int:
+        """So many hours after the start."""
+        self.session.commit()
+        now, window = START + timedelta(hours=hours), timedelta(hours=window_hours)
+        closed = outcomes.refresh(self.session, self.id, window, metrics.load(), now)
+        self.session.commit()
+        return closed
+
+    def arms(self, metric: str = outcomes.OUTCOME) -> dict[tuple[int, str], ArmStatistics]:
+        self.refresh()
+        return {(arm.epoch, arm.variant): arm for arm in outcomes.arms(self.session, self.id, metric)}
+
+    def sums(self, metric: str, variant: str = "challenger") -> MetricSum:
+        self.refresh()
+        where = (MetricSum.experiment_id == self.id, MetricSum.metric == metric, MetricSum.variant == variant)
+        return self.session.scalars(select(MetricSum).where(*where)).one()
 
 
 def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
@@ -205,7 +265,7 @@ def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
     trial.vote(keen, "challenger", epoch, True, True, True, False, 5, 1)
     trial.vote(mild, "challenger", epoch, 2)
     trial.vote(editor, "challenger", epoch, "Could you fix it?")
-    baseline, challenger = outcomes.arms(session, trial.id)
+    baseline, challenger = trial.arms().values()
     users = [(3 + 1 + 0) / 6, 0.25]
     assert (challenger.exposed, challenger.users, challenger.weight) == (4, 2, 0.25)
     assert challenger.mean == pytest.approx(statistics.mean(users))
@@ -263,8 +323,11 @@ def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
     trial.expose(user, "challenger", second, minute=10)
     trial.vote(user, "challenger", first, True)
     trial.vote(user, "challenger", second, False)
-    found = [(arm.epoch, arm.users, arm.mean) for arm in outcomes.arms(session, trial.id, second)]
-    assert found == [(second, 0, None), (second, 1, 0.0)]
+    session.get_one(Experiment, trial.id).status = "holdout"
+    trial.refresh()
+    found = outcomes.arms(session, trial.id, since=second)
+    assert [(arm.epoch, arm.exposed, arm.mean) for arm in found] == [(second, 0, None), (second, 1, 0.0)]
+    assert [arm.exposed for arm in trial.arms().values()] == [0, 1, 0, 1]
 
 
 def test_other_experiments_are_no_new_epoch(session: Session) -> None:
@@ -294,7 +357,142 @@ def test_what_the_database_sums_up_can_be_analysed(session: Session) -> None:
         user, variant = uuid.uuid4(), ("champion", "challenger")[number % 2]
         trial.expose(user, variant, epoch)
         trial.vote(user, variant, epoch, variant == "challenger" or number % 4 == 0)
+    trial.refresh()
     found = between_users(outcomes.arms(session, trial.id), Plan(minimum_users_an_arm=6))
     assert found.effect == pytest.approx(0.5)
     assert found.is_sample_ratio_sound
     assert outcomes.arms(session, trial.id) == outcomes.arms(session, trial.id)
+
+
+def test_a_users_outcome_is_what_came_before_the_window_closed_and_is_fixed_then(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    early, late = uuid.uuid4(), uuid.uuid4()
+    trial.expose(early, "challenger", epoch, minute=0)
+    trial.expose(late, "challenger", epoch, minute=90)
+    trial.vote(early, "challenger", epoch, True, minute=30)
+    trial.vote(early, "challenger", epoch, False, minute=61)  # after the hour that counts
+    trial.vote(late, "challenger", epoch, False, minute=91)
+    assert trial.refresh(hours=0.9) == 0
+    assert trial.refresh(hours=1) == 1
+    first = outcomes.arms(session, trial.id)[1]
+    assert (first.exposed, first.closed, first.users, first.mean) == (2, 1, 1, 1.0)
+    assert trial.refresh(hours=2) == 0
+    trial.vote(early, "challenger", epoch, False, False, minute=31)  # seen too late to change what was seen
+    assert trial.refresh(hours=2.5) == 1
+    second = outcomes.arms(session, trial.id)[1]
+    assert (second.exposed, second.closed, second.users, second.mean) == (2, 2, 2, 0.5)
+
+
+def test_what_is_seen_in_many_refreshes_is_what_is_seen_in_one(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(0)
+    trials = [Trial(session), Trial(session)]
+    epochs = [trial.epoch(0.5, 0.5) for trial in trials]
+    people = [(uuid.uuid4(), rng.choice(("champion", "challenger")), rng.randrange(600)) for _ in range(60)]
+    for user, variant, minute in people:
+        for trial, epoch in zip(trials, epochs, strict=True):
+            trial.expose(user, variant, epoch, minute=minute)
+        for _ in range(rng.randrange(4)):
+            at, likes = minute + rng.randrange(90), rng.random() < 0.6
+            took = {"cache": "miss", "total_ms": rng.random() * 4000, "fell_back": rng.random() < 0.2}
+            for trial, epoch in zip(trials, epochs, strict=True):
+                trial.vote(user, variant, epoch, likes, minute=at)
+                trial.answer(user, variant, epoch, at, **took)
+    many, one = trials
+    monkeypatch.setattr(outcomes, "_CLOSED_AT_ONCE", 7)
+    assert sum(many.refresh(hours=hour / 2) for hour in range(30)) == 60
+    monkeypatch.undo()
+    assert one.refresh(hours=15) == 60
+
+    def sums(trial: Trial, epoch: int) -> list[tuple[Any, ...]]:
+        columns = (MetricSum.variant, MetricSum.metric, MetricSum.bin, MetricSum.n)
+        of = (MetricSum.x, MetricSum.xx, MetricSum.y, MetricSum.yy, MetricSum.xy)
+        where = (MetricSum.experiment_id == trial.id, MetricSum.epoch == epoch)
+        order = (MetricSum.variant, MetricSum.metric, MetricSum.bin)
+        return list(map(tuple, session.execute(select(*columns, *of).where(*where).order_by(*order))))
+
+    assert sums(many, epochs[0]) == sums(one, epochs[1])
+    assert {metric for _, metric, *_ in sums(one, epochs[1])} >= {outcomes.OUTCOME, outcomes.LATENCY}
+
+
+def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    busy, quiet, broken = (uuid.uuid4() for _ in range(3))
+    for user in (busy, quiet, broken):
+        trial.expose(user, "challenger", epoch)
+    same = new_id()
+    for number in range(20):
+        about = {"output_id": same} if number < 15 else {"cache": "miss", "total_ms": 500.0}
+        trial.answer(busy, "challenger", epoch, number, **about, fell_back=number < 2)
+    trial.answer(busy, "challenger", epoch, 61)  # the window has closed
+    trial.answer(busy, "champion", epoch, 5)  # of another arm
+    trial.vote(busy, "challenger", epoch, True, 1, 5, "Could you fix it?")
+    moment = START + timedelta(minutes=3)
+    for failures in (2, 1):
+        session.add(
+            Failure(
+                id=id_at(moment),
+                experiment_id=trial.id,
+                variant="challenger",
+                epoch=epoch,
+                organisation_id=ORGANISATION,
+                user_id=broken,
+                failures=failures,
+            )
+        )
+    found = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
+    assert {name: (row.n, float(row.x), float(row.y)) for name, row in found.items()} == {
+        "satisfaction": (1, pytest.approx(2 / 3), 1),
+        "liked": (3, 1, 3),
+        "complained": (3, 1, 3),
+        "responded": (3, 1, 3),
+        "corrected": (3, 1, 3),
+        "edit_distance": (1, 0.4, 1),
+        "regenerated": (3, 10, 20),  # fourteen, capped
+        "fell_back": (3, 2, 20),
+        "failed": (3, 3, 23),
+        "service_seconds": (3, 2.5, 20),
+    }
+    assert (float(found["failed"].xx), float(found["failed"].xy)) == (9, 9)
+
+
+def test_latencies_are_kept_as_a_ratio_for_each_bin(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    rng = random.Random(0)
+    misses = [[rng.uniform(5, 60_000) for _ in range(rng.randrange(6))] for _ in range(40)]
+    for times in misses:
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch)
+        trial.answer(user, "challenger", epoch, 1)
+        for total_ms in times:
+            trial.answer(user, "challenger", epoch, 2, cache="miss", total_ms=total_ms)
+    trial.refresh()
+    where = (MetricSum.experiment_id == trial.id, MetricSum.metric == outcomes.LATENCY)
+    bins = {row.bin: row for row in session.scalars(select(MetricSum).where(*where))}
+    missed = [times for times in misses if times]
+    assert (bins[0].n, bins[0].y) == (len(missed), sum(map(len, missed)))
+    assert bins[0].yy == sum(len(times) ** 2 for times in missed)
+    for end, last in zip(metrics.BINS_MS, range(1, len(metrics.BINS_MS) + 1), strict=True):
+        up_to = [row for number, row in bins.items() if 0 < number <= last]
+        within = [(sum(took < end for took in times), len(times)) for times in missed]
+        assert sum(row.x for row in up_to) == sum(k for k, _ in within)
+        assert sum(row.xx for row in up_to) == sum(k * k for k, _ in within)
+        assert sum(row.xy for row in up_to) == sum(k * m for k, m in within)
+
+
+def test_what_is_committed_late_is_counted_late(session: Session, engine: Engine) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    session.commit()
+    with Session(engine) as slow:
+        late = Trial.__new__(Trial)
+        late.session, late.id = slow, trial.id
+        late.expose(uuid.uuid4(), "challenger", epoch)
+        trial.expose(uuid.uuid4(), "challenger", epoch)  # a younger transaction commits first
+        assert [arm.exposed for arm in trial.arms().values()] == [0, 0]
+        slow.commit()
+    assert [(arm.exposed, arm.closed) for arm in trial.arms().values()] == [(0, 0), (2, 2)]

@@ -240,6 +240,23 @@ async def test_whose_arm_is_not_known_while_postgres_is_away_counts_nowhere(
     assert await variants(client, former) == former, "as soon as it is back"
 
 
+async def test_a_request_that_nobody_answers_stays_with_its_arm(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    missing = Spec(version="v404")
+    arms = (Arm(name="broken", weight=1, spec=missing),)
+    split = Split(experiment_id=new_id(), salt="s", arms=arms)
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=split.experiment_id, name="x", hypothesis="", plan={}, salt="s"))
+    await reroute(client, engine, Routing(champion=missing, experiments=(split,)))
+    ask = fresh(user_id="ann") | {"text": "Fix it."}
+    assert [(await client.post("/api/v1/transform", json=ask)).status_code for _ in range(3)] == [503] * 3
+    assert await exposed(client, engine, split) == 1
+    query = text("SELECT variant, sum(failures) FROM failures WHERE experiment_id = :id GROUP BY variant")
+    with engine.connect() as connection:
+        assert connection.execute(query, {"id": split.experiment_id}).all() == [("broken", 3)]
+
+
 async def test_a_tester_sees_an_arm_and_counts_in_none(client: httpx.AsyncClient, engine: Engine) -> None:
     key_id = str(client.headers["X-API-Key"]).split("_")[1]
     speaker = Identity(uuid.uuid4(), key_id, "member", b"", "free")

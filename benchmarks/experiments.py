@@ -1,0 +1,225 @@
+"""How long a look at an experiment takes, however large it is: `make bench-experiments`, 30 minutes
+(`QUICK=1`: to a million exposures, 3 minutes).
+
+Made-up exposures, answers and votes go into a real Postgres. Everything up to a day is taken in first, then
+that day's: 50,000 users enter, whose windows close, with three answers each and a vote of one in five. Beside
+it, in the same run: the same statistics of one metric from all rows at once, as one would write them without
+keeping sums. Prints a table and keeps it as `artifacts/bench/experiments.json`.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import answers, database, routing
+from data.records import Spec
+from data.routing import Arm, Routing, Split
+from data.tables import Experiment, Variant, new_id
+from experiments import metrics, outcomes
+from pipelines import local
+
+SIZES = (100_000, 1_000_000, 10_000_000)
+_A_DAY = 50_000
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_WINDOW = timedelta(hours=3)
+_ORGANISATION = uuid.uuid4()
+
+_USERS = """
+    CREATE TEMP TABLE users_of_a_day ON COMMIT DROP AS
+    SELECT gen_random_uuid() AS user_id, CASE WHEN n % 2 = 0 THEN 'champion' ELSE 'challenger' END AS variant,
+           CAST(:day AS timestamptz) + interval '20 hours' * random() AS entered_at
+    FROM generate_series(1, :count) n
+"""
+_EXPOSED = """
+    INSERT INTO exposures (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)
+    SELECT :experiment, user_id, variant, :epoch, :organisation, gen_random_uuid(), entered_at
+    FROM users_of_a_day
+"""
+# A UUIDv7 of the moment: 48 bits of milliseconds, the version, and chance.
+_ANSWERED = """
+    INSERT INTO answers
+    SELECT (
+               lpad(to_hex((extract(epoch FROM entered_at + n * random() * '1 hour'::interval) * 1000)::int8),
+                    12, '0')
+               || '7' || substr(md5(random()::text), 1, 3) || 'a' || substr(md5(random()::text), 1, 15)
+           )::uuid,
+           gen_random_uuid(), :organisation, user_id, :experiment, variant, :epoch,
+           CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random()
+    FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
+"""
+_VOTED = """
+    INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, experiment_id, variant,
+                          epoch, created_at)
+    SELECT gen_random_uuid(), :organisation, user_id, :output, 'thumb', random() < 0.6, :experiment, variant,
+           :epoch, entered_at + interval '1 hour' * random()
+    FROM users_of_a_day WHERE random() < 0.2
+"""
+# What one would write without sums, for one metric alone.
+_AT_ONCE = text("""
+    WITH entered AS (
+        SELECT DISTINCT ON (user_id) user_id, variant, epoch, exposed_at FROM exposures
+        WHERE experiment_id = :experiment ORDER BY user_id, exposed_at, answer_id
+    ),
+    voted AS (
+        SELECT user_id, variant, epoch, avg(thumb_up::int) AS outcome FROM feedback
+        WHERE experiment_id = :experiment AND kind = 'thumb' GROUP BY user_id, variant, epoch
+    )
+    SELECT variant, count(*), avg(outcome), var_samp(outcome) FROM entered
+    LEFT JOIN voted USING (user_id, variant, epoch) GROUP BY variant ORDER BY variant
+""")
+
+
+def begin(engine: Engine) -> tuple[uuid.UUID, int]:
+    """An experiment in force; its id and epoch."""
+    experiment, champion = new_id(), Spec(version="v1")
+    names = ("champion", "challenger")
+    arms = tuple(Arm(name=name, weight=0.5, spec=champion) for name in names)
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=experiment, name="b", hypothesis="", plan={}, salt="b", status="running"))
+        session.flush()
+        split = Split(experiment_id=experiment, salt="b", arms=arms)
+        epoch = routing.publish(session, Routing(champion=champion, experiments=(split,)), "benchmark")
+        for name in names:
+            session.add(
+                Variant(
+                    experiment_id=experiment,
+                    name=name,
+                    spec_digest=champion.digest,
+                    is_baseline=name == "champion",
+                )
+            )
+    return experiment, epoch
+
+
+def fill(engine: Engine, experiment: uuid.UUID, epoch: int, day: datetime, count: int, *rows: str) -> None:
+    """So many users of a day, with their rows. Foreign keys are not checked: that is not measured."""
+    about = {
+        "experiment": experiment,
+        "epoch": epoch,
+        "organisation": _ORGANISATION,
+        "output": uuid.uuid4(),
+        "day": day,
+        "count": count,
+    }
+    with Session(engine) as session, session.begin():
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        for query in (_USERS, *rows):
+            session.execute(text(query), about)
+
+
+def refresh(engine: Engine, experiment: uuid.UUID, now: datetime) -> tuple[int, float]:
+    """How many windows have closed, and the seconds that took."""
+    began = time.perf_counter()
+    with Session(engine) as session, session.begin():
+        closed = outcomes.refresh(session, experiment, _WINDOW, metrics.load(), now)
+    return closed, time.perf_counter() - began
+
+
+def measure(engine: Engine, size: int) -> dict[str, Any]:
+    """One size, and one day more."""
+    experiment, epoch = begin(engine)
+    days = 20
+    before_s = 0.0
+    for n in range(days):
+        day = _START + timedelta(days=n)
+        fill(engine, experiment, epoch, day, size // days, _EXPOSED, _VOTED)
+        before_s += refresh(engine, experiment, day + timedelta(days=1))[1]
+    today = _START + timedelta(days=days)
+    fill(engine, experiment, epoch, today, _A_DAY, _EXPOSED, _ANSWERED, _VOTED)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE exposures, feedback, units"))
+    server = psutil.Process(_postmaster(engine))
+    idle = _memory_mb(server)
+    closed, look_s = refresh(engine, experiment, today + timedelta(days=1))
+    peak = _memory_mb(server)
+    assert closed == _A_DAY
+    again, nothing_s = refresh(engine, experiment, today + timedelta(days=1))
+    assert again == 0
+    began = time.perf_counter()
+    with Session(engine) as session:
+        kept = {arm.variant: arm for arm in outcomes.arms(session, experiment)}
+        read_s = time.perf_counter() - began
+        began = time.perf_counter()
+        for variant, exposed, mean, variance in session.execute(_AT_ONCE, {"experiment": experiment}):
+            assert kept[variant].exposed == exposed
+            assert abs((kept[variant].mean or 0) - float(mean)) < 1e-9
+            assert abs((kept[variant].variance or 0) - float(variance)) < 1e-9
+        at_once_s = time.perf_counter() - began
+    return {
+        "exposures": size + _A_DAY,
+        "taken_in_per_s": size / before_s,
+        "look_s": look_s,
+        "look_without_news_s": nothing_s,
+        "read_s": read_s,
+        "at_once_s": at_once_s,
+        "server_mb": peak - idle,
+    }
+
+
+def _postmaster(engine: Engine) -> int:
+    with engine.connect() as connection:
+        folder = connection.execute(text("SHOW data_directory")).scalar_one()
+    return int((Path(folder) / "postmaster.pid").read_text().splitlines()[0])
+
+
+def _memory_mb(server: psutil.Process) -> float:
+    """Of the server's processes, each without what it shares with the others."""
+    return float(sum(one.memory_full_info().uss for one in server.children())) / 1e6
+
+
+def table(found: list[dict[str, Any]]) -> Iterator[str]:
+    """The printed table, in Markdown."""
+    yield (
+        f"| exposures | taken in, a second | a look with {_A_DAY:,} closed windows, s | a look without news, "
+        "s | one metric read, s | one metric from all rows, s | more memory, MB |"
+    )
+    yield "|" + "---|" * 7
+    for row in found:
+        figures = (
+            f"{row['exposures']:,} | {row['taken_in_per_s']:,.0f} | {row['look_s']:.2f} "
+            f"| {row['look_without_news_s']:.3f} | {row['read_s']:.3f} | {row['at_once_s']:.2f} "
+            f"| {row['server_mb']:.0f}"
+        )
+        yield f"| {figures} |"
+
+
+def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Fill, look and print, size by size, each in a server of its own."""
+    found = []
+    for size in sizes:
+        state = Path(tempfile.mkdtemp(prefix="tonebridge-bench-"))
+        wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
+        try:
+            with local.servers(local.with_free_ports(wanted)) as settings:
+                assert settings.database_url is not None
+                asyncio.run(answers.ensure_partitions(settings.database_url, _START.date(), days=23))
+                engine = database.engine_of(settings)
+                found.append(measure(engine, size))
+                engine.dispose()
+        finally:
+            shutil.rmtree(state, ignore_errors=True)
+        print(json.dumps(found[-1]), flush=True)
+    print("\n".join(table(found)))
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="to a million exposures")
+    report = main(SIZES[:2] if parser.parse_args().quick else SIZES)
+    file = Path("artifacts/bench/experiments.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1))

@@ -1,0 +1,86 @@
+"""What is measured of each user in an experiment: the definitions of `configs/metrics.yaml`, in SQL.
+
+A user's *quantities* are counted once, when the user's window closes (`experiments.outcomes`). A metric makes
+one or two numbers of them: x, and for a ratio y. Of these numbers only sums are kept.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+import configs
+
+FILE = Path(__file__).parent.parent / "configs" / "metrics.yaml"
+
+Quantity = Literal[
+    "requests",
+    "answers",
+    "misses",
+    "fallbacks",
+    "failures",
+    "repeats",
+    "service_s",
+    "votes",
+    "score",
+    "likes",
+    "complaints",
+    "edits",
+    "edit_distance",
+]
+# Upper ends of the bins of a miss's latency, in milliseconds: each a fifth wider than the one before.
+BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
+
+
+class Metric(configs.StageConfig):
+    """One number about an arm.
+
+    proportion  share of the exposed users with any of a quantity
+    mean        of a quantity, over the users who have it
+    ratio       sum of a quantity over the sum of another, `per`; its error by the delta method
+    quantile    of a miss's latency in milliseconds, over all misses of all users
+    """
+
+    kind: Literal["proportion", "mean", "ratio", "quantile"]
+    of: Quantity | None = None
+    per: Quantity | None = None
+    q: Annotated[float | None, Field(gt=0, lt=1)] = None
+    cap: Annotated[float | None, Field(gt=0, description="a user's larger quantity counts as this")] = None
+    better: Literal["higher", "lower"]
+    says: Annotated[str, Field(min_length=1, description="what it is, in words")]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Metric":
+        needs = {"proportion": {"of"}, "mean": {"of"}, "ratio": {"of", "per"}, "quantile": {"q"}}[self.kind]
+        given = {name for name in ("of", "per", "q") if getattr(self, name) is not None}
+        if given != needs:
+            raise ValueError(f"a {self.kind} has {' and '.join(sorted(needs))}, not {sorted(given)}")
+        if self.cap is not None and self.kind not in ("mean", "ratio"):
+            raise ValueError(f"a {self.kind} has no cap")
+        return self
+
+    @property
+    def x(self) -> str:
+        """A user's x in SQL, of the columns of `quantities`; NULL for a user who is not counted."""
+        assert self.of is not None
+        if self.kind == "proportion":
+            return f"(coalesce({self.of}, 0) > 0)::int::numeric"
+        value = self.of if self.kind == "mean" else f"coalesce({self.of}, 0)"
+        return f"{value}::numeric" if self.cap is None else f"least({value}, {self.cap})::numeric"
+
+    @property
+    def y(self) -> str:
+        """A user's y in SQL."""
+        return f"coalesce({self.per}, 0)::numeric" if self.kind == "ratio" else "1::numeric"
+
+
+class Metrics(configs.StageConfig):
+    """All metrics, by name."""
+
+    metrics: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Metric]
+
+
+def load(path: Path = FILE) -> Mapping[str, Metric]:
+    """The metrics of a yaml. ValueError says what does not fit."""
+    return configs.load(Metrics, path).metrics
