@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
-import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data import database
+from data.tables import new_id
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ class AnswerWriter:
                     ),
                 )
             placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in batch]
-            placed += [(*one, uuid.UUID(bytes=uuid_utils.uuid7().bytes)) for one in failed]
+            placed += [(*one, new_id()) for one in failed]
             exposed = [
                 (person, placement, answer_id)
                 for person, placement, answer_id in placed
@@ -257,7 +257,7 @@ class AnswerWriter:
                     " VALUES (%s, %s, %s, %s, %s, %s, %s)",
                     [
                         (
-                            uuid.UUID(bytes=uuid_utils.uuid7().bytes),
+                            new_id(),
                             placement.experiment_id,
                             placement.variant,
                             placement.epoch,

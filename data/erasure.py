@@ -72,13 +72,8 @@ from data.tables import (
 _TRIES = 5  # of a pass over the tables: a vote may come between
 _SETTLE_S = 1.0  # a gateway writes answers, and hears of an erasure, within a quarter of this
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
-_PERSONAL = (
-    Feedback,
-    Comparison,
-    Answer,
-    Exposure,
-    Failure,
-)  # in an order that foreign keys allow; outputs follow
+# In an order that foreign keys allow; outputs follow.
+_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure)
 _TOUCHED = (*_PERSONAL, Output, User, IdempotentRequest)
 
 Say = Callable[[str], None]
@@ -496,6 +491,11 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
                 *_mine(Exposure, person), Exposure.exposed_at <= erasure.finished_at
             )
             counts["exposures"] += _rows(session, late)
+            # A look may have come between, and have let the person in again.
+            late = delete(ExperimentUnit).where(
+                ExperimentUnit.unit_id == person.id, ExperimentUnit.entered_at <= erasure.finished_at
+            )
+            counts["units"] += _rows(session, late)
     return counts
 
 
