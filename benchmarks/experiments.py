@@ -173,7 +173,7 @@ def _postmaster(engine: Engine) -> int:
 
 
 def _peak_mb(postmaster: int) -> float:
-    """The largest resident memory that a process of the server ever had, its 128 MB of shared buffers in it."""
+    """The largest resident memory that a process of the server has had, with its 128 MB of shared buffers."""
     statuses = (
         Path(f"/proc/{one.pid}/status").read_text(encoding="utf-8")
         for one in psutil.Process(postmaster).children()
