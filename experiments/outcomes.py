@@ -275,7 +275,8 @@ def arms(
     session: Session, experiment_id: uuid.UUID, metric: str = OUTCOME, since: int = 0
 ) -> list[ArmStatistics]:
     """Every arm in every epoch of an experiment, from the epoch `since` on, also those that nobody reached:
-    how many were exposed, how many windows have closed, and a metric over the users who have it.
+    how many were exposed, how many windows have closed, and a metric, a proportion or a mean, over the users
+    who have it.
     """
     about = {"experiment_id": experiment_id, "metric": metric, "since": since}
     return [ArmStatistics(**row) for row in session.execute(_ARMS, about).mappings()]
