@@ -184,7 +184,8 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
     if reached:
         found = _combine([[_responses(arm) for arm in pair] for pair in reached])
         response_effect = found.mean_b - found.mean_a
-        response_interval = found.around(response_effect, found.error_a + found.error_b, plan)
+        low, high = found.around(response_effect, found.error_a + found.error_b, plan)
+        response_interval = Interval(max(low, -1.0), min(high, 1.0))  # shares differ by no more
     is_response_even = (
         response_interval is None
         or min(sum(pair[side].closed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
