@@ -67,7 +67,9 @@ class Metric(configs.StageConfig):
         if self.kind == "proportion":
             return f"(coalesce({self.of}, 0) > 0)::int::numeric"
         value = self.of if self.kind == "mean" else f"coalesce({self.of}, 0)"
-        return f"{value}::numeric" if self.cap is None else f"least({value}, {self.cap})::numeric"
+        # Not `least`, which leaves out NULL, and would make one who has no value one who has the largest.
+        capped = f"CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END"
+        return f"{value}::numeric" if self.cap is None else f"({capped})::numeric"
 
     @property
     def y(self) -> str:

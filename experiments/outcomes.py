@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 from data.answers import floor
@@ -47,30 +48,30 @@ _SEEN = text("""
     WHERE experiment_id = :experiment_id AND transaction >= CAST(:since AS xid8)
       AND transaction < CAST(:until AS xid8)
 """)
-_ENTER = text("""
-    WITH entered AS (
-        INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
-        SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
-               exposed_at
-        FROM seen ORDER BY unit_id, period, exposed_at, answer_id
-        ON CONFLICT DO NOTHING
-        RETURNING epoch, variant
-    )
-    INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
-    SELECT :experiment_id, epoch, variant, count(*) FROM entered GROUP BY epoch, variant
-    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET exposed = arm_counts.exposed + excluded.exposed
-""")
-_MOVE = text("""
-    WITH moved AS (
-        UPDATE units SET moved = true FROM seen
-        WHERE units.experiment_id = :experiment_id AND units.unit_id = seen.unit_id
-          AND units.period = seen.period AND units.variant <> seen.variant AND NOT units.moved
-        RETURNING units.epoch, units.variant
-    )
-    INSERT INTO arm_counts (experiment_id, epoch, variant, moved)
-    SELECT :experiment_id, epoch, variant, count(*) FROM moved GROUP BY epoch, variant
-    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET moved = arm_counts.moved + excluded.moved
-""")
+# A change of units, and how many of each arm it concerned.
+_COUNTED = """
+    WITH changed AS ({change} RETURNING units.epoch, units.variant)
+    INSERT INTO arm_counts (experiment_id, epoch, variant, {what})
+    SELECT :experiment_id, epoch, variant, count(*) FROM changed GROUP BY epoch, variant
+    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET {what} = arm_counts.{what} + excluded.{what}
+"""
+_ENTER = """
+    INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
+    SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
+           exposed_at
+    FROM seen ORDER BY unit_id, period, exposed_at, answer_id
+    ON CONFLICT DO NOTHING
+"""
+_MOVE = """
+    UPDATE units SET moved = true FROM seen
+    WHERE units.experiment_id = :experiment_id AND units.unit_id = seen.unit_id
+      AND units.period = seen.period AND units.variant <> seen.variant AND NOT units.moved
+"""
+_CLOSE = """
+    UPDATE units SET closed = true FROM closing
+    WHERE units.experiment_id = :experiment_id AND units.unit_id = closing.unit_id
+      AND units.period = closing.period
+"""
 _CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
     SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM units
@@ -79,17 +80,6 @@ _CLOSING = text("""
 """)
 _ANALYZE = text("ANALYZE closing")  # a temporary table has no statistics, and a plan without is a bad one
 _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
-_CLOSE = text("""
-    WITH closed AS (
-        UPDATE units SET closed = true FROM closing
-        WHERE units.experiment_id = :experiment_id AND units.unit_id = closing.unit_id
-          AND units.period = closing.period
-        RETURNING units.epoch, units.variant
-    )
-    INSERT INTO arm_counts (experiment_id, epoch, variant, closed)
-    SELECT :experiment_id, epoch, variant, count(*) FROM closed GROUP BY epoch, variant
-    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET closed = arm_counts.closed + excluded.closed
-""")
 # The days of the partitions are named by constants, so that only those are read.
 _ANSWERED = text("""
     CREATE TEMP TABLE answered ON COMMIT DROP AS
@@ -237,8 +227,8 @@ def refresh(
     }
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SEEN, {**about, "since": str(row.seen_until), "until": until})
-    session.execute(_ENTER, about)
-    session.execute(_MOVE, about)
+    session.execute(_counted(_ENTER, "exposed"), about)
+    session.execute(_counted(_MOVE, "moved"), about)
     session.execute(text("DROP TABLE seen"))
     row.seen_until = int(until)
     session.flush()
@@ -253,13 +243,17 @@ def refresh(
         count, begin, end = session.execute(_SPAN).one()
         if count:
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
-            for query in (_ANALYZE, _ANSWERED, _QUANTITIES, *add, _CLOSE):
+            for query in (_ANALYZE, _ANSWERED, _QUANTITIES, *add, _counted(_CLOSE, "closed")):
                 session.execute(query, {**about, **ids, "begin": begin, "end": end, "ends_ms": list(BINS_MS)})
             session.execute(text("DROP TABLE answered, quantities"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
         if count < _CLOSED_AT_ONCE:
             return closed
+
+
+def _counted(change: str, what: Literal["exposed", "moved", "closed"]) -> TextClause:
+    return text(_COUNTED.format(change=change, what=what))
 
 
 def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:

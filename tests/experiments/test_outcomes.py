@@ -4,7 +4,7 @@ import asyncio
 import random
 import statistics
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -238,11 +238,11 @@ class Trial:
         self.session.add(row)
         self.session.flush()
 
-    def refresh(self, hours: float = 24, window_hours: float = 1) -> int:
-        """So many hours after the start."""
+    def refresh(self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None) -> int:
+        """So many hours after the start, with windows of an hour."""
         self.session.commit()
-        now, window = START + timedelta(hours=hours), timedelta(hours=window_hours)
-        closed = outcomes.refresh(self.session, self.id, window, metrics.load(), now)
+        now, window = START + timedelta(hours=hours), timedelta(hours=1)
+        closed = outcomes.refresh(self.session, self.id, window, measured or metrics.load(), now)
         self.session.commit()
         return closed
 
@@ -457,6 +457,20 @@ def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session:
         "service_seconds": (3, 2.5, 20),
     }
     assert (float(found["failed"].xx), float(found["failed"].xy)) == (9, 9)
+
+
+def test_a_cap_is_not_the_value_of_who_has_none(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    silent, mild, keen = (uuid.uuid4() for _ in range(3))
+    for user in (silent, mild, keen):
+        trial.expose(user, "challenger", epoch)
+    trial.vote(mild, "challenger", epoch, 2)
+    trial.vote(keen, "challenger", epoch, 5)
+    capped = metrics.Metric(kind="mean", of="score", cap=0.5, better="higher", says="capped")
+    trial.refresh(measured={"capped": capped})
+    row = trial.sums("capped")
+    assert (row.n, float(row.x)) == (2, 0.75)
 
 
 def test_latencies_are_kept_as_a_ratio_for_each_bin(session: Session) -> None:
