@@ -173,7 +173,7 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
         found = _combine([[(arm.users, arm.mean, arm.variance) for arm in pair] for pair in told])
         mean_a, mean_b = found.mean_a, found.mean_b
         effect = mean_b - mean_a
-        interval = found.around(effect, found.error_a + found.error_b, plan)
+        interval = _of_shares(found.around(effect, found.error_a + found.error_b, plan))
         if mean_a > 0:  # delta method for mean_b / mean_a - 1
             relative = effect / mean_a
             error = found.error_b / mean_a**2 + found.error_a * mean_b**2 / mean_a**4
@@ -184,8 +184,7 @@ def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult
     if reached:
         found = _combine([[_responses(arm) for arm in pair] for pair in reached])
         response_effect = found.mean_b - found.mean_a
-        low, high = found.around(response_effect, found.error_a + found.error_b, plan)
-        response_interval = Interval(max(low, -1.0), min(high, 1.0))  # shares differ by no more
+        response_interval = _of_shares(found.around(response_effect, found.error_a + found.error_b, plan))
     is_response_even = (
         response_interval is None
         or min(sum(pair[side].closed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
@@ -242,6 +241,11 @@ def _combine(epochs: Sequence[Sequence[tuple[int, float | None, float | None]]])
         error_b=float(weight**2 @ (variances_b / n_b)),
         clock=4 * float(h.sum()),
     )
+
+
+def _of_shares(interval: Interval) -> Interval:
+    """What of an interval is possible: means between 0 and 1 differ by no more than 1."""
+    return Interval(max(interval.low, -1.0), min(interval.high, 1.0))
 
 
 def _responses(arm: ArmStatistics) -> tuple[int, float, float]:

@@ -33,7 +33,9 @@ from data.tables import (
     Comparison,
     Erasure,
     Experiment,
+    ExperimentUnit,
     Exposure,
+    Failure,
     Feedback,
     IdempotentRequest,
     Lineage,
@@ -302,6 +304,12 @@ def lived(world: World) -> dict[str, uuid.UUID]:
         session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s"))
         session.flush()
         for name in ("ann", "bob"):
+            arm = {"experiment_id": experiment, "variant": "a", "epoch": 1}
+            person = {"user_id": world.user(name), "organisation_id": world.tenant}
+            session.add(Failure(id=new_id(), failures=2, **arm, **person))
+            session.add(
+                ExperimentUnit(unit_id=world.user(name), period=0, entered_at=datetime.now(UTC), **arm)
+            )
             session.add(
                 Exposure(
                     experiment_id=experiment,
@@ -331,7 +339,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
     said: list[str] = []
     erase(world.settings, world.engine, world.person("ann"), say=said.append)
     ann, bob = world.user("ann"), world.user("bob")
-    for table, left in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1)):
+    for table, left in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
         assert world.count(table, table.user_id == ann) == 0, table
         assert world.count(table, table.user_id == bob) == left, table
     with Session(world.engine) as session:
@@ -339,10 +347,14 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         keys = session.scalars(
             select(IdempotentRequest.key).where(IdempotentRequest.organisation_id == world.tenant)
         ).all()
+        units = session.scalars(
+            select(ExperimentUnit.unit_id).where(ExperimentUnit.unit_id.in_((ann, bob)))
+        ).all()
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
+    assert units == [bob]
     assert sorted(kept) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)
@@ -357,6 +369,8 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "comparisons": 1,
         "answers": 2,
         "exposures": 1,
+        "failures": 1,
+        "units": 1,
         "outputs": 3,
     }
     assert "3 feedback" in said[1]
