@@ -39,23 +39,30 @@ _QUEUED = """
     CREATE TEMP TABLE queued AS
     WITH holders AS (
         SELECT trigram, count(*) AS messages FROM held GROUP BY trigram
+    ), sets AS (
+        SELECT place, count(*) AS size, bit_xor(1::UBIGINT << (trigram % 64)::UBIGINT) AS sketch
+        FROM held GROUP BY place
     ), ranked AS (
         SELECT place, trigram, messages,
-            row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth,
-            count(*) OVER (PARTITION BY place) AS size
+            row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth
         FROM held JOIN holders USING (trigram)
     )
-    SELECT place, trigram, size, row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
+    SELECT place, trigram, size, sketch, row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
         count(*) OVER (PARTITION BY trigram) AS queue
-    FROM ranked WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)
+    FROM ranked JOIN sets USING (place)
+    WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)
 """
+# Sketches differ in one bit at most for each trigram that only one of two messages has: in more than two sets
+# as alike as this can have, and they are not. That spares nearly all of the counting.
 _NEAR_DUPLICATES = """
     WITH looking AS (
-        SELECT place, trigram, size, turn + unnest(range(1, least($compared, queue - turn) + 1)) AS turn
+        SELECT * EXCLUDE (turn), turn + unnest(range(1, least($compared, queue - turn) + 1)) AS turn
         FROM queued WHERE place BETWEEN $first AND $last
     ), candidates AS (
         SELECT DISTINCT a.place AS one, a.size AS one_size, b.place AS other, b.size AS other_size
-        FROM looking a JOIN queued b USING (trigram, turn) WHERE a.size >= $near * b.size
+        FROM looking a JOIN queued b USING (trigram, turn)
+        WHERE a.size >= $near * b.size
+            AND bit_count(xor(a.sketch, b.sketch)) <= (1 - $near) / (1 + $near) * (a.size + b.size) + 1e-9
     )
     SELECT one, other FROM candidates
     JOIN held a ON a.place = one JOIN held b ON b.place = other AND b.trigram = a.trigram
