@@ -62,6 +62,7 @@ from data.tables import (
     Feedback,
     IdempotentRequest,
     Lineage,
+    MetricSum,
     Organisation,
     Output,
     Snapshot,
@@ -222,6 +223,9 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     for table in _PERSONAL:
         counts[table.__tablename__] = _rows(session, delete(table).where(*_mine(table, person)))
     counts["units"] = _rows(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
+    # Of an organisation with one user its sums are that user's; they begin anew.
+    segment = MetricSum.segment == f"organisation={tenant}"
+    counts["sums of the organisation"] = _rows(session, delete(MetricSum).where(segment))
     counts["testers"] = routing.forget_tester(session, person.id)
     as_one_value = cast(ids, ARRAY(Uuid))  # a statement takes 65,535 values
     is_theirs = (Output.organisation_id == tenant, Output.id == any_(as_one_value))

@@ -47,7 +47,8 @@ _QUEUED = """
             row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth
         FROM held JOIN holders USING (trigram)
     )
-    SELECT place, trigram, size, sketch, row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
+    SELECT place, trigram, size, sketch,
+        row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
         count(*) OVER (PARTITION BY trigram) AS queue
     FROM ranked JOIN sets USING (place)
     WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)

@@ -249,6 +249,7 @@ class Feedback(Base):
         ),
         Index("ix_feedback_transaction", "transaction"),
         Index("ix_feedback_experiment_id", "experiment_id", "created_at"),
+        Index("ix_feedback_user_id", "user_id", "created_at"),
     )
 
     id: Mapped[Id]
@@ -407,6 +408,9 @@ class MetricSum(Base):
     epoch: Mapped[int] = mapped_column(primary_key=True)
     variant: Mapped[str] = mapped_column(String(63), primary_key=True)
     metric: Mapped[str] = mapped_column(String(40), primary_key=True)
+    segment: Mapped[str] = mapped_column(
+        String(80), primary_key=True, server_default="", comment="of the units, as name=value; '' is all"
+    )
     bin: Mapped[int] = mapped_column(SmallInteger, primary_key=True, comment="of a latency; else 0")
     n: Mapped[int] = mapped_column(BigInteger)
     x: Mapped[Decimal]
@@ -414,6 +418,18 @@ class MetricSum(Base):
     y: Mapped[Decimal]
     yy: Mapped[Decimal]
     xy: Mapped[Decimal]
+
+
+class Look(Base):
+    """What a look at a running experiment found, kept when it differs from the look before: the effect over
+    time.
+    """
+
+    __tablename__ = "looks"
+
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
+    looked_at: Mapped[Moment] = mapped_column(primary_key=True)
+    evidence: Mapped[Json]
 
 
 class Decision(Base):

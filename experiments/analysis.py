@@ -8,59 +8,22 @@ Two kinds of evidence, both safe to look at as often as one likes (`experiments.
   far more people to see as much, and may honestly say that it cannot tell yet.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-import configs
-from experiments import sequential
+from experiments import effects, health, sequential
+from experiments.effects import Effect
+from experiments.estimators import Estimate
+from experiments.health import Health
+from experiments.metrics import Metric
+from experiments.plan import Plan
 from experiments.sequential import Interval
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-Opened = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 
 Preference = Literal["challenger", "champion", "undecided"]
 Verdict = Literal["better", "worse", "no clear difference", "too few users"]
 Action = Literal["ship", "keep_running", "roll_back", "inconclusive"]
-
-
-class Plan(configs.StageConfig):
-    """What is settled before an experiment starts, and frozen from then on."""
-
-    alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
-    minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
-    maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
-    votes_a_person: Count = Field(5, description="comparisons of one person that count: nobody decides alone")
-    minimum_users_an_arm: Count = Field(50, description="users with an outcome before arms are compared")
-    n_star: Count = Field(500, description="users at which the interval of the effect is narrowest")
-    harm_margin: Share = Field(0.05, description="shown loss of mean outcome (0 to 1) that forbids to ship")
-    response_margin: Share = Field(
-        0.05, description="shown difference of response rates that forbids to ship"
-    )
-    sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
-    ramp: Annotated[
-        tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
-    ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
-    window_hours: Annotated[
-        float, Field(gt=0, description="after a user's first exposure: what counts; then the user is in")
-    ] = 72.0
-    hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
-
-    @property
-    def window(self) -> timedelta:
-        """`window_hours` as a duration."""
-        return timedelta(hours=self.window_hours)
-
-    @model_validator(mode="after")
-    def _ramps_up(self) -> "Plan":
-        if list(self.ramp) != sorted(set(self.ramp)):
-            raise ValueError(f"a ramp goes up, not {self.ramp}")
-        return self
 
 
 class _Result(BaseModel):
@@ -82,11 +45,12 @@ class ComparisonResult(_Result):
     tally: Tally
     win_rate: float | None
     interval: Interval
+    lowest_to_ship: float = Field(description="the interval's low end at the plan's ship_alpha")
     decision: Preference
 
 
-class ArmStatistics(_Result):
-    """One arm in one epoch: its users by first exposure, and the outcomes (0 to 1) of those who voted."""
+class ArmStatistics(Estimate):
+    """A metric of one arm in one epoch, beside its users by first exposure."""
 
     epoch: int
     variant: str
@@ -95,9 +59,6 @@ class ArmStatistics(_Result):
     exposed: int
     moved: int = Field(description="of the exposed: later served by another variant too; they stay here")
     closed: int = Field(description="of the exposed: whose window has closed")
-    users: int = Field(description="of the closed: with an outcome")
-    mean: float | None
-    variance: float | None = Field(description="of users' outcomes, with n - 1; None below two")
 
 
 class ArmSummary(_Result):
@@ -107,9 +68,18 @@ class ArmSummary(_Result):
     exposed: int
     moved: int
     closed: int
-    users: int
+    users: int = Field(description="of the closed: with a value of the primary metric")
     response_rate: float | None
-    mean: float | None = Field(description="over the epochs as the effect weighs them")
+
+
+class MetricResult(_Result):
+    """A metric beside the primary one."""
+
+    effect: Effect | None
+    p: float | None = Field(description="of no difference, by Holm over all metrics beside the primary one")
+    margin: float | None = Field(description="of a guardrail: the loss that forbids to ship")
+    harm_p: float | None = Field(description="of a loss within the margin, by Holm over all guardrails")
+    is_harmed: bool
 
 
 class ExperimentResult(_Result):
@@ -117,17 +87,13 @@ class ExperimentResult(_Result):
 
     baseline: ArmSummary
     challenger: ArmSummary
-    effect: float | None = Field(description="difference of mean outcomes, challenger minus baseline")
-    interval: Interval | None = Field(description="confidence sequence of the effect")
-    relative_effect: float | None = Field(description="effect over the baseline's mean")
-    relative_interval: Interval | None
-    response_effect: float | None = Field(description="difference of the shares of users who voted")
-    response_interval: Interval | None
+    primary: Effect | None
+    response: Effect | None = Field(description="difference of the shares of users who voted")
     is_response_even: bool = Field(description="no difference beyond the plan's margin is shown")
-    sample_ratio_p: float
-    is_sample_ratio_sound: bool
-    verdict: Verdict
-    shows_harm: bool = Field(description="the whole interval lies below minus the plan's margin")
+    metrics: Mapping[str, MetricResult]
+    health: Health
+    verdict: Verdict = Field(description="by the primary metric")
+    shows_harm: bool = Field(description="in the primary metric, beyond the plan's margin")
 
 
 class Decision(_Result):
@@ -144,117 +110,108 @@ def compare(tally: Tally, plan: Plan) -> ComparisonResult:
     """
     decided = tally.wins + tally.losses
     interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
+    lowest = sequential.win_rate_interval(tally.wins, tally.losses, plan.ship_alpha).low
     decision: Preference = "undecided"
-    if decided >= plan.minimum_comparisons and not interval.low <= 0.5 <= interval.high:
-        decision = "challenger" if interval.low > 0.5 else "champion"
-    win_rate = tally.wins / decided if decided else None
-    return ComparisonResult(tally=tally, win_rate=win_rate, interval=interval, decision=decision)
-
-
-def between_users(arms: Sequence[ArmStatistics], plan: Plan) -> ExperimentResult:
-    """The effect on users' mean outcome, with epochs as strata, and the sample-ratio check.
-
-    Users are compared within an epoch only: pooled, a trend in time and a change of weights would look like
-    an effect. An epoch weighs h = n_a n_b / (n_a + n_b), the inverse variance under equal spread (Cochran,
-    "Some methods for strengthening the common chi-square tests", 1954), and has no say until both arms have
-    two outcomes. 4 sum(h) is how many users of a balanced experiment tell as much: the clock of the
-    confidence sequence. A user's outcome is settled: the user's window has closed (`experiments.outcomes`).
-
-    Raises ValueError unless every epoch has one baseline and one challenger, the same throughout.
-    """
-    pairs = _pairs(arms)
-    log_e = sum(sequential.sample_ratio_log_e([a.exposed, b.exposed], [a.weight, b.weight]) for a, b in pairs)
-    sample_ratio_p = math.exp(-max(log_e, 0.0))
-
-    mean_a = mean_b = effect = relative = None
-    interval = relative_interval = None
-    told = [(a, b) for a, b in pairs if a.variance is not None and b.variance is not None]
-    if told:
-        found = _combine([[(arm.users, arm.mean, arm.variance) for arm in pair] for pair in told])
-        mean_a, mean_b = found.mean_a, found.mean_b
-        effect = mean_b - mean_a
-        interval = _of_shares(found.around(effect, found.error_a + found.error_b, plan))
-        if mean_a > 0:  # delta method for mean_b / mean_a - 1
-            relative = effect / mean_a
-            error = found.error_b / mean_a**2 + found.error_a * mean_b**2 / mean_a**4
-            relative_interval = found.around(relative, error, plan)
-
-    response_effect = response_interval = None
-    reached = [(a, b) for a, b in pairs if a.closed and b.closed]
-    if reached:
-        found = _combine([[_responses(arm) for arm in pair] for pair in reached])
-        response_effect = found.mean_b - found.mean_a
-        response_interval = _of_shares(found.around(response_effect, found.error_a + found.error_b, plan))
-    is_response_even = (
-        response_interval is None
-        or min(sum(pair[side].closed for pair in reached) for side in (0, 1)) < plan.minimum_users_an_arm
-        or (response_interval.low <= plan.response_margin and response_interval.high >= -plan.response_margin)
-    )
-
-    fewest = min(sum(a.users for a, _ in told), sum(b.users for _, b in told))
-    verdict: Verdict = "too few users"
-    if interval is not None and fewest >= plan.minimum_users_an_arm:
-        verdict = "better" if interval.low > 0 else "worse" if interval.high < 0 else "no clear difference"
-    return ExperimentResult(
-        baseline=_summary([a for a, _ in pairs], mean_a),
-        challenger=_summary([b for _, b in pairs], mean_b),
-        effect=effect,
+    if decided >= plan.minimum_comparisons:
+        decision = "challenger" if lowest > 0.5 else "champion" if interval.high < 0.5 else "undecided"
+    return ComparisonResult(
+        tally=tally,
+        win_rate=tally.wins / decided if decided else None,
         interval=interval,
-        relative_effect=relative,
-        relative_interval=relative_interval,
-        response_effect=response_effect,
-        response_interval=response_interval,
+        lowest_to_ship=lowest,
+        decision=decision,
+    )
+
+
+def between_users(
+    arms: Mapping[str, Sequence[ArmStatistics]], plan: Plan, measured: Mapping[str, Metric]
+) -> ExperimentResult:
+    """Every metric's effect, and whether the assignment is sound.
+
+    `arms` has for each measured metric every arm in every epoch. A user's values are settled: the user's
+    window has closed (`experiments.outcomes`). Raises ValueError unless every epoch has one baseline and one
+    challenger, the same throughout, or when the plan names a metric that is not measured.
+    """
+    if unknown := sorted({plan.primary, *plan.guardrails} - set(arms)):
+        raise ValueError(f"the plan names {', '.join(unknown)}; measured are {', '.join(arms)}")
+    pairs = {name: _pairs(of_metric) for name, of_metric in arms.items()}
+    found = {
+        name: effects.effect(of_metric, plan.alpha, plan.n_star, measured[name].better)
+        for name, of_metric in pairs.items()
+    }
+    primary = found.pop(plan.primary)
+    of_primary = pairs[plan.primary]
+    baseline, challenger = ([pair[side] for pair in of_primary] for side in (0, 1))
+
+    responses = [(_responses(a), _responses(b)) for a, b in of_primary if a.closed and b.closed]
+    response = effects.effect(responses, plan.alpha, plan.n_star)
+    margin = plan.response_margin
+    is_response_even = not (
+        _is_enough(response, plan)
+        and response is not None
+        and (response.is_harm("higher", margin) or response.is_harm("lower", margin))
+    )
+
+    verdict: Verdict = "too few users"
+    shows_harm = False
+    if primary is not None and _is_enough(primary, plan):
+        better = measured[plan.primary].better
+        is_up, is_down = primary.interval.low > 0, primary.interval.high < 0
+        is_better, is_worse = (is_up, is_down) if better == "higher" else (is_down, is_up)
+        verdict = "better" if is_better else "worse" if is_worse else "no clear difference"
+        shows_harm = primary.is_harm(better, plan.harm_margin)
+    return ExperimentResult(
+        baseline=_summary(baseline),
+        challenger=_summary(challenger),
+        primary=primary,
+        response=response,
         is_response_even=is_response_even,
-        sample_ratio_p=sample_ratio_p,
-        is_sample_ratio_sound=sample_ratio_p >= plan.sample_ratio_alpha,
+        metrics=_beside(found, plan, measured),
+        health=health.check(of_primary, [pairs[n] for n in pairs if measured[n].kind == "proportion"], plan),
         verdict=verdict,
-        shows_harm=verdict == "worse" and interval is not None and interval.high < -plan.harm_margin,
+        shows_harm=shows_harm,
     )
 
 
-class _Combined(NamedTuple):
-    """The means of both arms over the epochs, their squared standard errors, and the clock."""
-
-    mean_a: float
-    mean_b: float
-    error_a: float
-    error_b: float
-    clock: float
-
-    def around(self, center: float, squared_error: float, plan: Plan) -> Interval:
-        """The confidence sequence of what has this squared error at this time."""
-        margin = sequential.mean_margin(self.clock, self.clock * squared_error, plan.alpha, plan.n_star)
-        return Interval(center - margin, center + margin)
-
-
-def _combine(epochs: Sequence[Sequence[tuple[int, float | None, float | None]]]) -> _Combined:
-    """Epochs as strata: of each, (number of values, their mean, their variance) for both arms."""
-    (n_a, means_a, variances_a), (n_b, means_b, variances_b) = np.array(epochs, dtype=float).transpose(
-        1, 2, 0
-    )
-    h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
-    weight = h / h.sum()
-    return _Combined(
-        mean_a=float(weight @ means_a),
-        mean_b=float(weight @ means_b),
-        error_a=float(weight**2 @ (variances_a / n_a)),
-        error_b=float(weight**2 @ (variances_b / n_b)),
-        clock=4 * float(h.sum()),
+def _is_enough(effect: Effect | None, plan: Plan) -> bool:
+    return (
+        effect is not None
+        and min(effect.baseline_users, effect.challenger_users) >= plan.minimum_users_an_arm
     )
 
 
-def _of_shares(interval: Interval) -> Interval:
-    """What of an interval is possible: means between 0 and 1 differ by no more than 1."""
-    return Interval(max(interval.low, -1.0), min(interval.high, 1.0))
+def _beside(
+    found: Mapping[str, Effect | None], plan: Plan, measured: Mapping[str, Metric]
+) -> dict[str, MetricResult]:
+    told = {name: one for name, one in found.items() if one is not None and _is_enough(one, plan)}
+    ps = effects.holm({name: one.p for name, one in told.items()})
+    harm_ps = effects.holm(
+        {
+            name: told[name].harm_p(measured[name].better, margin, plan.alpha, plan.n_star)
+            for name, margin in plan.guardrails.items()
+            if name in told
+        }
+    )
+    return {
+        name: MetricResult(
+            effect=one,
+            p=ps.get(name),
+            margin=plan.guardrails.get(name),
+            harm_p=harm_ps.get(name),
+            is_harmed=harm_ps.get(name, 1.0) < plan.alpha,
+        )
+        for name, one in found.items()
+    }
 
 
-def _responses(arm: ArmStatistics) -> tuple[int, float, float]:
+def _responses(arm: ArmStatistics) -> Estimate:
     """An arm's response rate with its variance: a vote and a silence are added to that, since of few users
     all may have voted (Agresti and Caffo, "Simple and effective confidence intervals for proportions and
     differences of proportions", 2000).
     """
     share = (arm.users + 1) / (arm.closed + 2)
-    return arm.closed, arm.users / arm.closed, share * (1 - share)
+    variance = share * (1 - share) if arm.closed > 1 else None
+    return Estimate(users=arm.closed, mean=arm.users / arm.closed, variance=variance)
 
 
 def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan) -> Decision:
@@ -262,10 +219,12 @@ def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Pla
     action: Action
     if comparison.decision == "champion":
         action, why = "roll_back", "People prefer the champion, so the challenger is withdrawn."
-    elif not experiment.is_sample_ratio_sound:
+    elif not experiment.health.is_sample_ratio_sound:
         action, why = "inconclusive", "Assignment or recording is broken: find the fault before shipping."
     elif experiment.shows_harm:
         action, why = "roll_back", f"Users fare worse by more than the margin of {plan.harm_margin:.0%}."
+    elif harmed := [name for name, one in experiment.metrics.items() if one.is_harmed]:
+        action, why = "roll_back", f"Users fare worse beyond the margin in {' and '.join(harmed)}."
     elif not experiment.is_response_even:
         action, why = (
             "inconclusive",
@@ -277,9 +236,8 @@ def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Pla
         action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
     else:
         action, why = "keep_running", "The comparisons do not settle it yet."
-    said = [_say_comparison(comparison, plan), _say_effect(experiment, plan)]
-    responses = _say_responses(experiment, plan)
-    return Decision(action=action, reasons=[why, *said, *responses, _say_ratio(experiment, plan)])
+    said = (_say_comparison(comparison, plan), _say_effect(experiment, plan), *_say_others(experiment, plan))
+    return Decision(action=action, reasons=[why, *said, *_say_health(experiment, plan)])
 
 
 def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
@@ -295,7 +253,7 @@ def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatis
     return list(zip(ordered[::2], ordered[1::2], strict=True))
 
 
-def _summary(arms: Sequence[ArmStatistics], mean: float | None) -> ArmSummary:
+def _summary(arms: Sequence[ArmStatistics]) -> ArmSummary:
     closed, users = sum(arm.closed for arm in arms), sum(arm.users for arm in arms)
     return ArmSummary(
         variant=arms[0].variant,
@@ -304,7 +262,6 @@ def _summary(arms: Sequence[ArmStatistics], mean: float | None) -> ArmSummary:
         closed=closed,
         users=users,
         response_rate=users / closed if closed else None,
-        mean=mean,
     )
 
 
@@ -314,44 +271,61 @@ def _say_comparison(comparison: ComparisonResult, plan: Plan) -> str:
     if comparison.win_rate is None:
         return f"Side by side: no decided vote yet, {tally.ties} ties."
     few = f"; {plan.minimum_comparisons} votes are needed" if decided < plan.minimum_comparisons else ""
+    strict = (
+        f", and above {comparison.lowest_to_ship:.1%} at the {1 - plan.ship_alpha:.1%} that shipping asks for"
+        if plan.ship_alpha < plan.alpha
+        else ""
+    )
     return (
         f"Side by side, {tally.people} people chose the challenger {tally.wins} times of {decided}: "
         f"{comparison.win_rate:.1%}, between {interval.low:.1%} and {interval.high:.1%} at "
-        f"{1 - plan.alpha:.0%} confidence ({tally.ties} ties{few})."
+        f"{1 - plan.alpha:.0%} confidence{strict} ({tally.ties} ties{few})."
     )
 
 
 def _say_effect(experiment: ExperimentResult, plan: Plan) -> str:
-    a, b, interval = experiment.baseline, experiment.challenger, experiment.interval
-    voted = f"{b.users} of {b.closed} users of the challenger voted, {a.users} of {a.closed} of the baseline"
-    if experiment.effect is None or interval is None:
+    a, b, found = experiment.baseline, experiment.challenger, experiment.primary
+    voted = f"{b.users} of {b.closed} users of the challenger told, {a.users} of {a.closed} of the baseline"
+    if found is None:
         return f"Between users, nothing to compare yet: {voted}."
     few = (
         f"; {plan.minimum_users_an_arm} in each arm are needed"
         if experiment.verdict == "too few users"
         else ""
     )
+    low, high = found.interval
     return (
-        f"Between users, {experiment.verdict}: mean outcomes differ by {experiment.effect:+.3f}, between "
-        f"{interval.low:+.3f} and {interval.high:+.3f} at {1 - plan.alpha:.0%} confidence ({voted}{few})."
+        f"Between users, {experiment.verdict}: {plan.primary} differs by {found.difference:+.3f}, between "
+        f"{low:+.3f} and {high:+.3f} at {1 - plan.alpha:.0%} confidence ({voted}{few})."
     )
 
 
-def _say_responses(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
-    if experiment.response_interval is not None:
-        low, high = experiment.response_interval
+def _say_others(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
+    if (response := experiment.response) is not None:
+        low, high = response.interval
         yield (
-            f"The shares of users who voted differ by {experiment.response_effect:+.1%}, between {low:+.1%} "
+            f"The shares of users who voted differ by {response.difference:+.1%}, between {low:+.1%} "
             f"and {high:+.1%} at {1 - plan.alpha:.0%} confidence; the limit is {plan.response_margin:.0%}."
         )
+    for name, one in experiment.metrics.items():
+        if one.effect is not None and (one.is_harmed or (one.p is not None and one.p < plan.alpha)):
+            low, high = one.effect.interval
+            limit = f"; the margin is {one.margin:g}" if one.margin is not None else ""
+            yield (
+                f"{name} differs by {one.effect.difference:+.3g}, between {low:+.3g} and {high:+.3g} at "
+                f"{1 - plan.alpha:.0%} confidence{limit}."
+            )
 
 
-def _say_ratio(experiment: ExperimentResult, plan: Plan) -> str:
-    a, b = experiment.baseline, experiment.challenger
-    judged = "as planned" if experiment.is_sample_ratio_sound else "not as planned"
-    moved = a.moved + b.moved
-    return (
+def _say_health(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
+    a, b, found = experiment.baseline, experiment.challenger, experiment.health
+    judged = "as planned" if found.is_sample_ratio_sound else "not as planned"
+    yield (
         f"Users fell on baseline and challenger {judged}: {a.exposed} to {b.exposed}, p = "
-        f"{experiment.sample_ratio_p:.2g}, limit {plan.sample_ratio_alpha:.2g}"
-        + (f"; {moved} later saw the other variant too." if moved else ".")
+        f"{found.sample_ratio_p:.2g}, limit {plan.sample_ratio_alpha:.2g}."
     )
+    if a.moved + b.moved:
+        warned = "" if found.is_unmixed else ", more than is healthy"
+        yield f"{a.moved + b.moved} users later saw the other variant too{warned}."
+    if not found.is_balanced:
+        yield f"Before they came, the arms' users voted differently: p = {found.balance_p:.2g}."

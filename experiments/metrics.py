@@ -1,7 +1,7 @@
 """What is measured of each user in an experiment: the definitions of `configs/metrics.yaml`, in SQL.
 
 A user's *quantities* are counted once, when the user's window closes (`experiments.outcomes`). A metric makes
-one or two numbers of them: x, and for a ratio y. Of these numbers only sums are kept.
+two numbers of them, x and y. Of these numbers only sums are kept (`experiments.estimators`).
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,8 @@ Quantity = Literal[
     "edits",
     "edit_distance",
 ]
+# Of these the same is known of the time before a user enters: votes are few, and looked up by user.
+_FROM_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
 # Upper ends of the bins of a miss's latency, in milliseconds: each a fifth wider than the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
 
@@ -47,6 +49,9 @@ class Metric(configs.StageConfig):
     per: Quantity | None = None
     q: Annotated[float | None, Field(gt=0, lt=1)] = None
     cap: Annotated[float | None, Field(gt=0, description="a user's larger quantity counts as this")] = None
+    usual: Annotated[
+        float, Field(ge=0, description="covariate of a mean, for a user of whom nothing is known before")
+    ] = 0.0
     better: Literal["higher", "lower"]
     says: Annotated[str, Field(min_length=1, description="what it is, in words")]
 
@@ -58,23 +63,37 @@ class Metric(configs.StageConfig):
             raise ValueError(f"a {self.kind} has {' and '.join(sorted(needs))}, not {sorted(given)}")
         if self.cap is not None and self.kind not in ("mean", "ratio"):
             raise ValueError(f"a {self.kind} has no cap")
+        if self.usual and self.kind != "mean":
+            raise ValueError(f"a {self.kind} has no usual value")
         return self
 
     @property
     def x(self) -> str:
         """A user's x in SQL, of the columns of `quantities`; NULL for a user who is not counted."""
         assert self.of is not None
-        if self.kind == "proportion":
-            return f"(coalesce({self.of}, 0) > 0)::int::numeric"
-        value = self.of if self.kind == "mean" else f"coalesce({self.of}, 0)"
-        # Not `least`, which leaves out NULL, and would make one who has no value one who has the largest.
-        capped = f"CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END"
-        return f"{value}::numeric" if self.cap is None else f"({capped})::numeric"
+        if self.kind == "mean":
+            return self._capped(self.of)
+        return self._any(self.of) if self.kind == "proportion" else self._capped(f"coalesce({self.of}, 0)")
 
     @property
     def y(self) -> str:
-        """A user's y in SQL."""
-        return f"coalesce({self.per}, 0)::numeric" if self.kind == "ratio" else "1::numeric"
+        """A user's y in SQL: of a ratio what it is per, else the covariate (`experiments.estimators`)."""
+        if self.kind == "ratio":
+            return f"coalesce({self.per}, 0)::numeric"
+        if self.of not in _FROM_VOTES:
+            return "0::numeric"
+        before = f"before_{self.of}"
+        if self.kind == "proportion":
+            return self._any(before)
+        return f"coalesce({self._capped(before)}, {self.usual})"
+
+    def _any(self, of: str) -> str:
+        return f"(coalesce({of}, 0) > 0)::int::numeric"
+
+    def _capped(self, value: str) -> str:
+        # Not `least`, which leaves out NULL, and would make one who has no value one who has the largest.
+        capped = f"CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END"
+        return f"{value}::numeric" if self.cap is None else f"({capped})::numeric"
 
 
 class Metrics(configs.StageConfig):

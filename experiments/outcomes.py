@@ -1,9 +1,10 @@
 """What people did, summed up by the database: votes side by side, and users' outcomes by arm and epoch."""
 
 import uuid
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
@@ -11,9 +12,10 @@ from sqlalchemy.orm import Session
 from data.answers import floor
 from data.tables import Experiment
 from experiments.analysis import ArmStatistics, Tally
+from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import BINS_MS, Metric
+from experiments.plan import Plan
 
-OUTCOME = "satisfaction"  # the metric that arms are compared by
 LATENCY = "latency"  # in `metric_sums`: the latencies that all quantiles are read from, a bin a row
 _CLOSED_AT_ONCE = 200_000  # units whose quantities are counted together; more take more rounds
 
@@ -83,25 +85,22 @@ _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
 # The days of the partitions are named by constants, so that only those are read.
 _ANSWERED = text("""
     CREATE TEMP TABLE answered ON COMMIT DROP AS
-    SELECT closing.unit_id, closing.period, a.output_id, a.cache, a.fell_back, a.total_ms
+    SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
+           a.total_ms
     FROM answers a JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
      AND closing.variant = a.variant AND closing.epoch = a.epoch
     WHERE a.experiment_id = :experiment_id AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """)
-# Between organisations, scores are means of their users' means: nobody's many votes speak for all.
-_QUANTITIES = text("""
-    CREATE TEMP TABLE quantities ON COMMIT DROP AS
-    WITH given AS (
-        SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
-               count(*) FILTER (WHERE fell_back) AS fallbacks,
-               count(*) - count(DISTINCT output_id) AS repeats,
-               sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s
-        FROM answered GROUP BY unit_id, period
-    ),
-    said AS (
-        SELECT closing.unit_id, closing.period, f.user_id, count(*) AS votes,
+# What users said. Between organisations, scores are means of their users' means: nobody's many votes speak
+# for all.
+_SAID = """
+    SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
+           sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
+           avg(edit_distance) AS {prefix}edit_distance
+    FROM (
+        SELECT closing.unit_id, closing.period, count(*) AS votes,
                avg(CASE f.kind WHEN 'thumb' THEN f.thumb_up::int WHEN 'rating' THEN (f.rating - 1) / 4.0 END)
                    AS score,
                count(*) FILTER (WHERE f.thumb_up OR f.rating > 3) AS likes,
@@ -110,15 +109,31 @@ _QUANTITIES = text("""
                avg(f.edit_distance::numeric) AS edit_distance
         FROM feedback f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
-         AND closing.variant = f.variant AND closing.epoch = f.epoch AND f.created_at <= closing.closes_at
-        WHERE f.experiment_id = :experiment_id AND f.created_at >= :begin AND f.created_at <= :end
+        WHERE {where}
         GROUP BY closing.unit_id, closing.period, f.user_id
+    ) AS of_user
+    GROUP BY unit_id, period
+"""
+_IN_THE_WINDOW = """
+    f.experiment_id = :experiment_id AND closing.variant = f.variant AND closing.epoch = f.epoch
+    AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
+"""
+# Nothing that was changed since the unit entered: what an arm may have touched is no covariate.
+_BEFORE = """
+    f.created_at >= :begin - :past AND f.created_at < :end
+    AND f.created_at >= closing.entered_at - :past AND f.updated_at < closing.entered_at
+"""
+_QUANTITIES = """
+    CREATE TEMP TABLE quantities ON COMMIT DROP AS
+    WITH given AS (
+        SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
+               count(*) FILTER (WHERE fell_back) AS fallbacks,
+               count(*) - count(DISTINCT output_id) AS repeats,
+               sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s
+        FROM answered GROUP BY unit_id, period
     ),
-    voted AS (
-        SELECT unit_id, period, sum(votes) AS votes, avg(score) AS score, sum(likes) AS likes,
-               sum(complaints) AS complaints, sum(edits) AS edits, avg(edit_distance) AS edit_distance
-        FROM said GROUP BY unit_id, period
-    ),
+    said AS ({said}),
+    before AS ({before}),
     lost AS (
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
@@ -129,21 +144,35 @@ _QUANTITIES = text("""
         GROUP BY closing.unit_id, closing.period
     )
     SELECT *, coalesce(answers, 0) + coalesce(failures, 0) AS requests
-    FROM closing LEFT JOIN given USING (unit_id, period) LEFT JOIN voted USING (unit_id, period)
-    LEFT JOIN lost USING (unit_id, period)
+    FROM closing LEFT JOIN given USING (unit_id, period) LEFT JOIN said USING (unit_id, period)
+    LEFT JOIN before USING (unit_id, period) LEFT JOIN lost USING (unit_id, period)
+"""
+# To what a unit's first answer belongs; a unit without an answer belongs to nothing.
+_SEGMENTS = text("""
+    CREATE TEMP TABLE segments ON COMMIT DROP AS
+    SELECT unit_id, period, segment
+    FROM (
+        SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id
+        FROM answered ORDER BY unit_id, period, id
+    ) AS first
+    LEFT JOIN outputs o ON o.id = first.output_id
+    CROSS JOIN LATERAL (
+        VALUES ('transform_type=' || o.transform_type), ('organisation=' || first.organisation_id)
+    ) AS of_unit(segment)
+    WHERE segment IS NOT NULL
 """)
 _ADD = """
-    INSERT INTO metric_sums AS kept (experiment_id, epoch, variant, metric, bin, n, x, xx, y, yy, xy)
-    SELECT :experiment_id, epoch, variant, metric, bin, n, x, xx, y, yy, xy FROM ({found}) AS found
-    ON CONFLICT (experiment_id, epoch, variant, metric, bin) DO UPDATE SET
+    INSERT INTO metric_sums AS kept (experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy)
+    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy FROM ({found}) AS found
+    ON CONFLICT (experiment_id, epoch, variant, metric, segment, bin) DO UPDATE SET
         n = kept.n + excluded.n, x = kept.x + excluded.x, xx = kept.xx + excluded.xx, y = kept.y + excluded.y,
         yy = kept.yy + excluded.yy, xy = kept.xy + excluded.xy
 """
 _SUMS = """
-    SELECT epoch, variant, metric, 0 AS bin, count(*) AS n, sum(x) AS x, sum(x * x) AS xx, sum(y) AS y,
-           sum(y * y) AS yy, sum(x * y) AS xy
-    FROM quantities CROSS JOIN LATERAL (VALUES {values}) AS of_unit(metric, x, y)
-    WHERE x IS NOT NULL GROUP BY epoch, variant, metric
+    SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, sum(x) AS x,
+           sum(x * x) AS xx, sum(y) AS y, sum(y * y) AS yy, sum(x * y) AS xy
+    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS of_unit(metric, x, y)
+    WHERE x IS NOT NULL GROUP BY 1, 2, 3, 4
 """
 # The share of misses up to the end of a bin is a ratio: of k misses up to there over m in all, of each unit.
 # Bin 0 has the sums of m; the others have by how much those of k, of its square and of its product with m
@@ -158,11 +187,11 @@ _LATENCIES = """
                sum(c) OVER (PARTITION BY unit_id, period) AS m
         FROM binned JOIN closing USING (unit_id, period)
     )
-    SELECT epoch, variant, '{latency}' AS metric, bin, count(*) AS n, sum(c) AS x,
+    SELECT epoch, variant, '{latency}' AS metric, '' AS segment, bin, count(*) AS n, sum(c) AS x,
            sum(k * k - (k - c) * (k - c)) AS xx, 0 AS y, 0 AS yy, sum(c * m) AS xy
     FROM counted GROUP BY epoch, variant, bin
     UNION ALL
-    SELECT epoch, variant, '{latency}', 0, count(*), 0, 0, sum(m), sum(m * m), 0
+    SELECT epoch, variant, '{latency}', '', 0, count(*), 0, 0, sum(m), sum(m * m), 0
     FROM counted WHERE k = m GROUP BY epoch, variant
 """
 
@@ -177,16 +206,17 @@ _ARMS = text("""
         ORDER BY split.epoch, e.number
     )
     SELECT splits.epoch, arm.name AS variant, v.is_baseline, arm.weight, coalesce(c.exposed, 0) AS exposed,
-           coalesce(c.moved, 0) AS moved, coalesce(c.closed, 0) AS closed, coalesce(s.n, 0) AS users,
-           s.x / s.n AS mean, (s.xx - s.x * s.x / s.n) / nullif(s.n - 1, 0) AS variance
+           coalesce(c.moved, 0) AS moved, coalesce(c.closed, 0) AS closed
     FROM splits
     CROSS JOIN jsonb_to_recordset(splits.arms) AS arm(name text, weight float8)
     JOIN variants v ON v.experiment_id = :experiment_id AND v.name = arm.name
     LEFT JOIN arm_counts c ON c.experiment_id = :experiment_id AND c.epoch = splits.epoch
         AND c.variant = arm.name
-    LEFT JOIN metric_sums s ON s.experiment_id = :experiment_id AND s.epoch = splits.epoch
-        AND s.variant = arm.name AND s.metric = :metric AND s.bin = 0
     ORDER BY splits.epoch, v.is_baseline DESC, arm.name
+""")
+_KEPT = text("""
+    SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy FROM metric_sums
+    WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
 """)
 
 
@@ -201,7 +231,7 @@ def comparisons(
 def refresh(
     session: Session,
     experiment_id: uuid.UUID,
-    window: timedelta,
+    plan: Plan,
     measured: Mapping[str, Metric],
     now: datetime | None = None,
 ) -> int:
@@ -209,10 +239,11 @@ def refresh(
     caller commits.
 
     A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. What it did there
-    within `window` of that is counted once, at the first refresh after the window has closed, and never
+    within the plan's window is counted once, at the first refresh after the window has closed, and never
     again: a look sees the units in the order of their closing, so that what was looked at does not change.
     What is kept is sums, to which each refresh adds: its cost grows with what is new, not with the
-    experiment.
+    experiment. Beside what users said in the window stands what they said before it
+    (`experiments.estimators`), and the primary metric is also kept for each segment of the users.
 
     Sums are exact numbers: the same rows give the same bits in any order.
     """
@@ -232,24 +263,41 @@ def refresh(
     session.execute(text("DROP TABLE seen"))
     row.seen_until = int(until)
     session.flush()
-    plain = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-    values = ", ".join(f"('{name}', {metric.x}, {metric.y})" for name, metric in plain.items())
-    add = [text(_ADD.format(found=_SUMS.format(values=values)))] if values else []
-    if len(plain) < len(measured):
-        add.append(text(_ADD.format(found=_LATENCIES.format(latency=LATENCY))))
+    queries = (_ANALYZE, _ANSWERED, *_counting(plan, measured), _counted(_CLOSE, "closed"))
     closed = 0
     while True:
-        session.execute(_CLOSING, {**about, "window": window, "now": now, "most": _CLOSED_AT_ONCE})
+        session.execute(_CLOSING, {**about, "window": plan.window, "now": now, "most": _CLOSED_AT_ONCE})
         count, begin, end = session.execute(_SPAN).one()
         if count:
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
-            for query in (_ANALYZE, _ANSWERED, _QUANTITIES, *add, _counted(_CLOSE, "closed")):
-                session.execute(query, {**about, **ids, "begin": begin, "end": end, "ends_ms": list(BINS_MS)})
-            session.execute(text("DROP TABLE answered, quantities"))
+            span = {"begin": begin, "end": end, "past": plan.past, "ends_ms": list(BINS_MS)}
+            for query in queries:
+                session.execute(query, {**about, **ids, **span})
+            session.execute(text("DROP TABLE answered, quantities, segments"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
         if count < _CLOSED_AT_ONCE:
             return closed
+
+
+def _counting(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
+    """What is counted of the units in `closing`, and added to the sums."""
+    said = _SAID.format(prefix="", where=_IN_THE_WINDOW)
+    before = _SAID.format(prefix="before_", where=_BEFORE)
+    yield text(_QUANTITIES.format(said=said, before=before))
+    yield _SEGMENTS
+    plain = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+    values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in plain.items()}
+    found = []
+    if plain:
+        found.append(_SUMS.format(values=", ".join(values.values()), units="quantities", segment="''"))
+    if plan.primary in plain:
+        units = "quantities JOIN segments USING (unit_id, period)"
+        found.append(_SUMS.format(values=values[plan.primary], units=units, segment="segment"))
+    if len(plain) < len(measured):
+        found.append(_LATENCIES.format(latency=LATENCY))
+    for query in found:
+        yield text(_ADD.format(found=query))
 
 
 def _counted(change: str, what: Literal["exposed", "moved", "closed"]) -> TextClause:
@@ -266,11 +314,46 @@ def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> boo
 
 
 def arms(
-    session: Session, experiment_id: uuid.UUID, metric: str = OUTCOME, since: int = 0
-) -> list[ArmStatistics]:
-    """Every arm in every epoch of an experiment, from the epoch `since` on, also those that nobody reached:
-    how many were exposed, how many windows have closed, and a metric, a proportion or a mean, over the users
-    who have it.
+    session: Session, experiment_id: uuid.UUID, measured: Mapping[str, Metric], since: int = 0
+) -> dict[str, list[ArmStatistics]]:
+    """For each metric every arm in every epoch of an experiment, from the epoch `since` on, also those that
+    nobody reached: how many were exposed, how many windows have closed, and the metric over the users who
+    have it.
     """
-    about = {"experiment_id": experiment_id, "metric": metric, "since": since}
-    return [ArmStatistics(**row) for row in session.execute(_ARMS, about).mappings()]
+    about = {"experiment_id": experiment_id, "since": since}
+    rows = [dict(row) for row in session.execute(_ARMS, about).mappings()]
+    kept = _kept(session, experiment_id, since, is_segment=False)
+
+    def of(name: str, metric: Metric, row: Mapping[str, Any]) -> ArmStatistics:
+        stored = LATENCY if metric.kind == "quantile" else name
+        found = estimate(metric, kept.get(("", stored, row["epoch"], row["variant"]), {}))
+        return ArmStatistics(**row, **dict(found))
+
+    return {name: [of(name, metric, row) for row in rows] for name, metric in measured.items()}
+
+
+def segments(
+    session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
+) -> dict[str, list[tuple[Estimate, Estimate]]]:
+    """The primary metric for each segment of the users: the baseline's and the challenger's estimate in every
+    epoch. A segment is named `transform_type=soften`, by a unit's first answer.
+    """
+    found: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
+    kept = _kept(session, experiment_id, 0, is_segment=True)
+    for segment, epoch in sorted({(segment, epoch) for segment, _, epoch, _ in kept}):
+        one, other = (
+            estimate(metric, kept.get((segment, name, epoch, variant), {}))
+            for variant in (baseline, challenger)
+        )
+        found[segment].append((one, other))
+    return found
+
+
+def _kept(
+    session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool
+) -> dict[tuple[str, str, int, str], dict[int, Sums]]:
+    about = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
+    kept: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
+    for segment, metric, epoch, variant, bin_, *sums in session.execute(_KEPT, about):
+        kept[segment, metric, epoch, variant][bin_] = Sums(*sums)
+    return kept

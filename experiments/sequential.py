@@ -34,12 +34,28 @@ def mean_margin(n: float, variance: float, alpha: float, n_star: int) -> float:
 
         sqrt(variance) * sqrt(2 (n rho^2 + 1) / (n^2 rho^2) * log(sqrt(n rho^2 + 1) / alpha))
 
-    with the rho that makes it narrowest at `n_star`, where its derivative is zero: n_star rho^2 =
-    -W_{-1}(-alpha^2 / e) - 1 (W is Lambert's function). The promise is asymptotic: begin to look late enough.
+    The promise is asymptotic: begin to look late enough.
     """
-    rho2 = (-float(lambertw(-(alpha**2) / math.e, -1).real) - 1) / n_star
+    rho2 = _rho2(alpha, n_star)
     growth = n * rho2 + 1
     return math.sqrt(variance * 2 * growth / (n**2 * rho2) * math.log(math.sqrt(growth) / alpha))
+
+
+def mean_p(mean: float, n: float, variance: float, alpha: float, n_star: int) -> float:
+    """The level at which 0 leaves the confidence sequence of `mean_margin`, with the rho that suits `alpha`:
+    so it is below alpha exactly when the interval at alpha excludes 0. A p-value that may be looked at all
+    the time; 1 over it is an e-value.
+    """
+    rho2 = _rho2(alpha, n_star)
+    growth = n * rho2 + 1
+    return min(1.0, math.sqrt(growth) * math.exp(-((n * mean) ** 2) * rho2 / (2 * variance * growth)))
+
+
+def _rho2(alpha: float, n_star: int) -> float:
+    """The rho^2 that makes the interval narrowest at `n_star`, where its derivative is zero: n_star rho^2 =
+    -W_{-1}(-alpha^2 / e) - 1 (W is Lambert's function).
+    """
+    return (-float(lambertw(-(alpha**2) / math.e, -1).real) - 1) / n_star
 
 
 def win_rate_interval(wins: int, losses: int, alpha: float) -> Interval:

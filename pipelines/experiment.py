@@ -9,7 +9,6 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed
@@ -22,21 +21,23 @@ from configs.settings import Settings
 from data import database, orders, routing
 from data.routing import Arm, Routing, Split
 from data.tables import Decision as DecisionRow
-from data.tables import Epoch, Experiment, Variant, Version, new_id
-from experiments import metrics, outcomes
+from data.tables import Epoch, Experiment, Look, Variant, Version, new_id
+from experiments import breakdown, effects, launches, metrics, outcomes, power
+from experiments import plan as plans
 from experiments.analysis import (
     ComparisonResult,
     Decision,
     ExperimentResult,
-    Plan,
     between_users,
     compare,
     decide,
 )
+from experiments.breakdown import Breakdown
+from experiments.plan import Plan
+from experiments.power import Outlook
 from pipelines import holdout
 from pipelines.promote import make_champion, make_servable
 
-_PLAN = Path(__file__).parent.parent / "configs" / "experiment.yaml"
 _ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
 
 
@@ -49,6 +50,8 @@ class Evidence(BaseModel):
     challenger: str
     comparison: ComparisonResult
     between_users: ExperimentResult
+    breakdowns: Mapping[str, Breakdown]
+    outlook: Outlook | None
     decision: Decision
 
 
@@ -72,10 +75,26 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
         challenger = _new_challenger(engine)
         if challenger is None:
             return Completed(message="no challenger waits for an experiment", name="NothingToDo")
-        started = _start(settings, engine, challenger, configs.load(Plan, _PLAN, overrides))
+        started = _start(settings, engine, challenger, _of_this_launch(engine, overrides))
         return Completed(message=f"experiment {started} of {challenger} has started", name="Started")
     finally:
         engine.dispose()
+
+
+def _of_this_launch(engine: Engine, overrides: Sequence[str]) -> Plan:
+    """The plan of the next experiment: what it may spend of the false discovery rate is what those before it
+    have left.
+    """
+    wanted = configs.load(Plan, plans.FILE, overrides)
+    with Session(engine) as session:
+        ended = session.scalars(
+            select(Experiment.status)
+            .where(Experiment.ended_at.is_not(None), Experiment.status.in_(set(_ENDED.values())))
+            .order_by(Experiment.started_at)
+        )
+        shipped = [status == "shipped" for status in ended]
+    left = launches.alpha_of_next(shipped, wanted.false_discovery_rate)
+    return wanted.model_copy(update={"ship_alpha": min(wanted.ship_alpha, left)})
 
 
 def _new_challenger(engine: Engine) -> str | None:
@@ -112,15 +131,15 @@ def _check_holdout(engine: Engine) -> None:
         if is_ordered := allowed != current[1]:
             epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
             orders.settle(session)
-        gained = holdout.gain(session, configs.load(Plan, _PLAN))
+        gained = holdout.gain(session, configs.load(Plan, plans.FILE))
     if is_ordered:
         routing.wait_until_acknowledged(engine, epoch)
-    if gained is not None and gained.effect is not None and gained.interval is not None:
+    if gained is not None and gained.primary is not None:
         get_run_logger().info(
             "The champion against the holdout: mean outcomes differ by %+.3f, between %+.3f and %+.3f"
             " (%d and %d users).",
-            gained.effect,
-            *gained.interval,
+            gained.primary.difference,
+            *gained.primary.interval,
             gained.challenger.users,
             gained.baseline.users,
         )
@@ -241,16 +260,10 @@ def _end(engine: Engine, experiment_id: uuid.UUID, action: str, reason: str) -> 
 def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
     with Session(engine) as session, session.begin():
-        row = session.get_one(Experiment, experiment_id)
-        plan = Plan.model_validate(row.plan)
-        variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
-        names = {variant.is_baseline: variant.name for variant in variants}
-        champion, challenger = names[True], names[False]
-        tally = outcomes.comparisons(session, champion, challenger, plan.votes_a_person)
-        outcomes.refresh(session, experiment_id, plan.window, metrics.load())
-        arms = outcomes.arms(session, experiment_id)
-    compared, users = compare(tally, plan), between_users(arms, plan)
-    decision = decide(compared, users, plan)
+        plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
+        found = _evidence(session, experiment_id, plan)
+        _remember(session, found)
+    decision = found.decision
     for reason in decision.reasons:
         log.info(reason)
     if decision.action == "keep_running":
@@ -258,17 +271,57 @@ def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evide
     else:
         reason = decision.reasons[0]
         if decision.action == "ship":
-            make_champion(settings, engine, make_servable(settings, challenger), reason)
+            make_champion(settings, engine, make_servable(settings, found.challenger), reason)
         else:
             _withdraw(engine, experiment_id, reason)
         _end(engine, experiment_id, decision.action, " ".join(decision.reasons))
+    return found
+
+
+def _evidence(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence:
+    """Take in what is new, and analyse all."""
+    row = session.get_one(Experiment, experiment_id)
+    variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
+    names = {variant.is_baseline: variant.name for variant in variants}
+    champion, challenger = names[True], names[False]
+    measured, now = metrics.load(), datetime.now(UTC)
+    outcomes.refresh(session, experiment_id, plan, measured, now)
+    compared = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
+    users = between_users(outcomes.arms(session, experiment_id, measured), plan, measured)
+    primary = measured[plan.primary]
+    of_segments = outcomes.segments(session, experiment_id, plan.primary, primary, champion, challenger)
+    found = {
+        segment: effects.effect(pairs, plan.alpha, plan.n_star, primary.better)
+        for segment, pairs in of_segments.items()
+    }
+    assert row.started_at is not None
     return Evidence(
         experiment_id=experiment_id,
         challenger=challenger,
         comparison=compared,
         between_users=users,
-        decision=decision,
+        breakdowns=breakdown.by_kind(found, plan.alpha),
+        outlook=power.outlook(users.primary, plan, now - row.started_at - plan.window),
+        decision=decide(compared, users, plan),
     )
+
+
+def _remember(session: Session, found: Evidence) -> None:
+    """Keep what a look found, when it is not what the one before found: the effect over time.
+
+    Not the breakdowns: of an organisation with one user they would be that user's votes.
+    """
+    evidence = found.model_dump(mode="json", exclude={"experiment_id", "breakdowns", "outlook"})
+    newest = session.scalar(
+        select(Look.evidence)
+        .where(Look.experiment_id == found.experiment_id)
+        .order_by(Look.looked_at.desc())
+        .limit(1)
+    )
+    if evidence != newest:
+        session.add(
+            Look(experiment_id=found.experiment_id, looked_at=func.clock_timestamp(), evidence=evidence)
+        )
 
 
 def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:

@@ -15,7 +15,8 @@ from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Experiment, StoredSpec, Variant, new_id
 from experiments import metrics, outcomes
-from experiments.analysis import ExperimentResult, Plan, between_users
+from experiments.analysis import ExperimentResult, between_users
+from experiments.plan import Plan
 
 HELD_OUT, PRESENT = "held_out", "present"
 STATUS = "holdout"
@@ -67,8 +68,10 @@ def gain(session: Session, plan: Plan) -> ExperimentResult | None:
     running = of(current[1]) if current else None
     if running is None:
         return None
-    outcomes.refresh(session, running.experiment_id, plan.window, metrics.load())
-    return between_users(outcomes.arms(session, running.experiment_id, since=running.epoch), plan)
+    measured = metrics.load()
+    outcomes.refresh(session, running.experiment_id, plan, measured)
+    arms = outcomes.arms(session, running.experiment_id, measured, since=running.epoch)
+    return between_users(arms, plan, measured)
 
 
 def _with(running: Split, champion: Spec) -> Split:

@@ -126,9 +126,9 @@ class Report(BaseModel):
             left.axhline(0.5, color="gray", linestyle=":")
             left.set_ylim(0, 1)
             left.set_ylabel("win rate (0 to 1)")
-        if self.experiment is not None and self.experiment.effect is not None and self.experiment.interval:
-            low, high = self.experiment.interval
-            _interval(right, 0, Estimate(mean=self.experiment.effect, low=low, high=high))
+        if self.experiment is not None and (found := self.experiment.primary) is not None:
+            low, high = found.interval
+            _interval(right, 0, Estimate(mean=found.difference, low=low, high=high))
             right.axhline(0.0, color="gray", linestyle=":")
             right.set_ylabel("outcome (0 to 1), challenger minus champion")
         for axes in (left, right):

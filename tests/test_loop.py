@@ -34,7 +34,17 @@ from configs.settings import Settings
 from data import answers, database, identities, orders, routing, shards
 from data.records import PreferencePair, TransformType
 from data.snapshot import Made
-from data.tables import Comparison, Experiment, Lineage, Output, Release, Snapshot, Version, VersionOrder
+from data.tables import (
+    Comparison,
+    Experiment,
+    Lineage,
+    Look,
+    Output,
+    Release,
+    Snapshot,
+    Version,
+    VersionOrder,
+)
 from models import progress, versions
 from models.dpo import DpoResult
 from models.sft import SftResult
@@ -302,6 +312,11 @@ def test_the_loop(
         ("version:v2", f"release:{release}"),
     } <= edges
     assert session.scalars(select(Experiment.status).order_by(Experiment.id)).all() == ["shipped", "holdout"]
+    looks = session.scalars(select(Look.evidence).order_by(Look.looked_at)).all()
+    assert [look["decision"]["action"] for look in looks] == ["keep_running", "ship"]
+    assert looks[-1]["comparison"] == evidence.comparison.model_dump(mode="json")
+    plan = session.scalars(select(Experiment.plan).where(Experiment.status == "shipped")).one()
+    assert plan["ship_alpha"] < plan["alpha"], "the first launch may spend a part"
     number, live = routing.current(session) or (0, None)
     assert live is not None
     [held_out] = live.experiments

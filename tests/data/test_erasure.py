@@ -39,6 +39,7 @@ from data.tables import (
     Feedback,
     IdempotentRequest,
     Lineage,
+    MetricSum,
     Organisation,
     Output,
     Snapshot,
@@ -303,6 +304,16 @@ def lived(world: World) -> dict[str, uuid.UUID]:
     with Session(world.engine) as session, session.begin():
         session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s"))
         session.flush()
+        for tenant in (world.tenant, uuid.uuid4()):
+            about = {
+                "experiment_id": experiment,
+                "epoch": 1,
+                "variant": "a",
+                "metric": "satisfaction",
+                "bin": 0,
+            }
+            sums = dict.fromkeys(("n", "x", "xx", "y", "yy", "xy"), 1)
+            session.add(MetricSum(segment=f"organisation={tenant}", **about, **sums))
         for name in ("ann", "bob"):
             arm = {"experiment_id": experiment, "variant": "a", "epoch": 1}
             person = {"user_id": world.user(name), "organisation_id": world.tenant}
@@ -371,6 +382,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "exposures": 1,
         "failures": 1,
         "units": 1,
+        "sums of the organisation": 1,
         "outputs": 3,
     }
     assert "3 feedback" in said[1]

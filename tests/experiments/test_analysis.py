@@ -1,7 +1,6 @@
 """Evidence from counts, and decisions from evidence: right numbers, right under peeking, ramps and trends."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,19 +9,29 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import configs
+from experiments import analysis, metrics, plan
 from experiments.analysis import (
     ArmStatistics,
     ComparisonResult,
     Decision,
     ExperimentResult,
-    Plan,
     Tally,
-    between_users,
     compare,
     decide,
 )
+from experiments.estimators import Covariate
+from experiments.plan import Plan
 
 PLAN = Plan()
+MEASURED = metrics.load()
+
+
+def between_users(arms: list[ArmStatistics], plan: Plan, **others: list[ArmStatistics]) -> ExperimentResult:
+    """`others` are metrics beside the primary one; what is not given nobody has."""
+    nobody = [arm.model_copy(update={"users": 0, "mean": None, "variance": None}) for arm in arms]
+    return analysis.between_users(
+        dict.fromkeys(MEASURED, nobody) | {plan.primary: arms} | others, plan, MEASURED
+    )
 
 
 def arm(
@@ -61,7 +70,7 @@ def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
 
 
 def test_the_shipped_plan_is_the_default_one() -> None:
-    assert configs.load(Plan, Path("configs/experiment.yaml")) == PLAN
+    assert configs.load(Plan, plan.FILE) == PLAN
 
 
 @pytest.mark.parametrize(
@@ -109,19 +118,19 @@ def test_one_epoch_is_a_difference_of_means() -> None:
     a, b = rng.random(300), np.clip(rng.random(200) + 0.1, 0, 1)
     found = between_users([arm(b, baseline=False), arm(a, baseline=True)], PLAN)
     fixed = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
-    assert found.effect == pytest.approx(b.mean() - a.mean())
-    assert found.relative_effect == pytest.approx(b.mean() / a.mean() - 1)
-    assert found.interval is not None
-    assert found.relative_interval is not None
-    low, high = found.interval
+    assert found.primary is not None
+    assert found.primary.difference == pytest.approx(b.mean() - a.mean())
+    assert found.primary.relative == pytest.approx(b.mean() / a.mean() - 1)
+    assert found.primary.relative_interval is not None
+    low, high = found.primary.interval
     assert low < fixed.low < fixed.high < high
     assert high - low < 2.2 * (fixed.high - fixed.low)
-    assert (low + high) / 2 == pytest.approx(found.effect)
+    assert (low + high) / 2 == pytest.approx(found.primary.difference)
     log_ratio = math.sqrt(b.var(ddof=1) / 200 / b.mean() ** 2 + a.var(ddof=1) / 300 / a.mean() ** 2)
     relative_error = (b.mean() / a.mean()) * log_ratio  # the same delta method by way of logarithms
     error = math.sqrt(a.var(ddof=1) / 300 + b.var(ddof=1) / 200)
-    assert found.relative_interval.high - found.relative_effect == pytest.approx(
-        (high - found.effect) * relative_error / error
+    assert found.primary.relative_interval.high - found.primary.relative == pytest.approx(
+        (high - found.primary.difference) * relative_error / error
     )
 
 
@@ -136,8 +145,9 @@ def test_epochs_are_strata_weighted_by_precision() -> None:
         arm(flat[10][:1], 3, baseline=False, exposed=10),  # one outcome: no say yet
     ]
     found = between_users(arms, PLAN)
-    assert found.effect == pytest.approx((0.2 * 9 + 0 * 25) / 34)
-    assert found.baseline.mean == pytest.approx((0.5 * 9 + 0.8 * 25) / 34)
+    assert found.primary is not None
+    assert found.primary.difference == pytest.approx((0.2 * 9 + 0 * 25) / 34)
+    assert found.primary.baseline == pytest.approx((0.5 * 9 + 0.8 * 25) / 34)
     assert (found.baseline.users, found.challenger.users, found.challenger.exposed) == (150, 61, 70)
     assert found.challenger.response_rate == pytest.approx(61 / 70)
 
@@ -179,7 +189,7 @@ def test_a_ramp_under_a_trend_makes_no_winner() -> None:
         looks = simulated_ramp(rng, sizes)
         results = [between_users(look, PLAN) for look in looks]
         wrong += any(r.verdict in ("better", "worse") for r in results)
-        alarms += any(not r.is_sample_ratio_sound for r in results)
+        alarms += any(not r.health.is_sample_ratio_sound for r in results)
         wrong_pooled += any(
             between_users(pooled(look), PLAN).verdict in ("better", "worse") for look in looks
         )
@@ -206,12 +216,7 @@ def test_response_rates_of_equals_are_rarely_called_uneven() -> None:
 def test_without_outcomes_nothing_is_claimed() -> None:
     none = np.array([])
     found = between_users([arm(none, baseline=True, exposed=5), arm(none, baseline=False, exposed=4)], PLAN)
-    assert (found.verdict, found.effect, found.interval, found.shows_harm) == (
-        "too few users",
-        None,
-        None,
-        False,
-    )
+    assert (found.verdict, found.primary, found.shows_harm) == ("too few users", None, False)
     assert found.baseline.response_rate == 0
 
 
@@ -276,6 +281,107 @@ def test_shipping_needs_preference_soundness_and_no_harm(
     wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None, silent: int
 ) -> None:
     comparison, found = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
-    is_sound = found.is_sample_ratio_sound and found.is_response_even
+    is_sound = found.health.is_sample_ratio_sound and found.is_response_even
     ships = comparison.decision == "challenger" and is_sound and not found.shows_harm
     assert (decision(comparison, found).action == "ship") == ships
+
+
+def test_to_ship_asks_for_what_earlier_launches_have_left() -> None:
+    tally = Tally(wins=66, losses=34, ties=0, people=100)
+    assert compare(tally, PLAN).decision == "challenger"
+    strict = PLAN.model_copy(update={"ship_alpha": 0.001})
+    found = compare(tally, strict)
+    assert found.decision == "undecided"
+    assert found.lowest_to_ship < 0.5 < found.interval.low
+    lost = compare(Tally(wins=34, losses=66, ties=0, people=100), strict)
+    assert lost.decision == "champion", "to withdraw one is no launch"
+    assert "99.9% that shipping asks for" in decide(found, experiment(0.5, 0.5), strict).reasons[1]
+
+
+def shares(
+    rates: tuple[float, float], users: int = 400, before: tuple[float, float] | None = None
+) -> list[ArmStatistics]:
+    """A proportion in both arms."""
+    made = []
+    for side, rate in enumerate(rates):
+        outcomes = (np.arange(users) < rate * users) * 1.0
+        past = None
+        if before is not None:
+            share = before[side]
+            past = Covariate(mean=share, variance=share * (1 - share), covariance=0.0)
+        made.append(arm(outcomes, baseline=side == 0).model_copy(update={"covariate": past}))
+    return made
+
+
+def with_others(**others: list[ArmStatistics]) -> ExperimentResult:
+    half = np.array([1, -1] * 200) * 0.1
+    equal = [arm(0.5 + half, baseline=side == 0) for side in (0, 1)]
+    return between_users(equal, PLAN, **others)
+
+
+@pytest.mark.parametrize(
+    ("metric", "rates", "is_harmed"),
+    [
+        ("complained", (0.1, 0.4), True),
+        ("complained", (0.4, 0.1), False),
+        ("complained", (0.1, 0.14), False),
+        ("liked", (0.4, 0.1), False),  # no guardrail of the plan
+    ],
+)
+def test_a_guardrail_beyond_its_margin_rolls_back(
+    metric: str, rates: tuple[float, float], is_harmed: bool
+) -> None:
+    found = with_others(**{metric: shares(rates)})
+    assert found.metrics[metric].is_harmed == is_harmed
+    said = decision(votes(80, 20), found)
+    assert said.action == ("roll_back" if is_harmed else "ship")
+    if is_harmed:
+        assert metric in said.reasons[0]
+
+
+def test_many_metrics_share_alpha() -> None:
+    one = with_others(complained=shares((0.30, 0.42)))
+    both = with_others(
+        complained=shares((0.30, 0.42)), liked=shares((0.4, 0.4)), corrected=shares((0.3, 0.3))
+    )
+    alone, among = one.metrics["complained"].p, both.metrics["complained"].p
+    assert alone is not None
+    assert among == pytest.approx(min(1.0, 3 * alone))
+    assert with_others(complained=shares((0.1, 0.9), users=20)).metrics["complained"].p is None, (
+        "too few users"
+    )
+
+
+def test_a_metric_that_is_not_measured_is_refused() -> None:
+    with_plan = PLAN.model_copy(update={"guardrails": {"happiness": 0.1}})
+    arms = [arm(np.ones(3), baseline=side == 0) for side in (0, 1)]
+    with pytest.raises(ValueError, match="the plan names happiness; measured are satisfaction"):
+        between_users(arms, with_plan)
+
+
+def test_arms_whose_users_differed_before_are_named() -> None:
+    even = with_others(responded=shares((0.5, 0.5), before=(0.3, 0.32))).health
+    odd = with_others(responded=shares((0.5, 0.5), before=(0.2, 0.4)))
+    assert even.is_balanced
+    assert not odd.health.is_balanced
+    assert "Before they came" in decision(votes(80, 20), odd).reasons[-1]
+    assert with_others().health.balance_p is None
+
+
+def test_users_who_saw_both_arms_are_named() -> None:
+    half = np.array([1, -1] * 200) * 0.1
+    arms = [arm(0.5 + half, baseline=side == 0).model_copy(update={"moved": 9}) for side in (0, 1)]
+    found = between_users(arms, PLAN)
+    assert not found.health.is_unmixed
+    assert (
+        "18 users later saw the other variant too, more than is healthy."
+        in decision(votes(80, 20), found).reasons
+    )
+
+
+def test_the_analysis_of_a_fixed_data_set_is_the_same_to_the_bit() -> None:
+    rng = np.random.default_rng(4)
+    arms = [arm(rng.random(300), baseline=side == 0) for side in (0, 1)]
+    others = {"liked": shares((0.31, 0.35), before=(0.1, 0.13)), "latency_p95": arms}
+    once, again = (between_users(arms, PLAN, **others).model_dump_json() for _ in range(2))
+    assert once == again

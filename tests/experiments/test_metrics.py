@@ -6,11 +6,13 @@ import pytest
 
 from experiments import metrics, outcomes
 from experiments.metrics import BINS_MS, Metric
+from experiments.plan import Plan
 
 
 def test_the_shipped_metrics_have_that_which_arms_are_compared_by() -> None:
     shipped = metrics.load()
-    assert shipped[outcomes.OUTCOME].kind == "mean"
+    assert shipped[Plan().primary].kind == "mean"
+    assert set(Plan().guardrails) < set(shipped)
     assert {metric.kind for metric in shipped.values()} == {"proportion", "mean", "ratio", "quantile"}
     assert outcomes.LATENCY not in shipped, "its name in the table is taken"
 
@@ -24,6 +26,7 @@ def test_the_shipped_metrics_have_that_which_arms_are_compared_by() -> None:
         ({"kind": "proportion", "of": "likes", "cap": 3}, "a proportion has no cap"),
         ({"kind": "mean", "of": "happiness"}, "Input should be"),
         ({"kind": "mean", "of": "score", "cap": 0}, "greater than 0"),
+        ({"kind": "proportion", "of": "likes", "usual": 0.5}, "a proportion has no usual value"),
     ],
 )
 def test_a_metric_that_makes_no_sense_is_refused(changes: dict[str, object], said: str) -> None:

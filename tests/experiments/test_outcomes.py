@@ -6,10 +6,11 @@ import statistics
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from data import answers, database, routing
@@ -28,11 +29,13 @@ from data.tables import (
     new_id,
 )
 from experiments import metrics, outcomes
-from experiments.analysis import ArmStatistics, Plan, Tally, between_users
+from experiments.analysis import ArmStatistics, Tally, between_users
+from experiments.plan import Plan
 
 ORGANISATION = uuid.uuid4()
 CHAMPION, CHALLENGER = Spec(version="champion-of-these-tests"), Spec(version="challenger-of-these-tests")
 START = datetime(2026, 1, 1, tzinfo=UTC)
+PRIMARY = Plan().primary
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +222,7 @@ class Trial:
                     variant=variant,
                     epoch=epoch,
                     created_at=START + timedelta(minutes=minute),
+                    updated_at=START + timedelta(minutes=minute),
                 )
             )
         self.session.flush()
@@ -241,19 +245,23 @@ class Trial:
     def refresh(self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None) -> int:
         """So many hours after the start, with windows of an hour."""
         self.session.commit()
-        now, window = START + timedelta(hours=hours), timedelta(hours=1)
-        closed = outcomes.refresh(self.session, self.id, window, measured or metrics.load(), now)
+        now, plan = START + timedelta(hours=hours), Plan(window_hours=1)
+        closed = outcomes.refresh(self.session, self.id, plan, measured or metrics.load(), now)
         self.session.commit()
         return closed
 
-    def arms(self, metric: str = outcomes.OUTCOME) -> dict[tuple[int, str], ArmStatistics]:
+    def arms(self, metric: str = PRIMARY) -> dict[tuple[int, str], ArmStatistics]:
         self.refresh()
-        return {(arm.epoch, arm.variant): arm for arm in outcomes.arms(self.session, self.id, metric)}
+        return {(arm.epoch, arm.variant): arm for arm in self.counted(metric)}
+
+    def counted(self, metric: str = PRIMARY, since: int = 0) -> list[ArmStatistics]:
+        """What has been counted by now."""
+        return outcomes.arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
 
     def sums(self, metric: str, variant: str = "challenger") -> MetricSum:
         self.refresh()
         where = (MetricSum.experiment_id == self.id, MetricSum.metric == metric, MetricSum.variant == variant)
-        return self.session.scalars(select(MetricSum).where(*where)).one()
+        return self.session.scalars(select(MetricSum).where(*where, MetricSum.segment == "")).one()
 
 
 def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
@@ -325,7 +333,7 @@ def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
     trial.vote(user, "challenger", second, False)
     session.get_one(Experiment, trial.id).status = "holdout"
     trial.refresh()
-    found = outcomes.arms(session, trial.id, since=second)
+    found = trial.counted(since=second)
     assert [(arm.epoch, arm.exposed, arm.mean) for arm in found] == [(second, 0, None), (second, 1, 0.0)]
     assert [arm.exposed for arm in trial.arms().values()] == [0, 1, 0, 1]
 
@@ -358,10 +366,15 @@ def test_what_the_database_sums_up_can_be_analysed(session: Session) -> None:
         trial.expose(user, variant, epoch)
         trial.vote(user, variant, epoch, variant == "challenger" or number % 4 == 0)
     trial.refresh()
-    found = between_users(outcomes.arms(session, trial.id), Plan(minimum_users_an_arm=6))
-    assert found.effect == pytest.approx(0.5)
-    assert found.is_sample_ratio_sound
-    assert outcomes.arms(session, trial.id) == outcomes.arms(session, trial.id)
+    measured = metrics.load()
+    arms = outcomes.arms(session, trial.id, measured)
+    found = between_users(arms, Plan(minimum_users_an_arm=6), measured)
+    assert found.primary is not None
+    assert found.primary.difference == pytest.approx(0.5)
+    assert found.health.is_sample_ratio_sound
+    assert found.metrics["complained"].effect is not None
+    assert found.metrics["latency_p95"].effect is None, "nobody had a miss"
+    assert outcomes.arms(session, trial.id, measured) == arms
 
 
 def test_a_users_outcome_is_what_came_before_the_window_closed_and_is_fixed_then(session: Session) -> None:
@@ -375,12 +388,12 @@ def test_a_users_outcome_is_what_came_before_the_window_closed_and_is_fixed_then
     trial.vote(late, "challenger", epoch, False, minute=91)
     assert trial.refresh(hours=0.9) == 0
     assert trial.refresh(hours=1) == 1
-    first = outcomes.arms(session, trial.id)[1]
+    first = trial.counted()[1]
     assert (first.exposed, first.closed, first.users, first.mean) == (2, 1, 1, 1.0)
     assert trial.refresh(hours=2) == 0
     trial.vote(early, "challenger", epoch, False, False, minute=31)  # seen too late to change what was seen
     assert trial.refresh(hours=2.5) == 1
-    second = outcomes.arms(session, trial.id)[1]
+    second = trial.counted()[1]
     assert (second.exposed, second.closed, second.users, second.mean) == (2, 2, 2, 0.5)
 
 
@@ -407,14 +420,14 @@ def test_what_is_seen_in_many_refreshes_is_what_is_seen_in_one(
     assert one.refresh(hours=15) == 60
 
     def sums(trial: Trial, epoch: int) -> list[tuple[Any, ...]]:
-        columns = (MetricSum.variant, MetricSum.metric, MetricSum.bin, MetricSum.n)
+        columns = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin, MetricSum.n)
         of = (MetricSum.x, MetricSum.xx, MetricSum.y, MetricSum.yy, MetricSum.xy)
         where = (MetricSum.experiment_id == trial.id, MetricSum.epoch == epoch)
-        order = (MetricSum.variant, MetricSum.metric, MetricSum.bin)
+        order = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin)
         return list(map(tuple, session.execute(select(*columns, *of).where(*where).order_by(*order))))
 
     assert sums(many, epochs[0]) == sums(one, epochs[1])
-    assert {metric for _, metric, *_ in sums(one, epochs[1])} >= {outcomes.OUTCOME, outcomes.LATENCY}
+    assert {metric for _, metric, *_ in sums(one, epochs[1])} >= {PRIMARY, outcomes.LATENCY}
 
 
 def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session: Session) -> None:
@@ -445,12 +458,12 @@ def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session:
         )
     found = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
     assert {name: (row.n, float(row.x), float(row.y)) for name, row in found.items()} == {
-        "satisfaction": (1, pytest.approx(2 / 3), 1),
-        "liked": (3, 1, 3),
-        "complained": (3, 1, 3),
-        "responded": (3, 1, 3),
-        "corrected": (3, 1, 3),
-        "edit_distance": (1, 0.4, 1),
+        "satisfaction": (1, pytest.approx(2 / 3), metrics.load()["satisfaction"].usual),
+        "liked": (3, 1, 0),
+        "complained": (3, 1, 0),
+        "responded": (3, 1, 0),
+        "corrected": (3, 1, 0),
+        "edit_distance": (1, 0.4, 0),
         "regenerated": (3, 10, 20),  # fourteen, capped
         "fell_back": (3, 2, 20),
         "failed": (3, 3, 23),
@@ -487,6 +500,9 @@ def test_latencies_are_kept_as_a_ratio_for_each_bin(session: Session) -> None:
     trial.refresh()
     where = (MetricSum.experiment_id == trial.id, MetricSum.metric == outcomes.LATENCY)
     bins = {row.bin: row for row in session.scalars(select(MetricSum).where(*where))}
+    median = trial.counted("latency_p50")[1]
+    assert median.mean is not None
+    assert median.mean == pytest.approx(statistics.median(chain.from_iterable(misses)), rel=0.2)
     missed = [times for times in misses if times]
     assert (bins[0].n, bins[0].y) == (len(missed), sum(map(len, missed)))
     assert bins[0].yy == sum(len(times) ** 2 for times in missed)
@@ -510,3 +526,52 @@ def test_what_is_committed_late_is_counted_late(session: Session, engine: Engine
         assert [arm.exposed for arm in trial.arms().values()] == [0, 0]
         slow.commit()
     assert [(arm.exposed, arm.closed) for arm in trial.arms().values()] == [(0, 0), (2, 2)]
+
+
+def test_a_users_past_is_what_was_said_before_and_not_changed_since(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    old, changed, stranger = (uuid.uuid4() for _ in range(3))
+    for user in (old, changed, stranger):
+        trial.expose(user, "challenger", epoch, minute=30)
+        trial.vote(user, "challenger", epoch, True, minute=40)
+    days_ago = {-60: (False, False, 5), -60 * 24 * 15: (False, False, False)}  # the last three too long ago
+    for minute, votes in days_ago.items():
+        for user in (old, changed):
+            trial.vote(user, "elsewhere", epoch, *votes, minute=minute)
+    session.execute(update(Feedback).where(Feedback.variant == "elsewhere").values(experiment_id=None))
+    touched = Feedback.user_id == changed, Feedback.variant == "elsewhere"
+    session.execute(update(Feedback).where(*touched).values(updated_at=START + timedelta(minutes=31)))
+    found = trial.arms()[epoch, "challenger"]
+    assert (found.users, found.mean) == (3, 1.0)
+    assert found.covariate is not None
+    usual = metrics.load()[PRIMARY].usual
+    assert found.covariate.mean == pytest.approx((1 / 3 + 2 * usual) / 3), "of the others nothing is known"
+    disliked = trial.counted("complained")[1]
+    assert disliked.covariate is not None
+    assert disliked.covariate.mean == pytest.approx(1 / 3)
+
+
+def test_the_primary_metric_is_kept_by_what_a_units_first_answer_was_of(session: Session) -> None:
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    soft, hard = (output(session, CHALLENGER.version, "x") for _ in range(2))
+    session.execute(update(Output).where(Output.id == hard).values(transform_type="clarify"))
+    for number in range(6):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch)
+        trial.answer(user, "challenger", epoch, 1, output_id=soft if number < 4 else hard)
+        trial.answer(user, "challenger", epoch, 2, output_id=hard)
+        trial.vote(user, "challenger", epoch, number < 3)
+    silent = uuid.uuid4()
+    trial.expose(silent, "challenger", epoch)
+    trial.vote(silent, "challenger", epoch, True)  # whose answers are not known: of no segment
+    trial.refresh()
+    found = outcomes.segments(session, trial.id, PRIMARY, metrics.load()[PRIMARY], "champion", "challenger")
+    assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in found.items()} == {
+        "transform_type=soften": (4, 0.75),
+        "transform_type=clarify": (2, 0.0),
+        f"organisation={ORGANISATION}": (6, 0.5),
+    }
+    assert {pairs[0][0].users for pairs in found.values()} == {0}
+    assert trial.counted()[1].users == 7

@@ -11,7 +11,7 @@ from data import database, orders, routing
 from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
-from experiments.analysis import Plan
+from experiments.plan import Plan
 from pipelines import holdout
 
 SHARE = 0.05
@@ -114,7 +114,7 @@ def test_what_promotions_have_gained_is_about_the_present_champion(session: Sess
     gained = holdout.gain(session, Plan())
     assert gained is not None
     assert (gained.baseline.variant, gained.challenger.variant) == (holdout.HELD_OUT, holdout.PRESENT)
-    assert (gained.effect, gained.verdict) == (None, "too few users")
+    assert (gained.primary, gained.verdict) == (None, "too few users")
 
 
 def test_an_experiment_beside_it_has_the_other_users(session: Session) -> None:

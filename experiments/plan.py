@@ -1,0 +1,70 @@
+"""The plan of an experiment: settled before it starts, stored with it, and not changed while it runs."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+import configs
+
+FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Opened = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Margin = Annotated[float, Field(gt=0)]
+
+
+class Plan(configs.StageConfig):
+    """What is asked, of whom, and what must be seen before it is decided."""
+
+    alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
+    ship_alpha: Share = Field(0.05, description="as alpha, to ship: what earlier launches leave to this one")
+    false_discovery_rate: Share = Field(
+        0.1, description="expected share of all shipped challengers that are no better: it sets ship_alpha"
+    )
+    minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
+    maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
+    votes_a_person: Count = Field(5, description="comparisons of one person that count: nobody decides alone")
+    primary: str = Field("satisfaction", description="the metric that arms are compared by")
+    harm_margin: Margin = Field(0.05, description="shown loss in the primary metric that forbids to ship")
+    guardrails: Mapping[str, Margin] = Field(
+        {"complained": 0.05, "failed": 0.02, "fell_back": 0.05, "latency_p95": 1000.0},
+        description="other metrics, and the shown loss in each that forbids to ship",
+    )
+    response_margin: Share = Field(
+        0.05, description="shown difference of response rates that forbids to ship"
+    )
+    minimum_users_an_arm: Count = Field(50, description="users with a value before arms are compared")
+    n_star: Count = Field(500, description="users at which the interval of an effect is narrowest")
+    smallest_effect: Margin = Field(0.05, description="in the primary metric, that is worth finding")
+    power: Share = Field(0.8, description="chance to find it, for which the users needed are reckoned")
+    sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
+    ramp: Annotated[
+        tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
+    ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
+    window_hours: Annotated[
+        float, Field(gt=0, description="after a user's first exposure: what counts; then the user is in")
+    ] = 72.0
+    past_days: Annotated[
+        float, Field(ge=0, description="before it: what a user's past is taken from, for CUPED; 0 is none")
+    ] = 14.0
+    hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
+
+    @property
+    def window(self) -> timedelta:
+        """`window_hours` as a duration."""
+        return timedelta(hours=self.window_hours)
+
+    @property
+    def past(self) -> timedelta:
+        """`past_days` as a duration."""
+        return timedelta(days=self.past_days)
+
+    @model_validator(mode="after")
+    def _ramps_up(self) -> "Plan":
+        if list(self.ramp) != sorted(set(self.ramp)):
+            raise ValueError(f"a ramp goes up, not {self.ramp}")
+        return self
