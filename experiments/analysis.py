@@ -10,57 +10,18 @@ Two kinds of evidence, both safe to look at as often as one likes (`experiments.
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-import configs
 from experiments import sequential
+from experiments.plan import Plan
 from experiments.sequential import Interval
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-Opened = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 
 Preference = Literal["challenger", "champion", "undecided"]
 Verdict = Literal["better", "worse", "no clear difference", "too few users"]
 Action = Literal["ship", "keep_running", "roll_back", "inconclusive"]
-
-
-class Plan(configs.StageConfig):
-    """What is settled before an experiment starts, and frozen from then on."""
-
-    alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
-    minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
-    maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
-    votes_a_person: Count = Field(5, description="comparisons of one person that count: nobody decides alone")
-    minimum_users_an_arm: Count = Field(50, description="users with an outcome before arms are compared")
-    n_star: Count = Field(500, description="users at which the interval of the effect is narrowest")
-    harm_margin: Share = Field(0.05, description="shown loss of mean outcome (0 to 1) that forbids to ship")
-    response_margin: Share = Field(
-        0.05, description="shown difference of response rates that forbids to ship"
-    )
-    sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
-    ramp: Annotated[
-        tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
-    ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
-    window_hours: Annotated[
-        float, Field(gt=0, description="after a user's first exposure: what counts; then the user is in")
-    ] = 72.0
-    hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
-
-    @property
-    def window(self) -> timedelta:
-        """`window_hours` as a duration."""
-        return timedelta(hours=self.window_hours)
-
-    @model_validator(mode="after")
-    def _ramps_up(self) -> "Plan":
-        if list(self.ramp) != sorted(set(self.ramp)):
-            raise ValueError(f"a ramp goes up, not {self.ramp}")
-        return self
 
 
 class _Result(BaseModel):

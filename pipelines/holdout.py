@@ -15,7 +15,8 @@ from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Experiment, StoredSpec, Variant, new_id
 from experiments import metrics, outcomes
-from experiments.analysis import ExperimentResult, Plan, between_users
+from experiments.analysis import ExperimentResult, between_users
+from experiments.plan import Plan
 
 HELD_OUT, PRESENT = "held_out", "present"
 STATUS = "holdout"

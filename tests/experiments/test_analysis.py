@@ -15,12 +15,12 @@ from experiments.analysis import (
     ComparisonResult,
     Decision,
     ExperimentResult,
-    Plan,
     Tally,
     between_users,
     compare,
     decide,
 )
+from experiments.plan import Plan
 
 PLAN = Plan()
 

@@ -28,7 +28,8 @@ from data.tables import (
     new_id,
 )
 from experiments import metrics, outcomes
-from experiments.analysis import ArmStatistics, Plan, Tally, between_users
+from experiments.analysis import ArmStatistics, Tally, between_users
+from experiments.plan import Plan
 
 ORGANISATION = uuid.uuid4()
 CHAMPION, CHALLENGER = Spec(version="champion-of-these-tests"), Spec(version="challenger-of-these-tests")

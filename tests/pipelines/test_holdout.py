@@ -11,7 +11,7 @@ from data import database, orders, routing
 from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
-from experiments.analysis import Plan
+from experiments.plan import Plan
 from pipelines import holdout
 
 SHARE = 0.05
