@@ -27,7 +27,7 @@ from data.tables import Decision, new_id
 
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"
-GIVEN_UP_S = 600.0  # a decision that is as old, and was begun before and not ended, is not begun again
+GIVEN_UP = timedelta(minutes=10)  # one as old, begun before and not ended, is not begun again
 _MOST_LISTED = 200
 
 
@@ -223,7 +223,7 @@ def claim(session: Session) -> Command | None:
     """The oldest open decision, claimed; None when there is none. The caller commits, and holds the lock
     `decide` until the decision has its outcome.
 
-    One that is older than `GIVEN_UP_S` and was begun before has failed: what kills a process every time would
+    One that is older than `GIVEN_UP` and was begun before has failed: what kills a process every time would
     do so for ever.
     """
     now = func.now()
@@ -232,7 +232,7 @@ def claim(session: Session) -> Command | None:
         .where(
             Decision.outcome.is_(None),
             Decision.claimed_at.is_not(None),
-            Decision.created_at < now - timedelta(seconds=GIVEN_UP_S),
+            Decision.created_at < now - GIVEN_UP,
         )
         .values(
             done_at=now,

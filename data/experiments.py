@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from data import decisions, routing
@@ -125,37 +126,35 @@ async def _refuse(connection: AsyncConnection, challenger: str) -> None:
         raise RefusedError(f"{challenger} is the champion; choose another version to compare with it")
 
 
-_LISTED = (
-    "SELECT e.id, e.name, e.hypothesis, e.status, e.created_at, e.started_at, e.ended_at,"
-    " (SELECT coalesce(jsonb_agg(jsonb_build_array(v.name, coalesce(s.spec->>'version', v.name),"
-    " v.is_baseline) ORDER BY v.is_baseline DESC, v.name), '[]')"
-    " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id), e.plan, e.target FROM experiments e"
+_LISTED = sql.SQL(
+    "e.id, e.name, e.hypothesis, e.status, e.created_at, e.started_at, e.ended_at,"
+    " (SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'is_baseline', v.is_baseline,"
+    " 'version', coalesce(s.spec->>'version', v.name)) ORDER BY v.is_baseline DESC, v.name), '[]')"
+    " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants"
 )
+_NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id DESC LIMIT %s").format(
+    _LISTED
+)
+_WHOLE = sql.SQL("SELECT {}, e.plan, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
 
 
 async def newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
     """The newest experiments, the newest first."""
-    cursor = await connection.execute(f"{_LISTED} ORDER BY e.created_at DESC, e.id DESC LIMIT %s", (most,))
-    return [ListedExperiment(*row[:7], variants=_arms(row[7])) for row in await cursor.fetchall()]
+    cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, (most,))
+    return [ListedExperiment(**_with_arms(row)) for row in await cursor.fetchall()]
 
 
 async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExperiment:
     """An experiment; UnknownExperimentError when there is none."""
-    cursor = await connection.execute(f"{_LISTED} WHERE e.id = %s", (experiment_id,))
+    cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (experiment_id,))
     row = await cursor.fetchone()
     if row is None:
         raise UnknownExperimentError(f"there is no experiment {experiment_id}")
     live = await routing.fetch(connection)
     split = live[1].split(experiment_id) if live else None
-    return WholeExperiment(
-        *row[:7],
-        variants=_arms(row[7]),
-        plan=row[8],
-        target=row[9],
-        share=split.ramp if split else 0.0,
-        decisions=await decisions.of_experiment(connection, experiment_id),
-    )
+    decided = await decisions.of_experiment(connection, experiment_id)
+    return WholeExperiment(**_with_arms(row), share=split.ramp if split else 0.0, decisions=decided)
 
 
-def _arms(rows: list[tuple[str, str, bool]]) -> list[ListedArm]:
-    return [ListedArm(*row) for row in rows]
+def _with_arms(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "variants": [ListedArm(**arm) for arm in row["variants"]]}
