@@ -35,7 +35,8 @@ def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
     One that fails is not tried again: its row says why, and whoever asked may ask again.
     """
     while (command := _claim(engine)) is not None:
-        asked = f"{command.action} of experiment {command.experiment_id}, asked for by {command.requested_by}"
+        # By whom is in the row alone: logs are kept elsewhere, and longer than people may want.
+        asked = f"{command.action} of experiment {command.experiment_id} (decision {command.id})"
         try:
             _do(settings, engine, command)
         except Exception as error:  # the outermost edge of what one person asked for: others wait behind it
@@ -204,7 +205,7 @@ def _end(session: Session, command: Command, about: dict[str, object]) -> None:
 
 def _said(command: Command, otherwise: str) -> str:
     """The reason of an epoch."""
-    return command.reason or f"{otherwise}, asked for by {command.requested_by}"
+    return command.reason or f"{otherwise}, by decision {command.id}"
 
 
 def _live(session: Session) -> Routing:

@@ -677,6 +677,9 @@ def test_a_click_acts_within_seconds(
             time.sleep(0.05)
         return time.monotonic() - began
 
+    def answering() -> set[object]:
+        return {ask(people, f"clicked-{n}")["version"] for n in range(40)}
+
     wanted = {
         "name": "by hand",
         "hypothesis": "It is as good.",
@@ -693,13 +696,12 @@ def test_a_click_acts_within_seconds(
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.5)
         started_s = decide("start", "running")
-        seen = {str(ask(people, f"clicked-{n}")["version"]) for n in range(40)}
-        assert seen == {champion, challenger}
+        assert answering() >= {champion, challenger}, "a holdout may be a third"
         paused_s = decide("pause", "paused")
-        assert {ask(people, f"clicked-{n}")["version"] for n in range(40)} == {champion}
+        assert challenger not in answering()
         resumed_s = decide("start", "running")
         rolled_back_s = decide("rollback", "rolled_back", reason="It was only a test.")
-        assert {ask(people, f"clicked-{n}")["version"] for n in range(40)} == {champion}
+        assert challenger not in answering()
         took = [started_s, paused_s, resumed_s, rolled_back_s]
         print("start, pause, start, rollback took", *(f"{one:.2f}" for one in took), "s")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
