@@ -36,12 +36,11 @@ class NewTarget(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    transform_types: frozenset[TransformType] = frozenset()
-    organisations: Annotated[frozenset[uuid.UUID], Field(max_length=100)] = frozenset()
-    locales: Annotated[frozenset[Annotated[str, Field(pattern=LOCALE)]], Field(max_length=100)] = frozenset()
-    channels: Annotated[frozenset[Annotated[str, Field(pattern=CHANNEL)]], Field(max_length=100)] = (
-        frozenset()
-    )
+    # Lists, since a set's order, and so the digest of a request, is another in each process.
+    transform_types: Annotated[list[TransformType], Field(max_length=100)] = []
+    organisations: Annotated[list[uuid.UUID], Field(max_length=100)] = []
+    locales: Annotated[list[Annotated[str, Field(pattern=LOCALE)]], Field(max_length=100)] = []
+    channels: Annotated[list[Annotated[str, Field(pattern=CHANNEL)]], Field(max_length=100)] = []
 
 
 class NewExperiment(BaseModel):
@@ -135,6 +134,7 @@ def _who(caller: Caller) -> str:
 
 async def _once(
     request: Request,
+    response: Response,
     caller: Caller,
     key: str,
     body: BaseModel | None,
@@ -156,11 +156,13 @@ async def _once(
         )
     except ReusedKeyError as error:
         raise RefusedError(str(error)) from error
-    return Response(content, status, media_type="application/json")
+    return Response(content, status, dict(response.headers), "application/json")
 
 
 @router.post("", status_code=201, response_model=WholeExperiment)
-async def draft(request: Request, body: NewExperiment, caller: Experimenter, idempotency_key: Key) -> Any:
+async def draft(
+    request: Request, response: Response, body: NewExperiment, caller: Experimenter, idempotency_key: Key
+) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
     planned = _plan(body.plan)
     target = Target.model_validate(body.target.model_dump())
@@ -175,7 +177,7 @@ async def draft(request: Request, body: NewExperiment, caller: Experimenter, ide
                 raise InvalidError({"challenger": str(error)}) from error
             return _WHOLE.dump_json(await experiments.get(connection, drafted))
 
-    return await _once(request, caller, idempotency_key, body, do, 201)
+    return await _once(request, response, caller, idempotency_key, body, do, 201)
 
 
 def _plan(changes: dict[str, JsonValue]) -> plan.Plan:
@@ -207,53 +209,71 @@ async def get_experiment(request: Request, experiment_id: uuid.UUID, caller: Vie
 @router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
 async def start(
     request: Request,
+    response: Response,
     experiment_id: uuid.UUID,
     caller: Experimenter,
     idempotency_key: Key,
     body: Because | None = None,
 ) -> Any:
     """Start a draft, with the first step of its ramp; or go on after a pause, with the same people."""
-    return await _ask(request, experiment_id, "start", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, "start", caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
 async def ramp(
-    request: Request, experiment_id: uuid.UUID, caller: Experimenter, idempotency_key: Key, body: NewShare
+    request: Request,
+    response: Response,
+    experiment_id: uuid.UUID,
+    caller: Experimenter,
+    idempotency_key: Key,
+    body: NewShare,
 ) -> Any:
     """Let a larger share of the users in, or go on after a pause. A smaller one would send people away."""
-    return await _ask(request, experiment_id, "ramp", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, "ramp", caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
 async def pause(
     request: Request,
+    response: Response,
     experiment_id: uuid.UUID,
     caller: Experimenter,
     idempotency_key: Key,
     body: Because | None = None,
 ) -> Any:
     """Let everybody be answered by the champion for a while; nothing is counted, nothing decided."""
-    return await _ask(request, experiment_id, "pause", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, "pause", caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
 async def ship(
-    request: Request, experiment_id: uuid.UUID, caller: Experimenter, idempotency_key: Key, body: Reason
+    request: Request,
+    response: Response,
+    experiment_id: uuid.UUID,
+    caller: Experimenter,
+    idempotency_key: Key,
+    body: Reason,
 ) -> Any:
     """Make the challenger champion, whatever the evidence says; the experiment ends."""
-    return await _ask(request, experiment_id, "ship", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, "ship", caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
 async def rollback(
-    request: Request, experiment_id: uuid.UUID, caller: Experimenter, idempotency_key: Key, body: Reason
+    request: Request,
+    response: Response,
+    experiment_id: uuid.UUID,
+    caller: Experimenter,
+    idempotency_key: Key,
+    body: Reason,
 ) -> Any:
     """Withdraw the challenger; the experiment ends."""
-    return await _ask(request, experiment_id, "roll_back", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, "roll_back", caller, idempotency_key, body)
 
 
 async def _ask(
     request: Request,
+    response: Response,
     experiment_id: uuid.UUID,
     action: str,
     caller: Caller,
@@ -276,7 +296,7 @@ async def _ask(
         happens = _what_happens(found, wanted)
         return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
 
-    return await _once(request, caller, idempotency_key, body, do, 202)
+    return await _once(request, response, caller, idempotency_key, body, do, 202)
 
 
 def _what_happens(found: WholeExperiment, wanted: decisions.Request) -> str:
