@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     )
 
     organisation: str = Field(
-        "first", description="the tenant whose feedback trains the model, beside those who opted in"
+        "first",
+        description="the tenant that runs this: its feedback trains the model, beside that of those who opted"
+        " in, and its people decide on experiments",
     )
     dvc_remote: str | None = Field(
         None, description="where DVC pushes snapshots; a folder or any remote that it knows"

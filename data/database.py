@@ -87,8 +87,9 @@ async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
 
 
 @contextlib.contextmanager
-def lock(url: str, what: Literal["train", "snapshot"], wait: bool = True) -> Iterator[bool]:
-    """Whether this process alone may train, or make and change snapshots; True once it may, with `wait`.
+def lock(url: str, what: Literal["train", "snapshot", "decide"], wait: bool = True) -> Iterator[bool]:
+    """Whether this process alone may train, make and change snapshots, or decide on experiments; True once it
+    may, with `wait`.
 
     The lock belongs to a session, so a kill -9 frees it at once.
     """

@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 
 from data.tables import ApiKey, Organisation
 
-Role = Literal["member", "admin", "owner"]
-ROLES: tuple[Role, ...] = ("member", "admin", "owner")  # each may do what those before it may
+Role = Literal["member", "viewer", "experimenter", "admin", "owner"]
+# Each may do what those before it may: a viewer reads experiments, an experimenter decides on them.
+ROLES: tuple[Role, ...] = ("member", "viewer", "experimenter", "admin", "owner")
 Algorithm = Literal["HS256", "EdDSA"]
 
 MOST_KEYS = 100  # in force at once, of each kind, in an organisation: rates are per key
@@ -56,6 +57,10 @@ class Identity:
     def subject(self, subject: str) -> uuid.UUID:
         """The id of a person whom a token names: the same under every signing key of the organisation."""
         return _person(b"tonebridge.token", str(self.organisation_id), subject)
+
+    def may_act_as(self, role: Role) -> bool:
+        """Whether it may do what a role may."""
+        return self.role in ROLES[ROLES.index(role) :]
 
     def opens_with(self, secret: str) -> bool:
         """Whether this is the key's secret, in constant time."""
@@ -172,6 +177,14 @@ async def find_revoked_tokens(connection: AsyncConnection) -> set[tuple[uuid.UUI
         "SELECT organisation_id, jti FROM revoked_tokens WHERE expires_at > now()"
     )
     return set(await cursor.fetchall())
+
+
+async def find_name(connection: AsyncConnection, organisation_id: uuid.UUID) -> str:
+    """What an organisation is called."""
+    cursor = await connection.execute("SELECT name FROM organisations WHERE id = %s", (organisation_id,))
+    row = await cursor.fetchone()
+    assert row is not None, organisation_id
+    return str(row[0])
 
 
 async def create_key(

@@ -115,6 +115,12 @@ class Split(_Part):
         low, high = self.slots
         return low + self.ramp * (high - low)
 
+    @property
+    def reached_share(self) -> float:
+        """The widest ramp so far: it may be no narrower again, but for a pause."""
+        low, high = self.slots
+        return (self.reached - low) / (high - low)
+
     @model_validator(mode="after")
     def _is_whole(self) -> "Split":
         names = [arm.name for arm in self.arms]
@@ -196,6 +202,10 @@ class Routing(_Part):
         return self.champion.model_copy(
             update={"temperature": _SAMPLING_TEMPERATURE, "protection": protection}
         )
+
+    def split(self, experiment_id: uuid.UUID) -> Split | None:
+        """An experiment's split; None when it is not in force."""
+        return next((one for one in self.experiments if one.experiment_id == experiment_id), None)
 
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""

@@ -293,6 +293,7 @@ class Experiment(Base):
     plan: Mapped[Json] = mapped_column(
         comment="primary metric, guardrails, margins, minimum run: frozen at start"
     )
+    target: Mapped[Json] = mapped_column(server_default="{}", comment="the messages it is about")
     salt: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(20), server_default="draft")
     created_at: Mapped[Created]
@@ -433,8 +434,8 @@ class Look(Base):
 
 
 class Decision(Base):
-    """A command on an experiment (start, ramp, pause, ship, roll back), carried out by the experiment
-    flow.
+    """Something decided on an experiment, by a person or by the flow: who, why, and what came of it. It is
+    open until it has an outcome; the flow `experiment` carries it out.
     """
 
     __tablename__ = "decisions"
@@ -445,12 +446,16 @@ class Decision(Base):
     action: Mapped[str] = mapped_column(String(20))
     parameters: Mapped[Json]
     reason: Mapped[LongText]
-    requested_by: Mapped[str] = mapped_column(String(200))
+    requested_by: Mapped[str] = mapped_column(
+        String(220), comment="api_key:<id>, token:<subject> or flow:<name>"
+    )
     idempotency_key: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Created]
     claimed_at: Mapped[Moment | None]
     done_at: Mapped[Moment | None]
-    outcome: Mapped[str | None] = mapped_column(Text)
+    outcome: Mapped[str | None] = mapped_column(
+        Text, comment="done, failed: <why>, or proposed, which waits for a click"
+    )
 
 
 class Snapshot(Base):

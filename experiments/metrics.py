@@ -5,6 +5,7 @@ two numbers of them, x and y. Of these numbers only sums are kept (`experiments.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,6 +103,7 @@ class Metrics(configs.StageConfig):
     metrics: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Metric]
 
 
+@cache
 def load(path: Path = FILE) -> Mapping[str, Metric]:
-    """The metrics of a yaml. ValueError says what does not fit."""
+    """The metrics of a yaml, read once. ValueError says what does not fit."""
     return configs.load(Metrics, path).metrics

@@ -1,24 +1,28 @@
 """The plan of an experiment: settled before it starts, stored with it, and not changed while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 import configs
+from experiments import metrics
 
 FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Opened = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Margin = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Margin = Annotated[float, Field(gt=0, le=1e9)]
+_LONGEST_DAYS = 366
 
 
 class Plan(configs.StageConfig):
     """What is asked, of whom, and what must be seen before it is decided."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
     ship_alpha: Share = Field(0.05, description="as alpha, to ship: what earlier launches leave to this one")
@@ -43,15 +47,29 @@ class Plan(configs.StageConfig):
     power: Share = Field(0.8, description="chance to find it, for which the users needed are reckoned")
     sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
     ramp: Annotated[
-        tuple[Opened, ...], Field(min_length=1, description="share of the users in it, from step to step")
+        tuple[Opened, ...],
+        Field(min_length=1, max_length=100, description="share of the users in it, from step to step"),
     ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
     window_hours: Annotated[
-        float, Field(gt=0, description="after a user's first exposure: what counts; then the user is in")
+        float,
+        Field(
+            gt=0,
+            le=24 * _LONGEST_DAYS,
+            description="after a user's first exposure: what counts; then the user is in",
+        ),
     ] = 72.0
     past_days: Annotated[
-        float, Field(ge=0, description="before it: what a user's past is taken from, for CUPED; 0 is none")
+        float,
+        Field(
+            ge=0,
+            le=_LONGEST_DAYS,
+            description="before it: what a user's past is taken from, for CUPED; 0 is none",
+        ),
     ] = 14.0
-    hours_a_step: Annotated[float, Field(ge=0, description="of the ramp, while nothing shows harm")] = 24.0
+    hours_a_step: Annotated[
+        float, Field(ge=0, le=24 * _LONGEST_DAYS, description="of the ramp, while nothing shows harm")
+    ] = 24.0
+    automatic: bool = Field(True, description="ship and roll back by itself; else it waits for a click")
 
     @property
     def window(self) -> timedelta:
@@ -68,3 +86,24 @@ class Plan(configs.StageConfig):
         if list(self.ramp) != sorted(set(self.ramp)):
             raise ValueError(f"a ramp goes up, not {self.ramp}")
         return self
+
+    @model_validator(mode="after")
+    def _asks_for_what_is_measured(self) -> "Plan":
+        measured = metrics.load()
+        if unknown := sorted({self.primary, *self.guardrails} - set(measured)):
+            raise ValueError(f"there is no metric {' or '.join(unknown)}; there are {', '.join(measured)}")
+        return self
+
+
+def load(overrides: Sequence[str] = ()) -> Plan:
+    """The plan of `configs/experiment.yaml`, with `key=value` overrides."""
+    return configs.load(Plan, FILE, overrides)
+
+
+def with_changes(changes: Mapping[str, JsonValue]) -> Plan:
+    """The plan of `configs/experiment.yaml` with some fields changed. ValueError names what is unknown beside
+    what is known; pydantic's ValidationError, which is one, names what does not fit.
+    """
+    if unknown := sorted(set(changes) - set(Plan.model_fields)):
+        raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(Plan.model_fields)}")
+    return Plan.model_validate({**load().model_dump(), **changes})

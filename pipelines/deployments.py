@@ -1,9 +1,17 @@
 """The flows as Prefect deployments with their schedules, served by one process: `python -m
 pipelines.deployments`.
+
+A thread of it listens for what people ask for (`data.decisions`), and runs the flow `experiment` at once: a
+click acts in a second or two, not at the next schedule, nor after the seconds that a new process takes to
+start.
 """
 
+import logging
+import threading
+import time
 from typing import Any
 
+import psycopg
 from prefect import serve
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
@@ -11,11 +19,17 @@ from prefect.client.schemas.objects import StateType
 from prefect.events import DeploymentEventTrigger
 from prefect.states import Crashed
 
+from configs.settings import Settings
+from data import decisions
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import train
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 3.0
 
 
 def sweep() -> int:
@@ -32,9 +46,29 @@ def sweep() -> int:
     return len(stale)
 
 
+def listen(url: str) -> None:
+    """Run the flow `experiment` whenever a decision is open, by notice and by a poll, for ever."""
+    while True:
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+                connection.execute(f'LISTEN "{decisions.CHANNEL}"')
+                while True:
+                    if decisions.is_any_open(connection):
+                        experiment()
+                    for _ in connection.notifies(timeout=_POLL_S, stop_after=1):
+                        pass
+        except Exception:  # the thread's outermost edge: whatever breaks, the next click is heard
+            log.exception("what people decide is looked for again in %.0f s", _POLL_S)
+            time.sleep(_POLL_S)
+
+
 def main() -> None:
     """Serve all deployments until the process is stopped."""
+    url = Settings().database_url
+    if url is None:
+        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
     sweep()
+    threading.Thread(target=listen, args=(url,), name="decisions", daemon=True).start()
     deployments: list[Any] = [
         collect.to_deployment("nightly", cron="0 2 * * *", parameters={"overrides": ["minimum=1"]}),
         collect.to_deployment("enough-feedback", cron="*/10 * * * *"),

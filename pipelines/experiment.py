@@ -1,11 +1,10 @@
 """The flow `experiment`: a challenger meets the champion, people decide, and the decision is carried out.
 
-Each run does what is due now: it starts the experiment of a new challenger, or looks at the running one. A
-look changes nothing unless the evidence is enough, and looking often does no harm: the intervals hold at all
-looks at once.
+Each run does what is due now: what people have asked for; then it starts the experiment of a new challenger,
+or looks at the running one. A look changes nothing unless the evidence is enough, and looking often does no
+harm: the intervals hold at all looks at once. One run acts at a time.
 """
 
-import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,32 +12,20 @@ from datetime import UTC, datetime, timedelta
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-import configs
 from configs.settings import Settings
 from data import database, orders, routing
-from data.routing import Arm, Routing, Split
-from data.tables import Decision as DecisionRow
-from data.tables import Epoch, Experiment, Look, Variant, Version, new_id
-from experiments import breakdown, effects, launches, metrics, outcomes, power
+from data.decisions import Command, propose
+from data.tables import Epoch, Experiment, Look, Variant, Version
+from experiments import breakdown, effects, metrics, outcomes, power
 from experiments import plan as plans
-from experiments.analysis import (
-    ComparisonResult,
-    Decision,
-    ExperimentResult,
-    between_users,
-    compare,
-    decide,
-)
+from experiments.analysis import ComparisonResult, Decision, ExperimentResult, between_users, compare, decide
 from experiments.breakdown import Breakdown
 from experiments.plan import Plan
 from experiments.power import Outlook
-from pipelines import holdout
-from pipelines.promote import make_champion, make_servable
-
-_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
+from pipelines import decisions, holdout
 
 
 class Evidence(BaseModel):
@@ -57,49 +44,41 @@ class Evidence(BaseModel):
 
 @flow(name="experiment")
 def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
-    """Start the experiment of the newest challenger, or look at the running one and do what the evidence
-    says.
+    """Do what people have asked for. Then start the experiment of the newest challenger, or look at the
+    running one and do what the evidence says; a paused one is left alone.
 
     `overrides` are key=value pairs on `configs/experiment.yaml`, for an experiment that starts.
     """
-    settings = Settings()
+    settings, log = Settings(), get_run_logger()
     engine = database.engine_of(settings)
+    assert settings.database_url is not None
     try:
-        _check_holdout(engine)
-        with Session(engine) as session:
-            running = session.scalar(select(Experiment.id).where(Experiment.status == "running"))
-        if running is not None:
-            if stopped := _stop_if_ordered(engine, running):
-                return Completed(message=stopped, name="Stopped")
-            return _look(settings, engine, running)
-        challenger = _new_challenger(engine)
-        if challenger is None:
-            return Completed(message="no challenger waits for an experiment", name="NothingToDo")
-        started = _start(settings, engine, challenger, _of_this_launch(engine, overrides))
-        return Completed(message=f"experiment {started} of {challenger} has started", name="Started")
+        with database.lock(settings.database_url, "decide"):
+            for done in decisions.carry_out(settings, engine):
+                log.info(done)
+            _check_holdout(engine)
+            with Session(engine) as session:
+                begun = select(Experiment).where(Experiment.status.in_(["running", "paused"]))
+                current = session.scalar(begun.order_by(Experiment.status.desc()).limit(1))
+            if current is not None:
+                if stopped := _stop_if_ordered(engine, current.id):
+                    return Completed(message=stopped, name="Stopped")
+                if current.status == "paused":
+                    return Completed(message=f"experiment {current.id} is paused", name="Paused")
+                return _look(settings, engine, current.id)
+            challenger = _new_challenger(engine)
+            if challenger is None:
+                return Completed(message="no challenger waits for an experiment", name="NothingToDo")
+            started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
+        message = f"experiment {started.experiment_id} of {challenger} has started"
+        return Completed(message=message, name="Started")
     finally:
         engine.dispose()
 
 
-def _of_this_launch(engine: Engine, overrides: Sequence[str]) -> Plan:
-    """The plan of the next experiment: what it may spend of the false discovery rate is what those before it
-    have left.
-    """
-    wanted = configs.load(Plan, plans.FILE, overrides)
-    with Session(engine) as session:
-        ended = session.scalars(
-            select(Experiment.status)
-            .where(Experiment.ended_at.is_not(None), Experiment.status.in_(set(_ENDED.values())))
-            .order_by(Experiment.started_at)
-        )
-        shipped = [status == "shipped" for status in ended]
-    left = launches.alpha_of_next(shipped, wanted.false_discovery_rate)
-    return wanted.model_copy(update={"ship_alpha": min(wanted.ship_alpha, left)})
-
-
 def _new_challenger(engine: Engine) -> str | None:
-    """The newest accepted version, if it has been neither champion nor in an experiment, and learned from
-    nobody who was erased since.
+    """The newest accepted version, if it has been neither champion nor in an experiment, drafts included, and
+    learned from nobody who was erased since.
     """
     with Session(engine) as session:
         live = routing.current(session)
@@ -131,7 +110,7 @@ def _check_holdout(engine: Engine) -> None:
         if is_ordered := allowed != current[1]:
             epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
             orders.settle(session)
-        gained = holdout.gain(session, configs.load(Plan, plans.FILE))
+        gained = holdout.gain(session, plans.load())
     if is_ordered:
         routing.wait_until_acknowledged(engine, epoch)
     if gained is not None and gained.primary is not None:
@@ -143,76 +122,6 @@ def _check_holdout(engine: Engine) -> None:
             gained.challenger.users,
             gained.baseline.users,
         )
-
-
-def _start(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> uuid.UUID:
-    """Warm the challenger, freeze the plan, give each half of the users that the ramp begins with an arm, and
-    offer both side by side.
-    """
-    spec = make_servable(settings, challenger)
-    experiment_id, salt = new_id(), secrets.token_hex(8)
-    with Session(engine) as session, session.begin():
-        live = routing.current(session)
-        assert live is not None
-        champion, others = live[1].champion, live[1].experiments
-        held_out = holdout.of(live[1])
-        session.add(
-            Experiment(
-                id=experiment_id,
-                name=f"{challenger} against {champion.version}",
-                hypothesis=f"People prefer {challenger} to {champion.version}.",
-                plan=plan.model_dump(mode="json"),
-                salt=salt,
-                status="running",
-                started_at=func.now(),
-            )
-        )
-        arms = (
-            Arm(name=champion.version, weight=0.5, spec=champion),
-            Arm(name=challenger, weight=0.5, spec=spec),
-        )
-        split = Split(
-            experiment_id=experiment_id,
-            salt=salt,
-            arms=arms,
-            slots=(held_out.slots[1] if held_out else 0.0, 1.0),
-            ramp=plan.ramp[0],
-        )
-        session.flush()
-        wanted = Routing(champion=champion, challenger=spec, experiments=(*others, split))
-        epoch = routing.publish(session, wanted, f"experiment of {challenger}")
-        for arm in arms:
-            session.add(
-                Variant(
-                    experiment_id=experiment_id,
-                    name=arm.name,
-                    spec_digest=arm.spec.digest,
-                    is_baseline=arm.spec == champion,
-                )
-            )
-        about = {"epoch": epoch, "ramp": split.ramp}
-        _note(session, experiment_id, "start", f"{challenger} passed the gate", about)
-    routing.wait_until_acknowledged(engine, epoch)
-    return experiment_id
-
-
-def _note(
-    session: Session, experiment_id: uuid.UUID, action: str, reason: str, parameters: Mapping[str, object]
-) -> None:
-    """The audit row of what this flow does by itself."""
-    session.add(
-        DecisionRow(
-            experiment_id=experiment_id,
-            action=action,
-            parameters=dict(parameters),
-            reason=reason,
-            requested_by="flow:experiment",
-            idempotency_key=":".join([str(experiment_id), action, *map(str, parameters.values())]),
-            claimed_at=func.now(),
-            done_at=func.now(),
-            outcome="done",
-        )
-    )
 
 
 def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
@@ -232,29 +141,8 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
             reason = str(error)
         else:
             return None
-    _withdraw(engine, experiment_id, reason)
-    _end(engine, experiment_id, "stop", reason)
+    decisions.withdraw(engine, Command(experiment_id, "stop", reason))
     return reason
-
-
-def _withdraw(engine: Engine, experiment_id: uuid.UUID, reason: str) -> None:
-    """Take an experiment and its challenger out of the routing."""
-    with Session(engine) as session, session.begin():
-        live = routing.current(session)
-        assert live is not None
-        others = tuple(one for one in live[1].experiments if one.experiment_id != experiment_id)
-        epoch = routing.publish(session, Routing(champion=live[1].champion, experiments=others), reason)
-    routing.wait_until_acknowledged(engine, epoch)
-
-
-def _end(engine: Engine, experiment_id: uuid.UUID, action: str, reason: str) -> None:
-    with Session(engine) as session, session.begin():
-        session.execute(
-            update(Experiment)
-            .where(Experiment.id == experiment_id)
-            .values(status=_ENDED[action], ended_at=func.now())
-        )
-        _note(session, experiment_id, action, reason, {})
 
 
 def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
@@ -263,18 +151,9 @@ def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evide
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
         found = _evidence(session, experiment_id, plan)
         _remember(session, found)
-    decision = found.decision
-    for reason in decision.reasons:
+    for reason in found.decision.reasons:
         log.info(reason)
-    if decision.action == "keep_running":
-        _ramp_up(engine, experiment_id, plan)
-    else:
-        reason = decision.reasons[0]
-        if decision.action == "ship":
-            make_champion(settings, engine, make_servable(settings, found.challenger), reason)
-        else:
-            _withdraw(engine, experiment_id, reason)
-        _end(engine, experiment_id, decision.action, " ".join(decision.reasons))
+    _follow(settings, engine, experiment_id, plan, found.decision)
     return found
 
 
@@ -324,22 +203,37 @@ def _remember(session: Session, found: Evidence) -> None:
         )
 
 
+def _follow(
+    settings: Settings, engine: Engine, experiment_id: uuid.UUID, plan: Plan, decision: Decision
+) -> None:
+    """Do what the evidence says, or propose it where a person decides."""
+    if decision.action == "keep_running":
+        _ramp_up(engine, experiment_id, plan)
+        return
+    command = Command(experiment_id, decision.action, " ".join(decision.reasons))
+    if not plan.automatic:
+        with Session(engine) as session, session.begin():
+            is_new = propose(session, command)
+        if is_new:
+            get_run_logger().info("Proposed: %s. Nothing changes until a person decides.", command.action)
+    elif decision.action == "ship":
+        decisions.ship(settings, engine, command)
+    else:
+        decisions.withdraw(engine, command)
+
+
 def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     """Take more users in, when the present share has lasted as long as planned."""
-    with Session(engine) as session, session.begin():
+    with Session(engine) as session:
         live = routing.current(session)
-        assert live is not None
-        running = next(one for one in live[1].experiments if one.experiment_id == experiment_id)
+        running = live[1].split(experiment_id) if live else None
+        assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
-        wider = next((share for share in plan.ramp if share > running.ramp), None)
-        if wider is None or lasted < timedelta(hours=plan.hours_a_step):
-            return
-        split = running.model_copy(update={"ramp": wider})
-        splits = tuple(split if one == running else one for one in live[1].experiments)
-        reason = (
-            f"{running.ramp:.0%} of the users for {plan.hours_a_step:g} hours or more, and nothing shows harm"
-        )
-        epoch = routing.publish(session, live[1].model_copy(update={"experiments": splits}), reason)
-        _note(session, experiment_id, "ramp", reason, {"epoch": epoch, "ramp": wider})
-    routing.wait_until_acknowledged(engine, epoch)
+    wider = next((share for share in plan.ramp if share > running.ramp), None)
+    if wider is None or lasted < timedelta(hours=plan.hours_a_step):
+        return
+    reason = (
+        f"{running.ramp:.0%} of the users for {plan.hours_a_step:g} hours or more, and nothing shows harm"
+    )
+    decisions.ramp(engine, Command(experiment_id, "ramp", reason), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)

@@ -168,6 +168,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "GATEWAY_URL": settings.gateway_url,
         "MLFLOW_URI": settings.mlflow_uri or "",
         "RECEIPT_SECRET": settings.receipt_secret.get_secret_value(),
+        "ORGANISATION": settings.organisation,
         "SERVICE_TOKEN": settings.service_token.get_secret_value(),
         "STATE": str(settings.state.absolute()),
         "ARTIFACTS": str(settings.artifacts.absolute()),

@@ -51,10 +51,10 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         replaced = former[1].champion.version if former else None
         held_out = holdout.after(session, spec, settings.holdout_share)
         epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reason)
-        # An experiment that ran until now has lost its baseline and its users, and ends here.
+        # An experiment that ran until now, or paused, has lost its baseline and its users, and ends here.
         session.execute(
             update(Experiment)
-            .where(Experiment.status == "running")
+            .where(Experiment.status.in_(["running", "paused"]))
             .values(status="stopped", ended_at=func.now())
         )
         row = Release(

@@ -47,6 +47,10 @@ from data.tables import (
 )
 from models import progress, versions
 from models.dpo import DpoResult
+from models.evaluation import Evaluation
+from models.export import export
+from models.gate import Verdict
+from models.scores import Estimate
 from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect
@@ -649,3 +653,70 @@ def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
     assert swept.state is not None
     assert swept.state.is_crashed()
     assert sweep() == 0
+
+
+def test_a_click_acts_within_seconds(
+    loop: Settings, people: httpx.Client, session: Session, tiny_base: Path, tmp_path: Path
+) -> None:
+    """From the gateway's route to the gateway's answers: the process `flows` hears of it at once."""
+    one = Estimate(mean=0.7, low=0.6, high=0.8)
+    found = Evaluation(
+        cases=3,
+        systems={"challenger": {"composite": one}},
+        by_type={},
+        move_by_intensity={},
+        win_rate=one,
+        verdict=Verdict(accepted=True, reasons=()),
+    )
+
+    def registered() -> str:
+        run = tmp_path / str(uuid.uuid4())
+        export(tiny_base, None, run / "version")
+        name = versions.register(loop.registry_uri, loop.artifacts / "mlruns", run, found, {})
+        session.add(Version(name=name, run_id=run.name, method="sft", metrics={}, accepted=True, reasons=[]))
+        session.commit()
+        return name
+
+    champion, challenger = registered(), registered()
+    promote(champion, "to have one")
+
+    def decide(path: str, status: str, **body: object) -> float:
+        """Click, and wait until an experiment has a status; how long that took."""
+        began = time.monotonic()
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        people.post(f"{page}/{path}", json=body, headers=headers).raise_for_status()
+        while (now := people.get(page).json())["status"] != status:
+            failed = [one["outcome"] for one in now["decisions"] if "failed" in str(one["outcome"])]
+            assert not failed, failed
+            assert time.monotonic() < began + 60, now
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def answering() -> set[object]:
+        return {ask(people, f"clicked-{n}")["version"] for n in range(40)}
+
+    wanted = {
+        "name": "by hand",
+        "hypothesis": "It is as good.",
+        "challenger": challenger,
+        "plan": {"ramp": [1.0]},
+    }
+    made = people.post("/api/v1/experiments", json=wanted, headers={"Idempotency-Key": str(uuid.uuid4())})
+    page = f"/api/v1/experiments/{made.raise_for_status().json()['id']}"
+    with local.running(loop, "flows") as processes:
+        log = processes["flows"].log
+        deadline = time.monotonic() + 90
+        while "Your deployments are being served" not in log.read_text():
+            processes["flows"].check()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+        started_s = decide("start", "running")
+        assert answering() >= {champion, challenger}, "a holdout may be a third"
+        paused_s = decide("pause", "paused")
+        assert challenger not in answering()
+        resumed_s = decide("start", "running")
+        rolled_back_s = decide("rollback", "rolled_back", reason="It was only a test.")
+        assert challenger not in answering()
+        took = [started_s, paused_s, resumed_s, rolled_back_s]
+        print("start, pause, start, rollback took", *(f"{one:.2f}" for one in took), "s")
+        assert max(took[1:]) < 15, "the schedule is every five minutes"

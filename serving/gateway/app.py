@@ -23,7 +23,7 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
-from serving.gateway import administration, auth, cache, consent, problems, rate, telemetry
+from serving.gateway import administration, auth, cache, consent, experiments, problems, rate, telemetry
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.batch import Batch, rewrite_all
 from serving.gateway.hot import PATH, Front
@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> Front:
         idempotency, state = Idempotency(pool), app.state
         state.pool, state.directory, state.online, state.telemetry = pool, directory, online, seen
         state.authenticator, state.limiter, state.idempotency = authenticator, limiter, idempotency
+        state.organisation = settings.organisation
         front.serve_with(authenticator, limiter, online, idempotency, seen)
         for part in (directory, answers, seen):
             part.start()
@@ -127,7 +128,7 @@ def create_app(settings: Settings) -> Front:
     )
     front = Front(app)
     problems.install(app)
-    for part in (administration.router, consent.router):
+    for part in (administration.router, consent.router, experiments.router):
         app.include_router(part, dependencies=[Depends(admitted)])
 
     @app.post(PATH)

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from data.answers import FullError
+from data.decisions import RefusedError, UnknownExperimentError
 from data.feedback import ErasedError, WrongReceiptError
 from data.receipts import ForgedReceiptError
 from data.records import TransformType
@@ -75,6 +76,8 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     ForeignReceiptError: (403, "Not your receipt", True),
     WrongReceiptError: (409, "Receipt and vote do not fit", True),
     ErasedError: (410, "Erased", True),
+    RefusedError: (409, "Not as things stand", True),
+    UnknownExperimentError: (404, "Unknown experiment", True),
     NoChallengerError: (409, "No challenger", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),
@@ -101,7 +104,7 @@ _ALLOWED = {
     "preferred": "first, second or neither",
     "policy": "two_samples or champion_against_challenger",
     "name": "1 to 200 characters",
-    "role": "member, admin or owner",
+    "role": "member, viewer, experimenter, admin or owner",
     "kid": "1 to 64 letters, digits, '.', '_' or '-'",
     "algorithm": "HS256 or EdDSA",
     "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
@@ -110,6 +113,18 @@ _ALLOWED = {
     "training": "true or false",
     "trains_across": "true or false",
     "trains_by_default": "true or false",
+    "hypothesis": "a sentence of 1 to 2,000 characters: what is expected, of whom",
+    "challenger": "the name of a version that passed the gate, such as v3",
+    "plan": "fields of configs/experiment.yaml, with values that they may have",
+    "target": "transform_types, organisations, locales and channels, each a list or left out",
+    "transform_types": f"some of {', '.join(TransformType)}",
+    "organisations": "ids of organisations",
+    "locales": "language tags such as ja or en-GB",
+    "channels": "each 1 to 40 of a-z, 0-9, '.', '_' and '-'",
+    "share": "more than 0, and at most 1",
+    "reason": "a sentence of 1 to 2,000 characters",
+    "experiment_id": "the id of an experiment",
+    "limit": "a whole number from 1 to 200",
     "Idempotency-Key": "1 to 200 printable characters",
     "body": "a JSON object, in UTF-8",
 }

@@ -223,7 +223,7 @@ async def test_one_token_is_revoked_and_its_brother_is_not(
 BAD = [
     ("/keys", {}, "Field required"),
     ("/keys", {"name": ""}, "at least 1"),
-    ("/keys", {"name": "x", "role": "king"}, "'member', 'admin' or 'owner'"),
+    ("/keys", {"name": "x", "role": "king"}, "'experimenter', 'admin' or 'owner'"),
     ("/keys", {"name": "x", "more": 1}, "more"),
     ("/signing-keys", a_signing_key(kid="a b"), "pattern"),
     ("/signing-keys", a_signing_key(algorithm="none"), "HS256"),

@@ -1,0 +1,300 @@
+"""Decisions on experiments: what people ask for and what the flow does by itself, with who, why and outcome.
+
+A click is a row that the gateway inserts, with a notice on `CHANNEL`. It is open until it has an outcome. The
+flow `experiment` claims the oldest open row and carries it out (`pipelines.decisions`).
+
+The claim is held by the advisory lock `decide` (`data.database.lock`), under which alone rows are claimed: a
+row that is claimed and open while the lock is ours was left by a process that died, and is claimed again at
+once. *A transaction* that stays open until it is done was left: for minutes no look would see what is newer
+than it. *A lease* was left, too: until it has run out, later decisions would overtake the one left lying.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection, Connection
+from psycopg.types.json import Jsonb
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from data import routing
+from data.tables import Decision, new_id
+
+CHANNEL = "tonebridge:decisions"
+FLOW = "flow:experiment"
+GIVEN_UP = timedelta(minutes=10)  # one as old, begun before and not ended, is not begun again
+_MOST_LISTED = 200
+
+
+class RefusedError(ValueError):
+    """What was asked for cannot be done as the experiment stands."""
+
+
+class UnknownExperimentError(LookupError):
+    """There is no such experiment."""
+
+
+class Standing(NamedTuple):
+    """How an experiment stands: its status, and the widest share of users that has ever been in it."""
+
+    status: str
+    reached: float = 0.0
+
+    def refuse(self, action: str, share: float | None = None) -> None:
+        """RefusedError when an action, or a ramp to a share, cannot be."""
+        if self.status in ("shipped", "rolled_back", "stopped"):
+            ended = self.status.replace("_", " ")
+            raise RefusedError(f"the experiment has ended ({ended}); draft another one")
+        if self.status == "holdout":
+            raise RefusedError("this is the holdout, which goes on whatever is decided")
+        if self.status == "draft" and action != "start":
+            raise RefusedError("the experiment is a draft: nobody is in it before it is started")
+        if self.status == "running" and action == "start":
+            raise RefusedError("the experiment is running already")
+        if self.status == "paused" and action == "pause":
+            raise RefusedError("the experiment is paused already")
+        if share is not None and share < self.reached - 1e-9:
+            raise RefusedError(
+                f"the experiment has reached {self.reached:.1%} of the users, and {share:.1%} would send some"
+                " away who are in an arm; give a larger share, or pause it"
+            )
+
+
+class Request(NamedTuple):
+    """What a person asks for, and who it is: `api_key:<id>` or `token:<subject>`; `key` is `scoped`."""
+
+    experiment_id: uuid.UUID | None  # None: of one that is to be drafted
+    action: str
+    parameters: dict[str, Any]
+    reason: str
+    requested_by: str
+    key: str
+
+
+class Found(NamedTuple):
+    """A stored decision, and what it is about."""
+
+    id: uuid.UUID
+    experiment_id: uuid.UUID
+
+
+class Command(NamedTuple):
+    """What the flow is to do, and why: a person's decision, or its own without an `id`."""
+
+    experiment_id: uuid.UUID
+    action: str
+    reason: str
+    parameters: Mapping[str, Any] = {}
+    id: uuid.UUID | None = None
+    requested_by: str = FLOW
+    is_again: bool = False  # it was begun before, by a process that died
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDecision:
+    """A decision, as people read it."""
+
+    id: uuid.UUID
+    action: str
+    parameters: dict[str, Any]
+    reason: str
+    requested_by: str
+    created_at: datetime
+    claimed_at: datetime | None
+    done_at: datetime | None
+    outcome: str | None
+
+
+def scoped(organisation_id: uuid.UUID, key: str) -> str:
+    """An Idempotency-Key as it is stored: two organisations may use one key."""
+    return f"{organisation_id}:{blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+
+async def find(connection: AsyncConnection, request: Request) -> Found | None:
+    """The decision that was stored under the request's key; RefusedError when it is another one."""
+    cursor = await connection.execute(
+        "SELECT id, experiment_id, action, parameters, reason FROM decisions WHERE idempotency_key = %s",
+        (request.key,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    found, (action, parameters, reason) = Found(*row[:2]), row[2:]
+    asked = {name: parameters.get(name) for name in request.parameters}  # the flow adds what came of it
+    is_same = (action, reason, asked) == (request.action, request.reason, request.parameters)
+    if not is_same or request.experiment_id not in (None, found.experiment_id):
+        raise RefusedError(f"this Idempotency-Key has been used for decision {found.id}; take a new one")
+    return found
+
+
+async def ask(connection: AsyncConnection, request: Request) -> uuid.UUID:
+    """Store a decision for the flow to carry out, in a transaction of its own, and give notice of it; its id,
+    which a repeated request keeps.
+
+    Raises RefusedError when it cannot be as the experiment stands, and UnknownExperimentError. What comes
+    between is found out when it is carried out.
+    """
+    async with connection.transaction():
+        if (stored := await find(connection, request)) is not None:
+            return stored.id
+        assert request.experiment_id is not None, request
+        standing = await _standing(connection, request.experiment_id)
+        standing.refuse(request.action, request.parameters.get("share"))
+        await _refuse_a_second(connection, request, standing)
+        decision_id = await add(connection, request)
+        await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(decision_id)))
+    return decision_id
+
+
+async def add(connection: AsyncConnection, request: Request, is_done: bool = False) -> uuid.UUID:
+    """Insert the row of a decision: open, or with what it says done in the same transaction; its id."""
+    decision_id = new_id()
+    await connection.execute(
+        "INSERT INTO decisions (id, experiment_id, action, parameters, reason, requested_by, idempotency_key,"
+        " claimed_at, done_at, outcome) VALUES (%(id)s, %(experiment)s, %(action)s, %(parameters)s,"
+        " %(reason)s, %(who)s, %(key)s, CASE WHEN %(done)s THEN now() END, CASE WHEN %(done)s THEN now() END,"
+        " CASE WHEN %(done)s THEN 'done' END)",
+        {
+            "id": decision_id,
+            "experiment": request.experiment_id,
+            "action": request.action,
+            "parameters": Jsonb(request.parameters),
+            "reason": request.reason,
+            "who": request.requested_by,
+            "key": request.key,
+            "done": is_done,
+        },
+    )
+    return decision_id
+
+
+async def of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -> list[ListedDecision]:
+    """What was decided on an experiment, the newest first, at most two hundred."""
+    cursor = await connection.execute(
+        "SELECT id, action, parameters, reason, requested_by, created_at, claimed_at, done_at, outcome"
+        " FROM decisions WHERE experiment_id = %s ORDER BY created_at DESC, id DESC LIMIT %s",
+        (experiment_id, _MOST_LISTED),
+    )
+    return [ListedDecision(*row) for row in await cursor.fetchall()]
+
+
+async def _standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> Standing:
+    cursor = await connection.execute("SELECT status FROM experiments WHERE id = %s", (experiment_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise UnknownExperimentError(f"there is no experiment {experiment_id}")
+    live = await routing.fetch(connection)
+    split = live[1].split(experiment_id) if live else None
+    return Standing(row[0], split.reached_share if split else 0.0)
+
+
+async def _refuse_a_second(connection: AsyncConnection, request: Request, standing: Standing) -> None:
+    cursor = await connection.execute(
+        "SELECT id FROM decisions WHERE experiment_id = %s AND action = %s AND parameters = %s"
+        " AND outcome IS NULL LIMIT 1",
+        (request.experiment_id, request.action, Jsonb(request.parameters)),
+    )
+    if row := await cursor.fetchone():
+        raise RefusedError(f"the same is asked for already, by decision {row[0]}, and not carried out yet")
+    if standing.status == "draft":
+        cursor = await connection.execute(
+            "SELECT name, status FROM experiments WHERE status IN ('running', 'paused') LIMIT 1"
+        )
+        if row := await cursor.fetchone():
+            raise RefusedError(one_at_a_time(*row))
+
+
+def one_at_a_time(name: str, status: str) -> str:
+    """Why an experiment cannot start beside another."""
+    return f"the experiment {name!r} is {status}, and there is one at a time; ship it or roll it back first"
+
+
+def is_any_open(connection: Connection) -> bool:
+    """Whether a decision waits to be carried out."""
+    return connection.execute("SELECT FROM decisions WHERE outcome IS NULL LIMIT 1").fetchone() is not None
+
+
+def claim(session: Session) -> Command | None:
+    """The oldest open decision, claimed; None when there is none. The caller commits, and holds the lock
+    `decide` until the decision has its outcome.
+
+    One that is older than `GIVEN_UP` and was begun before has failed: what kills a process every time would
+    do so for ever.
+    """
+    now = func.now()
+    session.execute(
+        update(Decision)
+        .where(
+            Decision.outcome.is_(None),
+            Decision.claimed_at.is_not(None),
+            Decision.created_at < now - GIVEN_UP,
+        )
+        .values(
+            done_at=now,
+            outcome="failed: the process that carried it out ended; look at the experiment, and ask again",
+        )
+    )
+    row = session.scalar(
+        select(Decision)
+        .where(Decision.outcome.is_(None))
+        .order_by(Decision.created_at, Decision.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if row is None:
+        return None
+    is_again, row.claimed_at = row.claimed_at is not None, now
+    return Command(
+        row.experiment_id, row.action, row.reason, row.parameters, row.id, row.requested_by, is_again
+    )
+
+
+def record(session: Session, command: Command, about: Mapping[str, Any]) -> None:
+    """Note that a command is done, and with what (`about`); the caller commits what was done with it."""
+    if command.id is not None:
+        _finish(session, command.id, "done", {**command.parameters, **about})
+    else:
+        now = func.now()
+        values = _own(command, about) | {"claimed_at": now, "done_at": now, "outcome": "done"}
+        session.execute(insert(Decision).values(values))
+
+
+def fail(session: Session, command: Command, why: str) -> None:
+    """Note that a person's decision could not be carried out; the caller commits."""
+    assert command.id is not None, command
+    _finish(session, command.id, f"failed: {why}", command.parameters)
+
+
+def propose(session: Session, command: Command) -> bool:
+    """Note what the flow would do and a person has to decide, once an experiment and action; whether this is
+    the first time. The caller commits.
+    """
+    values = _own(command, {"is_proposed": True}) | {"outcome": "proposed"}
+    inserted = insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)
+    return session.execute(inserted).first() is not None
+
+
+def _own(command: Command, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of what the flow decides by itself; its key forbids the same a second time."""
+    return {
+        "id": new_id(),
+        "experiment_id": command.experiment_id,
+        "action": command.action,
+        "parameters": dict(about),
+        "reason": command.reason,
+        "requested_by": command.requested_by,
+        "idempotency_key": ":".join([str(command.experiment_id), command.action, *map(str, about.values())]),
+    }
+
+
+def _finish(session: Session, decision_id: uuid.UUID, outcome: str, parameters: Mapping[str, Any]) -> None:
+    session.execute(
+        update(Decision)
+        .where(Decision.id == decision_id)
+        .values(done_at=func.now(), outcome=outcome, parameters=dict(parameters))
+    )

@@ -1,0 +1,160 @@
+"""Experiments as people see them: drafts, and how each stands. Their arms and evidence are elsewhere."""
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from data import decisions, routing
+from data.decisions import ListedDecision, RefusedError, UnknownExperimentError
+from data.records import PROTECTED, Spec
+from data.routing import Target
+from data.tables import new_id
+
+
+class UnknownVersionError(LookupError):
+    """There is no such version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedArm:
+    """A variant, and the version that answers in it."""
+
+    name: str
+    version: str
+    is_baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedExperiment:
+    """An experiment in a list. A draft has no baseline: that is what is champion when it starts."""
+
+    id: uuid.UUID
+    name: str
+    hypothesis: str
+    status: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    variants: list[ListedArm]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeExperiment(ListedExperiment):
+    """An experiment, the share of users that is in it now, and what was decided on it, the newest first."""
+
+    plan: dict[str, Any]
+    target: dict[str, Any]
+    share: float
+    decisions: list[ListedDecision]
+
+
+class Draft(NamedTuple):
+    """An experiment to be: its plan is frozen from the beginning."""
+
+    name: str
+    hypothesis: str
+    challenger: str
+    plan: Mapping[str, Any]
+    target: Target
+
+
+async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, key: str) -> uuid.UUID:
+    """Store a draft and the decision that made it, in a transaction of its own; its id, which a repeated
+    request keeps. `key` is scoped (`decisions.scoped`).
+
+    UnknownVersionError, or RefusedError when the challenger may meet nobody.
+    """
+    target = {name: sorted(values) for name, values in wanted.target.model_dump(mode="json").items()}
+    about = {"name": wanted.name, "challenger": wanted.challenger, "plan": wanted.plan, "target": target}
+    request = decisions.Request(None, "draft", about, wanted.hypothesis, requested_by, key)
+    async with connection.transaction():
+        if (stored := await decisions.find(connection, request)) is not None:
+            return stored.experiment_id
+        await _refuse(connection, wanted.challenger)
+        spec, experiment_id = Spec(version=wanted.challenger, protection=PROTECTED), new_id()
+        await connection.execute(
+            "INSERT INTO specs (digest, spec) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            (spec.digest, Jsonb(spec.model_dump(mode="json"))),
+        )
+        await connection.execute(
+            "INSERT INTO experiments (id, name, hypothesis, plan, target, salt)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                experiment_id,
+                wanted.name,
+                wanted.hypothesis,
+                Jsonb(dict(wanted.plan)),
+                Jsonb(target),
+                secrets.token_hex(8),
+            ),
+        )
+        await connection.execute(
+            "INSERT INTO variants (experiment_id, name, spec_digest, is_baseline) VALUES (%s, %s, %s, false)",
+            (experiment_id, wanted.challenger, spec.digest),
+        )
+        await decisions.add(connection, request._replace(experiment_id=experiment_id), is_done=True)
+    return experiment_id
+
+
+async def _refuse(connection: AsyncConnection, challenger: str) -> None:
+    cursor = await connection.execute(
+        "SELECT accepted, reasons, EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
+        " FROM versions v WHERE name = %s",
+        (challenger,),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise UnknownVersionError(f"there is no version {challenger}")
+    is_accepted, reasons, is_ordered = row
+    if not is_accepted:
+        raise RefusedError(f"{challenger} did not pass the gate: {'; '.join(reasons) or 'it says no more'}")
+    if is_ordered:
+        raise RefusedError(
+            f"{challenger} was trained on somebody who asked to be forgotten; train on a newer snapshot"
+        )
+    live = await routing.fetch(connection)
+    if live is None:
+        raise RefusedError("no version has been released yet, so there is no champion to compare with")
+    if live[1].champion.version == challenger:
+        raise RefusedError(f"{challenger} is the champion; choose another version to compare with it")
+
+
+_LISTED = sql.SQL(
+    "e.id, e.name, e.hypothesis, e.status, e.created_at, e.started_at, e.ended_at,"
+    " (SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'is_baseline', v.is_baseline,"
+    " 'version', coalesce(s.spec->>'version', v.name)) ORDER BY v.is_baseline DESC, v.name), '[]')"
+    " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants"
+)
+_NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id DESC LIMIT %s").format(
+    _LISTED
+)
+_WHOLE = sql.SQL("SELECT {}, e.plan, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
+
+
+async def newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
+    """The newest experiments, the newest first."""
+    cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, (most,))
+    return [ListedExperiment(**_with_arms(row)) for row in await cursor.fetchall()]
+
+
+async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExperiment:
+    """An experiment; UnknownExperimentError when there is none."""
+    cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (experiment_id,))
+    row = await cursor.fetchone()
+    if row is None:
+        raise UnknownExperimentError(f"there is no experiment {experiment_id}")
+    live = await routing.fetch(connection)
+    split = live[1].split(experiment_id) if live else None
+    decided = await decisions.of_experiment(connection, experiment_id)
+    return WholeExperiment(**_with_arms(row), share=split.ramp if split else 0.0, decisions=decided)
+
+
+def _with_arms(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "variants": [ListedArm(**arm) for arm in row["variants"]]}

@@ -1,0 +1,273 @@
+"""Carries out what is decided on an experiment (start, ramp, pause, ship, roll back): by a person who asked
+for it through the gateway, or by the flow `experiment` itself.
+
+What an act does to the database (routing, status, the decision's outcome) is one transaction: an act that its
+process did not survive was not begun, and may be begun again.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterator
+
+from sqlalchemy import Engine, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import decisions, routing
+from data.decisions import Command, RefusedError, Standing
+from data.records import Spec
+from data.routing import Arm, Routing, Split, Target
+from data.tables import Epoch, Experiment, Look, StoredSpec, Variant, new_id
+from experiments import launches
+from experiments.plan import Plan
+from models import versions
+from pipelines import holdout
+from pipelines.promote import make_champion, make_servable, must_be_fit
+
+log = logging.getLogger(__name__)
+
+_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
+
+
+def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
+    """Carry out the open decisions, the oldest first; a sentence of each when it has its outcome. The caller
+    holds the lock `decide`.
+
+    One that fails is not tried again: its row says why, and whoever asked may ask again.
+    """
+    while (command := _claim(engine)) is not None:
+        # By whom is in the row alone: logs are kept elsewhere, and longer than people may want.
+        asked = f"{command.action} of experiment {command.experiment_id} (decision {command.id})"
+        try:
+            _do(settings, engine, command)
+        except Exception as error:  # the outermost edge of what one person asked for: others wait behind it
+            log.exception("%s failed", asked)
+            with Session(engine) as session, session.begin():
+                decisions.fail(session, command, str(error) or type(error).__name__)
+            yield f"{asked}: failed: {error}"
+        else:
+            yield f"{asked}: done"
+
+
+def _claim(engine: Engine) -> Command | None:
+    with Session(engine) as session, session.begin():
+        return decisions.claim(session)
+
+
+def _do(settings: Settings, engine: Engine, command: Command) -> None:
+    """What a person asks for, if it can be as the experiment stands now."""
+    with Session(engine) as session:
+        status = session.get_one(Experiment, command.experiment_id).status
+        challenger = _challenger(session, command).name
+        live = _live(session)
+        split = live.split(command.experiment_id)
+        was_cut_off = command.is_again and status == "stopped" and live.champion.version == challenger
+        if command.action != "ship" or not was_cut_off:
+            reached = split.reached_share if split else 0.0
+            Standing(status, reached).refuse(command.action, command.parameters.get("share"))
+    match command.action:
+        case "start" if status == "draft":
+            start(settings, engine, command)
+        case "start":
+            ramp(engine, command)
+        case "ramp":
+            ramp(engine, command, float(command.parameters["share"]))
+        case "pause":
+            pause(engine, command)
+        case "ship":
+            ship(settings, engine, command)
+        case "roll_back":
+            withdraw(engine, command)
+        case unknown:
+            raise RefusedError(f"nobody here knows how to {unknown} an experiment")
+
+
+def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> Command:
+    """Start an experiment of a challenger for everybody, without a draft; what was done."""
+    command = Command(new_id(), "start", f"{challenger} passed the gate")
+    spec = make_servable(settings, challenger)
+    with Session(engine) as session, session.begin():
+        champion = _live(session).champion
+        session.add(
+            Experiment(
+                id=command.experiment_id,
+                name=f"{challenger} against {champion.version}",
+                hypothesis=f"People prefer {challenger} to {champion.version}.",
+                plan=plan.model_dump(mode="json"),
+                salt=secrets.token_hex(8),
+            )
+        )
+        session.merge(StoredSpec(digest=spec.digest, spec=spec.model_dump(mode="json")))
+        session.flush()
+        session.add(_variant(command, spec, is_baseline=False))
+        session.flush()
+        epoch = _open(session, command, spec)
+    routing.wait_until_acknowledged(engine, epoch)
+    return command
+
+
+def start(settings: Settings, engine: Engine, command: Command) -> None:
+    """Start a draft. ValueError when its challenger may not go live."""
+    with Session(engine) as session:
+        challenger = _challenger(session, command).name
+        must_be_fit(session, challenger)  # before its weights are asked for, which may be gone
+        other = select(Experiment.name, Experiment.status).where(Experiment.status.in_(["running", "paused"]))
+        if found := session.execute(other).first():
+            raise RefusedError(decisions.one_at_a_time(*found))
+    spec = make_servable(settings, challenger)
+    with Session(engine) as session, session.begin():
+        epoch = _open(session, command, spec)
+    routing.wait_until_acknowledged(engine, epoch)
+
+
+def _open(session: Session, command: Command, challenger: Spec) -> int:
+    """Give each half of the users that the ramp begins with an arm, and offer both side by side; the epoch of
+    it.
+    """
+    row, live = session.get_one(Experiment, command.experiment_id), _live(session)
+    if live.champion == challenger:
+        raise RefusedError(f"{challenger.version} is the champion by now")
+    plan, held_out = _of_this_launch(session, Plan.model_validate(row.plan)), holdout.of(live)
+    row.plan = plan.model_dump(mode="json")
+    split = Split(
+        experiment_id=row.id,
+        salt=row.salt,
+        arms=tuple(Arm(name=spec.version, weight=0.5, spec=spec) for spec in (live.champion, challenger)),
+        slots=(held_out.slots[1] if held_out else 0.0, 1.0),
+        ramp=plan.ramp[0],
+        target=Target.model_validate(row.target or {}),
+    )
+    wanted = Routing(champion=live.champion, challenger=challenger, experiments=(*live.experiments, split))
+    epoch = routing.publish(session, wanted, f"experiment of {challenger.version}")
+    session.add(_variant(command, live.champion, is_baseline=True))
+    _challenger(session, command).spec_digest = challenger.digest
+    row.status, row.started_at = "running", func.now()
+    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp})
+    return epoch
+
+
+def _of_this_launch(session: Session, plan: Plan) -> Plan:
+    """The plan with what this launch may spend of the false discovery rate: what those before it have left.
+
+    One that was shipped without the evidence for it, by a click, is no find.
+    """
+    ended = Experiment.ended_at.is_not(None), Experiment.status != holdout.STATUS, Experiment.plan != {}
+    by_evidence = exists().where(
+        Look.experiment_id == Experiment.id, Look.evidence["decision"]["action"].astext == "ship"
+    )
+    shipped = session.scalars(
+        select(and_(Experiment.status == "shipped", by_evidence))
+        .where(*ended)
+        .order_by(Experiment.started_at)
+    ).all()
+    left = launches.alpha_of_next(shipped, plan.false_discovery_rate)
+    return plan.model_copy(update={"ship_alpha": min(plan.ship_alpha, left)})
+
+
+def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
+    """Let a share of the users in, at least those who were in it before; after a pause and without a share,
+    the same ones.
+    """
+    with Session(engine) as session, session.begin():
+        live, row = _live(session), session.get_one(Experiment, command.experiment_id)
+        split = _split(live, command)
+        wider = split.model_copy(update={"ramp": share or _before_the_pause(session, split)})
+        epoch = routing.publish(
+            session, _with(live, wider, wider.arms[1].spec), _said(command, f"ramp to {wider.ramp:.0%}")
+        )
+        row.status = "running"
+        decisions.record(session, command, {"epoch": epoch, "ramp": wider.ramp})
+    routing.wait_until_acknowledged(engine, epoch)
+
+
+def pause(engine: Engine, command: Command) -> None:
+    """Let nobody be answered by the challenger until the experiment goes on."""
+    with Session(engine) as session, session.begin():
+        live, row = _live(session), session.get_one(Experiment, command.experiment_id)
+        closed = _split(live, command).model_copy(update={"ramp": 0.0})
+        epoch = routing.publish(session, _with(live, closed, None), _said(command, "pause"))
+        row.status = "paused"
+        decisions.record(session, command, {"epoch": epoch, "ramp": 0.0})
+    routing.wait_until_acknowledged(engine, epoch)
+
+
+def ship(settings: Settings, engine: Engine, command: Command) -> None:
+    """Make the challenger champion. ValueError when it may not go live."""
+    with Session(engine) as session:
+        challenger = _challenger(session, command).name
+        must_be_fit(session, challenger)
+        is_champion = _live(session).champion.version == challenger
+    if is_champion:  # by this very decision, whose process ended before it could say so
+        versions.set_alias(settings.registry_uri, "champion", challenger)
+    else:
+        make_champion(settings, engine, make_servable(settings, challenger), command.reason)
+    with Session(engine) as session, session.begin():
+        _end(session, command, {})
+
+
+def withdraw(engine: Engine, command: Command) -> None:
+    """Take an experiment and its challenger out of the routing: everybody is answered by the champion."""
+    with Session(engine) as session, session.begin():
+        live = _live(session)
+        others = tuple(one for one in live.experiments if one.experiment_id != command.experiment_id)
+        epoch = routing.publish(
+            session, Routing(champion=live.champion, experiments=others), _said(command, "rolled back")
+        )
+        _end(session, command, {})
+    routing.wait_until_acknowledged(engine, epoch)
+
+
+def _end(session: Session, command: Command, about: dict[str, object]) -> None:
+    row = session.get_one(Experiment, command.experiment_id)
+    row.status, row.ended_at = _ENDED[command.action], func.now()
+    decisions.record(session, command, about)
+
+
+def _said(command: Command, otherwise: str) -> str:
+    """The reason of an epoch."""
+    return command.reason or f"{otherwise}, by decision {command.id}"
+
+
+def _live(session: Session) -> Routing:
+    current = routing.current(session)
+    assert current is not None, "an experiment without a champion"
+    return current[1]
+
+
+def _split(live: Routing, command: Command) -> Split:
+    split = live.split(command.experiment_id)
+    if split is None:
+        raise RefusedError("the experiment is not in force; a promotion has come between")
+    return split
+
+
+def _with(live: Routing, split: Split, challenger: Spec | None) -> Routing:
+    """The routing with an experiment's split anew."""
+    splits = tuple(split if one.experiment_id == split.experiment_id else one for one in live.experiments)
+    return Routing(champion=live.champion, challenger=challenger, experiments=splits)
+
+
+def _before_the_pause(session: Session, split: Split) -> float:
+    """The newest share of an experiment that is no pause: a split's own epoch is the one that changed it."""
+    while not split.ramp:
+        before = Routing.model_validate(session.get_one(Epoch, split.epoch - 1).routing)
+        found = before.split(split.experiment_id)
+        assert found is not None, split
+        split = found
+    return split.ramp
+
+
+def _challenger(session: Session, command: Command) -> Variant:
+    arms = select(Variant).where(
+        Variant.experiment_id == command.experiment_id, Variant.is_baseline.is_(False)
+    )
+    return session.scalars(arms).one()
+
+
+def _variant(command: Command, spec: Spec, is_baseline: bool) -> Variant:
+    return Variant(
+        experiment_id=command.experiment_id,
+        name=spec.version,
+        spec_digest=spec.digest,
+        is_baseline=is_baseline,
+    )

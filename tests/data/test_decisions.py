@@ -1,0 +1,245 @@
+"""Decisions: who asks for what, what cannot be, and that each is claimed by one, however many look."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from data import database, decisions, routing
+from data.decisions import Command, RefusedError, Request, Standing, UnknownExperimentError
+from data.records import Spec
+from data.routing import Arm, Routing, Split
+from data.tables import Decision, Experiment, new_id
+
+
+@pytest.fixture
+def url(new_database: Callable[..., str]) -> str:
+    """A database of the test's own: whoever claims takes the oldest decision of an installation."""
+    return new_database()
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = database.engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
+    pool = database.online_pool(url)
+    await pool.open(wait=True)
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def experiment(engine: Engine) -> uuid.UUID:
+    """One that runs, for a quarter of the users."""
+    split = Split(
+        experiment_id=new_id(),
+        salt="s",
+        arms=tuple(Arm(name=name, weight=0.5, spec=Spec(version=name)) for name in ("v1", "v2")),
+        slots=(0.1, 1.0),
+        ramp=0.25,
+    )
+    with Session(engine) as session, session.begin():
+        session.add(
+            Experiment(id=split.experiment_id, name="x", hypothesis="x", plan={}, salt="s", status="running")
+        )
+        routing.publish(session, Routing(champion=Spec(version="v1"), experiments=(split,)), "a test")
+    return split.experiment_id
+
+
+def a_request(experiment: uuid.UUID, action: str = "pause", **changes: object) -> Request:
+    wanted = Request(experiment, action, {}, "It is late.", "api_key:abcd", str(uuid.uuid4()))
+    return wanted._replace(**changes)  # type: ignore[arg-type]
+
+
+async def ask(pool: AsyncConnectionPool, request: Request) -> uuid.UUID:
+    async with pool.connection() as connection:
+        return await decisions.ask(connection, request)
+
+
+def claim(engine: Engine) -> Command | None:
+    with Session(engine) as session, session.begin():
+        return decisions.claim(session)
+
+
+def stored(engine: Engine, decision_id: uuid.UUID) -> Decision:
+    with Session(engine) as session:
+        return session.get_one(Decision, decision_id)
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "share", "why"),
+    [
+        ("draft", "start", None, None),
+        ("draft", "pause", None, "is a draft"),
+        ("draft", "ramp", 0.5, "is a draft"),
+        ("draft", "ship", None, "is a draft"),
+        ("running", "start", None, "running already"),
+        ("running", "ramp", 0.2, "has reached 25.0% of the users, and 20.0% would send some away"),
+        ("running", "ramp", 0.25, None),
+        ("running", "ramp", 1.0, None),
+        ("running", "pause", None, None),
+        ("running", "ship", None, None),
+        ("paused", "pause", None, "paused already"),
+        ("paused", "start", None, None),
+        ("paused", "ramp", 0.1, "has reached 25.0%"),
+        ("paused", "roll_back", None, None),
+        ("shipped", "roll_back", None, r"has ended \(shipped\)"),
+        ("rolled_back", "start", None, r"has ended \(rolled back\)"),
+        ("stopped", "ramp", 1.0, r"has ended \(stopped\)"),
+        ("holdout", "roll_back", None, "the holdout"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    status: str, action: str, share: float | None, why: str | None
+) -> None:
+    if why is None:
+        Standing(status, 0.25).refuse(action, share)
+    else:
+        with pytest.raises(RefusedError, match=why):
+            Standing(status, 0.25).refuse(action, share)
+
+
+async def test_a_request_is_stored_once_with_who_what_and_why_and_gives_notice(
+    pool: AsyncConnectionPool, engine: Engine, url: str, experiment: uuid.UUID
+) -> None:
+    request = a_request(experiment, "ramp", parameters={"share": 0.5}, requested_by="token:" + "x" * 200)
+    with psycopg.connect(url, autocommit=True) as listening:
+        listening.execute(f'LISTEN "{decisions.CHANNEL}"')
+        assert not decisions.is_any_open(listening)
+        asked = await ask(pool, request)
+        assert [one.payload for one in listening.notifies(timeout=5, stop_after=1)] == [str(asked)]
+        assert decisions.is_any_open(listening)
+    assert await ask(pool, request) == asked, "the same again is the same decision"
+    for other in (
+        request._replace(parameters={"share": 0.75}),
+        request._replace(reason="Another."),
+        request._replace(action="pause", parameters={}),
+        request._replace(experiment_id=new_id()),
+    ):
+        with pytest.raises(RefusedError, match=f"used for decision {asked}"):
+            await ask(pool, other)
+    row = stored(engine, asked)
+    assert (row.action, row.parameters, row.reason) == ("ramp", {"share": 0.5}, "It is late.")
+    assert (row.requested_by, row.claimed_at, row.done_at, row.outcome) == ("token:" + "x" * 200, *[None] * 3)
+
+    command = claim(engine)
+    assert command is not None
+    with Session(engine) as session, session.begin():
+        decisions.record(session, command, {"epoch": 2})
+    assert await ask(pool, request) == asked, "nor is it decided again when it is done"
+    row = stored(engine, asked)
+    assert (row.parameters, row.outcome) == ({"share": 0.5, "epoch": 2}, "done")
+    assert row.created_at <= row.claimed_at <= row.done_at  # type: ignore[operator]
+
+
+async def test_what_the_experiment_does_not_allow_is_refused_and_leaves_no_row(
+    pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
+) -> None:
+    with pytest.raises(UnknownExperimentError):
+        await ask(pool, a_request(new_id()))
+    with pytest.raises(RefusedError, match=r"has reached 25\.0%"):
+        await ask(pool, a_request(experiment, "ramp", parameters={"share": 0.24}))
+    with pytest.raises(RefusedError, match="running already"):
+        await ask(pool, a_request(experiment, "start"))
+    asked = await ask(pool, a_request(experiment))
+    with pytest.raises(RefusedError, match=f"asked for already, by decision {asked}"):
+        await ask(pool, a_request(experiment))
+    with Session(engine) as session:
+        assert session.scalars(select(Decision.id)).all() == [asked]
+
+
+async def test_a_draft_does_not_start_beside_another(
+    pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
+) -> None:
+    draft = new_id()
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=draft, name="y", hypothesis="y", plan={}, salt="y"))
+    for status in ("running", "paused"):
+        with Session(engine) as session, session.begin():
+            session.get_one(Experiment, experiment).status = status
+        with pytest.raises(RefusedError, match=f"'x' is {status}, and there is one at a time"):
+            await ask(pool, a_request(draft, "start"))
+    with Session(engine) as session, session.begin():
+        session.get_one(Experiment, experiment).status = "shipped"
+    await ask(pool, a_request(draft, "start"))
+
+
+async def test_two_who_look_at_once_get_two_decisions_in_the_order_they_were_asked_for(
+    pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
+) -> None:
+    asked = [
+        await ask(pool, a_request(experiment, "ramp", parameters={"share": share})) for share in (0.5, 0.75)
+    ]
+    with Session(engine) as one, one.begin(), Session(engine) as other, other.begin():
+        claims = [decisions.claim(one), decisions.claim(other)]
+        assert [claim and claim.id for claim in claims] == asked
+        assert claims[0] == Command(
+            experiment, "ramp", "It is late.", {"share": 0.5}, asked[0], "api_key:abcd", is_again=False
+        )
+
+
+async def test_whoever_does_not_hold_the_lock_claims_nothing_and_a_dead_ones_claim_is_taken_over(
+    pool: AsyncConnectionPool, engine: Engine, url: str, experiment: uuid.UUID
+) -> None:
+    asked = await ask(pool, a_request(experiment))
+    later = await ask(pool, a_request(experiment, "roll_back"))
+    with database.lock(url, "decide", wait=False) as first:
+        assert first
+        assert claim(engine) is not None
+        with database.lock(url, "decide", wait=False) as second:
+            assert not second, "so the row that is claimed and open is not another's to take"
+    # Whoever held the lock is gone, and has not finished.
+    with database.lock(url, "decide", wait=False) as third:
+        assert third
+        again = claim(engine)
+        assert again is not None
+        assert (again.id, again.is_again) == (asked, True), "no later one overtakes it"
+        with Session(engine) as session, session.begin():
+            decisions.fail(session, again, "a test")
+        last = claim(engine)
+        assert last is not None
+        assert (last.id, last.is_again) == (later, False)
+    assert stored(engine, asked).outcome == "failed: a test"
+
+
+async def test_what_ends_every_process_is_given_up(
+    pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
+) -> None:
+    asked = await ask(pool, a_request(experiment))
+    with Session(engine) as session, session.begin():
+        age = {"created_at": Decision.created_at - decisions.GIVEN_UP}
+        session.execute(update(Decision).where(Decision.id == asked).values(**age))
+    found = claim(engine)
+    assert found is not None, "one that merely waited is not given up"
+    assert claim(engine) is None
+    row = stored(engine, asked)
+    assert row.outcome is not None
+    assert row.outcome.startswith("failed: the process that carried it out ended")
+    assert row.done_at is not None
+
+
+def test_a_proposal_is_made_once_and_is_not_claimed(engine: Engine, experiment: uuid.UUID) -> None:
+    with Session(engine) as session, session.begin():
+        for number in range(3):
+            command = Command(experiment, "ship", f"People prefer it, said look {number}.")
+            assert decisions.propose(session, command) == (number == 0)
+        assert decisions.propose(session, Command(experiment, "roll_back", "Or not."))
+    with Session(engine) as session:
+        rows = session.scalars(select(Decision).order_by(Decision.created_at, Decision.id)).all()
+        assert [(row.action, row.outcome, row.reason) for row in rows] == [
+            ("ship", "proposed", "People prefer it, said look 0."),
+            ("roll_back", "proposed", "Or not."),
+        ]
+        assert {row.requested_by for row in rows} == {"flow:experiment"}
+    assert claim(engine) is None
+    with Session(engine) as session, session.begin():
+        decisions.record(session, Command(experiment, "ship", "A person said so."), {})

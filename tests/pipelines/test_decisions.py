@@ -1,0 +1,476 @@
+"""Decisions are carried out: with a real registry, a real service, and a Postgres of the tests' own. The flow
+runs without Prefect's server, which has no part in it; tests/test_loop.py has one.
+"""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from prefect.logging import disable_run_logger
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Engine, select, text, update
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database, experiments, routing
+from data import decisions as asked
+from data.decisions import Request
+from data.experiments import Draft
+from data.records import PROTECTED, Spec
+from data.routing import Routing, Target
+from data.tables import (
+    Comparison,
+    Decision,
+    Experiment,
+    Feedback,
+    Organisation,
+    Output,
+    Release,
+    User,
+    Variant,
+    Version,
+    new_id,
+)
+from experiments import plan
+from models import versions
+from models.evaluation import Evaluation
+from models.gate import Verdict
+from models.scores import Estimate
+from pipelines import decisions, local
+from pipelines.experiment import Evidence, experiment
+from pipelines.promote import make_champion, make_servable
+from serving.gateway.placement import Known, Message, RoutingEpoch
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # mlflow's
+]
+
+MESSAGE = Message("Fix it.", "soften", 2, None)  # type: ignore[arg-type]
+PEOPLE = [uuid.UUID(int=number * 2**64 + number) for number in range(400)]
+
+
+@pytest.fixture(scope="module")
+def installation(
+    stack: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Three registered versions of one tiny model, and an environment that leads the flow to them."""
+    folder = tmp_path_factory.mktemp("registry")
+    settings = stack.model_copy(
+        update={"database_url": new_database(), "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
+    )
+    one = Estimate(mean=0.7, low=0.6, high=0.8)
+    found = Evaluation(
+        cases=3,
+        systems={"challenger": {"composite": one}},
+        by_type={},
+        move_by_intensity={},
+        win_rate=one,
+        verdict=Verdict(accepted=True, reasons=()),
+    )
+    for name in ("v1", "v2", "v3"):
+        run = folder / name
+        shutil.copytree(stack.artifacts / "tiny", run / "version")
+        assert versions.register(settings.registry_uri, folder / "artifacts", run, found, {}) == name
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in local.environment(settings).items():
+            patch.setenv(name, value)
+        patch.setattr(decisions, "make_servable", make_servable.fn)
+        patch.setattr(decisions, "make_champion", make_champion.fn)
+        yield settings
+
+
+@pytest.fixture
+def engine(installation: Settings) -> Iterator[Engine]:
+    """The database as after the first promotion: v1 is champion, v2 and v3 have passed the gate."""
+    engine = database.engine_of(installation)
+    with Session(engine) as session, session.begin():
+        session.execute(text("TRUNCATE organisations, outputs, versions, epochs, specs, experiments CASCADE"))
+        for name in ("v1", "v2", "v3"):
+            session.add(Version(name=name, run_id=name, method="sft", metrics={}, accepted=True, reasons=[]))
+            session.flush()
+        session.execute(
+            update(Version).where(Version.name == "v2").values(created_at=Version.created_at + timedelta(1))
+        )
+        champion = Spec(version="v1", protection=PROTECTED)
+        routing.publish(session, Routing(champion=champion), "the first")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ask(installation: Settings) -> Callable[..., Any]:
+    """`ask(function, *arguments)` calls a function of the gateway's with one of its connections."""
+    assert installation.database_url is not None
+    url = installation.database_url
+
+    def call(function: Callable[..., Any], *arguments: Any) -> Any:
+        async def do() -> Any:
+            pool: AsyncConnectionPool = database.online_pool(url)
+            await pool.open(wait=True)
+            try:
+                async with pool.connection() as connection:
+                    return await function(connection, *arguments)
+            finally:
+                await pool.close()
+
+        return asyncio.run(do())
+
+    return call
+
+
+@pytest.fixture
+def click(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
+    """`click(experiment, action, **parameters)`, by Ann."""
+
+    def do(experiment_id: uuid.UUID, action: str, **parameters: Any) -> uuid.UUID:
+        key = str(uuid.uuid4())
+        wanted = Request(experiment_id, action, parameters, f"Ann wants to {action}.", "token:ann", key)
+        return uuid.UUID(str(ask(asked.ask, wanted)))
+
+    return do
+
+
+@pytest.fixture
+def draft(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
+    """`draft(version, **plan)`, by Ann."""
+
+    def do(challenger: str = "v2", target: Target = Target(), **changes: Any) -> uuid.UUID:  # noqa: B008
+        planned = plan.with_changes({"ramp": [0.5, 1.0], **changes}).model_dump(mode="json")
+        wanted = Draft(f"try {challenger}", f"People like {challenger}.", challenger, planned, target)
+        return uuid.UUID(str(ask(experiments.draft, wanted, "token:ann", str(uuid.uuid4()))))
+
+    return do
+
+
+def run(overrides: tuple[str, ...] = ()) -> Any:
+    """The flow `experiment`."""
+    with disable_run_logger():
+        return experiment.fn(overrides)
+
+
+def now(engine: Engine) -> Routing:
+    with Session(engine) as session:
+        current = routing.current(session)
+    assert current is not None
+    return current[1]
+
+
+def of(engine: Engine, experiment_id: uuid.UUID) -> tuple[str, list[tuple[str, str, str, str | None]]]:
+    """An experiment's status, and its audit trail: what, who, why, what came of it."""
+    with Session(engine) as session:
+        status = session.get_one(Experiment, experiment_id).status
+        rows = session.scalars(
+            select(Decision)
+            .where(Decision.experiment_id == experiment_id)
+            .order_by(Decision.created_at, Decision.id)
+        )
+        return status, [(row.action, row.requested_by, row.reason, row.outcome) for row in rows]
+
+
+def outcome(engine: Engine, decision_id: uuid.UUID) -> str | None:
+    with Session(engine) as session:
+        row = session.get_one(Decision, decision_id)
+        assert (row.done_at is None) == (row.outcome is None)
+        return row.outcome
+
+
+def arms(engine: Engine) -> dict[uuid.UUID, str]:
+    """Whom a gateway would answer by which arm; those outside all experiments are left out."""
+    epoch, found = RoutingEpoch(1, now(engine)), {}
+    for id in PEOPLE:
+        person = Known(id, uuid.UUID(int=1), "k", "x")
+        epoch.place(person)
+        arm = person.arm(MESSAGE)
+        if arm is not None:
+            found[id] = arm.variant
+    return found
+
+
+def test_a_draft_is_started_as_it_was_drafted(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    target = Target.model_validate({"locales": ["ja"], "transform_types": ["soften"]})
+    drafted = draft(target=target)
+    other = draft("v3")
+    assert run().name == "NothingToDo", "a version that has a draft waits for its start"
+    started, beside = click(drafted, "start"), click(other, "start")
+    assert isinstance(run(), Evidence), "it is looked at at once"
+    [split] = now(engine).experiments
+    assert (split.experiment_id, split.ramp, split.target) == (drafted, 0.5, target)
+    assert [arm.spec.version for arm in split.arms] == ["v1", "v2"]
+    assert now(engine).challenger == Spec(version="v2", protection=PROTECTED)
+    assert of(engine, drafted) == (
+        "running",
+        [
+            ("draft", "token:ann", "People like v2.", "done"),
+            ("start", "token:ann", "Ann wants to start.", "done"),
+        ],
+    )
+    with Session(engine) as session:
+        arms = session.execute(
+            select(Variant.name, Variant.is_baseline).where(Variant.experiment_id == drafted)
+        )
+        assert set(map(tuple, arms)) == {("v1", True), ("v2", False)}
+        assert session.get_one(Experiment, drafted).started_at is not None
+        row = session.get_one(Decision, started)
+        assert row.parameters == {"epoch": 2, "ramp": 0.5}
+        assert row.claimed_at is not None
+        assert row.claimed_at <= (row.done_at or row.created_at)
+    assert outcome(engine, beside) == (
+        "failed: the experiment 'try v2' is running, and there is one at a time;"
+        " ship it or roll it back first"
+    )
+    assert of(engine, other)[0] == "draft"
+
+
+def test_a_pause_sends_everybody_to_the_champion_and_the_same_come_back(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft(ramp=[0.3, 0.7, 1.0])
+    click(drafted, "start")
+    run()
+    before = arms(engine)
+    assert 80 < len(before) < 160
+    assert set(before.values()) == {"v1", "v2"}
+
+    click(drafted, "pause")
+    assert run().name == "Paused"
+    assert (arms(engine), now(engine).challenger) == ({}, None), "nobody meets the challenger, side by side"
+    assert of(engine, drafted)[0] == "paused"
+    assert run().name == "Paused", "it is neither looked at nor ramped, and no other one starts"
+
+    click(drafted, "start")
+    run()
+    assert arms(engine) == before
+    assert (of(engine, drafted)[0], now(engine).experiments[0].ramp) == ("running", 0.3)
+    assert now(engine).challenger is not None
+
+    click(drafted, "pause")
+    click(drafted, "ramp", share=0.6)
+    run()
+    after = arms(engine)
+    assert len(after) > len(before)
+    assert {id: after[id] for id in before} == before
+    assert of(engine, drafted)[0] == "running"
+    assert {one[3] for one in of(engine, drafted)[1]} == {"done"}
+
+
+def test_a_person_ships(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+    click(drafted, "ship")
+    assert run().name == "NothingToDo"
+    assert now(engine).champion == Spec(version="v2", protection=PROTECTED)
+    assert versions.resolve(installation.registry_uri, "champion") == "v2"
+    assert of(engine, drafted) == (
+        "shipped",
+        [
+            ("draft", "token:ann", "People like v2.", "done"),
+            ("start", "token:ann", "Ann wants to start.", "done"),
+            ("ship", "token:ann", "Ann wants to ship.", "done"),
+        ],
+    )
+    with Session(engine) as session:
+        assert session.scalars(select(Release.reason)).all() == ["Ann wants to ship."]
+
+
+def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    def judge(version: str, accepted: bool) -> None:
+        with Session(engine) as session, session.begin():
+            session.get_one(Version, version).accepted = accepted
+
+    drafted = draft()
+    judge("v2", False)
+    started = click(drafted, "start")
+    run()
+    assert outcome(engine, started) == "failed: v2 did not pass the gate; it cannot become champion"
+    assert of(engine, drafted)[0] == "draft"
+    judge("v2", True)
+    with Session(engine) as session, session.begin():
+        session.execute(update(Experiment).where(Experiment.status == "running").values(status="stopped"))
+        routing.publish(session, Routing(champion=Spec(version="v1", protection=PROTECTED)), "a test")
+    click(drafted, "start")
+    run()
+    judge("v2", False)
+    shipped, rolled_back = click(drafted, "ship"), click(drafted, "roll_back")
+    run()
+    assert outcome(engine, shipped) == "failed: v2 did not pass the gate; it cannot become champion"
+    assert outcome(engine, rolled_back) == "done", "what fails holds up nobody"
+    assert of(engine, drafted)[0] == "rolled_back"
+    assert now(engine).champion.version == "v1"
+
+
+def test_rolling_back_withdraws_the_challenger(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft("v3")
+    click(drafted, "start")
+    run()
+    rolled_back, late = click(drafted, "roll_back"), click(drafted, "pause")
+    run(("ramp=[1.0]",))
+    assert outcome(engine, rolled_back) == "done"
+    assert outcome(engine, late) == "failed: the experiment has ended (rolled back); draft another one"
+    [split] = now(engine).experiments
+    assert split.experiment_id != drafted, "v2, which nobody has tried, is in an experiment now"
+    [(action, who, why, done)] = of(engine, split.experiment_id)[1]
+    assert (action, who, why, done) == ("start", "flow:experiment", "v2 passed the gate", "done")
+
+
+def test_a_ship_that_was_cut_off_is_ended(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+    shipped = click(drafted, "ship")
+    with Session(engine) as session, session.begin():
+        claimed = asked.claim(session)
+        assert claimed is not None
+    make_champion.fn(installation, engine, Spec(version="v2", protection=PROTECTED), claimed.reason)
+    assert of(engine, drafted)[0] == "stopped", "and here its process was killed"
+    run()
+    assert (of(engine, drafted)[0], outcome(engine, shipped)) == ("shipped", "done")
+    with Session(engine) as session:
+        assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
+
+
+def prefer(engine: Engine, version: str, people: int) -> None:
+    """So many people choose a version when they see it beside the other."""
+    with Session(engine) as session, session.begin():
+        tenant = Organisation(name=str(uuid.uuid4()))
+        session.add(tenant)
+        session.flush()
+        for number in range(people):
+            user = User(id=new_id(), organisation_id=tenant.id)
+            shown = {
+                name: Output(
+                    id=new_id(),
+                    organisation_id=tenant.id,
+                    message=f"Fix it, {number}.",
+                    transform_type="soften",
+                    intensity=1,
+                    text=f"{name} would fix it.",
+                    facts_missing=[],
+                    spec_digest="0" * 32,
+                    version=name,
+                    upstream_ms=1.0,
+                )
+                for name in ("v1", "v2")
+            }
+            session.add_all([user, *shown.values()])
+            session.flush()
+            compared = Comparison(
+                id=new_id(),
+                organisation_id=tenant.id,
+                user_id=user.id,
+                policy="champion_against_challenger",
+                first_output_id=shown["v1"].id,
+                second_output_id=shown["v2"].id,
+            )
+            session.add(compared)
+            session.flush()
+            session.add(
+                Feedback(
+                    organisation_id=tenant.id,
+                    user_id=user.id,
+                    output_id=shown["v1"].id,
+                    kind="comparison",
+                    comparison_id=compared.id,
+                    preferred_output_id=shown[version].id,
+                )
+            )
+
+
+@pytest.mark.parametrize(("preferred", "action"), [("v2", "ship"), ("v1", "roll_back")])
+def test_where_a_person_decides_the_flow_proposes_once(
+    engine: Engine,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+    preferred: str,
+    action: str,
+) -> None:
+    drafted = draft(automatic=False, hours_a_step=0)
+    click(drafted, "start")
+    run()
+    prefer(engine, preferred, 60)
+    for _ in range(3):
+        evidence = run()
+        assert evidence.decision.action == action
+    status, trail = of(engine, drafted)
+    assert (status, now(engine).champion.version) == ("running", "v1")
+    assert [one for one in trail if one[3] == "proposed"] == [
+        (action, "flow:experiment", " ".join(evidence.decision.reasons), "proposed")
+    ]
+    click(drafted, action)
+    run()
+    status, trail = of(engine, drafted)
+    assert trail[-1] == (action, "token:ann", f"Ann wants to {action}.", "done")
+    assert status == {"ship": "shipped", "roll_back": "rolled_back"}[action]
+
+
+def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
+    assert run(("ramp=[0.5, 1.0]", "hours_a_step=0")).name == "Started"
+    [split] = now(engine).experiments
+    assert run().decision.action == "keep_running"
+    prefer(engine, "v1", 60)
+    assert run().decision.action == "roll_back"
+    status, trail = of(engine, split.experiment_id)
+    assert status == "rolled_back"
+    assert [(action, who, done) for action, who, _, done in trail] == [
+        ("start", "flow:experiment", "done"),
+        ("ramp", "flow:experiment", "done"),
+        ("roll_back", "flow:experiment", "done"),
+    ]
+    assert [why[:40] for _, _, why, _ in trail] == [
+        "v2 passed the gate",
+        "50% of the users for 0 hours or more, an",
+        "People prefer the champion, so the chall",
+    ]
+
+
+def test_a_promotion_ends_what_is_paused(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+    click(drafted, "pause")
+    run()
+    make_champion.fn(installation, engine, Spec(version="v3", protection=PROTECTED), "a test")
+    assert of(engine, drafted)[0] == "stopped"
+    assert now(engine).champion.version == "v3"
+
+
+def test_a_version_without_weights_fails_once_and_says_why(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    with Session(engine) as session, session.begin():
+        session.add(Version(name="v9", run_id="v9", method="sft", metrics={}, accepted=True, reasons=[]))
+    drafted = draft("v9")
+    started = click(drafted, "start")
+    run()
+    said = outcome(engine, started)
+    assert said is not None
+    assert "Model Version" in said, said
+    run()
+    assert outcome(engine, started) == said, "it is not tried again"
+    assert of(engine, drafted)[0] == "draft"
