@@ -23,7 +23,7 @@ from experiments.analysis import ArmStatistics
 
 Rule = Literal["top_two", "thompson"]
 
-_LOG2_POINTS = 13  # 8,192 points, each with its mirror image: shares are right to a few thousandths
+_LOG2_POINTS = 11  # 2,048 points, each with its mirror image: shares are right to a few thousandths
 
 
 class Posterior(NamedTuple):
