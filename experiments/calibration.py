@@ -9,31 +9,39 @@ meant for one look, and the mistake that the setting invites. Looks are judged b
 what `analysis.between_users` says, and at a sample of looks of each run that is asserted.
 
 Writes `report.json` and `calibration.png`, prints what is not reached, and fails when the report in
-docs/results had reached it. Each finished setting is kept in the folder, by what decides it,
-this code included, and is not simulated again.
+docs/results had reached it. Each finished setting is kept in the folder, by what decides it, this code
+included, and is not simulated again.
 """
 
 import math
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import lambertw
-from scipy.stats import binom, binomtest
 from statsmodels.stats.power import NormalIndPower
 from tqdm import tqdm
 
 import configs
-from experiments import analysis, bandit, sequential
+from experiments import analysis, bandit, findings, sequential
 from experiments.analysis import ArmStatistics, Plan, Tally
+from experiments.findings import (
+    Allocation,
+    Bandits,
+    Estimate,
+    Measured,
+    Promise,
+    Report,
+    SampleRatio,
+)
 from experiments.populations import SETTINGS, Array, Setting, Side
 
 _HORIZON = 2.5  # the last look, in fixed-horizon samples
@@ -46,10 +54,8 @@ _MINIMA = (2, 10, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # users an arm bef
 _RATIOS = tuple(round(0.1 * n, 1) for n in range(1, 26))
 _RATIO_USERS = (250, 500, 1000, 2000, 5000, 10_000, 20_000)
 _SPLITS = {"50:50": 0.5, "52:48": 0.48, "55:45": 0.45}
+_DECIDING = ("analysis", "bandit", "calibration", "populations", "sequential")
 _DOCS = Path(__file__).parent.parent / "docs"
-_TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio": 1.6, "power": 0.8}
-
-Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
 
 
 class CalibrationConfig(configs.StageConfig):
@@ -64,89 +70,6 @@ class CalibrationConfig(configs.StageConfig):
     seed: Annotated[int, Field(ge=0)] = 0
     out: Path = Path("artifacts/calibration")
     write: bool = False
-
-
-class _Found(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(_Found):
-    """A simulated figure with its 95 % Monte-Carlo interval; None beyond the last look."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class Promise(_Found):
-    """What the confidence sequence does in one setting."""
-
-    aa_false_winner_rate: Estimate
-    coverage: Estimate
-    wrong_winner_rate: Estimate
-    power: Estimate
-    median_stop_ratio: Estimate
-    decided_by: dict[float, float] = Field(description="share that has decided, by fixed-horizon samples")
-    missed_from: dict[int, float] = Field(
-        description="the greater share of experiments, between equals and with an effect, whose interval ever"
-        " misses the truth, when looks begin at so many users an arm"
-    )
-
-
-class Measured(_Found):
-    """A setting: as the plan says, with `n_star` at the fixed-horizon sample, and with what is not ours."""
-
-    description: str
-    fixed_sample: float = Field(description="users (votes, of comparisons) of one look with 80 % power")
-    true_effect: float
-    shipped: Promise
-    tied: Promise | None = Field(description="None where there is no n_star")
-    naive_false_winner_rate: Estimate = Field(description="of a test meant for one look")
-    control: str | None = Field(description="the mistake that the setting invites")
-    control_false_winner_rate: Estimate | None
-    final_bias: Estimate = Field(description="of the estimate at the last look, in true effects")
-    unbiased_bias: Estimate | None = Field(description="the same of bandit.unbiased_effect")
-    by_votes_a_person: dict[int, Estimate] | None = Field(
-        None, description="false winners of comparisons, by how many votes of a person may count"
-    )
-    looks_checked: int
-
-
-class SampleRatio(_Found):
-    """How often an assignment is called broken by so many users, by how users really fall."""
-
-    description: str
-    called_broken_by: dict[str, dict[int, Estimate]]
-
-
-class Bandits(_Found):
-    """Weights by each rule: what they cost while they learn, and whether the arm that looks best at the end
-    is not the best. Regret is the mean lost outcome of a user, in effects.
-    """
-
-    description: str
-    users: dict[int, int]
-    regret: dict[int, dict[Allocation, Estimate]]
-    decision_error: dict[int, dict[Allocation, Estimate]]
-
-
-class Report(_Found):
-    """All settings; the first six fields are of each by name."""
-
-    aa_false_winner_rate: dict[str, Estimate]
-    coverage: dict[str, Estimate]
-    wrong_winner_rate: dict[str, Estimate]
-    power: dict[str, Estimate]
-    median_stop_ratio: dict[str, Estimate]
-    srm_power: dict[str, dict[int, Estimate]]
-    missed: list[str] = Field(description="targets that are not reached, in words")
-    experiments: int
-    looks: int
-    effect: float
-    seed: int
-    plan: Plan
-    settings: dict[str, Measured]
-    bandits: Bandits
 
 
 # --- looks, judged by arrays ---------------------------------------------------------------------------
@@ -403,7 +326,7 @@ def _measured(config: CalibrationConfig, plan: Plan, name: str, chunks: list[dic
     minimum = plan.minimum_users_an_arm
 
     def false_winners(kind: str) -> Estimate:
-        return _rate(_joined(chunks, f"{kind} True").stop >= 0)
+        return findings.rate(_joined(chunks, f"{kind} True").stop >= 0)
 
     return Measured(
         description=setting.description,
@@ -414,9 +337,9 @@ def _measured(config: CalibrationConfig, plan: Plan, name: str, chunks: list[dic
         naive_false_winner_rate=false_winners("naive"),
         control=setting.control,
         control_false_winner_rate=false_winners("control") if setting.control else None,
-        final_bias=_mean(np.concatenate([chunk["bias"] for chunk in chunks])),
+        final_bias=findings.mean(np.concatenate([chunk["bias"] for chunk in chunks])),
         unbiased_bias=(
-            _mean(np.concatenate([chunk["unbiased"] for chunk in chunks])) if setting.rule else None
+            findings.mean(np.concatenate([chunk["unbiased"] for chunk in chunks])) if setting.rule else None
         ),
         looks_checked=sum(chunk["checked"] for chunk in chunks),
     )
@@ -430,38 +353,17 @@ def _promise(chunks: list[dict[str, Any]], kind: str, ratios: Array, minimum: in
     equal, unequal = _joined(chunks, f"{kind} True"), _joined(chunks, f"{kind} False")
     stops = np.where(unequal.stop >= 0, ratios[unequal.stop], np.inf)
     return Promise(
-        aa_false_winner_rate=_rate(equal.stop >= 0),
-        coverage=_rate(unequal.last_missed < minimum),
-        wrong_winner_rate=_rate((unequal.stop >= 0) & unequal.wrong),
-        power=_rate((unequal.stop >= 0) & ~unequal.wrong),
-        median_stop_ratio=_median(stops),
+        aa_false_winner_rate=findings.rate(equal.stop >= 0),
+        coverage=findings.rate(unequal.last_missed < minimum),
+        wrong_winner_rate=findings.rate((unequal.stop >= 0) & unequal.wrong),
+        power=findings.rate((unequal.stop >= 0) & ~unequal.wrong),
+        median_stop_ratio=findings.median(stops),
         decided_by={ratio: float((stops <= ratio).mean()) for ratio in _RATIOS},
         missed_from={
             users: float(max((side.last_missed >= users).mean() for side in (equal, unequal)))
             for users in _MINIMA
         },
     )
-
-
-def _rate(hits: NDArray[np.bool_]) -> Estimate:
-    """A share with the interval of Clopper and Pearson, "The use of confidence or fiducial limits" (1934)."""
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="exact")
-    return Estimate(value=float(hits.mean()), low=float(interval.low), high=float(interval.high))
-
-
-def _median(values: Array) -> Estimate:
-    """The median between the order statistics that hold it with 95 %, whatever the distribution."""
-    ordered = np.sort(values)
-    low, high = binom.ppf([0.025, 0.975], len(values), 0.5).astype(int)
-    picked = (ordered[(len(values) - 1) // 2], ordered[max(low - 1, 0)], ordered[min(high, len(values) - 1)])
-    value, low, high = (float(one) if math.isfinite(one) else None for one in picked)
-    return Estimate(value=value, low=low, high=high)
-
-
-def _mean(values: Array) -> Estimate:
-    half = _NORMAL * float(values.std(ddof=1)) / math.sqrt(len(values))
-    mean = float(values.mean())
-    return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
 # --- blind comparisons ---------------------------------------------------------------------------------
@@ -551,7 +453,7 @@ def _measured_votes(
     config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
 ) -> Measured:
     fixed, at = _votes_course(config, plan, name)
-    false_winners = {cap: _rate(_joined(chunks, f"{cap} True").stop >= 0) for cap in _CAPS}
+    false_winners = {cap: findings.rate(_joined(chunks, f"{cap} True").stop >= 0) for cap in _CAPS}
     differ = _VOTERS[name].differ
     return Measured(
         description=_VOTERS[name].description,
@@ -559,10 +461,10 @@ def _measured_votes(
         true_effect=config.win_rate - 0.5,
         shipped=_promise(chunks, "shipped", at / fixed, plan.minimum_comparisons),
         tied=None,
-        naive_false_winner_rate=_rate(np.concatenate([chunk["naive True"] for chunk in chunks])),
+        naive_false_winner_rate=findings.rate(np.concatenate([chunk["naive True"] for chunk in chunks])),
         control=f"up to {_CAPS[-1]} votes of one person counted" if differ else None,
         control_false_winner_rate=false_winners[_CAPS[-1]] if differ else None,
-        final_bias=_mean(np.concatenate([chunk["bias"] for chunk in chunks])),
+        final_bias=findings.mean(np.concatenate([chunk["bias"] for chunk in chunks])),
         unbiased_bias=None,
         by_votes_a_person=false_winners if differ else None,
         looks_checked=sum(chunk["checked"] for chunk in chunks),
@@ -600,7 +502,7 @@ def _found_ratios(config: CalibrationConfig, plan: Plan, _: str, chunks: list[di
         description=f"An even split, with a look after every {_RATIO_USERS[0]} users; limit "
         f"{plan.sample_ratio_alpha:.0%}.",
         called_broken_by={
-            split: {users: _rate((first > 0) & (first <= users)) for users in _RATIO_USERS}
+            split: {users: findings.rate((first > 0) & (first <= users)) for users in _RATIO_USERS}
             for split, first in at.items()
         },
     )
@@ -677,9 +579,11 @@ def _found_bandits(config: CalibrationConfig, plan: Plan, _: str, chunks: list[d
         description="One arm is better by the effect, the others are equal; everybody's outcomes rise by "
         f"0.2. {_BANDIT_EPOCHS} epochs, and for each arm the users that a fixed-horizon test of two needs.",
         users={arms: arms * users for arms in _BANDIT_ARMS},
-        regret={arms: {rule: _mean(found[0]) for rule, found in of.items()} for arms, of in every.items()},
+        regret={
+            arms: {rule: findings.mean(found[0]) for rule, found in of.items()} for arms, of in every.items()
+        },
         decision_error={
-            arms: {rule: _rate(found[1]) for rule, found in of.items()} for arms, of in every.items()
+            arms: {rule: findings.rate(found[1]) for rule, found in of.items()} for arms, of in every.items()
         },
     )
 
@@ -708,10 +612,10 @@ def _chunk(config: CalibrationConfig, plan: Plan, name: str, chunk: tuple[int, i
 
 
 def _digest(config: CalibrationConfig, plan: Plan) -> str:
-    """Names what decides a result: the config, the plan, and the code that is measured and that measures."""
+    """Names what decides a result: config, plan, the code that is measured and the code that measures."""
     about = config.model_dump_json(exclude={"processes", "out", "write", "plan"}) + plan.model_dump_json()
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    return blake2b(about.encode() + b"".join(file.read_bytes() for file in code), digest_size=6).hexdigest()
+    code = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _DECIDING]
+    return blake2b(about.encode() + b"".join(code), digest_size=6).hexdigest()
 
 
 def main(config: CalibrationConfig) -> Report:
@@ -749,7 +653,7 @@ def main(config: CalibrationConfig) -> Report:
     for folder, name in [(config.out, "report")] + [(_DOCS / "results", "calibration")] * config.write:
         (folder / f"{name}.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for folder in [config.out] + [_DOCS] * config.write:
-        plot(report, folder / "calibration.png")
+        findings.plot(report, folder / "calibration.png")
     return report
 
 
@@ -766,7 +670,7 @@ def _report(config: CalibrationConfig, plan: Plan, found: Mapping[str, Any]) -> 
         power=of("power"),
         median_stop_ratio=of("median_stop_ratio"),
         srm_power=found["sample_ratio"].called_broken_by,
-        missed=list(_missed(settings)),
+        missed=list(findings.missed(settings)),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,
@@ -777,200 +681,13 @@ def _report(config: CalibrationConfig, plan: Plan, found: Mapping[str, Any]) -> 
     )
 
 
-def _missed(settings: Mapping[str, Measured]) -> Iterator[str]:
-    """What was promised and is not so."""
-    for name, one in settings.items():
-        for figure, target in _TARGETS.items():
-            value = getattr(one.shipped, figure).value
-            at_most = figure in ("aa_false_winner_rate", "median_stop_ratio")
-            if value is None or (value > target if at_most else value < target):
-                shown = "beyond the last look" if value is None else f"{value:.3g}"
-                asked = f"at {'most' if at_most else 'least'} {target:g}"
-                yield f"{name}: {figure} is {shown}; asked is {asked}"
-
-
-# The colours of Okabe and Ito, which the colour-blind tell apart; lines differ in their marks, too.
-_BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
-_MARKS = "os^vD<>pPXh*"
-
-
-def plot(report: Report, file: Path) -> None:
-    """Draw false winners, coverage, how soon it is decided, from when on, broken ratios, and bandits."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(16, 9.5), layout="constrained")
-    (wrong, covered, soon), (early, broken, regret) = figure.subplots(2, 3)
-    names = list(report.settings)
-    rows = np.arange(len(names))
-
-    of = report.settings.values()
-    series = (
-        ("ours", _BLUE, "o", [one.shipped.aa_false_winner_rate for one in of]),
-        ("a test meant for one look", _ORANGE, "s", [one.naive_false_winner_rate for one in of]),
-        ("the setting's mistake, our interval", _RED, "X", [one.control_false_winner_rate for one in of]),
-    )
-    for label, colour, mark, rates in series:
-        at, values = zip(
-            *((row, rate.value) for row, rate in zip(rows, rates, strict=True) if rate), strict=True
-        )
-        wrong.plot(100 * np.array(values), at, mark, color=colour, label=label)
-    wrong.axvline(5, color=_GREY, linestyle="--")
-    wrong.set(title="False winners between equals (dashed: 5 %)", xlabel="experiments with a winner, %")
-    wrong.set(xlim=(-2, 102))
-    wrong.legend(frameon=False, fontsize=8)
-
-    for shift, label, colour, mark, promises in (
-        (-0.12, "as the plan is shipped", _BLUE, "o", [one.shipped for one in of]),
-        (0.12, "n_star at the fixed-horizon sample", _GREEN, "D", [one.tied for one in of]),
-    ):
-        shown = [(row + shift, one.coverage) for row, one in zip(rows, promises, strict=True) if one]
-        value, low, high = (
-            100 * np.array([getattr(one, end) for _, one in shown]) for end in ("value", "low", "high")
-        )
-        covered.errorbar(
-            value,
-            [at for at, _ in shown],
-            xerr=(value - low, high - value),
-            fmt=mark,
-            color=colour,
-            label=label,
-        )
-    covered.axvline(95, color=_GREY, linestyle="--")
-    covered.set(
-        title="True effect covered at every look (dashed: 95 %)",
-        xlabel="experiments, %, with the Monte-Carlo interval",
-    )
-    covered.legend(frameon=False, fontsize=8)
-    for axes in (wrong, covered):
-        axes.set_yticks(rows, names)
-        axes.invert_yaxis()
-        axes.grid(axis="x", alpha=0.3)
-
-    colours = (_BLUE, _ORANGE, _GREEN, _RED, "#CC79A7", "#56B4E9", "#000000", _GREY)
-    for place, (name, one) in enumerate(report.settings.items()):
-        look: dict[str, Any] = {
-            "color": colours[place % len(colours)],
-            "linestyle": "-" if place < len(colours) else "--",
-            "marker": _MARKS[place],
-            "markersize": 4,
-            "label": name,
-        }
-        for axes, course in ((soon, one.shipped.decided_by), (early, one.shipped.missed_from)):
-            axes.plot(list(course), [100 * share for share in course.values()], **look)
-    soon.axvline(1.6, color=_GREY, linestyle="--")
-    soon.axhline(80, color=_GREY, linestyle=":")
-    soon.set(
-        title="How soon a real effect is decided (asked: half by 1.6, 80 % by 2.5)",
-        xlabel="users, in fixed-horizon samples",
-        ylabel="experiments that have decided, %",
-    )
-    early.axhline(5, color=_GREY, linestyle="--")
-    early.axvline(report.plan.minimum_users_an_arm, color=_GREY, linestyle=":")
-    early.set(
-        title="Looks that begin too early (dashed: 5 %; dotted: the plan's minimum)",
-        xlabel="users (votes) an arm before the first look",
-        ylabel="experiments whose interval ever misses, %",
-        xscale="log",
-        yscale="symlog",
-        ylim=(0, 100),
-    )
-    for axes in (soon, early):
-        axes.legend(frameon=False, fontsize=8, ncols=2)
-
-    for (split, found), colour, mark in zip(
-        report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKS, strict=False
-    ):
-        value, low, high = (
-            100 * np.array([getattr(one, e) for one in found.values()]) for e in ("value", "low", "high")
-        )
-        broken.errorbar(
-            list(found), value, yerr=(value - low, high - value), fmt=mark + "-", color=colour, label=split
-        )
-    broken.set(
-        title="Assignments called broken, by how users really fall",
-        xlabel="users of both arms, looked at every 250",
-        ylabel="experiments with an alarm, %",
-        xscale="log",
-    )
-    broken.legend(frameon=False, fontsize=8)
-
-    for (arms, rules), mark in zip(report.bandits.regret.items(), "os", strict=True):
-        for (rule, cost), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
-            error = report.bandits.decision_error[arms][rule]
-            regret.plot(cost.value, 100 * (error.value or 0), mark, color=colour, markersize=9)
-            regret.annotate(
-                f"{arms} arms, {rule}",
-                (cost.value, 100 * (error.value or 0)),
-                (8, 4),
-                textcoords="offset points",
-            )
-    regret.margins(0.25)
-    regret.set(
-        title="Bandits: what learning costs, and how often it ends wrong",
-        xlabel="regret: mean lost outcome of a user, in effects",
-        ylabel="experiments whose best-looking arm is not the best, %",
-    )
-    figure.savefig(file, dpi=100)
-
-
-def table(report: Report) -> Iterator[str]:
-    """The report in Markdown."""
-
-    def shown(one: Estimate | None, percent: bool = True) -> str:
-        if one is None:
-            return ""
-        value, low, high = (
-            "-" if x is None else f"{100 * x:.1f}" if percent else f"{x:.2f}"
-            for x in (one.value, one.low, one.high)
-        )
-        return f"{value} ({low} to {high})"
-
-    yield (
-        "| setting | false winners, % | a test for one look | the setting's mistake | coverage, % "
-        "| wrong winners, % | power by 2.5, % | median stop | the same with n_star tied |"
-    )
-    yield "|" + "---|" * 9
-    for name, one in report.settings.items():
-        ours = one.shipped
-        cells = (
-            name,
-            shown(ours.aa_false_winner_rate),
-            shown(one.naive_false_winner_rate),
-            shown(one.control_false_winner_rate),
-            shown(ours.coverage),
-            shown(ours.wrong_winner_rate),
-            shown(ours.power),
-            shown(ours.median_stop_ratio, percent=False),
-            shown(one.tied.median_stop_ratio, percent=False) if one.tied else "",
-        )
-        yield f"| {' | '.join(cells)} |"
-    yield ""
-    yield "| users fall | " + " | ".join(f"broken by {users:,}, %" for users in _RATIO_USERS) + " |"
-    yield "|" + "---|" * (1 + len(_RATIO_USERS))
-    for split, found in report.srm_power.items():
-        yield f"| {split} | " + " | ".join(shown(one) for one in found.values()) + " |"
-    yield ""
-    yield "| bandit | regret, effects a user | decision error, % |"
-    yield "|---|---|---|"
-    for arms, rules in report.bandits.regret.items():
-        for rule, cost in rules.items():
-            error = report.bandits.decision_error[arms][rule]
-            yield f"| {arms} arms, {rule} | {shown(cost, percent=False)} | {shown(error)} |"
-
-
-def newly_missed(report: Report, other: Report) -> list[str]:
-    """What another report reaches and this one does not, in words."""
-    known = {said.partition(" is ")[0] for said in other.missed}
-    return [said for said in report.missed if said.partition(" is ")[0] not in known]
-
-
 if __name__ == "__main__":
     wanted = configs.from_command_line(CalibrationConfig, sys.argv[1:])
     published = _DOCS / "results" / "calibration.json"
     before = Report.model_validate_json(published.read_text("utf-8")) if published.exists() else None
     made = main(wanted)
-    print("\n".join(table(made)))
+    print("\n".join(findings.table(made)))
     if made.missed:
         print("\nNot reached:", *made.missed, sep="\n  ")
-    if before and (worse := newly_missed(made, before)):
+    if before and (worse := findings.newly_missed(made, before)):
         raise SystemExit("\n  ".join([f"{published} reached what this does not:", *worse]))
