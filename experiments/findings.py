@@ -240,7 +240,7 @@ def plot(report: Report, file: Path) -> None:
         title="True effect covered at every look (dashed: 95 %)",
         xlabel="experiments, %, with the Monte-Carlo interval",
     )
-    covered.legend(frameon=False, fontsize=8)
+    covered.legend(frameon=False, fontsize=8, loc="center left")
     for axes in (wrong, covered):
         axes.set_yticks(rows, names)
         axes.invert_yaxis()
@@ -260,7 +260,7 @@ def plot(report: Report, file: Path) -> None:
     soon.axvline(1.6, color=_GREY, linestyle="--")
     soon.axhline(80, color=_GREY, linestyle=":")
     soon.set(
-        title="A real effect, decided (asked: half by 1.6, 80 % by 2.5)",
+        title="Decided (asked: half by 1.6, 80 % by 2.5)",
         xlabel="users, in fixed-horizon samples",
         ylabel="experiments that have decided, %",
     )
@@ -271,11 +271,10 @@ def plot(report: Report, file: Path) -> None:
         xlabel="users (votes) an arm before the first look",
         ylabel="experiments whose interval ever misses, %",
         xscale="log",
-        yscale="symlog",
-        ylim=(0, 60),
+        ylim=(0, 20),
     )
-    for axes in (soon, early):
-        axes.legend(frameon=False, fontsize=8, ncols=2)
+    soon.legend(frameon=False, fontsize=8, loc="upper left")
+    early.legend(frameon=False, fontsize=8, loc="upper right")
 
     for (split, found), colour, mark in zip(
         report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKS, strict=False
@@ -297,13 +296,20 @@ def plot(report: Report, file: Path) -> None:
     for (arms, rules), mark in zip(report.bandits.regret.items(), "os", strict=True):
         for (rule, cost), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
             error = report.bandits.decision_error[arms][rule]
-            label = f"{arms} arms, {rule}"
-            regret.plot(cost.value, 100 * (error.value or 0), mark, color=colour, markersize=9, label=label)
-    regret.legend(frameon=False, fontsize=8)
-    regret.margins(0.25)
+            value, low, high = (100 * (x or 0) for x in (error.value, error.low, error.high))
+            regret.errorbar(
+                cost.value or 0,
+                value,
+                yerr=[[value - low], [high - value]],
+                fmt=mark,
+                color=colour,
+                label=f"{arms} arms, {rule}",
+            )
+    regret.legend(frameon=False, fontsize=8, ncols=2)
+    regret.margins(x=0.1, y=0.3)
     regret.set_ylim(bottom=0)
     regret.set(
-        title="Bandits: what learning costs, how often it ends wrong",
+        title="Bandits: the cost of learning, and wrong ends",
         xlabel="regret: mean lost outcome of a user, in effects",
         ylabel="experiments whose best-looking arm is not the best, %",
     )

@@ -47,6 +47,15 @@ def test_the_shipped_config_is_the_default_one() -> None:
         configs.load(CalibrationConfig, "configs/calibrate.yaml", ["peeks=3"])
 
 
+def test_the_page_names_what_the_published_report_misses() -> None:
+    published = Report.model_validate_json(Path("docs/results/calibration.json").read_text("utf-8"))
+    page = Path("docs/calibration.md").read_text("utf-8")
+    assert published.experiments == 10_000
+    for name in {said.partition(":")[0] for said in published.missed}:
+        assert f"**`{name}` " in page
+    assert "\n".join(list(findings.table(published))[: 2 + len(published.settings)]) in page
+
+
 def test_every_setting_is_in_every_figure(report: Report) -> None:
     for figure in ("aa_false_winner_rate", "coverage", "wrong_winner_rate", "power", "median_stop_ratio"):
         found = getattr(report, figure)
