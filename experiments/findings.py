@@ -296,11 +296,11 @@ def plot(report: Report, file: Path) -> None:
     for (arms, rules), mark in zip(report.bandits.regret.items(), "os", strict=True):
         for (rule, cost), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
             error = report.bandits.decision_error[arms][rule]
-            value, low, high = (100 * (x or 0) for x in (error.value, error.low, error.high))
+            wrongs, least, most = (100 * (x or 0) for x in (error.value, error.low, error.high))
             regret.errorbar(
                 cost.value or 0,
-                value,
-                yerr=[[value - low], [high - value]],
+                wrongs,
+                yerr=[[wrongs - least], [most - wrongs]],
                 fmt=mark,
                 color=colour,
                 label=f"{arms} arms, {rule}",
