@@ -136,7 +136,9 @@ def between_users(
         raise ValueError(f"the plan names {', '.join(unknown)}; measured are {', '.join(arms)}")
     pairs = {name: _pairs(of_metric) for name, of_metric in arms.items()}
     found = {
-        name: effects.effect(of_metric, plan.alpha, plan.n_star, measured[name].better)
+        name: effects.effect(
+            of_metric, plan.alpha, plan.n_star, measured[name].better, measured[name].largest
+        )
         for name, of_metric in pairs.items()
     }
     primary = found.pop(plan.primary)
@@ -144,7 +146,7 @@ def between_users(
     baseline, challenger = ([pair[side] for pair in of_primary] for side in (0, 1))
 
     responses = [(_responses(a), _responses(b)) for a, b in of_primary if a.closed and b.closed]
-    response = effects.effect(responses, plan.alpha, plan.n_star)
+    response = effects.effect(responses, plan.alpha, plan.n_star, largest=1.0)
     margin = plan.response_margin
     is_response_even = not (
         _is_enough(response, plan)

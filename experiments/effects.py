@@ -101,11 +101,14 @@ def combine(pairs: Sequence[Pair]) -> Combined:
     )
 
 
-def effect(pairs: Sequence[Pair], alpha: float, n_star: int, better: Better = "higher") -> Effect | None:
+def effect(
+    pairs: Sequence[Pair], alpha: float, n_star: int, better: Better = "higher", largest: float = math.inf
+) -> Effect | None:
     """The effect over all epochs; None until one epoch has two users with a value in each arm, and not all of
     them the same.
 
-    Where users' past is known, what it explains is taken out of both arms first, epoch by epoch.
+    Where users' past is known, what it explains is taken out of both arms first, epoch by epoch. No
+    difference can be larger than `largest`.
     """
     told = [pair for pair in pairs if has_a_say(pair)]
     if not told:
@@ -124,6 +127,7 @@ def effect(pairs: Sequence[Pair], alpha: float, n_star: int, better: Better = "h
             + found.baseline_error * found.challenger**2 / found.baseline**4
         )
         relative_interval = found.around(relative, of_ratio, alpha, n_star)
+    low, high = found.around(difference, error, alpha, n_star)
     gain = difference if better == "higher" else -difference
     chance, loss = _posterior(gain, math.sqrt(error))
     fixed_interval, fixed_p = _fixed(difference, told, error, alpha)
@@ -133,7 +137,7 @@ def effect(pairs: Sequence[Pair], alpha: float, n_star: int, better: Better = "h
         baseline_users=sum(a.users for a, _ in told),
         challenger_users=sum(b.users for _, b in told),
         difference=difference,
-        interval=found.around(difference, error, alpha, n_star),
+        interval=Interval(max(low, -largest), min(high, largest)),
         p=sequential.mean_p(difference, found.clock, found.clock * error, alpha, n_star),
         relative=relative,
         relative_interval=relative_interval,

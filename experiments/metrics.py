@@ -4,6 +4,7 @@ A user's *quantities* are counted once, when the user's window closes (`experime
 two numbers of them, x and y. Of these numbers only sums are kept (`experiments.estimators`).
 """
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -67,6 +68,12 @@ class Metric(configs.StageConfig):
         if self.usual and self.kind != "mean":
             raise ValueError(f"a {self.kind} has no usual value")
         return self
+
+    @property
+    def largest(self) -> float:
+        """The largest difference that there can be between two arms."""
+        is_share = self.kind == "proportion" or self.of in ("score", "edit_distance")
+        return 1.0 if is_share else math.inf
 
     @property
     def x(self) -> str:

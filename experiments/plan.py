@@ -31,7 +31,7 @@ class Plan(configs.StageConfig):
     )
     minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
     maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
-    votes_a_person: Count = Field(5, description="comparisons of one person that count: nobody decides alone")
+    votes_a_person: Count = Field(3, description="comparisons of one person that count: nobody decides alone")
     primary: str = Field("satisfaction", description="the metric that arms are compared by")
     harm_margin: Margin = Field(0.05, description="shown loss in the primary metric that forbids to ship")
     guardrails: Mapping[str, Margin] = Field(
@@ -70,6 +70,9 @@ class Plan(configs.StageConfig):
         float, Field(ge=0, le=24 * _LONGEST_DAYS, description="of the ramp, while nothing shows harm")
     ] = 24.0
     automatic: bool = Field(True, description="ship and roll back by itself; else it waits for a click")
+
+    def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict
+        return hash(self.model_dump_json())
 
     @property
     def window(self) -> timedelta:
