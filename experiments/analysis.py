@@ -9,6 +9,7 @@ Two kinds of evidence, both safe to look at as often as one likes (`experiments.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -216,8 +217,13 @@ def _responses(arm: ArmStatistics) -> Estimate:
     return Estimate(users=arm.closed, mean=arm.users / arm.closed, variance=variance)
 
 
-def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan) -> Decision:
-    """Ship when people prefer the challenger and nothing speaks against it; the first reason is the cause."""
+def decide(
+    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, lasted: timedelta
+) -> Decision:
+    """Ship when people prefer the challenger and nothing speaks against it, after the minimum run at the
+    earliest; the first reason is the cause.
+    """
+    days = lasted / timedelta(days=1)
     action: Action
     if comparison.decision == "champion":
         action, why = "roll_back", "People prefer the champion, so the challenger is withdrawn."
@@ -232,10 +238,17 @@ def decide(comparison: ComparisonResult, experiment: ExperimentResult, plan: Pla
             "inconclusive",
             "The arms' users do not vote equally often: voters do not speak for all.",
         )
+    elif comparison.decision == "challenger" and days < plan.minimum_days:
+        action, why = (
+            "keep_running",
+            f"People prefer the challenger; {plan.minimum_days:g} days are the least, {days:.1f} have passed.",
+        )
     elif comparison.decision == "challenger":
         action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
     elif comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
         action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
+    elif days >= plan.maximum_days:
+        action, why = "inconclusive", f"{plan.maximum_days:g} days, the maximum, settle nothing."
     else:
         action, why = "keep_running", "The comparisons do not settle it yet."
     said = (_say_comparison(comparison, plan), _say_effect(experiment, plan), *_say_others(experiment, plan))

@@ -21,6 +21,7 @@ from scipy.stats import qmc
 
 from experiments.analysis import ArmStatistics
 
+TOP = 0.7  # of the users, for whom looks best, at most: with more an experiment no longer decides
 Rule = Literal["top_two", "thompson"]
 
 _LOG2_POINTS = 11  # 2,048 points, each with its mirror image: shares are right to a few thousandths
@@ -88,7 +89,7 @@ def best(found: Posterior) -> NDArray[np.float64]:
 
 
 def reweighted(
-    arms: Sequence[ArmStatistics], rule: Rule = "top_two", floor: float = 0.01, top: float = 0.5
+    arms: Sequence[ArmStatistics], rule: Rule = "top_two", floor: float = 0.01, top: float = TOP
 ) -> dict[str, float]:
     """The weights of the next epoch, by variant: at least `floor` each, and 1 in all. Equal ones as long as
     there is no `posterior`.

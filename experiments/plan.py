@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
@@ -15,6 +15,7 @@ FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Opened = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
+Allocation = Literal["fixed", "top_two", "thompson"]
 Margin = Annotated[float, Field(gt=0, le=1e9)]
 _LONGEST_DAYS = 366
 
@@ -69,6 +70,18 @@ class Plan(configs.StageConfig):
     hours_a_step: Annotated[
         float, Field(ge=0, le=24 * _LONGEST_DAYS, description="of the ramp, while nothing shows harm")
     ] = 24.0
+    minimum_days: Annotated[
+        float, Field(ge=0, le=_LONGEST_DAYS, description="before which nothing is shipped: weekdays differ")
+    ] = 3.0
+    maximum_days: Annotated[
+        float, Field(gt=0, le=_LONGEST_DAYS, description="after which an open question is closed")
+    ] = 28.0
+    allocation: Allocation = Field(
+        "fixed", description="of the users to the arms: top_two finds out with fewer in the worse arm"
+    )
+    hours_a_batch: Annotated[
+        float, Field(gt=0, le=24 * _LONGEST_DAYS, description="between new weights: each begins an epoch")
+    ] = 24.0
     automatic: bool = Field(True, description="ship and roll back by itself; else it waits for a click")
 
     def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict
@@ -85,9 +98,11 @@ class Plan(configs.StageConfig):
         return timedelta(days=self.past_days)
 
     @model_validator(mode="after")
-    def _ramps_up(self) -> "Plan":
+    def _has_an_order(self) -> "Plan":
         if list(self.ramp) != sorted(set(self.ramp)):
             raise ValueError(f"a ramp goes up, not {self.ramp}")
+        if self.minimum_days > self.maximum_days:
+            raise ValueError(f"at least {self.minimum_days:g} days and at most {self.maximum_days:g}")
         return self
 
     @model_validator(mode="after")

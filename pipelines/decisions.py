@@ -7,7 +7,7 @@ process did not survive was not begun, and may be begun again.
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Engine, and_, exists, func, select
 from sqlalchemy.orm import Session
@@ -177,6 +177,18 @@ def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
         )
         row.status = "running"
         decisions.record(session, command, {"epoch": epoch, "ramp": wider.ramp})
+    routing.wait_until_acknowledged(engine, epoch)
+
+
+def reweigh(engine: Engine, command: Command, weights: Mapping[str, float]) -> None:
+    """Give arms other weights, for who comes from now on: an epoch of the experiment."""
+    with Session(engine) as session, session.begin():
+        live = _live(session)
+        split = _split(live, command)
+        arms = tuple(arm.model_copy(update={"weight": weights[arm.name]}) for arm in split.arms)
+        wanted = _with(live, split.model_copy(update={"arms": arms}), live.challenger)
+        epoch = routing.publish(session, wanted, command.reason)
+        decisions.record(session, command, {"epoch": epoch, "weights": dict(weights)})
     routing.wait_until_acknowledged(engine, epoch)
 
 

@@ -93,7 +93,7 @@ class Served(BaseModel):
 
 
 # Everybody is in it at once, and what people do in their first twenty seconds counts: they stay for a minute.
-_HASTE = ("ramp=[1.0]", "window_hours=0.006")
+_HASTE = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0")
 
 
 class Walk:

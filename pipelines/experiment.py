@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from configs.settings import Settings
 from data import database, orders, routing
 from data.decisions import Command, propose
 from data.tables import Epoch, Experiment, Look, Variant, Version
-from experiments import breakdown, effects, metrics, outcomes, power
+from experiments import bandit, breakdown, effects, metrics, outcomes, power
 from experiments import plan as plans
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult, between_users, compare, decide
 from experiments.breakdown import Breakdown
@@ -37,6 +37,9 @@ class Evidence(BaseModel):
     challenger: str
     comparison: ComparisonResult
     between_users: ExperimentResult
+    unbiased: tuple[float, float] | None = Field(
+        description="effect and error that a bandit does not bend; None where weights do not learn"
+    )
     breakdowns: Mapping[str, Breakdown]
     outlook: Outlook | None
     decision: Decision
@@ -166,7 +169,8 @@ def _evidence(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidenc
     measured, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, measured, now)
     compared = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
-    users = between_users(outcomes.arms(session, experiment_id, measured), plan, measured)
+    arms = outcomes.arms(session, experiment_id, measured)
+    users = between_users(arms, plan, measured)
     primary = measured[plan.primary]
     of_segments = outcomes.segments(session, experiment_id, plan.primary, primary, champion, challenger)
     found = {
@@ -174,14 +178,16 @@ def _evidence(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidenc
         for segment, pairs in of_segments.items()
     }
     assert row.started_at is not None
+    lasted = now - row.started_at
     return Evidence(
         experiment_id=experiment_id,
         challenger=challenger,
         comparison=compared,
         between_users=users,
+        unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(arms[plan.primary]),
         breakdowns=breakdown.by_kind(found, plan.alpha),
-        outlook=power.outlook(users.primary, plan, now - row.started_at - plan.window),
-        decision=decide(compared, users, plan),
+        outlook=power.outlook(users.primary, plan, lasted - plan.window),
+        decision=decide(compared, users, plan, lasted),
     )
 
 
@@ -209,6 +215,8 @@ def _follow(
     """Do what the evidence says, or propose it where a person decides."""
     if decision.action == "keep_running":
         _ramp_up(engine, experiment_id, plan)
+        if plan.allocation != "fixed":
+            _reweigh(engine, experiment_id, plan, plan.allocation)
         return
     command = Command(experiment_id, decision.action, " ".join(decision.reasons))
     if not plan.automatic:
@@ -237,3 +245,29 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     )
     decisions.ramp(engine, Command(experiment_id, "ramp", reason), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)
+
+
+def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.Rule) -> None:
+    """Give the arm that looks better more of those who come, when the ramp is done and the present weights
+    have lasted as long as planned.
+    """
+    measured = metrics.load()
+    with Session(engine) as session:
+        live = routing.current(session)
+        running = live[1].split(experiment_id) if live else None
+        assert running is not None, experiment_id
+        lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
+        arms = outcomes.arms(session, experiment_id, {plan.primary: measured[plan.primary]})[plan.primary]
+    if running.ramp < plan.ramp[-1] or lasted < timedelta(hours=plan.hours_a_batch):
+        return
+    sign = 1 if measured[plan.primary].better == "higher" else -1
+    arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
+    (one, weight), (other, _) = bandit.reweighted(arms, rule).items()
+    weights = {one: round(weight, 3), other: 1 - round(weight, 3)}
+    if weights == {arm.name: arm.weight for arm in running.arms}:
+        return
+    shares = " and ".join(f"{weight:.1%} to {name}" for name, weight in weights.items())
+    decisions.reweigh(
+        engine, Command(experiment_id, "reweigh", f"Of those who come, {shares} ({rule})."), weights
+    )
+    get_run_logger().info("Of those who come from now on, %s.", shares)

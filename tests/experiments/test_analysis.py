@@ -1,6 +1,7 @@
 """Evidence from counts, and decisions from evidence: right numbers, right under peeking, ramps and trends."""
 
 import math
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:
 
 
 def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
-    return decide(comparison, users, PLAN)
+    return decide(comparison, users, PLAN, timedelta(days=PLAN.minimum_days))
 
 
 def test_the_shipped_plan_is_the_default_one() -> None:
@@ -255,6 +256,24 @@ def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action
     assert why in found.reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("comparison", "days", "action", "why"),
+    [
+        (votes(80, 20), 2.9, "keep_running", "3 days are the least, 2.9 have passed"),
+        (votes(80, 20), 3.0, "ship", "prefer the challenger"),
+        (votes(20, 80), 0.1, "roll_back", "prefer the champion"),  # harm waits for nothing
+        (votes(30, 30), 27.9, "keep_running", "do not settle it yet"),
+        (votes(30, 30), 28.0, "inconclusive", "28 days, the maximum"),
+        (votes(80, 20), 99.0, "ship", "prefer the challenger"),
+    ],
+)
+def test_a_run_has_a_least_and_a_longest_time(
+    comparison: ComparisonResult, days: float, action: str, why: str
+) -> None:
+    found = decide(comparison, experiment(0.5, 0.5), PLAN, timedelta(days=days))
+    assert (found.action, why in found.reasons[0]) == (action, True), found.reasons[0]
+
+
 def test_reasons_name_the_numbers() -> None:
     said = " ".join(decision(votes(80, 20, 7), experiment(0.5, 0.52)).reasons)
     for number in ("80 times of 100", "80.0%", "7 ties", "+0.020", "400 of 400", "400 to 400", "95%"):
@@ -295,7 +314,9 @@ def test_to_ship_asks_for_what_earlier_launches_have_left() -> None:
     assert found.lowest_to_ship < 0.5 < found.interval.low
     lost = compare(Tally(wins=34, losses=66, ties=0, people=100), strict)
     assert lost.decision == "champion", "to withdraw one is no launch"
-    assert "99.9% that shipping asks for" in decide(found, experiment(0.5, 0.5), strict).reasons[1]
+    assert (
+        "99.9% that shipping asks for" in decide(found, experiment(0.5, 0.5), strict, timedelta()).reasons[1]
+    )
 
 
 def shares(

@@ -78,7 +78,7 @@ def test_the_better_arm_is_given_more_and_the_same_again() -> None:
 
 
 def test_top_two_of_two_is_an_even_split() -> None:
-    weights = reweighted([arm("a", 100, 0.5), arm("b", 100, 0.56)], "top_two")
+    weights = reweighted([arm("a", 100, 0.5), arm("b", 100, 0.56)], "top_two", top=0.5)
     assert weights == pytest.approx({"a": 0.5, "b": 0.5})
 
 
@@ -94,7 +94,7 @@ def test_top_two_is_what_drawing_again_and_again_gives() -> None:
         while second == first:
             second = rng.choice(3, p=shares)
         played[first if rng.random() < 0.5 else second] += 1
-    weights = reweighted(arms, "top_two", floor=0)
+    weights = reweighted(arms, "top_two", floor=0, top=0.5)
     assert list(weights.values()) == pytest.approx(played / 20_000, abs=0.012)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from data.tables import (
     Comparison,
     Decision,
     Experiment,
+    Exposure,
     Feedback,
     Organisation,
     Output,
@@ -140,7 +141,9 @@ def draft(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
     """`draft(version, **plan)`, by Ann."""
 
     def do(challenger: str = "v2", target: Target = Target(), **changes: Any) -> uuid.UUID:  # noqa: B008
-        planned = plan.with_changes({"ramp": [0.5, 1.0], **changes}).model_dump(mode="json")
+        planned = plan.with_changes({"ramp": [0.5, 1.0], "minimum_days": 0, **changes}).model_dump(
+            mode="json"
+        )
         wanted = Draft(f"try {challenger}", f"People like {challenger}.", challenger, planned, target)
         return uuid.UUID(str(ask(experiments.draft, wanted, "token:ann", str(uuid.uuid4()))))
 
@@ -425,7 +428,7 @@ def test_where_a_person_decides_the_flow_proposes_once(
 
 
 def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
-    assert run(("ramp=[0.5, 1.0]", "hours_a_step=0")).name == "Started"
+    assert run(("ramp=[0.5, 1.0]", "hours_a_step=0", "minimum_days=0")).name == "Started"
     [split] = now(engine).experiments
     assert run().decision.action == "keep_running"
     prefer(engine, "v1", 60)
@@ -442,6 +445,72 @@ def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[.
         "50% of the users for 0 hours or more, an",
         "People prefer the champion, so the chall",
     ]
+
+
+def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_are(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft(ramp=[1.0], allocation="top_two", hours_a_batch=1e-9, window_hours=1e-9)
+    click(drafted, "start")
+    run()
+    [split] = now(engine).experiments
+    assert [arm.weight for arm in split.arms] == [0.5, 0.5], "nothing is known yet"
+    before = arms(engine)
+    moment = datetime.now(UTC) - timedelta(seconds=30)
+    with Session(engine) as session, session.begin():
+        for number, (person, variant) in enumerate(before.items()):
+            about = {"experiment_id": drafted, "user_id": person, "variant": variant, "epoch": split.epoch}
+            tenant = {"organisation_id": uuid.UUID(int=1)}
+            session.add(Exposure(answer_id=new_id(), exposed_at=moment, **about, **tenant))
+            liked = number % 3 > 0 if variant == "v2" else number % 3 == 0
+            shown = Output(
+                id=new_id(),
+                message="m",
+                transform_type="soften",
+                intensity=1,
+                text="t",
+                facts_missing=[],
+                spec_digest="0" * 32,
+                version=variant,
+                upstream_ms=1.0,
+                **tenant,
+            )
+            session.add(shown)
+            session.flush()
+            session.add(
+                Feedback(
+                    output_id=shown.id, kind="thumb", thumb_up=liked, created_at=moment, **about, **tenant
+                )
+            )
+    evidence = run()
+    assert evidence.between_users.primary.difference > 0.2
+    assert evidence.unbiased is not None
+    [learned] = now(engine).experiments
+    assert learned.epoch > split.epoch
+    assert learned.arms[1].weight == pytest.approx(0.7, abs=0.01)
+    assert learned.is_reweighted
+    assert of(engine, drafted)[1][-1][0:2] == ("reweigh", "flow:experiment")
+    late = run()
+    assert late.between_users.primary == evidence.between_users.primary, "the old epoch says what it said"
+
+
+def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft(minimum_days=3, maximum_days=28)
+    click(drafted, "start")
+    run()
+    prefer(engine, "v2", 60)
+    assert (
+        run().decision.reasons[0]
+        == "People prefer the challenger; 3 days are the least, and 0.0 have passed."
+    )
+    with Session(engine) as session, session.begin():
+        session.execute(update(Feedback).values(preferred_output_id=None))
+        begun = datetime.now(UTC) - timedelta(days=28)
+        session.execute(update(Experiment).where(Experiment.id == drafted).values(started_at=begun))
+    assert run().decision.reasons[0] == "28 days, the maximum, settle nothing."
+    assert of(engine, drafted)[0] == "stopped"
 
 
 def test_a_promotion_ends_what_is_paused(
