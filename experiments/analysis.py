@@ -241,7 +241,7 @@ def decide(
     elif comparison.decision == "challenger" and days < plan.minimum_days:
         action, why = (
             "keep_running",
-            f"People prefer the challenger; {plan.minimum_days:g} days are the least, {days:.1f} have passed.",
+            f"People prefer the challenger, but {days:.1f} of at least {plan.minimum_days:g} days are over.",
         )
     elif comparison.decision == "challenger":
         action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
