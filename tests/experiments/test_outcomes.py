@@ -4,12 +4,15 @@ import asyncio
 import random
 import statistics
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
@@ -575,3 +578,46 @@ def test_the_primary_metric_is_kept_by_what_a_units_first_answer_was_of(session:
     }
     assert {pairs[0][0].users for pairs in found.values()} == {0}
     assert trial.counted()[1].users == 7
+
+
+answered = st.tuples(
+    st.integers(0, 5),  # a user
+    st.sampled_from(["champion", "challenger"]),
+    st.integers(0, 1),  # an epoch
+    st.integers(0, 200),  # minutes after the start
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(answered, max_size=12), min_size=1, max_size=4))
+def test_whatever_is_answered_nobody_counts_in_two_arms_and_a_hit_counts_once(
+    session: Session, looks: list[list[tuple[int, str, int, int]]]
+) -> None:
+    """Users are answered by both arms, in both epochs, again and again, with looks in between."""
+    trial = Trial(session)
+    epochs = [trial.epoch(0.5, 0.5), trial.epoch(0.2, 0.8)]
+    users = [uuid.uuid4() for _ in range(6)]
+    stored: set[tuple[int, str, int]] = set()
+    first: dict[int, tuple[str, int]] = {}
+    arms_of: dict[int, set[str]] = defaultdict(set)
+    for number, some in enumerate(looks):
+        entering: dict[int, tuple[int, int, str, int]] = {}
+        for order, (user, variant, epoch, minute) in enumerate(some):
+            if (user, variant, epoch) in stored:
+                continue  # a hit more: its exposure is stored already
+            stored.add((user, variant, epoch))
+            trial.expose(users[user], variant, epochs[epoch], minute=minute + 1000 * number)
+            trial.vote(users[user], variant, epochs[epoch], True, minute=minute + 1000 * number)
+            arms_of[user].add(variant)
+            entering[user] = min(
+                entering.get(user, (minute, order, variant, epoch)), (minute, order, variant, epoch)
+            )
+        for user, (_, _, variant, epoch) in entering.items():
+            first.setdefault(user, (variant, epoch))
+        trial.refresh(hours=100)
+        found = trial.counted()
+        assert {(arm.variant, epochs.index(arm.epoch)): arm.exposed for arm in found if arm.exposed} == dict(
+            Counter(first.values())
+        )
+        assert sum(arm.exposed for arm in found) == sum(arm.users for arm in found) == len(first)
+        assert sum(arm.moved for arm in found) == sum(len(arms) > 1 for arms in arms_of.values())
