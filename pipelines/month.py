@@ -1,0 +1,452 @@
+"""A month of experiments in minutes, with no hand on it: a good, a bad, an equal and a broken challenger.
+
+    python -m pipelines.month configs/month.yaml
+
+The gateway, Postgres, Valkey, the registry, the releases and the flows are the real ones, and so is the taste
+of the people, who use the gateway over HTTP. In place of a language model stands a service whose versions are
+one number each, their quality: the share of the messages that they rewrite (by the rules of `models.rules`);
+the others they give back. So it is known what must come out. The plan's hours and days are as much shorter as
+the days are.
+
+Writes `report.json` and a page with plots to `artifacts/month`.
+"""
+
+import asyncio
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from aiohttp import web
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+from tqdm import tqdm
+
+import configs
+from configs.settings import Settings
+from data import corpus, database, identities
+from data.tables import Decision, Experiment, Look, Variant, Version
+from experiments import simulation
+from experiments.simulation import PeopleConfig
+from models import rules, versions
+from models.evaluation import Evaluation
+from models.gate import Verdict
+from models.scores import Estimate
+from pipelines import deployments, local, pages
+from pipelines.experiment import experiment
+from pipelines.promote import promote
+from serving.inference import release
+from serving.inference.client import RewriteReply, Rewritten, Versions, VersionUnknown
+
+_CONFIGS = Path(__file__).parent.parent / "configs"
+_KEY = "tb_month001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the month runs
+_WEIGHTS = "version.json"  # all that a version folder here has
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Challenger(configs.StageConfig):
+    """A version whose quality is known; one that breaks has no answer any more after so many."""
+
+    name: str
+    quality: Share
+    breaks_after: Annotated[int, Field(ge=1)] | None = None
+
+
+class MonthConfig(configs.StageConfig):
+    """How long, how many people, and who comes."""
+
+    days: Annotated[int, Field(ge=1)]
+    seconds_a_day: Annotated[float, Field(gt=0)]
+    people_a_day: Annotated[int, Field(ge=1)]
+    champion: Share
+    challengers: tuple[Challenger, ...]
+    seed: int
+
+    @property
+    def plan(self) -> tuple[str, ...]:
+        """The overrides of `configs/experiment.yaml`: its times in these days, and a ramp of two steps."""
+        day_h = self.seconds_a_day / 3600
+        return (
+            "ramp=[0.5, 1.0]",
+            f"hours_a_step={day_h}",
+            f"window_hours={day_h / 2}",
+            f"minimum_days={3 * day_h / 24}",
+            f"maximum_days={10 * day_h / 24}",
+        )
+
+
+class Weights(BaseModel):
+    """All that a version of this service consists of."""
+
+    quality: float
+    breaks_after: int | None
+
+
+# --- the service ---------------------------------------------------------------------------------------
+
+
+class Service:
+    """The inference service's routes, answered by rules: `version.json` of the release says how often."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loaded: dict[str, Weights] = {}
+        self._answered: dict[str, int] = {}
+
+    def app(self) -> web.Application:
+        """The application."""
+        app = web.Application()
+        app.add_routes([web.post("/rewrite", self._rewrite), web.post("/load", self._load)])
+        return app
+
+    def _weights(self, version: str) -> Weights:
+        if version not in self._loaded:
+            file = release.find(version, self._settings) / _WEIGHTS
+            self._loaded[version] = Weights.model_validate_json(file.read_text(encoding="utf-8"))
+        return self._loaded[version]
+
+    async def _load(self, request: web.Request) -> web.Response:
+        try:
+            self._weights((await request.json())["version"])
+        except VersionUnknown as error:
+            return web.json_response({"error": str(error)}, status=404)
+        known = Versions(loaded=list(self._loaded), published=release.published(self._settings))
+        return web.json_response(known.model_dump())
+
+    async def _rewrite(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        version = body["spec"]["version"]
+        weights = self._weights(version)
+        self._answered[version] = self._answered.get(version, 0) + len(body["items"])
+        if weights.breaks_after is not None and self._answered[version] > weights.breaks_after:
+            return web.json_response({"error": "this version is broken"}, status=500)
+        items = [self._one(version, weights, item) for item in body["items"]]
+        return web.json_response(RewriteReply(items=items, version=version).model_dump())
+
+    def _one(self, version: str, weights: Weights, item: dict[str, Any]) -> Rewritten:
+        asked = item["text"], item["transform_type"], item["intensity"]
+        luck = int.from_bytes(blake2b(f"{version}{asked}".encode(), digest_size=8).digest()) / 2**64
+        said = rules.rewrite(*asked) if luck < weights.quality else item["text"]
+        return Rewritten(text=said, facts_missing=[], tokens=len(said.split()), finished=True)
+
+
+def serve(settings: Settings) -> None:
+    """Answer at the first address of the inference service, for ever."""
+
+    async def run() -> None:
+        runner = web.AppRunner(Service(settings).app())
+        await runner.setup()
+        port = int(settings.inference_urls[0].rsplit(":", 1)[1])
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+# --- the month -----------------------------------------------------------------------------------------
+
+
+class Act(BaseModel):
+    """A row of the audit trail, with its day."""
+
+    day: float
+    challenger: str
+    action: str
+    requested_by: str
+    reason: str
+    outcome: str | None
+
+
+class Seen(BaseModel):
+    """What a look at an experiment found."""
+
+    day: float
+    win_rate: float | None
+    low: float
+    high: float
+
+
+class Story(BaseModel):
+    """One challenger's experiment."""
+
+    version: str
+    name: str
+    quality: float
+    status: str
+    began: float
+    ended: float | None
+    seconds_to_trip: float | None = Field(description="from the first failure to the pause, of a broken one")
+    looks: list[Seen]
+
+
+class MonthReport(BaseModel):
+    """What has come of a month; every number is of this run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int
+    seconds_a_day: float
+    people: int
+    answered: dict[str, list[int]] = Field(description="answers of each version, by day")
+    errors: dict[str, int]
+    stories: list[Story]
+    acts: list[Act]
+
+    def write(self, folder: Path) -> Path:
+        """`report.json` and the page `index.html` in a folder; the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        page = folder / "index.html"
+        drawn = {"answers": pages.drawn(self._draw_answers), "looks": pages.drawn(self._draw_looks)}
+        pages.write(page, "month.html.j2", report=self, **drawn)
+        return page
+
+    def _draw_answers(self, figure: Figure) -> None:
+        axes = figure.subplots()
+        counts = np.array(list(self.answered.values()), dtype=float)
+        shares = counts / np.maximum(counts.sum(axis=0), 1)
+        axes.stackplot(np.arange(self.days), shares, labels=self._named(), step="post", alpha=0.85)
+        for act in self.acts:
+            if act.action in ("ship", "roll_back", "pause", "inconclusive"):
+                axes.axvline(act.day, color="black", linewidth=1)
+                said = f" {act.action.replace('_', ' ')}: {act.challenger}"
+                axes.annotate(said, (act.day, 0.03), rotation=90, fontsize=8, ha="right", va="bottom")
+        axes.set(xlim=(0, self.days - 1), ylim=(0, 1), xlabel="day", ylabel="share of the answers")
+        axes.set_title("Who answered people")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+
+    def _named(self) -> list[str]:
+        names = {story.version: f"{story.version}, {story.name}" for story in self.stories}
+        return [names.get(version, f"{version}, the first") for version in self.answered]
+
+    def _draw_looks(self, figure: Figure) -> None:
+        for axes, story in zip(
+            np.atleast_1d(figure.subplots(1, len(self.stories), sharey=True)), self.stories, strict=True
+        ):
+            days = [look.day - story.began for look in story.looks]
+            axes.fill_between(
+                days, [look.low for look in story.looks], [look.high for look in story.looks], alpha=0.3
+            )
+            axes.plot(days, [look.win_rate for look in story.looks], marker=".")
+            axes.axhline(0.5, color="gray", linestyle=":")
+            axes.set(title=f"{story.name}: {story.status.replace('_', ' ')}", xlabel="days", ylim=(0, 1))
+        figure.axes[0].set_ylabel("chosen side by side (share)")
+
+
+class Month:
+    """The days, one after another."""
+
+    def __init__(self, config: MonthConfig, settings: Settings, engine: Engine) -> None:
+        self.config, self.settings, self.engine = config, settings, engine
+        self._waiting = list(config.challengers)
+        self._came: dict[str, Challenger] = {}
+        self._mornings: list[datetime] = []
+        self._errors: dict[str, int] = {}
+        messages = [message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message)]
+        random.Random(config.seed).shuffle(messages)
+        self._messages = messages
+
+    def run(self) -> MonthReport:
+        """Live through it."""
+        first = self._register(Challenger(name="the first", quality=self.config.champion))
+        promote(first, "the first version")
+        with tqdm(range(self.config.days), desc="a month", unit="day") as days:
+            for day in days:
+                self._mornings.append(datetime.now(UTC))
+                days.set_postfix_str(self._morning())
+                self._people(day)
+                lasted = (datetime.now(UTC) - self._mornings[-1]).total_seconds()
+                time.sleep(max(0.0, self.config.seconds_a_day - lasted))
+        experiment(self.config.plan, return_state=True)  # what the last day has shown
+        return self._report()
+
+    def _morning(self) -> str:
+        """A challenger comes when no experiment runs; the flow does what is due."""
+        with Session(self.engine) as session:
+            is_busy = session.scalar(
+                select(Experiment.id).where(Experiment.status.in_(["running", "paused"])).limit(1)
+            )
+        if is_busy is None and self._waiting:
+            challenger = self._waiting.pop(0)
+            self._came[self._register(challenger)] = challenger
+        state = experiment(self.config.plan, return_state=True)
+        return str(state.name)
+
+    def _register(self, challenger: Challenger) -> str:
+        """A version in the registry that has passed the gate; its name."""
+        one = Estimate(mean=challenger.quality, low=challenger.quality, high=challenger.quality)
+        found = Evaluation(
+            cases=1,
+            systems={"challenger": {"composite": one}},
+            by_type={},
+            move_by_intensity={},
+            win_rate=one,
+            verdict=Verdict(accepted=True, reasons=()),
+        )
+        weights = Weights(quality=challenger.quality, breaks_after=challenger.breaks_after)
+        with tempfile.TemporaryDirectory() as folder:
+            run = Path(folder) / challenger.name.replace(" ", "-")
+            (run / "version").mkdir(parents=True)
+            (run / "version" / _WEIGHTS).write_text(weights.model_dump_json(), encoding="utf-8")
+            name = versions.register(
+                self.settings.registry_uri, self.settings.artifacts / "mlflow", run, found, {}
+            )
+        with Session(self.engine) as session, session.begin():
+            about = {"run_id": name, "method": "rules", "metrics": {}, "reasons": []}
+            session.add(Version(name=name, accepted=True, **about))
+        return name
+
+    def _people(self, day: int) -> None:
+        overrides = [
+            f"people={self.config.people_a_day}",
+            f"seed={1000 * self.config.seed + day}",
+            "max_messages=20",
+        ]
+        people = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
+        errands = simulation.errands(people, self._messages[day :: self.config.days])
+        usage = asyncio.run(simulation.use(people, self.settings.gateway_url, _KEY, errands))
+        for error, count in usage.errors.items():
+            self._errors[error] = self._errors.get(error, 0) + count
+
+    def _day(self, moment: datetime) -> float:
+        mornings = [morning.timestamp() for morning in self._mornings]
+        return float(np.interp(moment.timestamp(), mornings, np.arange(len(mornings))))
+
+    def _report(self) -> MonthReport:
+        with Session(self.engine) as session:
+            answered = session.execute(
+                text(
+                    "SELECT o.version, uuid_extract_timestamp(a.id) FROM answers a"
+                    " JOIN outputs o ON o.id = a.output_id"
+                )
+            )
+            by_day: dict[str, list[int]] = {}
+            for version, moment in answered:
+                of_version = by_day.setdefault(version, [0] * self.config.days)
+                of_version[max(0, bisect_right(self._mornings, moment) - 1)] += 1
+            stories = [self._story(session, version) for version in self._came]
+            rows = session.execute(
+                select(Decision, Variant.name)
+                .join(Variant, Variant.experiment_id == Decision.experiment_id)
+                .where(Variant.is_baseline.is_(False), Variant.name.in_(self._came))
+                .order_by(Decision.created_at, Decision.id)
+            )
+            acts = [
+                Act(
+                    day=self._day(row.created_at),
+                    challenger=self._came[version].name,
+                    action=row.action,
+                    requested_by=row.requested_by,
+                    reason=row.reason,
+                    outcome=row.outcome,
+                )
+                for row, version in rows
+            ]
+        return MonthReport(
+            days=self.config.days,
+            seconds_a_day=self.config.seconds_a_day,
+            people=self.config.days * self.config.people_a_day,
+            answered=dict(sorted(by_day.items())),
+            errors=self._errors,
+            stories=stories,
+            acts=acts,
+        )
+
+    def _story(self, session: Session, version: str) -> Story:
+        row = session.scalars(
+            select(Experiment)
+            .join(Variant, Variant.experiment_id == Experiment.id)
+            .where(Variant.name == version, Variant.is_baseline.is_(False))
+        ).one()
+        assert row.started_at is not None
+        looks = session.scalars(
+            select(Look).where(Look.experiment_id == row.id).order_by(Look.looked_at)
+        ).all()
+        challenger = self._came[version]
+        return Story(
+            version=version,
+            name=challenger.name,
+            quality=challenger.quality,
+            status=row.status,
+            began=self._day(row.started_at),
+            ended=self._day(row.ended_at) if row.ended_at else None,
+            seconds_to_trip=self._tripped(session, row),
+            looks=[
+                Seen(
+                    day=self._day(look.looked_at),
+                    win_rate=look.evidence["comparison"]["win_rate"],
+                    low=look.evidence["comparison"]["interval"][0],
+                    high=look.evidence["comparison"]["interval"][1],
+                )
+                for look in looks
+            ],
+        )
+
+    def _tripped(self, session: Session, row: Experiment) -> float | None:
+        """Seconds from the first answer by the champion instead to the pause."""
+        paused = session.scalar(
+            select(Decision.done_at).where(Decision.experiment_id == row.id, Decision.action == "pause")
+        )
+        failed = session.scalar(
+            text(
+                "SELECT min(uuid_extract_timestamp(id)) FROM answers WHERE experiment_id = :id AND fell_back"
+            ),
+            {"id": row.id},
+        )
+        return (paused - failed).total_seconds() if paused and failed else None
+
+
+def live(config: MonthConfig) -> None:
+    """The month, in a process whose environment names the running stack."""
+    settings = Settings()
+    assert settings.database_url is not None
+    engine = database.engine_of(settings)
+    identities.bootstrap(engine, _KEY, settings.organisation)
+    for what, argument in ((serve, settings), (deployments.listen, settings.database_url)):
+        threading.Thread(target=what, args=(argument,), daemon=True).start()
+    report = Month(config, settings, engine).run()
+    page = report.write(settings.artifacts / "month")
+    for story in report.stories:
+        became = story.status.replace("_", " ")
+        if story.seconds_to_trip is not None:
+            became += f", {story.seconds_to_trip:.1f} s after its first failure"
+        print(f"{story.name:8} ({story.version}): {became}")
+    print(f"The page: {page}, and report.json beside it.")
+    engine.dispose()
+
+
+def main(config: MonthConfig, arguments: Sequence[str]) -> int:
+    """Start the stack, live in a child that gets its addresses, stop the stack; the child's exit code."""
+    state = Path(".tonebridge/month")
+    shutil.rmtree(state, ignore_errors=True)
+    wanted = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None)
+    with (
+        local.servers(local.with_free_ports(wanted)) as settings,
+        local.running(settings, "gateway", "prefect") as processes,
+    ):
+        processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+        processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
+        command = [sys.executable, "-m", "pipelines.month", *arguments, "--live"]
+        quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+        env = {**local.environment(settings), **quiet}
+        return subprocess.run(command, env=env, check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    *words, last = sys.argv[1:] or [""]
+    if last == "--live":
+        live(configs.from_command_line(MonthConfig, words))
+    else:
+        raise SystemExit(main(configs.from_command_line(MonthConfig, sys.argv[1:]), sys.argv[1:]))
