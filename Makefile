@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning calibrate bench-gateway bench-training bench-inference bench-snapshots bench-experiments lock
+.PHONY: help setup demo up tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,9 @@ learning: setup  ## every method of learning side by side, 40 minutes; fails whe
 
 calibrate: setup  ## what the evidence promises, on 10,000 simulated experiments a setting, 4 minutes; fails when docs/results did better
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.calibration configs/calibrate.yaml
+
+month: setup  ## thirty days of experiments with no hand on them, 5 minutes
+	$(BIN)/python -m pipelines.month configs/month.yaml
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)

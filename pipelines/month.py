@@ -429,7 +429,7 @@ def live(config: MonthConfig) -> None:
 
 def main(config: MonthConfig, arguments: Sequence[str]) -> int:
     """Start the stack, live in a child that gets its addresses, stop the stack; the child's exit code."""
-    state = Path(".tonebridge/month")
+    state = Settings().state / "month"
     shutil.rmtree(state, ignore_errors=True)
     wanted = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None)
     with (
