@@ -13,7 +13,6 @@ from serving.inference.client import (
     InferenceClient,
     InferenceUnavailable,
     Item,
-    VersionFailed,
     VersionUnknown,
 )
 
