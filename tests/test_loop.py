@@ -735,14 +735,15 @@ def test_a_click_acts_within_seconds(
         lose(challenger)
         broken_at = time.monotonic()
         user = next(f"clicked-{n}" for n in range(1000) if ask(people, f"clicked-{n}")["fallback"])
-        for _ in range(4):
-            assert ask(people, user)["version"] == champion
+        while (answer := ask(people, user))["fallback"]:
+            assert answer["version"] == champion
+            assert time.monotonic() < broken_at + 60, people.get(page).json()
         broken_s = wait_for("paused", broken_at)
         [said] = [
             one for one in people.get(page).json()["decisions"] if one["requested_by"] == decisions.BREAKER
         ]
         assert (said["action"], said["outcome"]) == ("pause", "done")
-        assert f"{challenger} failed 5 of 5 requests within" in said["reason"]
+        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", said["reason"])
         assert not any(ask(people, f"clicked-{n}")["fallback"] for n in range(40))
         policy = {**request(user), "policy": "champion_against_challenger"}
         assert people.post("/api/v1/compare", json=policy).status_code == 409, "nobody meets it"
@@ -750,6 +751,6 @@ def test_a_click_acts_within_seconds(
         assert challenger not in answering()
         took = [started_s, paused_s, resumed_s, rolled_back_s]
         print("start, pause, start, rollback took", *(f"{one:.2f}" for one in took), "s")
-        print(f"a challenger that broke was paused {broken_s:.2f} s after the first error")
+        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {said['reason']}")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
         assert broken_s < 10
