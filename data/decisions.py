@@ -1,7 +1,8 @@
-"""Decisions on experiments: what people ask for and what the flow does by itself, with who, why and outcome.
+"""Decisions on experiments: what people ask for and what is done by itself, with who, why and outcome.
 
-A click is a row that the gateway inserts, with a notice on `CHANNEL`. It is open until it has an outcome. The
-flow `experiment` claims the oldest open row and carries it out (`pipelines.decisions`).
+A click is a row that the gateway inserts, with a notice on `CHANNEL`; so is a pause that a breaker of its own
+asks for. It is open until it has an outcome. The flow `experiment` claims the oldest open row and carries it
+out (`pipelines.decisions`).
 
 The claim is held by the advisory lock `decide` (`data.database.lock`), under which alone rows are claimed: a
 row that is claimed and open while the lock is ours was left by a process that died, and is claimed again at
@@ -17,6 +18,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, Connection
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -27,6 +29,7 @@ from data.tables import Decision, new_id
 
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"
+BREAKER = "gateway:breaker"
 GIVEN_UP = timedelta(minutes=10)  # one as old, begun before and not ended, is not begun again
 _MOST_LISTED = 200
 
@@ -66,7 +69,9 @@ class Standing(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a person asks for, and who it is: `api_key:<id>` or `token:<subject>`; `key` is `scoped`."""
+    """What is asked for, and by whom: `api_key:<id>`, `token:<subject>` or `BREAKER`; a person's `key` is
+    `scoped`.
+    """
 
     experiment_id: uuid.UUID | None  # None: of one that is to be drafted
     action: str
@@ -143,11 +148,30 @@ async def ask(connection: AsyncConnection, request: Request) -> uuid.UUID:
         if (stored := await find(connection, request)) is not None:
             return stored.id
         assert request.experiment_id is not None, request
-        standing = await _standing(connection, request.experiment_id)
-        standing.refuse(request.action, request.parameters.get("share"))
-        await _refuse_a_second(connection, request, standing)
-        decision_id = await add(connection, request)
-        await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(decision_id)))
+        return await _ask(connection, request, request.experiment_id)
+
+
+async def ask_for_a_pause(
+    connection: AsyncConnection, experiment_id: uuid.UUID, epoch: int, reason: str
+) -> bool:
+    """Ask for a pause as a gateway whose breaker has tripped, in a transaction of its own: once an epoch of
+    the experiment, whichever gateway comes first; whether this was it. Errors as `ask`.
+    """
+    request = Request(experiment_id, "pause", {}, reason, BREAKER, f"{experiment_id}:{BREAKER}:{epoch}")
+    try:
+        async with connection.transaction():
+            await _ask(connection, request, experiment_id)
+    except UniqueViolation:
+        return False
+    return True
+
+
+async def _ask(connection: AsyncConnection, request: Request, experiment_id: uuid.UUID) -> uuid.UUID:
+    standing = await _standing(connection, experiment_id)
+    standing.refuse(request.action, request.parameters.get("share"))
+    await _refuse_a_second(connection, request, standing)
+    decision_id = await add(connection, request)
+    await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(decision_id)))
     return decision_id
 
 

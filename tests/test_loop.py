@@ -31,8 +31,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, identities, orders, routing, shards
-from data.records import PreferencePair, TransformType
+from data import answers, database, decisions, identities, orders, routing, shards
+from data.records import PreferencePair, Spec, TransformType
 from data.snapshot import Made
 from data.tables import (
     Comparison,
@@ -59,6 +59,7 @@ from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import Trained, train
+from serving.inference import release
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -660,7 +661,9 @@ def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
 def test_a_click_acts_within_seconds(
     loop: Settings, people: httpx.Client, session: Session, tiny_base: Path, tmp_path: Path
 ) -> None:
-    """From the gateway's route to the gateway's answers: the process `flows` hears of it at once."""
+    """From the gateway's route to the gateway's answers: the process `flows` hears of it at once. So it does
+    of a challenger that breaks, with no hand on it.
+    """
     one = Estimate(mean=0.7, low=0.6, high=0.8)
     found = Evaluation(
         cases=3,
@@ -687,12 +690,25 @@ def test_a_click_acts_within_seconds(
         began = time.monotonic()
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         people.post(f"{page}/{path}", json=body, headers=headers).raise_for_status()
+        return wait_for(status, began)
+
+    def wait_for(status: str, began: float) -> float:
         while (now := people.get(page).json())["status"] != status:
             failed = [one["outcome"] for one in now["decisions"] if "failed" in str(one["outcome"])]
             assert not failed, failed
             assert time.monotonic() < began + 60, now
             time.sleep(0.05)
         return time.monotonic() - began
+
+    def lose(version: str) -> None:
+        """Let the service have a version no more, neither in its store nor in memory."""
+        folder = export(tiny_base, None, tmp_path / "other")
+        release.withdraw(version, loop)
+        token = loop.service_token.get_secret_value()
+        for number in range(loop.models_in_memory):
+            release.publish(folder, f"other-{number}", loop)
+            spec = Spec(version=f"other-{number}")
+            asyncio.run(release.warm(loop.inference_urls, spec, token))
 
     def answering() -> set[object]:
         return {ask(people, f"clicked-{n}")["version"] for n in range(40)}
@@ -717,8 +733,26 @@ def test_a_click_acts_within_seconds(
         paused_s = decide("pause", "paused")
         assert challenger not in answering()
         resumed_s = decide("start", "running")
+        assert challenger in answering()
+        lose(challenger)
+        broken_at = time.monotonic()
+        user = next(f"clicked-{n}" for n in range(1000) if ask(people, f"clicked-{n}")["fallback"])
+        while (answer := ask(people, user))["fallback"]:
+            assert answer["version"] == champion
+            assert time.monotonic() < broken_at + 60, people.get(page).json()
+        broken_s = wait_for("paused", broken_at)
+        [said] = [
+            one for one in people.get(page).json()["decisions"] if one["requested_by"] == decisions.BREAKER
+        ]
+        assert (said["action"], said["outcome"]) == ("pause", "done")
+        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", said["reason"])
+        assert not any(ask(people, f"clicked-{n}")["fallback"] for n in range(40))
+        policy = {**request(user), "policy": "champion_against_challenger"}
+        assert people.post("/api/v1/compare", json=policy).status_code == 409, "nobody meets it"
         rolled_back_s = decide("rollback", "rolled_back", reason="It was only a test.")
         assert challenger not in answering()
         took = [started_s, paused_s, resumed_s, rolled_back_s]
         print("start, pause, start, rollback took", *(f"{one:.2f}" for one in took), "s")
+        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {said['reason']}")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
+        assert broken_s < 10

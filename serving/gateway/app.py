@@ -100,6 +100,8 @@ def create_app(settings: Settings) -> Front:
         seen.watch("tonebridge_misses_waiting", "That wait for the service", lambda: upstream.waiting)
         seen.watch("tonebridge_shed", "Misses refused, since too many waited", lambda: upstream.shed)
         seen.watch("tonebridge_service_breakers_open", "Replicas left alone", lambda: inference.left_alone)
+        seen.watch("tonebridge_variant_breakers_open", "Variants left alone", lambda: online.left_alone)
+        seen.watch("tonebridge_variant_breaker_trips", "How often one broke", lambda: online.variants.trips)
         seen.watch("tonebridge_redis_breaker_open", "1: it is left alone", lambda: outputs.breaker.is_open)
         seen.watch("tonebridge_limits_breaker_open", "1: limits are local", lambda: limiter.breaker.is_open)
         seen.watch("tonebridge_routing_age_seconds", "Since Postgres was heard", lambda: directory.age_s)
@@ -113,6 +115,7 @@ def create_app(settings: Settings) -> Front:
         yield
         for part in (directory, answers, seen):
             await part.stop()
+        await online.variants.close()
         await inference.close()
         await outputs.close()
         if redis is not None:

@@ -27,9 +27,10 @@ from data.tables import new_id
 from serving.gateway.auth import Caller
 from serving.gateway.cache import Cache, CachedOutput, Level
 from serving.gateway.placement import Arm, Known, Message, RoutingEpoch
-from serving.gateway.problems import NoChallengerError, UnavailableError
+from serving.gateway.problems import NoChallengerError, UnavailableError, VersionFailedError
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
+from serving.gateway.variants import Variants
 from serving.inference.client import Item, Rewritten
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Online:
     ) -> None:
         self._pool, self._directory, self._cache = pool, directory, cache
         self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
-        self._outputs = OutputWriter(pool)
+        self._outputs, self.variants = OutputWriter(pool), Variants(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
         self._people: dict[tuple[str, str | None], Known] = {}
         self._epoch: RoutingEpoch | None = None
@@ -130,15 +131,23 @@ class Online:
         try:
             try:
                 output, level, upstream_s = await self._output(person, message, arm)
-            except UnavailableError:
+            except UnavailableError as error:
                 if arm.digest == epoch.champion.digest:
                     raise
                 output, level, upstream_s = await self._output(person, message, epoch.champion)
                 fell_back = True
+                # Only what the champion writes now shows that the service is there, and the variant at fault.
+                if isinstance(error, VersionFailedError) and level == "miss":
+                    self.variants.blame(arm)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
         return self.give(person, arm, output, level, began, fell_back, upstream_s)
+
+    @property
+    def left_alone(self) -> int:
+        """Variants whose breaker is open."""
+        return self._epoch.left_alone if self._epoch is not None else 0
 
     def forget(self) -> None:
         """Let go of outputs and people held in memory: somebody was erased."""
@@ -272,10 +281,16 @@ class Online:
             epoch.place_surely(person, given)
 
     async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
-        """What an arm says, where it was found, and the seconds that the service took."""
+        """What an arm says, where it was found, and the seconds that the service took.
+
+        VersionFailedError is for the one whose flight it was, so that a failure counts once.
+        """
+        is_mine = False
 
         async def make() -> tuple[CachedOutput, float]:
-            output = await self._make(person.organisation_id, message, arm.spec)
+            nonlocal is_mine
+            is_mine = True
+            output = await self._try(person.organisation_id, message, arm)
             try:
                 await self._outputs.store(output)
             except (psycopg.OperationalError, PoolTimeout) as error:
@@ -288,7 +303,12 @@ class Online:
             cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(said)[1:-1])
             return cached, output.upstream_ms / 1000
 
-        return await self._cache.get_or_make(self._name(person, message, arm), make)
+        try:
+            return await self._cache.get_or_make(self._name(person, message, arm), make)
+        except VersionFailedError as error:
+            if is_mine:
+                raise
+            raise UnavailableError(str(error)) from error
 
     def _name(self, person: Person, message: Message, arm: Arm) -> bytes:
         return self._namer.name(
@@ -299,6 +319,23 @@ class Online:
             message.intensity,
             message.text,
         )
+
+    async def _try(self, organisation_id: uuid.UUID, message: Message, arm: Arm) -> NewOutput:
+        """Have an arm write a text, unless it is left alone. That it failed is counted when the champion has
+        written what it could not.
+        """
+        breaker = arm.breaker
+        if breaker is None:
+            return await self._make(organisation_id, message, arm.spec)
+        if not breaker.allows():
+            raise UnavailableError(f"version {arm.spec.version} is left alone since it failed")
+        try:
+            output = await self._make(organisation_id, message, arm.spec)
+        except BaseException:
+            breaker.told_nothing()
+            raise
+        breaker.succeeded()
+        return output
 
     async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
         """Have the service write a text; nothing is stored yet."""

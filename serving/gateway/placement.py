@@ -14,8 +14,11 @@ from data.answers import Person, Placement
 from data.records import Spec, TransformType
 from data.routing import Routing, Split, Target
 from experiments.assignment import assign, position
+from serving.breaker import Breaker
 
 CHAMPION = "champion"  # the variant of whoever is in no experiment
+_FAILURES, _WITHIN_S = 5, 10.0  # of an arm, while the champion answered, after which it is left alone
+_OPEN_S = 10.0  # until somebody's message tries it again: they wait for it, and then for the champion
 
 
 class Message(NamedTuple):
@@ -30,12 +33,23 @@ class Message(NamedTuple):
 
 
 class Arm(Placement):
-    """A placement with what it means: the spec that answers, and its parts of receipts and answers."""
+    """A placement with what it means: the spec that answers, and its parts of receipts and answers.
 
-    __slots__ = ("digest", "json", "placed_part", "spec", "variant_part")
+    Of an experiment's arm that is not the champion's spec, `breaker` says whether it is left alone.
+    """
 
-    def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int, spec: Spec) -> None:
+    __slots__ = ("breaker", "digest", "json", "placed_part", "spec", "variant_part")
+
+    def __init__(
+        self,
+        experiment_id: uuid.UUID | None,
+        variant: str,
+        epoch: int,
+        spec: Spec,
+        breaker: Breaker | None = None,
+    ) -> None:
         super().__init__(experiment_id, variant, epoch)
+        self.breaker = breaker
         self.spec, self.digest = spec, spec.digest
         self.placed_part = receipts.placed_part(experiment_id, epoch)
         self.variant_part = receipts.name_part(variant)
@@ -67,13 +81,28 @@ class Known(Person):
 class _Experiment:
     """A running experiment with its arms."""
 
-    def __init__(self, number: int, split: Split) -> None:
+    def __init__(self, number: int, split: Split, champion: Spec) -> None:
         self.id, self.split = split.experiment_id, split
         self.target = None if split.target == Target() else split.target
         self._weights = [(arm.name, arm.weight) for arm in split.arms]
-        self._arms = {arm.name: Arm(self.id, arm.name, split.epoch, arm.spec) for arm in split.arms}
-        # Testers are answered as their arm answers, and counted in none.
+        self._arms = {
+            arm.name: Arm(
+                self.id,
+                arm.name,
+                split.epoch,
+                arm.spec,
+                Breaker(_FAILURES, _OPEN_S, within_s=_WITHIN_S) if arm.spec != champion else None,
+            )
+            for arm in split.arms
+        }
+        # Testers are answered as their arm answers, and counted in none. It has no breaker: whoever looks
+        # whether it is well again wants to see.
         self._tried = {arm.name: Arm(None, arm.name, number, arm.spec) for arm in split.arms}
+
+    @property
+    def left_alone(self) -> int:
+        """Arms whose breaker is open."""
+        return sum(arm.breaker is not None and arm.breaker.is_open for arm in self._arms.values())
 
     def arm(self, person: Known) -> Arm | None:
         """The arm that a person is in, None outside the experiment."""
@@ -92,8 +121,13 @@ class RoutingEpoch:
     def __init__(self, number: int, routing: Routing) -> None:
         self.number, self.routing = number, routing
         self.champion = Arm(None, CHAMPION, number, routing.champion)
-        self._experiments = [_Experiment(number, split) for split in routing.experiments]
+        self._experiments = [_Experiment(number, split, routing.champion) for split in routing.experiments]
         self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
+
+    @property
+    def left_alone(self) -> int:
+        """Arms of all experiments whose breaker is open."""
+        return sum(one.left_alone for one in self._experiments)
 
     def place(self, person: Known) -> None:
         """Put a person into their arms."""

@@ -37,6 +37,10 @@ class UnavailableError(Exception):
     """Something that the answer needs is away; the client should come back."""
 
 
+class VersionFailedError(UnavailableError):
+    """The service was asked for a version, and that failed: maybe another one can answer."""
+
+
 class ForbiddenError(Exception):
     """The key or token is known, and may not do this."""
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from data.records import Spec
-from serving.gateway.problems import InvalidError, UnavailableError
+from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
 
 _TIMEOUT_S = 20.0
@@ -28,7 +28,8 @@ class Upstream:
         """One text, written with whatever else is asked of the spec now.
 
         Raises InvalidError when the model cannot read the message, and UnavailableError when the service has
-        no answer: at once while every replica is left alone or too many wait.
+        no answer: at once while every replica is left alone or too many wait, as VersionFailedError when it
+        was asked.
         """
         if self.waiting >= _MOST_WAITING:
             self.shed += 1
@@ -56,9 +57,10 @@ class Upstream:
         try:
             return await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
-            raise UnavailableError(f"version {spec.version} is not published") from error
+            raise VersionFailedError(f"version {spec.version} is not published") from error
         except InferenceUnavailable as error:
-            raise UnavailableError(f"version {spec.version} cannot answer at the moment") from error
+            kind = VersionFailedError if error.was_asked else UnavailableError
+            raise kind(f"version {spec.version} cannot answer at the moment") from error
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:

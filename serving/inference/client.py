@@ -58,11 +58,17 @@ class Versions(BaseModel):
 
 
 class InferenceUnavailable(Exception):
-    """No replica gave a usable answer in time; `reason` says why, replica by replica."""
+    """No replica gave a usable answer in time; `reason` says why, replica by replica, and `was_asked` whether
+    any was asked: all may be left alone.
+    """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, was_asked: bool = True) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.was_asked = reason, was_asked
+
+
+class VersionFailed(InferenceUnavailable):
+    """The replica is there and says that it cannot (500): a version that does not load, or breaks."""
 
 
 class VersionUnknown(Exception):
@@ -77,7 +83,8 @@ class VersionUnknown(Exception):
 class InferenceClient:
     """Asks the replicas of the inference service in turn over one shared session; `close()` it at the end.
 
-    A replica that failed three times in a row is left alone for two seconds, then tried with one call.
+    A replica that failed three times in a row is left alone for two seconds, then tried with one call. One
+    that answers that a version fails is not: it would be lost to the other versions.
     """
 
     def __init__(self, urls: Sequence[str], token: str) -> None:
@@ -103,7 +110,7 @@ class InferenceClient:
         first = next(self._next)
         replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
         unknown: VersionUnknown | None = None
-        faults = []
+        faults, was_asked = [], False
         for tried, url in enumerate(replicas):
             breaker = self._breakers[url]
             if not breaker.allows():
@@ -115,16 +122,21 @@ class InferenceClient:
             except VersionUnknown as error:
                 breaker.succeeded()  # it is well; it lacks this version
                 unknown = error
+            except VersionFailed as error:
+                breaker.succeeded()
+                faults.append(error.reason)
+                was_asked = True
             except InferenceUnavailable as error:
                 breaker.failed()
                 faults.append(error.reason)
+                was_asked = True
             except asyncio.CancelledError:
                 breaker.failed()  # it may have been the probe that decides
                 raise
             else:
                 breaker.succeeded()
                 return rewritten
-        raise unknown or InferenceUnavailable("; ".join(faults))
+        raise unknown or InferenceUnavailable("; ".join(faults), was_asked)
 
     @property
     def left_alone(self) -> int:
@@ -174,7 +186,8 @@ class InferenceClient:
         if status == 404:
             raise VersionUnknown(version)
         if status != 200:
-            raise InferenceUnavailable(f"{url}: {status} {content[:200].decode(errors='replace')}")
+            kind = VersionFailed if status == 500 else InferenceUnavailable
+            raise kind(f"{url}: {status} {content[:200].decode(errors='replace')}")
         return content
 
     async def _send(self, url: str, body: dict[str, object], timeout_s: float) -> tuple[int, bytes]:

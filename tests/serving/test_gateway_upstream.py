@@ -7,7 +7,7 @@ import pytest
 
 from data.records import Spec, TransformType
 from serving.gateway import upstream
-from serving.gateway.problems import InvalidError, UnavailableError
+from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.gateway.upstream import Upstream
 from serving.inference.client import InferenceUnavailable, Item, Rewritten, VersionUnknown
 
@@ -72,13 +72,20 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
-    [(InferenceUnavailable("gone"), "cannot answer"), (VersionUnknown("v1"), "not published")],
+    ("fault", "said", "kind"),
+    [
+        (InferenceUnavailable("gone"), "cannot answer", VersionFailedError),
+        (InferenceUnavailable("left alone", was_asked=False), "cannot answer", UnavailableError),
+        (VersionUnknown("v1"), "not published", VersionFailedError),
+    ],
 )
-async def test_why_there_is_no_answer(asked: Upstream, service: Service, fault: Exception, said: str) -> None:
+async def test_why_there_is_no_answer(
+    asked: Upstream, service: Service, fault: Exception, said: str, kind: type[UnavailableError]
+) -> None:
     service.fault = fault
-    with pytest.raises(UnavailableError, match=said):
+    with pytest.raises(UnavailableError, match=said) as caught:
         await asked.rewrite(V1, item("a"))
+    assert type(caught.value) is kind
     assert asked.waiting == 0
 
 

@@ -9,7 +9,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from data.records import Spec, TransformType
-from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+from serving.inference.client import (
+    InferenceClient,
+    InferenceUnavailable,
+    Item,
+    VersionUnknown,
+)
 
 SPEC = Spec(version="v1")
 ITEM = Item(text="Fix it.", transform_type=TransformType.SOFTEN, intensity=2)
@@ -163,8 +168,9 @@ async def test_one_call_finds_out_whether_it_is_well_again(upstream, client_of):
             await client.rewrite(SPEC, [ITEM])
     assert server.asked == 3
     ill = False
-    with pytest.raises(InferenceUnavailable, match="left alone"):
+    with pytest.raises(InferenceUnavailable, match="left alone") as caught:
         await client.rewrite(SPEC, [ITEM])
+    assert not caught.value.was_asked
     client._breakers[str(server.make_url("/")).rstrip("/")]._closed_again_at = 0.0
     assert await client.rewrite(SPEC, [ITEM])
     assert client.left_alone == 0
@@ -175,6 +181,20 @@ async def test_an_unknown_version_is_no_fault_of_a_replica(upstream, client_of):
     for _ in range(5):
         with pytest.raises(VersionUnknown):
             await client.rewrite(SPEC, [ITEM])
+    assert client.left_alone == 0
+
+
+async def test_a_version_that_breaks_is_no_fault_of_a_replica(upstream, client_of):
+    async def answer(request):
+        spec = (await request.json())["spec"]
+        return await (says(b"boom", 500) if spec["version"] == "v2" else good)(request)
+
+    client = client_of(await upstream(answer))
+    for _ in range(5):
+        with pytest.raises(InferenceUnavailable, match="500 boom") as caught:
+            await client.rewrite(Spec(version="v2"), [ITEM])
+        assert caught.value.was_asked
+    assert await client.rewrite(SPEC, [ITEM])
     assert client.left_alone == 0
 
 
