@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from prefect.logging import disable_run_logger
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text, update
@@ -35,7 +36,7 @@ from data.tables import (
     Version,
     new_id,
 )
-from experiments import plan
+from experiments import plan, tracking
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
@@ -474,3 +475,82 @@ def test_a_version_without_weights_fails_once_and_says_why(
     run()
     assert outcome(engine, started) == said, "it is not tried again"
     assert of(engine, drafted)[0] == "draft"
+
+
+def logged(settings: Settings, experiment_id: uuid.UUID) -> list[Any]:
+    """The runs that MLflow has of an experiment."""
+    client = MlflowClient(tracking_uri=settings.registry_uri)
+    there = client.get_experiment_by_name(tracking.EXPERIMENT)
+    if there is None:
+        return []
+    return list(client.search_runs([there.experiment_id], f"tags.experiment_id = '{experiment_id}'"))
+
+
+def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft(guardrails={"failed": 0.03})
+    click(drafted, "start")
+    run()
+    prefer(engine, "v2", 20)
+    run()
+    assert logged(installation, drafted) == [], "it runs"
+    click(drafted, "roll_back")
+    run()
+    [found] = logged(installation, drafted)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["guardrails.failed"] == "0.03"
+    assert found.data.params["ramp"] == "[0.5, 1.0]"
+    tags = {name: value for name, value in found.data.tags.items() if not name.startswith("mlflow.run")}
+    assert {
+        "name": "try v2",
+        "hypothesis": "People like v2.",
+        "status": "rolled_back",
+        "baseline": "v1",
+        "challenger": "v2",
+        "decided_by": "token:ann",
+        "mlflow.note.content": "Ann wants to roll_back.",
+    }.items() <= tags.items()
+    assert found.data.metrics["comparison/wins"] == 20
+    assert found.data.metrics["challenger/exposed"] == 0
+    client = MlflowClient(tracking_uri=installation.registry_uri)
+    assert {item.path for item in client.list_artifacts(found.info.run_id)} == {
+        "evidence.json",
+        "effect.png",
+        "metrics.png",
+    }
+
+    with Session(engine) as session, session.begin():  # as after a ship that was cut off
+        session.execute(update(Experiment).where(Experiment.id == drafted).values(status="stopped"))
+    run()
+    [again] = logged(installation, drafted)
+    assert (again.info.run_id, again.data.tags["status"]) == (found.info.run_id, "stopped")
+    run()
+    assert logged(installation, drafted)[0].info.to_proto() == again.info.to_proto(), "written once"
+
+
+def test_mlflow_that_is_away_holds_up_no_decision(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+    with monkeypatch.context() as away:
+        away.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
+        away.setenv("TONEBRIDGE_MLFLOW_URI", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+        rolled_back = click(drafted, "roll_back")
+        with caplog.at_level("WARNING", logger="pipelines.ended"):
+            run()
+        assert "is not in MLflow yet" in caplog.text
+        assert (of(engine, drafted)[0], outcome(engine, rolled_back)) == ("rolled_back", "done")
+    assert logged(installation, drafted) == []
+    run()
+    assert [one.data.tags["status"] for one in logged(installation, drafted)] == ["rolled_back"]
