@@ -93,7 +93,8 @@ class Served(BaseModel):
 
 
 # Everybody is in it at once, and what people do in their first twenty seconds counts: they stay for a minute.
-_HASTE = ("ramp=[1.0]", "window_hours=0.006")
+# In shadow, few messages: each costs as long as a person waits for an answer.
+_HASTE = ("ramp=[1.0]", "window_hours=0.006", "shadow_messages=16")
 
 
 class Walk:
@@ -149,12 +150,14 @@ class Walk:
         )
         after = evidence = None
         if second.evaluation.verdict.accepted:
-            self._step(
+            told = self._step(
                 "experiment",
                 Told,
                 f"Starting the experiment: {second.version} against {first.version}, half the people each.",
                 lambda: Told(message=str(experiment(_HASTE, return_state=True).message)),
             )
+            if not told.message.endswith("has started"):
+                raise SystemExit(f"Nobody meets the challenger: {told.message}")
             after = self._step(
                 "people-after",
                 Usage,

@@ -26,6 +26,7 @@ from experiments.breakdown import Breakdown
 from experiments.plan import Plan
 from experiments.power import Outlook
 from pipelines import decisions, ended, holdout
+from pipelines.shadow import UnsoundError
 
 
 class Evidence(BaseModel):
@@ -80,7 +81,10 @@ def _do_what_is_due(
     challenger = _new_challenger(engine)
     if challenger is None:
         return Completed(message="no challenger waits for an experiment", name="NothingToDo")
-    started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
+    try:
+        started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
+    except UnsoundError as error:
+        return Completed(message=str(error), name="Refused")
     message = f"experiment {started.experiment_id} of {challenger} has started"
     return Completed(message=message, name="Started")
 
