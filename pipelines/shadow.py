@@ -41,7 +41,7 @@ _ASIDE = timedelta(minutes=5)  # clocks of two gateways may differ
 _SCORES = ("facts_kept", "tone", "chatter", "refusal", "insult", "length_ratio")
 
 _RECENT = """
-    recent AS (
+    WITH recent AS (
         SELECT o.* FROM outputs o
         WHERE o.version = :version
           AND (:any_type OR o.transform_type = ANY(:types))
@@ -49,11 +49,10 @@ _RECENT = """
         ORDER BY o.id DESC LIMIT :looked_through
     )
 """
-_SINCE = text(f"WITH {_RECENT} SELECT uuid_extract_timestamp(min(id::text)::uuid) FROM recent")
+_SINCE = "{recent} SELECT uuid_extract_timestamp(min(id::text)::uuid) FROM recent"
 # One output may have been an answer to several people: it is used when all of them consent. Answers have no
 # index by output; `first` spares those of the days before.
-_USABLE = text(f"""
-    WITH {_RECENT}, usable AS (
+_USABLE = """{recent}, usable AS (
         SELECT r.id
         FROM recent r
         JOIN organisations g ON g.id = r.organisation_id AND (g.name = :own OR g.trains_across)
@@ -68,7 +67,7 @@ _USABLE = text(f"""
         SELECT DISTINCT ON (message) recent.* FROM recent JOIN usable USING (id) ORDER BY message, id DESC
     )
     SELECT message, transform_type, intensity, text, upstream_ms FROM different ORDER BY id DESC LIMIT :most
-""")
+"""
 
 
 class Replayed(NamedTuple):
@@ -165,11 +164,11 @@ def messages(engine: Engine, version: str, organisation: str, target: Target, mo
         "most": most,
     }
     with engine.connect() as connection:
-        since = connection.execute(_SINCE, about).scalar_one()
+        since = connection.execute(text(_SINCE.format(recent=_RECENT)), about).scalar_one()
         if since is None:
             return []
         about["first"] = floor(since - _ASIDE)
-        rows = connection.execute(_USABLE, about).all()
+        rows = connection.execute(text(_USABLE.format(recent=_RECENT)), about).all()
     return [Replayed(message, TransformType(kind), *rest) for message, kind, *rest in rows]
 
 

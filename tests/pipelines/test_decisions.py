@@ -641,7 +641,7 @@ def test_only_what_may_be_learned_from_is_replayed(
     answer(engine, installation, ours, PLAIN)
     answer(engine, installation, ours, {"No, said I.": "x"}, consents_to_training=False)
     [erased] = answer(engine, installation, ours, {"Forget me.": "x"})
-    [both] = answer(engine, installation, ours, {"Two wrote this.": "x"})
+    answer(engine, installation, ours, {"Two wrote this.": "x"})
     closed = Organisation(id=new_id(), name="closed", trains_across=False)
     answer(engine, installation, closed, {"Ours alone.": "x"}, consents_to_training=True)
     across = Organisation(id=new_id(), name="across", trains_across=True, trains_by_default=False)
