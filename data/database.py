@@ -86,10 +86,13 @@ async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
     )
 
 
+Lock = Literal["train", "snapshot", "decide", "track"]
+
+
 @contextlib.contextmanager
-def lock(url: str, what: Literal["train", "snapshot", "decide"], wait: bool = True) -> Iterator[bool]:
-    """Whether this process alone may train, make and change snapshots, or decide on experiments; True once it
-    may, with `wait`.
+def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
+    """Whether this process alone may train, make and change snapshots, decide on experiments, or write them
+    into MLflow; True once it may, with `wait`.
 
     The lock belongs to a session, so a kill -9 frees it at once.
     """

@@ -288,10 +288,12 @@ def record(session: Session, command: Command, about: Mapping[str, Any]) -> None
         session.execute(insert(Decision).values(values))
 
 
-def fail(session: Session, command: Command, why: str) -> None:
-    """Note that a person's decision could not be carried out; the caller commits."""
+def fail(session: Session, command: Command, why: str, about: Mapping[str, Any] = {}) -> None:
+    """Note that a person's decision could not be carried out, and what was found (`about`); the caller
+    commits.
+    """
     assert command.id is not None, command
-    _finish(session, command.id, f"failed: {why}", command.parameters)
+    _finish(session, command.id, f"failed: {why}", {**command.parameters, **about})
 
 
 def propose(session: Session, command: Command) -> bool:
@@ -304,7 +306,10 @@ def propose(session: Session, command: Command) -> bool:
 
 
 def _own(command: Command, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of what the flow decides by itself; its key forbids the same a second time."""
+    """The row of what the flow decides by itself; its key forbids the same a second time. What was measured
+    before (a mapping in `about`) is no part of what is decided.
+    """
+    decides = (str(value) for value in about.values() if not isinstance(value, Mapping))
     return {
         "id": new_id(),
         "experiment_id": command.experiment_id,
@@ -312,7 +317,7 @@ def _own(command: Command, about: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": dict(about),
         "reason": command.reason,
         "requested_by": command.requested_by,
-        "idempotency_key": ":".join([str(command.experiment_id), command.action, *map(str, about.values())]),
+        "idempotency_key": ":".join([str(command.experiment_id), command.action, *decides]),
     }
 
 

@@ -82,6 +82,10 @@ class Plan(configs.StageConfig):
     hours_a_batch: Annotated[
         float, Field(gt=0, le=24 * _LONGEST_DAYS, description="between new weights: each begins an epoch")
     ] = 24.0
+    shadow_messages: Annotated[
+        int,
+        Field(ge=0, le=1000, description="recent ones that the challenger answers unseen before it starts"),
+    ] = 50
     automatic: bool = Field(True, description="ship and roll back by itself; else it waits for a click")
 
     def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict

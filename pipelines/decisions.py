@@ -21,8 +21,9 @@ from data.tables import Epoch, Experiment, Look, StoredSpec, Variant, new_id
 from experiments import launches
 from experiments.plan import Plan
 from models import versions
-from pipelines import holdout
+from pipelines import holdout, shadow
 from pipelines.promote import make_champion, make_servable, must_be_fit
+from pipelines.shadow import Shadow, UnsoundError
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
             _do(settings, engine, command)
         except Exception as error:  # the outermost edge of what one person asked for: others wait behind it
             log.exception("%s failed", asked)
+            about = _measured(error.found) if isinstance(error, UnsoundError) else {}
             with Session(engine) as session, session.begin():
-                decisions.fail(session, command, str(error) or type(error).__name__)
+                decisions.fail(session, command, str(error) or type(error).__name__, about)
             yield f"{asked}: failed: {error}"
         else:
             yield f"{asked}: done"
@@ -83,44 +85,66 @@ def _do(settings: Settings, engine: Engine, command: Command) -> None:
 
 
 def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> Command:
-    """Start an experiment of a challenger for everybody, without a draft; what was done."""
+    """Start an experiment of a challenger for everybody, without a draft; what was done.
+
+    UnsoundError when it is not fit to be met. Then its experiment has ended before it began, and the
+    challenger counts as tried.
+    """
     command = Command(new_id(), "start", f"{challenger} passed the gate")
     spec = make_servable(settings, challenger)
-    with Session(engine) as session, session.begin():
+    with Session(engine) as session:
         champion = _live(session).champion
-        session.add(
-            Experiment(
-                id=command.experiment_id,
-                name=f"{challenger} against {champion.version}",
-                hypothesis=f"People prefer {challenger} to {champion.version}.",
-                plan=plan.model_dump(mode="json"),
-                salt=secrets.token_hex(8),
-            )
-        )
-        session.merge(StoredSpec(digest=spec.digest, spec=spec.model_dump(mode="json")))
-        session.flush()
-        session.add(_variant(command, spec, is_baseline=False))
-        session.flush()
-        epoch = _open(session, command, spec)
+    try:
+        found = shadow.run(settings, engine, champion, spec, Target(), plan.shadow_messages)
+    except UnsoundError as error:
+        with Session(engine) as session, session.begin():
+            _add(session, command, champion, spec, plan)
+            session.add(_variant(command, champion, is_baseline=True))
+            stopped = Command(command.experiment_id, "stop", str(error))
+            _end(session, stopped, _measured(error.found))
+        raise
+    with Session(engine) as session, session.begin():
+        _add(session, command, _live(session).champion, spec, plan)
+        epoch = _open(session, command, spec, found)
     routing.wait_until_acknowledged(engine, epoch)
     return command
 
 
+def _add(session: Session, command: Command, champion: Spec, challenger: Spec, plan: Plan) -> None:
+    """Store an experiment of a challenger for everybody, which has not begun."""
+    session.add(
+        Experiment(
+            id=command.experiment_id,
+            name=f"{challenger.version} against {champion.version}",
+            hypothesis=f"People prefer {challenger.version} to {champion.version}.",
+            plan=plan.model_dump(mode="json"),
+            salt=secrets.token_hex(8),
+        )
+    )
+    session.merge(StoredSpec(digest=challenger.digest, spec=challenger.model_dump(mode="json")))
+    session.flush()
+    session.add(_variant(command, challenger, is_baseline=False))
+    session.flush()
+
+
 def start(settings: Settings, engine: Engine, command: Command) -> None:
-    """Start a draft. ValueError when its challenger may not go live."""
+    """Start a draft. ValueError when its challenger may not go live, or is not fit to be met."""
     with Session(engine) as session:
         challenger = _challenger(session, command).name
         must_be_fit(session, challenger)  # before its weights are asked for, which may be gone
         other = select(Experiment.name, Experiment.status).where(Experiment.status.in_(["running", "paused"]))
         if found := session.execute(other).first():
             raise RefusedError(decisions.one_at_a_time(*found))
+        row, champion = session.get_one(Experiment, command.experiment_id), _live(session).champion
+        plan, target = Plan.model_validate(row.plan), Target.model_validate(row.target or {})
     spec = make_servable(settings, challenger)
+    measured = shadow.run(settings, engine, champion, spec, target, plan.shadow_messages)
     with Session(engine) as session, session.begin():
-        epoch = _open(session, command, spec)
+        epoch = _open(session, command, spec, measured)
     routing.wait_until_acknowledged(engine, epoch)
 
 
-def _open(session: Session, command: Command, challenger: Spec) -> int:
+def _open(session: Session, command: Command, challenger: Spec, found: Shadow | None) -> int:
     """Give each half of the users that the ramp begins with an arm, and offer both side by side; the epoch of
     it.
     """
@@ -142,16 +166,22 @@ def _open(session: Session, command: Command, challenger: Spec) -> int:
     session.add(_variant(command, live.champion, is_baseline=True))
     _challenger(session, command).spec_digest = challenger.digest
     row.status, row.started_at = "running", func.now()
-    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp})
+    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp, **_measured(found)})
     return epoch
+
+
+def _measured(found: Shadow | None) -> dict[str, object]:
+    """The numbers of a shadow run, for the decision that it was made for."""
+    return {"shadow": found.model_dump(mode="json", exclude={"reasons"})} if found else {}
 
 
 def _of_this_launch(session: Session, plan: Plan) -> Plan:
     """The plan with what this launch may spend of the false discovery rate: what those before it have left.
 
-    One that was shipped without the evidence for it, by a click, is no find.
+    One that was shipped without the evidence for it, by a click, is no find. One that its shadow run has
+    refused never began, and is no launch.
     """
-    ended = Experiment.ended_at.is_not(None), Experiment.status != holdout.STATUS, Experiment.plan != {}
+    ended = Experiment.ended_at.is_not(None), Experiment.started_at.is_not(None), Experiment.plan != {}
     by_evidence = exists().where(
         Look.experiment_id == Experiment.id, Look.evidence["decision"]["action"].astext == "ship"
     )

@@ -93,7 +93,8 @@ class Served(BaseModel):
 
 
 # Everybody is in it at once, and what people do in their first twenty seconds counts: they stay for a minute.
-_HASTE = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0")
+# In shadow, few messages: each costs as long as a person waits for an answer.
+_HASTE = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16")
 
 
 class Walk:
@@ -149,21 +150,24 @@ class Walk:
         )
         after = evidence = None
         if second.evaluation.verdict.accepted:
-            self._step(
+            told = self._step(
                 "experiment",
                 Told,
                 f"Starting the experiment: {second.version} against {first.version}, half the people each.",
                 lambda: Told(message=str(experiment(_HASTE, return_state=True).message)),
             )
-            after = self._step(
-                "people-after",
-                Usage,
-                f"{scaled(steps.people_after)} other people use both, and choose between them blindly.",
-                lambda: self._use(1, scaled(steps.people_after)),
-            )
-            evidence = self._step(
-                "evidence", Evidence, "Looking at the evidence, and doing what it says.", experiment
-            )
+            if told.message.endswith("has started"):
+                after = self._step(
+                    "people-after",
+                    Usage,
+                    f"{scaled(steps.people_after)} other people use both, and choose between them blindly.",
+                    lambda: self._use(1, scaled(steps.people_after)),
+                )
+                evidence = self._step(
+                    "evidence", Evidence, "Looking at the evidence, and doing what it says.", experiment
+                )
+            else:
+                print(f"  Nobody meets the challenger: {told.message}")
         else:
             print(
                 "\n* The gate refused the challenger, so nobody meets it:", *second.evaluation.verdict.reasons

@@ -25,7 +25,8 @@ from experiments.analysis import ComparisonResult, Decision, ExperimentResult, b
 from experiments.breakdown import Breakdown
 from experiments.plan import Plan
 from experiments.power import Outlook
-from pipelines import decisions, holdout
+from pipelines import decisions, ended, holdout
+from pipelines.shadow import UnsoundError
 
 
 class Evidence(BaseModel):
@@ -59,24 +60,36 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
         with database.lock(settings.database_url, "decide"):
             for done in decisions.carry_out(settings, engine):
                 log.info(done)
-            _check_holdout(engine)
-            with Session(engine) as session:
-                begun = select(Experiment).where(Experiment.status.in_(["running", "paused"]))
-                current = session.scalar(begun.order_by(Experiment.status.desc()).limit(1))
-            if current is not None:
-                if stopped := _stop_if_ordered(engine, current.id):
-                    return Completed(message=stopped, name="Stopped")
-                if current.status == "paused":
-                    return Completed(message=f"experiment {current.id} is paused", name="Paused")
-                return _look(settings, engine, current.id)
-            challenger = _new_challenger(engine)
-            if challenger is None:
-                return Completed(message="no challenger waits for an experiment", name="NothingToDo")
-            started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
-        message = f"experiment {started.experiment_id} of {challenger} has started"
-        return Completed(message=message, name="Started")
+            due = _do_what_is_due(settings, engine, overrides)
+        for told in ended.write(settings, engine):  # without the lock: MLflow may take its time
+            log.info(told)
+        return due
     finally:
         engine.dispose()
+
+
+def _do_what_is_due(
+    settings: Settings, engine: Engine, overrides: Sequence[str]
+) -> Evidence | State[Evidence]:
+    _check_holdout(engine)
+    with Session(engine) as session:
+        begun = select(Experiment).where(Experiment.status.in_(["running", "paused"]))
+        current = session.scalar(begun.order_by(Experiment.status.desc()).limit(1))
+    if current is not None:
+        if stopped := _stop_if_ordered(engine, current.id):
+            return Completed(message=stopped, name="Stopped")
+        if current.status == "paused":
+            return Completed(message=f"experiment {current.id} is paused", name="Paused")
+        return _look(settings, engine, current.id)
+    challenger = _new_challenger(engine)
+    if challenger is None:
+        return Completed(message="no challenger waits for an experiment", name="NothingToDo")
+    try:
+        started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
+    except UnsoundError as error:
+        return Completed(message=str(error), name="Refused")
+    message = f"experiment {started.experiment_id} of {challenger} has started"
+    return Completed(message=message, name="Started")
 
 
 def _new_challenger(engine: Engine) -> str | None:

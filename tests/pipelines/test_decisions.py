@@ -10,21 +10,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from prefect.logging import disable_run_logger
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, experiments, routing
+from data import answers, database, experiments, routing
 from data import decisions as asked
 from data.decisions import Request
 from data.experiments import Draft
 from data.records import PROTECTED, Spec
 from data.routing import Routing, Target
 from data.tables import (
+    Answer,
     Comparison,
     Decision,
+    Erasure,
     Experiment,
     Exposure,
     Feedback,
@@ -36,15 +39,16 @@ from data.tables import (
     Version,
     new_id,
 )
-from experiments import plan
+from experiments import launches, plan, tracking
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
 from models.scores import Estimate
-from pipelines import decisions, local
+from pipelines import decisions, local, shadow
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
 from serving.gateway.placement import Known, Message, RoutingEpoch
+from serving.inference.client import InferenceClient, InferenceUnavailable
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -540,3 +544,248 @@ def test_a_version_without_weights_fails_once_and_says_why(
     run()
     assert outcome(engine, started) == said, "it is not tried again"
     assert of(engine, drafted)[0] == "draft"
+
+
+def logged(settings: Settings, experiment_id: uuid.UUID) -> list[Any]:
+    """The runs that MLflow has of an experiment."""
+    client = MlflowClient(tracking_uri=settings.registry_uri)
+    there = client.get_experiment_by_name(tracking.EXPERIMENT)
+    if there is None:
+        return []
+    return list(client.search_runs([there.experiment_id], f"tags.experiment_id = '{experiment_id}'"))
+
+
+def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    drafted = draft(guardrails={"failed": 0.03})
+    click(drafted, "start")
+    run()
+    prefer(engine, "v2", 20)
+    run()
+    assert logged(installation, drafted) == [], "it runs"
+    click(drafted, "roll_back")
+    run()
+    [found] = logged(installation, drafted)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["guardrails.failed"] == "0.03"
+    assert found.data.params["ramp"] == "[0.5, 1.0]"
+    tags = {name: value for name, value in found.data.tags.items() if not name.startswith("mlflow.run")}
+    assert {
+        "name": "try v2",
+        "hypothesis": "People like v2.",
+        "status": "rolled_back",
+        "baseline": "v1",
+        "challenger": "v2",
+        "decided_by": "token:ann",
+        "mlflow.note.content": "Ann wants to roll_back.",
+    }.items() <= tags.items()
+    assert found.data.metrics["comparison/wins"] == 20
+    assert found.data.metrics["challenger/exposed"] == 0
+    client = MlflowClient(tracking_uri=installation.registry_uri)
+    assert {item.path for item in client.list_artifacts(found.info.run_id)} == {
+        "evidence.json",
+        "effect.png",
+        "metrics.png",
+    }
+
+    with Session(engine) as session, session.begin():  # as after a ship that was cut off
+        session.execute(update(Experiment).where(Experiment.id == drafted).values(status="stopped"))
+    run()
+    [again] = logged(installation, drafted)
+    assert (again.info.run_id, again.data.tags["status"]) == (found.info.run_id, "stopped")
+    run()
+    assert logged(installation, drafted)[0].info.to_proto() == again.info.to_proto(), "written once"
+
+
+def test_mlflow_that_is_away_holds_up_no_decision(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+    with monkeypatch.context() as away:
+        away.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
+        away.setenv("TONEBRIDGE_MLFLOW_URI", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+        rolled_back = click(drafted, "roll_back")
+        with caplog.at_level("WARNING", logger="pipelines.ended"):
+            run()
+        assert "is not in MLflow yet" in caplog.text
+        assert (of(engine, drafted)[0], outcome(engine, rolled_back)) == ("rolled_back", "done")
+    assert logged(installation, drafted) == []
+    run()
+    assert [one.data.tags["status"] for one in logged(installation, drafted)] == ["rolled_back"]
+
+
+def answer(
+    engine: Engine, settings: Settings, tenant: Organisation, rewrites: dict[str, str], **person: Any
+) -> list[User]:
+    """A person each was answered with these rewrites of these messages by v1."""
+    assert settings.database_url is not None
+    asyncio.run(answers.ensure_partitions(settings.database_url, datetime.now(UTC).date()))
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        tenant = session.merge(tenant)
+        session.flush()
+        people = []
+        for message, rewrite in rewrites.items():
+            user = User(id=new_id(), organisation_id=tenant.id, **person)
+            output = Output(
+                id=new_id(),
+                organisation_id=tenant.id,
+                message=message,
+                transform_type="soften",
+                intensity=1,
+                text=rewrite,
+                facts_missing=[],
+                spec_digest="0" * 32,
+                version="v1",
+                upstream_ms=5.0,
+            )
+            session.add_all([user, output])
+            session.flush()
+            people.append(user)
+            answered_with(session, user, output)
+    return people
+
+
+def answered_with(session: Session, user: User, output: Output) -> None:
+    session.add(
+        Answer(
+            id=new_id(),
+            output_id=output.id,
+            organisation_id=output.organisation_id,
+            user_id=user.id,
+            variant="champion",
+            epoch=1,
+            cache="miss",
+            fell_back=False,
+            total_ms=6.0,
+        )
+    )
+
+
+def owner(settings: Settings, **terms: bool) -> Organisation:
+    """The organisation that runs the installation."""
+    return Organisation(id=new_id(), name=settings.organisation, **terms)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What the service is asked: version and message."""
+    seen: list[tuple[str, str]] = []
+    rewrite = InferenceClient.rewrite
+
+    async def telling(self: InferenceClient, spec: Spec, items: Any, timeout_s: float = 30.0) -> Any:
+        seen.extend((spec.version, item.text) for item in items)
+        return await rewrite(self, spec, items, timeout_s)
+
+    monkeypatch.setattr(InferenceClient, "rewrite", telling)
+    return seen
+
+
+PLAIN = {f"The page looks wrong, {word}.": "No facts here." for word in "abcdefghijklmno"}
+TELLING = {
+    f"Send the {number} reports to Anna Miller by 3 May {number}.": (
+        f"Please send the {number} reports to Anna Miller by 3 May {number}."
+    )
+    for number in range(2001, 2016)
+}
+
+
+def test_only_what_may_be_learned_from_is_replayed(
+    engine: Engine, installation: Settings, told: list[tuple[str, str]]
+) -> None:
+    ours = owner(installation)
+    answer(engine, installation, ours, PLAIN)
+    answer(engine, installation, ours, {"No, said I.": "x"}, consents_to_training=False)
+    [erased] = answer(engine, installation, ours, {"Forget me.": "x"})
+    answer(engine, installation, ours, {"Two wrote this.": "x"})
+    closed = Organisation(id=new_id(), name="closed", trains_across=False)
+    answer(engine, installation, closed, {"Ours alone.": "x"}, consents_to_training=True)
+    across = Organisation(id=new_id(), name="across", trains_across=True, trains_by_default=False)
+    answer(engine, installation, across, {"Nobody asked me.": "x"})
+    answer(engine, installation, across, {"Yes, said I.": "x"}, consents_to_training=True)
+    with Session(engine) as session, session.begin():
+        session.add(Erasure(organisation_id=ours.id, user_id=erased.id, counts={}))
+        refuses = User(id=new_id(), organisation_id=ours.id, consents_to_training=False)
+        session.add(refuses)
+        session.flush()
+        output = session.scalars(select(Output).where(Output.message == "Two wrote this.")).one()
+        answered_with(session, refuses, output)
+        counted = select(func.count())
+        before = [session.scalar(counted.select_from(table)) for table in (Output, Answer, Feedback)]
+    run(("shadow_messages=100",))
+    assert {version for version, _ in told} == {"v2"}
+    assert sorted(message for _, message in told) == sorted([*PLAIN, "Yes, said I."])
+    with Session(engine) as session:
+        after = [session.scalar(counted.select_from(table)) for table in (Output, Answer, Feedback)]
+        assert after == before, "nothing of it is stored"
+        found = session.scalars(select(Decision)).one().parameters["shadow"]
+        assert (found["messages"], found["failed"]) == (16, 0)
+        assert "page looks wrong" not in str(found)
+    assert len(now(engine).experiments) == 1
+
+
+def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
+    engine: Engine,
+    installation: Settings,
+    draft: Callable[..., uuid.UUID],
+    click: Callable[..., uuid.UUID],
+) -> None:
+    answer(engine, installation, owner(installation), TELLING)
+    plain = Organisation(id=new_id(), name="plain", trains_across=True)
+    drafted = draft("v3")
+    started = click(drafted, "start")
+    first = run()
+    said = outcome(engine, started)
+    assert said is not None
+    assert said.startswith("failed: in shadow, v3 is not fit to be met: it keeps "), said
+    assert "of the facts and the champion 100.0% of the same 15 messages" in said
+    assert of(engine, drafted)[0] == "draft"
+    assert (first.name, now(engine).experiments) == ("Refused", ()), "and v2, by itself, does the same"
+    with Session(engine) as session:
+        parameters = session.get_one(Decision, started).parameters
+        assert parameters["shadow"]["scores"]["facts_kept"]["champion"] == 1
+        stopped = session.scalars(select(Experiment).where(Experiment.status == "stopped")).one()
+        assert (stopped.started_at, stopped.ended_at is None) == (None, False)
+    [(action, who, why, done)] = of(engine, stopped.id)[1]
+    assert (action, who, done) == ("stop", "flow:experiment", "done")
+    assert why.startswith("in shadow, v2 is not fit to be met: it keeps "), why
+    assert run().name == "NothingToDo", "it is not tried again"
+    [found] = logged(installation, stopped.id)
+    assert (found.data.tags["status"], found.data.tags["challenger"]) == ("stopped", "v2")
+
+    answer(engine, installation, plain, PLAIN)
+    sound = draft("v3", shadow_messages=12)
+    click(sound, "start")
+    run()
+    assert of(engine, sound)[0] == "running", "of the newest twelve messages none has a fact to lose"
+    with Session(engine) as session:
+        ship_alpha = session.get_one(Experiment, sound).plan["ship_alpha"]
+    assert ship_alpha == pytest.approx(launches.alpha_of_next([], 0.1)), "one that never began is no launch"
+
+
+def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
+    engine: Engine, installation: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(engine, installation, owner(installation), PLAIN)
+    monkeypatch.setattr(shadow, "_AGAIN_S", 0.0)
+    v1, unheard = Spec(version="v1"), Spec(version="v404")
+    with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; 10% are allowed"):
+        shadow.run(installation, engine, v1, unheard, Target(), 50)
+    monkeypatch.setattr(shadow, "_ANSWER_S", 1.0)
+    away = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
+    with pytest.raises(InferenceUnavailable, match="neither for challenger nor champion"):
+        shadow.run(away, engine, v1, Spec(version="v2"), Target(), 50)
+    assert shadow.run(away, engine, v1, unheard, Target(), 0) is None
+    assert shadow.run(away, engine, v1, unheard, Target(), 9) is None, "too few to say anything"
+    summaries = Target.model_validate({"transform_types": ["summarize"]})
+    assert shadow.run(away, engine, v1, unheard, summaries, 50) is None, "no such message"
