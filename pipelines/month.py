@@ -370,7 +370,6 @@ class Month:
             .join(Variant, Variant.experiment_id == Experiment.id)
             .where(Variant.name == version, Variant.is_baseline.is_(False))
         ).one()
-        assert row.started_at is not None
         looks = session.scalars(
             select(Look).where(Look.experiment_id == row.id).order_by(Look.looked_at)
         ).all()
@@ -380,7 +379,7 @@ class Month:
             name=challenger.name,
             quality=challenger.quality,
             status=row.status,
-            began=self._day(row.started_at),
+            began=self._day(row.started_at or row.created_at),
             ended=self._day(row.ended_at) if row.ended_at else None,
             seconds_to_trip=self._tripped(session, row),
             looks=[
