@@ -83,7 +83,8 @@ def written(uri: str) -> dict[str, str]:
         max_results=_MOST_LISTED,
         order_by=["attributes.end_time DESC"],
     )
-    return {run.data.tags["experiment_id"]: run.data.tags["status"] for run in found}
+    tags = [run.data.tags for run in found]
+    return {one["experiment_id"]: one["status"] for one in tags if "experiment_id" in one}
 
 
 def write(uri: str, artifacts: Path, ended: Ended) -> str:
@@ -91,7 +92,7 @@ def write(uri: str, artifacts: Path, ended: Ended) -> str:
     client = MlflowClient(tracking_uri=uri)
     experiment_id, began_ms, ended_ms = _experiment_id(client, artifacts), *_ms(ended)
     there = client.search_runs([experiment_id], f"tags.experiment_id = '{ended.id}'")
-    made = there[0] if there else client.create_run(experiment_id, began_ms, run_name=ended.name)
+    made = there[0] if there else client.create_run(experiment_id, began_ms, _tags(ended), ended.name)
     run_id = str(made.info.run_id)
     client.update_run(run_id, status="RUNNING")
     found = numbers(ended) if ended.seen else {}

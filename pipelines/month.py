@@ -21,7 +21,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
@@ -187,7 +187,9 @@ class Story(BaseModel):
     status: str
     began: float
     ended: float | None
-    seconds_to_trip: float | None = Field(description="from the first failure to the pause, of a broken one")
+    seconds_to_trip: float | None = Field(
+        description="from the first failure that counted to the pause, of a broken one"
+    )
     looks: list[Seen]
 
 
@@ -394,17 +396,21 @@ class Month:
         )
 
     def _tripped(self, session: Session, row: Experiment) -> float | None:
-        """Seconds from the first answer by the champion instead to the pause."""
-        paused = session.scalar(
-            select(Decision.done_at).where(Decision.experiment_id == row.id, Decision.action == "pause")
-        )
+        """Seconds to the pause, from the first of the failures that tripped a breaker: those of the ten
+        seconds before it was asked for.
+        """
+        pause = select(Decision).where(Decision.experiment_id == row.id, Decision.action == "pause")
+        found = session.scalar(pause)
+        if found is None or found.done_at is None:
+            return None
         failed = session.scalar(
             text(
                 "SELECT min(uuid_extract_timestamp(id)) FROM answers WHERE experiment_id = :id AND fell_back"
+                " AND uuid_extract_timestamp(id) > :since"
             ),
-            {"id": row.id},
+            {"id": row.id, "since": found.created_at - timedelta(seconds=10)},
         )
-        return (paused - failed).total_seconds() if paused and failed else None
+        return (found.done_at - failed).total_seconds() if failed else None
 
 
 def live(config: MonthConfig) -> None:
@@ -420,7 +426,7 @@ def live(config: MonthConfig) -> None:
     for story in report.stories:
         became = story.status.replace("_", " ")
         if story.seconds_to_trip is not None:
-            became += f", {story.seconds_to_trip:.1f} s after its first failure"
+            became += f", {story.seconds_to_trip:.1f} s after its failures began"
         print(f"{story.name:8} ({story.version}): {became}")
     print(f"The page: {page}, and report.json beside it.")
     engine.dispose()

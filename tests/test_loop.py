@@ -284,9 +284,11 @@ def test_the_loop(
     # tested.
     session.execute(update(Version).where(Version.name == "v2").values(accepted=True))
     session.commit()
-    started = experiment(
-        ("ramp=[0.8, 1.0]", "hours_a_step=0", "window_hours=1.0e-9", "minimum_days=0"), return_state=True
+    haste = (
+        *("ramp=[0.8, 1.0]", "hours_a_step=0", "window_hours=1.0e-9"),
+        *("minimum_days=0", "shadow_messages=0"),
     )
+    started = experiment(haste, return_state=True)
     assert "v2 has started" in str(started.message)
     seen = {ask(people, f"other-{n}")["variant"] for n in range(60)}
     assert seen == {"champion", "v1", "v2"}

@@ -24,7 +24,7 @@ def test_the_good_one_is_shipped_and_the_broken_one_paused_in_seconds(tmp_path: 
     assert (good.status, broken.status) == ("shipped", "paused")
     assert broken.seconds_to_trip is not None
     assert broken.seconds_to_trip < 10
-    assert report.errors == {}, "the champion answers instead"
+    assert set(report.errors) <= {"compare 503"}, "the champion answers instead, but is no pair by itself"
     by_whom = {(act.challenger, act.action): act.requested_by for act in report.acts}
     assert by_whom[("good", "ship")] == "flow:experiment"
     assert by_whom[("broken", "pause")] == "gateway:breaker"
