@@ -241,14 +241,14 @@ def decide(
     elif comparison.decision == "challenger" and days < plan.minimum_days:
         action, why = (
             "keep_running",
-            f"People prefer the challenger, but {days:.1f} of at least {plan.minimum_days:g} days are over.",
+            f"People prefer the challenger, but {days:.1f} of {plan.minimum_days:.3g} days at least are over.",
         )
     elif comparison.decision == "challenger":
         action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
     elif comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
         action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
     elif days >= plan.maximum_days:
-        action, why = "inconclusive", f"{plan.maximum_days:g} days, the maximum, settle nothing."
+        action, why = "inconclusive", f"{plan.maximum_days:.3g} days, the maximum, settle nothing."
     else:
         action, why = "keep_running", "The comparisons do not settle it yet."
     said = (_say_comparison(comparison, plan), _say_effect(experiment, plan), *_say_others(experiment, plan))

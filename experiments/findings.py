@@ -240,7 +240,7 @@ def plot(report: Report, file: Path) -> None:
         title="True effect covered at every look (dashed: 95 %)",
         xlabel="experiments, %, with the Monte-Carlo interval",
     )
-    covered.legend(frameon=False, fontsize=8, loc="center left")
+    covered.legend(frameon=False, fontsize=8, loc="lower left")
     for axes in (wrong, covered):
         axes.set_yticks(rows, names)
         axes.invert_yaxis()
@@ -271,9 +271,9 @@ def plot(report: Report, file: Path) -> None:
         xlabel="users (votes) an arm before the first look",
         ylabel="experiments whose interval ever misses, %",
         xscale="log",
-        ylim=(0, 20),
+        ylim=(0, 12),
     )
-    soon.legend(frameon=False, fontsize=8, loc="upper left")
+    soon.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1, 0.22))
     early.legend(frameon=False, fontsize=8, loc="upper right")
 
     for (split, found), colour, mark in zip(

@@ -254,7 +254,7 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     if wider is None or lasted < timedelta(hours=plan.hours_a_step):
         return
     reason = (
-        f"{running.ramp:.0%} of the users for {plan.hours_a_step:g} hours or more, and nothing shows harm"
+        f"{running.ramp:.0%} of the users for {plan.hours_a_step:.3g} hours or more, and nothing shows harm"
     )
     decisions.ramp(engine, Command(experiment_id, "ramp", reason), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)

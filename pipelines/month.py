@@ -29,6 +29,7 @@ from typing import Annotated, Any
 import numpy as np
 from aiohttp import web
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
@@ -192,6 +193,11 @@ class Story(BaseModel):
     )
     looks: list[Seen]
 
+    @property
+    def became(self) -> str:
+        """Its status in words: an experiment that settled nothing is stopped."""
+        return "inconclusive" if self.status == "stopped" else self.status.replace("_", " ")
+
 
 class MonthReport(BaseModel):
     """What has come of a month; every number is of this run."""
@@ -238,12 +244,13 @@ class MonthReport(BaseModel):
             np.atleast_1d(figure.subplots(1, len(self.stories), sharey=True)), self.stories, strict=True
         ):
             days = [look.day - story.began for look in story.looks]
-            axes.fill_between(
-                days, [look.low for look in story.looks], [look.high for look in story.looks], alpha=0.3
-            )
+            low, high = [look.low for look in story.looks], [look.high for look in story.looks]
+            axes.vlines(days, low, high, linewidth=4, alpha=0.3)
             axes.plot(days, [look.win_rate for look in story.looks], marker=".")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_xlim(0, max([2.0, *days]) + 0.5)
             axes.axhline(0.5, color="gray", linestyle=":")
-            axes.set(title=f"{story.name}: {story.status.replace('_', ' ')}", xlabel="days", ylim=(0, 1))
+            axes.set(title=f"{story.name}: {story.became}", xlabel="days since it came", ylim=(0, 1))
         figure.axes[0].set_ylabel("chosen side by side (share)")
 
 
@@ -424,7 +431,7 @@ def live(config: MonthConfig) -> None:
     report = Month(config, settings, engine).run()
     page = report.write(settings.artifacts / "month")
     for story in report.stories:
-        became = story.status.replace("_", " ")
+        became = story.became
         if story.seconds_to_trip is not None:
             became += f", {story.seconds_to_trip:.1f} s after its failures began"
         print(f"{story.name:8} ({story.version}): {became}")
