@@ -241,7 +241,7 @@ def decide(
     elif comparison.decision == "challenger" and days < plan.minimum_days:
         action, why = (
             "keep_running",
-            f"People prefer the challenger, but {days:.1f} of {plan.minimum_days:.3g} days at least are over.",
+            f"People prefer the challenger; {days:.1f} of at least {plan.minimum_days:.3g} days are over.",
         )
     elif comparison.decision == "challenger":
         action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."

@@ -259,7 +259,7 @@ def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action
 @pytest.mark.parametrize(
     ("comparison", "days", "action", "why"),
     [
-        (votes(80, 20), 2.9, "keep_running", "2.9 of 3 days at least"),
+        (votes(80, 20), 2.9, "keep_running", "2.9 of at least 3 days"),
         (votes(80, 20), 3.0, "ship", "prefer the challenger"),
         (votes(20, 80), 0.1, "roll_back", "prefer the champion"),  # harm waits for nothing
         (votes(30, 30), 27.9, "keep_running", "do not settle it yet"),

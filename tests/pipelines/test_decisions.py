@@ -505,7 +505,7 @@ def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
     click(drafted, "start")
     run()
     prefer(engine, "v2", 60)
-    assert run().decision.reasons[0] == "People prefer the challenger, but 0.0 of 3 days at least are over."
+    assert run().decision.reasons[0] == "People prefer the challenger; 0.0 of at least 3 days are over."
     with Session(engine) as session, session.begin():
         session.execute(update(Feedback).values(preferred_output_id=None))
         begun = datetime.now(UTC) - timedelta(days=28)
