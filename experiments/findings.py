@@ -240,7 +240,7 @@ def plot(report: Report, file: Path) -> None:
         title="True effect covered at every look (dashed: 95 %)",
         xlabel="experiments, %, with the Monte-Carlo interval",
     )
-    covered.legend(frameon=False, fontsize=8, loc="lower left")
+    covered.legend(frameon=False, fontsize=7, loc="upper left")
     for axes in (wrong, covered):
         axes.set_yticks(rows, names)
         axes.invert_yaxis()
