@@ -22,15 +22,11 @@ import time
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from aiohttp import web
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 from tqdm import tqdm
@@ -41,19 +37,18 @@ from data import corpus, database, identities
 from data.tables import Decision, Experiment, Look, Variant, Version
 from experiments import simulation
 from experiments.simulation import PeopleConfig
-from models import rules, versions
+from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
 from models.scores import Estimate
-from pipelines import deployments, local, pages
+from pipelines import deployments, local
 from pipelines.experiment import experiment
+from pipelines.month_report import Act, MonthReport, Seen, Story
 from pipelines.promote import promote
-from serving.inference import release
-from serving.inference.client import RewriteReply, Rewritten, Versions, VersionUnknown
+from pipelines.stand_in import WEIGHTS, Weights, serve
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _KEY = "tb_month001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the month runs
-_WEIGHTS = "version.json"  # all that a version folder here has
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -86,172 +81,6 @@ class MonthConfig(configs.StageConfig):
             f"minimum_days={3 * day_h / 24}",
             f"maximum_days={10 * day_h / 24}",
         )
-
-
-class Weights(BaseModel):
-    """All that a version of this service consists of."""
-
-    quality: float
-    breaks_after: int | None
-
-
-# --- the service ---------------------------------------------------------------------------------------
-
-
-class Service:
-    """The inference service's routes, answered by rules: `version.json` of the release says how often."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._loaded: dict[str, Weights] = {}
-        self._answered: dict[str, int] = {}
-
-    def app(self) -> web.Application:
-        """The application."""
-        app = web.Application()
-        app.add_routes([web.post("/rewrite", self._rewrite), web.post("/load", self._load)])
-        return app
-
-    def _weights(self, version: str) -> Weights:
-        if version not in self._loaded:
-            file = release.find(version, self._settings) / _WEIGHTS
-            self._loaded[version] = Weights.model_validate_json(file.read_text(encoding="utf-8"))
-        return self._loaded[version]
-
-    async def _load(self, request: web.Request) -> web.Response:
-        try:
-            self._weights((await request.json())["version"])
-        except VersionUnknown as error:
-            return web.json_response({"error": str(error)}, status=404)
-        known = Versions(loaded=list(self._loaded), published=release.published(self._settings))
-        return web.json_response(known.model_dump())
-
-    async def _rewrite(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        version = body["spec"]["version"]
-        weights = self._weights(version)
-        self._answered[version] = self._answered.get(version, 0) + len(body["items"])
-        if weights.breaks_after is not None and self._answered[version] > weights.breaks_after:
-            return web.json_response({"error": "this version is broken"}, status=500)
-        items = [self._one(version, weights, item) for item in body["items"]]
-        return web.json_response(RewriteReply(items=items, version=version).model_dump())
-
-    def _one(self, version: str, weights: Weights, item: dict[str, Any]) -> Rewritten:
-        asked = item["text"], item["transform_type"], item["intensity"]
-        luck = int.from_bytes(blake2b(f"{version}{asked}".encode(), digest_size=8).digest()) / 2**64
-        said = rules.rewrite(*asked) if luck < weights.quality else item["text"]
-        return Rewritten(text=said, facts_missing=[], tokens=len(said.split()), finished=True)
-
-
-def serve(settings: Settings) -> None:
-    """Answer at the first address of the inference service, for ever."""
-
-    async def run() -> None:
-        runner = web.AppRunner(Service(settings).app())
-        await runner.setup()
-        port = int(settings.inference_urls[0].rsplit(":", 1)[1])
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        await asyncio.Event().wait()
-
-    asyncio.run(run())
-
-
-# --- the month -----------------------------------------------------------------------------------------
-
-
-class Act(BaseModel):
-    """A row of the audit trail, with its day."""
-
-    day: float
-    challenger: str
-    action: str
-    requested_by: str
-    reason: str
-    outcome: str | None
-
-
-class Seen(BaseModel):
-    """What a look at an experiment found."""
-
-    day: float
-    win_rate: float | None
-    low: float
-    high: float
-
-
-class Story(BaseModel):
-    """One challenger's experiment."""
-
-    version: str
-    name: str
-    quality: float
-    status: str
-    began: float
-    ended: float | None
-    seconds_to_trip: float | None = Field(
-        description="from the first failure that counted to the pause, of a broken one"
-    )
-    looks: list[Seen]
-
-    @property
-    def became(self) -> str:
-        """Its status in words: an experiment that settled nothing is stopped."""
-        return "inconclusive" if self.status == "stopped" else self.status.replace("_", " ")
-
-
-class MonthReport(BaseModel):
-    """What has come of a month; every number is of this run."""
-
-    model_config = ConfigDict(frozen=True)
-
-    days: int
-    seconds_a_day: float
-    people: int
-    answered: dict[str, list[int]] = Field(description="answers of each version, by day")
-    errors: dict[str, int]
-    stories: list[Story]
-    acts: list[Act]
-
-    def write(self, folder: Path) -> Path:
-        """`report.json` and the page `index.html` in a folder; the page."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        page = folder / "index.html"
-        drawn = {"answers": pages.drawn(self._draw_answers), "looks": pages.drawn(self._draw_looks)}
-        pages.write(page, "month.html.j2", report=self, **drawn)
-        return page
-
-    def _draw_answers(self, figure: Figure) -> None:
-        axes = figure.subplots()
-        counts = np.array(list(self.answered.values()), dtype=float)
-        shares = counts / np.maximum(counts.sum(axis=0), 1)
-        axes.stackplot(np.arange(self.days), shares, labels=self._named(), step="post", alpha=0.85)
-        for act in self.acts:
-            if act.action in ("ship", "roll_back", "pause", "inconclusive"):
-                axes.axvline(act.day, color="black", linewidth=1)
-                said = f" {act.action.replace('_', ' ')}: {act.challenger}"
-                axes.annotate(said, (act.day, 0.03), rotation=90, fontsize=8, ha="right", va="bottom")
-        axes.set(xlim=(0, self.days - 1), ylim=(0, 1), xlabel="day", ylabel="share of the answers")
-        axes.set_title("Who answered people")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
-
-    def _named(self) -> list[str]:
-        names = {story.version: f"{story.version}, {story.name}" for story in self.stories}
-        return [names.get(version, f"{version}, the first") for version in self.answered]
-
-    def _draw_looks(self, figure: Figure) -> None:
-        for axes, story in zip(
-            np.atleast_1d(figure.subplots(1, len(self.stories), sharey=True)), self.stories, strict=True
-        ):
-            days = [look.day - story.began for look in story.looks]
-            low, high = [look.low for look in story.looks], [look.high for look in story.looks]
-            axes.vlines(days, low, high, linewidth=4, alpha=0.3)
-            axes.plot(days, [look.win_rate for look in story.looks], marker=".")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_xlim(0, max([2.0, *days]) + 0.5)
-            axes.axhline(0.5, color="gray", linestyle=":")
-            axes.set(title=f"{story.name}: {story.became}", xlabel="days since it came", ylim=(0, 1))
-        figure.axes[0].set_ylabel("chosen side by side (share)")
 
 
 class Month:
@@ -308,7 +137,7 @@ class Month:
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / challenger.name.replace(" ", "-")
             (run / "version").mkdir(parents=True)
-            (run / "version" / _WEIGHTS).write_text(weights.model_dump_json(), encoding="utf-8")
+            (run / "version" / WEIGHTS).write_text(weights.model_dump_json(), encoding="utf-8")
             name = versions.register(
                 self.settings.registry_uri, self.settings.artifacts / "mlflow", run, found, {}
             )

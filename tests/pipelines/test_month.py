@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.month import MonthReport
+from pipelines.month_report import MonthReport
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -1,0 +1,105 @@
+"""What has come of a month of experiments: as JSON, and as a page with plots."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines import pages
+
+
+class Act(BaseModel):
+    """A row of the audit trail, with its day."""
+
+    day: float
+    challenger: str
+    action: str
+    requested_by: str
+    reason: str
+    outcome: str | None
+
+
+class Seen(BaseModel):
+    """What a look at an experiment found."""
+
+    day: float
+    win_rate: float | None
+    low: float
+    high: float
+
+
+class Story(BaseModel):
+    """One challenger's experiment."""
+
+    version: str
+    name: str
+    quality: float
+    status: str
+    began: float
+    ended: float | None
+    seconds_to_trip: float | None = Field(
+        description="from the first failure that counted to the pause, of a broken one"
+    )
+    looks: list[Seen]
+
+    @property
+    def became(self) -> str:
+        """Its status in words: an experiment that settled nothing is stopped."""
+        return "inconclusive" if self.status == "stopped" else self.status.replace("_", " ")
+
+
+class MonthReport(BaseModel):
+    """What has come of a month; every number is of this run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int
+    seconds_a_day: float
+    people: int
+    answered: dict[str, list[int]] = Field(description="answers of each version, by day")
+    errors: dict[str, int]
+    stories: list[Story]
+    acts: list[Act]
+
+    def write(self, folder: Path) -> Path:
+        """`report.json` and the page `index.html` in a folder; the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        page = folder / "index.html"
+        drawn = {"answers": pages.drawn(self._draw_answers), "looks": pages.drawn(self._draw_looks)}
+        pages.write(page, "month.html.j2", report=self, **drawn)
+        return page
+
+    def _draw_answers(self, figure: Figure) -> None:
+        axes = figure.subplots()
+        counts = np.array(list(self.answered.values()), dtype=float)
+        shares = counts / np.maximum(counts.sum(axis=0), 1)
+        axes.stackplot(np.arange(self.days), shares, labels=self._named(), step="post", alpha=0.85)
+        for act in self.acts:
+            if act.action in ("ship", "roll_back", "pause", "inconclusive"):
+                axes.axvline(act.day, color="black", linewidth=1)
+                said = f" {act.action.replace('_', ' ')}: {act.challenger}"
+                axes.annotate(said, (act.day, 0.03), rotation=90, fontsize=8, ha="right", va="bottom")
+        axes.set(xlim=(0, self.days - 1), ylim=(0, 1), xlabel="day", ylabel="share of the answers")
+        axes.set_title("Who answered people")
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+
+    def _named(self) -> list[str]:
+        names = {story.version: f"{story.version}, {story.name}" for story in self.stories}
+        return [names.get(version, f"{version}, the first") for version in self.answered]
+
+    def _draw_looks(self, figure: Figure) -> None:
+        for axes, story in zip(
+            np.atleast_1d(figure.subplots(1, len(self.stories), sharey=True)), self.stories, strict=True
+        ):
+            days = [look.day - story.began for look in story.looks]
+            low, high = [look.low for look in story.looks], [look.high for look in story.looks]
+            axes.vlines(days, low, high, linewidth=4, alpha=0.3)
+            axes.plot(days, [look.win_rate for look in story.looks], marker=".")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_xlim(0, max([2.0, *days]) + 0.5)
+            axes.axhline(0.5, color="gray", linestyle=":")
+            axes.set(title=f"{story.name}: {story.became}", xlabel="days since it came", ylim=(0, 1))
+        figure.axes[0].set_ylabel("chosen side by side (share)")
