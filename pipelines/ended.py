@@ -38,7 +38,7 @@ def write(settings: Settings, engine: Engine) -> Iterator[str]:
         statuses = select(Experiment.id, Experiment.status).where(
             Experiment.ended_at > func.now() - _LOOKED_BACK, Experiment.plan != {}
         )  # a holdout has no plan
-        ended = session.execute(statuses.order_by(Experiment.ended_at)).tuples().all()
+        ended = session.execute(statuses.order_by(Experiment.ended_at)).all()
     if not ended:
         return
     with database.lock(settings.database_url, "track", wait=False) as may_write:
