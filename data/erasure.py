@@ -63,6 +63,7 @@ from data.tables import (
     IdempotentRequest,
     Lineage,
     MetricSum,
+    OpenUnit,
     Organisation,
     Output,
     Snapshot,
@@ -223,6 +224,7 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     for table in _PERSONAL:
         counts[table.__tablename__] = _rows(session, delete(table).where(*_mine(table, person)))
     counts["units"] = _rows(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
+    session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
     # Of an organisation with one user its sums are that user's; they begin anew.
     segment = MetricSum.segment == f"organisation={tenant}"
     counts["sums of the organisation"] = _rows(session, delete(MetricSum).where(segment))
@@ -500,6 +502,11 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
                 ExperimentUnit.unit_id == person.id, ExperimentUnit.entered_at <= erasure.finished_at
             )
             counts["units"] += _rows(session, late)
+            session.execute(
+                delete(OpenUnit).where(
+                    OpenUnit.unit_id == person.id, OpenUnit.entered_at <= erasure.finished_at
+                )
+            )
     return counts
 
 

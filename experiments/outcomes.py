@@ -52,32 +52,41 @@ _SEEN = text("""
 """)
 # A change of units, and how many of each arm it concerned.
 _COUNTED = """
-    WITH changed AS ({change} RETURNING units.epoch, units.variant)
+    WITH changed AS ({change} RETURNING {of}.epoch, {of}.variant)
     INSERT INTO arm_counts (experiment_id, epoch, variant, {what})
     SELECT :experiment_id, epoch, variant, count(*) FROM changed GROUP BY epoch, variant
     ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET {what} = arm_counts.{what} + excluded.{what}
 """
-_ENTER = """
-    INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
-    SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
-           exposed_at
-    FROM seen ORDER BY unit_id, period, exposed_at, answer_id
-    ON CONFLICT DO NOTHING
-"""
+_ENTER = text("""
+    WITH entered AS (
+        INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
+        SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
+               exposed_at
+        FROM seen ORDER BY unit_id, period, exposed_at, answer_id
+        ON CONFLICT DO NOTHING RETURNING *
+    ), counted AS (
+        INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
+        SELECT experiment_id, epoch, variant, count(*) FROM entered GROUP BY experiment_id, epoch, variant
+        ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
+            exposed = arm_counts.exposed + excluded.exposed
+    )
+    INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
+    SELECT experiment_id, unit_id, period, epoch, variant, entered_at FROM entered
+""")
 _MOVE = """
     UPDATE units SET moved = true FROM seen
     WHERE units.experiment_id = :experiment_id AND units.unit_id = seen.unit_id
       AND units.period = seen.period AND units.variant <> seen.variant AND NOT units.moved
 """
 _CLOSE = """
-    UPDATE units SET closed = true FROM closing
-    WHERE units.experiment_id = :experiment_id AND units.unit_id = closing.unit_id
-      AND units.period = closing.period
+    DELETE FROM open_units USING closing
+    WHERE open_units.experiment_id = :experiment_id AND open_units.unit_id = closing.unit_id
+      AND open_units.period = closing.period
 """
 _CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
-    SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM units
-    WHERE experiment_id = :experiment_id AND NOT closed AND entered_at <= CAST(:now AS timestamptz) - :window
+    SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM open_units
+    WHERE experiment_id = :experiment_id AND entered_at <= CAST(:now AS timestamptz) - :window
     ORDER BY entered_at, unit_id LIMIT :most
 """)
 _ANALYZE = text("ANALYZE closing")  # a temporary table has no statistics, and a plan without is a bad one
@@ -258,12 +267,12 @@ def refresh(
     }
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SEEN, {**about, "since": str(row.seen_until), "until": until})
-    session.execute(_counted(_ENTER, "exposed"), about)
-    session.execute(_counted(_MOVE, "moved"), about)
+    session.execute(_ENTER, about)
+    session.execute(_counted(_MOVE, "moved", "units"), about)
     session.execute(text("DROP TABLE seen"))
     row.seen_until = int(until)
     session.flush()
-    queries = (_ANALYZE, _ANSWERED, *_counting(plan, measured), _counted(_CLOSE, "closed"))
+    queries = (_ANALYZE, _ANSWERED, *_counting(plan, measured), _counted(_CLOSE, "closed", "open_units"))
     closed = 0
     while True:
         session.execute(_CLOSING, {**about, "window": plan.window, "now": now, "most": _CLOSED_AT_ONCE})
@@ -300,8 +309,8 @@ def _counting(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause
         yield text(_ADD.format(found=query))
 
 
-def _counted(change: str, what: Literal["exposed", "moved", "closed"]) -> TextClause:
-    return text(_COUNTED.format(change=change, what=what))
+def _counted(change: str, what: Literal["moved", "closed"], of: Literal["units", "open_units"]) -> TextClause:
+    return text(_COUNTED.format(change=change, what=what, of=of))
 
 
 def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:
