@@ -55,7 +55,7 @@ class Effect(BaseModel):
         return sequential.mean_p(beyond, self.clock, self.spread, alpha, n_star)
 
 
-class Combined(NamedTuple):
+class _Combined(NamedTuple):
     """The values of both arms over the epochs, their squared standard errors, and the clock."""
 
     baseline: float
@@ -73,12 +73,12 @@ class Combined(NamedTuple):
 Pair = tuple[Estimate, Estimate]  # baseline and challenger in an epoch
 
 
-def has_a_say(pair: Pair) -> bool:
+def _has_a_say(pair: Pair) -> bool:
     """Whether both arms have a variance: an epoch without tells nothing yet."""
     return all(arm.variance is not None for arm in pair)
 
 
-def combine(pairs: Sequence[Pair]) -> Combined:
+def _combine(pairs: Sequence[Pair]) -> _Combined:
     """Both arms over epochs that have a say.
 
     Users are compared within an epoch only: pooled, a trend in time and a change of weights would look like
@@ -92,7 +92,7 @@ def combine(pairs: Sequence[Pair]) -> Combined:
     ).transpose(1, 2, 0)
     h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
     weight = h / h.sum()
-    return Combined(
+    return _Combined(
         baseline=float(weight @ a),
         challenger=float(weight @ b),
         baseline_error=float(weight**2 @ (variances_a / n_a)),
@@ -110,10 +110,11 @@ def effect(
     Where users' past is known, what it explains is taken out of both arms first, epoch by epoch. No
     difference can be larger than `largest`.
     """
-    told = [pair for pair in pairs if has_a_say(pair)]
+    told = [pair for pair in pairs if _has_a_say(pair)]
     if not told:
         return None
-    raw, found = combine(told), combine([adjusted(*pair) for pair in told])
+    without_past = [adjusted(*pair) for pair in told]
+    raw, found = _combine(told), _combine(without_past)
     error = found.baseline_error + found.challenger_error
     if not error:  # nobody differs from anybody: of something rare nothing is known yet, not everything
         return None
@@ -130,7 +131,7 @@ def effect(
     low, high = found.around(difference, error, alpha, n_star)
     gain = difference if better == "higher" else -difference
     chance, loss = _posterior(gain, math.sqrt(error))
-    fixed_interval, fixed_p = _fixed(difference, told, error, alpha)
+    fixed_interval, fixed_p = _fixed(difference, without_past, error, alpha)
     return Effect(
         baseline=found.baseline,
         challenger=found.challenger,
@@ -157,7 +158,7 @@ def _fixed(difference: float, told: Sequence[Pair], error: float, alpha: float) 
     weights = h / h.sum()
     parts = [
         (weight**2 * arm.variance / arm.users, arm.users - 1)
-        for weight, pair in zip(weights, (adjusted(*pair) for pair in told), strict=True)
+        for weight, pair in zip(weights, told, strict=True)
         for arm in pair
         if arm.variance is not None
     ]
