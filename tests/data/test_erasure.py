@@ -40,6 +40,7 @@ from data.tables import (
     IdempotentRequest,
     Lineage,
     MetricSum,
+    OpenUnit,
     Organisation,
     Output,
     Snapshot,
@@ -318,9 +319,8 @@ def lived(world: World) -> dict[str, uuid.UUID]:
             arm = {"experiment_id": experiment, "variant": "a", "epoch": 1}
             person = {"user_id": world.user(name), "organisation_id": world.tenant}
             session.add(Failure(id=new_id(), failures=2, **arm, **person))
-            session.add(
-                ExperimentUnit(unit_id=world.user(name), period=0, entered_at=datetime.now(UTC), **arm)
-            )
+            for table in (ExperimentUnit, OpenUnit):
+                session.add(table(unit_id=world.user(name), period=0, entered_at=datetime.now(UTC), **arm))
             session.add(
                 Exposure(
                     experiment_id=experiment,
@@ -358,14 +358,15 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         keys = session.scalars(
             select(IdempotentRequest.key).where(IdempotentRequest.organisation_id == world.tenant)
         ).all()
-        units = session.scalars(
-            select(ExperimentUnit.unit_id).where(ExperimentUnit.unit_id.in_((ann, bob)))
-        ).all()
+        units = [
+            session.scalars(select(table.unit_id).where(table.unit_id.in_((ann, bob)))).all()
+            for table in (ExperimentUnit, OpenUnit)
+        ]
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
-    assert units == [bob]
+    assert units == [[bob], [bob]]
     assert sorted(kept) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)
