@@ -77,6 +77,7 @@ class Client:
         self._reader, self.writer = reader, writer
         self._parser = httptools.HttpResponseParser(self)
         self._done: list[tuple[int, dict[str, str], Any]] = []
+        self._is_back = False  # after a 503
 
     def on_message_begin(self) -> None:
         self._headers: dict[str, str] = {}
@@ -103,12 +104,19 @@ class Client:
         return self._done.pop(0)
 
     async def ask(self, *pieces: bytes) -> tuple[int, dict[str, str], Any]:
-        """Send pieces, each in a packet of its own, and read a response."""
+        """Send pieces, each in a packet of its own, and read a response. Who is asked to come back does, once:
+        a gateway sheds while its event loop is late, as it is on a machine that stalls.
+        """
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(0)
-        return await self.response()
+        said = await self.response()
+        if said[0] != 503 or self._is_back:
+            return said
+        self._is_back = True
+        await asyncio.sleep(int(said[1]["retry-after"]))
+        return await self.ask(*pieces)
 
 
 @pytest.fixture
@@ -180,7 +188,8 @@ async def test_refusals_are_problems_and_keep_the_connection(gateway: Gateway, c
         assert (code, problem["status"]) == (status, status)
         assert named["content-type"] == "application/problem+json"
         assert named["x-request-id"]
-    assert (await client.ask(gateway.request()))[0] == 200
+    status, _, answer = await client.ask(gateway.request())
+    assert status == 200, answer
 
 
 async def test_a_query_is_no_other_endpoint(gateway: Gateway, client: Client) -> None:
