@@ -104,8 +104,8 @@ class Client:
         return self._done.pop(0)
 
     async def ask(self, *pieces: bytes) -> tuple[int, dict[str, str], Any]:
-        """Send pieces, each in a packet of its own, and read a response. Who is asked to come back does, once:
-        a gateway sheds while its event loop is late, as it is on a machine that stalls.
+        """Send pieces, each in a packet of its own, and read a response. Who is asked to come back does,
+        once: a gateway sheds while its event loop is late, as it is on a machine that stalls.
         """
         for piece in pieces:
             self.writer.write(piece)
