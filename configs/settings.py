@@ -28,11 +28,23 @@ class Settings(BaseSettings):
     receipt_secret: SecretStr = Field(
         SecretStr("local-receipt-secret-change-me"), description="signs receipts"
     )
+    session_secret: SecretStr = Field(
+        SecretStr("local-session-secret-change-me-please"),
+        min_length=32,
+        description="signs the access tokens of people who sign in",
+    )
     service_token: SecretStr = Field(
         SecretStr("local-service-token-change-me"), description="what the gateway shows the BentoML service"
     )
     bootstrap_api_key: SecretStr | None = Field(
         None, description="the first API key, tb_<id>_<secret>; made and printed once when unset"
+    )
+
+    bootstrap_email: str = Field(
+        "owner@localhost", description="with whose address the first person signs in"
+    )
+    bootstrap_password: SecretStr | None = Field(
+        None, description="the first person's password; made and printed once when unset"
     )
 
     organisation: str = Field(
@@ -59,6 +71,7 @@ class Settings(BaseSettings):
 
     gateway_port: int = 8080
     inference_port: int = 3000
+    dashboard_port: int = 8090
     prefect_port: int = 4200
     mlflow_port: int = 5000
     holdout_share: float = Field(

@@ -15,10 +15,11 @@ from alembic import command
 from alembic.config import Config
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.tables import ONLINE_ROLE
+from data.tables import ONLINE_ROLE, READING_ROLE
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -56,6 +57,16 @@ def migrate(url: str, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def reading_engine(url: str) -> Engine:
+    """An engine for pages: it reads what they show, for seconds at most, and writes nothing. Of texts it sees
+    one organisation's, in a transaction that names it (`read_for`).
+    """
+    options = f"-c role={READING_ROLE} -c default_transaction_read_only=on -c statement_timeout=5000"
+    return create_engine(
+        sqlalchemy_url(url), pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 2}
+    )
+
+
 async def _become_online(connection: AsyncConnection) -> None:
     await connection.execute(f"SET ROLE {ONLINE_ROLE}")
 
@@ -76,6 +87,13 @@ def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncCo
         configure=_become_online,
         check=AsyncConnectionPool.check_connection,
         kwargs={"autocommit": True, "connect_timeout": 2, "options": "-c statement_timeout=5000"},
+    )
+
+
+def read_for(session: Session, organisation_id: uuid.UUID) -> None:
+    """Let the current transaction see one tenant's rows."""
+    session.execute(
+        text("SELECT set_config('tonebridge.organisation', :id, true)"), {"id": str(organisation_id)}
     )
 
 

@@ -69,7 +69,8 @@ class Standing(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is asked for, and by whom: `api_key:<id>`, `token:<subject>` or `BREAKER`; a person's `key` is
+    """What is asked for, and by whom: `api_key:<id>`, `token:<subject>`, `account:<id>` or `BREAKER`; a
+    person's `key` is
     `scoped`.
     """
 

@@ -47,11 +47,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, archive, database, orders, receipts, routing, shards, snapshot
+from data import accounts, answers, archive, database, orders, receipts, routing, shards, snapshot
 from data.identities import Identity
 from data.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 from data.records import TransformType
 from data.tables import (
+    Account,
     Answer,
     ApiKey,
     Comparison,
@@ -75,7 +76,7 @@ _TRIES = 5  # of a pass over the tables: a vote may come between
 _SETTLE_S = 1.0  # a gateway writes answers, and hears of an erasure, within a quarter of this
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
 # In an order that foreign keys allow; outputs follow.
-_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure)
+_PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, Account)
 _TOUCHED = (*_PERSONAL, Output, User, IdempotentRequest)
 
 Say = Callable[[str], None]
@@ -113,11 +114,20 @@ def by_subject(session: Session, organisation: str, subject: str) -> uuid.UUID:
     return Identity(tenant, "", "member", b"", "free").subject(subject)
 
 
+def by_email(session: Session, email: str) -> uuid.UUID:
+    """The id of a person who signs in; UnknownPersonError when the address has no account."""
+    user_id = session.scalar(select(Account.user_id).where(Account.email == accounts.normalised(email)))
+    if user_id is None:
+        raise UnknownPersonError(f"there is no account with the address {email!r}")
+    return user_id
+
+
 def find(session: Session, user_id: uuid.UUID) -> Person:
     """The person with an id; UnknownPersonError when nothing was ever stored of them."""
     known = (
         select(User.organisation_id).where(User.id == user_id),
         select(Comparison.organisation_id).where(Comparison.user_id == user_id),  # has only compared
+        select(Account.organisation_id).where(Account.user_id == user_id),  # has only signed in
     )
     for query in known:
         tenant = session.scalar(query.limit(1))
@@ -562,15 +572,17 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--key", nargs=2, metavar=("KEY_ID", "EXTERNAL_ID"), help="whom an API key names")
     parser.add_argument("--organisation", help="of --subject")
     parser.add_argument("--subject", help="whom a token names")
+    parser.add_argument("--email", help="of an account")
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and change nothing")
     parser.add_argument(
         "--rewrite-files", action="store_true", help="VACUUM FULL: locks each table while it is rewritten"
     )
     asked = parser.parse_args(arguments)
-    if [asked.user, asked.key, asked.subject].count(None) != 2 or bool(asked.organisation) != bool(
-        asked.subject
-    ):
-        parser.error("name one person: USER, or --key KEY_ID EXTERNAL_ID, or --organisation and --subject")
+    names = [asked.user, asked.key, asked.subject, asked.email]
+    if names.count(None) != len(names) - 1 or bool(asked.organisation) != bool(asked.subject):
+        parser.error(
+            "name one person: USER, or --key KEY_ID EXTERNAL_ID, or --organisation and --subject, or --email"
+        )
     settings = Settings()
     if settings.redis_url is None:
         parser.error("set TONEBRIDGE_REDIS_URL as the gateways have it, or to nothing when they have none")
@@ -582,6 +594,8 @@ def main(arguments: Sequence[str]) -> None:
                 user_id = by_key(session, *asked.key)
             elif asked.subject:
                 user_id = by_subject(session, asked.organisation, asked.subject)
+            elif asked.email:
+                user_id = by_email(session, asked.email)
             person = find(session, user_id)
             begun = session.scalars(select(Erasure.finished_at).where(*_mine(Erasure, person))).all()
         if asked.dry_run:

@@ -33,12 +33,15 @@ class ListedArm:
 
 @dataclass(frozen=True, slots=True)
 class ListedExperiment:
-    """An experiment in a list. A draft has no baseline: that is what is champion when it starts."""
+    """An experiment in a list. A draft has no baseline: that is what is champion when it starts. A sample is
+    made up.
+    """
 
     id: uuid.UUID
     name: str
     hypothesis: str
     status: str
+    is_sample: bool
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -53,6 +56,24 @@ class WholeExperiment(ListedExperiment):
     target: dict[str, Any]
     share: float
     decisions: list[ListedDecision]
+
+
+# With %(challenger)s and %(baseline)s, their versions, and %(share)s, of the users.
+HAPPENS = {
+    "begin": "%(challenger)s is loaded; then %(share)s of the users are in the experiment, half of them"
+    " answered by %(challenger)s.",
+    "start": "The experiment goes on with the people who were in it, in the arms that they had.",
+    "ramp": "%(share)s of the users are in the experiment, half of them answered by %(challenger)s.",
+    "pause": "Everybody is answered by %(baseline)s until the experiment is started or ramped again.",
+    "ship": "%(challenger)s becomes champion, everybody is answered by it, and the experiment ends.",
+    "roll_back": "%(challenger)s is withdrawn, everybody is answered by %(baseline)s, and the experiment"
+    " ends.",
+}
+
+
+def happens(action: str, status: str) -> str:
+    """What an action on an experiment will do: a sentence of `HAPPENS`."""
+    return HAPPENS["begin" if (action, status) == ("start", "draft") else action]
 
 
 class Draft(NamedTuple):
@@ -127,7 +148,7 @@ async def _refuse(connection: AsyncConnection, challenger: str) -> None:
 
 
 _LISTED = sql.SQL(
-    "e.id, e.name, e.hypothesis, e.status, e.created_at, e.started_at, e.ended_at,"
+    "e.id, e.name, e.hypothesis, e.status, e.is_sample, e.created_at, e.started_at, e.ended_at,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'is_baseline', v.is_baseline,"
     " 'version', coalesce(s.spec->>'version', v.name)) ORDER BY v.is_baseline DESC, v.name), '[]')"
     " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants"

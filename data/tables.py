@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -55,6 +56,7 @@ LongText = Annotated[str, mapped_column(Text)]
 
 
 ONLINE_ROLE = "tonebridge_online"  # what the gateway may do in the database; see migration 0002
+READING_ROLE = "tonebridge_reading"  # what the dashboard may see; see migration 0013
 
 
 class Base(DeclarativeBase):
@@ -145,6 +147,41 @@ class RevokedToken(Base):
     expires_at: Mapped[Moment]
 
 
+class Account(Base):
+    """A person who signs in with an e-mail address and a password."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (UniqueConstraint("email"), UniqueConstraint("user_id"))
+
+    id: Mapped[Id]
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(
+        comment="whose its answers and votes are; no row before the first"
+    )
+    email: Mapped[str] = mapped_column(String(254), comment="in lower case")
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[str] = mapped_column(String(20))
+    password_hash: Mapped[str] = mapped_column(Text, comment="Argon2id, with its parameters")
+    created_at: Mapped[Created]
+
+
+class AccountSession(Base):
+    """A sign-in: it has one refresh token at a time, and ends when an older one is shown."""
+
+    __tablename__ = "account_sessions"
+
+    id: Mapped[Id]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    refresh_sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="of the newest refresh token's secret")
+    created_at: Mapped[Created]
+    refreshed_at: Mapped[Created]
+    expires_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    ended_because: Mapped[str | None] = mapped_column(
+        String(20), comment="signed_out, reused or password_changed"
+    )
+
+
 class StoredSpec(Base):
     """A spec by its digest: all that decides an output."""
 
@@ -220,6 +257,12 @@ class Comparison(Base):
     """Two outputs for one message, shown in random order; never counted in A/B metrics."""
 
     __tablename__ = "comparisons"
+    __table_args__ = (
+        CheckConstraint("(pair_id IS NULL) = (people IS NULL)", name="pair"),
+        UniqueConstraint("pair_id", "user_id"),  # nobody is shown the same two outputs twice
+        Index("ix_comparisons_user_id", "user_id", "id", postgresql_where=text("pair_id IS NOT NULL")),
+        Index("ix_comparisons_shared", "organisation_id", "pair_id", postgresql_where=text("people > 1")),
+    )
 
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(index=True)
@@ -229,6 +272,11 @@ class Comparison(Base):
         ForeignKey("outputs.id"), comment="shown in first place"
     )
     second_output_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("outputs.id"))
+    pair_id: Mapped[uuid.UUID | None] = mapped_column(
+        comment="the same for all who are shown these two outputs: the first one's id; NULL: not by the page"
+    )
+    people: Mapped[int | None] = mapped_column(SmallInteger, comment="who shall be shown the pair")
+    skipped_at: Mapped[Moment | None]
     created_at: Mapped[Created]
 
 
@@ -246,6 +294,7 @@ class Feedback(Base):
             " AND (kind = 'comparison') = (comparison_id IS NOT NULL)",
             name="value",
         ),
+        CheckConstraint("reason IS NULL OR kind = 'comparison'", name="reason"),
         Index("ix_feedback_transaction", "transaction"),
         Index("ix_feedback_experiment_id", "experiment_id", "created_at"),
         Index("ix_feedback_user_id", "user_id", "created_at"),
@@ -264,6 +313,7 @@ class Feedback(Base):
     preferred_output_id: Mapped[uuid.UUID | None] = mapped_column(
         comment="NULL in a comparison: both are bad"
     )
+    reason: Mapped[str | None] = mapped_column(Text, comment="of a comparison, in words")
     experiment_id: Mapped[uuid.UUID | None]
     variant: Mapped[str | None] = mapped_column(String(63))
     epoch: Mapped[int | None]
@@ -295,6 +345,9 @@ class Experiment(Base):
     target: Mapped[Json] = mapped_column(server_default="{}", comment="the messages it is about")
     salt: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(20), server_default="draft")
+    is_sample: Mapped[bool] = mapped_column(
+        server_default=false(), comment="made up, to show what a page looks like"
+    )
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     ended_at: Mapped[Moment | None]

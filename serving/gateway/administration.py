@@ -90,20 +90,21 @@ async def administrator(caller: Annotated[Caller, Depends(caller)]) -> Caller:
 Administrator = Annotated[Caller, Depends(administrator)]
 
 
-def _up_to(role: str) -> tuple[Role, ...]:
+def up_to(role: str) -> tuple[Role, ...]:
     """The roles that somebody of a role may give and take."""
     return ROLES[: [str(known) for known in ROLES].index(role) + 1]
 
 
-def _check_gives(caller: Caller, role: Role) -> None:
-    if role not in _up_to(caller.identity.role):
+def check_gives(caller: Caller, role: Role) -> None:
+    """ForbiddenError when a role is above the caller's."""
+    if role not in up_to(caller.identity.role):
         raise ForbiddenError(f"an {caller.identity.role} cannot give the role {role}")
 
 
 @router.post("/keys", status_code=201)
 async def create_key(request: Request, body: NewKey, caller: Administrator) -> MadeKey:
     """Make an API key. Keep it: it is shown once."""
-    _check_gives(caller, body.role)
+    check_gives(caller, body.role)
     async with request.app.state.pool.connection() as connection:
         try:
             key_id, key = await identities.create_key(
@@ -125,7 +126,7 @@ async def list_keys(request: Request, caller: Administrator) -> list[ListedKey]:
 async def delete_key(request: Request, key_id: str, caller: Administrator) -> None:
     """Revoke an API key: within a second no gateway accepts it."""
     async with request.app.state.pool.connection() as connection:
-        roles = _up_to(caller.identity.role)
+        roles = up_to(caller.identity.role)
         if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
             raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
 
@@ -133,7 +134,7 @@ async def delete_key(request: Request, key_id: str, caller: Administrator) -> No
 @router.post("/signing-keys", status_code=201)
 async def add_signing_key(request: Request, body: NewSigningKey, caller: Administrator) -> AddedSigningKey:
     """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`."""
-    _check_gives(caller, body.role)
+    check_gives(caller, body.role)
     async with request.app.state.pool.connection() as connection:
         try:
             await identities.add_signing_key(
@@ -153,7 +154,7 @@ async def add_signing_key(request: Request, body: NewSigningKey, caller: Adminis
 async def delete_signing_key(request: Request, kid: Kid, caller: Administrator) -> None:
     """Revoke a signing key: within a second no gateway accepts its tokens."""
     async with request.app.state.pool.connection() as connection:
-        roles = _up_to(caller.identity.role)
+        roles = up_to(caller.identity.role)
         if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
             raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
 

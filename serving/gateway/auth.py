@@ -1,4 +1,5 @@
-"""Who asks: API keys and tokens (JWT, RFC 7519), verified once and remembered.
+"""Who asks: API keys, tokens (JWT, RFC 7519) of organisations, and access tokens of accounts, verified once
+and remembered.
 
 What is remembered is held against Postgres at every heartbeat, so that a revoked key or token leaves within a
 quarter of a second. A flood of unknown keys costs one query at a time, whatever its size.
@@ -21,7 +22,8 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import identities
+from data import accounts, identities
+from data.accounts import SignedIn
 from data.identities import Identity, SigningKey
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 
@@ -33,8 +35,10 @@ _LEEWAY_S = 5  # between our clock and the issuer's
 _LONGEST_S = 24 * 3600  # of a token's life that may be left: revoked ones are remembered as long
 _MOST_CHARACTERS = 4096  # of a token
 _KID = re.compile(identities.KID_PATTERN)
+_OURS = "tonebridge:accounts"  # the kid of access tokens: no organisation can have one with a colon
+ACCESS_S = 600  # that an access token lives: its session is held against Postgres at every heartbeat
 
-R = TypeVar("R", Identity, SigningKey)
+R = TypeVar("R", Identity, SigningKey, SignedIn)
 _Find = Callable[[AsyncConnection, Collection[str]], Awaitable[dict[str, R]]]
 
 
@@ -51,6 +55,19 @@ class Caller:
         jti: str | None = None,
     ) -> None:
         self.identity, self.subject, self.expires_at, self.jti = identity, subject, expires_at, jti
+
+    @property
+    def name(self) -> str:
+        """Who this is in the audit trail."""
+        if self.subject is None:
+            return f"api_key:{self.identity.key_id}"
+        return self.identity.key_id if self.account_id else f"token:{self.subject}"
+
+    @property
+    def account_id(self) -> uuid.UUID | None:
+        """The account that has signed in, if one has."""
+        kind, _, id = self.identity.key_id.partition(":")
+        return uuid.UUID(id) if kind == "account" else None
 
     @property
     def key_id(self) -> str | None:
@@ -123,10 +140,13 @@ class Authenticator:
     this is not too long ago.
     """
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
+    def __init__(self, pool: AsyncConnectionPool, secret: str) -> None:
+        """`secret` signs the access tokens of accounts."""
+        self._secret = secret
         self._callers: dict[str, Caller] = {}  # by credential
         self._keys = _Records(pool, identities.find_keys)
         self._signing_keys = _Records(pool, identities.find_signing_keys)
+        self._sessions = _Records(pool, accounts.find_sessions)
         self._revoked: set[tuple[uuid.UUID, str]] | None = None  # None: not known yet
 
     def recall(self, credential: str) -> Caller | None:
@@ -177,39 +197,48 @@ class Authenticator:
             kid = jwt.get_unverified_header(token).get("kid", "")
         except jwt.PyJWTError as error:
             raise UnknownKeyError("this is neither an API key (tb_...) nor a token (JWT)") from error
+        if kid == _OURS:
+            return await self._read_access_token(token)
         signing_key = await self._signing_keys.get(kid) if _KID.fullmatch(kid) else None
         if signing_key is None:
             raise UnknownKeyError("the kid of this token is no signing key in force")
         is_public = signing_key.algorithm == "EdDSA"
-        try:
-            claims = jwt.decode(
-                token,
-                Ed25519PublicKey.from_public_bytes(signing_key.key) if is_public else signing_key.key,
-                algorithms=[signing_key.algorithm],
-                leeway=_LEEWAY_S,
-                options={"require": ["exp", "sub"]},
-            )
-        except jwt.PyJWTError as error:
-            raise UnknownKeyError(f"this token is not valid: {error}") from error
+        key = Ed25519PublicKey.from_public_bytes(signing_key.key) if is_public else signing_key.key
+        claims = _verified(token, key, signing_key.algorithm)
         expires_at = int(claims["exp"]) + _LEEWAY_S
         if expires_at > time.time() + _LONGEST_S + 2 * _LEEWAY_S:
             raise UnknownKeyError("this token lives longer than 24 hours; give it an earlier exp")
         for name in ("sub", "jti"):
             if name in claims and not (1 <= len(claims[name]) <= 200 and claims[name].isprintable()):
                 raise UnknownKeyError(f"this token is not valid: {name} has 1 to 200 printable characters")
-        # What is signed names a token that has no jti. The signature does not: there may be several.
-        signed = token.rpartition(".")[0].encode()
-        jti = claims.get("jti") or blake2b(signed, digest_size=16).hexdigest()
-        return Caller(signing_key.identity(), claims["sub"], expires_at, jti)
+        return Caller(signing_key.identity(), claims["sub"], expires_at, claims.get("jti") or _digest(token))
+
+    def access_token(self, session_id: uuid.UUID, account_id: uuid.UUID) -> str:
+        """A token that opens what a session's account may do, for `ACCESS_S` seconds."""
+        now = int(time.time())
+        claims = {"sub": str(account_id), "sid": str(session_id), "iat": now, "exp": now + ACCESS_S}
+        return jwt.encode(claims, self._secret, "HS256", {"kid": _OURS})
+
+    async def _read_access_token(self, token: str) -> Caller:
+        claims = _verified(token, self._secret, "HS256")
+        session = await self._sessions.get(str(claims["sid"]))
+        if session is None:
+            raise UnknownKeyError("this session has ended; sign in again")
+        expires_at = int(claims["exp"]) + _LEEWAY_S
+        return Caller(session.identity(), str(session.account_id), expires_at, _digest(token))
 
     async def renew(self, connection: AsyncConnection) -> None:
         """Forget what is no longer in force; it is asked for again, should anybody come with it."""
         keys = await identities.changed_keys(connection, self._keys.known.values())
         kids = await identities.changed_signing_keys(connection, self._signing_keys.known.values())
+        sessions = await accounts.changed_sessions(connection, self._sessions.known.values())
         revoked = await identities.find_revoked_tokens(connection)
         gone = keys | {
             self._signing_keys.known[kid].key_id for kid in kids if kid in self._signing_keys.known
         }
+        for session_id in sessions:
+            if (session := self._sessions.known.pop(session_id, None)) is not None:
+                gone.add(session.key_id)
         for key_id in keys:
             self._keys.known.pop(key_id, None)
         for kid in kids:
@@ -222,6 +251,21 @@ class Authenticator:
                 if caller.identity.key_id not in gone
                 and (caller.identity.organisation_id, caller.jti) not in revoked
             }
+
+
+def _verified(token: str, key: Ed25519PublicKey | bytes | str, algorithm: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token, key, algorithms=[algorithm], leeway=_LEEWAY_S, options={"require": ["exp", "sub"]}
+        )
+    except jwt.PyJWTError as error:
+        raise UnknownKeyError(f"this token is not valid: {error}") from error
+    return claims
+
+
+def _digest(token: str) -> str:
+    """What names a token that has no jti: what is signed. The signature does not: there may be several."""
+    return blake2b(token.rpartition(".")[0].encode(), digest_size=16).hexdigest()
 
 
 def credential(headers: dict[bytes, bytes]) -> str | None:

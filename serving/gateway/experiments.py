@@ -125,13 +125,6 @@ Viewer = Annotated[Caller, Depends(viewer)]
 Experimenter = Annotated[Caller, Depends(experimenter)]
 
 
-def _who(caller: Caller) -> str:
-    """The name of a caller in the audit trail."""
-    if caller.subject is not None:
-        return f"token:{caller.subject}"
-    return f"api_key:{caller.identity.key_id}"
-
-
 async def _once(
     request: Request,
     response: Response,
@@ -172,7 +165,7 @@ async def draft(
     async def do() -> bytes:
         async with request.app.state.pool.connection() as connection:
             try:
-                drafted = await experiments.draft(connection, wanted, _who(caller), key)
+                drafted = await experiments.draft(connection, wanted, caller.name, key)
             except UnknownVersionError as error:
                 raise InvalidError({"challenger": str(error)}) from error
             return _WHOLE.dump_json(await experiments.get(connection, drafted))
@@ -285,7 +278,7 @@ async def _ask(
         action,
         {"share": body.share} if isinstance(body, NewShare) else {},
         (body.reason if body else None) or "",
-        _who(caller),
+        caller.name,
         decisions.scoped(caller.identity.organisation_id, idempotency_key),
     )
 
@@ -300,23 +293,9 @@ async def _ask(
 
 
 def _what_happens(found: WholeExperiment, wanted: decisions.Request) -> str:
-    challenger = next((arm.version for arm in found.variants if not arm.is_baseline), "the challenger")
-    baseline = next((arm.version for arm in found.variants if arm.is_baseline), "the champion")
-    match wanted.action:
-        case "start" if found.status == "draft":
-            first = found.plan["ramp"][0]
-            return (
-                f"{challenger} is loaded; then {first:.1%} of the users are in the experiment, half of them"
-                f" answered by {challenger}."
-            )
-        case "start":
-            return "The experiment goes on with the people who were in it, in the arms that they had."
-        case "ramp":
-            share = wanted.parameters["share"]
-            return f"{share:.1%} of the users are in the experiment, half of them answered by {challenger}."
-        case "pause":
-            return f"Everybody is answered by {baseline} until the experiment is started or ramped again."
-        case "ship":
-            return f"{challenger} becomes champion, everybody is answered by it, and the experiment ends."
-        case _:
-            return f"{challenger} is withdrawn, everybody is answered by {baseline}, and the experiment ends."
+    share = wanted.parameters.get("share") or (found.plan["ramp"][0] if found.status == "draft" else 0.0)
+    return experiments.happens(wanted.action, found.status) % {
+        "challenger": next((arm.version for arm in found.variants if not arm.is_baseline), "the challenger"),
+        "baseline": next((arm.version for arm in found.variants if arm.is_baseline), "the champion"),
+        "share": f"{share:.1%}",
+    }

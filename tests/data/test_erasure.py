@@ -28,6 +28,8 @@ from data.receipts import Receipt
 from data.records import Label, Spec, TransformType
 from data.routing import Routing
 from data.tables import (
+    Account,
+    AccountSession,
     Answer,
     ApiKey,
     Comparison,
@@ -725,6 +727,33 @@ def test_who_has_only_compared_can_be_found(world: World) -> None:
             erasure.find(session, world.user("nobody"))
     erase(world.settings, world.engine, person)
     assert world.count(Output) == 0
+
+
+def test_who_has_only_signed_in_is_found_by_address_and_signs_in_no_more(world: World) -> None:
+    email = f"{uuid.uuid4()}@example.org"
+    account_id = new_id()
+    account = Account(
+        id=account_id,
+        organisation_id=world.tenant,
+        user_id=Identity(world.tenant, "", "", b"", "").subject(str(account_id)),
+        email=email,
+        name="Dee",
+        role="viewer",
+        password_hash="",
+    )
+    signed_in = AccountSession(account_id=account_id, refresh_sha256=b"", expires_at=datetime.now(UTC))
+    with Session(world.engine, expire_on_commit=False) as session, session.begin():
+        session.add(account)
+        session.flush()
+        session.add(signed_in)
+    with Session(world.engine) as session:
+        person = erasure.find(session, erasure.by_email(session, email.upper()))
+        with pytest.raises(UnknownPersonError, match="no account with the address"):
+            erasure.by_email(session, "nobody@example.org")
+    erase(world.settings, world.engine, person)
+    with Session(world.engine) as session:
+        assert session.get(Account, account_id) is None
+        assert session.get(AccountSession, signed_in.id) is None
 
 
 async def test_feedback_that_comes_later_is_refused_and_new_receipts_are_not(

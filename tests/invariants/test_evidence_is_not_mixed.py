@@ -130,7 +130,7 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
     await pool.open()
     gateways = []
     for _ in range(2):
-        authenticator, limiter = Authenticator(pool), Limiter(rate.plans(), redis)
+        authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
         outputs = cache.Cache(redis)
         directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
         writer = AnswerWriter(pool, local.database_url)

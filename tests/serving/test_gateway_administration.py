@@ -33,7 +33,7 @@ def base64url(key: bytes) -> str:
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(administration.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool)
+    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
     problems.install(app)
     await renew(app.state.authenticator, pool)
     async with httpx.AsyncClient(

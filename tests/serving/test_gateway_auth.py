@@ -34,7 +34,7 @@ HOUR = 3600
 
 @pytest.fixture
 async def authenticator(pool: AsyncConnectionPool) -> Authenticator:
-    authenticator = Authenticator(pool)
+    authenticator = Authenticator(pool, "s" * 32)
     await renew(authenticator, pool)
     return authenticator
 
@@ -149,7 +149,7 @@ async def test_a_flood_of_bad_keys_is_no_flood_of_queries(
 
     monkeypatch.setattr(identities, "find_keys", counted)
     monkeypatch.setattr(auth, "_MISSING_S", 60.0)
-    authenticator = Authenticator(pool)
+    authenticator = Authenticator(pool, "s" * 32)
     bad = [identities.generate_key() for _ in range(500)]
     results = await asyncio.gather(*(opens(authenticator, k) for k in [*bad, key, *bad]))
     assert [i for i, opened in enumerate(results) if opened] == [500]
@@ -162,7 +162,7 @@ async def test_more_than_can_wait_are_turned_away(
     pool: AsyncConnectionPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auth, "_MOST_WAITING", 10)
-    authenticator = Authenticator(pool)
+    authenticator = Authenticator(pool, "s" * 32)
     keys = [identities.generate_key() for _ in range(30)]
     results = await asyncio.gather(*map(authenticator.identify, keys), return_exceptions=True)
     assert {type(result) for result in results} == {UnknownKeyError, UnavailableError}
@@ -326,7 +326,7 @@ async def test_a_token_is_refused_when_it_has_expired_though_it_was_good_before(
 async def test_what_one_gateway_revokes_is_refused_by_all_within_a_second(
     pool: AsyncConnectionPool, organisation_id: uuid.UUID, key: str, kid: str, kind: str
 ) -> None:
-    gateways = [Authenticator(pool), Authenticator(pool)]
+    gateways = [Authenticator(pool, "s" * 32), Authenticator(pool, "s" * 32)]
 
     async def beat(authenticator: Authenticator) -> None:
         while True:
@@ -384,7 +384,7 @@ async def test_a_jti_revokes_no_token_of_another_organisation(
 
 async def test_no_token_before_it_is_known_which_are_revoked(pool: AsyncConnectionPool, kid: str) -> None:
     with pytest.raises(UnavailableError):
-        await Authenticator(pool).identify(a_token(kid))
+        await Authenticator(pool, "s" * 32).identify(a_token(kid))
 
 
 async def test_a_new_plan_is_in_force_after_the_next_renewal(

@@ -32,7 +32,7 @@ SECRET = b"a secret of at least 32 bytes, shared"
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(consent.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool)
+    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
     problems.install(app)
     async with pool.connection() as connection:
         await app.state.authenticator.renew(connection)

@@ -76,7 +76,7 @@ async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(experiments.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool)
+    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
     app.state.idempotency, app.state.organisation = Idempotency(pool), "ours"
     problems.install(app)
     async with pool.connection() as connection:
