@@ -107,7 +107,22 @@ class Metric(configs.StageConfig):
 class Metrics(configs.StageConfig):
     """All metrics, by name."""
 
-    metrics: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Metric]
+    metrics: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,38}$")], Metric]
+
+
+def uncapped(name: str) -> str:
+    """Under which name the sums of a metric with a cap are kept without it, to see what the cap does."""
+    return f"{name}~"
+
+
+def with_uncapped(measured: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics, and those with a cap once more without it."""
+    twins = {
+        uncapped(name): metric.model_copy(update={"cap": None})
+        for name, metric in measured.items()
+        if metric.cap is not None
+    }
+    return {**measured, **twins}
 
 
 @cache
