@@ -18,7 +18,9 @@ from data.tables import new_id
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000, pattern=r"^[^\x00]*$")
 ]
-
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
+]
 
 _GONE = "what this receipt is about was erased, and votes on it are no longer taken"
 
@@ -55,6 +57,7 @@ class Choice(_Vote):
 
     kind: Literal["comparison"]
     preferred: Literal["first", "second", "neither"]
+    reason: Annotated[Reason | None, Field(description="why, for people to read: no model learns it")] = None
 
 
 class Comment(_Vote):
@@ -129,12 +132,13 @@ async def _insert(
 ) -> uuid.UUID:
     cursor = await connection.execute(
         "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, rating, text,"
-        " comparison_id, preferred_output_id, experiment_id, variant, epoch, edit_distance)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " comparison_id, preferred_output_id, reason, experiment_id, variant, epoch, edit_distance)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (output_id, user_id, kind) DO UPDATE SET thumb_up = excluded.thumb_up,"
         " rating = excluded.rating, text = excluded.text,"
-        " preferred_output_id = excluded.preferred_output_id, edit_distance = excluded.edit_distance,"
-        " updated_at = now(), transaction = pg_current_xact_id() RETURNING id",
+        " preferred_output_id = excluded.preferred_output_id, reason = excluded.reason,"
+        " edit_distance = excluded.edit_distance, updated_at = now(), transaction = pg_current_xact_id()"
+        " RETURNING id",
         (
             new_id(),
             receipt.organisation_id,
@@ -146,6 +150,7 @@ async def _insert(
             vote.text if isinstance(vote, Edit | Comment) else None,
             receipt.comparison_id,
             preferred,
+            vote.reason if isinstance(vote, Choice) else None,
             receipt.experiment_id,
             receipt.variant,
             receipt.epoch,

@@ -106,15 +106,27 @@ async def store_comparison(
     policy: str,
     first: NewOutput,
     second: NewOutput,
+    people: int | None = None,
 ) -> None:
-    """Insert two outputs and the order in which one person sees them, in one transaction."""
+    """Insert two outputs and the order in which one person sees them, in one transaction; with `people` as a
+    pair that so many shall be shown (`data.comparisons`).
+    """
     async with connection.transaction():
         await store(connection, first, second)
         await connection.execute(
             "INSERT INTO comparisons"
-            " (id, organisation_id, user_id, policy, first_output_id, second_output_id)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            (comparison_id, first.organisation_id, user_id, policy, first.id, second.id),
+            " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                comparison_id,
+                first.organisation_id,
+                user_id,
+                policy,
+                first.id,
+                second.id,
+                comparison_id if people else None,
+                people,
+            ),
         )
 
 

@@ -13,13 +13,14 @@ from data.answers import floor
 from data.tables import Experiment
 from experiments.analysis import ArmStatistics, Tally
 from experiments.estimators import Estimate, Sums, estimate
-from experiments.metrics import BINS_MS, Metric
+from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
 
 LATENCY = "latency"  # in `metric_sums`: the latencies that all quantiles are read from, a bin a row
 _CLOSED_AT_ONCE = 200_000  # units whose quantities are counted together; more take more rounds
 
-# A person's first votes count, up to a number settled beforehand: how they fall does not decide which.
+# A person's first votes count, up to a number settled beforehand: how they fall does not decide which. Of a
+# pair that several people are shown counts the first one's: votes on the same two texts are no new evidence.
 _TALLY = text("""
     WITH votes AS (
         SELECT f.user_id,
@@ -30,7 +31,7 @@ _TALLY = text("""
         JOIN outputs a ON a.id = c.first_output_id
         JOIN outputs b ON b.id = c.second_output_id
         LEFT JOIN outputs preferred ON preferred.id = f.preferred_output_id
-        WHERE c.policy = 'champion_against_challenger'
+        WHERE c.policy = 'champion_against_challenger' AND (c.pair_id IS NULL OR c.pair_id = c.id)
           AND ((a.version = :champion AND b.version = :challenger)
                OR (a.version = :challenger AND b.version = :champion))
     )
@@ -272,7 +273,8 @@ def refresh(
     session.execute(text("DROP TABLE seen"))
     row.seen_until = int(until)
     session.flush()
-    queries = (_ANALYZE, _ANSWERED, *_counting(plan, measured), _counted(_CLOSE, "closed", "open_units"))
+    counting = _counting(plan, with_uncapped(measured))
+    queries = (_ANALYZE, _ANSWERED, *counting, _counted(_CLOSE, "closed", "open_units"))
     closed = 0
     while True:
         session.execute(_CLOSING, {**about, "window": plan.window, "now": now, "most": _CLOSED_AT_ONCE})
@@ -339,6 +341,21 @@ def arms(
         return ArmStatistics(**row, **dict(found))
 
     return {name: [of(name, metric, row) for row in rows] for name, metric in measured.items()}
+
+
+def pairs(
+    session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
+) -> list[tuple[Estimate, Estimate]]:
+    """A metric from its sums under a name: the baseline's and the challenger's estimate in every epoch."""
+    stored = LATENCY if metric.kind == "quantile" else name
+    kept = _kept(session, experiment_id, 0, is_segment=False)
+    return [
+        (
+            estimate(metric, kept.get(("", stored, epoch, baseline), {})),
+            estimate(metric, kept.get(("", stored, epoch, challenger), {})),
+        )
+        for epoch in sorted({epoch for _, metric_name, epoch, _ in kept if metric_name == stored})
+    ]
 
 
 def segments(

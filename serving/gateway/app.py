@@ -23,7 +23,18 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
-from serving.gateway import administration, auth, cache, consent, experiments, problems, rate, telemetry
+from serving.gateway import (
+    accounts,
+    administration,
+    auth,
+    cache,
+    comparing,
+    consent,
+    experiments,
+    problems,
+    rate,
+    telemetry,
+)
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.batch import Batch, rewrite_all
 from serving.gateway.hot import PATH, Front
@@ -89,7 +100,8 @@ def create_app(settings: Settings) -> Front:
         pool: AsyncConnectionPool = database.online_pool(url)
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
-        authenticator, limiter = Authenticator(pool), Limiter(rate.plans(), redis)
+        authenticator = Authenticator(pool, settings.session_secret.get_secret_value())
+        limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, redis)
         directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
         outputs, answers = cache.Cache(redis), AnswerWriter(pool, url)
         inference = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())
@@ -108,7 +120,7 @@ def create_app(settings: Settings) -> Front:
         idempotency, state = Idempotency(pool), app.state
         state.pool, state.directory, state.online, state.telemetry = pool, directory, online, seen
         state.authenticator, state.limiter, state.idempotency = authenticator, limiter, idempotency
-        state.organisation = settings.organisation
+        state.organisation, state.passwords = settings.organisation, accounts.Passwords()
         front.serve_with(authenticator, limiter, online, idempotency, seen)
         for part in (directory, answers, seen):
             part.start()
@@ -131,7 +143,10 @@ def create_app(settings: Settings) -> Front:
     )
     front = Front(app)
     problems.install(app)
-    for part in (administration.router, consent.router, experiments.router):
+    app.include_router(accounts.router)
+    for part in (
+        accounts.account_router, administration.router, comparing.router, consent.router, experiments.router,
+    ):  # fmt: skip
         app.include_router(part, dependencies=[Depends(admitted)])
 
     @app.post(PATH)

@@ -70,6 +70,13 @@ class Side(BaseModel):
     facts_missing: list[str]
 
 
+class InForce(NamedTuple):
+    """How comparisons are made by the routing in force, and of which versions."""
+
+    policy: Policy
+    versions: list[str]
+
+
 class Compared(BaseModel):
     """Two outputs for one message, in random order; the receipt takes the vote."""
 
@@ -205,23 +212,9 @@ class Online:
         )
 
     async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
-        """Two outputs for one message, uncached, in random order.
-
-        Without a policy: champion against challenger when there is a challenger, else two samples of the
-        champion.
-        """
-        epoch = self._current()
-        routing = epoch.routing
-        challenger = routing.challenger
-        chosen: Policy = policy or ("champion_against_challenger" if challenger else "two_samples")
+        """Two outputs for one message, uncached, in random order; see `rewrite_twice`."""
         organisation_id = caller.identity.organisation_id
-        if chosen == "champion_against_challenger":
-            if challenger is None:
-                raise NoChallengerError("there is no challenger at the moment; use two_samples")
-            greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
-            made = await asyncio.gather(*greedy)
-        else:
-            made = await self._sample_two(organisation_id, message, routing.sampled)
+        chosen, made = await self.rewrite_twice(organisation_id, message, policy)
         first, second = random.sample(made, 2)
         comparison_id, (user_id, _) = new_id(), caller.user(message.external_id)
         try:
@@ -229,24 +222,63 @@ class Online:
                 await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
         except (psycopg.OperationalError, PoolTimeout) as error:
             raise UnavailableError("the comparison could not be stored") from error
-        receipt = Receipt(
-            output_id=first.id,
-            organisation_id=organisation_id,
-            user_id=user_id,
-            experiment_id=None,
-            comparison_id=comparison_id,
-            variant=chosen,
-            version=first.version,
-            epoch=epoch.number,
-            issued_at=int(time.time()),
-        )
         return Compared(
             comparison_id=comparison_id,
-            receipt=receipts.sign(receipt, self._secret),
+            receipt=self.sign_comparison(organisation_id, user_id, comparison_id, chosen, first.id),
             policy=chosen,
             first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
             second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
         )
+
+    async def rewrite_twice(
+        self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
+    ) -> tuple[Policy, list[NewOutput]]:
+        """Two outputs for one message, uncached and not stored, and the policy that made them.
+
+        Without a policy: champion against challenger when there is a challenger, else two samples of the
+        champion.
+        """
+        routing = self._current().routing
+        challenger = routing.challenger
+        chosen = policy or self.compared.policy
+        if chosen == "champion_against_challenger":
+            if challenger is None:
+                raise NoChallengerError("there is no challenger at the moment; use two_samples")
+            greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
+            return chosen, await asyncio.gather(*greedy)
+        return chosen, await self._sample_two(organisation_id, message, routing.sampled)
+
+    def sign_comparison(
+        self,
+        organisation_id: uuid.UUID,
+        user_id: uuid.UUID,
+        comparison_id: uuid.UUID,
+        policy: str,
+        first_output_id: uuid.UUID,
+    ) -> str:
+        """The receipt of a comparison. It names no version: whoever decodes it must not learn which text is
+        whose before they have chosen.
+        """
+        receipt = Receipt(
+            output_id=first_output_id,
+            organisation_id=organisation_id,
+            user_id=user_id,
+            experiment_id=None,
+            comparison_id=comparison_id,
+            variant=policy,
+            version="",
+            epoch=self._current().number,
+            issued_at=int(time.time()),
+        )
+        return receipts.sign(receipt, self._secret)
+
+    @property
+    def compared(self) -> InForce:
+        """What comparisons are of now; UnavailableError before the first release."""
+        routing = self._current().routing
+        if routing.challenger is None:
+            return InForce("two_samples", [routing.champion.version])
+        return InForce("champion_against_challenger", [routing.champion.version, routing.challenger.version])
 
     def _current(self) -> RoutingEpoch:
         """The routing in force; UnavailableError when there is none to trust."""

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from data.answers import FullError
+from data.comparisons import UnknownComparisonError, VotedError
 from data.decisions import RefusedError, UnknownExperimentError
 from data.feedback import ErasedError, WrongReceiptError
 from data.receipts import ForgedReceiptError
@@ -31,6 +32,10 @@ class ForeignReceiptError(Exception):
 
 class NoChallengerError(Exception):
     """A comparison with a challenger was asked for, and there is none."""
+
+
+class NothingToCompareError(Exception):
+    """No two different rewrites could be found, or there is no message left."""
 
 
 class UnavailableError(Exception):
@@ -83,6 +88,9 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     RefusedError: (409, "Not as things stand", True),
     UnknownExperimentError: (404, "Unknown experiment", True),
     NoChallengerError: (409, "No challenger", True),
+    NothingToCompareError: (409, "Nothing to compare", True),
+    UnknownComparisonError: (404, "Unknown comparison", True),
+    VotedError: (409, "Not as things stand", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),
     TooManyRequestsError: (429, "Too many requests", True),
@@ -113,6 +121,11 @@ _ALLOWED = {
     "algorithm": "HS256 or EdDSA",
     "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
     "token": "a token (JWT) of your organisation",
+    "email": "an e-mail address of at most 254 characters",
+    "password": "12 to 200 characters",
+    "new_password": "12 to 200 characters",
+    "refresh_token": "the one that came with the newest access token",
+    "account_id": "the id of an account",
     "items": "1 to 100 messages",
     "training": "true or false",
     "trains_across": "true or false",
@@ -128,6 +141,7 @@ _ALLOWED = {
     "share": "more than 0, and at most 1",
     "reason": "a sentence of 1 to 2,000 characters",
     "experiment_id": "the id of an experiment",
+    "comparison_id": "the id of a comparison",
     "limit": "a whole number from 1 to 200",
     "Idempotency-Key": "1 to 200 printable characters",
     "body": "a JSON object, in UTF-8",

@@ -82,16 +82,20 @@ def vote_on_both(
     versions: tuple[str, str] = (CHAMPION.version, CHALLENGER.version),
     texts: tuple[str, str] = ("Fix it, please.", "Could you fix it?"),
     policy: str = "champion_against_challenger",
+    pair_id: uuid.UUID | None = None,
+    id: uuid.UUID | None = None,
 ) -> None:
     outputs = {version: output(session, version, text) for version, text in zip(versions, texts, strict=True)}
     first, second = outputs.values()
     comparison = Comparison(
-        id=new_id(),
+        id=id or new_id(),
         organisation_id=ORGANISATION,
         user_id=user,
         policy=policy,
         first_output_id=first,
         second_output_id=second,
+        pair_id=pair_id,
+        people=pair_id and 3,
     )
     session.add(comparison)
     session.flush()
@@ -122,6 +126,15 @@ def test_votes_count_in_either_order_shown(session: Session) -> None:
     vote_on_both(session, people[3], None)
     vote_on_both(session, people[4], challenger, texts=("Fix it, please.", "Fix it, please."))
     assert count(session) == Tally(wins=2, losses=1, ties=2, people=5)
+
+
+def test_a_pair_that_several_people_judge_is_one_piece_of_evidence(session: Session) -> None:
+    """Its first person's vote: which that is was settled before anybody had voted."""
+    pair_id = new_id()
+    vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
+    vote_on_both(session, uuid.uuid4(), CHAMPION.version, pair_id=pair_id, id=pair_id)
+    vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
+    assert count(session) == Tally(wins=0, losses=1, ties=0, people=1)
 
 
 def test_other_policies_and_versions_do_not_count(session: Session) -> None:

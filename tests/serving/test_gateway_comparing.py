@@ -1,0 +1,482 @@
+"""Comparing on a page: what is offered to whom, in which order, and that people can be seen to agree."""
+
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+
+import configs
+from configs.settings import Settings
+from data import answers, comparisons, database, erasure, identities, receipts, routing, votes
+from data.comparisons import CompareConfig, people_for
+from data.counting import LeftOut
+from data.erasure import Person
+from data.identities import Role
+from data.records import Spec, TransformType
+from data.routing import Routing
+from data.tables import Comparison, Erasure, Feedback, Organisation, Output, new_id
+from data.validation import Limits, assess
+from pipelines.collect import CollectConfig
+from serving.gateway.app import create_app
+from tests import snapshots
+
+CHAMPION = Spec(version="v1", max_new_tokens=8)
+CHALLENGER = Spec(version="v2", max_new_tokens=8, temperature=1.5)  # same weights: it says more
+OWN = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
+API = "/api/v1/comparisons"
+
+
+@pytest.fixture(autouse=True)
+def overlap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """No pair is shared, but where a test says so."""
+
+    def set_to(share: float, overlap: int = 3) -> None:
+        config = CompareConfig(overlap=overlap, share=share)
+        monkeypatch.setattr(comparisons, "load", lambda: config)
+
+    set_to(0.0)
+    return set_to
+
+
+@pytest.fixture
+def tenant(engine: Engine) -> uuid.UUID:
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        row = Organisation(name=f"org-{uuid.uuid4()}")
+        session.add(row)
+    return row.id
+
+
+@pytest.fixture
+def a_key(engine: Engine, tenant: uuid.UUID) -> Callable[..., str]:
+    def make(role: Role = "member", organisation_id: uuid.UUID = tenant) -> str:
+        key = identities.generate_key()
+        with Session(engine) as session, session.begin():
+            identities.add_key(session, organisation_id, "fixture", key, role)
+        return key
+
+    return make
+
+
+@pytest.fixture
+async def client(
+    stack: Settings, engine: Engine, a_key: Callable[..., str]
+) -> AsyncIterator[httpx.AsyncClient]:
+    front = create_app(stack)
+    app, transport = front.behind, httpx.ASGITransport(front)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=transport, base_url="http://gateway", headers={"X-API-Key": a_key()}, timeout=30
+        ) as client,
+    ):
+        client.app = app  # type: ignore[attr-defined]
+        await release(client, engine, Routing(champion=CHAMPION))
+        yield client
+
+
+async def release(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> None:
+    with Session(engine) as session, session.begin():
+        routing.publish(session, wanted, "a test")
+    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+
+
+async def ask(client: httpx.AsyncClient, who: str, **body: Any) -> dict[str, Any]:
+    response = await client.post(f"{API}/next", json={"user_id": who, **body})
+    assert response.status_code == 200, response.text
+    return dict(response.json())
+
+
+async def vote(client: httpx.AsyncClient, shown: dict[str, Any], preferred: str, **more: str) -> None:
+    body = {"receipt": shown["receipt"], "kind": "comparison", "preferred": preferred, **more}
+    response = await client.post("/api/v1/feedback", json=body)
+    assert response.status_code == 201, response.text
+
+
+async def skip(client: httpx.AsyncClient, who: str, id: str) -> httpx.Response:
+    return await client.post(f"{API}/{id}/skip", json={"user_id": who})
+
+
+async def progress(client: httpx.AsyncClient, who: str) -> dict[str, int]:
+    return dict((await client.get(f"{API}/progress", params={"user_id": who})).json())
+
+
+def stored(engine: Engine, shown: dict[str, Any]) -> Comparison:
+    with Session(engine, expire_on_commit=False) as session:
+        return session.get_one(Comparison, uuid.UUID(shown["comparison_id"]))
+
+
+def texts(shown: dict[str, Any]) -> list[str]:
+    return [shown[side]["transformed_text"] for side in ("first", "second")]
+
+
+async def test_two_rewrites_of_a_shipped_message_in_the_order_that_is_recorded(
+    client: httpx.AsyncClient, engine: Engine, stack: Settings
+) -> None:
+    shown = await ask(client, "ann")
+    assert set(shown) == {
+        "comparison_id", "receipt", "policy", "first", "second", "message", "transform_type", "intensity",
+    }  # fmt: skip
+    assert shown["message"] in comparisons.messages()
+    assert shown["policy"] == "two_samples"
+    assert len(set(texts(shown))) == 2
+    row = stored(engine, shown)
+    with Session(engine) as session:
+        places = [session.get_one(Output, id) for id in (row.first_output_id, row.second_output_id)]
+        assert [output.text for output in places] == texts(shown)
+        assert {(o.message, o.transform_type, o.intensity) for o in places} == {
+            (shown["message"], shown["transform_type"], shown["intensity"])
+        }
+    assert (row.pair_id, row.people, row.skipped_at) == (row.id, 1, None)
+    receipt = receipts.read(shown["receipt"], stack.receipt_secret.get_secret_value().encode())
+    assert (receipt.comparison_id, receipt.output_id) == (row.id, row.first_output_id)
+    assert receipt.version == "", "whoever decodes it would know which text is whose"
+
+
+async def test_what_is_open_is_offered_until_it_has_a_vote_or_is_skipped(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    first = await ask(client, "ann")
+    again = await ask(client, "ann")
+    assert {**again, "receipt": ""} == {**first, "receipt": ""}
+    await vote(client, again, "second", reason="  It says when.  ")
+    second = await ask(client, "ann")
+    assert second["message"] != first["message"], "a message that was seen is not offered again"
+    assert (await skip(client, "ann", second["comparison_id"])).status_code == 204
+    third = await ask(client, "ann")
+    assert third["comparison_id"] not in (first["comparison_id"], second["comparison_id"])
+    assert (await ask(client, "bob"))["comparison_id"] != third["comparison_id"]
+    assert await progress(client, "ann") == {"today": 1, "all": 1, "skipped": 1, "waiting_for_overlap": 0}
+
+    assert stored(engine, second).skipped_at is not None
+    with Session(engine) as session:
+        row = session.scalars(
+            select(Feedback).where(Feedback.comparison_id == uuid.UUID(first["comparison_id"]))
+        ).one()
+        assert (row.preferred_output_id, row.reason) == (
+            stored(engine, first).second_output_id,
+            "It says when.",
+        )
+    await vote(client, first, "neither")
+    with Session(engine) as session:
+        row = session.get_one(Feedback, row.id)
+        assert (row.preferred_output_id, row.reason) == (None, None), "the later vote stands"
+
+
+async def test_a_message_of_ones_own_is_never_shown_to_others(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0)
+    before = await ask(client, "ann")
+    own = await ask(client, "ann", **OWN)
+    assert (own["message"], own["transform_type"], own["intensity"]) == tuple(OWN.values())
+    assert stored(engine, own).people == 1
+    assert (await ask(client, "ann"))["comparison_id"] == own["comparison_id"], "the newest comes first"
+    await vote(client, own, "first")
+    assert (await ask(client, "ann"))["comparison_id"] == before["comparison_id"], "and nothing is lost"
+    seen = []
+    for _ in range(3):
+        shown = await ask(client, "bob")
+        seen.append(shown["message"])
+        await vote(client, shown, "first")
+    assert before["message"] in seen
+    assert OWN["text"] not in seen
+
+
+async def test_pairs_for_several_are_judged_by_so_many_and_by_nobody_twice(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0, 2)
+    ann = await ask(client, "ann")
+    assert (await progress(client, "bob"))["waiting_for_overlap"] == 1
+    bob = await ask(client, "bob")
+    assert sorted(texts(bob)) == sorted(texts(ann))
+    assert stored(engine, bob).pair_id == stored(engine, ann).id
+    assert (await progress(client, "cid"))["waiting_for_overlap"] == 0
+    assert sorted(texts(await ask(client, "cid"))) != sorted(texts(ann)), "two have it"
+    # Whoever skips does not judge: their place is free, and they are not asked again.
+    await skip(client, "bob", bob["comparison_id"])
+    dora = await ask(client, "dora")
+    assert sorted(texts(dora)) == sorted(texts(ann))
+    later = await ask(client, "bob")
+    assert sorted(texts(later)) != sorted(texts(ann))
+    with engine.connect() as connection:
+        twice = connection.execute(
+            text("SELECT count(*) - count(DISTINCT (user_id, first_output_id)) FROM comparisons")
+        ).scalar_one()
+    assert twice == 0
+
+
+async def test_other_organisations_do_not_share(
+    client: httpx.AsyncClient, engine: Engine, a_key: Callable[..., str], overlap: Callable[..., None]
+) -> None:
+    overlap(1.0)
+    ann = await ask(client, "ann")
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        stranger = Organisation(name=f"org-{uuid.uuid4()}")
+        session.add(stranger)
+    theirs = {"X-API-Key": a_key("owner", stranger.id)}
+    shown = (await client.post(f"{API}/next", json={"user_id": "ann"}, headers=theirs)).json()
+    assert sorted(texts(shown)) != sorted(texts(ann))
+    path = f"{API}/{ann['comparison_id']}/skip"
+    refused = await client.post(path, json={"user_id": "ann"}, headers=theirs)
+    assert (refused.status_code, refused.json()["title"]) == (404, "Unknown comparison")
+    assert (await skip(client, "bob", ann["comparison_id"])).status_code == 404, "nor those of a colleague"
+    assert stored(engine, ann).skipped_at is None
+
+
+async def test_pairs_of_versions_that_are_no_longer_in_force_wait_for_nobody(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0)
+    ann = await ask(client, "ann")
+    await release(client, engine, Routing(champion=Spec(version="v2", max_new_tokens=8)))
+    assert (await progress(client, "bob"))["waiting_for_overlap"] == 0
+    assert sorted(texts(await ask(client, "bob"))) != sorted(texts(ann))
+
+
+async def test_a_pair_waits_for_so_many_days(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0)
+    ann = await ask(client, "ann")
+    assert (await progress(client, "bob"))["waiting_for_overlap"] == 1
+    long_ago = answers.floor(datetime.now(UTC).date() - timedelta(days=31))
+    with Session(engine) as session, session.begin():
+        session.get_one(Comparison, uuid.UUID(ann["comparison_id"])).pair_id = long_ago
+    assert (await progress(client, "bob"))["waiting_for_overlap"] == 0
+    assert sorted(texts(await ask(client, "bob"))) != sorted(texts(ann))
+
+
+async def test_with_a_challenger_nobody_waits_for_two_samples(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0)
+    ann = await ask(client, "ann")
+    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    assert (await progress(client, "bob"))["waiting_for_overlap"] == 0
+    bob = await ask(client, "bob")
+    assert (ann["policy"], bob["policy"]) == ("two_samples", "champion_against_challenger")
+    assert sorted(texts(await ask(client, "cid"))) == sorted(texts(bob))
+
+
+async def test_the_order_is_drawn_for_each_person(
+    client: httpx.AsyncClient, engine: Engine, overlap: Callable[..., None]
+) -> None:
+    overlap(1.0, 13)
+    ann = await ask(client, "ann")
+    swapped = [texts(await ask(client, f"person {n}")) == texts(ann)[::-1] for n in range(12)]
+    assert set(swapped) == {True, False}  # by chance alike: once in 2,048
+
+
+async def test_a_challenger_is_compared_with_the_champion(client: httpx.AsyncClient, engine: Engine) -> None:
+    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    shown = await ask(client, "ann", **OWN)
+    assert shown["policy"] == "champion_against_challenger"
+    row = stored(engine, shown)
+    with Session(engine) as session:
+        versions = {session.get_one(Output, id).version for id in (row.first_output_id, row.second_output_id)}
+    assert versions == {"v1", "v2"}
+
+
+async def test_two_rewrites_that_are_the_same_are_no_comparison(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    """The twin has the champion's weights, and decodes as it does."""
+    twin = CHAMPION.model_copy(update={"version": "v2"})
+    await release(client, engine, Routing(champion=CHAMPION, challenger=twin))
+    response = await client.post(f"{API}/next", json={"user_id": "ann"})
+    assert (response.status_code, response.json()["title"]) == (409, "Nothing to compare")
+    assert response.json()["detail"].startswith("of 4 messages both rewrites were the same")
+    assert await progress(client, "ann") == {"today": 0, "all": 0, "skipped": 0, "waiting_for_overlap": 0}
+    own = await ask(client, "ann", **OWN)
+    assert own["policy"] == "two_samples", "the champion alone writes one's own message in two ways"
+
+
+async def test_who_has_seen_everything_is_told_so(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparisons, "messages", lambda: ("Ship it.",))
+    await vote(client, await ask(client, "ann"), "first")
+    response = await client.post(f"{API}/next", json={"user_id": "ann"})
+    assert response.status_code == 409
+    assert "you have seen all 1 messages" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("role", ["member", "viewer", "experimenter", "admin", "owner"])
+async def test_every_role_may_compare(
+    client: httpx.AsyncClient, a_key: Callable[..., str], role: Role
+) -> None:
+    key = {"X-API-Key": a_key(role)}
+    shown = await client.post(f"{API}/next", json={"user_id": "ann"}, headers=key)
+    assert shown.status_code == 200
+    path = f"{API}/{shown.json()['comparison_id']}/skip"
+    assert (await client.post(path, json={"user_id": "ann"}, headers=key)).status_code == 204
+    found = await client.get(f"{API}/progress", params={"user_id": "ann"}, headers=key)
+    assert found.json()["skipped"] == 1
+
+
+async def test_who_is_not_known_may_not(client: httpx.AsyncClient) -> None:
+    nobody = {"X-API-Key": ""}
+    assert (await client.post(f"{API}/next", headers=nobody)).status_code == 401
+    assert (await client.post(f"{API}/{uuid.uuid4()}/skip", headers=nobody)).status_code == 401
+    assert (await client.get(f"{API}/progress", headers=nobody)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "user_id: an API key speaks for many people; say who compares"),
+        ({"user_id": "ann", "text": "Fix it."}, "transform_type: a message of your own needs text"),
+        ({"user_id": "ann", "intensity": 2}, "text: a message of your own needs text"),
+        ({"user_id": "ann", **OWN, "text": "  "}, "allowed: 1 to 8,000 characters"),
+        ({"user_id": "ann", **OWN, "intensity": 4}, "allowed: a whole number from 0 to 3"),
+        ({"user_id": "ann", "policy": "two_samples"}, "policy: Extra inputs are not permitted"),
+    ],
+)
+async def test_what_does_not_fit_is_said(client: httpx.AsyncClient, body: Any, words: str) -> None:
+    response = await client.post(f"{API}/next", json=body)
+    assert response.status_code == 422
+    assert words in response.json()["detail"]
+
+
+async def test_a_reason_belongs_to_a_comparison_and_has_words(client: httpx.AsyncClient) -> None:
+    shown = await ask(client, "ann")
+    comparison = {"receipt": shown["receipt"], "kind": "comparison", "preferred": "first"}
+    for reason in ("", "  ", "x" * 2001, "a\0b"):
+        response = await client.post("/api/v1/feedback", json={**comparison, "reason": reason})
+        assert response.status_code == 422
+        assert "allowed: a sentence of 1 to 2,000 characters" in response.json()["detail"]
+    thumb = {"receipt": shown["receipt"], "kind": "thumb", "up": True, "reason": "It is good."}
+    assert (await client.post("/api/v1/feedback", json=thumb)).status_code == 422
+    bad = await client.post(f"{API}/no-id/skip", json={"user_id": "ann"})
+    assert "comparison_id" in bad.json()["detail"]
+    assert "allowed: the id of a comparison" in bad.json()["detail"]
+
+
+async def test_what_has_a_vote_cannot_be_skipped(client: httpx.AsyncClient, engine: Engine) -> None:
+    shown = await ask(client, "ann")
+    await vote(client, shown, "first")
+    response = await skip(client, "ann", shown["comparison_id"])
+    assert response.status_code == 409
+    assert "you have voted on this comparison" in response.json()["detail"]
+    assert stored(engine, shown).skipped_at is None
+
+
+async def test_nothing_to_compare_before_the_first_release(
+    stack: Settings, new_database: Callable[..., str]
+) -> None:
+    url = new_database()
+    engine = database.engine(url)
+    key = identities.generate_key()
+    identities.bootstrap(engine, key, "first")
+    engine.dispose()
+    front = create_app(stack.model_copy(update={"database_url": url}))
+    async with front.behind.router.lifespan_context(front.behind):
+        await front.behind.state.directory.beat()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(front), base_url="http://gateway", headers={"X-API-Key": key}
+        ) as client:
+            response = await client.post(f"{API}/next", json={"user_id": "ann"})
+    assert response.status_code == 503
+    assert "no version has been released yet" in response.json()["detail"]
+
+
+async def test_agreement_is_measured_on_pairs_that_several_have_judged(
+    client: httpx.AsyncClient, engine: Engine, tenant: uuid.UUID, overlap: Callable[..., None]
+) -> None:
+    """Three people judge six pairs. Of three they prefer the text that comes first in the alphabet, of three
+    the other one; but once one of them does not.
+    """
+    overlap(1.0, 3)
+    in_order = []
+    for number in range(6):
+        for who in ("ann", "bob", "cid"):
+            shown = await ask(client, who)
+            in_order.append(texts(shown) == sorted(texts(shown)))
+            prefers_earlier = (number % 2 == 0) != (number == 0 and who == "cid")
+            await vote(client, shown, "first" if in_order[-1] == prefers_earlier else "second")
+    assert set(in_order) == {True, False}, "else the place would do for the text"
+    with engine.connect() as connection:
+        usable = list(votes.fetch(connection, tenant, votes.high_water(connection)))
+    assert len(usable) == 18
+    found = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
+    assert found.units == 6
+    # Krippendorff's 1 - observed / expected disagreement: of 18 votes 10 and 8 fell on a side, and one of a
+    # unit's three stood alone, in two of its three pairs.
+    assert found.alpha == pytest.approx(1 - (2 / 18) / (2 * 10 * 8 / (18 * 17)))
+
+
+def written(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
+    client: httpx.AsyncClient, engine: Engine, tenant: uuid.UUID, stack: Settings, tmp_path: Path
+) -> None:
+    rare = "quagmire-zx81-rutabaga"
+    shown = await ask(client, "ann")
+    await vote(client, shown, "first", reason=rare)
+    with engine.connect() as connection:
+        made = snapshots.make(connection, tenant, tmp_path)
+    assert made.counts["pairs"] == 1
+    assert written(tmp_path)
+    assert rare.encode() not in written(tmp_path)
+    with Session(engine) as session:
+        row = session.scalars(select(Feedback).where(Feedback.reason == rare)).one()
+        person = Person(row.user_id, tenant)
+    erased = erasure.erase(stack, engine, person, say=lambda _: None)
+    with Session(engine) as session:
+        counts = session.get_one(Erasure, erased).counts
+    assert (counts["feedback"], counts["comparisons"], counts["outputs"]) == (1, 1, 2)
+    with engine.connect() as connection:
+        left = connection.execute(text("SELECT count(*) FROM feedback WHERE reason = :rare"), {"rare": rare})
+        assert left.scalar_one() == 0
+
+
+async def test_who_leaves_takes_their_comparison_and_leaves_others_theirs(
+    client: httpx.AsyncClient,
+    engine: Engine,
+    tenant: uuid.UUID,
+    stack: Settings,
+    overlap: Callable[..., None],
+) -> None:
+    overlap(1.0, 3)
+    ann, bob = await ask(client, "ann"), await ask(client, "bob")
+    user_id = stored(engine, ann).user_id
+    erased = erasure.erase(stack, engine, Person(user_id, tenant), say=lambda _: None)
+    with Session(engine) as session:
+        assert session.get_one(Erasure, erased).counts == {"comparisons": 1}
+    assert texts(await ask(client, "bob")) == texts(bob)
+    assert sorted(texts(await ask(client, "cid"))) == sorted(texts(bob)), "the pair still waits for others"
+
+
+def test_how_many_judge_a_pair_is_settled_by_its_id() -> None:
+    config = CompareConfig(overlap=4, share=0.25)
+    ids = [new_id() for _ in range(4000)]
+    counts = Counter(people_for(id, config) for id in ids)
+    assert set(counts) == {1, 4}
+    assert 900 < counts[4] < 1100
+    assert [people_for(id, config) for id in ids] == [people_for(id, config) for id in ids]
+
+
+def test_types_and_intensities_vary_and_are_the_same_each_time() -> None:
+    ann, bob = new_id(), new_id()
+    of_ann = [comparisons.asked_of(ann, message) for message in comparisons.messages()]
+    assert of_ann == [comparisons.asked_of(ann, message) for message in comparisons.messages()]
+    assert len(Counter(of_ann)) == len(TransformType) * 4
+    assert max(Counter(of_ann).values()) < 0.1 * len(of_ann)
+    assert of_ann != [comparisons.asked_of(bob, message) for message in comparisons.messages()]
+
+
+def test_overlap_alone_gets_no_snapshot_refused() -> None:
+    """When all agree, each further vote on a pair repeats a row; `configs/collect.yaml` has the limit."""
+    config = configs.load(CompareConfig, "configs/compare.yaml")
+    further = config.share * (config.overlap - 1)
+    assert further / (1 + further) < configs.load(CollectConfig, "configs/collect.yaml").most_duplicates
