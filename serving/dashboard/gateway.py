@@ -1,0 +1,107 @@
+"""The gateway's API, as the dashboard uses it: for every write, and to ask who somebody is."""
+
+from typing import Any, NamedTuple
+
+import httpx
+
+_TIMEOUT_S = 10.0
+
+
+class GatewayError(Exception):
+    """The gateway refused a request: its problem (RFC 9457) in words for the person who asked."""
+
+    def __init__(self, status: int, title: str, detail: str, fields: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail = status, title, detail
+        self.fields = fields or {}
+
+
+class SignedOutError(Exception):
+    """The session has ended; signing in begins another."""
+
+
+class Tokens(NamedTuple):
+    """What a session opens the gateway with; `expires_in` in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class GatewayClient:
+    """Calls one gateway, from any thread; `close()` it at the end."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def sign_in(self, email: str, password: str) -> Tokens:
+        """A new session. GatewayError, 401 when address and password do not fit."""
+        return _tokens(self._post("/auth/login", {"email": email, "password": password}))
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """The next tokens; SignedOutError when the session has ended."""
+        try:
+            return _tokens(self._post("/auth/refresh", {"refresh_token": refresh_token}))
+        except GatewayError as error:
+            if error.status == 401:
+                raise SignedOutError from error
+            raise
+
+    def sign_out(self, refresh_token: str) -> None:
+        """End a session."""
+        self._post("/auth/logout", {"refresh_token": refresh_token})
+
+    def ask(
+        self,
+        access_token: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """What the gateway answers. SignedOutError when the token opens nothing any more; else GatewayError,
+        503 when the gateway is away.
+        """
+        headers = {"Authorization": f"Bearer {access_token}"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        try:
+            return self._send(method, path, body, headers)
+        except GatewayError as error:
+            if error.status == 401:
+                raise SignedOutError from error
+            raise
+
+    def _post(self, path: str, body: Any) -> Any:
+        return self._send("POST", path, body, {})
+
+    def _send(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        try:
+            response = self._http.request(method, f"/api/v1{path}", json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise GatewayError(503, "Try again shortly", "The gateway does not answer.") from error
+        if response.is_success:
+            return response.json() if response.content else None
+        raise _problem(response)
+
+
+def _tokens(answer: Any) -> Tokens:
+    return Tokens(answer["access_token"], answer["refresh_token"], answer["expires_in"])
+
+
+def _problem(response: httpx.Response) -> GatewayError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if not isinstance(body, dict):
+        body = {}
+    fields = {error["field"]: error["message"] for error in body.get("errors", [])}
+    title = body.get("title", "The gateway refused")
+    return GatewayError(
+        response.status_code, title, body.get("detail", f"status {response.status_code}"), fields
+    )

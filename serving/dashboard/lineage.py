@@ -1,0 +1,128 @@
+"""Where a version comes from and went: snapshot -> run -> version -> release, as a picture's rows and edges.
+
+The picture is drawn in the template. Pure but for `edges`, which reads them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+COLUMNS = ("snapshot", "run", "version", "release")
+_MOST_EDGES = 2000
+_RELEASES_SHOWN = 2  # of a version: it may have gone live many times
+
+Edge = tuple[str, str]  # from and to, each kind:id
+
+
+class Node(NamedTuple):
+    """A thing in the picture; `row` may lie between two rows."""
+
+    kind: str
+    id: str
+    row: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One training: what it read, its version if it has one, and when that went live, newest first."""
+
+    snapshot: str | None
+    run: str
+    version: str | None
+    releases: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Nodes by column and row, and the edges between them."""
+
+    nodes: Sequence[Node]
+    edges: Sequence[tuple[Node, Node]]
+    rows: int
+
+
+def edges(session: Session) -> list[Edge]:
+    """The newest edges, newest first."""
+    rows = session.execute(
+        text("SELECT source, target FROM lineage ORDER BY created_at DESC, target DESC LIMIT :most"),
+        {"most": _MOST_EDGES},
+    )
+    return [(source, target) for source, target in rows]
+
+
+def chains(found: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
+    """Trainings, newest first: those of which something is known in the edges, and `runs`, which have made a
+    version each. A snapshot that an erasure has rewritten is named by what stands in its place.
+    """
+    rewritten: dict[str, str] = {}
+    read: dict[str, str] = {}
+    made = dict(runs)
+    live: dict[str, list[str]] = {}
+    order: dict[str, None] = {}
+    for source, target in found:
+        (kind, id), (to_kind, to) = source.split(":", 1), target.split(":", 1)
+        match kind, to_kind:
+            case "snapshot", "snapshot":
+                rewritten[id] = to
+            case "snapshot", "run":
+                read[to] = id
+                order.setdefault(to)
+            case "run", "version":
+                made[id] = to
+                order.setdefault(id)
+            case "version", "release":
+                live.setdefault(id, []).append(to)
+    known = list(dict.fromkeys([*order, *runs]))
+    return [
+        Chain(
+            _newest(read.get(run), rewritten),
+            run,
+            made.get(run),
+            sorted(live.get(made.get(run, ""), []), reverse=True),
+        )
+        for run in known
+    ]
+
+
+def _newest(snapshot: str | None, rewritten: Mapping[str, str]) -> str | None:
+    seen: set[str] = set()
+    while snapshot is not None and snapshot in rewritten and snapshot not in seen:
+        seen.add(snapshot)
+        snapshot = rewritten[snapshot]
+    return snapshot
+
+
+def picture(shown: Sequence[Chain]) -> Picture:
+    """Chains one below the other, those of one snapshot together; a node stands in the middle of what it
+    leads to.
+    """
+    groups: dict[str, list[Chain]] = {}
+    for chain in shown:
+        groups.setdefault(chain.snapshot or f"none:{chain.run}", []).append(chain)
+    nodes: list[Node] = []
+    drawn: list[tuple[Node, Node]] = []
+    row = 0
+    for group in groups.values():
+        first, runs = row, []
+        for chain in group:
+            releases = [
+                Node("release", id, row + place) for place, id in enumerate(chain.releases[:_RELEASES_SHOWN])
+            ]
+            height = max(1, len(releases))
+            middle = row + (height - 1) / 2
+            run = Node("run", chain.run, middle)
+            runs.append(run)
+            nodes += [run, *releases]
+            if chain.version is not None:
+                version = Node("version", chain.version, middle)
+                nodes.append(version)
+                drawn += [(run, version), *((version, one) for one in releases)]
+            row += height
+        if group[0].snapshot is not None:
+            snapshot = Node("snapshot", group[0].snapshot, first + (row - first - 1) / 2)
+            nodes.append(snapshot)
+            drawn += [(snapshot, run) for run in runs]
+    return Picture(nodes, drawn, row)

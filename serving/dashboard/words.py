@@ -1,0 +1,88 @@
+"""What the pages say, in the reader's language: sentences of `locale/*.po`, and numbers with sensible digits.
+
+The sentences in templates and code are English, and the keys of the catalogues, which are read as they are:
+there is nothing to compile.
+"""
+
+import gettext as gettext_module
+import io
+import math
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+from markupsafe import Markup, escape
+from starlette.requests import Request
+
+LANGUAGES = {"en": "English", "ja": "日本語"}
+_FOLDER = Path(__file__).parent / "locale"
+
+
+def chosen(request: Request) -> str:
+    """The language of a request: the one that was picked, or else the browser's first that there is."""
+    picked = request.cookies.get("language", "")
+    if picked in LANGUAGES:
+        return picked
+    for wanted in request.headers.get("accept-language", "").split(","):
+        language = wanted.partition(";")[0].strip().partition("-")[0].lower()
+        if language in LANGUAGES:
+            return language
+    return "en"
+
+
+@cache
+def catalogue(language: str) -> gettext_module.NullTranslations:
+    """The sentences of a language; English ones are themselves."""
+    file = _FOLDER / f"{language}.po"
+    if not file.exists():
+        return gettext_module.NullTranslations()
+    compiled = io.BytesIO()
+    with file.open("rb") as po:
+        write_mo(compiled, read_po(po, language))
+    compiled.seek(0)
+    return gettext_module.GNUTranslations(compiled)
+
+
+class Words:
+    """What a page needs to speak a language; templates know it as `words`, and `_` is `say`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalogue = catalogue(language)
+
+    def say(self, sentence: str, **values: object) -> str:
+        """A sentence in the reader's language, with values for its %(names)s."""
+        found = self._catalogue.gettext(sentence)
+        return found % values if values else found
+
+    def number(self, value: float | None, digits: int = 3) -> str:
+        """A number with as many significant digits, without an exponent; a dash for None."""
+        if value is None or not math.isfinite(value):
+            return "–"
+        places = 0 if value == 0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        if float(value).is_integer() or places == 0:
+            return format_decimal(round(value), "#,##0", locale=self.language).replace("-", "−")
+        shown = format_decimal(value, "#,##0." + "#" * min(places, 6), locale=self.language)
+        return shown.replace("-", "−")
+
+    def percent(self, value: float | None, places: int = 1) -> str:
+        """A share in per cent; a dash for None."""
+        if value is None or not math.isfinite(value):
+            return "–"
+        shape = "#,##0" + ("." + "0" * places if places else "") + "%"
+        return format_percent(value, shape, locale=self.language).replace("-", "−")
+
+    def signed(self, text: str) -> str:
+        """A formatted number with its sign, also when it is above 0."""
+        return text if text.startswith("−") or text == "–" else f"+{text}"
+
+    def time(self, moment: datetime | None) -> Markup:
+        """A moment, in UTC until the page's script writes it in the reader's zone and language."""
+        if moment is None:
+            return Markup("–")
+        return Markup('<time datetime="{}">{} UTC</time>').format(
+            moment.isoformat(), escape(f"{moment:%Y-%m-%d %H:%M}")
+        )
