@@ -36,7 +36,7 @@ from pipelines import local
 
 SIZES = (100_000, 1_000_000, 10_000_000)
 _A_DAY = 50_000
-_START = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 _ORGANISATION = uuid.uuid4()
 _OUTPUTS = tuple(uuid.uuid4() for _ in range(1000))
 _PLAN = Plan(window_hours=3)
@@ -54,7 +54,7 @@ _USERS = """
            CAST(:day AS timestamptz) + interval '20 hours' * random() AS entered_at
     FROM generate_series(1, :count) n
 """
-_EXPOSED = """
+EXPOSED = """
     INSERT INTO exposures (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)
     SELECT :experiment, user_id, variant, :epoch, :organisation, gen_random_uuid(), entered_at
     FROM users_of_a_day
@@ -72,14 +72,14 @@ _ANSWERED = """
            CASE WHEN random() < 0.15 THEN 'miss' ELSE 'l1' END, random() < 0.001, 20 + 2000 * random()
     FROM users_of_a_day CROSS JOIN generate_series(0, 2) n
 """
-_VOTED = """
+VOTED = """
     INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, experiment_id, variant,
                           epoch, created_at)
     SELECT gen_random_uuid(), :organisation, user_id, :output, 'thumb', random() < 0.6, :experiment, variant,
            :epoch, entered_at + interval '1 hour' * random()
     FROM users_of_a_day WHERE random() < 0.2
 """
-_VOTED_BEFORE = """
+VOTED_BEFORE = """
     INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up, created_at, updated_at)
     SELECT gen_random_uuid(), :organisation, user_id, gen_random_uuid(), 'thumb', random() < 0.6, before,
            before
@@ -159,11 +159,11 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     days = 20
     before_s = 0.0
     for n in range(days):
-        day = _START + timedelta(days=n)
-        fill(engine, experiment, epoch, day, size // days, _EXPOSED, _VOTED_BEFORE, _VOTED)
+        day = START + timedelta(days=n)
+        fill(engine, experiment, epoch, day, size // days, EXPOSED, VOTED_BEFORE, VOTED)
         before_s += refresh(engine, experiment, day + timedelta(days=1))[1]
-    today = _START + timedelta(days=days)
-    fill(engine, experiment, epoch, today, _A_DAY, _EXPOSED, _ANSWERED, _VOTED_BEFORE, _VOTED)
+    today = START + timedelta(days=days)
+    fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, VOTED_BEFORE, VOTED)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE exposures, feedback, units"))
     closed, look_s = refresh(engine, experiment, today + timedelta(days=1))
@@ -234,7 +234,7 @@ def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
         try:
             with local.servers(local.with_free_ports(wanted)) as settings:
                 assert settings.database_url is not None
-                asyncio.run(answers.ensure_partitions(settings.database_url, _START.date(), days=23))
+                asyncio.run(answers.ensure_partitions(settings.database_url, START.date(), days=23))
                 engine = database.engine_of(settings)
                 found.append(measure(engine, size))
                 engine.dispose()
