@@ -1,0 +1,69 @@
+"""Every page of a running dashboard as a picture, at the sizes of a desk and a phone, light and dark:
+
+    python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD
+
+The pictures go to docs/dashboard/; of experiments, metrics and versions it is the first in its list. Ends
+with 1 when a page is wider than its window.
+"""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+FOLDER = Path(__file__).parent / "dashboard"
+SIZES = {"desk": (1280, 900), "phone": (390, 844)}
+PAGES = ("/experiments", "/experiments/new", "/models", "/data", "/calibration", "/operations", "/compare")
+
+
+def first(page: Page, of: str, pattern: str) -> str | None:
+    """The first link in a page that looks so."""
+    page.goto(of)
+    links = page.locator("main a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    return next((str(one) for one in links if one and re.match(pattern, one)), None)
+
+
+def main(base: str, email: str, password: str) -> int:
+    """Take them all; how many pages are too wide."""
+    too_wide = 0
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for size, (width, height) in SIZES.items():
+            for scheme in ("light", "dark"):
+                context = browser.new_context(
+                    base_url=base,
+                    viewport={"width": width, "height": height},
+                    color_scheme="dark" if scheme == "dark" else "light",
+                )
+                page = context.new_page()
+                page.goto("/sign-in")
+                page.screenshot(path=FOLDER / f"sign-in-{size}-{scheme}.jpg", quality=70)
+                page.fill("[name=email]", email)
+                page.fill("[name=password]", password)
+                page.click("button.main")
+                page.wait_for_url("**/experiments")
+                addresses = {path.strip("/").replace("/", "-"): path for path in PAGES}
+                experiment = first(page, "/experiments", r"/experiments/[0-9a-f-]{36}")
+                if experiment:
+                    addresses["experiment"] = experiment
+                    addresses["metric"] = f"{experiment.partition('?')[0]}/metrics/satisfaction"
+                if version := first(page, "/models", r"/models/v[0-9]+"):
+                    addresses["version"] = version
+                for name, path in addresses.items():
+                    page.goto(path)
+                    page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.jpg", full_page=True, quality=70)
+                    if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+                        print(f"{path} is {wide} wide in a window of {width}")
+                        too_wide += 1
+                context.close()
+        browser.close()
+    return too_wide
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        raise SystemExit(__doc__)
+    raise SystemExit(min(main(*sys.argv[1:]), 1))
