@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if request.url.path.startswith("/static/"):
-            response.headers["Cache-Control"] = "max-age=3600"
+            response.headers["Cache-Control"] = "no-cache"  # asked for again, and answered with 304
         return response
 
     @app.get("/livez")
