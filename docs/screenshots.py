@@ -1,6 +1,6 @@
 """Every page of a running dashboard as a picture, at the sizes of a desk and a phone, light and dark:
 
-    python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD
+    python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD [NAME ...]
 
 The pictures go to docs/dashboard/; of experiments, metrics and versions it is the first in its list. Ends
 with 1 when a page is wider than its window.
@@ -25,8 +25,8 @@ def first(page: Page, of: str, pattern: str) -> str | None:
     return next((str(one) for one in links if one and re.match(pattern, one)), None)
 
 
-def main(base: str, email: str, password: str) -> int:
-    """Take them all; how many pages are too wide."""
+def main(base: str, email: str, password: str, *names: str) -> int:
+    """Take them, all or those of some names; how many pages are too wide."""
     too_wide = 0
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
@@ -40,7 +40,7 @@ def main(base: str, email: str, password: str) -> int:
                 )
                 page = context.new_page()
                 page.goto("/sign-in")
-                page.screenshot(path=FOLDER / f"sign-in-{size}-{scheme}.jpg", quality=70)
+                page.screenshot(path=FOLDER / f"sign-in-{size}-{scheme}.jpg", quality=60)
                 page.fill("[name=email]", email)
                 page.fill("[name=password]", password)
                 page.click("button.main")
@@ -53,8 +53,10 @@ def main(base: str, email: str, password: str) -> int:
                 if version := first(page, "/models", r"/models/v[0-9]+"):
                     addresses["version"] = version
                 for name, path in addresses.items():
+                    if names and name not in names:
+                        continue
                     page.goto(path)
-                    page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.jpg", full_page=True, quality=70)
+                    page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.jpg", full_page=True, quality=60)
                     if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                         print(f"{path} is {wide} wide in a window of {width}")
                         too_wide += 1
@@ -64,6 +66,6 @@ def main(base: str, email: str, password: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) < 4:
         raise SystemExit(__doc__)
     raise SystemExit(min(main(*sys.argv[1:]), 1))

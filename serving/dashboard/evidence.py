@@ -25,7 +25,7 @@ from experiments.power import Outlook
 STATUSES = ("draft", "running", "paused", "shipped", "rolled_back", "stopped", "holdout")
 FEWEST = 10  # users of a segment that is shown: of fewer it would tell what somebody thinks
 _MOST_POINTS = 300  # of a curve
-_SIDES = 20  # messages answered by both
+_SIDES = 8  # messages answered by both
 _MOST_LISTED = 200
 
 
