@@ -118,10 +118,17 @@ def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
         key = int.from_bytes(what.encode())
         if wait:
             connection.execute("SELECT pg_advisory_lock(%s)", (key,))
-            yield True
-            return
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-        yield bool(row and row[0])
+            is_ours = True
+        else:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
+            is_ours = bool(row and row[0])
+        try:
+            yield is_ours
+        finally:
+            # Of a closed connection Postgres hears a moment later; of a lost one the lock is gone already.
+            with contextlib.suppress(psycopg.OperationalError):
+                if is_ours:
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
 
 if __name__ == "__main__":

@@ -155,6 +155,6 @@ def test_the_next_free_port_is_taken() -> None:
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
     settings = with_free_ports(local)
     found = commands(environment(settings))
-    assert set(found) == {"inference", "gateway", "mlflow", "prefect", "flows"}
+    assert set(found) == {"inference", "gateway", "dashboard", "mlflow", "prefect", "flows"}
     assert not [word for command in found.values() for word in command if "$" in word]
     assert str(settings.inference_port) in found["inference"]
