@@ -39,8 +39,6 @@ from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutErro
 from serving.dashboard.session import ForgedError, Sessions
 from serving.dashboard.visit import NotAllowedError, Visit, plain_visit, signed_in_if_possible, visit
 
-log = logging.getLogger(__name__)
-
 _HERE = Path(__file__).parent
 _TIMEOUT_S = 2.0
 _HEADERS = {

@@ -77,7 +77,6 @@ class Judged(_File):
     win_rate: Estimate
     same_in_both_orders: float
     agreement: Estimate | None = None
-    people_pairs: int
 
 
 class Evaluation(_File):

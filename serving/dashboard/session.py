@@ -9,7 +9,6 @@ import hmac
 import secrets
 import time
 from hashlib import sha256
-from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -25,8 +24,6 @@ COOKIE = "tonebridge_session"
 _PREFIX = "tonebridge:session:"
 _EARLY_S = 30.0  # before its end that an access token is renewed
 _LIFE_S = int(accounts.SESSION_LIFE.total_seconds())
-
-Role = Literal["member", "viewer", "experimenter", "admin", "owner"]
 
 
 class ForgedError(Exception):
