@@ -29,7 +29,7 @@ test: setup  ## the fast tests
 	$(BIN)/python -m pytest -q -m 'not slow'
 
 test-slow: setup  ## the tests that need the real model, or minutes
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -rs -m slow
 
 check: setup  ## lint, types, layers, the seed corpus's own rules, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
