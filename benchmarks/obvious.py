@@ -79,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The default pool refuses the hundred-and-first connection; this one lets it wait.
     redis = Redis.from_pool(BlockingConnectionPool.from_url(settings.redis_url, max_connections=50))
     service = httpx.AsyncClient(base_url=settings.inference_urls[0], timeout=20)
-    secret = settings.receipt_secret.get_secret_value().encode()
+    secret = settings.secret("receipt_secret").encode()
     keys: TTLCache[str, Identity] = TTLCache(10_000, ttl=1)
     in_force: TTLCache[str, tuple[int, Routing]] = TTLCache(1, ttl=1)
     seen: set[tuple[uuid.UUID, int]] = set()

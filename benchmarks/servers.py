@@ -141,7 +141,8 @@ def running(bench: Bench, name: str) -> Iterator[Server]:
     address = _address(settings.gateway_url)
     path, ready, headers = "/api/v1/transform", "/livez", (f"X-API-Key: {bench.api_key}",)
     if name == "gateway":
-        command, ready = local.commands(env)["gateway"], "/readyz"
+        env = local.environment(settings, "gateway")
+        command, ready = local.command("gateway", env), "/readyz"
     elif name in ("twin", "twin_alone"):
         assert settings.database_url is not None
         assert settings.redis_url is not None
@@ -149,9 +150,9 @@ def running(bench: Bench, name: str) -> Iterator[Server]:
             str(bench.programs / "twin"),
             f"-listen={address}",
             f"-database={settings.database_url}",
-            f"-redis={_address(settings.redis_url)}",
+            f"-redis={settings.redis_url}",
             f"-upstream={_address(settings.inference_urls[0])}",
-            f"-receipt-secret={settings.receipt_secret.get_secret_value()}",
+            f"-receipt-secret={settings.secret('receipt_secret')}",
             f"-alone={str(name == 'twin_alone').lower()}",
         ]
     elif name == "obvious":
@@ -231,7 +232,7 @@ def _install(command: list[str]) -> None:
 
 def _litellm_config(settings: Settings) -> Path:
     assert settings.redis_url is not None
-    host, port = _address(settings.redis_url).split(":")
+    parts = urlsplit(settings.redis_url)
     path = settings.state / "litellm.yaml"
     path.write_text(
         f"""
@@ -243,7 +244,12 @@ model_list:
       api_key: none
 litellm_settings:
   cache: true
-  cache_params: {{type: redis, host: "{host}", port: {port}}}
+  cache_params:
+    type: redis
+    host: "{parts.hostname}"
+    port: {parts.port}
+    username: "{parts.username}"
+    password: "{parts.password}"
   telemetry: false
 general_settings:
   master_key: sk-bench

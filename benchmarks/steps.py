@@ -21,6 +21,8 @@ from uvicorn.server import ServerState
 
 from benchmarks import servers, workload
 from benchmarks.servers import Bench
+from data import database
+from data.tables import GATEWAY_LOGIN
 from serving.gateway import hot
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
@@ -47,7 +49,9 @@ class _Nowhere(asyncio.Transport):
 
 
 async def _measure(bench: Bench) -> dict[str, float]:
-    front = create_app(bench.settings)
+    assert bench.settings.database_url is not None
+    url = database.as_login(bench.settings.database_url, GATEWAY_LOGIN)
+    front = create_app(bench.settings.model_copy(update={"database_url": url}))
     async with front.behind.router.lifespan_context(front.behind):
         state = front.behind.state
         await state.directory.beat()

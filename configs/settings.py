@@ -2,18 +2,65 @@
 down.
 """
 
+from datetime import datetime
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SERVICE_USER = "tonebridge"  # of Prefect's API and MLflow's server
+
+SecretName = Literal[
+    "receipt_secret",
+    "session_secret",
+    "service_token",
+    "metrics_token",
+    "database_password",
+    "redis_password",
+    "prefect_password",
+    "mlflow_password",
+]
+
+
+def _strong(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if not 32 <= len(value.encode()) <= 64:
+        raise ValueError(f"a secret has 32 to 64 bytes, not {len(value.encode())}")
+    if "change-me" in value.lower():
+        raise ValueError(
+            "this is a placeholder that everybody knows; make a secret by"
+            " `python -c 'import secrets; print(secrets.token_urlsafe(32))'`"
+        )
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_strong)]
+
+
+class FormerSecret(BaseModel):
+    """A secret that was replaced, and the moment from which on nothing is accepted that it signed."""
+
+    secret: Secret
+    until: datetime
 
 
 class Settings(BaseSettings):
     """Every `TONEBRIDGE_*` variable. Durations are in the unit that the name ends in."""
 
-    model_config = SettingsConfigDict(env_prefix="TONEBRIDGE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TONEBRIDGE_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
-    database_url: str | None = Field(None, description="libpq URL of Postgres; the local one when unset")
+    database_url: str | None = Field(
+        None,
+        description="libpq URL of Postgres; the local one when unset. The gateway's names the login"
+        " tonebridge_gateway, the dashboard's tonebridge_dashboard, that of flows and migrations the owner",
+    )
     redis_url: str | None = Field(
         None, description="URL of a Redis-protocol server; the local one when unset"
     )
@@ -25,17 +72,25 @@ class Settings(BaseSettings):
         None, description="MLflow tracking URI; database `mlflow` on the same Postgres when unset"
     )
 
-    receipt_secret: SecretStr = Field(
-        SecretStr("local-receipt-secret-change-me"), description="signs receipts"
+    receipt_secret: Secret | None = Field(None, description="signs receipts; 32 to 64 bytes")
+    former_receipt_secrets: tuple[FormerSecret, ...] = Field(
+        (), description="signed receipts that are still accepted, each until a moment; JSON list"
     )
-    session_secret: SecretStr = Field(
-        SecretStr("local-session-secret-change-me-please"),
-        min_length=32,
-        description="signs the access tokens of people who sign in",
+    session_secret: Secret | None = Field(
+        None, description="signs the access tokens of people who sign in; 32 to 64 bytes"
     )
-    service_token: SecretStr = Field(
-        SecretStr("local-service-token-change-me"), description="what the gateway shows the BentoML service"
+    service_token: Secret | None = Field(
+        None, description="what the gateway shows the BentoML service, and the dashboard the gateway"
     )
+    metrics_token: Secret | None = Field(None, description="what Prometheus shows to read /metrics")
+    database_password: Secret | None = Field(
+        None, description="of the logins tonebridge_gateway and tonebridge_dashboard"
+    )
+    redis_password: Secret | None = Field(
+        None, description="of the local Valkey; TONEBRIDGE_REDIS_URL names that of another server"
+    )
+    prefect_password: Secret | None = Field(None, description="of the user tonebridge of Prefect's API")
+    mlflow_password: Secret | None = Field(None, description="of the user tonebridge of MLflow's server")
     bootstrap_api_key: SecretStr | None = Field(
         None, description="the first API key, tb_<id>_<secret>; made and printed once when unset"
     )
@@ -83,6 +138,16 @@ class Settings(BaseSettings):
     models_in_memory: int = Field(
         4, ge=1, description="versions that a service holds at once; the least recently used leaves"
     )
+
+    def secret(self, name: SecretName) -> str:
+        """A secret in clear; ValueError when it is not set."""
+        value: SecretStr | None = getattr(self, name)
+        if value is None:
+            raise ValueError(
+                f"TONEBRIDGE_{name.upper()} is not set; `make up` makes a random one and keeps it in the"
+                " state folder"
+            )
+        return value.get_secret_value()
 
     @property
     def registry_uri(self) -> str:

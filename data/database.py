@@ -1,6 +1,7 @@
 """Connections to Postgres, its migrations, and the tenant that a transaction speaks for.
 
-`python -m data.database migrate` brings `TONEBRIDGE_DATABASE_URL` to the newest schema.
+`python -m data.database migrate` brings `TONEBRIDGE_DATABASE_URL` to the newest schema, and gives the logins
+of the gateway and the dashboard the password `TONEBRIDGE_DATABASE_PASSWORD`, if it is set.
 """
 
 import contextlib
@@ -13,13 +14,13 @@ from typing import Literal
 import psycopg
 from alembic import command
 from alembic.config import Config
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.tables import ONLINE_ROLE, READING_ROLE
+from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN, ONLINE_ROLE, READING_ROLE
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -57,22 +58,59 @@ def migrate(url: str, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def as_login(url: str, login: str, password: str | None = None) -> str:
+    """The URL of the same database for another login."""
+    return make_url(url).set(username=login, password=password).render_as_string(hide_password=False)
+
+
+def set_login_password(url: str, password: str) -> None:
+    """Give the logins of the gateway and the dashboard a password, as the owner of the database."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for login in (GATEWAY_LOGIN, DASHBOARD_LOGIN):
+            connection.execute(
+                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
+            )
+
+
+# Which role a connection has, and whether whoever signed in could leave it for one that sees every row.
+_WHO = (
+    "SELECT current_user, session_user, rolsuper OR rolbypassrls OR rolinherit FROM pg_roles"
+    " WHERE rolname = session_user"
+)
+
+
+def _check_login(row: tuple[str, str, bool] | None, role: str, login: str) -> None:
+    """OperationalError unless a row of `_WHO` is a login that is held to its role."""
+    if row is None or row[0] != role or row[2]:
+        signed_in = row[1] if row else "nobody"
+        raise psycopg.OperationalError(
+            f"the login {signed_in} could see every organisation's rows: let TONEBRIDGE_DATABASE_URL of this"
+            f" process name the login {login}"
+        )
+
+
 def reading_engine(url: str) -> Engine:
     """An engine for pages: it reads what they show, for seconds at most, and writes nothing. Of texts it sees
-    one organisation's, in a transaction that names it (`read_for`).
+    one organisation's, in a transaction that names it (`read_for`). `url` names the dashboard's login.
     """
-    options = f"-c role={READING_ROLE} -c default_transaction_read_only=on -c statement_timeout=5000"
-    return create_engine(
-        sqlalchemy_url(url), pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 2}
-    )
+    engine = create_engine(sqlalchemy_url(url), pool_pre_ping=True, connect_args={"connect_timeout": 2})
+
+    @event.listens_for(engine, "connect")
+    def check(connection: psycopg.Connection[tuple[str, str, bool]], _: object) -> None:
+        _check_login(connection.execute(_WHO).fetchone(), READING_ROLE, DASHBOARD_LOGIN)
+        connection.rollback()
+
+    return engine
 
 
-async def _become_online(connection: AsyncConnection) -> None:
-    await connection.execute(f"SET ROLE {ONLINE_ROLE}")
+async def _check_gateway_login(connection: AsyncConnection) -> None:
+    cursor = await connection.execute(_WHO)
+    _check_login(await cursor.fetchone(), ONLINE_ROLE, GATEWAY_LOGIN)
 
 
 def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncConnectionPool:
     """The gateway's connections, in autocommit. They see no tenant's rows until `speak_for` names the tenant.
+    `url` names the gateway's login; a connection of a login that could do more is refused.
 
     Open it with `await pool.open(wait=False)`: the process starts and heals whether Postgres is there or not.
     """
@@ -84,9 +122,9 @@ def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncCo
         max_lifetime=3600,
         reconnect_timeout=3600,
         open=False,
-        configure=_become_online,
+        configure=_check_gateway_login,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "connect_timeout": 2, "options": "-c statement_timeout=5000"},
+        kwargs={"autocommit": True, "connect_timeout": 2},
     )
 
 
@@ -132,7 +170,10 @@ def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
 
 
 if __name__ == "__main__":
-    url = Settings().database_url
+    settings = Settings()
+    url = settings.database_url
     if sys.argv[1:] != ["migrate"] or url is None:
         raise SystemExit("usage: TONEBRIDGE_DATABASE_URL=postgresql://... python -m data.database migrate")
     migrate(url)
+    if settings.database_password is not None:
+        set_login_password(url, settings.secret("database_password"))

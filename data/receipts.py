@@ -9,9 +9,12 @@ import base64
 import binascii
 import hmac
 import struct
+import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 _FORMAT = 1
 _MAC_BYTES = 16
@@ -96,12 +99,23 @@ def name_part(name: str) -> bytes:
     return bytes((len(encoded),)) + encoded
 
 
-def read(token: str, secret: bytes) -> Receipt:
-    """The receipt in a token; ForgedReceiptError when its signature does not fit."""
+class FormerSecret(NamedTuple):
+    """A secret that was replaced, and until when (epoch seconds) receipts that it signed are accepted."""
+
+    secret: bytes
+    until: float
+
+
+def read(token: str, secret: bytes, former: Sequence[FormerSecret] = ()) -> Receipt:
+    """The receipt in a token. ForgedReceiptError when it was signed neither with the secret nor with a former
+    one that is still accepted.
+    """
     mac, body = _decode(token)
-    if not hmac.compare_digest(mac, blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()):
-        raise ForgedReceiptError("the receipt's signature does not fit")
-    return _unpack(body)
+    now = time.time()
+    for key in (secret, *(replaced.secret for replaced in former if now < replaced.until)):
+        if hmac.compare_digest(mac, blake2b(body, key=key, digest_size=_MAC_BYTES).digest()):
+            return _unpack(body)
+    raise ForgedReceiptError("the receipt's signature does not fit")
 
 
 def read_unchecked(token: str) -> Receipt:

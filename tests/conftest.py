@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
-from data.tables import Organisation
+from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers, with_free_ports
 
 # tests/ is no package (`tests/data` would shadow `data`), so the builder is read by path.
@@ -119,7 +119,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
     """The gateway's connections to the session's Postgres."""
-    pool = database.online_pool(database_url)
+    pool = database.online_pool(database.as_login(database_url, GATEWAY_LOGIN))
     await pool.open(wait=True)
     yield pool
     await pool.close()

@@ -23,14 +23,14 @@ import psycopg
 import pytest
 import redis
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Running
 from psycopg import sql
 from pyarrow import parquet
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from configs.settings import Settings
+from configs.settings import SERVICE_USER, Settings
 from data import answers, database, decisions, identities, orders, routing, shards
 from data.records import PreferencePair, Spec, TransformType
 from data.snapshot import Made
@@ -119,7 +119,8 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
         engine = database.engine_of(settings)
         identities.bootstrap(engine, KEY)
         engine.dispose()
-        with temporary_settings({PREFECT_API_URL: prefect}):
+        login = local.prefect_login(settings)
+        with temporary_settings({PREFECT_API_URL: prefect, PREFECT_API_AUTH_STRING: login}):
             yield settings
 
 
@@ -187,13 +188,19 @@ def choose(people: httpx.Client, session: Session, user: str, version: str) -> N
     )
 
 
+def prefect_user(loop: Settings) -> tuple[str, str]:
+    return SERVICE_USER, loop.secret("prefect_password")
+
+
 def digests_told(loop: Settings) -> list[str]:
     """The snapshots whose events have started a training, as soon as there is one."""
     url = f"http://127.0.0.1:{loop.prefect_port}/api/events/filter"
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         found = (
-            httpx.post(url, json={"filter": {"event": {"name": [SNAPSHOT_MADE]}}}).raise_for_status().json()
+            httpx.post(url, json={"filter": {"event": {"name": [SNAPSHOT_MADE]}}}, auth=prefect_user(loop))
+            .raise_for_status()
+            .json()
         )
         if found["events"]:
             return [event["payload"]["digest"] for event in found["events"]]
@@ -205,7 +212,7 @@ def told(loop: Settings) -> list[str]:
     """What `models.progress` wrote into the logs of runs in Prefect."""
     url = f"http://127.0.0.1:{loop.prefect_port}/api/logs/filter"
     wanted = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
-    lines = httpx.post(url, json=wanted).raise_for_status().json()
+    lines = httpx.post(url, json=wanted, auth=prefect_user(loop)).raise_for_status().json()
     return [line["message"] for line in lines if line["name"] == "models.progress" and line["task_run_id"]]
 
 
@@ -706,7 +713,7 @@ def test_a_click_acts_within_seconds(
         """Let the service have a version no more, neither in its store nor in memory."""
         folder = export(tiny_base, None, tmp_path / "other")
         release.withdraw(version, loop)
-        token = loop.service_token.get_secret_value()
+        token = loop.secret("service_token")
         for number in range(loop.models_in_memory):
             release.publish(folder, f"other-{number}", loop)
             spec = Spec(version=f"other-{number}")

@@ -140,7 +140,7 @@ func newRemote(address string, alone bool) *remote {
 	r := &remote{
 		alone: alone,
 		pool: &redis.Pool{MaxIdle: 64, Dial: func() (redis.Conn, error) {
-			return redis.Dial("tcp", address, redis.DialConnectTimeout(50*time.Millisecond),
+			return redis.DialURL(address, redis.DialConnectTimeout(50*time.Millisecond),
 				redis.DialReadTimeout(50*time.Millisecond), redis.DialWriteTimeout(50*time.Millisecond))
 		}},
 		reads:  make(chan read, 4096),

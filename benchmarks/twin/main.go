@@ -326,7 +326,7 @@ func (t *telemetry) write(ctx *fasthttp.RequestCtx) {
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "address")
 	database := flag.String("database", "", "libpq URL of Postgres")
-	redisAddress := flag.String("redis", "127.0.0.1:6379", "address of Redis")
+	redisAddress := flag.String("redis", "redis://127.0.0.1:6379", "URL of Redis")
 	upstream := flag.String("upstream", "127.0.0.1:3000", "address of the inference service")
 	secret := flag.String("receipt-secret", "", "signs receipts")
 	rate := flag.Int64("rate", 100_000, "requests a second of an organisation")

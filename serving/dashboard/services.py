@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from configs.settings import Settings
+from configs.settings import SERVICE_USER, SecretName, Settings
 
 # What these are called in MLflow, by `models.versions` and `experiments.tracking`.
 OF_VERSIONS, OF_EXPERIMENTS = "tonebridge", "experiments"
@@ -48,10 +48,14 @@ def prefect(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.prefect_port}"
 
 
+def _login(settings: Settings, name: SecretName) -> tuple[str, str] | None:
+    return (SERVICE_USER, settings.secret(name)) if getattr(settings, name) else None
+
+
 def answers(address: str) -> bool:
     """Whether a service is there: a link to one that is not leads nowhere."""
     try:
-        return httpx.get(f"{address}/", timeout=_TIMEOUT_S).is_success
+        return httpx.get(f"{address}/", timeout=_TIMEOUT_S).status_code < 500  # 401: it asks who one is
     except httpx.HTTPError:
         return False
 
@@ -66,7 +70,8 @@ def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> 
     asked = address
     if settings.mlflow_uri and settings.mlflow_uri.startswith("http"):
         asked = settings.mlflow_uri.rstrip("/")
-    with httpx.Client(base_url=f"{asked}/api/2.0/mlflow", timeout=_TIMEOUT_S) as client:
+    login = _login(settings, "mlflow_password")
+    with httpx.Client(base_url=f"{asked}/api/2.0/mlflow", auth=login, timeout=_TIMEOUT_S) as client:
         found = client.get("/experiments/get-by-name", params={"experiment_name": experiment})
         if found.status_code == 404:
             return None
@@ -83,7 +88,8 @@ def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> 
 def flow_runs(settings: Settings, most: int) -> list[FlowRun]:
     """The newest runs of flows that have begun. httpx.HTTPError while Prefect is away."""
     address = prefect(settings)
-    with httpx.Client(base_url=f"{address}/api", timeout=_TIMEOUT_S) as client:
+    login = _login(settings, "prefect_password")
+    with httpx.Client(base_url=f"{address}/api", auth=login, timeout=_TIMEOUT_S) as client:
         begun = {"state": {"type": {"any_": list(_BEGUN)}}}
         body = {"flow_runs": begun, "sort": "START_TIME_DESC", "limit": most}
         runs: list[Any] = client.post("/flow_runs/filter", json=body).raise_for_status().json()

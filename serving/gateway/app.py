@@ -23,6 +23,7 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
+from data.receipts import FormerSecret
 from serving.gateway import (
     accounts,
     administration,
@@ -93,18 +94,22 @@ def create_app(settings: Settings) -> Front:
     if settings.database_url is None:
         raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
     url = settings.database_url
-    secret = settings.receipt_secret.get_secret_value().encode()
+    secret = settings.secret("receipt_secret").encode()
+    former_secrets = [
+        FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())
+        for former in settings.former_receipt_secrets
+    ]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool: AsyncConnectionPool = database.online_pool(url)
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
-        authenticator = Authenticator(pool, settings.session_secret.get_secret_value())
+        authenticator = Authenticator(pool, settings.secret("session_secret"))
         limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, redis)
         directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
-        outputs, answers = cache.Cache(redis), AnswerWriter(pool, url)
-        inference = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())
+        outputs, answers = cache.Cache(redis), AnswerWriter(pool)
+        inference = InferenceClient(settings.inference_urls, settings.secret("service_token"))
         upstream = Upstream(inference)
         online = Online(pool, directory, outputs, upstream, answers, secret)
         seen = telemetry.Telemetry(settings.sampled_share)
@@ -191,7 +196,7 @@ def create_app(settings: Settings) -> Front:
         idempotency_key: IdempotencyKey = None,
     ) -> Any:
         """Say what an output is worth. A second vote of a kind replaces the first."""
-        receipt = receipts.read(body.receipt, secret)
+        receipt = receipts.read(body.receipt, secret, former_secrets)
         if receipt.organisation_id != caller.identity.organisation_id:
             raise problems.ForeignReceiptError("the receipt was issued to another organisation")
         request.app.state.directory.must_hear()

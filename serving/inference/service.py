@@ -38,7 +38,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._wanted = b"Bearer " + Settings().service_token.get_secret_value().encode()
+        self._wanted = b"Bearer " + Settings().secret("service_token").encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or refuse it."""

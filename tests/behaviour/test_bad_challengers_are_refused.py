@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -58,7 +58,8 @@ def flows(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator
             patch.setenv(name, value)
         api = f"http://127.0.0.1:{settings.prefect_port}/api"
         processes["prefect"].wait_until_ready(f"{api}/health", 120)
-        with temporary_settings({PREFECT_API_URL: api}):
+        login = local.prefect_login(settings)
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: login}):
             yield settings
 
 

@@ -68,7 +68,7 @@ async def test_releases_under_load(stack: tuple[Settings, str]) -> None:
             answers.append((response.status, content.get("version", str(content)), began, time.monotonic()))
 
     async def releases() -> None:
-        token = settings.service_token.get_secret_value()
+        token = settings.secret("service_token")
         for number in range(1, RELEASES + 1):
             version = VERSIONS[number % len(VERSIONS)]
             await release.warm(settings.inference_urls, Spec(version=version), token)

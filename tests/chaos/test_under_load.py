@@ -338,8 +338,8 @@ def test_postgres(stack: Stack) -> None:
 
 
 def start_again(stack: Stack, name: str, url: str) -> local.Process:
-    env = local.environment(stack.settings)
-    process = local.Process(name, local.commands(env)[name], env, stack.settings.state / "again.log")
+    env = local.environment(stack.settings, name)
+    process = local.Process(name, local.command(name, env), env, stack.settings.state / "again.log")
     process.wait_until_ready(f"{url}/readyz")
     return process
 

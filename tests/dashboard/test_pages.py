@@ -19,7 +19,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from configs.settings import Settings
+from configs.settings import SERVICE_USER, Settings
 from data import accounts, answers, database, identities, routing, validation
 from data.counting import LeftOut
 from data.identities import Role
@@ -53,6 +53,7 @@ from pipelines import local as stack
 from pipelines.collect import CollectConfig
 from serving.dashboard import calibration, feedback, lineage, models, services
 from serving.dashboard.app import create_app
+from tests.logins import as_dashboard
 
 PASSWORD = "a password for tests"
 NOW = datetime.now(UTC)
@@ -82,7 +83,7 @@ class Place:
                     password_hash=accounts.hash_password(PASSWORD),
                 )
             )
-        client = TestClient(create_app(self.settings))
+        client = TestClient(create_app(as_dashboard(self.settings)))
         response = client.post(
             "/sign-in", data={"email": email, "password": PASSWORD}, follow_redirects=False
         )
@@ -372,7 +373,7 @@ def test_what_is_not_there_is_said_with_what_to_do(empty: Place, address: str, s
 def test_they_are_for_viewers(place: Place, address: str) -> None:
     with place.client("member") as client:
         assert "This page is for viewers and above" in page_of(client, address, 403)
-    with TestClient(create_app(place.settings)) as client:
+    with TestClient(create_app(as_dashboard(place.settings))) as client:
         response = client.get(address, follow_redirects=False)
         assert (response.status_code, response.headers["location"]) == (303, f"/sign-in?to={address}")
 
@@ -611,7 +612,7 @@ def test_a_snapshot_that_was_rewritten_is_named_by_what_stands_in_its_place() ->
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # mlflow's
 def test_links_lead_to_the_right_runs(
-    local: Settings, new_database: Callable[..., str], tmp_path: Path
+    local: Settings, new_database: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With MLflow and Prefect as `make up` starts them."""
     settings = on_its_own(local, new_database(), tmp_path)
@@ -619,6 +620,8 @@ def test_links_lead_to_the_right_runs(
     with stack.running(settings, "mlflow", "prefect") as processes:
         at = f"http://127.0.0.1:{settings.mlflow_port}"
         processes["mlflow"].wait_until_ready(f"{at}/health", 180)
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", SERVICE_USER)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", settings.secret("mlflow_password"))
         client = MlflowClient(tracking_uri=at)
         ids = {}
         for experiment in (versions.MODEL, tracking.EXPERIMENT):
@@ -635,7 +638,8 @@ def test_links_lead_to_the_right_runs(
         address = services.prefect(settings)
         processes["prefect"].wait_until_ready(f"{address}/api/health", 180)
         assert services.flow_runs(settings, 10) == []
-        with httpx.Client(base_url=f"{address}/api") as prefect:
+        login = (SERVICE_USER, settings.secret("prefect_password"))
+        with httpx.Client(base_url=f"{address}/api", auth=login) as prefect:
             flow = prefect.post("/flows/", json={"name": "collect"}).raise_for_status().json()["id"]
             state = {"type": "COMPLETED", "name": "NotEnoughFeedback", "message": "3 of 50"}
             run = prefect.post("/flow_runs/", json={"flow_id": flow, "state": state}).raise_for_status()

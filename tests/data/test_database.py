@@ -202,7 +202,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
             "INSERT INTO experiments (id, name, hypothesis, plan, salt) VALUES (%s, 'x', '', '{}', 's')",
             (experiment_id,),
         )
-    writer = AnswerWriter(pool, database_url)
+    writer = AnswerWriter(pool)
     one = an_answer(output, experiment_id)
     for _ in range(2):
         for level in ("miss", "l1", "l2"):
@@ -244,7 +244,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
 
 async def test_answers_wait_for_postgres_up_to_a_bound() -> None:
     nowhere = database.online_pool("postgresql://nobody@127.0.0.1:1/none", timeout_s=0.2)
-    writer = AnswerWriter(nowhere, "postgresql://nobody@127.0.0.1:1/none", bound=2)
+    writer = AnswerWriter(nowhere, bound=2)
     output = an_output(uuid.uuid4())
     writer.add(an_answer(output))
     writer.add(an_answer(output))

@@ -14,6 +14,7 @@ from data.decisions import Command, RefusedError, Request, Standing, UnknownExpe
 from data.records import Spec
 from data.routing import Arm, Routing, Split
 from data.tables import Decision, Experiment, new_id
+from tests.logins import gateway_url
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def engine(url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(url)
+    pool = database.online_pool(gateway_url(url))
     await pool.open(wait=True)
     yield pool
     await pool.close()

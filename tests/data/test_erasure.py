@@ -52,6 +52,7 @@ from data.tables import (
     new_id,
 )
 from tests import snapshots
+from tests.logins import gateway_url
 
 RARE = "quagmire-zx81-rutabaga"
 
@@ -760,7 +761,7 @@ async def test_feedback_that_comes_later_is_refused_and_new_receipts_are_not(
     world: World, own_url: str
 ) -> None:
     named = lived(world)
-    pool = database.online_pool(own_url)
+    pool = database.online_pool(gateway_url(own_url))
     await pool.open(wait=True)
     up = Thumb(receipt="r", kind="thumb", up=True)
     async with pool.connection() as connection:

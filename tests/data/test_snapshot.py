@@ -27,6 +27,7 @@ from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshot import HUMAN
 from data.tables import new_id
 from data.votes import Usable, count_new, fetch, high_water
+from tests.logins import gateway_url
 from tests.snapshots import counted_of, make
 
 
@@ -341,7 +342,7 @@ def test_rows_are_redacted_alike() -> None:
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    pool: AsyncConnectionPool = database.online_pool(database_url)
+    pool: AsyncConnectionPool = database.online_pool(gateway_url(database_url))
     await pool.open(wait=True)
     async with pool.connection() as connection:
         yield connection

@@ -34,6 +34,7 @@ from serving.gateway.rate import Limiter
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
 from serving.inference.client import Item, Rewritten
+from tests.logins import gateway_url
 
 VERSIONS = ("v1", "v2", "v3")
 
@@ -126,14 +127,14 @@ class Expected:
 async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list[Any]) -> None:
     assert local.database_url is not None
     redis = cache.connect(local.redis_url)
-    pool: AsyncConnectionPool = database.online_pool(local.database_url)
+    pool: AsyncConnectionPool = database.online_pool(gateway_url(local.database_url))
     await pool.open()
     gateways = []
     for _ in range(2):
         authenticator, limiter = Authenticator(pool, "s" * 32), Limiter(rate.plans(), redis)
         outputs = cache.Cache(redis)
         directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
-        writer = AnswerWriter(pool, local.database_url)
+        writer = AnswerWriter(pool)
         upstream = Upstream(Echo())  # type: ignore[arg-type]
         online = Online(pool, directory, outputs, upstream, writer, b"secret")
         gateways.append((authenticator, directory, writer, online))

@@ -45,6 +45,7 @@ from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
 from serving.gateway.placement import Known, Message, RoutingEpoch
 from serving.inference.client import InferenceClient, InferenceUnavailable
+from tests.logins import gateway_url
 from tests.registry import register
 
 pytestmark = [
@@ -100,7 +101,7 @@ def ask(installation: Settings) -> Callable[..., Any]:
 
     def call(function: Callable[..., Any], *arguments: Any) -> Any:
         async def do() -> Any:
-            pool: AsyncConnectionPool = database.online_pool(url)
+            pool: AsyncConnectionPool = database.online_pool(gateway_url(url))
             await pool.open(wait=True)
             try:
                 async with pool.connection() as connection:

@@ -16,7 +16,14 @@ import pytest
 
 from configs.settings import Settings
 from pipelines import local
-from pipelines.local import Process, ProcessEndedError, commands, environment, with_free_ports
+from pipelines.local import (
+    Process,
+    ProcessEndedError,
+    command,
+    environment,
+    process_names,
+    with_free_ports,
+)
 
 HOLDER = """
 import sys, time
@@ -154,7 +161,7 @@ def test_the_next_free_port_is_taken() -> None:
 
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:
     settings = with_free_ports(local)
-    found = commands(environment(settings))
-    assert set(found) == {"inference", "gateway", "dashboard", "mlflow", "prefect", "flows"}
-    assert not [word for command in found.values() for word in command if "$" in word]
-    assert str(settings.inference_port) in found["inference"]
+    commands = {name: command(name, environment(settings, name)) for name in process_names()}
+    assert list(commands) == ["inference", "gateway", "dashboard", "mlflow", "prefect", "flows"]
+    assert not [word for words in commands.values() for word in words if "$" in word]
+    assert str(settings.inference_port) in commands["inference"]

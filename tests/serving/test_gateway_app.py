@@ -19,6 +19,7 @@ from data.records import Spec, TransformType
 from data.routing import Arm, Routing, Split, Target
 from data.tables import Experiment, new_id
 from serving.gateway.app import create_app
+from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 CHALLENGER = Spec(version="v2", max_new_tokens=8)
@@ -40,7 +41,7 @@ def api_key(engine: Engine) -> str:
 @pytest.fixture
 async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     put_into_force(engine, Routing(champion=CHAMPION))
-    front = create_app(stack)
+    front = create_app(as_gateway(stack))
     app, transport = front.behind, httpx.ASGITransport(front)
     async with app.router.lifespan_context(app):
         await app.state.directory.beat()

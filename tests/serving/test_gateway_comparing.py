@@ -26,6 +26,7 @@ from data.validation import Limits, assess
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
 from tests import snapshots
+from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 CHALLENGER = Spec(version="v2", max_new_tokens=8, temperature=1.5)  # same weights: it says more
@@ -68,7 +69,7 @@ def a_key(engine: Engine, tenant: uuid.UUID) -> Callable[..., str]:
 async def client(
     stack: Settings, engine: Engine, a_key: Callable[..., str]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    front = create_app(stack)
+    front = create_app(as_gateway(stack))
     app, transport = front.behind, httpx.ASGITransport(front)
     async with (
         app.router.lifespan_context(app),
@@ -134,7 +135,7 @@ async def test_two_rewrites_of_a_shipped_message_in_the_order_that_is_recorded(
             (shown["message"], shown["transform_type"], shown["intensity"])
         }
     assert (row.pair_id, row.people, row.skipped_at) == (row.id, 1, None)
-    receipt = receipts.read(shown["receipt"], stack.receipt_secret.get_secret_value().encode())
+    receipt = receipts.read(shown["receipt"], stack.secret("receipt_secret").encode())
     assert (receipt.comparison_id, receipt.output_id) == (row.id, row.first_output_id)
     assert receipt.version == "", "whoever decodes it would know which text is whose"
 
@@ -377,7 +378,7 @@ async def test_nothing_to_compare_before_the_first_release(
     key = identities.generate_key()
     identities.bootstrap(engine, key, "first")
     engine.dispose()
-    front = create_app(stack.model_copy(update={"database_url": url}))
+    front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
     async with front.behind.router.lifespan_context(front.behind):
         await front.behind.state.directory.beat()
         async with httpx.AsyncClient(

@@ -22,6 +22,7 @@ from experiments import plan
 from serving.gateway import experiments, problems
 from serving.gateway.auth import Authenticator
 from serving.gateway.idempotency import Idempotency
+from tests.logins import gateway_url
 
 SECRET = b"a secret of at least 32 bytes, shared"
 WANTED = {"name": "v2 against v1", "hypothesis": "People prefer v2.", "challenger": "v2"}
@@ -66,7 +67,7 @@ def organisation_id(engine: Engine) -> uuid.UUID:
 
 @pytest.fixture
 async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
-    pool = database.online_pool(url)
+    pool = database.online_pool(gateway_url(url))
     await pool.open(wait=True)
     yield pool
     await pool.close()

@@ -28,6 +28,7 @@ from serving.gateway.app import create_app
 from serving.gateway.auth import Caller
 from serving.gateway.hot import Front
 from serving.gateway.requests import TransformRequest
+from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 JSON = b"application/json"
@@ -44,7 +45,7 @@ def api_key(engine: Engine) -> str:
 async def front(stack: Settings, engine: Engine) -> AsyncIterator[Front]:
     with Session(engine) as session, session.begin():
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
-    front = create_app(stack)
+    front = create_app(as_gateway(stack))
     async with front.behind.router.lifespan_context(front.behind):
         await front.behind.state.directory.beat()
         yield front

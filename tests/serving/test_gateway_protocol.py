@@ -19,6 +19,7 @@ from data.routing import Routing
 from serving.gateway.app import create_app
 from serving.gateway.hot import PATH, Front, Reply
 from serving.gateway.protocol import HotProtocol
+from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 
@@ -55,7 +56,7 @@ async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterato
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    front = create_app(stack)
+    front = create_app(as_gateway(stack))
     config = uvicorn.Config(
         front, host="127.0.0.1", port=0, http=request.param, log_config=None, server_header=False,
         date_header=False, access_log=False, ws="none", timeout_graceful_shutdown=5,

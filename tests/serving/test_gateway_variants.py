@@ -21,6 +21,7 @@ from data.routing import Arm, Routing, Split
 from data.tables import Decision, Experiment, new_id
 from serving.gateway.app import create_app
 from serving.gateway.online import Online
+from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 SOUND = Spec(version="v2", max_new_tokens=8)
@@ -87,7 +88,7 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
     made = []
     async with AsyncExitStack() as open_:
         for _ in range(2):
-            front = create_app(stack.model_copy(update={"database_url": url}))
+            front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
             app, transport = front.behind, httpx.ASGITransport(front)
             await open_.enter_async_context(app.router.lifespan_context(app))
             await app.state.directory.beat()

@@ -3,6 +3,7 @@ import asyncio
 import aiohttp
 import pytest
 
+from configs import secret_store
 from configs.settings import Settings
 from data.records import Spec, TransformType
 from models.export import export
@@ -10,7 +11,7 @@ from pipelines import local
 from serving.inference import engines, release
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 
-TOKEN = "a-token-of-the-tests"
+TOKEN = "a-service-token-of-the-tests-0123456789"
 VERSIONS = ("red", "green", "blue")
 
 
@@ -26,16 +27,18 @@ def folders(build_tiny, tiny_texts, tmp_path_factory):
 def start(state):
     """The Procfile's own command, on a free port."""
     port = local.free_port(13000)
-    settings = Settings(
-        state=state,
-        service_token=TOKEN,
-        models_in_memory=2,
-        inference_port=port,
-        inference_urls=(f"http://127.0.0.1:{port}",),
-        database_url="postgresql:///none",
+    settings = secret_store.fill_in(
+        Settings(
+            state=state,
+            service_token=TOKEN,
+            models_in_memory=2,
+            inference_port=port,
+            inference_urls=(f"http://127.0.0.1:{port}",),
+            database_url="postgresql:///none",
+        )
     )
-    env = {**local.environment(settings), "OMP_NUM_THREADS": "1"}
-    process = local.Process("inference", local.commands(env)["inference"], env, state / "inference.log")
+    env = {**local.environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
+    process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     return settings, process
 
 

@@ -1,0 +1,23 @@
+"""Settings and addresses of a database, for the logins that processes use; the fixtures' are the owner's."""
+
+from configs.settings import Settings
+from data import database
+from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
+
+
+def gateway_url(url: str) -> str:
+    """The same database, for the gateway's login."""
+    return database.as_login(url, GATEWAY_LOGIN)
+
+
+def as_gateway(settings: Settings) -> Settings:
+    """The settings of a gateway's process."""
+    assert settings.database_url is not None
+    return settings.model_copy(update={"database_url": gateway_url(settings.database_url)})
+
+
+def as_dashboard(settings: Settings) -> Settings:
+    """The settings of a dashboard's process."""
+    assert settings.database_url is not None
+    url = database.as_login(settings.database_url, DASHBOARD_LOGIN)
+    return settings.model_copy(update={"database_url": url})
