@@ -30,7 +30,7 @@ from pyarrow import parquet
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from configs.settings import SERVICE_USER, Settings
+from configs.settings import Settings
 from data import answers, database, decisions, identities, orders, routing, shards
 from data.records import PreferencePair, Spec, TransformType
 from data.snapshot import Made
@@ -59,6 +59,7 @@ from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import Trained, train
+from serving.dashboard.services import prefect_client
 from serving.inference import release
 
 pytestmark = pytest.mark.timeout(300)
@@ -188,31 +189,24 @@ def choose(people: httpx.Client, session: Session, user: str, version: str) -> N
     )
 
 
-def prefect_user(loop: Settings) -> tuple[str, str]:
-    return SERVICE_USER, loop.secret("prefect_password")
-
-
 def digests_told(loop: Settings) -> list[str]:
     """The snapshots whose events have started a training, as soon as there is one."""
-    url = f"http://127.0.0.1:{loop.prefect_port}/api/events/filter"
+    wanted = {"filter": {"event": {"name": [SNAPSHOT_MADE]}}}
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = (
-            httpx.post(url, json={"filter": {"event": {"name": [SNAPSHOT_MADE]}}}, auth=prefect_user(loop))
-            .raise_for_status()
-            .json()
-        )
-        if found["events"]:
-            return [event["payload"]["digest"] for event in found["events"]]
-        time.sleep(0.2)
+    with prefect_client(loop) as prefect:
+        while time.monotonic() < deadline:
+            events = prefect.post("/events/filter", json=wanted).raise_for_status().json()["events"]
+            if events:
+                return [event["payload"]["digest"] for event in events]
+            time.sleep(0.2)
     return []
 
 
 def told(loop: Settings) -> list[str]:
     """What `models.progress` wrote into the logs of runs in Prefect."""
-    url = f"http://127.0.0.1:{loop.prefect_port}/api/logs/filter"
     wanted = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
-    lines = httpx.post(url, json=wanted, auth=prefect_user(loop)).raise_for_status().json()
+    with prefect_client(loop) as prefect:
+        lines = prefect.post("/logs/filter", json=wanted).raise_for_status().json()
     return [line["message"] for line in lines if line["name"] == "models.progress" and line["task_run_id"]]
 
 

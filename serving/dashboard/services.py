@@ -3,6 +3,7 @@
 They are asked by HTTP, since our tables know the names of runs and not the ids in their addresses.
 """
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,22 @@ def _login(settings: Settings, name: SecretName) -> tuple[str, str] | None:
     return (SERVICE_USER, settings.secret(name)) if getattr(settings, name) else None
 
 
+def prefect_client(settings: Settings) -> httpx.Client:
+    """A client of Prefect's API with the password, and a token against forged requests, which Prefect asks of
+    every POST. httpx.HTTPError while Prefect is away. Close it.
+    """
+    login = _login(settings, "prefect_password")
+    client = httpx.Client(base_url=f"{prefect(settings)}/api", auth=login, timeout=_TIMEOUT_S)
+    name = str(uuid.uuid4())
+    try:
+        answer = client.get("/csrf-token", params={"client": name}).raise_for_status()
+    except httpx.HTTPError:
+        client.close()
+        raise
+    client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+    return client
+
+
 def answers(address: str) -> bool:
     """Whether a service is there: a link to one that is not leads nowhere."""
     try:
@@ -88,8 +105,7 @@ def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> 
 def flow_runs(settings: Settings, most: int) -> list[FlowRun]:
     """The newest runs of flows that have begun. httpx.HTTPError while Prefect is away."""
     address = prefect(settings)
-    login = _login(settings, "prefect_password")
-    with httpx.Client(base_url=f"{address}/api", auth=login, timeout=_TIMEOUT_S) as client:
+    with prefect_client(settings) as client:
         begun = {"state": {"type": {"any_": list(_BEGUN)}}}
         body = {"flow_runs": begun, "sort": "START_TIME_DESC", "limit": most}
         runs: list[Any] = client.post("/flow_runs/filter", json=body).raise_for_status().json()

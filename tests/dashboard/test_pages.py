@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from mlflow import MlflowClient
 from sqlalchemy import Engine, func, select
@@ -638,8 +637,7 @@ def test_links_lead_to_the_right_runs(
         address = services.prefect(settings)
         processes["prefect"].wait_until_ready(f"{address}/api/health", 180)
         assert services.flow_runs(settings, 10) == []
-        login = (SERVICE_USER, settings.secret("prefect_password"))
-        with httpx.Client(base_url=f"{address}/api", auth=login) as prefect:
+        with services.prefect_client(settings) as prefect:
             flow = prefect.post("/flows/", json={"name": "collect"}).raise_for_status().json()["id"]
             state = {"type": "COMPLETED", "name": "NotEnoughFeedback", "message": "3 of 50"}
             run = prefect.post("/flow_runs/", json={"flow_id": flow, "state": state}).raise_for_status()
