@@ -4,6 +4,8 @@ They are asked by HTTP, since our tables know the names of runs and not the ids 
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,20 +55,17 @@ def _login(settings: Settings, name: SecretName) -> tuple[str, str] | None:
     return (SERVICE_USER, settings.secret(name)) if getattr(settings, name) else None
 
 
-def prefect_client(settings: Settings) -> httpx.Client:
+@contextmanager
+def prefect_client(settings: Settings) -> Iterator[httpx.Client]:
     """A client of Prefect's API with the password, and a token against forged requests, which Prefect asks of
-    every POST. httpx.HTTPError while Prefect is away. Close it.
+    every POST. httpx.HTTPError while Prefect is away.
     """
     login = _login(settings, "prefect_password")
-    client = httpx.Client(base_url=f"{prefect(settings)}/api", auth=login, timeout=_TIMEOUT_S)
-    name = str(uuid.uuid4())
-    try:
+    with httpx.Client(base_url=f"{prefect(settings)}/api", auth=login, timeout=_TIMEOUT_S) as client:
+        name = str(uuid.uuid4())
         answer = client.get("/csrf-token", params={"client": name}).raise_for_status()
-    except httpx.HTTPError:
-        client.close()
-        raise
-    client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
-    return client
+        client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+        yield client
 
 
 def answers(address: str) -> bool:
