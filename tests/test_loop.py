@@ -27,7 +27,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from prefect.states import Running
 from psycopg import sql
 from pyarrow import parquet
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -35,6 +35,7 @@ from data import answers, database, decisions, identities, orders, routing, shar
 from data.records import PreferencePair, Spec, TransformType
 from data.snapshot import Made
 from data.tables import (
+    Answer,
     Comparison,
     Experiment,
     Lineage,
@@ -42,6 +43,7 @@ from data.tables import (
     Output,
     Release,
     Snapshot,
+    User,
     Version,
     VersionOrder,
 )
@@ -334,6 +336,18 @@ def test_the_loop(
     assert session.get_one(Snapshot, made.digest).trained_at is not None
 
 
+def wait_for_answers(session: Session, name: str, count: int) -> None:
+    """Until so many answers of a person are in Postgres: the gateway writes them a moment later."""
+    query = select(func.count()).select_from(Answer).join(User, User.id == Answer.user_id)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        session.rollback()  # a new view of the tables
+        if (session.scalar(query.where(User.external_id == name)) or 0) >= count:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{name} has fewer than {count} answers")
+
+
 RARE = "QZX-904172"  # an answer has it in its text, or among the facts that it lost
 NAME = "zoe.quixote@corp"
 
@@ -408,7 +422,8 @@ def test_a_person_is_forgotten(
     both = {**ASK, "text": f"Fix the shared page now. {uuid.uuid4()}"}
     first = people.post("/api/v1/transform", json=theirs, headers={"Idempotency-Key": "once"}).json()
     people.post("/api/v1/batch", json={"items": [theirs, {**both, "user_id": NAME}]}).raise_for_status()
-    time.sleep(0.5)  # a vote that comes before its answer is written stores the person without a name
+    # A vote that comes before its answer is written stores the person without a name.
+    wait_for_answers(session, NAME, 3)
     vote(people, first["receipt"], kind="edit", text=f"Would you see to the {RARE}?")
     vote(people, first["receipt"], kind="comment", text=f"I said {RARE}.")
     compared = people.post("/api/v1/compare", json={**theirs, "text": f"Compare {RARE}."}).json()
@@ -427,7 +442,7 @@ def test_a_person_is_forgotten(
     promote(taught.version, "to have one to forget")
     for asked in (theirs, {**both, "user_id": NAME}, {**both, "user_id": "keeps-1"}):
         people.post("/api/v1/transform", json=asked).raise_for_status()
-    time.sleep(0.5)
+    wait_for_answers(session, NAME, 5)
     assert loop.database_url is not None
     with psycopg.connect(loop.database_url, autocommit=True) as connection:
         connection.execute("ANALYZE")
