@@ -403,9 +403,9 @@ def running(settings: Settings, *names: str) -> Iterator[dict[str, Process]]:
 def _write_environment(settings: Settings) -> Path:
     """A file that leads a shell's commands, and notebooks, to the running installation as its owner."""
     path = settings.state / "env"
-    values = environment(settings)
-    changed = {name: value for name, value in values.items() if os.environ.get(name) != value}
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(changed.items())]
+    ours = ("TONEBRIDGE_", "PREFECT_", "MLFLOW_", "BENTOML_")
+    values = {name: value for name, value in environment(settings).items() if name.startswith(ours)}
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(values.items())]
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
     return path
