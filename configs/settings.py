@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     service_token: SecretStr = Field(
         SecretStr("local-service-token-change-me"), description="what the gateway shows the BentoML service"
     )
+    metrics_token: SecretStr | None = Field(None, description="what Prometheus shows to read /metrics")
     bootstrap_api_key: SecretStr | None = Field(
         None, description="the first API key, tb_<id>_<secret>; made and printed once when unset"
     )
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
     gateway_port: int = 8080
     inference_port: int = 3000
     dashboard_port: int = 8090
+    allowed_hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "[::1]"),
+        description="names by which people reach the dashboard, without ports, JSON list; others are refused",
+    )
     prefect_port: int = 4200
     mlflow_port: int = 5000
     holdout_share: float = Field(
