@@ -253,7 +253,8 @@ def test_a_form_without_an_end_is_refused_before_it_fills_the_memory(site: Site)
 @pytest.mark.parametrize(
     "path",
     ["/", "/nothing", "/sign-in", "/sign-in/", "/static/style.css", "/static/nothing", "/static/%00",
-     "/static", "/static/..%2fapp.py", "/livez", "//", "/experiments/", "/docs", "/openapi.json", "/%00", "/look"],
+     "/static", "/static/..%2fapp.py", "/livez", "//", "/experiments/", "/docs", "/openapi.json",
+     "/%00", "/look"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "NONSENSE"])
 def test_every_answer_has_the_headers(site: Site, method: str, path: str) -> None:
