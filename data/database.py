@@ -39,7 +39,7 @@ def beside(url: str, name: str, driver: str = "postgresql") -> str:
 
 def engine(url: str) -> Engine:
     """A synchronous engine for cold queries: pipelines, reports, administration."""
-    return create_engine(sqlalchemy_url(url), pool_pre_ping=True)
+    return create_engine(sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True)  # errors are logged
 
 
 def engine_of(settings: Settings) -> Engine:
@@ -63,7 +63,10 @@ def reading_engine(url: str) -> Engine:
     """
     options = f"-c role={READING_ROLE} -c default_transaction_read_only=on -c statement_timeout=5000"
     return create_engine(
-        sqlalchemy_url(url), pool_pre_ping=True, connect_args={"options": options, "connect_timeout": 2}
+        sqlalchemy_url(url),
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"options": options, "connect_timeout": 2},
     )
 
 

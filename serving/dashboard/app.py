@@ -175,6 +175,11 @@ def create_app(settings: Settings) -> Front:
         title="ToneBridge dashboard",
         openapi_url=None,
         lifespan=lifespan,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # they hold addresses: what is searched
         dependencies=[Depends(_check_readable)],
     )
     state = app.state

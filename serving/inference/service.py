@@ -132,6 +132,10 @@ class ToneBridge:
 
 
 ToneBridge.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
+for _api in ToneBridge.apis.values():  # type: ignore[attr-defined]
+    # BentoML logs what does not fit with its traceback, which would quote the message.
+    _api.input_spec.model_config["hide_input_in_errors"] = True
+    _api.input_spec.model_rebuild(force=True)
 
 
 def _bearer(token: SecretStr) -> bytes:
