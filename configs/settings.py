@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     gateway_port: int = 8080
     inference_port: int = 3000
     dashboard_port: int = 8090
+    allowed_hosts: tuple[str, ...] = Field(
+        ("127.0.0.1", "localhost", "[::1]"),
+        description="names by which people reach the dashboard, without ports, JSON list; others are refused",
+    )
     prefect_port: int = 4200
     mlflow_port: int = 5000
     holdout_share: float = Field(

@@ -40,7 +40,7 @@ def beside(url: str, name: str, driver: str = "postgresql") -> str:
 
 def engine(url: str) -> Engine:
     """A synchronous engine for cold queries: pipelines, reports, administration."""
-    return create_engine(sqlalchemy_url(url), pool_pre_ping=True)
+    return create_engine(sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True)  # errors are logged
 
 
 def engine_of(settings: Settings) -> Engine:
@@ -93,7 +93,9 @@ def reading_engine(url: str) -> Engine:
     """An engine for pages: it reads what they show, for seconds at most, and writes nothing. Of texts it sees
     one organisation's, in a transaction that names it (`read_for`). `url` names the dashboard's login.
     """
-    engine = create_engine(sqlalchemy_url(url), pool_pre_ping=True, connect_args={"connect_timeout": 2})
+    engine = create_engine(
+        sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 2}
+    )
 
     @event.listens_for(engine, "connect")
     def check(connection: psycopg.Connection[tuple[str, str, bool]], _: object) -> None:

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import stats
 from scipy.optimize import brentq
-from statsmodels.stats.power import NormalIndPower
 
 from experiments import sequential
 from experiments.effects import Effect
@@ -20,17 +19,19 @@ _MOST_USERS = 1e12
 
 
 def fixed_sample(difference: float, spread: float, alpha: float, power: float) -> float:
-    """Users in both arms together that find a difference with this chance, by one look at the end."""
-    size = abs(difference) / math.sqrt(spread / 4)
-    in_an_arm = NormalIndPower().solve_power(
-        size, alpha=alpha, power=power, ratio=1.0, alternative="two-sided"
-    )
-    return 2 * float(in_an_arm)
+    """Users in both arms together that find a difference with this chance, by one look at the end.
+
+    statsmodels' NormalIndPower fails where a plan asks for very little or very much; this is its formula but
+    for the chance to find the opposite.
+    """
+    z = float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))
+    return spread * (z / abs(difference)) * (z / abs(difference)) if z > 0 else 0.0
 
 
 def sequential_sample(difference: float, spread: float, alpha: float, power: float, n_star: int) -> float:
     """Users in both arms together at which the confidence sequence excludes 0 with this chance, at that look
-    alone; who looks on the way finds it sooner.
+    alone; who looks on the way finds it sooner. Infinite when a trillion would not do, or when the plan's
+    numbers are beyond what a float can reckon with.
     """
     z = float(stats.norm.ppf(power))
 
@@ -39,6 +40,11 @@ def sequential_sample(difference: float, spread: float, alpha: float, power: flo
         margin = sequential.mean_margin(n, spread, alpha, n_star)
         return abs(difference) - margin - z * math.sqrt(spread / n)
 
+    fewest, most = excess(0.0), excess(math.log(_MOST_USERS))
+    if fewest >= 0:
+        return 1.0
+    if not (math.isfinite(fewest) and most > 0):
+        return math.inf
     return math.exp(float(brentq(excess, 0.0, math.log(_MOST_USERS))))
 
 
@@ -62,12 +68,14 @@ class Outlook(BaseModel):
 
 def outlook(effect: Effect | None, plan: Plan, lasted: timedelta) -> Outlook | None:
     """What is to be expected of an experiment whose windows have closed for so long; None until
-    anything is known.
+    anything is known, and of a plan that no number of users fulfils.
     """
     if effect is None:
         return None
     of_plan = plan.alpha, plan.power, plan.n_star
     needed = sequential_sample(plan.smallest_effect, effect.spread, *of_plan)
+    if math.isinf(needed):
+        return None
     return Outlook(
         users=effect.clock,
         users_needed=needed,

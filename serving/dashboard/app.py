@@ -6,7 +6,8 @@ plain functions, which FastAPI runs in threads: they wait for Postgres, Redis an
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -15,13 +16,15 @@ from urllib.parse import quote
 
 import redis
 import uvicorn
-from fastapi import FastAPI, Form, Request
+from fastapi import Depends, FastAPI, Form, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from configs.settings import Settings
 from data import database
@@ -50,9 +53,105 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _A_YEAR_S = 365 * 24 * 3600
+_LONGEST = 2000  # characters of an address's part or parameter
+_LONGEST_FIELD, _LONGEST_MESSAGE = 4000, 20_000  # of a form's, and of its field `text`
+_MOST_FIELDS = 200
+_MOST_BYTES = 500_000  # of a form: the longest message, three bytes a character, each percent-encoded
+_UNREADABLE = re.compile("[\x00\ud800-\udfff]")  # Postgres stores no such text, and nothing sends it
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]*)?")  # RFC 3986, as far as browsers send it
 
 
-def create_app(settings: Settings) -> FastAPI:
+class Front:
+    """What every request and every answer passes. Who asks for a name that is none of this installation's is
+    refused: a page of another site that has its name lead here (DNS rebinding) reads and sends nothing. And
+    every answer has the headers that protect a browser.
+
+    It stands outside FastAPI, which answers what broke past its own middleware.
+    """
+
+    def __init__(self, app: FastAPI, allowed_hosts: Iterable[str]) -> None:
+        self.behind, self._allowed = app, frozenset(host.lower() for host in allowed_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+            return
+        has_begun, received = False, 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > _MOST_BYTES:
+                raise HTTPException(413, f"a form has at most {_MOST_BYTES:,} bytes")
+            return message
+
+        async def send_protected(message: Message) -> None:
+            nonlocal has_begun
+            if message["type"] == "http.response.start":
+                has_begun = True
+                _protect(scope["path"], message)
+            await send(message)
+
+        if scope["path"] != "/livez" and _host(scope) not in self._allowed:
+            refusal = PlainTextResponse(
+                "This dashboard does not answer to this name. If people reach it by it, add it to"
+                ' TONEBRIDGE_ALLOWED_HOSTS, a JSON list of host names without ports: ["127.0.0.1", ...].\n',
+                400,
+            )
+            await refusal(scope, receive, send_protected)
+            return
+        try:
+            await self.behind(scope, receive_bounded, send_protected)
+        except Exception:  # this is the outermost edge; uvicorn logs it
+            if not has_begun:
+                broken = PlainTextResponse("Something broke here. It has been logged. Try again.\n", 500)
+                await broken(scope, receive, send_protected)
+            raise
+
+
+def _host(scope: Scope) -> str | None:
+    """The name that a request is for, without its port; None when it names none, or several."""
+    names = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
+    match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
+    return match[1] if match else None
+
+
+def _protect(path: str, start: Message) -> None:
+    headers = MutableHeaders(scope=start)
+    for name, value in _HEADERS.items():
+        headers[name] = value
+    if path.startswith("/static/"):
+        headers["Cache-Control"] = "no-cache"  # asked for again, and answered with 304
+    if start["status"] in (413, 500):
+        headers["Connection"] = "close"  # uvicorn closes after what broke; whoever keeps it open has to know
+
+
+async def _check_readable(request: Request) -> None:
+    """HTTPException for text that cannot be stored: 404 in a path, 422 in a query or a form."""
+    for value in request.path_params.values():
+        if _UNREADABLE.search(value) or len(value) > _LONGEST:
+            raise HTTPException(404)
+    fields = [(name, value, _LONGEST) for name, value in request.query_params.multi_items()]
+    if request.method == "POST":
+        try:
+            form = await request.form(max_fields=_MOST_FIELDS)
+        except UnicodeError as error:  # of a charset that the client has named
+            raise HTTPException(400, "send the form as UTF-8") from error
+        fields += [
+            (name, value, _LONGEST_MESSAGE if name == "text" else _LONGEST_FIELD)
+            for name, value in form.multi_items()
+            if isinstance(value, str)
+        ]
+    for name, value, longest in fields:
+        if _UNREADABLE.search(name + value):
+            raise HTTPException(422, "NUL and half a surrogate pair are no text; leave them out")
+        if len(name) > _LONGEST or len(value) > longest:
+            raise HTTPException(422, f"a value is longer than {longest} characters; shorten it")
+
+
+def create_app(settings: Settings) -> Front:
     """The application; it starts and heals whether Postgres, Redis and the gateway are there or not."""
     if settings.database_url is None or not settings.redis_url:
         raise ValueError(
@@ -72,22 +171,23 @@ def create_app(settings: Settings) -> FastAPI:
         store.close()
         engine.dispose()
 
-    app = FastAPI(title="ToneBridge dashboard", openapi_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="ToneBridge dashboard",
+        openapi_url=None,
+        lifespan=lifespan,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+        },  # they hold addresses: what is searched
+        dependencies=[Depends(_check_readable)],
+    )
     state = app.state
     state.settings, state.engine, state.gateway = settings, engine, gateway
     state.sessions = Sessions(store, gateway)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     for page in (experiments, models, feedback, calibration, operations, compare):
         app.include_router(page.router)
-
-    @app.middleware("http")
-    async def headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.url.path.startswith("/static/"):
-            response.headers["Cache-Control"] = "no-cache"  # asked for again, and answered with 304
-        return response
 
     @app.get("/livez")
     def livez() -> PlainTextResponse:
@@ -109,7 +209,7 @@ def create_app(settings: Settings) -> FastAPI:
         here: Annotated[Visit, plain_visit],
         email: Annotated[str, Form(max_length=300)],
         password: Annotated[str, Form(max_length=300)],
-        to: Annotated[str, Form()] = "/",
+        to: Annotated[str, Form(max_length=_LONGEST)] = "/",
     ) -> Response:
         """Begin a session, and go where one wanted to."""
         session.check_origin(here.request)
@@ -125,7 +225,7 @@ def create_app(settings: Settings) -> FastAPI:
         return response
 
     @app.post("/sign-out")
-    def sign_out(here: Annotated[Visit, visit], csrf: Annotated[str, Form()]) -> Response:
+    def sign_out(here: Annotated[Visit, visit], csrf: Annotated[str, Form(max_length=200)]) -> Response:
         """End the session."""
         here.check(csrf)
         here.sessions.close(here.request.cookies[session.COOKIE])
@@ -138,7 +238,7 @@ def create_app(settings: Settings) -> FastAPI:
         request: Request,
         language: Annotated[str | None, Form()] = None,
         theme: Annotated[str | None, Form()] = None,
-        to: Annotated[str, Form()] = "/",
+        to: Annotated[str, Form(max_length=_LONGEST)] = "/",
     ) -> Response:
         """Remember a language, or light or dark."""
         session.check_origin(request)
@@ -150,7 +250,7 @@ def create_app(settings: Settings) -> FastAPI:
         return response
 
     _explain_errors(app)
-    return app
+    return Front(app, settings.allowed_hosts)
 
 
 def _local(path: str) -> str:
@@ -161,15 +261,15 @@ def _local(path: str) -> str:
 def _explain_errors(app: FastAPI) -> None:
     """Every error is a page in words; what broke here is in the log."""
 
-    async def signed_out(request: Request, _: Exception) -> Response:
+    def signed_out(request: Request, _: Exception) -> Response:
         to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if request.method != "GET":
+        if request.method != "GET" or len(to) > _LONGEST:
             to = "/"
         response = RedirectResponse(f"/sign-in?to={quote(to)}", 303)
         response.delete_cookie(session.COOKIE)
         return response
 
-    async def explained(request: Request, error: Exception) -> Response:
+    def explained(request: Request, error: Exception) -> Response:
         here = signed_in_if_possible(request)
         say = here.words.say
         status, title, detail = 500, say("Something broke here"), say("It has been logged. Try again.")

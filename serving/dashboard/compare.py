@@ -31,7 +31,7 @@ def show(here: Here, done: Annotated[Done | None, Query()] = None) -> Response:
 @router.post("/message")
 def compare_own(
     here: Here,
-    csrf: Annotated[str, Form()],
+    csrf: Annotated[str, Form(max_length=200)],
     text: Annotated[str, Form(max_length=20_000)] = "",
     transform_type: Annotated[str, Form(max_length=20)] = "",
     intensity: Annotated[str, Form(max_length=20)] = "",
@@ -58,7 +58,7 @@ def compare_own(
 def choose(
     here: Here,
     comparison_id: uuid.UUID,
-    csrf: Annotated[str, Form()],
+    csrf: Annotated[str, Form(max_length=200)],
     receipt: Annotated[str, Form(max_length=1000)],
     choice: Annotated[Literal["first", "second", "neither", "skip"], Form()],
     reason: Annotated[str, Form(max_length=4000)] = "",

@@ -4,6 +4,7 @@ Who may not decide sees no button, and the gateway refuses what they send all th
 """
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ OFTEN_CHANGED = (
 )  # fmt: skip
 _ACTIONS = {"start": "start", "ramp": "ramp", "pause": "pause", "ship": "ship", "rollback": "roll_back"}
 _NEEDS_REASON = ("ship", "rollback")
+_KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it goes on as a header, which holds no other characters
 
 
 def may(status: str, share: float) -> list[str]:
@@ -100,6 +102,9 @@ def draft(here: Here, sent: Sent) -> Response:
     _must_decide(here)
     here.check(str(sent.get("csrf", "")))
     given = {name: str(value) for name, value in sent.items()}
+    idempotency_key = given.get("idempotency_key", "")
+    if not re.fullmatch(_KEY, idempotency_key):
+        raise HTTPException(422, "idempotency_key: 1 to 200 printable ASCII characters")
     changes, faults = _changes(given)
     target = {
         "transform_types": [str(one) for one in sent.getlist("transform_types")],
@@ -113,7 +118,7 @@ def draft(here: Here, sent: Sent) -> Response:
         "target": target,
     }
     try:
-        drafted = here.ask("POST", "/experiments", body, given.get("idempotency_key"))
+        drafted = here.ask("POST", "/experiments", body, idempotency_key)
     except GatewayError as error:
         return _form(here, given, error.fields or {"": error.detail}, target, error.status)
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
@@ -129,7 +134,7 @@ def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         value, was = shown.strip(), usual.model_dump(mode="json")[name]
         try:
             read = json.loads(value) if not isinstance(was, str) else value
-        except ValueError:
+        except (ValueError, RecursionError):
             faults[name] = f"{value!r} cannot be read; as it is in configs/experiment.yaml: {json.dumps(was)}"
             continue
         if read != was:
@@ -195,7 +200,7 @@ def _needed(here: Visit, given: Mapping[str, str], past: evidence.Past) -> dict[
     for name in ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours"):
         try:
             read[name] = json.loads(given.get(name, json.dumps(getattr(usual, name))))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"fault": here.words.say("Some of the numbers cannot be read.")}
     primary = given.get("primary", usual.primary)
     try:
@@ -213,6 +218,8 @@ def _needed(here: Visit, given: Mapping[str, str], past: evidence.Past) -> dict[
             }
         spread, is_guess = 1.0, True  # 4 v, and the variance of what lies between 0 and 1 is 1/4 at most
     users = power.sequential_sample(plan.smallest_effect, spread, plan.alpha, plan.power, plan.n_star)
+    if math.isinf(users):
+        return {"fault": here.words.say("With these values there is no plan yet.")}
     fixed = power.fixed_sample(plan.smallest_effect, spread, plan.alpha, plan.power)
     days = users / past.users_a_day + plan.window_hours / 24 if past.users_a_day else None
     return {
@@ -322,8 +329,8 @@ def act(
     here: Here,
     experiment_id: uuid.UUID,
     action: str,
-    csrf: Annotated[str, Form()],
-    idempotency_key: Annotated[str, Form(max_length=200)],
+    csrf: Annotated[str, Form(max_length=200)],
+    idempotency_key: Annotated[str, Form(pattern=_KEY)],
     reason: Annotated[str, Form(max_length=2000)] = "",
     share: Annotated[float | None, Form(gt=0, le=100)] = None,
 ) -> Response:

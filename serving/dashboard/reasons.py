@@ -7,7 +7,7 @@ from functools import cache
 
 from markupsafe import Markup, escape
 
-from serving.dashboard.words import Words
+from serving.dashboard.words import Words, contained
 
 _SIDE_BY_SIDE = (
     "Side by side, %(people)s people chose the challenger %(wins)s times of %(decided)s: %(rate)s, between"
@@ -73,6 +73,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
 
 def retold(words: Words, text: str) -> Markup:
     """A reason, or several after one another, in the reader's language; the rest is marked as English."""
+    text = contained(text)
     if words.language == "en":
         return escape(text)
     told, at = [], 0

@@ -1,7 +1,8 @@
 """Who uses a browser: their session in Redis, found by a cookie that says nothing.
 
 The browser has a random id, of which Redis knows the digest only. The tokens that open the gateway stay in
-Redis. A form carries a secret of the session, so that no other site can send it (CSRF); and what comes with
+Redis, encrypted by a key that is made of the id: whoever reads or writes Redis reads no token, and makes no
+session. A form carries a secret of the session, so that no other site can send it (CSRF); and what comes with
 an `Origin` must come from here.
 """
 
@@ -9,8 +10,11 @@ import hmac
 import secrets
 import time
 from hashlib import sha256
-from urllib.parse import urlsplit
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel
 from redis import Redis
 from redis.exceptions import LockError, RedisError
@@ -22,6 +26,7 @@ from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutErro
 
 COOKIE = "tonebridge_session"
 _PREFIX = "tonebridge:session:"
+_NONCE_BYTES = 12  # of AES-GCM; a session is written every ten minutes, so random ones never meet
 _EARLY_S = 30.0  # before its end that an access token is renewed
 _LIFE_S = int(accounts.SESSION_LIFE.total_seconds())
 
@@ -31,7 +36,7 @@ class ForgedError(Exception):
 
 
 class Stored(BaseModel):
-    """A session as it is in Redis."""
+    """A session, which `sealed` makes ready for Redis."""
 
     email: str
     access_token: str
@@ -83,7 +88,7 @@ class Sessions:
     def _renewed(self, id: str) -> Stored:
         """One page at a time renews: a refresh token that is shown twice ends the session."""
         try:
-            with self._redis.lock(f"{_key(id)}:renewing", timeout=20, blocking_timeout=15):
+            with self._redis.lock(f"{key(id)}:renewing", timeout=20, blocking_timeout=15):
                 stored = self._get(id)
                 if stored is None:
                     raise SignedOutError
@@ -108,26 +113,48 @@ class Sessions:
 
     def _get(self, id: str) -> Stored | None:
         try:
-            found = self._redis.get(_key(id))
+            value = self._redis.get(key(id))
         except RedisError as error:
             raise _away() from error
-        return Stored.model_validate_json(found) if isinstance(found, (bytes, str)) else None
+        return unsealed(id, value) if isinstance(value, bytes) else None
 
     def _put(self, id: str, stored: Stored) -> None:
         try:
-            self._redis.set(_key(id), stored.model_dump_json(), ex=_LIFE_S)
+            self._redis.set(key(id), sealed(id, stored), ex=_LIFE_S)
         except RedisError as error:
             raise _away() from error
 
     def _forget(self, id: str) -> None:
         try:
-            self._redis.delete(_key(id))
+            self._redis.delete(key(id))
         except RedisError as error:
             raise _away() from error
 
 
-def _key(id: str) -> str:
+def key(id: str) -> str:
+    """Where Redis has the session of an id."""
     return _PREFIX + sha256(id.encode()).hexdigest()
+
+
+def sealed(id: str, stored: Stored) -> bytes:
+    """A session as Redis may have it: a nonce, then AES-GCM of it, bound to where it lies."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + _cipher(id).encrypt(nonce, stored.model_dump_json().encode(), key(id).encode())
+
+
+def unsealed(id: str, value: bytes) -> Stored | None:
+    """The session of what Redis has; None when somebody else has written, changed or moved it."""
+    nonce, content = value[:_NONCE_BYTES], value[_NONCE_BYTES:]
+    try:
+        return Stored.model_validate_json(_cipher(id).decrypt(nonce, content, key(id).encode()))
+    except (InvalidTag, ValueError):  # the latter: too short for a nonce, or of another release
+        return None
+
+
+def _cipher(id: str) -> AESGCM:
+    # The id is random, 256 bits long, so no salt and no slow function is needed.
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"tonebridge session").derive(id.encode())
+    return AESGCM(derived)
 
 
 def _away() -> GatewayError:
@@ -143,9 +170,9 @@ def set_cookie(request: Request, response: Response, id: str) -> None:
 
 def check_origin(request: Request) -> None:
     """ForgedError when a browser says that another site sends this."""
-    origin = request.headers.get("origin")
+    origin, host = request.headers.get("origin"), request.headers.get("host")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
-        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+        origin is not None and origin not in (f"http://{host}", f"https://{host}")
     ):
         raise ForgedError("this form was sent by another site")
 

@@ -15,7 +15,7 @@ from serving.dashboard import session
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.reasons import retold
 from serving.dashboard.session import Sessions, Stored
-from serving.dashboard.words import LANGUAGES, Words, chosen
+from serving.dashboard.words import LANGUAGES, Words, chosen, contained, isolated
 
 PAGES = (  # address, name, whether it is for those who may see experiments
     ("/experiments", "Experiments", True),
@@ -106,13 +106,16 @@ class Visit:
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("serving.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: contained(value) if type(value) is str else value,  # Markup is HTML of ours
     )
+    environment.filters["isolated"] = isolated
+    return environment
 
 
 def _visit(request: Request) -> Visit:

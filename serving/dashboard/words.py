@@ -7,6 +7,7 @@ there is nothing to compile.
 import gettext as gettext_module
 import io
 import math
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,49 @@ def catalogue(language: str) -> gettext_module.NullTranslations:
     return gettext_module.GNUTranslations(compiled)
 
 
+# What makes text run the other way (UAX 9): embeddings and overrides, which U+202C ends; isolates, which
+# U+2069 ends; and letters of scripts that run from right to left.
+_EMBEDDING, _ISOLATE = "\u202a\u202b\u202d\u202e", "\u2066\u2067\u2068"
+_END_OF_EMBEDDING, _END_OF_ISOLATE = "\u202c", "\u2069"
+_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_RUNS_BACK = re.compile(
+    "[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+
+
+def contained(text: str) -> str:
+    """A text that turns no other around: what it opens is closed at its end, and it closes nothing that it
+    has not opened.
+    """
+    if not _CONTROL.search(text):
+        return text
+    kept: list[str] = []
+    ends: list[str] = []  # of what is open, the innermost last
+    for character in text:
+        if character in _EMBEDDING:
+            ends.append(_END_OF_EMBEDDING)
+        elif character in _ISOLATE:
+            ends.append(_END_OF_ISOLATE)
+        elif character == _END_OF_EMBEDDING:
+            if ends[-1:] != [_END_OF_EMBEDDING]:
+                continue
+            ends.pop()
+        elif character == _END_OF_ISOLATE:
+            if _END_OF_ISOLATE not in ends:
+                continue
+            while ends.pop() != _END_OF_ISOLATE:  # it ends the embeddings within it, too
+                pass
+        kept.append(character)
+    return "".join([*kept, *reversed(ends)])
+
+
+def isolated(text: str) -> str:
+    """A text for the middle of a line where no element can stand (`<bdi>` does the same): what comes after it
+    stays where it is.
+    """
+    return f"\u2068{contained(text)}\u2069" if _RUNS_BACK.search(text) else text
+
+
 class Words:
     """What a page needs to speak a language; templates know it as `words`, and `_` is `say`."""
 
@@ -56,6 +100,9 @@ class Words:
     def say(self, sentence: str, **values: object) -> str:
         """A sentence in the reader's language, with values for its %(names)s."""
         found = self._catalogue.gettext(sentence)
+        values = {
+            name: isolated(value) if isinstance(value, str) else value for name, value in values.items()
+        }
         return found % values if values else found
 
     def number(self, value: float | None, digits: int = 3) -> str:

@@ -145,6 +145,8 @@ def create_app(settings: Settings) -> Front:
         description="Rewrites workplace messages, and learns from what people think of the rewrites.",
         version="0.1.0",
         lifespan=lifespan,
+        # FastAPI's own spans are of every request, with its whole address; ours say what is worth keeping.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     front = Front(app)
     problems.install(app)

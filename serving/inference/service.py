@@ -1,8 +1,9 @@
 """The BentoML service: `bentoml serve serving.inference.service:ToneBridge --port 3000`, on 127.0.0.1.
 
-POST /rewrite, /load and /versions take `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`; /livez, /readyz
-and /metrics are open. A spec names its version, so several versions answer side by side, and a switch from
-one to another is the caller's: warm the new one with /load, then ask for it.
+Everything takes `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`, BentoML's own pages too, but for the
+probes /livez, /readyz and /healthz; /metrics takes TONEBRIDGE_METRICS_TOKEN as well, where it is set. A spec
+names its version, so several versions answer side by side, and a switch from one to another is the caller's:
+warm the new one with /load, then ask for it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from serving.inference import release
 from serving.inference.client import MAX_ITEMS, Item, RewriteReply, Versions, VersionUnknown
 from serving.inference.pool import Pool
 
-_GUARDED = frozenset({"/rewrite", "/load", "/versions"})
+_OPEN = frozenset({"/livez", "/readyz", "/healthz"})  # what is not named here is guarded, whatever it is
 _JSON = b"application/json"
 _TIMEOUT_S = 120  # a hundred items of the longest output, on two cores
 
@@ -37,14 +38,19 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp) -> None:
+        settings = Settings()
         self._app = app
-        self._wanted = b"Bearer " + Settings().secret("service_token").encode()
+        self._service = _bearer(settings.secret("service_token"))
+        metrics = settings.metrics_token
+        self._metrics = _bearer(metrics.get_secret_value()) if metrics else self._service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or refuse it."""
-        if scope["type"] == "http" and scope["path"].rstrip("/") in _GUARDED:
+        if scope["type"] == "http" and scope["path"] not in _OPEN:
             headers = dict(scope["headers"])
-            if not secrets.compare_digest(headers.get(b"authorization", b""), self._wanted):
+            shown = headers.get(b"authorization", b"")
+            reads_metrics = scope["path"] == "/metrics" and secrets.compare_digest(shown, self._metrics)
+            if not (secrets.compare_digest(shown, self._service) or reads_metrics):
                 await _refusal(401, "wrong or missing service token")(scope, receive, send)
                 return
             if not headers.get(b"content-type", _JSON).lower().startswith(_JSON):
@@ -127,6 +133,14 @@ class ToneBridge:
 
 
 ToneBridge.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
+for _api in ToneBridge.apis.values():  # type: ignore[attr-defined]
+    # BentoML logs what does not fit with its traceback, which would quote the message.
+    _api.input_spec.model_config["hide_input_in_errors"] = True
+    _api.input_spec.model_rebuild(force=True)
+
+
+def _bearer(token: str) -> bytes:
+    return b"Bearer " + token.encode()
 
 
 def _refusal(status: int, error: str) -> JSONResponse:

@@ -67,8 +67,8 @@ class Place:
     engine: Engine
     organisation_id: uuid.UUID
 
-    def client(self, role: Role = "viewer") -> TestClient:
-        """A browser in which a new account with that role has signed in."""
+    def account(self, role: Role) -> str:
+        """The address of a new account with that role."""
         email, account_id = f"{role}-{new_id()}@example.org", new_id()
         with Session(self.engine) as session, session.begin():
             session.add(
@@ -82,7 +82,12 @@ class Place:
                     password_hash=accounts.hash_password(PASSWORD),
                 )
             )
-        client = TestClient(create_app(as_dashboard(self.settings)))
+        return email
+
+    def client(self, role: Role = "viewer") -> TestClient:
+        """A browser in which a new account with that role has signed in."""
+        email = self.account(role)
+        client = TestClient(create_app(as_dashboard(self.settings)), base_url="http://127.0.0.1")
         response = client.post(
             "/sign-in", data={"email": email, "password": PASSWORD}, follow_redirects=False
         )
@@ -372,7 +377,7 @@ def test_what_is_not_there_is_said_with_what_to_do(empty: Place, address: str, s
 def test_they_are_for_viewers(place: Place, address: str) -> None:
     with place.client("member") as client:
         assert "This page is for viewers and above" in page_of(client, address, 403)
-    with TestClient(create_app(as_dashboard(place.settings))) as client:
+    with TestClient(create_app(as_dashboard(place.settings)), base_url="http://127.0.0.1") as client:
         response = client.get(address, follow_redirects=False)
         assert (response.status_code, response.headers["location"]) == (303, f"/sign-in?to={address}")
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from serving.dashboard import session
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.session import Sessions, Stored
 from tests.dashboard.conftest import PASSWORD, Installation
@@ -33,18 +34,17 @@ def sessions(store: redis.Redis, gateway: GatewayClient) -> Sessions:
     return Sessions(store, gateway)
 
 
-def of(store: redis.Redis) -> tuple[bytes, Stored]:
-    """The newest session as it is stored, and where."""
-    keys = [key for key in store.scan_iter("tonebridge:session:*")]  # noqa: C416 (typed as any)
-    found = [(key, Stored.model_validate_json(store.get(key) or b"")) for key in keys]  # type: ignore[arg-type]
-    return max(found, key=lambda one: one[1].renew_at)
+def of(store: redis.Redis, id: str) -> Stored:
+    """The session of an id as it is stored."""
+    stored = session.unsealed(id, store.get(session.key(id)) or b"")  # type: ignore[arg-type]
+    assert stored is not None
+    return stored
 
 
-def make_due(store: redis.Redis) -> Stored:
-    """Let the access token of the newest session be due."""
-    key, stored = of(store)
-    due = stored.model_copy(update={"renew_at": 0.0})
-    store.set(key, due.model_dump_json())
+def make_due(store: redis.Redis, id: str) -> Stored:
+    """Let the access token of a session be due."""
+    due = of(store, id).model_copy(update={"renew_at": 0.0})
+    store.set(session.key(id), session.sealed(id, due))
     return due
 
 
@@ -52,8 +52,8 @@ def test_a_browser_has_an_id_and_no_token(
     installation: Installation, sessions: Sessions, store: redis.Redis
 ) -> None:
     id = sessions.open(installation.account("viewer"), PASSWORD)
-    key, stored = of(store)
-    assert id.encode() not in key
+    stored = of(store, id)
+    assert id not in session.key(id)
     assert id not in stored.model_dump_json()
     assert sessions.find(id) == stored
     for other in (None, "", id[:-1], id + "x"):
@@ -65,7 +65,7 @@ def test_of_many_pages_at_once_one_renews(
     installation: Installation, sessions: Sessions, store: redis.Redis, gateway: GatewayClient
 ) -> None:
     id = sessions.open(installation.account("viewer"), PASSWORD)
-    due = make_due(store)
+    due = make_due(store, id)
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(sessions.find, [id] * 8))
     assert len({one.access_token for one in found}) == 1
@@ -78,8 +78,8 @@ def test_a_stolen_refresh_token_signs_both_out(
     installation: Installation, sessions: Sessions, store: redis.Redis, gateway: GatewayClient
 ) -> None:
     id = sessions.open(installation.account("viewer"), PASSWORD)
-    gateway.refresh(of(store)[1].refresh_token)  # the thief
-    make_due(store)
+    gateway.refresh(of(store, id).refresh_token)  # the thief
+    make_due(store, id)
     with pytest.raises(SignedOutError):
         sessions.find(id)
     with pytest.raises(SignedOutError):
@@ -90,7 +90,7 @@ def test_who_signs_out_is_out_everywhere(
     installation: Installation, sessions: Sessions, store: redis.Redis, gateway: GatewayClient
 ) -> None:
     id = sessions.open(installation.account("viewer"), PASSWORD)
-    refresh_token = of(store)[1].refresh_token
+    refresh_token = of(store, id).refresh_token
     sessions.close(id)
     sessions.close(id)  # a second click
     with pytest.raises(SignedOutError):

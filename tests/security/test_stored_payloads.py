@@ -1,0 +1,285 @@
+"""What people write is text, wherever it is shown: it runs nothing, loads nothing, turns nothing around.
+
+Everything that a person, a key or a token can store is stored with payloads, through the real gateway where
+it lets them through, and every page that shows it is opened in a real browser, in both languages.
+"""
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from data import routing
+from data.tables import Comparison, Decision, Experiment, Output, Release, Snapshot, Version, new_id
+from serving.dashboard.words import contained, isolated
+from tests.dashboard.conftest import (
+    PASSWORD,
+    Installation,
+    browser,  # noqa: F401 (fixtures)
+    installation,  # noqa: F401
+    sign_in,  # noqa: F401
+)
+
+SignIn = Callable[..., Page]
+
+PAYLOADS = {
+    "script": '<script>alert("pwn")</script>',
+    "image": '"><img src=x onerror=alert("pwn")>',
+    "quote": "'onmouseover='alert(1)' x='",
+    "template": "{{7*7}}{%raw%}${7*7}<%=7*7%>",
+    "address": 'javascript:alert("pwn")',
+    "end": '</title></textarea></option></svg><svg onload=alert("pwn")>',
+    "elsewhere": '<a href="https://evil.example/">pwn</a><link rel=stylesheet href="//evil.example/x.css">',
+    "comment": "<!--<base href=//evil.example/>--!><style>@import '//evil.example'</style>",
+    "override": "seen \u202epwn",
+    "closing": "seen \u2069\u2069\u202c\u202epwn",
+    "isolate": "\u2067\u2067\u2067pwn",
+    "hebrew": "שלום pwn (1) 2",
+    "control": "pwn\x01\x07\x08\x1b[31m\x7f\x85\u2028end",
+    "lines": 'pwn\r\n{"level":"error","message":"forged"}\n2026-01-01 ERROR forged',
+    "long": "p" * 2000,
+    "markdown": "[pwn](javascript:alert(1)) ![](https://evil.example/x)",
+}
+# None of these may stand in a page as it is: a browser would take it for more than text.
+MARKUP = ("<script>alert", "<img src=x", "'onmouseover=", "<svg onload", '<a href="https://evil', "<base ",
+          "<link rel=stylesheet", "<!--", "<style>", 'href="javascript', "49${")  # fmt: skip
+
+# Each text that turns text around stands alone in its box, or in one that is isolated.
+MIXED = """() => {
+    const back = /[\\u0590-\\u05ff\\u202a-\\u202e\\u2066-\\u2069]/, mixed = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const isInline = (element) => {
+        const style = getComputedStyle(element);
+        return style.display === "inline" && element.localName !== "text" && // of SVG, which is a line
+            element.localName !== "title" && !/isolate|plaintext/.test(style.unicodeBidi);
+    };
+    const inlineText = (element) => [...element.childNodes].map((node) => node.nodeType === 3 ? node.data
+        : node.nodeType === 1 && isInline(node) ? inlineText(node) : "").join("");
+    while (walker.nextNode()) {
+        const text = walker.currentNode;
+        if (!back.test(text.data.replace(/\\u2068.*\\u2069/s, ""))) continue;
+        let box = text.parentElement;
+        while (isInline(box)) box = box.parentElement;
+        if (inlineText(box).trim() !== text.data.trim()) mixed.push(box.outerHTML.slice(0, 300));
+    }
+    return mixed;
+}"""
+
+# MLflow and Prefect are at other ports of this machine.
+ELSEWHERE = """() => [...document.querySelectorAll("[href], [src], [action], [formaction]")]
+    .flatMap((one) => ["href", "src", "action", "formaction"].map((name) => one.getAttribute(name)))
+    .filter((address) => address !== null && new URL(address, location).hostname !== location.hostname)"""
+
+
+def api(one: Installation, method: str, path: str, body: Any, token: str | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {"X-API-Key": one.key}
+    headers["Idempotency-Key"] = str(uuid.uuid4())
+    answer = httpx.request(
+        method, f"{one.settings.gateway_url}/api/v1{path}", json=body, headers=headers, timeout=60
+    )
+    assert answer.is_success, (path, answer.text)
+    return answer.json() if answer.content else None
+
+
+def store(one: Installation, payload: str) -> str:
+    """Store a payload wherever the gateway takes it; the id of an experiment that is full of it."""
+    email = re.sub(r"[\s@\x00-\x1f\x7f-\x9f]", "", payload)[:200] + f"@{uuid.uuid4().hex}"
+    account = {"email": email, "password": PASSWORD, "name": payload[:200], "role": "experimenter"}
+    api(one, "POST", "/auth/register", account)
+    token = api(one, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+    api(one, "POST", "/keys", {"name": payload[:200]})
+    drafted = {"name": payload[:200], "hypothesis": payload, "challenger": "v2"}
+    experiment_id = str(api(one, "POST", "/experiments", drafted, token)["id"])
+    api(one, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
+    with Session(one.engine) as session, session.begin():
+        running = update(Experiment).where(Experiment.id == uuid.UUID(experiment_id))
+        session.execute(running.values(status="running"))
+    for action in ("pause", "ship", "rollback"):
+        api(one, "POST", f"/experiments/{experiment_id}/{action}", {"reason": payload}, token)
+    asked = {"text": payload, "transform_type": "soften", "intensity": 2, "user_id": payload[:200]}
+    receipt = api(one, "POST", "/transform", asked)["receipt"]
+    for vote in ({"kind": "edit", "text": payload}, {"kind": "comment", "text": payload}):
+        api(one, "POST", "/feedback", vote | {"receipt": receipt})
+    _store_what_flows_write(one, payload, uuid.UUID(experiment_id))
+    return experiment_id
+
+
+def _store_what_flows_write(one: Installation, payload: str, experiment_id: uuid.UUID) -> None:
+    """What comes of it: outcomes, releases, epochs, versions, snapshots, whose words may quote a person."""
+    name = f"v{re.sub(r'[^a-z]', '', payload)[:3]}<u>{uuid.uuid4().hex[:8]}"
+    with Session(one.engine) as session, session.begin():
+        session.add(
+            Version(
+                name=name, run_id=payload[:20] + uuid.uuid4().hex, method=payload[:20], metrics={},
+                accepted=False, reasons=[payload], parent="v1",
+            )
+        )  # fmt: skip
+        session.add(Snapshot(digest=uuid.uuid4().hex, path=payload, counts={}, high_water=1, accepted=False,
+                             reasons=[payload]))  # fmt: skip
+        live = routing.current(session)
+        assert live is not None
+        epoch = routing.publish(session, live[1], payload)
+        session.add(Release(version="v1", replaced=None, spec_digest=live[1].champion.digest, epoch=epoch,
+                            reason=payload))  # fmt: skip
+        for who in (f"token:{payload}"[:200], f"api_key:{payload}"[:200]):
+            session.add(
+                Decision(
+                    id=new_id(), experiment_id=experiment_id, action="ramp", parameters={"share": payload},
+                    reason=payload, requested_by=who, idempotency_key=str(uuid.uuid4()),
+                    outcome=f"failed: {payload}"[:400],
+                )
+            )  # fmt: skip
+        row = session.get_one(Experiment, experiment_id)
+        row.target = {"locales": [payload], "channels": [payload]}
+        row.status, row.ended_at = "stopped", row.created_at  # there may be one at a time
+
+
+class Watch:
+    """What a page tries: dialogs, requests to elsewhere, and what its policy forbids."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.seen: list[str] = []
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', (event) =>"
+            " console.error('forbidden: ' + event.violatedDirective + ' ' + event.blockedURI))"
+        )
+        page.on("dialog", lambda dialog: (self.seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("console", lambda told: self.seen.append(told.text) if "forbidden" in told.text else None)
+        page.on(
+            "request",
+            lambda sent: None if sent.url.startswith((url, "data:")) else self.seen.append(sent.url),
+        )
+
+
+def check(page: Page, path: str, watch: Watch) -> str:
+    """Open a page and look at it; its HTML comes back."""
+    answer = page.goto(path)
+    assert answer is not None
+    assert answer.status < 500, (path, answer.text()[:2000])
+    html = answer.text()
+    for markup in MARKUP:
+        assert markup not in html, (path, markup)
+    assert page.evaluate(MIXED) == [], path
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path
+    assert contained(page.title()) == page.title(), path
+    attributes: list[str] = page.evaluate(
+        "[...document.querySelectorAll('*')].flatMap((one) => [...one.attributes].map((at) => at.value))"
+    )
+    assert [value for value in attributes if contained(value) != value] == [], path
+    assert not [value for value in attributes if "�" in value], path
+    assert page.evaluate(ELSEWHERE) == [], path
+    assert watch.seen == [], path
+    return html
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_people_store_is_text_on_every_page_in_both_languages(
+    installation: Installation,  # noqa: F811
+    sign_in: SignIn,  # noqa: F811
+) -> None:
+    experiments = {name: store(installation, payload) for name, payload in PAYLOADS.items()}
+    page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
+    watch = Watch(page, installation.url)
+    for language in ("en", "ja"):
+        page.context.add_cookies([{"name": "language", "value": language, "url": installation.url}])
+        for path in ("/experiments", "/experiments/new", "/models", "/data", "/calibration", "/operations"):
+            check(page, path, watch)
+        for name, id in experiments.items():
+            html = check(page, f"/experiments/{id}", watch)
+            assert page.locator("h1").is_visible()
+            if name == "template":
+                assert "{{7*7}}" in html
+            for action in ("start", "ramp", "pause", "ship", "rollback"):
+                if name in ("image", "closing", "long"):
+                    check(page, f"/experiments/{id}/{action}", watch)
+    with Session(installation.engine) as session:
+        for version in session.query(Version.name).filter(Version.name.contains("<u>")):
+            check(page, f"/models/{httpx.QueryParams({'x': version[0]})}".replace("x=", ""), watch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_status_beside_a_name_that_runs_backwards_stands_where_it_stood(
+    installation: Installation,  # noqa: F811
+    sign_in: SignIn,  # noqa: F811
+) -> None:
+    page = sign_in("experimenter")
+    for name in ("closing", "override", "isolate", "hebrew"):
+        drafted = {"name": PAYLOADS[name], "hypothesis": "h", "challenger": "v2"}
+        id = api(installation, "POST", "/experiments", drafted)["id"]
+        page.goto(f"/experiments/{id}")
+        name_box, status_box = (
+            page.locator("h1 bdi").bounding_box(),
+            page.locator("h1 .status").bounding_box(),
+        )
+        assert name_box is not None
+        assert status_box is not None
+        assert status_box["x"] >= name_box["x"] + name_box["width"] - 1, name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_is_compared_and_what_a_form_gives_back_is_text(
+    installation: Installation,  # noqa: F811
+    sign_in: SignIn,  # noqa: F811
+) -> None:
+    page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
+    watch = Watch(page, installation.url)
+    for language in ("en", "ja"):
+        page.context.add_cookies([{"name": "language", "value": language, "url": installation.url}])
+        page.goto("/compare")
+        csrf = page.locator("[name=csrf]").first.get_attribute("value")
+        action = page.locator("form[data-compare]").get_attribute("action")
+        assert action is not None
+        for payload in PAYLOADS.values():
+            with Session(installation.engine) as session, session.begin():
+                row = session.get_one(Comparison, uuid.UUID(action.removeprefix("/compare/")))
+                both = Output.id.in_([row.first_output_id, row.second_output_id])
+                session.execute(update(Output).where(both).values(text=payload, message=payload))
+            check(page, "/compare", watch)
+            expect(page.locator(".words")).to_have_count(3)
+        for name, payload in PAYLOADS.items():
+            form = {"csrf": csrf, "text": payload, "transform_type": payload[:20], "intensity": payload[:20]}
+            given = page.request.post("/compare/message", form=form)
+            draft = {"csrf": csrf, "idempotency_key": "k", "name": payload, "hypothesis": payload * 2,
+                     "challenger": payload, "locales": payload, "plan.alpha": payload}  # fmt: skip
+            again = page.request.post("/experiments/new", form=draft)
+            signing = page.request.post("/sign-in", form={"email": payload[:300], "password": "p"})
+            for answer in (given, again, signing):
+                assert answer.status in (200, 401, 422, 429), (name, answer.status)
+                assert not [markup for markup in MARKUP if markup in answer.text()], name
+            check(
+                page, f"/experiments?q={httpx.QueryParams({'q': payload[:200]})}".replace("q=q=", "q="), watch
+            )
+            check(page, f"/sign-in?{httpx.QueryParams({'to': '/' + payload[:1000]})}", watch)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("a\u202eb", "a\u202eb\u202c"),
+        ("a\u2067b", "a\u2067b\u2069"),
+        ("a\u2069\u202cb", "ab"),
+        ("\u2067\u202ea\u2069b", "\u2067\u202ea\u2069b"),  # the isolate's end ends what is within
+        ("\u202e\u2066a\u202cb", "\u202e\u2066ab\u2069\u202c"),  # what is outside is not ended from within
+        ("\u202aa\u202cb", "\u202aa\u202cb"),
+    ],
+)
+def test_a_text_closes_what_it_opens_and_nothing_else(text: str, expected: str) -> None:
+    assert contained(text) == expected
+    assert contained(expected) == expected
+
+
+def test_a_text_in_the_middle_of_a_sentence_is_isolated_when_it_may_run_backwards() -> None:
+    assert isolated("v1") == "v1"
+    assert isolated("日本語") == "日本語"
+    assert isolated("שלום") == "\u2068שלום\u2069"
+    assert isolated("a\u2069\u202eb") == "\u2068a\u202eb\u202c\u2069"
