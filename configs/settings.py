@@ -4,7 +4,7 @@ down.
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     )
     bootstrap_password: SecretStr | None = Field(
         None, description="the first person's password; made and printed once when unset"
+    )
+
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="addresses or networks of the proxies in front of gateway and dashboard, JSON list: what"
+        " they say in X-Forwarded-For and X-Forwarded-Proto is believed",
     )
 
     organisation: str = Field(

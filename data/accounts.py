@@ -53,8 +53,8 @@ class KnownAccount:
     """An account, with what a password is held against."""
 
     id: uuid.UUID
-    email: str
     password_hash: str
+    knows_source: bool = False  # whether it has a session that was opened from where it is tried now
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +152,13 @@ async def add(
     return account_id
 
 
-async def find(connection: AsyncConnection, email: str) -> KnownAccount | None:
-    """The account of an address."""
+async def find(connection: AsyncConnection, email: str, source: bytes) -> KnownAccount | None:
+    """The account of an address, and whether it knows a source: the digest that `open_session` was given."""
     cursor = await connection.execute(
-        "SELECT id, email, password_hash FROM accounts WHERE email = %s", (normalised(email),)
+        "SELECT a.id, a.password_hash, EXISTS ("
+        "SELECT FROM account_sessions s WHERE s.account_id = a.id AND s.source = %s AND s.expires_at > now()"
+        ") FROM accounts a WHERE a.email = %s",
+        (source, normalised(email)),
     )
     row = await cursor.fetchone()
     return KnownAccount(*row) if row else None
@@ -163,9 +166,7 @@ async def find(connection: AsyncConnection, email: str) -> KnownAccount | None:
 
 async def get(connection: AsyncConnection, account_id: uuid.UUID) -> KnownAccount | None:
     """The account of an id; None when it was removed."""
-    cursor = await connection.execute(
-        "SELECT id, email, password_hash FROM accounts WHERE id = %s", (account_id,)
-    )
+    cursor = await connection.execute("SELECT id, password_hash FROM accounts WHERE id = %s", (account_id,))
     row = await cursor.fetchone()
     return KnownAccount(*row) if row else None
 
@@ -200,16 +201,16 @@ async def remove(
     return bool(cursor.rowcount)
 
 
-async def open_session(connection: AsyncConnection, account_id: uuid.UUID) -> Opened:
-    """Open a session. Those that have ended or expired long since leave the table."""
+async def open_session(connection: AsyncConnection, account_id: uuid.UUID, source: bytes) -> Opened:
+    """Open a session from a source. Those that have ended or expired long since leave the table."""
     session_id, secret = new_id(), secrets.token_urlsafe(32)
     await connection.execute(
         "DELETE FROM account_sessions WHERE account_id = %s AND expires_at < now()", (account_id,)
     )
     await connection.execute(
-        "INSERT INTO account_sessions (id, account_id, refresh_sha256, expires_at)"
-        " VALUES (%s, %s, %s, now() + %s)",
-        (session_id, account_id, _digest(secret), SESSION_LIFE),
+        "INSERT INTO account_sessions (id, account_id, refresh_sha256, source, expires_at)"
+        " VALUES (%s, %s, %s, %s, now() + %s)",
+        (session_id, account_id, _digest(secret), source, SESSION_LIFE),
     )
     return Opened(session_id, account_id, f"{_PREFIX}_{session_id.hex}_{secret}")
 

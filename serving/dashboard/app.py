@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from configs.settings import Settings
 from data import database
+from serving import source
 from serving.dashboard import (
     calibration,
     compare,
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
             "the dashboard needs TONEBRIDGE_DATABASE_URL and TONEBRIDGE_REDIS_URL; `make up` starts"
             " everything with local servers"
         )
-    gateway = GatewayClient(settings.gateway_url)
+    gateway = GatewayClient(settings.gateway_url, settings.service_token.get_secret_value())
     store = redis.Redis.from_url(
         settings.redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
     )
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         engine.dispose()
 
     app = FastAPI(title="ToneBridge dashboard", openapi_url=None, lifespan=lifespan)
+    source.trust_proxies(app, settings.trusted_proxies)
     state = app.state
     state.settings, state.engine, state.gateway = settings, engine, gateway
     state.sessions = Sessions(store, gateway)
@@ -114,7 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
         """Begin a session, and go where one wanted to."""
         session.check_origin(here.request)
         try:
-            id = here.sessions.open(email.strip(), password)
+            id = here.sessions.open(email.strip(), password, source.address(here.request))
         except GatewayError as error:
             problem = here.words.say("There is no account with this address and password.")
             if error.status not in (401, 422):
@@ -212,6 +214,7 @@ def main() -> None:
         port=settings.dashboard_port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # `source.trust_proxies` reads them, of proxies that the settings name
         server_header=False,
     )
 

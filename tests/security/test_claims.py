@@ -52,7 +52,7 @@ async def ask(pool: AsyncConnectionPool, account_id: uuid.UUID, token: str) -> A
     authenticator = Authenticator(pool, SECRET)
     async with pool.connection() as connection:
         await authenticator.renew(connection)
-        opened = await accounts.open_session(connection, account_id)
+        opened = await accounts.open_session(connection, account_id, b"here")
     honest = authenticator.access_token(opened.session_id, account_id)
     answers = await asyncio.gather(
         authenticator.identify(token), authenticator.identify(honest), return_exceptions=True
@@ -79,7 +79,7 @@ async def test_a_token_of_a_session_names_its_account(
     pool: AsyncConnectionPool, account_id: uuid.UUID
 ) -> None:
     async with pool.connection() as connection:
-        opened = await accounts.open_session(connection, account_id)
+        opened = await accounts.open_session(connection, account_id, b"here")
     claims = {"sub": str(uuid.uuid4()), "sid": str(opened.session_id), "exp": int(time.time()) + 600}
     found = await ask(pool, account_id, signed({"kid": OURS}, claims))
     assert isinstance(found, UnknownKeyError)

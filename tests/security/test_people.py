@@ -114,7 +114,7 @@ async def test_accounts_from_before_keep_what_is_theirs_and_no_token_names_them(
         async with pool.connection() as connection:
             await identities.add_signing_key(connection, tenant, kid, "HS256", SECRET, "member")
             await authenticator.renew(connection)
-            opened = await accounts.open_session(connection, account_id)
+            opened = await accounts.open_session(connection, account_id, b"here")
         signed_in = await authenticator.identify(authenticator.access_token(opened.session_id, account_id))
         assert signed_in.user(None) == (person, str(account_id)), "what they wrote is theirs still"
         for subject in (str(account_id), str(removed_later)):

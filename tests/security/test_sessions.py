@@ -33,7 +33,7 @@ async def opened(connection: AsyncConnection, engine: Engine, organisation_id: u
     )
     with Session(engine, expire_on_commit=False) as session, session.begin():
         session.add(account)
-    return await accounts.open_session(connection, account.id)
+    return await accounts.open_session(connection, account.id, b"here")
 
 
 def by_its_id_alone(opened: Opened) -> str:
@@ -68,7 +68,7 @@ async def test_a_refresh_token_that_the_session_never_had_ends_nothing(
 async def test_a_token_of_another_session_ends_nothing(
     connection: AsyncConnection, engine: Engine, opened: Opened
 ) -> None:
-    other = await accounts.open_session(connection, opened.account_id)
+    other = await accounts.open_session(connection, opened.account_id, b"here")
     mixed = f"tbr_{opened.session_id.hex}_{other.refresh_token.split('_', 2)[2]}"
     for use in (accounts.sign_out, accounts.refresh):
         with pytest.raises(EndedSessionError):

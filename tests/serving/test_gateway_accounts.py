@@ -18,7 +18,7 @@ from data import accounts, identities
 from data.identities import Role
 from data.tables import Account, AccountSession, Organisation
 from serving.gateway import accounts as routes
-from serving.gateway import problems, rate
+from serving.gateway import guessing, problems
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.rate import Limiter
 
@@ -32,9 +32,12 @@ async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app.include_router(routes.router)
     app.include_router(routes.account_router)
     app.state.pool, app.state.authenticator = pool, Authenticator(pool, SECRET)
-    slower = routes.LIMITS.model_copy(update={"requests_per_s": 0.001})  # this machine may be slow, too
-    app.state.limiter = Limiter({**rate.plans(), routes.SIGNING_IN: slower}, None)
-    app.state.passwords, app.state.organisation = routes.Passwords(), "nobody's"
+    # This machine may be slow, too.
+    slower = {
+        name: plan.model_copy(update={"requests_per_s": 0.001}) for name, plan in guessing.PLANS.items()
+    }
+    app.state.guard = guessing.Guard(Limiter(slower, None), SECRET, "a service token")
+    app.state.passwords, app.state.organisation = guessing.Passwords(), "nobody's"
     problems.install(app)
     await heartbeat(app)
     async with httpx.AsyncClient(
@@ -134,7 +137,7 @@ def test_a_password_is_stored_by_argon2id_and_an_unknown_one_takes_as_long() -> 
     assert takes_s(None) > 0.5 * takes_s(stored)
 
 
-async def test_guessing_is_slowed_down_by_address(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
+async def test_guessing_an_address_is_slowed_down(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
     email, other = await an_account(client, owner), await an_account(client, owner)
     tried = [(await sign_in(client, email, "a guess")).status_code for _ in range(12)]
     assert tried == [401] * 10 + [429] * 2
