@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SERVICE_USER = "tonebridge"  # of Prefect's API and MLflow's server
@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     )
     bootstrap_password: SecretStr | None = Field(
         None, description="the first person's password; made and printed once when unset"
+    )
+
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (),
+        description="addresses or networks of the proxies in front of gateway and dashboard, JSON list: what"
+        " they say in X-Forwarded-For and X-Forwarded-Proto is believed",
     )
 
     organisation: str = Field(

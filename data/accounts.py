@@ -2,7 +2,13 @@
 
 A password is stored by Argon2id (RFC 9106) with the parameters of OWASP's password storage cheat sheet. A
 session has one refresh token at a time: whoever shows an older one has it from somebody else, or somebody
-else has the newer one, so the session ends (RFC 9700, 4.14.2).
+else has the newer one, so the session ends (RFC 9700, 4.14.2). Only a token that the session has had ends it:
+its id is no secret, every access token has it.
+
+The person of an account is the account: its id is a UUIDv7, and whom keys and tokens name has an id of
+version 8 (`data.identities`), so no key and no token can name an account. An account from before that kept
+its person, whom a token could name; these people are in the table `reserved_people`, and tokens that name one
+are refused.
 """
 
 import re
@@ -13,11 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
@@ -27,8 +33,7 @@ from data.tables import Account, Organisation, new_id
 
 SESSION_LIFE = timedelta(days=14)  # without being refreshed
 MOST_ACCOUNTS = 1000  # in an organisation
-
-Ended = Literal["signed_out", "reused", "password_changed"]
+MOST_FORMER = 50  # refresh tokens of a session that are recognised when they come again: of 8 hours and more
 
 _PREFIX = "tbr"
 _REFRESH_TOKEN = re.compile(_PREFIX + r"_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
@@ -48,9 +53,8 @@ class KnownAccount:
     """An account, with what a password is held against."""
 
     id: uuid.UUID
-    email: str
-    role: str
     password_hash: str
+    knows_source: bool = False  # whether it has a session that was opened from where it is tried now
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class SignedIn:
 
     id: uuid.UUID
     account_id: uuid.UUID
+    user_id: uuid.UUID
     organisation_id: uuid.UUID
     plan: str
     role: str
@@ -131,7 +136,7 @@ async def add(
             (
                 account_id,
                 organisation_id,
-                _person_of(account_id, organisation_id),
+                account_id,
                 normalised(email),
                 name,
                 role,
@@ -147,28 +152,29 @@ async def add(
     return account_id
 
 
-def _person_of(account_id: uuid.UUID, organisation_id: uuid.UUID) -> uuid.UUID:
-    """Whom the account's answers and votes belong to: the subject of its access tokens is its id."""
-    return Identity(organisation_id, "", "", b"", "").subject(str(account_id))
-
-
-async def find(connection: AsyncConnection, email: str) -> KnownAccount | None:
-    """The account of an address."""
-    return await _find(connection, "email", normalised(email))
+async def find(connection: AsyncConnection, email: str, source: bytes) -> KnownAccount | None:
+    """The account of an address, and whether it knows a source: the digest that `open_session` was given."""
+    cursor = await connection.execute(
+        "SELECT a.id, a.password_hash, EXISTS ("
+        "SELECT FROM account_sessions s WHERE s.account_id = a.id AND s.source = %s AND s.expires_at > now()"
+        ") FROM accounts a WHERE a.email = %s",
+        (source, normalised(email)),
+    )
+    row = await cursor.fetchone()
+    return KnownAccount(*row) if row else None
 
 
 async def get(connection: AsyncConnection, account_id: uuid.UUID) -> KnownAccount | None:
     """The account of an id; None when it was removed."""
-    return await _find(connection, "id", account_id)
-
-
-async def _find(
-    connection: AsyncConnection, column: Literal["id", "email"], value: object
-) -> KnownAccount | None:
-    query = sql.SQL("SELECT id, email, role, password_hash FROM accounts WHERE {} = %s")
-    cursor = await connection.execute(query.format(sql.Identifier(column)), (value,))
+    cursor = await connection.execute("SELECT id, password_hash FROM accounts WHERE id = %s", (account_id,))
     row = await cursor.fetchone()
     return KnownAccount(*row) if row else None
+
+
+async def find_reserved(connection: AsyncConnection) -> set[uuid.UUID]:
+    """The people whom no token may name. None is ever added."""
+    cursor = await connection.execute("SELECT user_id FROM reserved_people")
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def list_all(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedAccount]:
@@ -195,53 +201,59 @@ async def remove(
     return bool(cursor.rowcount)
 
 
-async def open_session(connection: AsyncConnection, account_id: uuid.UUID) -> Opened:
-    """Open a session. Those that have ended or expired long since leave the table."""
+async def open_session(connection: AsyncConnection, account_id: uuid.UUID, source: bytes) -> Opened:
+    """Open a session from a source. Those that have ended or expired long since leave the table."""
     session_id, secret = new_id(), secrets.token_urlsafe(32)
     await connection.execute(
         "DELETE FROM account_sessions WHERE account_id = %s AND expires_at < now()", (account_id,)
     )
     await connection.execute(
-        "INSERT INTO account_sessions (id, account_id, refresh_sha256, expires_at)"
-        " VALUES (%s, %s, %s, now() + %s)",
-        (session_id, account_id, _digest(secret), SESSION_LIFE),
+        "INSERT INTO account_sessions (id, account_id, refresh_sha256, source, expires_at)"
+        " VALUES (%s, %s, %s, %s, now() + %s)",
+        (session_id, account_id, _digest(secret), source, SESSION_LIFE),
     )
     return Opened(session_id, account_id, f"{_PREFIX}_{session_id.hex}_{secret}")
 
 
 async def refresh(connection: AsyncConnection, token: str) -> Opened:
     """Exchange a refresh token for the next one; EndedSessionError when it is not the newest of an open
-    session, which ends if it was once.
+    session, which ends if it was once. One that it never was changes nothing.
     """
     session_id, shown = _parse(token)
     secret = secrets.token_urlsafe(32)
     # One statement: of two who show the same token at once, the second shows an old one.
     cursor = await connection.execute(
-        "UPDATE account_sessions SET refresh_sha256 = %s, refreshed_at = now(), expires_at = now() + %s"
+        "UPDATE account_sessions SET refresh_sha256 = %s,"
+        " former_sha256 = (array_prepend(refresh_sha256, former_sha256))[:%s],"
+        " refreshed_at = now(), expires_at = now() + %s"
         " WHERE id = %s AND refresh_sha256 = %s AND ended_at IS NULL AND expires_at > now()"
         " RETURNING account_id",
-        (_digest(secret), SESSION_LIFE, session_id, _digest(shown)),
+        (_digest(secret), MOST_FORMER, SESSION_LIFE, session_id, _digest(shown)),
     )
     row = await cursor.fetchone()
     if row is None:
-        await _end(connection, session_id, "reused")
+        await connection.execute(
+            "UPDATE account_sessions SET ended_at = now(), ended_because = 'reused'"
+            " WHERE id = %s AND %s = ANY(former_sha256) AND ended_at IS NULL",
+            (session_id, _digest(shown)),
+        )
         raise EndedSessionError("this refresh token was used before, or its session has ended; sign in again")
     return Opened(session_id, row[0], f"{_PREFIX}_{session_id.hex}_{secret}")
 
 
 async def sign_out(connection: AsyncConnection, token: str) -> None:
     """End the session of a refresh token, also of an older one: it ends either way. EndedSessionError when
-    the token has not the form of one.
+    no session has had the token; nothing ends then.
     """
-    session_id, _ = _parse(token)
-    await _end(connection, session_id, "signed_out")
-
-
-async def _end(connection: AsyncConnection, session_id: uuid.UUID, why: Ended) -> None:
-    await connection.execute(
-        "UPDATE account_sessions SET ended_at = now(), ended_because = %s WHERE id = %s AND ended_at IS NULL",
-        (why, session_id),
+    session_id, shown = _parse(token)
+    cursor = await connection.execute(
+        "UPDATE account_sessions SET ended_at = coalesce(ended_at, now()),"
+        " ended_because = coalesce(ended_because, 'signed_out')"
+        " WHERE id = %(id)s AND (refresh_sha256 = %(shown)s OR %(shown)s = ANY(former_sha256))",
+        {"id": session_id, "shown": _digest(shown)},
     )
+    if not cursor.rowcount:
+        raise EndedSessionError("this is no refresh token of a session")
 
 
 async def change_password(connection: AsyncConnection, account_id: uuid.UUID, hashed: str) -> None:
@@ -268,14 +280,14 @@ def _parse(token: str) -> tuple[uuid.UUID, str]:
 
 
 _OPEN = (
-    "SELECT s.id, a.id, a.organisation_id, o.plan, a.role FROM account_sessions s"
+    "SELECT s.id, a.id, a.user_id, a.organisation_id, o.plan, a.role FROM account_sessions s"
     " JOIN accounts a ON a.id = s.account_id JOIN organisations o ON o.id = a.organisation_id"
     " WHERE s.id = ANY(%s::uuid[]) AND s.ended_at IS NULL AND s.expires_at > now()"
 )
 
 
 async def find_sessions(connection: AsyncConnection, ids: Collection[str]) -> dict[str, SignedIn]:
-    """The open sessions among some ids, by id."""
+    """The open sessions among some ids, by id. Each is a UUID as `str` writes it."""
     cursor = await connection.execute(_OPEN, (list(ids),))
     return {str(row[0]): SignedIn(*row) for row in await cursor.fetchall()}
 
@@ -316,7 +328,7 @@ def bootstrap(engine: Engine, email: str, password: str | None, organisation: st
             Account(
                 id=account_id,
                 organisation_id=tenant_id,
-                user_id=_person_of(account_id, tenant_id),
+                user_id=account_id,
                 email=normalised(email),
                 name="",
                 role="owner",

@@ -3,6 +3,14 @@
 A key is `tb_<id>_<secret>`: the id looks it up, the secret (256 random bits) is stored as SHA-256 only. A
 slow password hash would add nothing: nobody can guess 256 bits. A token (JWT, RFC 7519) is signed by its
 organisation with a key that is stored here, under its `kid`.
+
+A `kid` is its organisation's own: others may use the same, so that nobody can take it away from anybody. A
+token names no organisation, so the signature decides which one has signed it, and it can decide for one only:
+the same key under the same kid is stored once. Whoever copies the public key of another organisation under
+its kid is refused; had the copy come first, the owner would be refused, and takes another kid, under which
+the copy is worth nothing. A kid that is revoked is not used again, by its own organisation either: what a
+gateway remembers under it must never be another key. To find the signer costs at most `MOST_OF_A_KID`
+verifications; keys are tried in the order in which they were added, so whoever was there first pays one.
 """
 
 import hmac
@@ -15,7 +23,7 @@ from datetime import datetime
 from hashlib import blake2b, sha256
 from typing import Literal
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -27,6 +35,7 @@ ROLES: tuple[Role, ...] = ("member", "viewer", "experimenter", "admin", "owner")
 Algorithm = Literal["HS256", "EdDSA"]
 
 MOST_KEYS = 100  # in force at once, of each kind, in an organisation: rates are per key
+MOST_OF_A_KID = 8  # organisations that use the same kid: a token may have to be held against all their keys
 KID_PATTERN = r"[A-Za-z0-9._-]{1,64}"
 
 _KEY = re.compile(r"tb_([0-9a-z]{4,16})_([A-Za-z0-9_-]{16,86})")
@@ -83,7 +92,7 @@ class SigningKey:
     @property
     def key_id(self) -> str:
         """The id that rates are counted under: the colon keeps it apart from those of API keys."""
-        return f"jwt:{self.kid}"
+        return signing_key_id(self.organisation_id, self.kid)
 
     def identity(self) -> Identity:
         """What its tokens stand for."""
@@ -99,6 +108,11 @@ class ListedKey:
     role: str
     created_at: datetime
     revoked_at: datetime | None
+
+
+def signing_key_id(organisation_id: uuid.UUID, kid: str) -> str:
+    """The id of a signing key: of a kid each organisation may have one."""
+    return f"jwt:{organisation_id}:{kid}"
 
 
 def parse_key(key: str) -> tuple[str, str] | None:
@@ -131,27 +145,51 @@ async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> di
     return {row[1]: Identity(*row) for row in await cursor.fetchall()}
 
 
-async def find_signing_keys(connection: AsyncConnection, kids: Collection[str]) -> dict[str, SigningKey]:
-    """The signing keys in force among some ids, by id."""
+async def find_signing_keys(
+    connection: AsyncConnection, kids: Collection[str]
+) -> dict[str, tuple[SigningKey, ...]]:
+    """The signing keys in force under some kids, of all organisations, the oldest first."""
     cursor = await connection.execute(
         "SELECT k.kid, k.organisation_id, o.plan, k.algorithm, k.key, k.role"
         " FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id"
-        " WHERE k.kid = ANY(%s) AND k.revoked_at IS NULL",
+        " WHERE k.kid = ANY(%s) AND k.revoked_at IS NULL ORDER BY k.created_at, k.organisation_id",
         (list(kids),),
     )
-    return {row[0]: SigningKey(*row) for row in await cursor.fetchall()}
+    keys: dict[str, tuple[SigningKey, ...]] = {}
+    for row in await cursor.fetchall():
+        keys[row[0]] = (*keys.get(row[0], ()), SigningKey(*row))
+    return keys
 
 
 # Ten thousand keys in use are asked about four times a second. Only what has changed comes back, and joined
 # text goes out, which costs the event loop 2 ms where arrays cost 12.
-_CHANGED = sql.SQL(
-    "SELECT known.id FROM unnest("
-    "string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')) AS known (id, role, plan)"
-    " WHERE NOT EXISTS (SELECT FROM {table} k JOIN organisations o ON o.id = k.organisation_id"
-    " WHERE k.{id} = known.id AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL)"
-)
-_CHANGED_KEYS = _CHANGED.format(table=sql.Identifier("api_keys"), id=sql.Identifier("id"))
-_CHANGED_SIGNING_KEYS = _CHANGED.format(table=sql.Identifier("signing_keys"), id=sql.Identifier("kid"))
+_CHANGED_KEYS = """
+    SELECT known.id FROM unnest(
+        string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
+    ) AS known (id, role, plan)
+    WHERE NOT EXISTS (
+        SELECT FROM api_keys k JOIN organisations o ON o.id = k.organisation_id
+        WHERE k.id = known.id AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL
+    )
+"""
+_CHANGED_SIGNING_KEYS = """
+    WITH known AS (
+        SELECT kid, organisation_id::uuid, role, plan FROM unnest(
+            string_to_array(%s, ','), string_to_array(%s, ','),
+            string_to_array(%s, ','), string_to_array(%s, ',')
+        ) AS given (kid, organisation_id, role, plan)
+    )
+    SELECT kid, organisation_id FROM known WHERE NOT EXISTS (
+        SELECT FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id
+        WHERE k.kid = known.kid AND k.organisation_id = known.organisation_id
+            AND k.role = known.role AND o.plan = known.plan AND k.revoked_at IS NULL
+    )
+    UNION ALL
+    SELECT k.kid, k.organisation_id FROM signing_keys k
+    WHERE k.kid IN (SELECT kid FROM known) AND k.revoked_at IS NULL AND NOT EXISTS (
+        SELECT FROM known WHERE known.kid = k.kid AND known.organisation_id = k.organisation_id
+    )
+"""
 
 
 async def changed_keys(connection: AsyncConnection, known: Collection[Identity]) -> set[str]:
@@ -161,11 +199,20 @@ async def changed_keys(connection: AsyncConnection, known: Collection[Identity])
     return {row[0] for row in await cursor.fetchall()}
 
 
-async def changed_signing_keys(connection: AsyncConnection, known: Collection[SigningKey]) -> set[str]:
-    """Ids of those signing keys that are no longer in force, or have another role or plan."""
-    columns = ([k.kid for k in known], [k.role for k in known], [k.plan for k in known])
+async def changed_signing_keys(
+    connection: AsyncConnection, known: Collection[SigningKey]
+) -> set[tuple[str, uuid.UUID]]:
+    """(kid, organisation) of those signing keys that are no longer in force, or have another role or plan,
+    and of those that have come under a known kid.
+    """
+    columns = (
+        [k.kid for k in known],
+        [str(k.organisation_id) for k in known],
+        [k.role for k in known],
+        [k.plan for k in known],
+    )
     cursor = await connection.execute(_CHANGED_SIGNING_KEYS, [",".join(column) for column in columns])
-    return {row[0] for row in await cursor.fetchall()}
+    return set(await cursor.fetchall())
 
 
 async def find_revoked_tokens(connection: AsyncConnection) -> set[tuple[uuid.UUID, str]]:
@@ -236,7 +283,7 @@ async def add_signing_key(
     role: Role,
 ) -> None:
     """Let an organisation sign tokens with a key. ValueError when the key does not fit its algorithm, the
-    `kid` is taken, by whomever, or there are too many.
+    organisation has used the `kid` before, another one has this very key under it, or there are too many.
     """
     check_signing_key(algorithm, key)
     if not re.fullmatch(KID_PATTERN, kid):
@@ -244,12 +291,18 @@ async def add_signing_key(
     cursor = await connection.execute(
         "INSERT INTO signing_keys (kid, organisation_id, algorithm, key, role) SELECT %s, %s, %s, %s, %s"
         " WHERE (SELECT count(*) FROM signing_keys WHERE organisation_id = %s AND revoked_at IS NULL) < %s"
-        " ON CONFLICT (kid) DO NOTHING",
-        (kid, organisation_id, algorithm, key, role, organisation_id, MOST_KEYS),
+        " AND (SELECT count(*) FROM signing_keys WHERE kid = %s AND revoked_at IS NULL) < %s"
+        " ON CONFLICT DO NOTHING",
+        (
+            *(kid, organisation_id, algorithm, key, role),
+            *(organisation_id, MOST_KEYS, kid, MOST_OF_A_KID),
+        ),
     )
     if not cursor.rowcount:
         raise ValueError(
-            f"the kid {kid} is taken, also when it is revoked; or there are {MOST_KEYS} signing keys already"
+            f"the kid {kid} is taken: by a key of yours, also when it is revoked, by this very key at another"
+            f" organisation, or by {MOST_OF_A_KID} others. Choose another kid, or if you have {MOST_KEYS}"
+            " signing keys in force, revoke one that is not used"
         )
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
@@ -125,10 +125,13 @@ class StoredSigningKey(Base):
     """A key that an organisation signs its tokens (JWT) with; it decides the algorithm, not the token."""
 
     __tablename__ = "signing_keys"
-    __table_args__ = (CheckConstraint("algorithm IN ('HS256', 'EdDSA')", name="algorithm"),)
+    __table_args__ = (
+        CheckConstraint("algorithm IN ('HS256', 'EdDSA')", name="algorithm"),
+        UniqueConstraint("kid", "key"),  # so that a signature names one organisation
+    )
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"))
+    organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     algorithm: Mapped[str] = mapped_column(String(10))
     key: Mapped[bytes] = mapped_column(LargeBinary, comment="the secret of HS256, the public key of EdDSA")
     role: Mapped[str] = mapped_column(String(20), comment="of every token that it signs")
@@ -157,7 +160,8 @@ class Account(Base):
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
     user_id: Mapped[uuid.UUID] = mapped_column(
-        comment="whose its answers and votes are; no row before the first"
+        comment="whose its answers and votes are; no row before the first. The account's own id, which no key"
+        " and no token can name; older accounts have another one, which is in reserved_people"
     )
     email: Mapped[str] = mapped_column(String(254), comment="in lower case")
     name: Mapped[str] = mapped_column(String(200))
@@ -174,6 +178,14 @@ class AccountSession(Base):
     id: Mapped[Id]
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     refresh_sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="of the newest refresh token's secret")
+    former_sha256: Mapped[list[bytes]] = mapped_column(
+        ARRAY(LargeBinary),
+        server_default="{}",
+        comment="of a bounded number before it, newest first",
+    )
+    source: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="digest, under a secret, of the address and of where it was signed in from"
+    )
     created_at: Mapped[Created]
     refreshed_at: Mapped[Created]
     expires_at: Mapped[Moment]
@@ -181,6 +193,14 @@ class AccountSession(Base):
     ended_because: Mapped[str | None] = mapped_column(
         String(20), comment="signed_out, reused or password_changed"
     )
+
+
+class ReservedPerson(Base):
+    """Whom no token may name: the person of an account from before accounts had ids of their own."""
+
+    __tablename__ = "reserved_people"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
 
 
 class StoredSpec(Base):

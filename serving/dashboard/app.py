@@ -28,6 +28,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from configs.settings import Settings
 from data import database
+from serving import source
 from serving.dashboard import (
     calibration,
     compare,
@@ -158,7 +159,7 @@ def create_app(settings: Settings) -> Front:
             "the dashboard needs TONEBRIDGE_DATABASE_URL and TONEBRIDGE_REDIS_URL; `make up` starts"
             " everything with local servers"
         )
-    gateway = GatewayClient(settings.gateway_url)
+    gateway = GatewayClient(settings.gateway_url, settings.secret("service_token"))
     store = redis.Redis.from_url(
         settings.redis_url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S
     )
@@ -175,13 +176,10 @@ def create_app(settings: Settings) -> Front:
         title="ToneBridge dashboard",
         openapi_url=None,
         lifespan=lifespan,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-        },  # they hold addresses: what is searched
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # its spans hold what is searched
         dependencies=[Depends(_check_readable)],
     )
+    source.trust_proxies(app, settings.trusted_proxies)
     state = app.state
     state.settings, state.engine, state.gateway = settings, engine, gateway
     state.sessions = Sessions(store, gateway)
@@ -214,7 +212,7 @@ def create_app(settings: Settings) -> Front:
         """Begin a session, and go where one wanted to."""
         session.check_origin(here.request)
         try:
-            id = here.sessions.open(email.strip(), password)
+            id = here.sessions.open(email.strip(), password, source.address(here.request))
         except GatewayError as error:
             problem = here.words.say("There is no account with this address and password.")
             if error.status not in (401, 422):
@@ -312,6 +310,7 @@ def main() -> None:
         port=settings.dashboard_port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # `source.trust_proxies` reads them, of proxies that the settings name
         server_header=False,
     )
 

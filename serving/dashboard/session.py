@@ -51,9 +51,11 @@ class Sessions:
     def __init__(self, redis: Redis, gateway: GatewayClient) -> None:
         self._redis, self._gateway = redis, gateway
 
-    def open(self, email: str, password: str) -> str:
-        """Sign in at the gateway; the id for the browser. GatewayError when that is refused."""
-        tokens = self._gateway.sign_in(email, password)
+    def open(self, email: str, password: str, address: str = "") -> str:
+        """Sign a visitor from an address in at the gateway; the id for the browser. GatewayError when that is
+        refused.
+        """
+        tokens = self._gateway.sign_in(email, password, address)
         id = secrets.token_urlsafe(32)
         self._put(
             id,

@@ -1,39 +1,22 @@
 """Signing in: accounts of one's own organisation, and sessions with refresh tokens that are used once.
 
 An access token lives ten minutes, and no longer than its session: a session that ended opens nothing within a
-quarter of a second. Guessing is slow: an address has a bucket of sign-ins of its own, shared by all gateways,
-and a gateway hashes two passwords at a time.
+quarter of a second. How often passwords can be guessed: `serving.gateway.guessing`.
 """
 
-import asyncio
 import uuid
-from collections.abc import Callable
-from hashlib import blake2b
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data import accounts, identities
-from data.accounts import EndedSessionError, KnownAccount, ListedAccount, Opened, TakenError
-from data.identities import Identity, Role
+from data.accounts import EndedSessionError, ListedAccount, Opened, TakenError
+from data.identities import Role
 from serving.gateway.administration import Administrator, check_gives, up_to
 from serving.gateway.auth import ACCESS_S, Authenticator, Caller, caller
-from serving.gateway.problems import (
-    ForbiddenError,
-    TooManyRequestsError,
-    UnavailableError,
-    UnknownKeyError,
-)
-from serving.gateway.rate import Limiter, Plan
-
-SIGNING_IN = "sign in"  # the plan that sign-ins of an address are held to
-LIMITS = Plan(requests_per_s=0.1, burst=10, concurrent=1000, answers_a_month=None)
-
-_MOST_WAITING = 100  # passwords to hash, in a gateway
-_LOGIN = "/api/v1/auth/login"
-
-T = TypeVar("T")
+from serving.gateway.guessing import Guard, Passwords
+from serving.gateway.problems import ForbiddenError, UnknownKeyError
 
 router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # asked by nobody known yet
 account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
@@ -111,32 +94,6 @@ class Me(BaseModel):
     ]
 
 
-class Passwords:
-    """Hashes passwords beside the event loop, two at a time; UnavailableError when too many wait."""
-
-    def __init__(self) -> None:
-        self._two = asyncio.Semaphore(2)
-        self._waiting = 0
-
-    async def hash(self, password: str) -> str:
-        """As it is stored."""
-        return await self._do(accounts.hash_password, password)
-
-    async def opens_with(self, password: str, account: KnownAccount | None) -> bool:
-        """Whether it is the account's; as slow without one."""
-        return await self._do(accounts.opens_with, password, account.password_hash if account else None)
-
-    async def _do(self, work: Callable[..., T], *arguments: str | None) -> T:
-        if self._waiting >= _MOST_WAITING:
-            raise UnavailableError("too many people sign in at once")
-        self._waiting += 1
-        try:
-            async with self._two:
-                return await asyncio.to_thread(work, *arguments)
-        finally:
-            self._waiting -= 1
-
-
 def _answer(request: Request, response: Response, opened: Opened) -> Tokens:
     response.headers["Cache-Control"] = "no-store"
     authenticator: Authenticator = request.app.state.authenticator
@@ -144,32 +101,21 @@ def _answer(request: Request, response: Response, opened: Opened) -> Tokens:
     return Tokens(access_token=access_token, refresh_token=opened.refresh_token)
 
 
-async def _refuse_guessing(request: Request, email: str) -> None:
-    """TooManyRequestsError when an address has been tried too often, whether it has an account or not."""
-    name = blake2b(accounts.normalised(email).encode(), digest_size=16).hexdigest()
-    trying = Caller(Identity(uuid.UUID(int=0), f"sign-in:{name}", "member", b"", SIGNING_IN))
-    limiter: Limiter = request.app.state.limiter
-    try:
-        await limiter.take(trying, _LOGIN)
-    except TooManyRequestsError as error:
-        raise TooManyRequestsError(
-            "this address was tried too often; wait a little before the next try",
-            int(error.headers["Retry-After"]),
-            {},
-        ) from error
-
-
 @router.post("/login")
 async def login(request: Request, response: Response, body: Credentials) -> Tokens:
     """Sign in: a session with its first access and refresh token."""
-    await _refuse_guessing(request, body.email)
-    async with request.app.state.pool.connection() as connection:
-        account = await accounts.find(connection, body.email)
+    guard: Guard = request.app.state.guard
     passwords: Passwords = request.app.state.passwords
-    if not await passwords.opens_with(body.password, account) or account is None:
+    source = guard.source(request)
+    pair = guard.pair(body.email, source)
+    async with request.app.state.pool.connection() as connection:
+        account = await accounts.find(connection, body.email, pair)
+    is_known = account is not None and account.knows_source
+    await guard.admit(body.email, source, is_known)
+    if not await passwords.opens_with(body.password, account, is_known) or account is None:
         raise UnknownKeyError("there is no account with this address and password")
     async with request.app.state.pool.connection() as connection:
-        opened = await accounts.open_session(connection, account.id)
+        opened = await accounts.open_session(connection, account.id, pair)
     return _answer(request, response, opened)
 
 
@@ -188,7 +134,9 @@ async def refresh(request: Request, response: Response, body: ToRefresh) -> Toke
 
 @router.post("/logout", status_code=204, response_class=Response)
 async def logout(request: Request, body: ToRefresh) -> None:
-    """End the session of a refresh token; its access tokens open nothing within a second."""
+    """End the session of a refresh token, the newest or a former one; its access tokens open nothing within
+    a second.
+    """
     async with request.app.state.pool.connection() as connection:
         try:
             await accounts.sign_out(connection, body.refresh_token)
@@ -200,7 +148,8 @@ async def logout(request: Request, body: ToRefresh) -> None:
 async def register(request: Request, body: NewAccount, administrator: Administrator) -> MadeAccount:
     """Let a person of one's organisation sign in. Tell them the password, and to change it."""
     check_gives(administrator, body.role)
-    hashed = await request.app.state.passwords.hash(body.password)
+    # Beside strangers: an organisation that makes many accounts must not keep others from signing in.
+    hashed = await request.app.state.passwords.hash(body.password, is_known=False)
     async with request.app.state.pool.connection() as connection:
         try:
             account_id = await accounts.add(
@@ -234,14 +183,14 @@ async def change_password(
     account_id = caller.account_id
     if account_id is None:
         raise ForbiddenError("a key or token has no password; sign in to change yours")
+    guard: Guard = request.app.state.guard
+    passwords: Passwords = request.app.state.passwords
+    await guard.admit_change(account_id)
     async with request.app.state.pool.connection() as connection:
         account = await accounts.get(connection, account_id)
-    if account is not None:
-        await _refuse_guessing(request, account.email)
-    passwords: Passwords = request.app.state.passwords
-    if not await passwords.opens_with(body.password, account) or account is None:
+    if not await passwords.opens_with(body.password, account, is_known=True) or account is None:
         raise ForbiddenError("this is not your password")
-    hashed = await passwords.hash(body.new_password)
+    hashed = await passwords.hash(body.new_password, is_known=True)
     async with request.app.state.pool.connection() as connection:
         await accounts.change_password(connection, account_id, hashed)
 

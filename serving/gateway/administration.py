@@ -35,7 +35,7 @@ class MadeKey(BaseModel):
 
 
 class NewSigningKey(BaseModel):
-    """A key to sign tokens with. The `kid` is unique among all organisations: begin it with your name."""
+    """A key to sign tokens with. A `kid` is your own, and stays taken when its key is revoked."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,9 +102,10 @@ def check_gives(caller: Caller, role: Role) -> None:
 
 
 @router.post("/keys", status_code=201)
-async def create_key(request: Request, body: NewKey, caller: Administrator) -> MadeKey:
+async def create_key(request: Request, response: Response, body: NewKey, caller: Administrator) -> MadeKey:
     """Make an API key. Keep it: it is shown once."""
     check_gives(caller, body.role)
+    response.headers["Cache-Control"] = "no-store"
     async with request.app.state.pool.connection() as connection:
         try:
             key_id, key = await identities.create_key(
@@ -133,7 +134,9 @@ async def delete_key(request: Request, key_id: str, caller: Administrator) -> No
 
 @router.post("/signing-keys", status_code=201)
 async def add_signing_key(request: Request, body: NewSigningKey, caller: Administrator) -> AddedSigningKey:
-    """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`."""
+    """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`.
+    They speak for people of your application, not for those who sign in.
+    """
     check_gives(caller, body.role)
     async with request.app.state.pool.connection() as connection:
         try:

@@ -24,6 +24,7 @@ from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
 from data.receipts import FormerSecret
+from serving import source
 from serving.gateway import (
     accounts,
     administration,
@@ -32,6 +33,7 @@ from serving.gateway import (
     comparing,
     consent,
     experiments,
+    guessing,
     problems,
     rate,
     telemetry,
@@ -106,7 +108,7 @@ def create_app(settings: Settings) -> Front:
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
         authenticator = Authenticator(pool, settings.secret("session_secret"))
-        limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, redis)
+        limiter = Limiter(rate.plans(), redis)
         directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
         outputs, answers = cache.Cache(redis), AnswerWriter(pool)
         inference = InferenceClient(settings.inference_urls, settings.secret("service_token"))
@@ -125,7 +127,12 @@ def create_app(settings: Settings) -> Front:
         idempotency, state = Idempotency(pool), app.state
         state.pool, state.directory, state.online, state.telemetry = pool, directory, online, seen
         state.authenticator, state.limiter, state.idempotency = authenticator, limiter, idempotency
-        state.organisation, state.passwords = settings.organisation, accounts.Passwords()
+        state.organisation, state.passwords = settings.organisation, guessing.Passwords()
+        state.guard = guessing.Guard(
+            Limiter(guessing.PLANS, redis),
+            settings.secret("session_secret"),
+            settings.secret("service_token"),
+        )
         front.serve_with(authenticator, limiter, online, idempotency, seen)
         for part in (directory, answers, seen):
             part.start()
@@ -150,6 +157,7 @@ def create_app(settings: Settings) -> Front:
     )
     front = Front(app)
     problems.install(app)
+    source.trust_proxies(app, settings.trusted_proxies)
     app.include_router(accounts.router)
     for part in (
         accounts.account_router, administration.router, comparing.router, consent.router, experiments.router,

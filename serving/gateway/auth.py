@@ -38,14 +38,16 @@ _KID = re.compile(identities.KID_PATTERN)
 _OURS = "tonebridge:accounts"  # the kid of access tokens: no organisation can have one with a colon
 ACCESS_S = 600  # that an access token lives: its session is held against Postgres at every heartbeat
 
-R = TypeVar("R", Identity, SigningKey, SignedIn)
+R = TypeVar("R", Identity, tuple[SigningKey, ...], SignedIn)
 _Find = Callable[[AsyncConnection, Collection[str]], Awaitable[dict[str, R]]]
 
 
 class Caller:
-    """Who asks, verified. `subject` is a token's `sub`; `expires_at`: epoch seconds, infinite for keys."""
+    """Who asks, verified. `subject` is a token's `sub`; `expires_at`: epoch seconds, infinite for keys;
+    `user_id` is the person of an account that has signed in.
+    """
 
-    __slots__ = ("expires_at", "identity", "jti", "subject")
+    __slots__ = ("expires_at", "identity", "jti", "subject", "user_id")
 
     def __init__(
         self,
@@ -53,8 +55,10 @@ class Caller:
         subject: str | None = None,
         expires_at: float = math.inf,
         jti: str | None = None,
+        user_id: uuid.UUID | None = None,
     ) -> None:
         self.identity, self.subject, self.expires_at, self.jti = identity, subject, expires_at, jti
+        self.user_id = user_id
 
     @property
     def name(self) -> str:
@@ -75,11 +79,11 @@ class Caller:
         return self.identity.key_id if self.subject is None else None
 
     def user(self, external_id: str | None) -> tuple[uuid.UUID, str]:
-        """The user's id, and the name stored with it: a token's subject, or whom a key names, which may be
-        nobody in particular.
+        """The user's id, and the name stored with it: an account, a token's subject, or whom a key names,
+        which may be nobody in particular.
         """
         if self.subject is not None:
-            return self.identity.subject(self.subject), self.subject
+            return self.user_id or self.identity.subject(self.subject), self.subject
         name = external_id or _NOBODY
         return self.identity.user(name), name
 
@@ -148,6 +152,7 @@ class Authenticator:
         self._signing_keys = _Records(pool, identities.find_signing_keys)
         self._sessions = _Records(pool, accounts.find_sessions)
         self._revoked: set[tuple[uuid.UUID, str]] | None = None  # None: not known yet
+        self._reserved: set[uuid.UUID] | None = None  # people whom no token may name; None: not known yet
 
     def recall(self, credential: str) -> Caller | None:
         """The caller of a credential that was verified before and has not expired since."""
@@ -171,10 +176,14 @@ class Authenticator:
                 caller = await self._read_key(credential)
             else:
                 caller = await self.read_token(credential)
-                if self._revoked is None:
+                if self._revoked is None or self._reserved is None:
                     raise UnavailableError("it is not known yet which tokens are revoked")
                 if (caller.identity.organisation_id, caller.jti) in self._revoked:
                     raise UnknownKeyError("this token is revoked")
+                if caller.account_id is None and caller.user(None)[0] in self._reserved:
+                    raise UnknownKeyError(
+                        "the sub of this token is an account, for which no token speaks; sign in for it"
+                    )
             _put(self._callers, credential, caller)
         return caller
 
@@ -199,12 +208,10 @@ class Authenticator:
             raise UnknownKeyError("this is neither an API key (tb_...) nor a token (JWT)") from error
         if kid == _OURS:
             return await self._read_access_token(token)
-        signing_key = await self._signing_keys.get(kid) if _KID.fullmatch(kid) else None
-        if signing_key is None:
+        signing_keys = await self._signing_keys.get(kid) if _KID.fullmatch(kid) else None
+        if signing_keys is None:
             raise UnknownKeyError("the kid of this token is no signing key in force")
-        is_public = signing_key.algorithm == "EdDSA"
-        key = Ed25519PublicKey.from_public_bytes(signing_key.key) if is_public else signing_key.key
-        claims = _verified(token, key, signing_key.algorithm)
+        signing_key, claims = _verified_by_one(token, signing_keys)
         expires_at = int(claims["exp"]) + _LEEWAY_S
         if expires_at > time.time() + _LONGEST_S + 2 * _LEEWAY_S:
             raise UnknownKeyError("this token lives longer than 24 hours; give it an earlier exp")
@@ -220,28 +227,38 @@ class Authenticator:
         return jwt.encode(claims, self._secret, "HS256", {"kid": _OURS})
 
     async def _read_access_token(self, token: str) -> Caller:
-        claims = _verified(token, self._secret, "HS256")
-        session = await self._sessions.get(str(claims["sid"]))
-        if session is None:
+        try:
+            claims = _verified(token, self._secret, "HS256")
+        except jwt.PyJWTError as error:
+            raise _invalid(error) from error
+        try:
+            session_id = uuid.UUID(claims.get("sid"))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UnknownKeyError("this token is not valid: sid is no UUID") from error
+        session = await self._sessions.get(str(session_id))
+        if session is None or claims["sub"] != str(session.account_id):
             raise UnknownKeyError("this session has ended; sign in again")
         expires_at = int(claims["exp"]) + _LEEWAY_S
-        return Caller(session.identity(), str(session.account_id), expires_at, _digest(token))
+        return Caller(
+            session.identity(), str(session.account_id), expires_at, _digest(token), session.user_id
+        )
 
     async def renew(self, connection: AsyncConnection) -> None:
         """Forget what is no longer in force; it is asked for again, should anybody come with it."""
         keys = await identities.changed_keys(connection, self._keys.known.values())
-        kids = await identities.changed_signing_keys(connection, self._signing_keys.known.values())
+        known = [key for of_a_kid in self._signing_keys.known.values() for key in of_a_kid]
+        signing_keys = await identities.changed_signing_keys(connection, known)
         sessions = await accounts.changed_sessions(connection, self._sessions.known.values())
         revoked = await identities.find_revoked_tokens(connection)
-        gone = keys | {
-            self._signing_keys.known[kid].key_id for kid in kids if kid in self._signing_keys.known
-        }
+        if self._reserved is None:
+            self._reserved = await accounts.find_reserved(connection)
+        gone = keys | {identities.signing_key_id(tenant, kid) for kid, tenant in signing_keys}
         for session_id in sessions:
             if (session := self._sessions.known.pop(session_id, None)) is not None:
                 gone.add(session.key_id)
         for key_id in keys:
             self._keys.known.pop(key_id, None)
-        for kid in kids:
+        for kid, _ in signing_keys:
             self._signing_keys.known.pop(kid, None)
         if gone or revoked != self._revoked:
             self._revoked = revoked
@@ -254,13 +271,31 @@ class Authenticator:
 
 
 def _verified(token: str, key: Ed25519PublicKey | bytes | str, algorithm: str) -> dict[str, Any]:
-    try:
-        claims: dict[str, Any] = jwt.decode(
-            token, key, algorithms=[algorithm], leeway=_LEEWAY_S, options={"require": ["exp", "sub"]}
-        )
-    except jwt.PyJWTError as error:
-        raise UnknownKeyError(f"this token is not valid: {error}") from error
+    claims: dict[str, Any] = jwt.decode(
+        token, key, algorithms=[algorithm], leeway=_LEEWAY_S, options={"require": ["exp", "sub"]}
+    )
     return claims
+
+
+def _verified_by_one(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[SigningKey, dict[str, Any]]:
+    """Which of the keys of a kid has signed a token, and what it claims; UnknownKeyError when none has, or
+    its claims do not do.
+    """
+    refusals = []
+    for signing_key in signing_keys:
+        is_public = signing_key.algorithm == "EdDSA"
+        key = Ed25519PublicKey.from_public_bytes(signing_key.key) if is_public else signing_key.key
+        try:
+            return signing_key, _verified(token, key, signing_key.algorithm)
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError) as error:
+            refusals.append(error)  # it may be the key of another organisation
+        except jwt.PyJWTError as error:
+            raise _invalid(error) from error
+    raise _invalid(refusals[0]) from refusals[0]
+
+
+def _invalid(error: jwt.PyJWTError) -> UnknownKeyError:
+    return UnknownKeyError(f"this token is not valid: {error}")
 
 
 def _digest(token: str) -> str:

@@ -49,7 +49,7 @@ class Installation:
                 Account(
                     id=account_id,
                     organisation_id=tenant,
-                    user_id=identities.Identity(tenant, "", "", b"", "").subject(str(account_id)),
+                    user_id=account_id,
                     email=email,
                     name="",
                     role=role,

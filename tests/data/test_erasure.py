@@ -736,7 +736,7 @@ def test_who_has_only_signed_in_is_found_by_address_and_signs_in_no_more(world: 
     account = Account(
         id=account_id,
         organisation_id=world.tenant,
-        user_id=Identity(world.tenant, "", "", b"", "").subject(str(account_id)),
+        user_id=account_id,
         email=email,
         name="Dee",
         role="viewer",

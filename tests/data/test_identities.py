@@ -74,7 +74,7 @@ async def test_what_has_changed_is_told(
         assert [known[i].plan for i in ids] == ["free"] * 3
         assert list(signing) == [kid]
         assert await identities.changed_keys(connection, known.values()) == set()
-        assert await identities.changed_signing_keys(connection, signing.values()) == set()
+        assert await identities.changed_signing_keys(connection, signing[kid]) == set()
 
         assert await identities.revoke_key(connection, organisation_id, ids[0])
         with engine.begin() as owner:
@@ -89,7 +89,7 @@ async def test_what_has_changed_is_told(
                 text("UPDATE organisations SET plan = 'team' WHERE id = :id"), {"id": organisation_id}
             )
         assert ids[2] in await identities.changed_keys(connection, known.values())
-        assert await identities.changed_signing_keys(connection, signing.values()) == {kid}
+        assert await identities.changed_signing_keys(connection, signing[kid]) == {(kid, organisation_id)}
 
 
 async def test_another_organisation_cannot_revoke(

@@ -24,6 +24,7 @@ from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app
 from tests.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
+from tests.logins import as_dashboard
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -91,7 +92,7 @@ def sign_in(place: Place, client: httpx.Client) -> None:
 
 def fields(site: Site) -> list[Field]:
     """Every one that the application declares, and those that it reads by itself."""
-    described = create_app(site.place.settings).behind.openapi()
+    described = create_app(as_dashboard(site.place.settings)).behind.openapi()
     found = []
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
@@ -313,7 +314,7 @@ def test_what_breaks_is_a_page_with_the_headers_that_says_that_the_connection_cl
 
 
 async def test_what_breaks_in_the_error_page_itself_has_the_headers(local: Settings) -> None:
-    front = create_app(local)
+    front = create_app(as_dashboard(local))
 
     @front.behind.get("/broken")
     def broken() -> None:
@@ -336,4 +337,4 @@ def test_a_plan_that_no_number_of_users_fulfils_is_said(site: Site) -> None:
 
 
 def test_front_stands_outside_of_everything(local: Settings) -> None:
-    assert isinstance(create_app(local), Front)
+    assert isinstance(create_app(as_dashboard(local)), Front)

@@ -13,7 +13,7 @@ from pipelines import local
 
 pytestmark = pytest.mark.timeout(180)
 
-SERVICE, METRICS = "a-service-token-of-the-tests", "a-metrics-token-of-the-tests"
+SERVICE, METRICS = "a-service-token-of-the-tests-0123456789", "a-metrics-token-of-the-tests-0123456789"
 Ask = Callable[..., tuple[int, str]]
 
 
@@ -23,11 +23,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     state: Path = tmp_path_factory.mktemp("guard")
     port = local.free_port(13400)
     settings = Settings(
-        state=state, service_token=SERVICE, inference_port=port, database_url="postgresql:///none",
-        inference_urls=(f"http://127.0.0.1:{port}",),
+        state=state, service_token=SERVICE, metrics_token=METRICS, inference_port=port,  # type: ignore[arg-type]
+        database_url="postgresql:///none", inference_urls=(f"http://127.0.0.1:{port}",),
     )  # fmt: skip
-    env = {**local.environment(settings), "TONEBRIDGE_METRICS_TOKEN": METRICS}
-    process = local.Process("inference", local.commands(env)["inference"], env, state / "inference.log")
+    env = local.environment(settings, "inference")
+    process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     try:
         process.wait_until_ready(f"http://127.0.0.1:{port}/livez")
         yield port

@@ -200,7 +200,7 @@ def test_a_message_and_what_people_think_of_it_are_in_no_log_metric_or_span(site
         answers.append(site.ask("POST", "/api/v1/feedback", vote))
     assert [answer.text for answer in answers if not answer.is_success] == []
     assert {"outputs", "feedback"} <= rows_with(site.settings, marker), "it was sent"
-    token = {"Authorization": f"Bearer {site.settings.service_token.get_secret_value()}"}
+    token = {"Authorization": f"Bearer {site.settings.secret('service_token')}"}
     check_silent(
         site, marker,
         httpx.get(f"{site.settings.gateway_url}/metrics", headers=token).text,
@@ -223,7 +223,7 @@ def test_what_is_refused_is_in_no_log_metric_or_span(site: Site, marker: str) ->
             assert 400 <= answer.status_code < 500 or path == "transform", (path, body, answer.text)
     site.ask("POST", f"/api/v1/{marker}", fits)
     site.ask("GET", f"/api/v1/transform?text={marker}")
-    token = {"Authorization": f"Bearer {site.settings.service_token.get_secret_value()}"}
+    token = {"Authorization": f"Bearer {site.settings.secret('service_token')}"}
     item = {"text": marker, "transform_type": "soften", "intensity": 2}
     for body in (
         {"spec": {"version": "v1", "max_new_tokens": 4}, "items": [item]},

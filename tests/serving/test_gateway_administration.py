@@ -180,7 +180,7 @@ async def test_tokens_of_a_new_signing_key_are_let_in_until_it_ends(
     added = await client.post("/signing-keys", json=body, headers=owner)
     assert (added.status_code, added.json()) == (201, {"kid": body["kid"]})
     again = await client.post("/signing-keys", json=body, headers=stranger)
-    assert again.status_code == 409
+    assert again.status_code == 409, "whose the token is would be anybody's guess"
     assert "is taken" in again.json()["detail"]
 
     signed = jwt.encode({"sub": "ann", "exp": time.time() + 600}, PRIVATE, "EdDSA", {"kid": body["kid"]})
