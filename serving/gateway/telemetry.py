@@ -7,13 +7,13 @@ microseconds, a hit twenty.
 """
 
 import asyncio
+import json
 import logging
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import uuid_utils
 from opentelemetry import propagate, trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -46,7 +46,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(fields).decode()
+        return json.dumps(fields, default=str)  # ASCII: nothing that it holds ends the line
 
 
 class Telemetry:
