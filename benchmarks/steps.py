@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from benchmarks import servers, workload
 from benchmarks.servers import Bench
+from data import receipts
 from serving.gateway import hot
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
@@ -98,7 +99,7 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     def sign() -> bytes:
         at = int(time.time()).to_bytes(4)
         return online._signer.sign(
-            output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
+            receipts.TO_A_KEYS_USER, output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
         )
 
     def describe() -> object:

@@ -23,6 +23,7 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
+from data.receipts import Receipt
 from serving.gateway import (
     accounts,
     administration,
@@ -192,8 +193,7 @@ def create_app(settings: Settings) -> Front:
     ) -> Any:
         """Say what an output is worth. A second vote of a kind replaces the first."""
         receipt = receipts.read(body.receipt, secret)
-        if receipt.organisation_id != caller.identity.organisation_id:
-            raise problems.ForeignReceiptError("the receipt was issued to another organisation")
+        _check_may_use(caller, receipt)
         request.app.state.directory.must_hear()
 
         async def do() -> tuple[int, bytes]:
@@ -233,6 +233,25 @@ def create_app(settings: Settings) -> Front:
     return front
 
 
+def _check_may_use(caller: Caller, receipt: Receipt) -> None:
+    """ForeignReceiptError when a receipt is not the caller's to vote with.
+
+    Who signs in votes for themselves, and nobody votes for them. What was issued to an API key, any key of
+    the organisation may hand in: an app has several, it replaces them while receipts are out, and it vouches
+    for its people with each of them.
+    """
+    if receipt.organisation_id != caller.identity.organisation_id:
+        raise problems.ForeignReceiptError("the receipt was issued to another organisation")
+    if caller.subject is not None and receipt.user_id != caller.user(None)[0]:
+        raise problems.ForeignReceiptError(
+            "the receipt was issued to another person; vote with one that came with your own answer"
+        )
+    if caller.subject is None and receipt.is_personal:
+        raise problems.ForeignReceiptError(
+            "the receipt was issued to a person who signed in; only they can vote with it, with their token"
+        )
+
+
 async def _once(
     request: Request,
     response: Response,
@@ -241,15 +260,13 @@ async def _once(
     body: BaseModel,
     do: Callable[[], Awaitable[tuple[int, bytes]]],
 ) -> Response:
-    """What `do` answers; under an Idempotency-Key, what it answered the first time."""
+    """What `do` answers; under an Idempotency-Key, what it answered this caller the first time."""
     if key is None:
         status, content = await do()
     else:
         idempotency: Idempotency = request.app.state.idempotency
         asked = request.scope["route"].path.encode() + b"\0" + body.model_dump_json().encode()
-        status, content = await idempotency.once(
-            caller.identity.organisation_id, key.encode("latin-1", "replace"), asked, do
-        )
+        status, content = await idempotency.once(caller, None, key.encode("latin-1", "replace"), asked, do)
     return Response(content, status, dict(response.headers), "application/json")
 
 

@@ -92,7 +92,7 @@ async def get_next(
             if offered is None:
                 offered = await comparisons.join(connection, organisation_id, user_id, *in_force)
             if offered is not None:
-                return _next(online, organisation_id, user_id, offered)
+                return _next(online, caller, user_id, offered)
             seen = await comparisons.seen(connection, organisation_id, user_id)
         unseen = [message for message in comparisons.messages() if message not in seen]
         if not unseen:
@@ -119,7 +119,7 @@ async def get_next(
             await outputs.store_comparison(connection, id, user_id, policy, first, second, people)
         sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
         offered = Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
-        return _next(online, organisation_id, user_id, offered)
+        return _next(online, caller, user_id, offered)
     raise NothingToCompareError(
         "both rewrites of your message are the same, so there is nothing to choose; change it, or ask for"
         " more intensity"
@@ -142,8 +142,8 @@ def _own(body: Wanted) -> Message | None:
     return None
 
 
-def _next(online: Online, organisation_id: uuid.UUID, user_id: uuid.UUID, offered: Offered) -> Next:
-    receipt = online.sign_comparison(organisation_id, user_id, offered.id, offered.policy, offered.first.id)
+def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) -> Next:
+    receipt = online.sign_comparison(caller, user_id, offered.id, offered.policy, offered.first.id)
     first, second = (
         Side(transformed_text=side.text, facts_missing=side.facts_missing)
         for side in (offered.first, offered.second)

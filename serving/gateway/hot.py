@@ -186,7 +186,7 @@ class Front:
             return 200, fresh[0].body
 
         status, content = await self._idempotency.once(
-            caller.identity.organisation_id, key, PATH.encode() + b"\0" + body, do
+            caller, message.external_id, key, PATH.encode() + b"\0" + body, do
         )
         return (fresh[0] if fresh else None), status, content
 
