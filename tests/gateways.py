@@ -20,13 +20,16 @@ from data.tables import Organisation, StoredSigningKey, new_id
 from serving.gateway.app import create_app
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
+ONLY_A_CHAMPION = Routing(champion=CHAMPION)
 
 
 @asynccontextmanager
-async def in_process(settings: Settings, engine: Engine, champion: Spec = CHAMPION) -> AsyncIterator[Any]:
+async def in_process(
+    settings: Settings, engine: Engine, routed: Routing = ONLY_A_CHAMPION
+) -> AsyncIterator[Any]:
     """The gateway's front, with a champion released; `client` asks it."""
     with Session(engine) as session, session.begin():
-        routing.publish(session, Routing(champion=champion), "a test")
+        routing.publish(session, routed, "a test")
     front = create_app(settings)
     async with front.behind.router.lifespan_context(front.behind):
         await front.behind.state.directory.beat()
@@ -84,6 +87,7 @@ def use_up(engine: Engine, organisation_id: uuid.UUID, answers: int = 1_000_000)
         connection.execute(
             text(
                 "INSERT INTO usage VALUES (:id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, :answers)"
+                " ON CONFLICT (organisation_id, month) DO UPDATE SET answers = excluded.answers"
             ),
             {"id": organisation_id, "answers": answers},
         )

@@ -72,11 +72,12 @@ IdempotencyKey = Annotated[
 async def admitted(
     request: Request, response: Response, caller: Annotated[Caller, Depends(auth.caller)]
 ) -> AsyncIterator[Caller]:
-    """Who asks, when their plan has room: one token of the route's rate, one place among those in flight."""
+    """Who asks, when their plan has room: tokens of the route's rate, one place among those in flight."""
     limiter: Limiter = request.app.state.limiter
     route = request.scope["route"].path
-    if not limiter.try_take(caller, route):
-        await limiter.take(caller, route)
+    cost = rate.cost(route)
+    if not limiter.try_take(caller, route, cost):
+        await limiter.take(caller, route, cost)
     limiter.enter(caller)
     try:
         policy, left = limiter.headers(caller, route)
@@ -102,7 +103,7 @@ def create_app(settings: Settings) -> Front:
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
         authenticator = Authenticator(pool, settings.session_secret.get_secret_value())
-        limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, redis)
+        limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, redis, pool)
         directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
         outputs, answers = cache.Cache(redis), AnswerWriter(pool, url)
         inference = InferenceClient(settings.inference_urls, settings.service_token.get_secret_value())

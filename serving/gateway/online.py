@@ -234,7 +234,8 @@ class Online:
     async def rewrite_twice(
         self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
     ) -> tuple[Policy, list[NewOutput]]:
-        """Two outputs for one message, uncached and not stored, and the policy that made them.
+        """Two outputs for one message, uncached and not stored, and the policy that made them. They count
+        against the quota, whatever becomes of them.
 
         Without a policy: champion against challenger when there is a challenger, else two samples of the
         champion.
@@ -246,8 +247,11 @@ class Online:
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
             greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
-            return chosen, await asyncio.gather(*greedy)
-        return chosen, await self._sample_two(organisation_id, message, routing.sampled)
+            made = list(await asyncio.gather(*greedy))
+        else:
+            made = await self._sample_two(organisation_id, message, routing.sampled)
+        self._answers.add_written(organisation_id, len(made))
+        return chosen, made
 
     def sign_comparison(
         self,

@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from data.answers import FullError
-from data.comparisons import UnknownComparisonError, VotedError
+from data.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.decisions import RefusedError, UnknownExperimentError
 from data.feedback import ErasedError, WrongReceiptError
 from data.receipts import ForgedReceiptError
@@ -90,6 +90,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     NoChallengerError: (409, "No challenger", True),
     NothingToCompareError: (409, "Nothing to compare", True),
     UnknownComparisonError: (404, "Unknown comparison", True),
+    TooManyOpenError: (409, "Too many open comparisons", True),
     VotedError: (409, "Not as things stand", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),
