@@ -99,7 +99,13 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     def sign() -> bytes:
         at = int(time.time()).to_bytes(4)
         return online._signer.sign(
-            receipts.TO_A_KEYS_USER, output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
+            receipts.TO_A_KEYS_USER,
+            output.output_id,
+            person.ids,
+            arm.placed_part,
+            at,
+            arm.variant_part,
+            b"\2v1",
         )
 
     def describe() -> object:

@@ -118,7 +118,8 @@ async def store_comparison(
         await store(connection, first, second)
         await connection.execute(
             "INSERT INTO comparisons"
-            " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people, is_own)"
+            " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people,"
+            " is_own)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 comparison_id,

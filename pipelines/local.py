@@ -182,7 +182,10 @@ def environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
         "HOLDOUT_SHARE": str(settings.holdout_share),
+        "API_DOCS": str(settings.api_docs),
     }
+    if settings.metrics_token is not None:
+        own["METRICS_TOKEN"] = settings.metrics_token.get_secret_value()
     prefect_database = database.beside(settings.database_url, "prefect", "postgresql+asyncpg")
     return {
         **os.environ,

@@ -63,7 +63,9 @@ def a_signing_key(engine: Engine, organisation_id: uuid.UUID, role: Role = "memb
     kid = f"kid-{new_id()}"
     with Session(engine) as session, session.begin():
         session.add(
-            StoredSigningKey(kid=kid, organisation_id=organisation_id, algorithm="HS256", key=SECRET, role=role)
+            StoredSigningKey(
+                kid=kid, organisation_id=organisation_id, algorithm="HS256", key=SECRET, role=role
+            )
         )
     return kid
 
@@ -86,7 +88,8 @@ def use_up(engine: Engine, organisation_id: uuid.UUID, answers: int = 1_000_000)
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO usage VALUES (:id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, :answers)"
+                "INSERT INTO usage"
+                " VALUES (:id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, :answers)"
                 " ON CONFLICT (organisation_id, month) DO UPDATE SET answers = excluded.answers"
             ),
             {"id": organisation_id, "answers": answers},

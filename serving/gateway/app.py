@@ -32,6 +32,7 @@ from serving.gateway import (
     comparing,
     consent,
     experiments,
+    manual,
     problems,
     rate,
     telemetry,
@@ -142,9 +143,14 @@ def create_app(settings: Settings) -> Front:
         description="Rewrites workplace messages, and learns from what people think of the rewrites.",
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.api_docs else None,
     )
     front = Front(app)
     problems.install(app)
+    if settings.api_docs:
+        manual.install(app)
     app.include_router(accounts.router)
     for part in (
         accounts.account_router, administration.router, comparing.router, consent.router, experiments.router,
@@ -227,8 +233,11 @@ def create_app(settings: Settings) -> Front:
         return Ready(ready=False, detail=detail)
 
     @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        """Everything that is counted here, for Prometheus."""
+    async def metrics(
+        request: Request, authorization: Annotated[str, Header(description="Bearer and the token")] = ""
+    ) -> Response:
+        """Everything that is counted here, for Prometheus, which shows `TONEBRIDGE_METRICS_TOKEN`."""
+        telemetry.check_may_read(settings.metrics_token, authorization)
         return Response(request.app.state.telemetry.metrics(), media_type="text/plain; version=0.0.4")
 
     return front

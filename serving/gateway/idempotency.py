@@ -100,9 +100,7 @@ class Idempotency:
             raise InProgressError("the first request with this Idempotency-Key is still being answered")
         return row[1], bytes(row[2])
 
-    async def _execute(
-        self, organisation_id: uuid.UUID, statement: str, values: tuple[object, ...]
-    ) -> None:
+    async def _execute(self, organisation_id: uuid.UUID, statement: str, values: tuple[object, ...]) -> None:
         async with self._pool.connection() as connection, connection.transaction():
             await speak_for(connection, organisation_id)
             await connection.execute(statement, values)

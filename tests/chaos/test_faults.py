@@ -14,6 +14,7 @@ import psutil
 import psycopg
 import pytest
 import redis
+from pydantic import SecretStr
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -25,6 +26,8 @@ from pipelines import local
 from serving.inference import release
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+METRICS = "the token of these metrics"
 
 
 class Faulty:
@@ -42,10 +45,16 @@ class Faulty:
         return self.client.post("/api/v1/feedback", json={"receipt": receipt, "kind": "thumb", "up": True})
 
 
+def metrics(stack: Faulty) -> str:
+    return stack.client.get("/metrics", headers={"Authorization": f"Bearer {METRICS}"}).text
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Faulty]:
     state = tmp_path_factory.mktemp("faults")
-    wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
+    wanted = Settings(
+        state=state, artifacts=state, database_url=None, redis_url=None, metrics_token=SecretStr(METRICS)
+    )
     with local.servers(local.with_free_ports(wanted)) as settings:
         assert settings.database_url is not None
         release.publish(export(tiny_base, None, state / "tiny"), "v1", settings)
@@ -168,7 +177,7 @@ def test_the_inference_service_gone_and_back(stack: Faulty) -> None:
     answers = [stack.transform(fresh()) for _ in range(5)]
     assert [a.status_code for a in answers] == [503] * 5
     assert all(int(a.headers["Retry-After"]) > 0 for a in answers)
-    assert "tonebridge_service_breakers_open 1.0" in stack.client.get("/metrics").text
+    assert "tonebridge_service_breakers_open 1.0" in metrics(stack)
     assert stack.thumb(receipt).status_code == 201
     with local.running(stack.settings, "inference") as processes:
         processes["inference"].wait_until_ready(f"{stack.settings.inference_urls[0]}/readyz")

@@ -20,7 +20,9 @@ ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity"
 async def sign_in_under_made_up_addresses(limiter: Limiter, addresses: int) -> None:
     """What the route for signing in does before it has looked at the password."""
     for _ in range(addresses):
-        identity = Identity(uuid.UUID(int=0), f"sign-in:{uuid.uuid4().hex}", "member", b"", accounts.SIGNING_IN)
+        identity = Identity(
+            uuid.UUID(int=0), f"sign-in:{uuid.uuid4().hex}", "member", b"", accounts.SIGNING_IN
+        )
         await limiter.take(Caller(identity), "/api/v1/auth/login")
 
 
@@ -94,6 +96,4 @@ async def test_while_postgres_is_away_nothing_is_taken_as_used() -> None:
     """What is in memory is answered then, for a minute at most."""
     nowhere = AsyncConnectionPool("postgresql://nobody@127.0.0.1:1/none", open=False, timeout=0.1)
     limiter = Limiter(rate.plans(), None, nowhere)
-    await limiter.take(
-        Caller(Identity(uuid.uuid4(), "key", "member", b"", "free")), "/api/v1/transform"
-    )
+    await limiter.take(Caller(Identity(uuid.uuid4(), "key", "member", b"", "free")), "/api/v1/transform")

@@ -28,7 +28,8 @@ ROWS = {
     ),
     "users": "INSERT INTO users (id, organisation_id) VALUES (%(id)s, %(tenant)s)",
     "exposures": (
-        "INSERT INTO exposures (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
+        "INSERT INTO exposures"
+        " (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
         " VALUES (%(experiment)s, %(id)s, 'v1', 1, %(tenant)s, %(id)s, now())"
     ),
     "failures": (
@@ -115,9 +116,9 @@ async def test_who_names_a_tenant_writes_for_no_other(
     table: str,
 ) -> None:
     row = values(organisation_id)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
-        async with online.transaction():
-            await speak_for(online, uuid.uuid4())
+    async with online.transaction(force_rollback=True):
+        await speak_for(online, uuid.uuid4())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
             await online.execute(ROWS[table], row)  # type: ignore[arg-type]
     async with online.transaction():
         await speak_for(online, organisation_id)
