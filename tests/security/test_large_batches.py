@@ -51,10 +51,16 @@ def gateway(stack: Settings, engine: Engine) -> Iterator[tuple[Settings, Any]]:
         yield settings, processes["gateway"]
 
 
-def of_length(shape: str, number: int) -> str:
+def of_length(shape: str, number: uuid.UUID) -> str:
     """8,000 characters of a shape, another text for each number."""
     filled = SHAPES[shape] * (MOST // len(SHAPES[shape]) + 1)
     return f"{number} {filled}"[:MOST] if shape != "lines" else f"{number}{filled}"[:MOST]
+
+
+def a_batch(shape: str) -> list[dict[str, Any]]:
+    """A hundred messages of a shape that no cache knows."""
+    texts = [of_length(shape, uuid.uuid4()) for _ in range(100)]
+    return [{"text": text, "transform_type": "soften", "intensity": 2} for text in texts]
 
 
 async def hits_while(client: httpx.AsyncClient, ask: dict[str, Any], waiting: asyncio.Task[Any]) -> int:
@@ -69,16 +75,36 @@ async def hits_while(client: httpx.AsyncClient, ask: dict[str, Any], waiting: as
     return answered
 
 
+async def test_who_has_one_message_does_not_wait_for_a_hundred_of_somebody_else(
+    gateway: tuple[Settings, Any], engine: Engine
+) -> None:
+    """Else all that wait are given up together, and the service is taken for broken."""
+    settings, _ = gateway
+    mine, others = (gateways.a_key(engine, gateways.an_organisation(engine)) for _ in range(2))
+    async with (
+        httpx.AsyncClient(base_url=settings.gateway_url, headers=mine, timeout=550) as client,
+        httpx.AsyncClient(base_url=settings.gateway_url, headers=others, timeout=550) as other,
+    ):
+        batch = asyncio.create_task(client.post("/api/v1/batch", json={"items": a_batch("known words")}))
+        await asyncio.sleep(0.2)  # so that the batch is ahead
+        answers = []
+        for _ in range(3):
+            new = {"text": f"Fix it. {uuid.uuid4()}", "transform_type": "soften", "intensity": 2}
+            answers.append((await other.post("/api/v1/transform", json=new)).status_code)
+        before_the_batch = not batch.done()
+        statuses = {entry["status"] for entry in (await batch).json()["items"]}
+    assert answers == [200] * 3
+    assert before_the_batch
+    assert statuses == {200}
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_batch_of_a_hundred_longest_messages(
     gateway: tuple[Settings, Any], engine: Engine, shape: str
 ) -> None:
     settings, process = gateway
     mine, others = (gateways.a_key(engine, gateways.an_organisation(engine)) for _ in range(2))
-    items = [
-        {"text": of_length(shape, number), "transform_type": "soften", "intensity": 2}
-        for number in range(100)
-    ]
+    items = a_batch(shape)
     hit = {"text": f"Fix it. {uuid.uuid4()}", "transform_type": "soften", "intensity": 2}
     memory = psutil.Process(process.pid)
     before = memory.memory_info().rss
