@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from benchmarks import servers, workload
 from benchmarks.servers import Bench
-from data import database
+from data import database, receipts
 from data.tables import GATEWAY_LOGIN
 from serving.gateway import hot
 from serving.gateway.app import create_app
@@ -102,7 +102,13 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     def sign() -> bytes:
         at = int(time.time()).to_bytes(4)
         return online._signer.sign(
-            output.output_id, person.ids, arm.placed_part, at, arm.variant_part, b"\2v1"
+            receipts.TO_A_KEYS_USER,
+            output.output_id,
+            person.ids,
+            arm.placed_part,
+            at,
+            arm.variant_part,
+            b"\2v1",
         )
 
     def describe() -> object:

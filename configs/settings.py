@@ -125,6 +125,7 @@ class Settings(BaseSettings):
         True, description="the hot endpoint is served by serving/gateway/protocol.py, without ASGI"
     )
     sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
+    api_docs: bool = Field(True, description="the gateway shows its API to everybody: /docs, /openapi.json")
     otlp_endpoint: str | None = Field(
         None,
         description="where an OpenTelemetry collector takes spans by HTTP, such as http://host:4318/v1/traces",

@@ -122,6 +122,7 @@ class AnswerWriter:
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
         self._failed: Counter[tuple[Person, Placement]] = Counter()
+        self._written: Counter[uuid.UUID] = Counter()  # texts that are no answers, by organisation
         self._partitions_until = date.min
         self._task: asyncio.Task[None] | None = None
 
@@ -145,6 +146,10 @@ class AnswerWriter:
         """Count a request without an answer, of somebody in an experiment: it stays with their arm."""
         if placement.exposure is not None:
             self._failed[person, placement] += 1
+
+    def add_written(self, organisation_id: uuid.UUID, texts: int) -> None:
+        """Count texts that were written for an organisation and are no answers: those of comparisons."""
+        self._written[organisation_id] += texts
 
     def start(self) -> None:
         """Begin to write in the background."""
@@ -172,17 +177,19 @@ class AnswerWriter:
 
     async def flush(self) -> None:
         """Store the waiting answers in one transaction; on failure they wait on."""
-        if not self._waiting and not self._failed:
+        if not self._waiting and not self._failed and not self._written:
             return
         batch, self._waiting = self._waiting, []
         failed, self._failed = self._failed, Counter()
+        written, self._written = self._written, Counter()
         try:
             await self._ensure_partitions()
             async with self._pool.connection() as connection, connection.transaction():
-                await self._write(connection, batch, failed)
+                await self._write(connection, batch, failed, written)
         except BaseException:
             self._waiting = batch + self._waiting
             self._failed = failed + self._failed
+            self._written = written + self._written
             raise
         for answer in batch:
             answer.person.is_stored = True
@@ -202,6 +209,7 @@ class AnswerWriter:
         connection: psycopg.AsyncConnection,
         batch: list[NewAnswer],
         failed: Counter[tuple[Person, Placement]],
+        written: Counter[uuid.UUID],
     ) -> None:
         async with connection.cursor() as cursor:
             new = {a.person.id: a.person for a in batch if not a.person.is_stored}
@@ -259,9 +267,7 @@ class AnswerWriter:
                         for (person, placement), count in failed.items()
                     ],
                 )
-            if not batch:
-                return
-            used = Counter(a.person.organisation_id for a in batch)
+            used = Counter(a.person.organisation_id for a in batch) + written
             await cursor.execute(
                 "INSERT INTO usage (organisation_id, month, answers)"
                 " SELECT o, date_trunc('month', now() AT TIME ZONE 'UTC')::date, n"
@@ -270,6 +276,8 @@ class AnswerWriter:
                 " DO UPDATE SET answers = usage.answers + excluded.answers",
                 (list(used), list(used.values())),
             )
+            if not batch:
+                return
             async with cursor.copy(
                 "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
                 " fell_back, total_ms) FROM STDIN (FORMAT BINARY)"

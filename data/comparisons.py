@@ -31,6 +31,10 @@ class CompareConfig(configs.StageConfig):
     overlap: int = Field(3, ge=2, le=100, description="people who are shown such a pair")
     share: float = Field(0.2, ge=0, le=1, description="of the pairs")
     days: int = Field(30, ge=1, description="that a pair waits for more people")
+    open_a_person: int = Field(
+        20, ge=1, description="comparisons of own messages, made within a day, that may wait for a choice"
+    )
+    open_an_organisation: int = Field(1000, ge=1, description="the same, of all its people")
 
 
 @cache
@@ -45,6 +49,10 @@ class UnknownComparisonError(ValueError):
 
 class VotedError(ValueError):
     """The comparison has a vote already."""
+
+
+class TooManyOpenError(Exception):
+    """So many comparisons of own messages wait for a choice that no more are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,11 @@ _SKIP = f"""
       AND c.pair_id IS NOT NULL
     RETURNING EXISTS (SELECT FROM {_VOTE})
 """  # noqa: S608 (all of it ours)
+_OWN_OPEN = f"""
+    SELECT count(*) FILTER (WHERE c.user_id = %(user)s), count(*) FROM comparisons c
+    WHERE c.organisation_id = %(organisation)s AND c.is_own AND c.id >= %(since)s AND c.skipped_at IS NULL
+      AND NOT EXISTS (SELECT FROM {_VOTE})
+"""  # noqa: S608 (all of it ours)
 _PROGRESS = f"""
     SELECT count(*) FILTER (WHERE vote.created_at >= date_trunc('day', now(), 'UTC')),
            count(vote.created_at), count(c.skipped_at), (SELECT count(DISTINCT c.pair_id) {_WAITING})
@@ -185,6 +198,38 @@ async def join(
             about,
         )
         return await _find(connection, f"{_OFFERED} AND c.id = %(id)s", about)
+
+
+async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> None:
+    """TooManyOpenError when a person, or all of an organisation, have as many comparisons of own messages
+    open as they may.
+
+    In the transaction that stores another one nobody else's comes between, however many ask at once.
+    """
+    config = load()
+    about = {
+        "organisation": organisation_id,
+        "user": user_id,
+        "since": answers.floor(datetime.now(UTC) - timedelta(days=1)),
+    }
+    async with connection.transaction():
+        await speak_for(connection, organisation_id)
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('own comparisons'), hashtext(%s))", (str(organisation_id),)
+        )
+        row = await (await connection.execute(_OWN_OPEN, about)).fetchone()
+    assert row is not None
+    of_person, of_all = row
+    if of_person >= config.open_a_person:
+        raise TooManyOpenError(
+            f"{of_person:,} comparisons of your own messages wait for your choice; choose or skip some first:"
+            " they are offered when you ask for the next one without a message"
+        )
+    if of_all >= config.open_an_organisation:
+        raise TooManyOpenError(
+            f"{of_all:,} comparisons of your organisation's own messages wait for a choice; let people choose"
+            " or skip some, or come back tomorrow"
+        )
 
 
 def _about(

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data.database import speak_for
 from data.records import TransformType
 
 CACHE_PREFIX = b"tonebridge:output:"  # of a name, in Redis
@@ -107,16 +108,19 @@ async def store_comparison(
     first: NewOutput,
     second: NewOutput,
     people: int | None = None,
+    is_own: bool = False,
 ) -> None:
     """Insert two outputs and the order in which one person sees them, in one transaction; with `people` as a
-    pair that so many shall be shown (`data.comparisons`).
+    pair that so many shall be shown (`data.comparisons`), with `is_own` of a message that the person typed.
     """
     async with connection.transaction():
+        await speak_for(connection, first.organisation_id)
         await store(connection, first, second)
         await connection.execute(
             "INSERT INTO comparisons"
-            " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people,"
+            " is_own)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 comparison_id,
                 first.organisation_id,
@@ -126,6 +130,7 @@ async def store_comparison(
                 second.id,
                 comparison_id if people else None,
                 people,
+                is_own,
             ),
         )
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-_FORMAT = 1
+TO_A_KEYS_USER, TO_A_PERSON = b"\x01", b"\x02"  # the formats: to whom an API key names, to who signed in
 _MAC_BYTES = 16
 _HEAD = struct.Struct(">B16s16s16s16s16sII")  # format, five ids, epoch, issued at
 _NONE = bytes(16)
@@ -39,6 +39,7 @@ class Receipt:
     version: str
     epoch: int
     issued_at: int
+    is_personal: bool = False  # issued to somebody who signed in, not to whom an API key names
 
 
 def sign(receipt: Receipt, secret: bytes) -> str:
@@ -47,7 +48,7 @@ def sign(receipt: Receipt, secret: bytes) -> str:
     body = b"".join(
         (
             _HEAD.pack(
-                _FORMAT,
+                (TO_A_PERSON if receipt.is_personal else TO_A_KEYS_USER)[0],
                 receipt.output_id.bytes,
                 receipt.organisation_id.bytes,
                 receipt.user_id.bytes,
@@ -73,12 +74,19 @@ class Signer:
         self._keyed = blake2b(key=secret, digest_size=_MAC_BYTES)
 
     def sign(
-        self, output_id: bytes, ids: bytes, placed: bytes, issued_at: bytes, variant: bytes, version: bytes
+        self,
+        to: bytes,
+        output_id: bytes,
+        ids: bytes,
+        placed: bytes,
+        issued_at: bytes,
+        variant: bytes,
+        version: bytes,
     ) -> bytes:
-        """As `sign`: `ids` are organisation and user, the rest comes from `placed_part`, `name_part` and
-        `issued_at.to_bytes(4)`.
+        """As `sign`: `to` is TO_A_KEYS_USER or TO_A_PERSON, `ids` are organisation and user, the rest comes
+        from `placed_part`, `name_part` and `issued_at.to_bytes(4)`.
         """
-        body = b"".join((b"\x01", output_id, ids, placed, issued_at, variant, version))
+        body = b"".join((to, output_id, ids, placed, issued_at, variant, version))
         mac = self._keyed.copy()
         mac.update(body)
         token = binascii.b2a_base64(mac.digest() + body, newline=False)
@@ -133,7 +141,7 @@ def _decode(token: str) -> tuple[bytes, bytes]:
 
 def _unpack(body: bytes) -> Receipt:
     form, output, organisation, user, experiment, comparison, epoch, issued_at = _HEAD.unpack_from(body)
-    if form != _FORMAT:
+    if form not in (TO_A_KEYS_USER[0], TO_A_PERSON[0]):
         raise ForgedReceiptError(f"receipt format {form} is unknown here")
     names = body[_HEAD.size :]
     variant_end = 1 + names[0]
@@ -147,4 +155,5 @@ def _unpack(body: bytes) -> Receipt:
         version=names[variant_end + 1 :].decode(),
         epoch=epoch,
         issued_at=issued_at,
+        is_personal=form == TO_A_PERSON[0],
     )

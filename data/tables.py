@@ -283,6 +283,7 @@ class Comparison(Base):
         UniqueConstraint("pair_id", "user_id"),  # nobody is shown the same two outputs twice
         Index("ix_comparisons_user_id", "user_id", "id", postgresql_where=text("pair_id IS NOT NULL")),
         Index("ix_comparisons_shared", "organisation_id", "pair_id", postgresql_where=text("people > 1")),
+        Index("ix_comparisons_own", "organisation_id", "id", postgresql_where=text("is_own")),
     )
 
     id: Mapped[Id]
@@ -298,6 +299,9 @@ class Comparison(Base):
     )
     people: Mapped[int | None] = mapped_column(SmallInteger, comment="who shall be shown the pair")
     skipped_at: Mapped[Moment | None]
+    is_own: Mapped[bool] = mapped_column(
+        server_default=false(), comment="of a message that the person typed on the page"
+    )
     created_at: Mapped[Created]
 
 

@@ -200,6 +200,7 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "MLFLOW_PORT": str(settings.mlflow_port),
         "MODELS_IN_MEMORY": str(settings.models_in_memory),
         "HOLDOUT_SHARE": str(settings.holdout_share),
+        "API_DOCS": str(settings.api_docs),
     }
     private = _private(settings, process)
     return {

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # asked by nobody 
 account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
-NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=200)]
+NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=200, pattern=r"^[^\x00]*$")]
 # A signer-in may have an older, shorter one; no longer one, which would only cost time.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]

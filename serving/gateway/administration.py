@@ -15,6 +15,7 @@ from serving.gateway.problems import ForbiddenError, InvalidError, UnknownKeyErr
 
 router = APIRouter(prefix="/api/v1", tags=["administration"])
 
+KeyId = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 Kid = Annotated[str, StringConstraints(pattern=rf"^{KID_PATTERN}$")]
 
 
@@ -124,7 +125,7 @@ async def list_keys(request: Request, caller: Administrator) -> list[ListedKey]:
 
 
 @router.delete("/keys/{key_id}", status_code=204, response_class=Response)
-async def delete_key(request: Request, key_id: str, caller: Administrator) -> None:
+async def delete_key(request: Request, key_id: KeyId, caller: Administrator) -> None:
     """Revoke an API key: within a second no gateway accepts it."""
     async with request.app.state.pool.connection() as connection:
         roles = up_to(caller.identity.role)

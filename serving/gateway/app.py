@@ -23,7 +23,7 @@ from configs.settings import Settings
 from data import database, feedback, receipts
 from data.answers import AnswerWriter
 from data.feedback import Vote
-from data.receipts import FormerSecret
+from data.receipts import FormerSecret, Receipt
 from serving import source
 from serving.gateway import (
     accounts,
@@ -34,6 +34,7 @@ from serving.gateway import (
     consent,
     experiments,
     guessing,
+    manual,
     problems,
     rate,
     telemetry,
@@ -74,11 +75,12 @@ IdempotencyKey = Annotated[
 async def admitted(
     request: Request, response: Response, caller: Annotated[Caller, Depends(auth.caller)]
 ) -> AsyncIterator[Caller]:
-    """Who asks, when their plan has room: one token of the route's rate, one place among those in flight."""
+    """Who asks, when their plan has room: tokens of the route's rate, one place among those in flight."""
     limiter: Limiter = request.app.state.limiter
     route = request.scope["route"].path
-    if not limiter.try_take(caller, route):
-        await limiter.take(caller, route)
+    cost = rate.cost(route)
+    if not limiter.try_take(caller, route, cost):
+        await limiter.take(caller, route, cost)
     limiter.enter(caller)
     try:
         policy, left = limiter.headers(caller, route)
@@ -108,7 +110,7 @@ def create_app(settings: Settings) -> Front:
         await pool.open(wait=False)
         redis = cache.connect(settings.redis_url)
         authenticator = Authenticator(pool, settings.secret("session_secret"))
-        limiter = Limiter(rate.plans(), redis)
+        limiter = Limiter(rate.plans(), redis, pool)
         directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
         outputs, answers = cache.Cache(redis), AnswerWriter(pool)
         inference = InferenceClient(settings.inference_urls, settings.secret("service_token"))
@@ -152,12 +154,17 @@ def create_app(settings: Settings) -> Front:
         description="Rewrites workplace messages, and learns from what people think of the rewrites.",
         version="0.1.0",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.api_docs else None,
         # FastAPI's own spans are of every request, with its whole address; ours say what is worth keeping.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     front = Front(app)
     problems.install(app)
     source.trust_proxies(app, settings.trusted_proxies)
+    if settings.api_docs:
+        manual.install(app)
     app.include_router(accounts.router)
     for part in (
         accounts.account_router, administration.router, comparing.router, consent.router, experiments.router,
@@ -207,8 +214,7 @@ def create_app(settings: Settings) -> Front:
     ) -> Any:
         """Say what an output is worth. A second vote of a kind replaces the first."""
         receipt = receipts.read(body.receipt, secret, former_secrets)
-        if receipt.organisation_id != caller.identity.organisation_id:
-            raise problems.ForeignReceiptError("the receipt was issued to another organisation")
+        _check_may_use(caller, receipt)
         request.app.state.directory.must_hear()
 
         async def do() -> tuple[int, bytes]:
@@ -241,11 +247,33 @@ def create_app(settings: Settings) -> Front:
         return Ready(ready=False, detail=detail)
 
     @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        """Everything that is counted here, for Prometheus."""
+    async def metrics(
+        request: Request, authorization: Annotated[str, Header(description="Bearer and the token")] = ""
+    ) -> Response:
+        """Everything that is counted here, for Prometheus, which shows `TONEBRIDGE_METRICS_TOKEN`."""
+        telemetry.check_may_read(settings.metrics_token, authorization)
         return Response(request.app.state.telemetry.metrics(), media_type="text/plain; version=0.0.4")
 
     return front
+
+
+def _check_may_use(caller: Caller, receipt: Receipt) -> None:
+    """ForeignReceiptError when a receipt is not the caller's to vote with.
+
+    Who signs in votes for themselves, and nobody votes for them. What was issued to an API key, any key of
+    the organisation may hand in: an app has several, it replaces them while receipts are out, and it vouches
+    for its people with each of them.
+    """
+    if receipt.organisation_id != caller.identity.organisation_id:
+        raise problems.ForeignReceiptError("the receipt was issued to another organisation")
+    if caller.subject is not None and receipt.user_id != caller.user(None)[0]:
+        raise problems.ForeignReceiptError(
+            "the receipt was issued to another person; vote with one that came with your own answer"
+        )
+    if caller.subject is None and receipt.is_personal:
+        raise problems.ForeignReceiptError(
+            "the receipt was issued to a person who signed in; only they can vote with it, with their token"
+        )
 
 
 async def _once(
@@ -256,15 +284,13 @@ async def _once(
     body: BaseModel,
     do: Callable[[], Awaitable[tuple[int, bytes]]],
 ) -> Response:
-    """What `do` answers; under an Idempotency-Key, what it answered the first time."""
+    """What `do` answers; under an Idempotency-Key, what it answered this caller the first time."""
     if key is None:
         status, content = await do()
     else:
         idempotency: Idempotency = request.app.state.idempotency
         asked = request.scope["route"].path.encode() + b"\0" + body.model_dump_json().encode()
-        status, content = await idempotency.once(
-            caller.identity.organisation_id, key.encode("latin-1", "replace"), asked, do
-        )
+        status, content = await idempotency.once(caller, None, key.encode("latin-1", "replace"), asked, do)
     return Response(content, status, dict(response.headers), "application/json")
 
 

@@ -9,6 +9,10 @@ from serving.gateway.auth import Caller
 from serving.gateway.online import Answer, Given, Online
 from serving.gateway.requests import BatchRequest, TransformRequest
 
+# Of one batch at once: a hundred of the longest, all sent, keep the service busy for longer than it is waited
+# for, and what others ask meanwhile is taken for the failure of a replica.
+_AT_ONCE = 16
+
 
 class Entry(BaseModel):
     """What became of one message: its answer, or the problem (RFC 9457) that stood in the way."""
@@ -26,9 +30,11 @@ class Batch(BaseModel):
 
 async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
     """Status and JSON of a `Batch`; UnavailableError when all of it may be tried again."""
+    places = asyncio.Semaphore(_AT_ONCE)
 
     async def rewrite(item: TransformRequest) -> Given:
-        return await online.transform(caller, item.message(caller))
+        async with places:
+            return await online.transform(caller, item.message(caller))
 
     given = await asyncio.gather(*map(rewrite, batch.items), return_exceptions=True)
     entries: list[bytes] = []

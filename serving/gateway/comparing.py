@@ -78,7 +78,7 @@ async def get_next(
     """The comparison that the person has neither voted on nor skipped, the newest first; or else a new one.
 
     A new one is a pair that others judge, too, when one waits for them. With a message of one's own it is
-    of that, and nobody else is ever shown it.
+    of that, and nobody else is ever shown it; so many may wait for a choice, and no more.
     """
     body = body or Wanted()
     own = _own(body)
@@ -92,7 +92,7 @@ async def get_next(
             if offered is None:
                 offered = await comparisons.join(connection, organisation_id, user_id, *in_force)
             if offered is not None:
-                return _next(online, organisation_id, user_id, offered)
+                return _next(online, caller, user_id, offered)
             seen = await comparisons.seen(connection, organisation_id, user_id)
         unseen = [message for message in comparisons.messages() if message not in seen]
         if not unseen:
@@ -105,6 +105,8 @@ async def get_next(
             (Message(text, *asked_of(user_id, text), body.user_id), None) for text in drawn
         ]
     else:
+        async with request.app.state.pool.connection() as connection:
+            await comparisons.check_room(connection, organisation_id, user_id)
         # What champion and challenger write alike, the champion may still write in two ways.
         tries = [(own, None), (own, "two_samples")]
     for message, wanted in tries:
@@ -115,11 +117,15 @@ async def get_next(
         first, second = random.sample(made, 2)
         # One's own words are for oneself.
         people = 1 if own else comparisons.people_for(id, comparisons.load())
-        async with request.app.state.pool.connection() as connection:
-            await outputs.store_comparison(connection, id, user_id, policy, first, second, people)
+        async with request.app.state.pool.connection() as connection, connection.transaction():
+            if own is not None:
+                await comparisons.check_room(connection, organisation_id, user_id)
+            await outputs.store_comparison(
+                connection, id, user_id, policy, first, second, people, own is not None
+            )
         sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
         offered = Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
-        return _next(online, organisation_id, user_id, offered)
+        return _next(online, caller, user_id, offered)
     raise NothingToCompareError(
         "both rewrites of your message are the same, so there is nothing to choose; change it, or ask for"
         " more intensity"
@@ -142,8 +148,8 @@ def _own(body: Wanted) -> Message | None:
     return None
 
 
-def _next(online: Online, organisation_id: uuid.UUID, user_id: uuid.UUID, offered: Offered) -> Next:
-    receipt = online.sign_comparison(organisation_id, user_id, offered.id, offered.policy, offered.first.id)
+def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) -> Next:
+    receipt = online.sign_comparison(caller, user_id, offered.id, offered.policy, offered.first.id)
     first, second = (
         Side(transformed_text=side.text, facts_missing=side.facts_missing)
         for side in (offered.first, offered.second)

@@ -145,7 +145,7 @@ async def _once(
 
     try:
         status, content = await idempotency.once(
-            caller.identity.organisation_id, key.encode("latin-1", "replace"), asked, answer
+            caller, None, key.encode("latin-1", "replace"), asked, answer
         )
     except ReusedKeyError as error:
         raise RefusedError(str(error)) from error

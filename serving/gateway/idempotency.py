@@ -3,6 +3,8 @@
 The first request claims the key with a row and fills it when it is done. Whoever comes with the same key and
 the same body gets what is there; while the first is still being answered, 409. A claim that its gateway never
 filled is taken over after `_ABANDONED_S`. Failures are not kept: they may be tried again.
+
+A claim is one person's: an answer carries a receipt, and colleagues may well choose the same key.
 """
 
 import uuid
@@ -12,13 +14,15 @@ from hashlib import blake2b
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data.database import speak_for
+from serving.gateway.auth import Caller
 from serving.gateway.problems import InProgressError, InvalidError, ReusedKeyError, UnavailableError
 
 _ABANDONED_S = 30
 
 
 class Idempotency:
-    """Remembers answers by organisation and key, in Postgres; the flow `retain` forgets them after a
+    """Remembers answers by organisation, person and key, in Postgres; the flow `retain` forgets them after a
     day."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
@@ -26,19 +30,24 @@ class Idempotency:
 
     async def once(
         self,
-        organisation_id: uuid.UUID,
+        caller: Caller,
+        user_id: str | None,
         key: bytes,
         request: bytes,
         do: Callable[[], Awaitable[tuple[int, bytes]]],
     ) -> tuple[int, bytes]:
-        """Status and body of `do`, or those that it had when this request was first sent.
+        """Status and body of `do`, or those that it had when this person first sent this request.
+
+        `user_id` is whom an API key names, if it names anybody.
 
         Raises InProgressError, ReusedKeyError for another request under the same key, and UnavailableError
         when Postgres is away: an unchecked repetition could count twice.
         """
-        name = key.decode("latin-1")
-        if not (0 < len(name) <= 200 and name.isprintable()):
+        shown = key.decode("latin-1")
+        if not (0 < len(shown) <= 200 and shown.isprintable()):
             raise InvalidError({"Idempotency-Key": "1 to 200 printable characters"})
+        organisation_id, (person, _) = caller.identity.organisation_id, caller.user(user_id)
+        name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"
         digest = blake2b(request, digest_size=16).digest()
         try:
             found = await self._claim(organisation_id, name, digest)
@@ -48,11 +57,13 @@ class Idempotency:
                 status, body = await do()
             except BaseException:
                 await self._execute(
+                    organisation_id,
                     "DELETE FROM idempotent_requests WHERE organisation_id = %s AND key = %s",
                     (organisation_id, name),
                 )
                 raise
             await self._execute(
+                organisation_id,
                 "UPDATE idempotent_requests SET status = %s, body = %s"
                 " WHERE organisation_id = %s AND key = %s",
                 (status, body, organisation_id, name),
@@ -63,7 +74,8 @@ class Idempotency:
 
     async def _claim(self, organisation_id: uuid.UUID, name: str, digest: bytes) -> tuple[int, bytes] | None:
         """What was answered before, or None when the key is now ours."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, connection.transaction():
+            await speak_for(connection, organisation_id)
             cursor = await connection.execute(
                 "INSERT INTO idempotent_requests (organisation_id, key, request_digest) VALUES (%s, %s, %s)"
                 " ON CONFLICT (organisation_id, key) DO UPDATE SET created_at = now()"
@@ -88,6 +100,7 @@ class Idempotency:
             raise InProgressError("the first request with this Idempotency-Key is still being answered")
         return row[1], bytes(row[2])
 
-    async def _execute(self, statement: str, values: tuple[object, ...]) -> None:
-        async with self._pool.connection() as connection:
+    async def _execute(self, organisation_id: uuid.UUID, statement: str, values: tuple[object, ...]) -> None:
+        async with self._pool.connection() as connection, connection.transaction():
+            await speak_for(connection, organisation_id)
             await connection.execute(statement, values)

@@ -187,6 +187,7 @@ class Online:
             )
         )
         receipt = self._signer.sign(
+            receipts.TO_A_PERSON if person.key_id is None else receipts.TO_A_KEYS_USER,
             output.output_id,
             person.ids,
             arm.placed_part,
@@ -224,7 +225,7 @@ class Online:
             raise UnavailableError("the comparison could not be stored") from error
         return Compared(
             comparison_id=comparison_id,
-            receipt=self.sign_comparison(organisation_id, user_id, comparison_id, chosen, first.id),
+            receipt=self.sign_comparison(caller, user_id, comparison_id, chosen, first.id),
             policy=chosen,
             first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
             second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
@@ -233,7 +234,8 @@ class Online:
     async def rewrite_twice(
         self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
     ) -> tuple[Policy, list[NewOutput]]:
-        """Two outputs for one message, uncached and not stored, and the policy that made them.
+        """Two outputs for one message, uncached and not stored, and the policy that made them. They count
+        against the quota, whatever becomes of them.
 
         Without a policy: champion against challenger when there is a challenger, else two samples of the
         champion.
@@ -245,12 +247,15 @@ class Online:
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
             greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
-            return chosen, await asyncio.gather(*greedy)
-        return chosen, await self._sample_two(organisation_id, message, routing.sampled)
+            made = list(await asyncio.gather(*greedy))
+        else:
+            made = await self._sample_two(organisation_id, message, routing.sampled)
+        self._answers.add_written(organisation_id, len(made))
+        return chosen, made
 
     def sign_comparison(
         self,
-        organisation_id: uuid.UUID,
+        caller: Caller,
         user_id: uuid.UUID,
         comparison_id: uuid.UUID,
         policy: str,
@@ -261,7 +266,7 @@ class Online:
         """
         receipt = Receipt(
             output_id=first_output_id,
-            organisation_id=organisation_id,
+            organisation_id=caller.identity.organisation_id,
             user_id=user_id,
             experiment_id=None,
             comparison_id=comparison_id,
@@ -269,6 +274,7 @@ class Online:
             version="",
             epoch=self._current().number,
             issued_at=int(time.time()),
+            is_personal=caller.key_id is None,
         )
         return receipts.sign(receipt, self._secret)
 

@@ -2,18 +2,19 @@
 allowed.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from data.answers import FullError
-from data.comparisons import UnknownComparisonError, VotedError
+from data.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.decisions import RefusedError, UnknownExperimentError
 from data.feedback import ErasedError, WrongReceiptError
 from data.receipts import ForgedReceiptError
@@ -90,6 +91,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     NoChallengerError: (409, "No challenger", True),
     NothingToCompareError: (409, "Nothing to compare", True),
     UnknownComparisonError: (404, "Unknown comparison", True),
+    TooManyOpenError: (409, "Too many open comparisons", True),
     VotedError: (409, "Not as things stand", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),
@@ -117,13 +119,14 @@ _ALLOWED = {
     "policy": "two_samples or champion_against_challenger",
     "name": "1 to 200 characters",
     "role": "member, viewer, experimenter, admin or owner",
+    "key_id": "the id of an API key",
     "kid": "1 to 64 letters, digits, '.', '_' or '-'",
     "algorithm": "HS256 or EdDSA",
     "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
     "token": "a token (JWT) of your organisation",
     "email": "an e-mail address of at most 254 characters",
-    "password": "12 to 200 characters",
-    "new_password": "12 to 200 characters",
+    "password": "12 to 200 characters without NUL",
+    "new_password": "12 to 200 characters without NUL",
     "refresh_token": "the one that came with the newest access token",
     "account_id": "the id of an account",
     "items": "1 to 100 messages",
@@ -154,17 +157,24 @@ def problem(
     detail: str,
     errors: Sequence[dict[str, str]] = (),
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """A response of type application/problem+json; a 503 says when to come back."""
+) -> Response:
+    """A response of type application/problem+json; a 503 says when to come back, a 500 that the connection
+    ends: the server closes it after an error.
+
+    What a client sent may stand in it, and need not be text that UTF-8 can hold.
+    """
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = list(errors)
     if status == 503:
         headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    elif status == 500:
+        headers = {"Connection": "close"}
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(content, status, headers, media_type="application/problem+json")
 
 
-def _invalid(by_field: Mapping[str, str]) -> JSONResponse:
+def _invalid(by_field: Mapping[str, str]) -> Response:
     errors = [
         {"field": field, "message": message, "allowed": _ALLOWED.get(field, "nothing of this name")}
         for field, message in by_field.items()
@@ -188,7 +198,7 @@ def _field(fault: dict[str, Any]) -> str:
     return next((name for name in reversed(names) if name in _ALLOWED), "body")
 
 
-def answer(error: Exception) -> JSONResponse:
+def answer(error: Exception) -> Response:
     """The response to an exception of the table or of validation; a 500 to any other."""
     if isinstance(error, InvalidError):
         return _invalid(error.by_field)
@@ -209,14 +219,14 @@ def answer(error: Exception) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Answer every exception of the table, and every validation error, as a problem."""
 
-    async def known(_: Request, error: Exception) -> JSONResponse:
+    async def known(_: Request, error: Exception) -> Response:
         return answer(error)
 
-    async def validation(_: Request, error: Exception) -> JSONResponse:
+    async def validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return _invalid(by_field(error.errors()))
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 400:  # FastAPI's word for a body that is not UTF-8
             return _invalid({"body": "not readable"})

@@ -13,19 +13,28 @@ While Redis is away each gateway has a bucket of its own, full when it is first 
 
 The monthly quota is held against the table `usage`, which is read at every heartbeat (0.25 s) and written
 with the answers (0.2 s late): an organisation gets past it by what it is answered in 0.45 s. A gateway that
-has not served it before takes nothing as used until its next heartbeat.
+does not know an organisation's usage reads it before the first answer; while Postgres is away it takes
+nothing as used until the next heartbeat.
+
+Leases are bounded in number, and those not fetched for the longest time make room: who asks all the time
+fetches one each second, whatever flood of strangers there is. A quota lasts as long as a lease points at it.
 """
 
 import asyncio
+import logging
 import math
 import time
 import uuid
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from weakref import WeakValueDictionary
 
+import psycopg
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import Field
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -36,12 +45,22 @@ from serving.breaker import Breaker
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooLargeError, TooManyRequestsError
 
+log = logging.getLogger(__name__)
+
 _PLANS = Path(__file__).parent.parent.parent / "configs" / "plans.yaml"
-_ANSWERING = ("/api/v1/transform", "/api/v1/batch", "/api/v1/compare")  # closed when the quota is used up
+# The routes that are closed when the quota is used up, and how many texts a request has written; for each
+# further message of a batch its route takes one more.
+_WRITES = {
+    "/api/v1/transform": 1,
+    "/api/v1/batch": 1,
+    "/api/v1/compare": 2,
+    "/api/v1/comparisons/next": 2,
+}
 _PREFIX = "tonebridge:rate:"
 _BLOCK_S = 0.1
 _LEASE_S = 1.0
 _TIMEOUT_S = 0.05
+_LEARN_S = 0.5  # that a first request waits for Postgres to say what its organisation has used
 _MOST_LEASES = 20_000
 _REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
@@ -86,13 +105,22 @@ def plans(path: Path = _PLANS) -> dict[str, Plan]:
     return dict(configs.load(Plans, path))
 
 
-class _Quota:
-    """What an organisation may still be answered this month, as of the last heartbeat."""
+def cost(route: str) -> int:
+    """The tokens that a request to a route takes."""
+    return _WRITES.get(route, 1)
 
-    __slots__ = ("left", "most", "organisation_id")
+
+class _Quota:
+    """What an organisation may still be answered this month, as of the last heartbeat; nothing is answered
+    before it is known.
+    """
+
+    __slots__ = ("__weakref__", "is_known", "learning", "left", "most", "organisation_id")
 
     def __init__(self, organisation_id: uuid.UUID, most: int) -> None:
         self.organisation_id, self.most, self.left = organisation_id, most, most
+        self.is_known = False
+        self.learning: asyncio.Task[None] | None = None
 
 
 class _Lease:
@@ -100,11 +128,12 @@ class _Lease:
 
     __slots__ = (
         "block", "bucket", "denied_cost", "denied_until", "fetching", "lapses_at", "left", "local_full_at",
-        "low", "plan", "plan_name", "policy", "quota", "tokens",
+        "low", "of", "plan", "plan_name", "policy", "quota", "tokens",
     )  # fmt: skip
 
-    def __init__(self, bucket: str, plan_name: str, plan: Plan, quota: _Quota | None) -> None:
-        self.bucket, self.plan_name, self.plan, self.quota = bucket, plan_name, plan, quota
+    def __init__(self, of: tuple[str, str], plan_name: str, plan: Plan, quota: _Quota | None) -> None:
+        self.of, self.plan_name, self.plan, self.quota = of, plan_name, plan, quota
+        self.bucket = f"{_PREFIX}{of[0]}:{of[1]}"
         self.tokens, self.left = 0, plan.burst
         self.lapses_at = 0.0
         self.block = max(1, min(int(plan.requests_per_s * _BLOCK_S), plan.burst))
@@ -130,12 +159,15 @@ class _Lease:
 class Limiter:
     """Admits or refuses; one per process."""
 
-    def __init__(self, plans: Mapping[str, Plan], redis: Redis | None) -> None:
+    def __init__(
+        self, plans: Mapping[str, Plan], redis: Redis | None, pool: AsyncConnectionPool | None = None
+    ) -> None:
+        """Without `pool` nothing is taken as used before the first heartbeat."""
         self.breaker = Breaker(failures=1, open_s=2.0)
-        self._plans = plans
+        self._plans, self._pool = plans, pool
         self._draw_in_redis = redis.register_script(_DRAW) if redis is not None else None
-        self._leases: dict[tuple[str, str], _Lease] = {}
-        self._quotas: dict[uuid.UUID, _Quota] = {}
+        self._leases: OrderedDict[tuple[str, str], _Lease] = OrderedDict()  # the last one fetched comes last
+        self._quotas: WeakValueDictionary[uuid.UUID, _Quota] = WeakValueDictionary()
         self._asked: set[_Quota] = set()  # since the last heartbeat
         self._in_flight: dict[str, int] = {}
 
@@ -150,7 +182,7 @@ class Limiter:
             return False
         quota = lease.quota
         if quota is not None:
-            if quota.left < cost:
+            if quota.left < cost or not quota.is_known:
                 return False
             quota.left -= cost
             self._asked.add(quota)
@@ -175,6 +207,10 @@ class Limiter:
         """
         while not self.try_take(caller, route, cost):
             lease = self._lease(caller, route)
+            if lease.quota is not None and not lease.quota.is_known:
+                if lease.quota.learning is None:
+                    lease.quota.learning = asyncio.create_task(self._learn(lease.quota))
+                await asyncio.shield(lease.quota.learning)
             self._refuse_if_over(lease, cost)
             if lease.fetching is None:
                 lease.fetching = asyncio.create_task(self._fetch(lease, cost))
@@ -233,28 +269,32 @@ class Limiter:
         asked, self._asked = self._asked, set()
         if not asked:
             return
-        cursor = await connection.execute(
-            "SELECT organisation_id, answers FROM usage WHERE organisation_id = ANY(%s)"
-            " AND month = date_trunc('month', now() AT TIME ZONE 'UTC')::date",
-            ([quota.organisation_id for quota in asked],),
-        )
-        used: dict[uuid.UUID, int] = dict(await cursor.fetchall())
+        used = await _used(connection, [quota.organisation_id for quota in asked])
         for quota in asked:
-            quota.left = quota.most - used.get(quota.organisation_id, 0)
+            quota.left, quota.is_known = quota.most - used.get(quota.organisation_id, 0), True
+
+    async def _learn(self, quota: _Quota) -> None:
+        """Read what an organisation has used this month; nothing, if that cannot be known now."""
+        self._asked.add(quota)
+        try:
+            if self._pool is not None:
+                async with asyncio.timeout(_LEARN_S), self._pool.connection() as connection:
+                    used = await _used(connection, [quota.organisation_id])
+                quota.left = quota.most - used.get(quota.organisation_id, 0)
+        except (psycopg.Error, PoolTimeout, OSError) as error:  # a timeout is an OSError
+            log.warning("what an organisation has used is not known: %s", error)
+        quota.is_known = True
 
     def _lease(self, caller: Caller, route: str) -> _Lease:
         identity = caller.identity
         lease = self._leases.get((identity.key_id, route))
         if lease is None or lease.plan_name != identity.plan:
             if len(self._leases) >= _MOST_LEASES:
-                self._leases.clear()  # what they held is not given back: that errs on the safe side
-                self._quotas.clear()
+                self._leases.popitem(last=False)  # what it held is not given back: that errs on the safe side
             plan = self._plans[identity.plan]
-            quota = (
-                self._quota(identity.organisation_id, plan.answers_a_month) if route in _ANSWERING else None
-            )
-            bucket = f"{_PREFIX}{identity.key_id}:{route}"
-            lease = self._leases[identity.key_id, route] = _Lease(bucket, identity.plan, plan, quota)
+            quota = self._quota(identity.organisation_id, plan.answers_a_month) if route in _WRITES else None
+            of = (identity.key_id, route)
+            lease = self._leases[of] = _Lease(of, identity.plan, plan, quota)
         return lease
 
     def _quota(self, organisation_id: uuid.UUID, most: int | None) -> _Quota | None:
@@ -267,6 +307,8 @@ class Limiter:
 
     async def _fetch(self, lease: _Lease, cost: int) -> None:
         """Lease what `cost` lacks, a block if there is as much; or learn until when there is not."""
+        if self._leases.get(lease.of) is lease:
+            self._leases.move_to_end(lease.of)
         back = 0
         if time.monotonic() >= lease.lapses_at:
             back, lease.tokens = lease.tokens, 0
@@ -307,6 +349,16 @@ class Limiter:
         granted = min(there, want) if there >= need else 0
         lease.local_full_at = now + (missing + granted) / rate
         return granted, there - granted, 0.0 if granted else (need - burst + missing) / rate
+
+
+async def _used(connection: AsyncConnection, organisation_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """The answers that organisations were given this month, of those that were given any."""
+    cursor = await connection.execute(
+        "SELECT organisation_id, answers FROM usage WHERE organisation_id = ANY(%s)"
+        " AND month = date_trunc('month', now() AT TIME ZONE 'UTC')::date",
+        (list(organisation_ids),),
+    )
+    return dict(await cursor.fetchall())
 
 
 def _too_many(detail: str, retry_after_s: int, lease: _Lease, left: bytes) -> TooManyRequestsError:

@@ -7,6 +7,7 @@ microseconds, a hit twenty.
 """
 
 import asyncio
+import hmac
 import json
 import logging
 import random
@@ -17,10 +18,12 @@ from typing import Any
 import uuid_utils
 from opentelemetry import propagate, trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
 
 from data.identities import Identity
 from serving.gateway.online import Given
-from serving.gateway.problems import UnavailableError
+from serving.gateway.problems import UnavailableError, UnknownKeyError
 
 log = logging.getLogger("tonebridge.requests")
 
@@ -194,6 +197,20 @@ class Telemetry:
             inner = self._tracer.start_span("inference", trace.set_span_in_context(span), start_time=begin_ns)
             inner.end(begin_ns + int(fields["upstream_ms"] * 1e6))
         span.end(end_ns)
+
+
+def check_may_read(token: SecretStr | None, authorization: str) -> None:
+    """UnknownKeyError when a request for the metrics does not show the token that opens them; a problem 404
+    when none does.
+    """
+    if token is None:
+        raise HTTPException(
+            404, "the metrics are closed; TONEBRIDGE_METRICS_TOKEN opens them to who shows it"
+        )
+    scheme, _, shown = authorization.partition(" ")
+    fits = hmac.compare_digest(shown.strip().encode(), token.get_secret_value().encode())
+    if scheme.lower() != "bearer" or not fits:
+        raise UnknownKeyError("send the value of TONEBRIDGE_METRICS_TOKEN as Authorization: Bearer ...")
 
 
 def export_spans(endpoint: str) -> None:

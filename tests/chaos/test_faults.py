@@ -42,6 +42,12 @@ class Faulty:
         return self.client.post("/api/v1/feedback", json={"receipt": receipt, "kind": "thumb", "up": True})
 
 
+def metrics(stack: Faulty) -> str:
+    return stack.client.get(
+        "/metrics", headers={"Authorization": f"Bearer {stack.settings.secret('metrics_token')}"}
+    ).text
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Faulty]:
     state = tmp_path_factory.mktemp("faults")
@@ -168,7 +174,7 @@ def test_the_inference_service_gone_and_back(stack: Faulty) -> None:
     answers = [stack.transform(fresh()) for _ in range(5)]
     assert [a.status_code for a in answers] == [503] * 5
     assert all(int(a.headers["Retry-After"]) > 0 for a in answers)
-    assert "tonebridge_service_breakers_open 1.0" in stack.client.get("/metrics").text
+    assert "tonebridge_service_breakers_open 1.0" in metrics(stack)
     assert stack.thumb(receipt).status_code == 201
     with local.running(stack.settings, "inference") as processes:
         processes["inference"].wait_until_ready(f"{stack.settings.inference_urls[0]}/readyz")

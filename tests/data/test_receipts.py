@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.receipts import ForgedReceiptError, Receipt, Signer, name_part, placed_part, read, sign
+from data.receipts import (
+    TO_A_KEYS_USER,
+    TO_A_PERSON,
+    ForgedReceiptError,
+    Receipt,
+    Signer,
+    name_part,
+    placed_part,
+    read,
+    sign,
+)
 
 SECRET = b"a secret of this test"
 names = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=63)
@@ -22,6 +32,7 @@ any_receipt = st.builds(
     version=names,
     epoch=st.integers(0, 2**32 - 1),
     issued_at=st.integers(0, 2**32 - 1),
+    is_personal=st.booleans(),
 )
 
 
@@ -33,6 +44,7 @@ def test_comes_back_as_it_went(receipt: Receipt) -> None:
 @given(any_receipt.map(lambda receipt: replace(receipt, comparison_id=None)))
 def test_the_fast_signer_signs_the_same(receipt: Receipt) -> None:
     token = Signer(SECRET).sign(
+        TO_A_PERSON if receipt.is_personal else TO_A_KEYS_USER,
         receipt.output_id.bytes,
         receipt.organisation_id.bytes + receipt.user_id.bytes,
         placed_part(receipt.experiment_id, receipt.epoch),

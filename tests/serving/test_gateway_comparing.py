@@ -49,7 +49,7 @@ def overlap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def tenant(engine: Engine) -> uuid.UUID:
     with Session(engine, expire_on_commit=False) as session, session.begin():
-        row = Organisation(name=f"org-{uuid.uuid4()}")
+        row = Organisation(name=f"org-{uuid.uuid4()}", plan="team")
         session.add(row)
     return row.id
 

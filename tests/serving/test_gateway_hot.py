@@ -287,16 +287,16 @@ async def test_a_failure_may_be_tried_again_under_its_key(front: Front, api_key:
 
 
 async def test_an_abandoned_key_is_taken_over(front: Front, api_key: str, engine: Engine) -> None:
-    name = str(uuid.uuid4())
-    body, told = fresh(), headers(api_key, idempotency_key=name)
+    body, told = fresh(), headers(api_key, idempotency_key=str(uuid.uuid4()))
     assert (await call(front, body, told))[0] == 200
     forget = text(
         "UPDATE idempotent_requests SET status = NULL, body = NULL,"
-        " created_at = now() - make_interval(secs => :age) WHERE key = :name"
+        " created_at = now() - make_interval(secs => :age)"
+        " WHERE organisation_id = (SELECT organisation_id FROM api_keys WHERE id = :key_id)"
     )
     for age, status in ((5, 409), (60, 200)):  # as a gateway leaves it that was killed before it answered
         with engine.begin() as connection:
-            connection.execute(forget, {"age": age, "name": name})
+            connection.execute(forget, {"age": age, "key_id": api_key.split("_")[1]})
         assert (await call(front, body, told))[0] == status
 
 

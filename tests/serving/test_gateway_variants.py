@@ -62,7 +62,7 @@ class Gateway:
         return await self.client.post("/api/v1/transform", json={**body, "user_id": user})
 
     async def metric(self, name: str) -> float:
-        shown = (await self.client.get("/metrics")).text
+        shown = self.app.state.telemetry.metrics().decode()
         [value] = [line.split()[1] for line in shown.splitlines() if line.startswith(f"{name} ")]
         return float(value)
 

@@ -1,0 +1,100 @@
+"""A gateway in the test's own process, over the real servers, and people who may ask it."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import jwt
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import identities, routing
+from data.identities import Role
+from data.records import Spec
+from data.routing import Routing
+from data.tables import Organisation, StoredSigningKey, new_id
+from serving.gateway.app import create_app
+from tests.logins import as_gateway
+
+CHAMPION = Spec(version="v1", max_new_tokens=8)
+ONLY_A_CHAMPION = Routing(champion=CHAMPION)
+
+
+@asynccontextmanager
+async def in_process(
+    settings: Settings, engine: Engine, routed: Routing = ONLY_A_CHAMPION
+) -> AsyncIterator[Any]:
+    """The gateway's front, with a champion released; `client` asks it."""
+    with Session(engine) as session, session.begin():
+        routing.publish(session, routed, "a test")
+    front = create_app(as_gateway(settings))
+    async with front.behind.router.lifespan_context(front.behind):
+        await front.behind.state.directory.beat()
+        yield front
+
+
+def client(front: Any, raises: bool = True) -> httpx.AsyncClient:
+    """A client of a gateway in this process; without `raises` it sees the 500 of an error."""
+    transport = httpx.ASGITransport(front, raise_app_exceptions=raises)
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60)
+
+
+def an_organisation(engine: Engine, plan: str = "scale") -> uuid.UUID:
+    """A tenant of its own."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        tenant = Organisation(name=f"org-{uuid.uuid4()}", plan=plan)
+        session.add(tenant)
+    return tenant.id
+
+
+def a_key(engine: Engine, organisation_id: uuid.UUID, role: Role = "member") -> dict[str, str]:
+    """The header that shows a new API key."""
+    key = identities.generate_key()
+    with Session(engine) as session, session.begin():
+        identities.add_key(session, organisation_id, "a test", key, role)
+    return {"X-API-Key": key}
+
+
+def a_signing_key(engine: Engine, organisation_id: uuid.UUID, role: Role = "member") -> str:
+    """The kid of a new signing key, whose secret is `SECRET`."""
+    kid = f"kid-{new_id()}"
+    with Session(engine) as session, session.begin():
+        session.add(
+            StoredSigningKey(
+                kid=kid, organisation_id=organisation_id, algorithm="HS256", key=SECRET, role=role
+            )
+        )
+    return kid
+
+
+def a_token(kid: str, subject: str) -> dict[str, str]:
+    """The header that shows a token of a person."""
+    claims = {"sub": subject, "exp": int(time.time()) + 3600}
+    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, headers={'kid': kid})}"}
+
+
+def usage(engine: Engine, organisation_id: uuid.UUID) -> int:
+    """Answers that Postgres counts for an organisation, over all months."""
+    with engine.connect() as connection:
+        query = text("SELECT coalesce(sum(answers), 0) FROM usage WHERE organisation_id = :id")
+        return int(connection.execute(query, {"id": organisation_id}).scalar_one())
+
+
+def use_up(engine: Engine, organisation_id: uuid.UUID, answers: int = 1_000_000) -> None:
+    """Count answers of this month."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO usage"
+                " VALUES (:id, date_trunc('month', now() AT TIME ZONE 'UTC')::date, :answers)"
+                " ON CONFLICT (organisation_id, month) DO UPDATE SET answers = excluded.answers"
+            ),
+            {"id": organisation_id, "answers": answers},
+        )
+
+
+SECRET = b"a secret of these tests, 32 bytes or more"

@@ -1,0 +1,214 @@
+"""Row-level security as the role that the gateway works as: without a tenant named it reads no tenant's rows,
+with one named no other's, and it writes none for another one.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from prefect.logging import disable_run_logger
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data.database import speak_for
+from data.tables import IdempotentRequest, new_id
+from pipelines.retention import retain
+
+# A row of each table that holds what people wrote, or who they are.
+ROWS = {
+    "outputs": (
+        "INSERT INTO outputs (id, organisation_id, message, transform_type, intensity, text, facts_missing,"
+        " spec_digest, version, upstream_ms)"
+        " VALUES (%(id)s, %(tenant)s, 'Fix it.', 'soften', 2, 'Could you?', '[]', 'd', 'v1', 1)"
+    ),
+    "users": "INSERT INTO users (id, organisation_id) VALUES (%(id)s, %(tenant)s)",
+    "exposures": (
+        "INSERT INTO exposures"
+        " (experiment_id, user_id, variant, epoch, organisation_id, answer_id, exposed_at)"
+        " VALUES (%(experiment)s, %(id)s, 'v1', 1, %(tenant)s, %(id)s, now())"
+    ),
+    "failures": (
+        "INSERT INTO failures (id, experiment_id, variant, epoch, organisation_id, user_id, failures)"
+        " VALUES (%(id)s, %(experiment)s, 'v1', 1, %(tenant)s, %(id)s, 1)"
+    ),
+    "comparisons": (
+        "INSERT INTO comparisons (id, organisation_id, user_id, policy, first_output_id, second_output_id)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, 'two_samples', %(output)s, %(output)s)"
+    ),
+    "feedback": (
+        "INSERT INTO feedback (id, organisation_id, user_id, output_id, kind, thumb_up)"
+        " VALUES (%(id)s, %(tenant)s, %(id)s, %(output)s, 'thumb', true)"
+    ),
+    "idempotent_requests": (
+        "INSERT INTO idempotent_requests (organisation_id, key, request_digest, status, body)"
+        " VALUES (%(tenant)s, %(id)s::text, 'd', 200, 'Could you fix it?')"
+    ),
+}
+BATCHES = ("outputs", "users", "exposures", "failures")  # one statement writes those of many tenants
+
+
+@pytest.fixture
+async def online(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
+    async with pool.connection() as connection:
+        cursor = await connection.execute("SELECT current_user")
+        assert await cursor.fetchone() == ("tonebridge_online",)
+        yield connection
+
+
+@pytest.fixture
+def values(engine: Engine) -> Callable[[uuid.UUID], dict[str, uuid.UUID]]:
+    """What a tenant's rows are made of: its output and an experiment are there."""
+
+    def make(tenant: uuid.UUID) -> dict[str, uuid.UUID]:
+        named = {"id": new_id(), "tenant": tenant, "output": new_id(), "experiment": new_id()}
+        with engine.begin() as owner:
+            owner.exec_driver_sql(ROWS["outputs"], {**named, "id": named["output"]})
+            owner.exec_driver_sql(
+                "INSERT INTO experiments (id, name, hypothesis, plan, salt)"
+                " VALUES (%(experiment)s, 'x', 'x', '{}', 'x')",
+                named,
+            )
+        return named
+
+    return make
+
+
+async def count(online: AsyncConnection, table: str, tenant: uuid.UUID) -> int:
+    cursor = await online.execute(
+        f"SELECT count(*) FROM {table} WHERE organisation_id = %s",  # type: ignore[arg-type]
+        (tenant,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("table", ROWS)
+async def test_no_tenant_is_read_unless_it_is_named(
+    online: AsyncConnection,
+    engine: Engine,
+    organisation_id: uuid.UUID,
+    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    table: str,
+) -> None:
+    with engine.begin() as owner:
+        owner.exec_driver_sql(ROWS[table], values(organisation_id))
+    assert await count(online, table, organisation_id) == 0
+    async with online.transaction():
+        await speak_for(online, uuid.uuid4())
+        assert await count(online, table, organisation_id) == 0
+    async with online.transaction():
+        await speak_for(online, organisation_id)
+        assert await count(online, table, organisation_id) >= 1
+    assert await count(online, table, organisation_id) == 0, "the name outlived its transaction"
+
+
+@pytest.mark.parametrize("table", ROWS)
+async def test_who_names_a_tenant_writes_for_no_other(
+    online: AsyncConnection,
+    organisation_id: uuid.UUID,
+    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    table: str,
+) -> None:
+    row = values(organisation_id)
+    async with online.transaction(force_rollback=True):
+        await speak_for(online, uuid.uuid4())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            await online.execute(ROWS[table], row)  # type: ignore[arg-type]
+    async with online.transaction():
+        await speak_for(online, organisation_id)
+        await online.execute(ROWS[table], row)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("table", ROWS)
+async def test_without_a_tenant_named_only_batches_are_written(
+    online: AsyncConnection,
+    organisation_id: uuid.UUID,
+    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    table: str,
+) -> None:
+    row = values(organisation_id)
+    if table in BATCHES:
+        await online.execute(ROWS[table], row)  # type: ignore[arg-type]
+        return
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+        await online.execute(ROWS[table], row)  # type: ignore[arg-type]
+
+
+CHANGES = {
+    "users": "UPDATE users SET consents_to_training = true",
+    "comparisons": "UPDATE comparisons SET skipped_at = now()",
+    "feedback": "UPDATE feedback SET thumb_up = false",
+    "idempotent_requests": "UPDATE idempotent_requests SET body = 'Something else.'",
+    "idempotent_requests, deleted": "DELETE FROM idempotent_requests",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_rows_of_others_are_not_changed(
+    online: AsyncConnection,
+    engine: Engine,
+    organisation_id: uuid.UUID,
+    values: Callable[[uuid.UUID], dict[str, uuid.UUID]],
+    change: str,
+) -> None:
+    row = values(organisation_id)
+    with engine.begin() as owner:
+        owner.exec_driver_sql(ROWS[change.partition(",")[0]], row)
+    for tenant, changed in ((None, 0), (uuid.uuid4(), 0), (organisation_id, 1)):
+        async with online.transaction():
+            if tenant is not None:
+                await speak_for(online, tenant)
+            cursor = await online.execute(CHANGES[change])  # type: ignore[arg-type]
+            assert cursor.rowcount == changed, tenant
+
+
+def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine) -> None:
+    """A table that is added later and has a tenant's column stands here, or has policies."""
+    without = {
+        "answers": "written by COPY, which row-level security does not know; nobody online reads it",
+        "usage": "counts of all tenants, at every heartbeat",
+        "api_keys": "a key is looked up before it is known whose it is",
+        "signing_keys": "as keys",
+        "revoked_tokens": "as keys",
+        "accounts": "as keys",
+        "erasures": "ids and times of all tenants, at every heartbeat",
+        "experiments": "the installation's own",
+    }
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organisation_id'"
+                " WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+                " AND NOT c.relrowsecurity"
+                " AND has_any_column_privilege('tonebridge_online', c.oid, 'SELECT, INSERT, UPDATE')"
+            )
+        ).scalars()
+        assert set(found) <= set(without)
+
+
+def test_answers_that_are_kept_for_a_repetition_still_leave_after_a_day(
+    local: Settings, engine: Engine, organisation_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner of the tables sweeps them, whatever tenant they are of."""
+    with Session(engine) as session, session.begin():
+        for name, age in (("old", timedelta(days=2)), ("new", timedelta())):
+            made = datetime.now(UTC) - age
+            session.add(
+                IdempotentRequest(
+                    organisation_id=organisation_id, key=name, request_digest=b"d", created_at=made
+                )
+            )
+    assert local.database_url is not None
+    monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", local.database_url)
+    with disable_run_logger():
+        retain.fn()
+    with Session(engine) as session:
+        query = text("SELECT key FROM idempotent_requests WHERE organisation_id = :id")
+        assert session.execute(query, {"id": organisation_id}).scalars().all() == ["new"]
