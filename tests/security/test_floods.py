@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from configs.settings import Settings
 from data.identities import Identity
-from serving.gateway import accounts, cache, rate
+from serving.gateway import cache, rate
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooManyRequestsError
 from serving.gateway.rate import Limiter, Plan
@@ -17,17 +17,15 @@ from tests import gateways
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 
 
-async def sign_in_under_made_up_addresses(limiter: Limiter, addresses: int) -> None:
-    """What the route for signing in does before it has looked at the password."""
-    for _ in range(addresses):
-        identity = Identity(
-            uuid.UUID(int=0), f"sign-in:{uuid.uuid4().hex}", "member", b"", accounts.SIGNING_IN
-        )
-        await limiter.take(Caller(identity), "/api/v1/auth/login")
+async def come_once(limiter: Limiter, strangers: int) -> None:
+    """Callers whom nobody has seen before, each with a lease of its own."""
+    for _ in range(strangers):
+        identity = Identity(uuid.uuid4(), uuid.uuid4().hex, "member", b"", "free")
+        await limiter.take(Caller(identity), "/api/v1/feedback")
 
 
 @pytest.mark.timeout(300)
-async def test_a_used_up_quota_stays_used_up_after_a_flood_of_made_up_addresses(
+async def test_a_used_up_quota_stays_used_up_after_a_flood_of_strangers(
     stack: Settings, engine: Engine
 ) -> None:
     tenant = gateways.an_organisation(engine, "free")
@@ -38,7 +36,7 @@ async def test_a_used_up_quota_stays_used_up_after_a_flood_of_made_up_addresses(
         await front.behind.state.directory.beat()
         assert (await client.post("/api/v1/transform", json=ASK, headers=key)).status_code == 429
         limiter: Limiter = front.behind.state.limiter
-        await sign_in_under_made_up_addresses(limiter, rate._MOST_LEASES + 1000)
+        await come_once(limiter, rate._MOST_LEASES + 1000)
         assert len(limiter._leases) <= rate._MOST_LEASES
         answers = [await client.post("/api/v1/transform", json=ASK, headers=key) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429] * 3
@@ -48,7 +46,7 @@ async def test_a_used_up_quota_stays_used_up_after_a_flood_of_made_up_addresses(
 async def test_who_asks_all_the_time_keeps_their_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "_MOST_LEASES", 50)
     monkeypatch.setattr(rate, "_LEASE_S", 0.0)  # a lease is fetched anew each time, as after a second
-    limiter = Limiter({**rate.plans(), accounts.SIGNING_IN: accounts.LIMITS}, None)
+    limiter = Limiter(rate.plans(), None)
     busy = Caller(Identity(uuid.uuid4(), "busy", "member", b"", "scale"))
     lease = limiter._lease(busy, "/api/v1/transform")
     for number in range(200):
@@ -67,11 +65,11 @@ async def test_a_bucket_that_is_empty_is_no_fuller_after_a_flood(
     redis = cache.connect(local.redis_url)
     assert redis is not None
     slow = Plan(requests_per_s=0.0001, burst=3, concurrent=8, answers_a_month=None)
-    limiter = Limiter({"free": slow, accounts.SIGNING_IN: accounts.LIMITS}, redis)
+    limiter = Limiter({"free": slow}, redis)
     caller = Caller(Identity(uuid.uuid4(), uuid.uuid4().hex[:16], "member", b"", "free"))
     for _ in range(3):
         await limiter.take(caller, "/api/v1/feedback")
-    await sign_in_under_made_up_addresses(limiter, 60)
+    await come_once(limiter, 60)
     assert (caller.identity.key_id, "/api/v1/feedback") not in limiter._leases
     with pytest.raises(TooManyRequestsError):
         await limiter.take(caller, "/api/v1/feedback")
