@@ -107,16 +107,21 @@ def lost(wanted: Iterable[str], rewrite: str) -> list[str]:
 def replace(text: str, words: Mapping[str, str]) -> str:
     """The text with a word in the place of each fact that it says whole, in any case; long facts first."""
     # Two texts with every character at the same place: one to search, one to keep.
-    said, folded = _marked(text), _marked(_lower(text))
+    folded, said = _marked(_lower(text)), _marked(text)
+    taken, places = bytearray(len(said)), []
     for fact in sorted(words, key=len, reverse=True):
-        wanted, word = _marked(_lower(fact)), words[fact]
-        at = folded.find(wanted)
-        while at >= 0:
-            end = at + len(wanted)
-            said = said[:at] + word + said[end:]
-            folded = folded[:at] + word + folded[end:]
-            at = folded.find(wanted, at + len(word))
-    return said.replace("\0", "")
+        wanted, at = _marked(_lower(fact)), -1
+        before, behind = len(wanted) - len(wanted.lstrip("\0")), len(wanted.rstrip("\0"))
+        while (at := folded.find(wanted, at + 1)) >= 0:
+            start, end = at + before, at + behind
+            if taken.find(1, start, end) < 0:
+                taken[start:end] = b"\1" * (end - start)
+                places.append((start, end, words[fact]))
+    parts, done = [], 0
+    for start, end, word in sorted(places):
+        parts += [said[done:start], word]
+        done = end
+    return "".join([*parts, said[done:]]).replace("\0", "")
 
 
 def _lower(text: str) -> str:
