@@ -24,7 +24,11 @@ class Found(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A pattern for a kind; what its first group holds is found, if `holds` says so of it."""
+    """A pattern for a kind; what its first group holds is found, if `holds` says so of it.
+
+    What begins like it and is none is matched without the group where it could be long, and so stepped over:
+    otherwise each of its characters would be the beginning of another try.
+    """
 
     kind: str
     pattern: re.Pattern[str]
@@ -171,17 +175,21 @@ _RULES: tuple[_Rule, ...] = (
     _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_any("bearer ")),
     _Rule(
         "secret",
+        re.compile(r"\b(?:(eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]*+)|eyJ[\w-]*+)"),
+        needs=_any("eyj"),
+    ),
+    _Rule(
+        "secret",
         re.compile(
             r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{16,}|npm_\w{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
-            r"|[srp]k[-_][\w-]{16,}|whsec_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|tb_[0-9a-z]{4,16}_[\w-]{16,}"
-            r"|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
+            r"|[srp]k[-_][\w-]{16,}|whsec_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|tb_[0-9a-z]{4,16}_[\w-]{16,})"
         ),
-        needs=_any("_|-|akia|aiza|hvs.|eyj"),
+        needs=_any("_|-|akia|aiza|hvs."),
     ),
     # Letters are Latin ones, accents included: Japanese has no space between an address and what follows it.
     _Rule(
         "email",
-        re.compile(rf"([{_LATIN}0-9._%+-]+@[{_LATIN}0-9-]+(?:\.[{_LATIN}0-9-]+)+)"),
+        re.compile(rf"([{_LATIN}0-9._%+-]++@[{_LATIN}0-9-]++(?:\.[{_LATIN}0-9-]++)++)|[{_LATIN}0-9._%+-]++"),
         needs="@",
     ),
     _Rule(
@@ -302,8 +310,8 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(
         "address",
         re.compile(
-            rf"\b({_CAPITAL}(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|vej)"
-            rf" \d{{1,4}}[a-z]?{_TOWN})"
+            rf"\b(?:({_CAPITAL}(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|vej)"
+            rf" \d{{1,4}}[a-z]?{_TOWN})|(?>{_CAPITAL}))"
         ),
         needs=_any(
             "straße |strasse |str. |weg |platz |allee |gasse |ufer |damm |straat |laan |gracht |plein |kade "

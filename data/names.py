@@ -1,7 +1,8 @@
 """Names of people in a text, found by lists and by what stands around them.
 
-Light (standard library only): the facts of every output are found with it, and the names that redaction
-replaces. Latin script only. `names.txt` has a name a line, folded, with letters for what it is:
+Light (standard library and `data.normal_form`): the facts of every output are found with it, and the names
+that redaction replaces. Latin script only. `names.txt` has a name a line, folded, with letters for what it
+is:
 
     g   a given name     r   a given name, rare     f   a family name
     w   also an English word (Will, Grace, Hope)
@@ -20,6 +21,8 @@ from collections.abc import Collection, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from data import normal_form
 
 LIST = Path(__file__).with_suffix(".txt")
 
@@ -121,7 +124,7 @@ def fold(word: str) -> str:
     lower = word.lower().translate(_LETTERS)
     if lower.isascii():
         return lower
-    return "".join(c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c))
+    return "".join(c for c in normal_form.normalise("NFKD", lower) if not unicodedata.combining(c))
 
 
 @cache

@@ -7,13 +7,12 @@ number that nobody had given.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
 
-from data import corpus
+from data import corpus, normal_form
 
 Phrase = tuple[str, ...]
 
@@ -24,7 +23,7 @@ _GROUPING = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
 
 def words(text: str) -> list[str]:
     """The words of a text, without width, case and punctuation."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall(normal_form.normalise("NFKC", text).casefold())
 
 
 def _phrases(said: Sequence[str]) -> set[Phrase]:
@@ -59,7 +58,7 @@ def has_new_number(edit: str, *given: str) -> bool:
 
 
 def _numbers(text: str) -> list[str]:
-    return _NUMBER.findall(_GROUPING.sub("", unicodedata.normalize("NFKC", text)))
+    return _NUMBER.findall(_GROUPING.sub("", normal_form.normalise("NFKC", text)))
 
 
 def repeated(found: Iterable[set[Phrase]], most: int) -> set[Phrase]:

@@ -12,7 +12,7 @@ it and exits 1 when it is less than promised here.
 import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple, get_args
 
@@ -99,6 +99,12 @@ def _names(found: Iterable[Found]) -> set[str]:
     return {one.key for one in found if one.kind in ("name", "family_name")}
 
 
+def _our_names(is_family: bool) -> Iterator[str]:
+    """Names of ours, then two of them with a hyphen, then three: a message may have any number of people."""
+    ours = names.FAMILY if is_family else names.GIVEN
+    return ("-".join(several) for n in itertools.count(1) for several in itertools.product(ours, repeat=n))
+
+
 class Redactor:
     """Redacts the texts of one row; what it replaced once it replaces the same way again."""
 
@@ -112,6 +118,7 @@ class Redactor:
         self._names = {name for found in self._found.values() for name in _names(found)}
         self._taken = {replacement for one in seen.values() for replacement in one.ours}
         self._replaced: dict[tuple[str, str], str] = {}
+        self._candidates: dict[str, Iterator[str]] = {}
 
     def redact(self, text: str) -> str:
         """The text without personal data and secrets; redacting twice changes nothing more."""
@@ -147,11 +154,10 @@ class Redactor:
         if one.kind == "account":
             return self._account(one.key, said)
         shape = "2001:db8::{}" if one.kind == "ip" and ":" in said else _SHAPES[one.kind]
-        return self._as((shape, one.key), (shape.format(n) for n in itertools.count(1)))
+        return self._as(shape, one.key, map(shape.format, itertools.count(1)))
 
     def _name(self, key: str, said: str, is_family: bool) -> str:
-        ours = names.FAMILY if is_family else names.GIVEN
-        name = self._as(("name", key), itertools.chain(ours, map("-".join, itertools.product(ours, ours))))
+        name = self._as("name", key, _our_names(is_family), "family" if is_family else "given")
         if said.islower():
             return name.lower()
         return name.upper() if said.isupper() and len(said) > 1 else name
@@ -164,11 +170,13 @@ class Redactor:
             return "".join(pieces)
         return self._name(key, "account", False)
 
-    def _as(self, what: tuple[str, str], candidates: Iterable[str]) -> str:
-        if what not in self._replaced:
-            self._replaced[what] = next(one for one in candidates if one.lower() not in self._taken)
-            self._taken.add(self._replaced[what].lower())
-        return self._replaced[what]
+    def _as(self, kind: str, key: str, candidates: Iterator[str], of: str = "") -> str:
+        """What replaces a thing: the first candidate (for its kind, or `of`) that is not taken."""
+        if (kind, key) not in self._replaced:
+            left = self._candidates.setdefault(of or kind, candidates)
+            self._replaced[kind, key] = next(one for one in left if one.lower() not in self._taken)
+            self._taken.add(self._replaced[kind, key].lower())
+        return self._replaced[kind, key]
 
 
 class Measured(NamedTuple):

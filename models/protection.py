@@ -28,7 +28,9 @@ _WORDS = {
     "weekday": "DAY",
     "name": "NAME",
 }
-_MASK = re.compile(rf"\b(?:{'|'.join(_WORDS.values())})\d+", re.IGNORECASE)
+# Behind a letter of these words it is none; behind another, as in Japanese, it is.
+_MASK = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS.values())})\d+", re.IGNORECASE)
+_ENDS_IN_LETTER = re.compile(r"[a-z]\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,8 @@ class Masked:
 
     def hide(self, rewrite: str) -> str | None:
         """A rewrite with the same masks; None when it says a fact in another form than the message does."""
-        by_length = sorted(self.hidden.items(), key=lambda item: -len(item[1]))
-        masked = rewrite
-        for mask, fact in by_length:
-            masked = facts.whole(fact).sub(mask, masked)
-        return None if any(facts.is_kept(fact, masked) for fact in self.hidden.values()) else masked
+        masked = facts.replace(rewrite, {fact: mask for mask, fact in self.hidden.items()})
+        return masked if len(facts.lost(self.hidden.values(), masked)) == len(self.hidden) else None
 
     def restore(self, rewrite: str) -> str | None:
         """A rewrite of the masked text with the facts back; None when it has a mask that hides nothing."""
@@ -57,19 +56,22 @@ class Masked:
 def mask(message: str) -> Masked:
     """Put a mask in the place of every fact; the same fact has the same mask everywhere.
 
-    Numbers that the message itself spells with such a word are not given out.
+    Numbers that the message itself spells with such a word are not given out. A fact whose mask would run
+    into a letter before it or a digit behind it is left as it is: nobody could tell where the mask ends.
     """
     spoken = {m.group().upper() for m in _MASK.finditer(message)}
     masks: dict[str, str] = {}
     counts: dict[str, Iterator[int]] = {}
     parts, end = [], 0
     for span in sorted(facts.spans(message), key=lambda span: span.start):
-        fact = message[span.start : span.end]
+        fact, before = message[span.start : span.end], message[end : span.start]
+        if _ENDS_IN_LETTER.search(before) or message[span.end : span.end + 1].isdecimal():
+            continue
         if fact not in masks:
             numbers = counts.setdefault(span.kind, itertools.count(1))
             word = _WORDS[span.kind]
             masks[fact] = next(name for n in numbers if (name := f"{word}{n}") not in spoken)
-        parts += [message[end : span.start], masks[fact]]
+        parts += [before, masks[fact]]
         end = span.end
     return Masked(message, "".join([*parts, message[end:]]), {name: fact for fact, name in masks.items()})
 

@@ -13,7 +13,7 @@ def rewrite(text: str, transform_type: TransformType, intensity: int) -> str:
         case TransformType.SOFTEN:
             kind = [
                 re.sub(
-                    r"[!]+$",
+                    r"(?<!!)!++$",
                     ".",
                     re.sub(r"^(Fix|Send|Stop|Do|Update|Write|Give|Tell|Use)\b", r"Please \1", s),
                 )

@@ -7,18 +7,43 @@ is `models.tone`. The word lists are general workplace English, written down bef
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
+from itertools import accumulate, groupby
+from string import ascii_lowercase
 
 from models import facts
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
+# A letter in both cases, and what IGNORECASE takes for it. Spelled out, it is looked up in a set, and phrases
+# that begin with another letter cost nothing.
+_EITHER_CASE = {c: f"[{c}{c.upper()}]" for c in ascii_lowercase} | {
+    "i": r"[iI\u0130\u0131]",
+    "k": r"[kK\u212a]",
+    "s": r"[sS\u017f]",
+}
+
+
 def any_of(phrases: str) -> re.Pattern[str]:
-    """A pattern for any of several phrases, parted by commas, wrapped as they come."""
+    """A pattern for any of several phrases, parted by commas, wrapped as they come.
+
+    Phrases next to each other are grouped by their first letter, in which the pattern is several times faster
+    than with one alternative a phrase; of those that match at one place the first still does.
+    """
     parts = [" ".join(part.split()) for part in re.split(r",\s+", phrases)]
-    return re.compile(rf"\b(?:{'|'.join(parts)})\b", re.IGNORECASE)
+    alternatives: list[str] = []
+    for has_letter, run in groupby(parts, key=lambda part: part[0] in _EITHER_CASE):
+        if not has_letter:
+            alternatives += [f"(?i:{part})" for part in run]
+            continue
+        groups: dict[str, list[str]] = {}
+        for part in run:
+            groups.setdefault(part[0], []).append(part[1:])
+        alternatives += [f"{_EITHER_CASE[c]}(?i:{'|'.join(rest)})" for c, rest in groups.items()]
+    return re.compile(rf"\b(?:{'|'.join(alternatives)})\b")
 
 
 _CHATTER = any_of(
@@ -39,7 +64,7 @@ _REFUSAL = any_of(
     r"""
     i(?:'m| am) (?:sorry|afraid)[^.!?\n]{0,40}(?:can't|cannot|unable|not able)[^.!?\n]{0,30}(?:help|assist),
     i (?:can't|cannot|can not|won't) (?:help|assist|fulfil|comply|rewrite|provide),
-    (?:sorry for (?:the|any) (?:inconvenience|confusion)[^.!?\n]*)(?:ai|language|assistant),
+    (?:sorry for (?:the|any) (?:inconvenience|confusion)[^.!?\n]{0,200})(?:ai|language|assistant),
     it is not appropriate (?:for me )?to
     """
 )
@@ -88,14 +113,12 @@ def meaning(texts: list[str], rewrites: list[str]) -> list[float]:
 
 def chatter(text: str, rewrite: str) -> bool:
     """Whether the rewrite talks as an assistant or quotes the prompt's frame, as the message does not."""
-    return any(match.group().lower() not in text.lower() for match in _CHATTER.finditer(rewrite)) or (
-        refusal(text, rewrite)
-    )
+    return _says_of_its_own(_CHATTER, text, rewrite) or refusal(text, rewrite)
 
 
 def refusal(text: str, rewrite: str) -> bool:
     """Whether the rewrite declines the task, in words that are not the message's own."""
-    return any(match.group().lower() not in text.lower() for match in _REFUSAL.finditer(rewrite))
+    return _says_of_its_own(_REFUSAL, text, rewrite)
 
 
 def insult(text: str, rewrite: str) -> bool:
@@ -103,7 +126,13 @@ def insult(text: str, rewrite: str) -> bool:
 
     Sees a list of words that no good rewrite needs: blind to contempt in fair words.
     """
-    return any(match.group().lower() not in text.lower() for match in _INSULT.finditer(rewrite))
+    return _says_of_its_own(_INSULT, text, rewrite)
+
+
+def _says_of_its_own(pattern: re.Pattern[str], text: str, rewrite: str) -> bool:
+    said = {match.group().lower() for match in pattern.finditer(rewrite)}
+    lower = text.lower() if said else ""
+    return any(phrase not in lower for phrase in said)
 
 
 def obeyed(rewrite: str, patterns: Iterable[str]) -> bool:
@@ -118,9 +147,37 @@ def length_ratio(text: str, rewrite: str) -> float:
     return len(rewrite.split()) / max(1, len(text.split()))
 
 
+# Two texts of 8,000 characters that have little in common need so many, a message of the seed corpus and its
+# rewrite 700 at most. It takes 20 ms.
+_MOST_COMPARISONS = 200_000
+
+
 def copy_rate(text: str, rewrite: str) -> float:
-    """2 * words matched in order / all words of both texts (Ratcliff and Obershelp); 1 for a copy."""
-    return SequenceMatcher(None, text.lower().split(), rewrite.lower().split(), autojunk=False).ratio()
+    """2 * words matched in order / all words of both texts (Ratcliff and Obershelp); 1 for a copy.
+
+    Time grows with the cube of how often words are repeated, so after so many comparisons of words the rest
+    is matched in any order, as by `SequenceMatcher.quick_ratio`.
+    """
+    before, after = text.lower().split(), rewrite.lower().split()
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    counts = Counter(after)
+    # What the search for the longest match compares, up to each word of the text.
+    comparisons = list(accumulate((1 + counts[word] for word in before), initial=0))
+    matched = spent = 0
+    waiting = [(0, len(before), 0, len(after))]
+    while waiting:
+        low, high, low_after, high_after = waiting.pop()
+        spent += comparisons[high] - comparisons[low]
+        if spent > _MOST_COMPARISONS:
+            matched += (Counter(before[low:high]) & Counter(after[low_after:high_after])).total()
+            continue
+        i, j, size = matcher.find_longest_match(low, high, low_after, high_after)
+        matched += size
+        if size and low < i and low_after < j:
+            waiting.append((low, i, low_after, j))
+        if size and i + size < high and j + size < high_after:
+            waiting.append((i + size, high, j + size, high_after))
+    return 2 * matched / (len(before) + len(after)) if before or after else 1.0
 
 
 def repetition(rewrite: str) -> float:

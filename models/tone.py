@@ -221,11 +221,10 @@ def _soften(text: str, rewrite: str) -> float:
 
 def _unexplained(text: str) -> int:
     """Technical terms and acronyms, each once, that no parenthesis or "called" stands near."""
-    found = {}
-    for match in [*_JARGON.finditer(text), *_ACRONYM.finditer(text)]:
-        around = text[max(0, match.start() - 25) : match.end() + 25]
-        found[match.group().lower()] = _GLOSS.search(around) is None
-    return sum(found.values())
+    last = {match.group().lower(): match for match in [*_JARGON.finditer(text), *_ACRONYM.finditer(text)]}
+    return sum(
+        _GLOSS.search(text[max(0, match.start() - 25) : match.end() + 25]) is None for match in last.values()
+    )
 
 
 def _terminology(text: str, rewrite: str) -> float:
@@ -244,7 +243,8 @@ def _unclear(text: str) -> float:
 
 
 def _clarify(text: str, rewrite: str) -> float:
-    removed = (_unclear(text) - _unclear(rewrite)) / max(2.0, _unclear(text))
+    before = _unclear(text)
+    removed = (before - _unclear(rewrite)) / max(2.0, before)
     explicit = sum((p.search(rewrite) is not None) - (p.search(text) is not None) for p in _EXPLICIT) / 2
     return 0.6 * removed + 0.4 * max(-1.0, min(1.0, explicit))
 
@@ -369,7 +369,7 @@ def features(
         "dropped": len(before - after) / max(1, len(before)),
         "repeated": repetition(rewrite),
         "lost": 1 - facts_kept(text, rewrite),
-        "strange": sum(not facts.is_kept(fact, text) for fact in said) / max(1, len(said)),
+        "strange": len(facts.lost(said, text)) / max(1, len(said)),
         "negations": min(2.0, abs(len(_NEGATION.findall(text)) - len(_NEGATION.findall(rewrite)))),
         "question": float("?" in rewrite) - float("?" in text),
         "length": max(-2.0, min(2.0, math.log(max(0.01, length_ratio(text, rewrite))))),
