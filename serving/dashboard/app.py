@@ -8,6 +8,7 @@ plain functions, which FastAPI runs in threads: they wait for Postgres, Redis an
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,7 @@ from serving.dashboard import (
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError, Sessions
 from serving.dashboard.visit import NotAllowedError, Visit, plain_visit, signed_in_if_possible, visit
+from serving.protocol import Door, GuardedProtocol
 
 _HERE = Path(__file__).parent
 _TIMEOUT_S = 2.0
@@ -210,6 +212,8 @@ def main() -> None:
         create_app(settings),
         host="127.0.0.1",
         port=settings.dashboard_port,
+        http=partial(GuardedProtocol, Door(settings)),  # type: ignore[arg-type]
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
