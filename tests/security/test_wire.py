@@ -170,10 +170,10 @@ def test_nothing_after_a_broken_handshake_is_a_request_to_the_service(inference:
 
 
 def test_what_fills_a_read_after_an_upgrade_is_no_request_to_the_service(inference: int) -> None:
-    """The event loop may read twice before the refusal: more than a read's buffer arrives at once."""
+    """The event loop may read twice before the refusal is sent, when the first read fills its buffer."""
     head = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     with Connection(inference) as connection:
-        connection.send(head + SMUGGLED * 30_000)
+        connection.send(head + b"\r\n" * 500_000 + SMUGGLED)  # empty lines before a request are skipped
         assert [answer.status for answer in connection.answers()] in ([400], [])  # a reset may overtake it
 
 
