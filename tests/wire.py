@@ -113,6 +113,14 @@ class Gateway(NamedTuple):
         return self.head(f"Content-Length: {len(body)}", *lines, **options) + body
 
 
+def free_port() -> int:
+    """A port that nobody listens on, and that no other test run would choose too."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def insist(ask: Callable[[], list[Answer]]) -> list[Answer]:
     """What is answered once the gateway no longer sheds, as it does on a machine that stalls."""
     ends = time.monotonic() + GENEROUS_S
@@ -135,8 +143,8 @@ def gateway(stack: Settings, engine: Engine, log: Path, **environment: object) -
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    ports = local.with_free_ports(stack)
-    settings = ports.model_copy(update={"inference_urls": stack.inference_urls})
+    port = free_port()
+    settings = stack.model_copy(update={"gateway_port": port, "gateway_url": f"http://127.0.0.1:{port}"})
     with process("gateway", settings, log, **environment) as started:
         started.wait_until_ready(f"{settings.gateway_url}/readyz")
         yield Gateway(settings.gateway_port, key)
@@ -145,12 +153,8 @@ def gateway(stack: Settings, engine: Engine, log: Path, **environment: object) -
 @contextlib.contextmanager
 def process(name: str, settings: Settings, log: Path, **environment: object) -> Iterator[local.Process]:
     """One process of the Procfile."""
-    own = {
-        "GATEWAY_PORT": settings.gateway_port,
-        "INFERENCE_URLS": json.dumps(settings.inference_urls),
-        **environment,
-    }
-    env = {**local.environment(settings), **{f"TONEBRIDGE_{key}": str(value) for key, value in own.items()}}
+    own = {f"TONEBRIDGE_{key}": str(value) for key, value in environment.items()}
+    env = {**local.environment(settings), **own}
     started = local.Process(name, local.commands(env)[name], env, log)
     try:
         yield started

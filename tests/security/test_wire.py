@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from pipelines import local
-from tests.wire import Answer, Connection, Gateway, gateway, insist, message, process
+from tests.wire import Answer, Connection, Gateway, free_port, gateway, insist, message, process
 
 PROTOCOLS = pytest.mark.parametrize("server", [True, False], ids=["hot", "guarded"], indirect=True)
 ROUTES = ("/api/v1/transform", "/api/v1/compare", "/livez")
@@ -42,11 +41,12 @@ def hurried(request: Any, stack: Settings, engine: Engine, tmp_path_factory: Any
 @pytest.fixture(scope="module")
 def dashboard(stack: Settings, tmp_path_factory: Any) -> Iterator[int]:
     """The port of a dashboard."""
-    settings = local.with_free_ports(stack)
+    port = free_port()
     log = tmp_path_factory.mktemp("wire") / "dashboard.log"
-    with process("dashboard", settings, log, DASHBOARD_PORT=settings.dashboard_port, **SHORT) as started:
-        started.wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")
-        yield settings.dashboard_port
+    settings = stack.model_copy(update={"dashboard_port": port})
+    with process("dashboard", settings, log, **SHORT) as started:
+        started.wait_until_ready(f"http://127.0.0.1:{port}/livez")
+        yield port
 
 
 @pytest.fixture(scope="module")
