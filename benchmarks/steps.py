@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from benchmarks import servers, workload
 from benchmarks.servers import Bench
+from configs.settings import Settings
 from data import database, receipts
 from data.tables import GATEWAY_LOGIN
 from serving.gateway import hot
@@ -29,6 +30,7 @@ from serving.gateway.auth import credential
 from serving.gateway.hot import PATH, Front
 from serving.gateway.online import Online
 from serving.gateway.protocol import HotProtocol
+from serving.protocol import Door
 
 _CALLS, _REPEATS = 5_000, 15
 
@@ -56,10 +58,10 @@ async def _measure(bench: Bench) -> dict[str, float]:
         state = front.behind.state
         await state.directory.beat()
         await state.telemetry.stop()  # this loop is kept busy on purpose
-        return await _by_step(front, state.online, bench.api_key)
+        return await _by_step(front, state.online, bench.settings, bench.api_key)
 
 
-async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
+async def _by_step(front: Front, online: Online, settings: Settings, key: str) -> dict[str, float]:
     body = workload.known(1)[0]
     headers = {
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
@@ -81,7 +83,7 @@ async def _by_step(front: Front, online: Online, key: str) -> dict[str, float]:
     name = online._name(person, message, arm)
     given = online.give(person, arm, output, "l1", time.perf_counter())
 
-    connection = HotProtocol(uvicorn.Config(front, log_config=None), ServerState(), {})
+    connection = HotProtocol(Door(settings), uvicorn.Config(front, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
     lines = b"".join(b"%b: %b\r\n" % header for header in headers.items())
     request = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (PATH.encode(), lines, body)

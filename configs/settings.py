@@ -124,6 +124,21 @@ class Settings(BaseSettings):
     hot_protocol: bool = Field(
         True, description="the hot endpoint is served by serving/gateway/protocol.py, without ASGI"
     )
+    max_connections: int = Field(20_000, ge=1, description="open at once in a gateway or a dashboard")
+    max_connections_per_address: int = Field(
+        20_000,
+        ge=1,
+        description="as many as in all: both listen on 127.0.0.1, where all come from the proxy's address",
+    )
+    max_header_bytes: int = Field(32 * 1024, ge=256, description="of a request line and its header fields")
+    max_header_fields: int = Field(100, ge=1)
+    header_timeout_s: float = Field(
+        10, gt=0, description="for a head to arrive, and for a new connection to send something"
+    )
+    body_timeout_s: float = Field(30, gt=0, description="for a body to arrive, if it is a short one")
+    slowest_body_bytes_per_s: int = Field(
+        64 * 1024, ge=1, description="a body may take a second longer for each so many bytes that arrive"
+    )
     sampled_share: float = Field(0.01, ge=0, le=1, description="of the requests: logged, with a span")
     api_docs: bool = Field(True, description="the gateway shows its API to everybody: /docs, /openapi.json")
     otlp_endpoint: str | None = Field(

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,7 @@ from serving.dashboard import (
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError, Sessions
 from serving.dashboard.visit import NotAllowedError, Visit, plain_visit, signed_in_if_possible, visit
+from serving.protocol import Door, GuardedProtocol
 
 _HERE = Path(__file__).parent
 _TIMEOUT_S = 2.0
@@ -308,6 +310,8 @@ def main() -> None:
         create_app(settings),
         host="127.0.0.1",
         port=settings.dashboard_port,
+        http=partial(GuardedProtocol, Door(settings)),  # type: ignore[arg-type]
+        ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,  # `source.trust_proxies` reads them, of proxies that the settings name

@@ -11,6 +11,7 @@ import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import FrameType
 from typing import Annotated, Any
 
@@ -50,6 +51,7 @@ from serving.gateway.requests import BatchRequest, CompareRequest, TransformRequ
 from serving.gateway.routing import Directory
 from serving.gateway.upstream import Upstream
 from serving.inference.client import InferenceClient
+from serving.protocol import Door, GuardedProtocol
 
 _DRAIN_S = 1.0  # after SIGTERM: not ready, and still answering, so that whoever sends can turn away
 
@@ -339,7 +341,7 @@ def main() -> None:
         host="127.0.0.1",
         port=settings.gateway_port,
         loop="uvloop",
-        http=HotProtocol if settings.hot_protocol else "httptools",
+        http=partial(HotProtocol if settings.hot_protocol else GuardedProtocol, Door(settings)),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         server_header=False,

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 PATH = "/api/v1/transform"
 _MOST_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
 _MOST_BYTES_ELSEWHERE = 12 * 1024 * 1024  # a batch of a hundred such
+_MOST_BYTES_SIGNING_IN = 16 * 1024  # an address and passwords, from anybody
 _JSON = (b"content-type", b"application/json")
 # On every answer but a rewrite, which is application/json, as no browser takes for anything else, and has no
 # microsecond to give away.
@@ -195,16 +196,20 @@ class Front:
 
     async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on, with a body of bounded length."""
-        began, left, status = time.perf_counter(), _MOST_BYTES_ELSEWHERE, 500
-        request_id = self._telemetry.request_id(dict(scope["headers"]))
+        began, status, headers = time.perf_counter(), 500, dict(scope["headers"])
+        request_id = self._telemetry.request_id(headers)
+        signs_in = scope["path"].startswith("/api/v1/auth/")
+        most = _MOST_BYTES_SIGNING_IN if signs_in else _MOST_BYTES_ELSEWHERE
+        left, declared = most, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
 
         async def receive_bounded() -> Message:
             nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, f"the body is longer than {_MOST_BYTES_ELSEWHERE:,} bytes")
-            return message
+            if declared <= most:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if left >= 0:
+                    return message
+            raise HTTPException(413, f"the body is longer than {most:,} bytes")
 
         async def send_counted(message: Message) -> None:
             nonlocal status

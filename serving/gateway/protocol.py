@@ -1,19 +1,21 @@
-"""uvicorn's HTTP protocol, which serves the hot endpoint by itself: without a scope, messages and ASGI's two
+"""The gateway's HTTP protocol. It serves the hot endpoint by itself, without a scope, messages and ASGI's two
 writes a response, and what is in memory without a task.
 
 It holds such a request back until its body is there. Whatever is special (HTTP/1.0, `Expect`, a long body, a
-request before it that is not answered yet) and every other route goes the usual way, untouched. It leans on
-what uvicorn does not promise, so uvicorn's minor version is pinned; `TONEBRIDGE_HOT_PROTOCOL=false` goes
-without it.
+request before it that is not answered yet) and every other route goes the usual way, untouched. Limits and
+refusals are those of `serving/protocol.py` either way. Both modules lean on what uvicorn does not promise, so
+uvicorn's minor version is pinned; `TONEBRIDGE_HOT_PROTOCOL=false` goes without this one.
 """
 
 import asyncio
+from math import inf
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from serving.gateway.hot import PATH, Front, Reply
+from serving.protocol import BODY_BEGAN, BODY_CAME, HEAD_BEGAN, NOTHING, GuardedProtocol
 
 _URL = PATH.encode()
 
@@ -28,58 +30,65 @@ class _Turn:
         self.disconnected, self.response_complete, self.keep_alive = False, False, True
 
 
-class HotProtocol(HttpToolsProtocol):
+class HotProtocol(GuardedProtocol):
     """One connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._front: Front = self.config.app  # type: ignore[assignment]
-        self._held: bytearray | None = None  # the body so far of a request that is held back
+        self._held_headers: list[tuple[bytes, bytes]] = []
 
     def on_message_begin(self) -> None:
         """Without the scope that uvicorn makes here; `_hand_on` has it made."""
+        self.part = HEAD_BEGAN
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Hold back a request for the hot endpoint, if nothing about it is special."""
+        self.check_head()
         parser = self.parser
         if (
             self.url == _URL
             and parser.get_method() == b"POST"
             and parser.should_keep_alive()
-            and not parser.should_upgrade()
             and not self.expect_100_continue
             and not self.flow.write_paused
             and (self.cycle is None or self.cycle.response_complete)
         ):
-            self._held = bytearray()
+            self.held = bytearray()
+            self._held_headers, self.headers = self.headers, []  # trailers go into the new list
+            self.part = BODY_BEGAN
         else:
             self._hand_on()
 
     def on_body(self, body: bytes) -> None:
         """Keep it, up to uvicorn's own bound."""
-        held = self._held
+        held = self.held
         if held is None:
             super().on_body(body)
             return
+        self.quiet_bytes = BODY_CAME
         held += body
         if len(held) > HIGH_WATER_LIMIT:
             self._hand_on()
 
     def on_message_complete(self) -> None:
         """Answer: at once, or in a task."""
-        if self._held is None:
+        if self.held is None:
             super().on_message_complete()
             return
-        headers, body = dict(self.headers), bytes(self._held)
-        self._held, self.headers = None, []  # an idle connection need not remember what it asked
+        headers, body = dict(self._held_headers), bytes(self.held)
+        # An idle connection need not remember what it asked.
+        self.held, self.headers, self._held_headers = None, [], []
+        self.part = NOTHING
         reply = self._front.at_once(headers, body)
         if reply is not None:
             self._write(reply)
             self.on_response_complete()
             return
+        self.due_s = inf  # the answer has all the time that it needs
         turn: Any = _Turn()
         self.cycle = turn
         task = self.loop.create_task(self._answer(turn, headers, body))
@@ -104,14 +113,15 @@ class HotProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """A request that is on its way in is answered still."""
-        if self._held is not None:
+        if self.held is not None:
             self._hand_on()
         super().shutdown()
 
     def _hand_on(self) -> None:
         """Do what uvicorn would have done so far."""
-        url, headers, expects, body = self.url, self.headers, self.expect_100_continue, self._held
-        self._held = None
+        url, expects, body = self.url, self.expect_100_continue, self.held
+        headers = self.headers if body is None else self._held_headers
+        self.held, self._held_headers = None, []
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
         self.headers += headers  # the scope has this list

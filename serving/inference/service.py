@@ -16,6 +16,7 @@ import bentoml
 from pydantic import Field
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from configs.settings import Settings
 from data.records import Engine, Spec
@@ -31,10 +32,13 @@ logger = logging.getLogger("tonebridge.inference")
 
 
 class Guard:
-    """Refuses, before BentoML sees it, what shows no service token (401) or is not JSON (415).
+    """Refuses, before BentoML sees it, what shows no service token (401), is not JSON (415), or asks to
+    change its connection's protocol (400).
 
-    BentoML would parse forms too, and answer 500 to a broken one. It makes this object: the settings are read
-    here because nobody can pass them.
+    uvicorn would answer such a request and read its body as the next one. BentoML starts uvicorn by itself
+    and takes no protocol of ours for it, so the connection is closed from here. BentoML would parse forms
+    too, and answer 500 to a broken one. It makes this object: the settings are read here because nobody can
+    pass them.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,8 +50,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or refuse it."""
+        headers = dict(scope.get("headers", ()))
+        if b"upgrade" in headers or scope.get("method") == "CONNECT":
+            await _no_upgrade(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["path"] not in _OPEN:
-            headers = dict(scope["headers"])
             shown = headers.get(b"authorization", b"")
             reads_metrics = scope["path"] == "/metrics" and secrets.compare_digest(shown, self._metrics)
             if not (secrets.compare_digest(shown, self._service) or reads_metrics):
@@ -145,6 +152,16 @@ def _bearer(token: str) -> bytes:
 
 def _refusal(status: int, error: str) -> JSONResponse:
     return JSONResponse({"error": error}, status)
+
+
+async def _no_upgrade(scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse and close; a WebSocket's handshake too, which ASGI has its own name for."""
+    error = "this server does not change the protocol of a connection: send the request without 'Upgrade'"
+    response = JSONResponse({"error": error}, 400, {"Connection": "close"})
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        await response(scope, receive, send)
 
 
 def _not_found(error: VersionUnknown) -> JSONResponse:

@@ -1,9 +1,12 @@
-"""The gateway's own HTTP protocol on real sockets, and uvicorn's beside it: to a client they are the same."""
+"""The gateway's own HTTP protocol on real sockets, and the guarded one that leaves every answer to ASGI: to a
+client they are the same.
+"""
 
 import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import httptools
@@ -19,6 +22,7 @@ from data.routing import Routing
 from serving.gateway.app import create_app
 from serving.gateway.hot import PATH, Front, Reply
 from serving.gateway.protocol import HotProtocol
+from serving.protocol import Door, GuardedProtocol
 from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
@@ -50,15 +54,16 @@ class Gateway(NamedTuple):
         return head.encode() + b"\r\n\r\n" + body
 
 
-@pytest.fixture(params=[HotProtocol, "httptools"], ids=["ours", "uvicorn's"])
+@pytest.fixture(params=[HotProtocol, GuardedProtocol], ids=["hot", "guarded"])
 async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterator[Gateway]:
     with Session(engine) as session, session.begin():
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
     front = create_app(as_gateway(stack))
+    protocol = partial(request.param, Door(stack))
     config = uvicorn.Config(
-        front, host="127.0.0.1", port=0, http=request.param, log_config=None, server_header=False,
+        front, host="127.0.0.1", port=0, http=protocol, log_config=None, server_header=False,
         date_header=False, access_log=False, ws="none", timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -210,12 +215,6 @@ async def test_who_wants_the_connection_closed_gets_that(gateway: Gateway, clien
     assert (status, named["connection"]) == (200, "close")
     with pytest.raises(EOFError):
         await client.response()
-
-
-async def test_an_upgrade_is_left_to_uvicorn(gateway: Gateway, client: Client) -> None:
-    """Which drops the body of such a request."""
-    told = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
-    assert (await client.ask(gateway.request(None, *told)))[0] == 422
 
 
 async def test_what_is_no_http_is_refused(gateway: Gateway, client: Client) -> None:
