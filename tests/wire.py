@@ -154,8 +154,8 @@ def gateway(stack: Settings, engine: Engine, log: Path, **environment: object) -
 def process(name: str, settings: Settings, log: Path, **environment: object) -> Iterator[local.Process]:
     """One process of the Procfile."""
     own = {f"TONEBRIDGE_{key}": str(value) for key, value in environment.items()}
-    env = {**local.environment(settings), **own}
-    started = local.Process(name, local.commands(env)[name], env, log)
+    env = {**local.environment(settings, name), **own}
+    started = local.Process(name, local.command(name, env), env, log)
     try:
         yield started
     finally:
