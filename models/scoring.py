@@ -95,9 +95,8 @@ def facts_kept(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> float:
 
     Sees strings: a fact said in other words counts as lost, a false claim about a kept name as kept.
     """
-    must_keep = tuple(must_keep)
     wanted = dict.fromkeys([*must_keep, *(fact for _, fact in facts.extract(text))])
-    return 1 - len(facts.missing(text, rewrite, must_keep)) / len(wanted) if wanted else 1.0
+    return 1 - len(facts.lost(wanted, rewrite)) / len(wanted) if wanted else 1.0
 
 
 def meaning(texts: list[str], rewrites: list[str]) -> list[float]:
