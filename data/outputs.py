@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data import normal_form
 from data.database import speak_for
 from data.records import TransformType
 
@@ -186,6 +186,6 @@ class Namer:
             for part in parts:
                 begun.update(_prefixed(part))
         digest = begun.copy()
-        encoded = (text if text.isascii() else unicodedata.normalize("NFC", text)).encode()
+        encoded = normal_form.normalise("NFC", text).encode()
         digest.update(len(encoded).to_bytes(4) + encoded)
         return bytes(digest.digest())

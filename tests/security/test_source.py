@@ -192,9 +192,6 @@ ALLOWED = {
     # Vacuuming takes no parameters; the names are those of our tables.
     "data/erasure.py: text(f'VACUUM ({how}) {table.__tablename__}')",
     "data/erasure.py: text(f\"VACUUM {('FULL ' if rewrite_files else '')}pg_statistic\")",
-    "configs/settings.py: SecretStr('local-receipt-secret-change-me')",
-    "configs/settings.py: SecretStr('local-session-secret-change-me-please')",
-    "configs/settings.py: SecretStr('local-service-token-change-me')",
 }
 
 

@@ -407,7 +407,7 @@ def test_a_long_body_is_not_read_for_signing_in(server: Gateway) -> None:
 
 
 def test_the_dashboard_has_the_same_limits(dashboard: int) -> None:
-    form = b"POST /sign-in HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    form = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     for sent, expected in (
         (b"GET /livez HTTP/1.1\r\nX-Fill: " + b"x" * 70_000, [431]),
         (b"GET /livez HTTP/1.1\r\n" + b"X: x\r\n" * 101 + b"\r\n", [431]),
