@@ -81,23 +81,28 @@ class Door:
             del self._by_address[address]
 
     def _sweep(self, loop: asyncio.AbstractEventLoop, connections: set[Any]) -> None:
-        self.now_s = now_s = self.now_s + self._period_s
-        for connection in [each for each in connections if each.due_s < now_s]:
-            connection.overdue()
         self._is_swept = bool(connections)
         if connections:
             loop.call_later(self._period_s, self._sweep, loop, connections)
+        self.now_s = now_s = self.now_s + self._period_s
+        for connection in [each for each in connections if each.due_s < now_s]:
+            connection.overdue()
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    # The body so far of a request that a subclass answers itself: uvicorn does not know of it.
-    held: bytearray | None = None
+    # What the sweep looks at lies in the object itself: with 15,000 connections that is several times faster.
+    __slots__ = (
+        "_is_refused", "_last_words", "_piece_bytes", "address", "door", "due_s", "held", "part",
+        "quiet_bytes",
+    )  # fmt: skip
 
     def __init__(self, door: Door, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.door = door
+        # The body so far of a request that a subclass answers itself: uvicorn does not know of it.
+        self.held: bytearray | None = None
         self.due_s = inf  # by the door's clock
         self.address = ""
         self.part = NOTHING
@@ -228,7 +233,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self.part == BODY_BEGAN:
             self.part, self.quiet_bytes = _BODY, 0
-            self.due_s = self.door.later_s(limits.body_timeout_s)
+            self.due_s = self.door.later_s(
+                limits.body_timeout_s + piece_bytes / limits.slowest_body_bytes_per_s
+            )
             return
         self.quiet_bytes = 0 if self.quiet_bytes == BODY_CAME else self.quiet_bytes + piece_bytes
         if self.quiet_bytes > limits.max_header_bytes:  # of a head, a chunk's extension or trailers

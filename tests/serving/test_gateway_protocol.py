@@ -217,6 +217,16 @@ async def test_who_wants_the_connection_closed_gets_that(gateway: Gateway, clien
         await client.response()
 
 
+async def test_an_idle_connection_is_closed(gateway: Gateway, client: Client) -> None:
+    hit = gateway.request()
+    await client.ask(hit)
+    for connection in gateway.server.server_state.connections:
+        connection.timeout_keep_alive = 0
+    assert (await client.ask(hit))[0] == 200
+    with pytest.raises(EOFError):
+        await client.response()
+
+
 async def test_what_is_no_http_is_refused(gateway: Gateway, client: Client) -> None:
     assert (await client.ask(b"\x16\x03\x01 hello\r\n\r\n"))[0] == 400
     with pytest.raises(EOFError):
