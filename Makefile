@@ -31,8 +31,9 @@ test: setup  ## the fast tests
 test-slow: setup  ## the tests that need the real model, or minutes
 	$(BIN)/python -m pytest -q -rs -m slow
 
-check: setup  ## lint, types, layers, the seed corpus's own rules, what redaction finds
+check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q tests/security/test_source.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation

@@ -359,7 +359,7 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
     found: set[str] = set()
     written = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
     assert loop.database_url is not None
-    for name in ("tonebridge", "prefect"):
+    for name in ("tonebridge", "prefect", "mlflow"):
         with psycopg.connect(database.beside(loop.database_url, name), autocommit=True) as connection:
             connection.execute("CHECKPOINT")  # what is dropped leaves the disk, what is in memory reaches it
             tables = connection.execute(
@@ -460,6 +460,7 @@ def test_a_person_is_forgotten(
     }
     places = places_of(loop, RARE, remote)
     assert places >= ever, ever - places
+    assert not [place for place in places if "mlflow" in place or "mlruns" in place]
     assert "tonebridge.users" in places_of(loop, NAME, remote)
 
     key_id = KEY.split("_")[1]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,10 @@ class Place:
     def client(self, role: Role = "viewer") -> TestClient:
         """A browser in which a new account with that role has signed in."""
         email = self.account(role)
-        client = TestClient(create_app(as_dashboard(self.settings)), base_url="http://127.0.0.1")
+        # From an address of their own: who signs in for the first time shares the tries of an address.
+        visitor = (str(IPv4Address(random.getrandbits(32))), 1)
+        app = create_app(as_dashboard(self.settings))
+        client = TestClient(app, base_url="http://127.0.0.1", client=visitor)
         response = client.post(
             "/sign-in", data={"email": email, "password": PASSWORD}, follow_redirects=False
         )

@@ -179,6 +179,7 @@ def test_a_field_with_a_null_byte_is_refused_on_a_page_of_every_route(site: Site
                         assert '<main id="main"' in answer.text, (field, value)
 
 
+@pytest.mark.slow
 def test_no_text_breaks_a_page(site: Site) -> None:
     for is_signed_in in (True, False):
         with httpx.Client(base_url=site.url, timeout=60) as stranger:

@@ -144,6 +144,7 @@ async def test_an_api_key_takes_no_receipt_of_a_person_who_signed_in(
         batch.json()["items"][0]["answer"],
     ]
     for answer in answered:
+        assert "receipt" in answer, answer
         vote = {"receipt": answer["receipt"], "kind": "thumb", "up": True}
         assert "signed in" in await refused(client, vote, owner)
         assert (await post(client, "/feedback", vote, ann)).status_code == 201

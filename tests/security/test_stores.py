@@ -37,7 +37,7 @@ def valkey_address(local: Settings) -> tuple[str, int]:
 
 def test_valkey_answers_nobody_without_the_password(local: Settings) -> None:
     host, port = valkey_address(local)
-    with redis.Redis(host=host, port=port) as stranger:
+    with redis.Redis(host=host, port=port, retry=None) as stranger:
         for command in (("GET", "x"), ("KEYS", "*"), ("CONFIG", "GET", "*"), ("ACL", "LIST"), ("SHUTDOWN",)):
             with pytest.raises((redis.AuthenticationError, redis.exceptions.NoPermissionError)):
                 stranger.execute_command(*command)

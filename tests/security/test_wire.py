@@ -1,6 +1,7 @@
 """What an unknown client can do to a connection: raw sockets, against processes as `make up` has them."""
 
 import contextlib
+import itertools
 import time
 import uuid
 from collections.abc import Iterator
@@ -273,7 +274,12 @@ def test_fields_without_an_end_are_refused_while_they_arrive(server: Gateway) ->
         assert [answer.status for answer in connection.answers()] == [431]
 
 
-HURRIED = pytest.mark.parametrize("hurried", [True, False], ids=["hot", "guarded"], indirect=True)
+# With both protocols. These tests wait for timers.
+HURRIED = pytest.mark.parametrize(
+    "hurried",
+    [pytest.param(hot, id=name, marks=pytest.mark.slow) for hot, name in ((True, "hot"), (False, "guarded"))],
+    indirect=True,
+)
 
 
 @HURRIED
@@ -309,15 +315,18 @@ def test_a_head_that_drips_is_refused(hurried: Gateway) -> None:
 
 
 @HURRIED
-@pytest.mark.parametrize("path", ROUTES)
-@pytest.mark.parametrize("key", [None, ""], ids=["known", "unknown"])
-def test_a_body_that_does_not_end_is_refused(hurried: Gateway, path: str, key: str | None) -> None:
-    for framing, part in (("Content-Length: 500", message()), ("Transfer-Encoding: chunked", b"5\r\n{")):
-        with Connection(hurried.port) as connection:
+def test_a_body_that_does_not_end_is_refused(hurried: Gateway) -> None:
+    bodies = (("Content-Length: 500", message()), ("Transfer-Encoding: chunked", b"5\r\n{"))
+    with contextlib.ExitStack() as opened:
+        waiting = []
+        for path, key, (framing, part) in itertools.product(ROUTES, (None, ""), bodies):
+            connection = opened.enter_context(Connection(hurried.port))
             connection.send(hurried.head(framing, path=path, key=key) + part)
-            answers = connection.answers()
+            waiting.append((path, connection))
+        for path, connection in waiting:
             # What can be answered without the body is answered, and then the connection is closed.
-            assert [answer.status for answer in answers] in ([[405]] if path == "/livez" else [[408], [401]])
+            statuses = [answer.status for answer in connection.answers()]
+            assert statuses in ([[405]] if path == "/livez" else [[408], [401]]), path
 
 
 @HURRIED
