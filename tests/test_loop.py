@@ -630,6 +630,7 @@ def test_an_unknown_snapshot_and_an_unknown_key_are_named(loop: Settings) -> Non
         train(overrides=("steps=3",))
 
 
+@pytest.mark.slow
 def test_the_schedules_are_registered(loop: Settings) -> None:
     wanted = {
         "collect/nightly": "0 2 * * *",
@@ -677,6 +678,7 @@ def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
     assert sweep() == 0
 
 
+@pytest.mark.slow
 def test_a_click_acts_within_seconds(
     loop: Settings, people: httpx.Client, session: Session, tiny_base: Path, tmp_path: Path
 ) -> None:

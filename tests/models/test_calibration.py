@@ -31,6 +31,7 @@ def test_the_scorer_is_right_more_often_than_the_commoner_answer(committed):
     assert judged.by_source.keys() >= {"near_copy", "wrong", "reference", "model"}
 
 
+@pytest.mark.slow
 def test_labels_that_are_shuffled_teach_nothing():
     rows = calibration.examples(corpus.read(corpus.SEED / "train")[:60], 0)
     moved = [row.moved for row in rows]

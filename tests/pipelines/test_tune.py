@@ -148,6 +148,7 @@ def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(
     assert sum(metrics[f"importance/{name}"] for name in config.search) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # a process that imports everything, on a busy machine
 def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken, tmp_path, monkeypatch):
     settings = Settings(state=tmp_path / "killed", mlflow_uri=None)  # so by the file beside its searches
