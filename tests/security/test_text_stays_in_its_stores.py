@@ -23,7 +23,7 @@ from configs.settings import Settings
 from data import accounts, database, identities, routing
 from data.records import PROTECTED, Spec
 from data.routing import Routing
-from data.tables import Account, ApiKey, new_id
+from data.tables import DASHBOARD_LOGIN, Account, ApiKey, new_id
 from pipelines import local as processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -275,8 +275,10 @@ def test_an_upstream_that_sends_a_message_back_does_not_bring_it_into_a_log(
 
 
 def test_an_error_of_the_database_names_no_parameter(database_url: str, marker: str) -> None:
-    for make in (database.engine, database.reading_engine):
-        engine = make(database_url)
+    for engine in (
+        database.engine(database_url),
+        database.reading_engine(database.as_login(database_url, DASHBOARD_LOGIN)),
+    ):
         with engine.connect() as connection, pytest.raises(DBAPIError) as raised:
             connection.execute(text("SELECT 1 / 0 FROM (SELECT :words) x"), {"words": marker})
         assert marker not in str(raised.value)
