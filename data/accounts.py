@@ -219,7 +219,7 @@ async def refresh(connection: AsyncConnection, token: str) -> Opened:
     """Exchange a refresh token for the next one; EndedSessionError when it is not the newest of an open
     session, which ends if it was once. One that it never was changes nothing.
     """
-    session_id, shown = _parse(token)
+    session_id, token_secret = _parse(token)
     secret = secrets.token_urlsafe(32)
     # One statement: of two who show the same token at once, the second shows an old one.
     cursor = await connection.execute(
@@ -228,14 +228,14 @@ async def refresh(connection: AsyncConnection, token: str) -> Opened:
         " refreshed_at = now(), expires_at = now() + %s"
         " WHERE id = %s AND refresh_sha256 = %s AND ended_at IS NULL AND expires_at > now()"
         " RETURNING account_id",
-        (_digest(secret), MOST_FORMER, SESSION_LIFE, session_id, _digest(shown)),
+        (_digest(secret), MOST_FORMER, SESSION_LIFE, session_id, _digest(token_secret)),
     )
     row = await cursor.fetchone()
     if row is None:
         await connection.execute(
             "UPDATE account_sessions SET ended_at = now(), ended_because = 'reused'"
             " WHERE id = %s AND %s = ANY(former_sha256) AND ended_at IS NULL",
-            (session_id, _digest(shown)),
+            (session_id, _digest(token_secret)),
         )
         raise EndedSessionError("this refresh token was used before, or its session has ended; sign in again")
     return Opened(session_id, row[0], f"{_PREFIX}_{session_id.hex}_{secret}")
@@ -245,12 +245,12 @@ async def sign_out(connection: AsyncConnection, token: str) -> None:
     """End the session of a refresh token, also of an older one: it ends either way. EndedSessionError when
     no session has had the token; nothing ends then.
     """
-    session_id, shown = _parse(token)
+    session_id, token_secret = _parse(token)
     cursor = await connection.execute(
         "UPDATE account_sessions SET ended_at = coalesce(ended_at, now()),"
         " ended_because = coalesce(ended_because, 'signed_out')"
-        " WHERE id = %(id)s AND (refresh_sha256 = %(shown)s OR %(shown)s = ANY(former_sha256))",
-        {"id": session_id, "shown": _digest(shown)},
+        " WHERE id = %(id)s AND (refresh_sha256 = %(token_secret)s OR %(token_secret)s = ANY(former_sha256))",
+        {"id": session_id, "token_secret": _digest(token_secret)},
     )
     if not cursor.rowcount:
         raise EndedSessionError("this is no refresh token of a session")

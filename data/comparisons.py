@@ -207,7 +207,7 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
     In the transaction that stores another one nobody else's comes between, however many ask at once.
     """
     config = load()
-    about = {
+    parameters = {
         "organisation": organisation_id,
         "user": user_id,
         "since": answers.floor(datetime.now(UTC) - timedelta(days=1)),
@@ -217,7 +217,7 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtext('own comparisons'), hashtext(%s))", (str(organisation_id),)
         )
-        row = await (await connection.execute(_OWN_OPEN, about)).fetchone()
+        row = await (await connection.execute(_OWN_OPEN, parameters)).fetchone()
     assert row is not None
     of_person, of_all = row
     if of_person >= config.open_a_person:

@@ -100,15 +100,15 @@ def is_kept(fact: str, rewrite: str) -> bool:
 
 def lost(wanted: Iterable[str], rewrite: str) -> list[str]:
     """The facts of `wanted` that the rewrite does not say as a whole word or number."""
-    said = _marked(normalise(rewrite))
-    return [fact for fact in wanted if _marked(normalise(fact).strip()) not in said]
+    marked = _marked(normalise(rewrite))
+    return [fact for fact in wanted if _marked(normalise(fact).strip()) not in marked]
 
 
 def replace(text: str, words: Mapping[str, str]) -> str:
     """The text with a word in the place of each fact that it says whole, in any case; long facts first."""
     # Two texts with every character at the same place: one to search, one to keep.
-    folded, said = _marked(_lower(text)), _marked(text)
-    taken, places = bytearray(len(said)), []
+    folded, marked = _marked(_lower(text)), _marked(text)
+    taken, places = bytearray(len(marked)), []
     for fact in sorted(words, key=len, reverse=True):
         wanted, at = _marked(_lower(fact)), -1
         before, behind = len(wanted) - len(wanted.lstrip("\0")), len(wanted.rstrip("\0"))
@@ -119,9 +119,9 @@ def replace(text: str, words: Mapping[str, str]) -> str:
                 places.append((start, end, words[fact]))
     parts, done = [], 0
     for start, end, word in sorted(places):
-        parts += [said[done:start], word]
+        parts += [marked[done:start], word]
         done = end
-    return "".join([*parts, said[done:]]).replace("\0", "")
+    return "".join([*parts, marked[done:]]).replace("\0", "")
 
 
 def _lower(text: str) -> str:

@@ -129,9 +129,9 @@ def insult(text: str, rewrite: str) -> bool:
 
 
 def _says_of_its_own(pattern: re.Pattern[str], text: str, rewrite: str) -> bool:
-    said = {match.group().lower() for match in pattern.finditer(rewrite)}
-    lower = text.lower() if said else ""
-    return any(phrase not in lower for phrase in said)
+    phrases = {match.group().lower() for match in pattern.finditer(rewrite)}
+    lower = text.lower() if phrases else ""
+    return any(phrase not in lower for phrase in phrases)
 
 
 def obeyed(rewrite: str, patterns: Iterable[str]) -> bool:

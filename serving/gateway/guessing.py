@@ -73,9 +73,9 @@ class Guard:
 
     def source(self, request: Request) -> str:
         """Where a request comes from. The dashboard, and nobody else, may name its visitor's address."""
-        shown = request.headers.get("x-service-token", "").encode("latin-1")
+        token = request.headers.get("x-service-token", "").encode("latin-1")
         visitor = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
-        if shown and visitor and hmac.compare_digest(shown, self._service_token):
+        if token and visitor and hmac.compare_digest(token, self._service_token):
             return source.group(visitor)
         return source.group(source.address(request))
 

@@ -43,8 +43,8 @@ class Idempotency:
         Raises InProgressError, ReusedKeyError for another request under the same key, and UnavailableError
         when Postgres is away: an unchecked repetition could count twice.
         """
-        shown = key.decode("latin-1")
-        if not (0 < len(shown) <= 200 and shown.isprintable()):
+        text = key.decode("latin-1")
+        if not (0 < len(text) <= 200 and text.isprintable()):
             raise InvalidError({"Idempotency-Key": "1 to 200 printable characters"})
         organisation_id, (person, _) = caller.identity.organisation_id, caller.user(user_id)
         name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"

@@ -207,8 +207,8 @@ def check_may_read(token: SecretStr | None, authorization: str) -> None:
         raise HTTPException(
             404, "the metrics are closed; TONEBRIDGE_METRICS_TOKEN opens them to who shows it"
         )
-    scheme, _, shown = authorization.partition(" ")
-    fits = hmac.compare_digest(shown.strip().encode(), token.get_secret_value().encode())
+    scheme, _, credential = authorization.partition(" ")
+    fits = hmac.compare_digest(credential.strip().encode(), token.get_secret_value().encode())
     if scheme.lower() != "bearer" or not fits:
         raise UnknownKeyError("send the value of TONEBRIDGE_METRICS_TOKEN as Authorization: Bearer ...")
 

@@ -55,9 +55,9 @@ class Guard:
             await _no_upgrade(scope, receive, send)
             return
         if scope["type"] == "http" and scope["path"] not in _OPEN:
-            shown = headers.get(b"authorization", b"")
-            reads_metrics = scope["path"] == "/metrics" and secrets.compare_digest(shown, self._metrics)
-            if not (secrets.compare_digest(shown, self._service) or reads_metrics):
+            credential = headers.get(b"authorization", b"")
+            reads_metrics = scope["path"] == "/metrics" and secrets.compare_digest(credential, self._metrics)
+            if not (secrets.compare_digest(credential, self._service) or reads_metrics):
                 await _refusal(401, "wrong or missing service token")(scope, receive, send)
                 return
             if not headers.get(b"content-type", _JSON).lower().startswith(_JSON):
