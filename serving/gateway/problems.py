@@ -24,7 +24,7 @@ RETRY_AFTER_S = 2
 
 
 class UnknownKeyError(Exception):
-    """No key was sent, or none that is in force."""
+    """No key, token or password was sent, or none that is in force."""
 
 
 class ForeignReceiptError(Exception):
@@ -81,7 +81,7 @@ class InvalidError(Exception):
 
 # exception -> (status, title, whether the exception's own words may be shown)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
-    UnknownKeyError: (401, "Unknown API key", True),
+    UnknownKeyError: (401, "Unknown credentials", True),
     ForgedReceiptError: (403, "Not our receipt", True),
     ForeignReceiptError: (403, "Not your receipt", True),
     WrongReceiptError: (409, "Receipt and vote do not fit", True),
