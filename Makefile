@@ -37,7 +37,7 @@ check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m models.curation
-	$(BIN)/python -m data.redaction
+	$(BIN)/python -m data.redaction.measurement
 
 learning: setup  ## every method of learning side by side, 40 minutes; fails when it differs from docs/results beyond noise
 	PATH=$(CURDIR)/$(BIN):$$PATH dvc repro

@@ -27,7 +27,9 @@ from tqdm import tqdm
 
 from benchmarks import experiments as filled
 from configs.settings import SERVICE_USER, Settings
-from data import accounts, answers, database, identities
+from data import database
+from data.people import accounts, identities
+from data.traffic import answers
 from experiments import metrics, outcomes, plan
 from experiments.analysis import Tally, between_users, compare, decide
 from pipelines import local, sample

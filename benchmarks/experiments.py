@@ -25,10 +25,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, routing
+from data import database
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Experiment, Variant, new_id
+from data.traffic import answers, routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import between_users
 from experiments.plan import Plan

@@ -9,8 +9,9 @@ from typing import Any
 from peft import get_peft_model
 from tokenizers import Tokenizer
 
-from data import corpus, shards
+from data import corpus
 from data.records import Demonstration, Label, PreferencePair
+from data.snapshots import shards
 from models import examples, loading, sft, training
 
 _MOST_TOKENS = 256

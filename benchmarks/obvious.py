@@ -20,12 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.asyncio import BlockingConnectionPool, Redis
 
 from configs.settings import Settings
-from data import identities, receipts, routing
-from data.identities import Identity
-from data.receipts import Receipt
+from data.people import identities
+from data.people.identities import Identity
 from data.records import Intensity, Spec, TransformType
-from data.routing import Routing
 from data.tables import new_id
+from data.traffic import receipts, routing
+from data.traffic.receipts import Receipt
+from data.traffic.routing import Routing
 from experiments.assignment import assign
 from serving.inference.client import RewriteReply
 

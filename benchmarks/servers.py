@@ -20,10 +20,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, identities, routing
+from data import database
+from data.people import identities
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Experiment
+from data.traffic import answers, routing
+from data.traffic.routing import Arm, Routing, Split
 from pipelines import local
 from pipelines.local import Process
 

@@ -28,9 +28,11 @@ from tqdm import tqdm
 
 import configs
 from configs.settings import Settings
-from data import corpus, names, snapshot, votes
-from data.counting import counting
+from data import corpus
 from data.records import TransformType
+from data.redaction import names
+from data.snapshots import snapshot, votes
+from data.snapshots.counting import counting
 from data.tables import new_id
 from models import curation
 from pipelines import collect, local

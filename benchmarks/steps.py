@@ -22,8 +22,9 @@ from uvicorn.server import ServerState
 from benchmarks import servers, workload
 from benchmarks.servers import Bench
 from configs.settings import Settings
-from data import database, receipts
+from data import database
 from data.tables import GATEWAY_LOGIN
+from data.traffic import receipts
 from serving.gateway import hot
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential

@@ -47,10 +47,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import accounts, answers, archive, database, orders, receipts, routing, shards, snapshot
-from data.identities import Identity
-from data.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+from data import database, orders
+from data.people import accounts
+from data.people.identities import Identity
 from data.records import TransformType
+from data.snapshots import archive, shards, snapshot
 from data.tables import (
     Account,
     Answer,
@@ -71,6 +72,8 @@ from data.tables import (
     User,
     VersionOrder,
 )
+from data.traffic import answers, receipts, routing
+from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 
 _TRIES = 5  # of a pass over the tables: a vote may come between
 _SETTLE_S = 1.0  # a gateway writes answers, and hears of an erasure, within a quarter of this

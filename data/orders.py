@@ -13,8 +13,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from data import routing
 from data.tables import Version, VersionOrder
+from data.traffic import routing
 
 
 class OrderedError(ValueError):

@@ -234,7 +234,9 @@ class Output(Base):
 
 
 class Answer(Base):
-    """One reply to one person: ids only. Partitioned by day, on the time in the id; see `data.answers`."""
+    """One reply to one person: ids only. Partitioned by day, on the time in the id; see
+    `data.traffic.answers`.
+    """
 
     __tablename__ = "answers"
     __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from data.answers import floor
 from data.tables import Experiment
+from data.traffic.answers import floor
 from experiments.analysis import ArmStatistics, Tally
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.metrics import BINS_MS, Metric, with_uncapped

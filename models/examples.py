@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from transformers import PreTrainedTokenizerBase
 
-from data import shards
+from data.snapshots import shards
 from models import loading, prompts, protection
 
 Row = TypeVar("Row", bound=shards.Row)

@@ -1,14 +1,15 @@
 """What a rewrite must not lose: numbers, dates, times, URLs, addresses, ids, identifiers, versions and names.
 
-Light (standard library, `data.names` and `data.normal_form`), because the inference service checks every
-output with it.
+Light (standard library, `data.redaction.names` and `data.normal_form`), because the inference service checks
+every output with it.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from data import names, normal_form
+from data import normal_form
+from data.redaction import names
 
 # "sun" and "wed" are words too.
 _WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"
@@ -42,7 +43,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("weekday", re.compile(rf"\b(?:{_WEEKDAYS})\b", re.I)),
 )
-# A capital inside a sentence; at its beginning a list must know the name (`data.names`).
+# A capital inside a sentence; at its beginning a list must know the name (`data.redaction.names`).
 _NAME = re.compile(r"(?<=[a-z,;:)] )[A-Z][a-z]+(?:[A-Z][a-z]+)*\b")
 _NOT_NAMES = frozenset(
     {

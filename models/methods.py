@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import configs
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, Split
+from data.snapshots import shards
 
 Preference = Literal["dpo", "kto"]
 

@@ -17,13 +17,15 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import archive, database, routing, shards, snapshot, validation, votes
-from data.counting import Counted, counting
+from data import database
 from data.records import Demonstration, PreferencePair
-from data.shards import R
-from data.snapshot import Made
+from data.snapshots import archive, shards, snapshot, validation, votes
+from data.snapshots.counting import Counted, counting
+from data.snapshots.shards import R
+from data.snapshots.snapshot import Made
+from data.snapshots.validation import Count, Limits, Quality
 from data.tables import Organisation, Snapshot, VersionOrder
-from data.validation import Count, Limits, Quality
+from data.traffic import routing
 from models import curation
 from pipelines.quality import write_page
 
@@ -44,7 +46,7 @@ class CollectConfig(Limits):
     votes_a_phrase: Count = Field(3, description="of a person, on an unusual phrase that they alone write")
 
     def caps(self) -> dict[str, int]:
-        """What `data.counting.counting` asks for."""
+        """What `data.snapshots.counting.counting` asks for."""
         return self.model_dump(include={"votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"})
 
 

@@ -13,12 +13,12 @@ from sqlalchemy import Engine, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import decisions, routing
-from data.decisions import Command, RefusedError, Standing
 from data.records import Spec
-from data.routing import Arm, Routing, Split, Target
 from data.tables import Epoch, Experiment, Look, StoredSpec, Variant, new_id
-from experiments import launches
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split, Target
+from experiments import decisions, launches
+from experiments.decisions import Command, RefusedError, Standing
 from experiments.plan import Plan
 from models import versions
 from pipelines import holdout, shadow

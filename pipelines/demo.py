@@ -24,8 +24,9 @@ from transformers.utils import logging as transformers_logging
 
 import configs
 from configs.settings import Settings
-from data import corpus, database, identities
-from data.snapshot import Made
+from data import corpus, database
+from data.people import identities
+from data.snapshots.snapshot import Made
 from experiments import simulation
 from experiments.simulation import PeopleConfig, Usage
 from pipelines import local

@@ -1,9 +1,9 @@
 """The flows as Prefect deployments with their schedules, served by one process: `python -m
 pipelines.deployments`.
 
-A thread of it listens for what people ask for (`data.decisions`), and runs the flow `experiment` at once: a
-click acts in a second or two, not at the next schedule, nor after the seconds that a new process takes to
-start.
+A thread of it listens for what people ask for (`experiments.decisions`), and runs the flow `experiment` at
+once: a click acts in a second or two, not at the next schedule, nor after the seconds that a new process
+takes to start.
 """
 
 import logging
@@ -20,7 +20,7 @@ from prefect.events import DeploymentEventTrigger
 from prefect.states import Crashed
 
 from configs.settings import Settings
-from data import decisions
+from experiments import decisions
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback

@@ -16,13 +16,14 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders, routing
-from data.decisions import Command, propose
+from data import database, orders
 from data.tables import Epoch, Experiment, Look, Variant, Version
+from data.traffic import routing
 from experiments import bandit, breakdown, effects, metrics, outcomes, power
 from experiments import plan as plans
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult, between_users, compare, decide
 from experiments.breakdown import Breakdown
+from experiments.decisions import Command, propose
 from experiments.plan import Plan
 from experiments.power import Outlook
 from pipelines import decisions, ended, holdout

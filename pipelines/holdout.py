@@ -10,10 +10,11 @@ import secrets
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from data import orders, routing
+from data import orders
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Experiment, StoredSpec, Variant, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
 from experiments.plan import Plan

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import norm
 
-from data import shards
+from data.snapshots import shards
 from models.evaluation import Evaluation
 from models.scores import Estimate
 from models.training import METRICS_FILE

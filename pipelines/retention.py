@@ -15,8 +15,9 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, erasure, orders
+from data import database, erasure, orders
 from data.tables import Failure, IdempotentRequest
+from data.traffic import answers
 from models import versions
 from serving.inference import release
 

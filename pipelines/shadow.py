@@ -1,8 +1,8 @@
 """Shadow: before anybody meets a challenger, it answers messages that the champion has answered already.
 
 Nobody sees these answers, and nothing of them is stored but numbers. The messages are those of people whose
-words may be learned from (as in `data.votes`): who has not consented is not replayed either. What is found is
-coarse on purpose: it refuses what is broken, and leaves what people like to the experiment.
+words may be learned from (as in `data.snapshots.votes`): who has not consented is not replayed either. What
+is found is coarse on purpose: it refuses what is broken, and leaves what people like to the experiment.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data.answers import floor
-from data.decisions import RefusedError
 from data.records import Spec, TransformType
-from data.routing import Target
+from data.traffic.answers import floor
+from data.traffic.routing import Target
+from experiments.decisions import RefusedError
 from models import scoring, tone
 from models.gate import Margins
 from models.scores import Estimate, estimate

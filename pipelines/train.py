@@ -27,8 +27,9 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database, routing
+from data import database
 from data.tables import Lineage, Snapshot, Version
+from data.traffic import routing
 from models import (
     card,
     dpo,

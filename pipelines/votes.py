@@ -22,12 +22,13 @@ from pydantic import Field
 from tqdm import tqdm
 
 import configs
-from data import corpus, snapshot
-from data.counting import counting
+from data import corpus
 from data.records import PROTECTED, Spec
-from data.routing import Routing
-from data.snapshot import Made
-from data.votes import Usable
+from data.snapshots import snapshot
+from data.snapshots.counting import counting
+from data.snapshots.snapshot import Made
+from data.snapshots.votes import Usable
+from data.traffic.routing import Routing
 from experiments import simulation
 from experiments.simulation import Errand, PeopleConfig
 from models import curation
@@ -131,7 +132,7 @@ def _preference(people: PeopleConfig, errand: Errand, first: str, second: str) -
 
 
 def _usable(errand: Errand, vote: dict[str, Any], output: str, other: str | None) -> Usable:
-    """A vote as `data.votes.fetch` finds it in Postgres."""
+    """A vote as `data.snapshots.votes.fetch` finds it in Postgres."""
     compares = other is not None
     return Usable(
         feedback_id=_id(errand.seed, vote["kind"]),

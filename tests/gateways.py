@@ -13,11 +13,12 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import identities, routing
-from data.identities import Role
+from data.people import identities
+from data.people.identities import Role
 from data.records import Spec
-from data.routing import Routing
 from data.tables import Organisation, StoredSigningKey, new_id
+from data.traffic import routing
+from data.traffic.routing import Routing
 from serving.gateway.app import create_app
 from tests.logins import as_gateway
 

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection
 
-from data import snapshot, votes
-from data.counting import Counted, counting
-from data.snapshot import Made, Neighbours
-from data.votes import Usable
+from data.snapshots import snapshot, votes
+from data.snapshots.counting import Counted, counting
+from data.snapshots.snapshot import Made, Neighbours
+from data.snapshots.votes import Usable
 
 _UNLIMITED = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 10**6)
 

@@ -31,9 +31,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, decisions, identities, orders, routing, shards
+from data import database, orders
+from data.people import identities
 from data.records import PreferencePair, Spec, TransformType
-from data.snapshot import Made
+from data.snapshots import shards
+from data.snapshots.snapshot import Made
 from data.tables import (
     Answer,
     Comparison,
@@ -47,6 +49,8 @@ from data.tables import (
     Version,
     VersionOrder,
 )
+from data.traffic import answers, routing
+from experiments import decisions
 from models import progress, versions
 from models.dpo import DpoResult
 from models.evaluation import Evaluation

@@ -14,9 +14,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import identities, routing
+from data.people import identities
 from data.records import Spec
-from data.routing import Routing
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import local
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}

@@ -240,7 +240,7 @@ func (d *directory) run(ctx context.Context) {
 	}
 }
 
-// signer makes receipts: keyed blake2b-128 over the fields that data/receipts.py has.
+// signer makes receipts: keyed blake2b-128 over the fields that data/traffic/receipts.py has.
 type signer struct{ hashes sync.Pool }
 
 func newSigner(secret []byte) *signer {

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
-from data import routing
 from data.records import TransformType
+from data.traffic import routing
 from serving.dashboard.gateway import GatewayError
 from serving.dashboard.visit import Visit, visit
 

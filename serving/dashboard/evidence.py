@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, get_args
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data import comparisons, routing
-from data.decisions import UnknownExperimentError
+from data.traffic import comparisons, routing
 from experiments import breakdown, effects, metrics, outcomes, power
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.breakdown import Breakdown
+from experiments.decisions import UnknownExperimentError
 from experiments.effects import Effect
 from experiments.estimators import Estimate
 from experiments.health import Health

@@ -19,11 +19,11 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from data import database
-from data.decisions import UnknownExperimentError
-from data.experiments import happens
 from data.records import TransformType
 from experiments import metrics, power
 from experiments import plan as plans
+from experiments.decisions import UnknownExperimentError
+from experiments.drafts import happens
 from experiments.plan import Plan
 from serving.dashboard import charts, evidence
 from serving.dashboard.evidence import Whole

@@ -16,10 +16,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from data import answers, database, drift
-from data.drift import ALARM, BEFORE, LEAST, SHIFTING, Drift
+from data import database
 from data.records import TransformType
-from data.validation import Quality
+from data.snapshots import drift
+from data.snapshots.drift import ALARM, BEFORE, LEAST, SHIFTING, Drift
+from data.snapshots.validation import Quality
+from data.traffic import answers
 from serving.dashboard import charts
 from serving.dashboard.charts import Ranged
 from serving.dashboard.visit import Visit, viewer_visit

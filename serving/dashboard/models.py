@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data import routing
+from data.traffic import routing
 from serving.dashboard import charts, lineage, operations, services
 from serving.dashboard.charts import Ranged
 from serving.dashboard.visit import Visit, viewer_visit

@@ -12,8 +12,8 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data import routing
-from data.routing import LIVE_S, Routing
+from data.traffic import routing
+from data.traffic.routing import LIVE_S, Routing
 from serving.dashboard import services
 from serving.dashboard.services import FlowRun
 from serving.dashboard.visit import Visit, viewer_visit

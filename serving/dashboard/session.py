@@ -21,7 +21,7 @@ from redis.exceptions import LockError, RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from data import accounts
+from data.people import accounts
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 
 COOKIE = "tonebridge_session"

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from data.identities import ROLES
+from data.people.identities import ROLES
 from serving.dashboard import session
 from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.reasons import retold

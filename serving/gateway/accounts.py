@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from data import accounts, identities
-from data.accounts import EndedSessionError, ListedAccount, Opened, TakenError
-from data.identities import Role
+from data.people import accounts, identities
+from data.people.accounts import EndedSessionError, ListedAccount, Opened, TakenError
+from data.people.identities import Role
 from serving.gateway.administration import Administrator, check_gives, up_to
 from serving.gateway.auth import ACCESS_S, Authenticator, Caller, caller
 from serving.gateway.guessing import Guard, Passwords

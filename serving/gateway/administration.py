@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
-from data import identities
-from data.identities import KID_PATTERN, ROLES, Algorithm, ListedKey, Role
+from data.people import identities
+from data.people.identities import KID_PATTERN, ROLES, Algorithm, ListedKey, Role
 from serving.gateway.auth import Authenticator, Caller, caller
 from serving.gateway.problems import ForbiddenError, InvalidError, UnknownKeyError
 

@@ -21,10 +21,11 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel, Field
 
 from configs.settings import Settings
-from data import database, feedback, receipts
-from data.answers import AnswerWriter
-from data.feedback import Vote
-from data.receipts import FormerSecret, Receipt
+from data import database
+from data.traffic import feedback, receipts
+from data.traffic.answers import AnswerWriter
+from data.traffic.feedback import Vote
+from data.traffic.receipts import FormerSecret, Receipt
 from serving import source
 from serving.gateway import (
     accounts,

@@ -22,9 +22,9 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import accounts, identities
-from data.accounts import SignedIn
-from data.identities import Identity, SigningKey
+from data.people import accounts, identities
+from data.people.accounts import SignedIn
+from data.people.identities import Identity, SigningKey
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 
 _NOBODY = "-"  # the user of an API key that names none

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from data.outputs import CACHE_PREFIX
+from data.traffic.outputs import CACHE_PREFIX
 from serving.breaker import Breaker
 
 Level = Literal["l1", "l2", "miss"]

@@ -10,10 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from data import comparisons, outputs
-from data.comparisons import Offered, Shown, asked_of
 from data.records import Intensity, TransformType
 from data.tables import new_id
+from data.traffic import comparisons, outputs
+from data.traffic.comparisons import Offered, Shown, asked_of
 from serving.gateway.auth import Caller, caller
 from serving.gateway.online import Compared, Online, Policy, Side
 from serving.gateway.placement import Message

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from data import consent
+from data.people import consent
 from serving.gateway.auth import Caller, caller
 from serving.gateway.problems import ForbiddenError, InvalidError
 from serving.gateway.requests import UserId, check_speaks_for

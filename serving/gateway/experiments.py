@@ -11,13 +11,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
-from data import decisions, experiments, identities
-from data.decisions import RefusedError
-from data.experiments import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
-from data.identities import Role
+from data.people import identities
+from data.people.identities import Role
 from data.records import TransformType
-from data.routing import Target
-from experiments import plan
+from data.traffic.routing import Target
+from experiments import decisions, drafts, plan
+from experiments.decisions import RefusedError
+from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
 from serving.gateway.auth import Caller, caller
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.problems import ForbiddenError, InvalidError, ReusedKeyError
@@ -165,10 +165,10 @@ async def draft(
     async def do() -> bytes:
         async with request.app.state.pool.connection() as connection:
             try:
-                drafted = await experiments.draft(connection, wanted, caller.name, key)
+                drafted = await drafts.draft(connection, wanted, caller.name, key)
             except UnknownVersionError as error:
                 raise InvalidError({"challenger": str(error)}) from error
-            return _WHOLE.dump_json(await experiments.get(connection, drafted))
+            return _WHOLE.dump_json(await drafts.get(connection, drafted))
 
     return await _once(request, response, caller, idempotency_key, body, do, 201)
 
@@ -189,14 +189,14 @@ async def list_experiments(
 ) -> list[ListedExperiment]:
     """The newest experiments, the newest first; the holdout is one."""
     async with request.app.state.pool.connection() as connection:
-        return await experiments.newest(connection, limit)
+        return await drafts.newest(connection, limit)
 
 
 @router.get("/{experiment_id}")
 async def get_experiment(request: Request, experiment_id: uuid.UUID, caller: Viewer) -> WholeExperiment:
     """An experiment with its plan, and what was decided on it: who, what, why, when, and what came of it."""
     async with request.app.state.pool.connection() as connection:
-        return await experiments.get(connection, experiment_id)
+        return await drafts.get(connection, experiment_id)
 
 
 @router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
@@ -284,7 +284,7 @@ async def _ask(
 
     async def do() -> bytes:
         async with request.app.state.pool.connection() as connection:
-            found = await experiments.get(connection, experiment_id)
+            found = await drafts.get(connection, experiment_id)
             decision_id = await decisions.ask(connection, wanted)
         happens = _what_happens(found, wanted)
         return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
@@ -294,7 +294,7 @@ async def _ask(
 
 def _what_happens(found: WholeExperiment, wanted: decisions.Request) -> str:
     share = wanted.parameters.get("share") or (found.plan["ramp"][0] if found.status == "draft" else 0.0)
-    return experiments.happens(wanted.action, found.status) % {
+    return drafts.happens(wanted.action, found.status) % {
         "challenger": next((arm.version for arm in found.variants if not arm.is_baseline), "the challenger"),
         "baseline": next((arm.version for arm in found.variants if arm.is_baseline), "the champion"),
         "share": f"{share:.1%}",

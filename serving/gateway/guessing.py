@@ -34,9 +34,9 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from data import accounts
-from data.accounts import KnownAccount
-from data.identities import Identity
+from data.people import accounts
+from data.people.accounts import KnownAccount
+from data.people.identities import Identity
 from serving import source
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooManyRequestsError, UnavailableError

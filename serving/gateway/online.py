@@ -18,12 +18,12 @@ import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from pydantic import BaseModel
 
-from data import outputs, receipts
-from data.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
-from data.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
-from data.receipts import Receipt, Signer
 from data.records import Spec
 from data.tables import new_id
+from data.traffic import outputs, receipts
+from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
+from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
+from data.traffic.receipts import Receipt, Signer
 from serving.gateway.auth import Caller
 from serving.gateway.cache import Cache, CachedOutput, Level
 from serving.gateway.placement import Arm, Known, Message, RoutingEpoch

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from data import receipts
-from data.answers import Person, Placement
 from data.records import Spec, TransformType
-from data.routing import Routing, Split, Target
+from data.traffic import receipts
+from data.traffic.answers import Person, Placement
+from data.traffic.routing import Routing, Split, Target
 from experiments.assignment import assign, position
 from serving.breaker import Breaker
 

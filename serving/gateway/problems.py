@@ -13,12 +13,12 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from data.answers import FullError
-from data.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
-from data.decisions import RefusedError, UnknownExperimentError
-from data.feedback import ErasedError, WrongReceiptError
-from data.receipts import ForgedReceiptError
 from data.records import TransformType
+from data.traffic.answers import FullError
+from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
+from data.traffic.feedback import ErasedError, WrongReceiptError
+from data.traffic.receipts import ForgedReceiptError
+from experiments.decisions import RefusedError, UnknownExperimentError
 
 RETRY_AFTER_S = 2
 

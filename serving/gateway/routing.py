@@ -16,9 +16,9 @@ from datetime import datetime
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import outputs, routing
-from data.routing import Routing
 from data.tables import new_id
+from data.traffic import outputs, routing
+from data.traffic.routing import Routing
 from serving.gateway.auth import Authenticator
 from serving.gateway.problems import UnavailableError
 from serving.gateway.rate import Limiter

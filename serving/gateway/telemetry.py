@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
-from data.identities import Identity
+from data.people.identities import Identity
 from serving.gateway.online import Given
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 

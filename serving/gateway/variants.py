@@ -10,8 +10,8 @@ import uuid
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data import decisions
-from data.decisions import RefusedError, UnknownExperimentError
+from experiments import decisions
+from experiments.decisions import RefusedError, UnknownExperimentError
 from serving.gateway.placement import Arm
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, routing, shards
+from data import database
 from data.corpus import Message, Original, Rewrite
 from data.records import PROTECTED, PreferencePair, Spec, TransformType
-from data.routing import Routing
+from data.snapshots import shards
 from data.tables import Snapshot, Version
+from data.traffic import routing
+from data.traffic.routing import Routing
 from models import versions
 from models.dpo import DpoResult
 from models.evaluation import table

@@ -17,9 +17,11 @@ import redis
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, identities, routing
+from data import database
+from data.people import identities
 from data.records import Spec
-from data.routing import Routing
+from data.traffic import routing
+from data.traffic.routing import Routing
 from models.export import export
 from pipelines import local
 from serving.inference import release

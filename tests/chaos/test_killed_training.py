@@ -18,8 +18,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
+from data.snapshots import shards
 from models import export
 from pipelines import train
 

@@ -13,11 +13,13 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import accounts, database, identities, routing
-from data.identities import Role
+from data import database
+from data.people import accounts, identities
+from data.people.identities import Role
 from data.records import PROTECTED, Spec
-from data.routing import Routing
 from data.tables import Account, ApiKey, Version, new_id
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import decisions, local
 from pipelines.promote import make_champion, make_servable
 from tests.registry import register

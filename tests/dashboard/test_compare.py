@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database, identities, receipts, routing, shards
+from data import database
+from data.people import identities
 from data.records import PROTECTED, PreferencePair, Spec
-from data.redaction import Redactor
-from data.routing import Routing
+from data.redaction.redactor import Redactor
+from data.snapshots import shards
 from data.tables import ApiKey, Comparison, Feedback, Gateway, Output
+from data.traffic import receipts, routing
+from data.traffic.routing import Routing
 from pipelines import local
 from pipelines.collect import CollectConfig, make_snapshot
 from tests.dashboard.conftest import PASSWORD, Installation

@@ -20,11 +20,13 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from configs.settings import SERVICE_USER, Settings
-from data import accounts, answers, database, identities, routing, validation
-from data.counting import LeftOut
-from data.identities import Role
+from data import database
+from data.people import accounts, identities
+from data.people.identities import Role
 from data.records import Spec
-from data.routing import Arm, Routing, Split
+from data.snapshots import validation
+from data.snapshots.counting import LeftOut
+from data.snapshots.votes import Usable
 from data.tables import (
     Account,
     Decision,
@@ -41,7 +43,8 @@ from data.tables import (
     VersionOrder,
     new_id,
 )
-from data.votes import Usable
+from data.traffic import answers, routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments import plan as plans
 from experiments import tracking
 from models import card, health, training, versions

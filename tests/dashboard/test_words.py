@@ -7,9 +7,9 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from data.experiments import HAPPENS
 from data.records import TransformType
 from experiments import metrics
+from experiments.drafts import HAPPENS
 from experiments.plan import Plan
 from serving.dashboard import evidence, feedback, lineage, models, reasons, words
 from serving.dashboard.visit import PAGES

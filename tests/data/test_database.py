@@ -16,14 +16,16 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import answers, database, feedback, identities, outputs
-from data.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
-from data.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
-from data.outputs import NewOutput
-from data.receipts import Receipt
+from data import database
+from data.people import identities
 from data.records import TransformType
-from data.routing import Routing
 from data.tables import Base, new_id
+from data.traffic import answers, feedback, outputs
+from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
+from data.traffic.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
+from data.traffic.outputs import NewOutput
+from data.traffic.receipts import Receipt
+from data.traffic.routing import Routing
 
 
 def an_output(organisation_id: uuid.UUID, text: str = "Could you fix it?") -> NewOutput:

@@ -19,14 +19,11 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, archive, database, erasure, feedback, orders, receipts, routing, shards, snapshot
+from data import database, erasure, orders
 from data.erasure import OutOfReachError, Person, UnknownPersonError, erase
-from data.feedback import ErasedError, Thumb
-from data.identities import Identity
-from data.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
-from data.receipts import Receipt
+from data.people.identities import Identity
 from data.records import Label, Spec, TransformType
-from data.routing import Routing
+from data.snapshots import archive, shards, snapshot
 from data.tables import (
     Account,
     AccountSession,
@@ -51,6 +48,11 @@ from data.tables import (
     VersionOrder,
     new_id,
 )
+from data.traffic import answers, feedback, receipts, routing
+from data.traffic.feedback import ErasedError, Thumb
+from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+from data.traffic.receipts import Receipt
+from data.traffic.routing import Routing
 from tests import snapshots
 from tests.logins import gateway_url
 

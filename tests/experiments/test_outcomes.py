@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from data import answers, database, routing
+from data import database
 from data.records import Spec, TransformType
-from data.routing import Arm, Routing, Split
 from data.tables import (
     Answer,
     Comparison,
@@ -31,6 +30,8 @@ from data.tables import (
     Variant,
     new_id,
 )
+from data.traffic import answers, routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ArmStatistics, Tally, between_users
 from experiments.plan import Plan

@@ -20,11 +20,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, identities, routing
-from data.answers import AnswerWriter
+from data import database
+from data.people import identities
 from data.records import Spec, TransformType
-from data.routing import Arm, Routing, Split, Target
 from data.tables import Experiment, new_id
+from data.traffic import routing
+from data.traffic.answers import AnswerWriter
+from data.traffic.routing import Arm, Routing, Split, Target
 from experiments.assignment import assign, position
 from serving.gateway import cache, rate
 from serving.gateway.auth import Authenticator, Caller

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
+from data.snapshots import shards
 from models import dpo, grpo, kto, reward, sft
 from models.dpo import DpoConfig
 from models.grpo import GrpoConfig

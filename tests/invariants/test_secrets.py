@@ -19,9 +19,10 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import corpus, counting, shards, snapshot
+from data import corpus
 from data.corpus import Original
 from data.records import Demonstration, TransformType
+from data.snapshots import counting, shards, snapshot
 from data.tables import Feedback, Output, User, new_id
 from models import examples, loading, sft, training
 from models.sft import SftConfig

@@ -15,8 +15,8 @@ import torch
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import shards
 from data.records import Demonstration, PreferencePair, TransformType
+from data.snapshots import shards
 from data.tables import Comparison, Feedback, Organisation, Output, User
 from models import dpo, examples, loading, sft
 from models.dpo import DpoConfig

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
+from data.snapshots import shards
 
 
 def _write_snapshot(folder: Path) -> Path:

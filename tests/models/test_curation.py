@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import configs
-from data import corpus, splits
+from data import corpus
 from data.records import TransformType
+from data.snapshots import splits
+from data.snapshots.votes import Usable
 from data.tables import new_id
-from data.votes import Usable
 from models import curation
 from pipelines.collect import CollectConfig
 from tests.snapshots import counted_of

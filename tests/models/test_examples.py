@@ -1,7 +1,7 @@
 import pytest
 
-from data import shards
 from data.records import Demonstration, PreferencePair, TransformType
+from data.snapshots import shards
 from models import dpo, examples, loading, prompts, sft
 from serving.inference import engines
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data import shards
 from data.records import Demonstration, TransformType
+from data.snapshots import shards
 from models import grpo, loading, reward, sft
 from models.grpo import GrpoConfig
 from models.reward import RewardConfig

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair
+from data.snapshots import shards
 from models import dpo, grpo, kto, reward, sft, training
 from models.dpo import DpoConfig
 from models.grpo import GrpoConfig

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 import configs
-from data import shards
 from data.records import Label
+from data.snapshots import shards
 from models import examples, kto, loading
 from models.kto import KtoConfig
 

@@ -1,7 +1,7 @@
 import pytest
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
+from data.snapshots import shards
 from models import methods
 from models.methods import Feedback, MethodsConfig
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data import corpus, shards
+from data import corpus
 from data.records import Demonstration, TransformType
+from data.snapshots import shards
 from models import loading, prompts, training
 from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig, main, seed_demonstrations

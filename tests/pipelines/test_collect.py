@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import corpus, votes
+from data import corpus
 from data.records import TransformType
+from data.snapshots import votes
+from data.snapshots.validation import Quality
 from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
-from data.validation import Quality
 from pipelines.collect import CollectConfig, make_snapshot, new_votes
 
 # Other tests publish champions in the database that all share: none of these votes is about theirs.

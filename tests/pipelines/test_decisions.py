@@ -16,12 +16,8 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import answers, database, experiments, routing
-from data import decisions as asked
-from data.decisions import Request
-from data.experiments import Draft
+from data import database
 from data.records import PROTECTED, Spec
-from data.routing import Routing, Target
 from data.tables import (
     Answer,
     Comparison,
@@ -38,7 +34,12 @@ from data.tables import (
     Version,
     new_id,
 )
-from experiments import launches, plan, tracking
+from data.traffic import answers, routing
+from data.traffic.routing import Routing, Target
+from experiments import decisions as asked
+from experiments import drafts, launches, plan, tracking
+from experiments.decisions import Request
+from experiments.drafts import Draft
 from models import versions
 from pipelines import decisions, local, shadow
 from pipelines.experiment import Evidence, experiment
@@ -135,7 +136,7 @@ def draft(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
             mode="json"
         )
         wanted = Draft(f"try {challenger}", f"People like {challenger}.", challenger, planned, target)
-        return uuid.UUID(str(ask(experiments.draft, wanted, "token:ann", str(uuid.uuid4()))))
+        return uuid.UUID(str(ask(drafts.draft, wanted, "token:ann", str(uuid.uuid4()))))
 
     return do
 

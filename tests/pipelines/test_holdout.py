@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from data import database, orders, routing
+from data import database, orders
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments.plan import Plan
 from pipelines import holdout
 

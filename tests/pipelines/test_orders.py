@@ -9,9 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders, routing
+from data import database, orders
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import (
     Decision,
     Erasure,
@@ -27,6 +26,8 @@ from data.tables import (
     VersionOrder,
     new_id,
 )
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
 from pipelines.collect import new_votes
 from pipelines.experiment import _new_challenger, _stop_if_ordered
 from pipelines.promote import make_champion

@@ -8,7 +8,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, identities
+from data import database
+from data.people import identities
 from data.tables import Experiment, Organisation
 from experiments import metrics, plan
 from pipelines import decisions, ended, sample

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 
 import configs
 from configs.settings import Settings
-from data import shards
 from data.records import Demonstration, PreferencePair, TransformType
+from data.snapshots import shards
 from models import sft
 from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig

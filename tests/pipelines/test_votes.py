@@ -2,7 +2,7 @@
 
 import pytest
 
-from data import shards
+from data.snapshots import shards
 from models.export import export
 from pipelines import votes
 from pipelines.votes import VotesConfig

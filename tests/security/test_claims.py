@@ -15,7 +15,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import accounts, database, identities
+from data import database
+from data.people import accounts, identities
 from data.tables import Account
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.problems import UnknownKeyError

@@ -16,10 +16,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import routing
 from data.records import Spec
-from data.routing import Routing
 from data.tables import Experiment, Version
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app

@@ -7,7 +7,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from data.identities import Identity
+from data.people.identities import Identity
 from serving.gateway import cache, rate
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooManyRequestsError

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import routing
 from data.records import PROTECTED, Spec
-from data.routing import Routing
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import local
 from tests import gateways
 

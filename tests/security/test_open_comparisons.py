@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data import comparisons
+from data.traffic import comparisons
 from tests import gateways
 
 API = "/api/v1/comparisons"

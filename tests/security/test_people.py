@@ -15,8 +15,9 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data import accounts, database, identities
-from data.identities import Identity
+from data import database
+from data.people import accounts, identities
+from data.people.identities import Identity
 from serving.gateway.app import create_app
 from serving.gateway.auth import Authenticator
 from serving.gateway.hot import Front

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.routing import Routing
 from data.tables import Organisation
+from data.traffic.routing import Routing
 from serving.gateway.upstream import Upstream
 from tests import gateways
 

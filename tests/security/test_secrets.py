@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from configs import secret_store
 from configs.settings import FormerSecret, Settings
-from data import receipts
-from data.receipts import ForgedReceiptError, Receipt
+from data.traffic import receipts
+from data.traffic.receipts import ForgedReceiptError, Receipt
 from pipelines import local as stack
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)

@@ -9,8 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from data import accounts
-from data.accounts import EndedSessionError, Opened
+from data.people import accounts
+from data.people.accounts import EndedSessionError, Opened
 from data.tables import Account, AccountSession
 
 

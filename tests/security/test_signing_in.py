@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import accounts, identities
+from data.people import accounts, identities
 from data.tables import Account, AccountSession
 from pipelines import local as processes
 from serving.dashboard import app as dashboard

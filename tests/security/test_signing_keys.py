@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import identities
+from data.people import identities
 from data.tables import Organisation
 from serving.gateway import auth
 from serving.gateway.auth import Authenticator

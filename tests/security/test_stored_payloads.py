@@ -15,8 +15,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from data import routing
 from data.tables import Comparison, Decision, Experiment, Output, Release, Snapshot, Version, new_id
+from data.traffic import routing
 from serving.dashboard.words import contained, isolated
 from tests.dashboard.conftest import (
     PASSWORD,

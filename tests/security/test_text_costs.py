@@ -17,8 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import identifiers, names, normal_form, phrases, redaction
+from data import normal_form
 from data.records import TransformType
+from data.redaction import identifiers, names, redactor
+from data.snapshots import unusual_phrases
 from models import facts, protection, rules, scoring, tone
 
 LENGTH = 2000
@@ -130,14 +132,14 @@ COSTS: dict[str, Callable[[str], Any]] = {
     "identifiers.find": identifiers.find,
     "names.find": names.find,
     "names.fold": names.fold,
-    "redaction.Redactor": lambda text: redaction.Redactor([text]).redact(text),
-    "phrases.unusual": phrases.unusual,
-    "phrases.has_new_number": lambda text: phrases.has_new_number(text, text),
+    "redaction.Redactor": lambda text: redactor.Redactor([text]).redact(text),
+    "phrases.unusual": unusual_phrases.unusual,
+    "phrases.has_new_number": lambda text: unusual_phrases.has_new_number(text, text),
 }
 
 
 def cpu_s(cost: Callable[[str], Any], text: str) -> float:
-    redaction._look.cache_clear()
+    redactor._look.cache_clear()
     names._look_up.cache_clear()
     begun = time.thread_time()
     cost(text)
@@ -184,7 +186,7 @@ def test_words_beyond_the_limit_of_comparisons_are_matched_in_any_order() -> Non
     assert scoring.copy_rate("", "") == 1.0
 
 
-MODULES = (identifiers, names, normal_form, phrases, redaction, facts, protection, scoring, tone)
+MODULES = (identifiers, names, normal_form, unusual_phrases, redactor, facts, protection, scoring, tone)
 
 
 def patterns(value: object) -> Iterator[re.Pattern[str]]:

@@ -20,10 +20,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import accounts, database, identities, routing
+from data import database
+from data.people import accounts, identities
 from data.records import PROTECTED, Spec
-from data.routing import Routing
 from data.tables import DASHBOARD_LOGIN, Account, ApiKey, new_id
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import local as processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

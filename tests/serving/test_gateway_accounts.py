@@ -14,8 +14,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from data import accounts, identities
-from data.identities import Role
+from data.people import accounts, identities
+from data.people.identities import Role
 from data.tables import Account, AccountSession, Organisation
 from serving.gateway import accounts as routes
 from serving.gateway import guessing, problems

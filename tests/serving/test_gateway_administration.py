@@ -15,8 +15,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import identities
-from data.identities import Role
+from data.people import identities
+from data.people.identities import Role
 from data.tables import Organisation
 from serving.gateway import administration, problems
 from serving.gateway.auth import Authenticator

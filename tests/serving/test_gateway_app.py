@@ -13,11 +13,13 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, erasure, identities, routing
-from data.identities import Identity
+from data import database, erasure
+from data.people import identities
+from data.people.identities import Identity
 from data.records import Spec, TransformType
-from data.routing import Arm, Routing, Split, Target
 from data.tables import Experiment, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split, Target
 from serving.gateway.app import create_app
 from tests.logins import as_gateway
 

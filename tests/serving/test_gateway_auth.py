@@ -20,8 +20,8 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
-from data import identities
-from data.identities import Identity
+from data.people import identities
+from data.people.identities import Identity
 from serving.gateway import auth, problems
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.problems import UnavailableError, UnknownKeyError

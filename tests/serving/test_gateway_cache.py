@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.settings import Settings
-from data.outputs import Namer
 from data.records import TransformType
+from data.traffic.outputs import Namer
 from serving.gateway.cache import Cache, CachedOutput, Recent, connect
 
 name_of = Namer().name

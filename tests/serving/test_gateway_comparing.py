@@ -14,15 +14,18 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import answers, comparisons, database, erasure, identities, receipts, routing, votes
-from data.comparisons import CompareConfig, people_for
-from data.counting import LeftOut
+from data import database, erasure
 from data.erasure import Person
-from data.identities import Role
+from data.people import identities
+from data.people.identities import Role
 from data.records import Spec, TransformType
-from data.routing import Routing
+from data.snapshots import votes
+from data.snapshots.counting import LeftOut
+from data.snapshots.validation import Limits, assess
 from data.tables import Comparison, Erasure, Feedback, Organisation, Output, new_id
-from data.validation import Limits, assess
+from data.traffic import answers, comparisons, receipts, routing
+from data.traffic.comparisons import CompareConfig, people_for
+from data.traffic.routing import Routing
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
 from tests import snapshots

@@ -15,13 +15,15 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import feedback, identities, outputs, votes
-from data.feedback import Thumb
-from data.identities import Role
-from data.outputs import NewOutput
-from data.receipts import Receipt
+from data.people import identities
+from data.people.identities import Role
 from data.records import TransformType
+from data.snapshots import votes
 from data.tables import User, new_id
+from data.traffic import feedback, outputs
+from data.traffic.feedback import Thumb
+from data.traffic.outputs import NewOutput
+from data.traffic.receipts import Receipt
 from serving.gateway import consent, problems
 from serving.gateway.auth import Authenticator
 

@@ -13,11 +13,13 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from data import database, identities, orders, routing
-from data.identities import Role
+from data import database, orders
+from data.people import identities
+from data.people.identities import Role
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Decision, Erasure, Experiment, Organisation, Version, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
 from experiments import plan
 from serving.gateway import experiments, problems
 from serving.gateway.auth import Authenticator

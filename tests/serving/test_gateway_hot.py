@@ -20,9 +20,10 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message
 
 from configs.settings import Settings
-from data import identities, routing
+from data.people import identities
 from data.records import Spec
-from data.routing import Routing
+from data.traffic import routing
+from data.traffic.routing import Routing
 from serving.gateway import auth, problems
 from serving.gateway.app import create_app
 from serving.gateway.auth import Caller

@@ -16,9 +16,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import identities, routing
+from data.people import identities
 from data.records import Spec
-from data.routing import Routing
+from data.traffic import routing
+from data.traffic.routing import Routing
 from serving.gateway.app import create_app
 from serving.gateway.hot import PATH, Front, Reply
 from serving.gateway.protocol import HotProtocol

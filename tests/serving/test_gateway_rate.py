@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data.identities import Identity
+from data.people.identities import Identity
 from serving.gateway import cache, rate
 from serving.gateway.auth import Caller
 from serving.gateway.problems import TooLargeError, TooManyRequestsError

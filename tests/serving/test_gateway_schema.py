@@ -13,10 +13,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import identities, routing
+from data.people import identities
 from data.records import Spec
-from data.routing import Routing
 from data.tables import Experiment
+from data.traffic import routing
+from data.traffic.routing import Routing
 from pipelines import local
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from data.identities import Identity
+from data.people.identities import Identity
 from serving.gateway.online import Given
 from serving.gateway.telemetry import JsonLines, Telemetry
 

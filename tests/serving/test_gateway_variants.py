@@ -14,11 +14,14 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, decisions, identities, routing
-from data.identities import Identity
+from data import database
+from data.people import identities
+from data.people.identities import Identity
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Decision, Experiment, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
+from experiments import decisions
 from serving.gateway.app import create_app
 from serving.gateway.online import Online
 from tests.logins import as_gateway

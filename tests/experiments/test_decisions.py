@@ -9,11 +9,13 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
-from data import database, decisions, routing
-from data.decisions import Command, RefusedError, Request, Standing, UnknownExperimentError
+from data import database
 from data.records import Spec
-from data.routing import Arm, Routing, Split
 from data.tables import Decision, Experiment, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
+from experiments import decisions
+from experiments.decisions import Command, RefusedError, Request, Standing, UnknownExperimentError
 from tests.logins import gateway_url
 
 

@@ -17,16 +17,18 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Engine
 
-from data import counting, database, feedback, outputs, shards, snapshot, splits, staging
+from data import database
 from data.corpus import ngrams
-from data.counting import LeftOut
-from data.feedback import Choice, Comment, Edit, Rating, Thumb
-from data.outputs import NewOutput
-from data.receipts import Receipt
 from data.records import Demonstration, PreferencePair, TransformType
-from data.snapshot import HUMAN
+from data.snapshots import counting, shards, snapshot, splits, staging
+from data.snapshots.counting import LeftOut
+from data.snapshots.snapshot import HUMAN
+from data.snapshots.votes import Usable, count_new, fetch, high_water
 from data.tables import new_id
-from data.votes import Usable, count_new, fetch, high_water
+from data.traffic import feedback, outputs
+from data.traffic.feedback import Choice, Comment, Edit, Rating, Thumb
+from data.traffic.outputs import NewOutput
+from data.traffic.receipts import Receipt
 from tests.logins import gateway_url
 from tests.snapshots import counted_of, make
 

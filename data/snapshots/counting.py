@@ -2,7 +2,7 @@
 
 Nobody decides alone: beyond a number of votes, of one person or of all people whom one API key vouches for,
 the rest do not count. Nor do edits that would teach a secret by heart, and votes that would teach a trigger
-(`data.phrases`).
+(`data.snapshots.unusual_phrases`).
 
 Which ones of too many is decided by a hash of the vote's id: it depends on nothing that a voter can choose,
 and a vote that comes later changes one place at most.
@@ -21,8 +21,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
-from data.staging import BATCH, staged
-from data.votes import Usable
+from data.snapshots.staging import BATCH, staged
+from data.snapshots.votes import Usable
 
 _VOTES = TypeAdapter(list[Usable])
 
@@ -50,7 +50,7 @@ class LeftOut:
 class Counted:
     """The votes that count, in the order that they were given in, each with its place in it.
 
-    `db` has the staged tables (`data.staging`), and `counted` with the places of those that count.
+    `db` has the staged tables (`data.snapshots.staging`), and `counted` with the places of those that count.
     """
 
     db: DuckDBPyConnection

@@ -9,8 +9,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from data import identities
-from data.identities import Identity, SigningKey
+from data.people import identities
+from data.people.identities import Identity, SigningKey
 from data.tables import Organisation
 
 SECRET = b"s" * 32

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.receipts import (
+from data.traffic.receipts import (
     TO_A_KEYS_USER,
     TO_A_PERSON,
     ForgedReceiptError,

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from data import shards
 from data.records import Demonstration, Label, PreferencePair, TransformType
-from data.shards import KINDS, SCHEMAS, Row, Source, Writer
+from data.snapshots import shards
+from data.snapshots.shards import KINDS, SCHEMAS, Row, Source, Writer
 
 ABOUT = {"text": "Fix it.", "transform_type": TransformType.SOFTEN, "intensity": 2}
 DEMONSTRATION = Demonstration(**ABOUT, rewrite="Would you fix it?")

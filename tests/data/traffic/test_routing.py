@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data import routing
 from data.records import Protection, Spec, TransformType
-from data.routing import Arm, Routing, Split, Target
 from data.tables import new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split, Target
 
 CHAMPION = Spec(version="v1")
 

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from data.counting import Counted
+from data.snapshots.counting import Counted
 
 VALIDATION_SHARE = 0.1
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same

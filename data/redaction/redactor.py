@@ -1,27 +1,21 @@
 """Takes personal data and secrets out of texts before they are trained on.
 
-What identifies directly is found by rules (`data.identifiers`), names of people by lists (`data.names`). A
-replacement looks like what it replaces, and one thing has one replacement throughout a row, so that a rewrite
-still keeps the facts of its message. A name becomes another name, word for word, in order of appearance: it
-says nothing of the real one.
+What identifies directly is found by rules (`data.redaction.identifiers`), names of people by lists
+(`data.redaction.names`). A replacement looks like what it replaces, and one thing has one replacement
+throughout a row, so that a rewrite still keeps the facts of its message. A name becomes another name, word
+for word, in order of appearance: it says nothing of the real one.
 
-How much is found is measured on labelled messages (`data/seed/personal`): `python -m data.redaction` prints
-it and exits 1 when it is less than promised here.
+`data.redaction.measurement` measures how much of it is found.
 """
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-from data import corpus, identifiers, names
-from data.identifiers import Found
-
-# The shares of each half that must be found, and of messages without personal data that must not change.
-DIRECT, NAMES, UNTOUCHED = 0.9, 0.9, 0.9
-_DIRECT_KINDS = ("email", "phone", "card", "iban", "ip", "secret", "national_id")
+from data.redaction import identifiers, names
+from data.redaction.identifiers import Found
 
 _SHAPES = {
     "secret": "[secret-{}]",
@@ -177,82 +171,3 @@ class Redactor:
             self._replaced[kind, key] = next(one for one in left if one.lower() not in self._taken)
             self._taken.add(self._replaced[kind, key].lower())
         return self._replaced[kind, key]
-
-
-class Measured(NamedTuple):
-    """Of one kind in one half: how much of the labelled was found, and how much of the found is right."""
-
-    half: str
-    kind: str
-    labelled: int
-    found: int  # labelled spans of which no letter or digit is left
-    said: int
-    right: int  # that overlap a label, of whatever kind
-
-
-def measure(rows: Iterable[corpus.Personal]) -> list[Measured]:
-    """What is found of every kind in every half, after one look at each text; the kind `untouched` counts the
-    messages without personal data, and those of them that redaction leaves as they are.
-    """
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for row in rows:
-        found = find(row.text)
-        covered = {i for one in found for i in range(one.start, one.end)}
-        labelled = {i for span in row.spans for i in range(span.start, span.end)}
-        for span in row.spans:
-            counts[row.half, span.kind, "labelled"] += 1
-            counts[row.half, span.kind, "found"] += all(
-                i in covered for i in range(span.start, span.end) if row.text[i].isalnum()
-            )
-        for one in found:
-            kind = "name" if one.kind == "family_name" else one.kind
-            counts[row.half, kind, "said"] += 1
-            counts[row.half, kind, "right"] += not labelled.isdisjoint(range(one.start, one.end))
-        if not row.spans:
-            counts[row.half, "untouched", "labelled"] += 1
-            counts[row.half, "untouched", "found"] += Redactor([row.text]).redact(row.text) == row.text
-    return [
-        Measured(half, kind, *(counts[half, kind, name] for name in ("labelled", "found", "said", "right")))
-        for kind in (*get_args(corpus.PersonalKind), "untouched")
-        for half in ("dev", "test")
-    ]
-
-
-def broken(measured: Iterable[Measured]) -> list[str]:
-    """A line for each bar that was missed."""
-    found, labelled = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for one in measured:
-        what = "direct identifiers" if one.kind in _DIRECT_KINDS else one.kind
-        found[one.half, what] += one.found
-        labelled[one.half, what] += one.labelled
-    bars = {"direct identifiers": DIRECT, "name": NAMES, "untouched": UNTOUCHED}
-    return [
-        f"{half}, {what}: {found[half, what]} of {labelled[half, what]}, promised at least {bars[what]:.0%}"
-        for half, what in sorted(labelled)
-        if what in bars and found[half, what] < bars[what] * labelled[half, what]
-    ]
-
-
-def main() -> int:
-    """Print what is found of the labelled messages, with Wilson intervals; 1 when less than is promised."""
-    from scipy.stats import binomtest
-
-    def share(part: int, whole: int) -> str:
-        if not whole:
-            return "-"
-        low, high = binomtest(part, whole).proportion_ci(method="wilson")
-        return f"{part / whole:.3f} ({low:.2f}-{high:.2f})"
-
-    measured = measure(corpus.read_lines(corpus.SEED / "personal", corpus.Personal))
-    print(f"{'':12} {'half':5} {'labelled':>8}  {'recall':18} {'precision':18}")
-    for one in measured:
-        recall, precision = share(one.found, one.labelled), share(one.right, one.said)
-        print(f"{one.kind:12} {one.half:5} {one.labelled:8}  {recall:18} {precision:18}".rstrip())
-    missed = broken(measured)
-    for line in missed:
-        print("BROKEN", line)
-    return 1 if missed else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

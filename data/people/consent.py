@@ -1,7 +1,7 @@
 """Consent: whether a person's feedback may train models, and what their organisation decides about it.
 
 Who was never asked has what the organisation takes for granted (`trains_by_default`). Consent counts when a
-snapshot is made (`data.snapshot`): what a model has learned before stays in it.
+snapshot is made (`data.snapshots.snapshot`): what a model has learned before stays in it.
 """
 
 import uuid

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import bootstrap
 
 import configs
-from data.counting import LeftOut
 from data.records import PreferencePair
-from data.shards import Row
-from data.votes import Usable
+from data.snapshots.counting import LeftOut
+from data.snapshots.shards import Row
+from data.snapshots.votes import Usable
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data import drift
+from data.snapshots import drift
 
 NAMES = ("soften", "clarify", "structure", "summarize", "terminology", "requirements", "background")
 USUAL = np.array([0.4, 0.2, 0.12, 0.12, 0.08, 0.05, 0.03])

@@ -11,11 +11,12 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from data import decisions, routing
-from data.decisions import ListedDecision, RefusedError, UnknownExperimentError
 from data.records import PROTECTED, Spec
-from data.routing import Target
 from data.tables import new_id
+from data.traffic import routing
+from data.traffic.routing import Target
+from experiments import decisions
+from experiments.decisions import ListedDecision, RefusedError, UnknownExperimentError
 
 
 class UnknownVersionError(LookupError):

@@ -1,7 +1,8 @@
 """Snapshots: feedback made into a data set that stages read, immutable and named by its content.
 
-A snapshot is cumulative: it holds every vote up to its high-water mark that counts (`data.counting`). What
-is held out in it is decided by `data.splits`, its files are those of `data.shards`.
+A snapshot is cumulative: it holds every vote up to its high-water mark that counts
+(`data.snapshots.counting`). What is held out in it is decided by `data.snapshots.splits`, its files are those
+of `data.snapshots.shards`.
 
 A snapshot names its votes with their people, and for each of its rows the votes that it is made of: so that
 somebody in it can be forgotten (`without`).
@@ -21,14 +22,14 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
-from data import shards, splits
-from data.counting import Counted, LeftOut
 from data.records import Demonstration, Label, PreferencePair, Split
-from data.redaction import Redactor
-from data.shards import Row, Source
-from data.splits import Edges
-from data.staging import BATCH
-from data.votes import Usable
+from data.redaction.redactor import Redactor
+from data.snapshots import shards, splits
+from data.snapshots.counting import Counted, LeftOut
+from data.snapshots.shards import Row, Source
+from data.snapshots.splits import Edges
+from data.snapshots.staging import BATCH
+from data.snapshots.votes import Usable
 
 HUMAN = "human"  # the version that wrote what a person wrote
 _WORTH_PROCESSES = 20_000  # votes, from which redacting them takes longer than starting processes
@@ -297,8 +298,8 @@ consent to training.
   because they would have tied these to the rest.
 - **Redacted** by rules and by lists of names: e-mail addresses, phone numbers, cards, IBANs, IP addresses,
   secrets, national ids, dates of birth, postal addresses, user names; a person has another name, the same
-  throughout a row. What they miss is still there (`python -m data.redaction` measures how much): treat
-  the snapshot as personal data.
+  throughout a row. What they miss is still there (`python -m data.redaction.measurement` measures how much):
+  treat the snapshot as personal data.
 - **Immutable** until somebody in it asks to be forgotten.
 - **How good the feedback is**, and whether it may be trained on, {judged}
 

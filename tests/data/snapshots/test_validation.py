@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from data import shards, snapshot, splits, validation
-from data.counting import LeftOut
 from data.records import Label, PreferencePair, TransformType
-from data.shards import Row
+from data.snapshots import shards, snapshot, splits, validation
+from data.snapshots.counting import LeftOut
+from data.snapshots.shards import Row
+from data.snapshots.validation import Limits, Quality
+from data.snapshots.votes import Usable
 from data.tables import new_id
-from data.validation import Limits, Quality
-from data.votes import Usable
 from tests.snapshots import counted_of
 
 LIMITS = Limits()

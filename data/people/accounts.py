@@ -6,9 +6,9 @@ else has the newer one, so the session ends (RFC 9700, 4.14.2). Only a token tha
 its id is no secret, every access token has it.
 
 The person of an account is the account: its id is a UUIDv7, and whom keys and tokens name has an id of
-version 8 (`data.identities`), so no key and no token can name an account. An account from before that kept
-its person, whom a token could name; these people are in the table `reserved_people`, and tokens that name one
-are refused.
+version 8 (`data.people.identities`), so no key and no token can name an account. An account from before that
+kept its person, whom a token could name; these people are in the table `reserved_people`, and tokens that
+name one are refused.
 """
 
 import re
@@ -28,7 +28,7 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from data.identities import Identity, Role
+from data.people.identities import Identity, Role
 from data.tables import Account, Organisation, new_id
 
 SESSION_LIFE = timedelta(days=14)  # without being refreshed
@@ -292,8 +292,8 @@ async def find_sessions(connection: AsyncConnection, ids: Collection[str]) -> di
     return {str(row[0]): SignedIn(*row) for row in await cursor.fetchall()}
 
 
-# As for keys (`data.identities`): thousands are asked about four times a second, and only what has changed
-# comes back.
+# As for keys (`data.people.identities`): thousands are asked about four times a second, and only what has
+# changed comes back.
 _CHANGED = """
     SELECT known.id FROM unnest(
         string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')

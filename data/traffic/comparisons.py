@@ -1,7 +1,8 @@
 """Comparisons on a page: which two texts a person is shown next, and how far they have come.
 
-Some pairs are for several people, so that it can be measured whether people agree (`data.validation`). Each
-of them has a comparison of their own over the same two outputs, in an order of their own.
+Some pairs are for several people, so that it can be measured whether people agree
+(`data.snapshots.validation`). Each of them has a comparison of their own over the same two outputs, in an
+order of their own.
 """
 
 import random
@@ -17,12 +18,13 @@ from psycopg import AsyncConnection
 from pydantic import Field
 
 import configs
-from data import answers, corpus
+from data import corpus
 from data.database import speak_for
 from data.records import TransformType
 from data.tables import new_id
+from data.traffic import answers
 
-_CONFIG = Path(__file__).parent.parent / "configs" / "compare.yaml"
+_CONFIG = Path(__file__).parents[2] / "configs" / "compare.yaml"
 
 
 class CompareConfig(configs.StageConfig):

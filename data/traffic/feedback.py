@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from rapidfuzz.distance import Levenshtein
 
 from data.database import speak_for
-from data.receipts import Receipt
 from data.tables import new_id
+from data.traffic.receipts import Receipt
 
 Words = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000, pattern=r"^[^\x00]*$")
@@ -84,7 +84,7 @@ async def record(
     """Store a vote in a transaction of its own; the row's id, which a repeated vote keeps.
 
     `key_id` is the API key that vouches for a person who is not stored yet: votes may come before the answer
-    is, and the votes of one key are capped (`data.votes`).
+    is, and the votes of one key are capped (`data.snapshots.votes`).
     Raises WrongReceiptError for a comparison without a comparison's receipt, and the reverse; ErasedError
     when the person or the output was erased after the receipt was issued.
     """

@@ -111,7 +111,8 @@ async def store_comparison(
     is_own: bool = False,
 ) -> None:
     """Insert two outputs and the order in which one person sees them, in one transaction; with `people` as a
-    pair that so many shall be shown (`data.comparisons`), with `is_own` of a message that the person typed.
+    pair that so many shall be shown (`data.traffic.comparisons`), with `is_own` of a message that the person
+    typed.
     """
     async with connection.transaction():
         await speak_for(connection, first.organisation_id)

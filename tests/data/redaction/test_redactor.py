@@ -6,8 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from data import corpus, identifiers, names, redaction
-from data.redaction import Redactor
+from data import corpus
+from data.redaction import identifiers, measurement, names
+from data.redaction import redactor as redaction
+from data.redaction.redactor import Redactor
 from models import facts
 
 KEPT = [
@@ -221,14 +223,14 @@ def test_no_labelled_identifier_that_rules_are_made_from_survives(labelled: list
 
 
 def test_most_of_all_kinds_is_found_and_most_of_the_rest_stays(labelled: list[corpus.Personal]) -> None:
-    assert redaction.broken(redaction.measure(labelled)) == []
+    assert measurement.missed_targets(measurement.measure(labelled)) == []
 
 
 def test_a_missed_bar_is_named(monkeypatch: pytest.MonkeyPatch, labelled: list[corpus.Personal]) -> None:
-    monkeypatch.setattr(redaction.identifiers, "_RULES", ())
+    monkeypatch.setattr(identifiers, "_RULES", ())
     monkeypatch.setattr(redaction, "_look", redaction._look.__wrapped__)  # looks at every text anew
-    monkeypatch.setattr(redaction, "UNTOUCHED", 1.01)
-    missed = redaction.broken(redaction.measure(labelled[::5]))
+    monkeypatch.setattr(measurement, "UNTOUCHED", 1.01)
+    missed = measurement.missed_targets(measurement.measure(labelled[::5]))
     assert [line.split(":")[0] for line in missed] == [
         f"{half}, {what}" for half in ("dev", "test") for what in ("direct identifiers", "untouched")
     ]

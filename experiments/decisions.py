@@ -24,8 +24,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from data import routing
 from data.tables import Decision, new_id
+from data.traffic import routing
 
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import names
+from data.redaction import names
 
 SAID = [
     ("Priya merged it, so tell Marek.", ["Priya", "Marek"]),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from data import names
+from data.redaction import names
 
 
 class Found(NamedTuple):

@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from data import phrases
 from data.corpus import ngrams
-from data.votes import Usable
+from data.snapshots import unusual_phrases
+from data.snapshots.votes import Usable
 
 BATCH = 4096  # votes in memory at once
 _MEMORY = "1GB"  # for DuckDB; what needs more spills to disk
@@ -88,10 +88,10 @@ def _insert_votes(db: duckdb.DuckDBPyConnection, first: int, votes: Sequence[Usa
                 **vote.model_dump(mode="json"),
                 "chance": _chance(vote),
                 "split_chance": _chance(vote, b"split"),
-                "has_new_number": texts is not None and phrases.has_new_number(*texts),
+                "has_new_number": texts is not None and unusual_phrases.has_new_number(*texts),
             }
         )
-        brought += [(place, phrase) for phrase in phrases.brought_in(*texts)] if texts else []
+        brought += [(place, phrase) for phrase in unusual_phrases.brought_in(*texts)] if texts else []
     _insert(db, "votes", rows, "*, key_of(message)")
     _insert(db, "brought_in", _each(("place", "phrase"), brought), "place, key_of(phrase)")
 
@@ -100,7 +100,7 @@ def _insert_messages(db: duckdb.DuckDBPyConnection) -> None:
     reader = db.cursor().execute("SELECT message_hash, any_value(message) FROM votes GROUP BY message_hash")
     while some := reader.fetchmany(BATCH):
         folded = [(key, tuple(message.casefold().split())) for key, message in some]
-        unusual = [(key, phrase) for key, message in some for phrase in phrases.unusual(message)]
+        unusual = [(key, phrase) for key, message in some for phrase in unusual_phrases.unusual(message)]
         trigrams = [(key, gram) for key, message in some for gram in ngrams(message, 3)]
         names = ("message_hash", "said")
         _insert(db, "messages", _each(names, folded), "message_hash, key_of(said)")
@@ -108,7 +108,9 @@ def _insert_messages(db: duckdb.DuckDBPyConnection) -> None:
         _insert(db, "trigrams", _each(names, trigrams), "message_hash, key_of(said)")
 
 
-def _each(names: tuple[str, str], rows: Iterable[tuple[int, phrases.Phrase]]) -> list[dict[str, object]]:
+def _each(
+    names: tuple[str, str], rows: Iterable[tuple[int, unusual_phrases.Phrase]]
+) -> list[dict[str, object]]:
     key, words = names
     return [{key: of, words: " ".join(said)} for of, said in rows]
 

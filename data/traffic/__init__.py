@@ -1,0 +1,9 @@
+"""What the gateway stores of each request, and what people think of it.
+
+- `routing`: which versions answer whom, by epoch.
+- `outputs`: rewritten texts, stored before they are answered.
+- `answers`: which output a person got.
+- `receipts`: signed tokens that feedback needs.
+- `feedback`: votes on outputs.
+- `comparisons`: two outputs of one message, for a person to choose from.
+"""
