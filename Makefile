@@ -17,7 +17,7 @@ setup: .venv/ready  ## virtual environment, locked packages, base model
 	@touch $@
 
 demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: half of it)
-	$(BIN)/python -m pipelines.demo configs/demo.yaml $(if $(filter short,$(DEMO)),short=true)
+	$(BIN)/python -m simulation.demo configs/demo.yaml $(if $(filter short,$(DEMO)),short=true)
 
 up: setup  ## run everything for use, until Ctrl-C
 	$(BIN)/python -m pipelines.local up
@@ -41,13 +41,13 @@ check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, 
 
 learning: setup  ## every method of learning side by side, 40 minutes; fails when it differs from docs/results beyond noise
 	PATH=$(CURDIR)/$(BIN):$$PATH dvc repro
-	$(BIN)/python -m pipelines.learning artifacts/learning docs/results/learning.json
+	$(BIN)/python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
 calibrate: setup  ## what the evidence promises, on 10,000 simulated experiments a setting, 4 minutes; fails when docs/results did better
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.calibration configs/calibrate.yaml
 
 month: setup  ## thirty days of experiments with no hand on them, 5 minutes
-	$(BIN)/python -m pipelines.month configs/month.yaml
+	$(BIN)/python -m simulation.month configs/month.yaml
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.gateway $(if $(QUICK),--quick)

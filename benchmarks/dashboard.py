@@ -32,7 +32,7 @@ from data.people import accounts, identities
 from data.traffic import answers
 from experiments import metrics, outcomes, plan
 from experiments.analysis import Tally, between_users, compare, decide
-from pipelines import local, sample
+from pipelines import local, sample_experiment
 
 SIZES = {False: 10_000_000, True: 100_000}
 _DAYS = 20
@@ -109,7 +109,7 @@ _COPIES = (
 
 def fill_others(engine: Engine, organisation: str) -> None:
     """The sample, and copies of it under other names."""
-    assert sample.store(engine, organisation)
+    assert sample_experiment.store(engine, organisation)
     with Session(engine) as session, session.begin():
         for query in _COPIES:
             session.execute(text(query), {"count": _OTHERS - 1} if ":count" in query else {})

@@ -122,7 +122,7 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
 
-    from models import evaluation, export, loading, scores
+    from models import evaluation, export, loading, scoreboard
 
     most = max((_QUICK if quick else _ASKED).values())
     cases = evaluation.test_cases(corpus.SEED / "test", most)
@@ -154,7 +154,7 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
             )
         texts = {name: of["callers"]["16"]["texts"] for name, of in found.items()}
         bare = export.base_version(loading.PIP_MODEL, Path("artifacts/base-version")) if trained else version
-        scored = scores.score(cases, texts, bare)
+        scored = scoreboard.score(cases, texts, bare)
     report: dict[str, Any] = {
         "version": "trained" if trained else "base",
         "messages": len(cases),
@@ -162,7 +162,7 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
     }
     for name, of in found.items():
         same = [one == other for one, other in zip(texts[name], texts[REFERENCE], strict=True)]
-        means = {key: value.model_dump() for key, value in scores.estimates(scored[name], 0).items()}
+        means = {key: value.model_dump() for key, value in scoreboard.estimates(scored[name], 0).items()}
         agreed = judged.get(name)
         report["engines"][name] = {
             **summary(of),

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 from data.records import UNPROTECTED, Protection
-from experiments.simulation import WEIGHTS, Request, utility
-from models import evaluation, export, scores
+from models import evaluation, export, scoreboard
 from models.decoding import rewrite_greedily
 from models.evaluation import EvaluateConfig
+from simulation.simulated_people import WEIGHTS, Request, utility
 
 _KINDS = {
     "the model alone": UNPROTECTED,
@@ -43,13 +43,13 @@ def main(version: Path) -> None:
         answers = rewrite_greedily(version, asked, config.max_new_tokens, kind)
         seconds = time.perf_counter() - began
         texts, tokens = [one.text for one in answers], sum(one.tokens for one in answers) / len(answers)
-        [scored] = scores.score(cases, {name: texts}, base_version).values()
+        [scored] = scoreboard.score(cases, {name: texts}, base_version).values()
         whole = sum(score.facts_kept == 1 for score in scored) / len(scored)
         liked = [
             utility(WEIGHTS, Request(case.text, case.transform_type, case.intensity), text)
             for case, text in zip(cases, texts, strict=True)
         ]
-        estimates = scores.estimates(scored, 0) | {"liked": scores.estimate(liked)}
+        estimates = scoreboard.estimates(scored, 0) | {"liked": scoreboard.estimate(liked)}
         found = {key: value.model_dump() for key, value in estimates.items()}
         rows[name] = {
             "kind": kind.model_dump(),

@@ -14,13 +14,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from experiments import effects, health, sequential
+from experiments import effects, sequential, validity
 from experiments.effects import Effect
 from experiments.estimators import Estimate
-from experiments.health import Health
 from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.sequential import Interval
+from experiments.validity import Health
 
 Preference = Literal["challenger", "champion", "undecided"]
 Verdict = Literal["better", "worse", "no clear difference", "too few users"]
@@ -170,7 +170,9 @@ def between_users(
         response=response,
         is_response_even=is_response_even,
         metrics=_beside(found, plan, measured),
-        health=health.check(of_primary, [pairs[n] for n in pairs if measured[n].kind == "proportion"], plan),
+        health=validity.check(
+            of_primary, [pairs[n] for n in pairs if measured[n].kind == "proportion"], plan
+        ),
         verdict=verdict,
         shows_harm=shows_harm,
     )

@@ -2,7 +2,7 @@
 
 A click is a row that the gateway inserts, with a notice on `CHANNEL`; so is a pause that a breaker of its own
 asks for. It is open until it has an outcome. The flow `experiment` claims the oldest open row and carries it
-out (`pipelines.decisions`).
+out (`pipelines.carry_out`).
 
 The claim is held by the advisory lock `decide` (`data.database.lock`), under which alone rows are claimed: a
 row that is claimed and open while the lock is ours was left by a process that died, and is claimed again at

@@ -51,7 +51,7 @@ def _thumbs(rate: float) -> Callable[[np.random.Generator, float], tuple[Side, S
 
 
 def _counts(rng: np.random.Generator, scale: float = 1.0) -> NDArray[Any]:
-    """Messages of each of the people: 1 to 100, by the power law of `simulation.people`."""
+    """Messages of each of the people: 1 to 100, by the power law of `simulation.simulated_people`."""
     return np.minimum(_MOST_MESSAGES, scale * rng.random(PEOPLE) ** (-1 / 1.1)).astype(int)
 
 

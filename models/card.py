@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from models.evaluation import SHOWN, Evaluation, rows_shown
-from models.scores import Estimate
+from models.scoreboard import Estimate
 
 _LIMITS = """\
 - It rewrites short English workplace messages (up to about 80 words in training). Other languages, code,

@@ -24,7 +24,7 @@ from models import examples, export, judge, loading, reward, rules, scoring, ton
 from models.decoding import rewrite_greedily
 from models.gate import Margins, Verdict, gate, win_rate
 from models.protection import Asked
-from models.scores import Case, Estimate, by_type, estimate, estimates, perplexity, score
+from models.scoreboard import Case, Estimate, by_type, estimate, estimates, perplexity, score
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 import configs
-from models.scores import Estimate, Scores, estimate
+from models.scoreboard import Estimate, Scores, estimate
 
 
 class Margins(configs.StageConfig):

@@ -1,7 +1,7 @@
 """Whether a rewrite did what was asked: how far it moved in its transform type's direction, calibrated.
 
 `move` is a formula a type, over word lists; `tone_moved` weighs it with what shows that the rewrite is still
-one of this message, into the probability that a reader says "yes, it did that". `models.calibration` fits
+one of this message, into the probability that a reader says "yes, it did that". `models.tone_fit` fits
 the weights on the training corpus and measures them on pairs that readers judged.
 """
 

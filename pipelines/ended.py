@@ -1,4 +1,4 @@
-"""Writes experiments that have ended into MLflow, each as one run (`experiments.tracking`).
+"""Writes experiments that have ended into MLflow, each as one run (`pipelines.tracking`).
 
 It follows the decision and is no part of it: an experiment ends in Postgres, and what MLflow lacks is found
 by asking both. So a run that MLflow was away for is written by a later run of the flow `experiment`.
@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import Decision, Experiment, Look, Variant
-from experiments import tracking
 from experiments.analysis import ComparisonResult, ExperimentResult
-from experiments.tracking import Ended, Point, Seen
+from pipelines import tracking
+from pipelines.tracking import Ended, Point, Seen
 
 log = logging.getLogger(__name__)
 

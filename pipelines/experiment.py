@@ -26,7 +26,7 @@ from experiments.breakdown import Breakdown
 from experiments.decisions import Command, propose
 from experiments.plan import Plan
 from experiments.power import Outlook
-from pipelines import decisions, ended, holdout
+from pipelines import carry_out, ended, holdout
 from pipelines.shadow import UnsoundError
 
 
@@ -59,7 +59,7 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
     assert settings.database_url is not None
     try:
         with database.lock(settings.database_url, "decide"):
-            for done in decisions.carry_out(settings, engine):
+            for done in carry_out.carry_out(settings, engine):
                 log.info(done)
             due = _do_what_is_due(settings, engine, overrides)
         for told in ended.write(settings, engine):  # without the lock: MLflow may take its time
@@ -86,7 +86,7 @@ def _do_what_is_due(
     if challenger is None:
         return Completed(message="no challenger waits for an experiment", name="NothingToDo")
     try:
-        started = decisions.start_by_itself(settings, engine, challenger, plans.load(overrides))
+        started = carry_out.start_by_itself(settings, engine, challenger, plans.load(overrides))
     except UnsoundError as error:
         return Completed(message=str(error), name="Refused")
     message = f"experiment {started.experiment_id} of {challenger} has started"
@@ -158,7 +158,7 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
             reason = str(error)
         else:
             return None
-    decisions.withdraw(engine, Command(experiment_id, "stop", reason))
+    carry_out.withdraw(engine, Command(experiment_id, "stop", reason))
     return reason
 
 
@@ -239,9 +239,9 @@ def _follow(
         if is_new:
             get_run_logger().info("Proposed: %s. Nothing changes until a person decides.", command.action)
     elif decision.action == "ship":
-        decisions.ship(settings, engine, command)
+        carry_out.ship(settings, engine, command)
     else:
-        decisions.withdraw(engine, command)
+        carry_out.withdraw(engine, command)
 
 
 def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
@@ -257,7 +257,7 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     reason = (
         f"{running.ramp:.0%} of the users for {plan.hours_a_step:.3g} hours or more, and nothing shows harm"
     )
-    decisions.ramp(engine, Command(experiment_id, "ramp", reason), wider)
+    carry_out.ramp(engine, Command(experiment_id, "ramp", reason), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)
 
 
@@ -281,7 +281,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     if weights == {arm.name: arm.weight for arm in running.arms}:
         return
     shares = " and ".join(f"{weight:.1%} to {name}" for name, weight in weights.items())
-    decisions.reweigh(
+    carry_out.reweigh(
         engine, Command(experiment_id, "reweigh", f"Of those who come, {shares} ({rule})."), weights
     )
     get_run_logger().info("Of those who come from now on, %s.", shares)

@@ -37,7 +37,7 @@ from configs.settings import SERVICE_USER, SecretName, Settings
 from data import database
 from data.people import accounts, identities
 from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
-from pipelines import sample
+from pipelines import sample_experiment
 
 _ROOT = Path(__file__).parent.parent
 _USERS = "users.acl"  # of Valkey
@@ -433,7 +433,7 @@ def up(settings: Settings) -> None:
         key = identities.bootstrap(engine, wanted, local.organisation)
         chosen = local.bootstrap_password.get_secret_value() if local.bootstrap_password else None
         password = accounts.bootstrap(engine, local.bootstrap_email, chosen, local.organisation)
-        sample.store(engine, local.organisation)
+        sample_experiment.store(engine, local.organisation)
         engine.dispose()
         with running(local) as processes:
             processes["gateway"].wait_until_ready(f"{local.gateway_url}/livez")

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from data.records import TransformType
 from data.snapshots.validation import Agreement, Bias, Limits, Quality
-from pipelines import pages
+from pipelines import single_page
 
+_TEMPLATE = Path(__file__).with_name("quality.html.j2")
 _FILES = {"demonstrations": "#2458a6", "pairs": "#d9822b", "labels": "#9aa5b1"}
 _BLUE, _PALE, _LIMIT = "#2458a6", "#dfe7f2", "#b3392f"
 _MOST_VERSIONS = 10  # on the plot; the oldest fall off it
@@ -21,17 +22,17 @@ def write_page(
 ) -> Path:
     """`quality.html` in the snapshot's folder; it holds no text of a message and names nobody."""
     page = folder / "quality.html"
-    pages.write(
+    single_page.write(
         page,
-        "quality.html.j2",
+        _TEMPLATE,
         digest=folder.name,
         quality=quality,
         reasons=reasons,
         measures=list(_measures(quality, limits)),
-        people=pages.drawn(lambda figure: _draw_people(figure, quality, votes_a_person)),
-        balance=pages.drawn(lambda figure: _draw_balance(figure, quality)),
-        judgement=pages.drawn(lambda figure: _draw_judgement(figure, quality, limits)),
-        texts=pages.drawn(lambda figure: _draw_texts(figure, quality, limits)),
+        people=single_page.drawn(lambda figure: _draw_people(figure, quality, votes_a_person)),
+        balance=single_page.drawn(lambda figure: _draw_balance(figure, quality)),
+        judgement=single_page.drawn(lambda figure: _draw_judgement(figure, quality, limits)),
+        texts=single_page.drawn(lambda figure: _draw_texts(figure, quality, limits)),
     )
     return page
 

@@ -23,7 +23,7 @@ from data.traffic.routing import Target
 from experiments.decisions import RefusedError
 from models import scoring, tone
 from models.gate import Margins
-from models.scores import Estimate, estimate
+from models.scoreboard import Estimate, estimate
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from configs.settings import Settings
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
-from models.scores import Estimate
+from models.scoreboard import Estimate
 
 _SCORE = Estimate(mean=0.7, low=0.6, high=0.8)
 _FOUND = Evaluation(

@@ -56,7 +56,7 @@ from models.dpo import DpoResult
 from models.evaluation import Evaluation
 from models.export import export
 from models.gate import Verdict
-from models.scores import Estimate
+from models.scoreboard import Estimate
 from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect

@@ -18,9 +18,9 @@ from experiments.breakdown import Breakdown
 from experiments.decisions import UnknownExperimentError
 from experiments.effects import Effect
 from experiments.estimators import Estimate
-from experiments.health import Health
 from experiments.plan import Plan
 from experiments.power import Outlook
+from experiments.validity import Health
 
 STATUSES = ("draft", "running", "paused", "shipped", "rolled_back", "stopped", "holdout")
 FEWEST = 10  # users of a segment that is shown: of fewer it would tell what somebody thinks

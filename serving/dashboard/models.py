@@ -56,7 +56,7 @@ class _File(BaseModel):
 
 
 class Estimate(_File):
-    """A mean with its 95 % interval, as `models.scores.Estimate` writes it."""
+    """A mean with its 95 % interval, as `models.scoreboard.Estimate` writes it."""
 
     mean: float
     low: float

@@ -15,7 +15,7 @@ import httpx
 
 from configs.settings import SERVICE_USER, SecretName, Settings
 
-# What these are called in MLflow, by `models.versions` and `experiments.tracking`.
+# What these are called in MLflow, by `models.versions` and `pipelines.tracking`.
 OF_VERSIONS, OF_EXPERIMENTS = "tonebridge", "experiments"
 _TIMEOUT_S = 2.0
 _BEGUN = ("RUNNING", "PENDING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING", "PAUSED")

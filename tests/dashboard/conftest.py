@@ -20,7 +20,7 @@ from data.records import PROTECTED, Spec
 from data.tables import Account, ApiKey, Version, new_id
 from data.traffic import routing
 from data.traffic.routing import Routing
-from pipelines import decisions, local
+from pipelines import carry_out, local
 from pipelines.promote import make_champion, make_servable
 from tests.registry import register
 
@@ -87,8 +87,8 @@ def installation(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in local.environment(settings).items():
             patch.setenv(name, value)
-        patch.setattr(decisions, "make_servable", make_servable.fn)
-        patch.setattr(decisions, "make_champion", make_champion.fn)
+        patch.setattr(carry_out, "make_servable", make_servable.fn)
+        patch.setattr(carry_out, "make_champion", make_champion.fn)
         with local.running(settings, "gateway", "dashboard") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
             processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")

@@ -46,13 +46,13 @@ from data.tables import (
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import plan as plans
-from experiments import tracking
 from models import card, health, training, versions
 from models.evaluation import SHOWN, Evaluation
 from models.gate import Verdict
-from models.scores import Estimate, Scores
+from models.scoreboard import Estimate, Scores
 from models.sft import SftResult
 from pipelines import local as stack
+from pipelines import tracking
 from pipelines.collect import CollectConfig
 from serving.dashboard import calibration, feedback, lineage, models, services
 from serving.dashboard.app import create_app

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import metrics, plan
 from experiments.analysis import ArmStatistics, Tally, between_users, compare, decide
-from pipelines.sample import FILE
+from pipelines.sample_experiment import FILE
 from serving.dashboard import reasons
 from serving.dashboard.reasons import retold
 from serving.dashboard.words import Words

@@ -1,7 +1,7 @@
 from models import card
 from models.evaluation import Evaluation
 from models.gate import Verdict
-from models.scores import Estimate, Scores
+from models.scoreboard import Estimate, Scores
 
 ONE = Estimate(mean=0.7, low=0.6, high=0.8)
 EVERY = dict.fromkeys(Scores.model_fields, ONE)

@@ -6,7 +6,7 @@ import pytest
 from data.records import PROTECTED, Spec, TransformType
 from models import evaluation, export, rules, scoring
 from models.evaluation import EvaluateConfig
-from models.scores import Case
+from models.scoreboard import Case
 from serving.inference import engines
 from serving.inference.client import Item
 

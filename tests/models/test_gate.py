@@ -1,7 +1,7 @@
 import pytest
 
 from models.gate import Margins, gate, hacked, win_rate
-from models.scores import Scores
+from models.scoreboard import Scores
 
 MARGINS = Margins()
 

@@ -5,7 +5,7 @@ import pytest
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
-from models.scores import Estimate
+from models.scoreboard import Estimate
 
 
 def evaluation(accepted=True):

@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines import pages
+from pipelines import single_page
+
+_TEMPLATE = Path(__file__).with_name("month_report.html.j2")
 
 
 class Act(BaseModel):
@@ -68,8 +70,11 @@ class MonthReport(BaseModel):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
         page = folder / "index.html"
-        drawn = {"answers": pages.drawn(self._draw_answers), "looks": pages.drawn(self._draw_looks)}
-        pages.write(page, "month.html.j2", report=self, **drawn)
+        drawn = {
+            "answers": single_page.drawn(self._draw_answers),
+            "looks": single_page.drawn(self._draw_looks),
+        }
+        single_page.write(page, _TEMPLATE, report=self, **drawn)
         return page
 
     def _draw_answers(self, figure: Figure) -> None:

@@ -8,16 +8,17 @@ from dvc.repo import Repo
 
 import configs
 from models.export import ExportConfig
-from models.scores import Estimate
-from pipelines import learning, train
-from pipelines.learning import SHOWN, Learned, LearningReport
-from pipelines.votes import VotesConfig
+from models.scoreboard import Estimate
+from pipelines import train
+from simulation import methods_report
+from simulation.methods_report import SHOWN, Learned, LearningReport
+from simulation.simulated_votes import VotesConfig
 
 ROOT = Path(__file__).parents[2]
 KINDS = {f"models.{name}": stage.config for name, stage in train.STAGES.items()} | {
     "models.evaluation": train.STAGES["evaluate"].config,
     "models.export": ExportConfig,
-    "pipelines.votes": VotesConfig,
+    "simulation.simulated_votes": VotesConfig,
 }
 
 
@@ -46,7 +47,11 @@ def test_the_experiment_has_every_stage_of_the_flow(stages):
         "models.evaluation",
         "models.export",
     }
-    assert modules == of_the_flow | {"models.curation", "pipelines.votes", "pipelines.learning"}
+    assert modules == of_the_flow | {
+        "models.curation",
+        "simulation.simulated_votes",
+        "simulation.methods_report",
+    }
 
 
 def test_each_stage_starts_where_the_flow_starts_it(stages):
@@ -58,7 +63,7 @@ def test_each_stage_starts_where_the_flow_starts_it(stages):
     for name in ("reward", "dpo", "kto", "grpo"):
         assert loaded(stages[name]).snapshots == (at / "votes",), name
     assert loaded(stages["votes"]).version == at / "versions" / "sft"
-    for name in learning.METHODS:
+    for name in methods_report.METHODS:
         assert loaded(stages[f"export@{name}"]).adapter == at / name
         evaluated = loaded(stages[f"evaluate@{name}"])
         assert evaluated.version == loaded(stages[f"export@{name}"]).out
@@ -83,7 +88,7 @@ def report(mean: float) -> LearningReport:
 
 
 def test_a_difference_is_one_when_it_is_larger_than_the_noise_of_both():
-    assert learning.beyond_noise(report(0.50), report(0.56)) == []
-    found = learning.beyond_noise(report(0.50), report(0.57))
+    assert methods_report.beyond_noise(report(0.50), report(0.56)) == []
+    found = methods_report.beyond_noise(report(0.50), report(0.57))
     assert len(found) == 3 * len(SHOWN)
     assert found[0].startswith("rules: facts_kept is 0.500 (0.470 to 0.530), and was 0.570")

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
 
-def write(page: Path, template: str, **values: Any) -> None:
-    """Fill a template of this folder, and write it."""
-    pages = Environment(loader=PackageLoader("pipelines", "."), autoescape=True)
-    page.write_text(pages.get_template(template).render(**values), encoding="utf-8")
+def write(page: Path, template: Path, **values: Any) -> None:
+    """Render a template, which may extend `single_page.html.j2`, and write the page."""
+    folders = [template.parent, Path(__file__).parent]
+    pages = Environment(loader=FileSystemLoader(folders), autoescape=True)
+    page.write_text(pages.get_template(template.name).render(**values), encoding="utf-8")
 
 
 def drawn(draw: Callable[[Figure], None]) -> str:

@@ -6,8 +6,8 @@ import pytest
 import configs
 from data import corpus
 from data.records import TransformType
-from models import calibration, tone
-from models.calibration import Calibration, CalibrationConfig
+from models import tone, tone_fit
+from models.tone_fit import Calibration, CalibrationConfig
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def committed():
 @pytest.mark.timeout(300)
 def test_the_committed_weights_are_what_the_command_makes(committed):
     config = configs.load(CalibrationConfig, "configs/calibration.yaml")
-    made = calibration.main(config)
+    made = tone_fit.main(config)
     assert made.weights == pytest.approx(committed.weights, abs=0.01)
     assert made.judged.accuracy == pytest.approx(committed.judged.accuracy, abs=0.01)
 
@@ -33,13 +33,13 @@ def test_the_scorer_is_right_more_often_than_the_commoner_answer(committed):
 
 @pytest.mark.slow
 def test_labels_that_are_shuffled_teach_nothing():
-    rows = calibration.examples(corpus.read(corpus.SEED / "train")[:60], 0)
+    rows = tone_fit.examples(corpus.read(corpus.SEED / "train")[:60], 0)
     moved = [row.moved for row in rows]
-    found = [dict(row) for row in calibration.features(rows)]
+    found = [dict(row) for row in tone_fit.features(rows)]
     commoner = 1 - np.mean(moved)
-    assert _share_right(calibration.fit(found, moved, 1.0), found, moved) > commoner + 0.08
+    assert _share_right(tone_fit.fit(found, moved, 1.0), found, moved) > commoner + 0.08
     random.Random(0).shuffle(moved)
-    assert _share_right(calibration.fit(found, moved, 1.0), found, moved) < commoner + 0.03
+    assert _share_right(tone_fit.fit(found, moved, 1.0), found, moved) < commoner + 0.03
 
 
 def _share_right(weights, found, moved):
@@ -57,7 +57,7 @@ def test_the_judged_pairs_are_of_held_out_messages():
 def test_a_near_copy_is_nearly_a_copy():
     text = "Fix the login page before Monday, the customer waits and nobody answers."
     for seed in range(40):
-        copy = calibration.near_copy(text, random.Random(seed))
+        copy = tone_fit.near_copy(text, random.Random(seed))
         assert tone.copy_rate(text, copy) > 0.85
 
 
@@ -65,12 +65,12 @@ def test_scaling_keeps_the_order_and_fits_the_share():
     weights, found = {"intercept": 0.0, "reached": 1.0}, [{"reached": x / 10} for x in range(-10, 11)]
     moved = [x > 4 for x in range(-10, 11)]
     moved[4], moved[-5] = True, False
-    said = [tone.probability(calibration.scaled(weights, found, moved), row) for row in found]
+    said = [tone.probability(tone_fit.scaled(weights, found, moved), row) for row in found]
     assert said == sorted(said)
     assert np.mean(said) == pytest.approx(np.mean(moved), abs=0.01)
 
 
 def test_two_thirds_of_the_examples_are_failures():
-    rows = calibration.examples(corpus.read(corpus.SEED / "train")[:20], 0)
+    rows = tone_fit.examples(corpus.read(corpus.SEED / "train")[:20], 0)
     assert sum(row.moved for row in rows) * 3 == len(rows)
     assert {row.transform_type for row in rows} == set(TransformType)

@@ -12,7 +12,7 @@ from data import database
 from data.people import identities
 from data.tables import Experiment, Organisation
 from experiments import metrics, plan
-from pipelines import decisions, ended, sample
+from pipelines import carry_out, ended, sample_experiment
 from serving.dashboard import evidence
 
 
@@ -31,8 +31,8 @@ def stored(engine: Engine) -> evidence.Whole:
 
 
 def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
-    assert sample.store(engine, "first")
-    assert not sample.store(engine, "first")
+    assert sample_experiment.store(engine, "first")
+    assert not sample_experiment.store(engine, "first")
     one = stored(engine)
     assert one.is_sample
     assert one.started_at is not None
@@ -55,13 +55,13 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
 
 
 def test_nothing_takes_it_into_account(engine: Engine) -> None:
-    assert sample.store(engine, "first")
+    assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
-        planned = decisions._of_this_launch(session, plan.load())
+        planned = carry_out._of_this_launch(session, plan.load())
         assert evidence.past(session).spread == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
-        assert decisions._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
+        assert carry_out._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
         assert "satisfaction" in evidence.past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
@@ -71,4 +71,4 @@ def test_nothing_takes_it_into_account(engine: Engine) -> None:
 def test_no_sample_beside_an_experiment(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
         session.add(Experiment(id=uuid.uuid4(), name="ours", hypothesis="", plan={}, salt=""))
-    assert not sample.store(engine, "first")
+    assert not sample_experiment.store(engine, "first")

@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
-from experiments.simulation import Usage
-from models.scores import Estimate
-from pipelines import pages
+from models.scoreboard import Estimate
+from pipelines import single_page
 from pipelines.experiment import Evidence
 from pipelines.train import Trained
+from simulation.simulated_people import Usage
+
+_TEMPLATE = Path(__file__).with_name("demo_report.html.j2")
 
 SHOWN = {
     "facts_kept": "facts kept",
@@ -66,14 +68,14 @@ class Report(BaseModel):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
         page = folder / "index.html"
-        pages.write(
+        single_page.write(
             page,
-            "report.html.j2",
+            _TEMPLATE,
             report=self,
             shown=SHOWN,
             systems={words: getattr(self, name) for name, words in self._named().items()},
-            scores=pages.drawn(self._draw_scores),
-            people=pages.drawn(self._draw_people),
+            scores=single_page.drawn(self._draw_scores),
+            people=single_page.drawn(self._draw_people),
         )
         return page
 

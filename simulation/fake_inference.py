@@ -1,6 +1,6 @@
 """A stand-in for the inference service, whose versions are one number each, their quality: the share of the
 messages that they rewrite, by the rules of `models.rules`; the others they give back. Of a version whose
-quality is known it is known what must come of it: `pipelines.month`.
+quality is known it is known what must come of it: `simulation.month`.
 """
 
 import asyncio

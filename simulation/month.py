@@ -1,6 +1,6 @@
 """A month of experiments in minutes, with no hand on it: a good, a bad, an equal and a broken challenger.
 
-    python -m pipelines.month configs/month.yaml
+    python -m simulation.month configs/month.yaml
 
 The gateway, Postgres, Valkey, the registry, the releases and the flows are the real ones, and so is the taste
 of the people, who use the gateway over HTTP. In place of a language model stands a service whose versions are
@@ -36,17 +36,17 @@ from configs.settings import Settings
 from data import corpus, database
 from data.people import identities
 from data.tables import Decision, Experiment, Look, Variant, Version
-from experiments import simulation
-from experiments.simulation import PeopleConfig
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
-from models.scores import Estimate
+from models.scoreboard import Estimate
 from pipelines import deployments, local
 from pipelines.experiment import experiment
-from pipelines.month_report import Act, MonthReport, Seen, Story
 from pipelines.promote import promote
-from pipelines.stand_in import WEIGHTS, Weights, serve
+from simulation import simulated_people
+from simulation.fake_inference import WEIGHTS, Weights, serve
+from simulation.month_report import Act, MonthReport, Seen, Story
+from simulation.simulated_people import PeopleConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _KEY = "tb_month001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the month runs
@@ -154,8 +154,8 @@ class Month:
             "max_messages=20",
         ]
         people = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
-        errands = simulation.errands(people, self._messages[day :: self.config.days])
-        usage = asyncio.run(simulation.use(people, self.settings.gateway_url, _KEY, errands))
+        errands = simulated_people.errands(people, self._messages[day :: self.config.days])
+        usage = asyncio.run(simulated_people.use(people, self.settings.gateway_url, _KEY, errands))
         for error, count in usage.errors.items():
             self._errors[error] = self._errors.get(error, 0) + count
 
@@ -280,7 +280,7 @@ def main(config: MonthConfig, arguments: Sequence[str]) -> int:
     ):
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
-        command = [sys.executable, "-m", "pipelines.month", *arguments, "--live"]
+        command = [sys.executable, "-m", "simulation.month", *arguments, "--live"]
         quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
         env = {**local.environment(settings), **quiet}
         return subprocess.run(command, env=env, check=False).returncode  # noqa: S603

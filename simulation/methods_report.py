@@ -1,8 +1,8 @@
 """What each method of learning makes of the same feedback, side by side: the report of the experiment in
 `dvc.yaml`.
 
-    python -m pipelines.learning artifacts/learning
-    python -m pipelines.learning artifacts/learning docs/results/learning.json
+    python -m simulation.methods_report artifacts/learning
+    python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
 Writes `report.json` and `learning.png` to the folder. With a second report it says which metrics differ from
 it beyond noise, and fails when one does.
@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from data.snapshots import shards
 from models.evaluation import Evaluation
-from models.scores import Estimate
+from models.scoreboard import Estimate
 from models.training import METRICS_FILE
 
 METHODS = {"sft": "SFT", "dpo": "+ DPO", "kto": "+ KTO", "grpo": "+ DPO + GRPO"}

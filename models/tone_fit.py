@@ -1,7 +1,7 @@
 """Fits what `tone.tone_moved` weighs, and measures it on pairs that readers judged.
 
-    python -m models.calibration configs/calibration.yaml               # report; tone.json must be its result
-    python -m models.calibration configs/calibration.yaml write=true    # and write it, and its plot in docs/
+    python -m models.tone_fit configs/calibration.yaml               # report; tone.json must be its result
+    python -m models.tone_fit configs/calibration.yaml write=true    # and write it, and its plot in docs/
 
 The weights come from the training corpus alone: its rewrites are what "yes" looks like, and failures made
 from it are what "no" looks like (`examples`). Of the pairs that readers judged, of held-out messages, a third

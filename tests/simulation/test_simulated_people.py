@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import configs
 from data.records import TransformType
-from experiments import simulation
-from experiments.simulation import (
+from simulation import simulated_people
+from simulation.simulated_people import (
     WEIGHTS,
     Errand,
     PeopleConfig,
@@ -445,7 +445,7 @@ def test_a_key_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.delenv("TONEBRIDGE_BOOTSTRAP_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)  # away from a developer's .env
     with pytest.raises(ValueError, match="no API key"):
-        simulation.main(config)
+        simulated_people.main(config)
 
 
 async def test_the_command_reads_messages_of_a_folder(serve: Serve, tmp_path: Path) -> None:
@@ -454,6 +454,6 @@ async def test_the_command_reads_messages_of_a_folder(serve: Serve, tmp_path: Pa
     words = ["people=2", "max_messages=1", f"messages_folder={tmp_path}", "api_key=tb_key"]
     fake = FakeGateway()
     config = configs.load(PeopleConfig, "configs/people.yaml", [*words, f"gateway_url={await serve(fake)}"])
-    usage = await asyncio.to_thread(simulation.main, config)  # as in a process of its own
+    usage = await asyncio.to_thread(people.main, config)  # as in a process of its own
     assert usage.counts["transform"] + usage.counts.get("compare", 0) == 2
     assert fake.keys == {"tb_key"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.month_report import MonthReport
+from simulation.month_report import MonthReport
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -18,7 +18,7 @@ def test_the_good_one_is_shipped_and_the_broken_one_paused_in_seconds(tmp_path: 
     challengers = "[{name: good, quality: 0.95}, {name: broken, quality: 0.95, breaks_after: 100}]"
     config = ["configs/month.yaml", "days=9", f"challengers={challengers}"]
     env = {**os.environ, "TONEBRIDGE_ARTIFACTS": str(tmp_path), "TONEBRIDGE_STATE": str(tmp_path / "state")}
-    subprocess.run([sys.executable, "-m", "pipelines.month", *config], env=env, cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "simulation.month", *config], env=env, cwd=ROOT, check=True)
     report = MonthReport.model_validate_json((tmp_path / "month" / "report.json").read_text("utf-8"))
     good, broken = report.stories
     assert (good.status, broken.status) == ("shipped", "paused")

@@ -1,6 +1,6 @@
 """Simulated people, who use the system through the gateway over HTTP and say what they think of it.
 
-    python -m experiments.simulation configs/people.yaml gateway_url=http://127.0.0.1:8080 api_key=tb_...
+    python -m simulation.simulated_people configs/people.yaml gateway_url=http://127.0.0.1:8080 api_key=tb_...
 
 **Their hidden taste.** How much a person likes a rewrite is a weighted mean of what they look for:
 

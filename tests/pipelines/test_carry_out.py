@@ -37,11 +37,11 @@ from data.tables import (
 from data.traffic import answers, routing
 from data.traffic.routing import Routing, Target
 from experiments import decisions as asked
-from experiments import drafts, launches, plan, tracking
+from experiments import drafts, launches, plan
 from experiments.decisions import Request
 from experiments.drafts import Draft
 from models import versions
-from pipelines import decisions, local, shadow
+from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
 from serving.gateway.placement import Known, Message, RoutingEpoch
@@ -71,8 +71,8 @@ def installation(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in local.environment(settings).items():
             patch.setenv(name, value)
-        patch.setattr(decisions, "make_servable", make_servable.fn)
-        patch.setattr(decisions, "make_champion", make_champion.fn)
+        patch.setattr(carry_out, "make_servable", make_servable.fn)
+        patch.setattr(carry_out, "make_champion", make_champion.fn)
         yield settings
 
 

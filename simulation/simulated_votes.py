@@ -1,7 +1,7 @@
 """Simulated people's votes on a version's rewrites, without servers: a snapshot to learn from, the same each
 time.
 
-    python -m pipelines.votes configs/votes.yaml version=artifacts/version out=artifacts/votes
+    python -m simulation.simulated_votes configs/votes.yaml version=artifacts/version out=artifacts/votes
 
 People ask what they would ask through the gateway, and vote on what it would answer with that version as
 champion: its protected rewrite, or two samples to choose from. Their votes become a snapshot as those in
@@ -29,12 +29,12 @@ from data.snapshots.counting import counting
 from data.snapshots.snapshot import Made
 from data.snapshots.votes import Usable
 from data.traffic.routing import Routing
-from experiments import simulation
-from experiments.simulation import Errand, PeopleConfig
 from models import curation
 from pipelines.collect import CollectConfig
 from serving.inference.client import Item
 from serving.inference.engines import CTranslate2Engine
+from simulation import simulated_people
+from simulation.simulated_people import Errand, PeopleConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _TOGETHER = 16  # rewrites that are drawn from one seed
@@ -56,7 +56,7 @@ def main(config: VotesConfig) -> Made:
     )
     texts = [message.text for message in corpus.read_lines(people.messages_folder, corpus.Message)]
     # Alike lengths are read together, with less padding.
-    errands = sorted(simulation.errands(people, texts), key=lambda errand: len(errand.request.text))
+    errands = sorted(simulated_people.errands(people, texts), key=lambda errand: len(errand.request.text))
     asks = [errand for errand in errands if not errand.compares]
     compares = [errand for errand in errands if errand.compares]
 
@@ -116,14 +116,14 @@ def _id(*names: object) -> uuid.UUID:
 
 
 def _opinion(people: PeopleConfig, errand: Errand, answer: str) -> Iterator[Usable]:
-    said = simulation.opinion(people, errand.person, errand.request, answer, random.Random(errand.seed))
+    said = simulated_people.opinion(people, errand.person, errand.request, answer, random.Random(errand.seed))
     for vote in said:
         if vote["kind"] != "comment":
             yield _usable(errand, vote, answer, None)
 
 
 def _preference(people: PeopleConfig, errand: Errand, first: str, second: str) -> Iterator[Usable]:
-    said = simulation.preference(
+    said = simulated_people.preference(
         people, errand.person, errand.request, first, second, random.Random(errand.seed)
     )
     for vote in said:

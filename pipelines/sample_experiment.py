@@ -3,7 +3,7 @@
 It is a real one of simulated people: the flow started, looked at and ended it in `make month`, and it was
 kept from there with its times drawn out to days:
 
-    TONEBRIDGE_DATABASE_URL=... python -m pipelines.sample EXPERIMENT_ID SECONDS_A_DAY
+    TONEBRIDGE_DATABASE_URL=... python -m pipelines.sample_experiment EXPERIMENT_ID SECONDS_A_DAY
 
 `make up` stores it, marked as a sample, when there is no experiment yet. Nothing else takes it into account.
 """
@@ -235,7 +235,7 @@ def _store_side(
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m pipelines.sample EXPERIMENT_ID SECONDS_A_DAY")
+        raise SystemExit("usage: python -m pipelines.sample_experiment EXPERIMENT_ID SECONDS_A_DAY")
     found = keep(database.engine_of(Settings()), uuid.UUID(sys.argv[1]), float(sys.argv[2]))
     FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{FILE}: {found['name']}, {len(found['looks'])} looks")

@@ -4,8 +4,8 @@ import pytest
 
 from data.snapshots import shards
 from models.export import export
-from pipelines import votes
-from pipelines.votes import VotesConfig
+from simulation import simulated_votes
+from simulation.simulated_votes import VotesConfig
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def version(tiny_base, tmp_path_factory):
 
 def test_the_same_people_vote_the_same_on_the_same_version(version, tmp_path):
     one, other, strangers = (
-        votes.main(VotesConfig(version=version, people=10, seed=seed, out=tmp_path / name))
+        simulated_votes.main(VotesConfig(version=version, people=10, seed=seed, out=tmp_path / name))
         for name, seed in (("one", 0), ("other", 0), ("strangers", 1))
     )
     assert one.digest == other.digest != strangers.digest

@@ -1,7 +1,7 @@
 """The demo: the loop once, from an untrained base to a better, promoted, served model, with a report at its
 end.
 
-`python -m pipelines.demo configs/demo.yaml [short=true]` starts everything that it needs in
+`python -m simulation.demo configs/demo.yaml [short=true]` starts everything that it needs in
 `.tonebridge/demo`, and stops it. A demo that was killed goes on with the step that it had not finished, when
 it is started again with the same config; one that had finished begins anew.
 """
@@ -27,14 +27,14 @@ from configs.settings import Settings
 from data import corpus, database
 from data.people import identities
 from data.snapshots.snapshot import Made
-from experiments import simulation
-from experiments.simulation import PeopleConfig, Usage
 from pipelines import local
 from pipelines.collect import collect
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import promote
-from pipelines.report import Example, Report, assemble
 from pipelines.train import Trained, train
+from simulation import simulated_people
+from simulation.demo_report import Example, Report, assemble
+from simulation.simulated_people import PeopleConfig, Usage
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _MESSAGES = corpus.SEED / "messages"
@@ -210,8 +210,8 @@ class Walk:
         messages = corpus.read_lines(_MESSAGES, corpus.Message)
         random.Random(0).shuffle(messages)
         config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", [f"people={people}", f"seed={wave}"])
-        errands = simulation.errands(config, [message.text for message in messages[wave::2]])
-        return asyncio.run(simulation.use(config, self.settings.gateway_url, _KEY, errands))
+        errands = simulated_people.errands(config, [message.text for message in messages[wave::2]])
+        return asyncio.run(simulated_people.use(config, self.settings.gateway_url, _KEY, errands))
 
     def _collect(self) -> Snapshotted:
         ended = collect(("minimum=20",), return_state=True)
@@ -277,7 +277,7 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
             processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
             processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
-            command = [sys.executable, "-m", "pipelines.demo", *arguments, "--walk"]
+            command = [sys.executable, "-m", "simulation.demo", *arguments, "--walk"]
             quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
             env = {**local.environment(settings), **quiet}
             code = subprocess.run(command, env=env, check=False).returncode  # noqa: S603

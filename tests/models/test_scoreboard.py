@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import scores
+from models import scoreboard
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
 def test_an_interval_holds_its_mean(values):
-    found = scores.estimate(values)
+    found = scoreboard.estimate(values)
     assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
