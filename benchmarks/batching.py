@@ -19,8 +19,8 @@ from data.records import Spec, TransformType
 from models import loading
 from models.export import export
 from pipelines import local
-from serving.gateway import upstream
-from serving.gateway.upstream import Upstream
+from serving.gateway.online import upstream
+from serving.gateway.online.upstream import Upstream
 from serving.inference import release
 from serving.inference.client import InferenceClient, Item
 

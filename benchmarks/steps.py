@@ -1,8 +1,8 @@
 """Where the microseconds of an L1 hit go: `python -m benchmarks.steps`.
 
 The gateway's own parts on a real Postgres and Valkey, in this process, each called alone as
-`serving/gateway/protocol.py` and `hot.py` call them. What a request costs beyond their sum is the event loop,
-the sockets and the kernel.
+`serving/gateway/online/protocol.py` and `front.py` call them. What a request costs beyond their sum is the
+event loop, the sockets and the kernel.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from configs.settings import Settings
 from data import database
 from data.tables import GATEWAY_LOGIN
 from data.traffic import receipts
-from serving.gateway import hot
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
-from serving.gateway.hot import PATH, Front
-from serving.gateway.online import Online
-from serving.gateway.protocol import HotProtocol
+from serving.gateway.online import front
+from serving.gateway.online.answering import Online
+from serving.gateway.online.front import PATH, Front
+from serving.gateway.online.protocol import HotProtocol
 from serving.protocol import Door
 
 _CALLS, _REPEATS = 5_000, 15
@@ -54,25 +54,25 @@ class _Nowhere(asyncio.Transport):
 async def _measure(bench: Bench) -> dict[str, float]:
     assert bench.settings.database_url is not None
     url = database.as_login(bench.settings.database_url, GATEWAY_LOGIN)
-    front = create_app(bench.settings.model_copy(update={"database_url": url}))
-    async with front.behind.router.lifespan_context(front.behind):
-        state = front.behind.state
+    gateway = create_app(bench.settings.model_copy(update={"database_url": url}))
+    async with gateway.behind.router.lifespan_context(gateway.behind):
+        state = gateway.behind.state
         await state.directory.beat()
         await state.telemetry.stop()  # this loop is kept busy on purpose
-        return await _by_step(front, state.online, bench.settings, bench.api_key)
+        return await _by_step(gateway, state.online, bench.settings, bench.api_key)
 
 
-async def _by_step(front: Front, online: Online, settings: Settings, key: str) -> dict[str, float]:
+async def _by_step(gateway: Front, online: Online, settings: Settings, key: str) -> dict[str, float]:
     body = workload.known(1)[0]
     headers = {
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
         b"content-length": b"%d" % len(body),
     }  # fmt: skip
-    await front.reply(headers, body)  # now it is in L1
-    authenticator, limiter, telemetry = front._authenticator, front._limiter, front._telemetry
+    await gateway.reply(headers, body)  # now it is in L1
+    authenticator, limiter, telemetry = gateway._authenticator, gateway._limiter, gateway._telemetry
     shown = credential(headers)
     caller = authenticator.recall(shown) if shown else None
-    message = hot._plain(body, headers, caller) if caller else None
+    message = front._plain(body, headers, caller) if caller else None
     assert caller is not None
     assert message is not None
     lease = limiter._lease(caller, PATH)
@@ -84,7 +84,7 @@ async def _by_step(front: Front, online: Online, settings: Settings, key: str) -
     name = online._name(person, message, arm)
     given = online.give(person, arm, output, "l1", time.perf_counter())
 
-    connection = HotProtocol(Door(settings), uvicorn.Config(front, log_config=None), ServerState(), {})
+    connection = HotProtocol(Door(settings), uvicorn.Config(gateway, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
     lines = b"".join(b"%b: %b\r\n" % header for header in headers.items())
     request = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (PATH.encode(), lines, body)
@@ -121,7 +121,7 @@ async def _by_step(front: Front, online: Online, settings: Settings, key: str) -
     steps = {
         "authenticate": us(lambda: authenticator.recall(credential(headers) or "")),
         "rate": us(lambda: limiter.try_pass(caller, PATH)),
-        "decode and validate": us(lambda: hot._plain(body, headers, caller)),
+        "decode and validate": us(lambda: front._plain(body, headers, caller)),
         "assign": us(lambda: online._person(caller, message.external_id, epoch).arm(message)),
         "name the output": us(lambda: online._name(person, message, arm)),
         "L1": us(lambda: online._cache.recall(name)),
@@ -132,7 +132,7 @@ async def _by_step(front: Front, online: Online, settings: Settings, key: str) -
     steps["answer: row and JSON"] = give - steps["answer id"] - steps["receipt"]
     steps["metrics"] = us(lambda: telemetry.answered(given, 0.001, caller.identity, b"x", headers))
     steps["limits, timing and id as headers"] = us(describe)
-    at_once = us(lambda: front.at_once(headers, body))
+    at_once = us(lambda: gateway.at_once(headers, body))
     steps["HTTP: parse and write"] = us(lambda: connection.data_received(request)) - at_once
     steps["between the steps"] = at_once - sum(list(steps.values())[:-1])
     flushes = []

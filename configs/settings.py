@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
 
     hot_protocol: bool = Field(
-        True, description="the hot endpoint is served by serving/gateway/protocol.py, without ASGI"
+        True, description="the hot endpoint is served by serving/gateway/online/protocol.py, without ASGI"
     )
     max_connections: int = Field(20_000, ge=1, description="open at once in a gateway or a dashboard")
     max_connections_per_address: int = Field(

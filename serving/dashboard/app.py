@@ -30,17 +30,9 @@ from starlette.types import Message, Receive, Scope, Send
 from configs.settings import Settings
 from data import database
 from serving import source
-from serving.dashboard import (
-    calibration,
-    compare,
-    experiments,
-    feedback,
-    models,
-    operations,
-    session,
-    words,
-)
-from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
+from serving.dashboard import session, words
+from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
+from serving.dashboard.pages import calibration, comparisons, data, experiments, models, operations
 from serving.dashboard.session import ForgedError, Sessions
 from serving.dashboard.visit import NotAllowedError, Visit, plain_visit, signed_in_if_possible, visit
 from serving.protocol import Door, GuardedProtocol
@@ -186,7 +178,7 @@ def create_app(settings: Settings) -> Front:
     state.settings, state.engine, state.gateway = settings, engine, gateway
     state.sessions = Sessions(store, gateway)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
-    for page in (experiments, models, feedback, calibration, operations, compare):
+    for page in (experiments, models, data, calibration, operations, comparisons):
         app.include_router(page.router)
 
     @app.get("/livez")

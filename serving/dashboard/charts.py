@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from serving.dashboard.evidence import Curve, Span
+from experiments.readings import Curve, Span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

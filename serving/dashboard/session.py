@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data.people import accounts
-from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
+from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
 
 COOKIE = "tonebridge_session"
 _PREFIX = "tonebridge:session:"

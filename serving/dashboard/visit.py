@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from configs.settings import Settings
 from data.people.identities import ROLES
 from serving.dashboard import session
-from serving.dashboard.gateway import GatewayClient, GatewayError, SignedOutError
+from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.reasons import retold
 from serving.dashboard.session import Sessions, Stored
 from serving.dashboard.words import LANGUAGES, Words, chosen, contained, isolated

@@ -1,0 +1,8 @@
+"""The public API: decides which version answers, remembers answers, and takes feedback.
+
+- `app`: the process. `online/`: the hot path. `routes/`: every other route.
+- `auth`: who calls; `guessing`: limits how often a secret may be guessed; `rate`: quotas.
+- `idempotency`: a repeated request has the first answer.
+- `heartbeat`: keys and routing, read again every quarter of a second.
+- `problems`: errors as the API answers them; `manual`: the page of the API.
+"""

@@ -27,30 +27,19 @@ from data.traffic.answers import AnswerWriter
 from data.traffic.feedback import Vote
 from data.traffic.receipts import FormerSecret, Receipt
 from serving import source
-from serving.gateway import (
-    accounts,
-    administration,
-    auth,
-    cache,
-    comparing,
-    consent,
-    experiments,
-    guessing,
-    manual,
-    problems,
-    rate,
-    telemetry,
-)
+from serving.gateway import auth, guessing, manual, problems, rate
 from serving.gateway.auth import Authenticator, Caller
-from serving.gateway.batch import Batch, rewrite_all
-from serving.gateway.hot import PATH, Front
+from serving.gateway.heartbeat import Directory
 from serving.gateway.idempotency import Idempotency
-from serving.gateway.online import Answer, Compared, Online
-from serving.gateway.protocol import HotProtocol
+from serving.gateway.online import cache, telemetry
+from serving.gateway.online.answering import Answer, Compared, Online
+from serving.gateway.online.bodies import BatchRequest, CompareRequest, TransformRequest
+from serving.gateway.online.front import PATH, Front
+from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.online.upstream import Upstream
 from serving.gateway.rate import Limiter
-from serving.gateway.requests import BatchRequest, CompareRequest, TransformRequest
-from serving.gateway.routing import Directory
-from serving.gateway.upstream import Upstream
+from serving.gateway.routes import accounts, comparisons, consent, experiments, keys
+from serving.gateway.routes.rewriting import Batch, rewrite_all
 from serving.inference.client import InferenceClient
 from serving.protocol import Door, GuardedProtocol
 
@@ -170,7 +159,7 @@ def create_app(settings: Settings) -> Front:
         manual.install(app)
     app.include_router(accounts.router)
     for part in (
-        accounts.account_router, administration.router, comparing.router, consent.router, experiments.router,
+        accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
     ):  # fmt: skip
         app.include_router(part, dependencies=[Depends(admitted)])
 
@@ -181,7 +170,7 @@ def create_app(settings: Settings) -> Front:
         idempotency_key: IdempotencyKey = None,
     ) -> Answer:
         """Rewrite a message."""
-        raise AssertionError("this route is for the API's page; serving/gateway/hot.py answers it")
+        raise AssertionError("this route is for the API's page; serving/gateway/online/front.py answers it")
 
     @app.post("/api/v1/batch", response_model=Batch)
     async def batch(

@@ -28,13 +28,14 @@ from data.traffic import routing
 from data.traffic.answers import AnswerWriter
 from data.traffic.routing import Arm, Routing, Split, Target
 from experiments.assignment import assign, position
-from serving.gateway import cache, rate
+from serving.gateway import rate
 from serving.gateway.auth import Authenticator, Caller
-from serving.gateway.online import Online
-from serving.gateway.placement import CHAMPION, Message
+from serving.gateway.heartbeat import Directory
+from serving.gateway.online import cache
+from serving.gateway.online.answering import Online
+from serving.gateway.online.placement import CHAMPION, Message
+from serving.gateway.online.upstream import Upstream
 from serving.gateway.rate import Limiter
-from serving.gateway.routing import Directory
-from serving.gateway.upstream import Upstream
 from serving.inference.client import Item, Rewritten
 from tests.logins import gateway_url
 

@@ -44,7 +44,7 @@ from models import versions
 from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
-from serving.gateway.placement import Known, Message, RoutingEpoch
+from serving.gateway.online.placement import Known, Message, RoutingEpoch
 from serving.inference.client import InferenceClient, InferenceUnavailable
 from tests.logins import gateway_url
 from tests.registry import register

@@ -11,9 +11,8 @@ from configs.settings import Settings
 from data import database
 from data.people import identities
 from data.tables import Experiment, Organisation
-from experiments import metrics, plan
+from experiments import metrics, plan, readings
 from pipelines import carry_out, ended, sample_experiment
-from serving.dashboard import evidence
 
 
 @pytest.fixture
@@ -25,9 +24,9 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-def stored(engine: Engine) -> evidence.Whole:
+def stored(engine: Engine) -> readings.Whole:
     with Session(engine) as session:
-        return evidence.whole(session, session.scalars(select(Experiment.id)).one())
+        return readings.whole(session, session.scalars(select(Experiment.id)).one())
 
 
 def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
@@ -41,11 +40,11 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert one.found.decision.action == "ship"
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
-        assert len(evidence.effect_over_time(session, one.id).at) > 1
-        assert evidence.totals(session, one.id).keys() >= {("satisfaction", arm.name) for arm in one.arms}
-        ways = evidence.drilled(session, one, "regenerated")
+        assert len(readings.effect_over_time(session, one.id).at) > 1
+        assert readings.totals(session, one.id).keys() >= {("satisfaction", arm.name) for arm in one.arms}
+        ways = readings.drilled(session, one, "regenerated")
         database.read_for(session, own)
-        sides = evidence.side_by_side(session, one)
+        sides = readings.side_by_side(session, one)
     assert ways["as decided"] is not None
     assert ways["without cap"] is not None
     assert one.found.users.metrics["regenerated"].effect == ways["as decided"]
@@ -58,11 +57,11 @@ def test_nothing_takes_it_into_account(engine: Engine) -> None:
     assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
         planned = carry_out._of_this_launch(session, plan.load())
-        assert evidence.past(session).spread == {}
+        assert readings.past(session).spread == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
         assert carry_out._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
-        assert "satisfaction" in evidence.past(session).spread
+        assert "satisfaction" in readings.past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
     assert list(ended.write(nowhere, engine)) == [], "it would ask for MLflow, which is not set"

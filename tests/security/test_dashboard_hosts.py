@@ -9,7 +9,7 @@ import pytest
 
 from configs.settings import Settings
 from pipelines import local as stack
-from tests.dashboard.test_pages import on_its_own
+from tests.serving.dashboard.test_pages import on_its_own
 
 pytestmark = pytest.mark.timeout(120)
 

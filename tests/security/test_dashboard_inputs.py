@@ -23,8 +23,8 @@ from data.traffic.routing import Routing
 from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app
-from tests.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
 from tests.logins import as_dashboard
+from tests.serving.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -11,7 +11,7 @@ import redis
 from configs.settings import Settings
 from pipelines import local as stack
 from serving.dashboard import session
-from tests.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
+from tests.serving.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
 
 pytestmark = pytest.mark.timeout(120)
 

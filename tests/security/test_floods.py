@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 
 from configs.settings import Settings
 from data.people.identities import Identity
-from serving.gateway import cache, rate
+from serving.gateway import rate
 from serving.gateway.auth import Caller
+from serving.gateway.online import cache
 from serving.gateway.problems import TooManyRequestsError
 from serving.gateway.rate import Limiter, Plan
 from tests import gateways

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from serving.gateway.telemetry import JsonLines
+from serving.gateway.online.telemetry import JsonLines
 
 FORGED = '{"level":"error","message":"forged"}'
 

@@ -75,7 +75,7 @@ async def test_what_is_refused_is_not_written(
 @pytest.fixture
 def front_writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the service was asked to write."""
-    from serving.gateway.upstream import Upstream
+    from serving.gateway.online.upstream import Upstream
 
     written: list[str] = []
     real = Upstream.rewrite_together

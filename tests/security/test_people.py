@@ -20,7 +20,7 @@ from data.people import accounts, identities
 from data.people.identities import Identity
 from serving.gateway.app import create_app
 from serving.gateway.auth import Authenticator
-from serving.gateway.hot import Front
+from serving.gateway.online.front import Front
 from serving.gateway.problems import UnknownKeyError
 from tests.logins import as_gateway, gateway_url
 

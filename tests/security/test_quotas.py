@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data.tables import Organisation
 from data.traffic.routing import Routing
-from serving.gateway.upstream import Upstream
+from serving.gateway.online.upstream import Upstream
 from tests import gateways
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}

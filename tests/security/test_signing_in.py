@@ -21,9 +21,10 @@ from data.people import accounts, identities
 from data.tables import Account, AccountSession
 from pipelines import local as processes
 from serving.dashboard import app as dashboard
-from serving.gateway import cache, guessing, rate
+from serving.gateway import guessing, rate
 from serving.gateway.app import create_app
-from serving.gateway.hot import Front
+from serving.gateway.online import cache
+from serving.gateway.online.front import Front
 from tests.logins import as_dashboard, as_gateway
 
 PASSWORD = "correct horse battery"

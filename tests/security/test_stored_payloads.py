@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from data.tables import Comparison, Decision, Experiment, Output, Release, Snapshot, Version, new_id
 from data.traffic import routing
 from serving.dashboard.words import contained, isolated
-from tests.dashboard.conftest import (
+from tests.serving.dashboard.conftest import (
     PASSWORD,
     Installation,
     browser,  # noqa: F401 (fixtures)

@@ -454,6 +454,6 @@ async def test_the_command_reads_messages_of_a_folder(serve: Serve, tmp_path: Pa
     words = ["people=2", "max_messages=1", f"messages_folder={tmp_path}", "api_key=tb_key"]
     fake = FakeGateway()
     config = configs.load(PeopleConfig, "configs/people.yaml", [*words, f"gateway_url={await serve(fake)}"])
-    usage = await asyncio.to_thread(people.main, config)  # as in a process of its own
+    usage = await asyncio.to_thread(simulated_people.main, config)  # as in a process of its own
     assert usage.counts["transform"] + usage.counts.get("compare", 0) == 2
     assert fake.keys == {"tb_key"}

@@ -1,0 +1,127 @@
+"""The page Compare: two rewrites of a message side by side, and nothing that says which version wrote which.
+
+The gateway keeps what is open, so a page that is loaded again, or lost, shows the same two.
+"""
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Query, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from data.records import TransformType
+from data.traffic import routing
+from serving.dashboard.api import GatewayError
+from serving.dashboard.visit import Visit, visit
+
+router = APIRouter(prefix="/compare")
+
+Here = Annotated[Visit, visit]
+Done = Literal["stored", "skipped"]
+_USUAL = {"text": "", "transform_type": "soften", "intensity": "2"}
+
+
+@router.get("")
+def show(here: Here, done: Annotated[Done | None, Query()] = None) -> Response:
+    """The comparison that is open, or the next one."""
+    return _page(here, done)
+
+
+@router.post("/message")
+def compare_own(
+    here: Here,
+    csrf: Annotated[str, Form(max_length=200)],
+    text: Annotated[str, Form(max_length=20_000)] = "",
+    transform_type: Annotated[str, Form(max_length=20)] = "",
+    intensity: Annotated[str, Form(max_length=20)] = "",
+) -> Response:
+    """Have a message of one's own rewritten twice; the form again, with what does not fit."""
+    here.check(csrf)
+    given = {"text": _lines(text), "transform_type": transform_type, "intensity": intensity}
+    wanted = {**given, "intensity": int(intensity) if intensity.isdecimal() else intensity}
+    try:
+        here.ask("POST", "/comparisons/next", wanted)
+    except GatewayError as error:
+        if error.status not in (409, 422):
+            raise
+        problem = error.detail
+        if error.status == 409:
+            problem = here.words.say(
+                "Both rewrites of your message are the same. Change it, or ask for more intensity."
+            )
+        return _page(here, given=given, problem=problem, status=error.status)
+    return RedirectResponse("/compare", 303)
+
+
+@router.post("/{comparison_id}")
+def choose(
+    here: Here,
+    comparison_id: uuid.UUID,
+    csrf: Annotated[str, Form(max_length=200)],
+    receipt: Annotated[str, Form(max_length=1000)],
+    choice: Annotated[Literal["first", "second", "neither", "skip"], Form()],
+    reason: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
+    """Vote, or skip."""
+    here.check(csrf)
+    done: Done = "stored"
+    if choice == "skip":
+        done = "skipped"
+        here.ask("POST", f"/comparisons/{comparison_id}/skip")
+    else:
+        vote = {"kind": "comparison", "receipt": receipt, "preferred": choice}
+        here.ask("POST", "/feedback", vote | ({"reason": _lines(reason)} if reason.strip() else {}))
+    return RedirectResponse(f"/compare?done={done}", 303)
+
+
+def _lines(text: str) -> str:
+    """A text as it was typed: forms are sent with two characters for the end of a line."""
+    return text.replace("\r\n", "\n").strip()
+
+
+def _page(
+    here: Visit,
+    done: Done | None = None,
+    given: dict[str, str] | None = None,
+    problem: str | None = None,
+    status: int = 200,
+) -> Response:
+    shown, why = None, None
+    try:
+        shown = here.ask("POST", "/comparisons/next", {})
+    except GatewayError as error:
+        if error.status not in (409, 503):
+            raise
+        if error.status == 409:
+            why = "nothing"
+        elif _is_released(here):
+            why, status = "away", 503
+        else:
+            why = "no release"
+    return here.page(
+        "compare.html",
+        status,
+        shown=shown,
+        why=why,
+        progress=_progress(here),
+        done=done,
+        given=given or _USUAL,
+        problem=problem,
+        types=[one.value for one in TransformType],
+    )
+
+
+def _is_released(here: Visit) -> bool:
+    with Session(here.engine) as session:
+        return routing.current(session) is not None
+
+
+def _progress(here: Visit) -> Any:
+    """How far the person has come; None when that cannot be known now."""
+    try:
+        return here.ask("GET", "/comparisons/progress")
+    except GatewayError as error:
+        if error.status != 503:
+            raise
+        return None

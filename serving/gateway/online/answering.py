@@ -1,0 +1,414 @@
+"""The online path: assign -> cache -> service -> output row -> answer, and the same for a comparison of two.
+
+Assignment comes before the cache: a hit served before it would show one arm's output to the other, and credit
+its feedback wrongly. An output is committed before it is answered; an answer is a narrow row that follows in
+a fraction of a second.
+"""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from typing import Literal, NamedTuple
+
+import msgspec
+import psycopg
+import uuid_utils
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from pydantic import BaseModel
+
+from data.records import Spec
+from data.tables import new_id
+from data.traffic import outputs, receipts
+from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
+from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
+from data.traffic.receipts import Receipt, Signer
+from serving.gateway.auth import Caller
+from serving.gateway.heartbeat import Directory
+from serving.gateway.online.broken import Variants
+from serving.gateway.online.cache import Cache, CachedOutput, Level
+from serving.gateway.online.placement import Arm, Known, Message, RoutingEpoch
+from serving.gateway.online.upstream import Upstream
+from serving.gateway.problems import NoChallengerError, UnavailableError, VersionFailedError
+from serving.inference.client import Item, Rewritten
+
+log = logging.getLogger(__name__)
+
+_MOST_PEOPLE = 50_000  # remembered with their arms; more are looked up anew
+
+Policy = Literal["two_samples", "champion_against_challenger"]
+
+
+class Answer(BaseModel):
+    """One reply to one person."""
+
+    answer_id: uuid.UUID
+    receipt: str
+    transformed_text: str
+    variant: str
+    version: str
+    cache: Level
+    fallback: bool
+    facts_missing: list[str]
+
+
+class Given(NamedTuple):
+    """An answer as it is sent, JSON of `Answer`, and what the telemetry wants to know of it."""
+
+    body: bytes
+    answer_id: str
+    cache: Level
+    fell_back: bool
+    upstream_s: float
+
+
+class Side(BaseModel):
+    """One of the two outputs of a comparison."""
+
+    transformed_text: str
+    facts_missing: list[str]
+
+
+class InForce(NamedTuple):
+    """How comparisons are made by the routing in force, and of which versions."""
+
+    policy: Policy
+    versions: list[str]
+
+
+class Compared(BaseModel):
+    """Two outputs for one message, in random order; the receipt takes the vote."""
+
+    comparison_id: uuid.UUID
+    receipt: str
+    policy: Policy
+    first: Side
+    second: Side
+
+
+class Online:
+    """What a request passes through once it may."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        directory: Directory,
+        cache: Cache,
+        upstream: Upstream,
+        answers: AnswerWriter,
+        receipt_secret: bytes,
+    ) -> None:
+        self._pool, self._directory, self._cache = pool, directory, cache
+        self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
+        self._outputs, self.variants = OutputWriter(pool), Variants(pool)
+        self._signer, self._namer = Signer(receipt_secret), Namer()
+        self._people: dict[tuple[str, str | None], Known] = {}
+        self._epoch: RoutingEpoch | None = None
+
+    def recall(self, caller: Caller, message: Message) -> tuple[Known, Arm, CachedOutput] | None:
+        """Whom a message is from, their arm and what answers it, if that is in memory and an answer may be
+        given: then `give` makes one.
+        """
+        if self._answers.is_full:
+            return None
+        try:
+            epoch = self._current()
+        except UnavailableError:
+            return None
+        person = self._person(caller, message.external_id, epoch)
+        if person.is_unsure:
+            return None
+        arm = person.arm(message) or epoch.champion
+        output = self._cache.recall(self._name(person, message, arm))
+        return (person, arm, output) if output is not None else None
+
+    async def transform(self, caller: Caller, message: Message) -> Given:
+        """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
+        began = time.perf_counter()
+        if self._answers.is_full:
+            raise FullError("too many answers wait for Postgres")
+        epoch = self._current()
+        person = self._person(caller, message.external_id, epoch)
+        if person.is_unsure:
+            await self._remember(person, epoch)
+        # Whose arm cannot be known now is answered in none.
+        arm = (None if person.is_unsure else person.arm(message)) or epoch.champion
+        fell_back = False
+        try:
+            try:
+                output, level, upstream_s = await self._output(person, message, arm)
+            except UnavailableError as error:
+                if arm.digest == epoch.champion.digest:
+                    raise
+                output, level, upstream_s = await self._output(person, message, epoch.champion)
+                fell_back = True
+                # Only what the champion writes now shows that the service is there, and the variant at fault.
+                if isinstance(error, VersionFailedError) and level == "miss":
+                    self.variants.blame(arm)
+        except UnavailableError:
+            self._answers.add_failure(person, arm)
+            raise
+        return self.give(person, arm, output, level, began, fell_back, upstream_s)
+
+    @property
+    def left_alone(self) -> int:
+        """Variants whose breaker is open."""
+        return self._epoch.left_alone if self._epoch is not None else 0
+
+    def forget(self) -> None:
+        """Let go of outputs and people held in memory: somebody was erased."""
+        self._cache.forget()
+        self._people.clear()
+
+    def give(
+        self,
+        person: Known,
+        arm: Arm,
+        output: CachedOutput,
+        level: Level,
+        began: float,
+        fell_back: bool = False,
+        upstream_s: float = 0.0,
+    ) -> Given:
+        """A new answer to a person, placed in an arm, by an output; its row is on its way to Postgres."""
+        answer_id = uuid_utils.uuid7()
+        if arm.experiment_id is not None:
+            person.arms_given[arm.experiment_id] = arm.variant
+        self._answers.add(
+            NewAnswer(
+                answer_id.bytes,
+                output.output_id,
+                person,
+                arm,
+                level,
+                fell_back,
+                (time.perf_counter() - began) * 1000,
+            )
+        )
+        receipt = self._signer.sign(
+            receipts.TO_A_PERSON if person.key_id is None else receipts.TO_A_KEYS_USER,
+            output.output_id,
+            person.ids,
+            arm.placed_part,
+            int(time.time()).to_bytes(4),
+            arm.variant_part,
+            receipts.name_part(output.version),
+        )
+        named = str(answer_id)
+        return Given(
+            b'{"answer_id":"%b","receipt":"%b","variant":%b,%b,"cache":"%b","fallback":%b}'
+            % (
+                named.encode(),
+                receipt,
+                arm.json,
+                output.said,
+                level.encode(),
+                b"true" if fell_back else b"false",
+            ),
+            named,
+            level,
+            fell_back,
+            upstream_s,
+        )
+
+    async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
+        """Two outputs for one message, uncached, in random order; see `rewrite_twice`."""
+        organisation_id = caller.identity.organisation_id
+        chosen, made = await self.rewrite_twice(organisation_id, message, policy)
+        first, second = random.sample(made, 2)
+        comparison_id, (user_id, _) = new_id(), caller.user(message.external_id)
+        try:
+            async with self._pool.connection() as connection:
+                await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise UnavailableError("the comparison could not be stored") from error
+        return Compared(
+            comparison_id=comparison_id,
+            receipt=self.sign_comparison(caller, user_id, comparison_id, chosen, first.id),
+            policy=chosen,
+            first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
+            second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
+        )
+
+    async def rewrite_twice(
+        self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
+    ) -> tuple[Policy, list[NewOutput]]:
+        """Two outputs for one message, uncached and not stored, and the policy that made them. They count
+        against the quota, whatever becomes of them.
+
+        Without a policy: champion against challenger when there is a challenger, else two samples of the
+        champion.
+        """
+        routing = self._current().routing
+        challenger = routing.challenger
+        chosen = policy or self.compared.policy
+        if chosen == "champion_against_challenger":
+            if challenger is None:
+                raise NoChallengerError("there is no challenger at the moment; use two_samples")
+            greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
+            made = list(await asyncio.gather(*greedy))
+        else:
+            made = await self._sample_two(organisation_id, message, routing.sampled)
+        self._answers.add_written(organisation_id, len(made))
+        return chosen, made
+
+    def sign_comparison(
+        self,
+        caller: Caller,
+        user_id: uuid.UUID,
+        comparison_id: uuid.UUID,
+        policy: str,
+        first_output_id: uuid.UUID,
+    ) -> str:
+        """The receipt of a comparison. It names no version: whoever decodes it must not learn which text is
+        whose before they have chosen.
+        """
+        receipt = Receipt(
+            output_id=first_output_id,
+            organisation_id=caller.identity.organisation_id,
+            user_id=user_id,
+            experiment_id=None,
+            comparison_id=comparison_id,
+            variant=policy,
+            version="",
+            epoch=self._current().number,
+            issued_at=int(time.time()),
+            is_personal=caller.key_id is None,
+        )
+        return receipts.sign(receipt, self._secret)
+
+    @property
+    def compared(self) -> InForce:
+        """What comparisons are of now; UnavailableError before the first release."""
+        routing = self._current().routing
+        if routing.challenger is None:
+            return InForce("two_samples", [routing.champion.version])
+        return InForce("champion_against_challenger", [routing.champion.version, routing.challenger.version])
+
+    def _current(self) -> RoutingEpoch:
+        """The routing in force; UnavailableError when there is none to trust."""
+        number, routing = self._directory.current()
+        if self._epoch is None or self._epoch.number != number:
+            self._epoch = RoutingEpoch(number, routing)
+        return self._epoch
+
+    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> Known:
+        """Who is answered, with their arms in this epoch."""
+        # A token's subject is one person under any of its organisation's signing keys.
+        name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
+        person = self._people.get(name)
+        if person is None:
+            if len(self._people) >= _MOST_PEOPLE:
+                self._people.clear()
+            user_id, stored_name = caller.user(external_id)
+            person = Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
+            self._people[name] = person
+        if person.epoch != epoch.number:
+            epoch.place(person)
+        return person
+
+    async def _remember(self, person: Known, epoch: RoutingEpoch) -> None:
+        """Look up which arms a person was exposed to; they stay unsure while Postgres is away."""
+        try:
+            async with self._pool.connection() as connection:
+                given = await find_exposures(connection, person)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            log.warning("a person's arms are not known: %s", error)
+        else:
+            epoch.place_surely(person, given)
+
+    async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
+        """What an arm says, where it was found, and the seconds that the service took.
+
+        VersionFailedError is for the one whose flight it was, so that a failure counts once.
+        """
+        is_mine = False
+
+        async def make() -> tuple[CachedOutput, float]:
+            nonlocal is_mine
+            is_mine = True
+            output = await self._try(person.organisation_id, message, arm)
+            try:
+                await self._outputs.store(output)
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                raise UnavailableError("the output could not be stored") from error
+            said = {
+                "transformed_text": output.text,
+                "facts_missing": output.facts_missing,
+                "version": output.version,
+            }
+            cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(said)[1:-1])
+            return cached, output.upstream_ms / 1000
+
+        try:
+            return await self._cache.get_or_make(self._name(person, message, arm), make)
+        except VersionFailedError as error:
+            if is_mine:
+                raise
+            raise UnavailableError(str(error)) from error
+
+    def _name(self, person: Person, message: Message, arm: Arm) -> bytes:
+        return self._namer.name(
+            person.organisation_id,
+            arm.digest,
+            NO_DICTIONARY,
+            message.transform_type,
+            message.intensity,
+            message.text,
+        )
+
+    async def _try(self, organisation_id: uuid.UUID, message: Message, arm: Arm) -> NewOutput:
+        """Have an arm write a text, unless it is left alone. That it failed is counted when the champion has
+        written what it could not.
+        """
+        breaker = arm.breaker
+        if breaker is None:
+            return await self._make(organisation_id, message, arm.spec)
+        if not breaker.allows():
+            raise UnavailableError(f"version {arm.spec.version} is left alone since it failed")
+        try:
+            output = await self._make(organisation_id, message, arm.spec)
+        except BaseException:
+            breaker.told_nothing()
+            raise
+        breaker.succeeded()
+        return output
+
+    async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
+        """Have the service write a text; nothing is stored yet."""
+        self._directory.must_hear()
+        began = time.perf_counter()
+        said = await self._upstream.rewrite(spec, _item(message, None))
+        return _new_output(organisation_id, message, spec, said, None, began)
+
+    async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
+        """Two texts from one seed: the service draws both together. Their ids are in the order of drawing."""
+        self._directory.must_hear()
+        began, seed = time.perf_counter(), random.randrange(2**31)
+        both = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
+        return [_new_output(organisation_id, message, spec, said, seed, began) for said in both]
+
+
+def _item(message: Message, seed: int | None) -> Item:
+    return Item(
+        text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
+    )
+
+
+def _new_output(
+    organisation_id: uuid.UUID, message: Message, spec: Spec, said: Rewritten, seed: int | None, began: float
+) -> NewOutput:
+    return NewOutput(
+        id=new_id(),
+        organisation_id=organisation_id,
+        message=message.text,
+        transform_type=message.transform_type,
+        intensity=message.intensity,
+        text=said.text,
+        facts_missing=said.facts_missing,
+        spec_digest=spec.digest,
+        version=spec.version,
+        seed=seed,
+        upstream_ms=(time.perf_counter() - began) * 1000,
+    )

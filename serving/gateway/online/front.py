@@ -1,0 +1,285 @@
+"""The gateway's front: the one endpoint that must be fast by hand, the application behind it for the rest.
+
+    authenticate -> rate -> read -> assign -> L1 -> L2 -> one flight -> service -> output row -> answer
+
+FastAPI costs eighty microseconds a request and this about ten; they validate alike, because a body that is
+not plainly right is judged by the same pydantic model. `protocol.py` asks here where the bytes arrive; what
+comes by ASGI is answered in the same way.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from fastapi import FastAPI
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER
+
+from data.records import TransformType
+from serving.gateway import problems
+from serving.gateway.auth import Authenticator, Caller, credential
+from serving.gateway.idempotency import Idempotency
+from serving.gateway.online.answering import Given, Online
+from serving.gateway.online.bodies import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest
+from serving.gateway.online.placement import Message as ToRewrite
+from serving.gateway.online.telemetry import Telemetry
+from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
+from serving.gateway.rate import Limiter
+
+log = logging.getLogger(__name__)
+
+PATH = "/api/v1/transform"
+_MOST_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
+_MOST_BYTES_ELSEWHERE = 12 * 1024 * 1024  # a batch of a hundred such
+_MOST_BYTES_SIGNING_IN = 16 * 1024  # an address and passwords, from anybody
+_JSON = (b"content-type", b"application/json")
+# On every answer but a rewrite, which is application/json, as no browser takes for anything else, and has no
+# microsecond to give away.
+_NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """`TransformRequest`, as far as a decoder of a third of a microsecond can check it."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+    transform_type: TransformType
+    intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    locale: Annotated[str, msgspec.Meta(pattern=LOCALE)] | None = None
+    channel: Annotated[str, msgspec.Meta(pattern=CHANNEL)] | None = None
+
+
+_decode = msgspec.json.Decoder(_Body).decode
+
+
+class Reply(NamedTuple):
+    """A response: `headers` name it in lower case, with its length."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
+
+
+class Front:
+    """The ASGI application that the server runs. Give it its parts with `serve_with` before the first
+    request.
+    """
+
+    def __init__(self, behind: FastAPI) -> None:
+        self.behind = behind
+        self.is_draining = False
+
+    def serve_with(
+        self,
+        authenticator: Authenticator,
+        limiter: Limiter,
+        online: Online,
+        idempotency: Idempotency,
+        telemetry: Telemetry,
+    ) -> None:
+        """Put the parts in, once the event loop runs that they belong to."""
+        self._authenticator, self._limiter, self._online = authenticator, limiter, online
+        self._idempotency, self._telemetry = idempotency, telemetry
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: a rewrite here, the others behind."""
+        if scope["type"] != "http":
+            await self.behind(scope, receive, send)
+        elif scope["path"] == PATH and scope["method"] == "POST":
+            await self._transform(scope, receive, send)
+        else:
+            await self._elsewhere(scope, receive, send)
+
+    def at_once(self, headers: dict[bytes, bytes], body: bytes) -> Reply | None:
+        """As `reply`, if the output is in memory and nothing has to be refused. None otherwise, and then
+        nothing has happened.
+        """
+        began = time.perf_counter()
+        shown = credential(headers)
+        caller = shown and self._authenticator.recall(shown)
+        if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_drowning:
+            return None
+        message = _plain(body, headers, caller)
+        found = self._online.recall(caller, message) if message is not None else None
+        if found is None or not self._limiter.try_pass(caller, PATH):
+            return None
+        given = self._online.give(*found, "l1", began)
+        return self._done(caller, given, 200, given.body, headers, self._telemetry.request_id(headers), began)
+
+    async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
+        """The answer to a request for a rewrite, or why there is none. The body may be yet to be read."""
+        began = time.perf_counter()
+        request_id = self._telemetry.request_id(headers)
+        try:
+            self._telemetry.refuse_when_drowning()
+            shown = credential(headers)
+            caller = (shown and self._authenticator.recall(shown)) or await self._authenticator.identify(
+                shown
+            )
+            if not self._limiter.try_take(caller, PATH):
+                await self._limiter.take(caller, PATH)
+            self._limiter.enter(caller)
+            try:
+                content = body if isinstance(body, bytes) else await body()
+                message = _understand(content, headers, caller)
+                given, status, said = await self._answer(caller, message, headers, content)
+            finally:
+                self._limiter.leave(caller)
+        except Exception as error:  # the outermost edge of a request
+            response = problems.answer(error)
+            if response.status_code == 500:
+                log.exception("a request broke", exc_info=error)
+            self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
+            refused = [*response.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
+            return Reply(response.status_code, self._closing(refused), bytes(response.body))
+        return self._done(caller, given, status, said, headers, request_id, began)
+
+    def _done(
+        self,
+        caller: Caller,
+        given: Given | None,
+        status: int,
+        content: bytes,
+        headers: dict[bytes, bytes],
+        request_id: bytes,
+        began: float,
+    ) -> Reply:
+        total_s = time.perf_counter() - began
+        self._telemetry.answered(given, total_s, caller.identity, request_id, headers)
+        policy, left = self._limiter.headers(caller, PATH)
+        answer_headers = [
+            _JSON,
+            (b"content-length", b"%d" % len(content)),
+            (b"server-timing", self._telemetry.timing(given, total_s)),
+            (b"ratelimit-policy", policy),
+            (b"ratelimit", left),
+            (b"x-request-id", request_id),
+        ]
+        return Reply(status, self._closing(answer_headers), content)
+
+    def _closing(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        if self.is_draining:
+            headers.append(CLOSE_HEADER)
+        return headers
+
+    async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        status, answer_headers, content = await self.reply(
+            headers, lambda: _read(receive, headers, _MOST_BYTES)
+        )
+        await send({"type": "http.response.start", "status": status, "headers": answer_headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(
+        self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
+    ) -> tuple[Given | None, int, bytes]:
+        """A new answer, or under an Idempotency-Key the one that was given before (then `Given` is None)."""
+        key = headers.get(b"idempotency-key")
+        if key is None:
+            given = await self._online.transform(caller, message)
+            return given, 200, given.body
+        fresh: list[Given] = []
+
+        async def do() -> tuple[int, bytes]:
+            fresh.append(await self._online.transform(caller, message))
+            return 200, fresh[0].body
+
+        status, content = await self._idempotency.once(
+            caller, message.external_id, key, PATH.encode() + b"\0" + body, do
+        )
+        return (fresh[0] if fresh else None), status, content
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, with a body of bounded length."""
+        began, status, headers = time.perf_counter(), 500, dict(scope["headers"])
+        request_id = self._telemetry.request_id(headers)
+        signs_in = scope["path"].startswith("/api/v1/auth/")
+        most = _MOST_BYTES_SIGNING_IN if signs_in else _MOST_BYTES_ELSEWHERE
+        left, declared = most, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
+
+        async def receive_bounded() -> Message:
+            nonlocal left
+            if declared <= most:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if left >= 0:
+                    return message
+            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+
+        async def send_counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] += [(b"x-request-id", request_id), _NOT_SNIFFED]
+                if self.is_draining:
+                    message["headers"].append(CLOSE_HEADER)
+            await send(message)
+
+        try:
+            await self.behind(scope, receive_bounded, send_counted)
+        finally:
+            route: Any = scope.get("route")
+            path = route.path if route is not None else "unknown"
+            self._telemetry.refused(path, status, time.perf_counter() - began, request_id)
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
+    """The whole body; TooLargeError as soon as it is known to be longer than `most` bytes."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > most:
+        raise TooLargeError(f"the body is longer than {most:,} bytes")
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    parts, length = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise UnavailableError("the client went away")
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > most:
+            raise TooLargeError(f"the body is longer than {most:,} bytes")
+    return b"".join(parts)
+
+
+def _understand(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite:
+    """The message in a body; InvalidError says what does not fit.
+
+    What the fast decoder refuses, or cannot judge, the pydantic model decides.
+    """
+    return _plain(body, headers, caller) or _judge(body, headers).message(caller)
+
+
+def _plain(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
+    """The message in a body that is plainly right."""
+    if headers.get(b"content-type") != b"application/json":
+        return None
+    try:
+        asked = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    text, user_id = asked.text, asked.user_id
+    if text.isspace() or "\0" in text:
+        return None
+    if user_id is not None and ("\0" in user_id or caller.subject not in (None, user_id)):
+        return None
+    return ToRewrite(text, asked.transform_type, asked.intensity, user_id, asked.locale, asked.channel)
+
+
+def _judge(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
+        raise InvalidError({"body": "the Content-Type is not application/json"})
+    try:
+        return TransformRequest.model_validate(json.loads(body))
+    except ValidationError as error:
+        raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidError({"body": f"not readable as JSON: {error}"}) from error

@@ -1,0 +1,130 @@
+"""The gateway's HTTP protocol. It serves the hot endpoint by itself, without a scope, messages and ASGI's two
+writes a response, and what is in memory without a task.
+
+It holds such a request back until its body is there. Whatever is special (HTTP/1.0, `Expect`, a long body, a
+request before it that is not answered yet) and every other route goes the usual way, untouched. Limits and
+refusals are those of `serving/protocol.py` either way. Both modules lean on what uvicorn does not promise, so
+uvicorn's minor version is pinned; `TONEBRIDGE_HOT_PROTOCOL=false` goes without this one.
+"""
+
+import asyncio
+from math import inf
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import CLOSE_HEADER, HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from serving.gateway.online.front import PATH, Front, Reply
+from serving.protocol import BODY_BEGAN, BODY_CAME, HEAD_BEGAN, NOTHING, GuardedProtocol
+
+_URL = PATH.encode()
+
+
+class _Turn:
+    """A request that waits for its response: what uvicorn looks at of a `RequestResponseCycle`."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "response_complete")
+
+    def __init__(self) -> None:
+        self.body, self.message_event = bytearray(), asyncio.Event()
+        self.disconnected, self.response_complete, self.keep_alive = False, False, True
+
+
+class HotProtocol(GuardedProtocol):
+    """One connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._front: Front = self.config.app  # type: ignore[assignment]
+        self._held_headers: list[tuple[bytes, bytes]] = []
+
+    def on_message_begin(self) -> None:
+        """Without the scope that uvicorn makes here; `_hand_on` has it made."""
+        self.part = HEAD_BEGAN
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """Hold back a request for the hot endpoint, if nothing about it is special."""
+        self.check_head()
+        parser = self.parser
+        if (
+            self.url == _URL
+            and parser.get_method() == b"POST"
+            and parser.should_keep_alive()
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and (self.cycle is None or self.cycle.response_complete)
+        ):
+            self.held = bytearray()
+            self._held_headers, self.headers = self.headers, []  # trailers go into the new list
+            self.part = BODY_BEGAN
+        else:
+            self._hand_on()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep it, up to uvicorn's own bound."""
+        held = self.held
+        if held is None:
+            super().on_body(body)
+            return
+        self.quiet_bytes = BODY_CAME
+        held += body
+        if len(held) > HIGH_WATER_LIMIT:
+            self._hand_on()
+
+    def on_message_complete(self) -> None:
+        """Answer: at once, or in a task."""
+        if self.held is None:
+            super().on_message_complete()
+            return
+        headers, body = dict(self._held_headers), bytes(self.held)
+        # An idle connection need not remember what it asked.
+        self.held, self.headers, self._held_headers = None, [], []
+        self.part = NOTHING
+        reply = self._front.at_once(headers, body)
+        if reply is not None:
+            self._write(reply)
+            self.on_response_complete()
+            return
+        self.due_s = inf  # the answer has all the time that it needs
+        turn: Any = _Turn()
+        self.cycle = turn
+        task = self.loop.create_task(self._answer(turn, headers, body))
+        self.tasks.add(task)  # a server that stops waits for these
+        task.add_done_callback(self.tasks.discard)
+
+    async def _answer(self, turn: _Turn, headers: dict[bytes, bytes], body: bytes) -> None:
+        reply = await self._front.reply(headers, body)
+        turn.response_complete = True
+        if self.transport.is_closing():
+            return
+        if not turn.keep_alive and CLOSE_HEADER not in reply.headers:
+            reply.headers.append(CLOSE_HEADER)
+        self._write(reply)
+        if CLOSE_HEADER in reply.headers:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _write(self, reply: Reply) -> None:
+        lines = [b"%b: %b\r\n" % line for line in reply.headers]
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], b"".join(lines), reply.content))
+
+    def shutdown(self) -> None:
+        """A request that is on its way in is answered still."""
+        if self.held is not None:
+            self._hand_on()
+        super().shutdown()
+
+    def _hand_on(self) -> None:
+        """Do what uvicorn would have done so far."""
+        url, expects, body = self.url, self.expect_100_continue, self.held
+        headers = self.headers if body is None else self._held_headers
+        self.held, self._held_headers = None, []
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the scope has this list
+        super().on_headers_complete()
+        if body:
+            super().on_body(bytes(body))

@@ -1,0 +1,225 @@
+"""What can be seen of a gateway: Prometheus metrics, Server-Timing, sampled JSON logs, spans of what was
+slow.
+
+For a hit the whole request is the gateway's own overhead. A miss is split into the upstream's time and the
+rest. Spans (OpenTelemetry) are made afterwards, of misses and of sampled requests only: one costs eight
+microseconds, a hit twenty.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uuid_utils
+from opentelemetry import propagate, trace
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+
+from data.people.identities import Identity
+from serving.gateway.online.answering import Given
+from serving.gateway.problems import UnavailableError, UnknownKeyError
+
+log = logging.getLogger("tonebridge.requests")
+
+_BUCKETS_S = (
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    30,
+)  # fmt: skip
+_LOOK_EVERY_S = 0.05
+_DROWNING_S = 0.5  # of lateness of the event loop, past which new requests are refused
+
+
+class JsonLines(logging.Formatter):
+    """A log record as a line of JSON, with whatever was given as `extra={"fields": ...}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        fields = {
+            "time": record.created,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields, default=str)  # ASCII: nothing that it holds ends the line
+
+
+class Telemetry:
+    """The counters of one gateway, and the watch over its event loop."""
+
+    def __init__(self, sampled_share: float) -> None:
+        self._sampled_share = sampled_share
+        self._late_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._tracer = trace.get_tracer("tonebridge.gateway")
+        self.registry = CollectorRegistry()
+        requests = Histogram(
+            "tonebridge_request_seconds",
+            "Time to answer a transform, by where its output was found",
+            ["cache"],
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._answered = {level: requests.labels(level) for level in ("l1", "l2", "miss", "repeated")}
+        self._overhead = Histogram(
+            "tonebridge_miss_overhead_seconds",
+            "The gateway's own part of the time to answer a miss",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._upstream = Histogram(
+            "tonebridge_miss_upstream_seconds",
+            "The inference service's part of the time to answer a miss",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._fallbacks = Counter(
+            "tonebridge_fallbacks", "Answers by the champion in place of an arm", registry=self.registry
+        )
+        self._others = Histogram(
+            "tonebridge_other_request_seconds",
+            "Time of refused transforms and of all other routes",
+            ["route", "status"],
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.watch("tonebridge_event_loop_late_seconds", "Lateness of the event loop", lambda: self._late_s)
+
+    def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        """Show a number that somebody else keeps."""
+        Gauge(name, meaning, registry=self.registry).set_function(value)
+
+    def metrics(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def start(self) -> None:
+        """Begin to watch the event loop."""
+        self._task = asyncio.create_task(self._look(), name="telemetry")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            due = time.monotonic() + _LOOK_EVERY_S
+            await asyncio.sleep(_LOOK_EVERY_S)
+            # Forgotten slowly, so that a crowd is let in bit by bit.
+            self._late_s = max(time.monotonic() - due, 0.8 * self._late_s)
+
+    @property
+    def is_drowning(self) -> bool:
+        """Whether the event loop is so late that one more request would only be later."""
+        return self._late_s > _DROWNING_S
+
+    def refuse_when_drowning(self) -> None:
+        """UnavailableError while this is so."""
+        if self.is_drowning:
+            raise UnavailableError("this gateway has more to do than it can")
+
+    @staticmethod
+    def request_id(headers: dict[bytes, bytes]) -> bytes:
+        """The client's X-Request-Id, if it is a plain short one, or a new one."""
+        given = headers.get(b"x-request-id", b"")
+        if 0 < len(given) <= 64 and given.replace(b"-", b"").replace(b"_", b"").isalnum():
+            return given
+        return str(uuid_utils.uuid7()).encode()
+
+    @staticmethod
+    def timing(given: Given | None, total_s: float) -> bytes:
+        """The value of Server-Timing, in milliseconds: the gateway's own part, and the upstream's."""
+        if given is None or not given.upstream_s:
+            return b"gateway;dur=%.3f" % (total_s * 1000)
+        own_s = max(total_s - given.upstream_s, 0.0)
+        return b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_s * 1000, given.upstream_s * 1000)
+
+    def answered(
+        self,
+        given: Given | None,
+        total_s: float,
+        identity: Identity,
+        request_id: bytes,
+        headers: dict[bytes, bytes],
+    ) -> None:
+        """Count a transform that was answered, anew or (None) as it had been before."""
+        level = given.cache if given is not None else "repeated"
+        self._answered[level].observe(total_s)
+        is_sampled = random.random() < self._sampled_share
+        if given is not None and level == "miss":
+            self._upstream.observe(given.upstream_s)
+            self._overhead.observe(max(total_s - given.upstream_s, 0.0))
+            self._fallbacks.inc(given.fell_back)
+        elif not is_sampled:
+            return
+        fields = {
+            "request_id": request_id.decode(),
+            "organisation": str(identity.organisation_id),
+            "cache": level,
+            "ms": round(total_s * 1000, 3),
+            "upstream_ms": round(given.upstream_s * 1000, 3) if given is not None else 0,
+            "fallback": given is not None and given.fell_back,
+        }
+        self._span(fields, total_s, headers)
+        if is_sampled:
+            log.info("answered", extra={"fields": fields})
+
+    def refused(self, route: str, status: int, total_s: float, request_id: bytes) -> None:
+        """Count a transform that was refused, or a request to another route."""
+        self._others.labels(route, status).observe(total_s)
+        if status >= 500 or random.random() < self._sampled_share:
+            fields = {
+                "request_id": request_id.decode(),
+                "route": route,
+                "status": status,
+                "ms": round(total_s * 1000, 3),
+            }
+            log.info("answered", extra={"fields": fields})
+
+    def _span(self, fields: dict[str, Any], total_s: float, headers: dict[bytes, bytes]) -> None:
+        end_ns = time.time_ns()
+        carrier = {"traceparent": headers.get(b"traceparent", b"").decode("latin-1")}
+        begin_ns = end_ns - int(total_s * 1e9)
+        span = self._tracer.start_span("transform", propagate.extract(carrier), start_time=begin_ns)
+        for name, value in fields.items():
+            span.set_attribute(f"tonebridge.{name}", value)
+        if fields["upstream_ms"]:
+            inner = self._tracer.start_span("inference", trace.set_span_in_context(span), start_time=begin_ns)
+            inner.end(begin_ns + int(fields["upstream_ms"] * 1e6))
+        span.end(end_ns)
+
+
+def check_may_read(token: SecretStr | None, authorization: str) -> None:
+    """UnknownKeyError when a request for the metrics does not show the token that opens them; a problem 404
+    when none does.
+    """
+    if token is None:
+        raise HTTPException(
+            404, "the metrics are closed; TONEBRIDGE_METRICS_TOKEN opens them to who shows it"
+        )
+    scheme, _, credential = authorization.partition(" ")
+    fits = hmac.compare_digest(credential.strip().encode(), token.get_secret_value().encode())
+    if scheme.lower() != "bearer" or not fits:
+        raise UnknownKeyError("send the value of TONEBRIDGE_METRICS_TOKEN as Authorization: Bearer ...")
+
+
+def export_spans(endpoint: str) -> None:
+    """Send spans to an OpenTelemetry collector, by OTLP over HTTP; without this they are made of nothing."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "tonebridge-gateway"}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+    trace.set_tracer_provider(provider)

@@ -1,0 +1,211 @@
+"""Signing in: accounts of one's own organisation, and sessions with refresh tokens that are used once.
+
+An access token lives ten minutes, and no longer than its session: a session that ended opens nothing within a
+quarter of a second. How often passwords can be guessed: `serving.gateway.guessing`.
+"""
+
+import uuid
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from data.people import accounts, identities
+from data.people.accounts import EndedSessionError, ListedAccount, Opened, TakenError
+from data.people.identities import Role
+from serving.gateway.auth import ACCESS_S, Authenticator, Caller, caller
+from serving.gateway.guessing import Guard, Passwords
+from serving.gateway.problems import ForbiddenError, UnknownKeyError
+from serving.gateway.routes.keys import Administrator, check_gives, up_to
+
+router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # asked by nobody known yet
+account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
+
+Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=200, pattern=r"^[^\x00]*$")]
+# A signer-in may have an older, shorter one; no longer one, which would only cost time.
+Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class NewAccount(BaseModel):
+    """A person who may sign in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    password: NewPassword
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    role: Role = "member"
+
+
+class MadeAccount(BaseModel):
+    """A new account."""
+
+    id: uuid.UUID
+
+
+class Credentials(BaseModel):
+    """Who signs in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email
+    password: Password
+
+
+class NewPasswords(BaseModel):
+    """One's password, and the one to take its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Password
+    new_password: NewPassword
+
+
+class ToRefresh(BaseModel):
+    """The newest refresh token of a session."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    refresh_token: RefreshToken
+
+
+class Tokens(BaseModel):
+    """What a session opens with (RFC 6749, 5.1). The refresh token is used once: the next one comes with the
+    next access token.
+    """
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (the name of a scheme)
+    expires_in: Annotated[int, Field(description="seconds that the access token lives")] = ACCESS_S
+    refresh_token: str
+
+
+class Me(BaseModel):
+    """Who asks, and what they may do."""
+
+    name: Annotated[str, Field(description="in the audit trail")]
+    organisation_id: uuid.UUID
+    organisation: str
+    role: str
+    runs_this: Annotated[
+        bool, Field(description="the organisation runs the installation: its people may see experiments")
+    ]
+
+
+def _answer(request: Request, response: Response, opened: Opened) -> Tokens:
+    response.headers["Cache-Control"] = "no-store"
+    authenticator: Authenticator = request.app.state.authenticator
+    access_token = authenticator.access_token(opened.session_id, opened.account_id)
+    return Tokens(access_token=access_token, refresh_token=opened.refresh_token)
+
+
+@router.post("/login")
+async def login(request: Request, response: Response, body: Credentials) -> Tokens:
+    """Sign in: a session with its first access and refresh token."""
+    guard: Guard = request.app.state.guard
+    passwords: Passwords = request.app.state.passwords
+    source = guard.source(request)
+    pair = guard.pair(body.email, source)
+    async with request.app.state.pool.connection() as connection:
+        account = await accounts.find(connection, body.email, pair)
+    is_known = account is not None and account.knows_source
+    await guard.admit(body.email, source, is_known)
+    if not await passwords.opens_with(body.password, account, is_known) or account is None:
+        raise UnknownKeyError("there is no account with this address and password")
+    async with request.app.state.pool.connection() as connection:
+        opened = await accounts.open_session(connection, account.id, pair)
+    return _answer(request, response, opened)
+
+
+@router.post("/refresh")
+async def refresh(request: Request, response: Response, body: ToRefresh) -> Tokens:
+    """Exchange a refresh token for the next one and an access token. One that was used before ends the
+    session: somebody else may have it.
+    """
+    async with request.app.state.pool.connection() as connection:
+        try:
+            opened = await accounts.refresh(connection, body.refresh_token)
+        except EndedSessionError as error:
+            raise UnknownKeyError(str(error)) from error
+    return _answer(request, response, opened)
+
+
+@router.post("/logout", status_code=204, response_class=Response)
+async def logout(request: Request, body: ToRefresh) -> None:
+    """End the session of a refresh token, the newest or a former one; its access tokens open nothing within
+    a second.
+    """
+    async with request.app.state.pool.connection() as connection:
+        try:
+            await accounts.sign_out(connection, body.refresh_token)
+        except EndedSessionError as error:
+            raise UnknownKeyError(str(error)) from error
+
+
+@account_router.post("/auth/register", status_code=201)
+async def register(request: Request, body: NewAccount, administrator: Administrator) -> MadeAccount:
+    """Let a person of one's organisation sign in. Tell them the password, and to change it."""
+    check_gives(administrator, body.role)
+    # Beside strangers: an organisation that makes many accounts must not keep others from signing in.
+    hashed = await request.app.state.passwords.hash(body.password, is_known=False)
+    async with request.app.state.pool.connection() as connection:
+        try:
+            account_id = await accounts.add(
+                connection, administrator.identity.organisation_id, body.email, body.name, body.role, hashed
+            )
+        except TakenError as error:
+            raise HTTPException(409, str(error)) from error
+    return MadeAccount(id=account_id)
+
+
+@account_router.get("/auth/me")
+async def me(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Me:
+    """Who asks."""
+    identity = caller.identity
+    async with request.app.state.pool.connection() as connection:
+        organisation = await identities.find_name(connection, identity.organisation_id)
+    return Me(
+        name=caller.name,
+        organisation_id=identity.organisation_id,
+        organisation=organisation,
+        role=identity.role,
+        runs_this=organisation == request.app.state.organisation,
+    )
+
+
+@account_router.put("/auth/password", status_code=204, response_class=Response)
+async def change_password(
+    request: Request, body: NewPasswords, caller: Annotated[Caller, Depends(caller)]
+) -> None:
+    """Take another password. Every session ends: sign in again."""
+    account_id = caller.account_id
+    if account_id is None:
+        raise ForbiddenError("a key or token has no password; sign in to change yours")
+    guard: Guard = request.app.state.guard
+    passwords: Passwords = request.app.state.passwords
+    await guard.admit_change(account_id)
+    async with request.app.state.pool.connection() as connection:
+        account = await accounts.get(connection, account_id)
+    if not await passwords.opens_with(body.password, account, is_known=True) or account is None:
+        raise ForbiddenError("this is not your password")
+    hashed = await passwords.hash(body.new_password, is_known=True)
+    async with request.app.state.pool.connection() as connection:
+        await accounts.change_password(connection, account_id, hashed)
+
+
+@account_router.get("/accounts")
+async def list_accounts(request: Request, administrator: Administrator) -> list[ListedAccount]:
+    """Who may sign in, by address, without passwords."""
+    async with request.app.state.pool.connection() as connection:
+        return await accounts.list_all(connection, administrator.identity.organisation_id)
+
+
+@account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
+async def remove_account(request: Request, account_id: uuid.UUID, administrator: Administrator) -> None:
+    """Remove an account: within a second its sessions open nothing."""
+    roles = up_to(administrator.identity.role)
+    async with request.app.state.pool.connection() as connection:
+        if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
+            raise HTTPException(404, "no account has this id, among those that you may remove")

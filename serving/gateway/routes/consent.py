@@ -1,0 +1,123 @@
+"""Whether feedback may train models: what a person says for themselves, and what an owner decides."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.people import consent
+from serving.gateway.auth import Caller, caller
+from serving.gateway.online.bodies import UserId, check_speaks_for
+from serving.gateway.problems import ForbiddenError, InvalidError
+
+router = APIRouter(prefix="/api/v1", tags=["consent"])
+
+UserName = Annotated[UserId | None, Field(description="your name for the person; a token leaves it out")]
+
+
+class NewConsent(BaseModel):
+    """What a person says."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    training: Annotated[bool, Field(strict=True, description="my feedback may train models")]
+    user_id: UserName = None
+
+
+class Consent(BaseModel):
+    """What holds for a person."""
+
+    training: bool
+    said_by: Annotated[
+        Literal["person", "organisation"],
+        Field(description="organisation: the person was never asked, so its default holds"),
+    ]
+
+
+class NewTerms(BaseModel):
+    """What an owner decides; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    trains_across: Annotated[
+        bool | None,
+        Field(strict=True, description="your people's feedback may train other organisations' models"),
+    ] = None
+    trains_by_default: Annotated[
+        bool | None, Field(strict=True, description="people who were never asked are taken to consent")
+    ] = None
+
+
+class Terms(BaseModel):
+    """What an organisation has decided."""
+
+    trains_across: bool
+    trains_by_default: bool
+
+
+async def owner(caller: Annotated[Caller, Depends(caller)]) -> Caller:
+    """Who asks, if they may decide for their organisation."""
+    if caller.identity.role != "owner":
+        raise ForbiddenError("only an owner may see and change what the organisation decides")
+    return caller
+
+
+Owner = Annotated[Caller, Depends(owner)]
+
+
+def _named(caller: Caller, user_id: str | None) -> str | None:
+    """The name that a caller speaks for; InvalidError when a key names nobody, or a token somebody else."""
+    check_speaks_for(caller, user_id)
+    if caller.subject is None and user_id is None:
+        raise InvalidError({"user_id": "an API key speaks for many people; say whose consent this is"})
+    return user_id
+
+
+@router.get("/consent")
+async def get_consent(
+    request: Request, caller: Annotated[Caller, Depends(caller)], user_id: UserName = None
+) -> Consent:
+    """Whether a person's feedback may train models: of a token's subject, or of whom an API key names."""
+    person, _ = caller.user(_named(caller, user_id))
+    async with request.app.state.pool.connection() as connection:
+        found = await consent.of_person(connection, caller.identity.organisation_id, person)
+    return Consent(**found._asdict())
+
+
+@router.put("/consent")
+async def put_consent(
+    request: Request, caller: Annotated[Caller, Depends(caller)], body: NewConsent
+) -> Consent:
+    """Say whether a person's feedback may train models, before or after they have given any.
+
+    It holds from the next snapshot on, for all of their feedback, old and new. What a model has learned
+    before, and the snapshots made before, are not changed by it: that takes erasure.
+    """
+    person, name = caller.user(_named(caller, body.user_id))
+    async with request.app.state.pool.connection() as connection:
+        await consent.say(
+            connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
+        )
+    return Consent(training=body.training, said_by="person")
+
+
+@router.get("/organisation")
+async def get_organisation(request: Request, caller: Owner) -> Terms:
+    """What your organisation has decided about training."""
+    async with request.app.state.pool.connection() as connection:
+        found = await consent.terms(connection, caller.identity.organisation_id)
+    return Terms(**found._asdict())
+
+
+@router.put("/organisation")
+async def put_organisation(request: Request, caller: Owner, body: NewTerms) -> Terms:
+    """Decide whether your people's feedback may train other organisations' models, and what holds for people
+    who were never asked. Each person's own word goes before your default.
+
+    It holds from the next snapshot on; what models have learned before stays in them.
+    """
+    async with request.app.state.pool.connection() as connection:
+        found = await consent.decide(
+            connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
+        )
+    return Terms(**found._asdict())

@@ -1,0 +1,106 @@
+"""Every sentence of the pages is there in every language, and keeps its values."""
+
+import re
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from data.records import TransformType
+from experiments import metrics, readings
+from experiments.drafts import HAPPENS
+from experiments.plan import Plan
+from serving.dashboard import lineage, reasons, words
+from serving.dashboard.pages import data, models
+from serving.dashboard.visit import PAGES
+from serving.dashboard.words import Words
+
+FOLDER = Path(words.__file__).parent
+_METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
+_VALUE = re.compile(r"%\(\w+\)s|%%")
+
+
+def written() -> set[str]:
+    """The sentences in templates and code."""
+    options = {"**.html": {"trimmed": "true"}}
+    found = extract_from_dir(FOLDER, _METHODS, options, {"_": None, "say": None})
+    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+
+
+def named() -> set[str]:
+    """What is said of names that are data: statuses, metrics, fields of the plan."""
+    names = {
+        *readings.STATUSES, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
+        "organisations", "transform_type",
+        "start", "ramp", "pause", "ship", "roll_back", "draft", "reweigh", "stop", "inconclusive",
+    }  # fmt: skip
+    return {
+        *(name.replace("_", " ") for name in names),
+        *(metric.says for metric in metrics.load().values()),
+        *(field.description or "" for field in Plan.model_fields.values()),
+        *(one.value for one in TransformType),
+        *HAPPENS.values(),
+        *(name for _, name, _ in PAGES),
+        *readings.WAYS,
+        *reasons.REASONS, *reasons.VERDICTS,
+        *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
+        *(score.replace("_", " ") for score in models.SCORES),
+        *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
+        "Start", "Ramp", "Pause", "Ship", "Roll back", "Keep running", "Inconclusive",
+        "ASCII only", "kana or kanji", "other letters",
+        "steady", "shifting, no alarm yet", "alarm: another distribution",
+        "shown first", "longer", "thumbs", "ratings", "comparisons",
+        "%(count)s votes beyond the cap of a person", "%(count)s votes beyond the cap of an API key",
+        "%(count)s edits that bring in a number", "%(count)s edits that bring in a phrase",
+        "%(count)s votes on an unusual phrase of one's own",
+        "%(count)s votes that tie what is held out to the rest",
+        "champion", "retired", "refused", "in an experiment", "accepted",
+        "grad norm", "kl", "accuracy", "rewards/accuracies", "rewards/chosen", "rewards/rejected",
+        "plain", "rare", "skewed", "repeated", "organisations", "delayed", "thompson", "top two", "tastes",
+        "tastes in a row",
+        "done", "proposed", "failed",
+        "this form was sent by another site", "this form is of an older session; open the page again",
+    } - {""}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", sorted(set(words.LANGUAGES) - {"en"}))
+def test_every_sentence_is_there_and_keeps_its_values(language: str) -> None:
+    with (FOLDER / "locale" / f"{language}.po").open("rb") as file:
+        catalogue = {
+            str(message.id): str(message.string) for message in read_po(file, language) if message.id
+        }
+    wanted = written() | named()
+    assert len(wanted) > 200, "the sentences were not found"
+    assert sorted(one for one in wanted if not catalogue.get(one)) == []
+    assert sorted(set(catalogue) - wanted) == [], "nobody says these any more"
+    for sentence, translated in catalogue.items():
+        assert sorted(set(_VALUE.findall(sentence))) == sorted(set(_VALUE.findall(translated))), sentence
+
+
+def test_numbers_have_sensible_digits() -> None:
+    english = Words("en")
+    shown = [english.number(one) for one in (0, 3, 0.05, 0.123456, 1234.5, 1e7, -0.0321, 12.345, None)]
+    assert shown == ["0", "3", "0.05", "0.123", "1,234", "10,000,000", "−0.0321", "12.3", "–"]
+    assert [english.percent(one) for one in (0.5, 0.1234, -0.02, None)] == ["50.0%", "12.3%", "−2.0%", "–"]
+    assert [english.signed(one) for one in ("0.2", "−0.2", "–")] == ["+0.2", "−0.2", "–"]
+
+
+@pytest.mark.parametrize(
+    ("picked", "accepts", "is_spoken"),
+    [
+        ("", "", "en"),
+        ("", "ja,en;q=0.8", "ja"),
+        ("", "de, ja-JP;q=0.5", "ja"),
+        ("en", "ja", "en"),
+        ("xx", "fr", "en"),
+    ],
+)
+def test_the_language_is_the_one_picked_or_else_the_browsers(
+    picked: str, accepts: str, is_spoken: str
+) -> None:
+    from starlette.requests import Request
+
+    headers = [(b"accept-language", accepts.encode()), (b"cookie", f"language={picked}".encode())]
+    request = Request({"type": "http", "headers": headers, "method": "GET", "path": "/"})
+    assert words.chosen(request) == is_spoken

@@ -1,0 +1,312 @@
+"""A broken variant is left alone within seconds, and its experiment's pause asked for, once."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data import database
+from data.people import identities
+from data.people.identities import Identity
+from data.records import Spec
+from data.tables import Decision, Experiment, new_id
+from data.traffic import routing
+from data.traffic.routing import Arm, Routing, Split
+from experiments import decisions
+from serving.gateway.app import create_app
+from serving.gateway.online.answering import Online
+from tests.logins import as_gateway
+
+CHAMPION = Spec(version="v1", max_new_tokens=8)
+SOUND = Spec(version="v2", max_new_tokens=8)
+MISSING = Spec(version="v404", max_new_tokens=8)
+
+
+@pytest.fixture(scope="module")
+def url(new_database: Callable[..., str]) -> str:
+    """A database of these tests' own: its experiments run."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def engine(url: str) -> Iterator[Engine]:
+    engine = database.engine(url)
+    yield engine
+    engine.dispose()
+
+
+class Gateway:
+    """A gateway in this process, the specs that it asked the service for, and its client."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, key: str) -> None:
+        self.app, self.client, self.key = app, client, key
+        self.online: Online = app.state.online
+        self.asked: list[str] = []
+        upstream = self.online._upstream
+        rewrite = upstream.rewrite
+
+        async def listened(spec: Spec, item: object) -> object:
+            self.asked.append(spec.version)
+            return await rewrite(spec, item)  # type: ignore[arg-type]
+
+        upstream.rewrite = listened  # type: ignore[assignment, method-assign]
+
+    async def ask(self, text: str | None = None, user: str = "ann") -> httpx.Response:
+        body = {"text": text or f"Fix it. {uuid.uuid4()}", "transform_type": "soften", "intensity": 2}
+        return await self.client.post("/api/v1/transform", json={**body, "user_id": user})
+
+    async def metric(self, name: str) -> float:
+        shown = self.app.state.telemetry.metrics().decode()
+        [value] = [line.split()[1] for line in shown.splitlines() if line.startswith(f"{name} ")]
+        return float(value)
+
+    async def told(self) -> None:
+        """Wait for what is on its way to Postgres."""
+        await self.online.variants.close()
+
+    def try_now(self) -> None:
+        """Let the time pass after which the variant is tried again."""
+        assert self.online._epoch is not None
+        [experiment] = self.online._epoch._experiments
+        for arm in experiment._arms.values():
+            if arm.breaker is not None:
+                arm.breaker._closed_again_at = 0.0
+
+
+@pytest.fixture
+async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[list[Gateway]]:
+    """Two."""
+    key = identities.generate_key()
+    identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
+    put_into_force(engine, Routing(champion=CHAMPION))
+    made = []
+    async with AsyncExitStack() as open_:
+        for _ in range(2):
+            front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
+            app, transport = front.behind, httpx.ASGITransport(front)
+            await open_.enter_async_context(app.router.lifespan_context(app))
+            await app.state.directory.beat()
+            headers = {"X-API-Key": key}
+            client = httpx.AsyncClient(
+                transport=transport, base_url="http://gateway", headers=headers, timeout=30
+            )
+            made.append(Gateway(app, await open_.enter_async_context(client), key))
+        yield made
+
+
+@pytest.fixture
+def gateway(gateways: list[Gateway]) -> Gateway:
+    return gateways[0]
+
+
+def put_into_force(engine: Engine, wanted: Routing) -> int:
+    with Session(engine) as session, session.begin():
+        return routing.publish(session, wanted, "a test")
+
+
+async def start(
+    engine: Engine, gateways: list[Gateway], arm: Spec, status: str = "running", champion: Spec = CHAMPION
+) -> uuid.UUID:
+    """An experiment in force, in which everybody is in one arm."""
+    arms = (Arm(name="v3", weight=1, spec=arm),)
+    testers = {Identity(uuid.uuid4(), gateways[0].key.split("_")[1], "member", b"", "free").user("eve"): "v3"}
+    split = Split(experiment_id=new_id(), salt="s", arms=arms, testers=testers)
+    with Session(engine) as session, session.begin():
+        session.add(
+            Experiment(id=split.experiment_id, name="x", hypothesis="", plan={}, salt="s", status=status)
+        )
+    put_into_force(engine, Routing(champion=champion, experiments=(split,)))
+    for gateway in gateways:
+        await gateway.app.state.directory.beat()
+    return split.experiment_id
+
+
+def decided(engine: Engine, experiment_id: uuid.UUID) -> list[Decision]:
+    with Session(engine, expire_on_commit=False) as session:
+        return list(session.scalars(select(Decision).where(Decision.experiment_id == experiment_id)))
+
+
+async def test_a_broken_variant_is_left_alone_and_its_pause_asked_for(
+    engine: Engine, gateway: Gateway
+) -> None:
+    experiment_id = await start(engine, [gateway], MISSING)
+    began = time.monotonic()
+    for _ in range(5):
+        answer = (await gateway.ask()).json()
+        assert (answer["variant"], answer["version"], answer["fallback"]) == ("v3", "v1", True)
+    await gateway.told()
+    [row] = decided(engine, experiment_id)
+    took_s = time.monotonic() - began
+    print(f"from the first error to the decision: {took_s:.2f} s")
+    assert took_s < 10
+    assert (row.action, row.requested_by, row.parameters) == ("pause", decisions.BREAKER, {})
+    assert re.fullmatch(
+        r"v404 failed 5 of 5 requests within \d s while the champion answered; everybody is answered by the"
+        " champion until somebody looks",
+        row.reason,
+    )
+    assert (row.claimed_at, row.done_at, row.outcome) == (None, None, None), "the flow carries it out"
+    assert gateway.asked == ["v404", "v1"] * 5
+
+    gateway.asked.clear()
+    for _ in range(6):
+        answer = (await gateway.ask()).json()
+        assert (answer["variant"], answer["version"], answer["fallback"]) == ("v3", "v1", True)
+    assert gateway.asked == ["v1"] * 6, "it is not tried"
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 1
+    assert await gateway.metric("tonebridge_variant_breaker_trips") == 1
+
+    gateway.asked.clear()
+    gateway.try_now()
+    await asyncio.gather(*(gateway.ask() for _ in range(3)))
+    assert gateway.asked.count("v404") == 1, "a trial now and then"
+    await gateway.told()
+    assert len(decided(engine, experiment_id)) == 1
+    assert await gateway.metric("tonebridge_variant_breaker_trips") == 1
+
+
+async def test_many_gateways_make_one_decision_an_epoch(engine: Engine, gateways: list[Gateway]) -> None:
+    experiment_id = await start(engine, gateways, MISSING)
+    await asyncio.gather(*(gateway.ask() for gateway in gateways for _ in range(8)))
+    for gateway in gateways:
+        await gateway.told()
+        assert await gateway.metric("tonebridge_variant_breakers_open") == 1
+    [row] = decided(engine, experiment_id)
+
+    def end(outcome: str, status: str, ramp: float) -> None:
+        with Session(engine) as session, session.begin():
+            session.get_one(Decision, row.id).outcome = outcome
+            session.get_one(Experiment, experiment_id).status = status
+            current = routing.current(session)
+            assert current is not None
+            [split] = current[1].experiments
+            split = split.model_copy(update={"ramp": ramp})
+            routing.publish(session, current[1].model_copy(update={"experiments": (split,)}), "a test")
+
+    # It is paused; somebody looks, and starts it again, broken as it is.
+    for status, ramp in (("paused", 0.0), ("running", 1.0)):
+        end("done", status, ramp)
+        for gateway in gateways:
+            await gateway.app.state.directory.beat()
+            answer = (await gateway.ask()).json()
+            assert answer["variant"] == ("v3" if ramp else "champion")
+            assert await gateway.metric("tonebridge_variant_breakers_open") == 0
+    for gateway in gateways:
+        await asyncio.gather(*(gateway.ask() for _ in range(8)))
+        await gateway.told()
+    assert [one.action for one in decided(engine, experiment_id)] == ["pause", "pause"]
+
+
+async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gateways: list[Gateway]) -> None:
+    experiment_id = await start(engine, gateways, MISSING)
+
+    async def ask(gateway: Gateway) -> bool:
+        async with gateway.app.state.pool.connection() as connection:
+            try:
+                return await decisions.ask_for_a_pause(connection, experiment_id, 1, "It broke.")
+            except decisions.RefusedError:  # the other row is there already
+                return False
+
+    assert sum(await asyncio.gather(*(ask(gateway) for gateway in gateways * 4))) == 1
+    assert len(decided(engine, experiment_id)) == 1
+
+
+async def test_no_variant_is_blamed_where_the_champion_fails_as_well(
+    engine: Engine, gateway: Gateway
+) -> None:
+    experiment_id = await start(engine, [gateway], MISSING, champion=Spec(version="v405"))
+    assert {(await gateway.ask()).status_code for _ in range(12)} == {503}
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 0
+    assert gateway.asked == ["v404", "v405"] * 12
+    assert decided(engine, experiment_id) == []
+
+
+async def test_what_the_champion_has_cached_shows_nothing(engine: Engine, gateway: Gateway) -> None:
+    text = f"Fix it. {uuid.uuid4()}"
+    assert (await gateway.ask(text)).json()["version"] == "v1"
+    experiment_id = await start(engine, [gateway], MISSING)
+    for _ in range(8):
+        answer = (await gateway.ask(text)).json()
+        assert (answer["cache"], answer["fallback"]) == ("l1", True)
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 0
+    assert decided(engine, experiment_id) == []
+
+
+async def test_one_failure_that_many_waited_for_is_one(engine: Engine, gateway: Gateway) -> None:
+    await start(engine, [gateway], MISSING)
+    text = f"Fix it. {uuid.uuid4()}"
+    answers = await asyncio.gather(*(gateway.ask(text) for _ in range(8)))
+    assert {answer.json()["fallback"] for answer in answers} == {True}
+    assert gateway.asked == ["v404", "v1"]
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 0
+
+
+async def test_what_a_variant_has_cached_is_answered_while_it_is_left_alone(
+    engine: Engine, gateway: Gateway
+) -> None:
+    await start(engine, [gateway], SOUND)
+    text = f"Fix it. {uuid.uuid4()}"
+    assert (await gateway.ask(text)).json()["version"] == "v2"
+    assert gateway.online._epoch is not None
+    arm = gateway.online._epoch._experiments[0]._arms["v3"]
+    assert arm.breaker is not None
+    for _ in range(6):
+        arm.breaker.failed()
+    for level in ("l1", "l2"):
+        answer = (await gateway.ask(text)).json()
+        assert (answer["version"], answer["cache"], answer["fallback"]) == ("v2", level, False)
+        gateway.online._cache.forget()
+    assert (await gateway.ask()).json()["version"] == "v1"
+    gateway.try_now()
+    assert [(await gateway.ask()).json()["version"] for _ in range(2)] == ["v2", "v2"], "it is well again"
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 0
+
+
+async def test_a_tester_tries_it_each_time_and_trips_nothing(engine: Engine, gateway: Gateway) -> None:
+    experiment_id = await start(engine, [gateway], MISSING)
+    for _ in range(8):
+        assert (await gateway.ask(user="eve")).json()["fallback"]
+    assert gateway.asked == ["v404", "v1"] * 8
+    assert decided(engine, experiment_id) == []
+
+
+async def test_a_holdout_is_left_alone_but_goes_on(
+    engine: Engine, gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment_id = await start(engine, [gateway], MISSING, status="holdout")
+    for _ in range(7):
+        assert (await gateway.ask()).json()["version"] == "v1"
+    await gateway.told()
+    assert gateway.asked.count("v404") == 5
+    assert await gateway.metric("tonebridge_variant_breakers_open") == 1
+    assert decided(engine, experiment_id) == []
+    assert f"experiment {experiment_id} is not paused: this is the holdout" in caplog.text
+
+
+async def test_postgres_away_when_it_trips_loses_nothing_but_the_row(
+    engine: Engine, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    experiment_id = await start(engine, [gateway], MISSING)
+    with monkeypatch.context() as patch:
+        away = database.online_pool("postgresql://localhost:1/none", timeout_s=0.1)
+        patch.setattr(gateway.online.variants, "_pool", away)
+        for _ in range(7):
+            assert (await gateway.ask()).json()["version"] == "v1"
+        await gateway.told()
+    assert f"no pause of experiment {experiment_id} was asked for" in caplog.text
+    assert gateway.asked.count("v404") == 5
+    assert decided(engine, experiment_id) == []
+    gateway.try_now()
+    assert (await gateway.ask()).json()["fallback"], "and the trial that fails asks again"
+    await gateway.told()
+    [row] = decided(engine, experiment_id)
+    assert "v404 failed 5 of 5 requests" in row.reason

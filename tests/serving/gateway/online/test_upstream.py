@@ -1,0 +1,105 @@
+"""What the gateway asks of the service: lists, and a crowd that is turned away."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from data.records import Spec, TransformType
+from serving.gateway.online import upstream
+from serving.gateway.online.upstream import Upstream
+from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
+from serving.inference.client import InferenceUnavailable, Item, Rewritten, VersionUnknown
+
+
+class Service:
+    """Stands where the model is: remembers the lists that it got, and fails when told."""
+
+    def __init__(self) -> None:
+        self.lists: list[list[str]] = []
+        self.fault: Exception | None = None
+
+    async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float) -> list[Rewritten]:
+        self.lists.append([item.text for item in items])
+        await asyncio.sleep(0.01)
+        if self.fault is not None:
+            raise self.fault
+        return [
+            Rewritten(
+                text=f"{spec.version} {item.text}",
+                facts_missing=[],
+                tokens=1,
+                finished=True,
+                refusal="too long" if item.text == "endless" else None,
+            )
+            for item in items
+        ]
+
+
+V1, V2 = Spec(version="v1"), Spec(version="v2")
+
+
+def item(text: str) -> Item:
+    return Item(text=text, transform_type=TransformType.SOFTEN, intensity=1)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def asked(service: Service) -> Upstream:
+    return Upstream(service)  # type: ignore[arg-type]
+
+
+async def test_messages_of_one_moment_go_as_one_list_a_spec(asked: Upstream, service: Service) -> None:
+    texts = [f"{n}" for n in range(40)]
+    said = await asyncio.gather(
+        *(asked.rewrite(V1, item(text)) for text in texts), asked.rewrite(V2, item("other"))
+    )
+    assert [s.text for s in said] == [*(f"v1 {text}" for text in texts), "v2 other"]
+    assert sorted(map(len, service.lists)) == [1, 8, 16, 16]
+    assert asked.waiting == 0
+
+
+async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream) -> None:
+    good, bad = await asyncio.gather(
+        asked.rewrite(V1, item("a")), asked.rewrite(V1, item("endless")), return_exceptions=True
+    )
+    assert isinstance(good, Rewritten)
+    assert isinstance(bad, InvalidError)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "kind"),
+    [
+        (InferenceUnavailable("gone"), "cannot answer", VersionFailedError),
+        (InferenceUnavailable("left alone", was_asked=False), "cannot answer", UnavailableError),
+        (VersionUnknown("v1"), "not published", VersionFailedError),
+    ],
+)
+async def test_why_there_is_no_answer(
+    asked: Upstream, service: Service, fault: Exception, said: str, kind: type[UnavailableError]
+) -> None:
+    service.fault = fault
+    with pytest.raises(UnavailableError, match=said) as caught:
+        await asked.rewrite(V1, item("a"))
+    assert type(caught.value) is kind
+    assert asked.waiting == 0
+
+
+async def test_who_leaves_takes_nothing_from_the_others(asked: Upstream) -> None:
+    one, two = (asyncio.create_task(asked.rewrite(V1, item(text))) for text in "ab")
+    await asyncio.sleep(0)
+    one.cancel()
+    assert (await two).text == "v1 b"
+    assert asked.waiting == 0
+
+
+async def test_too_many_are_turned_away(asked: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upstream, "_MOST_WAITING", 3)
+    said = await asyncio.gather(*(asked.rewrite(V1, item(text)) for text in "abcde"), return_exceptions=True)
+    assert [isinstance(s, UnavailableError) for s in said] == [False, False, False, True, True]
+    assert asked.shed == 2
+    assert (await asked.rewrite(V1, item("a"))).text == "v1 a"

@@ -1,0 +1,407 @@
+"""Rates, places in flight and quotas: never more than is said, whatever gateways and Redis do."""
+
+import asyncio
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+from sqlalchemy import Engine, text
+
+from configs.settings import Settings
+from data.people.identities import Identity
+from serving.gateway import rate
+from serving.gateway.auth import Caller
+from serving.gateway.online import cache
+from serving.gateway.problems import TooLargeError, TooManyRequestsError
+from serving.gateway.rate import Limiter, Plan
+
+ROUTE = "/api/v1/transform"
+FEEDBACK = "/api/v1/feedback"
+
+
+def a_plan(requests_per_s: float, burst: int, concurrent: int = 8, quota: int | None = None) -> Plan:
+    return Plan(requests_per_s=requests_per_s, burst=burst, concurrent=concurrent, answers_a_month=quota)
+
+
+def a_caller(
+    plan: str = "free", organisation_id: uuid.UUID | None = None, key_id: str | None = None
+) -> Caller:
+    organisation_id = organisation_id or uuid.uuid4()
+    return Caller(Identity(organisation_id, key_id or uuid.uuid4().hex[:16], "member", b"", plan))
+
+
+@pytest.fixture
+async def redis(local: Settings) -> AsyncIterator[Redis]:
+    client = cache.connect(local.redis_url)
+    assert client is not None
+    yield client
+    await asyncio.sleep(0.01)  # a block may be on its way
+    await client.aclose()
+    await client.connection_pool.disconnect()
+
+
+class Counted:
+    """The script of a limiter, and how often it was run."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self.script: Any = limiter._draw_in_redis
+        self.calls = 0
+        limiter._draw_in_redis = self  # type: ignore[assignment]
+
+    async def __call__(self, keys: list[str], args: list[float]) -> Any:
+        self.calls += 1
+        return await self.script(keys, args)
+
+
+async def admits(limiter: Limiter, caller: Caller, route: str = ROUTE, cost: int = 1) -> bool:
+    if limiter.try_take(caller, route, cost):
+        return True
+    try:
+        await limiter.take(caller, route, cost)
+    except TooManyRequestsError:
+        return False
+    return True
+
+
+async def refusal(
+    limiter: Limiter, caller: Caller, route: str = ROUTE, cost: int = 1
+) -> TooManyRequestsError:
+    with pytest.raises(TooManyRequestsError) as caught:
+        await limiter.take(caller, route, cost)
+    return caught.value
+
+
+async def hammer(limiter: Limiter, caller: Caller, seconds: float) -> int:
+    """Ask without pause from a few places at once; how many were admitted."""
+    until = time.monotonic() + seconds
+
+    async def one() -> int:
+        admitted = 0
+        while time.monotonic() < until:
+            admitted += await admits(limiter, caller)
+            await asyncio.sleep(0.0002)
+        return admitted
+
+    return sum(await asyncio.gather(*(one() for _ in range(4))))
+
+
+# --- the bucket ----------------------------------------------------------------------------------------
+
+
+def test_the_shipped_plans() -> None:
+    plans = rate.plans()
+    assert set(plans) == {"free", "team", "scale"}
+    assert plans["free"] == a_plan(5, 20, 8, 2000)
+    assert plans["scale"].answers_a_month is None
+    ordered = [plans[name].requests_per_s for name in ("free", "team", "scale")]
+    assert ordered == sorted(ordered)
+
+
+def test_a_plan_that_lets_nothing_through_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "plans.yaml"
+    file.write_text(Path("configs/plans.yaml").read_text().replace("burst: 20", "burst: 0"))
+    with pytest.raises(ValueError, match=r"free\.burst"):
+        rate.plans(file)
+
+
+@pytest.mark.parametrize("gateways", [1, 2, 3])
+async def test_gateways_together_admit_what_the_bucket_gives(redis: Redis, gateways: int) -> None:
+    plan = a_plan(400, 60)
+    caller = a_caller()
+    limiters = [Limiter({"free": plan}, redis) for _ in range(gateways)]
+    began = time.monotonic()
+    admitted = sum(await asyncio.gather(*(hammer(limiter, caller, 0.5) for limiter in limiters)))
+    lasted_s = time.monotonic() - began
+    assert admitted <= plan.burst + plan.requests_per_s * lasted_s
+    assert admitted >= 0.6 * (plan.burst + plan.requests_per_s * lasted_s), (
+        "a bucket that nobody may draw from"
+    )
+
+
+async def test_a_steady_rate_below_the_plan_is_never_refused(redis: Redis) -> None:
+    caller = a_caller()
+    limiters = [Limiter({"free": a_plan(100, 20)}, redis) for _ in range(2)]
+    for turn in range(60):
+        assert await admits(limiters[turn % 2], caller), turn
+        await asyncio.sleep(0.0125)
+
+
+async def test_hits_cost_no_round_trips(redis: Redis) -> None:
+    limiter = Limiter(rate.plans(), redis)
+    counted, caller = Counted(limiter), a_caller("scale")
+    assert not limiter.try_take(caller, ROUTE)
+    await limiter.take(caller, ROUTE)
+    waited = 0
+    for turn in range(20_000):
+        waited += not limiter.try_take(caller, ROUTE)
+        if turn % 500 == 0:
+            await asyncio.sleep(0.001)
+    assert waited == 0, "a block was spent before the next one came"
+    assert 3 <= counted.calls <= 5, "of 10,000 tokens each"
+
+
+async def test_the_bucket_in_memory_and_the_one_in_redis_agree(redis: Redis) -> None:
+    plans = {"free": a_plan(0.01, 20)}  # so slow that the time between two draws gives no token
+    in_redis, in_memory = Limiter(plans, redis), Limiter(plans, None)
+    caller = a_caller()
+    draws = [
+        (3, 1, 0),
+        (10, 10, 0),
+        (5, 2, 4),
+        (10, 5, 0),
+        (9, 8, 0),
+        (4, 4, 2),
+        (20, 1, 0),
+        (1, 1, 0),
+        (1, 1, 9),
+    ]
+    for draw in [*draws, *draws]:
+        found = [
+            await limiter._draw(limiter._lease(caller, ROUTE), *draw) for limiter in (in_redis, in_memory)
+        ]
+        assert found[0][:2] == found[1][:2], draw
+        assert found[0][2] == pytest.approx(found[1][2], abs=1)
+
+
+async def test_a_bucket_is_a_key_and_a_route(redis: Redis) -> None:
+    limiter = Limiter({"free": a_plan(0.1, 2)}, redis)
+    one, other = a_caller(), a_caller()
+    for caller, route in ((one, ROUTE), (one, FEEDBACK), (other, ROUTE)):
+        assert [await admits(limiter, caller, route) for _ in range(3)] == [True, True, False]
+
+
+async def test_leases_lapse_and_go_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "_LEASE_S", 0.1)
+    limiter, caller = Limiter({"free": a_plan(0.01, 5000)}, redis), a_caller()
+    lease = limiter._lease(caller, ROUTE)
+    lease.block = 100
+    await limiter.take(caller, ROUTE)
+    assert (lease.tokens, lease.left) == (99, 4900)
+    await asyncio.sleep(0.11)
+    assert not limiter.try_take(caller, ROUTE), "an old lease was spent"
+    await limiter.take(caller, ROUTE)
+    assert (lease.tokens, lease.left) == (99, 4899), "not given back"
+
+
+async def test_a_clock_that_jumps_back_does_not_lock_anybody_out(redis: Redis) -> None:
+    limiter, caller = Limiter({"free": a_plan(1000, 10)}, redis), a_caller()
+    bucket = limiter._lease(caller, ROUTE).bucket
+    await redis.set(bucket, str(10**18))
+    assert (await refusal(limiter, caller)).headers["Retry-After"] == "1"
+    await redis.set(bucket, "not ours")
+    limiter._leases.clear()
+    assert await admits(limiter, caller)
+
+
+# --- refusals ------------------------------------------------------------------------------------------
+
+
+async def test_a_refusal_says_when_to_come_back_and_redis_is_left_alone_until_then(redis: Redis) -> None:
+    limiter, caller = Limiter({"free": a_plan(0.5, 2)}, redis), a_caller()
+    counted = Counted(limiter)
+    assert [await admits(limiter, caller) for _ in range(2)] == [True, True]
+    refused = await refusal(limiter, caller)
+    assert refused.headers == {
+        "RateLimit-Policy": '"burst";q=2;w=4',
+        "RateLimit": '"burst";r=0;t=2',
+        "Retry-After": "2",
+    }
+    asked = counted.calls
+    for _ in range(100):
+        await refusal(limiter, caller)
+    assert counted.calls == asked
+    await asyncio.sleep(2.01)
+    assert await admits(limiter, caller)
+
+
+async def test_a_batch_that_must_wait_holds_up_no_single_request(redis: Redis) -> None:
+    limiter, caller = Limiter({"free": a_plan(0.1, 10)}, redis), a_caller()
+    assert await admits(limiter, caller, cost=6)
+    assert int((await refusal(limiter, caller, cost=6)).headers["Retry-After"]) == 20
+    assert await admits(limiter, caller)
+    assert not await admits(limiter, caller, cost=6)
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+async def test_more_than_the_burst_at_once_is_no_matter_of_waiting(redis: Redis, has_redis: bool) -> None:
+    limiter = Limiter({"free": a_plan(5, 20)}, redis if has_redis else None)
+    caller = a_caller()
+    with pytest.raises(TooLargeError, match="20 messages through at once, not 21"):
+        await limiter.take(caller, ROUTE, 21)
+    await limiter.take(caller, ROUTE, 20)
+
+
+async def test_headers_count_down(redis: Redis) -> None:
+    limiter = Limiter({"free": a_plan(0.1, 20, quota=2000), "scale": a_plan(100, 100)}, redis)
+    caller = a_caller()
+    assert limiter.headers(caller, ROUTE) == (
+        b'"burst";q=20;w=200, "month";q=2000',
+        b'"burst";r=20, "month";r=2000',
+    )
+    await limiter.take(caller, ROUTE, 3)
+    assert limiter.headers(caller, ROUTE)[1] == b'"burst";r=17, "month";r=1997'
+    assert limiter.headers(caller, FEEDBACK) == (b'"burst";q=20;w=200', b'"burst";r=20')
+    assert limiter.headers(a_caller("scale"), ROUTE)[0] == b'"burst";q=100;w=1'
+
+
+async def test_a_new_plan_is_a_new_lease(redis: Redis) -> None:
+    limiter = Limiter({"free": a_plan(0.1, 1), "team": a_plan(0.1, 50)}, redis)
+    caller = a_caller()
+    assert [await admits(limiter, caller) for _ in range(2)] == [True, False]
+    promoted = a_caller("team", caller.identity.organisation_id, caller.identity.key_id)
+    assert sum([await admits(limiter, promoted) for _ in range(60)]) >= 40
+
+
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "_MOST_LEASES", 10)
+    limiter = Limiter({"free": a_plan(5, 20, quota=10)}, None)
+    for _ in range(25):
+        caller = a_caller()
+        assert await admits(limiter, caller)
+        limiter.enter(caller)
+        limiter.leave(caller)
+    limiter._asked.clear()  # as a heartbeat does
+    assert len(limiter._leases) <= 10
+    assert len(limiter._quotas) <= 10
+    assert not limiter._in_flight
+
+
+# --- Redis away ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accepts", [True, False], ids=["hangs", "refuses"])
+async def test_a_redis_that_is_away_costs_one_timeout_and_leaves_a_bucket_here(accepts: bool) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if accepts:
+            listener.listen(64)  # accepts, and never answers
+        client = cache.connect(f"redis://127.0.0.1:{listener.getsockname()[1]}/0")
+        assert client is not None
+        plan, caller = a_plan(200, 20), a_caller()
+        limiter = Limiter({"free": plan}, client)
+        began = time.monotonic()
+        assert await admits(limiter, caller)
+        assert time.monotonic() - began < 0.5
+        assert limiter.breaker.is_open
+        began = time.monotonic()
+        for _ in range(20):
+            assert await admits(limiter, a_caller())
+        assert time.monotonic() - began < 0.5, "each request waited for Redis although the breaker is open"
+        began = time.monotonic()
+        admitted = 1 + await hammer(limiter, caller, 0.3)
+        assert 18 <= admitted <= plan.burst + plan.requests_per_s * (time.monotonic() - began + 0.2)
+        await client.aclose()
+        await client.connection_pool.disconnect()
+
+
+async def test_redis_is_used_again_when_it_is_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    limiter = Limiter({"free": a_plan(1, 3)}, redis)
+    limiter.breaker.failed()
+    caller = a_caller()
+    assert await admits(limiter, caller)
+    bucket = limiter._lease(caller, ROUTE).bucket
+    assert not await redis.exists(bucket)
+    monkeypatch.setattr(limiter.breaker, "_closed_again_at", 0.0)
+    assert await admits(limiter, caller)
+    assert await redis.exists(bucket)
+    assert not limiter.breaker.is_open
+
+
+# --- in flight -----------------------------------------------------------------------------------------
+
+
+def test_places_in_flight_are_counted_by_key() -> None:
+    limiter = Limiter({"free": a_plan(5, 20, concurrent=2)}, None)
+    one, other = a_caller(), a_caller()
+    limiter.enter(one)
+    limiter.enter(one)
+    with pytest.raises(TooManyRequestsError, match="2 requests in flight") as caught:
+        limiter.enter(one)
+    assert caught.value.headers["Retry-After"] == "1"
+    limiter.enter(other)
+    limiter.leave(one)
+    limiter.enter(one)
+    for caller in (one, one, other):
+        limiter.leave(caller)
+    assert not limiter._in_flight
+
+
+# --- quotas --------------------------------------------------------------------------------------------
+
+
+def use(engine: Engine, organisation_id: uuid.UUID, answers: int, month: date) -> None:
+    with engine.begin() as owner:
+        owner.execute(
+            text(
+                "INSERT INTO usage VALUES (:id, :month, :answers)"
+                " ON CONFLICT (organisation_id, month) DO UPDATE SET answers = excluded.answers"
+            ),
+            {"id": organisation_id, "month": month, "answers": answers},
+        )
+
+
+def this_month() -> date:
+    return datetime.now(UTC).date().replace(day=1)
+
+
+async def renew(limiter: Limiter, pool: AsyncConnectionPool) -> None:
+    async with pool.connection() as connection:
+        await limiter.renew(connection)
+
+
+async def test_a_quota_ends_rewriting_until_the_month_does(
+    pool: AsyncConnectionPool, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    limiters = [Limiter({"free": a_plan(1000, 1000, quota=100)}, None) for _ in range(2)]
+    one, colleague = a_caller("free", organisation_id), a_caller("free", organisation_id)
+    stranger = a_caller()
+    use(engine, organisation_id, 5000, date(2020, 1, 1))
+    use(engine, organisation_id, 97, this_month())
+    for limiter in limiters:
+        assert await admits(limiter, one)
+        await renew(limiter, pool)
+        assert not await admits(limiter, one, cost=4), "a batch beyond what is left"
+        assert [await admits(limiter, caller) for caller in (one, colleague, one, one)] == [True] * 3 + [
+            False
+        ]
+        refused = await refusal(limiter, colleague)
+        assert "100 answers a month, of which 0 are left" in str(refused)
+        now = datetime.now(UTC)
+        end = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
+        assert int(refused.headers["Retry-After"]) == pytest.approx((end - now).total_seconds(), abs=2)
+        assert refused.headers["RateLimit"].endswith(', "month";r=0')
+        assert ";t=" not in refused.headers["RateLimit"], "the seconds of a month are not the bucket's"
+        assert await admits(limiter, one, FEEDBACK), "feedback makes no answers"
+        assert await admits(limiter, stranger)
+
+    # The answers were never given (the service was away): Postgres has the truth.
+    await renew(limiters[0], pool)
+    assert await admits(limiters[0], one, cost=3)
+
+    # A new month: whoever was refused is looked up again.
+    use(engine, organisation_id, 100, this_month())
+    await renew(limiters[0], pool)
+    assert not await admits(limiters[0], one)
+    with engine.begin() as owner:
+        owner.execute(text("DELETE FROM usage WHERE organisation_id = :id"), {"id": organisation_id})
+    await renew(limiters[0], pool)
+    assert await admits(limiters[0], one, cost=100)
+
+
+async def test_only_those_who_ask_are_looked_up(
+    pool: AsyncConnectionPool, organisation_id: uuid.UUID
+) -> None:
+    limiter = Limiter({"free": a_plan(1000, 1000, quota=100), "scale": a_plan(1000, 1000)}, None)
+    assert await admits(limiter, a_caller("scale"))
+    assert not limiter._asked
+    assert await admits(limiter, a_caller("free", organisation_id))
+    assert [quota.organisation_id for quota in limiter._asked] == [organisation_id]
+    await renew(limiter, pool)
+    assert not limiter._asked
