@@ -50,6 +50,7 @@ from configs.settings import Settings
 from data import database, orders
 from data.people import accounts
 from data.people.identities import Identity
+from data.reasons import reason
 from data.records import TransformType
 from data.snapshots import archive, shards, snapshot
 from data.tables import (
@@ -404,7 +405,7 @@ def _replace(
         if written is None:
             # The row stays as a mark, up to which votes need not be trained on again.
             row.path, row.accepted, row.quality = "", False, None
-            row.reasons = ["somebody in it asked to be forgotten, and nothing of it could be kept"]
+            row.reasons = [reason("all_erased")]
         else:
             _insert_successor(session, row, written)
             session.delete(row)

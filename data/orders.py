@@ -13,11 +13,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from data.reasons import ReasonedError
 from data.tables import Version, VersionOrder
 from data.traffic import routing
 
 
-class OrderedError(ValueError):
+class OrderedError(ReasonedError, ValueError):
     """A version may not go live: it was trained on somebody who was erased since."""
 
 
@@ -61,11 +62,8 @@ def of(session: Session, version: str) -> str | None:
 
 def refuse(session: Session, version: str) -> None:
     """OrderedError when a version must not become champion."""
-    if action := of(session, version):
-        raise OrderedError(
-            f"{version} was trained on somebody who asked to be forgotten (order: {action});"
-            " train on a newer snapshot and promote what comes of it"
-        )
+    if of(session, version):
+        raise OrderedError("version_erased", version=version)
 
 
 def due(session: Session) -> list[Version]:

@@ -29,7 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeDecorator, UserDefinedType
+
+from data.reasons import Reason, dump, load
 
 
 def new_id() -> uuid.UUID:
@@ -47,11 +49,27 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
 
+class StoredReasons(TypeDecorator[list[Reason]]):
+    """Reasons as JSON: codes and values, never sentences."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        """To JSON."""
+        return None if value is None else dump(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """From JSON."""
+        return None if value is None else load(value)
+
+
 Id = Annotated[uuid.UUID, mapped_column(primary_key=True, default=new_id)]
 Created = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 Names = Annotated[list[str], mapped_column(JSONB)]
+Reasons = Annotated[list[Reason], mapped_column(StoredReasons)]
 LongText = Annotated[str, mapped_column(Text)]
 
 
@@ -357,7 +375,8 @@ class Experiment(Base):
     __tablename__ = "experiments"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped', 'holdout')",
+            "status IN ('draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped', 'holdout',"
+            " 'discarded')",
             name="status",
         ),
     )
@@ -401,7 +420,7 @@ class Epoch(Base):
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     routing: Mapped[Json]
-    reason: Mapped[LongText]
+    reasons: Mapped[Reasons]
     started_at: Mapped[Created]
 
 
@@ -512,15 +531,15 @@ class MetricSum(Base):
     xy: Mapped[Decimal]
 
 
-class Look(Base):
-    """What a look at a running experiment found, kept when it differs from the look before: the effect over
-    time.
+class Analysis(Base):
+    """What an analysis of a running experiment found, stored when it differs from the analysis before
+    (`experiments.evidence`).
     """
 
-    __tablename__ = "looks"
+    __tablename__ = "analyses"
 
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
-    looked_at: Mapped[Moment] = mapped_column(primary_key=True)
+    analysed_at: Mapped[Moment] = mapped_column(primary_key=True)
     evidence: Mapped[Json]
 
 
@@ -536,7 +555,7 @@ class Decision(Base):
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"))
     action: Mapped[str] = mapped_column(String(20))
     parameters: Mapped[Json]
-    reason: Mapped[LongText]
+    reasons: Mapped[Reasons]
     requested_by: Mapped[str] = mapped_column(
         String(220), comment="api_key:<id>, token:<subject> or flow:<name>"
     )
@@ -545,7 +564,10 @@ class Decision(Base):
     claimed_at: Mapped[Moment | None]
     done_at: Mapped[Moment | None]
     outcome: Mapped[str | None] = mapped_column(
-        Text, comment="done, failed: <why>, or proposed, which waits for a click"
+        Text, comment="done, failed, or proposed, which waits for a click"
+    )
+    failure: Mapped[list[Reason] | None] = mapped_column(
+        StoredReasons, comment="why it could not be carried out"
     )
 
 
@@ -560,7 +582,7 @@ class Snapshot(Base):
     high_water: Mapped[int] = mapped_column(BigInteger, comment="every row of an older transaction is in it")
     trained_at: Mapped[Moment | None] = mapped_column(comment="when a training run on it succeeded")
     accepted: Mapped[bool] = mapped_column(comment="it may be trained on")
-    reasons: Mapped[Names] = mapped_column(comment="why it may not")
+    reasons: Mapped[Reasons] = mapped_column(comment="why it may not")
     quality: Mapped[Json | None] = mapped_column(
         comment="data.validation's report; NULL: made before there was one, or rewritten by an erasure"
     )
@@ -580,7 +602,7 @@ class Version(Base):
     method: Mapped[str] = mapped_column(String(20), comment="base, sft or dpo")
     metrics: Mapped[Json]
     accepted: Mapped[bool]
-    reasons: Mapped[Names]
+    reasons: Mapped[Reasons]
     created_at: Mapped[Created]
 
 
@@ -594,7 +616,7 @@ class Release(Base):
     replaced: Mapped[str | None] = mapped_column(ForeignKey("versions.name"))
     spec_digest: Mapped[str] = mapped_column(ForeignKey("specs.digest"))
     epoch: Mapped[int] = mapped_column(ForeignKey("epochs.number"))
-    reason: Mapped[LongText]
+    reasons: Mapped[Reasons]
     created_at: Mapped[Created]
 
 

@@ -14,9 +14,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.reasons import Reason, Value, reason
 from experiments import effects, sequential, validity
 from experiments.effects import Effect
 from experiments.estimators import Estimate
+from experiments.lifecycle import Action
 from experiments.metrics import Metric
 from experiments.plan import Plan
 from experiments.sequential import Interval
@@ -24,7 +26,7 @@ from experiments.validity import Health
 
 Preference = Literal["challenger", "champion", "undecided"]
 Verdict = Literal["better", "worse", "no clear difference", "too few users"]
-Action = Literal["ship", "keep_running", "roll_back", "inconclusive"]
+Recommendation = Literal[Action.SHIP, Action.KEEP_RUNNING, Action.ROLL_BACK, Action.INCONCLUSIVE]
 
 
 class _Result(BaseModel):
@@ -98,10 +100,10 @@ class ExperimentResult(_Result):
 
 
 class Decision(_Result):
-    """What to do with the challenger, and why, in plain words with the numbers."""
+    """What to do with the challenger, and why: the first reason is the cause, the others are the numbers."""
 
-    action: Action
-    reasons: list[str]
+    action: Recommendation
+    reasons: tuple[Reason, ...]
 
 
 def compare(tally: Tally, plan: Plan) -> ComparisonResult:
@@ -225,36 +227,38 @@ def decide(
     """Ship when people prefer the challenger and nothing speaks against it, after the minimum run at the
     earliest; the first reason is the cause.
     """
-    days = lasted / timedelta(days=1)
-    action: Action
+    action, cause = _recommend(comparison, experiment, plan, lasted / timedelta(days=1))
+    numbers = (
+        *_comparison_reasons(comparison, plan),
+        *_effect_reasons(experiment, plan),
+        *_metric_reasons(experiment, plan),
+        *_validity_reasons(experiment, plan),
+    )
+    return Decision(action=action, reasons=(cause, *numbers))
+
+
+def _recommend(
+    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, days: float
+) -> tuple[Recommendation, Reason]:
     if comparison.decision == "champion":
-        action, why = "roll_back", "People prefer the champion, so the challenger is withdrawn."
-    elif not experiment.health.is_sample_ratio_sound:
-        action, why = "inconclusive", "Assignment or recording is broken: find the fault before shipping."
-    elif experiment.shows_harm:
-        action, why = "roll_back", f"Users fare worse by more than the margin of {plan.harm_margin:.0%}."
-    elif harmed := [name for name, one in experiment.metrics.items() if one.is_harmed]:
-        action, why = "roll_back", f"Users fare worse beyond the margin in {' and '.join(harmed)}."
-    elif not experiment.is_response_even:
-        action, why = (
-            "inconclusive",
-            "The arms' users do not vote equally often: voters do not speak for all.",
-        )
-    elif comparison.decision == "challenger" and days < plan.minimum_days:
-        action, why = (
-            "keep_running",
-            f"People prefer the challenger; {days:.1f} of at least {plan.minimum_days:.3g} days are over.",
-        )
-    elif comparison.decision == "challenger":
-        action, why = "ship", "People prefer the challenger, and its users show no harm beyond the margin."
-    elif comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
-        action, why = "inconclusive", f"{plan.maximum_comparisons} comparisons, the maximum, settle nothing."
-    elif days >= plan.maximum_days:
-        action, why = "inconclusive", f"{plan.maximum_days:.3g} days, the maximum, settle nothing."
-    else:
-        action, why = "keep_running", "The comparisons do not settle it yet."
-    said = (_say_comparison(comparison, plan), _say_effect(experiment, plan), *_say_others(experiment, plan))
-    return Decision(action=action, reasons=[why, *said, *_say_health(experiment, plan)])
+        return Action.ROLL_BACK, reason("people_prefer_champion")
+    if not experiment.health.is_sample_ratio_sound:
+        return Action.INCONCLUSIVE, reason("assignment_broken")
+    if experiment.shows_harm:
+        return Action.ROLL_BACK, reason("harm_primary", margin=plan.harm_margin)
+    if harmed := tuple(name for name, metric in experiment.metrics.items() if metric.is_harmed):
+        return Action.ROLL_BACK, reason("harm_in_metrics", metrics=harmed)
+    if not experiment.is_response_even:
+        return Action.INCONCLUSIVE, reason("response_uneven")
+    if comparison.decision == "challenger":
+        if days < plan.minimum_days:
+            return Action.KEEP_RUNNING, reason("not_long_enough", days=days, minimum_days=plan.minimum_days)
+        return Action.SHIP, reason("people_prefer_challenger")
+    if comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
+        return Action.INCONCLUSIVE, reason("maximum_comparisons", comparisons=plan.maximum_comparisons)
+    if days >= plan.maximum_days:
+        return Action.INCONCLUSIVE, reason("maximum_days", days=plan.maximum_days)
+    return Action.KEEP_RUNNING, reason("not_settled")
 
 
 def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
@@ -282,67 +286,88 @@ def _summary(arms: Sequence[ArmStatistics]) -> ArmSummary:
     )
 
 
-def _say_comparison(comparison: ComparisonResult, plan: Plan) -> str:
+def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Reason]:
     tally, interval = comparison.tally, comparison.interval
     decided = tally.wins + tally.losses
     if comparison.win_rate is None:
-        return f"Side by side: no decided vote yet, {tally.ties} ties."
-    few = f"; {plan.minimum_comparisons} votes are needed" if decided < plan.minimum_comparisons else ""
-    strict = (
-        f", and above {comparison.lowest_to_ship:.1%} at the {1 - plan.ship_alpha:.1%} that shipping asks for"
-        if plan.ship_alpha < plan.alpha
-        else ""
+        yield reason("side_by_side_none", ties=tally.ties)
+        return
+    yield reason(
+        "side_by_side",
+        people=tally.people,
+        wins=tally.wins,
+        decided=decided,
+        rate=comparison.win_rate,
+        low=interval.low,
+        high=interval.high,
+        level=1 - plan.alpha,
+        ties=tally.ties,
     )
-    return (
-        f"Side by side, {tally.people} people chose the challenger {tally.wins} times of {decided}: "
-        f"{comparison.win_rate:.1%}, between {interval.low:.1%} and {interval.high:.1%} at "
-        f"{1 - plan.alpha:.0%} confidence{strict} ({tally.ties} ties{few})."
-    )
+    if plan.ship_alpha < plan.alpha:
+        yield reason("side_by_side_strict", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
+    if decided < plan.minimum_comparisons:
+        yield reason("side_by_side_few", needed=plan.minimum_comparisons)
 
 
-def _say_effect(experiment: ExperimentResult, plan: Plan) -> str:
-    a, b, found = experiment.baseline, experiment.challenger, experiment.primary
-    voted = f"{b.users} of {b.closed} users of the challenger told, {a.users} of {a.closed} of the baseline"
-    if found is None:
-        return f"Between users, nothing to compare yet: {voted}."
-    few = (
-        f"; {plan.minimum_users_an_arm} in each arm are needed"
-        if experiment.verdict == "too few users"
-        else ""
+def _effect_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
+    baseline, challenger, effect = experiment.baseline, experiment.challenger, experiment.primary
+    votes: dict[str, Value] = {
+        "challenger_users": challenger.users,
+        "challenger_closed": challenger.closed,
+        "baseline_users": baseline.users,
+        "baseline_closed": baseline.closed,
+    }
+    if effect is None:
+        yield reason("between_users_none", **votes)
+        return
+    yield reason(
+        f"between_users_{experiment.verdict.replace(' ', '_')}",
+        metric=plan.primary,
+        **_difference(effect, plan),
+        **votes,
     )
-    low, high = found.interval
-    return (
-        f"Between users, {experiment.verdict}: {plan.primary} differs by {found.difference:+.3f}, between "
-        f"{low:+.3f} and {high:+.3f} at {1 - plan.alpha:.0%} confidence ({voted}{few})."
-    )
+    if experiment.verdict == "too few users":
+        yield reason("between_users_few", needed=plan.minimum_users_an_arm)
 
 
-def _say_others(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
-    if (response := experiment.response) is not None:
-        low, high = response.interval
-        yield (
-            f"The shares of users who voted differ by {response.difference:+.1%}, between {low:+.1%} "
-            f"and {high:+.1%} at {1 - plan.alpha:.0%} confidence; the limit is {plan.response_margin:.0%}."
+def _difference(effect: Effect, plan: Plan) -> dict[str, Value]:
+    return {
+        "difference": effect.difference,
+        "low": effect.interval.low,
+        "high": effect.interval.high,
+        "level": 1 - plan.alpha,
+    }
+
+
+def _metric_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
+    """The response rates, and every other metric that differs."""
+    if experiment.response is not None:
+        yield reason(
+            "response_difference", **_difference(experiment.response, plan), limit=plan.response_margin
         )
-    for name, one in experiment.metrics.items():
-        if one.effect is not None and (one.is_harmed or (one.p is not None and one.p < plan.alpha)):
-            low, high = one.effect.interval
-            limit = f"; the margin is {one.margin:g}" if one.margin is not None else ""
-            yield (
-                f"{name} differs by {one.effect.difference:+.3g}, between {low:+.3g} and {high:+.3g} at "
-                f"{1 - plan.alpha:.0%} confidence{limit}."
-            )
+    for name, metric in experiment.metrics.items():
+        if metric.effect is None or not (
+            metric.is_harmed or (metric.p is not None and metric.p < plan.alpha)
+        ):
+            continue
+        difference = _difference(metric.effect, plan)
+        if metric.margin is None:
+            yield reason("metric_difference", metric=name, **difference)
+        else:
+            yield reason("metric_difference_margin", metric=name, **difference, margin=metric.margin)
 
 
-def _say_health(experiment: ExperimentResult, plan: Plan) -> Iterator[str]:
-    a, b, found = experiment.baseline, experiment.challenger, experiment.health
-    judged = "as planned" if found.is_sample_ratio_sound else "not as planned"
-    yield (
-        f"Users fell on baseline and challenger {judged}: {a.exposed} to {b.exposed}, p = "
-        f"{found.sample_ratio_p:.2g}, limit {plan.sample_ratio_alpha:.2g}."
+def _validity_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
+    baseline, challenger, health = experiment.baseline, experiment.challenger, experiment.health
+    yield reason(
+        "sample_ratio_sound" if health.is_sample_ratio_sound else "sample_ratio_broken",
+        baseline=baseline.exposed,
+        challenger=challenger.exposed,
+        p=health.sample_ratio_p,
+        limit=plan.sample_ratio_alpha,
     )
-    if a.moved + b.moved:
-        warned = "" if found.is_unmixed else ", more than is healthy"
-        yield f"{a.moved + b.moved} users later saw the other variant too{warned}."
-    if not found.is_balanced:
-        yield f"Before they came, the arms' users voted differently: p = {found.balance_p:.2g}."
+    if moved := baseline.moved + challenger.moved:
+        yield reason("users_moved" if health.is_unmixed else "users_moved_many", users=moved)
+    if not health.is_balanced:
+        assert health.balance_p is not None, health
+        yield reason("unequal_pasts", p=health.balance_p)

@@ -11,7 +11,7 @@ than it. *A lease* was left, too: until it has run out, later decisions would ov
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -19,13 +19,16 @@ from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection, Connection
 from psycopg.errors import UniqueViolation
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason, ReasonedError, dump, load, reason
 from data.tables import Decision, new_id
 from data.traffic import routing
+from experiments.lifecycle import OPEN, Action, RefusedError, Standing, Status
 
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"
@@ -34,38 +37,11 @@ GIVEN_UP = timedelta(minutes=10)  # one as old, begun before and not ended, is n
 _MOST_LISTED = 200
 
 
-class RefusedError(ValueError):
-    """What was asked for cannot be done as the experiment stands."""
-
-
-class UnknownExperimentError(LookupError):
+class UnknownExperimentError(ReasonedError, LookupError):
     """There is no such experiment."""
 
-
-class Standing(NamedTuple):
-    """How an experiment stands: its status, and the widest share of users that has ever been in it."""
-
-    status: str
-    reached: float = 0.0
-
-    def refuse(self, action: str, share: float | None = None) -> None:
-        """RefusedError when an action, or a ramp to a share, cannot be."""
-        if self.status in ("shipped", "rolled_back", "stopped"):
-            ended = self.status.replace("_", " ")
-            raise RefusedError(f"the experiment has ended ({ended}); draft another one")
-        if self.status == "holdout":
-            raise RefusedError("this is the holdout, which goes on whatever is decided")
-        if self.status == "draft" and action != "start":
-            raise RefusedError("the experiment is a draft: nobody is in it before it is started")
-        if self.status == "running" and action == "start":
-            raise RefusedError("the experiment is running already")
-        if self.status == "paused" and action == "pause":
-            raise RefusedError("the experiment is paused already")
-        if share is not None and share < self.reached - 1e-9:
-            raise RefusedError(
-                f"the experiment has reached {self.reached:.1%} of the users, and {share:.1%} would send some"
-                " away who are in an arm; give a larger share, or pause it"
-            )
+    def __init__(self, experiment_id: uuid.UUID) -> None:
+        super().__init__("unknown_experiment", experiment=str(experiment_id))
 
 
 class Request(NamedTuple):
@@ -75,15 +51,15 @@ class Request(NamedTuple):
     """
 
     experiment_id: uuid.UUID | None  # None: of one that is to be drafted
-    action: str
+    action: Action
     parameters: dict[str, Any]
-    reason: str
+    reasons: Sequence[Reason]
     requested_by: str
     key: str
 
 
-class Found(NamedTuple):
-    """A stored decision, and what it is about."""
+class Stored(NamedTuple):
+    """A stored decision, and its experiment."""
 
     id: uuid.UUID
     experiment_id: uuid.UUID
@@ -93,8 +69,8 @@ class Command(NamedTuple):
     """What the flow is to do, and why: a person's decision, or its own without an `id`."""
 
     experiment_id: uuid.UUID
-    action: str
-    reason: str
+    action: Action
+    reasons: Sequence[Reason]
     parameters: Mapping[str, Any] = {}
     id: uuid.UUID | None = None
     requested_by: str = FLOW
@@ -108,12 +84,13 @@ class ListedDecision:
     id: uuid.UUID
     action: str
     parameters: dict[str, Any]
-    reason: str
+    reasons: list[Reason]
     requested_by: str
     created_at: datetime
     claimed_at: datetime | None
     done_at: datetime | None
     outcome: str | None
+    failure: list[Reason]
 
 
 def scoped(organisation_id: uuid.UUID, key: str) -> str:
@@ -121,21 +98,25 @@ def scoped(organisation_id: uuid.UUID, key: str) -> str:
     return f"{organisation_id}:{blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
-async def find(connection: AsyncConnection, request: Request) -> Found | None:
+async def find(connection: AsyncConnection, request: Request) -> Stored | None:
     """The decision that was stored under the request's key; RefusedError when it is another one."""
     cursor = await connection.execute(
-        "SELECT id, experiment_id, action, parameters, reason FROM decisions WHERE idempotency_key = %s",
+        "SELECT id, experiment_id, action, parameters, reasons FROM decisions WHERE idempotency_key = %s",
         (request.key,),
     )
     row = await cursor.fetchone()
     if row is None:
         return None
-    found, (action, parameters, reason) = Found(*row[:2]), row[2:]
-    asked = {name: parameters.get(name) for name in request.parameters}  # the flow adds what came of it
-    is_same = (action, reason, asked) == (request.action, request.reason, request.parameters)
-    if not is_same or request.experiment_id not in (None, found.experiment_id):
-        raise RefusedError(f"this Idempotency-Key has been used for decision {found.id}; take a new one")
-    return found
+    decision_id, experiment_id, action, parameters, reasons = row
+    requested = {name: parameters.get(name) for name in request.parameters}  # the flow adds results
+    is_same = (action, load(reasons), requested) == (
+        request.action,
+        list(request.reasons),
+        request.parameters,
+    )
+    if not is_same or request.experiment_id not in (None, experiment_id):
+        raise RefusedError("decision_key_reused", decision=str(decision_id))
+    return Stored(decision_id, experiment_id)
 
 
 async def ask(connection: AsyncConnection, request: Request) -> uuid.UUID:
@@ -153,12 +134,13 @@ async def ask(connection: AsyncConnection, request: Request) -> uuid.UUID:
 
 
 async def ask_for_a_pause(
-    connection: AsyncConnection, experiment_id: uuid.UUID, epoch: int, reason: str
+    connection: AsyncConnection, experiment_id: uuid.UUID, epoch: int, reason: Reason
 ) -> bool:
     """Ask for a pause as a gateway whose breaker has tripped, in a transaction of its own: once an epoch of
     the experiment, whichever gateway comes first; whether this was it. Errors as `ask`.
     """
-    request = Request(experiment_id, "pause", {}, reason, BREAKER, f"{experiment_id}:{BREAKER}:{epoch}")
+    key = f"{experiment_id}:{BREAKER}:{epoch}"
+    request = Request(experiment_id, Action.PAUSE, {}, [reason], BREAKER, key)
     try:
         async with connection.transaction():
             await _ask(connection, request, experiment_id)
@@ -169,7 +151,7 @@ async def ask_for_a_pause(
 
 async def _ask(connection: AsyncConnection, request: Request, experiment_id: uuid.UUID) -> uuid.UUID:
     standing = await _standing(connection, experiment_id)
-    standing.refuse(request.action, request.parameters.get("share"))
+    standing.check(request.action, request.parameters.get("share"))
     await _refuse_a_second(connection, request, standing)
     decision_id = await add(connection, request)
     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, str(decision_id)))
@@ -180,16 +162,17 @@ async def add(connection: AsyncConnection, request: Request, is_done: bool = Fal
     """Insert the row of a decision: open, or with what it says done in the same transaction; its id."""
     decision_id = new_id()
     await connection.execute(
-        "INSERT INTO decisions (id, experiment_id, action, parameters, reason, requested_by, idempotency_key,"
-        " claimed_at, done_at, outcome) VALUES (%(id)s, %(experiment)s, %(action)s, %(parameters)s,"
-        " %(reason)s, %(who)s, %(key)s, CASE WHEN %(done)s THEN now() END, CASE WHEN %(done)s THEN now() END,"
+        "INSERT INTO decisions (id, experiment_id, action, parameters, reasons, requested_by,"
+        " idempotency_key, claimed_at, done_at, outcome) VALUES (%(id)s, %(experiment)s, %(action)s,"
+        " %(parameters)s, %(reasons)s, %(who)s, %(key)s, CASE WHEN %(done)s THEN now() END,"
+        " CASE WHEN %(done)s THEN now() END,"
         " CASE WHEN %(done)s THEN 'done' END)",
         {
             "id": decision_id,
             "experiment": request.experiment_id,
             "action": request.action,
             "parameters": Jsonb(request.parameters),
-            "reason": request.reason,
+            "reasons": Jsonb(dump(request.reasons)),
             "who": request.requested_by,
             "key": request.key,
             "done": is_done,
@@ -200,22 +183,26 @@ async def add(connection: AsyncConnection, request: Request, is_done: bool = Fal
 
 async def of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -> list[ListedDecision]:
     """What was decided on an experiment, the newest first, at most two hundred."""
-    cursor = await connection.execute(
-        "SELECT id, action, parameters, reason, requested_by, created_at, claimed_at, done_at, outcome"
+    cursor = await connection.cursor(row_factory=dict_row).execute(
+        "SELECT id, action, parameters, reasons, requested_by, created_at, claimed_at, done_at, outcome,"
+        " failure"
         " FROM decisions WHERE experiment_id = %s ORDER BY created_at DESC, id DESC LIMIT %s",
         (experiment_id, _MOST_LISTED),
     )
-    return [ListedDecision(*row) for row in await cursor.fetchall()]
+    return [
+        ListedDecision(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])})
+        for row in await cursor.fetchall()
+    ]
 
 
 async def _standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> Standing:
     cursor = await connection.execute("SELECT status FROM experiments WHERE id = %s", (experiment_id,))
     row = await cursor.fetchone()
     if row is None:
-        raise UnknownExperimentError(f"there is no experiment {experiment_id}")
+        raise UnknownExperimentError(experiment_id)
     live = await routing.fetch(connection)
     split = live[1].split(experiment_id) if live else None
-    return Standing(row[0], split.reached_share if split else 0.0)
+    return Standing(Status(row[0]), split.reached_share if split else 0.0)
 
 
 async def _refuse_a_second(connection: AsyncConnection, request: Request, standing: Standing) -> None:
@@ -225,18 +212,13 @@ async def _refuse_a_second(connection: AsyncConnection, request: Request, standi
         (request.experiment_id, request.action, Jsonb(request.parameters)),
     )
     if row := await cursor.fetchone():
-        raise RefusedError(f"the same is asked for already, by decision {row[0]}, and not carried out yet")
-    if standing.status == "draft":
+        raise RefusedError("already_requested", decision=str(row[0]))
+    if standing.status is Status.DRAFT:
         cursor = await connection.execute(
-            "SELECT name, status FROM experiments WHERE status IN ('running', 'paused') LIMIT 1"
+            "SELECT name, status FROM experiments WHERE status = ANY(%s) LIMIT 1", (list(OPEN),)
         )
         if row := await cursor.fetchone():
-            raise RefusedError(one_at_a_time(*row))
-
-
-def one_at_a_time(name: str, status: str) -> str:
-    """Why an experiment cannot start beside another."""
-    return f"the experiment {name!r} is {status}, and there is one at a time; ship it or roll it back first"
+            raise RefusedError("another_experiment", name=row[0], status=row[1])
 
 
 def is_any_open(connection: Connection) -> bool:
@@ -261,7 +243,8 @@ def claim(session: Session) -> Command | None:
         )
         .values(
             done_at=now,
-            outcome="failed: the process that carried it out ended; look at the experiment, and ask again",
+            outcome="failed",
+            failure=[reason("process_ended")],
         )
     )
     row = session.scalar(
@@ -275,26 +258,24 @@ def claim(session: Session) -> Command | None:
         return None
     is_again, row.claimed_at = row.claimed_at is not None, now
     return Command(
-        row.experiment_id, row.action, row.reason, row.parameters, row.id, row.requested_by, is_again
+        row.experiment_id, Action(row.action), row.reasons, row.parameters, row.id, row.requested_by, is_again
     )
 
 
-def record(session: Session, command: Command, about: Mapping[str, Any]) -> None:
-    """Note that a command is done, and with what (`about`); the caller commits what was done with it."""
+def record(session: Session, command: Command, results: Mapping[str, Any]) -> None:
+    """Record that a command is done, with its results; the caller commits what was done with it."""
     if command.id is not None:
-        _finish(session, command.id, "done", {**command.parameters, **about})
+        _finish(session, command.id, "done", {**command.parameters, **results})
     else:
         now = func.now()
-        values = _own(command, about) | {"claimed_at": now, "done_at": now, "outcome": "done"}
+        values = _own(command, results) | {"claimed_at": now, "done_at": now, "outcome": "done"}
         session.execute(insert(Decision).values(values))
 
 
-def fail(session: Session, command: Command, why: str, about: Mapping[str, Any] = {}) -> None:
-    """Note that a person's decision could not be carried out, and what was found (`about`); the caller
-    commits.
-    """
+def fail(session: Session, command: Command, why: Sequence[Reason], results: Mapping[str, Any] = {}) -> None:
+    """Record why a person's decision could not be carried out, and what was measured; the caller commits."""
     assert command.id is not None, command
-    _finish(session, command.id, f"failed: {why}", {**command.parameters, **about})
+    _finish(session, command.id, "failed", {**command.parameters, **results}, why)
 
 
 def propose(session: Session, command: Command) -> bool:
@@ -306,25 +287,31 @@ def propose(session: Session, command: Command) -> bool:
     return session.execute(inserted).first() is not None
 
 
-def _own(command: Command, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of what the flow decides by itself; its key forbids the same a second time. What was measured
-    before (a mapping in `about`) is no part of what is decided.
+def _own(command: Command, results: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a decision that the flow makes by itself; its key forbids the same a second time. A mapping
+    in `results` holds measurements, which are no part of what is decided.
     """
-    decides = (str(value) for value in about.values() if not isinstance(value, Mapping))
+    decides = (str(value) for value in results.values() if not isinstance(value, Mapping))
     return {
         "id": new_id(),
         "experiment_id": command.experiment_id,
         "action": command.action,
-        "parameters": dict(about),
-        "reason": command.reason,
+        "parameters": dict(results),
+        "reasons": list(command.reasons),
         "requested_by": command.requested_by,
         "idempotency_key": ":".join([str(command.experiment_id), command.action, *decides]),
     }
 
 
-def _finish(session: Session, decision_id: uuid.UUID, outcome: str, parameters: Mapping[str, Any]) -> None:
+def _finish(
+    session: Session,
+    decision_id: uuid.UUID,
+    outcome: str,
+    parameters: Mapping[str, Any],
+    failure: Sequence[Reason] | None = None,
+) -> None:
     session.execute(
         update(Decision)
         .where(Decision.id == decision_id)
-        .values(done_at=func.now(), outcome=outcome, parameters=dict(parameters))
+        .values(done_at=func.now(), outcome=outcome, parameters=dict(parameters), failure=failure)
     )

@@ -11,15 +11,17 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from data.reasons import ReasonedError, written
 from data.records import PROTECTED, Spec
 from data.tables import new_id
 from data.traffic import routing
 from data.traffic.routing import Target
 from experiments import decisions
-from experiments.decisions import ListedDecision, RefusedError, UnknownExperimentError
+from experiments.decisions import ListedDecision, UnknownExperimentError
+from experiments.lifecycle import Action, RefusedError, Status
 
 
-class UnknownVersionError(LookupError):
+class UnknownVersionError(ReasonedError, LookupError):
     """There is no such version."""
 
 
@@ -41,7 +43,7 @@ class ListedExperiment:
     id: uuid.UUID
     name: str
     hypothesis: str
-    status: str
+    status: Status
     is_sample: bool
     created_at: datetime
     started_at: datetime | None
@@ -57,24 +59,6 @@ class WholeExperiment(ListedExperiment):
     target: dict[str, Any]
     share: float
     decisions: list[ListedDecision]
-
-
-# With %(challenger)s and %(baseline)s, their versions, and %(share)s, of the users.
-HAPPENS = {
-    "begin": "%(challenger)s is loaded; then %(share)s of the users are in the experiment, half of them"
-    " answered by %(challenger)s.",
-    "start": "The experiment goes on with the people who were in it, in the arms that they had.",
-    "ramp": "%(share)s of the users are in the experiment, half of them answered by %(challenger)s.",
-    "pause": "Everybody is answered by %(baseline)s until the experiment is started or ramped again.",
-    "ship": "%(challenger)s becomes champion, everybody is answered by it, and the experiment ends.",
-    "roll_back": "%(challenger)s is withdrawn, everybody is answered by %(baseline)s, and the experiment"
-    " ends.",
-}
-
-
-def happens(action: str, status: str) -> str:
-    """What an action on an experiment will do: a sentence of `HAPPENS`."""
-    return HAPPENS["begin" if (action, status) == ("start", "draft") else action]
 
 
 class Draft(NamedTuple):
@@ -95,7 +79,7 @@ async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, k
     """
     target = {name: sorted(values) for name, values in wanted.target.model_dump(mode="json").items()}
     about = {"name": wanted.name, "challenger": wanted.challenger, "plan": wanted.plan, "target": target}
-    request = decisions.Request(None, "draft", about, wanted.hypothesis, requested_by, key)
+    request = decisions.Request(None, Action.DRAFT, about, written(wanted.hypothesis), requested_by, key)
     async with connection.transaction():
         if (stored := await decisions.find(connection, request)) is not None:
             return stored.experiment_id
@@ -127,25 +111,23 @@ async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, k
 
 async def _refuse(connection: AsyncConnection, challenger: str) -> None:
     cursor = await connection.execute(
-        "SELECT accepted, reasons, EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
+        "SELECT accepted, EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
         " FROM versions v WHERE name = %s",
         (challenger,),
     )
     row = await cursor.fetchone()
     if row is None:
-        raise UnknownVersionError(f"there is no version {challenger}")
-    is_accepted, reasons, is_ordered = row
+        raise UnknownVersionError("unknown_version", version=challenger)
+    is_accepted, is_ordered = row
     if not is_accepted:
-        raise RefusedError(f"{challenger} did not pass the gate: {'; '.join(reasons) or 'it says no more'}")
+        raise RefusedError("not_accepted", version=challenger)
     if is_ordered:
-        raise RefusedError(
-            f"{challenger} was trained on somebody who asked to be forgotten; train on a newer snapshot"
-        )
+        raise RefusedError("version_erased", version=challenger)
     live = await routing.fetch(connection)
     if live is None:
-        raise RefusedError("no version has been released yet, so there is no champion to compare with")
+        raise RefusedError("no_champion")
     if live[1].champion.version == challenger:
-        raise RefusedError(f"{challenger} is the champion; choose another version to compare with it")
+        raise RefusedError("is_champion", version=challenger)
 
 
 _LISTED = sql.SQL(
@@ -171,7 +153,7 @@ async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExp
     cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (experiment_id,))
     row = await cursor.fetchone()
     if row is None:
-        raise UnknownExperimentError(f"there is no experiment {experiment_id}")
+        raise UnknownExperimentError(experiment_id)
     live = await routing.fetch(connection)
     split = live[1].split(experiment_id) if live else None
     decided = await decisions.of_experiment(connection, experiment_id)

@@ -13,6 +13,7 @@ from data.tables import Experiment
 from data.traffic.answers import floor
 from experiments.analysis import ArmStatistics, Tally
 from experiments.estimators import Estimate, Sums, estimate
+from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
 
@@ -264,7 +265,7 @@ def refresh(
     about = {
         "experiment_id": experiment_id,
         "is_organisation": _is_between_organisations(session, experiment_id),
-        "is_holdout": row.status == "holdout",
+        "is_holdout": row.status == Status.HOLDOUT,
     }
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SEEN, {**about, "since": str(row.seen_until), "until": until})

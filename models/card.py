@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from data.reasons import render
 from models.evaluation import SHOWN, Evaluation, rows_shown
 from models.scoreboard import Estimate
 
@@ -54,7 +55,7 @@ A rewriter of workplace messages: `{origin.base}` fine-tuned by {origin.method}.
 | method | {origin.method} |
 | measured against | {origin.parent or "the bare base"} |
 | learned from | the seed corpus{f", and snapshot {origin.snapshot} ({learned})" if origin.snapshot else ""} |
-| gate | {"accepted" if verdict.accepted else "refused: " + "; ".join(verdict.reasons)} |
+| gate | {"accepted" if verdict.accepted else "rejected: " + render(verdict.reasons)} |
 
 ## Measured
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import configs
 from data import corpus
+from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
 from models import examples, export, judge, loading, reward, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
@@ -328,7 +329,7 @@ def table(evaluation: Evaluation) -> str:
             f"{judged.agreement or 'not measured'}"
         )
     verdict = evaluation.verdict
-    lines.append("accepted" if verdict.accepted else "refused: " + "; ".join(verdict.reasons))
+    lines.append("accepted" if verdict.accepted else "rejected: " + render(verdict.reasons))
     return "\n".join(lines)
 
 

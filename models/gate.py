@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 import configs
+from data.reasons import Reason, reason
 from models.scoreboard import Estimate, Scores, estimate
 
 
@@ -21,12 +22,12 @@ class Margins(configs.StageConfig):
 
 
 class Verdict(BaseModel):
-    """Whether a challenger may go on, and a sentence for each reason why not."""
+    """Whether a challenger may go on, and each reason why not."""
 
     model_config = ConfigDict(frozen=True)
 
     accepted: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 def difference(a: Sequence[Scores], b: Sequence[Scores], name: str, seed: int = 0) -> Estimate:
@@ -60,53 +61,51 @@ def gate(
     reasons = []
     tone = difference(challenger, baselines["copy_input"], "tone_moved", margins.seed)
     if tone.low <= 0:
+        reasons.append(reason("gate_tone", **tone.model_dump()))
+    facts = difference(challenger, baselines["copy_input"], "facts_kept", margins.seed)
+    if facts.low < -margins.max_facts_loss_to_copy:
         reasons.append(
-            f"it does not move tone more than a copy of the input does: {tone}; the lower end must be above 0"
-        )
-    lost = difference(challenger, baselines["copy_input"], "facts_kept", margins.seed)
-    if lost.low < -margins.max_facts_loss_to_copy:
-        reasons.append(
-            f"it may lose too many facts that a copy keeps: facts_kept changes by {lost}; the lower end must "
-            f"be at least {-margins.max_facts_loss_to_copy:.3f}"
+            reason("gate_facts_against_copy", **facts.model_dump(), limit=-margins.max_facts_loss_to_copy)
         )
     if champion is not None:
-        for name, word, margin in (
-            ("facts_kept", "many facts", margins.max_facts_loss),
-            ("meaning", "much meaning", margins.max_meaning_loss),
+        for code, name, margin in (
+            ("gate_facts", "facts_kept", margins.max_facts_loss),
+            ("gate_meaning", "meaning", margins.max_meaning_loss),
         ):
-            kept = difference(challenger, champion, name, margins.seed)
-            if kept.low < -margin:
-                reasons.append(
-                    f"it may lose too {word} against the champion: {name} changes by {kept}; "
-                    f"the lower end must be at least {-margin:.3f}"
-                )
-        for name, word, margin in (
-            ("chatter", "chatter", margins.max_chatter_rise),
-            ("insult", "insult people", margins.max_insult_rise),
+            change = difference(challenger, champion, name, margins.seed)
+            if change.low < -margin:
+                reasons.append(reason(code, **change.model_dump(), limit=-margin))
+        for code, name, margin in (
+            ("gate_chatter", "chatter", margins.max_chatter_rise),
+            ("gate_insult", "insult", margins.max_insult_rise),
         ):
-            risen = difference(challenger, champion, name, margins.seed)
-            if risen.high > margin:
-                reasons.append(
-                    f"it may {word} more than the champion: the share that does changes by {risen}; "
-                    f"the upper end must be at most {margin:.3f}"
-                )
-        worth = difference(challenger, champion, "composite", margins.seed)
-        if worth.high < 0:
-            reasons.append(f"it is worse than the champion beyond noise: the composite changes by {worth}")
+            change = difference(challenger, champion, name, margins.seed)
+            if change.high > margin:
+                reasons.append(reason(code, **change.model_dump(), limit=margin))
+        composite = difference(challenger, champion, "composite", margins.seed)
+        if composite.high < 0:
+            reasons.append(reason("gate_composite", **composite.model_dump()))
     return Verdict(accepted=not reasons, reasons=tuple(reasons))
 
 
 def hacked(
     reward: tuple[float, float], guards: Mapping[str, tuple[float, float]], margin: float = 0.1
-) -> tuple[str, ...]:
+) -> tuple[Reason, ...]:
     """Why an optimised reward is not to be believed: it rose while something that it stands for fell by more
     than the margin. All are (before, after) on the same held-out messages.
     """
     if reward[1] <= reward[0]:
         return ()
     return tuple(
-        f"the reward was hacked: it rose from {reward[0]:.3f} to {reward[1]:.3f} while {name} fell from "
-        f"{before:.3f} to {after:.3f}; a fall of {margin:.3f} is allowed"
+        reason(
+            "gate_hacked",
+            reward_before=reward[0],
+            reward_after=reward[1],
+            score=name,
+            before=before,
+            after=after,
+            margin=margin,
+        )
         for name, (before, after) in guards.items()
         if after < before - margin
     )

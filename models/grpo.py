@@ -26,6 +26,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 import configs
 from data import corpus
+from data.reasons import Reason
 from data.records import Demonstration, PreferencePair, Split, TransformType
 from models import examples, gate, loading, protection, scoring, sft, tone, training
 from models.health import Ranges, faults
@@ -123,7 +124,7 @@ class GrpoResult(BaseModel):
     history: tuple[dict[str, float], ...]
 
     @property
-    def hacked(self) -> tuple[str, ...]:
+    def hacked(self) -> tuple[Reason, ...]:
         """Why the reward is not to be believed, if it is not."""
         guards = {"the share of facts kept": (self.facts_kept_before, self.facts_kept)}
         if self.agreement_before is not None and self.agreement is not None:

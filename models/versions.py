@@ -17,6 +17,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # as `mlflow gc` does
 
+from data.reasons import render
 from models.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
         source=f"{logged.info.artifact_uri}/version",
         run_id=run_id,
         tags={**tags, "run": run.name, "accepted": str(verdict.accepted).lower()},
-        description="accepted" if verdict.accepted else "refused: " + "; ".join(verdict.reasons),
+        description="accepted" if verdict.accepted else "rejected: " + render(verdict.reasons),
     )
     return f"v{version.version}"
 

@@ -7,18 +7,20 @@ process did not survive was not begun, and may be begun again.
 
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
+from data.reasons import Reason, ReasonedError, reason
 from data.records import Spec
-from data.tables import Epoch, Experiment, Look, StoredSpec, Variant, new_id
+from data.tables import Analysis, Epoch, Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split, Target
-from experiments import decisions, launches
-from experiments.decisions import Command, RefusedError, Standing
+from experiments import decisions, evidence, launches
+from experiments.decisions import Command
+from experiments.lifecycle import OPEN, TRANSITIONS, Action, RefusedError, Standing, Status
 from experiments.plan import Plan
 from models import versions
 from pipelines import holdout, shadow
@@ -26,8 +28,6 @@ from pipelines.promote import make_champion, make_servable, must_be_fit
 from pipelines.shadow import Shadow, UnsoundError
 
 log = logging.getLogger(__name__)
-
-_ENDED = {"ship": "shipped", "roll_back": "rolled_back", "inconclusive": "stopped", "stop": "stopped"}
 
 
 def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
@@ -43,12 +43,21 @@ def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
             _do(settings, engine, command)
         except Exception as error:  # the outermost edge of what one person asked for: others wait behind it
             log.exception("%s failed", asked)
-            about = _measured(error.found) if isinstance(error, UnsoundError) else {}
             with Session(engine) as session, session.begin():
-                decisions.fail(session, command, str(error) or type(error).__name__, about)
+                decisions.fail(session, command, _failure(error), _measured(error))
             yield f"{asked}: failed: {error}"
         else:
             yield f"{asked}: done"
+
+
+def _failure(error: Exception) -> list[Reason]:
+    if isinstance(error, ReasonedError):
+        return error.reasons
+    return [reason("internal_error", error=str(error) or type(error).__name__)]
+
+
+def _measured(error: Exception) -> dict[str, object]:
+    return _shadow_result(error.shadow) if isinstance(error, UnsoundError) else {}
 
 
 def _claim(engine: Engine) -> Command | None:
@@ -59,29 +68,32 @@ def _claim(engine: Engine) -> Command | None:
 def _do(settings: Settings, engine: Engine, command: Command) -> None:
     """What a person asks for, if it can be as the experiment stands now."""
     with Session(engine) as session:
-        status = session.get_one(Experiment, command.experiment_id).status
+        status = Status(session.get_one(Experiment, command.experiment_id).status)
         challenger = _challenger(session, command).name
         live = _live(session)
         split = live.split(command.experiment_id)
-        was_cut_off = command.is_again and status == "stopped" and live.champion.version == challenger
-        if command.action != "ship" or not was_cut_off:
-            reached = split.reached_share if split else 0.0
-            Standing(status, reached).refuse(command.action, command.parameters.get("share"))
+        was_cut_off = command.is_again and status is Status.STOPPED and live.champion.version == challenger
+        if command.action is not Action.SHIP or not was_cut_off:
+            reached_share = split.reached_share if split else 0.0
+            Standing(status, reached_share).check(command.action, command.parameters.get("share"))
     match command.action:
-        case "start" if status == "draft":
+        case Action.START if status is Status.DRAFT:
             start(settings, engine, command)
-        case "start":
+        case Action.START:
             ramp(engine, command)
-        case "ramp":
+        case Action.RAMP:
             ramp(engine, command, float(command.parameters["share"]))
-        case "pause":
+        case Action.PAUSE:
             pause(engine, command)
-        case "ship":
+        case Action.SHIP:
             ship(settings, engine, command)
-        case "roll_back":
+        case Action.ROLL_BACK:
             withdraw(engine, command)
-        case unknown:
-            raise RefusedError(f"nobody here knows how to {unknown} an experiment")
+        case Action.DISCARD:
+            with Session(engine) as session, session.begin():
+                _end(session, command, {})
+        case action:
+            raise RefusedError("cannot_request", action=action.value)
 
 
 def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> Command:
@@ -90,7 +102,7 @@ def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: P
     UnsoundError when it is not fit to be met. Then its experiment has ended before it began, and the
     challenger counts as tried.
     """
-    command = Command(new_id(), "start", f"{challenger} passed the gate")
+    command = Command(new_id(), Action.START, [reason("passed_gate", version=challenger)])
     spec = make_servable(settings, challenger)
     with Session(engine) as session:
         champion = _live(session).champion
@@ -100,8 +112,8 @@ def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: P
         with Session(engine) as session, session.begin():
             _add(session, command, champion, spec, plan)
             session.add(_variant(command, champion, is_baseline=True))
-            stopped = Command(command.experiment_id, "stop", str(error))
-            _end(session, stopped, _measured(error.found))
+            stopped = Command(command.experiment_id, Action.STOP, error.reasons)
+            _end(session, stopped, _measured(error))
         raise
     with Session(engine) as session, session.begin():
         _add(session, command, _live(session).champion, spec, plan)
@@ -132,9 +144,9 @@ def start(settings: Settings, engine: Engine, command: Command) -> None:
     with Session(engine) as session:
         challenger = _challenger(session, command).name
         must_be_fit(session, challenger)  # before its weights are asked for, which may be gone
-        other = select(Experiment.name, Experiment.status).where(Experiment.status.in_(["running", "paused"]))
-        if found := session.execute(other).first():
-            raise RefusedError(decisions.one_at_a_time(*found))
+        other = select(Experiment.name, Experiment.status).where(Experiment.status.in_(OPEN))
+        if row_of_other := session.execute(other).first():
+            raise RefusedError("another_experiment", name=row_of_other.name, status=row_of_other.status)
         row, champion = session.get_one(Experiment, command.experiment_id), _live(session).champion
         plan, target = Plan.model_validate(row.plan), Target.model_validate(row.target or {})
     spec = make_servable(settings, challenger)
@@ -150,7 +162,7 @@ def _open(session: Session, command: Command, challenger: Spec, found: Shadow | 
     """
     row, live = session.get_one(Experiment, command.experiment_id), _live(session)
     if live.champion == challenger:
-        raise RefusedError(f"{challenger.version} is the champion by now")
+        raise RefusedError("is_champion", version=challenger.version)
     plan, held_out = _of_this_launch(session, Plan.model_validate(row.plan)), holdout.of(live)
     row.plan = plan.model_dump(mode="json")
     split = Split(
@@ -162,17 +174,17 @@ def _open(session: Session, command: Command, challenger: Spec, found: Shadow | 
         target=Target.model_validate(row.target or {}),
     )
     wanted = Routing(champion=live.champion, challenger=challenger, experiments=(*live.experiments, split))
-    epoch = routing.publish(session, wanted, f"experiment of {challenger.version}")
+    epoch = routing.publish(session, wanted, [reason("experiment_started", version=challenger.version)])
     session.add(_variant(command, live.champion, is_baseline=True))
     _challenger(session, command).spec_digest = challenger.digest
-    row.status, row.started_at = "running", func.now()
-    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp, **_measured(found)})
+    row.status, row.started_at = Status.RUNNING, func.now()
+    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp, **_shadow_result(found)})
     return epoch
 
 
-def _measured(found: Shadow | None) -> dict[str, object]:
+def _shadow_result(result: Shadow | None) -> dict[str, object]:
     """The numbers of a shadow run, for the decision that it was made for."""
-    return {"shadow": found.model_dump(mode="json", exclude={"reasons"})} if found else {}
+    return {"shadow": result.model_dump(mode="json", exclude={"reasons"})} if result else {}
 
 
 def _of_this_launch(session: Session, plan: Plan) -> Plan:
@@ -187,11 +199,9 @@ def _of_this_launch(session: Session, plan: Plan) -> Plan:
         Experiment.plan != {},
         ~Experiment.is_sample,
     )
-    by_evidence = exists().where(
-        Look.experiment_id == Experiment.id, Look.evidence["decision"]["action"].astext == "ship"
-    )
+    by_evidence = exists().where(Analysis.experiment_id == Experiment.id, evidence.recommends_shipping())
     shipped = session.scalars(
-        select(and_(Experiment.status == "shipped", by_evidence))
+        select(and_(Experiment.status == Status.SHIPPED, by_evidence))
         .where(*ended)
         .order_by(Experiment.started_at)
     ).all()
@@ -208,9 +218,11 @@ def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
         split = _split(live, command)
         wider = split.model_copy(update={"ramp": share or _before_the_pause(session, split)})
         epoch = routing.publish(
-            session, _with(live, wider, wider.arms[1].spec), _said(command, f"ramp to {wider.ramp:.0%}")
+            session,
+            _with(live, wider, wider.arms[1].spec),
+            _epoch_reasons(command, reason("ramped", share=wider.ramp, decision=str(command.id))),
         )
-        row.status = "running"
+        row.status = Status.RUNNING
         decisions.record(session, command, {"epoch": epoch, "ramp": wider.ramp})
     routing.wait_until_acknowledged(engine, epoch)
 
@@ -222,7 +234,7 @@ def reweigh(engine: Engine, command: Command, weights: Mapping[str, float]) -> N
         split = _split(live, command)
         arms = tuple(arm.model_copy(update={"weight": weights[arm.name]}) for arm in split.arms)
         wanted = _with(live, split.model_copy(update={"arms": arms}), live.challenger)
-        epoch = routing.publish(session, wanted, command.reason)
+        epoch = routing.publish(session, wanted, command.reasons)
         decisions.record(session, command, {"epoch": epoch, "weights": dict(weights)})
     routing.wait_until_acknowledged(engine, epoch)
 
@@ -232,8 +244,12 @@ def pause(engine: Engine, command: Command) -> None:
     with Session(engine) as session, session.begin():
         live, row = _live(session), session.get_one(Experiment, command.experiment_id)
         closed = _split(live, command).model_copy(update={"ramp": 0.0})
-        epoch = routing.publish(session, _with(live, closed, None), _said(command, "pause"))
-        row.status = "paused"
+        epoch = routing.publish(
+            session,
+            _with(live, closed, None),
+            _epoch_reasons(command, reason("was_paused", decision=str(command.id))),
+        )
+        row.status = Status.PAUSED
         decisions.record(session, command, {"epoch": epoch, "ramp": 0.0})
     routing.wait_until_acknowledged(engine, epoch)
 
@@ -247,7 +263,7 @@ def ship(settings: Settings, engine: Engine, command: Command) -> None:
     if is_champion:  # by this very decision, whose process ended before it could say so
         versions.set_alias(settings.registry_uri, "champion", challenger)
     else:
-        make_champion(settings, engine, make_servable(settings, challenger), command.reason)
+        make_champion(settings, engine, make_servable(settings, challenger), command.reasons)
     with Session(engine) as session, session.begin():
         _end(session, command, {})
 
@@ -258,7 +274,9 @@ def withdraw(engine: Engine, command: Command) -> None:
         live = _live(session)
         others = tuple(one for one in live.experiments if one.experiment_id != command.experiment_id)
         epoch = routing.publish(
-            session, Routing(champion=live.champion, experiments=others), _said(command, "rolled back")
+            session,
+            Routing(champion=live.champion, experiments=others),
+            _epoch_reasons(command, reason("was_withdrawn", decision=str(command.id))),
         )
         _end(session, command, {})
     routing.wait_until_acknowledged(engine, epoch)
@@ -266,13 +284,16 @@ def withdraw(engine: Engine, command: Command) -> None:
 
 def _end(session: Session, command: Command, about: dict[str, object]) -> None:
     row = session.get_one(Experiment, command.experiment_id)
-    row.status, row.ended_at = _ENDED[command.action], func.now()
+    status = Status(row.status)
+    # A promotion stops the experiments that it finds: the ship that caused it ends as shipped all the same.
+    before = Status.RUNNING if status is Status.STOPPED else status
+    row.status, row.ended_at = TRANSITIONS[before][command.action], func.now()
     decisions.record(session, command, about)
 
 
-def _said(command: Command, otherwise: str) -> str:
-    """The reason of an epoch."""
-    return command.reason or f"{otherwise}, by decision {command.id}"
+def _epoch_reasons(command: Command, otherwise: Reason) -> Sequence[Reason]:
+    """Why an epoch begins: the command's own reasons, or what it did when a person gave none."""
+    return command.reasons or [otherwise]
 
 
 def _live(session: Session) -> Routing:
@@ -284,7 +305,7 @@ def _live(session: Session) -> Routing:
 def _split(live: Routing, command: Command) -> Split:
     split = live.split(command.experiment_id)
     if split is None:
-        raise RefusedError("the experiment is not in force; a promotion has come between")
+        raise RefusedError("not_in_force")
     return split
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import database
+from data.reasons import Reason, render
 from data.records import Demonstration, PreferencePair
 from data.snapshots import archive, shards, snapshot, validation, votes
 from data.snapshots.counting import Counted, counting
@@ -85,7 +86,7 @@ def new_votes(engine: Engine, organisation: uuid.UUID) -> int:
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_snapshot(
     settings: Settings, engine: Engine, organisation: uuid.UUID, config: CollectConfig
-) -> tuple[Made, tuple[str, ...]]:
+) -> tuple[Made, tuple[Reason, ...]]:
     """Write the snapshot and the page of its quality, have DVC version them, note them in Postgres.
 
     Also why it is refused, if it is. Never cached: it reads the outside world.
@@ -164,7 +165,7 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
             made, reasons = make_snapshot(settings, engine, organisation, config)
         get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
         if reasons:
-            message = f"snapshot {made.digest} is refused: {' '.join(reasons)}"
+            message = f"snapshot {made.digest} is rejected: {render(reasons)}"
             get_run_logger().warning(message)
             return Completed(message=message, name="Refused")
         emit_event(

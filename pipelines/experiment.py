@@ -6,45 +6,28 @@ harm: the intervals hold at all looks at once. One run acts at a time.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database, orders
-from data.tables import Epoch, Experiment, Look, Variant, Version
+from data.reasons import reason, render
+from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
-from experiments import bandit, breakdown, effects, metrics, outcomes, power
+from experiments import bandit, evidence, metrics, outcomes
 from experiments import plan as plans
-from experiments.analysis import ComparisonResult, Decision, ExperimentResult, between_users, compare, decide
-from experiments.breakdown import Breakdown
+from experiments.analysis import Decision, between_users, compare, decide
 from experiments.decisions import Command, propose
+from experiments.evidence import Evidence
+from experiments.lifecycle import OPEN, Action, Status
 from experiments.plan import Plan
-from experiments.power import Outlook
-from pipelines import carry_out, ended, holdout
+from pipelines import carry_out, holdout, tracking
 from pipelines.shadow import UnsoundError
-
-
-class Evidence(BaseModel):
-    """What a look at a running experiment found, and what follows from it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    experiment_id: uuid.UUID
-    challenger: str
-    comparison: ComparisonResult
-    between_users: ExperimentResult
-    unbiased: tuple[float, float] | None = Field(
-        description="effect and error that a bandit does not bend; None where weights do not learn"
-    )
-    breakdowns: Mapping[str, Breakdown]
-    outlook: Outlook | None
-    decision: Decision
 
 
 @flow(name="experiment")
@@ -62,8 +45,8 @@ def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
             for done in carry_out.carry_out(settings, engine):
                 log.info(done)
             due = _do_what_is_due(settings, engine, overrides)
-        for told in ended.write(settings, engine):  # without the lock: MLflow may take its time
-            log.info(told)
+        for line in tracking.write_ended(settings, engine):  # without the lock: MLflow may be slow
+            log.info(line)
         return due
     finally:
         engine.dispose()
@@ -74,12 +57,12 @@ def _do_what_is_due(
 ) -> Evidence | State[Evidence]:
     _check_holdout(engine)
     with Session(engine) as session:
-        begun = select(Experiment).where(Experiment.status.in_(["running", "paused"]))
+        begun = select(Experiment).where(Experiment.status.in_(OPEN))
         current = session.scalar(begun.order_by(Experiment.status.desc()).limit(1))
     if current is not None:
         if stopped := _stop_if_ordered(engine, current.id):
             return Completed(message=stopped, name="Stopped")
-        if current.status == "paused":
+        if current.status == Status.PAUSED:
             return Completed(message=f"experiment {current.id} is paused", name="Paused")
         return _look(settings, engine, current.id)
     challenger = _new_challenger(engine)
@@ -125,7 +108,7 @@ def _check_holdout(engine: Engine) -> None:
             return
         allowed = holdout.without_an_ordered_one(session, current[1])
         if is_ordered := allowed != current[1]:
-            epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
+            epoch = routing.publish(session, allowed, [reason("holdout_erased")])
             orders.settle(session)
         gained = holdout.gain(session, plans.load())
     if is_ordered:
@@ -155,27 +138,27 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
         try:
             orders.refuse(session, challenger)
         except orders.OrderedError as error:
-            reason = str(error)
+            reasons = error.reasons
         else:
             return None
-    carry_out.withdraw(engine, Command(experiment_id, "stop", reason))
-    return reason
+    carry_out.withdraw(engine, Command(experiment_id, Action.STOP, reasons))
+    return render(reasons)
 
 
 def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
     with Session(engine) as session, session.begin():
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-        found = _evidence(session, experiment_id, plan)
-        _remember(session, found)
-    for reason in found.decision.reasons:
-        log.info(reason)
+        found = _analyse(session, experiment_id, plan)
+        evidence.store(session, experiment_id, found)
+    for why in found.decision.reasons:
+        log.info(str(why))
     _follow(settings, engine, experiment_id, plan, found.decision)
     return found
 
 
-def _evidence(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence:
-    """Take in what is new, and analyse all."""
+def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence:
+    """Count what is new, and analyse everything."""
     row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
     names = {variant.is_baseline: variant.name for variant in variants}
@@ -185,60 +168,33 @@ def _evidence(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidenc
     compared = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
     arms = outcomes.arms(session, experiment_id, measured)
     users = between_users(arms, plan, measured)
-    primary = measured[plan.primary]
-    of_segments = outcomes.segments(session, experiment_id, plan.primary, primary, champion, challenger)
-    found = {
-        segment: effects.effect(pairs, plan.alpha, plan.n_star, primary.better)
-        for segment, pairs in of_segments.items()
-    }
     assert row.started_at is not None
     lasted = now - row.started_at
     return Evidence(
-        experiment_id=experiment_id,
         challenger=challenger,
         comparison=compared,
         between_users=users,
         unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(arms[plan.primary]),
-        breakdowns=breakdown.by_kind(found, plan.alpha),
-        outlook=power.outlook(users.primary, plan, lasted - plan.window),
         decision=decide(compared, users, plan, lasted),
     )
-
-
-def _remember(session: Session, found: Evidence) -> None:
-    """Keep what a look found, when it is not what the one before found: the effect over time.
-
-    Not the breakdowns: of an organisation with one user they would be that user's votes.
-    """
-    evidence = found.model_dump(mode="json", exclude={"experiment_id", "breakdowns", "outlook"})
-    newest = session.scalar(
-        select(Look.evidence)
-        .where(Look.experiment_id == found.experiment_id)
-        .order_by(Look.looked_at.desc())
-        .limit(1)
-    )
-    if evidence != newest:
-        session.add(
-            Look(experiment_id=found.experiment_id, looked_at=func.clock_timestamp(), evidence=evidence)
-        )
 
 
 def _follow(
     settings: Settings, engine: Engine, experiment_id: uuid.UUID, plan: Plan, decision: Decision
 ) -> None:
     """Do what the evidence says, or propose it where a person decides."""
-    if decision.action == "keep_running":
+    if decision.action is Action.KEEP_RUNNING:
         _ramp_up(engine, experiment_id, plan)
         if plan.allocation != "fixed":
             _reweigh(engine, experiment_id, plan, plan.allocation)
         return
-    command = Command(experiment_id, decision.action, " ".join(decision.reasons))
+    command = Command(experiment_id, decision.action, decision.reasons)
     if not plan.automatic:
         with Session(engine) as session, session.begin():
             is_new = propose(session, command)
         if is_new:
             get_run_logger().info("Proposed: %s. Nothing changes until a person decides.", command.action)
-    elif decision.action == "ship":
+    elif decision.action is Action.SHIP:
         carry_out.ship(settings, engine, command)
     else:
         carry_out.withdraw(engine, command)
@@ -254,10 +210,8 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     wider = next((share for share in plan.ramp if share > running.ramp), None)
     if wider is None or lasted < timedelta(hours=plan.hours_a_step):
         return
-    reason = (
-        f"{running.ramp:.0%} of the users for {plan.hours_a_step:.3g} hours or more, and nothing shows harm"
-    )
-    carry_out.ramp(engine, Command(experiment_id, "ramp", reason), wider)
+    due = reason("ramp_due", share=running.ramp, hours=plan.hours_a_step)
+    carry_out.ramp(engine, Command(experiment_id, Action.RAMP, [due]), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)
 
 
@@ -276,12 +230,17 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
         return
     sign = 1 if measured[plan.primary].better == "higher" else -1
     arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
-    (one, weight), (other, _) = bandit.reweighted(arms, rule).items()
-    weights = {one: round(weight, 3), other: 1 - round(weight, 3)}
+    (first, weight), (second, _) = bandit.reweighted(arms, rule).items()
+    weights = {first: round(weight, 3), second: 1 - round(weight, 3)}
     if weights == {arm.name: arm.weight for arm in running.arms}:
         return
-    shares = " and ".join(f"{weight:.1%} to {name}" for name, weight in weights.items())
-    carry_out.reweigh(
-        engine, Command(experiment_id, "reweigh", f"Of those who come, {shares} ({rule})."), weights
+    why = reason(
+        "reweighed",
+        first=first,
+        first_share=weights[first],
+        second=second,
+        second_share=weights[second],
+        rule=rule,
     )
-    get_run_logger().info("Of those who come from now on, %s.", shares)
+    carry_out.reweigh(engine, Command(experiment_id, Action.REWEIGH, [why]), weights)
+    get_run_logger().info(str(why))

@@ -17,10 +17,10 @@ from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
+from experiments.lifecycle import Status
 from experiments.plan import Plan
 
 HELD_OUT, PRESENT = "held_out", "present"
-STATUS = "holdout"
 
 
 def of(live: Routing) -> Split | None:
@@ -57,7 +57,9 @@ def without_an_ordered_one(session: Session, live: Routing) -> Routing:
 def end(session: Session) -> None:
     """Note that the holdout has ended; the caller publishes a routing without it."""
     session.execute(
-        update(Experiment).where(Experiment.status == STATUS).values(status="stopped", ended_at=func.now())
+        update(Experiment)
+        .where(Experiment.status == Status.HOLDOUT)
+        .values(status=Status.STOPPED, ended_at=func.now())
     )
 
 
@@ -97,7 +99,7 @@ def _new(session: Session, held_out: Spec, champion: Spec, share: float) -> Spli
             hypothesis=f"Champions after {held_out.version} are better than it.",
             plan={},
             salt=split.salt,
-            status=STATUS,
+            status=Status.HOLDOUT,
             started_at=func.now(),
         )
     )

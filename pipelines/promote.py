@@ -3,6 +3,7 @@ every gateway.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -12,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database, orders
+from data.reasons import Reason, written
 from data.records import PROTECTED, Spec
 from data.tables import Experiment, Lineage, Release, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
+from experiments.lifecycle import OPEN, RefusedError, Status
 from models import versions
 from pipelines import holdout
 from serving.inference import release
@@ -35,31 +38,32 @@ def make_servable(settings: Settings, version: str) -> Spec:
 
 
 def must_be_fit(session: Session, version: str) -> None:
-    """ValueError when the gate refused a version, or has never seen it; OrderedError when it was trained on
-    somebody who was erased since.
+    """RefusedError when the gate rejected a version, or has never judged it; OrderedError when it was trained
+    on data of a person who was erased since.
     """
     if not session.scalar(select(Version.accepted).where(Version.name == version)):
-        raise ValueError(f"{version} did not pass the gate; it cannot become champion")
+        raise RefusedError("not_accepted", version=version)
     orders.refuse(session, version)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
-def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -> int:
+def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Sequence[Reason]) -> int:
     """Route everybody to a spec, note the release and its lineage, move the alias; the epoch of it."""
+    reasons = written(why) if isinstance(why, str) else list(why)
     with Session(engine) as session, session.begin():
         must_be_fit(session, spec.version)
         former = routing.current(session)
         replaced = former[1].champion.version if former else None
         held_out = holdout.after(session, spec, settings.holdout_share)
-        epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reason)
+        epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reasons)
         # An experiment that ran until now, or paused, has lost its baseline and its users, and ends here.
         session.execute(
             update(Experiment)
-            .where(Experiment.status.in_(["running", "paused"]))
-            .values(status="stopped", ended_at=func.now())
+            .where(Experiment.status.in_(OPEN))
+            .values(status=Status.STOPPED, ended_at=func.now())
         )
         row = Release(
-            version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reason=reason
+            version=spec.version, replaced=replaced, spec_digest=spec.digest, epoch=epoch, reasons=reasons
         )
         session.add(row)
         session.flush()

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from data.reasons import Reason
 from data.records import TransformType
 from data.snapshots.validation import Agreement, Bias, Limits, Quality
 from pipelines import single_page
@@ -18,7 +19,7 @@ _MOST_VERSIONS = 10  # on the plot; the oldest fall off it
 
 
 def write_page(
-    folder: Path, quality: Quality, reasons: Sequence[str], limits: Limits, votes_a_person: int
+    folder: Path, quality: Quality, reasons: Sequence[Reason], limits: Limits, votes_a_person: int
 ) -> Path:
     """`quality.html` in the snapshot's folder; it holds no text of a message and names nobody."""
     page = folder / "quality.html"

@@ -1,6 +1,6 @@
 """The sample: an experiment that has ended, so that the dashboard shows its worth before there is a real one.
 
-It is a real one of simulated people: the flow started, looked at and ended it in `make month`, and it was
+It is a real one of simulated people: the flow started, analysed and ended it in `make month`, and it was
 kept from there with its times drawn out to days:
 
     TONEBRIDGE_DATABASE_URL=... python -m pipelines.sample_experiment EXPERIMENT_ID SECONDS_A_DAY
@@ -23,13 +23,14 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
+from data.reasons import dump, load
 from data.records import Spec
 from data.tables import (
+    Analysis,
     ArmCount,
     Comparison,
     Decision,
     Experiment,
-    Look,
     MetricSum,
     Organisation,
     Output,
@@ -37,12 +38,13 @@ from data.tables import (
     Variant,
     new_id,
 )
+from experiments.evidence import Evidence
 
 FILE = Path(__file__).parent.parent / "data" / "seed" / "sample.json"
 BASELINE, CHALLENGER = "sample-1", "sample-2"
 _SECONDS_A_DAY = 86_400.0
 _SIDES = 6
-_SPAN = re.compile(r"([0-9][0-9.e-]*)( hours| days| of at least)")
+_SPANS = ("hours", "days", "minimum_days")  # values of reasons that are spans of time
 _HOURS = ("window_hours", "hours_a_step")
 _DAYS = ("minimum_days", "maximum_days")
 
@@ -65,7 +67,9 @@ def keep(engine: Engine, experiment_id: uuid.UUID, seconds_a_day: float) -> dict
         names = {one.name: BASELINE if one.is_baseline else CHALLENGER for one in variants}
         plan = {**row.plan}
         plan.update({name: round(plan[name] * scale, 2) for name in (*_HOURS, *_DAYS)})
-        looks = session.scalars(select(Look).where(Look.experiment_id == row.id).order_by(Look.looked_at))
+        analyses = session.scalars(
+            select(Analysis).where(Analysis.experiment_id == row.id).order_by(Analysis.analysed_at)
+        )
         decisions = session.scalars(
             select(Decision).where(Decision.experiment_id == row.id).order_by(Decision.created_at)
         )
@@ -82,11 +86,12 @@ def keep(engine: Engine, experiment_id: uuid.UUID, seconds_a_day: float) -> dict
             "plan": plan,
             "created": ago(row.created_at),
             "started": ago(row.started_at),
-            "looks": [{"at": ago(one.looked_at), "evidence": one.evidence} for one in looks],
+            "analyses": [{"at": ago(one.analysed_at), "evidence": one.evidence} for one in analyses],
             "decisions": [
                 {
                     "at": ago(one.created_at),
-                    **{name: getattr(one, name) for name in ("action", "reason", "requested_by", "outcome")},
+                    **{name: getattr(one, name) for name in ("action", "requested_by", "outcome")},
+                    "reasons": dump(one.reasons),
                     "parameters": {k: v for k, v in one.parameters.items() if k == "share"},
                 }
                 for one in decisions
@@ -101,7 +106,7 @@ def keep(engine: Engine, experiment_id: uuid.UUID, seconds_a_day: float) -> dict
             ],
             "sides": _sides(session, names),
         }
-    return dict(_retold(kept, names, scale))
+    return dict(_renamed(kept, names, scale))
 
 
 def _columns(row: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -130,18 +135,21 @@ def _sides(session: Session, names: Mapping[str, str]) -> list[dict[str, Any]]:
     return sides
 
 
-def _retold(value: Any, names: Mapping[str, str], scale: float) -> Any:
-    """With versions by the names that they have in the sample, and spans of time drawn out, wherever they
-    stand.
-    """
+def _renamed(value: Any, names: Mapping[str, str], scale: float) -> Any:
+    """Give versions the names that they have in the sample, and scale the spans of time in reasons."""
     if isinstance(value, str):
         for name, of_sample in names.items():
             value = re.sub(rf"\b{re.escape(name)}\b", of_sample, value)
-        return _SPAN.sub(lambda span: f"{float(span[1]) * scale:.3g}{span[2]}", value)
+        return value
     if isinstance(value, Mapping):
-        return {_retold(key, names, scale): _retold(one, names, scale) for key, one in value.items()}
+        renamed = {_renamed(key, names, scale): _renamed(part, names, scale) for key, part in value.items()}
+        if value.keys() == {"code", "values"}:
+            renamed["values"] |= {
+                name: scale * value["values"][name] for name in _SPANS if name in value["values"]
+            }
+        return renamed
     if isinstance(value, list | tuple):
-        return [_retold(one, names, scale) for one in value]
+        return [_renamed(part, names, scale) for part in value]
     return value
 
 
@@ -183,14 +191,22 @@ def store(engine: Engine, organisation: str, file: Path = FILE) -> bool:
                 )
             )
         about = {"experiment_id": experiment_id}
-        for look in kept["looks"]:
-            session.add(Look(**about, looked_at=at(look["at"]), evidence=look["evidence"]))
+        for analysis in kept["analyses"]:
+            evidence = Evidence.model_validate(analysis["evidence"])
+            session.add(
+                Analysis(
+                    **about,
+                    analysed_at=at(analysis["at"]),
+                    evidence=evidence.model_dump(mode="json"),
+                )
+            )
         for number, decided in enumerate(kept["decisions"]):
-            when = at(decided.pop("at"))
+            when, reasons = at(decided.pop("at")), load(decided.pop("reasons"))
             session.add(
                 Decision(
                     **about,
                     **decided,
+                    reasons=reasons,
                     idempotency_key=f"{experiment_id}:{number}",
                     created_at=when,
                     claimed_at=when,
@@ -238,4 +254,4 @@ if __name__ == "__main__":
         raise SystemExit("usage: python -m pipelines.sample_experiment EXPERIMENT_ID SECONDS_A_DAY")
     found = keep(database.engine_of(Settings()), uuid.UUID(sys.argv[1]), float(sys.argv[2]))
     FILE.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{FILE}: {found['name']}, {len(found['looks'])} looks")
+    print(f"{FILE}: {found['name']}, {len(found['analyses'])} analyses")

@@ -8,7 +8,7 @@ is found is coarse on purpose: it refuses what is broken, and leaves what people
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
+from data.reasons import Reason, Value, reason
 from data.records import Spec, TransformType
 from data.traffic.answers import floor
 from data.traffic.routing import Target
-from experiments.decisions import RefusedError
+from experiments.lifecycle import RefusedError
 from models import scoring, tone
 from models.gate import Margins
 from models.scoreboard import Estimate, estimate
@@ -109,15 +110,15 @@ class Shadow(BaseModel):
     p95_ms: float
     champion_median_ms: float
     champion_p95_ms: float
-    reasons: tuple[str, ...] = Field(description="why the challenger is not to be met; none when it is sound")
+    reasons: tuple[Reason, ...] = Field(description="why the challenger is unsound; empty when it is sound")
 
 
 class UnsoundError(RefusedError):
-    """The challenger is not fit to be met."""
+    """The challenger is not fit to answer people; `reasons` say why, `shadow` has the numbers."""
 
-    def __init__(self, challenger: str, found: Shadow) -> None:
-        super().__init__(f"in shadow, {challenger} is not fit to be met: {'; '.join(found.reasons)}")
-        self.found = found
+    def __init__(self, challenger: str, shadow: Shadow) -> None:
+        super().__init__("shadow_unsound", details=shadow.reasons, version=challenger)
+        self.shadow = shadow
 
 
 def run(
@@ -205,31 +206,30 @@ def compare(replayed: Sequence[Replayed], answers: Sequence[Answered]) -> Shadow
     )
 
 
-def _faults(asked: int, failed: int, scores: dict[str, Score]) -> list[str]:
+def _faults(messages: int, failed: int, scores: dict[str, Score]) -> Iterator[Reason]:
     margins = Margins()
-    found = []
-    if failed > _MOST_FAILED * asked:
-        found.append(f"it failed on {failed} of {asked} messages; {_MOST_FAILED:.0%} are allowed")
+    if failed > _MOST_FAILED * messages:
+        yield reason("shadow_failed", failed=failed, messages=messages, limit=_MOST_FAILED)
     if scores:
-        kept = scores["facts_kept"]
-        if kept.difference.high < 0 and kept.difference.mean < -margins.max_facts_loss:
-            found.append(
-                f"it keeps {kept.challenger:.1%} of the facts and the champion {kept.champion:.1%} of the"
-                f" same {asked - failed} messages; the difference is {kept.difference}, and a loss of"
-                f" {margins.max_facts_loss:.3f} is allowed"
+        facts = scores["facts_kept"]
+        if facts.difference.high < 0 and facts.difference.mean < -margins.max_facts_loss:
+            yield reason(
+                "shadow_facts", **_numbers(facts), messages=messages - failed, margin=margins.max_facts_loss
             )
-    for name, word, margin in (
-        ("chatter", "chatters", margins.max_chatter_rise),
-        ("insult", "insults people", margins.max_insult_rise),
-    ):
-        risen = scores.get(name)
-        if risen and risen.difference.low > 0 and risen.difference.mean > margin:
-            found.append(
-                f"it {word} in {risen.challenger:.1%} of the messages and the champion in"
-                f" {risen.champion:.1%}; the difference is {risen.difference}, and a rise of {margin:.3f} is"
-                " allowed"
-            )
-    return found
+    for name, margin in (("chatter", margins.max_chatter_rise), ("insult", margins.max_insult_rise)):
+        score = scores.get(name)
+        if score and score.difference.low > 0 and score.difference.mean > margin:
+            yield reason(f"shadow_{name}", **_numbers(score), margin=margin)
+
+
+def _numbers(score: Score) -> dict[str, Value]:
+    return {
+        "challenger": score.challenger,
+        "champion": score.champion,
+        "mean": score.difference.mean,
+        "low": score.difference.low,
+        "high": score.difference.high,
+    }
 
 
 def _scores(asked: Replayed, rewrite: str) -> dict[str, float]:

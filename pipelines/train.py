@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import database
+from data.reasons import Reason, render
 from data.tables import Lineage, Snapshot, Version
 from data.traffic import routing
 from models import (
@@ -232,7 +233,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     if snapshot and stored is None:
         raise ValueError(f"there is no snapshot {snapshot}; `collect` makes them")
     if stored and not stored.accepted:
-        raise ValueError(f"snapshot {snapshot} was refused: {' '.join(stored.reasons)}")
+        raise ValueError(f"snapshot {snapshot} was rejected: {render(stored.reasons)}")
     folder = Path(stored.path) if stored else None
 
     decides = "\0".join([snapshot or "", champion or "", *overrides])
@@ -281,7 +282,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     )
     card.write(version, origin, found)
     name = register(settings, engine, run, found, chosen.method, snapshot, champion)
-    log.info("%s: %s", name, "accepted" if found.verdict.accepted else "; ".join(found.verdict.reasons))
+    log.info("%s: %s", name, "accepted" if found.verdict.accepted else render(found.verdict.reasons))
     return Trained(version=name, method=chosen.method, run=run, evaluation=found)
 
 
@@ -292,11 +293,11 @@ def _seed_rows(overrides: Sequence[str]) -> int:
 
 def _learn(
     settings: Settings, run: Path, snapshots: Sequence[Path], chosen: Choice, overrides: Sequence[str]
-) -> tuple[_Weights, tuple[str, ...]]:
+) -> tuple[_Weights, tuple[Reason, ...]]:
     """The stages of learning, each from where the one before it has come: what the last one left, and why its
     reward is not to be believed, if it is not.
     """
-    hacked: tuple[str, ...] = ()
+    hacked: tuple[Reason, ...] = ()
 
     def learn(stage: str, start: _Weights | None, *more: str) -> Path:
         wanted = [

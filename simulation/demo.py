@@ -27,9 +27,10 @@ from configs.settings import Settings
 from data import corpus, database
 from data.people import identities
 from data.snapshots.snapshot import Made
+from experiments.evidence import Evidence
 from pipelines import local
 from pipelines.collect import collect
-from pipelines.experiment import Evidence, experiment
+from pipelines.experiment import experiment
 from pipelines.promote import promote
 from pipelines.train import Trained, train
 from simulation import simulated_people
@@ -171,7 +172,8 @@ class Walk:
                 print(f"  Nobody meets the challenger: {told.message}")
         else:
             print(
-                "\n* The gate refused the challenger, so nobody meets it:", *second.evaluation.verdict.reasons
+                "\n* The gate refused the challenger, so nobody meets it:",
+                *map(str, second.evaluation.verdict.reasons),
             )
         served = self._step(
             "served",

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
+from data.reasons import reason
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
+from experiments.evidence import Evidence
+from experiments.lifecycle import Action
 from models.scoreboard import Estimate
 from pipelines import single_page
-from pipelines.experiment import Evidence
 from pipelines.train import Trained
 from simulation.simulated_people import Usage
 
@@ -91,8 +93,8 @@ class Report(BaseModel):
             cells = (f"{e.mean:.2f}\n{e.low:.2f} to {e.high:.2f}" for e in (row[key] for key in SHOWN))
             table.add_row(words, *cells)
         console.print(table)
-        for reason in self.decision.reasons:
-            console.print(reason, markup=False)
+        for why in self.decision.reasons:
+            console.print(str(why), markup=False)
         console.print(f"Decision: {self.decision.action}. Served now: {self.serving_version}.", markup=False)
         for example in self.examples:
             console.print(f"\n[bold]{example.asked}[/bold]")
@@ -150,7 +152,8 @@ def assemble(
 ) -> Report:
     """The report of a run; a challenger that the gate refused is reported as such."""
     refused = Decision(
-        action="roll_back", reasons=["The gate refused the challenger.", *second.evaluation.verdict.reasons]
+        action=Action.ROLL_BACK,
+        reasons=(reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons),
     )
     return Report(
         base=first.evaluation.systems["champion"],  # the first version is measured against the bare base

@@ -90,7 +90,7 @@ def assemble(folder: Path) -> LearningReport:
                 protected=found[name].systems["challenger_protected"],
                 win_rate=found[name].win_rate,
                 accepted=found[name].verdict.accepted,
-                reasons=found[name].verdict.reasons,
+                reasons=tuple(map(str, found[name].verdict.reasons)),
             )
             for name, words in METHODS.items()
         },

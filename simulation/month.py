@@ -35,7 +35,9 @@ import configs
 from configs.settings import Settings
 from data import corpus, database
 from data.people import identities
-from data.tables import Decision, Experiment, Look, Variant, Version
+from data.reasons import render
+from data.tables import Decision, Experiment, Variant, Version
+from experiments import evidence
 from models import versions
 from models.evaluation import Evaluation
 from models.gate import Verdict
@@ -45,7 +47,7 @@ from pipelines.experiment import experiment
 from pipelines.promote import promote
 from simulation import simulated_people
 from simulation.fake_inference import WEIGHTS, Weights, serve
-from simulation.month_report import Act, MonthReport, Seen, Story
+from simulation.month_report import Act, MonthReport, Story, WinRate
 from simulation.simulated_people import PeopleConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
@@ -188,7 +190,7 @@ class Month:
                     challenger=self._came[version].name,
                     action=row.action,
                     requested_by=row.requested_by,
-                    reason=row.reason,
+                    reason=render([*row.reasons, *(row.failure or [])]),
                     outcome=row.outcome,
                 )
                 for row, version in rows
@@ -209,9 +211,6 @@ class Month:
             .join(Variant, Variant.experiment_id == Experiment.id)
             .where(Variant.name == version, Variant.is_baseline.is_(False))
         ).one()
-        looks = session.scalars(
-            select(Look).where(Look.experiment_id == row.id).order_by(Look.looked_at)
-        ).all()
         challenger = self._came[version]
         return Story(
             version=version,
@@ -221,14 +220,9 @@ class Month:
             began=self._day(row.started_at or row.created_at),
             ended=self._day(row.ended_at) if row.ended_at else None,
             seconds_to_trip=self._tripped(session, row),
-            looks=[
-                Seen(
-                    day=self._day(look.looked_at),
-                    win_rate=look.evidence["comparison"]["win_rate"],
-                    low=look.evidence["comparison"]["interval"][0],
-                    high=look.evidence["comparison"]["interval"][1],
-                )
-                for look in looks
+            win_rates=[
+                WinRate(day=self._day(point.at), win_rate=point.value, low=point.low, high=point.high)
+                for point in evidence.win_rates_over_time(session, row.id)
             ],
         )
 

@@ -23,11 +23,11 @@ class Act(BaseModel):
     outcome: str | None
 
 
-class Seen(BaseModel):
-    """What a look at an experiment found."""
+class WinRate(BaseModel):
+    """The win rate side by side at one analysis, with its confidence sequence."""
 
     day: float
-    win_rate: float | None
+    win_rate: float
     low: float
     high: float
 
@@ -44,7 +44,7 @@ class Story(BaseModel):
     seconds_to_trip: float | None = Field(
         description="from the first failure that counted to the pause, of a broken one"
     )
-    looks: list[Seen]
+    win_rates: list[WinRate]
 
     @property
     def became(self) -> str:
@@ -72,7 +72,7 @@ class MonthReport(BaseModel):
         page = folder / "index.html"
         drawn = {
             "answers": single_page.drawn(self._draw_answers),
-            "looks": single_page.drawn(self._draw_looks),
+            "win_rates": single_page.drawn(self._draw_win_rates),
         }
         single_page.write(page, _TEMPLATE, report=self, **drawn)
         return page
@@ -95,14 +95,14 @@ class MonthReport(BaseModel):
         names = {story.version: f"{story.version}, {story.name}" for story in self.stories}
         return [names.get(version, f"{version}, the first") for version in self.answered]
 
-    def _draw_looks(self, figure: Figure) -> None:
+    def _draw_win_rates(self, figure: Figure) -> None:
         for axes, story in zip(
             np.atleast_1d(figure.subplots(1, len(self.stories), sharey=True)), self.stories, strict=True
         ):
-            days = [look.day - story.began for look in story.looks]
-            low, high = [look.low for look in story.looks], [look.high for look in story.looks]
+            days = [point.day - story.began for point in story.win_rates]
+            low, high = [point.low for point in story.win_rates], [point.high for point in story.win_rates]
             axes.vlines(days, low, high, linewidth=4, alpha=0.3)
-            axes.plot(days, [look.win_rate for look in story.looks], marker=".")
+            axes.plot(days, [point.win_rate for point in story.win_rates], marker=".")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlim(0, max([2.0, *days]) + 0.5)
             axes.axhline(0.5, color="gray", linestyle=":")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import bootstrap
 
 import configs
+from data.reasons import Reason, reason
 from data.records import PreferencePair
 from data.snapshots.counting import LeftOut
 from data.snapshots.shards import Row
@@ -68,7 +69,7 @@ class Agreement(_Part):
     low: float | None
     high: float | None
     units: int = Field(description="rated by two people or more")
-    unknown_because: str | None
+    unknown_because: Reason | None
 
 
 class Quality(_Part):
@@ -261,9 +262,9 @@ def agreement(
     counts = counts[counts.sum(axis=1) > 1]
     why = None
     if len(counts) < least_units:
-        why = f"{len(counts)} were judged by two people or more, {least_units} are needed"
+        why = reason("agreement_few", units=len(counts), needed=least_units)
     elif np.count_nonzero(counts.sum(axis=0)) < 2:
-        why = "everybody said the same of everything, which leaves nothing to agree on"
+        why = reason("agreement_unanimous")
     if why is not None:
         return Agreement(alpha=None, low=None, high=None, units=len(counts), unknown_because=why)
 
@@ -290,11 +291,11 @@ def agreement(
     )
 
 
-def refusals(quality: Quality, limits: Limits) -> tuple[str, ...]:
+def refusals(quality: Quality, limits: Limits) -> tuple[Reason, ...]:
     """Why the snapshot may not be trained on: for each limit that it breaks, what is wrong and what to do.
 
-    A bias or a lack of agreement counts when the whole interval lies beyond the limit, a share when there are
-    rows enough for one.
+    A bias or a lack of agreement counts when the whole interval lies beyond the limit; a share counts when
+    there are enough rows for one.
     """
     rows = sum(quality.rows.values())
     return (
@@ -304,74 +305,69 @@ def refusals(quality: Quality, limits: Limits) -> tuple[str, ...]:
     )
 
 
-def _biases(quality: Quality, limits: Limits) -> Iterator[str]:
-    for found, limit, what, advice in (
-        (
-            quality.position,
-            limits.position_bias,
-            "the one shown first",
-            "The place was chosen, not the text: see that pages shuffle, and who clicks without reading.",
-        ),
-        (
-            quality.length,
-            limits.length_bias,
-            "the longer one",
-            "A model would learn length and little else: compare rewrites of more equal length.",
-        ),
+def _biases(quality: Quality, limits: Limits) -> Iterator[Reason]:
+    for code, bias, limit in (
+        ("position_bias", quality.position, limits.position_bias),
+        ("length_bias", quality.length, limits.length_bias),
     ):
-        is_within = found.low <= 0.5 + limit and found.high >= 0.5 - limit
-        if found.share is not None and found.people >= limits.least_people and not is_within:
-            yield (
-                f"{found.people} people chose {what} in {found.share:.0%} of {found.votes} comparisons, "
-                f"between {found.low:.0%} and {found.high:.0%} at 95% confidence; allowed is "
-                f"{0.5 - limit:.0%} to {0.5 + limit:.0%}. {advice}"
+        lowest, highest = 0.5 - limit, 0.5 + limit
+        is_within = bias.low <= highest and bias.high >= lowest
+        if bias.share is not None and bias.people >= limits.least_people and not is_within:
+            yield reason(
+                code,
+                people=bias.people,
+                share=bias.share,
+                votes=bias.votes,
+                low=bias.low,
+                high=bias.high,
+                lowest=lowest,
+                highest=highest,
             )
 
 
-def _disagreements(quality: Quality, limits: Limits) -> Iterator[str]:
+def _disagreements(quality: Quality, limits: Limits) -> Iterator[Reason]:
     """Of comparisons only. Where nearly all thumbs are up, as they should be, alpha is near 0 although people
-    agree (it corrects for what is frequent), and what is learned now is pairs.
+    agree (it corrects for what is frequent), and only pairs are learned from now.
     """
-    found = quality.agreement["comparisons"]
-    if found.alpha is not None and found.high is not None and found.high < limits.least_agreement:
-        yield (
-            f"In the {found.units} comparisons that several people made, they agree hardly more than by "
-            f"chance: alpha {found.alpha:.2f}, between {found.low:.2f} and {found.high:.2f}; at least "
-            f"{limits.least_agreement:.2f} is asked. Tell people what to judge by, and look for a script "
-            "that votes."
+    agreement = quality.agreement["comparisons"]
+    if agreement.alpha is None or agreement.low is None or agreement.high is None:
+        return
+    if agreement.high < limits.least_agreement:
+        yield reason(
+            "little_agreement",
+            units=agreement.units,
+            alpha=agreement.alpha,
+            low=agreement.low,
+            high=agreement.high,
+            limit=limits.least_agreement,
         )
 
 
-def _shares(quality: Quality, limits: Limits, rows: int) -> Iterator[str]:
+def _shares(quality: Quality, limits: Limits, rows: int) -> Iterator[Reason]:
     kind, share = quality.largest_type
     if share > limits.most_of_one_type:
-        yield (
-            f"{share:.0%} of {rows} rows are of the type {kind}; at most {limits.most_of_one_type:.0%} may "
-            "be, or the others are forgotten. Gather feedback on those, or raise most_of_one_type if people "
-            "ask for little else."
-        )
+        yield reason("mostly_one_type", share=share, rows=rows, type=kind, limit=limits.most_of_one_type)
     if quality.duplicates > limits.most_duplicates * rows:
-        yield (
-            f"{quality.duplicates} of {rows} rows repeat another word for word; at most "
-            f"{limits.most_duplicates:.0%} may. Look for a script that votes, and lower votes_a_key; or "
-            "raise most_duplicates if many people see the same answers."
+        yield reason(
+            "many_duplicates", duplicates=quality.duplicates, rows=rows, limit=limits.most_duplicates
         )
-    pairs, off_policy = quality.rows["pairs"], quality.off_policy
+    off_policy = quality.off_policy
     if off_policy is not None and off_policy > limits.most_off_policy:
-        on_policy = quality.rejected_versions.get(quality.champion or "", 0)
+        champion = quality.champion or ""
+        on_policy = quality.rejected_versions.get(champion, 0)
         if on_policy < limits.enough_on_policy:
-            yield (
-                f"In {off_policy:.0%} of {pairs} pairs the rejected text is not by the champion, "
-                f"{quality.champion}; at most {limits.most_off_policy:.0%} may be, or else "
-                f"{limits.enough_on_policy} by it are enough, and there are {on_policy}. Let people judge "
-                "what it writes first."
+            yield reason(
+                "off_policy",
+                share=off_policy,
+                pairs=quality.rows["pairs"],
+                champion=champion,
+                limit=limits.most_off_policy,
+                enough=limits.enough_on_policy,
+                on_policy=on_policy,
             )
     learned = ("demonstrations", "pairs")
     if any(quality.rows[name] for name in learned) and not any(quality.validation[n] for n in learned):
-        yield (
-            "Nothing is held out to validate on, because users or messages tie nearly all rows together. "
-            "Gather feedback of more people, on messages of their own."
-        )
+        yield reason("nothing_held_out")
 
 
 def _in_order(counts: Counter[Any]) -> dict[Any, int]:

@@ -7,6 +7,7 @@ has an epoch of its own, the last that changed its allocation: what others do is
 import json
 import time
 import uuid
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason, reason, written
 from data.records import Spec, TransformType
 from data.tables import Epoch, Gateway, StoredSpec
 
@@ -230,7 +232,7 @@ def forget_tester(session: Session, user_id: uuid.UUID) -> int:
         ]
         epoch.routing = {**epoch.routing, "experiments": [split.model_dump(mode="json") for split in splits]}
         if live is not None and epoch.number == live[0]:
-            publish(session, Routing.model_validate(epoch.routing), "a tester was erased")
+            publish(session, Routing.model_validate(epoch.routing), [reason("tester_erased")])
     session.flush()
     return len(named)
 
@@ -239,8 +241,9 @@ class NotAcknowledgedError(TimeoutError):
     """Some live gateways have not put an epoch into force in time; they are still on an older one."""
 
 
-def publish(session: Session, routing: Routing, reason: str) -> int:
-    """Write the next epoch and return its number; the caller commits. Waits for a concurrent publisher.
+def publish(session: Session, routing: Routing, why: str | Sequence[Reason]) -> int:
+    """Write the next epoch and return its number; the caller commits. Waits for a concurrent publisher. `why`
+    is what a person wrote, or reasons.
 
     ValueError when somebody who is in an arm already would be moved (`Split.after`).
     """
@@ -260,7 +263,7 @@ def publish(session: Session, routing: Routing, reason: str) -> int:
         Epoch(
             number=number,
             routing=routing.model_dump(mode="json"),
-            reason=reason,
+            reasons=written(why) if isinstance(why, str) else list(why),
         )
     )
     session.flush()

@@ -235,7 +235,7 @@ def create_app(settings: Settings) -> Front:
         """Remember a language, or light or dark."""
         session.check_origin(request)
         response = RedirectResponse(_local(to), 303)
-        if language in words.LANGUAGES:
+        if language is not None and language in words.LANGUAGES:
             response.set_cookie("language", language, max_age=_A_YEAR_S, samesite="lax")
         if theme in ("light", "dark", "auto"):
             response.set_cookie("theme", theme, max_age=_A_YEAR_S, samesite="lax")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from experiments.readings import Curve, Span
+from experiments.evidence import Exposed, Point
+from experiments.readings import EpochRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,20 +97,23 @@ def _over_time(axes: "Axes", first: float, last: float) -> None:
         axes.set_xlim(first, last)
 
 
-def effect(curve: Curve, says: str, ylabel: str, nothing: float = 0.0, percent: bool = False) -> Markup:
+def effect(
+    points: Sequence[Point], says: str, ylabel: str, nothing: float = 0.0, percent: bool = False
+) -> Markup:
     """A number over time with its confidence sequence; `nothing` is where there is no difference."""
     from matplotlib.ticker import PercentFormatter
 
     with _styled():
         figure, axes = _figure()
-        at = _days(curve.at)
-        axes.fill_between(at, curve.low, curve.high, color=_ONE, alpha=0.18, linewidth=0)
-        axes.plot(at, curve.value, color=_ONE, linewidth=1.8)
+        at = _days([point.at for point in points])
+        low, high = [point.low for point in points], [point.high for point in points]
+        axes.fill_between(at, low, high, color=_ONE, alpha=0.18, linewidth=0)
+        axes.plot(at, [point.value for point in points], color=_ONE, linewidth=1.8)
         axes.axhline(nothing, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
         _over_time(axes, at[0], at[-1])
-        # Early intervals are many times as wide as what is found: they run out of the frame.
-        half = len(curve.at) // 2
-        edges = [*curve.low[half:], *curve.high[half:], *curve.value, nothing]
+        # Early intervals are many times wider than the effect: they leave the frame.
+        half = len(points) // 2
+        edges = [*low[half:], *high[half:], *(point.value for point in points), nothing]
         margin = 0.15 * (max(edges) - min(edges) or 1.0)
         axes.set_ylim(min(edges) - margin, max(edges) + margin)
         axes.set_ylabel(ylabel)
@@ -119,8 +123,8 @@ def effect(curve: Curve, says: str, ylabel: str, nothing: float = 0.0, percent: 
 
 
 def exposures(
-    counts: Sequence[tuple[datetime, int, int]],
-    spans: Sequence[Span],
+    counts: Sequence[Exposed],
+    epochs: Sequence[EpochRow],
     names: tuple[str, str],
     says: str,
     ylabel: str,
@@ -128,15 +132,15 @@ def exposures(
     """Users of both arms over time; a dotted line begins each epoch."""
     with _styled():
         figure, axes = _figure()
-        at = _days([moment for moment, _, _ in counts])
+        at = _days([count.at for count in counts])
         for name, colour, style, values in (
-            (names[0], _OTHER, "--", [one for _, one, _ in counts]),
-            (names[1], _ONE, "-", [other for _, _, other in counts]),
+            (names[0], _OTHER, "--", [count.baseline for count in counts]),
+            (names[1], _ONE, "-", [count.challenger for count in counts]),
         ):
             axes.plot(at, values, color=colour, linestyle=style, linewidth=1.8, label=name)
         _over_time(axes, at[0], at[-1])
-        for span in spans:
-            if at[0] <= (began := _days([span.started_at])[0]) <= at[-1]:
+        for epoch in epochs:
+            if at[0] <= (began := _days([epoch.started_at])[0]) <= at[-1]:
                 axes.axvline(began, color=_FAINT, linewidth=0.8, linestyle=":")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(ylabel)

@@ -1,7 +1,7 @@
 """One request to the dashboard: who asks, what they may see, and the page that they get."""
 
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any
 
 from fastapi import Depends, Request
@@ -13,7 +13,6 @@ from configs.settings import Settings
 from data.people.identities import ROLES
 from serving.dashboard import session
 from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
-from serving.dashboard.reasons import retold
 from serving.dashboard.session import Sessions, Stored
 from serving.dashboard.words import LANGUAGES, Words, chosen, contained, isolated
 
@@ -92,7 +91,6 @@ class Visit:
         content = shown.render(
             _=self.words.say,
             words=self.words,
-            retold=partial(retold, self.words),
             languages=LANGUAGES,
             theme=theme if theme in ("light", "dark") else "auto",
             here=path + (f"?{self.request.url.query}" if self.request.url.query else ""),

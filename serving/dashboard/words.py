@@ -8,6 +8,7 @@ import gettext as gettext_module
 import io
 import math
 import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,20 +19,18 @@ from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 from starlette.requests import Request
 
-LANGUAGES = {"en": "English", "ja": "日本語"}
+from data.reasons import Language, Reason
+
+LANGUAGES: Mapping[Language, str] = {"en": "English", "ja": "日本語"}
 _FOLDER = Path(__file__).parent / "locale"
 
 
-def chosen(request: Request) -> str:
+def chosen(request: Request) -> Language:
     """The language of a request: the one that was picked, or else the browser's first that there is."""
-    picked = request.cookies.get("language", "")
-    if picked in LANGUAGES:
-        return picked
-    for wanted in request.headers.get("accept-language", "").split(","):
-        language = wanted.partition(";")[0].strip().partition("-")[0].lower()
-        if language in LANGUAGES:
-            return language
-    return "en"
+    accepted = request.headers.get("accept-language", "").split(",")
+    browsers = (tag.partition(";")[0].strip().partition("-")[0].lower() for tag in accepted)
+    wanted = [request.cookies.get("language", ""), *browsers]
+    return next((language for tag in wanted for language in LANGUAGES if language == tag), "en")
 
 
 @cache
@@ -93,7 +92,7 @@ def isolated(text: str) -> str:
 class Words:
     """What a page needs to speak a language; templates know it as `words`, and `_` is `say`."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: Language) -> None:
         self.language = language
         self._catalogue = catalogue(language)
 
@@ -104,6 +103,10 @@ class Words:
             name: isolated(value) if isinstance(value, str) else value for name, value in values.items()
         }
         return found % values if values else found
+
+    def reasons(self, reasons: Iterable[Reason]) -> Markup:
+        """Reasons in the reader's language, one after the other; what a person wrote stays as it is."""
+        return escape(" ".join(reason.render(self.language, isolated) for reason in reasons))
 
     def number(self, value: float | None, digits: int = 3) -> str:
         """A number with as many significant digits, without an exponent; a dash for None."""

@@ -18,7 +18,8 @@ from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
 from data.traffic.feedback import ErasedError, WrongReceiptError
 from data.traffic.receipts import ForgedReceiptError
-from experiments.decisions import RefusedError, UnknownExperimentError
+from experiments.decisions import UnknownExperimentError
+from experiments.lifecycle import RefusedError
 
 RETRY_AFTER_S = 2
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from data import database
+from data.reasons import Reason, load
 from data.records import TransformType
 from data.snapshots import drift
 from data.snapshots.drift import ALARM, BEFORE, LEAST, SHIFTING, Drift
@@ -49,7 +50,7 @@ class SnapshotRow:
     digest: str
     counts: Mapping[str, int]
     accepted: bool
-    reasons: Sequence[str]
+    reasons: Sequence[Reason]
     quality: Quality | None
     created_at: datetime
     trained_at: datetime | None
@@ -129,7 +130,9 @@ def snapshots(session: Session) -> list[SnapshotRow]:
     """The newest snapshots."""
     rows = session.execute(text(_SNAPSHOTS), {"most": _MOST_SNAPSHOTS})
     return [
-        SnapshotRow(digest, counts, accepted, reasons, _quality(quality), created_at, trained_at, is_kept)
+        SnapshotRow(
+            digest, counts, accepted, load(reasons), _quality(quality), created_at, trained_at, is_kept
+        )
         for digest, counts, accepted, reasons, quality, created_at, trained_at, is_kept in rows
     ]
 

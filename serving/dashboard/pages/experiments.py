@@ -20,12 +20,12 @@ from starlette.datastructures import FormData
 
 from data import database
 from data.records import TransformType
-from experiments import metrics, power, readings
+from experiments import evidence, metrics, power, readings
 from experiments import plan as plans
 from experiments.decisions import UnknownExperimentError
-from experiments.drafts import happens
+from experiments.lifecycle import REQUESTABLE, Action, Status, consequence, requestable
 from experiments.plan import Plan
-from experiments.readings import Whole
+from experiments.readings import ExperimentPage
 from serving.dashboard import charts
 from serving.dashboard.api import GatewayError
 from serving.dashboard.visit import NotAllowedError, Visit, viewer_visit
@@ -37,18 +37,8 @@ OFTEN_CHANGED = (
     "primary", "smallest_effect", "power", "harm_margin", "window_hours", "minimum_days", "maximum_days",
     "allocation", "automatic",
 )  # fmt: skip
-_ACTIONS = {"start": "start", "ramp": "ramp", "pause": "pause", "ship": "ship", "rollback": "roll_back"}
-_NEEDS_REASON = ("ship", "rollback")
+_NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK)
 _KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it goes on as a header, which holds no other characters
-
-
-def may(status: str, share: float) -> list[str]:
-    """What can be decided on an experiment as it stands."""
-    return {
-        "draft": ["start"],
-        "running": [*(["ramp"] if share < 1 else []), "pause", "ship", "rollback"],
-        "paused": ["start", "ramp", "ship", "rollback"],
-    }.get(status, [])
 
 
 def marked(text: str, other: str) -> list[tuple[str, bool]]:
@@ -75,15 +65,15 @@ def list_experiments(
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The newest experiments, by status and words."""
-    status, q = status if status in readings.STATUSES else "", q.strip()
+    status, q = status if status in set(Status) else "", q.strip()
     with Session(here.engine) as session:
-        found = readings.lines(session, status, q)
+        found = readings.list_experiments(session, status, q)
     return here.page(
         "experiments.html",
         found=found,
         status=status,
         q=q,
-        statuses=readings.STATUSES,
+        statuses=list(Status),
         kept=urlencode({name: value for name, value in (("status", status), ("q", q)) if value}),
         may_decide=here.may_decide,
     )
@@ -240,22 +230,22 @@ def show(
     """An experiment: the decision and its reason first, then what they rest on."""
     say = here.words.say
     with Session(here.engine) as session:
-        one = _whole(session, experiment_id)
-        curve = readings.effect_over_time(session, one.id)
-        wins = readings.win_rate_over_time(session, one.id)
-        counts = readings.exposures_over_time(session, one.id)
-        parts = readings.breakdowns(session, one) if one.found else {}
+        one = _experiment(session, experiment_id)
+        effects = evidence.effects_over_time(session, one.id)
+        wins = evidence.win_rates_over_time(session, one.id)
+        counts = evidence.exposures_over_time(session, one.id)
+        parts = readings.breakdowns(session, one) if one.evidence else {}
         totals = readings.totals(session, one.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
         sides = readings.side_by_side(session, one)
     drawn = {}
-    if len(curve.at) > 1 and one.plan:
+    if len(effects) > 1 and one.plan:
         drawn["effect"] = charts.effect(
-            curve,
+            effects,
             say("Effect in %(metric)s over time, with its confidence sequence", metric=one.plan.primary),
             say("difference in %(metric)s", metric=one.plan.primary),
         )
-    if len(wins.at) > 1:
+    if len(wins) > 1:
         drawn["wins"] = charts.effect(
             wins,
             say("Share of people who prefer the challenger, over time, with its confidence sequence"),
@@ -266,7 +256,7 @@ def show(
     if len(counts) > 1:
         drawn["exposures"] = charts.exposures(
             counts,
-            one.spans,
+            one.epochs,
             (one.baseline.version if one.baseline else say("baseline"), one.challenger.version),
             say("Users exposed to each variant, over time"),
             say("users"),
@@ -282,7 +272,7 @@ def show(
         marked=marked,
         drawn=drawn,
         kept=kept,
-        actions=may(one.status, one.share) if here.may_decide else [],
+        actions=requestable(one.status, one.share) if here.may_decide else [],
         may_decide=here.may_decide,
     )
 
@@ -294,16 +284,16 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
     if metric not in metrics.load():
         raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
     with Session(here.engine) as session:
-        one = _whole(session, experiment_id)
-        if one.found is None or one.plan is None:
+        one = _experiment(session, experiment_id)
+        if one.evidence is None or one.plan is None:
             raise HTTPException(404, say("Nothing has been measured in this experiment yet."))
-        curve = readings.effect_over_time(session, one.id, None if metric == one.plan.primary else metric)
-        ways = readings.drilled(session, one, metric)
+        effects = evidence.effects_over_time(session, one.id, None if metric == one.plan.primary else metric)
+        ways = readings.effects_by_way(session, one, metric)
         totals = readings.totals(session, one.id)
     drawn = None
-    if len(curve.at) > 1:
+    if len(effects) > 1:
         drawn = charts.effect(
-            curve,
+            effects,
             say("Effect in %(metric)s over time, with its confidence sequence", metric=metric),
             say("difference in %(metric)s", metric=metric),
         )
@@ -316,12 +306,11 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
 @router.get("/{experiment_id}/{action}")
 def ask_to_confirm(here: Here, experiment_id: uuid.UUID, action: str) -> Response:
     """What an action would do, before it is done."""
-    if action not in _ACTIONS:
-        raise HTTPException(404)
+    wanted = _action(action)
     _must_decide(here)
     with Session(here.engine) as session:
-        one = _whole(session, experiment_id)
-    return _confirm(here, one, action, {})
+        one = _experiment(session, experiment_id)
+    return _confirm(here, one, wanted, {})
 
 
 @router.post("/{experiment_id}/{action}")
@@ -335,11 +324,10 @@ def act(
     share: Annotated[float | None, Form(gt=0, le=100)] = None,
 ) -> Response:
     """Ask the gateway for it."""
-    if action not in _ACTIONS:
-        raise HTTPException(404)
+    wanted = _action(action)
     here.check(csrf)
     body: dict[str, Any] = {"reason": reason.strip()} if reason.strip() else {}
-    if action == "ramp":
+    if wanted is Action.RAMP:
         body["share"] = (share or 0) / 100
     try:
         here.ask("POST", f"/experiments/{experiment_id}/{action}", body, idempotency_key)
@@ -347,32 +335,33 @@ def act(
         if error.status not in (409, 422):
             raise
         with Session(here.engine) as session:
-            one = _whole(session, experiment_id)
+            one = _experiment(session, experiment_id)
         given = {"reason": reason, "share": str(share or ""), "problem": error.detail}
-        return _confirm(here, one, action, given, error.status)
+        return _confirm(here, one, wanted, given, error.status)
     return RedirectResponse(f"/experiments/{experiment_id}#decisions", 303)
 
 
-def _confirm(here: Visit, one: Whole, action: str, given: Mapping[str, str], status: int = 200) -> Response:
+def _confirm(
+    here: Visit, one: ExperimentPage, action: Action, given: Mapping[str, str], status: int = 200
+) -> Response:
     words = here.words
     steps = [step for step in one.plan.ramp if step > one.share] if one.plan else []
     wider = steps[0] if steps else 1.0
-    share = one.plan.ramp[0] if action == "start" and one.plan else wider
-    sentence = happens(_ACTIONS[action], one.status)
-    what = words.say(
-        sentence,
+    will_happen = consequence(
+        action,
+        one.status,
         challenger=one.challenger.version,
         baseline=one.baseline.version if one.baseline else words.say("the champion"),
-        share=words.percent(share),
+        share=one.plan.ramp[0] if action is Action.START and one.plan else wider,
     )
     return here.page(
         "act.html",
         status,
         one=one,
         action=action,
-        happens=what,
+        happens=words.reasons([will_happen]),
         needs_reason=action in _NEEDS_REASON,
-        is_possible=action in may(one.status, one.share),
+        is_possible=action in requestable(one.status, one.share),
         share=round(100 * wider, 6),
         given=given,
         idempotency_key=str(uuid.uuid4()),
@@ -389,8 +378,16 @@ def _must_decide(here: Visit) -> None:
         )
 
 
-def _whole(session: Session, experiment_id: uuid.UUID) -> Whole:
+def _action(name: str) -> Action:
+    """The action of an address: `rollback` is `roll_back`."""
+    for action in REQUESTABLE:
+        if action.replace("_", "") == name:
+            return action
+    raise HTTPException(404)
+
+
+def _experiment(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
     try:
-        return readings.whole(session, experiment_id)
+        return readings.experiment_page(session, experiment_id)
     except UnknownExperimentError as error:
         raise HTTPException(404, str(error)) from error

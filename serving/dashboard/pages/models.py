@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason, load
 from data.traffic import routing
 from serving.dashboard import charts, lineage, services
 from serving.dashboard.charts import Ranged
@@ -68,7 +69,7 @@ class Verdict(_File):
     """What the gate said."""
 
     accepted: bool
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 class Judged(_File):
@@ -122,7 +123,7 @@ class Version:
     method: str
     metrics: Mapping[str, float]
     accepted: bool
-    reasons: Sequence[str]
+    reasons: Sequence[Reason]
     created_at: datetime
     released_at: datetime | None
     order: str | None
@@ -144,7 +145,7 @@ class Version:
 _VERSIONS = """
     SELECT v.name, v.parent, v.run_id, v.method, v.metrics, v.accepted, v.reasons, v.created_at,
         (SELECT max(r.created_at) FROM releases r WHERE r.version = v.name) AS released_at,
-        o.action, o.done_at
+        o.action AS "order", o.done_at AS gone_at
     FROM versions v
     LEFT JOIN LATERAL (
         SELECT action, done_at FROM version_orders WHERE version = v.name ORDER BY created_at DESC LIMIT 1
@@ -154,8 +155,8 @@ _VERSIONS = """
 
 
 def _versions(session: Session, name: str = "") -> list[Version]:
-    rows = session.execute(text(_VERSIONS), {"name": name, "most": _MOST_LISTED})
-    return [Version(*row) for row in rows]
+    rows = session.execute(text(_VERSIONS), {"name": name, "most": _MOST_LISTED}).mappings()
+    return [Version(**{**row, "reasons": load(row["reasons"])}) for row in rows]
 
 
 def _in_force(session: Session) -> tuple[str | None, set[str]]:

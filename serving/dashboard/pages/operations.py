@@ -1,7 +1,7 @@
 """The page on operations: what is in force, whether every gateway knows it, what waits, what has failed."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
@@ -12,8 +12,10 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason, load
 from data.traffic import routing
 from data.traffic.routing import LIVE_S, Routing
+from experiments.lifecycle import OPEN
 from serving.dashboard import services
 from serving.dashboard.services import FlowRun
 from serving.dashboard.visit import Visit, viewer_visit
@@ -40,7 +42,7 @@ class Released(NamedTuple):
     id: uuid.UUID
     version: str
     replaced: str | None
-    reason: str
+    reasons: Sequence[Reason]
     epoch: int
     created_at: datetime
 
@@ -53,12 +55,13 @@ class Waiting:
     experiment: str
     action: str
     parameters: Mapping[str, Any]
-    reason: str
+    reasons: Sequence[Reason]
     requested_by: str
     email: str | None
     created_at: datetime
     claimed_at: datetime | None
     outcome: str | None
+    failure: Sequence[Reason]
 
 
 class Ended(NamedTuple):
@@ -77,17 +80,17 @@ _GATEWAYS = """
 
 # A proposal of an experiment that is over waits for nobody.
 _DECISIONS = """
-    SELECT d.experiment_id, e.name, d.action, d.parameters, d.reason, d.requested_by, a.email, d.created_at,
-        d.claimed_at, d.outcome
+    SELECT d.experiment_id, e.name AS experiment, d.action, d.parameters, d.reasons, d.requested_by, a.email,
+        d.created_at, d.claimed_at, d.outcome, d.failure
     FROM decisions d JOIN experiments e ON e.id = d.experiment_id
     LEFT JOIN accounts a ON d.requested_by = 'account:' || a.id
-    WHERE NOT e.is_sample AND (d.outcome IS NULL OR d.outcome LIKE 'failed%'
-        OR (d.outcome = 'proposed' AND e.status IN ('running', 'paused')))
+    WHERE NOT e.is_sample AND (d.outcome IS NULL OR d.outcome = 'failed'
+        OR (d.outcome = 'proposed' AND e.status = ANY(:open)))
     ORDER BY d.outcome IS NULL DESC, d.id DESC LIMIT :most
 """
 
 _RELEASES = """
-    SELECT id, version, replaced, reason, epoch, created_at FROM releases
+    SELECT id, version, replaced, reasons, epoch, created_at FROM releases
     WHERE :version IN ('', version) ORDER BY id DESC LIMIT :most
 """
 
@@ -99,8 +102,8 @@ _ENDED_ONES = """
 
 def releases(session: Session, version: str = "") -> list[Released]:
     """The newest releases, of all versions or of one."""
-    rows = session.execute(text(_RELEASES), {"version": version, "most": _MOST_LISTED})
-    return [Released(*row) for row in rows]
+    rows = session.execute(text(_RELEASES), {"version": version, "most": _MOST_LISTED}).mappings()
+    return [Released(**{**row, "reasons": load(row["reasons"])}) for row in rows]
 
 
 def _gateways(session: Session) -> tuple[list[Live], int]:
@@ -111,13 +114,21 @@ def _gateways(session: Session) -> tuple[list[Live], int]:
     )
 
 
+def _waiting(session: Session) -> list[Waiting]:
+    parameters = {"most": _MOST_LISTED, "open": list(OPEN)}
+    return [
+        Waiting(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])})
+        for row in session.execute(text(_DECISIONS), parameters).mappings()
+    ]
+
+
 @router.get("")
 def show(here: Here) -> Response:
     """The page."""
     with Session(here.engine) as session:
         live = routing.current(session)
         gateways, gone = _gateways(session)
-        waiting = [Waiting(*row) for row in session.execute(text(_DECISIONS), {"most": _MOST_LISTED})]
+        waiting = _waiting(session)
         released = releases(session)
         ended = [Ended(*row) for row in session.execute(text(_ENDED_ONES), {"most": _ENDED})]
         names = _names(session, live[1]) if live else {}

@@ -10,8 +10,10 @@ import uuid
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from data.reasons import Reason, reason
 from experiments import decisions
-from experiments.decisions import RefusedError, UnknownExperimentError
+from experiments.decisions import UnknownExperimentError
+from experiments.lifecycle import RefusedError
 from serving.gateway.online.placement import Arm
 
 log = logging.getLogger(__name__)
@@ -35,26 +37,29 @@ class Variants:
         if not breaker.is_open:
             return
         failures, calls, lasted_s = breaker.counted
-        reason = (
-            f"{arm.spec.version} failed {failures} of {calls} requests within {max(math.ceil(lasted_s), 1)} s"
-            " while the champion answered; everybody is answered by the champion until somebody looks"
+        why = reason(
+            "variant_broken",
+            version=arm.spec.version,
+            failed=failures,
+            calls=calls,
+            seconds=max(math.ceil(lasted_s), 1),
         )
         if not was_open:
             self.trips += 1
-            log.warning("experiment %s: %s", arm.experiment_id, reason)
+            log.warning("experiment %s: %s", arm.experiment_id, why)
         # A trial that fails asks again, if Postgres did not hear it: it was away.
         placed = (arm.experiment_id, arm.epoch)
         if placed not in self._asked:
-            self._asked[placed] = asyncio.create_task(self._ask(*placed, reason), name="variants")
+            self._asked[placed] = asyncio.create_task(self._ask(*placed, why), name="variants")
 
     async def close(self) -> None:
         """Wait for what is on its way to Postgres."""
         await asyncio.gather(*self._asked.values())
 
-    async def _ask(self, experiment_id: uuid.UUID, epoch: int, reason: str) -> None:
+    async def _ask(self, experiment_id: uuid.UUID, epoch: int, why: Reason) -> None:
         try:
             async with self._pool.connection() as connection:
-                is_first = await decisions.ask_for_a_pause(connection, experiment_id, epoch, reason)
+                is_first = await decisions.ask_for_a_pause(connection, experiment_id, epoch, why)
             if not is_first:
                 log.info("a pause of experiment %s has been asked for already", experiment_id)
         except (RefusedError, UnknownExperimentError) as error:

@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from data.people import identities
 from data.people.identities import Role
+from data.reasons import written
 from data.records import TransformType
 from data.traffic.routing import Target
 from experiments import decisions, drafts, plan
-from experiments.decisions import RefusedError
 from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
+from experiments.lifecycle import Action, RefusedError, Status, consequence
 from serving.gateway.auth import Caller, caller
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.bodies import CHANNEL, LOCALE
@@ -148,7 +149,7 @@ async def _once(
             caller, None, key.encode("latin-1", "replace"), asked, answer
         )
     except ReusedKeyError as error:
-        raise RefusedError(str(error)) from error
+        raise RefusedError("idempotency_key_reused") from error
     return Response(content, status, dict(response.headers), "application/json")
 
 
@@ -209,7 +210,7 @@ async def start(
     body: Because | None = None,
 ) -> Any:
     """Start a draft, with the first step of its ramp; or go on after a pause, with the same people."""
-    return await _ask(request, response, experiment_id, "start", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, Action.START, caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
@@ -222,7 +223,7 @@ async def ramp(
     body: NewShare,
 ) -> Any:
     """Let a larger share of the users in, or go on after a pause. A smaller one would send people away."""
-    return await _ask(request, response, experiment_id, "ramp", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, Action.RAMP, caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
@@ -235,7 +236,7 @@ async def pause(
     body: Because | None = None,
 ) -> Any:
     """Let everybody be answered by the champion for a while; nothing is counted, nothing decided."""
-    return await _ask(request, response, experiment_id, "pause", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, Action.PAUSE, caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
@@ -248,7 +249,7 @@ async def ship(
     body: Reason,
 ) -> Any:
     """Make the challenger champion, whatever the evidence says; the experiment ends."""
-    return await _ask(request, response, experiment_id, "ship", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, Action.SHIP, caller, idempotency_key, body)
 
 
 @router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
@@ -261,14 +262,14 @@ async def rollback(
     body: Reason,
 ) -> Any:
     """Withdraw the challenger; the experiment ends."""
-    return await _ask(request, response, experiment_id, "roll_back", caller, idempotency_key, body)
+    return await _ask(request, response, experiment_id, Action.ROLL_BACK, caller, idempotency_key, body)
 
 
 async def _ask(
     request: Request,
     response: Response,
     experiment_id: uuid.UUID,
-    action: str,
+    action: Action,
     caller: Caller,
     idempotency_key: str,
     body: Because | Reason | None,
@@ -277,25 +278,31 @@ async def _ask(
         experiment_id,
         action,
         {"share": body.share} if isinstance(body, NewShare) else {},
-        (body.reason if body else None) or "",
+        written((body.reason if body else None) or ""),
         caller.name,
         decisions.scoped(caller.identity.organisation_id, idempotency_key),
     )
 
     async def do() -> bytes:
         async with request.app.state.pool.connection() as connection:
-            found = await drafts.get(connection, experiment_id)
+            experiment = await drafts.get(connection, experiment_id)
             decision_id = await decisions.ask(connection, wanted)
-        happens = _what_happens(found, wanted)
+        happens = _what_happens(experiment, wanted)
         return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
 
     return await _once(request, response, caller, idempotency_key, body, do, 202)
 
 
-def _what_happens(found: WholeExperiment, wanted: decisions.Request) -> str:
-    share = wanted.parameters.get("share") or (found.plan["ramp"][0] if found.status == "draft" else 0.0)
-    return drafts.happens(wanted.action, found.status) % {
-        "challenger": next((arm.version for arm in found.variants if not arm.is_baseline), "the challenger"),
-        "baseline": next((arm.version for arm in found.variants if arm.is_baseline), "the champion"),
-        "share": f"{share:.1%}",
-    }
+def _what_happens(experiment: WholeExperiment, wanted: decisions.Request) -> str:
+    is_draft = experiment.status is Status.DRAFT
+    share = wanted.parameters.get("share") or (experiment.plan["ramp"][0] if is_draft else 0.0)
+    versions = {arm.is_baseline: arm.version for arm in experiment.variants}
+    return str(
+        consequence(
+            wanted.action,
+            experiment.status,
+            challenger=versions[False],
+            baseline=versions.get(True, "the champion"),
+            share=share,
+        )
+    )

@@ -9,9 +9,9 @@ from babel.messages.pofile import read_po
 
 from data.records import TransformType
 from experiments import metrics, readings
-from experiments.drafts import HAPPENS
+from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
-from serving.dashboard import lineage, reasons, words
+from serving.dashboard import lineage, words
 from serving.dashboard.pages import data, models
 from serving.dashboard.visit import PAGES
 from serving.dashboard.words import Words
@@ -31,23 +31,20 @@ def written() -> set[str]:
 def named() -> set[str]:
     """What is said of names that are data: statuses, metrics, fields of the plan."""
     names = {
-        *readings.STATUSES, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
+        *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
         "organisations", "transform_type",
-        "start", "ramp", "pause", "ship", "roll_back", "draft", "reweigh", "stop", "inconclusive",
     }  # fmt: skip
     return {
-        *(name.replace("_", " ") for name in names),
+        *(name.replace("_", " ") for name in names - {Action.KEEP_RUNNING}),
         *(metric.says for metric in metrics.load().values()),
         *(field.description or "" for field in Plan.model_fields.values()),
         *(one.value for one in TransformType),
-        *HAPPENS.values(),
         *(name for _, name, _ in PAGES),
         *readings.WAYS,
-        *reasons.REASONS, *reasons.VERDICTS,
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
         *(score.replace("_", " ") for score in models.SCORES),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
-        "Start", "Ramp", "Pause", "Ship", "Roll back", "Keep running", "Inconclusive",
+        "Start", "Ramp", "Pause", "Ship", "Roll back", "Discard", "Keep running", "Inconclusive",
         "ASCII only", "kana or kanji", "other letters",
         "steady", "shifting, no alarm yet", "alarm: another distribution",
         "shown first", "longer", "thumbs", "ratings", "comparisons",

@@ -1,0 +1,136 @@
+"""What the analyses of an experiment found: one row of the table `analyses` each, read back as typed objects.
+
+A row is stored only when it differs from the row before: the rows are the evidence over time.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from data.tables import Analysis
+from experiments.analysis import ComparisonResult, Decision, ExperimentResult
+from experiments.effects import Effect
+from experiments.lifecycle import Action
+
+MOST_POINTS = 300  # of a curve: more cannot be told apart on a screen
+
+
+class Evidence(BaseModel):
+    """What one analysis of a running experiment found, and what follows from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    challenger: str
+    comparison: ComparisonResult
+    between_users: ExperimentResult
+    unbiased: tuple[float, float] | None = Field(
+        description="effect and standard error that a bandit does not bias; None with fixed weights"
+    )
+    decision: Decision
+
+
+class Dated(NamedTuple):
+    """Evidence, and when the analysis found it."""
+
+    at: datetime
+    evidence: Evidence
+
+
+class Point(NamedTuple):
+    """One number at one analysis, with its confidence sequence."""
+
+    at: datetime
+    value: float
+    low: float
+    high: float
+
+
+class Exposed(NamedTuple):
+    """How many users each arm had been shown to at one analysis."""
+
+    at: datetime
+    baseline: int
+    challenger: int
+
+
+def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> None:
+    """Store what an analysis found, unless the analysis before found the same; the caller commits."""
+    before = newest(session, experiment_id)
+    if before is None or before.evidence != evidence:
+        session.add(
+            Analysis(
+                experiment_id=experiment_id,
+                analysed_at=func.clock_timestamp(),
+                evidence=evidence.model_dump(mode="json"),
+            )
+        )
+
+
+def newest(session: Session, experiment_id: uuid.UUID) -> Dated | None:
+    """What the newest analysis found; None before the first one."""
+    return newest_of(session, [experiment_id]).get(experiment_id)
+
+
+def newest_of(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Dated]:
+    """What the newest analysis of each experiment found; experiments without one are absent."""
+    rows = session.execute(
+        select(Analysis)
+        .where(Analysis.experiment_id.in_(list(experiment_ids)))
+        .distinct(Analysis.experiment_id)
+        .order_by(Analysis.experiment_id, Analysis.analysed_at.desc())
+    ).scalars()
+    return {row.experiment_id: Dated(row.analysed_at, Evidence.model_validate(row.evidence)) for row in rows}
+
+
+def recommends_shipping() -> Any:
+    """A condition on the rows of `analyses`: this analysis recommended to ship."""
+    return Analysis.evidence["decision"]["action"].astext == Action.SHIP
+
+
+# Of at most some MOST_POINTS analyses, the last among them, one part of the evidence: a year of analyses has
+# many megabytes.
+_OVER_TIME = text("""
+    WITH numbered AS (
+        SELECT analysed_at, evidence #> :path AS part, row_number() OVER (ORDER BY analysed_at) AS number,
+            count(*) OVER () AS total
+        FROM analyses WHERE experiment_id = :experiment_id
+    )
+    SELECT analysed_at, part FROM numbered
+    WHERE number % greatest(total / :most, 1) = 0 OR number = total ORDER BY analysed_at
+""")
+
+
+def _over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> list[tuple[datetime, Any]]:
+    parameters = {"experiment_id": experiment_id, "path": list(path), "most": MOST_POINTS}
+    return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
+
+
+def effects_over_time(session: Session, experiment_id: uuid.UUID, metric: str | None = None) -> list[Point]:
+    """The effect in the primary metric, or in another one, at each analysis that has one."""
+    path = ("primary",) if metric is None else ("metrics", metric, "effect")
+    rows = _over_time(session, experiment_id, "between_users", *path)
+    effects = ((at, Effect.model_validate(part)) for at, part in rows)
+    return [Point(at, effect.difference, *effect.interval) for at, effect in effects]
+
+
+def win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Point]:
+    """How often people prefer the challenger side by side, at each analysis with a decided vote."""
+    rows = _over_time(session, experiment_id, "comparison")
+    comparisons = ((at, ComparisonResult.model_validate(part)) for at, part in rows)
+    return [
+        Point(at, comparison.win_rate, *comparison.interval)
+        for at, comparison in comparisons
+        if comparison.win_rate is not None
+    ]
+
+
+def exposures_over_time(session: Session, experiment_id: uuid.UUID) -> list[Exposed]:
+    """How many users each arm had been shown to, at each analysis."""
+    rows = _over_time(session, experiment_id, "between_users")
+    results = ((at, ExperimentResult.model_validate(part)) for at, part in rows)
+    return [Exposed(at, result.baseline.exposed, result.challenger.exposed) for at, result in results]
