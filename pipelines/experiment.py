@@ -16,7 +16,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.tables import Epoch, Experiment, Look, Variant, Version
 from data.traffic import routing
 from experiments import bandit, breakdown, effects, metrics, outcomes, power
@@ -107,7 +108,11 @@ def _new_challenger(engine: Engine) -> str | None:
             .order_by(Version.created_at.desc(), Version.name.desc())
             .limit(1)
         )
-        if newest is None or newest.name == live[1].champion.version or orders.of(session, newest.name):
+        if (
+            newest is None
+            or newest.name == live[1].champion.version
+            or orders.action_for(session, newest.name)
+        ):
             return None
         tried = session.scalar(
             select(func.count())
@@ -126,7 +131,7 @@ def _check_holdout(engine: Engine) -> None:
         allowed = holdout.without_an_ordered_one(session, current[1])
         if is_ordered := allowed != current[1]:
             epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
-            orders.settle(session)
+            orders.retire_unused(session)
         gained = holdout.gain(session, plans.load())
     if is_ordered:
         routing.wait_until_acknowledged(engine, epoch)
@@ -153,7 +158,7 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
         live = routing.current(session)
         assert live is not None
         try:
-            orders.refuse(session, challenger)
+            orders.refuse_version(session, challenger)
         except orders.OrderedError as error:
             reason = str(error)
         else:

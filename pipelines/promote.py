@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.records import PROTECTED, Spec
 from data.tables import Experiment, Lineage, Release, Version
 from data.traffic import routing
@@ -40,7 +41,7 @@ def must_be_fit(session: Session, version: str) -> None:
     """
     if not session.scalar(select(Version.accepted).where(Version.name == version)):
         raise ValueError(f"{version} did not pass the gate; it cannot become champion")
-    orders.refuse(session, version)
+    orders.refuse_version(session, version)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -63,7 +64,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
         )
         session.add(row)
         session.flush()
-        orders.settle(session)
+        orders.retire_unused(session)
         session.execute(
             insert(Lineage)
             .values(source=f"version:{spec.version}", target=f"release:{row.id}")

@@ -31,7 +31,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.people import identities
 from data.records import PreferencePair, Spec, TransformType
 from data.snapshots import shards

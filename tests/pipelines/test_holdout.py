@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.records import Spec
 from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
 from data.traffic import routing
@@ -49,7 +50,7 @@ def order(session: Session, version: str) -> None:
     erasure = Erasure(organisation_id=tenant.id, user_id=new_id(), counts={})
     session.add(erasure)
     session.flush()
-    orders.give(session, erasure.id, [version])
+    orders.issue(session, erasure.id, [version])
 
 
 def versions(split: Split) -> dict[str, str]:

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.records import Spec
 from data.tables import (
     Decision,
@@ -57,7 +58,7 @@ def order(engine: Engine, tenant: uuid.UUID, version: str) -> None:
         erasure = Erasure(organisation_id=tenant, user_id=new_id(), counts={})
         session.add(erasure)
         session.flush()
-        orders.give(session, erasure.id, [version])
+        orders.issue(session, erasure.id, [version])
 
 
 def live(engine: Engine, wanted: Routing) -> None:
@@ -156,7 +157,7 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
         assert session.get_one(Experiment, experiment).status == "stopped"
         assert session.scalars(select(Decision.action)).one() == "stop"
         assert routing.current(session) == (3, Routing(champion=champion))
-        orders.settle(session)
+        orders.retire_unused(session)
         given = session.execute(select(VersionOrder.version, VersionOrder.action)).all()
     assert dict(map(tuple, given)) == {"v1": "retrain", "v2": "retire"}  # type: ignore[arg-type]
     assert _new_challenger(engine) is None

@@ -21,7 +21,7 @@ class OrderedError(ValueError):
     """A version may not go live: it was trained on somebody who was erased since."""
 
 
-def give(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) -> None:
+def issue(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) -> None:
     """Order versions retrained or retired, each once an erasure; the caller commits."""
     in_force = _in_force(session)
     for version in sorted(versions):
@@ -40,7 +40,7 @@ def give(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) -> 
         )
 
 
-def settle(session: Session) -> None:
+def retire_unused(session: Session) -> None:
     """Turn `retrain` into `retire` for versions that are no longer in force; the caller commits."""
     session.execute(
         update(VersionOrder)
@@ -49,7 +49,7 @@ def settle(session: Session) -> None:
     )
 
 
-def of(session: Session, version: str) -> str | None:
+def action_for(session: Session, version: str) -> str | None:
     """The newest order that a version has, if it has one."""
     return session.scalar(
         select(VersionOrder.action)
@@ -59,16 +59,16 @@ def of(session: Session, version: str) -> str | None:
     )
 
 
-def refuse(session: Session, version: str) -> None:
+def refuse_version(session: Session, version: str) -> None:
     """OrderedError when a version must not become champion."""
-    if action := of(session, version):
+    if action := action_for(session, version):
         raise OrderedError(
             f"{version} was trained on somebody who asked to be forgotten (order: {action});"
             " train on a newer snapshot and promote what comes of it"
         )
 
 
-def due(session: Session) -> list[Version]:
+def to_retire(session: Session) -> list[Version]:
     """The versions whose weights are to be removed now."""
     waiting = select(VersionOrder.version).where(
         VersionOrder.action == "retire", VersionOrder.done_at.is_(None)
@@ -76,7 +76,7 @@ def due(session: Session) -> list[Version]:
     return list(session.scalars(select(Version).where(Version.name.in_(waiting)).order_by(Version.name)))
 
 
-def close(session: Session, version: str) -> None:
+def close_for_version(session: Session, version: str) -> None:
     """Note that a version's weights are gone; the caller commits."""
     session.execute(
         update(VersionOrder)

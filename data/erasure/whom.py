@@ -1,0 +1,74 @@
+"""Finds the person to forget."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from data.people import accounts
+from data.people.identities import Identity
+from data.tables import Account, ApiKey, Comparison, Organisation, User
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to forget."""
+
+    id: uuid.UUID
+    organisation_id: uuid.UUID
+
+
+class UnknownPersonError(ValueError):
+    """Nothing is stored of the person, under the name that was given."""
+
+
+class OutOfReachError(ValueError):
+    """A snapshot is not on this machine, or not whole, so nobody can say whether the person is in it."""
+
+
+def by_key(session: Session, key_id: str, external_id: str) -> uuid.UUID:
+    """The id of a person whom an API key names; UnknownPersonError when there is no such key."""
+    tenant = session.scalar(select(ApiKey.organisation_id).where(ApiKey.id == key_id))
+    if tenant is None:
+        raise UnknownPersonError(f"there is no API key {key_id!r}; its id is what stands after tb_")
+    return Identity(tenant, key_id, "member", b"", "free").user(external_id)
+
+
+def by_subject(session: Session, organisation: str, subject: str) -> uuid.UUID:
+    """The id of a person whom a token names; UnknownPersonError when there is no such organisation."""
+    tenant = session.scalar(select(Organisation.id).where(Organisation.name == organisation))
+    if tenant is None:
+        raise UnknownPersonError(f"there is no organisation {organisation!r}")
+    return Identity(tenant, "", "member", b"", "free").subject(subject)
+
+
+def by_email(session: Session, email: str) -> uuid.UUID:
+    """The id of a person who signs in; UnknownPersonError when the address has no account."""
+    user_id = session.scalar(select(Account.user_id).where(Account.email == accounts.normalised(email)))
+    if user_id is None:
+        raise UnknownPersonError(f"there is no account with the address {email!r}")
+    return user_id
+
+
+def find(session: Session, user_id: uuid.UUID) -> Person:
+    """The person with an id; UnknownPersonError when nothing was ever stored of them."""
+    known = (
+        select(User.organisation_id).where(User.id == user_id),
+        select(Comparison.organisation_id).where(Comparison.user_id == user_id),  # has only compared
+        select(Account.organisation_id).where(Account.user_id == user_id),  # has only signed in
+    )
+    for query in known:
+        tenant = session.scalar(query.limit(1))
+        if tenant is not None:
+            return Person(user_id, tenant)
+    raise UnknownPersonError(
+        f"nothing is stored of a person with the id {user_id}; name them by --key or --subject as the"
+        " application does, letter by letter"
+    )
+
+
+def match_owner(table: Any, person: Person) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions that a row of a table with `user_id` and `organisation_id` is the person's."""
+    return table.user_id == person.id, table.organisation_id == person.organisation_id
