@@ -144,7 +144,7 @@ async def _refuse(connection: AsyncConnection, challenger: str) -> None:
     live = await routing.fetch(connection)
     if live is None:
         raise RefusedError("no version has been released yet, so there is no champion to compare with")
-    if live[1].champion.version == challenger:
+    if live.routing.champion.version == challenger:
         raise RefusedError(f"{challenger} is the champion; choose another version to compare with it")
 
 
@@ -173,7 +173,7 @@ async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExp
     if row is None:
         raise UnknownExperimentError(f"there is no experiment {experiment_id}")
     live = await routing.fetch(connection)
-    split = live[1].split(experiment_id) if live else None
+    split = live.routing.split(experiment_id) if live else None
     decided = await decisions.of_experiment(connection, experiment_id)
     return WholeExperiment(**_with_arms(row), share=split.ramp if split else 0.0, decisions=decided)
 

@@ -226,7 +226,7 @@ def whole(session: Session, experiment_id: uuid.UUID) -> Whole:
         raise UnknownExperimentError(f"there is no experiment {experiment_id}")
     plan = Plan.model_validate(row["plan"]) if row["plan"] else None
     live = routing.current(session)
-    split = live[1].split(experiment_id) if live else None
+    split = live.routing.split(experiment_id) if live else None
     found = _found(session, experiment_id)
     is_running = row["status"] == "running" and plan is not None and found is not None
     return Whole(
@@ -462,7 +462,7 @@ def side_by_side(session: Session, one: Whole) -> list[Side]:
         "baseline": one.baseline.version,
         "challenger": one.challenger.version,
         "most": _SIDES,
-        "shipped": list(comparisons.messages()),
+        "shipped": list(comparisons.read_messages()),
     }
     return [Side(*row) for row in session.execute(text(_SIDE_BY_SIDE), about)]
 
@@ -476,7 +476,7 @@ def candidates(session: Session) -> list[str]:
             " AND NOT EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
             " ORDER BY created_at DESC LIMIT 100"
         ),
-        {"champion": live[1].champion.version if live else ""},
+        {"champion": live.routing.champion.version if live else ""},
     )
     return list(rows)
 

@@ -278,7 +278,7 @@ def _said(command: Command, otherwise: str) -> str:
 def _live(session: Session) -> Routing:
     current = routing.current(session)
     assert current is not None, "an experiment without a champion"
-    return current[1]
+    return current.routing
 
 
 def _split(live: Routing, command: Command) -> Split:

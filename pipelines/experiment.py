@@ -110,7 +110,7 @@ def _new_challenger(engine: Engine) -> str | None:
         )
         if (
             newest is None
-            or newest.name == live[1].champion.version
+            or newest.name == live.routing.champion.version
             or orders.action_for(session, newest.name)
         ):
             return None
@@ -128,8 +128,8 @@ def _check_holdout(engine: Engine) -> None:
         current = routing.current(session)
         if current is None:
             return
-        allowed = holdout.without_an_ordered_one(session, current[1])
-        if is_ordered := allowed != current[1]:
+        allowed = holdout.without_an_ordered_one(session, current.routing)
+        if is_ordered := allowed != current.routing:
             epoch = routing.publish(session, allowed, "somebody whom the holdout learned from was erased")
             orders.retire_unused(session)
         gained = holdout.gain(session, plans.load())
@@ -253,7 +253,7 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     """Take more users in, when the present share has lasted as long as planned."""
     with Session(engine) as session:
         live = routing.current(session)
-        running = live[1].split(experiment_id) if live else None
+        running = live.routing.split(experiment_id) if live else None
         assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
     wider = next((share for share in plan.ramp if share > running.ramp), None)
@@ -273,7 +273,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     measured = metrics.load()
     with Session(engine) as session:
         live = routing.current(session)
-        running = live[1].split(experiment_id) if live else None
+        running = live.routing.split(experiment_id) if live else None
         assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
         arms = outcomes.arms(session, experiment_id, {plan.primary: measured[plan.primary]})[plan.primary]

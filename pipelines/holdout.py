@@ -35,7 +35,7 @@ def after(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
     current = routing.current(session)
     if current is None:
         return ()
-    live = current[1]
+    live = current.routing
     running = of(live)
     if running and not orders.action_for(session, running.arms[0].spec.version):
         return (_with(running, champion),)
@@ -66,7 +66,7 @@ def gain(session: Session, plan: Plan) -> ExperimentResult | None:
     commits.
     """
     current = routing.current(session)
-    running = of(current[1]) if current else None
+    running = of(current.routing) if current else None
     if running is None:
         return None
     measured = metrics.load()

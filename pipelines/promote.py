@@ -50,7 +50,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, reason: str) -
     with Session(engine) as session, session.begin():
         must_be_fit(session, spec.version)
         former = routing.current(session)
-        replaced = former[1].champion.version if former else None
+        replaced = former.routing.champion.version if former else None
         held_out = holdout.after(session, spec, settings.holdout_share)
         epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reason)
         # An experiment that ran until now, or paused, has lost its baseline and its users, and ends here.

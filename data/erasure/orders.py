@@ -88,4 +88,4 @@ def close_for_version(session: Session, version: str) -> None:
 def _in_force(session: Session) -> set[str]:
     """The versions that may answer: champion, challenger and arms."""
     live = routing.current(session)
-    return {spec.version for spec in live[1].specs().values()} if live else set()
+    return {spec.version for spec in live.routing.specs().values()} if live else set()
