@@ -46,7 +46,7 @@ def by_subject(session: Session, organisation: str, subject: str) -> uuid.UUID:
 
 def by_email(session: Session, email: str) -> uuid.UUID:
     """The id of a person who signs in; UnknownPersonError when the address has no account."""
-    user_id = session.scalar(select(Account.user_id).where(Account.email == accounts.normalised(email)))
+    user_id = session.scalar(select(Account.user_id).where(Account.email == accounts.normalise_email(email)))
     if user_id is None:
         raise UnknownPersonError(f"there is no account with the address {email!r}")
     return user_id
