@@ -1,4 +1,4 @@
-"""Removes a person's data outside Postgres' rows: cached outputs, snapshots, and the runs that read these."""
+"""Removes copies of a person's data outside Postgres: cached outputs, snapshots, and runs that read these."""
 
 import json
 import shutil
@@ -21,21 +21,24 @@ from data.snapshots import archive, shards, snapshot
 from data.tables import Erasure, Lineage, Snapshot
 from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 
-CacheError = redis.RedisError
+CacheError = redis.RedisError  # raised by `uncache` when Redis is unavailable
 
-Say = Callable[[str], None]
+Say = Callable[[str], None]  # prints a line of progress
 
 
 def uncache(settings: Settings, person: Person, outputs: Sequence[Any], is_rehearsal: bool) -> int:
-    """Remove outputs from Redis; how many it held. A rehearsal counts them only."""
-    keys = _cache_keys(person, outputs)
+    """Remove outputs from Redis; how many of them it had. A rehearsal only counts.
+
+    `outputs` are rows with `spec_digest`, `transform_type`, `intensity` and `message`.
+    """
+    keys = _compute_keys(person, outputs)
     if not settings.redis_url or not keys:
         return 0
     with redis.Redis.from_url(settings.redis_url, socket_timeout=10) as client:
         return int(client.exists(*keys) if is_rehearsal else client.unlink(*keys))
 
 
-def _cache_keys(person: Person, outputs: Sequence[Any]) -> list[bytes]:
+def _compute_keys(person: Person, outputs: Sequence[Any]) -> list[bytes]:
     namer = Namer()
     return [
         CACHE_PREFIX
@@ -51,34 +54,34 @@ def _cache_keys(person: Person, outputs: Sequence[Any]) -> list[bytes]:
     ]
 
 
-def snapshots_with(settings: Settings, engine: Engine, person: Person) -> tuple[list[Path], list[str]]:
-    """Folders of snapshots that a person is in, and digests of those that cannot be looked into."""
+def find_snapshots(settings: Settings, engine: Engine, person: Person) -> tuple[list[Path], list[str]]:
+    """Folders of the snapshots that a person is in, and digests of those that cannot be read here."""
     with Session(engine) as session:
-        stored = session.execute(select(Snapshot.digest, Snapshot.path).where(Snapshot.path != "")).all()
-    noted = {Path(path).resolve(): digest for digest, path in stored}
-    # Also those that a killed flow has written, and not noted.
-    there = {
+        rows = session.execute(select(Snapshot.digest, Snapshot.path).where(Snapshot.path != "")).all()
+    registered = {Path(path).resolve(): digest for digest, path in rows}
+    # A killed flow may have written a snapshot without registering it.
+    on_disk = {
         folder.resolve()
         for folder in settings.state.glob("data/snapshots/*")
         if folder.is_dir() and folder.suffix != ".partial"
     }
-    held, missing = [], []
-    for folder in sorted(noted.keys() | there):
-        people = _people(folder)
+    affected, missing = [], []
+    for folder in sorted(registered.keys() | on_disk):
+        people = _read_people(folder)
         if people is None:
-            missing.append(noted.get(folder, folder.name))
+            missing.append(registered.get(folder, folder.name))
         elif person.id in people:
-            held.append(folder)
-    return held, missing
+            affected.append(folder)
+    return affected, missing
 
 
-def _people(folder: Path) -> set[uuid.UUID] | None:
-    """Whose votes a snapshot is made of; None when its files do not say.
+def _read_people(folder: Path) -> set[uuid.UUID] | None:
+    """The ids of the people whose votes are in a snapshot; None when its files are missing or incomplete.
 
-    Also of one from when snapshots were jsonl files: it cannot be written anew, so it must be withdrawn.
+    It also reads the old format of jsonl files; such a snapshot cannot be rewritten, only withdrawn.
     """
     if shards.is_snapshot(folder):
-        return snapshot.people(folder)
+        return snapshot.read_people(folder)
     lines = folder / "sources.jsonl"
     if not lines.exists():
         return None
@@ -88,22 +91,25 @@ def _people(folder: Path) -> set[uuid.UUID] | None:
 def rewrite_snapshots(
     settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, say: Say
 ) -> list[str]:
-    """Take a person out of every snapshot, and the runs that saw them off the disk; the digests of snapshots
-    that are not here.
+    """Rewrite every snapshot without a person, and delete the folders of runs that read one of them.
+
+    Returns the digests of snapshots that cannot be read here. Nothing else may read or write snapshots
+    meanwhile: the caller holds the locks `snapshot` and `train`.
     """
     repository = settings.state / "data"
-    for cut_off in repository.glob("snapshots/*.partial"):
-        shutil.rmtree(cut_off)
-    held, missing = snapshots_with(settings, engine, person)
-    for folder in held:
+    for unfinished in repository.glob("snapshots/*.partial"):
+        shutil.rmtree(unfinished)
+    affected, missing = find_snapshots(settings, engine, person)
+    for folder in affected:
         successor = _replace(settings, engine, person, erasure_id, folder)
         with Session(engine) as session:
-            runs = [settings.state / "runs" / run for run in runs_on(session, folder.name)]
+            runs = [settings.state / "runs" / run for run in find_runs(session, folder.name)]
         for run in runs:
             if run.exists():
                 shutil.rmtree(run)
         objects = archive.forget(repository, folder)
-        folder.rename(partial := folder.with_name(f"{folder.name}.partial"))  # all of it goes, or is found
+        # By this name the next run finds and removes what a killed one leaves.
+        folder.rename(partial := folder.with_name(f"{folder.name}.partial"))
         shutil.rmtree(partial)
         say(
             f"snapshot   {folder.name} -> {successor or 'withdrawn'};"
@@ -115,27 +121,29 @@ def rewrite_snapshots(
 def _replace(
     settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, folder: Path
 ) -> str | None:
-    """Put a rewritten snapshot in the place of another, with the orders that follow; its digest, None when
-    nothing is left or nobody can say what is.
+    """Replace a snapshot by one without the person, and issue the orders that follow; the new digest.
+
+    None when no vote remains, or the snapshot's format does not show which rows are the person's.
     """
     with Session(engine) as session:
         row = session.get(Snapshot, folder.name)
-        if row is None or not row.path:  # a flow was killed before it noted it, or an erasure after this
+        # A flow was killed before it registered the snapshot, or an erasure after it replaced it.
+        if row is None or not row.path:
             edge = select(Lineage.target).where(
                 Lineage.source == f"snapshot:{folder.name}", Lineage.target.startswith("snapshot:")
             )
             target = session.scalar(edge)
             return target.removeprefix("snapshot:") if target else None
-        written = snapshot.without(folder, person.id, row.counts)
+        written = snapshot.rewrite_without(folder, person.id, row.counts)
         if written is not None and not written.counts["votes"]:
             shutil.rmtree(written.folder)
             written = None
         if written is not None:
             archive.add(settings.state / "data", written.folder, settings.dvc_remote)
         erasure = session.get_one(Erasure, erasure_id)
-        orders.issue(session, erasure_id, versions_from(session, row.digest))
+        orders.issue(session, erasure_id, find_versions(session, row.digest))
         if written is None:
-            # The row stays as a mark, up to which votes need not be trained on again.
+            # The row stays for its high-water mark: older votes need no training again.
             row.path, row.accepted, row.quality = "", False, None
             row.reasons = ["somebody in it asked to be forgotten, and nothing of it could be kept"]
         else:
@@ -147,8 +155,8 @@ def _replace(
 
 
 def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written) -> None:
-    """Note a rewritten snapshot: trained on when the former was, and up to the same mark, so that no schedule
-    trains again for its sake. The same data may be there already, from another snapshot.
+    """Register a rewritten snapshot with the training time and the high-water mark of the former one, so that
+    the schedules do not train again. Another snapshot may have the same data and so the same row.
     """
     values = {
         "path": str(written.folder),
@@ -159,15 +167,15 @@ def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written
         "reasons": row.reasons,
         "quality": None,
     }
-    there = Snapshot.__table__.c
+    stored = Snapshot.__table__.c
     session.execute(
         insert(Snapshot)
         .values(digest=written.digest, **values)
         .on_conflict_do_update(
             index_elements=["digest"],
             set_={
-                "high_water": func.greatest(there.high_water, row.high_water),
-                "trained_at": func.coalesce(there.trained_at, row.trained_at),
+                "high_water": func.greatest(stored.high_water, row.high_water),
+                "trained_at": func.coalesce(stored.trained_at, row.trained_at),
             },
         )
     )
@@ -178,21 +186,24 @@ def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written
     )
 
 
-def runs_on(session: Session, digest: str) -> list[str]:
-    """The runs that have read a snapshot, finished or not."""
-    return _targets(session, f"snapshot:{digest}", "run")
+def find_runs(session: Session, digest: str) -> list[str]:
+    """The names of runs that read a snapshot, finished or not."""
+    return _find_targets(session, f"snapshot:{digest}", "run")
 
 
-def versions_from(session: Session, digest: str) -> list[str]:
-    """The versions that were trained on a snapshot. Training starts from the base: no version inherits
-    another's data.
+def find_versions(session: Session, digest: str) -> list[str]:
+    """The names of versions that were trained on a snapshot.
+
+    Each training starts from the base model, so no version inherits the data of another.
     """
     return [
-        version for run in runs_on(session, digest) for version in _targets(session, f"run:{run}", "version")
+        version
+        for run in find_runs(session, digest)
+        for version in _find_targets(session, f"run:{run}", "version")
     ]
 
 
-def _targets(session: Session, source: str, kind: str) -> list[str]:
+def _find_targets(session: Session, source: str, kind: str) -> list[str]:
     edges = select(Lineage.target).where(
         Lineage.source == source, Lineage.target.startswith(f"{kind}:", autoescape=True)
     )

@@ -1,8 +1,8 @@
-"""What erasures ask of the versions that were trained on a person: train anew while one is in force, retire
-it otherwise.
+"""Orders: what erasures require of the versions that were trained on a person.
 
-A version with an order never becomes champion again. A `retrain` order becomes `retire` when the version is
-no longer in force; the flow `retain` then removes its weights.
+`retrain` while a version is in force, `retire` otherwise. A version with an order never becomes champion
+again. A `retrain` order becomes `retire` when the version is no longer in force; then the flow `retain`
+removes the version's weights.
 """
 
 import uuid
@@ -18,14 +18,14 @@ from data.traffic import routing
 
 
 class OrderedError(ValueError):
-    """A version may not go live: it was trained on somebody who was erased since."""
+    """A version may not go live, because it was trained on a person who was erased since."""
 
 
 def issue(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) -> None:
-    """Order versions retrained or retired, each once an erasure; the caller commits."""
-    in_force = _in_force(session)
+    """Order each version to be retrained or retired, once for each erasure. The caller commits."""
+    in_force = _find_in_force(session)
     for version in sorted(versions):
-        gone_at = session.scalar(
+        removed_at = session.scalar(
             select(func.max(VersionOrder.done_at)).where(VersionOrder.version == version)
         )
         session.execute(
@@ -34,23 +34,23 @@ def issue(session: Session, erasure_id: uuid.UUID, versions: Collection[str]) ->
                 erasure_id=erasure_id,
                 version=version,
                 action="retrain" if version in in_force else "retire",
-                done_at=gone_at,
+                done_at=removed_at,
             )
             .on_conflict_do_nothing()
         )
 
 
 def retire_unused(session: Session) -> None:
-    """Turn `retrain` into `retire` for versions that are no longer in force; the caller commits."""
+    """Change `retrain` to `retire` for versions that are no longer in force. The caller commits."""
     session.execute(
         update(VersionOrder)
-        .where(VersionOrder.action == "retrain", VersionOrder.version.not_in(_in_force(session)))
+        .where(VersionOrder.action == "retrain", VersionOrder.version.not_in(_find_in_force(session)))
         .values(action="retire")
     )
 
 
 def action_for(session: Session, version: str) -> str | None:
-    """The newest order that a version has, if it has one."""
+    """The action of a version's newest order, `retrain` or `retire`; None without an order."""
     return session.scalar(
         select(VersionOrder.action)
         .where(VersionOrder.version == version)
@@ -60,7 +60,7 @@ def action_for(session: Session, version: str) -> str | None:
 
 
 def refuse_version(session: Session, version: str) -> None:
-    """OrderedError when a version must not become champion."""
+    """Raise OrderedError when a version has an order, so that it must not become champion."""
     if action := action_for(session, version):
         raise OrderedError(
             f"{version} was trained on somebody who asked to be forgotten (order: {action});"
@@ -69,15 +69,15 @@ def refuse_version(session: Session, version: str) -> None:
 
 
 def to_retire(session: Session) -> list[Version]:
-    """The versions whose weights are to be removed now."""
-    waiting = select(VersionOrder.version).where(
+    """The versions whose weights have to be removed now."""
+    open_orders = select(VersionOrder.version).where(
         VersionOrder.action == "retire", VersionOrder.done_at.is_(None)
     )
-    return list(session.scalars(select(Version).where(Version.name.in_(waiting)).order_by(Version.name)))
+    return list(session.scalars(select(Version).where(Version.name.in_(open_orders)).order_by(Version.name)))
 
 
 def close_for_version(session: Session, version: str) -> None:
-    """Note that a version's weights are gone; the caller commits."""
+    """Close a version's orders: its weights are removed. The caller commits."""
     session.execute(
         update(VersionOrder)
         .where(VersionOrder.version == version, VersionOrder.done_at.is_(None))
@@ -85,7 +85,7 @@ def close_for_version(session: Session, version: str) -> None:
     )
 
 
-def _in_force(session: Session) -> set[str]:
-    """The versions that may answer: champion, challenger and arms."""
+def _find_in_force(session: Session) -> set[str]:
+    """The names of versions that may answer: champion, challenger and arms."""
     live = routing.current(session)
     return {spec.version for spec in live.routing.specs().values()} if live else set()

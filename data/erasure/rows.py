@@ -1,4 +1,4 @@
-"""Removes a person from Postgres, and what is outside its rows but is named by them."""
+"""Removes a person's rows from Postgres, and with them the cached outputs that the rows name."""
 
 import re
 import uuid
@@ -47,137 +47,145 @@ from data.tables import (
 )
 from data.traffic import answers, receipts, routing
 
-_TRIES = 5  # of a pass over the tables: a vote may come between
+_TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
-# In an order that foreign keys allow; outputs follow.
+# In an order that foreign keys allow; outputs are deleted after them.
 _PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, Account)
 _TOUCHED = (*_PERSONAL, Output, User, IdempotentRequest)
 
 
 def purge(settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID | None) -> Counter[str]:
-    """Remove a person from Redis and from the tables, and have the gateways forget; how much of what.
+    """Remove a person's rows and cached outputs, and ask the gateways to empty their caches.
 
-    Without an erasure it is a rehearsal: counted, and rolled back.
+    Returns how many items of each kind it removed. Without an erasure's id it is a rehearsal: it counts, and
+    rolls back.
     """
-    # One view of all tables: an answer that comes between would be gone with its output left behind.
-    one_view = engine.execution_options(isolation_level="REPEATABLE READ")
-    for left in reversed(range(_TRIES)):
-        with Session(one_view) as session:
+    # One view of all tables: an answer that is stored during the pass would be deleted without its output.
+    repeatable = engine.execution_options(isolation_level="REPEATABLE READ")
+    for tries_left in reversed(range(_TRIES)):
+        with Session(repeatable) as session:
             try:
                 counts = _purge(settings, session, person, is_rehearsal=erasure_id is None)
                 if erasure_id is not None:
-                    _note(session, erasure_id, counts)
+                    _record(session, erasure_id, counts)
                     session.commit()
                 return counts
             except DBAPIError as error:
-                between = (psycopg.errors.SerializationFailure, psycopg.errors.ForeignKeyViolation)
-                if not (left and isinstance(error.orig, between)):
+                conflicts = (psycopg.errors.SerializationFailure, psycopg.errors.ForeignKeyViolation)
+                if not (tries_left and isinstance(error.orig, conflicts)):
                     raise
     raise AssertionError("the last try returns or raises")
 
 
 def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
-    outputs = session.execute(_only_theirs(person)).all()
+    outputs = session.execute(_select_own_outputs(person)).all()
     ids = [row.id for row in outputs]
-    # The keys follow from the rows: these stay until those are gone.
+    # The cache keys are computed from the rows, so the cached outputs go first.
     counts["cached outputs"] = copies.uncache(settings, person, outputs, is_rehearsal)
     tenant = person.organisation_id
-    replies = _replies(session, person, set(ids))
-    is_reply = (IdempotentRequest.organisation_id == tenant, IdempotentRequest.key.in_(replies))
-    counts["idempotent_requests"] = _rows(session, delete(IdempotentRequest).where(*is_reply))
+    keys = _find_replies(session, person, set(ids))
+    is_reply = (IdempotentRequest.organisation_id == tenant, IdempotentRequest.key.in_(keys))
+    counts["idempotent_requests"] = _delete(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
-        counts[table.__tablename__] = _rows(session, delete(table).where(*match_owner(table, person)))
-    counts["units"] = _rows(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
+        counts[table.__tablename__] = _delete(session, delete(table).where(*match_owner(table, person)))
+    counts["units"] = _delete(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
-    # Of an organisation with one user its sums are that user's; they begin anew.
+    # If the organisation has one user, its sums are that user's. They start again.
     segment = MetricSum.segment == f"organisation={tenant}"
-    counts["sums of the organisation"] = _rows(session, delete(MetricSum).where(segment))
+    counts["sums of the organisation"] = _delete(session, delete(MetricSum).where(segment))
     counts["testers"] = routing.forget_tester(session, person.id)
-    as_one_value = cast(ids, ARRAY(Uuid))  # a statement takes 65,535 values
-    is_theirs = (Output.organisation_id == tenant, Output.id == any_(as_one_value))
-    counts["outputs"] = _rows(session, delete(Output).where(*is_theirs))
+    array = cast(ids, ARRAY(Uuid))  # one parameter: a statement takes at most 65,535
+    is_own = (Output.organisation_id == tenant, Output.id == any_(array))
+    counts["outputs"] = _delete(session, delete(Output).where(*is_own))
     return counts
 
 
-def _only_theirs(person: Person) -> Select[uuid.UUID, str, str, int, str]:
-    """The outputs that this person was answered with, and nobody else."""
-    places: list[tuple[Any, Any]] = [
+def _select_own_outputs(person: Person) -> Select[uuid.UUID, str, str, int, str]:
+    """The query for outputs that this person got, and no other person of the organisation."""
+    references: list[tuple[Any, Any]] = [
         (Answer, Answer.output_id),
         (Comparison, Comparison.first_output_id),
         (Comparison, Comparison.second_output_id),
         (Feedback, Feedback.output_id),
     ]
-    theirs = union(
-        *(select(column).where(*match_owner(table, person)) for table, column in places)
+    own = union(
+        *(select(column).where(*match_owner(table, person)) for table, column in references)
     ).subquery()
     tenant = person.organisation_id
-    others = [
+    used_by_others = [
         exists().where(column == Output.id, table.organisation_id == tenant, table.user_id != person.id)
-        for table, column in places
+        for table, column in references
     ]
     columns = (Output.id, Output.message, Output.transform_type, Output.intensity, Output.spec_digest)
     return select(*columns).where(
         Output.organisation_id == tenant,
-        Output.id.in_(select(theirs.c[0])),
-        and_(*(~other for other in others)),
+        Output.id.in_(select(own.c[0])),
+        and_(*(~is_used for is_used in used_by_others)),
     )
 
 
-def _replies(session: Session, person: Person, outputs: set[uuid.UUID]) -> list[str]:
-    """The Idempotency-Keys under which an answer of theirs is kept: each names person and output in its
-    receipt.
-    """
-    kept = select(IdempotentRequest.key, IdempotentRequest.body).where(
+def _find_replies(session: Session, person: Person, outputs: set[uuid.UUID]) -> list[str]:
+    """The Idempotency-Keys of stored replies with a receipt of this person or of one of these outputs."""
+    stored = select(IdempotentRequest.key, IdempotentRequest.body).where(
         IdempotentRequest.organisation_id == person.organisation_id, IdempotentRequest.body.is_not(None)
     )
-    found = []
-    for key, body in session.execute(kept):
-        given = [receipts.read_unchecked(token.decode()) for token in _RECEIPT.findall(body or b"")]
-        if any(receipt.user_id == person.id or receipt.output_id in outputs for receipt in given):
-            found.append(key)
-    return found
+    keys = []
+    for key, body in session.execute(stored):
+        issued = [receipts.read_unchecked(token.decode()) for token in _RECEIPT.findall(body or b"")]
+        if any(receipt.user_id == person.id or receipt.output_id in outputs for receipt in issued):
+            keys.append(key)
+    return keys
 
 
-def _note(session: Session, erasure_id: uuid.UUID, counts: Counter[str]) -> None:
-    """Add to the counts of an erasure, and tell the gateways, which then empty what they hold in memory."""
+def _record(session: Session, erasure_id: uuid.UUID, counts: Counter[str]) -> None:
+    """Add to an erasure's counts, and notify the gateways, which then empty their caches in memory."""
     total = Counter(session.get_one(Erasure, erasure_id).counts) + counts
     session.execute(
         update(Erasure)
         .where(Erasure.id == erasure_id)
-        # Postgres's clock: by those of several machines, a later time could be no greater one.
+        # By Postgres's clock: the clocks of several machines differ, and this time must increase.
         .values(counts=dict(total), purged_at=func.clock_timestamp())
     )
     session.execute(text("SELECT pg_notify(:channel, 'erasure')"), {"channel": routing.CHANNEL})
 
 
 def vacuum(engine: Engine, rewrite_files: bool) -> None:
-    """Free what is deleted, and renew the planner's statistics, which hold some of the texts themselves."""
-    how = "FULL, ANALYZE" if rewrite_files else "ANALYZE"
+    """Remove deleted rows from the files, and renew the planner's statistics, which hold samples of texts.
+
+    `rewrite_files`: VACUUM FULL, which rewrites each table's file and locks the table meanwhile.
+    """
+    options = "FULL, ANALYZE" if rewrite_files else "ANALYZE"
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in _TOUCHED:
-            connection.execute(text(f"VACUUM ({how}) {table.__tablename__}"))
+            connection.execute(text(f"VACUUM ({options}) {table.__tablename__}"))
         connection.execute(text(f"VACUUM {'FULL ' if rewrite_files else ''}pg_statistic"))
 
 
 def sweep(engine: Engine, before: date) -> Counter[str]:
-    """The nightly rest, for the flow `retain`: outputs older than a day that nothing points at any more,
-    since nobody can say whose they are; and what gateways wrote late of people erased in the last week.
+    """Delete unreferenced outputs, and late rows of erased people; how many of each kind.
+
+    For the flow `retain`. Outputs from before a day that no answer, comparison or vote references belong to
+    no known person. Late rows are those that gateways wrote of people who were erased in the last seven days.
     """
-    points: list[tuple[Any, Any]] = [
-        # By two days on, caches have given an output out for the last time: younger days need not be read.
+    references: list[tuple[Any, Any]] = [
         (Answer, Answer.output_id == Output.id),
         (Comparison, Comparison.first_output_id == Output.id),
         (Comparison, Comparison.second_output_id == Output.id),
         (Feedback, Feedback.output_id == Output.id),
     ]
-    younger = Answer.id < answers.floor(before + timedelta(days=2))
-    held = [exists().where(where, *([younger] if table is Answer else [])) for table, where in points]
+    # Caches serve an output for less than two days, so later answers cannot reference these outputs.
+    is_old = Answer.id < answers.floor(before + timedelta(days=2))
+    is_referenced = [
+        exists().where(condition, *([is_old] if table is Answer else [])) for table, condition in references
+    ]
     now = datetime.now(UTC)
     counts: Counter[str] = Counter()
     with Session(engine) as session, session.begin():
-        lost = delete(Output).where(Output.id < answers.floor(before), *(~one for one in held))
-        counts["outputs"] = _rows(session, lost)
+        unreferenced = delete(Output).where(
+            Output.id < answers.floor(before), *(~condition for condition in is_referenced)
+        )
+        counts["outputs"] = _delete(session, unreferenced)
         recent = select(Erasure).where(Erasure.finished_at > now - timedelta(days=7))
         for erasure in session.scalars(recent).all():
             assert erasure.finished_at is not None, erasure.id
@@ -187,16 +195,16 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
                 Answer.id >= answers.floor(now.date() - timedelta(days=8)),
                 func.uuid_extract_timestamp(Answer.id) <= erasure.finished_at,
             )
-            counts["answers"] += _rows(session, late)
+            counts["answers"] += _delete(session, late)
             late = delete(Exposure).where(
                 *match_owner(Exposure, person), Exposure.exposed_at <= erasure.finished_at
             )
-            counts["exposures"] += _rows(session, late)
-            # A look may have come between, and have let the person in again.
+            counts["exposures"] += _delete(session, late)
+            # An analysis during the erasure may have added the person to the units again.
             late = delete(ExperimentUnit).where(
                 ExperimentUnit.unit_id == person.id, ExperimentUnit.entered_at <= erasure.finished_at
             )
-            counts["units"] += _rows(session, late)
+            counts["units"] += _delete(session, late)
             session.execute(
                 delete(OpenUnit).where(
                     OpenUnit.unit_id == person.id, OpenUnit.entered_at <= erasure.finished_at
@@ -205,6 +213,7 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
     return counts
 
 
-def _rows(session: Session, statement: Delete) -> int:
+def _delete(session: Session, statement: Delete) -> int:
+    """Execute a DELETE; the number of deleted rows."""
     result: Any = session.execute(statement)
     return int(result.rowcount)

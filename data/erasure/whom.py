@@ -14,30 +14,30 @@ from data.tables import Account, ApiKey, Comparison, Organisation, User
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whom to forget."""
+    """The person to forget: ids of the person and of their organisation."""
 
     id: uuid.UUID
     organisation_id: uuid.UUID
 
 
 class UnknownPersonError(ValueError):
-    """Nothing is stored of the person, under the name that was given."""
+    """Nothing is stored of a person with this id, key, token subject or address."""
 
 
 class OutOfReachError(ValueError):
-    """A snapshot is not on this machine, or not whole, so nobody can say whether the person is in it."""
+    """A snapshot is not on this machine or is incomplete, so it is unknown whether the person is in it."""
 
 
 def by_key(session: Session, key_id: str, external_id: str) -> uuid.UUID:
-    """The id of a person whom an API key names; UnknownPersonError when there is no such key."""
+    """The id of a person by an API key and the name under it; UnknownPersonError without such a key."""
     tenant = session.scalar(select(ApiKey.organisation_id).where(ApiKey.id == key_id))
     if tenant is None:
-        raise UnknownPersonError(f"there is no API key {key_id!r}; its id is what stands after tb_")
+        raise UnknownPersonError(f"there is no API key {key_id!r}; the id is the part after tb_")
     return Identity(tenant, key_id, "member", b"", "free").user(external_id)
 
 
 def by_subject(session: Session, organisation: str, subject: str) -> uuid.UUID:
-    """The id of a person whom a token names; UnknownPersonError when there is no such organisation."""
+    """The id of a person by a token's subject; UnknownPersonError if there is no such organisation."""
     tenant = session.scalar(select(Organisation.id).where(Organisation.name == organisation))
     if tenant is None:
         raise UnknownPersonError(f"there is no organisation {organisation!r}")
@@ -45,7 +45,7 @@ def by_subject(session: Session, organisation: str, subject: str) -> uuid.UUID:
 
 
 def by_email(session: Session, email: str) -> uuid.UUID:
-    """The id of a person who signs in; UnknownPersonError when the address has no account."""
+    """The id of a person by e-mail address; UnknownPersonError if the address has no account."""
     user_id = session.scalar(select(Account.user_id).where(Account.email == accounts.normalise_email(email)))
     if user_id is None:
         raise UnknownPersonError(f"there is no account with the address {email!r}")
@@ -53,22 +53,22 @@ def by_email(session: Session, email: str) -> uuid.UUID:
 
 
 def find(session: Session, user_id: uuid.UUID) -> Person:
-    """The person with an id; UnknownPersonError when nothing was ever stored of them."""
-    known = (
+    """The person with an id; UnknownPersonError when nothing is stored of them."""
+    queries = (
         select(User.organisation_id).where(User.id == user_id),
-        select(Comparison.organisation_id).where(Comparison.user_id == user_id),  # has only compared
-        select(Account.organisation_id).where(Account.user_id == user_id),  # has only signed in
+        select(Comparison.organisation_id).where(Comparison.user_id == user_id),  # no row in users yet
+        select(Account.organisation_id).where(Account.user_id == user_id),  # no row in users yet
     )
-    for query in known:
+    for query in queries:
         tenant = session.scalar(query.limit(1))
         if tenant is not None:
             return Person(user_id, tenant)
     raise UnknownPersonError(
-        f"nothing is stored of a person with the id {user_id}; name them by --key or --subject as the"
-        " application does, letter by letter"
+        f"nothing is stored of a person with the id {user_id}; with --key or --subject, spell the name"
+        " exactly as the application does"
     )
 
 
 def match_owner(table: Any, person: Person) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The conditions that a row of a table with `user_id` and `organisation_id` is the person's."""
+    """Conditions for the person's rows in a table that has `user_id` and `organisation_id`."""
     return table.user_id == person.id, table.organisation_id == person.organisation_id

@@ -132,7 +132,7 @@ def check_signing_key(algorithm: Algorithm, key: bytes) -> None:
     if algorithm == "HS256" and len(key) < 32:  # RFC 7518, 3.2
         raise ValueError(f"a secret for HS256 has at least 32 bytes, not {len(key)}; make a longer one")
     if algorithm == "EdDSA" and len(key) != 32:
-        raise ValueError(f"a public key for EdDSA is the 32 bytes of an Ed25519 key, not {len(key)} bytes")
+        raise ValueError(f"a public key for EdDSA has 32 bytes, not {len(key)}; give the raw Ed25519 key")
 
 
 async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, Identity]:

@@ -473,7 +473,7 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
         "demonstrations": 1,
     }
     left = Path(successor.path)
-    assert snapshot.people(left) == {world.user("bob")}
+    assert snapshot.read_people(left) == {world.user("bob")}
     assert "2 votes left it" in (left / "README.md").read_text()
     pushed = {path.name for path in remote.rglob("*") if path.is_file()}
     assert pushed, "what is rewritten is pushed, too"
@@ -487,7 +487,7 @@ def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
     world.vote("cyd", good, "rating", rating=5)
     folder = world.snapshot()
     assert shards.count(folder) == {"demonstrations": 0, "pairs": 1, "labels": 3}
-    written = snapshot.without(folder, world.user("bob"), {})
+    written = snapshot.rewrite_without(folder, world.user("bob"), {})
     assert written is not None
     assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
     left = {source.feedback for source in shards.sources(written.folder)}
@@ -517,7 +517,7 @@ class Killed(BaseException):
 STEPS: dict[str, tuple[Any, str]] = {
     "after the work order": (rows, "purge"),
     "after the rows": (copies, "rewrite_snapshots"),
-    "before a snapshot is written": (snapshot, "without"),
+    "before a snapshot is written": (snapshot, "rewrite_without"),
     "before DVC has it": (archive, "add"),
     "before the tables know": (copies, "_insert_successor"),
     "before DVC forgets the old one": (archive, "forget"),
@@ -556,7 +556,7 @@ def test_a_killed_run_is_finished_by_the_next(
         assert finished.counts["snapshots"] == 1
         assert orders.action_for(session, version) == "retire"
     left = [path for path in folder.parent.iterdir() if path.is_dir()]
-    assert [snapshot.people(path) for path in left] == [{world.user("bob")}]
+    assert [snapshot.read_people(path) for path in left] == [{world.user("bob")}]
     assert world.count(Feedback) == 3
 
 
@@ -611,7 +611,7 @@ def test_a_snapshot_that_is_not_whole_keeps_the_order_open(world: World, is_note
     sources = folder / "sources" / "00000.parquet"
     kept = sources.read_bytes()
     sources.unlink()
-    with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or not whole"):
+    with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or are incomplete"):
         erase(world.settings, world.engine, world.person("ann"))
     sources.write_bytes(kept)
     erase(world.settings, world.engine, world.person("ann"))

@@ -307,7 +307,7 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
 async def test_who_has_seen_everything_is_told_so(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparisons, "messages", lambda: ("Ship it.",))
+    monkeypatch.setattr(comparisons, "read_messages", lambda: ("Ship it.",))
     await vote(client, await ask(client, "ann"), "first")
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 409
