@@ -1,8 +1,7 @@
-"""All tables. SQLAlchemy owns them, their migrations and every cold query; hot writes use psycopg beneath it.
+"""All tables. SQLAlchemy defines them and their migrations; the gateway's queries use psycopg directly.
 
-Primary keys are UUIDv7 (RFC 9562), made in the process, so that they sort by time and a row can be named
-before it is stored.
-Row-level security (migration 0002) stands behind the queries on a tenant's rows.
+Primary keys are UUIDv7 (RFC 9562), created in the process: they sort by time, and a row has its id before it
+is stored. Row-level security (migration 0002) also holds each of the gateway's transactions to one tenant.
 """
 
 import uuid
@@ -40,7 +39,7 @@ def new_id() -> uuid.UUID:
 
 
 class Xid8(UserDefinedType[int]):
-    """Postgres's 64-bit transaction id: orders rows by transaction where a timestamp cannot."""
+    """Postgres's 64-bit transaction id, which orders rows by transaction; a timestamp cannot."""
 
     cache_ok = True
 
@@ -73,8 +72,8 @@ Reasons = Annotated[list[Reason], mapped_column(StoredReasons)]
 LongText = Annotated[str, mapped_column(Text)]
 
 
-ONLINE_ROLE = "tonebridge_online"  # what the gateway may do in the database; see migration 0002
-READING_ROLE = "tonebridge_reading"  # what the dashboard may see; see migration 0013
+ONLINE_ROLE = "tonebridge_online"  # the gateway's rights in the database; see migration 0002
+READING_ROLE = "tonebridge_reading"  # the dashboard's rights; see migration 0013
 GATEWAY_LOGIN, DASHBOARD_LOGIN = "tonebridge_gateway", "tonebridge_dashboard"  # see migration 0017
 
 
@@ -100,12 +99,14 @@ class Organisation(Base):
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(200), unique=True)
-    plan: Mapped[str] = mapped_column(String(20), server_default="free", comment="of configs/plans.yaml")
+    plan: Mapped[str] = mapped_column(
+        String(20), server_default="free", comment="name of a plan in configs/plans.yaml"
+    )
     trains_across: Mapped[bool] = mapped_column(
-        server_default="false", comment="its rows may train other tenants' models"
+        server_default="false", comment="whether its feedback may train other organisations' models"
     )
     trains_by_default: Mapped[bool] = mapped_column(
-        server_default="true", comment="people who were never asked consent"
+        server_default="true", comment="consent of its people who have not answered"
     )
     created_at: Mapped[Created]
 
@@ -120,13 +121,13 @@ class User(Base):
     key_id: Mapped[str | None] = mapped_column(String(16))
     external_id: Mapped[str | None] = mapped_column(String(200))
     consents_to_training: Mapped[bool | None] = mapped_column(
-        comment="NULL: never asked, so the organisation's default holds"
+        comment="NULL: not answered, so the organisation's default applies"
     )
     created_at: Mapped[Created]
 
 
 class ApiKey(Base):
-    """An API key: its id is public and looks it up, its secret is stored as SHA-256 only."""
+    """An API key: the public id finds it; of the secret only the SHA-256 is stored."""
 
     __tablename__ = "api_keys"
 
@@ -140,31 +141,31 @@ class ApiKey(Base):
 
 
 class StoredSigningKey(Base):
-    """A key that an organisation signs its tokens (JWT) with; it decides the algorithm, not the token."""
+    """A key that an organisation signs its tokens (JWT) with. The key, not the token, sets the algorithm."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (
         CheckConstraint("algorithm IN ('HS256', 'EdDSA')", name="algorithm"),
-        UniqueConstraint("kid", "key"),  # so that a signature names one organisation
+        UniqueConstraint("kid", "key"),  # so that a signature belongs to one organisation
     )
 
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     algorithm: Mapped[str] = mapped_column(String(10))
-    key: Mapped[bytes] = mapped_column(LargeBinary, comment="the secret of HS256, the public key of EdDSA")
-    role: Mapped[str] = mapped_column(String(20), comment="of every token that it signs")
+    key: Mapped[bytes] = mapped_column(LargeBinary, comment="HS256: the secret; EdDSA: the public key")
+    role: Mapped[str] = mapped_column(String(20), comment="role of every token that this key signs")
     created_at: Mapped[Created]
     revoked_at: Mapped[Moment | None]
 
 
 class RevokedToken(Base):
-    """A token that is refused although it has not expired; the row leaves when it has."""
+    """A token that is refused before it expires; the row is deleted after that time."""
 
     __tablename__ = "revoked_tokens"
 
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     jti: Mapped[str] = mapped_column(
-        String(200), primary_key=True, comment="the issuer's, or a digest of a token without one"
+        String(200), primary_key=True, comment="the token's jti, or a digest of a token that has none"
     )
     expires_at: Mapped[Moment]
 
@@ -178,8 +179,9 @@ class Account(Base):
     id: Mapped[Id]
     organisation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
     user_id: Mapped[uuid.UUID] = mapped_column(
-        comment="whose its answers and votes are; no row before the first. The account's own id, which no key"
-        " and no token can name; older accounts have another one, which is in reserved_people"
+        comment="id in users that owns this account's answers and votes; that row is created with the "
+        "first of them. It equals the account's id, which no key and no token can name; older "
+        "accounts have another id, listed in reserved_people"
     )
     email: Mapped[str] = mapped_column(String(254), comment="in lower case")
     name: Mapped[str] = mapped_column(String(200))
@@ -189,20 +191,22 @@ class Account(Base):
 
 
 class AccountSession(Base):
-    """A sign-in: it has one refresh token at a time, and ends when an older one is shown."""
+    """A sign-in. It has one valid refresh token at a time and ends when an older one is used."""
 
     __tablename__ = "account_sessions"
 
     id: Mapped[Id]
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
-    refresh_sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="of the newest refresh token's secret")
+    refresh_sha256: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="digest of the newest refresh token's secret"
+    )
     former_sha256: Mapped[list[bytes]] = mapped_column(
         ARRAY(LargeBinary),
         server_default="{}",
-        comment="of a bounded number before it, newest first",
+        comment="digests of the refresh tokens before it, newest first, a bounded number",
     )
     source: Mapped[bytes | None] = mapped_column(
-        LargeBinary, comment="digest, under a secret, of the address and of where it was signed in from"
+        LargeBinary, comment="keyed digest of the e-mail address and the network address at sign-in"
     )
     created_at: Mapped[Created]
     refreshed_at: Mapped[Created]
@@ -214,7 +218,7 @@ class AccountSession(Base):
 
 
 class ReservedPerson(Base):
-    """Whom no token may name: the person of an account from before accounts had ids of their own."""
+    """A person whom no token may name: the owner of an account that is older than migration 0015."""
 
     __tablename__ = "reserved_people"
 
@@ -222,7 +226,7 @@ class ReservedPerson(Base):
 
 
 class StoredSpec(Base):
-    """A spec by its digest: all that decides an output."""
+    """A spec by its digest: everything that determines an output."""
 
     __tablename__ = "specs"
 
@@ -232,7 +236,7 @@ class StoredSpec(Base):
 
 
 class Output(Base):
-    """One generated text, immutable, stored once, before anybody is answered with it."""
+    """One generated text: immutable, and stored before it is first sent to a person."""
 
     __tablename__ = "outputs"
     __table_args__ = (CheckConstraint("intensity BETWEEN 0 AND 3", name="intensity"),)
@@ -252,9 +256,7 @@ class Output(Base):
 
 
 class Answer(Base):
-    """One reply to one person: ids only. Partitioned by day, on the time in the id; see
-    `data.traffic.answers`.
-    """
+    """One reply to one person: ids only. Partitioned by the day in the id; see `data.traffic.answers`."""
 
     __tablename__ = "answers"
     __table_args__ = ({"postgresql_partition_by": "RANGE (id)"},)
@@ -272,7 +274,7 @@ class Answer(Base):
 
 
 class Usage(Base):
-    """Answers that an organisation has had in a month (UTC): what a quota is held against."""
+    """Number of answers to an organisation in a month (UTC), which its quota limits."""
 
     __tablename__ = "usage"
 
@@ -282,25 +284,25 @@ class Usage(Base):
 
 
 class IdempotentRequest(Base):
-    """What a request with an Idempotency-Key was answered, so that it can be sent again without harm."""
+    """The stored reply to a request with an Idempotency-Key: a repeated request gets the same reply."""
 
     __tablename__ = "idempotent_requests"
 
     organisation_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
-    request_digest: Mapped[bytes] = mapped_column(LargeBinary, comment="of route and body")
-    status: Mapped[int | None] = mapped_column(SmallInteger, comment="NULL while the first one is answered")
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary, comment="digest of route and body")
+    status: Mapped[int | None] = mapped_column(SmallInteger, comment="NULL: the first request is in progress")
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[Created]
 
 
 class Comparison(Base):
-    """Two outputs for one message, shown in random order; never counted in A/B metrics."""
+    """Two outputs of one message, shown to one person in random order; not counted in A/B metrics."""
 
     __tablename__ = "comparisons"
     __table_args__ = (
         CheckConstraint("(pair_id IS NULL) = (people IS NULL)", name="pair"),
-        UniqueConstraint("pair_id", "user_id"),  # nobody is shown the same two outputs twice
+        UniqueConstraint("pair_id", "user_id"),  # a person sees the same two outputs once
         Index("ix_comparisons_user_id", "user_id", "id", postgresql_where=text("pair_id IS NOT NULL")),
         Index("ix_comparisons_shared", "organisation_id", "pair_id", postgresql_where=text("people > 1")),
         Index("ix_comparisons_own", "organisation_id", "id", postgresql_where=text("is_own")),
@@ -311,22 +313,23 @@ class Comparison(Base):
     user_id: Mapped[uuid.UUID]
     policy: Mapped[str] = mapped_column(String(40), comment="two_samples, or champion_against_challenger")
     first_output_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("outputs.id"), comment="shown in first place"
+        ForeignKey("outputs.id"), comment="the output that is shown first"
     )
     second_output_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("outputs.id"))
     pair_id: Mapped[uuid.UUID | None] = mapped_column(
-        comment="the same for all who are shown these two outputs: the first one's id; NULL: not by the page"
+        comment="shared by all comparisons of the same two outputs: id of the first one; NULL: not "
+        "made on the page"
     )
-    people: Mapped[int | None] = mapped_column(SmallInteger, comment="who shall be shown the pair")
+    people: Mapped[int | None] = mapped_column(SmallInteger, comment="number of people to show the pair to")
     skipped_at: Mapped[Moment | None]
     is_own: Mapped[bool] = mapped_column(
-        server_default=false(), comment="of a message that the person typed on the page"
+        server_default=false(), comment="the person typed the message on the page"
     )
     created_at: Mapped[Created]
 
 
 class Feedback(Base):
-    """What a person thought of an output: one row a person, output and kind; the later vote stands."""
+    """A person's vote on an output: one row for each person, output and kind. A later vote replaces it."""
 
     __tablename__ = "feedback"
     __table_args__ = (
@@ -356,16 +359,20 @@ class Feedback(Base):
     edit_distance: Mapped[float | None] = mapped_column(comment="share of the output that an edit changes")
     comparison_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("comparisons.id"))
     preferred_output_id: Mapped[uuid.UUID | None] = mapped_column(
-        comment="NULL in a comparison: both are bad"
+        comment="NULL in a comparison: both outputs are bad"
     )
-    reason: Mapped[str | None] = mapped_column(Text, comment="of a comparison, in words")
+    reason: Mapped[str | None] = mapped_column(
+        Text, comment="why the person chose so in a comparison, in words"
+    )
     experiment_id: Mapped[uuid.UUID | None]
     variant: Mapped[str | None] = mapped_column(String(63))
     epoch: Mapped[int | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Created]
     transaction: Mapped[int] = mapped_column(
-        Xid8, server_default=func.pg_current_xact_id(), comment="of the last vote: orders rows by commit"
+        Xid8,
+        server_default=func.pg_current_xact_id(),
+        comment="transaction of the newest vote; orders rows by commit",
     )
 
 
@@ -382,23 +389,23 @@ class Experiment(Base):
     )
 
     id: Mapped[Id]
-    organisation_id: Mapped[uuid.UUID | None] = mapped_column(comment="NULL: everybody")
+    organisation_id: Mapped[uuid.UUID | None] = mapped_column(comment="NULL: all organisations")
     name: Mapped[str] = mapped_column(String(200))
     hypothesis: Mapped[LongText]
     plan: Mapped[Json] = mapped_column(
         comment="primary metric, guardrails, margins, minimum run: frozen at start"
     )
-    target: Mapped[Json] = mapped_column(server_default="{}", comment="the messages it is about")
+    target: Mapped[Json] = mapped_column(server_default="{}", comment="which messages the experiment covers")
     salt: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(20), server_default="draft")
     is_sample: Mapped[bool] = mapped_column(
-        server_default=false(), comment="made up, to show what a page looks like"
+        server_default=false(), comment="made up to show what a page looks like"
     )
     created_at: Mapped[Created]
     started_at: Mapped[Moment | None]
     ended_at: Mapped[Moment | None]
     seen_until: Mapped[int] = mapped_column(
-        BigInteger, server_default="0", comment="exposures of older transactions have been counted"
+        BigInteger, server_default="0", comment="transaction id; exposures of older transactions are counted"
     )
 
 
@@ -414,7 +421,7 @@ class Variant(Base):
 
 
 class Epoch(Base):
-    """A span in which the routing (specs, experiments, weights) does not change; gateways acknowledge it."""
+    """A period in which the routing (specs, experiments, weights) is constant; gateways acknowledge it."""
 
     __tablename__ = "epochs"
 
@@ -425,7 +432,7 @@ class Epoch(Base):
 
 
 class Gateway(Base):
-    """A live gateway process and the newest epoch that it has put into force."""
+    """A live gateway process and the newest epoch that it uses."""
 
     __tablename__ = "gateways"
 
@@ -451,7 +458,7 @@ class Exposure(Base):
 
 
 class Failure(Base):
-    """Requests of a user in an arm that had no answer, those of a fraction of a second together."""
+    """Number of a user's requests in an arm that got no answer; one row covers a fraction of a second."""
 
     __tablename__ = "failures"
     __table_args__ = (Index("ix_failures_experiment_id", "experiment_id", "id"),)
@@ -466,14 +473,15 @@ class Failure(Base):
 
 
 class ExperimentUnit(Base):
-    """A user, or an organisation, in an experiment: where and when it entered."""
+    """A unit (a user or an organisation) of an experiment: the arm and the time of its first exposure."""
 
     __tablename__ = "units"
 
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
     unit_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     period: Mapped[int] = mapped_column(
-        primary_key=True, comment="in a holdout the epoch, since each champion is measured anew; else 0"
+        primary_key=True,
+        comment="holdout: the epoch, because each champion is measured separately; otherwise 0",
     )
     epoch: Mapped[int]
     variant: Mapped[str] = mapped_column(String(63))
@@ -482,8 +490,9 @@ class ExperimentUnit(Base):
 
 
 class OpenUnit(Base):
-    """A unit whose window has not closed yet: what it does is still to be counted. A table of its own, since
-    a change of one row among ten million costs many times as much.
+    """A unit whose observation window is open: its outcomes are not counted yet.
+
+    This table is separate from `units` because updating one row among ten million costs many times as much.
     """
 
     __tablename__ = "open_units"
@@ -491,14 +500,14 @@ class OpenUnit(Base):
 
     experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"), primary_key=True)
     unit_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    period: Mapped[int] = mapped_column(primary_key=True, comment="as in units")
+    period: Mapped[int] = mapped_column(primary_key=True, comment="same as in units")
     epoch: Mapped[int]
     variant: Mapped[str] = mapped_column(String(63))
     entered_at: Mapped[Moment]
 
 
 class ArmCount(Base):
-    """How many units entered an arm in an epoch, moved on to another, and are in the sums."""
+    """Number of units of an arm and epoch: exposed, moved to another arm, and counted in the sums."""
 
     __tablename__ = "arm_counts"
 
@@ -511,7 +520,7 @@ class ArmCount(Base):
 
 
 class MetricSum(Base):
-    """Sufficient statistics of a metric in an arm and epoch: sums over units, see `experiments.metrics`."""
+    """Sufficient statistics of a metric in an arm and epoch: sums over units; see `experiments.metrics`."""
 
     __tablename__ = "metric_sums"
 
@@ -520,9 +529,14 @@ class MetricSum(Base):
     variant: Mapped[str] = mapped_column(String(63), primary_key=True)
     metric: Mapped[str] = mapped_column(String(40), primary_key=True)
     segment: Mapped[str] = mapped_column(
-        String(80), primary_key=True, server_default="", comment="of the units, as name=value; '' is all"
+        String(80),
+        primary_key=True,
+        server_default="",
+        comment="the units' segment as name=value; '' for all units",
     )
-    bin: Mapped[int] = mapped_column(SmallInteger, primary_key=True, comment="of a latency; else 0")
+    bin: Mapped[int] = mapped_column(
+        SmallInteger, primary_key=True, comment="bin of a latency; 0 for other metrics"
+    )
     n: Mapped[int] = mapped_column(BigInteger)
     x: Mapped[Decimal]
     xx: Mapped[Decimal]
@@ -532,8 +546,8 @@ class MetricSum(Base):
 
 
 class Analysis(Base):
-    """What an analysis of a running experiment found, stored when it differs from the analysis before
-    (`experiments.evidence`).
+    """The evidence of one analysis of a running experiment (`experiments.evidence`). It is stored when it
+    differs from the analysis before, so the rows show the effect over time.
     """
 
     __tablename__ = "analyses"
@@ -544,8 +558,9 @@ class Analysis(Base):
 
 
 class Decision(Base):
-    """Something decided on an experiment, by a person or by the flow: who, why, and what came of it. It is
-    open until it has an outcome; the flow `experiment` carries it out.
+    """A decision on an experiment, by a person or by the flow `experiment`: who, why, and the outcome.
+
+    It is open until it has an outcome. The flow carries it out.
     """
 
     __tablename__ = "decisions"
@@ -557,14 +572,14 @@ class Decision(Base):
     parameters: Mapped[Json]
     reasons: Mapped[Reasons]
     requested_by: Mapped[str] = mapped_column(
-        String(220), comment="api_key:<id>, token:<subject> or flow:<name>"
+        String(220), comment="api_key:<id>, token:<subject>, account:<id>, gateway:breaker or flow:<name>"
     )
     idempotency_key: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[Created]
     claimed_at: Mapped[Moment | None]
     done_at: Mapped[Moment | None]
     outcome: Mapped[str | None] = mapped_column(
-        Text, comment="done, failed, or proposed, which waits for a click"
+        Text, comment="done, failed, or proposed: it waits for a person"
     )
     failure: Mapped[list[Reason] | None] = mapped_column(
         StoredReasons, comment="why it could not be carried out"
@@ -572,25 +587,28 @@ class Decision(Base):
 
 
 class Snapshot(Base):
-    """A data set made from feedback: immutable until someone in it asks to be forgotten."""
+    """A data set made from feedback: immutable until a person in it asks to be forgotten."""
 
     __tablename__ = "snapshots"
 
     digest: Mapped[str] = mapped_column(String(32), primary_key=True)
     path: Mapped[str] = mapped_column(Text)
     counts: Mapped[Json]
-    high_water: Mapped[int] = mapped_column(BigInteger, comment="every row of an older transaction is in it")
+    high_water: Mapped[int] = mapped_column(
+        BigInteger, comment="transaction id; the snapshot has every vote of older transactions that counts"
+    )
     trained_at: Mapped[Moment | None] = mapped_column(comment="when a training run on it succeeded")
-    accepted: Mapped[bool] = mapped_column(comment="it may be trained on")
-    reasons: Mapped[Reasons] = mapped_column(comment="why it may not")
+    accepted: Mapped[bool] = mapped_column(comment="whether it may be trained on")
+    reasons: Mapped[Reasons] = mapped_column(comment="why it may not be trained on")
     quality: Mapped[Json | None] = mapped_column(
-        comment="data.validation's report; NULL: made before there was one, or rewritten by an erasure"
+        comment="report of data.snapshots.validation; NULL: made before reports existed, or rewritten "
+        "by an erasure"
     )
     created_at: Mapped[Created]
 
 
 class Version(Base):
-    """A model in the registry, as the loop sees it: the gate's verdict and its figures beside the name."""
+    """A model in the registry, with the verdict of the gate and its metrics."""
 
     __tablename__ = "versions"
 
@@ -598,8 +616,10 @@ class Version(Base):
         String(63), primary_key=True, comment="v<number in the MLflow registry>"
     )
     parent: Mapped[str | None] = mapped_column(ForeignKey("versions.name"))
-    run_id: Mapped[str] = mapped_column(String(64), comment="of MLflow")
-    method: Mapped[str] = mapped_column(String(20), comment="base, sft or dpo")
+    run_id: Mapped[str] = mapped_column(String(64), comment="run id in MLflow")
+    method: Mapped[str] = mapped_column(
+        String(20), comment="training stages joined by +: sft, then dpo or kto, then grpo"
+    )
     metrics: Mapped[Json]
     accepted: Mapped[bool]
     reasons: Mapped[Reasons]
@@ -607,7 +627,7 @@ class Version(Base):
 
 
 class Release(Base):
-    """A version going live as champion, with what it replaced: rolling back is releasing the former one."""
+    """The release of a version as champion, with the version that it replaced; a rollback releases that."""
 
     __tablename__ = "releases"
 
@@ -621,19 +641,19 @@ class Release(Base):
 
 
 class Lineage(Base):
-    """An edge of the graph row -> snapshot -> run -> version -> release."""
+    """An edge of the graph snapshot -> run -> version -> release, or from a snapshot to its replacement."""
 
     __tablename__ = "lineage"
 
     source: Mapped[str] = mapped_column(
-        String(120), primary_key=True, comment="kind:id, such as snapshot:<digest>"
+        String(120), primary_key=True, comment="kind:id, for example snapshot:<digest>"
     )
     target: Mapped[str] = mapped_column(String(120), primary_key=True)
     created_at: Mapped[Created]
 
 
 class Erasure(Base):
-    """A person's wish to be forgotten: the work order until it is done, the tombstone from then on."""
+    """A person's request to be forgotten: first the work order; when it is finished, the record of it."""
 
     __tablename__ = "erasures"
     __table_args__ = (Index(None, "purged_at"), Index(None, "user_id"))
@@ -643,14 +663,14 @@ class Erasure(Base):
     user_id: Mapped[uuid.UUID]
     requested_at: Mapped[Created]
     purged_at: Mapped[Moment | None] = mapped_column(
-        comment="when gateways were last told to forget what they hold"
+        comment="when gateways were last asked to empty their caches"
     )
     finished_at: Mapped[Moment | None]
-    counts: Mapped[Json] = mapped_column(comment="what was removed so far")
+    counts: Mapped[Json] = mapped_column(comment="numbers of removed items so far, by kind")
 
 
 class VersionOrder(Base):
-    """What an erasure asks of a version that was trained on the person: `retrain` while it is in force,
+    """What an erasure requires of a version that was trained on the person: `retrain` while it is in use,
     `retire` otherwise.
     """
 

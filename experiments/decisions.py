@@ -201,7 +201,7 @@ async def _standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> St
     if row is None:
         raise UnknownExperimentError(experiment_id)
     live = await routing.fetch(connection)
-    split = live[1].split(experiment_id) if live else None
+    split = live.routing.split(experiment_id) if live else None
     return Standing(Status(row[0]), split.reached_share if split else 0.0)
 
 

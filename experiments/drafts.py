@@ -126,7 +126,7 @@ async def _refuse(connection: AsyncConnection, challenger: str) -> None:
     live = await routing.fetch(connection)
     if live is None:
         raise RefusedError("no_champion")
-    if live[1].champion.version == challenger:
+    if live.routing.champion.version == challenger:
         raise RefusedError("is_champion", version=challenger)
 
 
@@ -155,7 +155,7 @@ async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExp
     if row is None:
         raise UnknownExperimentError(experiment_id)
     live = await routing.fetch(connection)
-    split = live[1].split(experiment_id) if live else None
+    split = live.routing.split(experiment_id) if live else None
     decided = await decisions.of_experiment(connection, experiment_id)
     return WholeExperiment(**_with_arms(row), share=split.ramp if split else 0.0, decisions=decided)
 

@@ -197,7 +197,7 @@ def experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPag
     plan = Plan.model_validate(row["plan"]) if row["plan"] else None
     status, newest = Status(row["status"]), evidence.newest(session, experiment_id)
     live = routing.current(session)
-    split = live[1].split(experiment_id) if live else None
+    split = live.routing.split(experiment_id) if live else None
     return ExperimentPage(
         **{
             **row,
@@ -364,7 +364,7 @@ def side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
         "baseline": page.baseline.version,
         "challenger": page.challenger.version,
         "most": _SIDES,
-        "shipped": list(comparisons.messages()),
+        "shipped": list(comparisons.read_messages()),
     }
     return [SideBySide(*row) for row in session.execute(text(_SIDE_BY_SIDE), parameters)]
 
@@ -378,7 +378,7 @@ def candidates(session: Session) -> list[str]:
             " AND NOT EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
             " ORDER BY created_at DESC LIMIT 100"
         ),
-        {"champion": live[1].champion.version if live else ""},
+        {"champion": live.routing.champion.version if live else ""},
     )
     return list(rows)
 

@@ -299,7 +299,7 @@ def _epoch_reasons(command: Command, otherwise: Reason) -> Sequence[Reason]:
 def _live(session: Session) -> Routing:
     current = routing.current(session)
     assert current is not None, "an experiment without a champion"
-    return current[1]
+    return current.routing
 
 
 def _split(live: Routing, command: Command) -> Split:

@@ -94,7 +94,7 @@ def make_snapshot(
     repository = settings.state / "data"
     with Session(engine) as session:
         live = routing.current(session)
-    champion = live[1].champion.version if live else None
+    champion = live.routing.champion.version if live else None
     with engine.connect() as connection:
         until = votes.high_water(connection)
         usable = votes.fetch(connection, organisation, until)

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.reasons import reason, render
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
@@ -90,7 +91,11 @@ def _new_challenger(engine: Engine) -> str | None:
             .order_by(Version.created_at.desc(), Version.name.desc())
             .limit(1)
         )
-        if newest is None or newest.name == live[1].champion.version or orders.of(session, newest.name):
+        if (
+            newest is None
+            or newest.name == live.routing.champion.version
+            or orders.action_for(session, newest.name)
+        ):
             return None
         tried = session.scalar(
             select(func.count())
@@ -106,10 +111,10 @@ def _check_holdout(engine: Engine) -> None:
         current = routing.current(session)
         if current is None:
             return
-        allowed = holdout.without_an_ordered_one(session, current[1])
-        if is_ordered := allowed != current[1]:
+        allowed = holdout.without_an_ordered_one(session, current.routing)
+        if is_ordered := allowed != current.routing:
             epoch = routing.publish(session, allowed, [reason("holdout_erased")])
-            orders.settle(session)
+            orders.retire_unused(session)
         gained = holdout.gain(session, plans.load())
     if is_ordered:
         routing.wait_until_acknowledged(engine, epoch)
@@ -136,7 +141,7 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
         live = routing.current(session)
         assert live is not None
         try:
-            orders.refuse(session, challenger)
+            orders.refuse_version(session, challenger)
         except orders.OrderedError as error:
             reasons = error.reasons
         else:
@@ -204,7 +209,7 @@ def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
     """Take more users in, when the present share has lasted as long as planned."""
     with Session(engine) as session:
         live = routing.current(session)
-        running = live[1].split(experiment_id) if live else None
+        running = live.routing.split(experiment_id) if live else None
         assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
     wider = next((share for share in plan.ramp if share > running.ramp), None)
@@ -222,7 +227,7 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     measured = metrics.load()
     with Session(engine) as session:
         live = routing.current(session)
-        running = live[1].split(experiment_id) if live else None
+        running = live.routing.split(experiment_id) if live else None
         assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
         arms = outcomes.arms(session, experiment_id, {plan.primary: measured[plan.primary]})[plan.primary]

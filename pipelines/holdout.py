@@ -10,7 +10,7 @@ import secrets
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
-from data import orders
+from data.erasure import orders
 from data.records import Spec
 from data.tables import Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
@@ -35,12 +35,12 @@ def after(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
     current = routing.current(session)
     if current is None:
         return ()
-    live = current[1]
+    live = current.routing
     running = of(live)
-    if running and not orders.of(session, running.arms[0].spec.version):
+    if running and not orders.action_for(session, running.arms[0].spec.version):
         return (_with(running, champion),)
     end(session)
-    if not share or live.champion == champion or orders.of(session, live.champion.version):
+    if not share or live.champion == champion or orders.action_for(session, live.champion.version):
         return ()
     return (_new(session, live.champion, champion, share),)
 
@@ -48,7 +48,7 @@ def after(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
 def without_an_ordered_one(session: Session, live: Routing) -> Routing:
     """The routing without a holdout whose version was trained on somebody who was erased since."""
     running = of(live)
-    if running is None or not orders.of(session, running.arms[0].spec.version):
+    if running is None or not orders.action_for(session, running.arms[0].spec.version):
         return live
     end(session)
     return live.model_copy(update={"experiments": tuple(one for one in live.experiments if one != running)})
@@ -68,7 +68,7 @@ def gain(session: Session, plan: Plan) -> ExperimentResult | None:
     commits.
     """
     current = routing.current(session)
-    running = of(current[1]) if current else None
+    running = of(current.routing) if current else None
     if running is None:
         return None
     measured = metrics.load()

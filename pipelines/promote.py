@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.reasons import Reason, written
 from data.records import PROTECTED, Spec
 from data.tables import Experiment, Lineage, Release, Version
@@ -43,7 +44,7 @@ def must_be_fit(session: Session, version: str) -> None:
     """
     if not session.scalar(select(Version.accepted).where(Version.name == version)):
         raise RefusedError("not_accepted", version=version)
-    orders.refuse(session, version)
+    orders.refuse_version(session, version)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -53,7 +54,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Seq
     with Session(engine) as session, session.begin():
         must_be_fit(session, spec.version)
         former = routing.current(session)
-        replaced = former[1].champion.version if former else None
+        replaced = former.routing.champion.version if former else None
         held_out = holdout.after(session, spec, settings.holdout_share)
         epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reasons)
         # An experiment that ran until now, or paused, has lost its baseline and its users, and ends here.
@@ -67,7 +68,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Seq
         )
         session.add(row)
         session.flush()
-        orders.settle(session)
+        orders.retire_unused(session)
         session.execute(
             insert(Lineage)
             .values(source=f"version:{spec.version}", target=f"release:{row.id}")

@@ -15,7 +15,8 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, erasure, orders
+from data import database
+from data.erasure import orders, rows
 from data.tables import Failure, IdempotentRequest
 from data.traffic import answers
 from models import versions
@@ -44,7 +45,7 @@ def retain(days: int = 400) -> list[str]:
             connection.execute(delete(Failure).where(Failure.id < answers.floor(before)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))
-        swept = erasure.sweep(engine, before)
+        swept = rows.sweep(engine, before)
         retired = retire(settings, engine)
     finally:
         engine.dispose()
@@ -58,8 +59,8 @@ def retire(settings: Settings, engine: Engine) -> list[str]:
     names. A service that holds one in memory lets it go when it needs the place, or stops.
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
-        orders.settle(session)
-        due = orders.due(session)
+        orders.retire_unused(session)
+        due = orders.to_retire(session)
     for version in due:
         versions.retire(settings.registry_uri, version.name)
         release.withdraw(version.name, settings)
@@ -67,5 +68,5 @@ def retire(settings: Settings, engine: Engine) -> list[str]:
         if run.exists():
             shutil.rmtree(run)
         with Session(engine) as session, session.begin():
-            orders.close(session, version.name)
+            orders.close_for_version(session, version.name)
     return [version.name for version in due]

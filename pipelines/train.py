@@ -228,7 +228,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     log = get_run_logger()
     with Session(engine) as session:
         live = routing.current(session)
-        champion = live[1].champion.version if live else None
+        champion = live.routing.champion.version if live else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
         raise ValueError(f"there is no snapshot {snapshot}; `collect` makes them")

@@ -1,14 +1,15 @@
-"""Accounts: people who sign in with an e-mail address and a password, and the sessions that this opens.
+"""Accounts: people who sign in with an e-mail address and a password, and their sessions.
 
-A password is stored by Argon2id (RFC 9106) with the parameters of OWASP's password storage cheat sheet. A
-session has one refresh token at a time: whoever shows an older one has it from somebody else, or somebody
-else has the newer one, so the session ends (RFC 9700, 4.14.2). Only a token that the session has had ends it:
-its id is no secret, every access token has it.
+Passwords are hashed by Argon2id (RFC 9106) with the parameters of OWASP's password storage cheat sheet.
 
-The person of an account is the account: its id is a UUIDv7, and whom keys and tokens name has an id of
-version 8 (`data.people.identities`), so no key and no token can name an account. An account from before that
-kept its person, whom a token could name; these people are in the table `reserved_people`, and tokens that
-name one are refused.
+A session has one valid refresh token at a time. The use of an older one means that two parties have tokens of
+the session, so the session ends (RFC 9700, 4.14.2). A token that the session never had does not end it: the
+session's id is in every access token and so is no secret.
+
+An account's person has the account's id, a UUIDv7. The ids of people that keys and tokens name have version 8
+(`data.people.identities`), so no key and no token can name the person of an account. Accounts from before
+this rule kept their person, whom a token could name. The table `reserved_people` lists these people, and
+tokens that name one of them are rejected.
 """
 
 import re
@@ -31,9 +32,9 @@ from sqlalchemy.orm import Session
 from data.people.identities import Identity, Role
 from data.tables import Account, Organisation, new_id
 
-SESSION_LIFE = timedelta(days=14)  # without being refreshed
-MOST_ACCOUNTS = 1000  # in an organisation
-MOST_FORMER = 50  # refresh tokens of a session that are recognised when they come again: of 8 hours and more
+SESSION_LIFE = timedelta(days=14)  # since the last refresh
+MOST_ACCOUNTS = 1000  # of an organisation
+MOST_FORMER = 50  # older refresh tokens that a session recognises: those of at least 8 hours
 
 _PREFIX = "tbr"
 _REFRESH_TOKEN = re.compile(_PREFIX + r"_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
@@ -41,25 +42,28 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 
 class TakenError(ValueError):
-    """The e-mail address has an account already, or the organisation has too many."""
+    """The e-mail address has an account already, or the organisation has too many accounts."""
 
 
 class EndedSessionError(Exception):
-    """The refresh token opens no session, or none that is still open."""
+    """The refresh token is invalid or old, or its session has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownAccount:
-    """An account, with what a password is held against."""
+    """An account with its password hash, to check a password.
+
+    `knows_source`: whether it has a session that was opened from the source of this request.
+    """
 
     id: uuid.UUID
     password_hash: str
-    knows_source: bool = False  # whether it has a session that was opened from where it is tried now
+    knows_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ListedAccount:
-    """An account as its organisation's administrators see it."""
+    """An account in the list for its organisation's administrators."""
 
     id: uuid.UUID
     email: str
@@ -71,7 +75,7 @@ class ListedAccount:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """An open session: whose it is, and what they may do."""
+    """An open session with its account, person, organisation, plan and role."""
 
     id: uuid.UUID
     account_id: uuid.UUID
@@ -82,51 +86,56 @@ class SignedIn:
 
     @property
     def key_id(self) -> str:
-        """The id that rates are counted under, and decisions are noted under."""
+        """The id for rate limits and for decisions."""
         return f"account:{self.account_id}"
 
     def identity(self) -> Identity:
-        """What its access tokens stand for."""
+        """The identity of its access tokens."""
         return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan)
 
 
 class Opened(NamedTuple):
-    """A session and its newest refresh token, which is shown once."""
+    """A session and its newest refresh token. Only a digest of the token is stored."""
 
     session_id: uuid.UUID
     account_id: uuid.UUID
     refresh_token: str
 
 
-def normalised(email: str) -> str:
-    """An address as it is stored and looked up: in lower case, which no provider tells apart."""
+def normalise_email(email: str) -> str:
+    """The form in which an address is stored and found: lower case, since providers ignore case."""
     return email.strip().lower()
 
 
 def hash_password(password: str) -> str:
-    """A salted Argon2id hash; 20 to 40 ms of CPU and 19 MiB, so not in an event loop."""
+    """Hash a password by Argon2id with a salt. It takes 20 to 40 ms of CPU and 19 MiB, so call it outside an
+    event loop.
+    """
     return _hasher.hash(password)
 
 
 def opens_with(password: str, stored: str | None) -> bool:
-    """Whether a password is the one of a hash. Without one it takes as long, so that nobody learns from the
-    time which addresses have an account.
+    """Whether a password matches a stored hash; False without a hash.
+
+    It takes as long without a hash, so that the time does not show which addresses have an account.
     """
     try:
-        return _hasher.verify(stored or _hash_of_nobody(), password) and stored is not None
+        return _hasher.verify(stored or _hash_random_password(), password) and stored is not None
     except (VerifyMismatchError, InvalidHashError):
         return False
 
 
 @cache
-def _hash_of_nobody() -> str:
+def _hash_random_password() -> str:
     return hash_password(secrets.token_urlsafe())
 
 
 async def add(
     connection: AsyncConnection, organisation_id: uuid.UUID, email: str, name: str, role: Role, hashed: str
 ) -> uuid.UUID:
-    """Store an account; its id. TakenError when the address has one, in whichever organisation."""
+    """Store an account; its id. TakenError when the address has an account in any organisation, or the
+    organisation has too many accounts.
+    """
     account_id = new_id()
     try:
         cursor = await connection.execute(
@@ -137,7 +146,7 @@ async def add(
                 account_id,
                 organisation_id,
                 account_id,
-                normalised(email),
+                normalise_email(email),
                 name,
                 role,
                 hashed,
@@ -146,39 +155,39 @@ async def add(
             ),
         )
     except UniqueViolation as error:
-        raise TakenError("this address has an account already") from error
+        raise TakenError("this address has an account already; sign in with it") from error
     if not cursor.rowcount:
-        raise TakenError(f"an organisation has at most {MOST_ACCOUNTS:,} accounts; remove one that is unused")
+        raise TakenError(f"an organisation has at most {MOST_ACCOUNTS:,} accounts; remove an unused one")
     return account_id
 
 
 async def find(connection: AsyncConnection, email: str, source: bytes) -> KnownAccount | None:
-    """The account of an address, and whether it knows a source: the digest that `open_session` was given."""
+    """The account of an address, and whether it knows a source: a digest as `open_session` stores it."""
     cursor = await connection.execute(
         "SELECT a.id, a.password_hash, EXISTS ("
         "SELECT FROM account_sessions s WHERE s.account_id = a.id AND s.source = %s AND s.expires_at > now()"
         ") FROM accounts a WHERE a.email = %s",
-        (source, normalised(email)),
+        (source, normalise_email(email)),
     )
     row = await cursor.fetchone()
     return KnownAccount(*row) if row else None
 
 
 async def get(connection: AsyncConnection, account_id: uuid.UUID) -> KnownAccount | None:
-    """The account of an id; None when it was removed."""
+    """The account with an id; None when it was removed."""
     cursor = await connection.execute("SELECT id, password_hash FROM accounts WHERE id = %s", (account_id,))
     row = await cursor.fetchone()
     return KnownAccount(*row) if row else None
 
 
 async def find_reserved(connection: AsyncConnection) -> set[uuid.UUID]:
-    """The people whom no token may name. None is ever added."""
+    """The ids of people whom no token may name. The table does not grow."""
     cursor = await connection.execute("SELECT user_id FROM reserved_people")
     return {row[0] for row in await cursor.fetchall()}
 
 
 async def list_all(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedAccount]:
-    """An organisation's accounts by address, and when each last signed in or refreshed."""
+    """An organisation's accounts, by address, each with the time of its last sign-in or refresh."""
     cursor = await connection.execute(
         "SELECT a.id, a.email, a.name, a.role, a.created_at, max(s.refreshed_at)"
         " FROM accounts a LEFT JOIN account_sessions s ON s.account_id = a.id"
@@ -191,8 +200,9 @@ async def list_all(connection: AsyncConnection, organisation_id: uuid.UUID) -> l
 async def remove(
     connection: AsyncConnection, organisation_id: uuid.UUID, account_id: uuid.UUID, roles: Collection[Role]
 ) -> bool:
-    """Remove an account of one of the roles, and its sessions; False when the organisation has none such.
-    What it decided and voted stays; `data.erasure` removes a person.
+    """Remove an account that has one of the roles, and its sessions; False when there is no such account.
+
+    The person's decisions and votes stay; `data.erasure` removes a person.
     """
     cursor = await connection.execute(
         "DELETE FROM accounts WHERE id = %s AND organisation_id = %s AND role = ANY(%s)",
@@ -202,7 +212,7 @@ async def remove(
 
 
 async def open_session(connection: AsyncConnection, account_id: uuid.UUID, source: bytes) -> Opened:
-    """Open a session from a source. Those that have ended or expired long since leave the table."""
+    """Open a session from a source, and delete the account's expired sessions."""
     session_id, secret = new_id(), secrets.token_urlsafe(32)
     await connection.execute(
         "DELETE FROM account_sessions WHERE account_id = %s AND expires_at < now()", (account_id,)
@@ -216,12 +226,14 @@ async def open_session(connection: AsyncConnection, account_id: uuid.UUID, sourc
 
 
 async def refresh(connection: AsyncConnection, token: str) -> Opened:
-    """Exchange a refresh token for the next one; EndedSessionError when it is not the newest of an open
-    session, which ends if it was once. One that it never was changes nothing.
+    """Exchange a refresh token for the next one.
+
+    Raises EndedSessionError unless it is the newest token of an open session. An older token of the session
+    also ends it; a token that the session never had changes nothing.
     """
     session_id, token_secret = _parse(token)
     secret = secrets.token_urlsafe(32)
-    # One statement: of two who show the same token at once, the second shows an old one.
+    # One statement: of two concurrent requests with the same token, the second one has an old token.
     cursor = await connection.execute(
         "UPDATE account_sessions SET refresh_sha256 = %s,"
         " former_sha256 = (array_prepend(refresh_sha256, former_sha256))[:%s],"
@@ -242,8 +254,9 @@ async def refresh(connection: AsyncConnection, token: str) -> Opened:
 
 
 async def sign_out(connection: AsyncConnection, token: str) -> None:
-    """End the session of a refresh token, also of an older one: it ends either way. EndedSessionError when
-    no session has had the token; nothing ends then.
+    """End the session of a refresh token, which may be an older one.
+
+    Raises EndedSessionError, and ends nothing, when no session ever had the token.
     """
     session_id, token_secret = _parse(token)
     cursor = await connection.execute(
@@ -253,11 +266,11 @@ async def sign_out(connection: AsyncConnection, token: str) -> None:
         {"id": session_id, "token_secret": _digest(token_secret)},
     )
     if not cursor.rowcount:
-        raise EndedSessionError("this is no refresh token of a session")
+        raise EndedSessionError("this is no refresh token of a session; sign in again")
 
 
 async def change_password(connection: AsyncConnection, account_id: uuid.UUID, hashed: str) -> None:
-    """Store another password, and end every session."""
+    """Store the hash of a new password, and end all sessions of the account."""
     async with connection.transaction():
         await connection.execute("UPDATE accounts SET password_hash = %s WHERE id = %s", (hashed, account_id))
         await connection.execute(
@@ -268,14 +281,14 @@ async def change_password(connection: AsyncConnection, account_id: uuid.UUID, ha
 
 
 def _digest(secret: str) -> bytes:
-    """As for API keys: 256 random bits need no slow hash."""
+    """SHA-256, as for API keys: 256 random bits need no slow hash."""
     return sha256(secret.encode()).digest()
 
 
 def _parse(token: str) -> tuple[uuid.UUID, str]:
     match = _REFRESH_TOKEN.fullmatch(token)
     if match is None:
-        raise EndedSessionError("this is no refresh token")
+        raise EndedSessionError("this is no refresh token; sign in again")
     return uuid.UUID(match[1]), match[2]
 
 
@@ -287,13 +300,13 @@ _OPEN = (
 
 
 async def find_sessions(connection: AsyncConnection, ids: Collection[str]) -> dict[str, SignedIn]:
-    """The open sessions among some ids, by id. Each is a UUID as `str` writes it."""
+    """The open sessions among some ids, by id. An id is the `str` of a UUID."""
     cursor = await connection.execute(_OPEN, (list(ids),))
     return {str(row[0]): SignedIn(*row) for row in await cursor.fetchall()}
 
 
-# As for keys (`data.people.identities`): thousands are asked about four times a second, and only what has
-# changed comes back.
+# The query has the form of that for keys (`data.people.identities`): a gateway asks for thousands of sessions
+# four times a second, and the reply has only those that changed.
 _CHANGED = """
     SELECT known.id FROM unnest(
         string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
@@ -307,16 +320,17 @@ _CHANGED = """
 """
 
 
-async def changed_sessions(connection: AsyncConnection, known: Collection[SignedIn]) -> set[str]:
-    """Ids of those sessions that are not open any more, or have another role or plan."""
-    columns = ([str(one.id) for one in known], [one.role for one in known], [one.plan for one in known])
+async def find_changed_sessions(connection: AsyncConnection, known: Collection[SignedIn]) -> set[str]:
+    """The ids of sessions that have ended, or whose role or plan changed."""
+    columns = ([str(s.id) for s in known], [s.role for s in known], [s.plan for s in known])
     cursor = await connection.execute(_CHANGED, [",".join(column) for column in columns])
     return {row[0] for row in await cursor.fetchall()}
 
 
 def bootstrap(engine: Engine, email: str, password: str | None, organisation: str) -> str | None:
-    """Make sure that an organisation has an account; the password of one that was made now. Without a wanted
-    one it is random, and nobody can read it again: show it once.
+    """Create an organisation's first account; its password, or None when the organisation has an account.
+
+    Without `password` a random one is made. Only its hash is stored, so show it now.
     """
     with Session(engine) as session, session.begin():
         tenant_id = session.scalars(select(Organisation.id).where(Organisation.name == organisation)).one()
@@ -329,7 +343,7 @@ def bootstrap(engine: Engine, email: str, password: str | None, organisation: st
                 id=account_id,
                 organisation_id=tenant_id,
                 user_id=account_id,
-                email=normalised(email),
+                email=normalise_email(email),
                 name="",
                 role="owner",
                 password_hash=hash_password(password),

@@ -1,7 +1,7 @@
-"""Consent: whether a person's feedback may train models, and what their organisation decides about it.
+"""Consent: whether a person's feedback may train models, and the organisation's defaults.
 
-Who was never asked has what the organisation takes for granted (`trains_by_default`). Consent counts when a
-snapshot is made (`data.snapshots.snapshot`): what a model has learned before stays in it.
+For people who have not answered, the organisation's `trains_by_default` applies. Consent is checked when a
+snapshot is made (`data.snapshots.votes`); it does not change models that are trained already.
 """
 
 import uuid
@@ -13,23 +13,23 @@ from data.database import speak_for
 
 
 class Consent(NamedTuple):
-    """Whether a person's feedback may be trained on, and who has said so."""
+    """Whether a person's feedback may be trained on, and who decided that."""
 
     training: bool
     said_by: Literal["person", "organisation"]
 
 
 class Terms(NamedTuple):
-    """What an organisation decides: whether its rows may train other organisations' models, and whether
-    people who were never asked are taken to consent.
+    """An organisation's decisions: whether its feedback may train other organisations' models, and which
+    consent applies to people who have not answered.
     """
 
     trains_across: bool
     trains_by_default: bool
 
 
-async def of_person(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> Consent:
-    """A person's consent; the organisation's default for one who is not stored or was never asked."""
+async def find(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> Consent:
+    """A person's consent; the organisation's default if the person is not stored or has not answered."""
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         cursor = await connection.execute(
@@ -39,11 +39,11 @@ async def of_person(connection: AsyncConnection, organisation_id: uuid.UUID, use
         )
         row = await cursor.fetchone()
     assert row is not None, organisation_id
-    said, default = row
-    return Consent(default, "organisation") if said is None else Consent(said, "person")
+    answer, default = row
+    return Consent(default, "organisation") if answer is None else Consent(answer, "person")
 
 
-async def say(
+async def store(
     connection: AsyncConnection,
     organisation_id: uuid.UUID,
     user_id: uuid.UUID,
@@ -51,9 +51,9 @@ async def say(
     key_id: str | None,
     training: bool,
 ) -> None:
-    """Store what a person says, also of one who is not stored yet: they may say so before their first answer.
+    """Store a person's decision, and the person too if they have no row yet.
 
-    `external_id` and `key_id` name the person as in `users`.
+    `external_id` and `key_id` are the columns of `users`.
     """
     async with connection.transaction():
         await speak_for(connection, organisation_id)
@@ -65,8 +65,8 @@ async def say(
         )
 
 
-async def terms(connection: AsyncConnection, organisation_id: uuid.UUID) -> Terms:
-    """What an organisation has decided."""
+async def find_terms(connection: AsyncConnection, organisation_id: uuid.UUID) -> Terms:
+    """An organisation's decisions."""
     cursor = await connection.execute(
         "SELECT trains_across, trains_by_default FROM organisations WHERE id = %s", (organisation_id,)
     )
@@ -75,13 +75,13 @@ async def terms(connection: AsyncConnection, organisation_id: uuid.UUID) -> Term
     return Terms(*row)
 
 
-async def decide(
+async def change_terms(
     connection: AsyncConnection,
     organisation_id: uuid.UUID,
     trains_across: bool | None = None,
     trains_by_default: bool | None = None,
 ) -> Terms:
-    """Change what an organisation decides, and return it; None leaves a thing as it is."""
+    """Change an organisation's decisions; all of them after the change. None keeps a decision."""
     cursor = await connection.execute(
         "UPDATE organisations SET trains_across = coalesce(%s, trains_across),"
         " trains_by_default = coalesce(%s, trains_by_default) WHERE id = %s"

@@ -1,16 +1,17 @@
-"""Organisations, API keys, tokens and users: who may ask, and for whom.
+"""Organisations, API keys, tokens and users: who may send requests, and for whom.
 
-A key is `tb_<id>_<secret>`: the id looks it up, the secret (256 random bits) is stored as SHA-256 only. A
-slow password hash would add nothing: nobody can guess 256 bits. A token (JWT, RFC 7519) is signed by its
-organisation with a key that is stored here, under its `kid`.
+An API key is `tb_<id>_<secret>`. The id finds it; of the secret (256 random bits) only the SHA-256 is stored.
+A slow password hash would add nothing, because nobody can guess 256 bits. An organisation signs its tokens
+(JWT, RFC 7519) with a key that is stored here under its `kid`.
 
-A `kid` is its organisation's own: others may use the same, so that nobody can take it away from anybody. A
-token names no organisation, so the signature decides which one has signed it, and it can decide for one only:
-the same key under the same kid is stored once. Whoever copies the public key of another organisation under
-its kid is refused; had the copy come first, the owner would be refused, and takes another kid, under which
-the copy is worth nothing. A kid that is revoked is not used again, by its own organisation either: what a
-gateway remembers under it must never be another key. To find the signer costs at most `MOST_OF_A_KID`
-verifications; keys are tried in the order in which they were added, so whoever was there first pays one.
+Several organisations may use the same `kid`, so nobody can block one for others. A token names no
+organisation; the key that verifies its signature does. So one key is stored once under one `kid`. If an
+organisation registers the public key of another one under the same `kid`, it is rejected. If it does so
+first, the owner is rejected, and takes another `kid`, under which the copy is useless. A revoked `kid` is not
+used again, not even by its organisation: a gateway may still have the old key in memory.
+
+Finding the signer takes at most `MOST_OF_A_KID` verifications. Keys are tried in the order of registration,
+so the first organisation of a `kid` always needs one.
 """
 
 import hmac
@@ -30,28 +31,28 @@ from sqlalchemy.orm import Session
 from data.tables import ApiKey, Organisation
 
 Role = Literal["member", "viewer", "experimenter", "admin", "owner"]
-# Each may do what those before it may: a viewer reads experiments, an experimenter decides on them.
+# Each role includes those before it: a viewer reads experiments, an experimenter decides on them.
 ROLES: tuple[Role, ...] = ("member", "viewer", "experimenter", "admin", "owner")
 Algorithm = Literal["HS256", "EdDSA"]
 
-MOST_KEYS = 100  # in force at once, of each kind, in an organisation: rates are per key
-MOST_OF_A_KID = 8  # organisations that use the same kid: a token may have to be held against all their keys
+MOST_KEYS = 100  # valid keys of each kind in an organisation: each key has a rate limit of its own
+MOST_OF_A_KID = 8  # organisations with the same kid: verifying a token may take all their keys
 KID_PATTERN = r"[A-Za-z0-9._-]{1,64}"
 
 _KEY = re.compile(r"tb_([0-9a-z]{4,16})_([A-Za-z0-9_-]{16,86})")
 
 
-def _person(kind: bytes, scope: str, name: str) -> uuid.UUID:
-    """The id of a person who has a name in a scope; two kinds of names share no ids."""
+def _derive_id(kind: bytes, scope: str, name: str) -> uuid.UUID:
+    """The id of the person with a name in a scope; different kinds of names have different ids."""
     digest = blake2b(f"{scope}\0{name}".encode(), digest_size=16, person=kind)
     bits = int.from_bytes(digest.digest())
-    bits = bits & ~(0xF << 76) | 8 << 76  # RFC 9562, 5.8: version 8, an id of one's own making
+    bits = bits & ~(0xF << 76) | 8 << 76  # RFC 9562, 5.8: version 8, a custom UUID
     return uuid.UUID(int=bits & ~(0x3 << 62) | 0x2 << 62)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an API key stands for, or a token's signing key, which opens nothing by itself."""
+    """The identity behind an API key, or behind a signing key, which alone gives no access."""
 
     organisation_id: uuid.UUID
     key_id: str
@@ -60,26 +61,26 @@ class Identity:
     plan: str
 
     def user(self, external_id: str) -> uuid.UUID:
-        """The id of a person whom this key names: the same name under another key is another person."""
-        return _person(b"tonebridge.user", self.key_id, external_id)
+        """The id of the person that this key names so; the same name under another key is another person."""
+        return _derive_id(b"tonebridge.user", self.key_id, external_id)
 
     def subject(self, subject: str) -> uuid.UUID:
-        """The id of a person whom a token names: the same under every signing key of the organisation."""
-        return _person(b"tonebridge.token", str(self.organisation_id), subject)
+        """The id of the person that a token names so; it is the same under all signing keys of a tenant."""
+        return _derive_id(b"tonebridge.token", str(self.organisation_id), subject)
 
     def may_act_as(self, role: Role) -> bool:
-        """Whether it may do what a role may."""
+        """Whether its role includes another role."""
         return self.role in ROLES[ROLES.index(role) :]
 
     def opens_with(self, secret: str) -> bool:
-        """Whether this is the key's secret, in constant time."""
+        """Whether a secret is the key's, compared in constant time."""
         return hmac.compare_digest(self.secret_sha256, sha256(secret.encode()).digest())
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """What an organisation signs tokens with. `key` is the secret of HS256, or the 32 bytes of an Ed25519
-    public key.
+    """A key that verifies an organisation's tokens: the secret of HS256, or the 32 bytes of an Ed25519 public
+    key.
     """
 
     kid: str
@@ -91,17 +92,17 @@ class SigningKey:
 
     @property
     def key_id(self) -> str:
-        """The id that rates are counted under: the colon keeps it apart from those of API keys."""
-        return signing_key_id(self.organisation_id, self.kid)
+        """The id for rate limits; ids of API keys have no colon, so they differ."""
+        return name_signing_key(self.organisation_id, self.kid)
 
     def identity(self) -> Identity:
-        """What its tokens stand for."""
+        """The identity of its tokens."""
         return Identity(self.organisation_id, self.key_id, self.role, b"", self.plan)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """An API key as its organisation may see it: without its secret, which nobody has."""
+    """An API key in the list for its organisation, without the secret, which is not stored."""
 
     id: str
     name: str
@@ -110,32 +111,32 @@ class ListedKey:
     revoked_at: datetime | None
 
 
-def signing_key_id(organisation_id: uuid.UUID, kid: str) -> str:
-    """The id of a signing key: of a kid each organisation may have one."""
+def name_signing_key(organisation_id: uuid.UUID, kid: str) -> str:
+    """The id of a signing key, from organisation and kid: several organisations may have the same kid."""
     return f"jwt:{organisation_id}:{kid}"
 
 
 def parse_key(key: str) -> tuple[str, str] | None:
-    """(id, secret) of a well-formed key."""
+    """The id and the secret of an API key; None when it is malformed."""
     match = _KEY.fullmatch(key)
     return (match[1], match[2]) if match else None
 
 
 def generate_key() -> str:
-    """A new key."""
+    """Make a new API key."""
     return f"tb_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
 
 
 def check_signing_key(algorithm: Algorithm, key: bytes) -> None:
-    """ValueError when a key is not one for the algorithm."""
+    """Raise ValueError when the key's length does not fit its algorithm."""
     if algorithm == "HS256" and len(key) < 32:  # RFC 7518, 3.2
-        raise ValueError(f"a secret for HS256 has at least 32 bytes, not {len(key)}")
+        raise ValueError(f"a secret for HS256 has at least 32 bytes, not {len(key)}; make a longer one")
     if algorithm == "EdDSA" and len(key) != 32:
-        raise ValueError(f"a public key for EdDSA is Ed25519's, 32 bytes, not {len(key)}")
+        raise ValueError(f"a public key for EdDSA has 32 bytes, not {len(key)}; give the raw Ed25519 key")
 
 
 async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, Identity]:
-    """The API keys in force among some ids, by id."""
+    """The valid API keys among some ids, by id."""
     cursor = await connection.execute(
         "SELECT k.organisation_id, k.id, k.role, k.secret_sha256, o.plan"
         " FROM api_keys k JOIN organisations o ON o.id = k.organisation_id"
@@ -148,7 +149,7 @@ async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> di
 async def find_signing_keys(
     connection: AsyncConnection, kids: Collection[str]
 ) -> dict[str, tuple[SigningKey, ...]]:
-    """The signing keys in force under some kids, of all organisations, the oldest first."""
+    """The valid signing keys of all organisations under some kids, by kid; the oldest key comes first."""
     cursor = await connection.execute(
         "SELECT k.kid, k.organisation_id, o.plan, k.algorithm, k.key, k.role"
         " FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id"
@@ -161,8 +162,8 @@ async def find_signing_keys(
     return keys
 
 
-# Ten thousand keys in use are asked about four times a second. Only what has changed comes back, and joined
-# text goes out, which costs the event loop 2 ms where arrays cost 12.
+# A gateway asks for up to ten thousand keys four times a second. The reply has only keys that changed. The
+# parameters are joined text, which takes 2 ms of the event loop; arrays take 12 ms.
 _CHANGED_KEYS = """
     SELECT known.id FROM unnest(
         string_to_array(%s, ','), string_to_array(%s, ','), string_to_array(%s, ',')
@@ -192,18 +193,18 @@ _CHANGED_SIGNING_KEYS = """
 """
 
 
-async def changed_keys(connection: AsyncConnection, known: Collection[Identity]) -> set[str]:
-    """Ids of those API keys that are no longer in force, or have another role or plan."""
+async def find_changed_keys(connection: AsyncConnection, known: Collection[Identity]) -> set[str]:
+    """The ids of API keys that are revoked, or whose role or plan changed."""
     columns = ([k.key_id for k in known], [k.role for k in known], [k.plan for k in known])
     cursor = await connection.execute(_CHANGED_KEYS, [",".join(column) for column in columns])
     return {row[0] for row in await cursor.fetchall()}
 
 
-async def changed_signing_keys(
+async def find_changed_signing_keys(
     connection: AsyncConnection, known: Collection[SigningKey]
 ) -> set[tuple[str, uuid.UUID]]:
-    """(kid, organisation) of those signing keys that are no longer in force, or have another role or plan,
-    and of those that have come under a known kid.
+    """(kid, organisation) of signing keys that are revoked, whose role or plan changed, or that are new under
+    a known kid.
     """
     columns = (
         [k.kid for k in known],
@@ -216,9 +217,9 @@ async def changed_signing_keys(
 
 
 async def find_revoked_tokens(connection: AsyncConnection) -> set[tuple[uuid.UUID, str]]:
-    """(organisation, jti) of the tokens that are revoked and would be in force otherwise.
+    """(organisation, jti) of revoked tokens that have not expired.
 
-    A `jti` is its issuer's choice: alone, it could revoke the token of another organisation.
+    Issuers choose a `jti`, so tokens of two organisations may have the same one.
     """
     cursor = await connection.execute(
         "SELECT organisation_id, jti FROM revoked_tokens WHERE expires_at > now()"
@@ -227,7 +228,7 @@ async def find_revoked_tokens(connection: AsyncConnection) -> set[tuple[uuid.UUI
 
 
 async def find_name(connection: AsyncConnection, organisation_id: uuid.UUID) -> str:
-    """What an organisation is called."""
+    """The name of an organisation."""
     cursor = await connection.execute("SELECT name FROM organisations WHERE id = %s", (organisation_id,))
     row = await cursor.fetchone()
     assert row is not None, organisation_id
@@ -237,7 +238,10 @@ async def find_name(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
 async def create_key(
     connection: AsyncConnection, organisation_id: uuid.UUID, name: str, role: Role
 ) -> tuple[str, str]:
-    """Make an API key: its id, and the key, to be shown once. ValueError when there are too many."""
+    """Create an API key; its id and the key. Only the secret's digest is stored, so show the key now.
+
+    Raises ValueError when the organisation has too many keys.
+    """
     key = generate_key()
     parsed = parse_key(key)
     assert parsed is not None, key[:3]
@@ -248,12 +252,12 @@ async def create_key(
         (key_id, organisation_id, name, role, sha256(secret.encode()).digest(), organisation_id, MOST_KEYS),
     )
     if not cursor.rowcount:
-        raise ValueError(f"an organisation has at most {MOST_KEYS} API keys; delete one that is not used")
+        raise ValueError(f"an organisation has at most {MOST_KEYS} API keys; delete an unused one")
     return key_id, key
 
 
 async def list_keys(connection: AsyncConnection, organisation_id: uuid.UUID) -> list[ListedKey]:
-    """An organisation's API keys, the newest first; revoked ones too."""
+    """An organisation's API keys, the newest first, with the revoked ones."""
     cursor = await connection.execute(
         "SELECT id, name, role, created_at, revoked_at FROM api_keys WHERE organisation_id = %s"
         " ORDER BY created_at DESC, id",
@@ -265,7 +269,7 @@ async def list_keys(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
 async def revoke_key(
     connection: AsyncConnection, organisation_id: uuid.UUID, key_id: str, roles: Collection[Role] = ROLES
 ) -> bool:
-    """End an API key of one of the roles; False when the organisation has none in force with this id."""
+    """Revoke an API key that has one of the roles; False when the organisation has no such valid key."""
     cursor = await connection.execute(
         "UPDATE api_keys SET revoked_at = now()"
         " WHERE id = %s AND organisation_id = %s AND role = ANY(%s) AND revoked_at IS NULL",
@@ -282,8 +286,10 @@ async def add_signing_key(
     key: bytes,
     role: Role,
 ) -> None:
-    """Let an organisation sign tokens with a key. ValueError when the key does not fit its algorithm, the
-    organisation has used the `kid` before, another one has this very key under it, or there are too many.
+    """Register a key that an organisation signs tokens with.
+
+    Raises ValueError when the key does not fit its algorithm, the organisation used the `kid` before, another
+    organisation has the same key under it, or there are too many keys.
     """
     check_signing_key(algorithm, key)
     if not re.fullmatch(KID_PATTERN, kid):
@@ -300,16 +306,16 @@ async def add_signing_key(
     )
     if not cursor.rowcount:
         raise ValueError(
-            f"the kid {kid} is taken: by a key of yours, also when it is revoked, by this very key at another"
-            f" organisation, or by {MOST_OF_A_KID} others. Choose another kid, or if you have {MOST_KEYS}"
-            " signing keys in force, revoke one that is not used"
+            f"the kid {kid} is taken: by a key of yours (it may be revoked), by the same key of another"
+            f" organisation, or by {MOST_OF_A_KID} other organisations. Choose another kid; or, if you have"
+            f" {MOST_KEYS} valid signing keys, revoke an unused one"
         )
 
 
 async def revoke_signing_key(
     connection: AsyncConnection, organisation_id: uuid.UUID, kid: str, roles: Collection[Role] = ROLES
 ) -> bool:
-    """End a signing key of one of the roles, and with it its tokens; False when there is none in force."""
+    """Revoke a signing key that has one of the roles, and so its tokens; False when there is no such key."""
     cursor = await connection.execute(
         "UPDATE signing_keys SET revoked_at = now()"
         " WHERE kid = %s AND organisation_id = %s AND role = ANY(%s) AND revoked_at IS NULL",
@@ -321,7 +327,7 @@ async def revoke_signing_key(
 async def revoke_token(
     connection: AsyncConnection, organisation_id: uuid.UUID, jti: str, expires_at: datetime
 ) -> None:
-    """Refuse a token until it expires. Those that have expired since leave the table."""
+    """Revoke a token until it expires, and delete the rows of expired tokens."""
     await connection.execute("DELETE FROM revoked_tokens WHERE expires_at < now()")
     await connection.execute(
         "INSERT INTO revoked_tokens (organisation_id, jti, expires_at) VALUES (%s, %s, %s)"
@@ -332,7 +338,7 @@ async def revoke_token(
 
 
 def add_key(session: Session, organisation_id: uuid.UUID, name: str, key: str, role: Role = "member") -> None:
-    """Store a key; ValueError when it is not of the form `tb_<id>_<secret>`."""
+    """Store an API key; ValueError unless it has the form `tb_<id>_<secret>`."""
     parsed = parse_key(key)
     if parsed is None:
         raise ValueError(
@@ -352,10 +358,10 @@ def add_key(session: Session, organisation_id: uuid.UUID, name: str, key: str, r
 
 
 def bootstrap(engine: Engine, wanted: str | None, organisation: str = "first") -> str | None:
-    """Make sure that there is a first organisation and key; returns the key if it was made now.
+    """Create the first organisation and API key; the key, or None when there was nothing to create.
 
-    Nobody can read it again: show it once. A wanted key is added when its id is not there yet. ValueError
-    when that id exists with another secret.
+    Only the secret's digest is stored, so show the key now. A `wanted` key is added unless its id exists.
+    Raises ValueError when the id exists with another secret.
     """
     with Session(engine) as session, session.begin():
         tenant = session.scalar(select(Organisation).where(Organisation.name == organisation))

@@ -1,7 +1,7 @@
-"""Replaces personal data and secrets in texts before a model learns from them.
+"""Replaces personal data and secrets in texts before models are trained on them.
 
 - `redactor`: finds and replaces.
 - `identifiers`: rules for e-mail addresses, numbers and secrets.
 - `names`: names of people, from lists.
-- `measurement`: how much of it redaction finds.
+- `measurement`: how much personal data redaction finds.
 """

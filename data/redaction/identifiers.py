@@ -1,8 +1,9 @@
-"""Direct identifiers and secrets in a text, found by rules.
+"""Finds direct identifiers and secrets in a text by rules.
 
-E-mail addresses, phone numbers (libphonenumber), payment cards (Luhn), IBANs (ISO 7064), IP addresses,
-secrets with a label, in a URL or of a known shape, national ids, dates of birth, postal addresses and user
-names. What could be any number needs its check digits, or a word before it that says what it is.
+They are e-mail addresses, phone numbers (libphonenumber), payment cards (Luhn), IBANs (ISO 7064), IP
+addresses, secrets (after a label, in a URL or in a known format), national ids, dates of birth, postal
+addresses and user names. A number without a distinctive format needs valid check digits, or a word before it
+that names its kind.
 """
 
 import re
@@ -14,8 +15,8 @@ import phonenumbers
 from data.redaction import names
 
 
-class Found(NamedTuple):
-    """Something that identifies: of what kind, where, and what tells it from others of its kind."""
+class Span(NamedTuple):
+    """An identifier in a text: its kind, its place [start, end), and a key that is equal for equal values."""
 
     kind: str
     start: int
@@ -24,17 +25,17 @@ class Found(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A pattern for a kind; what its first group holds is found, if `holds` says so of it.
+    """A pattern for a kind of identifier: its first group is one if `holds` accepts the group's text.
 
-    What begins like it and is none is matched without the group where it could be long, and so stepped over:
-    otherwise each of its characters would be the beginning of another try.
+    Some patterns also match long texts that only begin like an identifier, without the group. This skips the
+    whole text; otherwise the search would start again at each of its characters.
     """
 
     kind: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool] = bool
-    # What a text must have for it to match, so that most are not searched: one of these characters, or of
-    # these words in lower case; so many digits; something that a faster pattern finds.
+    # Quick tests of necessary conditions, so that most texts need no search: one of these characters or
+    # lower-case words; this many digits; a match of a faster pattern.
     needs: str | tuple[str, ...] = ""
     digits: int = 0
     hint: re.Pattern[str] | None = None
@@ -81,28 +82,28 @@ def _has_letters_and_digits(text: str) -> bool:
 
 
 def _is_no_plain_word(text: str) -> bool:
-    """Whether what follows `password is` is more than a word: required, wrong, in."""
+    """Whether the text after `password is` is more than a word such as required, wrong or in."""
     return text[0] in "\"'" or not text.rstrip(".,;:!?)").replace("-", "").replace("'", "").isalpha()
 
 
 def _is_user(text: str) -> bool:
-    """Whether a word is a user name by its shape, or by a name in it: jdoe42, j.doe, doe, jdoe."""
+    """Whether a word is a user name by its form, or by a name in it: jdoe42, j.doe, doe, jdoe."""
     if not text.isalpha():
         return True
-    kinds, folded = names.listed(), names.fold(text)
+    kinds, folded = names.read_list(), names.fold(text)
     return folded in kinds or (len(folded) > 4 and "f" in kinds.get(folded[1:], ""))
 
 
 def _is_name_and_initial(text: str) -> bool:
-    """j.doe or jane.d."""
-    one, two = text.split(".")
-    kinds = names.listed()
-    return "f" in kinds.get(two, "") if len(one) == 1 else kinds.get(one, "")[:1] in ("g", "r")
+    """Whether a text is a name and an initial: j.doe or jane.d."""
+    first, last = text.split(".")
+    kinds = names.read_list()
+    return "f" in kinds.get(last, "") if len(first) == 1 else kinds.get(first, "")[:1] in ("g", "r")
 
 
 def _is_handle(text: str) -> bool:
-    """Whether what follows an @ is a person's and no team's, package's or decorator's."""
-    kinds = names.listed()
+    """Whether the word after an @ is a person's, and not a team, a package or a decorator."""
+    kinds = names.read_list()
     pieces = [piece for piece in re.split(r"[\W\d_]+", names.fold(text)) if len(piece) > 2]
     is_named = any(
         kinds.get(piece, "w")[-1] not in "wx" or (_is_user(piece) and piece[1:] in kinds) for piece in pieces
@@ -186,7 +187,7 @@ _RULES: tuple[_Rule, ...] = (
         ),
         needs=_any("_|-|akia|aiza|hvs."),
     ),
-    # Letters are Latin ones, accents included: Japanese has no space between an address and what follows it.
+    # Only Latin letters, with accents: in Japanese no space separates an address from the next word.
     _Rule(
         "email",
         re.compile(rf"([{_LATIN}0-9._%+-]++@[{_LATIN}0-9-]++(?:\.[{_LATIN}0-9-]++)++)|[{_LATIN}0-9._%+-]++"),
@@ -218,7 +219,7 @@ _RULES: tuple[_Rule, ...] = (
         _has_digit,
         hint=re.compile(r"::|:\w{1,4}:"),
     ),
-    # National ids by their shape: US, UK, Spain, Brazil, Italy, India, Switzerland, Finland, Belgium, France.
+    # National ids by format: US, UK, Spain, Brazil, Italy, India, Switzerland, Finland, Belgium, France.
     _Rule(
         "national_id",
         re.compile(r"(?<![\d-])((?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\d-])"),
@@ -340,7 +341,7 @@ _RULES: tuple[_Rule, ...] = (
         ),
         lambda t: (
             t == t.lower()
-            and (_has_digit(t) or "_" in t or "." in t or (_is_user(t) and t not in names.listed()))
+            and (_has_digit(t) or "_" in t or "." in t or (_is_user(t) and t not in names.read_list()))
         ),
         needs=_any("user|login|logon|account| in as"),
     ),
@@ -356,26 +357,25 @@ _RULES: tuple[_Rule, ...] = (
         hint=re.compile(r"\.[a-z]"),
     ),
 )
-# The least that libphonenumber can find: no number has fewer than four digits, nor other signs between them.
+# The minimum that libphonenumber can find: at least four digits, with no other signs between them.
 _CLOSE = re.compile(r"\d(?:(?:[^\w:,;!?]|[xXー]){0,4}\d){3}")
 _CALLED = re.compile(
     r"(?i)\b(?:call|calls|called|calling|ring|rang|phone|mobile|cell|landline|tel|fax|dial|text|sms|whatsapp"
     r"|home|reach|line|(?:his|her|my|your|new|private) number)\b"
     r"[^\d\n\0+(]{0,40}((?:\+|\()?\d[\d ()/-]{6,18}\d)(?![\d-])"
 )
-# As it is dialled within a country: a zero, then groups.
+# A number as dialled within a country: a zero, then groups of digits.
 _NATIONAL = re.compile(
     r"(?<![\w.,+-])((?=(?:\D?\d){9,12}(?!\D?\d))\(?0\d{1,4}\)?(?:[ /-]\d{2,8}){1,5})(?![\w-])"
 )
 
 
-def find(text: str, region: str = "US") -> list[Found]:
-    """What identifies somebody in a text, in the order of rules; none overlap.
+def find(text: str, region: str = "US") -> list[Span]:
+    """Find the identifiers and secrets in a text, in the order of the rules. The spans do not overlap.
 
-    Whatever is found is hidden from later rules. `region`: where a phone number without a country code is
-    dialled.
+    A span is hidden from later rules. `region` is the country of phone numbers without a country code.
     """
-    found: list[Found] = []
+    spans: list[Span] = []
     rest, digits, has = text, len(_digits(text)), lower(text).__contains__
     for kind, pattern, holds, needs, at_least, hint in _RULES:
         if digits < at_least or (needs and not any(map(has, needs))) or (hint and not hint.search(rest)):
@@ -383,40 +383,40 @@ def find(text: str, region: str = "US") -> list[Found]:
         for match in pattern.finditer(rest):
             start, end = match.span(1)
             if match[1] and holds(match[1]):
-                found.append(Found(kind, start, end, _key(kind, match[1])))
+                spans.append(Span(kind, start, end, _compute_key(kind, match[1])))
                 rest = hide(rest, start, end)
     if digits >= 7:
-        found += _phones(rest, region)
-    return found
+        spans += _find_phones(rest, region)
+    return spans
 
 
 def lower(text: str) -> str:
-    """A text in lower case, where what a pattern that ignores case takes for an i or s is one."""
+    """A text in lower case, with i and s for letters that a case-insensitive pattern matches as these."""
     return text.lower().replace("ſ", "s").replace("ı", "i").replace("i\u0307", "i")
 
 
 def hide(text: str, start: int, end: int) -> str:
-    """The text with nothing to be found between two places."""
+    """The text with NUL characters from `start` to `end`, which no rule matches."""
     return text[:start] + "\0" * (end - start) + text[end:]
 
 
-def _key(kind: str, said: str) -> str:
+def _compute_key(kind: str, value: str) -> str:
     if kind in ("card", "iban", "national_id", "address"):
-        return re.sub(r"[\W_]", "", said).lower()
-    return said.lower() if kind in ("email", "account") else said
+        return re.sub(r"[\W_]", "", value).lower()
+    return value.lower() if kind in ("email", "account") else value
 
 
-def _phones(text: str, region: str) -> Iterator[Found]:
-    """Phone numbers: valid ones, and whatever looks like one after a word that says so."""
+def _find_phones(text: str, region: str) -> Iterator[Span]:
+    """Find phone numbers: valid ones, and numbers after a word such as call or mobile."""
     if sum(c.isdigit() for c in text) < 7:
         return
     for valid in phonenumbers.PhoneNumberMatcher(text, region) if _CLOSE.search(text) else ():
         number = phonenumbers.format_number(valid.number, phonenumbers.PhoneNumberFormat.E164)
-        yield Found("phone", valid.start, valid.end, number)
+        yield Span("phone", valid.start, valid.end, number)
         text = hide(text, valid.start, valid.end)
     for pattern in (_CALLED, _NATIONAL):
         for match in pattern.finditer(text):
             digits = _digits(match[1])
             if 7 <= len(digits) <= 15:
-                yield Found("phone", *match.span(1), digits)
+                yield Span("phone", *match.span(1), digits)
                 text = hide(text, *match.span(1))

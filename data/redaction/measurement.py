@@ -12,7 +12,7 @@ from typing import NamedTuple, get_args
 from data import corpus
 from data.redaction.redactor import Redactor, find
 
-# The shares of each half that must be found, and of messages without personal data that must not change.
+# Targets for each half: shares of identifiers and of names found, and of other messages left unchanged.
 DIRECT, NAMES, UNTOUCHED = 0.9, 0.9, 0.9
 _DIRECT_KINDS = ("email", "phone", "card", "iban", "ip", "secret", "national_id")
 

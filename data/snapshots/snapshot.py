@@ -5,7 +5,7 @@ A snapshot is cumulative: it holds every vote up to its high-water mark that cou
 of `data.snapshots.shards`.
 
 A snapshot names its votes with their people, and for each of its rows the votes that it is made of: so that
-somebody in it can be forgotten (`without`).
+somebody in it can be forgotten (`rewrite_without`).
 """
 
 import os
@@ -201,12 +201,12 @@ def _neighbours(counted: Counted, neighbours: Neighbours) -> tuple[Edges, Sequen
     return [(messages[one][0], messages[other][0]) for one, other in found], nearest
 
 
-def people(folder: Path) -> set[uuid.UUID]:
+def read_people(folder: Path) -> set[uuid.UUID]:
     """Whose votes a snapshot is made of."""
     return {source.user for source in shards.sources(folder)}
 
 
-def without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
+def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
     """Write a snapshot anew, beside itself, without the rows that one person's votes are part of; its
     splits stay.
 

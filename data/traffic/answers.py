@@ -1,8 +1,8 @@
-"""Answers: narrow rows, written by COPY in batches at most a second late, in daily partitions.
+"""Answers: rows of ids, written by COPY in batches at most a second late, in daily partitions.
 
-A kill -9 of the gateway loses the answers of its last batch, never an output or feedback. When Postgres is
-gone the batch waits in memory up to a bound; past it `add` refuses, and the gateway answers 503 rather than
-serve what it cannot account for.
+A kill -9 of the gateway loses the answers of its last batch, but no output and no feedback. While Postgres is
+unavailable, answers wait in memory up to a bound. Past the bound `add` raises FullError, and the gateway
+replies 503: it sends no answer that it cannot record.
 """
 
 import asyncio
@@ -22,23 +22,24 @@ from data.tables import new_id
 log = logging.getLogger(__name__)
 
 
-_MOST_EXPOSURES = 8  # of a person, remembered as stored; one more is stored again, and changes nothing
+# Exposures of a person that are remembered as stored. Storing an older one again changes nothing.
+_MOST_EXPOSURES = 8
 
 
 class Placement:
-    """Where assignment has put a user: an arm of an experiment in an epoch, or none."""
+    """The arm of an experiment and epoch that a user is assigned to, or no experiment."""
 
     __slots__ = ("columns", "epoch", "experiment_id", "exposure", "variant")
 
     def __init__(self, experiment_id: uuid.UUID | None, variant: str, epoch: int) -> None:
         self.experiment_id, self.variant, self.epoch = experiment_id, variant, epoch
         self.exposure = (experiment_id, epoch) if experiment_id else None
-        experiment = _field(experiment_id.bytes) if experiment_id else _NULL
-        self.columns = experiment + _field(variant.encode()) + _field(epoch.to_bytes(4))
+        experiment = _encode_field(experiment_id.bytes) if experiment_id else _NULL
+        self.columns = experiment + _encode_field(variant.encode()) + _encode_field(epoch.to_bytes(4))
 
 
 class Person:
-    """A user as the online path keeps them in memory: their ids, and what is stored of them already."""
+    """A user in the gateway's memory: their ids, and which of their rows are stored already."""
 
     __slots__ = (
         "columns", "exposures", "external_id", "id", "ids", "is_stored", "key_id", "organisation_id",
@@ -48,9 +49,9 @@ class Person:
         self.id, self.organisation_id = id, organisation_id
         self.key_id, self.external_id = key_id, external_id
         self.ids = organisation_id.bytes + id.bytes
-        self.columns = _field(organisation_id.bytes) + _field(id.bytes)
+        self.columns = _encode_field(organisation_id.bytes) + _encode_field(id.bytes)
         self.is_stored = False
-        self.exposures: tuple[tuple[uuid.UUID, int], ...] = ()  # stored ones: experiment and epoch
+        self.exposures: tuple[tuple[uuid.UUID, int], ...] = ()  # stored: experiment and epoch
 
 
 class NewAnswer(NamedTuple):
@@ -66,30 +67,31 @@ class NewAnswer(NamedTuple):
 
 
 class FullError(RuntimeError):
-    """So many answers wait for Postgres that no more may be given."""
+    """As many answers wait for Postgres as may wait, so no more are accepted."""
 
 
 def floor(moment: date) -> uuid.UUID:
-    """The smallest UUIDv7 of a moment, or of a day (UTC): its first 48 bits are milliseconds since 1970 (RFC
-    9562, 5.7).
+    """The smallest UUIDv7 of a moment, or of the start of a day (UTC).
+
+    The first 48 bits are milliseconds since 1970 (RFC 9562, 5.7).
     """
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
-# The function (migration 0017) belongs to the tables' owner: the gateway may create partitions by it alone.
+# A function of the tables' owner (migration 0017): the gateway can create partitions in no other way.
 _ENSURE_PARTITIONS = "SELECT ensure_answer_partitions(%s, %s)"
 
 
 async def ensure_partitions(url: str, today: date, days: int = 3) -> None:
-    """Create the daily partitions of today and the next days, where they are missing."""
+    """Create missing partitions for `days` days, from today on."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2) as connection:
         await connection.execute(_ENSURE_PARTITIONS, (today, days))
 
 
 async def drop_partitions_before(url: str, day: date) -> list[str]:
-    """Retention: drop whole partitions older than a day; the names dropped."""
+    """Drop the partitions of all days before `day`; the names of the dropped partitions."""
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         cursor = await connection.execute(
             "SELECT relid::regclass::text FROM pg_partition_tree('answers') WHERE isleaf ORDER BY 1"
@@ -101,20 +103,21 @@ async def drop_partitions_before(url: str, day: date) -> list[str]:
 
 
 async def find_exposures(connection: psycopg.AsyncConnection, person: Person) -> dict[uuid.UUID, str]:
-    """The arm that a person was first exposed to, by experiment."""
+    """The arm of a person's first exposure, by experiment."""
     async with connection.transaction():
         await database.speak_for(connection, person.organisation_id)
-        found = await connection.execute(
+        cursor = await connection.execute(
             "SELECT DISTINCT ON (experiment_id) experiment_id, variant FROM exposures WHERE user_id = %s"
             " ORDER BY experiment_id, exposed_at, answer_id",
             (person.id,),
         )
-        return dict(await found.fetchall())
+        return dict(await cursor.fetchall())
 
 
 class AnswerWriter:
-    """Collects answers and writes them, with their users, exposures and the organisations' usage, every
-    `interval_s`.
+    """Collects answers and writes them every `interval_s` seconds, with users, exposures and usage.
+
+    `bound` is how many answers may wait for Postgres.
     """
 
     def __init__(self, pool: AsyncConnectionPool, bound: int = 50_000, interval_s: float = 0.2) -> None:
@@ -122,41 +125,43 @@ class AnswerWriter:
         self._bound, self._interval_s = bound, interval_s
         self._waiting: list[NewAnswer] = []
         self._failed: Counter[tuple[Person, Placement]] = Counter()
-        self._written: Counter[uuid.UUID] = Counter()  # texts that are no answers, by organisation
+        self._written: Counter[uuid.UUID] = Counter()  # texts of comparisons, by organisation
         self._partitions_until = date.min
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
-        """Answers given and not yet stored."""
+        """The number of answers that are not stored yet."""
         return len(self._waiting)
 
     @property
     def is_full(self) -> bool:
-        """Whether the next `add` would be refused."""
+        """Whether the next `add` would raise FullError."""
         return len(self._waiting) >= self._bound
 
     def add(self, answer: NewAnswer) -> None:
-        """Take an answer for the next batch; FullError past the bound."""
+        """Add an answer to the next batch; FullError past the bound."""
         if self.is_full:
             raise FullError(f"{self._bound} answers wait for Postgres")
         self._waiting.append(answer)
 
     def add_failure(self, person: Person, placement: Placement) -> None:
-        """Count a request without an answer, of somebody in an experiment: it stays with their arm."""
+        """Count a failed request of a person in an experiment for their arm."""
         if placement.exposure is not None:
             self._failed[person, placement] += 1
 
     def add_written(self, organisation_id: uuid.UUID, texts: int) -> None:
-        """Count texts that were written for an organisation and are no answers: those of comparisons."""
+        """Count texts of comparisons as an organisation's usage; they are not answers."""
         self._written[organisation_id] += texts
 
     def start(self) -> None:
-        """Begin to write in the background."""
+        """Start writing in the background."""
         self._task = asyncio.create_task(self._run(), name="answers")
 
     async def stop(self) -> None:
-        """Write what waits and end; what Postgres does not take within 5 s is lost and logged."""
+        """Write the waiting answers and stop. Those that Postgres does not accept within 5 s are lost; a log
+        line gives their number.
+        """
         if self._task is None:
             return
         self._task.cancel()
@@ -176,7 +181,7 @@ class AnswerWriter:
                 log.warning("answers wait for Postgres: %d (%s)", len(self._waiting), error)
 
     async def flush(self) -> None:
-        """Store the waiting answers in one transaction; on failure they wait on."""
+        """Store the waiting answers in one transaction; if it fails, they keep waiting."""
         if not self._waiting and not self._failed and not self._written:
             return
         batch, self._waiting = self._waiting, []
@@ -193,7 +198,7 @@ class AnswerWriter:
             raise
         for answer in batch:
             answer.person.is_stored = True
-        for person, placement in [*((one.person, one.placement) for one in batch), *failed]:
+        for person, placement in [*((answer.person, answer.placement) for answer in batch), *failed]:
             if placement.exposure is not None and placement.exposure not in person.exposures:
                 person.exposures = (*person.exposures[1 - _MOST_EXPOSURES :], placement.exposure)
 
@@ -212,9 +217,8 @@ class AnswerWriter:
         written: Counter[uuid.UUID],
     ) -> None:
         async with connection.cursor() as cursor:
-            new = {a.person.id: a.person for a in batch if not a.person.is_stored}
-            if new:
-                people = list(new.values())
+            people = list({a.person.id: a.person for a in batch if not a.person.is_stored}.values())
+            if people:
                 await cursor.execute(
                     "INSERT INTO users (id, organisation_id, key_id, external_id)"
                     " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[])"
@@ -227,7 +231,7 @@ class AnswerWriter:
                     ),
                 )
             placed = [(a.person, a.placement, uuid.UUID(bytes=a.id)) for a in batch]
-            placed += [(*one, new_id()) for one in failed]
+            placed += [(person, placement, new_id()) for person, placement in failed]
             exposed = [
                 (person, placement, answer_id)
                 for person, placement, answer_id in placed
@@ -282,11 +286,11 @@ class AnswerWriter:
                 "COPY answers (id, output_id, organisation_id, user_id, experiment_id, variant, epoch, cache,"
                 " fell_back, total_ms) FROM STDIN (FORMAT BINARY)"
             ) as copy:
-                await copy.write(_COPY_BEGIN + b"".join(map(_row, batch)) + _COPY_END)
+                await copy.write(_COPY_BEGIN + b"".join(map(_encode_row, batch)) + _COPY_END)
 
 
-# COPY's binary format (PostgreSQL, "COPY", "Binary Format"), by hand: a fraction of the time of `write_row`,
-# and a gateway writes tens of thousands of these rows a second.
+# COPY's binary format (PostgreSQL manual, "COPY", "Binary Format"), encoded here: `write_row` takes several
+# times as long, and a gateway writes tens of thousands of these rows a second.
 _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
@@ -294,14 +298,14 @@ _HEAD = struct.Struct(">hi16si16s")  # ten columns follow; id, output_id
 _TAIL = struct.Struct(">i?id")  # fell_back, total_ms
 
 
-def _field(value: bytes) -> bytes:
+def _encode_field(value: bytes) -> bytes:
     return len(value).to_bytes(4) + value
 
 
-_CACHE = {level: _field(level.encode()) for level in ("l1", "l2", "miss")}
+_CACHE = {level: _encode_field(level.encode()) for level in ("l1", "l2", "miss")}
 
 
-def _row(answer: NewAnswer) -> bytes:
+def _encode_row(answer: NewAnswer) -> bytes:
     id, output_id, person, placement, cache, fell_back, total_ms = answer
     return b"".join(
         (

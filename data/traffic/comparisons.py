@@ -1,8 +1,7 @@
-"""Comparisons on a page: which two texts a person is shown next, and how far they have come.
+"""Comparisons on the page: which two texts a person sees next, and how many they have judged.
 
-Some pairs are for several people, so that it can be measured whether people agree
-(`data.snapshots.validation`). Each of them has a comparison of their own over the same two outputs, in an
-order of their own.
+Some pairs are shown to several people, to measure how far people agree (`data.snapshots.validation`). Each of
+these people has a comparison of their own: the same two outputs, in a random order of its own.
 """
 
 import random
@@ -28,25 +27,25 @@ _CONFIG = Path(__file__).parents[2] / "configs" / "compare.yaml"
 
 
 class CompareConfig(configs.StageConfig):
-    """Of how many pairs several people judge the same two texts."""
+    """How many pairs several people judge, and how many comparisons may be open."""
 
-    overlap: int = Field(3, ge=2, le=100, description="people who are shown such a pair")
-    share: float = Field(0.2, ge=0, le=1, description="of the pairs")
-    days: int = Field(30, ge=1, description="that a pair waits for more people")
+    overlap: int = Field(3, ge=2, le=100, description="people who see a shared pair")
+    share: float = Field(0.2, ge=0, le=1, description="share of the pairs that several people see")
+    days: int = Field(30, ge=1, description="days that a shared pair waits for more people")
     open_a_person: int = Field(
-        20, ge=1, description="comparisons of own messages, made within a day, that may wait for a choice"
+        20, ge=1, description="open comparisons of a person's own messages within a day, at most"
     )
-    open_an_organisation: int = Field(1000, ge=1, description="the same, of all its people")
+    open_an_organisation: int = Field(1000, ge=1, description="the same for all people of an organisation")
 
 
 @cache
 def load() -> CompareConfig:
-    """`configs/compare.yaml`, read once."""
+    """The values of `configs/compare.yaml`, read once."""
     return configs.load(CompareConfig, _CONFIG)
 
 
 class UnknownComparisonError(ValueError):
-    """The person was never shown a comparison of this id."""
+    """The person was not shown a comparison with this id."""
 
 
 class VotedError(ValueError):
@@ -54,12 +53,12 @@ class VotedError(ValueError):
 
 
 class TooManyOpenError(Exception):
-    """So many comparisons of own messages wait for a choice that no more are made."""
+    """A person or an organisation has too many open comparisons of their own messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One of the two texts."""
+    """One of the two outputs of a comparison."""
 
     id: uuid.UUID
     text: str
@@ -80,8 +79,8 @@ class Offered:
 
 
 class Progress(NamedTuple):
-    """How far a person has come: votes since midnight UTC, votes, comparisons skipped, and pairs of others
-    that wait for them.
+    """A person's counts: votes since midnight UTC, all votes, skipped comparisons, and shared pairs that wait
+    for this person.
     """
 
     today: int
@@ -91,24 +90,26 @@ class Progress(NamedTuple):
 
 
 @cache
-def messages() -> tuple[str, ...]:
-    """What people are given to compare rewrites of: the messages that are shipped, which nobody wrote to
-    anybody.
+def read_messages() -> tuple[str, ...]:
+    """The messages whose rewrites people compare: those of the seed corpus.
 
-    Never those of colleagues: who consents to training has not consented to be read by the next desk.
+    Messages of colleagues are not used: consent to training is not consent to be read by a colleague.
     """
     return tuple(message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message))
 
 
-def asked_of(user_id: uuid.UUID, message: str) -> tuple[TransformType, int]:
-    """What a person sees done to a message, always the same: all types and intensities, spread by a hash."""
+def choose_task(user_id: uuid.UUID, message: str) -> tuple[TransformType, int]:
+    """The transform type and the intensity (0 to 3) for a person and message, drawn by a hash of both.
+
+    They are the same at each call, and uniform over all types and intensities.
+    """
     digest = blake2b(message.encode(), digest_size=8, key=user_id.bytes).digest()
-    kinds = list(TransformType)
-    return kinds[digest[0] % len(kinds)], digest[1] % 4
+    types = list(TransformType)
+    return types[digest[0] % len(types)], digest[1] % 4
 
 
-def people_for(pair_id: uuid.UUID, config: CompareConfig) -> int:
-    """How many people shall be shown a pair: settled by a hash of its id, before anybody has judged it."""
+def draw_people(pair_id: uuid.UUID, config: CompareConfig) -> int:
+    """The number of people to show a pair to, drawn by a hash of its id before the first vote."""
     chance = int.from_bytes(blake2b(pair_id.bytes, digest_size=8).digest()) / 2**64
     return config.overlap if chance < config.share else 1
 
@@ -126,8 +127,8 @@ _VOTE = """
     AND f.comparison_id = c.id
 """
 _OPEN = f"{_OFFERED} AND c.pair_id IS NOT NULL AND c.skipped_at IS NULL AND NOT EXISTS (SELECT FROM {_VOTE})"
-# Pairs that want more people, on messages that this one has not seen, made as they are now and by versions
-# that are in force: what others wrote teaches the champion little.
+# Pairs that need more people. The person has not seen the message; the policy is the current one; and both
+# outputs are by versions in force, because those of other versions teach the champion little.
 _WAITING = """
     FROM comparisons c
     JOIN outputs a ON a.id = c.first_output_id
@@ -149,28 +150,28 @@ _SKIP = f"""
     WHERE c.id = %(id)s AND c.organisation_id = %(organisation)s AND c.user_id = %(user)s
       AND c.pair_id IS NOT NULL
     RETURNING EXISTS (SELECT FROM {_VOTE})
-"""  # noqa: S608 (all of it ours)
+"""  # noqa: S608 (no user input)
 _OWN_OPEN = f"""
     SELECT count(*) FILTER (WHERE c.user_id = %(user)s), count(*) FROM comparisons c
     WHERE c.organisation_id = %(organisation)s AND c.is_own AND c.id >= %(since)s AND c.skipped_at IS NULL
       AND NOT EXISTS (SELECT FROM {_VOTE})
-"""  # noqa: S608 (all of it ours)
+"""  # noqa: S608 (no user input)
 _PROGRESS = f"""
     SELECT count(*) FILTER (WHERE vote.created_at >= date_trunc('day', now(), 'UTC')),
            count(vote.created_at), count(c.skipped_at), (SELECT count(DISTINCT c.pair_id) {_WAITING})
     FROM comparisons c LEFT JOIN LATERAL (SELECT f.created_at FROM {_VOTE}) vote ON true
     WHERE c.organisation_id = %(organisation)s AND c.user_id = %(user)s AND c.pair_id IS NOT NULL
-"""  # noqa: S608 (all of it ours)
+"""  # noqa: S608 (no user input)
 
 
 async def find_open(
     connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID
 ) -> Offered | None:
-    """The newest comparison that a person was shown, and has neither voted on nor skipped."""
-    about = {"organisation": organisation_id, "user": user_id}
+    """The newest comparison that a person saw and has neither voted on nor skipped."""
+    params = {"organisation": organisation_id, "user": user_id}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
-        return await _find(connection, f"{_OPEN} ORDER BY c.id DESC LIMIT 1", about)
+        return await _find(connection, f"{_OPEN} ORDER BY c.id DESC LIMIT 1", params)
 
 
 async def join(
@@ -180,36 +181,36 @@ async def join(
     policy: str,
     versions: list[str],
 ) -> Offered | None:
-    """Show a person a pair that wants more people, the oldest first, in an order of their own; None when
-    there is none of this policy by these versions.
+    """Create a person's comparison of the oldest pair that needs more people, in random order.
+
+    None when no pair of this policy by these versions does.
     """
-    id = new_id()
-    about = {**_about(organisation_id, user_id, policy, versions), "id": id}
+    params = {**_params_of_waiting(organisation_id, user_id, policy, versions), "id": new_id()}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
-        # Else two who ask at once would both be the last that a pair wants.
+        # Without the lock two concurrent requests could both get a pair that needs one more person.
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtext('comparisons'), hashtext(%s))", (str(organisation_id),)
         )
-        one, other = random.sample(["c.first_output_id", "c.second_output_id"], 2)
+        first, second = random.sample(["c.first_output_id", "c.second_output_id"], 2)
         await connection.execute(
             "INSERT INTO comparisons"
             " (id, organisation_id, user_id, policy, first_output_id, second_output_id, pair_id, people)"
-            f" SELECT %(id)s, c.organisation_id, %(user)s, c.policy, {one}, {other}, c.pair_id, c.people"
+            f" SELECT %(id)s, c.organisation_id, %(user)s, c.policy, {first}, {second}, c.pair_id, c.people"
             f" {_WAITING} ORDER BY c.pair_id, c.id LIMIT 1",
-            about,
+            params,
         )
-        return await _find(connection, f"{_OFFERED} AND c.id = %(id)s", about)
+        return await _find(connection, f"{_OFFERED} AND c.id = %(id)s", params)
 
 
 async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> None:
-    """TooManyOpenError when a person, or all of an organisation, have as many comparisons of own messages
-    open as they may.
+    """TooManyOpenError when a person or their organisation has as many open comparisons of their own messages
+    as allowed.
 
-    In the transaction that stores another one nobody else's comes between, however many ask at once.
+    Call it in the transaction that stores the next comparison: a lock excludes concurrent requests.
     """
     config = load()
-    parameters = {
+    params = {
         "organisation": organisation_id,
         "user": user_id,
         "since": answers.floor(datetime.now(UTC) - timedelta(days=1)),
@@ -219,25 +220,25 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtext('own comparisons'), hashtext(%s))", (str(organisation_id),)
         )
-        row = await (await connection.execute(_OWN_OPEN, parameters)).fetchone()
+        row = await (await connection.execute(_OWN_OPEN, params)).fetchone()
     assert row is not None
-    of_person, of_all = row
-    if of_person >= config.open_a_person:
+    person_open, organisation_open = row
+    if person_open >= config.open_a_person:
         raise TooManyOpenError(
-            f"{of_person:,} comparisons of your own messages wait for your choice; choose or skip some first:"
-            " they are offered when you ask for the next one without a message"
+            f"{person_open:,} comparisons of your own messages wait for your choice; choose or skip some"
+            " first: a request for the next comparison without a message returns them"
         )
-    if of_all >= config.open_an_organisation:
+    if organisation_open >= config.open_an_organisation:
         raise TooManyOpenError(
-            f"{of_all:,} comparisons of your organisation's own messages wait for a choice; let people choose"
-            " or skip some, or come back tomorrow"
+            f"{organisation_open:,} comparisons of your organisation's own messages wait for a choice; let"
+            " people choose or skip some, or come back tomorrow"
         )
 
 
-def _about(
+def _params_of_waiting(
     organisation_id: uuid.UUID, user_id: uuid.UUID, policy: str, versions: list[str]
 ) -> dict[str, Any]:
-    """What `_WAITING` asks for."""
+    """The parameters of `_WAITING`."""
     since = answers.floor(datetime.now(UTC).date() - timedelta(days=load().days))
     return {
         "organisation": organisation_id,
@@ -248,16 +249,17 @@ def _about(
     }
 
 
-async def _find(connection: AsyncConnection, query: str, about: dict[str, Any]) -> Offered | None:
-    row = await (await connection.execute(query, about)).fetchone()
+async def _find(connection: AsyncConnection, query: str, params: dict[str, Any]) -> Offered | None:
+    row = await (await connection.execute(query, params)).fetchone()
     if row is None:
         return None
-    id, policy, message, kind, intensity, *both = row
-    return Offered(id, policy, message, TransformType(kind), intensity, Shown(*both[:3]), Shown(*both[3:]))
+    id, policy, message, kind, intensity, *outputs = row
+    first, second = Shown(*outputs[:3]), Shown(*outputs[3:])
+    return Offered(id, policy, message, TransformType(kind), intensity, first, second)
 
 
-async def seen(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> set[str]:
-    """The messages of which a person has been shown two rewrites."""
+async def find_seen(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> set[str]:
+    """The messages whose rewrites a person has seen on the page."""
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         cursor = await connection.execute(
@@ -271,14 +273,14 @@ async def seen(connection: AsyncConnection, organisation_id: uuid.UUID, user_id:
 async def skip(
     connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID, comparison_id: uuid.UUID
 ) -> None:
-    """Note that a person would not choose; they are not offered it again. Skipping twice changes nothing.
+    """Record that a person skips a comparison; they do not see it again. A second skip changes nothing.
 
-    UnknownComparisonError when they were not shown it on the page, VotedError when they have voted.
+    Raises UnknownComparisonError when the person did not see it on the page, VotedError when they have voted.
     """
-    about = {"organisation": organisation_id, "user": user_id, "id": comparison_id}
+    params = {"organisation": organisation_id, "user": user_id, "id": comparison_id}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
-        cursor = await connection.execute(_SKIP, about)
+        cursor = await connection.execute(_SKIP, params)
         row = await cursor.fetchone()
         if row is None:
             raise UnknownComparisonError(f"you were shown no comparison {comparison_id}")
@@ -286,18 +288,18 @@ async def skip(
             raise VotedError("you have voted on this comparison; a vote can be changed, not skipped")
 
 
-async def progress(
+async def count_progress(
     connection: AsyncConnection,
     organisation_id: uuid.UUID,
     user_id: uuid.UUID,
     policy: str,
     versions: list[str],
 ) -> Progress:
-    """How far a person has come; the pairs that wait for them are as in `join`."""
-    about = _about(organisation_id, user_id, policy, versions)
+    """A person's counts; pairs wait for them under the same conditions as in `join`."""
+    params = _params_of_waiting(organisation_id, user_id, policy, versions)
     async with connection.transaction():
         await speak_for(connection, organisation_id)
-        cursor = await connection.execute(_PROGRESS, about)
+        cursor = await connection.execute(_PROGRESS, params)
         row = await cursor.fetchone()
     assert row is not None
     return Progress(*row)

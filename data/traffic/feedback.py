@@ -1,6 +1,6 @@
-"""Feedback: what a person thought of an output, by receipt.
+"""Feedback: votes on outputs, cast with the receipt of an answer.
 
-One vote a person, output and kind; the later one stands.
+There is one vote for each person, output and kind; a later vote replaces it.
 """
 
 import uuid
@@ -22,17 +22,17 @@ Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
 ]
 
-_GONE = "what this receipt is about was erased, and votes on it are no longer taken"
+_GONE = "the output of this receipt or its person was erased, so votes on it are no longer accepted"
 
 
 class _Vote(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    receipt: Annotated[str, Field(max_length=1000, description="as it came with the answer")]
+    receipt: Annotated[str, Field(max_length=1000, description="the receipt that came with the answer")]
 
 
 class Thumb(_Vote):
-    """Up or down."""
+    """Thumb up or down."""
 
     kind: Literal["thumb"]
     up: Annotated[bool, Field(strict=True)]
@@ -46,7 +46,7 @@ class Rating(_Vote):
 
 
 class Edit(_Vote):
-    """The rewrite as the person would have written it."""
+    """The rewrite as the person prefers it."""
 
     kind: Literal["edit"]
     text: Words
@@ -61,7 +61,7 @@ class Choice(_Vote):
 
 
 class Comment(_Vote):
-    """Anything else."""
+    """A comment in words."""
 
     kind: Literal["comment"]
     text: Words
@@ -71,22 +71,23 @@ Vote = Annotated[Thumb | Rating | Edit | Choice | Comment, Field(discriminator="
 
 
 class WrongReceiptError(ValueError):
-    """A genuine receipt that this vote cannot be cast with."""
+    """The receipt is valid but not for this kind of vote."""
 
 
 class ErasedError(ValueError):
-    """A genuine receipt of what is no longer stored, or of a person who was erased since."""
+    """The receipt is valid, but its output or its person was erased after it was issued."""
 
 
 async def record(
     connection: AsyncConnection, receipt: Receipt, vote: Vote, key_id: str | None = None
 ) -> uuid.UUID:
-    """Store a vote in a transaction of its own; the row's id, which a repeated vote keeps.
+    """Store a vote in a transaction of its own; the id of its row, which a repeated vote keeps.
 
-    `key_id` is the API key that vouches for a person who is not stored yet: votes may come before the answer
-    is, and the votes of one key are capped (`data.snapshots.votes`).
-    Raises WrongReceiptError for a comparison without a comparison's receipt, and the reverse; ErasedError
-    when the person or the output was erased after the receipt was issued.
+    `key_id` is the API key of a person who has no row yet, because a vote may arrive before the answer is
+    stored; the votes of one key are capped (`data.snapshots.counting`).
+
+    Raises WrongReceiptError when only one of vote and receipt is of a comparison, and ErasedError when the
+    output is gone, an erasure of this person is running, or one finished after the receipt was issued.
     """
     if (receipt.comparison_id is not None) != isinstance(vote, Choice):
         needed = (
@@ -96,20 +97,22 @@ async def record(
     async with connection.transaction():
         await speak_for(connection, receipt.organisation_id)
         await _refuse_erased(connection, receipt)
-        preferred = await _preferred(connection, receipt, vote) if isinstance(vote, Choice) else None
+        preferred = await _find_preferred(connection, receipt, vote) if isinstance(vote, Choice) else None
         await connection.execute(
             "INSERT INTO users (id, organisation_id, key_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             (receipt.user_id, receipt.organisation_id, key_id),
         )
         try:
             row = await _insert(connection, receipt, vote, preferred)
-        except psycopg.errors.ForeignKeyViolation as error:  # an erasure came between
+        except psycopg.errors.ForeignKeyViolation as error:  # a concurrent erasure removed the output
             raise ErasedError(_GONE) from error
     return row
 
 
 async def _refuse_erased(connection: AsyncConnection, receipt: Receipt) -> None:
-    """While an erasure is at work, nothing of the person is taken; then, nothing from before."""
+    """ErasedError if the output is gone, an erasure of this person is running, or one finished after the
+    receipt was issued.
+    """
     cursor = await connection.execute(
         "SELECT NOT EXISTS (SELECT FROM outputs WHERE id = %(output)s AND organisation_id = %(tenant)s)"
         " OR EXISTS (SELECT FROM erasures WHERE user_id = %(user)s AND organisation_id = %(tenant)s"
@@ -154,7 +157,7 @@ async def _insert(
             receipt.experiment_id,
             receipt.variant,
             receipt.epoch,
-            await _edit_distance(connection, receipt, vote) if isinstance(vote, Edit) else None,
+            await _measure_edit(connection, receipt, vote) if isinstance(vote, Edit) else None,
         ),
     )
     row = await cursor.fetchone()
@@ -162,8 +165,8 @@ async def _insert(
     return uuid.UUID(str(row[0]))
 
 
-async def _edit_distance(connection: AsyncConnection, receipt: Receipt, vote: Edit) -> float:
-    """Levenshtein distance over the length of the longer text, in [0, 1]."""
+async def _measure_edit(connection: AsyncConnection, receipt: Receipt, vote: Edit) -> float:
+    """The Levenshtein distance of edit and output, divided by the length of the longer text: in [0, 1]."""
     cursor = await connection.execute("SELECT text FROM outputs WHERE id = %s", (receipt.output_id,))
     row = await cursor.fetchone()
     if row is None:
@@ -171,7 +174,7 @@ async def _edit_distance(connection: AsyncConnection, receipt: Receipt, vote: Ed
     return Levenshtein.normalized_distance(row[0], vote.text)
 
 
-async def _preferred(connection: AsyncConnection, receipt: Receipt, vote: Choice) -> uuid.UUID | None:
+async def _find_preferred(connection: AsyncConnection, receipt: Receipt, vote: Choice) -> uuid.UUID | None:
     cursor = await connection.execute(
         "SELECT first_output_id, second_output_id FROM comparisons WHERE id = %s AND organisation_id = %s",
         (receipt.comparison_id, receipt.organisation_id),

@@ -1,4 +1,4 @@
-"""Outputs and comparisons: committed before anybody sees them; and the names of outputs in the caches."""
+"""Outputs and comparisons, committed before a person sees them; and the keys of outputs in the caches."""
 
 import asyncio
 import json
@@ -17,13 +17,13 @@ from data import normal_form
 from data.database import speak_for
 from data.records import TransformType
 
-CACHE_PREFIX = b"tonebridge:output:"  # of a name, in Redis
+CACHE_PREFIX = b"tonebridge:output:"  # before each key in Redis
 NO_DICTIONARY = ""
 
 
 @dataclass(frozen=True, slots=True)
 class NewOutput:
-    """One generated text with all that made it."""
+    """One generated text with everything that determined it."""
 
     id: uuid.UUID
     organisation_id: uuid.UUID
@@ -39,8 +39,9 @@ class NewOutput:
 
 
 async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
-    """Insert outputs, all or none; durable when this returns in autocommit, else when the transaction
-    commits.
+    """Insert all outputs or none.
+
+    They are durable on return in autocommit, otherwise when the transaction commits.
     """
     await connection.execute(
         "INSERT INTO outputs"
@@ -64,8 +65,8 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
 
 
 class OutputWriter:
-    """Stores outputs of many requests in few transactions: those that come while one commits go with the
-    next.
+    """Stores outputs of many requests in few transactions: outputs that arrive during a commit share the next
+    transaction.
     """
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
@@ -74,7 +75,7 @@ class OutputWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def store(self, output: NewOutput) -> None:
-        """Return when the output is durable; psycopg's OperationalError or PoolTimeout when it is not."""
+        """Store an output; return when it is durable. Raises psycopg.Error or PoolTimeout if that fails."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((output, future))
         if self._task is None:
@@ -96,7 +97,7 @@ class OutputWriter:
         async with self._pool.connection() as connection:
             await store(connection, *(output for output, _ in batch))
         for _, future in batch:
-            if not future.done():  # whoever waited may have gone; the output stays
+            if not future.done():  # a cancelled request; its output stays stored
                 future.set_result(None)
 
 
@@ -110,9 +111,10 @@ async def store_comparison(
     people: int | None = None,
     is_own: bool = False,
 ) -> None:
-    """Insert two outputs and the order in which one person sees them, in one transaction; with `people` as a
-    pair that so many shall be shown (`data.traffic.comparisons`), with `is_own` of a message that the person
-    typed.
+    """Insert two outputs and the order in which one person sees them, in one transaction.
+
+    `people` is how many people to show the pair to (`data.traffic.comparisons`); None when the comparison was
+    not made on the page. `is_own`: the person typed the message.
     """
     async with connection.transaction():
         await speak_for(connection, first.organisation_id)
@@ -137,7 +139,7 @@ async def store_comparison(
 
 
 async def find_purged_at(connection: AsyncConnection) -> datetime | None:
-    """When an erasure last told the gateways to forget what they hold; None before the first one."""
+    """When an erasure last asked the gateways to empty their caches; None before the first erasure."""
     cursor = await connection.execute("SELECT max(purged_at) FROM erasures")
     row = await cursor.fetchone()
     assert row is not None
@@ -148,18 +150,18 @@ async def find_purged_at(connection: AsyncConnection) -> datetime | None:
 _NAME = {kind: kind.value.encode() for kind in TransformType}
 
 
-def _prefixed(part: bytes) -> bytes:
+def _prefix_length(part: bytes) -> bytes:
     return len(part).to_bytes(4) + part
 
 
 class Namer:
-    """Names outputs: blake2b-160 over length-prefixed parts, the text in NFC.
+    """Computes cache keys of outputs: blake2b-160 over length-prefixed parts, with the text in NFC.
 
-    What stands before the text is hashed once, and kept for the last few thousand combinations.
+    The hash state before the text is kept for up to 4,096 combinations of the other parts.
     """
 
     def __init__(self) -> None:
-        self._begun: dict[tuple[uuid.UUID, str, str, TransformType, int], Any] = {}
+        self._states: dict[tuple[uuid.UUID, str, str, TransformType, int], Any] = {}
 
     def name(
         self,
@@ -170,12 +172,12 @@ class Namer:
         intensity: int,
         text: str,
     ) -> bytes:
-        """The key of an output, 20 bytes."""
-        before = (organisation_id, spec_digest, dictionary_digest, transform_type, intensity)
-        begun = self._begun.get(before)
-        if begun is None:
-            if len(self._begun) >= 4096:
-                self._begun.clear()
+        """The key of an output: 20 bytes."""
+        scope = (organisation_id, spec_digest, dictionary_digest, transform_type, intensity)
+        state = self._states.get(scope)
+        if state is None:
+            if len(self._states) >= 4096:
+                self._states.clear()
             parts = (
                 organisation_id.bytes,
                 spec_digest.encode(),
@@ -183,10 +185,10 @@ class Namer:
                 _NAME[transform_type],
                 b"%d" % intensity,
             )
-            begun = self._begun[before] = blake2b(digest_size=20, person=b"tonebridge.cache")
+            state = self._states[scope] = blake2b(digest_size=20, person=b"tonebridge.cache")
             for part in parts:
-                begun.update(_prefixed(part))
-        digest = begun.copy()
+                state.update(_prefix_length(part))
+        digest = state.copy()
         encoded = normal_form.normalise("NFC", text).encode()
         digest.update(len(encoded).to_bytes(4) + encoded)
         return bytes(digest.digest())

@@ -1,8 +1,7 @@
-"""Receipts: the opaque signed token on every answer, and all that feedback needs.
+"""Receipts: the signed token on every answer, which holds all that a vote needs.
 
-Keyed blake2b (RFC 7693) is the cheapest honest signature for a token that only we issue and only we read: it
-takes microseconds where a JWT takes tens. The content is readable by whoever decodes it; it holds ids, no
-text.
+The signature is keyed blake2b (RFC 7693): only this gateway issues and reads receipts, and a JWT would take
+ten times as long. Everybody can decode the content; it holds ids, no text.
 """
 
 import base64
@@ -16,19 +15,20 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-TO_A_KEYS_USER, TO_A_PERSON = b"\x01", b"\x02"  # the formats: to whom an API key names, to who signed in
+# The formats: for a user that an API key names, and for a person with a token or a session.
+TO_A_KEYS_USER, TO_A_PERSON = b"\x01", b"\x02"
 _MAC_BYTES = 16
 _HEAD = struct.Struct(">B16s16s16s16s16sII")  # format, five ids, epoch, issued at
 _NONE = bytes(16)
 
 
 class ForgedReceiptError(ValueError):
-    """The token was not signed by us, or was changed since."""
+    """The token is not a receipt, its signature is wrong, or its format is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was served to whom: an output, or a comparison of two (then `output_id` is the first)."""
+    """Which person got which output, or which comparison of two (then `output_id` is the first)."""
 
     output_id: uuid.UUID
     organisation_id: uuid.UUID
@@ -39,11 +39,11 @@ class Receipt:
     version: str
     epoch: int
     issued_at: int
-    is_personal: bool = False  # issued to somebody who signed in, not to whom an API key names
+    is_personal: bool = False  # issued to a person with a token or a session, not to a user of an API key
 
 
 def sign(receipt: Receipt, secret: bytes) -> str:
-    """The token of a receipt, URL-safe; `secret` has 1 to 64 bytes."""
+    """Sign a receipt; the URL-safe token. `secret` has 1 to 64 bytes."""
     experiment, comparison = receipt.experiment_id, receipt.comparison_id
     body = b"".join(
         (
@@ -57,8 +57,8 @@ def sign(receipt: Receipt, secret: bytes) -> str:
                 receipt.epoch,
                 receipt.issued_at,
             ),
-            name_part(receipt.variant),
-            name_part(receipt.version),
+            pack_name(receipt.variant),
+            pack_name(receipt.version),
         )
     )
     mac = blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()
@@ -66,27 +66,27 @@ def sign(receipt: Receipt, secret: bytes) -> str:
 
 
 class Signer:
-    """Signs the receipts of single answers in two microseconds: what a person's receipts share is packed
-    once.
-    """
+    """Signs the receipts of single answers in two microseconds each, from parts that are packed once."""
 
     def __init__(self, secret: bytes) -> None:
         self._keyed = blake2b(key=secret, digest_size=_MAC_BYTES)
 
     def sign(
         self,
-        to: bytes,
+        format: bytes,
         output_id: bytes,
         ids: bytes,
-        placed: bytes,
+        placement: bytes,
         issued_at: bytes,
         variant: bytes,
         version: bytes,
     ) -> bytes:
-        """As `sign`: `to` is TO_A_KEYS_USER or TO_A_PERSON, `ids` are organisation and user, the rest comes
-        from `placed_part`, `name_part` and `issued_at.to_bytes(4)`.
+        """Sign a receipt; the same token as the function `sign` gives.
+
+        `format` is TO_A_KEYS_USER or TO_A_PERSON. `ids` are the organisation's and the user's 16 bytes each.
+        `pack_placement` and `pack_name` make `placement`, `variant` and `version`; `issued_at` is 4 bytes.
         """
-        body = b"".join((to, output_id, ids, placed, issued_at, variant, version))
+        body = b"".join((format, output_id, ids, placement, issued_at, variant, version))
         mac = self._keyed.copy()
         mac.update(body)
         token = binascii.b2a_base64(mac.digest() + body, newline=False)
@@ -96,38 +96,39 @@ class Signer:
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def placed_part(experiment_id: uuid.UUID | None, epoch: int) -> bytes:
-    """What a receipt says of the experiment, for `Signer.sign`."""
+def pack_placement(experiment_id: uuid.UUID | None, epoch: int) -> bytes:
+    """Pack experiment and epoch for `Signer.sign`; the receipt has no comparison."""
     return (experiment_id.bytes if experiment_id else _NONE) + _NONE + epoch.to_bytes(4)
 
 
-def name_part(name: str) -> bytes:
-    """A variant or a version, for `Signer.sign`."""
+def pack_name(name: str) -> bytes:
+    """Pack a variant or a version for `Signer.sign`."""
     encoded = name.encode()
     return bytes((len(encoded),)) + encoded
 
 
 class FormerSecret(NamedTuple):
-    """A secret that was replaced, and until when (epoch seconds) receipts that it signed are accepted."""
+    """A replaced secret, and until when (epoch seconds) receipts that it signed are accepted."""
 
     secret: bytes
     until: float
 
 
 def read(token: str, secret: bytes, former: Sequence[FormerSecret] = ()) -> Receipt:
-    """The receipt in a token. ForgedReceiptError when it was signed neither with the secret nor with a former
-    one that is still accepted.
+    """Read the receipt in a token.
+
+    Raises ForgedReceiptError unless the secret, or a former one that is still accepted, signed it.
     """
     mac, body = _decode(token)
     now = time.time()
     for key in (secret, *(replaced.secret for replaced in former if now < replaced.until)):
         if hmac.compare_digest(mac, blake2b(body, key=key, digest_size=_MAC_BYTES).digest()):
             return _unpack(body)
-    raise ForgedReceiptError("the receipt's signature does not fit")
+    raise ForgedReceiptError("the receipt's signature is wrong; send the one that came with the answer")
 
 
 def read_unchecked(token: str) -> Receipt:
-    """The receipt in a token that we have stored ourselves; ForgedReceiptError when it is none."""
+    """Read the receipt in a token from our own database; ForgedReceiptError when it is no receipt."""
     return _unpack(_decode(token)[1])
 
 
@@ -135,14 +136,14 @@ def _decode(token: str) -> tuple[bytes, bytes]:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ForgedReceiptError("not a receipt") from error
+        raise ForgedReceiptError("this is no receipt; send the one that came with the answer") from error
     return raw[:_MAC_BYTES], raw[_MAC_BYTES:]
 
 
 def _unpack(body: bytes) -> Receipt:
-    form, output, organisation, user, experiment, comparison, epoch, issued_at = _HEAD.unpack_from(body)
-    if form not in (TO_A_KEYS_USER[0], TO_A_PERSON[0]):
-        raise ForgedReceiptError(f"receipt format {form} is unknown here")
+    format, output, organisation, user, experiment, comparison, epoch, issued_at = _HEAD.unpack_from(body)
+    if format not in (TO_A_KEYS_USER[0], TO_A_PERSON[0]):
+        raise ForgedReceiptError(f"the receipt's format {format} is unknown; it has to be 1 or 2")
     names = body[_HEAD.size :]
     variant_end = 1 + names[0]
     return Receipt(
@@ -155,5 +156,5 @@ def _unpack(body: bytes) -> Receipt:
         version=names[variant_end + 1 :].decode(),
         epoch=epoch,
         issued_at=issued_at,
-        is_personal=form == TO_A_PERSON[0],
+        is_personal=format == TO_A_PERSON[0],
     )

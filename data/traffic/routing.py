@@ -1,7 +1,7 @@
-"""Routing: which spec answers whom.
+"""Routing: which spec answers which user.
 
-Each change is an epoch: one row that every gateway reads, puts into force and acknowledges. An experiment
-has an epoch of its own, the last that changed its allocation: what others do is no new stratum of it.
+Each change is an epoch: one row that every gateway reads, applies and acknowledges. An experiment also has an
+epoch of its own: the last one that changed its allocation. Changes of other experiments start no new stratum.
 """
 
 import json
@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,7 +23,9 @@ from data.tables import Epoch, Gateway, StoredSpec
 
 CHANNEL = "tonebridge:routing"
 _SAMPLING_TEMPERATURE = 0.8
-LIVE_S = 5.0  # a gateway not seen for this long is not live: it has declared itself not ready by then
+LIVE_S = (
+    5.0  # a gateway without a heartbeat for this long is not live: it reports itself as not ready by then
+)
 
 
 class _Part(BaseModel):
@@ -38,46 +40,47 @@ class Arm(_Part):
     spec: Spec
 
 
-def _within(locale: str, wanted: str) -> bool:
-    """Basic filtering of RFC 4647: `ja` takes `ja` and `ja-JP`."""
-    return f"{locale}-".lower().startswith(f"{wanted}-".lower())
+def _matches(locale: str, language_range: str) -> bool:
+    """Basic filtering of RFC 4647: the range `ja` matches `ja` and `ja-JP`."""
+    return f"{locale}-".lower().startswith(f"{language_range}-".lower())
 
 
 class Target(_Part):
-    """Which messages an experiment is about: a message fits when each field is empty or names what it has."""
+    """The messages that an experiment covers: those that match every field. An empty field matches all."""
 
     transform_types: frozenset[TransformType] = frozenset()
     organisations: frozenset[uuid.UUID] = frozenset()
-    locales: frozenset[str] = Field(frozenset(), description="RFC 4647 ranges: `ja` takes `ja-JP`, too")
+    locales: frozenset[str] = Field(frozenset(), description="RFC 4647 ranges: `ja` matches `ja-JP`, too")
     channels: frozenset[str] = frozenset()
 
-    def takes(
+    def covers(
         self,
         organisation_id: uuid.UUID,
         transform_type: TransformType,
         locale: str | None,
         channel: str | None,
     ) -> bool:
-        """Whether a message is one of these."""
+        """Whether the experiment covers a message with these properties."""
         return (
             (not self.transform_types or transform_type in self.transform_types)
             and (not self.organisations or organisation_id in self.organisations)
             and (not self.channels or channel in self.channels)
             and (
-                not self.locales or (locale is not None and any(_within(locale, one) for one in self.locales))
+                not self.locales
+                or (locale is not None and any(_matches(locale, wanted) for wanted in self.locales))
             )
         )
 
-    def meets(self, other: "Target") -> bool:
-        """Whether there may be a message that both take."""
-        plain = (
-            (getattr(one, name) for one in (self, other))
+    def overlaps(self, other: "Target") -> bool:
+        """Whether both can cover the same message."""
+        pairs = (
+            (getattr(self, name), getattr(other, name))
             for name in ("transform_types", "organisations", "channels")
         )
-        return all(not a or not b or a & b for a, b in plain) and (
+        return all(not a or not b or a & b for a, b in pairs) and (
             not self.locales
             or not other.locales
-            or any(_within(a, b) or _within(b, a) for a in self.locales for b in other.locales)
+            or any(_matches(a, b) or _matches(b, a) for a in self.locales for b in other.locales)
         )
 
 
@@ -85,12 +88,12 @@ Unit = Literal["user", "organisation"]
 
 
 class Split(_Part):
-    """A running experiment: who is in it, and in which arm.
+    """A running experiment: which units are in it, and in which arm.
 
-    A unit (a user, or all users of an organisation) has a position in each layer. It is in the experiment
-    when that lies in the open part of the experiment's slots: `ramp` times their width, from below, so that a
-    ramp upwards takes nobody out. In which arm it is, is decided by the experiment's own salt. Experiments of
-    one layer have slots of their own and exclude each other.
+    A unit (a user, or all users of an organisation) has a position in [0, 1) in each layer. It is in the
+    experiment when the position is in the open part of the experiment's slots. The open part is `ramp` times
+    their width and starts at their lower end, so raising the ramp removes no unit. The experiment's salt
+    decides the arm. Experiments in the same layer have disjoint slots, so they exclude each other.
     """
 
     experiment_id: uuid.UUID
@@ -103,23 +106,23 @@ class Split(_Part):
         1.0
     )
     target: Target = Target()
-    testers: dict[uuid.UUID, str] = Field({}, description="users who are given an arm, and are not counted")
-    # The rest is set by `publish`.
-    epoch: int = Field(0, description="since which all of this but the testers has been so")
-    reached: float = Field(0.0, description="how far the slots have ever been open")
+    testers: dict[uuid.UUID, str] = Field({}, description="users with a fixed arm, who are not counted")
+    # `publish` sets the fields below.
+    epoch: int = Field(0, description="first epoch with this split, testers aside")
+    reached: float = Field(0.0, description="upper end of the widest open part so far")
     is_reweighted: bool = Field(
-        False, description="weights have changed: who was exposed keeps the arm of that time"
+        False, description="weights changed; users keep the arm of their first exposure"
     )
 
     @property
     def open_until(self) -> float:
-        """Up to which position in the layer units are in the experiment."""
+        """The upper end of the open part, a position in the layer."""
         low, high = self.slots
         return low + self.ramp * (high - low)
 
     @property
     def reached_share(self) -> float:
-        """The widest ramp so far: it may be no narrower again, but for a pause."""
+        """The highest ramp so far, in [0, 1]. A later ramp may not be lower, except 0 for a pause."""
         low, high = self.slots
         return (self.reached - low) / (high - low)
 
@@ -127,53 +130,56 @@ class Split(_Part):
     def _is_whole(self) -> "Split":
         names = [arm.name for arm in self.arms]
         if len(set(names)) < len(names):
-            raise ValueError(f"two arms have one name: {', '.join(names)}")
+            raise ValueError(f"two arms have the same name: {', '.join(names)}; give each its own")
         if abs(sum(arm.weight for arm in self.arms) - 1) > 1e-9:
-            raise ValueError("the weights of the arms sum to 1; how many users are in is `ramp`'s")
+            raise ValueError("the weights of the arms must sum to 1; use `ramp` to include fewer users")
         if self.slots[0] >= self.slots[1]:
-            raise ValueError(f"slots are from low to high, not {self.slots}")
+            raise ValueError(f"slots go from low to high, not {self.slots}")
         if unknown := set(self.testers.values()) - set(names):
-            raise ValueError(f"testers have arms of the experiment, not {', '.join(sorted(unknown))}")
+            raise ValueError(f"testers need arms of the experiment, not {', '.join(sorted(unknown))}")
         return self
 
-    def after(self, former: "Split | None", number: int) -> "Split":
-        """This, published as epoch `number` after what was in force.
+    def follow(self, former: "Split | None", number: int) -> "Split":
+        """This split as published in epoch `number`, after `former` (None: the experiment starts).
 
-        Raises ValueError when it would move somebody who is in an arm already.
+        Raises ValueError when the change would move a user who is in an arm already.
         """
         if former is None:
             return self.model_copy(
                 update={"epoch": number, "reached": self.open_until, "is_reweighted": False}
             )
-        kept = ("salt", "unit", "layer", "target")
-        if any(getattr(self, name) != getattr(former, name) for name in kept):
+        fixed = ("salt", "unit", "layer", "target")
+        if any(getattr(self, name) != getattr(former, name) for name in fixed):
             raise ValueError(
-                f"{', '.join(kept)} of a running experiment stay: others would be in it, or in other arms"
+                f"{', '.join(fixed)} of a running experiment stay the same: a change would move its users;"
+                " start another experiment"
             )
-        weights, before = ([(arm.name, arm.weight) for arm in split.arms] for split in (self, former))
-        if [name for name, _ in weights] != [name for name, _ in before]:
-            raise ValueError("the arms of a running experiment stay: start another one")
-        if weights != before and self.unit == "organisation":
-            raise ValueError("weights between organisations stay: each has many users, exposed at many times")
+        weights, former_weights = ([(arm.name, arm.weight) for arm in split.arms] for split in (self, former))
+        if [name for name, _ in weights] != [name for name, _ in former_weights]:
+            raise ValueError("the arms of a running experiment stay the same: start another experiment")
+        if weights != former_weights and self.unit == "organisation":
+            # The users of one organisation have their first exposures at different times, and so under
+            # different weights.
+            raise ValueError("weights between organisations stay the same: start another experiment")
         if self.ramp and (self.slots[0] != former.slots[0] or self.open_until < former.reached):
-            raise ValueError("the open part of the slots grows upwards, or is closed by a ramp of 0")
-        same = self.model_copy(
+            raise ValueError("the open part of the slots only grows upwards; set ramp to 0 to pause")
+        unchanged = self.model_copy(
             update={
                 "epoch": former.epoch,
                 "reached": former.reached,
-                "is_reweighted": former.is_reweighted or weights != before,
+                "is_reweighted": former.is_reweighted or weights != former_weights,
             }
         )
-        if same.model_copy(update={"testers": former.testers}) == former:
-            return same
-        return same.model_copy(update={"epoch": number, "reached": max(former.reached, self.open_until)})
+        if unchanged.model_copy(update={"testers": former.testers}) == former:
+            return unchanged
+        return unchanged.model_copy(update={"epoch": number, "reached": max(former.reached, self.open_until)})
 
 
 class Routing(_Part):
-    """All that a gateway needs to know to answer. `challenger` is whom /compare sets against the champion.
+    """The specs and experiments that gateways answer with; /compare sets `challenger` against the champion.
 
-    A message is answered by one spec, so it is in one experiment at most: experiments that may take the same
-    message are of one layer, and exclude each other there.
+    One spec answers a message, so a message is in one experiment at most. Experiments that may cover the same
+    message are in the same layer and exclude each other there.
     """
 
     champion: Spec
@@ -184,21 +190,21 @@ class Routing(_Part):
     def _exclude_each_other(self) -> "Routing":
         for a, b in combinations(self.experiments, 2):
             if a.experiment_id == b.experiment_id:
-                raise ValueError(f"experiment {a.experiment_id} is there twice")
-            apart = a.slots[1] <= b.slots[0] or b.slots[1] <= a.slots[0]
-            if a.target.meets(b.target) and not (a.layer == b.layer and a.unit == b.unit and apart):
+                raise ValueError(f"experiment {a.experiment_id} is in the routing twice")
+            is_disjoint = a.slots[1] <= b.slots[0] or b.slots[1] <= a.slots[0]
+            if a.target.overlaps(b.target) and not (a.layer == b.layer and a.unit == b.unit and is_disjoint):
                 raise ValueError(
-                    f"experiments {a.experiment_id} and {b.experiment_id} may both want one message: give "
-                    "them one layer, one unit and slots of their own, or targets that exclude each other"
+                    f"experiments {a.experiment_id} and {b.experiment_id} may both cover the same message: "
+                    "give them the same layer and unit and disjoint slots, or targets that do not overlap"
                 )
         return self
 
     @property
     def sampled(self) -> Spec:
-        """The champion with chance in its words: two samples of it are worth comparing.
+        """The champion with sampling, so that two of its rewrites differ and can be compared.
 
-        Without retries: a person waits for two rewrites already, and one that has lost a fact is worth
-        voting down.
+        It has no retries: the person already waits for two rewrites, and a vote against a rewrite that lost a
+        fact is worth having.
         """
         protection = self.champion.protection.model_copy(update={"retries": 0, "always": False})
         return self.champion.model_copy(
@@ -207,51 +213,59 @@ class Routing(_Part):
 
     def split(self, experiment_id: uuid.UUID) -> Split | None:
         """An experiment's split; None when it is not in force."""
-        return next((one for one in self.experiments if one.experiment_id == experiment_id), None)
+        return next((split for split in self.experiments if split.experiment_id == experiment_id), None)
 
     def specs(self) -> dict[str, Spec]:
         """Every spec that may answer, by digest."""
-        others = [self.challenger] if self.challenger else []
+        challengers = [self.challenger] if self.challenger else []
         arms = [arm.spec for split in self.experiments for arm in split.arms]
-        named = [self.champion, self.sampled, *others, *arms]
-        return {spec.digest: spec for spec in named}
+        return {spec.digest: spec for spec in (self.champion, self.sampled, *challengers, *arms)}
 
 
 def forget_tester(session: Session, user_id: uuid.UUID) -> int:
-    """Take a person out of every routing that names them as a tester; how many do. If that in force is one,
-    the same without them follows as a new epoch. The caller commits.
+    """Remove a person from every routing that names them as a tester; the number of these routings.
+
+    If the routing in force is one of them, it is published again without the person as a new epoch. The
+    caller commits.
     """
-    named = list(session.scalars(select(Epoch).where(cast(Epoch.routing, Text).contains(str(user_id)))))
+    epochs = list(session.scalars(select(Epoch).where(cast(Epoch.routing, Text).contains(str(user_id)))))
     live = current(session)
-    for epoch in named:
+    for epoch in epochs:
         splits = [
             split.model_copy(
-                update={"testers": {who: arm for who, arm in split.testers.items() if who != user_id}}
+                update={"testers": {id: arm for id, arm in split.testers.items() if id != user_id}}
             )
             for split in Routing.model_validate(epoch.routing).experiments
         ]
         epoch.routing = {**epoch.routing, "experiments": [split.model_dump(mode="json") for split in splits]}
-        if live is not None and epoch.number == live[0]:
+        if live is not None and epoch.number == live.number:
             publish(session, Routing.model_validate(epoch.routing), [reason("tester_erased")])
     session.flush()
-    return len(named)
+    return len(epochs)
+
+
+class Live(NamedTuple):
+    """The routing in force and the number of its epoch."""
+
+    number: int
+    routing: Routing
 
 
 class NotAcknowledgedError(TimeoutError):
-    """Some live gateways have not put an epoch into force in time; they are still on an older one."""
+    """Some live gateways did not apply an epoch in time; they still use an older one."""
 
 
 def publish(session: Session, routing: Routing, why: str | Sequence[Reason]) -> int:
-    """Write the next epoch and return its number; the caller commits. Waits for a concurrent publisher. `why`
-    is what a person wrote, or reasons.
+    """Write the next epoch and return its number. The caller commits; a concurrent publisher waits for that.
+    `why` is what a person wrote, or reasons.
 
-    ValueError when somebody who is in an arm already would be moved (`Split.after`).
+    Raises ValueError when the change would move a user who is in an arm already (`Split.follow`).
     """
     session.execute(text("LOCK TABLE epochs IN EXCLUSIVE MODE"))
-    before, former = current(session) or (0, None)
-    number = before + 1
-    running = {split.experiment_id: split for split in former.experiments} if former else {}
-    splits = tuple(split.after(running.get(split.experiment_id), number) for split in routing.experiments)
+    former = current(session)
+    number = former.number + 1 if former else 1
+    running = {split.experiment_id: split for split in former.routing.experiments} if former else {}
+    splits = tuple(split.follow(running.get(split.experiment_id), number) for split in routing.experiments)
     routing = routing.model_copy(update={"experiments": splits})
     for digest, spec in routing.specs().items():
         session.execute(
@@ -271,21 +285,21 @@ def publish(session: Session, routing: Routing, why: str | Sequence[Reason]) -> 
     return number
 
 
-def current(session: Session) -> tuple[int, Routing] | None:
-    """The newest epoch and its routing; None before the first release."""
+def current(session: Session) -> Live | None:
+    """The newest epoch's number and routing; None before the first release."""
     epoch = session.scalar(select(Epoch).order_by(Epoch.number.desc()).limit(1))
-    return (epoch.number, Routing.model_validate(epoch.routing)) if epoch else None
+    return Live(epoch.number, Routing.model_validate(epoch.routing)) if epoch else None
 
 
-async def fetch(connection: AsyncConnection) -> tuple[int, Routing] | None:
-    """`current`, for the gateway."""
+async def fetch(connection: AsyncConnection) -> Live | None:
+    """The same as `current`, for the gateway."""
     cursor = await connection.execute("SELECT number, routing FROM epochs ORDER BY number DESC LIMIT 1")
     row = await cursor.fetchone()
-    return (row[0], Routing.model_validate_json(json.dumps(row[1]))) if row else None
+    return Live(row[0], Routing.model_validate_json(json.dumps(row[1]))) if row else None
 
 
 async def acknowledge(connection: AsyncConnection, gateway_id: uuid.UUID, number: int) -> None:
-    """Say that this gateway is alive and answers by this epoch."""
+    """Record that a gateway is live and answers by an epoch."""
     await connection.execute(
         "INSERT INTO gateways (id, epoch) VALUES (%s, %s)"
         " ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, seen_at = now()",
@@ -293,27 +307,26 @@ async def acknowledge(connection: AsyncConnection, gateway_id: uuid.UUID, number
     )
 
 
-async def leave(connection: AsyncConnection, gateway_id: uuid.UUID) -> None:
-    """Say that this gateway has stopped answering."""
+async def deregister(connection: AsyncConnection, gateway_id: uuid.UUID) -> None:
+    """Record that a gateway has stopped answering."""
     await connection.execute("DELETE FROM gateways WHERE id = %s", (gateway_id,))
 
 
 def wait_until_acknowledged(engine: Engine, number: int, timeout_s: float = 15.0) -> int:
-    """Wait until every live gateway answers by epoch `number` or a later one; how many there are.
+    """Wait until every live gateway answers by epoch `number` or a later one; the number of live gateways.
 
-    Raises NotAcknowledgedError after `timeout_s`. A gateway that died is waited for until it counts as dead,
-    after
-    `LIVE_S`.
+    A gateway that died counts as live for `LIVE_S` more seconds. Raises NotAcknowledgedError after
+    `timeout_s`.
     """
     deadline = time.monotonic() + timeout_s
-    live = Gateway.seen_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, LIVE_S)
+    is_live = Gateway.seen_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, LIVE_S)
     while True:
         with Session(engine) as session:
-            behind = session.scalars(select(Gateway.id).where(live, Gateway.epoch < number)).all()
+            behind = session.scalars(select(Gateway.id).where(is_live, Gateway.epoch < number)).all()
             if not behind:
-                return session.scalar(select(func.count()).select_from(Gateway).where(live)) or 0
+                return session.scalar(select(func.count()).select_from(Gateway).where(is_live)) or 0
         if time.monotonic() > deadline:
             raise NotAcknowledgedError(
-                f"epoch {number} is not in force at gateways {', '.join(map(str, behind))}"
+                f"these gateways have not applied epoch {number}: {', '.join(map(str, behind))}"
             )
         time.sleep(0.05)

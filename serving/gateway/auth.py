@@ -245,14 +245,14 @@ class Authenticator:
 
     async def renew(self, connection: AsyncConnection) -> None:
         """Forget what is no longer in force; it is asked for again, should anybody come with it."""
-        keys = await identities.changed_keys(connection, self._keys.known.values())
+        keys = await identities.find_changed_keys(connection, self._keys.known.values())
         known = [key for of_a_kid in self._signing_keys.known.values() for key in of_a_kid]
-        signing_keys = await identities.changed_signing_keys(connection, known)
-        sessions = await accounts.changed_sessions(connection, self._sessions.known.values())
+        signing_keys = await identities.find_changed_signing_keys(connection, known)
+        sessions = await accounts.find_changed_sessions(connection, self._sessions.known.values())
         revoked = await identities.find_revoked_tokens(connection)
         if self._reserved is None:
             self._reserved = await accounts.find_reserved(connection)
-        gone = keys | {identities.signing_key_id(tenant, kid) for kid, tenant in signing_keys}
+        gone = keys | {identities.name_signing_key(tenant, kid) for kid, tenant in signing_keys}
         for session_id in sessions:
             if (session := self._sessions.known.pop(session_id, None)) is not None:
                 gone.add(session.key_id)

@@ -81,7 +81,7 @@ class Guard:
 
     def pair(self, email: str, source: str) -> bytes:
         """What an address knows a source by."""
-        return self._digest(f"{accounts.normalised(email)}\0{source}")
+        return self._digest(f"{accounts.normalise_email(email)}\0{source}")
 
     async def admit(self, email: str, source: str, is_known: bool) -> None:
         """Let an address be tried from a source; TooManyRequestsError when that was tried too often, whether
@@ -93,7 +93,7 @@ class Guard:
             await self._take(SOURCE, self._digest(source))
         await self._take(PAIR, self.pair(email, source))
         if not is_known:
-            await self._take(ADDRESS, self._digest(accounts.normalised(email)))
+            await self._take(ADDRESS, self._digest(accounts.normalise_email(email)))
 
     async def admit_change(self, account_id: uuid.UUID) -> None:
         """Let an account's password be tried by who has signed in; TooManyRequestsError when too often."""

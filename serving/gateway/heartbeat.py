@@ -88,8 +88,8 @@ class Directory:
         async with self._pool.connection() as connection:
             await routing.acknowledge(connection, self._id, self._epoch)
             found = await routing.fetch(connection)
-            if found is not None and found[0] != self._epoch:
-                self._epoch, self._routing = found
+            if found is not None and found.number != self._epoch:
+                self._epoch, self._routing = found.number, found.routing
                 await routing.acknowledge(connection, self._id, self._epoch)
             purged_at = await outputs.find_purged_at(connection)
             if purged_at != self._purged_at:
@@ -114,7 +114,7 @@ class Directory:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with self._pool.connection() as connection:
-                await routing.leave(connection, self._id)
+                await routing.deregister(connection, self._id)
         except _AWAY as error:
             log.warning("left without saying so: %s", error)
 

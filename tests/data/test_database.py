@@ -72,12 +72,12 @@ def test_migrations_give_the_tables(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def way_back(url: str) -> Config:
-    """What takes a database back to an older revision."""
-    back = Config()
-    back.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-    back.attributes["url"] = url
-    return back
+def config_for(url: str) -> Config:
+    """Alembic's configuration, for a downgrade of a database."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.attributes["url"] = url
+    return config
 
 
 def test_an_experiment_from_before_there_were_several_goes_on(new_database: Callable[..., str]) -> None:
@@ -100,11 +100,13 @@ def test_an_experiment_from_before_there_were_several_goes_on(new_database: Call
         before = connection.execute(query).fetchall()
         for _ in range(2):
             database.migrate(url, "0008")
-            found = connection.execute("SELECT routing FROM epochs ORDER BY number").fetchall()
-            first, second = (Routing.model_validate(row) for (row,) in found)
-            assert [(one.epoch, one.reached, one.salt) for one in first.experiments] == [(1, 1.0, "s")]
+            rows = connection.execute("SELECT routing FROM epochs ORDER BY number").fetchall()
+            first, second = (Routing.model_validate(routing) for (routing,) in rows)
+            assert [(split.epoch, split.reached, split.salt) for split in first.experiments] == [
+                (1, 1.0, "s")
+            ]
             assert second.experiments == ()
-            command.downgrade(way_back(url), "0007")
+            command.downgrade(config_for(url), "0007")
             assert connection.execute(query).fetchall() == before
 
 
@@ -117,12 +119,29 @@ def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(
         connection.execute(insert, ("before",))
         for _ in range(2):
             database.migrate(url, "0005")
-            found = connection.execute("SELECT digest, accepted, reasons, quality FROM snapshots").fetchall()
-            assert found == [("before", True, [], None)]
+            rows = connection.execute("SELECT digest, accepted, reasons, quality FROM snapshots").fetchall()
+            assert rows == [("before", True, [], None)]
             with pytest.raises(psycopg.errors.NotNullViolation):
                 connection.execute(insert, ("unjudged",))
-            command.downgrade(way_back(url), "0004")
+            command.downgrade(config_for(url), "0004")
             assert connection.execute("SELECT digest FROM snapshots").fetchall() == [("before",)]
+
+
+def test_a_downgrade_restores_the_comments_of_0017(new_database: Callable[..., str]) -> None:
+    url = new_database("0017")
+    query = """
+        SELECT attrelid::regclass::text, attname, col_description(attrelid, attnum) FROM pg_attribute
+        WHERE col_description(attrelid, attnum) IS NOT NULL AND attrelid::regclass::text !~ '^(pg_|answers_)'
+        ORDER BY 1, 2
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        before = connection.execute(query).fetchall()
+        database.migrate(url, "0018")
+        after = connection.execute(query).fetchall()
+        assert [row[:2] for row in after] == [row[:2] for row in before]
+        assert after != before
+        command.downgrade(config_for(url), "0017")
+        assert connection.execute(query).fetchall() == before
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x"])

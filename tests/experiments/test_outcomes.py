@@ -358,9 +358,9 @@ def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
 def test_other_experiments_are_no_new_epoch(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
-    _, now = routing.current(session) or (0, None)
-    assert now is not None
-    routing.publish(session, now, "something else has changed")
+    live = routing.current(session)
+    assert live is not None
+    routing.publish(session, live.routing, "something else has changed")
     assert {number for number, _ in trial.arms()} == {epoch}
 
 

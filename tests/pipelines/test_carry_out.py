@@ -151,7 +151,7 @@ def now(engine: Engine) -> Routing:
     with Session(engine) as session:
         current = routing.current(session)
     assert current is not None
-    return current[1]
+    return current.routing
 
 
 def of(engine: Engine, experiment_id: uuid.UUID) -> tuple[str, list[tuple[str, str, str, str | None]]]:

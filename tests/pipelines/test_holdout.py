@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.records import Spec
 from data.tables import Erasure, Experiment, Organisation, Variant, Version, new_id
 from data.traffic import routing
@@ -38,7 +39,7 @@ def promote(session: Session, version: str, share: float = SHARE) -> list[Split]
 def now(session: Session) -> Routing:
     current = routing.current(session)
     assert current is not None
-    return current[1]
+    return current.routing
 
 
 def order(session: Session, version: str) -> None:
@@ -49,7 +50,7 @@ def order(session: Session, version: str) -> None:
     erasure = Erasure(organisation_id=tenant.id, user_id=new_id(), counts={})
     session.add(erasure)
     session.flush()
-    orders.give(session, erasure.id, [version])
+    orders.issue(session, erasure.id, [version])
 
 
 def versions(split: Split) -> dict[str, str]:
@@ -125,5 +126,5 @@ def test_an_experiment_beside_it_has_the_other_users(session: Session) -> None:
     split = Split(experiment_id=new_id(), salt="s", arms=arms, slots=(held_out.slots[1], 1.0))
     routing.publish(session, Routing(champion=Spec(version="v2"), experiments=(held_out, split)), "a test")
     everybody = split.model_copy(update={"slots": (0.0, 1.0)})
-    with pytest.raises(ValueError, match="may both want one message"):
+    with pytest.raises(ValueError, match="may both cover the same message"):
         Routing(champion=Spec(version="v2"), experiments=(held_out, everybody))

@@ -190,8 +190,8 @@ ALLOWED = {
     # The digests of random secrets: a guess says nothing of the next character.
     "data/people/identities.py: stored.secret_sha256 != sha256(parsed[1].encode()).digest()",
     # Vacuuming takes no parameters; the names are those of our tables.
-    "data/erasure.py: text(f'VACUUM ({how}) {table.__tablename__}')",
-    "data/erasure.py: text(f\"VACUUM {('FULL ' if rewrite_files else '')}pg_statistic\")",
+    "data/erasure/rows.py: text(f'VACUUM ({options}) {table.__tablename__}')",
+    "data/erasure/rows.py: text(f\"VACUUM {('FULL ' if rewrite_files else '')}pg_statistic\")",
 }
 
 

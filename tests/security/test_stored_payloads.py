@@ -124,9 +124,9 @@ def _store_what_flows_write(one: Installation, payload: str, experiment_id: uuid
                              reasons=[payload]))  # fmt: skip
         live = routing.current(session)
         assert live is not None
-        epoch = routing.publish(session, live[1], payload)
-        session.add(Release(version="v1", replaced=None, spec_digest=live[1].champion.digest, epoch=epoch,
-                            reason=payload))  # fmt: skip
+        epoch = routing.publish(session, live.routing, payload)
+        champion = live.routing.champion.digest
+        session.add(Release(version="v1", replaced=None, spec_digest=champion, epoch=epoch, reason=payload))
         for who in (f"token:{payload}"[:200], f"api_key:{payload}"[:200]):
             session.add(
                 Decision(

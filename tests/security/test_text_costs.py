@@ -66,7 +66,7 @@ def joined(parts: Callable[[int], Iterator[str]], by: str = " ") -> Callable[[in
 
 
 def people(_: int) -> Iterator[str]:
-    return (name.title() for name, kind in names.listed().items() if kind == "g")
+    return (name.title() for name, kind in names.read_list().items() if kind == "g")
 
 
 SHAPES: dict[str, Callable[[int], str]] = {ascii(unit): repeated(unit) for unit in REPEATED} | {
@@ -139,7 +139,7 @@ COSTS: dict[str, Callable[[str], Any]] = {
 
 
 def cpu_s(cost: Callable[[str], Any], text: str) -> float:
-    redactor._look.cache_clear()
+    redactor._scan.cache_clear()
     names._look_up.cache_clear()
     begun = time.thread_time()
     cost(text)

@@ -110,7 +110,7 @@ def test_texts_of_the_seed_have_their_standard_forms() -> None:
 
 
 def test_a_message_of_more_people_than_there_are_pairs_of_names_is_redacted() -> None:
-    people = [name.title() for name, kind in names.listed().items() if kind == "g"][:800]
+    people = [name.title() for name, kind in names.read_list().items() if kind == "g"][:800]
     redacted = Redactor().redact("Ask " + ", ".join(people) + ".")
     assert len(set(redacted.split())) == 801
 

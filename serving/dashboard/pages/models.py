@@ -164,8 +164,8 @@ def _in_force(session: Session) -> tuple[str | None, set[str]]:
     live = routing.current(session)
     if live is None:
         return None, set()
-    champion = live[1].champion.version
-    return champion, {spec.version for spec in live[1].specs().values()} - {champion}
+    champion = live.routing.champion.version
+    return champion, {spec.version for spec in live.routing.specs().values()} - {champion}
 
 
 @router.get("")

@@ -131,12 +131,12 @@ def show(here: Here) -> Response:
         waiting = _waiting(session)
         released = releases(session)
         ended = [Ended(*row) for row in session.execute(text(_ENDED_ONES), {"most": _ENDED})]
-        names = _names(session, live[1]) if live else {}
-    epoch = live[0] if live else 0
+        names = _names(session, live.routing) if live else {}
+    epoch = live.number if live else 0
     return here.page(
         "operations.html",
         epoch=epoch,
-        routing=live[1] if live else None,
+        routing=live.routing if live else None,
         names=names,
         gateways=gateways,
         gone=gone,

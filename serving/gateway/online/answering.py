@@ -193,7 +193,7 @@ class Online:
             arm.placed_part,
             int(time.time()).to_bytes(4),
             arm.variant_part,
-            receipts.name_part(output.version),
+            receipts.pack_name(output.version),
         )
         named = str(answer_id)
         return Given(

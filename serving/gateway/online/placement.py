@@ -51,8 +51,8 @@ class Arm(Placement):
         super().__init__(experiment_id, variant, epoch)
         self.breaker = breaker
         self.spec, self.digest = spec, spec.digest
-        self.placed_part = receipts.placed_part(experiment_id, epoch)
-        self.variant_part = receipts.name_part(variant)
+        self.placed_part = receipts.pack_placement(experiment_id, epoch)
+        self.variant_part = receipts.pack_name(variant)
         self.json = msgspec.json.encode(variant)
 
 
@@ -71,7 +71,7 @@ class Known(Person):
     def arm(self, message: Message) -> Arm | None:
         """What answers a message of theirs, None outside all experiments."""
         for target, arm in self.places:
-            if target is None or target.takes(
+            if target is None or target.covers(
                 self.organisation_id, message.transform_type, message.locale, message.channel
             ):
                 return arm

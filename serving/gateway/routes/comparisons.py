@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from data.records import Intensity, TransformType
 from data.tables import new_id
 from data.traffic import comparisons, outputs
-from data.traffic.comparisons import Offered, Shown, asked_of
+from data.traffic.comparisons import Offered, Shown, choose_task
 from serving.gateway.auth import Caller, caller
 from serving.gateway.online.answering import Compared, Online, Policy, Side
 from serving.gateway.online.bodies import Text, UserId, check_speaks_for
@@ -93,8 +93,8 @@ async def get_next(
                 offered = await comparisons.join(connection, organisation_id, user_id, *in_force)
             if offered is not None:
                 return _next(online, caller, user_id, offered)
-            seen = await comparisons.seen(connection, organisation_id, user_id)
-        unseen = [message for message in comparisons.messages() if message not in seen]
+            seen = await comparisons.find_seen(connection, organisation_id, user_id)
+        unseen = [message for message in comparisons.read_messages() if message not in seen]
         if not unseen:
             raise NothingToCompareError(
                 f"you have seen all {len(seen)} messages that are shipped; type one of your own"
@@ -102,7 +102,7 @@ async def get_next(
         # At random: those whose rewrites were the same are not in the way of the others.
         drawn = random.sample(unseen, min(_TRIES, len(unseen)))
         tries: list[tuple[Message, Policy | None]] = [
-            (Message(text, *asked_of(user_id, text), body.user_id), None) for text in drawn
+            (Message(text, *choose_task(user_id, text), body.user_id), None) for text in drawn
         ]
     else:
         async with request.app.state.pool.connection() as connection:
@@ -116,7 +116,7 @@ async def get_next(
         id = new_id()
         first, second = random.sample(made, 2)
         # One's own words are for oneself.
-        people = 1 if own else comparisons.people_for(id, comparisons.load())
+        people = 1 if own else comparisons.draw_people(id, comparisons.load())
         async with request.app.state.pool.connection() as connection, connection.transaction():
             if own is not None:
                 await comparisons.check_room(connection, organisation_id, user_id)
@@ -189,7 +189,7 @@ async def get_progress(
     online: Online = request.app.state.online
     person = _person(caller, user_id)
     async with request.app.state.pool.connection() as connection:
-        found = await comparisons.progress(
+        found = await comparisons.count_progress(
             connection, caller.identity.organisation_id, person, *online.compared
         )
     return Progress(**found._asdict())

@@ -80,7 +80,7 @@ async def get_consent(
     """Whether a person's feedback may train models: of a token's subject, or of whom an API key names."""
     person, _ = caller.user(_named(caller, user_id))
     async with request.app.state.pool.connection() as connection:
-        found = await consent.of_person(connection, caller.identity.organisation_id, person)
+        found = await consent.find(connection, caller.identity.organisation_id, person)
     return Consent(**found._asdict())
 
 
@@ -95,7 +95,7 @@ async def put_consent(
     """
     person, name = caller.user(_named(caller, body.user_id))
     async with request.app.state.pool.connection() as connection:
-        await consent.say(
+        await consent.store(
             connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
         )
     return Consent(training=body.training, said_by="person")
@@ -105,7 +105,7 @@ async def put_consent(
 async def get_organisation(request: Request, caller: Owner) -> Terms:
     """What your organisation has decided about training."""
     async with request.app.state.pool.connection() as connection:
-        found = await consent.terms(connection, caller.identity.organisation_id)
+        found = await consent.find_terms(connection, caller.identity.organisation_id)
     return Terms(**found._asdict())
 
 
@@ -117,7 +117,7 @@ async def put_organisation(request: Request, caller: Owner, body: NewTerms) -> T
     It holds from the next snapshot on; what models have learned before stays in them.
     """
     async with request.app.state.pool.connection() as connection:
-        found = await consent.decide(
+        found = await consent.change_terms(
             connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
         )
     return Terms(**found._asdict())

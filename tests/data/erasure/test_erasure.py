@@ -19,8 +19,12 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, erasure, orders
-from data.erasure import OutOfReachError, Person, UnknownPersonError, erase
+from data import database
+from data.erasure import __main__ as command
+from data.erasure import copies, orders, rows, whom
+from data.erasure import erase as erasure
+from data.erasure.erase import erase
+from data.erasure.whom import OutOfReachError, Person, UnknownPersonError
 from data.people.identities import Identity
 from data.records import Label, Spec, TransformType
 from data.snapshots import archive, shards, snapshot
@@ -272,9 +276,9 @@ def as_jsonl(folder: Path) -> None:
     """Put a snapshot into the files that older ones have."""
     files = {name: list(shards.read(folder, kind)) for name, kind in shards.KINDS.items()}
     files["sources"] = list(shards.sources(folder))
-    for name, rows in files.items():
+    for name, items in files.items():
         shutil.rmtree(folder / name)
-        (folder / f"{name}.jsonl").write_text("".join(f"{row.model_dump_json()}\n" for row in rows))
+        (folder / f"{name}.jsonl").write_text("".join(f"{item.model_dump_json()}\n" for item in items))
 
 
 @pytest.fixture
@@ -469,7 +473,7 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
         "demonstrations": 1,
     }
     left = Path(successor.path)
-    assert snapshot.people(left) == {world.user("bob")}
+    assert snapshot.read_people(left) == {world.user("bob")}
     assert "2 votes left it" in (left / "README.md").read_text()
     pushed = {path.name for path in remote.rglob("*") if path.is_file()}
     assert pushed, "what is rewritten is pushed, too"
@@ -483,7 +487,7 @@ def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
     world.vote("cyd", good, "rating", rating=5)
     folder = world.snapshot()
     assert shards.count(folder) == {"demonstrations": 0, "pairs": 1, "labels": 3}
-    written = snapshot.without(folder, world.user("bob"), {})
+    written = snapshot.rewrite_without(folder, world.user("bob"), {})
     assert written is not None
     assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
     left = {source.feedback for source in shards.sources(written.folder)}
@@ -511,14 +515,14 @@ class Killed(BaseException):
 
 
 STEPS: dict[str, tuple[Any, str]] = {
-    "after the work order": (erasure, "purge"),
-    "after the rows": (erasure, "_rewrite_snapshots"),
-    "before a snapshot is written": (erasure.snapshot, "without"),
-    "before DVC has it": (erasure.archive, "add"),
-    "before the tables know": (erasure, "_insert_successor"),
-    "before DVC forgets the old one": (erasure.archive, "forget"),
-    "before the old folder goes": (erasure.shutil, "rmtree"),
-    "before the vacuum": (erasure, "_vacuum"),
+    "after the work order": (rows, "purge"),
+    "after the rows": (copies, "rewrite_snapshots"),
+    "before a snapshot is written": (snapshot, "rewrite_without"),
+    "before DVC has it": (archive, "add"),
+    "before the tables know": (copies, "_insert_successor"),
+    "before DVC forgets the old one": (archive, "forget"),
+    "before the old folder goes": (shutil, "rmtree"),
+    "before the vacuum": (rows, "vacuum"),
 }
 
 
@@ -539,7 +543,7 @@ def test_a_killed_run_is_finished_by_the_next(
         with pytest.raises(Killed):
             erase(world.settings, world.engine, world.person("ann"))
     with Session(world.engine) as session:
-        begun = session.scalars(select(Erasure).where(*erasure._mine(Erasure, world.person("ann")))).one()
+        begun = session.scalars(select(Erasure).where(*whom.match_owner(Erasure, world.person("ann")))).one()
         assert begun.finished_at is None
     done = erase(world.settings, world.engine, world.person("ann"))
     assert done == begun.id, "the same work order"
@@ -550,9 +554,9 @@ def test_a_killed_run_is_finished_by_the_next(
         assert finished.finished_at is not None
         assert finished.counts["feedback"] == 3
         assert finished.counts["snapshots"] == 1
-        assert orders.of(session, version) == "retire"
+        assert orders.action_for(session, version) == "retire"
     left = [path for path in folder.parent.iterdir() if path.is_dir()]
-    assert [snapshot.people(path) for path in left] == [{world.user("bob")}]
+    assert [snapshot.read_people(path) for path in left] == [{world.user("bob")}]
     assert world.count(Feedback) == 3
 
 
@@ -607,7 +611,7 @@ def test_a_snapshot_that_is_not_whole_keeps_the_order_open(world: World, is_note
     sources = folder / "sources" / "00000.parquet"
     kept = sources.read_bytes()
     sources.unlink()
-    with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or not whole"):
+    with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or are incomplete"):
         erase(world.settings, world.engine, world.person("ann"))
     sources.write_bytes(kept)
     erase(world.settings, world.engine, world.person("ann"))
@@ -637,7 +641,7 @@ def test_a_training_that_runs_is_waited_for(world: World) -> None:
     assert not run.exists()
     assert not folder.exists()
     with Session(world.engine) as session:
-        assert orders.of(session, version) == "retire"
+        assert orders.action_for(session, version) == "retire"
 
 
 def run_main(
@@ -646,7 +650,7 @@ def run_main(
     monkeypatch.setenv("TONEBRIDGE_DATABASE_URL", str(world.settings.database_url))
     monkeypatch.setenv("TONEBRIDGE_REDIS_URL", redis_url or str(world.settings.redis_url))
     monkeypatch.setenv("TONEBRIDGE_STATE", str(world.settings.state))
-    erasure.main(arguments)
+    command.main(arguments)
 
 
 def test_the_command_takes_each_kind_of_name_and_says_what_follows(
@@ -725,9 +729,9 @@ def test_who_has_only_compared_can_be_found(world: World) -> None:
     with Session(world.engine) as session, session.begin():
         session.add(comparison)
     with Session(world.engine) as session:
-        person = erasure.find(session, world.user("dee"))
+        person = whom.find(session, world.user("dee"))
         with pytest.raises(UnknownPersonError):
-            erasure.find(session, world.user("nobody"))
+            whom.find(session, world.user("nobody"))
     erase(world.settings, world.engine, person)
     assert world.count(Output) == 0
 
@@ -750,9 +754,9 @@ def test_who_has_only_signed_in_is_found_by_address_and_signs_in_no_more(world: 
         session.flush()
         session.add(signed_in)
     with Session(world.engine) as session:
-        person = erasure.find(session, erasure.by_email(session, email.upper()))
+        person = whom.find(session, whom.by_email(session, email.upper()))
         with pytest.raises(UnknownPersonError, match="no account with the address"):
-            erasure.by_email(session, "nobody@example.org")
+            whom.by_email(session, "nobody@example.org")
     erase(world.settings, world.engine, person)
     with Session(world.engine) as session:
         assert session.get(Account, account_id) is None
@@ -814,7 +818,7 @@ def test_outputs_that_nothing_points_at_leave_when_answers_have(world: World) ->
                 total_ms=1.0,
             )
         )
-    assert erasure.sweep(world.engine, long_ago + timedelta(days=1))["outputs"] == 1
+    assert rows.sweep(world.engine, long_ago + timedelta(days=1))["outputs"] == 1
     with Session(world.engine) as session:
         left = set(session.scalars(select(Output.id).where(Output.organisation_id == world.tenant)))
     assert left == {aged(answered), aged(judged), young}
@@ -841,7 +845,7 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                     total_ms=1.0,
                 )
             )
-    assert erasure.sweep(world.engine, date(2020, 1, 1))["answers"] == 1
+    assert rows.sweep(world.engine, date(2020, 1, 1))["answers"] == 1
     assert world.count(Answer, Answer.user_id == world.user("ann")) == 1, "what is new is a new life"
 
 
@@ -854,24 +858,26 @@ def test_an_order_to_train_anew_becomes_one_to_retire(world: World) -> None:
         row = Erasure(organisation_id=world.tenant, user_id=world.user("ann"), counts={})
         session.add(row)
         session.flush()
-        orders.give(session, row.id, [first])
-        orders.give(session, row.id, [first])
+        orders.issue(session, row.id, [first])
+        orders.issue(session, row.id, [first])
     with Session(world.engine) as session, session.begin():
-        assert (orders.of(session, first), orders.of(session, second)) == ("retrain", None)
+        assert (orders.action_for(session, first), orders.action_for(session, second)) == ("retrain", None)
         with pytest.raises(orders.OrderedError, match=r"asked to be forgotten \(order: retrain\)"):
-            orders.refuse(session, first)
-        orders.refuse(session, second)
-        orders.settle(session)
-        assert orders.due(session) == [] or first not in [version.name for version in orders.due(session)]
+            orders.refuse_version(session, first)
+        orders.refuse_version(session, second)
+        orders.retire_unused(session)
+        assert orders.to_retire(session) == [] or first not in [
+            version.name for version in orders.to_retire(session)
+        ]
     put_into_force(world.engine, second)
     with Session(world.engine) as session, session.begin():
-        orders.settle(session)
-        assert orders.of(session, first) == "retire"
-        assert first in [version.name for version in orders.due(session)]
-        orders.close(session, first)
-        assert first not in [version.name for version in orders.due(session)]
+        orders.retire_unused(session)
+        assert orders.action_for(session, first) == "retire"
+        assert first in [version.name for version in orders.to_retire(session)]
+        orders.close_for_version(session, first)
+        assert first not in [version.name for version in orders.to_retire(session)]
         later = Erasure(organisation_id=world.tenant, user_id=world.user("bob"), counts={})
         session.add(later)
         session.flush()
-        orders.give(session, later.id, [first])
-        assert first not in [version.name for version in orders.due(session)], "its weights are gone"
+        orders.issue(session, later.id, [first])
+        assert first not in [version.name for version in orders.to_retire(session)], "its weights are gone"

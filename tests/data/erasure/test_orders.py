@@ -9,7 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.records import Spec
 from data.tables import (
     Decision,
@@ -57,12 +58,12 @@ def order(engine: Engine, tenant: uuid.UUID, version: str) -> None:
         erasure = Erasure(organisation_id=tenant, user_id=new_id(), counts={})
         session.add(erasure)
         session.flush()
-        orders.give(session, erasure.id, [version])
+        orders.issue(session, erasure.id, [version])
 
 
-def live(engine: Engine, wanted: Routing) -> None:
+def publish(engine: Engine, new: Routing) -> None:
     with Session(engine) as session, session.begin():
-        routing.publish(session, wanted, "a test")
+        routing.publish(session, new, "a test")
 
 
 def test_an_open_order_makes_all_votes_new_until_a_training_has_succeeded(
@@ -99,7 +100,7 @@ def test_an_open_order_makes_all_votes_new_until_a_training_has_succeeded(
                 quality=None,
             )
         )
-    live(engine, Routing(champion=Spec(version="v1")))
+    publish(engine, Routing(champion=Spec(version="v1")))
     assert new_votes(engine, tenant) == 0, "all of it was trained on"
     order(engine, tenant, "v2")
     assert new_votes(engine, tenant) == 0, "what is retired asks for no training"
@@ -114,18 +115,18 @@ def test_a_version_with_an_order_does_not_become_champion(
     engine: Engine, tenant: uuid.UUID, local: Settings
 ) -> None:
     order(engine, tenant, "v2")
-    live(engine, Routing(champion=Spec(version="v1")))
+    publish(engine, Routing(champion=Spec(version="v1")))
     with pytest.raises(orders.OrderedError, match="v2 was trained on somebody who asked to be forgotten"):
         make_champion.fn(local, engine, Spec(version="v2"), "a test")
     with Session(engine) as session:
-        number, now = routing.current(session) or (0, None)
-    assert now is not None
-    assert (number, now.champion.version) == (1, "v1")
+        live = routing.current(session)
+    assert live is not None
+    assert (live.number, live.routing.champion.version) == (1, "v1")
 
 
 def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, tenant: uuid.UUID) -> None:
     champion, challenger = Spec(version="v1"), Spec(version="v2")
-    live(engine, Routing(champion=champion))
+    publish(engine, Routing(champion=champion))
     assert _new_challenger(engine) == "v2"
     experiment = new_id()
     with Session(engine) as session, session.begin():
@@ -156,7 +157,7 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
         assert session.get_one(Experiment, experiment).status == "stopped"
         assert session.scalars(select(Decision.action)).one() == "stop"
         assert routing.current(session) == (3, Routing(champion=champion))
-        orders.settle(session)
-        given = session.execute(select(VersionOrder.version, VersionOrder.action)).all()
-    assert dict(map(tuple, given)) == {"v1": "retrain", "v2": "retire"}  # type: ignore[arg-type]
+        orders.retire_unused(session)
+        actions = session.execute(select(VersionOrder.version, VersionOrder.action)).all()
+    assert dict(map(tuple, actions)) == {"v1": "retrain", "v2": "retire"}  # type: ignore[arg-type]
     assert _new_challenger(engine) is None

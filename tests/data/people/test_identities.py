@@ -73,14 +73,14 @@ async def test_what_has_changed_is_told(
         signing = await identities.find_signing_keys(connection, [kid, a_kid()])
         assert [known[i].plan for i in ids] == ["free"] * 3
         assert list(signing) == [kid]
-        assert await identities.changed_keys(connection, known.values()) == set()
-        assert await identities.changed_signing_keys(connection, signing[kid]) == set()
+        assert await identities.find_changed_keys(connection, known.values()) == set()
+        assert await identities.find_changed_signing_keys(connection, signing[kid]) == set()
 
         assert await identities.revoke_key(connection, organisation_id, ids[0])
         with engine.begin() as owner:
             owner.execute(text("UPDATE api_keys SET role = 'member' WHERE id = :id"), {"id": ids[1]})
         stranger = an_identity(organisation_id, "neverwas")
-        changed = await identities.changed_keys(connection, [*known.values(), stranger])
+        changed = await identities.find_changed_keys(connection, [*known.values(), stranger])
         assert changed == {ids[0], ids[1], "neverwas"}
         assert set(await identities.find_keys(connection, ids)) == {ids[1], ids[2]}
 
@@ -88,8 +88,10 @@ async def test_what_has_changed_is_told(
             owner.execute(
                 text("UPDATE organisations SET plan = 'team' WHERE id = :id"), {"id": organisation_id}
             )
-        assert ids[2] in await identities.changed_keys(connection, known.values())
-        assert await identities.changed_signing_keys(connection, signing[kid]) == {(kid, organisation_id)}
+        assert ids[2] in await identities.find_changed_keys(connection, known.values())
+        assert await identities.find_changed_signing_keys(connection, signing[kid]) == {
+            (kid, organisation_id)
+        }
 
 
 async def test_another_organisation_cannot_revoke(

@@ -102,7 +102,7 @@ def test_another_name_is_none_that_the_row_has() -> None:
 
 
 def test_more_people_than_names_are_still_told_apart() -> None:
-    people = [name.title() for name, kind in names.listed().items() if kind == "g"][:200]
+    people = [name.title() for name, kind in names.read_list().items() if kind == "g"][:200]
     redacted = Redactor().redact("Ask " + ", ".join(people) + ".")
     assert len(set(redacted.split())) == 201
     assert Redactor().redact(redacted) == redacted
@@ -131,7 +131,7 @@ def test_redacting_twice_changes_nothing_more(parts: list[str], others: list[str
     assert [again.redact(text) for text in once] == once
 
 
-def found_by(text: str, *rules: identifiers._Rule) -> list[identifiers.Found]:
+def found_by(text: str, *rules: identifiers._Rule) -> list[identifiers.Span]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(identifiers, "_RULES", rules)
         return identifiers.find(text)
@@ -228,7 +228,7 @@ def test_most_of_all_kinds_is_found_and_most_of_the_rest_stays(labelled: list[co
 
 def test_a_missed_bar_is_named(monkeypatch: pytest.MonkeyPatch, labelled: list[corpus.Personal]) -> None:
     monkeypatch.setattr(identifiers, "_RULES", ())
-    monkeypatch.setattr(redaction, "_look", redaction._look.__wrapped__)  # looks at every text anew
+    monkeypatch.setattr(redaction, "_scan", redaction._scan.__wrapped__)  # without its cache
     monkeypatch.setattr(measurement, "UNTOUCHED", 1.01)
     missed = measurement.missed_targets(measurement.measure(labelled[::5]))
     assert [line.split(":")[0] for line in missed] == [

@@ -13,8 +13,8 @@ from data.traffic.receipts import (
     ForgedReceiptError,
     Receipt,
     Signer,
-    name_part,
-    placed_part,
+    pack_name,
+    pack_placement,
     read,
     sign,
 )
@@ -47,10 +47,10 @@ def test_the_fast_signer_signs_the_same(receipt: Receipt) -> None:
         TO_A_PERSON if receipt.is_personal else TO_A_KEYS_USER,
         receipt.output_id.bytes,
         receipt.organisation_id.bytes + receipt.user_id.bytes,
-        placed_part(receipt.experiment_id, receipt.epoch),
+        pack_placement(receipt.experiment_id, receipt.epoch),
         receipt.issued_at.to_bytes(4),
-        name_part(receipt.variant),
-        name_part(receipt.version),
+        pack_name(receipt.variant),
+        pack_name(receipt.version),
     )
     assert token.decode() == sign(receipt, SECRET)
 

@@ -1,4 +1,4 @@
-"""Routing: which experiments may run beside each other, and what may change while one runs."""
+"""Routing: which experiments may run at the same time, and what may change while one runs."""
 
 import uuid
 from typing import Any
@@ -37,16 +37,16 @@ def test_the_samples_that_people_compare_are_masked_but_not_written_again() -> N
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"arms": arms(0.5, 0.4)}, "sum to 1"),
-        ({"arms": arms(0.5, 0.5)[:1] * 2}, "two arms have one name: champion, champion"),
+        ({"arms": arms(0.5, 0.5)[:1] * 2}, "two arms have the same name: champion, champion"),
         ({"slots": (0.5, 0.5)}, "from low to high"),
-        ({"testers": {uuid.uuid4(): "other"}}, "testers have arms of the experiment, not other"),
+        ({"testers": {uuid.uuid4(): "other"}}, "testers need arms of the experiment, not other"),
     ],
 )
-def test_a_split_that_makes_no_sense_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_an_invalid_split_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         split(**changes)
 
 
@@ -75,11 +75,11 @@ def test_a_message_is_in_one_experiment_at_most(
     if may:
         assert Routing(champion=CHAMPION, experiments=both).experiments == both
     else:
-        with pytest.raises(ValidationError, match="may both want one message"):
+        with pytest.raises(ValidationError, match="may both cover the same message"):
             Routing(champion=CHAMPION, experiments=both)
 
 
-def test_a_target_takes_what_each_of_its_fields_names() -> None:
+def test_a_target_covers_what_each_of_its_fields_names() -> None:
     tenant = uuid.uuid4()
     target = Target(
         transform_types=frozenset({TransformType.SOFTEN}),
@@ -87,37 +87,37 @@ def test_a_target_takes_what_each_of_its_fields_names() -> None:
         locales=frozenset({"ja"}),
         channels=frozenset({"chat", "mail"}),
     )
-    assert target.takes(tenant, TransformType.SOFTEN, "JA-jp", "mail")
-    assert not target.takes(tenant, TransformType.SOFTEN, "jav", "mail"), "another language"
-    assert not target.takes(tenant, TransformType.SOFTEN, None, "mail")
-    assert not target.takes(tenant, TransformType.SOFTEN, "ja", None)
-    assert not target.takes(tenant, TransformType.CLARIFY, "ja", "mail")
-    assert not target.takes(uuid.uuid4(), TransformType.SOFTEN, "ja", "mail")
-    assert Target().takes(tenant, TransformType.SOFTEN, None, None)
+    assert target.covers(tenant, TransformType.SOFTEN, "JA-jp", "mail")
+    assert not target.covers(tenant, TransformType.SOFTEN, "jav", "mail"), "another language"
+    assert not target.covers(tenant, TransformType.SOFTEN, None, "mail")
+    assert not target.covers(tenant, TransformType.SOFTEN, "ja", None)
+    assert not target.covers(tenant, TransformType.CLARIFY, "ja", "mail")
+    assert not target.covers(uuid.uuid4(), TransformType.SOFTEN, "ja", "mail")
+    assert Target().covers(tenant, TransformType.SOFTEN, None, None)
 
 
 def test_an_experiment_has_an_epoch_of_its_own() -> None:
-    one = split().after(None, 3)
-    assert (one.epoch, one.reached) == (3, 1.0)
-    assert one.after(one, 4) == one, "what others do is no new epoch of it"
-    tested = one.model_copy(update={"testers": {uuid.uuid4(): "challenger"}})
-    assert tested.after(one, 4).epoch == 3, "nor are testers, who count in none"
-    assert one.model_copy(update={"arms": arms(0.5, 0.5, champion="v9")}).after(one, 5).epoch == 5
-    weighed = one.model_copy(update={"arms": arms(0.2, 0.8)}).after(one, 6)
-    assert (weighed.epoch, weighed.is_reweighted, one.is_reweighted) == (6, True, False)
-    assert weighed.model_copy(update={"arms": one.arms}).after(weighed, 7).is_reweighted, "for good"
+    first = split().follow(None, 3)
+    assert (first.epoch, first.reached) == (3, 1.0)
+    assert first.follow(first, 4) == first, "a change of another experiment starts no epoch of this one"
+    tested = first.model_copy(update={"testers": {uuid.uuid4(): "challenger"}})
+    assert tested.follow(first, 4).epoch == 3, "testers are not counted, so they start none either"
+    assert first.model_copy(update={"arms": arms(0.5, 0.5, champion="v9")}).follow(first, 5).epoch == 5
+    weighed = first.model_copy(update={"arms": arms(0.2, 0.8)}).follow(first, 6)
+    assert (weighed.epoch, weighed.is_reweighted, first.is_reweighted) == (6, True, False)
+    assert weighed.model_copy(update={"arms": first.arms}).follow(weighed, 7).is_reweighted, "for good"
 
 
 def test_a_ramp_goes_up_or_pauses() -> None:
-    tenth = split(slots=(0.2, 0.7), ramp=0.1).after(None, 1)
+    tenth = split(slots=(0.2, 0.7), ramp=0.1).follow(None, 1)
     assert tenth.open_until == pytest.approx(0.25)
-    half = tenth.model_copy(update={"ramp": 0.5}).after(tenth, 2)
-    paused = half.model_copy(update={"ramp": 0.0}).after(half, 3)
-    assert [one.epoch for one in (tenth, half, paused)] == [1, 2, 3]
-    assert half.model_copy(update={"ramp": 0.5}).after(paused, 4).reached == half.reached
+    half = tenth.model_copy(update={"ramp": 0.5}).follow(tenth, 2)
+    paused = half.model_copy(update={"ramp": 0.0}).follow(half, 3)
+    assert [published.epoch for published in (tenth, half, paused)] == [1, 2, 3]
+    assert half.model_copy(update={"ramp": 0.5}).follow(paused, 4).reached == half.reached
     for former in (half, paused):
         with pytest.raises(ValueError, match="grows upwards"):
-            tenth.after(former, 4)
+            tenth.follow(former, 4)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +132,15 @@ def test_a_ramp_goes_up_or_pauses() -> None:
     ],
 )
 def test_nobody_who_is_in_an_arm_is_moved(changes: dict[str, Any]) -> None:
-    running = split().after(None, 1)
+    running = split().follow(None, 1)
     with pytest.raises(ValueError, match=r"stay|grows upwards"):
-        running.model_copy(update=changes).after(running, 2)
+        running.model_copy(update=changes).follow(running, 2)
 
 
 def test_weights_between_organisations_stay() -> None:
-    running = split(unit="organisation").after(None, 1)
+    running = split(unit="organisation").follow(None, 1)
     with pytest.raises(ValueError, match="between organisations stay"):
-        running.model_copy(update={"arms": arms(0.4, 0.6)}).after(running, 2)
+        running.model_copy(update={"arms": arms(0.4, 0.6)}).follow(running, 2)
 
 
 def test_an_erased_tester_is_in_no_routing(engine: Engine) -> None:
@@ -150,20 +150,21 @@ def test_an_erased_tester_is_in_no_routing(engine: Engine) -> None:
             wanted = Routing(champion=CHAMPION, experiments=(split(testers=testers),))
             former = routing.publish(session, wanted, "a test")
         assert routing.forget_tester(session, ann) == 2
-        number, found = routing.current(session) or (0, None)
-        assert found is not None
-        assert (number, found.experiments[0].testers) == (former + 1, {bob: "challenger"})
-        assert found.experiments[0].epoch == former
+        live = routing.current(session)
+        assert live is not None
+        assert (live.number, live.routing.experiments[0].testers) == (former + 1, {bob: "challenger"})
+        assert live.routing.experiments[0].epoch == former
         assert routing.forget_tester(session, ann) == 0
         session.rollback()
 
 
 def test_publish_keeps_the_epochs_of_experiments_apart(engine: Engine) -> None:
-    one, other = split(slots=(0.0, 0.5)), split(slots=(0.5, 1.0))
+    low, high = split(slots=(0.0, 0.5)), split(slots=(0.5, 1.0))
     with Session(engine) as session:
-        first = routing.publish(session, Routing(champion=CHAMPION, experiments=(one,)), "a test")
-        second = routing.publish(session, Routing(champion=CHAMPION, experiments=(one, other)), "a test")
-        number, found = routing.current(session) or (0, None)
-        assert found is not None
-        assert (number, [split.epoch for split in found.experiments]) == (second, [first, second])
+        first = routing.publish(session, Routing(champion=CHAMPION, experiments=(low,)), "a test")
+        second = routing.publish(session, Routing(champion=CHAMPION, experiments=(low, high)), "a test")
+        live = routing.current(session)
+        assert live is not None
+        assert live.number == second
+        assert [split.epoch for split in live.routing.experiments] == [first, second]
         session.rollback()

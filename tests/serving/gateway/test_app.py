@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database, erasure
+from data import database
+from data.erasure import erase, whom
 from data.people import identities
 from data.people.identities import Identity
 from data.records import Spec, TransformType
@@ -407,9 +408,9 @@ async def test_an_erasure_is_felt_by_a_live_gateway_within_a_second(
 
     settings = stack.model_copy(update={"state": tmp_path})
     with Session(engine) as session:
-        person = erasure.find(session, erasure.by_key(session, api_key.split("_")[1], "ann"))
+        person = whom.find(session, whom.by_key(session, api_key.split("_")[1], "ann"))
     assert online._cache._l1._items
-    erasing = asyncio.create_task(asyncio.to_thread(erasure.erase, settings, engine, person))
+    erasing = asyncio.create_task(asyncio.to_thread(erase.erase, settings, engine, person))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         purged = text("SELECT max(purged_at) FROM erasures WHERE user_id = :id")
         while connection.execute(purged, {"id": person.id}).scalar() is None:

@@ -188,9 +188,9 @@ async def test_many_gateways_make_one_decision_an_epoch(engine: Engine, gateways
             session.get_one(Experiment, experiment_id).status = status
             current = routing.current(session)
             assert current is not None
-            [split] = current[1].experiments
+            [split] = current.routing.experiments
             split = split.model_copy(update={"ramp": ramp})
-            routing.publish(session, current[1].model_copy(update={"experiments": (split,)}), "a test")
+            routing.publish(session, current.routing.model_copy(update={"experiments": (split,)}), "a test")
 
     # It is paused; somebody looks, and starts it again, broken as it is.
     for status, ramp in (("paused", 0.0), ("running", 1.0)):

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database, erasure
-from data.erasure import Person
+from data import database
+from data.erasure.erase import erase
+from data.erasure.whom import Person
 from data.people import identities
 from data.people.identities import Role
 from data.records import Spec, TransformType
@@ -24,7 +25,7 @@ from data.snapshots.counting import LeftOut
 from data.snapshots.validation import Limits, assess
 from data.tables import Comparison, Erasure, Feedback, Organisation, Output, new_id
 from data.traffic import answers, comparisons, receipts, routing
-from data.traffic.comparisons import CompareConfig, people_for
+from data.traffic.comparisons import CompareConfig, draw_people
 from data.traffic.routing import Routing
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
@@ -127,7 +128,7 @@ async def test_two_rewrites_of_a_shipped_message_in_the_order_that_is_recorded(
     assert set(shown) == {
         "comparison_id", "receipt", "policy", "first", "second", "message", "transform_type", "intensity",
     }  # fmt: skip
-    assert shown["message"] in comparisons.messages()
+    assert shown["message"] in comparisons.read_messages()
     assert shown["policy"] == "two_samples"
     assert len(set(texts(shown))) == 2
     row = stored(engine, shown)
@@ -306,7 +307,7 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
 async def test_who_has_seen_everything_is_told_so(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparisons, "messages", lambda: ("Ship it.",))
+    monkeypatch.setattr(comparisons, "read_messages", lambda: ("Ship it.",))
     await vote(client, await ask(client, "ann"), "first")
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 409
@@ -435,7 +436,7 @@ async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
     with Session(engine) as session:
         row = session.scalars(select(Feedback).where(Feedback.reason == rare)).one()
         person = Person(row.user_id, tenant)
-    erased = erasure.erase(stack, engine, person, say=lambda _: None)
+    erased = erase(stack, engine, person, say=lambda _: None)
     with Session(engine) as session:
         counts = session.get_one(Erasure, erased).counts
     assert (counts["feedback"], counts["comparisons"], counts["outputs"]) == (1, 1, 2)
@@ -454,7 +455,7 @@ async def test_who_leaves_takes_their_comparison_and_leaves_others_theirs(
     overlap(1.0, 3)
     ann, bob = await ask(client, "ann"), await ask(client, "bob")
     user_id = stored(engine, ann).user_id
-    erased = erasure.erase(stack, engine, Person(user_id, tenant), say=lambda _: None)
+    erased = erase(stack, engine, Person(user_id, tenant), say=lambda _: None)
     with Session(engine) as session:
         assert session.get_one(Erasure, erased).counts == {"comparisons": 1}
     assert texts(await ask(client, "bob")) == texts(bob)
@@ -464,19 +465,19 @@ async def test_who_leaves_takes_their_comparison_and_leaves_others_theirs(
 def test_how_many_judge_a_pair_is_settled_by_its_id() -> None:
     config = CompareConfig(overlap=4, share=0.25)
     ids = [new_id() for _ in range(4000)]
-    counts = Counter(people_for(id, config) for id in ids)
+    counts = Counter(draw_people(id, config) for id in ids)
     assert set(counts) == {1, 4}
     assert 900 < counts[4] < 1100
-    assert [people_for(id, config) for id in ids] == [people_for(id, config) for id in ids]
+    assert [draw_people(id, config) for id in ids] == [draw_people(id, config) for id in ids]
 
 
 def test_types_and_intensities_vary_and_are_the_same_each_time() -> None:
     ann, bob = new_id(), new_id()
-    of_ann = [comparisons.asked_of(ann, message) for message in comparisons.messages()]
-    assert of_ann == [comparisons.asked_of(ann, message) for message in comparisons.messages()]
+    of_ann = [comparisons.choose_task(ann, message) for message in comparisons.read_messages()]
+    assert of_ann == [comparisons.choose_task(ann, message) for message in comparisons.read_messages()]
     assert len(Counter(of_ann)) == len(TransformType) * 4
     assert max(Counter(of_ann).values()) < 0.1 * len(of_ann)
-    assert of_ann != [comparisons.asked_of(bob, message) for message in comparisons.messages()]
+    assert of_ann != [comparisons.choose_task(bob, message) for message in comparisons.read_messages()]
 
 
 def test_overlap_alone_gets_no_snapshot_refused() -> None:

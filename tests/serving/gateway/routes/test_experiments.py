@@ -13,7 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
-from data import database, orders
+from data import database
+from data.erasure import orders
 from data.people import identities
 from data.people.identities import Role
 from data.records import Spec
@@ -277,7 +278,7 @@ async def test_a_version_that_learned_from_somebody_erased_is_refused(
         erasure = Erasure(organisation_id=organisation_id, user_id=new_id(), counts={})
         session.add(erasure)
         session.flush()
-        orders.give(session, erasure.id, ["v2"])
+        orders.issue(session, erasure.id, ["v2"])
     response = await post(client, "", WANTED, experimenter)
     assert response.status_code == 409
     assert "v2 was trained on somebody who asked to be forgotten" in response.json()["detail"]

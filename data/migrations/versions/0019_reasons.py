@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
 _STATUSES = "'draft', 'running', 'paused', 'shipped', 'rolled_back', 'stopped', 'holdout'"
 _FAILURE = "why it could not be carried out"
-_OUTCOME = "done, failed, or proposed, which waits for a click"
-_OLD_OUTCOME = "done, failed: <why>, or proposed, which waits for a click"
+_OUTCOME = "done, failed, or proposed: it waits for a person"
+_OLD_OUTCOME = "done, failed: <why>, or proposed: it waits for a person"
 
 _N = r"[+-]?[0-9][0-9.,e+-]*%?"
 _EFFECT = rf"(?P<difference>{_N}), between (?P<low>{_N}) and (?P<high>{_N}) at (?P<level>{_N}) confidence"

@@ -1,0 +1,9 @@
+"""Forgets a person: rows, caches, snapshots and what was trained on them.
+
+- `whom`: the person to forget, by a key, a token, an address or an id.
+- `rows`: Postgres' rows.
+- `copies`: what is outside these rows: outputs cached in Redis, snapshots, run folders.
+- `orders`: versions that were trained on the person, to retrain or to retire.
+- `erase`: an erasure from beginning to end, and its rehearsal.
+- `__main__`: the command.
+"""

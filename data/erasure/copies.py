@@ -1,0 +1,211 @@
+"""Removes copies of a person's data outside Postgres: cached outputs, snapshots, and runs that read these."""
+
+import json
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from sqlalchemy import Engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from configs.settings import Settings
+from data.erasure import orders
+from data.erasure.whom import Person
+from data.reasons import reason
+from data.records import TransformType
+from data.snapshots import archive, shards, snapshot
+from data.tables import Erasure, Lineage, Snapshot
+from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
+
+CacheError = redis.RedisError  # raised by `uncache` when Redis is unavailable
+
+Say = Callable[[str], None]  # prints a line of progress
+
+
+def uncache(settings: Settings, person: Person, outputs: Sequence[Any], is_rehearsal: bool) -> int:
+    """Remove outputs from Redis; how many of them it had. A rehearsal only counts.
+
+    `outputs` are rows with `spec_digest`, `transform_type`, `intensity` and `message`.
+    """
+    keys = _compute_keys(person, outputs)
+    if not settings.redis_url or not keys:
+        return 0
+    with redis.Redis.from_url(settings.redis_url, socket_timeout=10) as client:
+        return int(client.exists(*keys) if is_rehearsal else client.unlink(*keys))
+
+
+def _compute_keys(person: Person, outputs: Sequence[Any]) -> list[bytes]:
+    namer = Namer()
+    return [
+        CACHE_PREFIX
+        + namer.name(
+            person.organisation_id,
+            row.spec_digest,
+            NO_DICTIONARY,
+            TransformType(row.transform_type),
+            row.intensity,
+            row.message,
+        )
+        for row in outputs
+    ]
+
+
+def find_snapshots(settings: Settings, engine: Engine, person: Person) -> tuple[list[Path], list[str]]:
+    """Folders of the snapshots that a person is in, and digests of those that cannot be read here."""
+    with Session(engine) as session:
+        rows = session.execute(select(Snapshot.digest, Snapshot.path).where(Snapshot.path != "")).all()
+    registered = {Path(path).resolve(): digest for digest, path in rows}
+    # A killed flow may have written a snapshot without registering it.
+    on_disk = {
+        folder.resolve()
+        for folder in settings.state.glob("data/snapshots/*")
+        if folder.is_dir() and folder.suffix != ".partial"
+    }
+    affected, missing = [], []
+    for folder in sorted(registered.keys() | on_disk):
+        people = _read_people(folder)
+        if people is None:
+            missing.append(registered.get(folder, folder.name))
+        elif person.id in people:
+            affected.append(folder)
+    return affected, missing
+
+
+def _read_people(folder: Path) -> set[uuid.UUID] | None:
+    """The ids of the people whose votes are in a snapshot; None when its files are missing or incomplete.
+
+    It also reads the old format of jsonl files; such a snapshot cannot be rewritten, only withdrawn.
+    """
+    if shards.is_snapshot(folder):
+        return snapshot.read_people(folder)
+    lines = folder / "sources.jsonl"
+    if not lines.exists():
+        return None
+    return {uuid.UUID(json.loads(line)["user"]) for line in lines.read_text(encoding="utf-8").splitlines()}
+
+
+def rewrite_snapshots(
+    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, say: Say
+) -> list[str]:
+    """Rewrite every snapshot without a person, and delete the folders of runs that read one of them.
+
+    Returns the digests of snapshots that cannot be read here. Nothing else may read or write snapshots
+    meanwhile: the caller holds the locks `snapshot` and `train`.
+    """
+    repository = settings.state / "data"
+    for unfinished in repository.glob("snapshots/*.partial"):
+        shutil.rmtree(unfinished)
+    affected, missing = find_snapshots(settings, engine, person)
+    for folder in affected:
+        successor = _replace(settings, engine, person, erasure_id, folder)
+        with Session(engine) as session:
+            runs = [settings.state / "runs" / run for run in find_runs(session, folder.name)]
+        for run in runs:
+            if run.exists():
+                shutil.rmtree(run)
+        objects = archive.forget(repository, folder)
+        # By this name the next run finds and removes what a killed one leaves.
+        folder.rename(partial := folder.with_name(f"{folder.name}.partial"))
+        shutil.rmtree(partial)
+        say(
+            f"snapshot   {folder.name} -> {successor or 'withdrawn'};"
+            f" {objects} objects of DVC and {len(runs)} run folders removed"
+        )
+    return missing
+
+
+def _replace(
+    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, folder: Path
+) -> str | None:
+    """Replace a snapshot by one without the person, and issue the orders that follow; the new digest.
+
+    None when no vote remains, or the snapshot's format does not show which rows are the person's.
+    """
+    with Session(engine) as session:
+        row = session.get(Snapshot, folder.name)
+        # A flow was killed before it registered the snapshot, or an erasure after it replaced it.
+        if row is None or not row.path:
+            edge = select(Lineage.target).where(
+                Lineage.source == f"snapshot:{folder.name}", Lineage.target.startswith("snapshot:")
+            )
+            target = session.scalar(edge)
+            return target.removeprefix("snapshot:") if target else None
+        written = snapshot.rewrite_without(folder, person.id, row.counts)
+        if written is not None and not written.counts["votes"]:
+            shutil.rmtree(written.folder)
+            written = None
+        if written is not None:
+            archive.add(settings.state / "data", written.folder, settings.dvc_remote)
+        erasure = session.get_one(Erasure, erasure_id)
+        orders.issue(session, erasure_id, find_versions(session, row.digest))
+        if written is None:
+            # The row stays for its high-water mark: older votes need no training again.
+            row.path, row.accepted, row.quality = "", False, None
+            row.reasons = [reason("all_erased")]
+        else:
+            _insert_successor(session, row, written)
+            session.delete(row)
+        erasure.counts = dict(Counter(erasure.counts) + Counter({"snapshots": 1}))
+        session.commit()
+    return written.digest if written else None
+
+
+def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written) -> None:
+    """Register a rewritten snapshot with the training time and the high-water mark of the former one, so that
+    the schedules do not train again. Another snapshot may have the same data and so the same row.
+    """
+    values = {
+        "path": str(written.folder),
+        "counts": written.counts,
+        "high_water": row.high_water,
+        "trained_at": row.trained_at,
+        "accepted": row.accepted,
+        "reasons": row.reasons,
+        "quality": None,
+    }
+    stored = Snapshot.__table__.c
+    session.execute(
+        insert(Snapshot)
+        .values(digest=written.digest, **values)
+        .on_conflict_do_update(
+            index_elements=["digest"],
+            set_={
+                "high_water": func.greatest(stored.high_water, row.high_water),
+                "trained_at": func.coalesce(stored.trained_at, row.trained_at),
+            },
+        )
+    )
+    session.execute(
+        insert(Lineage)
+        .values(source=f"snapshot:{row.digest}", target=f"snapshot:{written.digest}")
+        .on_conflict_do_nothing()
+    )
+
+
+def find_runs(session: Session, digest: str) -> list[str]:
+    """The names of runs that read a snapshot, finished or not."""
+    return _find_targets(session, f"snapshot:{digest}", "run")
+
+
+def find_versions(session: Session, digest: str) -> list[str]:
+    """The names of versions that were trained on a snapshot.
+
+    Each training starts from the base model, so no version inherits the data of another.
+    """
+    return [
+        version
+        for run in find_runs(session, digest)
+        for version in _find_targets(session, f"run:{run}", "version")
+    ]
+
+
+def _find_targets(session: Session, source: str, kind: str) -> list[str]:
+    edges = select(Lineage.target).where(
+        Lineage.source == source, Lineage.target.startswith(f"{kind}:", autoescape=True)
+    )
+    return [target.removeprefix(f"{kind}:") for target in session.scalars(edges.order_by(Lineage.target))]
