@@ -10,10 +10,12 @@ import pytest
 from scipy import stats
 
 import configs
-from experiments import calibration, findings, sequential
-from experiments.calibration import CalibrationConfig, main
-from experiments.findings import Report
-from experiments.populations import SETTINGS
+from experiments import sequential
+from experiments.calibration import between_users as calibration
+from experiments.calibration import report as findings
+from experiments.calibration.between_users import CalibrationConfig, main
+from experiments.calibration.populations import SETTINGS
+from experiments.calibration.report import Report
 
 FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits")
 

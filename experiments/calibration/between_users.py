@@ -15,7 +15,6 @@ included, and is not simulated again.
 
 import math
 import multiprocessing
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
@@ -31,9 +30,11 @@ from statsmodels.stats.power import NormalIndPower
 from tqdm import tqdm
 
 import configs
-from experiments import analysis, bandit, findings, metrics, sequential
+from experiments import analysis, bandit, metrics, sequential
 from experiments.analysis import ArmStatistics, Tally
-from experiments.findings import (
+from experiments.calibration import report as findings
+from experiments.calibration.populations import SETTINGS, Array, Setting, Side
+from experiments.calibration.report import (
     Allocation,
     Bandits,
     Estimate,
@@ -43,7 +44,6 @@ from experiments.findings import (
     SampleRatio,
 )
 from experiments.plan import Plan
-from experiments.populations import SETTINGS, Array, Setting, Side
 
 _HORIZON = 2.5  # the last look, in fixed-horizon samples
 _POWER = 0.8  # of the fixed-horizon sample
@@ -55,8 +55,18 @@ _MINIMA = (2, 10, 25, 50, 75, 100, 150, 200, 300, 500, 1000)  # users an arm bef
 _RATIOS = tuple(round(0.1 * n, 1) for n in range(1, 26))
 _RATIO_USERS = (250, 500, 1000, 2000, 5000, 10_000, 20_000)
 _SPLITS = {"50:50": 0.5, "52:48": 0.48, "55:45": 0.45}
-_DECIDING = ("analysis", "bandit", "calibration", "effects", "estimators", "populations", "sequential")
-_DOCS = Path(__file__).parent.parent / "docs"
+_FOLDER = Path(__file__).parent.parent
+_DECIDING = (
+    "analysis.py",
+    "bandit.py",
+    "effects.py",
+    "estimators.py",
+    "sequential.py",
+    "calibration/between_users.py",
+    "calibration/populations.py",
+    "calibration/report.py",
+)
+DOCS = _FOLDER.parent / "docs"
 
 
 class CalibrationConfig(configs.StageConfig):
@@ -617,7 +627,7 @@ def _chunk(config: CalibrationConfig, plan: Plan, name: str, chunk: tuple[int, i
 def _digest(config: CalibrationConfig, plan: Plan) -> str:
     """Names what decides a result: config, plan, the code that is measured and the code that measures."""
     about = config.model_dump_json(exclude={"processes", "out", "write", "plan"}) + plan.model_dump_json()
-    code = [Path(__file__).with_name(f"{name}.py").read_bytes() for name in _DECIDING]
+    code = [(_FOLDER / name).read_bytes() for name in _DECIDING]
     return blake2b(about.encode() + b"".join(code), digest_size=6).hexdigest()
 
 
@@ -653,9 +663,9 @@ def main(config: CalibrationConfig) -> Report:
             part.write_text(found[name].model_dump_json(indent=1), encoding="utf-8")
             part.rename(file)  # whole or not at all
     report = _report(config, plan, found)
-    for folder, name in [(config.out, "report")] + [(_DOCS / "results", "calibration")] * config.write:
+    for folder, name in [(config.out, "report")] + [(DOCS / "results", "calibration")] * config.write:
         (folder / f"{name}.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    for folder in [config.out] + [_DOCS] * config.write:
+    for folder in [config.out] + [DOCS] * config.write:
         findings.plot(report, folder / "calibration.png")
     return report
 
@@ -682,15 +692,3 @@ def _report(config: CalibrationConfig, plan: Plan, found: Mapping[str, Any]) -> 
         settings=settings,
         bandits=found["bandits"],
     )
-
-
-if __name__ == "__main__":
-    wanted = configs.from_command_line(CalibrationConfig, sys.argv[1:])
-    published = _DOCS / "results" / "calibration.json"
-    before = Report.model_validate_json(published.read_text("utf-8")) if published.exists() else None
-    made = main(wanted)
-    print("\n".join(findings.table(made)))
-    if made.missed:
-        print("\nNot reached:", *made.missed, sep="\n  ")
-    if before and (worse := findings.newly_missed(made, before)):
-        raise SystemExit("\n  ".join([f"{published} reached what this does not:", *worse]))
