@@ -4,8 +4,9 @@ import sys
 
 import configs
 from experiments.calibration import report
-from experiments.calibration.between_users import DOCS, CalibrationConfig, main
+from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.report import Report
+from experiments.calibration.run import DOCS, main
 
 if __name__ == "__main__":
     wanted = configs.from_command_line(CalibrationConfig, sys.argv[1:])
