@@ -1,134 +1,169 @@
-"""The plot of a calibration."""
+"""The report as a plot of six panels."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from experiments.calibration.report import Report
+from experiments.calibration.report import Estimate, Report
 
-# The colours of Okabe and Ito, which the colour-blind tell apart; lines differ in their marks, too.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart. Lines differ in their markers, too.
 _BLUE, _ORANGE, _GREEN, _RED, _GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
-_MARKS = "os^vD<>pPXh*"
+_LINE_COLOURS = (_BLUE, _ORANGE, _GREEN, _RED, "#CC79A7", "#56B4E9", "#000000", _GREY)
+_MARKERS = "os^vD<>pPXh*"
+
+Axes = Any  # matplotlib has no types
 
 
 def plot(report: Report, file: Path) -> None:
-    """Draw false winners, coverage, how soon it is decided, from when on, broken ratios, and bandits."""
+    """Draw the report as a PNG file of 1600 by 950 pixels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(16, 9.5), layout="constrained")
-    (wrong, covered, soon), (early, broken, regret) = figure.subplots(2, 3)
-    names = list(report.settings)
-    rows = np.arange(len(names))
+    (false_winners, coverage, decided), (first_analysis, sample_ratios, bandits) = figure.subplots(2, 3)
+    _draw_false_winners(false_winners, report)
+    _draw_coverage(coverage, report)
+    _draw_decided(decided, report)
+    _draw_first_analysis(first_analysis, report)
+    _draw_sample_ratios(sample_ratios, report)
+    _draw_bandits(bandits, report)
+    figure.savefig(file, dpi=100)
 
-    of = report.settings.values()
+
+def _draw_false_winners(axes: Axes, report: Report) -> None:
+    """Our interval compared with both controls: a row for each setting."""
+    results = report.settings.values()
     series = (
-        ("ours", _BLUE, "o", [one.shipped.aa_false_winner_rate for one in of]),
-        ("a test meant for one look", _ORANGE, "s", [one.naive_false_winner_rate for one in of]),
-        ("the setting's mistake, our interval", _RED, "X", [one.control_false_winner_rate for one in of]),
+        ("ours", _BLUE, "o", [result.shipped.aa_false_winner_rate for result in results]),
+        ("a test meant for one look", _ORANGE, "s", [result.naive_false_winner_rate for result in results]),
+        (
+            "the setting's mistake, our interval",
+            _RED,
+            "X",
+            [result.control_false_winner_rate for result in results],
+        ),
     )
-    for label, colour, mark, rates in series:
-        at, values = zip(
-            *((row, rate.value) for row, rate in zip(rows, rates, strict=True) if rate), strict=True
-        )
-        wrong.plot(100 * np.array(values), at, mark, color=colour, label=label)
-    wrong.axvline(5, color=_GREY, linestyle="--")
-    wrong.set(title="False winners between equals (dashed: 5 %)", xlabel="experiments with a winner, %")
-    wrong.set(xlim=(-2, 102))
-    wrong.legend(frameon=False, fontsize=8)
+    for label, colour, marker, rates in series:
+        points = [
+            (100 * rate.value, row) for row, rate in enumerate(rates) if rate and rate.value is not None
+        ]
+        axes.plot(*np.transpose(points), marker, color=colour, label=label)
+    axes.axvline(5, color=_GREY, linestyle="--")
+    axes.set(
+        title="False winners between equals (dashed: 5 %)",
+        xlabel="experiments with a winner, %",
+        xlim=(-2, 102),
+    )
+    axes.legend(frameon=False, fontsize=8)
+    _name_rows(axes, report)
 
-    for shift, label, colour, mark, promises in (
-        (-0.12, "as the plan is shipped", _BLUE, "o", [one.shipped for one in of]),
-        (0.12, "n_star at the fixed-horizon sample", _GREEN, "D", [one.tied for one in of]),
+
+def _draw_coverage(axes: Axes, report: Report) -> None:
+    """Coverage with both values of n_star: a row for each setting."""
+    results = report.settings.values()
+    for shift, label, colour, marker, promises in (
+        (-0.12, "as the plan is shipped", _BLUE, "o", [result.shipped for result in results]),
+        (0.12, "n_star at the fixed-horizon sample", _GREEN, "D", [result.tied for result in results]),
     ):
-        shown = [(row + shift, one.coverage) for row, one in zip(rows, promises, strict=True) if one]
-        value, low, high = (
-            100 * np.array([getattr(one, end) for _, one in shown]) for end in ("value", "low", "high")
-        )
-        covered.errorbar(
-            value,
-            [at for at, _ in shown],
-            xerr=(value - low, high - value),
-            fmt=mark,
-            color=colour,
-            label=label,
-        )
-    covered.axvline(95, color=_GREY, linestyle="--")
-    covered.set(
+        rows = [row + shift for row, promise in enumerate(promises) if promise]
+        values, errors = _to_percent(promise.coverage for promise in promises if promise)
+        axes.errorbar(values, rows, xerr=errors, fmt=marker, color=colour, label=label)
+    axes.axvline(95, color=_GREY, linestyle="--")
+    axes.set(
         title="True effect covered at every look (dashed: 95 %)",
         xlabel="experiments, %, with the Monte-Carlo interval",
     )
-    covered.legend(frameon=False, fontsize=7, loc="upper left")
-    for axes in (wrong, covered):
-        axes.set_yticks(rows, names)
-        axes.invert_yaxis()
-        axes.grid(axis="x", alpha=0.3)
+    axes.legend(frameon=False, fontsize=7, loc="upper left")
+    _name_rows(axes, report)
 
-    colours = (_BLUE, _ORANGE, _GREEN, _RED, "#CC79A7", "#56B4E9", "#000000", _GREY)
-    for place, (name, one) in enumerate(report.settings.items()):
-        look: dict[str, Any] = {
-            "color": colours[place % len(colours)],
-            "linestyle": "-" if place < len(colours) else "--",
-            "marker": _MARKS[place],
-            "markersize": 4,
-            "label": name,
-        }
-        for axes, course in ((soon, one.shipped.decided_by), (early, one.shipped.missed_from)):
-            axes.plot(list(course), [100 * share for share in course.values()], **look)
-    soon.axvline(1.6, color=_GREY, linestyle="--")
-    soon.axhline(80, color=_GREY, linestyle=":")
-    soon.set(
+
+def _draw_decided(axes: Axes, report: Report) -> None:
+    """The share of experiments that have decided, over time: a line for each setting."""
+    for index, (name, result) in enumerate(report.settings.items()):
+        _draw_line(axes, index, name, result.shipped.decided_by)
+    axes.axvline(1.6, color=_GREY, linestyle="--")
+    axes.axhline(80, color=_GREY, linestyle=":")
+    axes.set(
         title="Decided (asked: half by 1.6, 80 % by 2.5)",
         xlabel="users, in fixed-horizon samples",
         ylabel="experiments that have decided, %",
     )
-    early.axhline(5, color=_GREY, linestyle="--")
-    early.axvline(report.plan.minimum_users_an_arm, color=_GREY, linestyle=":")
-    early.set(
+    axes.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1, 0.22))
+
+
+def _draw_first_analysis(axes: Axes, report: Report) -> None:
+    """The share of experiments that ever miss the truth, by the size of the first analysis."""
+    for index, (name, result) in enumerate(report.settings.items()):
+        _draw_line(axes, index, name, result.shipped.missed_from)
+    axes.axhline(5, color=_GREY, linestyle="--")
+    axes.axvline(report.plan.minimum_users_an_arm, color=_GREY, linestyle=":")
+    axes.set(
         title="Looks that begin early (dashed: 5 %; dotted: the plan)",
         xlabel="users (votes) an arm before the first look",
         ylabel="experiments whose interval ever misses, %",
         xscale="log",
         ylim=(0, 12),
     )
-    soon.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1, 0.22))
-    early.legend(frameon=False, fontsize=8, loc="upper right")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
 
-    for (split, found), colour, mark in zip(
-        report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKS, strict=False
+
+def _draw_sample_ratios(axes: Axes, report: Report) -> None:
+    """The share of alarms over time: a line for each true split."""
+    for (split, rates), colour, marker in zip(
+        report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKERS, strict=False
     ):
-        value, low, high = (
-            100 * np.array([getattr(one, e) for one in found.values()]) for e in ("value", "low", "high")
-        )
-        broken.errorbar(
-            list(found), value, yerr=(value - low, high - value), fmt=mark + "-", color=colour, label=split
-        )
-    broken.set(
+        values, errors = _to_percent(rates.values())
+        axes.errorbar(list(rates), values, yerr=errors, fmt=marker + "-", color=colour, label=split)
+    axes.set(
         title="Assignments called broken, by how users fall",
         xlabel="users of both arms, looked at every 250",
         ylabel="experiments with an alarm, %",
         xscale="log",
     )
-    broken.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
 
-    for (arms, rules), mark in zip(report.bandits.regret.items(), "os", strict=True):
-        for (rule, cost), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
-            error = report.bandits.decision_error[arms][rule]
-            wrongs, least, most = (100 * (x or 0) for x in (error.value, error.low, error.high))
-            regret.errorbar(
-                cost.value or 0,
-                wrongs,
-                yerr=[[wrongs - least], [most - wrongs]],
-                fmt=mark,
-                color=colour,
-                label=f"{arms} arms, {rule}",
-            )
-    regret.legend(frameon=False, fontsize=8, ncols=2)
-    regret.margins(x=0.1, y=0.3)
-    regret.set_ylim(bottom=0)
-    regret.set(
+
+def _draw_bandits(axes: Axes, report: Report) -> None:
+    """Decision error over regret: a point for each rule and number of arms."""
+    for (arms, rules), marker in zip(report.bandits.regret.items(), "os", strict=True):
+        for (rule, regret), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
+            values, errors = _to_percent([report.bandits.decision_error[arms][rule]])
+            label = f"{arms} arms, {rule}"
+            axes.errorbar(regret.value, values, yerr=errors, fmt=marker, color=colour, label=label)
+    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.margins(x=0.1, y=0.3)
+    axes.set_ylim(bottom=0)
+    axes.set(
         title="Bandits: the cost of learning, and wrong ends",
         xlabel="regret: mean lost outcome of a user, in effects",
         ylabel="experiments whose best-looking arm is not the best, %",
     )
-    figure.savefig(file, dpi=100)
+
+
+def _name_rows(axes: Axes, report: Report) -> None:
+    """Name the rows of a panel after the settings, the first at the top."""
+    axes.set_yticks(range(len(report.settings)), list(report.settings))
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+
+
+def _draw_line(axes: Axes, index: int, name: str, shares: dict[Any, float]) -> None:
+    """Draw one setting's shares in percent, with the colour and the marker of its index."""
+    axes.plot(
+        list(shares),
+        [100 * share for share in shares.values()],
+        color=_LINE_COLOURS[index % len(_LINE_COLOURS)],
+        linestyle="-" if index < len(_LINE_COLOURS) else "--",
+        marker=_MARKERS[index],
+        markersize=4,
+        label=name,
+    )
+
+
+def _to_percent(estimates: Iterable[Estimate]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values of shape (estimates,), and the lengths of their error bars below and above, (2, estimates)."""
+    bounds = [(estimate.value, estimate.low, estimate.high) for estimate in estimates]
+    values, low, high = 100 * np.array(bounds, dtype=float).T
+    return values, np.stack([values - low, high - values])
