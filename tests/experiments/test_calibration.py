@@ -10,10 +10,13 @@ import pytest
 from scipy import stats
 
 import configs
-from experiments import calibration, findings, sequential
-from experiments.calibration import CalibrationConfig, main
-from experiments.findings import Report
-from experiments.populations import SETTINGS
+from experiments import sequential
+from experiments.calibration import between_users, run
+from experiments.calibration import report as findings
+from experiments.calibration.config import CalibrationConfig
+from experiments.calibration.populations import SETTINGS
+from experiments.calibration.report import Report
+from experiments.calibration.run import main
 
 FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits")
 
@@ -21,8 +24,8 @@ FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits")
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., CalibrationConfig]:
     """Configs of small calibrations of a few settings, in several chunks."""
-    monkeypatch.setattr(calibration, "_STUDIES", {name: calibration._STUDIES[name] for name in FEW})
-    monkeypatch.setattr(calibration, "_CHUNK", 30)
+    monkeypatch.setattr(run, "_STUDIES", {name: run._STUDIES[name] for name in FEW})
+    monkeypatch.setattr(run, "_CHUNK", 30)
 
     def config(**changes: Any) -> CalibrationConfig:
         return CalibrationConfig(
@@ -96,7 +99,7 @@ def test_a_killed_calibration_goes_on(
 ) -> None:
     expected = main(few(out=tmp_path / "whole"))
     ran: list[str] = []
-    simulate = calibration._chunk
+    simulate = run._chunk
 
     def watched(config: Any, plan: Any, name: str, chunk: Any) -> Any:
         if name == "tastes" and "tastes" not in ran:
@@ -105,7 +108,7 @@ def test_a_killed_calibration_goes_on(
         ran.append(name)
         return simulate(config, plan, name, chunk)
 
-    monkeypatch.setattr(calibration, "_chunk", watched)
+    monkeypatch.setattr(run, "_chunk", watched)
     with pytest.raises(KeyboardInterrupt):
         main(few())
     ran[:] = ["tastes"]
@@ -132,7 +135,7 @@ def test_a_broken_interval_does_not_pass(
     few: Callable[..., CalibrationConfig], monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:
     monkeypatch.setattr(sequential, "mean_margin", fixed_margin)
-    monkeypatch.setattr(calibration, "margins", lambda looks, *_: 1.96 * np.sqrt(looks.variance))
+    monkeypatch.setattr(between_users, "margins", lambda looks, *_: 1.96 * np.sqrt(looks.variance))
     broken = main(few())
     assert broken.aa_false_winner_rate["plain"].low > 0.05
     assert [said.partition(" is ")[0] for said in findings.newly_missed(broken, report)][:2] == [
@@ -155,7 +158,7 @@ def test_populations_have_the_effect_that_is_stated(name: str) -> None:
 
 
 def test_the_fixed_horizon_sample_is_the_usual_one() -> None:
-    course = calibration._course("plain", 0.1, 100, 0.05, 0)
+    course = between_users._course("plain", 0.1, 100, 0.05, 0)
     shift = course.truth / math.sqrt((0.6 * 0.4 + (0.6 + course.truth) * (0.4 - course.truth)) / 2)
     z = stats.norm.ppf(0.975) + stats.norm.ppf(0.8)
     assert course.fixed_sample == pytest.approx(4 * (z / shift) ** 2, rel=1e-3)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from experiments import plan as plans
-from experiments.findings import Estimate, Report
+from experiments.calibration.report import Estimate, Report
 from experiments.plan import Plan
 from serving.dashboard import charts
 from serving.dashboard.charts import Ranged

@@ -1,0 +1,14 @@
+"""Tests the statistical guarantees of experiments on simulated experiments whose true effect is known.
+
+- `config`: the fields of configs/calibrate.yaml, and constants of the design.
+- `populations`: the users of each setting, and their outcomes in both arms.
+- `analyses`: analyses of many experiments at once, as arrays.
+- `between_users`: experiments between users, with their controls.
+- `side_by_side`: blind comparisons of two texts.
+- `sample_ratios`: assignments whose users do not split evenly.
+- `bandits`: the regret and the decision errors of each rule for the weights.
+- `report`: the figures with their Monte-Carlo intervals, and the targets that they miss.
+- `plot`: the report as a plot of six panels.
+- `run`: simulates every setting in worker processes, and writes the report.
+- `__main__`: the command.
+"""
