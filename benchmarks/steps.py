@@ -31,6 +31,7 @@ from serving.gateway.online import front
 from serving.gateway.online.answering import Online
 from serving.gateway.online.front import PATH, Front
 from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.parts import parts_of
 from serving.protocol import Door
 
 _CALLS, _REPEATS = 5_000, 15
@@ -56,10 +57,10 @@ async def _measure(bench: Bench) -> dict[str, float]:
     url = database.as_login(bench.settings.database_url, GATEWAY_LOGIN)
     gateway = create_app(bench.settings.model_copy(update={"database_url": url}))
     async with gateway.behind.router.lifespan_context(gateway.behind):
-        state = gateway.behind.state
-        await state.directory.beat()
-        await state.telemetry.stop()  # this loop is kept busy on purpose
-        return await _by_step(gateway, state.online, bench.settings, bench.api_key)
+        parts = parts_of(gateway.behind)
+        await parts.directory.beat()
+        await parts.telemetry.stop()  # this loop is kept busy on purpose
+        return await _by_step(gateway, parts.online, bench.settings, bench.api_key)
 
 
 async def _by_step(gateway: Front, online: Online, settings: Settings, key: str) -> dict[str, float]:
@@ -82,7 +83,7 @@ async def _by_step(gateway: Front, online: Online, settings: Settings, key: str)
     assert found is not None
     person, arm, output = found
     name = online._name(person, message, arm)
-    given = online.give(person, arm, output, "l1", time.perf_counter())
+    given = online.make_answer(person, arm, output, "l1", time.perf_counter())
 
     connection = HotProtocol(Door(settings), uvicorn.Config(gateway, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
@@ -128,7 +129,7 @@ async def _by_step(gateway: Front, online: Online, settings: Settings, key: str)
         "answer id": us(lambda: str(uuid_utils.uuid7())),
         "receipt": us(sign),
     }
-    give = us(lambda: online.give(person, arm, output, "l1", time.perf_counter()))
+    give = us(lambda: online.make_answer(person, arm, output, "l1", time.perf_counter()))
     steps["answer: row and JSON"] = give - steps["answer id"] - steps["receipt"]
     steps["metrics"] = us(lambda: telemetry.answered(given, 0.001, caller.identity, b"x", headers))
     steps["limits, timing and id as headers"] = us(describe)
@@ -138,7 +139,7 @@ async def _by_step(gateway: Front, online: Online, settings: Settings, key: str)
     flushes = []
     for _ in range(_REPEATS):
         for _ in range(_CALLS):
-            online.give(person, arm, output, "l1", time.perf_counter())
+            online.make_answer(person, arm, output, "l1", time.perf_counter())
         began = time.process_time_ns()
         await answers.flush()
         flushes.append((time.process_time_ns() - began) / _CALLS / 1000)

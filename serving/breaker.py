@@ -48,7 +48,7 @@ class Breaker:
 
     def allows(self) -> bool:
         """Whether a call may be made now. Whoever is told yes must report `succeeded`, `failed` or
-        `told_nothing`.
+        `inconclusive`.
         """
         if not self._is_open:
             return True
@@ -73,7 +73,7 @@ class Breaker:
             self._count(self._within_s, is_failure=True)
             self._is_open = self._failed >= self._limit and 2 * self._failed >= len(self._calls)
 
-    def told_nothing(self) -> None:
+    def inconclusive(self) -> None:
         """The call says nothing about the upstream: do not count it, and when open wait another `open_s`."""
         self._wait()
 

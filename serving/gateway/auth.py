@@ -12,13 +12,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection
 from hashlib import blake2b
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -315,15 +313,3 @@ def credential(headers: dict[bytes, bytes]) -> str | None:
         return shown.decode("ascii")
     except UnicodeDecodeError:
         return None
-
-
-async def caller(
-    request: Request,
-    _key: Annotated[Any, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
-    _bearer: Annotated[Any, Security(HTTPBearer(auto_error=False))],
-) -> Caller:
-    """FastAPI's dependency: who asks. The headers are read as in `hot`; the two parameters only document
-    them.
-    """
-    authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.identify(credential(dict(request.scope["headers"])))

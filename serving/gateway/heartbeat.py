@@ -64,7 +64,7 @@ class Directory:
         """Whether there is a release, and the epoch in force is surely the newest."""
         return self._routing is not None and self.age_s < routing.LIVE_S
 
-    def must_hear(self) -> None:
+    def require_postgres(self) -> None:
         """UnavailableError while Postgres is away, as far as is known: what is new could not be stored."""
         if self._is_cut_off or self.age_s > _SILENT_S:
             raise UnavailableError("Postgres is away, and what is new could not be stored")

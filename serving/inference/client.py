@@ -139,7 +139,7 @@ class InferenceClient:
         raise unknown or InferenceUnavailable("; ".join(faults), was_asked)
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Replicas whose breaker is open."""
         return sum(breaker.is_open for breaker in self._breakers.values())
 

@@ -34,9 +34,9 @@ async def test_a_used_up_quota_stays_used_up_after_a_flood_of_strangers(
     async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
         assert (await client.post("/api/v1/transform", json=ASK, headers=key)).status_code == 200
         gateways.use_up(engine, tenant)
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         assert (await client.post("/api/v1/transform", json=ASK, headers=key)).status_code == 429
-        limiter: Limiter = front.behind.state.limiter
+        limiter: Limiter = front.behind.state.parts.limiter
         await come_once(limiter, rate._MOST_LEASES + 1000)
         assert len(limiter._leases) <= rate._MOST_LEASES
         answers = [await client.post("/api/v1/transform", json=ASK, headers=key) for _ in range(3)]

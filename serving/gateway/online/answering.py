@@ -26,9 +26,9 @@ from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
 from serving.gateway.auth import Caller
 from serving.gateway.heartbeat import Directory
-from serving.gateway.online.broken import Variants
+from serving.gateway.online.broken import ArmFailures
 from serving.gateway.online.cache import Cache, CachedOutput, Level
-from serving.gateway.online.placement import Arm, Known, Message, RoutingEpoch
+from serving.gateway.online.placement import Arm, Message, PlacedPerson, RoutingEpoch
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.problems import NoChallengerError, UnavailableError, VersionFailedError
 from serving.inference.client import Item, Rewritten
@@ -53,7 +53,7 @@ class Answer(BaseModel):
     facts_missing: list[str]
 
 
-class Given(NamedTuple):
+class EncodedAnswer(NamedTuple):
     """An answer as it is sent, JSON of `Answer`, and what the telemetry wants to know of it."""
 
     body: bytes
@@ -70,7 +70,7 @@ class Side(BaseModel):
     facts_missing: list[str]
 
 
-class InForce(NamedTuple):
+class PairPolicy(NamedTuple):
     """How comparisons are made by the routing in force, and of which versions."""
 
     policy: Policy
@@ -101,12 +101,12 @@ class Online:
     ) -> None:
         self._pool, self._directory, self._cache = pool, directory, cache
         self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
-        self._outputs, self.variants = OutputWriter(pool), Variants(pool)
+        self._outputs, self.arm_failures = OutputWriter(pool), ArmFailures(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
-        self._people: dict[tuple[str, str | None], Known] = {}
+        self._people: dict[tuple[str, str | None], PlacedPerson] = {}
         self._epoch: RoutingEpoch | None = None
 
-    def recall(self, caller: Caller, message: Message) -> tuple[Known, Arm, CachedOutput] | None:
+    def recall(self, caller: Caller, message: Message) -> tuple[PlacedPerson, Arm, CachedOutput] | None:
         """Whom a message is from, their arm and what answers it, if that is in memory and an answer may be
         given: then `give` makes one.
         """
@@ -117,23 +117,23 @@ class Online:
         except UnavailableError:
             return None
         person = self._person(caller, message.external_id, epoch)
-        if person.is_unsure:
+        if person.is_exposure_unknown:
             return None
         arm = person.arm(message) or epoch.champion
         output = self._cache.recall(self._name(person, message, arm))
         return (person, arm, output) if output is not None else None
 
-    async def transform(self, caller: Caller, message: Message) -> Given:
+    async def transform(self, caller: Caller, message: Message) -> EncodedAnswer:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
         began = time.perf_counter()
         if self._answers.is_full:
             raise FullError("too many answers wait for Postgres")
         epoch = self._current()
         person = self._person(caller, message.external_id, epoch)
-        if person.is_unsure:
+        if person.is_exposure_unknown:
             await self._remember(person, epoch)
         # Whose arm cannot be known now is answered in none.
-        arm = (None if person.is_unsure else person.arm(message)) or epoch.champion
+        arm = (None if person.is_exposure_unknown else person.arm(message)) or epoch.champion
         fell_back = False
         try:
             try:
@@ -145,36 +145,36 @@ class Online:
                 fell_back = True
                 # Only what the champion writes now shows that the service is there, and the variant at fault.
                 if isinstance(error, VersionFailedError) and level == "miss":
-                    self.variants.blame(arm)
+                    self.arm_failures.record_failure(arm)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
-        return self.give(person, arm, output, level, began, fell_back, upstream_s)
+        return self.make_answer(person, arm, output, level, began, fell_back, upstream_s)
 
     @property
-    def left_alone(self) -> int:
-        """Variants whose breaker is open."""
-        return self._epoch.left_alone if self._epoch is not None else 0
+    def open_breakers(self) -> int:
+        """ArmFailures whose breaker is open."""
+        return self._epoch.open_breakers if self._epoch is not None else 0
 
     def forget(self) -> None:
         """Let go of outputs and people held in memory: somebody was erased."""
         self._cache.forget()
         self._people.clear()
 
-    def give(
+    def make_answer(
         self,
-        person: Known,
+        person: PlacedPerson,
         arm: Arm,
         output: CachedOutput,
         level: Level,
         began: float,
         fell_back: bool = False,
         upstream_s: float = 0.0,
-    ) -> Given:
+    ) -> EncodedAnswer:
         """A new answer to a person, placed in an arm, by an output; its row is on its way to Postgres."""
         answer_id = uuid_utils.uuid7()
         if arm.experiment_id is not None:
-            person.arms_given[arm.experiment_id] = arm.variant
+            person.exposed_arms[arm.experiment_id] = arm.variant
         self._answers.add(
             NewAnswer(
                 answer_id.bytes,
@@ -196,13 +196,13 @@ class Online:
             receipts.name_part(output.version),
         )
         named = str(answer_id)
-        return Given(
+        return EncodedAnswer(
             b'{"answer_id":"%b","receipt":"%b","variant":%b,%b,"cache":"%b","fallback":%b}'
             % (
                 named.encode(),
                 receipt,
                 arm.json,
-                output.said,
+                output.fields_json,
                 level.encode(),
                 b"true" if fell_back else b"false",
             ),
@@ -242,7 +242,7 @@ class Online:
         """
         routing = self._current().routing
         challenger = routing.challenger
-        chosen = policy or self.compared.policy
+        chosen = policy or self.pair_policy.policy
         if chosen == "champion_against_challenger":
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
@@ -279,12 +279,14 @@ class Online:
         return receipts.sign(receipt, self._secret)
 
     @property
-    def compared(self) -> InForce:
+    def pair_policy(self) -> PairPolicy:
         """What comparisons are of now; UnavailableError before the first release."""
         routing = self._current().routing
         if routing.challenger is None:
-            return InForce("two_samples", [routing.champion.version])
-        return InForce("champion_against_challenger", [routing.champion.version, routing.challenger.version])
+            return PairPolicy("two_samples", [routing.champion.version])
+        return PairPolicy(
+            "champion_against_challenger", [routing.champion.version, routing.challenger.version]
+        )
 
     def _current(self) -> RoutingEpoch:
         """The routing in force; UnavailableError when there is none to trust."""
@@ -293,7 +295,7 @@ class Online:
             self._epoch = RoutingEpoch(number, routing)
         return self._epoch
 
-    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> Known:
+    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> PlacedPerson:
         """Who is answered, with their arms in this epoch."""
         # A token's subject is one person under any of its organisation's signing keys.
         name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
@@ -302,13 +304,13 @@ class Online:
             if len(self._people) >= _MOST_PEOPLE:
                 self._people.clear()
             user_id, stored_name = caller.user(external_id)
-            person = Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
+            person = PlacedPerson(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
             self._people[name] = person
         if person.epoch != epoch.number:
             epoch.place(person)
         return person
 
-    async def _remember(self, person: Known, epoch: RoutingEpoch) -> None:
+    async def _remember(self, person: PlacedPerson, epoch: RoutingEpoch) -> None:
         """Look up which arms a person was exposed to; they stay unsure while Postgres is away."""
         try:
             async with self._pool.connection() as connection:
@@ -316,7 +318,7 @@ class Online:
         except (psycopg.Error, PoolTimeout, OSError) as error:
             log.warning("a person's arms are not known: %s", error)
         else:
-            epoch.place_surely(person, given)
+            epoch.place_with_exposures(person, given)
 
     async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
         """What an arm says, where it was found, and the seconds that the service took.
@@ -370,21 +372,21 @@ class Online:
         try:
             output = await self._make(organisation_id, message, arm.spec)
         except BaseException:
-            breaker.told_nothing()
+            breaker.inconclusive()
             raise
         breaker.succeeded()
         return output
 
     async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
         """Have the service write a text; nothing is stored yet."""
-        self._directory.must_hear()
+        self._directory.require_postgres()
         began = time.perf_counter()
         said = await self._upstream.rewrite(spec, _item(message, None))
         return _new_output(organisation_id, message, spec, said, None, began)
 
     async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
         """Two texts from one seed: the service draws both together. Their ids are in the order of drawing."""
-        self._directory.must_hear()
+        self._directory.require_postgres()
         began, seed = time.perf_counter(), random.randrange(2**31)
         both = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
         return [_new_output(organisation_id, message, spec, said, seed, began) for said in both]

@@ -1,4 +1,4 @@
-"""Variants that fail while the champion answers: this gateway leaves them alone, and asks that their
+"""ArmFailures that fail while the champion answers: this gateway leaves them alone, and asks that their
 experiment be paused, which the flow `experiment` does for all gateways.
 """
 
@@ -17,7 +17,7 @@ from serving.gateway.online.placement import Arm
 log = logging.getLogger(__name__)
 
 
-class Variants:
+class ArmFailures:
     """What is held against arms of experiments. Belongs to one event loop."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
@@ -25,7 +25,7 @@ class Variants:
         self._asked: dict[tuple[uuid.UUID, int], asyncio.Task[None]] = {}  # by experiment and its epoch
         self.trips = 0
 
-    def blame(self, arm: Arm) -> None:
+    def record_failure(self, arm: Arm) -> None:
         """Count against an arm that the champion wrote what it could not. Nobody waits for what follows."""
         breaker = arm.breaker
         if breaker is None or arm.experiment_id is None:

@@ -33,11 +33,11 @@ _REDIS_AWAY = (RedisError, OSError, TimeoutError)
 
 
 class CachedOutput(msgspec.Struct, frozen=True, array_like=True):
-    """What answers a message again: `said` is the answer's part of the JSON that no answer changes."""
+    """What answers a message again: `fields_json` is the answer's part of the JSON that no answer changes."""
 
     output_id: bytes  # of a UUID
     version: str
-    said: bytes
+    fields_json: bytes
 
 
 class Recent:

@@ -24,7 +24,7 @@ from data.records import TransformType
 from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
-from serving.gateway.online.answering import Given, Online
+from serving.gateway.online.answering import EncodedAnswer, Online
 from serving.gateway.online.bodies import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest
 from serving.gateway.online.placement import Message as ToRewrite
 from serving.gateway.online.telemetry import Telemetry
@@ -66,7 +66,7 @@ class Reply(NamedTuple):
 
 
 class Front:
-    """The ASGI application that the server runs. Give it its parts with `serve_with` before the first
+    """The ASGI application that the server runs. Give it its parts with `inject` before the first
     request.
     """
 
@@ -74,7 +74,7 @@ class Front:
         self.behind = behind
         self.is_draining = False
 
-    def serve_with(
+    def inject(
         self,
         authenticator: Authenticator,
         limiter: Limiter,
@@ -108,7 +108,7 @@ class Front:
         found = self._online.recall(caller, message) if message is not None else None
         if found is None or not self._limiter.try_pass(caller, PATH):
             return None
-        given = self._online.give(*found, "l1", began)
+        given = self._online.make_answer(*found, "l1", began)
         return self._done(caller, given, 200, given.body, headers, self._telemetry.request_id(headers), began)
 
     async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
@@ -142,7 +142,7 @@ class Front:
     def _done(
         self,
         caller: Caller,
-        given: Given | None,
+        given: EncodedAnswer | None,
         status: int,
         content: bytes,
         headers: dict[bytes, bytes],
@@ -177,13 +177,13 @@ class Front:
 
     async def _answer(
         self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
-    ) -> tuple[Given | None, int, bytes]:
-        """A new answer, or under an Idempotency-Key the one that was given before (then `Given` is None)."""
+    ) -> tuple[EncodedAnswer | None, int, bytes]:
+        """Answer, status and body. Under an Idempotency-Key that was used before: None and what is stored."""
         key = headers.get(b"idempotency-key")
         if key is None:
             given = await self._online.transform(caller, message)
             return given, 200, given.body
-        fresh: list[Given] = []
+        fresh: list[EncodedAnswer] = []
 
         async def do() -> tuple[int, bytes]:
             fresh.append(await self._online.transform(caller, message))

@@ -56,17 +56,17 @@ class Arm(Placement):
         self.json = msgspec.json.encode(variant)
 
 
-class Known(Person):
+class PlacedPerson(Person):
     """A person with their arms in the newest epoch that they were seen in."""
 
-    __slots__ = ("arms_given", "epoch", "is_unsure", "places")
+    __slots__ = ("epoch", "exposed_arms", "is_exposure_unknown", "places")
 
     def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
         super().__init__(id, organisation_id, key_id, external_id)
         self.epoch = -1
         self.places: list[tuple[Target | None, Arm]] = []  # without a target: for any message
-        self.arms_given: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
-        self.is_unsure = False  # whether they may have been given an arm that only Postgres knows
+        self.exposed_arms: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
+        self.is_exposure_unknown = False  # whether they may have been given an arm that only Postgres knows
 
     def arm(self, message: Message) -> Arm | None:
         """What answers a message of theirs, None outside all experiments."""
@@ -100,11 +100,11 @@ class _Experiment:
         self._tried = {arm.name: Arm(None, arm.name, number, arm.spec) for arm in split.arms}
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Arms whose breaker is open."""
         return sum(arm.breaker is not None and arm.breaker.is_open for arm in self._arms.values())
 
-    def arm(self, person: Known) -> Arm | None:
+    def arm(self, person: PlacedPerson) -> Arm | None:
         """The arm that a person is in, None outside the experiment."""
         split = self.split
         if person.id in split.testers:
@@ -112,7 +112,7 @@ class _Experiment:
         unit = person.id if split.unit == "user" else person.organisation_id
         if not split.slots[0] <= position(split.layer, unit) < split.open_until:
             return None
-        return self._arms[person.arms_given.get(self.id) or assign(split.salt, unit, self._weights)]
+        return self._arms[person.exposed_arms.get(self.id) or assign(split.salt, unit, self._weights)]
 
 
 class RoutingEpoch:
@@ -125,23 +125,23 @@ class RoutingEpoch:
         self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Arms of all experiments whose breaker is open."""
-        return sum(one.left_alone for one in self._experiments)
+        return sum(one.open_breakers for one in self._experiments)
 
-    def place(self, person: Known) -> None:
+    def place(self, person: PlacedPerson) -> None:
         """Put a person into their arms."""
         found = ((one.target, one.arm(person)) for one in self._experiments)
         person.places = [(target, arm) for target, arm in found if arm is not None]
         mine = {arm.experiment_id for _, arm in person.places}
-        person.arms_given = {one: arm for one, arm in person.arms_given.items() if one in mine}
-        person.is_unsure = not self._reweighted.isdisjoint(mine - person.arms_given.keys())
+        person.exposed_arms = {one: arm for one, arm in person.exposed_arms.items() if one in mine}
+        person.is_exposure_unknown = not self._reweighted.isdisjoint(mine - person.exposed_arms.keys())
         person.epoch = self.number
 
-    def place_surely(self, person: Known, given: Mapping[uuid.UUID, str]) -> None:
+    def place_with_exposures(self, person: PlacedPerson, given: Mapping[uuid.UUID, str]) -> None:
         """Put a person into their arms, who was exposed to these by experiment, as Postgres has it. Elsewhere
         the weights of this epoch hold, as long as it lasts: the person may be exposed by none of them.
         """
-        person.arms_given |= given
+        person.exposed_arms |= given
         self.place(person)
-        person.is_unsure = False
+        person.is_exposure_unknown = False

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from data.people.identities import Identity
-from serving.gateway.online.answering import Given
+from serving.gateway.online.answering import EncodedAnswer
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 
 log = logging.getLogger("tonebridge.requests")
@@ -137,7 +137,7 @@ class Telemetry:
         return str(uuid_utils.uuid7()).encode()
 
     @staticmethod
-    def timing(given: Given | None, total_s: float) -> bytes:
+    def timing(given: EncodedAnswer | None, total_s: float) -> bytes:
         """The value of Server-Timing, in milliseconds: the gateway's own part, and the upstream's."""
         if given is None or not given.upstream_s:
             return b"gateway;dur=%.3f" % (total_s * 1000)
@@ -146,7 +146,7 @@ class Telemetry:
 
     def answered(
         self,
-        given: Given | None,
+        given: EncodedAnswer | None,
         total_s: float,
         identity: Identity,
         request_id: bytes,

@@ -8,23 +8,24 @@ import json
 import time
 import uuid
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import Depends, FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
 from data.people import identities
 from data.people.identities import Identity
-from serving.gateway import auth, problems
-from serving.gateway.auth import Authenticator, Caller
+from serving.gateway import auth
+from serving.gateway.auth import Authenticator
+from serving.gateway.dependencies import Authenticated
 from serving.gateway.problems import UnavailableError, UnknownKeyError
+from tests import gateways
 
 SECRET = b"a secret of at least 32 bytes, shared"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
@@ -427,13 +428,13 @@ def test_the_credential_of_a_request(headers: dict[bytes, bytes], shown: str | N
     assert auth.credential(headers) == shown
 
 
-async def test_the_dependency_reads_headers_alike(authenticator: Authenticator, key: str) -> None:
-    app = FastAPI()
-    app.state.authenticator = authenticator
-    problems.install(app)
+async def test_the_dependency_reads_headers_alike(
+    pool: AsyncConnectionPool, authenticator: Authenticator, key: str
+) -> None:
+    app = await gateways.app_of(pool, authenticator=authenticator)
 
     @app.get("/")
-    async def who(caller: Annotated[Caller, Depends(auth.caller)]) -> str:
+    async def who(caller: Authenticated) -> str:
         return caller.identity.key_id
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:

@@ -135,7 +135,7 @@ async def test_a_connection_that_ends_as_it_is_used_is_replaced(upstream, client
     server = await upstream(hang_up_first)
     client = client_of(server)
     assert await client.rewrite(SPEC, [ITEM])
-    assert (server.asked, client.left_alone) == (2, 0)
+    assert (server.asked, client.open_breakers) == (2, 0)
 
 
 async def test_replicas_take_turns(upstream, client_of):
@@ -152,7 +152,7 @@ async def test_a_replica_that_fails_is_spared(upstream, client_of):
     for _ in range(12):
         await client.rewrite(SPEC, [ITEM])
     assert (broken.asked, sound.asked) == (3, 12)
-    assert client.left_alone == 1
+    assert client.open_breakers == 1
 
 
 async def test_one_call_finds_out_whether_it_is_well_again(upstream, client_of):
@@ -173,7 +173,7 @@ async def test_one_call_finds_out_whether_it_is_well_again(upstream, client_of):
     assert not caught.value.was_asked
     client._breakers[str(server.make_url("/")).rstrip("/")]._closed_again_at = 0.0
     assert await client.rewrite(SPEC, [ITEM])
-    assert client.left_alone == 0
+    assert client.open_breakers == 0
 
 
 async def test_an_unknown_version_is_no_fault_of_a_replica(upstream, client_of):
@@ -181,7 +181,7 @@ async def test_an_unknown_version_is_no_fault_of_a_replica(upstream, client_of):
     for _ in range(5):
         with pytest.raises(VersionUnknown):
             await client.rewrite(SPEC, [ITEM])
-    assert client.left_alone == 0
+    assert client.open_breakers == 0
 
 
 async def test_a_version_that_breaks_is_no_fault_of_a_replica(upstream, client_of):
@@ -195,7 +195,7 @@ async def test_a_version_that_breaks_is_no_fault_of_a_replica(upstream, client_o
             await client.rewrite(Spec(version="v2"), [ITEM])
         assert caught.value.was_asked
     assert await client.rewrite(SPEC, [ITEM])
-    assert client.left_alone == 0
+    assert client.open_breakers == 0
 
 
 async def test_a_silent_replica_leaves_time_for_the_next(upstream, client_of):

@@ -49,7 +49,7 @@ class Gateway:
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, key: str) -> None:
         self.app, self.client, self.key = app, client, key
-        self.online: Online = app.state.online
+        self.online: Online = app.state.parts.online
         self.asked: list[str] = []
         upstream = self.online._upstream
         rewrite = upstream.rewrite
@@ -65,13 +65,13 @@ class Gateway:
         return await self.client.post("/api/v1/transform", json={**body, "user_id": user})
 
     async def metric(self, name: str) -> float:
-        shown = self.app.state.telemetry.metrics().decode()
+        shown = self.app.state.parts.telemetry.metrics().decode()
         [value] = [line.split()[1] for line in shown.splitlines() if line.startswith(f"{name} ")]
         return float(value)
 
     async def told(self) -> None:
         """Wait for what is on its way to Postgres."""
-        await self.online.variants.close()
+        await self.online.arm_failures.close()
 
     def try_now(self) -> None:
         """Let the time pass after which the variant is tried again."""
@@ -94,7 +94,7 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
             front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
             app, transport = front.behind, httpx.ASGITransport(front)
             await open_.enter_async_context(app.router.lifespan_context(app))
-            await app.state.directory.beat()
+            await app.state.parts.directory.beat()
             headers = {"X-API-Key": key}
             client = httpx.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=headers, timeout=30
@@ -126,7 +126,7 @@ async def start(
         )
     put_into_force(engine, Routing(champion=champion, experiments=(split,)))
     for gateway in gateways:
-        await gateway.app.state.directory.beat()
+        await gateway.app.state.parts.directory.beat()
     return split.experiment_id
 
 
@@ -196,7 +196,7 @@ async def test_many_gateways_make_one_decision_an_epoch(engine: Engine, gateways
     for status, ramp in (("paused", 0.0), ("running", 1.0)):
         end("done", status, ramp)
         for gateway in gateways:
-            await gateway.app.state.directory.beat()
+            await gateway.app.state.parts.directory.beat()
             answer = (await gateway.ask()).json()
             assert answer["variant"] == ("v3" if ramp else "champion")
             assert await gateway.metric("tonebridge_variant_breakers_open") == 0
@@ -210,7 +210,7 @@ async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gatew
     experiment_id = await start(engine, gateways, MISSING)
 
     async def ask(gateway: Gateway) -> bool:
-        async with gateway.app.state.pool.connection() as connection:
+        async with gateway.app.state.parts.pool.connection() as connection:
             try:
                 return await decisions.ask_for_a_pause(connection, experiment_id, 1, "It broke.")
             except decisions.RefusedError:  # the other row is there already
@@ -298,7 +298,7 @@ async def test_postgres_away_when_it_trips_loses_nothing_but_the_row(
     experiment_id = await start(engine, [gateway], MISSING)
     with monkeypatch.context() as patch:
         away = database.online_pool("postgresql://localhost:1/none", timeout_s=0.1)
-        patch.setattr(gateway.online.variants, "_pool", away)
+        patch.setattr(gateway.online.arm_failures, "_pool", away)
         for _ in range(7):
             assert (await gateway.ask()).json()["version"] == "v1"
         await gateway.told()
