@@ -8,7 +8,8 @@ import logging
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from types import FrameType
@@ -38,15 +39,16 @@ from serving.protocol import Door, GuardedProtocol
 _DRAIN_S = 1.0  # from SIGTERM on: not ready, and still answering, so that a load balancer can turn away
 
 
-def create_app(settings: Settings) -> Front:
+def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) -> Front:
     """The application. It starts and recovers whether Postgres, Redis and the inference service are available
-    or not. ValueError when a setting is missing.
+    or not. ValueError when a setting is missing. `clock` gives the breakers of experiment arms the time in
+    seconds.
     """
     parts.check(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with parts.running(settings, lambda: front.is_draining) as running:
+        async with parts.running(settings, lambda: front.is_draining, clock) as running:
             app.state.parts = running
             front.inject(
                 running.authenticator,

@@ -3,6 +3,7 @@
 A route reaches them by the dependency `InjectedParts`, everything else by `parts_of(app)`.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -68,9 +69,13 @@ def _database_url(settings: Settings) -> str:
 
 
 def make(
-    settings: Settings, pool: AsyncConnectionPool, redis: Redis | None, is_draining: Callable[[], bool]
+    settings: Settings,
+    pool: AsyncConnectionPool,
+    redis: Redis | None,
+    is_draining: Callable[[], bool],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Parts:
-    """All parts over these connections, not started yet. ValueError as `check`."""
+    """All parts over these connections, not started yet; `clock` as in `Online`. ValueError as `check`."""
     url = _database_url(settings)
     session_secret, service_token = settings.secret("session_secret"), settings.secret("service_token")
     receipt_secret = settings.secret("receipt_secret").encode()
@@ -82,7 +87,7 @@ def make(
     answers = AnswerWriter(pool)
     inference = InferenceClient(settings.inference_urls, service_token)
     upstream = Upstream(inference)
-    online = Online(pool, directory, outputs, upstream, answers, receipt_secret)
+    online = Online(pool, directory, outputs, upstream, answers, receipt_secret, clock)
     parts = Parts(
         settings=settings,
         pool=pool,
@@ -164,7 +169,9 @@ def _gauges(parts: Parts) -> list[tuple[str, str, Callable[[], float]]]:
 
 
 @asynccontextmanager
-async def running(settings: Settings, is_draining: Callable[[], bool]) -> AsyncIterator[Parts]:
+async def running(
+    settings: Settings, is_draining: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Parts]:
     """The parts, started; stopped in the reverse order at the end. Starting needs neither Postgres nor Redis
     nor the inference service.
     """
@@ -176,7 +183,7 @@ async def running(settings: Settings, is_draining: Callable[[], bool]) -> AsyncI
         if redis is not None:
             stack.push_async_callback(redis.connection_pool.disconnect)
             stack.push_async_callback(redis.aclose)
-        parts = make(settings, pool, redis, is_draining)
+        parts = make(settings, pool, redis, is_draining, clock)
         stack.push_async_callback(parts.cache.close)
         stack.push_async_callback(parts.inference.close)
         stack.push_async_callback(parts.online.arm_failures.close)

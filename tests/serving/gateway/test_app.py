@@ -134,7 +134,7 @@ async def variants(client: httpx.AsyncClient, users: Iterable[str], **changes: A
 
 
 async def exposed(client: httpx.AsyncClient, engine: Engine, split: Split) -> int:
-    await client.app.state.parts.online._answers.flush()  # type: ignore[attr-defined]
+    await client.app.state.parts.answers.flush()  # type: ignore[attr-defined]
     query = text("SELECT count(*) FROM exposures WHERE experiment_id = :id")
     with engine.connect() as connection:
         return connection.execute(query, {"id": split.experiment_id}).scalar_one()

@@ -262,7 +262,7 @@ async def test_a_repeated_request_is_answered_as_before(front: Front, api_key: s
     body, told = fresh(), headers(api_key, idempotency_key=str(uuid.uuid4()))
     first, again = [(await call(front, body, told))[2] for _ in range(2)]
     assert first == again
-    await front.behind.state.parts.online._answers.flush()
+    await front.behind.state.parts.answers.flush()
     with engine.connect() as connection:
         count = text("SELECT count(*) FROM answers WHERE id = :id")
         assert connection.execute(count, {"id": first["answer_id"]}).scalar() == 1
