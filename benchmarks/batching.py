@@ -29,7 +29,7 @@ _SECONDS = 8.0
 
 
 async def _ask(settings: Settings, service: psutil.Process, at_once: int, most: int) -> str:
-    upstream._MOST_IN_A_LIST = most
+    upstream._MAX_LIST = most
     client = InferenceClient(settings.inference_urls, settings.secret("service_token"))
     asked, took_ms = Upstream(client), []
     texts = iter(workload.fresh(100_000, f"{at_once}-{most}"))

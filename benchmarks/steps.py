@@ -28,9 +28,9 @@ from data.traffic import receipts
 from serving.gateway.app import create_app
 from serving.gateway.auth import credential
 from serving.gateway.online import front
-from serving.gateway.online.answering import Online
 from serving.gateway.online.front import PATH, Front
 from serving.gateway.online.protocol import HotProtocol
+from serving.gateway.parts import Parts, parts_of
 from serving.protocol import Door
 
 _CALLS, _REPEATS = 5_000, 15
@@ -56,40 +56,39 @@ async def _measure(bench: Bench) -> dict[str, float]:
     url = database.as_login(bench.settings.database_url, GATEWAY_LOGIN)
     gateway = create_app(bench.settings.model_copy(update={"database_url": url}))
     async with gateway.behind.router.lifespan_context(gateway.behind):
-        state = gateway.behind.state
-        await state.directory.beat()
-        await state.telemetry.stop()  # this loop is kept busy on purpose
-        return await _by_step(gateway, state.online, bench.settings, bench.api_key)
+        parts = parts_of(gateway.behind)
+        await parts.directory.beat()
+        await parts.telemetry.stop()  # this loop is kept busy on purpose
+        return await _by_step(gateway, parts, bench.settings, bench.api_key)
 
 
-async def _by_step(gateway: Front, online: Online, settings: Settings, key: str) -> dict[str, float]:
+async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -> dict[str, float]:
+    online, answers = parts.online, parts.answers
+    authenticator, limiter, telemetry = parts.authenticator, parts.limiter, parts.telemetry
     body = workload.known(1)[0]
     headers = {
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
         b"content-length": b"%d" % len(body),
     }  # fmt: skip
     await gateway.reply(headers, body)  # now it is in L1
-    authenticator, limiter, telemetry = gateway._authenticator, gateway._limiter, gateway._telemetry
-    shown = credential(headers)
-    caller = authenticator.recall(shown) if shown else None
-    message = front._plain(body, headers, caller) if caller else None
+    token = credential(headers)
+    caller = authenticator.recall(token) if token else None
+    message = front._decode_fast(body, headers, caller) if caller else None
     assert caller is not None
     assert message is not None
     lease = limiter._lease(caller, PATH)
-    lease.tokens, lease.lapses_at = 10**9, float("inf")  # no bucket is so large; leasing is measured by rate
+    lease.tokens, lease.expires_at = 10**9, float("inf")  # no bucket is so large; leasing is measured by rate
     epoch = online._current()
-    found = online.recall(caller, message)
-    assert found is not None
-    person, arm, output = found
+    hit = online.recall(caller, message)
+    assert hit is not None
+    person, arm, output = hit
     name = online._name(person, message, arm)
-    given = online.give(person, arm, output, "l1", time.perf_counter())
+    answer = online.make_answer(person, arm, output, "l1", time.perf_counter())
 
     connection = HotProtocol(Door(settings), uvicorn.Config(gateway, log_config=None), ServerState(), {})
     connection.connection_made(_Nowhere())
     lines = b"".join(b"%b: %b\r\n" % header for header in headers.items())
     request = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (PATH.encode(), lines, body)
-
-    answers = online._answers
 
     def us(call: Callable[[], object]) -> float:
         """The median cost of a call; what it leaves for Postgres is forgotten."""
@@ -116,21 +115,21 @@ async def _by_step(gateway: Front, online: Online, settings: Settings, key: str)
 
     def describe() -> object:
         request_id = telemetry.request_id(headers)
-        return limiter.headers(caller, PATH), telemetry.timing(given, 0.001), request_id
+        return limiter.headers(caller, PATH), telemetry.timing(answer, 0.001), request_id
 
     steps = {
         "authenticate": us(lambda: authenticator.recall(credential(headers) or "")),
         "rate": us(lambda: limiter.try_pass(caller, PATH)),
-        "decode and validate": us(lambda: front._plain(body, headers, caller)),
+        "decode and validate": us(lambda: front._decode_fast(body, headers, caller)),
         "assign": us(lambda: online._person(caller, message.external_id, epoch).arm(message)),
         "name the output": us(lambda: online._name(person, message, arm)),
-        "L1": us(lambda: online._cache.recall(name)),
+        "L1": us(lambda: parts.cache.recall(name)),
         "answer id": us(lambda: str(uuid_utils.uuid7())),
         "receipt": us(sign),
     }
-    give = us(lambda: online.give(person, arm, output, "l1", time.perf_counter()))
-    steps["answer: row and JSON"] = give - steps["answer id"] - steps["receipt"]
-    steps["metrics"] = us(lambda: telemetry.answered(given, 0.001, caller.identity, b"x", headers))
+    make_answer = us(lambda: online.make_answer(person, arm, output, "l1", time.perf_counter()))
+    steps["answer: row and JSON"] = make_answer - steps["answer id"] - steps["receipt"]
+    steps["metrics"] = us(lambda: telemetry.answered(answer, 0.001, caller.identity, b"x", headers))
     steps["limits, timing and id as headers"] = us(describe)
     at_once = us(lambda: gateway.at_once(headers, body))
     steps["HTTP: parse and write"] = us(lambda: connection.data_received(request)) - at_once
@@ -138,7 +137,7 @@ async def _by_step(gateway: Front, online: Online, settings: Settings, key: str)
     flushes = []
     for _ in range(_REPEATS):
         for _ in range(_CALLS):
-            online.give(person, arm, output, "l1", time.perf_counter())
+            online.make_answer(person, arm, output, "l1", time.perf_counter())
         began = time.process_time_ns()
         await answers.flush()
         flushes.append((time.process_time_ns() - began) / _CALLS / 1000)
@@ -165,6 +164,6 @@ if __name__ == "__main__":
         tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as folder,
         servers.bench(Path(folder), servers.build(Path(".tonebridge/bench").absolute())) as running,
     ):
-        found = measure(running)
-        print(table(found))
-        print(json.dumps(found))
+        steps = measure(running)
+        print(table(steps))
+        print(json.dumps(steps))

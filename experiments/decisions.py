@@ -25,7 +25,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from data.reasons import Reason, ReasonedError, dump, load, reason
+from data.reasons import Reason, ReasonedError, dump, load, reason, render
 from data.tables import Decision, new_id
 from data.traffic import routing
 from experiments.lifecycle import OPEN, Action, RefusedError, Standing, Status
@@ -84,6 +84,7 @@ class ListedDecision:
     id: uuid.UUID
     action: str
     parameters: dict[str, Any]
+    reason: str  # `reasons` in English
     reasons: list[Reason]
     requested_by: str
     created_at: datetime
@@ -189,10 +190,12 @@ async def of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -
         " FROM decisions WHERE experiment_id = %s ORDER BY created_at DESC, id DESC LIMIT %s",
         (experiment_id, _MOST_LISTED),
     )
-    return [
-        ListedDecision(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])})
-        for row in await cursor.fetchall()
-    ]
+    listed = []
+    for row in await cursor.fetchall():
+        reasons = load(row.pop("reasons"))
+        failure = load(row.pop("failure"))
+        listed.append(ListedDecision(**row, reason=render(reasons), reasons=reasons, failure=failure))
+    return listed
 
 
 async def _standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> Standing:

@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures an upstream is left alone for a while, then tried with one call."""
+"""A circuit breaker: after some failures it refuses calls for a while, then lets one through as a probe."""
 
 import time
 from collections import deque
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Counted(NamedTuple):
-    """What a breaker has counted since it was last closed: failures among calls, and how long that took."""
+    """Failures and calls of a breaker since it last closed, and the seconds from the first to the last."""
 
     failures: int
     calls: int
@@ -15,11 +15,11 @@ class Counted(NamedTuple):
 
 
 class Breaker:
-    """Closed while calls succeed; open for `open_s` after `failures` in a row; then half-open: one probe
-    decides.
+    """Closed while calls succeed. Open for `open_s` seconds after `failures` in a row. Then half-open: one
+    probe closes it, or opens it again.
 
-    With `within_s` they need not be in a row: it opens when there are as many within these seconds, and at
-    least half of all calls of that time failed.
+    With `within_s` the failures need not be in a row: it opens when there are as many within these seconds,
+    and at least half of all calls in that time failed.
     """
 
     def __init__(
@@ -30,10 +30,10 @@ class Breaker:
         within_s: float | None = None,
     ) -> None:
         self._limit, self._open_s, self._clock, self._within_s = failures, open_s, clock, within_s
-        self._calls: deque[tuple[float, bool]] = deque()  # when, and whether it failed
-        self._failed = 0  # of them
-        self._closed_again_at = 0.0
-        self._is_open = self._probing = False
+        self._calls: deque[tuple[float, bool]] = deque()  # (time, whether it failed)
+        self._failures = 0  # among `_calls`
+        self._probe_at = 0.0
+        self._is_open = self._is_probing = False
 
     @property
     def is_open(self) -> bool:
@@ -42,48 +42,50 @@ class Breaker:
 
     @property
     def counted(self) -> Counted:
-        """Failures and calls until now; while it is open, those that opened it."""
+        """Failures and calls so far; while the breaker is open, those that opened it."""
         lasted_s = self._calls[-1][0] - self._calls[0][0] if self._calls else 0.0
-        return Counted(self._failed, len(self._calls), lasted_s)
+        return Counted(self._failures, len(self._calls), lasted_s)
 
     def allows(self) -> bool:
-        """Whether a call may be made now. Whoever is told yes must report `succeeded`, `failed` or
-        `told_nothing`.
+        """Whether a call may be made now. If so, the caller must report `succeeded`, `failed` or
+        `inconclusive`.
         """
         if not self._is_open:
             return True
-        if self._probing or self._clock() < self._closed_again_at:
+        if self._is_probing or self._clock() < self._probe_at:
             return False
-        self._probing = True
+        self._is_probing = True
         return True
 
     def succeeded(self) -> None:
-        """The call came back well: count it; close, unless it was made before this opened and is late."""
-        if self._within_s is None or self._probing:
+        """A call succeeded: count it, and close. A late success of a call from before it opened does not
+        close it.
+        """
+        if self._within_s is None or self._is_probing:
             self._calls.clear()
-            self._failed = 0
-            self._is_open = self._probing = False
+            self._failures = 0
+            self._is_open = self._is_probing = False
         elif not self._is_open:
             self._count(self._within_s, is_failure=False)
 
     def failed(self) -> None:
-        """The call failed: count it, and when open wait another `open_s`."""
+        """A call failed: count it. When open, wait another `open_s`."""
         self._wait()
         if not self._is_open:
             self._count(self._within_s, is_failure=True)
-            self._is_open = self._failed >= self._limit and 2 * self._failed >= len(self._calls)
+            self._is_open = self._failures >= self._limit and 2 * self._failures >= len(self._calls)
 
-    def told_nothing(self) -> None:
-        """The call says nothing about the upstream: do not count it, and when open wait another `open_s`."""
+    def inconclusive(self) -> None:
+        """A call shows nothing about the upstream: do not count it. When open, wait another `open_s`."""
         self._wait()
 
     def _wait(self) -> None:
-        self._probing = False
-        self._closed_again_at = self._clock() + self._open_s
+        self._is_probing = False
+        self._probe_at = self._clock() + self._open_s
 
     def _count(self, within_s: float | None, is_failure: bool) -> None:
         now = self._clock()
         self._calls.append((now, is_failure))
-        self._failed += is_failure
+        self._failures += is_failure
         while within_s is not None and self._calls[0][0] <= now - within_s:
-            self._failed -= self._calls.popleft()[1]
+            self._failures -= self._calls.popleft()[1]

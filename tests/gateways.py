@@ -1,14 +1,20 @@
 """A gateway in the test's own process, over the real servers, and people who may ask it."""
 
 import asyncio
+import dataclasses
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
 import jwt
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from psycopg_pool import AsyncConnectionPool
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -19,6 +25,7 @@ from data.records import Spec
 from data.tables import Organisation, StoredSigningKey, new_id
 from data.traffic import routing
 from data.traffic.routing import Routing
+from serving.gateway import parts, problems
 from serving.gateway.app import create_app
 from tests.logins import as_gateway
 
@@ -35,8 +42,55 @@ async def in_process(
         routing.publish(session, routed, "a test")
     front = create_app(as_gateway(settings))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await parts.parts_of(front.behind).directory.beat()
         yield front
+
+
+async def app_of(
+    pool: AsyncConnectionPool, *routers: APIRouter, organisation: str = "first", **replaced: Any
+) -> FastAPI:
+    """These routers over a pool, without Redis, the inference service or plans; `replaced` parts in place of
+    the gateway's own.
+    """
+    settings = Settings(
+        database_url="postgresql://nobody@127.0.0.1:1/none",  # the pool is connected already
+        organisation=organisation,
+        receipt_secret=SecretStr("r" * 32),
+        session_secret=SecretStr(SESSION_SECRET),
+        service_token=SecretStr(SERVICE_TOKEN),
+    )
+    app = FastAPI()
+    app.state.parts = dataclasses.replace(parts.make(settings, pool, None, lambda: False), **replaced)
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    await renew(app)
+    return app
+
+
+async def renew(app: FastAPI) -> None:
+    """Let an application's authenticator see the keys and tokens in force, as a heartbeat does."""
+    made = parts.parts_of(app)
+    async with made.pool.connection() as connection:
+        await made.authenticator.renew(connection)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """A gateway that listens, in a thread: its address."""
+    app = create_app(as_gateway(settings))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.05)
+    try:
+        assert server.started
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class _ComesBack(httpx.ASGITransport):
@@ -111,4 +165,5 @@ def use_up(engine: Engine, organisation_id: uuid.UUID, answers: int = 1_000_000)
         )
 
 
+SESSION_SECRET, SERVICE_TOKEN = "a session secret of 32 bytes or more", "a service token of 32 bytes or more"
 SECRET = b"a secret of these tests, 32 bytes or more"

@@ -7,13 +7,12 @@ from typing import Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from sqlalchemy import Engine
 
-from configs.settings import Settings
 from data.people.identities import ROLES
 from serving.dashboard import session
-from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
-from serving.dashboard.session import Sessions, Stored
+from serving.dashboard.api import GatewayError, SignedOutError
+from serving.dashboard.parts import InjectedParts, parts_of
+from serving.dashboard.session import Stored
 from serving.dashboard.words import LANGUAGES, Words, chosen, contained, isolated
 
 PAGES = (  # address, name, whether it is for those who may see experiments
@@ -48,13 +47,10 @@ class Me:
 class Visit:
     """A request, with what its page is made of. `stored` and `me` are there for who has signed in."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, parts: InjectedParts) -> None:
         self.request = request
-        state = request.app.state
-        self.settings: Settings = state.settings
-        self.sessions: Sessions = state.sessions
-        self.gateway: GatewayClient = state.gateway
-        self.engine: Engine = state.engine
+        self.settings, self.engine = parts.settings, parts.engine
+        self.sessions, self.gateway = parts.sessions, parts.gateway
         self.words = Words(chosen(request))
         self.stored: Stored | None = None
 
@@ -116,24 +112,25 @@ def _templates() -> Environment:
     return environment
 
 
-def _visit(request: Request) -> Visit:
-    here = Visit(request)
+def _visit(request: Request, parts: InjectedParts) -> Visit:
+    here = Visit(request, parts)
     here.stored = here.sessions.find(request.cookies.get(session.COOKIE))
     return here
 
 
 def signed_in_if_possible(request: Request) -> Visit:
     """A visit for a page that is shown whatever is away: it leads on where it can."""
+    parts = parts_of(request.app)
     try:
-        here = _visit(request)
+        here = _visit(request, parts)
         _ = here.me
     except (SignedOutError, GatewayError):
-        return Visit(request)
+        return Visit(request, parts)
     return here
 
 
-def _viewer(request: Request) -> Visit:
-    here = _visit(request)
+def _viewer(request: Request, parts: InjectedParts) -> Visit:
+    here = _visit(request, parts)
     if not here.may_see_experiments:
         raise NotAllowedError(
             here.words.say(

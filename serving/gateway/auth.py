@@ -1,8 +1,8 @@
-"""Who asks: API keys, tokens (JWT, RFC 7519) of organisations, and access tokens of accounts, verified once
-and remembered.
+"""Authentication: API keys, tokens (JWT, RFC 7519) of organisations, and access tokens of accounts. Each is
+verified once, then kept in memory.
 
-What is remembered is held against Postgres at every heartbeat, so that a revoked key or token leaves within a
-quarter of a second. A flood of unknown keys costs one query at a time, whatever its size.
+Every heartbeat compares the memory with Postgres, so that a revoked key or token is refused within a quarter
+of a second. A flood of unknown keys costs one query at a time, however many they are.
 """
 
 import asyncio
@@ -12,13 +12,11 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection
 from hashlib import blake2b
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -27,24 +25,24 @@ from data.people.accounts import SignedIn
 from data.people.identities import Identity, SigningKey
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 
-_NOBODY = "-"  # the user of an API key that names none
-_MOST = 10_000  # credentials remembered, and ids known or known to be missing
-_MISSING_S = 0.5  # an id that was not there is looked for again: a key may be made the next moment
-_MOST_WAITING = 1_000  # ids that wait to be looked up
+_NOBODY = "-"  # the user of a request with an API key that names no user
+_CAPACITY = 10_000  # credentials in memory; also records, and ids without a record
+_MISSING_S = 0.5  # until a missing id is looked up again: the key may have been made meanwhile
+_MAX_WAITING = 1_000  # ids that wait to be looked up
 _LEEWAY_S = 5  # between our clock and the issuer's
-_LONGEST_S = 24 * 3600  # of a token's life that may be left: revoked ones are remembered as long
-_MOST_CHARACTERS = 4096  # of a token
+_MAX_LIFE_S = 24 * 3600  # until a token expires: revoked tokens are stored as long
+_MAX_CHARACTERS = 4096  # of a token
 _KID = re.compile(identities.KID_PATTERN)
-_OURS = "tonebridge:accounts"  # the kid of access tokens: no organisation can have one with a colon
-ACCESS_S = 600  # that an access token lives: its session is held against Postgres at every heartbeat
+_ACCOUNTS_KID = "tonebridge:accounts"  # of access tokens; a kid of an organisation has no colon
+ACCESS_S = 600  # that an access token is valid, if its session lasts; heartbeats look for ended sessions
 
 R = TypeVar("R", Identity, tuple[SigningKey, ...], SignedIn)
 _Find = Callable[[AsyncConnection, Collection[str]], Awaitable[dict[str, R]]]
 
 
 class Caller:
-    """Who asks, verified. `subject` is a token's `sub`; `expires_at`: epoch seconds, infinite for keys;
-    `user_id` is the person of an account that has signed in.
+    """The sender of a request, verified. `subject` is a token's `sub`; `expires_at` is in epoch seconds, and
+    infinite for keys; `user_id` is the person of an account that has signed in.
     """
 
     __slots__ = ("expires_at", "identity", "jti", "subject", "user_id")
@@ -62,7 +60,7 @@ class Caller:
 
     @property
     def name(self) -> str:
-        """Who this is in the audit trail."""
+        """The caller's name in the audit trail."""
         if self.subject is None:
             return f"api_key:{self.identity.key_id}"
         return self.identity.key_id if self.account_id else f"token:{self.subject}"
@@ -79,8 +77,8 @@ class Caller:
         return self.identity.key_id if self.subject is None else None
 
     def user(self, external_id: str | None) -> tuple[uuid.UUID, str]:
-        """The user's id, and the name stored with it: an account, a token's subject, or whom a key names,
-        which may be nobody in particular.
+        """The user's id, and the name stored with it: that of an account, a token's subject, or the
+        `external_id` that a request with an API key names. Requests without one share one user per key.
         """
         if self.subject is not None:
             return self.user_id or self.identity.subject(self.subject), self.subject
@@ -89,73 +87,80 @@ class Caller:
 
 
 class _Records(Generic[R]):
-    """What Postgres has under some ids: asked for once, all that wait in one query, one query at a time."""
+    """Rows of Postgres by id, read once each: all waiting ids in one query, one query at a time."""
 
     def __init__(
-        self,
-        pool: AsyncConnectionPool,
-        find: _Find[R],
+        self, pool: AsyncConnectionPool, find: _Find[R], capacity: int, missing_s: float, max_waiting: int
     ) -> None:
         self.known: dict[str, R] = {}
         self._pool = pool
         self._find: _Find[R] = find
-        self._missing: dict[str, float] = {}  # until when
+        self._capacity, self._missing_s, self._max_waiting = capacity, missing_s, max_waiting
+        self._missing: dict[str, float] = {}  # id -> the time of time.monotonic() until which it is not read
         self._waiting: set[str] = set()
         self._next: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, id: str) -> R | None:
-        """The record, None when there is none; UnavailableError when that cannot be known now."""
+        """The record, None when there is none; UnavailableError when Postgres cannot be read now."""
         record = self.known.get(id)
         if record is not None or self._missing.get(id, 0.0) > time.monotonic():
             return record
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(self._waiting) >= self._max_waiting:
             raise UnavailableError("too many unknown keys at once")
         self._waiting.add(id)
         if self._next is None:
-            self._next = asyncio.create_task(self._ask())
-        await asyncio.shield(self._next)  # one who leaves does not end it for the others
+            self._next = asyncio.create_task(self._read())
+        await asyncio.shield(self._next)  # a client that disconnects does not cancel it for others
         return self.known.get(id)
 
-    async def _ask(self) -> None:
+    async def _read(self) -> None:
         async with self._one_at_a_time:
             ids, self._waiting, self._next = self._waiting, set(), None
             try:
                 async with self._pool.connection() as connection:
-                    found = await self._find(connection, ids)
+                    records = await self._find(connection, ids)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 raise UnavailableError("keys cannot be checked at the moment") from error
-        for id, record in found.items():
-            _put(self.known, id, record)
-        until = time.monotonic() + _MISSING_S
-        for id in ids - found.keys():
-            _put(self._missing, id, until)
+        for id, record in records.items():
+            _put(self.known, id, record, self._capacity)
+        until = time.monotonic() + self._missing_s
+        for id in ids - records.keys():
+            _put(self._missing, id, until, self._capacity)
 
 
-def _put(bounded: dict[str, Any], key: str, value: Any) -> None:
-    """Store, and let the oldest make room."""
-    if len(bounded) >= _MOST:
+def _put(bounded: dict[str, Any], key: str, value: Any, capacity: int) -> None:
+    """Store a value; when full, the oldest one is dropped."""
+    if len(bounded) >= capacity:
         del bounded[next(iter(bounded))]
     bounded[key] = value
 
 
 class Authenticator:
-    """Verifies credentials. What it remembers is right as of the last `renew`: whoever calls sees to it that
-    this is not too long ago.
-    """
+    """Verifies credentials. Its memory is right as of the last `renew`, which the heartbeat calls."""
 
-    def __init__(self, pool: AsyncConnectionPool, secret: str) -> None:
-        """`secret` signs the access tokens of accounts."""
-        self._secret = secret
+    def __init__(
+        self,
+        pool: AsyncConnectionPool,
+        secret: str,
+        capacity: int = _CAPACITY,
+        missing_s: float = _MISSING_S,
+        max_waiting: int = _MAX_WAITING,
+    ) -> None:
+        """`secret` signs the access tokens of accounts. At most `capacity` credentials are kept in memory. A
+        missing id is looked up again after `missing_s`. At most `max_waiting` ids wait for a lookup.
+        """
+        self._secret, self._capacity = secret, capacity
         self._callers: dict[str, Caller] = {}  # by credential
-        self._keys = _Records(pool, identities.find_keys)
-        self._signing_keys = _Records(pool, identities.find_signing_keys)
-        self._sessions = _Records(pool, accounts.find_sessions)
-        self._revoked: set[tuple[uuid.UUID, str]] | None = None  # None: not known yet
-        self._reserved: set[uuid.UUID] | None = None  # people whom no token may name; None: not known yet
+        limits = (capacity, missing_s, max_waiting)
+        self._keys = _Records(pool, identities.find_keys, *limits)
+        self._signing_keys = _Records(pool, identities.find_signing_keys, *limits)
+        self._sessions = _Records(pool, accounts.find_sessions, *limits)
+        self._revoked: set[tuple[uuid.UUID, str]] | None = None  # None: not read yet
+        self._reserved: set[uuid.UUID] | None = None  # people whom no token may name; None: not read yet
 
     def recall(self, credential: str) -> Caller | None:
-        """The caller of a credential that was verified before and has not expired since."""
+        """The caller of a credential that is in memory and has not expired; else None."""
         caller = self._callers.get(credential)
         if caller is not None and caller.expires_at <= time.time():
             del self._callers[credential]
@@ -163,8 +168,8 @@ class Authenticator:
         return caller
 
     async def identify(self, credential: str | None) -> Caller:
-        """The caller of a credential; UnknownKeyError when it opens nothing, UnavailableError when that
-        cannot be known now.
+        """The caller of a credential. Raises UnknownKeyError when it is not in force, and UnavailableError
+        when it cannot be verified now.
         """
         if not credential:
             raise UnknownKeyError(
@@ -184,7 +189,7 @@ class Authenticator:
                     raise UnknownKeyError(
                         "the sub of this token is an account, for which no token speaks; sign in for it"
                     )
-            _put(self._callers, credential, caller)
+            _put(self._callers, credential, caller, self._capacity)
         return caller
 
     async def _read_key(self, key: str) -> Caller:
@@ -195,25 +200,25 @@ class Authenticator:
         return Caller(identity)
 
     async def read_token(self, token: str) -> Caller:
-        """The caller whom a token stands for, revoked or not. Raises as `identify` does.
+        """The caller of a token, revoked or not. Raises as `identify` does.
 
-        A token needs `kid`, `exp` and `sub`. Its algorithm is the signing key's (RFC 8725, 3.1), whatever its
-        header claims. One with an audience (`aud`) is meant for others.
+        A token needs `kid`, `exp` and `sub`. The signing key determines its algorithm (RFC 8725, 3.1), and
+        the header's is ignored. A token with an audience (`aud`) is meant for other services, and refused.
         """
-        if len(token) > _MOST_CHARACTERS:
-            raise UnknownKeyError(f"this token is longer than {_MOST_CHARACTERS:,} characters")
+        if len(token) > _MAX_CHARACTERS:
+            raise UnknownKeyError(f"this token is longer than {_MAX_CHARACTERS:,} characters")
         try:
             kid = jwt.get_unverified_header(token).get("kid", "")
         except jwt.PyJWTError as error:
             raise UnknownKeyError("this is neither an API key (tb_...) nor a token (JWT)") from error
-        if kid == _OURS:
+        if kid == _ACCOUNTS_KID:
             return await self._read_access_token(token)
         signing_keys = await self._signing_keys.get(kid) if _KID.fullmatch(kid) else None
         if signing_keys is None:
             raise UnknownKeyError("the kid of this token is no signing key in force")
-        signing_key, claims = _verified_by_one(token, signing_keys)
+        signing_key, claims = _verified_by_any(token, signing_keys)
         expires_at = int(claims["exp"]) + _LEEWAY_S
-        if expires_at > time.time() + _LONGEST_S + 2 * _LEEWAY_S:
+        if expires_at > time.time() + _MAX_LIFE_S + 2 * _LEEWAY_S:
             raise UnknownKeyError("this token lives longer than 24 hours; give it an earlier exp")
         for name in ("sub", "jti"):
             if name in claims and not (1 <= len(claims[name]) <= 200 and claims[name].isprintable()):
@@ -221,10 +226,10 @@ class Authenticator:
         return Caller(signing_key.identity(), claims["sub"], expires_at, claims.get("jti") or _digest(token))
 
     def access_token(self, session_id: uuid.UUID, account_id: uuid.UUID) -> str:
-        """A token that opens what a session's account may do, for `ACCESS_S` seconds."""
+        """A token with the rights of a session's account, for `ACCESS_S` seconds."""
         now = int(time.time())
         claims = {"sub": str(account_id), "sid": str(session_id), "iat": now, "exp": now + ACCESS_S}
-        return jwt.encode(claims, self._secret, "HS256", {"kid": _OURS})
+        return jwt.encode(claims, self._secret, "HS256", {"kid": _ACCOUNTS_KID})
 
     async def _read_access_token(self, token: str) -> Caller:
         try:
@@ -244,28 +249,28 @@ class Authenticator:
         )
 
     async def renew(self, connection: AsyncConnection) -> None:
-        """Forget what is no longer in force; it is asked for again, should anybody come with it."""
+        """Drop from memory what is no longer in force. A credential that is sent again is verified anew."""
         keys = await identities.find_changed_keys(connection, self._keys.known.values())
-        known = [key for of_a_kid in self._signing_keys.known.values() for key in of_a_kid]
+        known = [key for same_kid in self._signing_keys.known.values() for key in same_kid]
         signing_keys = await identities.find_changed_signing_keys(connection, known)
         sessions = await accounts.find_changed_sessions(connection, self._sessions.known.values())
         revoked = await identities.find_revoked_tokens(connection)
         if self._reserved is None:
             self._reserved = await accounts.find_reserved(connection)
-        gone = keys | {identities.name_signing_key(tenant, kid) for kid, tenant in signing_keys}
+        invalid = keys | {identities.name_signing_key(tenant, kid) for kid, tenant in signing_keys}
         for session_id in sessions:
             if (session := self._sessions.known.pop(session_id, None)) is not None:
-                gone.add(session.key_id)
+                invalid.add(session.key_id)
         for key_id in keys:
             self._keys.known.pop(key_id, None)
         for kid, _ in signing_keys:
             self._signing_keys.known.pop(kid, None)
-        if gone or revoked != self._revoked:
+        if invalid or revoked != self._revoked:
             self._revoked = revoked
             self._callers = {
                 credential: caller
                 for credential, caller in self._callers.items()
-                if caller.identity.key_id not in gone
+                if caller.identity.key_id not in invalid
                 and (caller.identity.organisation_id, caller.jti) not in revoked
             }
 
@@ -277,9 +282,9 @@ def _verified(token: str, key: Ed25519PublicKey | bytes | str, algorithm: str) -
     return claims
 
 
-def _verified_by_one(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[SigningKey, dict[str, Any]]:
-    """Which of the keys of a kid has signed a token, and what it claims; UnknownKeyError when none has, or
-    its claims do not do.
+def _verified_by_any(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[SigningKey, dict[str, Any]]:
+    """The signing key of a kid that signed a token, and the token's claims; UnknownKeyError when none did, or
+    a claim is not valid.
     """
     refusals = []
     for signing_key in signing_keys:
@@ -288,7 +293,7 @@ def _verified_by_one(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[
         try:
             return signing_key, _verified(token, key, signing_key.algorithm)
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError, jwt.InvalidKeyError) as error:
-            refusals.append(error)  # it may be the key of another organisation
+            refusals.append(error)  # another organisation's key may have the same kid
         except jwt.PyJWTError as error:
             raise _invalid(error) from error
     raise _invalid(refusals[0]) from refusals[0]
@@ -299,31 +304,19 @@ def _invalid(error: jwt.PyJWTError) -> UnknownKeyError:
 
 
 def _digest(token: str) -> str:
-    """What names a token that has no jti: what is signed. The signature does not: there may be several."""
+    """The name of a token without a jti: a digest of its signed part, which may have several signatures."""
     return blake2b(token.rpartition(".")[0].encode(), digest_size=16).hexdigest()
 
 
 def credential(headers: dict[bytes, bytes]) -> str | None:
     """The key or token in a request's headers (names in lower case, as ASGI has them), if there is one."""
-    shown = headers.get(b"x-api-key")
-    if shown is None:
-        shown = headers.get(b"authorization", b"")
-        if shown[:7].lower() != b"bearer ":  # RFC 9110, 11.1: the scheme is case-insensitive
+    value = headers.get(b"x-api-key")
+    if value is None:
+        value = headers.get(b"authorization", b"")
+        if value[:7].lower() != b"bearer ":  # RFC 9110, 11.1: the scheme is case-insensitive
             return None
-        shown = shown[7:].strip()
+        value = value[7:].strip()
     try:
-        return shown.decode("ascii")
+        return value.decode("ascii")
     except UnicodeDecodeError:
         return None
-
-
-async def caller(
-    request: Request,
-    _key: Annotated[Any, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
-    _bearer: Annotated[Any, Security(HTTPBearer(auto_error=False))],
-) -> Caller:
-    """FastAPI's dependency: who asks. The headers are read as in `hot`; the two parameters only document
-    them.
-    """
-    authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.identify(credential(dict(request.scope["headers"])))

@@ -1,8 +1,8 @@
-"""What this gateway knows from Postgres: the routing in force, renewed by notice and by a heartbeat.
+"""The routing in force, read from Postgres at every heartbeat and when Postgres notifies of a new epoch.
 
-The heartbeat also acknowledges the epoch, which is how a promotion knows that it is done, and renews what
-else is held in memory: keys, tokens, usage; after an erasure, outputs and people leave it. When Postgres is
-gone the last snapshot stays in force for `_STALE_S`.
+The heartbeat also acknowledges the epoch, so that a promotion knows when every gateway has it. It renews
+keys, tokens and usage, and after an erasure it clears outputs and people from memory. While Postgres is
+unavailable the last routing stays in force for `_STALE_S`.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 _BEAT_S = 0.25
 _STALE_S = 60.0
-_SILENT_S = 2.0  # of a Postgres that says nothing, not even that it ends
-_AWAY = (psycopg.Error, PoolTimeout, OSError)
+_SILENT_S = 2.0  # without a heartbeat, while the connection is still open
+_POSTGRES_ERRORS = (psycopg.Error, PoolTimeout, OSError)
 
 
 class Directory:
-    """Routing as fresh as the last heartbeat, and the heart of what else Postgres knows."""
+    """The routing, as of the last heartbeat, and the heartbeat that renews the other parts."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Directory:
         limiter: Limiter,
         forget: Callable[[], None],
     ) -> None:
-        """`forget` is called after an erasure: it lets go of outputs and people held in memory."""
+        """`forget` is called after an erasure, to clear outputs and people from memory."""
         self._pool, self._url = pool, url
         self._authenticator, self._limiter, self._forget = authenticator, limiter, forget
         self._purged_at: datetime | None = None
@@ -56,18 +56,18 @@ class Directory:
 
     @property
     def age_s(self) -> float:
-        """Seconds since Postgres was last heard."""
+        """Seconds since the last heartbeat that reached Postgres; infinite before the first."""
         return time.monotonic() - self._beat_at
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is a release, and the epoch in force is surely the newest."""
+        """Whether a version is released and the routing is recent enough for a promotion to rely on it."""
         return self._routing is not None and self.age_s < routing.LIVE_S
 
-    def must_hear(self) -> None:
-        """UnavailableError while Postgres is away, as far as is known: what is new could not be stored."""
+    def require_postgres(self) -> None:
+        """UnavailableError while Postgres seems unavailable, before work whose result has to be stored."""
         if self._is_cut_off or self.age_s > _SILENT_S:
-            raise UnavailableError("Postgres is away, and what is new could not be stored")
+            raise UnavailableError("Postgres is unavailable, and a new result could not be stored")
 
     def current(self) -> tuple[int, Routing]:
         """Epoch and routing in force; UnavailableError before the first release, or when they are too old to
@@ -82,14 +82,14 @@ class Directory:
     async def beat(self) -> None:
         """Renew everything from Postgres and acknowledge the epoch.
 
-        The acknowledgement is committed before the newest epoch is read: a promotion that came between sees a
-        gateway that is behind, and waits for it.
+        The acknowledgement is committed before the newest epoch is read. So a promotion in between sees a
+        gateway with an old epoch, and waits for it.
         """
         async with self._pool.connection() as connection:
             await routing.acknowledge(connection, self._id, self._epoch)
-            found = await routing.fetch(connection)
-            if found is not None and found.number != self._epoch:
-                self._epoch, self._routing = found.number, found.routing
+            newest = await routing.fetch(connection)
+            if newest is not None and newest.number != self._epoch:
+                self._epoch, self._routing = newest
                 await routing.acknowledge(connection, self._id, self._epoch)
             purged_at = await outputs.find_purged_at(connection)
             if purged_at != self._purged_at:
@@ -101,29 +101,29 @@ class Directory:
         self._is_cut_off = False
 
     def start(self) -> None:
-        """Begin to beat and to listen in the background."""
+        """Start the heartbeat and the listener, in the background."""
         self._tasks = [
             asyncio.create_task(self._beat_on(), name="directory"),
             asyncio.create_task(self._listen(), name="directory-notices"),
         ]
 
     async def stop(self) -> None:
-        """End, and tell promotions not to wait for this gateway."""
+        """Stop both, and deregister, so that no promotion waits for this gateway."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with self._pool.connection() as connection:
                 await routing.deregister(connection, self._id)
-        except _AWAY as error:
-            log.warning("left without saying so: %s", error)
+        except _POSTGRES_ERRORS as error:
+            log.warning("this gateway could not deregister: %s", error)
 
     async def _beat_on(self) -> None:
         while True:
             self._noticed.clear()
             try:
                 await self.beat()
-            except _AWAY as error:
+            except _POSTGRES_ERRORS as error:
                 log.warning("no heartbeat for %.1f s: %s", min(self.age_s, 1e6), error)
                 await asyncio.sleep(_BEAT_S)
             else:
@@ -132,8 +132,8 @@ class Directory:
                         await self._noticed.wait()
 
     async def _listen(self) -> None:
-        """Beat at once when an epoch is published, and know at once that Postgres ends. The heartbeat alone
-        would do, a quarter of a second or a pool's timeout later.
+        """Beat as soon as an epoch is published, and notice as soon as Postgres stops. Without this the
+        heartbeat notices both, a quarter of a second or a pool's timeout later.
         """
         while True:
             try:
@@ -143,7 +143,7 @@ class Directory:
                     await connection.execute(f'LISTEN "{routing.CHANNEL}"')
                     async for _ in connection.notifies():
                         self._noticed.set()
-            except _AWAY:
+            except _POSTGRES_ERRORS:
                 self._is_cut_off = True
                 self._noticed.set()
                 await asyncio.sleep(_BEAT_S)

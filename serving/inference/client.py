@@ -1,9 +1,9 @@
-"""What the inference service is asked and answers, and the client that asks it. Light, for the gateway."""
+"""Requests, responses and client of the inference service. It imports little, since the gateway uses it."""
 
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import aiohttp
@@ -18,8 +18,8 @@ MAX_ITEMS = 100
 class Item(BaseModel):
     """One message to rewrite.
 
-    A sampled rewrite with a seed is the same each time, without one drawn anew. Items of one request with the
-    same seed are drawn together, so it takes them all to get them again.
+    A sampled rewrite is the same each time with a seed, and different without one. Items of one request with
+    the same seed are drawn together: only the same items together give the same rewrites.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,9 +31,9 @@ class Item(BaseModel):
 
 
 class Rewritten(BaseModel):
-    """One rewrite: its text, the facts of the message that it lost, and whether it ended by itself.
+    """One rewrite: its text, the facts of the message that it lost, and whether the model ended it itself.
 
-    There is none, and `refusal` says why, when the model cannot read the message.
+    When the model cannot read the message, `text` is empty and `refusal` says why.
     """
 
     text: Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -58,17 +58,17 @@ class Versions(BaseModel):
 
 
 class InferenceUnavailable(Exception):
-    """No replica gave a usable answer in time; `reason` says why, replica by replica, and `was_asked` whether
-    any was asked: all may be left alone.
+    """No replica gave a usable answer in time. `reason` has the error of each replica; `was_called` is False
+    when no replica was called, because every breaker was open.
     """
 
-    def __init__(self, reason: str, was_asked: bool = True) -> None:
+    def __init__(self, reason: str, was_called: bool = True) -> None:
         super().__init__(reason)
-        self.reason, self.was_asked = reason, was_asked
+        self.reason, self.was_called = reason, was_called
 
 
 class VersionFailed(InferenceUnavailable):
-    """The replica is there and says that it cannot (500): a version that does not load, or breaks."""
+    """The replica answered 500: the version does not load, or fails."""
 
 
 class VersionUnknown(Exception):
@@ -81,17 +81,18 @@ class VersionUnknown(Exception):
 
 
 class InferenceClient:
-    """Asks the replicas of the inference service in turn over one shared session; `close()` it at the end.
+    """Calls the replicas of the inference service in turn over one shared session; `close()` it at the end.
 
-    A replica that failed three times in a row is left alone for two seconds, then tried with one call. One
-    that answers that a version fails is not: it would be lost to the other versions.
+    After three failures in a row a replica is not called for two seconds, then tried with one call. A replica
+    that answers that one version fails does not count as failed: it can still serve the other versions.
     """
 
-    def __init__(self, urls: Sequence[str], token: str) -> None:
+    def __init__(self, urls: Sequence[str], token: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives the breakers of the replicas the time in seconds."""
         if not urls:
-            raise ValueError("no inference service is named: set TONEBRIDGE_INFERENCE_URLS")
+            raise ValueError("there is no inference service to call: set TONEBRIDGE_INFERENCE_URLS")
         self._urls = [url.rstrip("/") for url in urls]
-        self._breakers = {url: Breaker(failures=3, open_s=2.0) for url in self._urls}
+        self._breakers = {url: Breaker(failures=3, open_s=2.0, clock=clock) for url in self._urls}
         self._headers = {"Authorization": f"Bearer {token}"}
         self._next = itertools.count()
         self._session: aiohttp.ClientSession | None = None
@@ -99,7 +100,7 @@ class InferenceClient:
     async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float = 30.0) -> list[Rewritten]:
         """Rewrites of 1 to 100 items, in their order.
 
-        A replica that fails or is slow leaves its share of what remains of `timeout_s` to those after it.
+        Each replica that is called has an equal share of the time that remains of `timeout_s`.
         Raises VersionUnknown when every replica that answered lacks the version, else InferenceUnavailable.
         """
         body: dict[str, object] = {
@@ -110,36 +111,36 @@ class InferenceClient:
         first = next(self._next)
         replicas = [self._urls[(first + i) % len(self._urls)] for i in range(len(self._urls))]
         unknown: VersionUnknown | None = None
-        faults, was_asked = [], False
-        for tried, url in enumerate(replicas):
+        faults, was_called = [], False
+        for position, url in enumerate(replicas):
             breaker = self._breakers[url]
             if not breaker.allows():
-                faults.append(f"{url}: left alone since it failed")
+                faults.append(f"{url}: not called, since it failed")
                 continue
-            share_s = (deadline - time.monotonic()) / (len(replicas) - tried)
+            share_s = (deadline - time.monotonic()) / (len(replicas) - position)
             try:
                 rewritten = await self._rewrite_at(url, body, spec, len(items), share_s)
             except VersionUnknown as error:
-                breaker.succeeded()  # it is well; it lacks this version
+                breaker.succeeded()  # it works, and lacks this version
                 unknown = error
             except VersionFailed as error:
                 breaker.succeeded()
                 faults.append(error.reason)
-                was_asked = True
+                was_called = True
             except InferenceUnavailable as error:
                 breaker.failed()
                 faults.append(error.reason)
-                was_asked = True
+                was_called = True
             except asyncio.CancelledError:
                 breaker.failed()  # it may have been the probe that decides
                 raise
             else:
                 breaker.succeeded()
                 return rewritten
-        raise unknown or InferenceUnavailable("; ".join(faults), was_asked)
+        raise unknown or InferenceUnavailable("; ".join(faults), was_called)
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Replicas whose breaker is open."""
         return sum(breaker.is_open for breaker in self._breakers.values())
 
@@ -156,7 +157,7 @@ class InferenceClient:
         return reply.items
 
     async def load(self, version: str, engine: Engine, timeout_s: float = 120.0) -> None:
-        """Have every replica load a version, one after another; raises at the first that cannot."""
+        """Make every replica load a version, one after another; raises at the first that cannot."""
         for url in self._urls:
             await self._post(f"{url}/load", {"version": version, "engine": engine}, version, timeout_s)
 
@@ -167,7 +168,7 @@ class InferenceClient:
 
     async def _post(self, url: str, body: dict[str, object], version: str, timeout_s: float) -> bytes:
         if self._session is None:  # made here, because it belongs to the running event loop
-            # Idle connections go before the server (5 s) drops them, so that none breaks in our hands.
+            # Idle connections are closed before the server closes them (5 s), so that no request meets that.
             self._session = aiohttp.ClientSession(
                 headers=self._headers, connector=aiohttp.TCPConnector(keepalive_timeout=4, limit=0)
             )
@@ -176,8 +177,9 @@ class InferenceClient:
                 status, content = await self._send(url, body, timeout_s)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if isinstance(error, aiohttp.ClientConnectorError):
-                    raise  # nobody listens
-                # It closed an idle connection just as we took that. Asking twice changes nothing there.
+                    raise  # no server listens
+                # The server closed an idle connection just as this request took it. A second request changes
+                # nothing there.
                 status, content = await self._send(url, body, timeout_s)
         except TimeoutError as error:
             raise InferenceUnavailable(f"{url}: no answer within {timeout_s:.1f} s") from error

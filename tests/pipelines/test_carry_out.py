@@ -44,7 +44,7 @@ from models import versions
 from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
 from pipelines.promote import make_champion, make_servable
-from serving.gateway.online.placement import Known, Message, RoutingEpoch
+from serving.gateway.online.placement import Message, PlacedPerson, RoutingEpoch
 from serving.inference.client import InferenceClient, InferenceUnavailable
 from tests.logins import gateway_url
 from tests.registry import register
@@ -177,7 +177,7 @@ def arms(engine: Engine) -> dict[uuid.UUID, str]:
     """Whom a gateway would answer by which arm; those outside all experiments are left out."""
     epoch, found = RoutingEpoch(1, now(engine)), {}
     for id in PEOPLE:
-        person = Known(id, uuid.UUID(int=1), "k", "x")
+        person = PlacedPerson(id, uuid.UUID(int=1), "k", "x")
         epoch.place(person)
         arm = person.arm(MESSAGE)
         if arm is not None:

@@ -319,7 +319,7 @@ async def test_what_breaks_in_the_error_page_itself_has_the_headers(local: Setti
 
     @front.behind.get("/broken")
     def broken() -> None:
-        front.behind.state.sessions = None  # the page that explains it needs them, too
+        front.behind.state.parts = None  # the page that explains it needs them, too
         raise RuntimeError("broken on purpose")
 
     transport = httpx.ASGITransport(front, raise_app_exceptions=False)

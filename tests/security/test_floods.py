@@ -34,20 +34,19 @@ async def test_a_used_up_quota_stays_used_up_after_a_flood_of_strangers(
     async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
         assert (await client.post("/api/v1/transform", json=ASK, headers=key)).status_code == 200
         gateways.use_up(engine, tenant)
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         assert (await client.post("/api/v1/transform", json=ASK, headers=key)).status_code == 429
-        limiter: Limiter = front.behind.state.limiter
-        await come_once(limiter, rate._MOST_LEASES + 1000)
-        assert len(limiter._leases) <= rate._MOST_LEASES
+        limiter: Limiter = front.behind.state.parts.limiter
+        await come_once(limiter, rate._MAX_LEASES + 1000)
+        assert len(limiter._leases) <= rate._MAX_LEASES
         answers = [await client.post("/api/v1/transform", json=ASK, headers=key) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429] * 3
     assert "of which 0 are left" in answers[0].json()["detail"]
 
 
-async def test_who_asks_all_the_time_keeps_their_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_MOST_LEASES", 50)
-    monkeypatch.setattr(rate, "_LEASE_S", 0.0)  # a lease is fetched anew each time, as after a second
-    limiter = Limiter(rate.plans(), None)
+async def test_who_asks_all_the_time_keeps_their_leases() -> None:
+    # A lease is fetched anew each time, as after a second.
+    limiter = Limiter(rate.plans(), None, lease_s=0.0, max_leases=50)
     busy = Caller(Identity(uuid.uuid4(), "busy", "member", b"", "scale"))
     lease = limiter._lease(busy, "/api/v1/transform")
     for number in range(200):
@@ -58,15 +57,12 @@ async def test_who_asks_all_the_time_keeps_their_leases(monkeypatch: pytest.Monk
     assert len(limiter._leases) == 50
 
 
-async def test_a_bucket_that_is_empty_is_no_fuller_after_a_flood(
-    local: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bucket_that_is_empty_is_no_fuller_after_a_flood(local: Settings) -> None:
     """The lease is forgotten, the bucket in Redis is not."""
-    monkeypatch.setattr(rate, "_MOST_LEASES", 50)
     redis = cache.connect(local.redis_url)
     assert redis is not None
     slow = Plan(requests_per_s=0.0001, burst=3, concurrent=8, answers_a_month=None)
-    limiter = Limiter({"free": slow}, redis)
+    limiter = Limiter({"free": slow}, redis, max_leases=50)
     caller = Caller(Identity(uuid.uuid4(), uuid.uuid4().hex[:16], "member", b"", "free"))
     for _ in range(3):
         await limiter.take(caller, "/api/v1/feedback")

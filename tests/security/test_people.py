@@ -48,7 +48,7 @@ async def kid(pool: AsyncConnectionPool, organisation_id: uuid.UUID) -> str:
 async def front(local: Settings) -> AsyncIterator[Front]:
     front = create_app(as_gateway(local))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         yield front
 
 

@@ -188,7 +188,7 @@ async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
         # With quota left the same requests have it write: so this test can fail.
         with engine.begin() as connection:
             connection.execute(text("DELETE FROM usage WHERE organisation_id = :id"), {"id": tenant})
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         writing = set()
         for path, case in requests:
             before = len(written)

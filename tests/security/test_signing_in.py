@@ -47,7 +47,7 @@ async def front(local: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey, behind no proxy that it trusts."""
     front = create_app(as_gateway(local))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         yield front
 
 

@@ -91,7 +91,7 @@ def test_of_an_open_window_the_probe_decides_and_nobody_who_is_late() -> None:
     assert breaker.is_open
     clock.now = 10.0
     assert breaker.allows()
-    breaker.told_nothing()
+    breaker.inconclusive()
     clock.now = 19.9
     assert not breaker.allows()
     clock.now = 20.0
@@ -109,5 +109,5 @@ def test_what_tells_nothing_is_not_counted() -> None:
     breaker, _ = windowed()
     for _ in range(20):
         assert breaker.allows()
-        breaker.told_nothing()
+        breaker.inconclusive()
     assert breaker.counted == (0, 0, 0.0)

@@ -1,8 +1,8 @@
 """The online path: assign -> cache -> service -> output row -> answer, and the same for a comparison of two.
 
-Assignment comes before the cache: a hit served before it would show one arm's output to the other, and credit
-its feedback wrongly. An output is committed before it is answered; an answer is a narrow row that follows in
-a fraction of a second.
+Assignment comes before the cache: otherwise a hit could show one arm's output to people of the other arm, and
+credit its feedback to the wrong one. An output is committed before the answer is sent. The answer's own row
+is narrow, and is written a fraction of a second later.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import logging
 import random
 import time
 import uuid
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -26,16 +27,16 @@ from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
 from serving.gateway.auth import Caller
 from serving.gateway.heartbeat import Directory
-from serving.gateway.online.broken import Variants
+from serving.gateway.online.broken import ArmFailures
 from serving.gateway.online.cache import Cache, CachedOutput, Level
-from serving.gateway.online.placement import Arm, Known, Message, RoutingEpoch
+from serving.gateway.online.placement import Arm, Message, PlacedPerson, RoutingEpoch
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.problems import NoChallengerError, UnavailableError, VersionFailedError
 from serving.inference.client import Item, Rewritten
 
 log = logging.getLogger(__name__)
 
-_MOST_PEOPLE = 50_000  # remembered with their arms; more are looked up anew
+_MAX_PEOPLE = 50_000  # kept in memory with their arms; past it all are looked up again
 
 Policy = Literal["two_samples", "champion_against_challenger"]
 
@@ -53,8 +54,8 @@ class Answer(BaseModel):
     facts_missing: list[str]
 
 
-class Given(NamedTuple):
-    """An answer as it is sent, JSON of `Answer`, and what the telemetry wants to know of it."""
+class EncodedAnswer(NamedTuple):
+    """An answer as it is sent, JSON of `Answer`, and its facts for the telemetry."""
 
     body: bytes
     answer_id: str
@@ -70,8 +71,8 @@ class Side(BaseModel):
     facts_missing: list[str]
 
 
-class InForce(NamedTuple):
-    """How comparisons are made by the routing in force, and of which versions."""
+class PairPolicy(NamedTuple):
+    """How comparisons are made under the routing in force, and of which versions."""
 
     policy: Policy
     versions: list[str]
@@ -88,7 +89,9 @@ class Compared(BaseModel):
 
 
 class Online:
-    """What a request passes through once it may."""
+    """Answers an admitted request: assign an arm, read the cache, call the service, store the output, queue
+    the answer row. Belongs to one event loop.
+    """
 
     def __init__(
         self,
@@ -98,17 +101,20 @@ class Online:
         upstream: Upstream,
         answers: AnswerWriter,
         receipt_secret: bytes,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` gives the breakers of experiment arms the time in seconds."""
         self._pool, self._directory, self._cache = pool, directory, cache
-        self._upstream, self._answers, self._secret = upstream, answers, receipt_secret
-        self._outputs, self.variants = OutputWriter(pool), Variants(pool)
+        self._upstream, self._answers = upstream, answers
+        self._secret, self._clock = receipt_secret, clock
+        self._outputs, self.arm_failures = OutputWriter(pool), ArmFailures(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
-        self._people: dict[tuple[str, str | None], Known] = {}
+        self._people: dict[tuple[str, str | None], PlacedPerson] = {}
         self._epoch: RoutingEpoch | None = None
 
-    def recall(self, caller: Caller, message: Message) -> tuple[Known, Arm, CachedOutput] | None:
-        """Whom a message is from, their arm and what answers it, if that is in memory and an answer may be
-        given: then `give` makes one.
+    def recall(self, caller: Caller, message: Message) -> tuple[PlacedPerson, Arm, CachedOutput] | None:
+        """The person whom a message is from, their arm and its output, for `make_answer`. None when one of
+        them is not in memory, or no answer may be given now.
         """
         if self._answers.is_full:
             return None
@@ -117,23 +123,23 @@ class Online:
         except UnavailableError:
             return None
         person = self._person(caller, message.external_id, epoch)
-        if person.is_unsure:
+        if person.is_exposure_unknown:
             return None
         arm = person.arm(message) or epoch.champion
         output = self._cache.recall(self._name(person, message, arm))
         return (person, arm, output) if output is not None else None
 
-    async def transform(self, caller: Caller, message: Message) -> Given:
+    async def transform(self, caller: Caller, message: Message) -> EncodedAnswer:
         """Answer one message. Raises UnavailableError when neither the arm nor the champion can answer."""
         began = time.perf_counter()
         if self._answers.is_full:
             raise FullError("too many answers wait for Postgres")
         epoch = self._current()
         person = self._person(caller, message.external_id, epoch)
-        if person.is_unsure:
-            await self._remember(person, epoch)
-        # Whose arm cannot be known now is answered in none.
-        arm = (None if person.is_unsure else person.arm(message)) or epoch.champion
+        if person.is_exposure_unknown:
+            await self._find_exposures(person, epoch)
+        # While their arm is unknown the champion answers, and the answer counts in no arm.
+        arm = (None if person.is_exposure_unknown else person.arm(message)) or epoch.champion
         fell_back = False
         try:
             try:
@@ -143,38 +149,41 @@ class Online:
                     raise
                 output, level, upstream_s = await self._output(person, message, epoch.champion)
                 fell_back = True
-                # Only what the champion writes now shows that the service is there, and the variant at fault.
+                # A rewrite that the champion has just made shows that the service works, so the arm is at
+                # fault. A cached rewrite shows nothing.
                 if isinstance(error, VersionFailedError) and level == "miss":
-                    self.variants.blame(arm)
+                    self.arm_failures.record_failure(arm)
         except UnavailableError:
             self._answers.add_failure(person, arm)
             raise
-        return self.give(person, arm, output, level, began, fell_back, upstream_s)
+        return self.make_answer(person, arm, output, level, began, fell_back, upstream_s)
 
     @property
-    def left_alone(self) -> int:
-        """Variants whose breaker is open."""
-        return self._epoch.left_alone if self._epoch is not None else 0
+    def open_breakers(self) -> int:
+        """Experiment arms whose breaker is open."""
+        return self._epoch.open_breakers if self._epoch is not None else 0
 
     def forget(self) -> None:
-        """Let go of outputs and people held in memory: somebody was erased."""
+        """Clear outputs and people from memory, after an erasure."""
         self._cache.forget()
         self._people.clear()
 
-    def give(
+    def make_answer(
         self,
-        person: Known,
+        person: PlacedPerson,
         arm: Arm,
         output: CachedOutput,
         level: Level,
         began: float,
         fell_back: bool = False,
         upstream_s: float = 0.0,
-    ) -> Given:
-        """A new answer to a person, placed in an arm, by an output; its row is on its way to Postgres."""
+    ) -> EncodedAnswer:
+        """A new answer to a person in an arm, with an output; its row is queued for Postgres. `began` is
+        `time.perf_counter()` at the start of the request.
+        """
         answer_id = uuid_utils.uuid7()
         if arm.experiment_id is not None:
-            person.arms_given[arm.experiment_id] = arm.variant
+            person.exposed_arms[arm.experiment_id] = arm.variant
         self._answers.add(
             NewAnswer(
                 answer_id.bytes,
@@ -195,18 +204,18 @@ class Online:
             arm.variant_part,
             receipts.pack_name(output.version),
         )
-        named = str(answer_id)
-        return Given(
+        id_text = str(answer_id)
+        return EncodedAnswer(
             b'{"answer_id":"%b","receipt":"%b","variant":%b,%b,"cache":"%b","fallback":%b}'
             % (
-                named.encode(),
+                id_text.encode(),
                 receipt,
                 arm.json,
-                output.said,
+                output.fields_json,
                 level.encode(),
                 b"true" if fell_back else b"false",
             ),
-            named,
+            id_text,
             level,
             fell_back,
             upstream_s,
@@ -215,8 +224,8 @@ class Online:
     async def compare(self, caller: Caller, message: Message, policy: Policy | None) -> Compared:
         """Two outputs for one message, uncached, in random order; see `rewrite_twice`."""
         organisation_id = caller.identity.organisation_id
-        chosen, made = await self.rewrite_twice(organisation_id, message, policy)
-        first, second = random.sample(made, 2)
+        chosen, pair = await self.rewrite_twice(organisation_id, message, policy)
+        first, second = random.sample(pair, 2)
         comparison_id, (user_id, _) = new_id(), caller.user(message.external_id)
         try:
             async with self._pool.connection() as connection:
@@ -234,24 +243,24 @@ class Online:
     async def rewrite_twice(
         self, organisation_id: uuid.UUID, message: Message, policy: Policy | None
     ) -> tuple[Policy, list[NewOutput]]:
-        """Two outputs for one message, uncached and not stored, and the policy that made them. They count
-        against the quota, whatever becomes of them.
+        """The policy, and two outputs for one message, made without the cache and not stored. Both count
+        against the monthly quota, even if they are never shown.
 
         Without a policy: champion against challenger when there is a challenger, else two samples of the
         champion.
         """
         routing = self._current().routing
         challenger = routing.challenger
-        chosen = policy or self.compared.policy
+        chosen = policy or self.pair_policy.policy
         if chosen == "champion_against_challenger":
             if challenger is None:
                 raise NoChallengerError("there is no challenger at the moment; use two_samples")
             greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
-            made = list(await asyncio.gather(*greedy))
+            pair = list(await asyncio.gather(*greedy))
         else:
-            made = await self._sample_two(organisation_id, message, routing.sampled)
-        self._answers.add_written(organisation_id, len(made))
-        return chosen, made
+            pair = await self._sample_two(organisation_id, message, routing.sampled)
+        self._answers.add_written(organisation_id, len(pair))
+        return chosen, pair
 
     def sign_comparison(
         self,
@@ -261,8 +270,8 @@ class Online:
         policy: str,
         first_output_id: uuid.UUID,
     ) -> str:
-        """The receipt of a comparison. It names no version: whoever decodes it must not learn which text is
-        whose before they have chosen.
+        """The receipt of a comparison. It names no version: a person who decodes it before they choose must
+        not learn which version wrote which text.
         """
         receipt = Receipt(
             output_id=first_output_id,
@@ -279,72 +288,75 @@ class Online:
         return receipts.sign(receipt, self._secret)
 
     @property
-    def compared(self) -> InForce:
-        """What comparisons are of now; UnavailableError before the first release."""
+    def pair_policy(self) -> PairPolicy:
+        """How comparisons are made now; UnavailableError before the first release."""
         routing = self._current().routing
         if routing.challenger is None:
-            return InForce("two_samples", [routing.champion.version])
-        return InForce("champion_against_challenger", [routing.champion.version, routing.challenger.version])
+            return PairPolicy("two_samples", [routing.champion.version])
+        return PairPolicy(
+            "champion_against_challenger", [routing.champion.version, routing.challenger.version]
+        )
 
     def _current(self) -> RoutingEpoch:
-        """The routing in force; UnavailableError when there is none to trust."""
+        """The routing in force; UnavailableError as `Directory.current`."""
         number, routing = self._directory.current()
         if self._epoch is None or self._epoch.number != number:
-            self._epoch = RoutingEpoch(number, routing)
+            self._epoch = RoutingEpoch(number, routing, self._clock)
         return self._epoch
 
-    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> Known:
-        """Who is answered, with their arms in this epoch."""
+    def _person(self, caller: Caller, external_id: str | None, epoch: RoutingEpoch) -> PlacedPerson:
+        """The person who is answered, with their arms in this epoch."""
         # A token's subject is one person under any of its organisation's signing keys.
         name = (caller.identity.key_id, external_id if caller.subject is None else caller.subject)
         person = self._people.get(name)
         if person is None:
-            if len(self._people) >= _MOST_PEOPLE:
+            if len(self._people) >= _MAX_PEOPLE:
                 self._people.clear()
             user_id, stored_name = caller.user(external_id)
-            person = Known(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
+            person = PlacedPerson(user_id, caller.identity.organisation_id, caller.key_id, stored_name)
             self._people[name] = person
         if person.epoch != epoch.number:
             epoch.place(person)
         return person
 
-    async def _remember(self, person: Known, epoch: RoutingEpoch) -> None:
-        """Look up which arms a person was exposed to; they stay unsure while Postgres is away."""
+    async def _find_exposures(self, person: PlacedPerson, epoch: RoutingEpoch) -> None:
+        """Look up which arms a person was exposed to. While Postgres is unavailable they stay unknown."""
         try:
             async with self._pool.connection() as connection:
-                given = await find_exposures(connection, person)
+                exposures = await find_exposures(connection, person)
         except (psycopg.Error, PoolTimeout, OSError) as error:
-            log.warning("a person's arms are not known: %s", error)
+            log.warning("the arms that a person was exposed to cannot be read: %s", error)
         else:
-            epoch.place_surely(person, given)
+            epoch.place_with_exposures(person, exposures)
 
     async def _output(self, person: Person, message: Message, arm: Arm) -> tuple[CachedOutput, Level, float]:
-        """What an arm says, where it was found, and the seconds that the service took.
+        """The arm's output, the level that it came from, and the seconds that the service took.
 
-        VersionFailedError is for the one whose flight it was, so that a failure counts once.
+        Only the request that started the call gets VersionFailedError; those that joined it get
+        UnavailableError. So each failure is counted once.
         """
-        is_mine = False
+        is_own_call = False
 
         async def make() -> tuple[CachedOutput, float]:
-            nonlocal is_mine
-            is_mine = True
-            output = await self._try(person.organisation_id, message, arm)
+            nonlocal is_own_call
+            is_own_call = True
+            output = await self._make_in_arm(person.organisation_id, message, arm)
             try:
                 await self._outputs.store(output)
             except (psycopg.OperationalError, PoolTimeout) as error:
                 raise UnavailableError("the output could not be stored") from error
-            said = {
+            fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
                 "version": output.version,
             }
-            cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(said)[1:-1])
+            cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(fields)[1:-1])
             return cached, output.upstream_ms / 1000
 
         try:
             return await self._cache.get_or_make(self._name(person, message, arm), make)
         except VersionFailedError as error:
-            if is_mine:
+            if is_own_call:
                 raise
             raise UnavailableError(str(error)) from error
 
@@ -358,36 +370,36 @@ class Online:
             message.text,
         )
 
-    async def _try(self, organisation_id: uuid.UUID, message: Message, arm: Arm) -> NewOutput:
-        """Have an arm write a text, unless it is left alone. That it failed is counted when the champion has
-        written what it could not.
+    async def _make_in_arm(self, organisation_id: uuid.UUID, message: Message, arm: Arm) -> NewOutput:
+        """Ask the arm's version for a rewrite, unless its breaker is open. The caller counts a failure only
+        if the champion then succeeds on the same message.
         """
         breaker = arm.breaker
         if breaker is None:
             return await self._make(organisation_id, message, arm.spec)
         if not breaker.allows():
-            raise UnavailableError(f"version {arm.spec.version} is left alone since it failed")
+            raise UnavailableError(f"version {arm.spec.version} failed, and is not called for a while")
         try:
             output = await self._make(organisation_id, message, arm.spec)
         except BaseException:
-            breaker.told_nothing()
+            breaker.inconclusive()
             raise
         breaker.succeeded()
         return output
 
     async def _make(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> NewOutput:
-        """Have the service write a text; nothing is stored yet."""
-        self._directory.must_hear()
+        """Ask the service for a rewrite; nothing is stored yet."""
+        self._directory.require_postgres()
         began = time.perf_counter()
-        said = await self._upstream.rewrite(spec, _item(message, None))
-        return _new_output(organisation_id, message, spec, said, None, began)
+        rewritten = await self._upstream.rewrite(spec, _item(message, None))
+        return _new_output(organisation_id, message, spec, rewritten, None, began)
 
     async def _sample_two(self, organisation_id: uuid.UUID, message: Message, spec: Spec) -> list[NewOutput]:
-        """Two texts from one seed: the service draws both together. Their ids are in the order of drawing."""
-        self._directory.must_hear()
+        """Two samples from one seed, which the service draws together; their ids are in that order."""
+        self._directory.require_postgres()
         began, seed = time.perf_counter(), random.randrange(2**31)
-        both = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
-        return [_new_output(organisation_id, message, spec, said, seed, began) for said in both]
+        samples = await self._upstream.rewrite_together(spec, [_item(message, seed)] * 2)
+        return [_new_output(organisation_id, message, spec, sample, seed, began) for sample in samples]
 
 
 def _item(message: Message, seed: int | None) -> Item:
@@ -397,7 +409,12 @@ def _item(message: Message, seed: int | None) -> Item:
 
 
 def _new_output(
-    organisation_id: uuid.UUID, message: Message, spec: Spec, said: Rewritten, seed: int | None, began: float
+    organisation_id: uuid.UUID,
+    message: Message,
+    spec: Spec,
+    rewritten: Rewritten,
+    seed: int | None,
+    began: float,
 ) -> NewOutput:
     return NewOutput(
         id=new_id(),
@@ -405,8 +422,8 @@ def _new_output(
         message=message.text,
         transform_type=message.transform_type,
         intensity=message.intensity,
-        text=said.text,
-        facts_missing=said.facts_missing,
+        text=rewritten.text,
+        facts_missing=rewritten.facts_missing,
         spec_digest=spec.digest,
         version=spec.version,
         seed=seed,

@@ -1,5 +1,5 @@
-"""Variants that fail while the champion answers: this gateway leaves them alone, and asks that their
-experiment be paused, which the flow `experiment` does for all gateways.
+"""Experiment arms whose version fails while the champion answers: this gateway stops calling the version, and
+requests a pause of the experiment. The flow `experiment` carries the pause out for all gateways.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import uuid
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data.reasons import Reason, reason
+from data.reasons import reason
 from experiments import decisions
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError
@@ -19,16 +19,18 @@ from serving.gateway.online.placement import Arm
 log = logging.getLogger(__name__)
 
 
-class Variants:
-    """What is held against arms of experiments. Belongs to one event loop."""
+class ArmFailures:
+    """Counts failures per experiment arm, and requests a pause when one breaks. Belongs to one event loop."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
         self._pool = pool
-        self._asked: dict[tuple[uuid.UUID, int], asyncio.Task[None]] = {}  # by experiment and its epoch
+        self._pauses: dict[tuple[uuid.UUID, int], asyncio.Task[None]] = {}  # by experiment and its epoch
         self.trips = 0
 
-    def blame(self, arm: Arm) -> None:
-        """Count against an arm that the champion wrote what it could not. Nobody waits for what follows."""
+    def record_failure(self, arm: Arm) -> None:
+        """Count a failure of an arm on a message that the champion then answered. Does not wait for the pause
+        to be stored.
+        """
         breaker = arm.breaker
         if breaker is None or arm.experiment_id is None:
             return
@@ -47,24 +49,24 @@ class Variants:
         if not was_open:
             self.trips += 1
             log.warning("experiment %s: %s", arm.experiment_id, why)
-        # A trial that fails asks again, if Postgres did not hear it: it was away.
-        placed = (arm.experiment_id, arm.epoch)
-        if placed not in self._asked:
-            self._asked[placed] = asyncio.create_task(self._ask(*placed, why), name="variants")
+        # If Postgres was unavailable, the next failed probe requests the pause again.
+        key = (arm.experiment_id, arm.epoch)
+        if key not in self._pauses:
+            self._pauses[key] = asyncio.create_task(self._request_pause(*key, why), name="arm-failures")
 
     async def close(self) -> None:
-        """Wait for what is on its way to Postgres."""
-        await asyncio.gather(*self._asked.values())
+        """Wait until the requested pauses are stored, or could not be."""
+        await asyncio.gather(*self._pauses.values())
 
-    async def _ask(self, experiment_id: uuid.UUID, epoch: int, why: Reason) -> None:
+    async def _request_pause(self, experiment_id: uuid.UUID, epoch: int, why: Reason) -> None:
         try:
             async with self._pool.connection() as connection:
                 is_first = await decisions.ask_for_a_pause(connection, experiment_id, epoch, why)
             if not is_first:
-                log.info("a pause of experiment %s has been asked for already", experiment_id)
+                log.info("a pause of experiment %s has been requested already", experiment_id)
         except (RefusedError, UnknownExperimentError) as error:
-            # The holdout goes on, for one: whoever is in it is answered by the champion meanwhile.
+            # The holdout, for example, is never paused: the champion answers its people meanwhile.
             log.warning("experiment %s is not paused: %s", experiment_id, error)
         except (psycopg.Error, PoolTimeout, OSError) as error:
-            del self._asked[experiment_id, epoch]
-            log.warning("no pause of experiment %s was asked for: %s", experiment_id, error)
+            del self._pauses[experiment_id, epoch]
+            log.warning("the pause of experiment %s could not be requested: %s", experiment_id, error)

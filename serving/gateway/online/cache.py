@@ -1,9 +1,9 @@
-"""Outputs in memory (L1) and in Redis (L2), and one flight per key in a process.
+"""Outputs in memory (L1) and in Redis (L2), and at most one call in progress per key in a process.
 
-A cache hit makes an answer, not an output. The key names all that decides an output, each part
-length-prefixed, and never the arm: two arms with one spec may share, two organisations never do. Failures are
-not cached. The keys that one turn of the event loop asks for go to Redis as one MGET. A Redis that hangs
-costs one timeout, then a breaker leaves it alone.
+A hit makes a new answer of an old output. The key holds everything that determines an output, each part
+length-prefixed, but not the arm: two arms with one spec share outputs, two organisations never do. Failures
+are not cached. All keys that are read in one turn of the event loop go to Redis as one MGET. A Redis that
+hangs costs one timeout; then a breaker stops the calls to it.
 """
 
 import asyncio
@@ -27,47 +27,52 @@ Level = Literal["l1", "l2", "miss"]
 _L1_ITEMS, _L1_S = 10_000, 300
 _L2_S, _L2_JITTER = 24 * 3600, 0.1
 _L2_TIMEOUT_S = 0.05
-_L2_FORMAT = b"\x02"  # the first byte of a value: a deploy meets the bytes of the one before, and misses
-_MOST_KEYS_AT_ONCE = 256
-_REDIS_AWAY = (RedisError, OSError, TimeoutError)
+_L2_FORMAT = b"\x02"  # the first byte of a value; values of another release's format count as misses
+_MAX_KEYS = 256
+_REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 
 
 class CachedOutput(msgspec.Struct, frozen=True, array_like=True):
-    """What answers a message again: `said` is the answer's part of the JSON that no answer changes."""
+    """An output that can answer its message again. `fields_json` are the fields of the answer's JSON that are
+    the same in every answer with it, without the braces.
+    """
 
     output_id: bytes  # of a UUID
     version: str
-    said: bytes
+    fields_json: bytes
 
 
 class Recent:
-    """The outputs used last, each for at most `seconds` from when it came in."""
+    """The most recently used outputs, up to `items`, each for at most `seconds` after it was stored."""
 
     def __init__(self, items: int = _L1_ITEMS, seconds: float = _L1_S) -> None:
-        self._most, self._seconds = items, seconds
-        self._items: OrderedDict[bytes, tuple[float, CachedOutput]] = OrderedDict()  # the next to leave first
+        self._capacity, self._seconds = items, seconds
+        self._items: OrderedDict[bytes, tuple[float, CachedOutput]] = (
+            OrderedDict()
+        )  # least recently used first
 
     def get(self, name: bytes) -> CachedOutput | None:
-        """The output, which is now the last to leave."""
-        found = self._items.get(name)
-        if found is None:
+        """The output of a key, which is the most recently used now; None when there is none."""
+        entry = self._items.get(name)
+        if entry is None:
             return None
-        if found[0] < time.monotonic():
+        expires_at, output = entry
+        if expires_at < time.monotonic():
             del self._items[name]
             return None
         self._items.move_to_end(name)
-        return found[1]
+        return output
 
     def put(self, name: bytes, output: CachedOutput) -> None:
-        """Keep an output; the one longest unused makes room."""
+        """Store an output; when full, the least recently used one is dropped."""
         self._items[name] = (time.monotonic() + self._seconds, output)
         self._items.move_to_end(name)
-        if len(self._items) > self._most:
+        if len(self._items) > self._capacity:
             self._items.popitem(last=False)
 
 
 def connect(redis_url: str | None) -> Redis | None:
-    """A client that never waits longer than a hit may take; None without a URL."""
+    """A client whose every wait ends after `_L2_TIMEOUT_S`; None without a URL."""
     if redis_url is None:
         return None
     return Redis(
@@ -83,16 +88,16 @@ def connect(redis_url: str | None) -> Redis | None:
 
 
 class Cache:
-    """L1 and L2 with their flights."""
+    """L1, L2 and the calls in progress. Belongs to one event loop."""
 
     def __init__(self, redis: Redis | None) -> None:
         self.breaker = Breaker(failures=1, open_s=2.0)
         self._redis = redis
         self._l1 = Recent()
-        self._flights: dict[bytes, asyncio.Task[tuple[CachedOutput, float]]] = {}
-        self._asked: dict[bytes, list[asyncio.Future[CachedOutput | None]]] = {}
-        self._told: dict[bytes, CachedOutput] = {}
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._calls: dict[bytes, asyncio.Task[tuple[CachedOutput, float]]] = {}
+        self._reads: dict[bytes, list[asyncio.Future[CachedOutput | None]]] = {}
+        self._writes: dict[bytes, CachedOutput] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(CachedOutput).decode
 
@@ -101,33 +106,33 @@ class Cache:
         return self._l1.get(name)
 
     def forget(self) -> None:
-        """Empty L1: somebody was erased. What they had in Redis has left it by now."""
+        """Empty L1 after an erasure. The erasure itself has deleted the person's outputs from Redis."""
         self._l1 = Recent()
 
     async def get_or_make(
         self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
     ) -> tuple[CachedOutput, Level, float]:
-        """The output of a key, where it was found, and the seconds that the service took for it (0 for a
+        """The output of a key, the level that it came from, and the seconds that the service took (0 for a
         hit).
 
-        On a miss `make` runs once for all who ask meanwhile; they share its errors.
+        On a miss `make` runs once for all requests that wait for the key; they share its result and errors.
         """
         if (hit := self._l1.get(name)) is not None:
             return hit, "l1", 0.0
-        flight = self._flights.get(name)
-        if flight is None:
+        call = self._calls.get(name)
+        if call is None:
             if self._redis is not None and (hit := await self._read(name)) is not None:
                 self._l1.put(name, hit)
                 return hit, "l2", 0.0
-            flight = self._flights.get(name)  # another may have taken off while Redis was asked
-        if flight is None:
-            flight = asyncio.create_task(self._fly(name, make))
-            self._flights[name] = flight
-        # Shielded: one client that leaves does not cancel the flight of the others.
-        output, upstream_s = await asyncio.shield(flight)
+            call = self._calls.get(name)  # one may have started while Redis was read
+        if call is None:
+            call = asyncio.create_task(self._make(name, make))
+            self._calls[name] = call
+        # Shielded: a client that disconnects does not cancel the call for the others.
+        output, upstream_s = await asyncio.shield(call)
         return output, "miss", upstream_s
 
-    async def _fly(
+    async def _make(
         self, name: bytes, make: Callable[[], Awaitable[tuple[CachedOutput, float]]]
     ) -> tuple[CachedOutput, float]:
         try:
@@ -135,42 +140,42 @@ class Cache:
             self._l1.put(name, made[0])
             self._write(name, made[0])
         finally:
-            del self._flights[name]
+            del self._calls[name]
         return made
 
     def _read(self, name: bytes) -> asyncio.Future[CachedOutput | None]:
-        """What Redis has under a key, asked for together with all keys of this turn of the event loop."""
+        """The value of a key in Redis, read together with all keys of this turn of the event loop."""
         loop = asyncio.get_running_loop()
-        if not self._asked:
+        if not self._reads:
             loop.call_soon(self._send_reads)
         future: asyncio.Future[CachedOutput | None] = loop.create_future()
-        self._asked.setdefault(name, []).append(future)
+        self._reads.setdefault(name, []).append(future)
         return future
 
     def _send_reads(self) -> None:
-        asked, self._asked = self._asked, {}
-        names = list(asked)
-        for start in range(0, len(names), _MOST_KEYS_AT_ONCE):
-            part = {name: asked[name] for name in names[start : start + _MOST_KEYS_AT_ONCE]}
+        reads, self._reads = self._reads, {}
+        names = list(reads)
+        for start in range(0, len(names), _MAX_KEYS):
+            part = {name: reads[name] for name in names[start : start + _MAX_KEYS]}
             self._start(self._read_all(part))
 
-    async def _read_all(self, asked: dict[bytes, list[asyncio.Future[CachedOutput | None]]]) -> None:
-        values: list[bytes | str | None] = [None] * len(asked)
+    async def _read_all(self, reads: dict[bytes, list[asyncio.Future[CachedOutput | None]]]) -> None:
+        values: list[bytes | str | None] = [None] * len(reads)
         if self._redis is not None and self.breaker.allows():
             try:
                 async with asyncio.timeout(_L2_TIMEOUT_S):
-                    values = await self._redis.mget([CACHE_PREFIX + name for name in asked])
+                    values = await self._redis.mget([CACHE_PREFIX + name for name in reads])
                 self.breaker.succeeded()
-            except _REDIS_AWAY:
+            except _REDIS_ERRORS:
                 self.breaker.failed()
-        for futures, value in zip(asked.values(), values, strict=True):
-            output = self._understood(value)
+        for futures, value in zip(reads.values(), values, strict=True):
+            output = self._decoded(value)
             for future in futures:
-                if not future.done():  # whoever asked may have gone
+                if not future.done():  # the client may have disconnected
                     future.set_result(output)
 
-    def _understood(self, value: bytes | str | None) -> CachedOutput | None:
-        """A stored output; None also for foreign bytes under our key, which are overwritten then."""
+    def _decoded(self, value: bytes | str | None) -> CachedOutput | None:
+        """A stored output; None also for bytes that this release did not write, which are overwritten."""
         if not isinstance(value, bytes) or value[:1] != _L2_FORMAT:
             return None
         try:
@@ -179,36 +184,36 @@ class Cache:
             return None
 
     def _write(self, name: bytes, output: CachedOutput) -> None:
-        """Store in Redis, with all that this turn of the event loop stores; nobody waits for it."""
+        """Store in Redis, together with all writes of this turn of the event loop, in the background."""
         if self._redis is None:
             return
-        if not self._told:
+        if not self._writes:
             asyncio.get_running_loop().call_soon(self._send_writes)
-        self._told[name] = output
+        self._writes[name] = output
 
     def _send_writes(self) -> None:
-        told, self._told = self._told, {}
-        self._start(self._write_all(told))
+        writes, self._writes = self._writes, {}
+        self._start(self._write_all(writes))
 
-    async def _write_all(self, told: dict[bytes, CachedOutput]) -> None:
+    async def _write_all(self, writes: dict[bytes, CachedOutput]) -> None:
         if self._redis is None or not self.breaker.allows():
             return
         try:
             async with asyncio.timeout(_L2_TIMEOUT_S), self._redis.pipeline(transaction=False) as pipeline:
-                for name, output in told.items():
-                    # Jitter: what was stored together should not expire together.
+                for name, output in writes.items():
+                    # Jitter: outputs stored together should not expire together.
                     ttl_s = int(_L2_S * (1 + _L2_JITTER * (2 * random.random() - 1)))
                     pipeline.set(CACHE_PREFIX + name, _L2_FORMAT + self._encode(output), ex=ttl_s)
                 await pipeline.execute()
             self.breaker.succeeded()
-        except _REDIS_AWAY:
+        except _REDIS_ERRORS:
             self.breaker.failed()
 
     def _start(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
-        self._at_work.add(task)  # the loop itself would forget it
-        task.add_done_callback(self._at_work.discard)
+        self._tasks.add(task)  # the event loop keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait for what is on its way to Redis."""
-        await asyncio.gather(*self._at_work)
+        """Wait for the reads and writes in progress."""
+        await asyncio.gather(*self._tasks)

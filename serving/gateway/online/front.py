@@ -1,10 +1,10 @@
-"""The gateway's front: the one endpoint that must be fast by hand, the application behind it for the rest.
+"""The gateway's front: answers the one endpoint that must be fast, and hands all others to FastAPI.
 
-    authenticate -> rate -> read -> assign -> L1 -> L2 -> one flight -> service -> output row -> answer
+    authenticate -> rate -> read -> assign -> L1 -> L2 -> one call -> service -> output row -> answer
 
-FastAPI costs eighty microseconds a request and this about ten; they validate alike, because a body that is
-not plainly right is judged by the same pydantic model. `protocol.py` asks here where the bytes arrive; what
-comes by ASGI is answered in the same way.
+FastAPI costs eighty microseconds a request, and this about ten. Both validate alike: when the fast decoder
+does not accept a body, the same pydantic model decides. `protocol.py` calls this as soon as the bytes of a
+request are there; a request by ASGI gets the same answer.
 """
 
 import json
@@ -24,7 +24,7 @@ from data.records import TransformType
 from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
-from serving.gateway.online.answering import Given, Online
+from serving.gateway.online.answering import EncodedAnswer, Online
 from serving.gateway.online.bodies import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest
 from serving.gateway.online.placement import Message as ToRewrite
 from serving.gateway.online.telemetry import Telemetry
@@ -34,17 +34,17 @@ from serving.gateway.rate import Limiter
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/transform"
-_MOST_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
-_MOST_BYTES_ELSEWHERE = 12 * 1024 * 1024  # a batch of a hundred such
-_MOST_BYTES_SIGNING_IN = 16 * 1024  # an address and passwords, from anybody
+_MAX_BYTES = 128 * 1024  # 8,000 characters escaped at 12 bytes each, and room for the rest
+_MAX_BYTES_OTHER = 12 * 1024 * 1024  # a batch of a hundred such messages
+_MAX_BYTES_SIGNING_IN = 16 * 1024  # an address and passwords, from anybody
 _JSON = (b"content-type", b"application/json")
-# On every answer but a rewrite, which is application/json, as no browser takes for anything else, and has no
-# microsecond to give away.
+# On every answer but a rewrite: that is application/json, which no browser takes for anything else, and the
+# header would cost time on the hot path.
 _NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """`TransformRequest`, as far as a decoder of a third of a microsecond can check it."""
+    """`TransformRequest`, as far as a decoder that takes a third of a microsecond can check it."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
     transform_type: TransformType
@@ -58,7 +58,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class Reply(NamedTuple):
-    """A response: `headers` name it in lower case, with its length."""
+    """A response. The names in `headers` are in lower case, and include content-length."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -66,15 +66,13 @@ class Reply(NamedTuple):
 
 
 class Front:
-    """The ASGI application that the server runs. Give it its parts with `serve_with` before the first
-    request.
-    """
+    """The ASGI application that the server runs; `behind` it is FastAPI's."""
 
     def __init__(self, behind: FastAPI) -> None:
         self.behind = behind
         self.is_draining = False
 
-    def serve_with(
+    def inject(
         self,
         authenticator: Authenticator,
         limiter: Limiter,
@@ -82,67 +80,72 @@ class Front:
         idempotency: Idempotency,
         telemetry: Telemetry,
     ) -> None:
-        """Put the parts in, once the event loop runs that they belong to."""
+        """Inject the dependencies. Call inside the running event loop, before the first request. They are
+        attributes and not looked up, since that would cost time in every request.
+        """
         self._authenticator, self._limiter, self._online = authenticator, limiter, online
         self._idempotency, self._telemetry = idempotency, telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: a rewrite here, the others behind."""
+        """Answer a request for a rewrite here, and any other request with FastAPI."""
         if scope["type"] != "http":
             await self.behind(scope, receive, send)
         elif scope["path"] == PATH and scope["method"] == "POST":
             await self._transform(scope, receive, send)
         else:
-            await self._elsewhere(scope, receive, send)
+            await self._hand_on(scope, receive, send)
 
     def at_once(self, headers: dict[bytes, bytes], body: bytes) -> Reply | None:
-        """As `reply`, if the output is in memory and nothing has to be refused. None otherwise, and then
-        nothing has happened.
+        """As `reply`, if the output is in memory and the request need not be refused. Otherwise None, and
+        nothing is counted or stored.
         """
         began = time.perf_counter()
-        shown = credential(headers)
-        caller = shown and self._authenticator.recall(shown)
-        if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_drowning:
+        token = credential(headers)
+        caller = token and self._authenticator.recall(token)
+        if not caller or b"idempotency-key" in headers or self.is_draining or self._telemetry.is_overloaded:
             return None
-        message = _plain(body, headers, caller)
-        found = self._online.recall(caller, message) if message is not None else None
-        if found is None or not self._limiter.try_pass(caller, PATH):
+        message = _decode_fast(body, headers, caller)
+        hit = self._online.recall(caller, message) if message is not None else None
+        if hit is None or not self._limiter.try_pass(caller, PATH):
             return None
-        given = self._online.give(*found, "l1", began)
-        return self._done(caller, given, 200, given.body, headers, self._telemetry.request_id(headers), began)
+        answer = self._online.make_answer(*hit, "l1", began)
+        request_id = self._telemetry.request_id(headers)
+        return self._succeed(caller, answer, 200, answer.body, headers, request_id, began)
 
     async def reply(self, headers: dict[bytes, bytes], body: bytes | Callable[[], Awaitable[bytes]]) -> Reply:
-        """The answer to a request for a rewrite, or why there is none. The body may be yet to be read."""
+        """The response to a request for a rewrite: an answer or a problem. `body` may be a function that
+        reads it, called once the caller is admitted.
+        """
         began = time.perf_counter()
         request_id = self._telemetry.request_id(headers)
         try:
-            self._telemetry.refuse_when_drowning()
-            shown = credential(headers)
-            caller = (shown and self._authenticator.recall(shown)) or await self._authenticator.identify(
-                shown
+            self._telemetry.refuse_when_overloaded()
+            token = credential(headers)
+            caller = (token and self._authenticator.recall(token)) or await self._authenticator.identify(
+                token
             )
             if not self._limiter.try_take(caller, PATH):
                 await self._limiter.take(caller, PATH)
             self._limiter.enter(caller)
             try:
                 content = body if isinstance(body, bytes) else await body()
-                message = _understand(content, headers, caller)
-                given, status, said = await self._answer(caller, message, headers, content)
+                message = _decode_or_refuse(content, headers, caller)
+                answer, status, encoded = await self._answer(caller, message, headers, content)
             finally:
                 self._limiter.leave(caller)
         except Exception as error:  # the outermost edge of a request
             response = problems.answer(error)
             if response.status_code == 500:
-                log.exception("a request broke", exc_info=error)
+                log.exception("a request failed with an unexpected error", exc_info=error)
             self._telemetry.refused(PATH, response.status_code, time.perf_counter() - began, request_id)
             refused = [*response.raw_headers, (b"x-request-id", request_id), _NOT_SNIFFED]
             return Reply(response.status_code, self._closing(refused), bytes(response.body))
-        return self._done(caller, given, status, said, headers, request_id, began)
+        return self._succeed(caller, answer, status, encoded, headers, request_id, began)
 
-    def _done(
+    def _succeed(
         self,
         caller: Caller,
-        given: Given | None,
+        answer: EncodedAnswer | None,
         status: int,
         content: bytes,
         headers: dict[bytes, bytes],
@@ -150,14 +153,14 @@ class Front:
         began: float,
     ) -> Reply:
         total_s = time.perf_counter() - began
-        self._telemetry.answered(given, total_s, caller.identity, request_id, headers)
-        policy, left = self._limiter.headers(caller, PATH)
+        self._telemetry.answered(answer, total_s, caller.identity, request_id, headers)
+        policy, remaining = self._limiter.headers(caller, PATH)
         answer_headers = [
             _JSON,
             (b"content-length", b"%d" % len(content)),
-            (b"server-timing", self._telemetry.timing(given, total_s)),
+            (b"server-timing", self._telemetry.timing(answer, total_s)),
             (b"ratelimit-policy", policy),
-            (b"ratelimit", left),
+            (b"ratelimit", remaining),
             (b"x-request-id", request_id),
         ]
         return Reply(status, self._closing(answer_headers), content)
@@ -170,20 +173,20 @@ class Front:
     async def _transform(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         status, answer_headers, content = await self.reply(
-            headers, lambda: _read(receive, headers, _MOST_BYTES)
+            headers, lambda: _read(receive, headers, _MAX_BYTES)
         )
         await send({"type": "http.response.start", "status": status, "headers": answer_headers})
         await send({"type": "http.response.body", "body": content})
 
     async def _answer(
         self, caller: Caller, message: ToRewrite, headers: dict[bytes, bytes], body: bytes
-    ) -> tuple[Given | None, int, bytes]:
-        """A new answer, or under an Idempotency-Key the one that was given before (then `Given` is None)."""
+    ) -> tuple[EncodedAnswer | None, int, bytes]:
+        """Answer, status and body. Under an Idempotency-Key that was used before: None and what is stored."""
         key = headers.get(b"idempotency-key")
         if key is None:
-            given = await self._online.transform(caller, message)
-            return given, 200, given.body
-        fresh: list[Given] = []
+            answer = await self._online.transform(caller, message)
+            return answer, 200, answer.body
+        fresh: list[EncodedAnswer] = []
 
         async def do() -> tuple[int, bytes]:
             fresh.append(await self._online.transform(caller, message))
@@ -194,22 +197,22 @@ class Front:
         )
         return (fresh[0] if fresh else None), status, content
 
-    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, with a body of bounded length."""
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let FastAPI answer, with a bound on the body's length."""
         began, status, headers = time.perf_counter(), 500, dict(scope["headers"])
         request_id = self._telemetry.request_id(headers)
         signs_in = scope["path"].startswith("/api/v1/auth/")
-        most = _MOST_BYTES_SIGNING_IN if signs_in else _MOST_BYTES_ELSEWHERE
-        left, declared = most, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
+        limit = _MAX_BYTES_SIGNING_IN if signs_in else _MAX_BYTES_OTHER
+        remaining, declared = limit, int(headers.get(b"content-length", b"0"))  # httptools takes digits only
 
         async def receive_bounded() -> Message:
-            nonlocal left
-            if declared <= most:
+            nonlocal remaining
+            if declared <= limit:
                 message = await receive()
-                left -= len(message.get("body", b""))
-                if left >= 0:
+                remaining -= len(message.get("body", b""))
+                if remaining >= 0:
                     return message
-            raise HTTPException(413, f"the body is longer than {most:,} bytes")
+            raise HTTPException(413, f"the body is longer than {limit:,} bytes")
 
         async def send_counted(message: Message) -> None:
             nonlocal status
@@ -228,11 +231,11 @@ class Front:
             self._telemetry.refused(path, status, time.perf_counter() - began, request_id)
 
 
-async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> bytes:
-    """The whole body; TooLargeError as soon as it is known to be longer than `most` bytes."""
+async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
+    """The whole body; TooLargeError as soon as it is known to be longer than `limit` bytes."""
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > most:
-        raise TooLargeError(f"the body is longer than {most:,} bytes")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLargeError(f"the body is longer than {limit:,} bytes")
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
@@ -241,39 +244,38 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], most: int) -> byt
     while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise UnavailableError("the client went away")
+            raise UnavailableError("the client has disconnected")
         parts.append(message.get("body", b""))
         length += len(parts[-1])
-        if length > most:
-            raise TooLargeError(f"the body is longer than {most:,} bytes")
+        if length > limit:
+            raise TooLargeError(f"the body is longer than {limit:,} bytes")
     return b"".join(parts)
 
 
-def _understand(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite:
-    """The message in a body; InvalidError says what does not fit.
-
-    What the fast decoder refuses, or cannot judge, the pydantic model decides.
-    """
-    return _plain(body, headers, caller) or _judge(body, headers).message(caller)
+def _decode_or_refuse(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite:
+    """The message in a body; InvalidError, by field, when it is not valid."""
+    return _decode_fast(body, headers, caller) or _validate(body, headers).message(caller)
 
 
-def _plain(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
-    """The message in a body that is plainly right."""
+def _decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> ToRewrite | None:
+    """The message in a body; None when it is not valid, or this decoder cannot tell."""
     if headers.get(b"content-type") != b"application/json":
         return None
     try:
-        asked = _decode(body)
+        request = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    text, user_id = asked.text, asked.user_id
+    text, user_id = request.text, request.user_id
     if text.isspace() or "\0" in text:
         return None
     if user_id is not None and ("\0" in user_id or caller.subject not in (None, user_id)):
         return None
-    return ToRewrite(text, asked.transform_type, asked.intensity, user_id, asked.locale, asked.channel)
+    return ToRewrite(
+        text, request.transform_type, request.intensity, user_id, request.locale, request.channel
+    )
 
 
-def _judge(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
+def _validate(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
         raise InvalidError({"body": "the Content-Type is not application/json"})

@@ -1,10 +1,12 @@
-"""Which arm answers a message: that of the experiment in force which its person is in and which is about it.
+"""Which arm answers a message: the arm of the running experiment that includes the person and targets the
+message.
 
-Whom assignment puts where is found once an epoch for each person, and kept with them.
+Each person is assigned once an epoch; their arms are kept with them.
 """
 
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -16,13 +18,13 @@ from data.traffic.routing import Routing, Split, Target
 from experiments.assignment import assign, position
 from serving.breaker import Breaker
 
-CHAMPION = "champion"  # the variant of whoever is in no experiment
-_FAILURES, _WITHIN_S = 5, 10.0  # of an arm, while the champion answered, after which it is left alone
-_OPEN_S = 10.0  # until somebody's message tries it again: they wait for it, and then for the champion
+CHAMPION = "champion"  # the variant of people in no experiment
+_FAILURES, _WITHIN_S = 5, 10.0  # of an arm, while the champion answered: they open its breaker
+_OPEN_S = 10.0  # until a message tries the arm again; if that fails, its person waits for the champion, too
 
 
 class Message(NamedTuple):
-    """What to rewrite, and for whom: a name that the caller gives, or nobody in particular."""
+    """What to rewrite, and for whom: `external_id` is the caller's name for the person, if they gave one."""
 
     text: str
     transform_type: TransformType
@@ -33,9 +35,9 @@ class Message(NamedTuple):
 
 
 class Arm(Placement):
-    """A placement with what it means: the spec that answers, and its parts of receipts and answers.
+    """A placement, the spec that answers in it, and the bytes that it adds to receipts and answers.
 
-    Of an experiment's arm that is not the champion's spec, `breaker` says whether it is left alone.
+    `breaker` is None for the champion's spec and for testers; the version of an open breaker is not called.
     """
 
     __slots__ = ("breaker", "digest", "json", "placed_part", "spec", "variant_part")
@@ -56,20 +58,20 @@ class Arm(Placement):
         self.json = msgspec.json.encode(variant)
 
 
-class Known(Person):
+class PlacedPerson(Person):
     """A person with their arms in the newest epoch that they were seen in."""
 
-    __slots__ = ("arms_given", "epoch", "is_unsure", "places")
+    __slots__ = ("epoch", "exposed_arms", "is_exposure_unknown", "places")
 
     def __init__(self, id: uuid.UUID, organisation_id: uuid.UUID, key_id: str | None, external_id: str):
         super().__init__(id, organisation_id, key_id, external_id)
         self.epoch = -1
         self.places: list[tuple[Target | None, Arm]] = []  # without a target: for any message
-        self.arms_given: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
-        self.is_unsure = False  # whether they may have been given an arm that only Postgres knows
+        self.exposed_arms: dict[uuid.UUID, str] = {}  # by experiment: whatever its weights become
+        self.is_exposure_unknown = False  # True: Postgres may know an arm of theirs that is not known here
 
     def arm(self, message: Message) -> Arm | None:
-        """What answers a message of theirs, None outside all experiments."""
+        """The arm that answers a message of this person; None outside all experiments."""
         for target, arm in self.places:
             if target is None or target.covers(
                 self.organisation_id, message.transform_type, message.locale, message.channel
@@ -81,7 +83,7 @@ class Known(Person):
 class _Experiment:
     """A running experiment with its arms."""
 
-    def __init__(self, number: int, split: Split, champion: Spec) -> None:
+    def __init__(self, number: int, split: Split, champion: Spec, clock: Callable[[], float]) -> None:
         self.id, self.split = split.experiment_id, split
         self.target = None if split.target == Target() else split.target
         self._weights = [(arm.name, arm.weight) for arm in split.arms]
@@ -91,57 +93,62 @@ class _Experiment:
                 arm.name,
                 split.epoch,
                 arm.spec,
-                Breaker(_FAILURES, _OPEN_S, within_s=_WITHIN_S) if arm.spec != champion else None,
+                Breaker(_FAILURES, _OPEN_S, clock, _WITHIN_S) if arm.spec != champion else None,
             )
             for arm in split.arms
         }
-        # Testers are answered as their arm answers, and counted in none. It has no breaker: whoever looks
-        # whether it is well again wants to see.
-        self._tried = {arm.name: Arm(None, arm.name, number, arm.spec) for arm in split.arms}
+        # Testers get their arm's answers and count in no arm. Without a breaker they see whether the version
+        # works again.
+        self._tester_arms = {arm.name: Arm(None, arm.name, number, arm.spec) for arm in split.arms}
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Arms whose breaker is open."""
         return sum(arm.breaker is not None and arm.breaker.is_open for arm in self._arms.values())
 
-    def arm(self, person: Known) -> Arm | None:
+    def arm(self, person: PlacedPerson) -> Arm | None:
         """The arm that a person is in, None outside the experiment."""
         split = self.split
         if person.id in split.testers:
-            return self._tried[split.testers[person.id]]
+            return self._tester_arms[split.testers[person.id]]
         unit = person.id if split.unit == "user" else person.organisation_id
         if not split.slots[0] <= position(split.layer, unit) < split.open_until:
             return None
-        return self._arms[person.arms_given.get(self.id) or assign(split.salt, unit, self._weights)]
+        return self._arms[person.exposed_arms.get(self.id) or assign(split.salt, unit, self._weights)]
 
 
 class RoutingEpoch:
-    """A routing with its experiments, made once an epoch."""
+    """A routing with its experiments, made once an epoch. `clock` gives the arms' breakers the time in
+    seconds.
+    """
 
-    def __init__(self, number: int, routing: Routing) -> None:
+    def __init__(self, number: int, routing: Routing, clock: Callable[[], float] = time.monotonic) -> None:
         self.number, self.routing = number, routing
         self.champion = Arm(None, CHAMPION, number, routing.champion)
-        self._experiments = [_Experiment(number, split, routing.champion) for split in routing.experiments]
-        self._reweighted = {one.experiment_id for one in routing.experiments if one.is_reweighted}
+        self._experiments = [
+            _Experiment(number, split, routing.champion, clock) for split in routing.experiments
+        ]
+        self._reweighted = {split.experiment_id for split in routing.experiments if split.is_reweighted}
 
     @property
-    def left_alone(self) -> int:
+    def open_breakers(self) -> int:
         """Arms of all experiments whose breaker is open."""
-        return sum(one.left_alone for one in self._experiments)
+        return sum(experiment.open_breakers for experiment in self._experiments)
 
-    def place(self, person: Known) -> None:
+    def place(self, person: PlacedPerson) -> None:
         """Put a person into their arms."""
-        found = ((one.target, one.arm(person)) for one in self._experiments)
-        person.places = [(target, arm) for target, arm in found if arm is not None]
-        mine = {arm.experiment_id for _, arm in person.places}
-        person.arms_given = {one: arm for one, arm in person.arms_given.items() if one in mine}
-        person.is_unsure = not self._reweighted.isdisjoint(mine - person.arms_given.keys())
+        arms = ((experiment.target, experiment.arm(person)) for experiment in self._experiments)
+        person.places = [(target, arm) for target, arm in arms if arm is not None]
+        own = {arm.experiment_id for _, arm in person.places}
+        person.exposed_arms = {id: arm for id, arm in person.exposed_arms.items() if id in own}
+        person.is_exposure_unknown = not self._reweighted.isdisjoint(own - person.exposed_arms.keys())
         person.epoch = self.number
 
-    def place_surely(self, person: Known, given: Mapping[uuid.UUID, str]) -> None:
-        """Put a person into their arms, who was exposed to these by experiment, as Postgres has it. Elsewhere
-        the weights of this epoch hold, as long as it lasts: the person may be exposed by none of them.
+    def place_with_exposures(self, person: PlacedPerson, exposures: Mapping[uuid.UUID, str]) -> None:
+        """Put a person into their arms, given the arms by experiment that Postgres has for them. In all other
+        experiments the weights of this epoch decide, as long as it lasts, even if the person was exposed to
+        none.
         """
-        person.arms_given |= given
+        person.exposed_arms |= exposures
         self.place(person)
-        person.is_unsure = False
+        person.is_exposure_unknown = False

@@ -1,10 +1,10 @@
-"""The gateway's HTTP protocol. It serves the hot endpoint by itself, without a scope, messages and ASGI's two
-writes a response, and what is in memory without a task.
+"""The gateway's HTTP protocol. It answers the hot endpoint without ASGI: no scope, no messages, one write per
+response; and a cached output without a task.
 
-It holds such a request back until its body is there. Whatever is special (HTTP/1.0, `Expect`, a long body, a
-request before it that is not answered yet) and every other route goes the usual way, untouched. Limits and
-refusals are those of `serving/protocol.py` either way. Both modules lean on what uvicorn does not promise, so
-uvicorn's minor version is pinned; `TONEBRIDGE_HOT_PROTOCOL=false` goes without this one.
+It holds such a request until its body is complete. Requests with anything unusual (HTTP/1.0, `Expect`, a long
+body, an earlier request on the connection that is not answered yet) and all other routes go through uvicorn
+unchanged. Limits and refusals are those of `serving/protocol.py` in both cases. Both modules rely on
+internals of uvicorn, so its minor version is pinned; `TONEBRIDGE_HOT_PROTOCOL=false` turns this one off.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _URL = PATH.encode()
 
 
 class _Turn:
-    """A request that waits for its response: what uvicorn looks at of a `RequestResponseCycle`."""
+    """A request that waits for its response: the fields of a `RequestResponseCycle` that uvicorn reads."""
 
     __slots__ = ("body", "disconnected", "keep_alive", "message_event", "response_complete")
 
@@ -39,14 +39,14 @@ class HotProtocol(GuardedProtocol):
         self._held_headers: list[tuple[bytes, bytes]] = []
 
     def on_message_begin(self) -> None:
-        """Without the scope that uvicorn makes here; `_hand_on` has it made."""
+        """Start a request, without the scope that uvicorn makes here: `_hand_on` makes it when needed."""
         self.part = HEAD_BEGAN
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        """Hold back a request for the hot endpoint, if nothing about it is special."""
+        """Hold a request for the hot endpoint, if nothing about it is unusual."""
         self.check_head()
         parser = self.parser
         if (
@@ -64,7 +64,7 @@ class HotProtocol(GuardedProtocol):
             self._hand_on()
 
     def on_body(self, body: bytes) -> None:
-        """Keep it, up to uvicorn's own bound."""
+        """Collect the body, up to uvicorn's own bound."""
         held = self.held
         if held is None:
             super().on_body(body)
@@ -75,12 +75,12 @@ class HotProtocol(GuardedProtocol):
             self._hand_on()
 
     def on_message_complete(self) -> None:
-        """Answer: at once, or in a task."""
+        """Answer the request, at once or in a task."""
         if self.held is None:
             super().on_message_complete()
             return
         headers, body = dict(self._held_headers), bytes(self.held)
-        # An idle connection need not remember what it asked.
+        # An idle connection keeps no memory for its last request.
         self.held, self.headers, self._held_headers = None, [], []
         self.part = NOTHING
         reply = self._front.at_once(headers, body)
@@ -112,13 +112,13 @@ class HotProtocol(GuardedProtocol):
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[reply.status], b"".join(lines), reply.content))
 
     def shutdown(self) -> None:
-        """A request that is on its way in is answered still."""
+        """Stop, but answer a request that is arriving."""
         if self.held is not None:
             self._hand_on()
         super().shutdown()
 
     def _hand_on(self) -> None:
-        """Do what uvicorn would have done so far."""
+        """Pass a held request to uvicorn, with all its calls so far."""
         url, expects, body = self.url, self.expect_100_continue, self.held
         headers = self.headers if body is None else self._held_headers
         self.held, self._held_headers = None, []

@@ -1,9 +1,8 @@
-"""What can be seen of a gateway: Prometheus metrics, Server-Timing, sampled JSON logs, spans of what was
-slow.
+"""How a gateway is observed: Prometheus metrics, Server-Timing, sampled JSON logs, and spans.
 
-For a hit the whole request is the gateway's own overhead. A miss is split into the upstream's time and the
-rest. Spans (OpenTelemetry) are made afterwards, of misses and of sampled requests only: one costs eight
-microseconds, a hit twenty.
+The whole time of a hit is the gateway's own overhead; that of a miss is split into the upstream's part and
+the rest. Spans (OpenTelemetry) are made after the answer, and only for misses and sampled requests: a span
+costs eight microseconds, a whole hit twenty.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
 from data.people.identities import Identity
-from serving.gateway.online.answering import Given
+from serving.gateway.online.answering import EncodedAnswer
 from serving.gateway.problems import UnavailableError, UnknownKeyError
 
 log = logging.getLogger("tonebridge.requests")
@@ -31,12 +30,12 @@ _BUCKETS_S = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
     30,
 )  # fmt: skip
-_LOOK_EVERY_S = 0.05
-_DROWNING_S = 0.5  # of lateness of the event loop, past which new requests are refused
+_CHECK_EVERY_S = 0.05
+_OVERLOADED_S = 0.5  # that the event loop is late; past it new requests are refused
 
 
 class JsonLines(logging.Formatter):
-    """A log record as a line of JSON, with whatever was given as `extra={"fields": ...}`."""
+    """A log record as a line of JSON, with the fields of `extra={"fields": ...}`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -49,11 +48,11 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)  # ASCII: nothing that it holds ends the line
+        return json.dumps(fields, default=str)  # ASCII, so that no character ends the line
 
 
 class Telemetry:
-    """The counters of one gateway, and the watch over its event loop."""
+    """The counters of one gateway, and the lateness of its event loop."""
 
     def __init__(self, sampled_share: float) -> None:
         self._sampled_share = sampled_share
@@ -63,7 +62,7 @@ class Telemetry:
         self.registry = CollectorRegistry()
         requests = Histogram(
             "tonebridge_request_seconds",
-            "Time to answer a transform, by where its output was found",
+            "Time to answer a transform, by the level that its output came from",
             ["cache"],
             buckets=_BUCKETS_S,
             registry=self.registry,
@@ -82,84 +81,88 @@ class Telemetry:
             registry=self.registry,
         )
         self._fallbacks = Counter(
-            "tonebridge_fallbacks", "Answers by the champion in place of an arm", registry=self.registry
+            "tonebridge_fallbacks",
+            "Answers by the champion because an arm could not answer",
+            registry=self.registry,
         )
         self._others = Histogram(
             "tonebridge_other_request_seconds",
-            "Time of refused transforms and of all other routes",
+            "Time of refused transforms and of requests to all other routes",
             ["route", "status"],
             buckets=_BUCKETS_S,
             registry=self.registry,
         )
-        self.watch("tonebridge_event_loop_late_seconds", "Lateness of the event loop", lambda: self._late_s)
+        self.watch(
+            "tonebridge_event_loop_late_seconds", "Seconds that the event loop is late", lambda: self._late_s
+        )
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """Show a number that somebody else keeps."""
+        """Export a number that another part keeps, as a gauge."""
         Gauge(name, meaning, registry=self.registry).set_function(value)
 
     def metrics(self) -> bytes:
-        """Everything, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def start(self) -> None:
-        """Begin to watch the event loop."""
-        self._task = asyncio.create_task(self._look(), name="telemetry")
+        """Start to measure the event loop's lateness."""
+        self._task = asyncio.create_task(self._measure(), name="telemetry")
 
     async def stop(self) -> None:
-        """End."""
+        """Stop measuring."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _measure(self) -> None:
         while True:
-            due = time.monotonic() + _LOOK_EVERY_S
-            await asyncio.sleep(_LOOK_EVERY_S)
-            # Forgotten slowly, so that a crowd is let in bit by bit.
+            due = time.monotonic() + _CHECK_EVERY_S
+            await asyncio.sleep(_CHECK_EVERY_S)
+            # It decays slowly, so that waiting clients are admitted little by little.
             self._late_s = max(time.monotonic() - due, 0.8 * self._late_s)
 
     @property
-    def is_drowning(self) -> bool:
+    def is_overloaded(self) -> bool:
         """Whether the event loop is so late that one more request would only be later."""
-        return self._late_s > _DROWNING_S
+        return self._late_s > _OVERLOADED_S
 
-    def refuse_when_drowning(self) -> None:
-        """UnavailableError while this is so."""
-        if self.is_drowning:
+    def refuse_when_overloaded(self) -> None:
+        """UnavailableError while `is_overloaded`."""
+        if self.is_overloaded:
             raise UnavailableError("this gateway has more to do than it can")
 
     @staticmethod
     def request_id(headers: dict[bytes, bytes]) -> bytes:
         """The client's X-Request-Id, if it is a plain short one, or a new one."""
-        given = headers.get(b"x-request-id", b"")
-        if 0 < len(given) <= 64 and given.replace(b"-", b"").replace(b"_", b"").isalnum():
-            return given
+        sent = headers.get(b"x-request-id", b"")
+        if 0 < len(sent) <= 64 and sent.replace(b"-", b"").replace(b"_", b"").isalnum():
+            return sent
         return str(uuid_utils.uuid7()).encode()
 
     @staticmethod
-    def timing(given: Given | None, total_s: float) -> bytes:
+    def timing(answer: EncodedAnswer | None, total_s: float) -> bytes:
         """The value of Server-Timing, in milliseconds: the gateway's own part, and the upstream's."""
-        if given is None or not given.upstream_s:
+        if answer is None or not answer.upstream_s:
             return b"gateway;dur=%.3f" % (total_s * 1000)
-        own_s = max(total_s - given.upstream_s, 0.0)
-        return b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_s * 1000, given.upstream_s * 1000)
+        own_s = max(total_s - answer.upstream_s, 0.0)
+        return b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_s * 1000, answer.upstream_s * 1000)
 
     def answered(
         self,
-        given: Given | None,
+        answer: EncodedAnswer | None,
         total_s: float,
         identity: Identity,
         request_id: bytes,
         headers: dict[bytes, bytes],
     ) -> None:
-        """Count a transform that was answered, anew or (None) as it had been before."""
-        level = given.cache if given is not None else "repeated"
+        """Count a transform that was answered; `answer` is None when a stored one was repeated."""
+        level = answer.cache if answer is not None else "repeated"
         self._answered[level].observe(total_s)
         is_sampled = random.random() < self._sampled_share
-        if given is not None and level == "miss":
-            self._upstream.observe(given.upstream_s)
-            self._overhead.observe(max(total_s - given.upstream_s, 0.0))
-            self._fallbacks.inc(given.fell_back)
+        if answer is not None and level == "miss":
+            self._upstream.observe(answer.upstream_s)
+            self._overhead.observe(max(total_s - answer.upstream_s, 0.0))
+            self._fallbacks.inc(answer.fell_back)
         elif not is_sampled:
             return
         fields = {
@@ -167,8 +170,8 @@ class Telemetry:
             "organisation": str(identity.organisation_id),
             "cache": level,
             "ms": round(total_s * 1000, 3),
-            "upstream_ms": round(given.upstream_s * 1000, 3) if given is not None else 0,
-            "fallback": given is not None and given.fell_back,
+            "upstream_ms": round(answer.upstream_s * 1000, 3) if answer is not None else 0,
+            "fallback": answer is not None and answer.fell_back,
         }
         self._span(fields, total_s, headers)
         if is_sampled:
@@ -200,12 +203,10 @@ class Telemetry:
 
 
 def check_may_read(token: SecretStr | None, authorization: str) -> None:
-    """UnknownKeyError when a request for the metrics does not show the token that opens them; a problem 404
-    when none does.
-    """
+    """UnknownKeyError unless a request for the metrics has the token; a problem 404 when none is set."""
     if token is None:
         raise HTTPException(
-            404, "the metrics are closed; TONEBRIDGE_METRICS_TOKEN opens them to who shows it"
+            404, "the metrics are off; set TONEBRIDGE_METRICS_TOKEN, and send it to read them"
         )
     scheme, _, credential = authorization.partition(" ")
     fits = hmac.compare_digest(credential.strip().encode(), token.get_secret_value().encode())
@@ -214,7 +215,7 @@ def check_may_read(token: SecretStr | None, authorization: str) -> None:
 
 
 def export_spans(endpoint: str) -> None:
-    """Send spans to an OpenTelemetry collector, by OTLP over HTTP; without this they are made of nothing."""
+    """Send spans to an OpenTelemetry collector, by OTLP over HTTP. Without this call they go nowhere."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider

@@ -1,4 +1,4 @@
-"""What the gateway asks of the inference service: the messages of one moment as one list."""
+"""Calls of the inference service: messages that arrive within milliseconds go as one list."""
 
 import asyncio
 
@@ -7,33 +7,34 @@ from serving.gateway.problems import InvalidError, UnavailableError, VersionFail
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
 
 _TIMEOUT_S = 20.0
-_LINGER_S = 0.005  # that a message waits for company: the service does not wait once more
-_MOST_IN_A_LIST = 16
-_MOST_WAITING = 2_000  # messages at once; past it the gateway sheds
+_LINGER_S = 0.005  # that a message waits for others; the service does not wait again
+_MAX_LIST = 16  # messages in one call
+_MAX_WAITING = 2_000  # messages at the same time; more are refused
 
 _Waiting = list[tuple[Item, "asyncio.Future[Rewritten]"]]
 
 
 class Upstream:
-    """Belongs to one event loop."""
+    """Collects messages into calls. Belongs to one event loop."""
 
-    def __init__(self, inference: InferenceClient) -> None:
-        self._inference = inference
+    def __init__(self, inference: InferenceClient, max_waiting: int = _MAX_WAITING) -> None:
+        """With `max_waiting` messages in progress further ones are refused."""
+        self._inference, self._max_waiting = inference, max_waiting
         self._open: dict[Spec, _Waiting] = {}
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self.waiting = 0
         self.shed = 0
 
     async def rewrite(self, spec: Spec, item: Item) -> Rewritten:
-        """One text, written with whatever else is asked of the spec now.
+        """The rewrite of one message, in one call with other messages for the same spec.
 
-        Raises InvalidError when the model cannot read the message, and UnavailableError when the service has
-        no answer: at once while every replica is left alone or too many wait, as VersionFailedError when it
-        was asked.
+        Raises InvalidError when the model cannot read the message, VersionFailedError when the service was
+        called and failed, and UnavailableError when it was not called: every replica's breaker is open, or
+        too many messages wait.
         """
-        if self.waiting >= _MOST_WAITING:
+        if self.waiting >= self._max_waiting:
             self.shed += 1
-            raise UnavailableError("too many messages wait for the service")
+            raise UnavailableError("too many messages wait for the inference service")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rewritten] = loop.create_future()
         waiting = self._open.get(spec)
@@ -41,7 +42,7 @@ class Upstream:
             waiting = self._open[spec] = []
             loop.call_later(_LINGER_S, self._send, spec, waiting)
         waiting.append((item, future))
-        if len(waiting) == _MOST_IN_A_LIST:
+        if len(waiting) == _MAX_LIST:
             self._send(spec, waiting)
         self.waiting += 1
         try:
@@ -50,40 +51,40 @@ class Upstream:
             self.waiting -= 1
 
     async def rewrite_together(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
-        """These texts and no others in one call; errors as `rewrite`."""
-        return [_accepted(said) for said in await self._ask(spec, items)]
+        """The rewrites of these messages, in one call without others; errors as `rewrite`."""
+        return [_accepted(rewritten) for rewritten in await self._call(spec, items)]
 
-    async def _ask(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
+    async def _call(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         try:
             return await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
             raise VersionFailedError(f"version {spec.version} is not published") from error
         except InferenceUnavailable as error:
-            kind = VersionFailedError if error.was_asked else UnavailableError
+            kind = VersionFailedError if error.was_called else UnavailableError
             raise kind(f"version {spec.version} cannot answer at the moment") from error
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
-            return  # it was full, and sent before its time
+            return  # it was full, and sent before its timerr
         del self._open[spec]
         task = asyncio.create_task(self._answer(spec, waiting))
-        self._at_work.add(task)  # the loop itself would forget it
-        task.add_done_callback(self._at_work.discard)
+        self._tasks.add(task)  # the event loop keeps only a weak reference
+        task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, spec: Spec, waiting: _Waiting) -> None:
         try:
-            rewritten = await self._ask(spec, [item for item, _ in waiting])
+            rewritten = await self._call(spec, [item for item, _ in waiting])
         except UnavailableError as error:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), said in zip(waiting, rewritten, strict=True):
-            if not future.done():  # whoever waited may have gone
-                future.set_result(said)
+        for (_, future), result in zip(waiting, rewritten, strict=True):
+            if not future.done():  # the client may have disconnected
+                future.set_result(result)
 
 
-def _accepted(said: Rewritten) -> Rewritten:
-    if said.refusal is not None:
-        raise InvalidError({"text": said.refusal})
-    return said
+def _accepted(rewritten: Rewritten) -> Rewritten:
+    if rewritten.refusal is not None:
+        raise InvalidError({"text": rewritten.refusal})
+    return rewritten

@@ -7,14 +7,15 @@ quarter of a second. How often passwords can be guessed: `serving.gateway.guessi
 import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data.people import accounts, identities
 from data.people.accounts import EndedSessionError, ListedAccount, Opened, TakenError
 from data.people.identities import Role
-from serving.gateway.auth import ACCESS_S, Authenticator, Caller, caller
-from serving.gateway.guessing import Guard, Passwords
+from serving.gateway.auth import ACCESS_S
+from serving.gateway.dependencies import Authenticated, Connection
+from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, UnknownKeyError
 from serving.gateway.routes.keys import Administrator, check_gives, up_to
 
@@ -94,50 +95,47 @@ class Me(BaseModel):
     ]
 
 
-def _answer(request: Request, response: Response, opened: Opened) -> Tokens:
+def _tokens(parts: Parts, response: Response, opened: Opened) -> Tokens:
     response.headers["Cache-Control"] = "no-store"
-    authenticator: Authenticator = request.app.state.authenticator
-    access_token = authenticator.access_token(opened.session_id, opened.account_id)
+    access_token = parts.authenticator.access_token(opened.session_id, opened.account_id)
     return Tokens(access_token=access_token, refresh_token=opened.refresh_token)
 
 
 @router.post("/login")
-async def login(request: Request, response: Response, body: Credentials) -> Tokens:
+async def login(request: Request, response: Response, parts: InjectedParts, body: Credentials) -> Tokens:
     """Sign in: a session with its first access and refresh token."""
-    guard: Guard = request.app.state.guard
-    passwords: Passwords = request.app.state.passwords
-    source = guard.source(request)
-    pair = guard.pair(body.email, source)
-    async with request.app.state.pool.connection() as connection:
+    source = parts.guard.source(request)
+    pair = parts.guard.pair(body.email, source)
+    async with parts.pool.connection() as connection:
         account = await accounts.find(connection, body.email, pair)
     is_known = account is not None and account.knows_source
-    await guard.admit(body.email, source, is_known)
-    if not await passwords.opens_with(body.password, account, is_known) or account is None:
+    await parts.guard.admit(body.email, source, is_known)
+    if not await parts.passwords.opens_with(body.password, account, is_known) or account is None:
         raise UnknownKeyError("there is no account with this address and password")
-    async with request.app.state.pool.connection() as connection:
+    async with parts.pool.connection() as connection:
         opened = await accounts.open_session(connection, account.id, pair)
-    return _answer(request, response, opened)
+    return _tokens(parts, response, opened)
 
 
 @router.post("/refresh")
-async def refresh(request: Request, response: Response, body: ToRefresh) -> Tokens:
+async def refresh(response: Response, parts: InjectedParts, body: ToRefresh) -> Tokens:
     """Exchange a refresh token for the next one and an access token. One that was used before ends the
     session: somebody else may have it.
     """
-    async with request.app.state.pool.connection() as connection:
+    async with parts.pool.connection() as connection:
         try:
             opened = await accounts.refresh(connection, body.refresh_token)
         except EndedSessionError as error:
             raise UnknownKeyError(str(error)) from error
-    return _answer(request, response, opened)
+    return _tokens(parts, response, opened)
 
 
 @router.post("/logout", status_code=204, response_class=Response)
-async def logout(request: Request, body: ToRefresh) -> None:
+async def logout(parts: InjectedParts, body: ToRefresh) -> None:
     """End the session of a refresh token, the newest or a former one; its access tokens open nothing within
     a second.
     """
-    async with request.app.state.pool.connection() as connection:
+    async with parts.pool.connection() as connection:
         try:
             await accounts.sign_out(connection, body.refresh_token)
         except EndedSessionError as error:
@@ -145,12 +143,12 @@ async def logout(request: Request, body: ToRefresh) -> None:
 
 
 @account_router.post("/auth/register", status_code=201)
-async def register(request: Request, body: NewAccount, administrator: Administrator) -> MadeAccount:
+async def register(parts: InjectedParts, body: NewAccount, administrator: Administrator) -> MadeAccount:
     """Let a person of one's organisation sign in. Tell them the password, and to change it."""
     check_gives(administrator, body.role)
-    # Beside strangers: an organisation that makes many accounts must not keep others from signing in.
-    hashed = await request.app.state.passwords.hash(body.password, is_known=False)
-    async with request.app.state.pool.connection() as connection:
+    # It waits with strangers: an organisation that makes many accounts must not keep people from signing in.
+    hashed = await parts.passwords.hash(body.password, is_known=False)
+    async with parts.pool.connection() as connection:
         try:
             account_id = await accounts.add(
                 connection, administrator.identity.organisation_id, body.email, body.name, body.role, hashed
@@ -161,51 +159,44 @@ async def register(request: Request, body: NewAccount, administrator: Administra
 
 
 @account_router.get("/auth/me")
-async def me(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Me:
+async def me(parts: InjectedParts, caller: Authenticated, connection: Connection) -> Me:
     """Who asks."""
     identity = caller.identity
-    async with request.app.state.pool.connection() as connection:
-        organisation = await identities.find_name(connection, identity.organisation_id)
+    organisation = await identities.find_name(connection, identity.organisation_id)
     return Me(
         name=caller.name,
         organisation_id=identity.organisation_id,
         organisation=organisation,
         role=identity.role,
-        runs_this=organisation == request.app.state.organisation,
+        runs_this=organisation == parts.settings.organisation,
     )
 
 
 @account_router.put("/auth/password", status_code=204, response_class=Response)
-async def change_password(
-    request: Request, body: NewPasswords, caller: Annotated[Caller, Depends(caller)]
-) -> None:
+async def change_password(parts: InjectedParts, body: NewPasswords, caller: Authenticated) -> None:
     """Take another password. Every session ends: sign in again."""
     account_id = caller.account_id
     if account_id is None:
         raise ForbiddenError("a key or token has no password; sign in to change yours")
-    guard: Guard = request.app.state.guard
-    passwords: Passwords = request.app.state.passwords
-    await guard.admit_change(account_id)
-    async with request.app.state.pool.connection() as connection:
+    await parts.guard.admit_change(account_id)
+    async with parts.pool.connection() as connection:
         account = await accounts.get(connection, account_id)
-    if not await passwords.opens_with(body.password, account, is_known=True) or account is None:
+    if not await parts.passwords.opens_with(body.password, account, is_known=True) or account is None:
         raise ForbiddenError("this is not your password")
-    hashed = await passwords.hash(body.new_password, is_known=True)
-    async with request.app.state.pool.connection() as connection:
+    hashed = await parts.passwords.hash(body.new_password, is_known=True)
+    async with parts.pool.connection() as connection:
         await accounts.change_password(connection, account_id, hashed)
 
 
 @account_router.get("/accounts")
-async def list_accounts(request: Request, administrator: Administrator) -> list[ListedAccount]:
+async def list_accounts(administrator: Administrator, connection: Connection) -> list[ListedAccount]:
     """Who may sign in, by address, without passwords."""
-    async with request.app.state.pool.connection() as connection:
-        return await accounts.list_all(connection, administrator.identity.organisation_id)
+    return await accounts.list_all(connection, administrator.identity.organisation_id)
 
 
 @account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
-async def remove_account(request: Request, account_id: uuid.UUID, administrator: Administrator) -> None:
+async def remove_account(account_id: uuid.UUID, administrator: Administrator, connection: Connection) -> None:
     """Remove an account: within a second its sessions open nothing."""
     roles = up_to(administrator.identity.role)
-    async with request.app.state.pool.connection() as connection:
-        if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
-            raise HTTPException(404, "no account has this id, among those that you may remove")
+    if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
+        raise HTTPException(404, "no account has this id, among those that you may remove")

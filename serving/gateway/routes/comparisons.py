@@ -5,19 +5,23 @@ Everybody of an organisation may compare, whatever their role.
 
 import random
 import uuid
+from collections.abc import Collection
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query
+from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.records import Intensity, TransformType
 from data.tables import new_id
 from data.traffic import comparisons, outputs
 from data.traffic.comparisons import Offered, Shown, choose_task
-from serving.gateway.auth import Caller, caller
+from serving.gateway.auth import Caller
+from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.online.answering import Compared, Online, Policy, Side
 from serving.gateway.online.bodies import Text, UserId, check_speaks_for
 from serving.gateway.online.placement import Message
+from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import InvalidError, NothingToCompareError
 
 _TRIES = 4  # messages whose two rewrites are the same, before that is said
@@ -72,9 +76,7 @@ def _person(caller: Caller, user_id: str | None) -> uuid.UUID:
 
 
 @router.post("/next")
-async def get_next(
-    request: Request, caller: Annotated[Caller, Depends(caller)], body: Wanted | None = None
-) -> Next:
+async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | None = None) -> Next:
     """The comparison that the person has neither voted on nor skipped, the newest first; or else a new one.
 
     A new one is a pair that others judge, too, when one waits for them. With a message of one's own it is
@@ -82,57 +84,82 @@ async def get_next(
     """
     body = body or Wanted()
     own = _own(body)
-    online: Online = request.app.state.online
-    request.app.state.directory.must_hear()
+    parts.directory.require_postgres()
     organisation_id, user_id = caller.identity.organisation_id, _person(caller, body.user_id)
-    in_force = online.compared
+    candidates: list[tuple[Message, Policy | None]]
     if own is None:
-        async with request.app.state.pool.connection() as connection:
-            offered = await comparisons.find_open(connection, organisation_id, user_id)
-            if offered is None:
-                offered = await comparisons.join(connection, organisation_id, user_id, *in_force)
-            if offered is not None:
-                return _next(online, caller, user_id, offered)
+        async with parts.pool.connection() as connection:
+            waiting = await _find_waiting(parts, connection, organisation_id, user_id)
+            if waiting is not None:
+                return _next(parts.online, caller, user_id, waiting)
             seen = await comparisons.find_seen(connection, organisation_id, user_id)
-        unseen = [message for message in comparisons.read_messages() if message not in seen]
-        if not unseen:
-            raise NothingToCompareError(
-                f"you have seen all {len(seen)} messages that are shipped; type one of your own"
-            )
-        # At random: those whose rewrites were the same are not in the way of the others.
-        drawn = random.sample(unseen, min(_TRIES, len(unseen)))
-        tries: list[tuple[Message, Policy | None]] = [
-            (Message(text, *choose_task(user_id, text), body.user_id), None) for text in drawn
+        candidates = [
+            (Message(text, *choose_task(user_id, text), body.user_id), None) for text in _sample_unseen(seen)
         ]
     else:
-        async with request.app.state.pool.connection() as connection:
+        async with parts.pool.connection() as connection:
             await comparisons.check_room(connection, organisation_id, user_id)
-        # What champion and challenger write alike, the champion may still write in two ways.
-        tries = [(own, None), (own, "two_samples")]
-    for message, wanted in tries:
-        policy, made = await online.rewrite_twice(organisation_id, message, wanted)
-        if made[0].text == made[1].text:
-            continue
-        id = new_id()
-        first, second = random.sample(made, 2)
-        # One's own words are for oneself.
-        people = 1 if own else comparisons.draw_people(id, comparisons.load())
-        async with request.app.state.pool.connection() as connection, connection.transaction():
-            if own is not None:
-                await comparisons.check_room(connection, organisation_id, user_id)
-            await outputs.store_comparison(
-                connection, id, user_id, policy, first, second, people, own is not None
-            )
-        sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
-        offered = Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
-        return _next(online, caller, user_id, offered)
+        # Where champion and challenger write the same text, two samples of the champion may still differ.
+        candidates = [(own, None), (own, "two_samples")]
+    for message, policy in candidates:
+        offered = await _make_pair(parts, organisation_id, user_id, message, policy, is_own=own is not None)
+        if offered is not None:
+            return _next(parts.online, caller, user_id, offered)
     raise NothingToCompareError(
         "both rewrites of your message are the same, so there is nothing to choose; change it, or ask for"
         " more intensity"
         if own
-        else f"of {len(tries)} messages both rewrites were the same, so there is nothing to choose; ask"
+        else f"of {len(candidates)} messages both rewrites were the same, so there is nothing to choose; ask"
         " again, or type a message of your own"
     )
+
+
+async def _find_waiting(
+    parts: Parts, connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID
+) -> Offered | None:
+    """A stored pair for the person: one of theirs, or one of others that needs more judges."""
+    offered = await comparisons.find_open(connection, organisation_id, user_id)
+    if offered is None:
+        offered = await comparisons.join(connection, organisation_id, user_id, *parts.online.pair_policy)
+    return offered
+
+
+def _sample_unseen(seen: Collection[str]) -> list[str]:
+    """Up to `_TRIES` shipped messages that a person has not seen; NothingToCompareError when there is none.
+
+    A random sample: messages whose two rewrites were the same would otherwise come first each time.
+    """
+    unseen = [message for message in comparisons.read_messages() if message not in seen]
+    if not unseen:
+        raise NothingToCompareError(
+            f"you have seen all {len(seen)} messages that are shipped; type one of your own"
+        )
+    return random.sample(unseen, min(_TRIES, len(unseen)))
+
+
+async def _make_pair(
+    parts: Parts,
+    organisation_id: uuid.UUID,
+    user_id: uuid.UUID,
+    message: Message,
+    wanted: Policy | None,
+    is_own: bool,
+) -> Offered | None:
+    """A new pair of rewrites, stored; None when both texts are the same. Only its author judges a message of
+    their own.
+    """
+    policy, outputs_made = await parts.online.rewrite_twice(organisation_id, message, wanted)
+    if outputs_made[0].text == outputs_made[1].text:
+        return None
+    id = new_id()
+    first, second = random.sample(outputs_made, 2)
+    people = 1 if is_own else comparisons.draw_people(id, comparisons.load())
+    async with parts.pool.connection() as connection, connection.transaction():
+        if is_own:
+            await comparisons.check_room(connection, organisation_id, user_id)
+        await outputs.store_comparison(connection, id, user_id, policy, first, second, people, is_own)
+    sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
+    return Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
 
 
 def _own(body: Wanted) -> Message | None:
@@ -168,28 +195,23 @@ def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) 
 
 @router.post("/{comparison_id}/skip", status_code=204)
 async def skip(
-    request: Request,
-    comparison_id: uuid.UUID,
-    caller: Annotated[Caller, Depends(caller)],
-    body: Who | None = None,
+    comparison_id: uuid.UUID, caller: Authenticated, connection: Connection, body: Who | None = None
 ) -> None:
     """Choose nothing: the person is not offered this comparison again."""
     user_id = _person(caller, body.user_id if body else None)
-    async with request.app.state.pool.connection() as connection:
-        await comparisons.skip(connection, caller.identity.organisation_id, user_id, comparison_id)
+    await comparisons.skip(connection, caller.identity.organisation_id, user_id, comparison_id)
 
 
 @router.get("/progress")
 async def get_progress(
-    request: Request,
-    caller: Annotated[Caller, Depends(caller)],
+    parts: InjectedParts,
+    caller: Authenticated,
+    connection: Connection,
     user_id: Annotated[UserId | None, Query(description="your name for the person")] = None,
 ) -> Progress:
     """How many comparisons a person has judged and skipped, and how many of others' wait for them."""
-    online: Online = request.app.state.online
     person = _person(caller, user_id)
-    async with request.app.state.pool.connection() as connection:
-        found = await comparisons.count_progress(
-            connection, caller.identity.organisation_id, person, *online.compared
-        )
-    return Progress(**found._asdict())
+    counts = await comparisons.count_progress(
+        connection, caller.identity.organisation_id, person, *parts.online.pair_policy
+    )
+    return Progress(**counts._asdict())

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.people import consent
-from serving.gateway.auth import Caller, caller
+from serving.gateway.auth import Caller
+from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.online.bodies import UserId, check_speaks_for
 from serving.gateway.problems import ForbiddenError, InvalidError
 
@@ -55,8 +56,8 @@ class Terms(BaseModel):
     trains_by_default: bool
 
 
-async def owner(caller: Annotated[Caller, Depends(caller)]) -> Caller:
-    """Who asks, if they may decide for their organisation."""
+async def owner(caller: Authenticated) -> Caller:
+    """The caller, if they may decide for their organisation; ForbiddenError if not."""
     if caller.identity.role != "owner":
         raise ForbiddenError("only an owner may see and change what the organisation decides")
     return caller
@@ -74,50 +75,44 @@ def _named(caller: Caller, user_id: str | None) -> str | None:
 
 
 @router.get("/consent")
-async def get_consent(
-    request: Request, caller: Annotated[Caller, Depends(caller)], user_id: UserName = None
-) -> Consent:
-    """Whether a person's feedback may train models: of a token's subject, or of whom an API key names."""
+async def get_consent(caller: Authenticated, connection: Connection, user_id: UserName = None) -> Consent:
+    """Whether a person's feedback may train models: the subject of a token, or the person whom a request with
+    an API key names.
+    """
     person, _ = caller.user(_named(caller, user_id))
-    async with request.app.state.pool.connection() as connection:
-        found = await consent.find(connection, caller.identity.organisation_id, person)
-    return Consent(**found._asdict())
+    decision = await consent.find(connection, caller.identity.organisation_id, person)
+    return Consent(**decision._asdict())
 
 
 @router.put("/consent")
-async def put_consent(
-    request: Request, caller: Annotated[Caller, Depends(caller)], body: NewConsent
-) -> Consent:
+async def put_consent(caller: Authenticated, connection: Connection, body: NewConsent) -> Consent:
     """Say whether a person's feedback may train models, before or after they have given any.
 
     It holds from the next snapshot on, for all of their feedback, old and new. What a model has learned
     before, and the snapshots made before, are not changed by it: that takes erasure.
     """
     person, name = caller.user(_named(caller, body.user_id))
-    async with request.app.state.pool.connection() as connection:
-        await consent.store(
-            connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
-        )
+    await consent.store(
+        connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
+    )
     return Consent(training=body.training, said_by="person")
 
 
 @router.get("/organisation")
-async def get_organisation(request: Request, caller: Owner) -> Terms:
+async def get_organisation(caller: Owner, connection: Connection) -> Terms:
     """What your organisation has decided about training."""
-    async with request.app.state.pool.connection() as connection:
-        found = await consent.find_terms(connection, caller.identity.organisation_id)
-    return Terms(**found._asdict())
+    terms = await consent.find_terms(connection, caller.identity.organisation_id)
+    return Terms(**terms._asdict())
 
 
 @router.put("/organisation")
-async def put_organisation(request: Request, caller: Owner, body: NewTerms) -> Terms:
+async def put_organisation(caller: Owner, connection: Connection, body: NewTerms) -> Terms:
     """Decide whether your people's feedback may train other organisations' models, and what holds for people
     who were never asked. Each person's own word goes before your default.
 
     It holds from the next snapshot on; what models have learned before stays in them.
     """
-    async with request.app.state.pool.connection() as connection:
-        found = await consent.change_terms(
-            connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
-        )
-    return Terms(**found._asdict())
+    terms = await consent.change_terms(
+        connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
+    )
+    return Terms(**terms._asdict())

@@ -8,20 +8,20 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
 from data.people import identities
 from data.people.identities import Role
-from data.reasons import written
 from data.records import TransformType
 from data.traffic.routing import Target
 from experiments import decisions, drafts, plan
 from experiments.drafts import Draft, ListedExperiment, UnknownVersionError, WholeExperiment
 from experiments.lifecycle import Action, RefusedError, Status, consequence
-from serving.gateway.auth import Caller, caller
-from serving.gateway.idempotency import Idempotency
+from serving.gateway.auth import Caller
+from serving.gateway.dependencies import AnsweredOnce, Authenticated, Connection
 from serving.gateway.online.bodies import CHANNEL, LOCALE
+from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, InvalidError, ReusedKeyError
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
@@ -62,22 +62,22 @@ class NewExperiment(BaseModel):
     target: NewTarget = NewTarget()
 
 
-class Because(BaseModel):
-    """Why, if you like to say so."""
+class OptionalReason(BaseModel):
+    """Why, if you want to say."""
 
     model_config = ConfigDict(extra="forbid")
 
     reason: Sentence | None = None
 
 
-class NewShare(Because):
+class NewShare(OptionalReason):
     """The share of the users that shall be in an experiment, half of them in each arm."""
 
     share: Annotated[float, Field(gt=0, le=1)]
 
 
-class Reason(BaseModel):
-    """Why: whoever asks later reads it."""
+class RequiredReason(BaseModel):
+    """Why: people who ask later read it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,76 +102,80 @@ Key = Annotated[
 ]
 
 
-async def _must_be(request: Request, caller: Caller, role: Role, may: str) -> Caller:
+async def _must_be(parts: Parts, caller: Caller, role: Role, action: str) -> Caller:
     if not caller.identity.may_act_as(role):
-        raise ForbiddenError(f"a {caller.identity.role} may not {may}; that takes the role {role} or above")
-    async with request.app.state.pool.connection() as connection:
+        raise ForbiddenError(
+            f"a {caller.identity.role} may not {action}; that takes the role {role} or above"
+        )
+    # Not the dependency `Connection`: a handler that decides takes other connections while it runs.
+    async with parts.pool.connection() as connection:
         name = await identities.find_name(connection, caller.identity.organisation_id)
-    if name != request.app.state.organisation:
-        raise ForbiddenError(f"only the organisation that runs this installation may {may}")
+    if name != parts.settings.organisation:
+        raise ForbiddenError(f"only the organisation that runs this installation may {action}")
     return caller
 
 
-async def viewer(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Caller:
-    """Who asks, if they may see experiments."""
-    return await _must_be(request, caller, "viewer", "see experiments")
+async def viewer(parts: InjectedParts, caller: Authenticated) -> Caller:
+    """The caller, if they may see experiments; ForbiddenError if not."""
+    return await _must_be(parts, caller, "viewer", "see experiments")
 
 
-async def experimenter(request: Request, caller: Annotated[Caller, Depends(caller)]) -> Caller:
-    """Who asks, if they may decide on experiments."""
-    return await _must_be(request, caller, "experimenter", "draft experiments and decide on them")
+async def experimenter(parts: InjectedParts, caller: Authenticated) -> Caller:
+    """The caller, if they may decide on experiments; ForbiddenError if not."""
+    return await _must_be(parts, caller, "experimenter", "draft experiments and decide on them")
 
 
 Viewer = Annotated[Caller, Depends(viewer)]
 Experimenter = Annotated[Caller, Depends(experimenter)]
 
 
-async def _once(
-    request: Request,
-    response: Response,
-    caller: Caller,
-    key: str,
-    body: BaseModel | None,
-    do: Callable[[], Awaitable[bytes]],
-    status: int,
-) -> Response:
-    """What `do` answers, or answered when it was first sent. RefusedError for another request under the key,
-    which is refused below, too: the decision keeps the key for good, the answer is forgotten after a day.
+class DecideOnce:
+    """Stores what an experimenter decides under an Idempotency-Key, and answers it again when it is repeated.
+
+    The decision keeps its key for good, the stored answer is deleted after a day. Another request under the
+    key is a RefusedError by both.
     """
-    idempotency: Idempotency = request.app.state.idempotency
-    asked = request.scope["path"].encode() + b"\0" + (body.model_dump_json().encode() if body else b"")
 
-    async def answer() -> tuple[int, bytes]:
-        return status, await do()
+    def __init__(
+        self, parts: InjectedParts, answer_once: AnsweredOnce, caller: Experimenter, idempotency_key: Key
+    ) -> None:
+        self.pool, self.caller = parts.pool, caller
+        self.scoped_key = decisions.scoped(caller.identity.organisation_id, idempotency_key)
+        self._answer_once, self._key = answer_once, idempotency_key
 
-    try:
-        status, content = await idempotency.once(
-            caller, None, key.encode("latin-1", "replace"), asked, answer
-        )
-    except ReusedKeyError as error:
-        raise RefusedError("idempotency_key_reused") from error
-    return Response(content, status, dict(response.headers), "application/json")
+    async def __call__(
+        self, body: BaseModel | None, status: int, do: Callable[[], Awaitable[bytes]]
+    ) -> Response:
+        """The JSON of `do` with a status, or the stored answer."""
+
+        async def answer() -> tuple[int, bytes]:
+            return status, await do()
+
+        try:
+            return await self._answer_once(self._key, body, answer)
+        except ReusedKeyError as error:
+            raise RefusedError("idempotency_key_reused") from error
+
+
+DecidedOnce = Annotated[DecideOnce, Depends()]
 
 
 @router.post("", status_code=201, response_model=WholeExperiment)
-async def draft(
-    request: Request, response: Response, body: NewExperiment, caller: Experimenter, idempotency_key: Key
-) -> Any:
+async def draft(once: DecidedOnce, body: NewExperiment) -> Any:
     """Draft an experiment: its plan is frozen, and nobody is in it before it is started."""
     planned = _plan(body.plan)
     target = Target.model_validate(body.target.model_dump())
     wanted = Draft(body.name, body.hypothesis, body.challenger, planned.model_dump(mode="json"), target)
-    key = decisions.scoped(caller.identity.organisation_id, idempotency_key)
 
     async def do() -> bytes:
-        async with request.app.state.pool.connection() as connection:
+        async with once.pool.connection() as connection:
             try:
-                drafted = await drafts.draft(connection, wanted, caller.name, key)
+                experiment_id = await drafts.draft(connection, wanted, once.caller.name, once.scoped_key)
             except UnknownVersionError as error:
                 raise InvalidError({"challenger": str(error)}) from error
-            return _WHOLE.dump_json(await drafts.get(connection, drafted))
+            return _WHOLE.dump_json(await drafts.get(connection, experiment_id))
 
-    return await _once(request, response, caller, idempotency_key, body, do, 201)
+    return await once(body, 201, do)
 
 
 def _plan(changes: dict[str, JsonValue]) -> plan.Plan:
@@ -186,123 +190,94 @@ def _plan(changes: dict[str, JsonValue]) -> plan.Plan:
 
 @router.get("")
 async def list_experiments(
-    request: Request, caller: Viewer, limit: Annotated[int, Query(ge=1, le=200)] = 50
+    caller: Viewer, connection: Connection, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[ListedExperiment]:
     """The newest experiments, the newest first; the holdout is one."""
-    async with request.app.state.pool.connection() as connection:
-        return await drafts.newest(connection, limit)
+    return await drafts.newest(connection, limit)
 
 
 @router.get("/{experiment_id}")
-async def get_experiment(request: Request, experiment_id: uuid.UUID, caller: Viewer) -> WholeExperiment:
+async def get_experiment(experiment_id: uuid.UUID, caller: Viewer, connection: Connection) -> WholeExperiment:
     """An experiment with its plan, and what was decided on it: who, what, why, when, and what came of it."""
-    async with request.app.state.pool.connection() as connection:
-        return await drafts.get(connection, experiment_id)
+    return await drafts.get(connection, experiment_id)
 
 
-@router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
-async def start(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    caller: Experimenter,
-    idempotency_key: Key,
-    body: Because | None = None,
-) -> Any:
-    """Start a draft, with the first step of its ramp; or go on after a pause, with the same people."""
-    return await _ask(request, response, experiment_id, Action.START, caller, idempotency_key, body)
+class Decide:
+    """Stores a decision on one experiment."""
+
+    def __init__(self, once: DecidedOnce, experiment_id: uuid.UUID) -> None:
+        self._once, self._experiment_id = once, experiment_id
+
+    async def __call__(self, action: Action, body: OptionalReason | RequiredReason | None) -> Response:
+        """202 with what will happen; RefusedError or UnknownExperimentError when the action is impossible."""
+        request = decisions.Request(
+            self._experiment_id,
+            action,
+            {"share": body.share} if isinstance(body, NewShare) else {},
+            written((body.reason if body else None) or ""),
+            self._once.caller.name,
+            self._once.scoped_key,
+        )
+
+        async def do() -> bytes:
+            async with self._once.pool.connection() as connection:
+                experiment = await drafts.get(connection, self._experiment_id)
+                decision_id = await decisions.ask(connection, request)
+            happens = _what_happens(experiment, request)
+            return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
+
+        return await self._once(body, 202, do)
 
 
-@router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
-async def ramp(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    caller: Experimenter,
-    idempotency_key: Key,
-    body: NewShare,
-) -> Any:
-    """Let a larger share of the users in, or go on after a pause. A smaller one would send people away."""
-    return await _ask(request, response, experiment_id, Action.RAMP, caller, idempotency_key, body)
+Deciding = Annotated[Decide, Depends()]
 
 
-@router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
-async def pause(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    caller: Experimenter,
-    idempotency_key: Key,
-    body: Because | None = None,
-) -> Any:
-    """Let everybody be answered by the champion for a while; nothing is counted, nothing decided."""
-    return await _ask(request, response, experiment_id, Action.PAUSE, caller, idempotency_key, body)
-
-
-@router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
-async def ship(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    caller: Experimenter,
-    idempotency_key: Key,
-    body: Reason,
-) -> Any:
-    """Make the challenger champion, whatever the evidence says; the experiment ends."""
-    return await _ask(request, response, experiment_id, Action.SHIP, caller, idempotency_key, body)
-
-
-@router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
-async def rollback(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    caller: Experimenter,
-    idempotency_key: Key,
-    body: Reason,
-) -> Any:
-    """Withdraw the challenger; the experiment ends."""
-    return await _ask(request, response, experiment_id, Action.ROLL_BACK, caller, idempotency_key, body)
-
-
-async def _ask(
-    request: Request,
-    response: Response,
-    experiment_id: uuid.UUID,
-    action: Action,
-    caller: Caller,
-    idempotency_key: str,
-    body: Because | Reason | None,
-) -> Response:
-    wanted = decisions.Request(
-        experiment_id,
-        action,
-        {"share": body.share} if isinstance(body, NewShare) else {},
-        written((body.reason if body else None) or ""),
-        caller.name,
-        decisions.scoped(caller.identity.organisation_id, idempotency_key),
-    )
-
-    async def do() -> bytes:
-        async with request.app.state.pool.connection() as connection:
-            experiment = await drafts.get(connection, experiment_id)
-            decision_id = await decisions.ask(connection, wanted)
-        happens = _what_happens(experiment, wanted)
-        return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
-
-    return await _once(request, response, caller, idempotency_key, body, do, 202)
-
-
-def _what_happens(experiment: WholeExperiment, wanted: decisions.Request) -> str:
+def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> str:
     is_draft = experiment.status is Status.DRAFT
-    share = wanted.parameters.get("share") or (experiment.plan["ramp"][0] if is_draft else 0.0)
+    share = request.parameters.get("share") or (experiment.plan["ramp"][0] if is_draft else 0.0)
     versions = {arm.is_baseline: arm.version for arm in experiment.variants}
     return str(
         consequence(
-            wanted.action,
+            request.action,
             experiment.status,
             challenger=versions[False],
             baseline=versions.get(True, "the champion"),
             share=share,
         )
     )
+
+
+@router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
+async def start(decide: Deciding, body: OptionalReason | None = None) -> Any:
+    """Start a draft, with the first step of its ramp; or go on after a pause, with the same people."""
+    return await decide(Action.START, body)
+
+
+@router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
+async def ramp(decide: Deciding, body: NewShare) -> Any:
+    """Let a larger share of the users in, or go on after a pause. A smaller one would send people away."""
+    return await decide(Action.RAMP, body)
+
+
+@router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
+async def pause(decide: Deciding, body: OptionalReason | None = None) -> Any:
+    """Let everybody be answered by the champion for a while; nothing is counted, nothing decided."""
+    return await decide(Action.PAUSE, body)
+
+
+@router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
+async def ship(decide: Deciding, body: RequiredReason) -> Any:
+    """Make the challenger champion, whatever the evidence says; the experiment ends."""
+    return await decide(Action.SHIP, body)
+
+
+@router.post("/{experiment_id}/rollback", status_code=202, response_model=Asked)
+async def rollback(decide: Deciding, body: RequiredReason) -> Any:
+    """Withdraw the challenger; the experiment ends."""
+    return await decide(Action.ROLL_BACK, body)
+
+
+@router.post("/{experiment_id}/discard", status_code=202, response_model=Asked)
+async def discard(decide: Deciding, body: OptionalReason | None = None) -> Any:
+    """Discard a draft: it ends without having started, and stays in the list."""
+    return await decide(Action.DISCARD, body)

@@ -5,12 +5,14 @@ import binascii
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from data.people import identities
 from data.people.identities import KID_PATTERN, ROLES, Algorithm, ListedKey, Role
-from serving.gateway.auth import Authenticator, Caller, caller
+from serving.gateway.auth import Caller
+from serving.gateway.dependencies import Authenticated, Connection
+from serving.gateway.parts import InjectedParts
 from serving.gateway.problems import ForbiddenError, InvalidError, UnknownKeyError
 
 router = APIRouter(prefix="/api/v1", tags=["administration"])
@@ -81,8 +83,8 @@ def _from_base64url(text: str) -> bytes:
         raise ValueError("not base64url (RFC 4648, 5)") from error
 
 
-async def administrator(caller: Annotated[Caller, Depends(caller)]) -> Caller:
-    """Who asks, if they may administer their organisation."""
+async def administrator(caller: Authenticated) -> Caller:
+    """The caller, if they may administer their organisation; ForbiddenError if not."""
     if caller.identity.role not in ("admin", "owner"):
         raise ForbiddenError("only an owner or an admin may see and change keys and tokens")
     return caller
@@ -103,78 +105,76 @@ def check_gives(caller: Caller, role: Role) -> None:
 
 
 @router.post("/keys", status_code=201)
-async def create_key(request: Request, response: Response, body: NewKey, caller: Administrator) -> MadeKey:
+async def create_key(
+    response: Response, body: NewKey, caller: Administrator, connection: Connection
+) -> MadeKey:
     """Make an API key. Keep it: it is shown once."""
     check_gives(caller, body.role)
     response.headers["Cache-Control"] = "no-store"
-    async with request.app.state.pool.connection() as connection:
-        try:
-            key_id, key = await identities.create_key(
-                connection, caller.identity.organisation_id, body.name, body.role
-            )
-        except ValueError as error:
-            raise HTTPException(409, str(error)) from error
+    try:
+        key_id, key = await identities.create_key(
+            connection, caller.identity.organisation_id, body.name, body.role
+        )
+    except ValueError as error:
+        raise HTTPException(409, str(error)) from error
     return MadeKey(id=key_id, key=key)
 
 
 @router.get("/keys")
-async def list_keys(request: Request, caller: Administrator) -> list[ListedKey]:
+async def list_keys(caller: Administrator, connection: Connection) -> list[ListedKey]:
     """All API keys, the newest first, without their secrets."""
-    async with request.app.state.pool.connection() as connection:
-        return await identities.list_keys(connection, caller.identity.organisation_id)
+    return await identities.list_keys(connection, caller.identity.organisation_id)
 
 
 @router.delete("/keys/{key_id}", status_code=204, response_class=Response)
-async def delete_key(request: Request, key_id: KeyId, caller: Administrator) -> None:
+async def delete_key(key_id: KeyId, caller: Administrator, connection: Connection) -> None:
     """Revoke an API key: within a second no gateway accepts it."""
-    async with request.app.state.pool.connection() as connection:
-        roles = up_to(caller.identity.role)
-        if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
-            raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
+    roles = up_to(caller.identity.role)
+    if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
+        raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
 
 
 @router.post("/signing-keys", status_code=201)
-async def add_signing_key(request: Request, body: NewSigningKey, caller: Administrator) -> AddedSigningKey:
+async def add_signing_key(
+    body: NewSigningKey, caller: Administrator, connection: Connection
+) -> AddedSigningKey:
     """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`.
     They speak for people of your application, not for those who sign in.
     """
     check_gives(caller, body.role)
-    async with request.app.state.pool.connection() as connection:
-        try:
-            await identities.add_signing_key(
-                connection,
-                caller.identity.organisation_id,
-                body.kid,
-                body.algorithm,
-                _from_base64url(body.key),
-                body.role,
-            )
-        except ValueError as error:
-            raise HTTPException(409, str(error)) from error
+    try:
+        await identities.add_signing_key(
+            connection,
+            caller.identity.organisation_id,
+            body.kid,
+            body.algorithm,
+            _from_base64url(body.key),
+            body.role,
+        )
+    except ValueError as error:
+        raise HTTPException(409, str(error)) from error
     return AddedSigningKey(kid=body.kid)
 
 
 @router.delete("/signing-keys/{kid}", status_code=204, response_class=Response)
-async def delete_signing_key(request: Request, kid: Kid, caller: Administrator) -> None:
+async def delete_signing_key(kid: Kid, caller: Administrator, connection: Connection) -> None:
     """Revoke a signing key: within a second no gateway accepts its tokens."""
-    async with request.app.state.pool.connection() as connection:
-        roles = up_to(caller.identity.role)
-        if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
-            raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
+    roles = up_to(caller.identity.role)
+    if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
+        raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
 
 
 @router.post("/tokens/revoke", status_code=204, response_class=Response)
-async def revoke_token(request: Request, body: TokenToRevoke, caller: Administrator) -> None:
+async def revoke_token(parts: InjectedParts, body: TokenToRevoke, caller: Administrator) -> None:
     """Revoke one token of the organisation: within a second no gateway accepts it."""
-    authenticator: Authenticator = request.app.state.authenticator
     try:
-        token = await authenticator.read_token(body.token)
+        token = await parts.authenticator.read_token(body.token)
     except UnknownKeyError as error:
         raise InvalidError({"token": str(error)}) from error
     if token.identity.organisation_id != caller.identity.organisation_id:
         raise InvalidError({"token": "another organisation has signed this token"})
     assert token.jti is not None, "a token has a jti or a digest"
-    async with request.app.state.pool.connection() as connection:
+    async with parts.pool.connection() as connection:
         await identities.revoke_token(
             connection,
             caller.identity.organisation_id,

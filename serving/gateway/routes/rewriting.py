@@ -1,21 +1,33 @@
-"""Many messages in one request: each is answered, or refused, for itself."""
+"""Rewrites: one message, two rewrites of one message, many messages in one request."""
 
 import asyncio
+from typing import Annotated, Any
 
+from fastapi import APIRouter, Header
 from pydantic import BaseModel
 
 from serving.gateway import problems
 from serving.gateway.auth import Caller
-from serving.gateway.online.answering import Answer, Given, Online
-from serving.gateway.online.bodies import BatchRequest, TransformRequest
+from serving.gateway.dependencies import Admitted, AnsweredOnce, Authenticated
+from serving.gateway.online.answering import Answer, Compared, EncodedAnswer, Online
+from serving.gateway.online.bodies import BatchRequest, CompareRequest, TransformRequest
+from serving.gateway.online.front import PATH
+from serving.gateway.parts import InjectedParts
 
-# Of one batch at once: a hundred of the longest, all sent, keep the service busy for longer than it is waited
-# for, and what others ask meanwhile is taken for the failure of a replica.
-_AT_ONCE = 16
+# Messages of one batch that are rewritten at the same time. A hundred of the longest, all sent at once, would
+# keep the service busy beyond the timeout of every call, and calls of others would count as its failures.
+_CONCURRENT = 16
+_BATCH = "/api/v1/batch"
+
+router = APIRouter()
+
+IdempotencyKey = Annotated[
+    str | None, Header(description="makes sending the same request again harmless, for a day")
+]
 
 
 class Entry(BaseModel):
-    """What became of one message: its answer, or the problem (RFC 9457) that stood in the way."""
+    """The outcome of one message: its answer, or the problem (RFC 9457) that prevented one."""
 
     status: int
     answer: Answer | None = None
@@ -28,27 +40,60 @@ class Batch(BaseModel):
     items: list[Entry]
 
 
-async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
-    """Status and JSON of a `Batch`; UnavailableError when all of it may be tried again."""
-    places = asyncio.Semaphore(_AT_ONCE)
+@router.post(PATH)
+async def transform(
+    body: TransformRequest, caller: Authenticated, idempotency_key: IdempotencyKey = None
+) -> Answer:
+    """Rewrite a message."""
+    raise AssertionError("this route is for the API's page; serving/gateway/online/front.py answers it")
 
-    async def rewrite(item: TransformRequest) -> Given:
-        async with places:
+
+@router.post(_BATCH, response_model=Batch)
+async def batch(
+    parts: InjectedParts,
+    body: BatchRequest,
+    caller: Admitted,
+    answer_once: AnsweredOnce,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Rewrite up to a hundred messages, each for itself: one may fail where another succeeds."""
+    more = len(body.items) - 1  # `Admitted` has taken a token for the first message
+    if more and not parts.limiter.try_take(caller, _BATCH, more):
+        await parts.limiter.take(caller, _BATCH, more)
+
+    async def do() -> tuple[int, bytes]:
+        return await rewrite_all(parts.online, caller, body)
+
+    return await answer_once(idempotency_key, body, do)
+
+
+@router.post("/api/v1/compare")
+async def compare(parts: InjectedParts, body: CompareRequest, caller: Admitted) -> Compared:
+    """Rewrite a message twice, for a person to choose."""
+    return await parts.online.compare(caller, body.message(caller), body.policy)
+
+
+async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tuple[int, bytes]:
+    """Status and JSON of a `Batch`; UnavailableError when every message failed with 503."""
+    semaphore = asyncio.Semaphore(_CONCURRENT)
+
+    async def rewrite(item: TransformRequest) -> EncodedAnswer:
+        async with semaphore:
             return await online.transform(caller, item.message(caller))
 
-    given = await asyncio.gather(*map(rewrite, batch.items), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(rewrite, batch.items), return_exceptions=True)
     entries: list[bytes] = []
     statuses: set[int] = set()
-    for one in given:
-        if isinstance(one, Given):
+    for outcome in outcomes:
+        if isinstance(outcome, EncodedAnswer):
             statuses.add(200)
-            entries.append(b'{"status":200,"answer":%b}' % one.body)
-        elif isinstance(one, Exception):
-            refusal = problems.answer(one)
+            entries.append(b'{"status":200,"answer":%b}' % outcome.body)
+        elif isinstance(outcome, Exception):
+            refusal = problems.answer(outcome)
             statuses.add(refusal.status_code)
             entries.append(b'{"status":%d,"problem":%b}' % (refusal.status_code, bytes(refusal.body)))
         else:
-            raise one
+            raise outcome
     if statuses == {503}:
         raise problems.UnavailableError("none of the messages could be answered")
     return 200, b'{"items":[%b]}' % b",".join(entries)

@@ -47,7 +47,7 @@ async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator
     front = create_app(as_gateway(stack))
     app, transport = front.behind, httpx.ASGITransport(front)
     async with app.router.lifespan_context(app):
-        await app.state.directory.beat()
+        await app.state.parts.directory.beat()
         async with httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"X-API-Key": api_key}, timeout=30
         ) as client:
@@ -57,7 +57,7 @@ async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator
 
 async def reroute(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> int:
     epoch = put_into_force(engine, wanted)
-    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+    await client.app.state.parts.directory.beat()  # type: ignore[attr-defined]
     return epoch
 
 
@@ -135,7 +135,7 @@ async def variants(client: httpx.AsyncClient, users: Iterable[str], **changes: A
 
 
 async def exposed(client: httpx.AsyncClient, engine: Engine, split: Split) -> int:
-    await client.app.state.online._answers.flush()  # type: ignore[attr-defined]
+    await client.app.state.parts.answers.flush()  # type: ignore[attr-defined]
     query = text("SELECT count(*) FROM exposures WHERE experiment_id = :id")
     with engine.connect() as connection:
         return connection.execute(query, {"id": split.experiment_id}).scalar_one()
@@ -143,7 +143,7 @@ async def exposed(client: httpx.AsyncClient, engine: Engine, split: Split) -> in
 
 async def test_arms_are_sticky_and_exposed_with_cache_hits(client: httpx.AsyncClient, engine: Engine) -> None:
     split = await start(client, engine)
-    epoch = client.app.state.directory.current()[0]  # type: ignore[attr-defined]
+    epoch = client.app.state.parts.directory.current()[0]  # type: ignore[attr-defined]
     body = fresh()
     seen = {}
     for _ in range(2):
@@ -221,7 +221,7 @@ async def test_other_weights_are_for_those_who_come_later(client: httpx.AsyncCli
     former = await variants(client, users)
     assert await exposed(client, engine, split) == 20
     await reweight(client, engine, split)
-    client.app.state.online.forget()  # type: ignore[attr-defined]  # another gateway knows them from Postgres only
+    client.app.state.parts.online.forget()  # type: ignore[attr-defined]  # another gateway knows them from Postgres only
     now = await variants(client, [*users, *(f"later{n}" for n in range(10))])
     assert former.items() <= now.items()
     assert {now[f"later{n}"] for n in range(10)} == {"challenger"}
@@ -235,7 +235,7 @@ async def test_whose_arm_is_not_known_while_postgres_is_away_counts_nowhere(
     former = await variants(client, ("ann", "bob"))
     assert await exposed(client, engine, split) == 2
     await reweight(client, engine, split)
-    online = client.app.state.online  # type: ignore[attr-defined]
+    online = client.app.state.parts.online  # type: ignore[attr-defined]
     online.forget()
     with monkeypatch.context() as patch:
         patch.setattr(online, "_pool", database.online_pool("postgresql://localhost:1/none", timeout_s=0.1))
@@ -398,7 +398,7 @@ async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine)
 async def test_an_erasure_is_felt_by_a_live_gateway_within_a_second(
     client: httpx.AsyncClient, engine: Engine, stack: Settings, api_key: str, tmp_path: Path
 ) -> None:
-    online = client.app.state.online  # type: ignore[attr-defined]
+    online = client.app.state.parts.online  # type: ignore[attr-defined]
     theirs, shared = fresh(user_id="ann"), fresh(user_id="ann")
     answer = (await client.post("/api/v1/transform", json=theirs)).json()
     await client.post("/api/v1/transform", json=shared)
@@ -529,7 +529,7 @@ async def test_a_key_works_as_bearer_and_not_once_revoked(
         connection.execute(
             text("UPDATE api_keys SET revoked_at = now() WHERE id = :id"), {"id": api_key.split("_")[1]}
         )
-    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+    await client.app.state.parts.directory.beat()  # type: ignore[attr-defined]
     assert (await client.post("/api/v1/transform", json=ASK, headers=headers)).status_code == 401
 
 

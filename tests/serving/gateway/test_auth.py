@@ -8,23 +8,24 @@ import json
 import time
 import uuid
 from collections.abc import Collection
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import Depends, FastAPI
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
 from data.people import identities
 from data.people.identities import Identity
-from serving.gateway import auth, problems
-from serving.gateway.auth import Authenticator, Caller
+from serving.gateway import auth
+from serving.gateway.auth import Authenticator
+from serving.gateway.dependencies import Authenticated
 from serving.gateway.problems import UnavailableError, UnknownKeyError
+from tests import gateways
 
 SECRET = b"a secret of at least 32 bytes, shared"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
@@ -148,8 +149,7 @@ async def test_a_flood_of_bad_keys_is_no_flood_of_queries(
         return await find(connection, ids)
 
     monkeypatch.setattr(identities, "find_keys", counted)
-    monkeypatch.setattr(auth, "_MISSING_S", 60.0)
-    authenticator = Authenticator(pool, "s" * 32)
+    authenticator = Authenticator(pool, "s" * 32, missing_s=60.0)
     bad = [identities.generate_key() for _ in range(500)]
     results = await asyncio.gather(*(opens(authenticator, k) for k in [*bad, key, *bad]))
     assert [i for i, opened in enumerate(results) if opened] == [500]
@@ -158,11 +158,8 @@ async def test_a_flood_of_bad_keys_is_no_flood_of_queries(
     assert asked == before, "what was missing a moment ago was asked for again"
 
 
-async def test_more_than_can_wait_are_turned_away(
-    pool: AsyncConnectionPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(auth, "_MOST_WAITING", 10)
-    authenticator = Authenticator(pool, "s" * 32)
+async def test_more_than_can_wait_are_refused(pool: AsyncConnectionPool) -> None:
+    authenticator = Authenticator(pool, "s" * 32, max_waiting=10)
     keys = [identities.generate_key() for _ in range(30)]
     results = await asyncio.gather(*map(authenticator.identify, keys), return_exceptions=True)
     assert {type(result) for result in results} == {UnknownKeyError, UnavailableError}
@@ -178,10 +175,9 @@ async def test_one_who_leaves_does_not_end_the_query_of_others(
     assert (await second).identity.key_id == key.split("_")[1]
 
 
-async def test_memory_is_bounded_and_the_oldest_leaves(
-    pool: AsyncConnectionPool, authenticator: Authenticator, kid: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(auth, "_MOST", 5)
+async def test_memory_is_bounded_and_the_oldest_is_dropped(pool: AsyncConnectionPool, kid: str) -> None:
+    authenticator = Authenticator(pool, "s" * 32, capacity=5)
+    await renew(authenticator, pool)
     tokens = [a_token(kid) for _ in range(8)]
     for token in tokens:
         await authenticator.identify(token)
@@ -427,13 +423,13 @@ def test_the_credential_of_a_request(headers: dict[bytes, bytes], shown: str | N
     assert auth.credential(headers) == shown
 
 
-async def test_the_dependency_reads_headers_alike(authenticator: Authenticator, key: str) -> None:
-    app = FastAPI()
-    app.state.authenticator = authenticator
-    problems.install(app)
+async def test_the_dependency_reads_headers_alike(
+    pool: AsyncConnectionPool, authenticator: Authenticator, key: str
+) -> None:
+    app = await gateways.app_of(pool, authenticator=authenticator)
 
     @app.get("/")
-    async def who(caller: Annotated[Caller, Depends(auth.caller)]) -> str:
+    async def who(caller: Authenticated) -> str:
         return caller.identity.key_id
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:

@@ -177,9 +177,8 @@ async def test_a_bucket_is_a_key_and_a_route(redis: Redis) -> None:
         assert [await admits(limiter, caller, route) for _ in range(3)] == [True, True, False]
 
 
-async def test_leases_lapse_and_go_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_LEASE_S", 0.1)
-    limiter, caller = Limiter({"free": a_plan(0.01, 5000)}, redis), a_caller()
+async def test_leases_expire_and_are_returned(redis: Redis) -> None:
+    limiter, caller = Limiter({"free": a_plan(0.01, 5000)}, redis, lease_s=0.1), a_caller()
     lease = limiter._lease(caller, ROUTE)
     lease.block = 100
     await limiter.take(caller, ROUTE)
@@ -187,7 +186,7 @@ async def test_leases_lapse_and_go_back(redis: Redis, monkeypatch: pytest.Monkey
     await asyncio.sleep(0.11)
     assert not limiter.try_take(caller, ROUTE), "an old lease was spent"
     await limiter.take(caller, ROUTE)
-    assert (lease.tokens, lease.left) == (99, 4899), "not given back"
+    assert (lease.tokens, lease.left) == (99, 4899), "not returned"
 
 
 async def test_a_clock_that_jumps_back_does_not_lock_anybody_out(redis: Redis) -> None:
@@ -259,15 +258,14 @@ async def test_a_new_plan_is_a_new_lease(redis: Redis) -> None:
     assert sum([await admits(limiter, promoted) for _ in range(60)]) >= 40
 
 
-async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_MOST_LEASES", 10)
-    limiter = Limiter({"free": a_plan(5, 20, quota=10)}, None)
+async def test_memory_is_bounded() -> None:
+    limiter = Limiter({"free": a_plan(5, 20, quota=10)}, None, max_leases=10)
     for _ in range(25):
         caller = a_caller()
         assert await admits(limiter, caller)
         limiter.enter(caller)
         limiter.leave(caller)
-    limiter._asked.clear()  # as a heartbeat does
+    limiter._active.clear()  # as a heartbeat does
     assert len(limiter._leases) <= 10
     assert len(limiter._quotas) <= 10
     assert not limiter._in_flight
@@ -301,14 +299,15 @@ async def test_a_redis_that_is_away_costs_one_timeout_and_leaves_a_bucket_here(a
         await client.connection_pool.disconnect()
 
 
-async def test_redis_is_used_again_when_it_is_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    limiter = Limiter({"free": a_plan(1, 3)}, redis)
+async def test_redis_is_used_again_when_it_is_back(redis: Redis) -> None:
+    skipped_s = 0.0
+    limiter = Limiter({"free": a_plan(1, 3)}, redis, clock=lambda: time.monotonic() + skipped_s)
     limiter.breaker.failed()
     caller = a_caller()
     assert await admits(limiter, caller)
     bucket = limiter._lease(caller, ROUTE).bucket
     assert not await redis.exists(bucket)
-    monkeypatch.setattr(limiter.breaker, "_closed_again_at", 0.0)
+    skipped_s = 60.0
     assert await admits(limiter, caller)
     assert await redis.exists(bucket)
     assert not limiter.breaker.is_open
@@ -400,8 +399,8 @@ async def test_only_those_who_ask_are_looked_up(
 ) -> None:
     limiter = Limiter({"free": a_plan(1000, 1000, quota=100), "scale": a_plan(1000, 1000)}, None)
     assert await admits(limiter, a_caller("scale"))
-    assert not limiter._asked
+    assert not limiter._active
     assert await admits(limiter, a_caller("free", organisation_id))
-    assert [quota.organisation_id for quota in limiter._asked] == [organisation_id]
+    assert [quota.organisation_id for quota in limiter._active] == [organisation_id]
     await renew(limiter, pool)
-    assert not limiter._asked
+    assert not limiter._active

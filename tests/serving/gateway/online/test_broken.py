@@ -17,13 +17,15 @@ from configs.settings import Settings
 from data import database
 from data.people import identities
 from data.people.identities import Identity
-from data.records import Spec
+from data.records import Spec, TransformType
 from data.tables import Decision, Experiment, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import decisions
+from serving.breaker import Breaker
 from serving.gateway.app import create_app
-from serving.gateway.online.answering import Online
+from serving.gateway.online.placement import Message
+from serving.gateway.parts import parts_of
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -44,42 +46,57 @@ def engine(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+class Clock:
+    """The time of the arms' breakers, which a test can move on."""
+
+    def __init__(self) -> None:
+        self.skipped_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.skipped_s
+
+
 class Gateway:
     """A gateway in this process, the specs that it asked the service for, and its client."""
 
-    def __init__(self, app: FastAPI, client: httpx.AsyncClient, key: str) -> None:
-        self.app, self.client, self.key = app, client, key
-        self.online: Online = app.state.online
-        self.asked: list[str] = []
-        upstream = self.online._upstream
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, key: str, clock: Clock) -> None:
+        self.app, self.client, self.key, self.clock = app, client, key, clock
+        self.parts = parts_of(app)
+        self.called: list[str] = []
+        upstream = self.parts.upstream
         rewrite = upstream.rewrite
 
-        async def listened(spec: Spec, item: object) -> object:
-            self.asked.append(spec.version)
+        async def recorded(spec: Spec, item: object) -> object:
+            self.called.append(spec.version)
             return await rewrite(spec, item)  # type: ignore[arg-type]
 
-        upstream.rewrite = listened  # type: ignore[assignment, method-assign]
+        upstream.rewrite = recorded  # type: ignore[assignment, method-assign]
 
     async def ask(self, text: str | None = None, user: str = "ann") -> httpx.Response:
         body = {"text": text or f"Fix it. {uuid.uuid4()}", "transform_type": "soften", "intensity": 2}
         return await self.client.post("/api/v1/transform", json={**body, "user_id": user})
 
     async def metric(self, name: str) -> float:
-        shown = self.app.state.telemetry.metrics().decode()
+        shown = self.parts.telemetry.metrics().decode()
         [value] = [line.split()[1] for line in shown.splitlines() if line.startswith(f"{name} ")]
         return float(value)
 
-    async def told(self) -> None:
-        """Wait for what is on its way to Postgres."""
-        await self.online.variants.close()
+    async def pauses_stored(self) -> None:
+        """Wait until the pauses that were requested are in Postgres."""
+        await self.parts.online.arm_failures.close()
 
     def try_now(self) -> None:
         """Let the time pass after which the variant is tried again."""
-        assert self.online._epoch is not None
-        [experiment] = self.online._epoch._experiments
-        for arm in experiment._arms.values():
-            if arm.breaker is not None:
-                arm.breaker._closed_again_at = 0.0
+        self.clock.skipped_s += 60
+
+    async def breaker(self, text: str) -> Breaker:
+        """The breaker of the arm that answers a message of ann's, which is in memory."""
+        caller = await self.parts.authenticator.identify(self.key)
+        hit = self.parts.online.recall(caller, Message(text, TransformType.SOFTEN, 2, "ann"))
+        assert hit is not None
+        breaker = hit[1].breaker
+        assert breaker is not None
+        return breaker
 
 
 @pytest.fixture
@@ -91,15 +108,16 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
     made = []
     async with AsyncExitStack() as open_:
         for _ in range(2):
-            front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
+            clock = Clock()
+            front = create_app(as_gateway(stack.model_copy(update={"database_url": url})), clock)
             app, transport = front.behind, httpx.ASGITransport(front)
             await open_.enter_async_context(app.router.lifespan_context(app))
-            await app.state.directory.beat()
+            await app.state.parts.directory.beat()
             headers = {"X-API-Key": key}
             client = httpx.AsyncClient(
                 transport=transport, base_url="http://gateway", headers=headers, timeout=30
             )
-            made.append(Gateway(app, await open_.enter_async_context(client), key))
+            made.append(Gateway(app, await open_.enter_async_context(client), key, clock))
         yield made
 
 
@@ -126,7 +144,7 @@ async def start(
         )
     put_into_force(engine, Routing(champion=champion, experiments=(split,)))
     for gateway in gateways:
-        await gateway.app.state.directory.beat()
+        await gateway.parts.directory.beat()
     return split.experiment_id
 
 
@@ -143,7 +161,7 @@ async def test_a_broken_variant_is_left_alone_and_its_pause_asked_for(
     for _ in range(5):
         answer = (await gateway.ask()).json()
         assert (answer["variant"], answer["version"], answer["fallback"]) == ("v3", "v1", True)
-    await gateway.told()
+    await gateway.pauses_stored()
     [row] = decided(engine, experiment_id)
     took_s = time.monotonic() - began
     print(f"from the first error to the decision: {took_s:.2f} s")
@@ -155,21 +173,21 @@ async def test_a_broken_variant_is_left_alone_and_its_pause_asked_for(
         row.reason,
     )
     assert (row.claimed_at, row.done_at, row.outcome) == (None, None, None), "the flow carries it out"
-    assert gateway.asked == ["v404", "v1"] * 5
+    assert gateway.called == ["v404", "v1"] * 5
 
-    gateway.asked.clear()
+    gateway.called.clear()
     for _ in range(6):
         answer = (await gateway.ask()).json()
         assert (answer["variant"], answer["version"], answer["fallback"]) == ("v3", "v1", True)
-    assert gateway.asked == ["v1"] * 6, "it is not tried"
+    assert gateway.called == ["v1"] * 6, "it is not tried"
     assert await gateway.metric("tonebridge_variant_breakers_open") == 1
     assert await gateway.metric("tonebridge_variant_breaker_trips") == 1
 
-    gateway.asked.clear()
+    gateway.called.clear()
     gateway.try_now()
     await asyncio.gather(*(gateway.ask() for _ in range(3)))
-    assert gateway.asked.count("v404") == 1, "a trial now and then"
-    await gateway.told()
+    assert gateway.called.count("v404") == 1, "a trial now and then"
+    await gateway.pauses_stored()
     assert len(decided(engine, experiment_id)) == 1
     assert await gateway.metric("tonebridge_variant_breaker_trips") == 1
 
@@ -178,7 +196,7 @@ async def test_many_gateways_make_one_decision_an_epoch(engine: Engine, gateways
     experiment_id = await start(engine, gateways, MISSING)
     await asyncio.gather(*(gateway.ask() for gateway in gateways for _ in range(8)))
     for gateway in gateways:
-        await gateway.told()
+        await gateway.pauses_stored()
         assert await gateway.metric("tonebridge_variant_breakers_open") == 1
     [row] = decided(engine, experiment_id)
 
@@ -196,21 +214,21 @@ async def test_many_gateways_make_one_decision_an_epoch(engine: Engine, gateways
     for status, ramp in (("paused", 0.0), ("running", 1.0)):
         end("done", status, ramp)
         for gateway in gateways:
-            await gateway.app.state.directory.beat()
+            await gateway.parts.directory.beat()
             answer = (await gateway.ask()).json()
             assert answer["variant"] == ("v3" if ramp else "champion")
             assert await gateway.metric("tonebridge_variant_breakers_open") == 0
     for gateway in gateways:
         await asyncio.gather(*(gateway.ask() for _ in range(8)))
-        await gateway.told()
-    assert [one.action for one in decided(engine, experiment_id)] == ["pause", "pause"]
+        await gateway.pauses_stored()
+    assert [decision.action for decision in decided(engine, experiment_id)] == ["pause", "pause"]
 
 
 async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gateways: list[Gateway]) -> None:
     experiment_id = await start(engine, gateways, MISSING)
 
     async def ask(gateway: Gateway) -> bool:
-        async with gateway.app.state.pool.connection() as connection:
+        async with gateway.parts.pool.connection() as connection:
             try:
                 return await decisions.ask_for_a_pause(connection, experiment_id, 1, "It broke.")
             except decisions.RefusedError:  # the other row is there already
@@ -220,13 +238,13 @@ async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gatew
     assert len(decided(engine, experiment_id)) == 1
 
 
-async def test_no_variant_is_blamed_where_the_champion_fails_as_well(
+async def test_a_variant_counts_no_failure_where_the_champion_fails_as_well(
     engine: Engine, gateway: Gateway
 ) -> None:
     experiment_id = await start(engine, [gateway], MISSING, champion=Spec(version="v405"))
     assert {(await gateway.ask()).status_code for _ in range(12)} == {503}
     assert await gateway.metric("tonebridge_variant_breakers_open") == 0
-    assert gateway.asked == ["v404", "v405"] * 12
+    assert gateway.called == ["v404", "v405"] * 12
     assert decided(engine, experiment_id) == []
 
 
@@ -246,7 +264,7 @@ async def test_one_failure_that_many_waited_for_is_one(engine: Engine, gateway: 
     text = f"Fix it. {uuid.uuid4()}"
     answers = await asyncio.gather(*(gateway.ask(text) for _ in range(8)))
     assert {answer.json()["fallback"] for answer in answers} == {True}
-    assert gateway.asked == ["v404", "v1"]
+    assert gateway.called == ["v404", "v1"]
     assert await gateway.metric("tonebridge_variant_breakers_open") == 0
 
 
@@ -256,15 +274,13 @@ async def test_what_a_variant_has_cached_is_answered_while_it_is_left_alone(
     await start(engine, [gateway], SOUND)
     text = f"Fix it. {uuid.uuid4()}"
     assert (await gateway.ask(text)).json()["version"] == "v2"
-    assert gateway.online._epoch is not None
-    arm = gateway.online._epoch._experiments[0]._arms["v3"]
-    assert arm.breaker is not None
+    breaker = await gateway.breaker(text)
     for _ in range(6):
-        arm.breaker.failed()
+        breaker.failed()
     for level in ("l1", "l2"):
         answer = (await gateway.ask(text)).json()
         assert (answer["version"], answer["cache"], answer["fallback"]) == ("v2", level, False)
-        gateway.online._cache.forget()
+        gateway.parts.cache.forget()
     assert (await gateway.ask()).json()["version"] == "v1"
     gateway.try_now()
     assert [(await gateway.ask()).json()["version"] for _ in range(2)] == ["v2", "v2"], "it is well again"
@@ -275,7 +291,7 @@ async def test_a_tester_tries_it_each_time_and_trips_nothing(engine: Engine, gat
     experiment_id = await start(engine, [gateway], MISSING)
     for _ in range(8):
         assert (await gateway.ask(user="eve")).json()["fallback"]
-    assert gateway.asked == ["v404", "v1"] * 8
+    assert gateway.called == ["v404", "v1"] * 8
     assert decided(engine, experiment_id) == []
 
 
@@ -285,8 +301,8 @@ async def test_a_holdout_is_left_alone_but_goes_on(
     experiment_id = await start(engine, [gateway], MISSING, status="holdout")
     for _ in range(7):
         assert (await gateway.ask()).json()["version"] == "v1"
-    await gateway.told()
-    assert gateway.asked.count("v404") == 5
+    await gateway.pauses_stored()
+    assert gateway.called.count("v404") == 5
     assert await gateway.metric("tonebridge_variant_breakers_open") == 1
     assert decided(engine, experiment_id) == []
     assert f"experiment {experiment_id} is not paused: this is the holdout" in caplog.text
@@ -298,15 +314,15 @@ async def test_postgres_away_when_it_trips_loses_nothing_but_the_row(
     experiment_id = await start(engine, [gateway], MISSING)
     with monkeypatch.context() as patch:
         away = database.online_pool("postgresql://localhost:1/none", timeout_s=0.1)
-        patch.setattr(gateway.online.variants, "_pool", away)
+        patch.setattr(gateway.parts.online.arm_failures, "_pool", away)
         for _ in range(7):
             assert (await gateway.ask()).json()["version"] == "v1"
-        await gateway.told()
-    assert f"no pause of experiment {experiment_id} was asked for" in caplog.text
-    assert gateway.asked.count("v404") == 5
+        await gateway.pauses_stored()
+    assert f"the pause of experiment {experiment_id} could not be requested" in caplog.text
+    assert gateway.called.count("v404") == 5
     assert decided(engine, experiment_id) == []
     gateway.try_now()
     assert (await gateway.ask()).json()["fallback"], "and the trial that fails asks again"
-    await gateway.told()
+    await gateway.pauses_stored()
     [row] = decided(engine, experiment_id)
     assert "v404 failed 5 of 5 requests" in row.reason

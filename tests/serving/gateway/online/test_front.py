@@ -10,11 +10,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Any
 
 import jwt
 import pytest
-from fastapi import Depends, FastAPI, Response
+from fastapi import FastAPI, Response
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message
@@ -24,9 +24,9 @@ from data.people import identities
 from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
-from serving.gateway import auth, problems
+from serving.gateway import problems
 from serving.gateway.app import create_app
-from serving.gateway.auth import Caller
+from serving.gateway.dependencies import Authenticated
 from serving.gateway.online.bodies import TransformRequest
 from serving.gateway.online.front import Front
 from tests.logins import as_gateway
@@ -48,7 +48,7 @@ async def front(stack: Settings, engine: Engine) -> AsyncIterator[Front]:
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     front = create_app(as_gateway(stack))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         yield front
 
 
@@ -59,8 +59,8 @@ def plain(front: Front) -> FastAPI:
     problems.install(app)
 
     @app.post("/api/v1/transform")
-    async def transform(body: TransformRequest, caller: Annotated[Caller, Depends(auth.caller)]) -> Response:
-        given = await front.behind.state.online.transform(caller, body.message(caller))
+    async def transform(body: TransformRequest, caller: Authenticated) -> Response:
+        given = await front.behind.state.parts.online.transform(caller, body.message(caller))
         return Response(given.body, media_type="application/json")
 
     return app
@@ -190,7 +190,7 @@ def a_request(draw: random.Random, key: str) -> tuple[bytes, dict[bytes, bytes],
 @pytest.mark.timeout(300)
 async def test_the_raw_handler_agrees_with_plain_fastapi(front: Front, api_key: str) -> None:
     reference, draw, seen = plain(front), random.Random(1), Counter[int | str]()
-    await front.behind.state.telemetry.stop()  # this test leaves the event loop no time: it would shed
+    await front.behind.state.parts.telemetry.stop()  # this test leaves the event loop no time: it would shed
     for number in range(20_000):
         await asyncio.sleep(0)  # the event loop has other work: a gateway that never gets there sheds
         body, headers, pieces = a_request(draw, api_key)
@@ -262,7 +262,7 @@ async def test_a_repeated_request_is_answered_as_before(front: Front, api_key: s
     body, told = fresh(), headers(api_key, idempotency_key=str(uuid.uuid4()))
     first, again = [(await call(front, body, told))[2] for _ in range(2)]
     assert first == again
-    await front.behind.state.online._answers.flush()
+    await front.behind.state.parts.answers.flush()
     with engine.connect() as connection:
         count = text("SELECT count(*) FROM answers WHERE id = :id")
         assert connection.execute(count, {"id": first["answer_id"]}).scalar() == 1
@@ -283,7 +283,7 @@ async def test_a_failure_may_be_tried_again_under_its_key(front: Front, api_key:
     for version, status in (("v404", 503), ("v1", 200)):
         with Session(engine) as session, session.begin():
             routing.publish(session, Routing(champion=Spec(version=version, max_new_tokens=4)), "a test")
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         assert (await call(front, body, told))[0] == status
 
 
@@ -305,7 +305,7 @@ async def test_metrics_tell_hits_from_misses(front: Front, api_key: str) -> None
     body = fresh()
     for _ in range(3):
         await call(front, body, headers(api_key))
-    metrics = front.behind.state.telemetry.metrics().decode()
+    metrics = front.behind.state.parts.telemetry.metrics().decode()
     assert 'tonebridge_request_seconds_count{cache="miss"} 1.0' in metrics
     assert 'tonebridge_request_seconds_count{cache="l1"} 2.0' in metrics
     assert "tonebridge_miss_upstream_seconds_count 1.0" in metrics
@@ -350,7 +350,7 @@ async def test_a_token_speaks_for_its_own_subject(front: Front, api_key: str) ->
 
 
 async def test_a_drowning_gateway_refuses_quickly(front: Front, api_key: str) -> None:
-    front.behind.state.telemetry._late_s = 5.0
+    front.behind.state.parts.telemetry._late_s = 5.0
     status, named, _ = await call(front, fresh(), headers(api_key))
     assert status == 503
     assert int(named["retry-after"]) > 0

@@ -71,7 +71,7 @@ async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterato
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)
-    await front.behind.state.directory.beat()
+    await front.behind.state.parts.directory.beat()
     yield Gateway(server, front, server.servers[0].sockets[0].getsockname()[1], key)
     server.should_exit = True
     await serving

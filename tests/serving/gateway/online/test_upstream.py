@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import pytest
 
 from data.records import Spec, TransformType
-from serving.gateway.online import upstream
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.inference.client import InferenceUnavailable, Item, Rewritten, VersionUnknown
@@ -75,7 +74,7 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream
     ("fault", "said", "kind"),
     [
         (InferenceUnavailable("gone"), "cannot answer", VersionFailedError),
-        (InferenceUnavailable("left alone", was_asked=False), "cannot answer", UnavailableError),
+        (InferenceUnavailable("not called", was_called=False), "cannot answer", UnavailableError),
         (VersionUnknown("v1"), "not published", VersionFailedError),
     ],
 )
@@ -97,9 +96,10 @@ async def test_who_leaves_takes_nothing_from_the_others(asked: Upstream) -> None
     assert asked.waiting == 0
 
 
-async def test_too_many_are_turned_away(asked: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "_MOST_WAITING", 3)
-    said = await asyncio.gather(*(asked.rewrite(V1, item(text)) for text in "abcde"), return_exceptions=True)
-    assert [isinstance(s, UnavailableError) for s in said] == [False, False, False, True, True]
-    assert asked.shed == 2
-    assert (await asked.rewrite(V1, item("a"))).text == "v1 a"
+async def test_too_many_are_refused(service: Service) -> None:
+    upstream = Upstream(service, max_waiting=3)  # type: ignore[arg-type]
+    calls = (upstream.rewrite(V1, item(text)) for text in "abcde")
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(result, UnavailableError) for result in results] == [False, False, False, True, True]
+    assert upstream.shed == 2
+    assert (await upstream.rewrite(V1, item("a"))).text == "v1 a"

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -17,10 +16,11 @@ from sqlalchemy.orm import Session
 from data.people import accounts, identities
 from data.people.identities import Role
 from data.tables import Account, AccountSession, Organisation
-from serving.gateway import guessing, problems
+from serving.gateway import guessing
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.rate import Limiter
 from serving.gateway.routes import accounts as routes
+from tests import gateways
 
 SECRET = "a secret of at least 32 characters"
 PASSWORD = "correct horse battery"
@@ -28,28 +28,22 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(routes.router)
-    app.include_router(routes.account_router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool, SECRET)
-    # This machine may be slow, too.
+    # Buckets hardly refill: the machine may be slow, too.
     slower = {
         name: plan.model_copy(update={"requests_per_s": 0.001}) for name, plan in guessing.PLANS.items()
     }
-    app.state.guard = guessing.Guard(Limiter(slower, None), SECRET, "a service token")
-    app.state.passwords, app.state.organisation = guessing.Passwords(), "nobody's"
-    problems.install(app)
-    await heartbeat(app)
+    app = await gateways.app_of(
+        pool,
+        routes.router,
+        routes.account_router,
+        authenticator=Authenticator(pool, SECRET),
+        guard=guessing.Guard(Limiter(slower, None), SECRET, "a service token"),
+    )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
     ) as client:
         client.app = app  # type: ignore[attr-defined]
         yield client
-
-
-async def heartbeat(app: FastAPI) -> None:
-    async with app.state.pool.connection() as connection:
-        await app.state.authenticator.renew(connection)
 
 
 @pytest.fixture
@@ -103,7 +97,7 @@ async def test_what_is_theirs_is_found_by_the_account(
 ) -> None:
     email = await an_account(client, owner)
     tokens = (await sign_in(client, email)).json()
-    authenticator: Authenticator = client.app.state.authenticator  # type: ignore[attr-defined]
+    authenticator: Authenticator = client.app.state.parts.authenticator  # type: ignore[attr-defined]
     caller: Caller = await authenticator.identify(tokens["access_token"])
     with Session(engine) as session:
         account = session.scalars(select(Account).where(Account.email == email)).one()
@@ -170,7 +164,7 @@ async def test_a_refresh_token_that_comes_twice_ends_the_session(
     # Nobody can tell which of the two is the thief: the newest one is refused, too, and what it has opened.
     refused = await client.post("/auth/refresh", json={"refresh_token": newest["refresh_token"]})
     assert refused.status_code == 401
-    await heartbeat(client.app)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     for tokens in (stolen, newest):
         assert (await client.get("/auth/me", headers=bearer(tokens))).status_code == 401
     assert (await client.get("/auth/me", headers=bearer(elsewhere))).status_code == 200
@@ -205,7 +199,7 @@ async def test_signing_out_ends_the_access_token(client: httpx.AsyncClient, owne
     assert (await client.get("/auth/me", headers=bearer(tokens))).status_code == 200
     out = await client.post("/auth/logout", json={"refresh_token": tokens["refresh_token"]})
     assert out.status_code == 204
-    await heartbeat(client.app)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert (await client.get("/auth/me", headers=bearer(tokens))).status_code == 401
     refused = await client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     assert refused.status_code == 401
@@ -235,7 +229,7 @@ async def test_a_changed_role_holds_at_once(
     assert (await client.get("/auth/me", headers=bearer(tokens))).json()["role"] == "experimenter"
     with Session(engine) as session, session.begin():
         session.scalars(select(Account).where(Account.email == email)).one().role = "viewer"
-    await heartbeat(client.app)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert (await client.get("/auth/me", headers=bearer(tokens))).json()["role"] == "viewer"
 
 
@@ -248,7 +242,7 @@ async def test_another_password_ends_every_session(client: httpx.AsyncClient, ow
     body["password"] = PASSWORD
     changed = await client.put("/auth/password", json=body, headers=bearer(here))
     assert changed.status_code == 204
-    await heartbeat(client.app)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     for tokens in (here, elsewhere):
         assert (await client.get("/auth/me", headers=bearer(tokens))).status_code == 401
     assert (await sign_in(client, email)).status_code == 401
@@ -299,7 +293,7 @@ async def test_a_removed_account_has_no_session(
     tokens = (await sign_in(client, email)).json()
     account_id = (await client.get("/auth/me", headers=bearer(tokens))).json()["name"].partition(":")[2]
     assert (await client.delete(f"/accounts/{account_id}", headers=owner)).status_code == 204
-    await heartbeat(client.app)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert (await client.get("/auth/me", headers=bearer(tokens))).status_code == 401
     assert (await sign_in(client, email)).status_code == 401
 

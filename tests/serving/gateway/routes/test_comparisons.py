@@ -89,7 +89,7 @@ async def client(
 async def release(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> None:
     with Session(engine) as session, session.begin():
         routing.publish(session, wanted, "a test")
-    await client.app.state.directory.beat()  # type: ignore[attr-defined]
+    await client.app.state.parts.directory.beat()  # type: ignore[attr-defined]
 
 
 async def ask(client: httpx.AsyncClient, who: str, **body: Any) -> dict[str, Any]:
@@ -384,7 +384,7 @@ async def test_nothing_to_compare_before_the_first_release(
     engine.dispose()
     front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(front), base_url="http://gateway", headers={"X-API-Key": key}
         ) as client:

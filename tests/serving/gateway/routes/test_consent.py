@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -24,21 +23,15 @@ from data.traffic import feedback, outputs
 from data.traffic.feedback import Thumb
 from data.traffic.outputs import NewOutput
 from data.traffic.receipts import Receipt
-from serving.gateway import problems
-from serving.gateway.auth import Authenticator
 from serving.gateway.routes import consent
+from tests import gateways
 
 SECRET = b"a secret of at least 32 bytes, shared"
 
 
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(consent.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
-    problems.install(app)
-    async with pool.connection() as connection:
-        await app.state.authenticator.renew(connection)
+    app = await gateways.app_of(pool, consent.router)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
     ) as client:

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
@@ -22,10 +21,8 @@ from data.tables import Decision, Erasure, Experiment, Organisation, Version, ne
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import plan
-from serving.gateway import problems
-from serving.gateway.auth import Authenticator
-from serving.gateway.idempotency import Idempotency
 from serving.gateway.routes import experiments
+from tests import gateways
 from tests.logins import gateway_url
 
 SECRET = b"a secret of at least 32 bytes, shared"
@@ -79,13 +76,7 @@ async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
 
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(experiments.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
-    app.state.idempotency, app.state.organisation = Idempotency(pool), "ours"
-    problems.install(app)
-    async with pool.connection() as connection:
-        await app.state.authenticator.renew(connection)
+    app = await gateways.app_of(pool, experiments.router, organisation="ours")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
     ) as client:

@@ -10,7 +10,6 @@ import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -18,9 +17,8 @@ from sqlalchemy.orm import Session
 from data.people import identities
 from data.people.identities import Role
 from data.tables import Organisation
-from serving.gateway import problems
-from serving.gateway.auth import Authenticator
 from serving.gateway.routes import keys
+from tests import gateways
 
 SECRET = b"a secret of at least 32 bytes, shared"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
@@ -32,21 +30,12 @@ def base64url(key: bytes) -> str:
 
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(keys.router)
-    app.state.pool, app.state.authenticator = pool, Authenticator(pool, "s" * 32)
-    problems.install(app)
-    await renew(app.state.authenticator, pool)
+    app = await gateways.app_of(pool, keys.router)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
     ) as client:
         client.app = app  # type: ignore[attr-defined]
         yield client
-
-
-async def renew(authenticator: Authenticator, pool: AsyncConnectionPool) -> None:
-    async with pool.connection() as connection:
-        await authenticator.renew(connection)
 
 
 @pytest.fixture
@@ -149,7 +138,7 @@ async def test_a_key_is_shown_once_works_and_ends(
 
     assert (await client.delete(f"/keys/{made['id']}", headers=stranger)).status_code == 404
     assert (await client.delete(f"/keys/{made['id']}", headers=owner)).status_code == 204
-    await renew(client.app.state.authenticator, pool)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert not await works(client, key)
     assert (await client.delete(f"/keys/{made['id']}", headers=owner)).status_code == 404
     assert (await client.get("/keys", headers=owner)).json()[0]["revoked_at"] is not None
@@ -189,7 +178,7 @@ async def test_tokens_of_a_new_signing_key_are_let_in_until_it_ends(
     assert await works(client, token)
     assert (await client.delete(f"/signing-keys/{body['kid']}", headers=stranger)).status_code == 404
     assert (await client.delete(f"/signing-keys/{body['kid']}", headers=owner)).status_code == 204
-    await renew(client.app.state.authenticator, pool)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert not await works(client, token)
 
 
@@ -216,7 +205,7 @@ async def test_one_token_is_revoked_and_its_brother_is_not(
     for _ in range(2):  # again does no harm
         revoked = await client.post("/tokens/revoke", json={"token": token}, headers=owner)
         assert revoked.status_code == 204
-    await renew(client.app.state.authenticator, pool)  # type: ignore[attr-defined]
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert not await works(client, {"Authorization": f"Bearer {token}"})
     assert await works(client, {"Authorization": f"Bearer {brother}"})
 

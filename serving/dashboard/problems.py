@@ -1,0 +1,62 @@
+"""Errors as pages: one table from exception to status, title and detail."""
+
+from http import HTTPStatus
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from serving.dashboard import session
+from serving.dashboard.api import GatewayError, SignedOutError
+from serving.dashboard.session import ForgedError
+from serving.dashboard.visit import NotAllowedError, signed_in_if_possible
+
+_LONGEST = 2000  # characters of the path to return to after signing in
+
+
+def install(app: FastAPI) -> None:
+    """Every error is a page in words; what broke here is in the log."""
+
+    def signed_out(request: Request, _: Exception) -> Response:
+        to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        if request.method != "GET" or len(to) > _LONGEST:
+            to = "/"
+        response = RedirectResponse(f"/sign-in?to={quote(to)}", 303)
+        response.delete_cookie(session.COOKIE)
+        return response
+
+    def explained(request: Request, error: Exception) -> Response:
+        here = signed_in_if_possible(request)
+        say = here.words.say
+        status, title, detail = 500, say("Something broke here"), say("It has been logged. Try again.")
+        match error:
+            case GatewayError():
+                status, title, detail = error.status, say(error.title), error.detail
+            case NotAllowedError():
+                status, title, detail = 403, say("This page is not for you"), str(error)
+            case ForgedError():
+                status, title, detail = 403, say("This form cannot be used"), say(str(error))
+            case OperationalError():
+                status, title = 503, say("Try again shortly")
+                detail = say("Postgres does not answer. The gateway goes on with what it knows.")
+            case RequestValidationError():
+                status, title = 422, say("This does not fit")
+                detail = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+            case HTTPException(status_code=404):
+                status, title, detail = 404, say("There is no such page"), str(error.detail)
+                if detail == HTTPStatus.NOT_FOUND.phrase:  # nobody has said more
+                    detail = say("It may have been renamed. Begin at the list of experiments.")
+            case HTTPException():
+                status, title, detail = error.status_code, say("The request was refused"), str(error.detail)
+        return here.page("problem.html", status, title=title, detail=detail)
+
+    app.add_exception_handler(SignedOutError, signed_out)
+    for kind in (
+        GatewayError, NotAllowedError, ForgedError, OperationalError, RequestValidationError, HTTPException,
+        Exception,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, explained)

@@ -1,0 +1,99 @@
+"""What routes take as parameters besides the request's own fields: the caller, a connection to Postgres, the
+answer to a repeated request.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from psycopg import AsyncConnection
+from pydantic import BaseModel
+
+from serving.gateway import rate
+from serving.gateway.auth import Caller, credential
+from serving.gateway.parts import InjectedParts
+
+
+async def authenticated(
+    request: Request,
+    parts: InjectedParts,
+    _key: Annotated[Any, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
+    _bearer: Annotated[Any, Security(HTTPBearer(auto_error=False))],
+) -> Caller:
+    """The caller, by the key or token in the headers. The hot path reads the same headers with the same
+    function; `_key` and `_bearer` only document them.
+    """
+    return await parts.authenticator.identify(credential(dict(request.scope["headers"])))
+
+
+Authenticated = Annotated[Caller, Depends(authenticated)]
+
+
+async def admitted(
+    request: Request, response: Response, parts: InjectedParts, caller: Authenticated
+) -> AsyncIterator[Caller]:
+    """The caller, if their plan allows one more request: it takes tokens of the route's rate now, and one of
+    the places for concurrent requests until the response is sent.
+    """
+    limiter = parts.limiter
+    route = request.scope["route"].path
+    cost = rate.cost(route)
+    if not limiter.try_take(caller, route, cost):
+        await limiter.take(caller, route, cost)
+    limiter.enter(caller)
+    try:
+        policy, remaining = limiter.headers(caller, route)
+        response.headers["RateLimit-Policy"] = policy.decode()
+        response.headers["RateLimit"] = remaining.decode()
+        yield caller
+    finally:
+        limiter.leave(caller)
+
+
+Admitted = Annotated[Caller, Depends(admitted)]
+
+
+async def _connection(parts: InjectedParts) -> AsyncIterator[AsyncConnection]:
+    async with parts.pool.connection() as connection:
+        yield connection
+
+
+# FastAPI ends a dependency after the response is sent, unless its scope is "function": then it ends when the
+# handler has returned, before the first byte. So a client that reads slowly holds no connection, and what the
+# response reports is committed. (FastAPI reads the request's body before it calls any dependency.)
+#
+# A connection is taken before the handler begins and kept until it ends. A handler that also hashes a
+# password, calls the inference service, or takes a second connection (`AnswerOnce`, a lookup of a key) uses
+# `parts.pool.connection()` where it needs one: ten such handlers would hold the whole pool and wait for each
+# other. Parameters are resolved in their order: the caller comes first, so strangers take no connection.
+Connection = Annotated[AsyncConnection, Depends(_connection, scope="function")]
+
+
+@dataclass(frozen=True)
+class AnswerOnce:
+    """Answers a request; under an Idempotency-Key, as it was answered when this caller first sent it."""
+
+    request: Request
+    response: Response  # FastAPI adds these headers only to a response that it makes itself
+    parts: InjectedParts
+    caller: Authenticated
+
+    async def __call__(
+        self, key: str | None, body: BaseModel | None, do: Callable[[], Awaitable[tuple[int, bytes]]]
+    ) -> Response:
+        """Status and JSON of `do`, or those stored under `key`. Errors as `Idempotency.once`."""
+        if key is None:
+            status, content = await do()
+        else:
+            digested = self.request.scope["path"].encode() + b"\0"
+            if body is not None:
+                digested += body.model_dump_json().encode()
+            status, content = await self.parts.idempotency.once(
+                self.caller, None, key.encode("latin-1", "replace"), digested, do
+            )
+        return Response(content, status, dict(self.response.headers), "application/json")
+
+
+AnsweredOnce = Annotated[AnswerOnce, Depends()]

@@ -1,0 +1,206 @@
+"""The objects that one gateway process is made of: made, started and stopped here.
+
+A route reaches them by the dependency `InjectedParts`, everything else by `parts_of(app)`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+
+from configs.settings import Settings
+from data import database
+from data.traffic.answers import AnswerWriter
+from data.traffic.receipts import FormerSecret
+from serving.gateway import guessing, rate
+from serving.gateway.auth import Authenticator
+from serving.gateway.guessing import Guard, Passwords
+from serving.gateway.heartbeat import Directory
+from serving.gateway.idempotency import Idempotency
+from serving.gateway.online import cache
+from serving.gateway.online.answering import Online
+from serving.gateway.online.cache import Cache
+from serving.gateway.online.telemetry import Telemetry
+from serving.gateway.online.upstream import Upstream
+from serving.gateway.rate import Limiter
+from serving.inference.client import InferenceClient
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One of each. They belong to the event loop that `running` runs in."""
+
+    settings: Settings
+    pool: AsyncConnectionPool
+    redis: Redis | None
+    authenticator: Authenticator
+    limiter: Limiter
+    directory: Directory
+    cache: Cache
+    answers: AnswerWriter
+    inference: InferenceClient
+    upstream: Upstream
+    online: Online
+    idempotency: Idempotency
+    telemetry: Telemetry
+    passwords: Passwords
+    guard: Guard
+    receipt_secret: bytes
+    former_receipt_secrets: Sequence[FormerSecret]
+    is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
+
+
+def check(settings: Settings) -> None:
+    """ValueError when a setting is missing without which no gateway starts."""
+    _database_url(settings)
+    for secret in ("receipt_secret", "session_secret", "service_token"):
+        settings.secret(secret)
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
+    return settings.database_url
+
+
+def make(
+    settings: Settings,
+    pool: AsyncConnectionPool,
+    redis: Redis | None,
+    is_draining: Callable[[], bool],
+    clock: Callable[[], float] = time.monotonic,
+) -> Parts:
+    """All parts over these connections, not started yet; `clock` as in `Online`. ValueError as `check`."""
+    url = _database_url(settings)
+    session_secret, service_token = settings.secret("session_secret"), settings.secret("service_token")
+    receipt_secret = settings.secret("receipt_secret").encode()
+    authenticator = Authenticator(pool, session_secret)
+    limiter = Limiter(rate.plans(), redis, pool)
+    # `online` is made below, since it reads the routing of `directory`.
+    directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
+    outputs = Cache(redis)
+    answers = AnswerWriter(pool)
+    inference = InferenceClient(settings.inference_urls, service_token)
+    upstream = Upstream(inference)
+    online = Online(pool, directory, outputs, upstream, answers, receipt_secret, clock)
+    parts = Parts(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        authenticator=authenticator,
+        limiter=limiter,
+        directory=directory,
+        cache=outputs,
+        answers=answers,
+        inference=inference,
+        upstream=upstream,
+        online=online,
+        idempotency=Idempotency(pool),
+        telemetry=Telemetry(settings.sampled_share),
+        passwords=Passwords(),
+        guard=Guard(Limiter(guessing.PLANS, redis), session_secret, service_token),
+        receipt_secret=receipt_secret,
+        former_receipt_secrets=[
+            FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())
+            for former in settings.former_receipt_secrets
+        ],
+        is_draining=is_draining,
+    )
+    for name, meaning, value in _gauges(parts):
+        parts.telemetry.watch(name, meaning, value)
+    return parts
+
+
+def _gauges(parts: Parts) -> list[tuple[str, str, Callable[[], float]]]:
+    """Name, help text and source of each number that a part keeps and Prometheus reads."""
+    cache, limiter, online = parts.cache, parts.limiter, parts.online
+    return [
+        (
+            "tonebridge_unflushed_answers",
+            "Answer rows that are not in Postgres yet",
+            lambda: parts.answers.waiting,
+        ),
+        (
+            "tonebridge_misses_waiting",
+            "Messages that wait for the inference service",
+            lambda: parts.upstream.waiting,
+        ),
+        (
+            "tonebridge_shed",
+            "Messages refused because too many waited for the inference service",
+            lambda: parts.upstream.shed,
+        ),
+        (
+            "tonebridge_service_breakers_open",
+            "Replicas of the inference service whose circuit breaker is open",
+            lambda: parts.inference.open_breakers,
+        ),
+        (
+            "tonebridge_variant_breakers_open",
+            "Experiment arms whose circuit breaker is open",
+            lambda: online.open_breakers,
+        ),
+        (
+            "tonebridge_variant_breaker_trips",
+            "Circuit breakers of experiment arms that have opened, in all",
+            lambda: online.arm_failures.trips,
+        ),
+        (
+            "tonebridge_redis_breaker_open",
+            "1 while the cache does not call Redis, since it failed",
+            lambda: cache.breaker.is_open,
+        ),
+        (
+            "tonebridge_limits_breaker_open",
+            "1 while this gateway limits rates by itself, since Redis failed",
+            lambda: limiter.breaker.is_open,
+        ),
+        (
+            "tonebridge_routing_age_seconds",
+            "Seconds since the last heartbeat that reached Postgres",
+            lambda: parts.directory.age_s,
+        ),
+    ]
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, is_draining: Callable[[], bool], clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Parts]:
+    """The parts, started; stopped in the reverse order at the end. Starting needs neither Postgres nor Redis
+    nor the inference service.
+    """
+    async with AsyncExitStack() as stack:
+        pool: AsyncConnectionPool = database.online_pool(_database_url(settings))
+        stack.push_async_callback(pool.close)
+        await pool.open(wait=False)
+        redis = cache.connect(settings.redis_url)
+        if redis is not None:
+            stack.push_async_callback(redis.connection_pool.disconnect)
+            stack.push_async_callback(redis.aclose)
+        parts = make(settings, pool, redis, is_draining, clock)
+        stack.push_async_callback(parts.cache.close)
+        stack.push_async_callback(parts.inference.close)
+        stack.push_async_callback(parts.online.arm_failures.close)
+        for part in (parts.telemetry, parts.answers, parts.directory):
+            part.start()
+            stack.push_async_callback(part.stop)
+        yield parts
+
+
+def parts_of(app: FastAPI) -> Parts:
+    """The parts of an application whose lifespan has begun."""
+    parts: Parts = app.state.parts
+    return parts
+
+
+async def _parts(request: Request) -> Parts:
+    return parts_of(request.app)
+
+
+InjectedParts = Annotated[Parts, Depends(_parts)]

@@ -1,0 +1,64 @@
+"""Feedback: a vote on an output, with the receipt that came with the answer."""
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from data.traffic import feedback, receipts
+from data.traffic.feedback import Vote
+from data.traffic.receipts import Receipt
+from serving.gateway.auth import Caller
+from serving.gateway.dependencies import Admitted, AnsweredOnce
+from serving.gateway.parts import InjectedParts
+from serving.gateway.problems import ForeignReceiptError
+from serving.gateway.routes.rewriting import IdempotencyKey
+
+router = APIRouter(prefix="/api/v1")
+
+
+class FeedbackStored(BaseModel):
+    """Where a vote was stored; voting again keeps the id."""
+
+    feedback_id: uuid.UUID
+
+
+@router.post("/feedback", status_code=201, response_model=FeedbackStored)
+async def give_feedback(
+    parts: InjectedParts,
+    body: Annotated[Vote, Field(discriminator="kind")],
+    caller: Admitted,
+    answer_once: AnsweredOnce,
+    idempotency_key: IdempotencyKey = None,
+) -> Any:
+    """Say what an output is worth. A second vote of a kind replaces the first."""
+    receipt = receipts.read(body.receipt, parts.receipt_secret, parts.former_receipt_secrets)
+    _check_may_use(caller, receipt)
+    parts.directory.require_postgres()
+
+    async def do() -> tuple[int, bytes]:
+        async with parts.pool.connection() as connection:
+            vote_id = await feedback.record(connection, receipt, body, caller.key_id)
+        return 201, FeedbackStored(feedback_id=vote_id).model_dump_json().encode()
+
+    return await answer_once(idempotency_key, body, do)
+
+
+def _check_may_use(caller: Caller, receipt: Receipt) -> None:
+    """ForeignReceiptError unless the caller may vote with a receipt.
+
+    A person who signs in, or whose organisation signs a token for them, votes for themselves, and nobody
+    votes for them. A receipt that was issued to an API key can be used with any key of its organisation: an
+    app has several keys, replaces them while receipts are in use, and vouches for its people with each.
+    """
+    if receipt.organisation_id != caller.identity.organisation_id:
+        raise ForeignReceiptError("the receipt was issued to another organisation")
+    if caller.subject is not None and receipt.user_id != caller.user(None)[0]:
+        raise ForeignReceiptError(
+            "the receipt was issued to another person; vote with one that came with your own answer"
+        )
+    if caller.subject is None and receipt.is_personal:
+        raise ForeignReceiptError(
+            "the receipt was issued to a person who signed in; only they can vote with it, with their token"
+        )

@@ -1,0 +1,56 @@
+"""Probes and metrics: whether the process runs, whether it can answer, and what it counts."""
+
+import math
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from pydantic import BaseModel
+
+from serving.gateway.online import telemetry
+from serving.gateway.parts import InjectedParts, Parts
+
+_LATE_S = 5.0  # without a heartbeat, after which Postgres is the reason for not being ready
+
+router = APIRouter()
+
+
+class Ready(BaseModel):
+    """Whether this gateway can answer, and by which epoch."""
+
+    ready: bool
+    detail: str
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"model": Ready}})
+async def readyz(parts: InjectedParts, response: Response) -> Ready:
+    """A version is released, and the newest routing is known to be in force here."""
+    if parts.directory.is_ready and not parts.is_draining():
+        return Ready(ready=True, detail=f"epoch {parts.directory.current()[0]}")
+    response.status_code = 503
+    return Ready(ready=False, detail=_why_not_ready(parts))
+
+
+def _why_not_ready(parts: Parts) -> str:
+    age_s = parts.directory.age_s
+    if parts.is_draining():
+        return "this gateway is stopping"
+    if math.isinf(age_s):
+        return "Postgres has not answered since this gateway started"
+    if age_s > _LATE_S:
+        return f"Postgres last answered {age_s:.0f} s ago"
+    return "no version has been released yet"
+
+
+@router.get("/metrics")
+async def metrics(
+    parts: InjectedParts, authorization: Annotated[str, Header(description="Bearer and the token")] = ""
+) -> Response:
+    """Everything that is counted here, for Prometheus, which shows `TONEBRIDGE_METRICS_TOKEN`."""
+    telemetry.check_may_read(parts.settings.metrics_token, authorization)
+    return Response(parts.telemetry.metrics(), media_type="text/plain; version=0.0.4")
