@@ -1,4 +1,4 @@
-"""Bandits: what their weights cost while they learn."""
+"""Bandits: the regret while they learn, and how often the arm that looks best at the end is not the best."""
 
 import math
 from functools import cache
@@ -12,53 +12,71 @@ from experiments import bandit
 from experiments.analysis import ArmStatistics
 from experiments.calibration.config import BANDIT_EPOCHS, POWER, CalibrationConfig
 from experiments.calibration.populations import SETTINGS, Array
-from experiments.calibration.report import Allocation, Bandits, mean, rate
+from experiments.calibration.report import Allocation, BanditResult, estimate_mean, estimate_rate
 from experiments.plan import Plan
 
-_BANDIT_ARMS = (2, 4)
-_RULES: dict[Allocation, tuple[bandit.Rule, float] | None] = {
+_ARM_COUNTS = (2, 4)
+_RULES: dict[Allocation, tuple[bandit.Rule, float] | None] = {  # the rule, and `top` of `bandit.reweighted`
     "fixed": None,
     "thompson": ("thompson", 0.5),
     "top_two": ("top_two", 0.5),
     "top_two of 70 %": ("top_two", 0.7),
 }
+_LEVEL = 0.4  # share of thumbs up in all arms but the best, in the first epoch
+_TREND = 0.2  # rise of that share over the experiment
 
 
 @cache
-def _users_an_arm(effect: float, alpha: float) -> int:
+def _compute_users_per_arm(effect: float, alpha: float) -> int:
+    """Users per arm of a fixed-horizon test of two arms."""
     return math.ceil(float(NormalIndPower().solve_power(effect, alpha=alpha, power=POWER)))
 
 
 def simulate(config: CalibrationConfig, plan: Plan, _: str, chunk: int, size: int) -> dict[str, Any]:
-    """Experiments on thumbs whose last arm is better by the effect and whose level rises by 0.2; a tenth of
-    those of other settings, since weights are renewed for each alone.
+    """Simulate one chunk of each rule and number of arms. Outcomes are thumbs; the last arm is the best.
+
+    A chunk has a tenth of the usual `size`, at least 2, because each experiment computes weights of its own.
+    Gives, under f"{arms} {rule}", two arrays of shape (experiments,): the regret per user in effects, and
+    whether the arm that looks best at the end is not the best.
     """
-    found = {}
-    users = _users_an_arm(config.effect, plan.alpha)
-    for arms in _BANDIT_ARMS:
-        names = [f"arm {i}" for i in range(arms)]
-        better = np.array([0.0] * (arms - 1) + [0.5 * config.effect])
+    result = {}
+    users = _compute_users_per_arm(config.effect, plan.alpha)
+    experiments = max(2, size // 10)
+    for arms in _ARM_COUNTS:
+        batch = arms * users // BANDIT_EPOCHS
         for name, rule in _RULES.items():
             rng = np.random.default_rng([config.seed, len(SETTINGS) + 2, chunk, arms])
-            some = max(2, size // 10)
-            regret, wrong = np.zeros(some), np.zeros(some, dtype=bool)
-            for row in range(some):
-                seen: list[ArmStatistics] = []
-                for epoch in range(BANDIT_EPOCHS):
-                    weights = dict.fromkeys(names, 1 / arms)
-                    if rule and seen:
-                        weights = bandit.reweighted(seen, rule[0], top=rule[1])
-                    n = rng.multinomial(arms * users // BANDIT_EPOCHS, list(weights.values()))
-                    ups = rng.binomial(n, 0.4 + better + 0.2 * epoch / BANDIT_EPOCHS)
-                    regret[row] += n[:-1].sum()
-                    seen += [_thumbs_of(epoch, *one) for one in zip(weights.items(), n, ups, strict=True)]
-                at_last = bandit.posterior(seen)
-                wrong[row] = at_last is None or int(at_last.mean.argmax()) != arms - 1
-            found[f"{arms} {name}"] = (regret / (arms * users // BANDIT_EPOCHS * BANDIT_EPOCHS), wrong)
-    return found
+            rows = [_simulate_bandit(rng, rule, arms, batch, config.effect) for _ in range(experiments)]
+            lost, is_wrong = (np.array(column) for column in zip(*rows, strict=True))
+            result[f"{arms} {name}"] = (lost / (batch * BANDIT_EPOCHS), is_wrong)
+    return result
 
 
-def _thumbs_of(epoch: int, arm: tuple[str, float], n: int, ups: int) -> ArmStatistics:
+def _simulate_bandit(
+    rng: np.random.Generator, rule: tuple[bandit.Rule, float] | None, arms: int, batch: int, effect: float
+) -> tuple[int, bool]:
+    """Simulate one experiment with `batch` users per epoch. Gives the number of users who did not have the
+    best arm, and whether another arm looks best at the end.
+    """
+    names = [f"arm {i}" for i in range(arms)]
+    # A thumb's standard deviation is taken as 0.5, so the last arm is better by `effect` of them.
+    better = np.array([0.0] * (arms - 1) + [0.5 * effect])
+    lost = 0
+    statistics: list[ArmStatistics] = []
+    for epoch in range(BANDIT_EPOCHS):
+        weights = dict.fromkeys(names, 1 / arms)
+        if rule and statistics:
+            weights = bandit.reweighted(statistics, rule[0], top=rule[1])
+        n = rng.multinomial(batch, list(weights.values()))  # users, (arms,)
+        ups = rng.binomial(n, _LEVEL + better + _TREND * epoch / BANDIT_EPOCHS)  # thumbs up, (arms,)
+        lost += int(n[:-1].sum())
+        statistics += [_build_statistics(epoch, *row) for row in zip(weights.items(), n, ups, strict=True)]
+    posterior = bandit.posterior(statistics)
+    return lost, posterior is None or int(posterior.mean.argmax()) != arms - 1
+
+
+def _build_statistics(epoch: int, arm: tuple[str, float], n: int, ups: int) -> ArmStatistics:
+    """Statistics of an arm, given as its name and weight, with `ups` thumbs up of `n` users."""
     return ArmStatistics(
         epoch=epoch,
         variant=arm[0],
@@ -73,21 +91,25 @@ def _thumbs_of(epoch: int, arm: tuple[str, float], n: int, ups: int) -> ArmStati
     )
 
 
-def sum_up(config: CalibrationConfig, plan: Plan, _: str, chunks: list[dict[str, Any]]) -> Bandits:
-    """Estimate regret and decision error of each rule, from all chunks."""
+def summarise(config: CalibrationConfig, plan: Plan, _: str, chunks: list[dict[str, Any]]) -> BanditResult:
+    """Estimate regret and decision error of each rule and number of arms from the results of all chunks."""
 
-    def joined(arms: int, rule: Allocation) -> tuple[Array, NDArray[np.bool_]]:
-        regret, wrong = zip(*(chunk[f"{arms} {rule}"] for chunk in chunks), strict=True)
-        return np.concatenate(regret), np.concatenate(wrong)
+    def join_chunks(arms: int, rule: Allocation) -> tuple[Array, NDArray[np.bool_]]:
+        regret, is_wrong = zip(*(chunk[f"{arms} {rule}"] for chunk in chunks), strict=True)
+        return np.concatenate(regret), np.concatenate(is_wrong)
 
-    users = _users_an_arm(config.effect, plan.alpha)
-    every = {arms: {rule: joined(arms, rule) for rule in _RULES} for arms in _BANDIT_ARMS}
-    return Bandits(
+    users = _compute_users_per_arm(config.effect, plan.alpha)
+    joined = {arms: {rule: join_chunks(arms, rule) for rule in _RULES} for arms in _ARM_COUNTS}
+    return BanditResult(
         description="One arm is better by the effect, the others are equal; everybody's outcomes rise by "
         f"0.2. {BANDIT_EPOCHS} epochs, and for each arm the users that a fixed-horizon test of two needs.",
-        users={arms: arms * users for arms in _BANDIT_ARMS},
-        regret={arms: {rule: mean(found[0]) for rule, found in of.items()} for arms, of in every.items()},
+        users={arms: arms * users for arms in _ARM_COUNTS},
+        regret={
+            arms: {rule: estimate_mean(regret) for rule, (regret, _) in rules.items()}
+            for arms, rules in joined.items()
+        },
         decision_error={
-            arms: {rule: rate(found[1]) for rule, found in of.items()} for arms, of in every.items()
+            arms: {rule: estimate_rate(is_wrong) for rule, (_, is_wrong) in rules.items()}
+            for arms, rules in joined.items()
         },
     )

@@ -1,4 +1,4 @@
-"""What a calibration simulates, and the design of its experiments."""
+"""The fields of configs/calibrate.yaml, and constants of the design that several simulations share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,20 +7,20 @@ from pydantic import Field
 
 import configs
 
-HORIZON = 2.5  # the last look, in fixed-horizon samples
+HORIZON = 2.5  # sample size at the last analysis, in fixed-horizon samples
 POWER = 0.8  # of the fixed-horizon sample
-BANDIT_EPOCHS = 10
+BANDIT_EPOCHS = 10  # a bandit's weights change at the start of each
 
 
 class CalibrationConfig(configs.StageConfig):
-    """What is simulated, how often, and where the report goes."""
+    """How many experiments are simulated, with which effect, and where the report is written."""
 
-    experiments: Annotated[int, Field(ge=2)] = 10_000
-    looks: Annotated[int, Field(ge=10)] = 100
+    experiments: Annotated[int, Field(ge=2, description="in each setting, as A/A and as A/B")] = 10_000
+    looks: Annotated[int, Field(ge=10, description="analyses of each experiment")] = 100
     effect: Annotated[float, Field(gt=0, lt=1, description="in standard deviations of the outcome")] = 0.1
-    win_rate: Annotated[float, Field(gt=0.5, lt=1, description="of the better model, side by side")] = 0.6
+    win_rate: Annotated[float, Field(gt=0.5, lt=1, description="of the better model in comparisons")] = 0.6
     plan: Path = Path("configs/experiment.yaml")
     processes: Annotated[int, Field(ge=1)] = 2
     seed: Annotated[int, Field(ge=0)] = 0
     out: Path = Path("artifacts/calibration")
-    write: bool = False
+    write: Annotated[bool, Field(description="also write the report and the plot to docs/")] = False

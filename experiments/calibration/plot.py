@@ -33,26 +33,30 @@ def plot(report: Report, file: Path) -> None:
 
 
 def _draw_false_winners(axes: Axes, report: Report) -> None:
-    """Our interval compared with both controls: a row for each setting."""
+    """Draw the false winners of our interval and of both controls: a row for each setting."""
     results = report.settings.values()
     series = (
-        ("ours", _BLUE, "o", [result.shipped.aa_false_winner_rate for result in results]),
-        ("a test meant for one look", _ORANGE, "s", [result.naive_false_winner_rate for result in results]),
+        ("our interval", _BLUE, "o", [result.shipped.aa_false_winner_rate for result in results]),
         (
-            "the setting's mistake, our interval",
+            "fixed-horizon test, repeated",
+            _ORANGE,
+            "s",
+            [result.naive_false_winner_rate for result in results],
+        ),
+        (
+            "our interval, with the typical mistake",
             _RED,
             "X",
             [result.control_false_winner_rate for result in results],
         ),
     )
     for label, colour, marker, rates in series:
-        points = [
-            (100 * rate.value, row) for row, rate in enumerate(rates) if rate and rate.value is not None
-        ]
-        axes.plot(*np.transpose(points), marker, color=colour, label=label)
+        points = [(rate.value, row) for row, rate in enumerate(rates) if rate]
+        values, rows = np.array(points, dtype=float).T
+        axes.plot(100 * values, rows, marker, color=colour, label=label)
     axes.axvline(5, color=_GREY, linestyle="--")
     axes.set(
-        title="False winners between equals (dashed: 5 %)",
+        title="False winners in A/A experiments (dashed: 5 %)",
         xlabel="experiments with a winner, %",
         xlim=(-2, 102),
     )
@@ -61,18 +65,18 @@ def _draw_false_winners(axes: Axes, report: Report) -> None:
 
 
 def _draw_coverage(axes: Axes, report: Report) -> None:
-    """Coverage with both values of n_star: a row for each setting."""
+    """Draw the coverage with both values of n_star: a row for each setting."""
     results = report.settings.values()
-    for shift, label, colour, marker, promises in (
-        (-0.12, "as the plan is shipped", _BLUE, "o", [result.shipped for result in results]),
+    for shift, label, colour, marker, characteristics in (
+        (-0.12, "n_star of the plan", _BLUE, "o", [result.shipped for result in results]),
         (0.12, "n_star at the fixed-horizon sample", _GREEN, "D", [result.tied for result in results]),
     ):
-        rows = [row + shift for row, promise in enumerate(promises) if promise]
-        values, errors = _to_percent(promise.coverage for promise in promises if promise)
+        rows = [row + shift for row, figures in enumerate(characteristics) if figures]
+        values, errors = _to_percent(figures.coverage for figures in characteristics if figures)
         axes.errorbar(values, rows, xerr=errors, fmt=marker, color=colour, label=label)
     axes.axvline(95, color=_GREY, linestyle="--")
     axes.set(
-        title="True effect covered at every look (dashed: 95 %)",
+        title="True effect covered at every analysis (dashed: 95 %)",
         xlabel="experiments, %, with the Monte-Carlo interval",
     )
     axes.legend(frameon=False, fontsize=7, loc="upper left")
@@ -80,29 +84,29 @@ def _draw_coverage(axes: Axes, report: Report) -> None:
 
 
 def _draw_decided(axes: Axes, report: Report) -> None:
-    """The share of experiments that have decided, over time: a line for each setting."""
+    """Draw the share of experiments with a decision, by sample size: a line for each setting."""
     for index, (name, result) in enumerate(report.settings.items()):
         _draw_line(axes, index, name, result.shipped.decided_by)
     axes.axvline(1.6, color=_GREY, linestyle="--")
     axes.axhline(80, color=_GREY, linestyle=":")
     axes.set(
-        title="Decided (asked: half by 1.6, 80 % by 2.5)",
+        title="Decided (targets: half by 1.6, 80 % by 2.5)",
         xlabel="users, in fixed-horizon samples",
-        ylabel="experiments that have decided, %",
+        ylabel="experiments with a decision, %",
     )
     axes.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1, 0.22))
 
 
 def _draw_first_analysis(axes: Axes, report: Report) -> None:
-    """The share of experiments that ever miss the truth, by the size of the first analysis."""
+    """Draw the share of intervals that ever miss the effect, by users at the first analysis."""
     for index, (name, result) in enumerate(report.settings.items()):
         _draw_line(axes, index, name, result.shipped.missed_from)
     axes.axhline(5, color=_GREY, linestyle="--")
     axes.axvline(report.plan.minimum_users_an_arm, color=_GREY, linestyle=":")
     axes.set(
-        title="Looks that begin early (dashed: 5 %; dotted: the plan)",
-        xlabel="users (votes) an arm before the first look",
-        ylabel="experiments whose interval ever misses, %",
+        title="Early first analyses (dashed: 5 %; dotted: the plan)",
+        xlabel="users (votes) per arm before the first analysis",
+        ylabel="experiments whose interval ever misses the effect, %",
         xscale="log",
         ylim=(0, 12),
     )
@@ -110,15 +114,15 @@ def _draw_first_analysis(axes: Axes, report: Report) -> None:
 
 
 def _draw_sample_ratios(axes: Axes, report: Report) -> None:
-    """The share of alarms over time: a line for each true split."""
+    """Draw the share of alarms, by sample size: a line for each true split."""
     for (split, rates), colour, marker in zip(
         report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKERS, strict=False
     ):
         values, errors = _to_percent(rates.values())
         axes.errorbar(list(rates), values, yerr=errors, fmt=marker + "-", color=colour, label=split)
     axes.set(
-        title="Assignments called broken, by how users fall",
-        xlabel="users of both arms, looked at every 250",
+        title="Sample ratio alarms, by true split",
+        xlabel="users of both arms; an analysis after every 250",
         ylabel="experiments with an alarm, %",
         xscale="log",
     )
@@ -126,7 +130,7 @@ def _draw_sample_ratios(axes: Axes, report: Report) -> None:
 
 
 def _draw_bandits(axes: Axes, report: Report) -> None:
-    """Decision error over regret: a point for each rule and number of arms."""
+    """Draw decision error against regret: a point for each rule and number of arms."""
     for (arms, rules), marker in zip(report.bandits.regret.items(), "os", strict=True):
         for (rule, regret), colour in zip(rules.items(), (_GREY, _BLUE, _ORANGE, _RED), strict=True):
             values, errors = _to_percent([report.bandits.decision_error[arms][rule]])
@@ -136,8 +140,8 @@ def _draw_bandits(axes: Axes, report: Report) -> None:
     axes.margins(x=0.1, y=0.3)
     axes.set_ylim(bottom=0)
     axes.set(
-        title="Bandits: the cost of learning, and wrong ends",
-        xlabel="regret: mean lost outcome of a user, in effects",
+        title="Bandits: regret and decision error",
+        xlabel="regret: mean loss per user, in effects",
         ylabel="experiments whose best-looking arm is not the best, %",
     )
 

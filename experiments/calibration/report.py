@@ -1,5 +1,6 @@
-"""What a calibration has found: figures with their Monte-Carlo intervals, what of them was asked for,
-and as a table.
+"""The report of a calibration: its figures with Monte-Carlo intervals, its targets, and its table.
+
+A committed report must load: the names of all fields are stored in docs/results/calibration.json.
 """
 
 import math
@@ -13,176 +14,205 @@ from scipy.stats import binom, binomtest
 
 from experiments.plan import Plan
 
+Z_95 = 1.96  # quantile of the normal distribution for a two-sided interval of 95 %
 _TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio": 1.6, "power": 0.8}
-NORMAL = 1.96
+_UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targets are lower limits
 
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
 
 
-class _Found(BaseModel):
+class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Estimate(_Found):
-    """A simulated figure with its 95 % Monte-Carlo interval; None beyond the last look."""
+class Estimate(_Result):
+    """A simulated figure with its 95 % Monte-Carlo interval. None means: after the last analysis."""
 
     value: float | None
     low: float | None
     high: float | None
 
 
-class Promise(_Found):
-    """What the confidence sequence does in one setting."""
+class OperatingCharacteristics(_Result):
+    """The error rates, coverage and speed of a confidence sequence in one setting."""
 
-    aa_false_winner_rate: Estimate
-    coverage: Estimate
-    wrong_winner_rate: Estimate
-    power: Estimate
-    median_stop_ratio: Estimate
-    decided_by: dict[float, float] = Field(description="share that has decided, by fixed-horizon samples")
+    aa_false_winner_rate: Estimate = Field(description="share of A/A experiments that ever name a winner")
+    coverage: Estimate = Field(
+        description="share of A/B experiments whose interval contains the true effect at every analysis"
+    )
+    wrong_winner_rate: Estimate = Field(description="share of A/B experiments that name the worse arm")
+    power: Estimate = Field(description="share of A/B experiments that name the better arm")
+    median_stop_ratio: Estimate = Field(
+        description="median sample size at the decision of A/B experiments, in fixed-horizon samples"
+    )
+    decided_by: dict[float, float] = Field(
+        description="share of A/B experiments with a decision, by sample size in fixed-horizon samples"
+    )
     missed_from: dict[int, float] = Field(
-        description="the greater share of experiments, between equals and with an effect, whose interval ever"
-        " misses the truth, when looks begin at so many users an arm"
+        description="share of experiments whose interval ever misses the true effect, by users per arm at the"
+        " first analysis; the larger of the A/A and the A/B share"
     )
 
 
-class Measured(_Found):
-    """A setting: as the plan says, with `n_star` at the fixed-horizon sample, and with what is not ours."""
+class SettingResult(_Result):
+    """One setting: our interval, the interval with another `n_star`, and the controls."""
 
     description: str
-    fixed_sample: float = Field(description="users (votes, of comparisons) of one look with 80 % power")
+    fixed_sample: float = Field(description="users (or votes) of a fixed-horizon test with 80 % power")
     true_effect: float
-    shipped: Promise
-    tied: Promise | None = Field(description="None where there is no n_star")
-    naive_false_winner_rate: Estimate = Field(description="of a test meant for one look")
-    control: str | None = Field(description="the mistake that the setting invites")
-    control_false_winner_rate: Estimate | None
-    final_bias: Estimate = Field(description="of the estimate at the last look, in true effects")
-    unbiased_bias: Estimate | None = Field(description="the same of bandit.unbiased_effect")
-    by_votes_a_person: dict[int, Estimate] | None = Field(
-        None, description="false winners of comparisons, by how many votes of a person may count"
+    shipped: OperatingCharacteristics = Field(description="with the n_star of the plan")
+    tied: OperatingCharacteristics | None = Field(
+        description="with n_star at the fixed-horizon sample; None for comparisons, which have no n_star"
     )
-    looks_checked: int
+    naive_false_winner_rate: Estimate = Field(
+        description="of a fixed-horizon test that is repeated at every analysis"
+    )
+    control: str | None = Field(description="the mistake typical of the setting")
+    control_false_winner_rate: Estimate | None = Field(description="of our interval with that mistake")
+    final_bias: Estimate = Field(description="of the estimate at the last analysis, in true effects")
+    unbiased_bias: Estimate | None = Field(
+        description="of `bandit.unbiased_effect` at the last analysis, in true effects; None without a bandit"
+    )
+    by_votes_a_person: dict[int, Estimate] | None = Field(
+        None, description="false winners of comparisons, by the number of votes counted per person"
+    )
+    looks_checked: int = Field(description="analyses that the production code made or confirmed")
 
 
-class SampleRatio(_Found):
-    """How often an assignment is called broken by so many users, by how users really fall."""
+class SampleRatioResult(_Result):
+    """The share of assignments with a sample-ratio alarm, by true split and by users of both arms."""
 
     description: str
     called_broken_by: dict[str, dict[int, Estimate]]
 
 
-class Bandits(_Found):
-    """Weights by each rule: what they cost while they learn, and whether the arm that looks best at the end
-    is not the best. Regret is the mean lost outcome of a user, in effects.
-    """
+class BanditResult(_Result):
+    """The regret and the decision error of each rule, by number of arms."""
 
     description: str
-    users: dict[int, int]
-    regret: dict[int, dict[Allocation, Estimate]]
-    decision_error: dict[int, dict[Allocation, Estimate]]
+    users: dict[int, int] = Field(description="users of one experiment")
+    regret: dict[int, dict[Allocation, Estimate]] = Field(description="mean loss per user, in effects")
+    decision_error: dict[int, dict[Allocation, Estimate]] = Field(
+        description="share of experiments whose best-looking arm at the end is not the best"
+    )
 
 
-class Report(_Found):
-    """All settings; the first six fields are of each by name."""
+class Report(_Result):
+    """All results. The first five fields repeat the characteristics with the plan's `n_star`, by setting."""
 
     aa_false_winner_rate: dict[str, Estimate]
     coverage: dict[str, Estimate]
     wrong_winner_rate: dict[str, Estimate]
     power: dict[str, Estimate]
     median_stop_ratio: dict[str, Estimate]
-    srm_power: dict[str, dict[int, Estimate]]
-    missed: list[str] = Field(description="targets that are not reached, in words")
-    experiments: int
-    looks: int
-    effect: float
+    srm_power: dict[str, dict[int, Estimate]] = Field(description="`SampleRatioResult.called_broken_by`")
+    missed: list[str] = Field(description="the targets that are missed, as sentences")
+    experiments: int = Field(description="in each setting, without an effect and with one")
+    looks: int = Field(description="analyses of each experiment")
+    effect: float = Field(description="in standard deviations of the outcome")
     seed: int
     plan: Plan
-    settings: dict[str, Measured]
-    bandits: Bandits
+    settings: dict[str, SettingResult]
+    bandits: BanditResult
 
 
-def rate(hits: NDArray[np.bool_]) -> Estimate:
-    """A share with the interval of Clopper and Pearson, "The use of confidence or fiducial limits" (1934)."""
+def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
+    """A share with the interval of Clopper and Pearson, "The use of confidence or fiducial limits" (1934).
+
+    `hits` has the shape (experiments,).
+    """
     interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="exact")
     return Estimate(value=float(hits.mean()), low=float(interval.low), high=float(interval.high))
 
 
-def median(values: NDArray[Any]) -> Estimate:
-    """The median between the order statistics that hold it with 95 %, whatever the distribution."""
+def estimate_median(values: NDArray[Any]) -> Estimate:
+    """The median of `values`, of shape (experiments,); a value may be infinite.
+
+    The interval lies between two order statistics, and holds for any distribution.
+    """
     ordered = np.sort(values)
     low, high = binom.ppf([0.025, 0.975], len(values), 0.5).astype(int)
-    picked = (ordered[(len(values) - 1) // 2], ordered[max(low - 1, 0)], ordered[min(high, len(values) - 1)])
-    value, low, high = (float(one) if math.isfinite(one) else None for one in picked)
+    bounds = (ordered[(len(values) - 1) // 2], ordered[max(low - 1, 0)], ordered[min(high, len(values) - 1)])
+    value, low, high = (float(bound) if math.isfinite(bound) else None for bound in bounds)
     return Estimate(value=value, low=low, high=high)
 
 
-def mean(values: NDArray[Any]) -> Estimate:
-    """The mean with the interval of the central limit theorem."""
-    half = NORMAL * float(values.std(ddof=1)) / math.sqrt(len(values))
+def estimate_mean(values: NDArray[Any]) -> Estimate:
+    """The mean of `values`, of shape (experiments,), with the interval of the central limit theorem."""
+    half = Z_95 * float(values.std(ddof=1)) / math.sqrt(len(values))
     value = float(values.mean())
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def missed(settings: Mapping[str, Measured]) -> Iterator[str]:
-    """What was promised and is not so."""
-    for name, one in settings.items():
+def find_missed_targets(settings: Mapping[str, SettingResult]) -> Iterator[str]:
+    """A sentence for each target that a setting misses, as in "plain: power is 0.7; asked is at least 0.8".
+
+    `Report.missed` stores the sentences. `find_newly_missed` and the dashboard split them at ": " and " is ".
+    """
+    for name, result in settings.items():
         for figure, target in _TARGETS.items():
-            value = getattr(one.shipped, figure).value
-            at_most = figure in ("aa_false_winner_rate", "median_stop_ratio")
-            if value is None or (value > target if at_most else value < target):
-                shown = "beyond the last look" if value is None else f"{value:.3g}"
-                asked = f"at {'most' if at_most else 'least'} {target:g}"
-                yield f"{name}: {figure} is {shown}; asked is {asked}"
+            value = getattr(result.shipped, figure).value
+            is_upper_limit = figure in _UPPER_LIMITS
+            if value is None or (value > target if is_upper_limit else value < target):
+                actual = "beyond the last look" if value is None else f"{value:.3g}"
+                limit = f"at {'most' if is_upper_limit else 'least'} {target:g}"
+                yield f"{name}: {figure} is {actual}; asked is {limit}"
 
 
-def newly_missed(report: Report, other: Report) -> list[str]:
-    """What another report reaches and this one does not, in words."""
-    known = {said.partition(" is ")[0] for said in other.missed}
-    return [said for said in report.missed if said.partition(" is ")[0] not in known]
+def find_newly_missed(report: Report, published: Report) -> list[str]:
+    """The sentences on targets that `report` misses and `published` reaches."""
+    known = {sentence.partition(" is ")[0] for sentence in published.missed}
+    return [sentence for sentence in report.missed if sentence.partition(" is ")[0] not in known]
 
 
-def table(report: Report) -> Iterator[str]:
-    """The report in Markdown."""
-
-    def shown(one: Estimate | None, percent: bool = True) -> str:
-        if one is None:
-            return ""
-        value, low, high = (
-            "-" if x is None else f"{100 * x:.1f}" if percent else f"{x:.2f}"
-            for x in (one.value, one.low, one.high)
-        )
-        return f"{value} ({low} to {high})"
-
+def format_table(report: Report) -> Iterator[str]:
+    """The lines of three Markdown tables: the settings, the sample ratios, the bandits."""
     yield (
         "| setting | false winners, % | a test for one look | the setting's mistake | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | the same with n_star tied |"
     )
     yield "|" + "---|" * 9
-    for name, one in report.settings.items():
-        ours = one.shipped
+    for name, result in report.settings.items():
+        shipped = result.shipped
         cells = (
             name,
-            shown(ours.aa_false_winner_rate),
-            shown(one.naive_false_winner_rate),
-            shown(one.control_false_winner_rate),
-            shown(ours.coverage),
-            shown(ours.wrong_winner_rate),
-            shown(ours.power),
-            shown(ours.median_stop_ratio, percent=False),
-            shown(one.tied.median_stop_ratio, percent=False) if one.tied else "",
+            _format_percent(shipped.aa_false_winner_rate),
+            _format_percent(result.naive_false_winner_rate),
+            _format_percent(result.control_false_winner_rate),
+            _format_percent(shipped.coverage),
+            _format_percent(shipped.wrong_winner_rate),
+            _format_percent(shipped.power),
+            _format_number(shipped.median_stop_ratio),
+            _format_number(result.tied.median_stop_ratio) if result.tied else "",
         )
         yield f"| {' | '.join(cells)} |"
     yield ""
-    by = list(next(iter(report.srm_power.values())))
-    yield "| users fall | " + " | ".join(f"broken by {users:,}, %" for users in by) + " |"
-    yield "|" + "---|" * (1 + len(by))
-    for split, found in report.srm_power.items():
-        yield f"| {split} | " + " | ".join(shown(one) for one in found.values()) + " |"
+    counts = list(next(iter(report.srm_power.values())))
+    yield "| users fall | " + " | ".join(f"broken by {users:,}, %" for users in counts) + " |"
+    yield "|" + "---|" * (1 + len(counts))
+    for split, rates in report.srm_power.items():
+        yield f"| {split} | " + " | ".join(_format_percent(rate) for rate in rates.values()) + " |"
     yield ""
     yield "| bandit | regret, effects a user | decision error, % |"
     yield "|---|---|---|"
     for arms, rules in report.bandits.regret.items():
-        for rule, cost in rules.items():
+        for rule, regret in rules.items():
             error = report.bandits.decision_error[arms][rule]
-            yield f"| {arms} arms, {rule} | {shown(cost, percent=False)} | {shown(error)} |"
+            yield f"| {arms} arms, {rule} | {_format_number(regret)} | {_format_percent(error)} |"
+
+
+def _format_percent(estimate: Estimate | None) -> str:
+    return _format_cell(estimate, 100, 1) if estimate else ""
+
+
+def _format_number(estimate: Estimate) -> str:
+    return _format_cell(estimate, 1, 2)
+
+
+def _format_cell(estimate: Estimate, scale: int, digits: int) -> str:
+    """The value and its interval, each multiplied by `scale`; "-" means: after the last analysis."""
+    value, low, high = (
+        "-" if bound is None else f"{scale * bound:.{digits}f}"
+        for bound in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low} to {high})"

@@ -1,16 +1,15 @@
-"""Measures what is promised of the evidence, on simulated experiments whose truth is known.
+"""Simulates all settings in worker processes, and writes the report.
 
-    python -m experiments.calibration configs/calibrate.yaml
-    python -m experiments.calibration configs/calibrate.yaml experiments=1000 out=/tmp/calibration
+Each setting is simulated without an effect (A/A) and with one (A/B). There is an analysis after every batch
+of users. The A/A experiments give the rate of false winners. The A/B experiments give the coverage over all
+analyses, the power, and the time to a decision. As controls, the same data also goes through a fixed-horizon
+test and through the mistake typical of the setting.
 
-Each setting is simulated between equals (is there ever a winner?) and with an effect (is it covered at every
-look, found, and how soon?), with a look after every batch. Beside it, on the same data, stand a test that is
-meant for one look, and the mistake that the setting invites. Looks are judged by arrays: `judge` must say
-what `analysis.between_users` says, and at a sample of looks of each run that is asserted.
+The result of each finished setting is stored in the output folder, under a digest of everything that
+determines it, the code included. A later run reads it instead of simulating the setting again.
 
-Writes `report.json` and `calibration.png`, prints what is not reached, and fails when the report in
-docs/results had reached it. Each finished setting is kept in the folder, by what decides it, this code
-included, and is not simulated again.
+Worker processes are spawned. A spawned process does not import the `__main__` of a package, so their code is
+here.
 """
 
 import multiprocessing
@@ -28,78 +27,107 @@ from experiments.calibration import bandits, between_users, sample_ratios, side_
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
-from experiments.calibration.report import Bandits, Estimate, Measured, Report, SampleRatio, missed
+from experiments.calibration.report import (
+    BanditResult,
+    Estimate,
+    Report,
+    SampleRatioResult,
+    SettingResult,
+    find_missed_targets,
+)
 from experiments.calibration.side_by_side import VOTERS
 from experiments.plan import Plan
 
-_CHUNK = 250  # experiments that are simulated together
+DOCS = Path(__file__).parents[2] / "docs"
+_CHUNK_SIZE = 250  # experiments that are simulated together
 _FOLDER = Path(__file__).parent
-_NOT_DECIDING = ("__init__.py", "__main__.py", "plot.py")
-_DECIDING = ("analysis", "bandit", "effects", "estimators", "sequential")
-DOCS = _FOLDER.parents[1] / "docs"
+# Modules of experiments/ that determine a result, and files of this folder that do not.
+_DETERMINING = (
+    "analysis",
+    "bandit",
+    "effects",
+    "estimators",
+    "metrics",
+    "plan",
+    "sequential",
+    "validity",
+)
+_NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
-_Simulate = Callable[[CalibrationConfig, Plan, str, int, int], dict[str, Any]]
+_Result = SettingResult | SampleRatioResult | BanditResult
 
 
 class _Study(NamedTuple):
-    simulate: _Simulate
-    sum_up: Callable[[CalibrationConfig, Plan, str, list[dict[str, Any]]], Measured | SampleRatio | Bandits]
-    kind: type[Measured] | type[SampleRatio] | type[Bandits]
+    """How a setting is simulated, chunk by chunk, and how its chunks become a result."""
+
+    simulate: Callable[[CalibrationConfig, Plan, str, int, int], dict[str, Any]]
+    summarise: Callable[[CalibrationConfig, Plan, str, list[dict[str, Any]]], _Result]
+    result_type: type[_Result]
 
 
 _STUDIES = {
-    **{name: _Study(between_users.simulate, between_users.sum_up, Measured) for name in SETTINGS},
-    **{name: _Study(side_by_side.simulate, side_by_side.sum_up, Measured) for name in VOTERS},
-    "sample_ratio": _Study(sample_ratios.simulate, sample_ratios.sum_up, SampleRatio),
-    "bandits": _Study(bandits.simulate, bandits.sum_up, Bandits),
+    **{name: _Study(between_users.simulate, between_users.summarise, SettingResult) for name in SETTINGS},
+    **{name: _Study(side_by_side.simulate, side_by_side.summarise, SettingResult) for name in VOTERS},
+    "sample_ratio": _Study(sample_ratios.simulate, sample_ratios.summarise, SampleRatioResult),
+    "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
 }
 
 
-def _chunk(config: CalibrationConfig, plan: Plan, name: str, chunk: tuple[int, int]) -> dict[str, Any]:
+def list_determining_files() -> list[Path]:
+    """The source files that determine a result: the code under test, and the code that tests it."""
+    files = [_FOLDER.with_name(f"{name}.py") for name in _DETERMINING]
+    return files + sorted(file for file in _FOLDER.glob("*.py") if file.name not in _NOT_DETERMINING)
+
+
+def _compute_digest(config: CalibrationConfig, plan: Plan) -> str:
+    """A digest of everything that determines a result: the config, the plan, the code."""
+    fields = config.model_dump_json(exclude={"processes", "out", "write", "plan"}) + plan.model_dump_json()
+    code = [file.read_bytes() for file in list_determining_files()]
+    return blake2b(fields.encode() + b"".join(code), digest_size=6).hexdigest()
+
+
+def _simulate_chunk(
+    config: CalibrationConfig, plan: Plan, name: str, chunk: tuple[int, int]
+) -> dict[str, Any]:
+    """Simulate a chunk, given as its index and its number of experiments, in a worker process."""
     return _STUDIES[name].simulate(config, plan, name, *chunk)
 
 
-def _digest(config: CalibrationConfig, plan: Plan) -> str:
-    """Names what decides a result: config, plan, the code that is measured and the code that measures."""
-    about = config.model_dump_json(exclude={"processes", "out", "write", "plan"}) + plan.model_dump_json()
-    files = [_FOLDER.with_name(f"{name}.py") for name in _DECIDING]
-    files += sorted(file for file in _FOLDER.glob("*.py") if file.name not in _NOT_DECIDING)
-    code = [file.read_bytes() for file in files]
-    return blake2b(about.encode() + b"".join(code), digest_size=6).hexdigest()
-
-
 def main(config: CalibrationConfig) -> Report:
-    """Simulate what is not there yet, and write the report and its plot."""
+    """Simulate the settings that have no stored result. Write the report and its plot to `config.out`, and
+    with `config.write` to docs/ as well.
+    """
     plan = configs.load(Plan, config.plan)
     config.out.mkdir(parents=True, exist_ok=True)
-    digest = _digest(config, plan)
+    digest = _compute_digest(config, plan)
     chunks = [
-        (place, min(_CHUNK, config.experiments - start))
-        for place, start in enumerate(range(0, config.experiments, _CHUNK))
+        (index, min(_CHUNK_SIZE, config.experiments - start))
+        for index, start in enumerate(range(0, config.experiments, _CHUNK_SIZE))
     ]
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(config.processes, mp_context=context) as pool,
         tqdm(total=len(_STUDIES) * len(chunks), unit="chunk", disable=None) as bar,
     ):
-        run = map if config.processes == 1 else pool.map
+        map_chunks = map if config.processes == 1 else pool.map
         for name, study in _STUDIES.items():
             bar.set_description(name)
             file = config.out / f"{name}-{digest}.json"
             if file.exists():
-                found[name] = study.kind.model_validate_json(file.read_text(encoding="utf-8"))
+                results[name] = study.result_type.model_validate_json(file.read_text(encoding="utf-8"))
                 bar.update(len(chunks))
                 continue
-            done = []
-            for one in run(partial(_chunk, config, plan, name), chunks):
-                done.append(one)
+            simulated = []
+            for chunk in map_chunks(partial(_simulate_chunk, config, plan, name), chunks):
+                simulated.append(chunk)
                 bar.update()
-            found[name] = study.sum_up(config, plan, name, done)
+            results[name] = study.summarise(config, plan, name, simulated)
+            # A killed run must not leave half a file under the final name.
             part = file.with_suffix(".part")
-            part.write_text(found[name].model_dump_json(indent=1), encoding="utf-8")
-            part.rename(file)  # whole or not at all
-    report = _report(config, plan, found)
+            part.write_text(results[name].model_dump_json(indent=1), encoding="utf-8")
+            part.rename(file)
+    report = _build_report(config, plan, results)
     for folder, name in [(config.out, "report")] + [(DOCS / "results", "calibration")] * config.write:
         (folder / f"{name}.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for folder in [config.out] + [DOCS] * config.write:
@@ -107,25 +135,25 @@ def main(config: CalibrationConfig) -> Report:
     return report
 
 
-def _report(config: CalibrationConfig, plan: Plan, found: Mapping[str, Any]) -> Report:
-    settings = {name: one for name, one in found.items() if isinstance(one, Measured)}
+def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, Any]) -> Report:
+    settings = {name: result for name, result in results.items() if isinstance(result, SettingResult)}
 
-    def of(figure: str) -> dict[str, Estimate]:
-        return {name: getattr(one.shipped, figure) for name, one in settings.items()}
+    def collect(figure: str) -> dict[str, Estimate]:
+        return {name: getattr(result.shipped, figure) for name, result in settings.items()}
 
     return Report(
-        aa_false_winner_rate=of("aa_false_winner_rate"),
-        coverage=of("coverage"),
-        wrong_winner_rate=of("wrong_winner_rate"),
-        power=of("power"),
-        median_stop_ratio=of("median_stop_ratio"),
-        srm_power=found["sample_ratio"].called_broken_by,
-        missed=list(missed(settings)),
+        aa_false_winner_rate=collect("aa_false_winner_rate"),
+        coverage=collect("coverage"),
+        wrong_winner_rate=collect("wrong_winner_rate"),
+        power=collect("power"),
+        median_stop_ratio=collect("median_stop_ratio"),
+        srm_power=results["sample_ratio"].called_broken_by,
+        missed=list(find_missed_targets(settings)),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,
         seed=config.seed,
         plan=plan,
         settings=settings,
-        bandits=found["bandits"],
+        bandits=results["bandits"],
     )
