@@ -345,7 +345,7 @@ def bootstrap(engine: Engine, email: str, password: str | None, organisation: st
                 user_id=account_id,
                 email=normalise_email(email),
                 name="",
-                role="owner",
+                role=Role.OWNER,
                 password_hash=hash_password(password),
             )
         )

@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from hashlib import blake2b, sha256
 from typing import Literal
 
@@ -30,14 +31,28 @@ from sqlalchemy.orm import Session
 
 from data.tables import ApiKey, Organisation
 
-Role = Literal["member", "viewer", "experimenter", "admin", "owner"]
-# Each role includes those before it: a viewer reads experiments, an experimenter decides on them.
-ROLES: tuple[Role, ...] = ("member", "viewer", "experimenter", "admin", "owner")
 Algorithm = Literal["HS256", "EdDSA"]
 
 MOST_KEYS = 100  # valid keys of each kind in an organisation: each key has a rate limit of its own
 MOST_OF_A_KID = 8  # organisations with the same kid: verifying a token may take all their keys
 KID_PATTERN = r"[A-Za-z0-9._-]{1,64}"
+
+
+class Role(StrEnum):
+    """What a person or a key may do. Each role includes the roles before it."""
+
+    MEMBER = "member"  # asks for rewrites and votes
+    VIEWER = "viewer"  # sees experiments
+    EXPERIMENTER = "experimenter"  # decides on experiments
+    ADMIN = "admin"  # gives and revokes keys and accounts
+    OWNER = "owner"  # decides for the organisation
+
+    @property
+    def included(self) -> tuple["Role", ...]:
+        """The roles that this one includes, itself among them; its holder may give and revoke these."""
+        roles = tuple(Role)
+        return roles[: roles.index(self) + 1]
+
 
 _KEY = re.compile(r"tb_([0-9a-z]{4,16})_([A-Za-z0-9_-]{16,86})")
 
@@ -70,7 +85,7 @@ class Identity:
 
     def may_act_as(self, role: Role) -> bool:
         """Whether its role includes another role."""
-        return self.role in ROLES[ROLES.index(role) :]
+        return role in Role(self.role).included
 
     def opens_with(self, secret: str) -> bool:
         """Whether a secret is the key's, compared in constant time."""
@@ -267,7 +282,10 @@ async def list_keys(connection: AsyncConnection, organisation_id: uuid.UUID) -> 
 
 
 async def revoke_key(
-    connection: AsyncConnection, organisation_id: uuid.UUID, key_id: str, roles: Collection[Role] = ROLES
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    key_id: str,
+    roles: Collection[Role] = tuple(Role),
 ) -> bool:
     """Revoke an API key that has one of the roles; False when the organisation has no such valid key."""
     cursor = await connection.execute(
@@ -313,7 +331,7 @@ async def add_signing_key(
 
 
 async def revoke_signing_key(
-    connection: AsyncConnection, organisation_id: uuid.UUID, kid: str, roles: Collection[Role] = ROLES
+    connection: AsyncConnection, organisation_id: uuid.UUID, kid: str, roles: Collection[Role] = tuple(Role)
 ) -> bool:
     """Revoke a signing key that has one of the roles, and so its tokens; False when there is no such key."""
     cursor = await connection.execute(
@@ -337,7 +355,9 @@ async def revoke_token(
     )
 
 
-def add_key(session: Session, organisation_id: uuid.UUID, name: str, key: str, role: Role = "member") -> None:
+def add_key(
+    session: Session, organisation_id: uuid.UUID, name: str, key: str, role: Role = Role.MEMBER
+) -> None:
     """Store an API key; ValueError unless it has the form `tb_<id>_<secret>`."""
     parsed = parse_key(key)
     if parsed is None:
@@ -376,7 +396,7 @@ def bootstrap(engine: Engine, wanted: str | None, organisation: str = "first") -
         parsed = parse_key(wanted)
         stored = session.get(ApiKey, parsed[0]) if parsed else None
         if stored is None:
-            add_key(session, tenant.id, "bootstrap", wanted, role="owner")
+            add_key(session, tenant.id, "bootstrap", wanted, role=Role.OWNER)
             return wanted
         assert parsed is not None
         if stored.secret_sha256 != sha256(parsed[1].encode()).digest():

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from data.people.identities import ROLES
+from data.people.identities import Role
 from serving.dashboard import session
 from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.parts import InjectedParts, parts_of
@@ -39,9 +39,9 @@ class Me:
     role: str
     runs_this: bool
 
-    def may_act_as(self, role: str) -> bool:
+    def may_act_as(self, role: Role) -> bool:
         """Whether they may do what a role may."""
-        return self.role in [str(known) for known in ROLES][[str(known) for known in ROLES].index(role) :]
+        return role in Role(self.role).included
 
 
 class Visit:
@@ -67,12 +67,12 @@ class Visit:
     @property
     def may_see_experiments(self) -> bool:
         """Whether they are a viewer or above of the organisation that runs this."""
-        return self.me.runs_this and self.me.may_act_as("viewer")
+        return self.me.runs_this and self.me.may_act_as(Role.VIEWER)
 
     @property
     def may_decide(self) -> bool:
         """Whether they may draft experiments and decide on them."""
-        return self.me.runs_this and self.me.may_act_as("experimenter")
+        return self.me.runs_this and self.me.may_act_as(Role.EXPERIMENTER)
 
     def check(self, csrf: str) -> None:
         """ForgedError unless a form is one of this session's pages."""

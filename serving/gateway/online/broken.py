@@ -10,7 +10,7 @@ import uuid
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from data.reasons import reason
+from data.reasons import Reason, reason
 from experiments import decisions
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError

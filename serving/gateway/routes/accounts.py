@@ -17,7 +17,7 @@ from serving.gateway.auth import ACCESS_S
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, UnknownKeyError
-from serving.gateway.routes.keys import Administrator, check_gives, up_to
+from serving.gateway.routes.keys import Administrator, check_gives
 
 router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # asked by nobody known yet
 account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
@@ -37,7 +37,7 @@ class NewAccount(BaseModel):
     email: Email
     password: NewPassword
     name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] = ""
-    role: Role = "member"
+    role: Role = Role.MEMBER
 
 
 class MadeAccount(BaseModel):
@@ -197,6 +197,6 @@ async def list_accounts(administrator: Administrator, connection: Connection) ->
 @account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
 async def remove_account(account_id: uuid.UUID, administrator: Administrator, connection: Connection) -> None:
     """Remove an account: within a second its sessions open nothing."""
-    roles = up_to(administrator.identity.role)
+    roles = Role(administrator.identity.role).included
     if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
         raise HTTPException(404, "no account has this id, among those that you may remove")

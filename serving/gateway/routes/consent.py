@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.people import consent
+from data.people.identities import Role
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.online.bodies import UserId, check_speaks_for
@@ -58,7 +59,7 @@ class Terms(BaseModel):
 
 async def owner(caller: Authenticated) -> Caller:
     """The caller, if they may decide for their organisation; ForbiddenError if not."""
-    if caller.identity.role != "owner":
+    if not caller.identity.may_act_as(Role.OWNER):
         raise ForbiddenError("only an owner may see and change what the organisation decides")
     return caller
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from data.people import identities
 from data.people.identities import Role
+from data.reasons import written
 from data.records import TransformType
 from data.traffic.routing import Target
 from experiments import decisions, drafts, plan
@@ -117,12 +118,12 @@ async def _must_be(parts: Parts, caller: Caller, role: Role, action: str) -> Cal
 
 async def viewer(parts: InjectedParts, caller: Authenticated) -> Caller:
     """The caller, if they may see experiments; ForbiddenError if not."""
-    return await _must_be(parts, caller, "viewer", "see experiments")
+    return await _must_be(parts, caller, Role.VIEWER, "see experiments")
 
 
 async def experimenter(parts: InjectedParts, caller: Authenticated) -> Caller:
     """The caller, if they may decide on experiments; ForbiddenError if not."""
-    return await _must_be(parts, caller, "experimenter", "draft experiments and decide on them")
+    return await _must_be(parts, caller, Role.EXPERIMENTER, "draft experiments and decide on them")
 
 
 Viewer = Annotated[Caller, Depends(viewer)]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from data.people import identities
-from data.people.identities import KID_PATTERN, ROLES, Algorithm, ListedKey, Role
+from data.people.identities import KID_PATTERN, Algorithm, ListedKey, Role
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.parts import InjectedParts
@@ -27,7 +27,7 @@ class NewKey(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-    role: Role = "member"
+    role: Role = Role.MEMBER
 
 
 class MadeKey(BaseModel):
@@ -52,7 +52,7 @@ class NewSigningKey(BaseModel):
             " or the Ed25519 public key of EdDSA (`x` of its JWK)",
         ),
     ]
-    role: Role = "member"
+    role: Role = Role.MEMBER
 
     @field_validator("key")
     @classmethod
@@ -85,7 +85,7 @@ def _from_base64url(text: str) -> bytes:
 
 async def administrator(caller: Authenticated) -> Caller:
     """The caller, if they may administer their organisation; ForbiddenError if not."""
-    if caller.identity.role not in ("admin", "owner"):
+    if not caller.identity.may_act_as(Role.ADMIN):
         raise ForbiddenError("only an owner or an admin may see and change keys and tokens")
     return caller
 
@@ -93,14 +93,9 @@ async def administrator(caller: Authenticated) -> Caller:
 Administrator = Annotated[Caller, Depends(administrator)]
 
 
-def up_to(role: str) -> tuple[Role, ...]:
-    """The roles that somebody of a role may give and take."""
-    return ROLES[: [str(known) for known in ROLES].index(role) + 1]
-
-
 def check_gives(caller: Caller, role: Role) -> None:
     """ForbiddenError when a role is above the caller's."""
-    if role not in up_to(caller.identity.role):
+    if not caller.identity.may_act_as(role):
         raise ForbiddenError(f"an {caller.identity.role} cannot give the role {role}")
 
 
@@ -129,7 +124,7 @@ async def list_keys(caller: Administrator, connection: Connection) -> list[Liste
 @router.delete("/keys/{key_id}", status_code=204, response_class=Response)
 async def delete_key(key_id: KeyId, caller: Administrator, connection: Connection) -> None:
     """Revoke an API key: within a second no gateway accepts it."""
-    roles = up_to(caller.identity.role)
+    roles = Role(caller.identity.role).included
     if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
         raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
 
@@ -159,7 +154,7 @@ async def add_signing_key(
 @router.delete("/signing-keys/{kid}", status_code=204, response_class=Response)
 async def delete_signing_key(kid: Kid, caller: Administrator, connection: Connection) -> None:
     """Revoke a signing key: within a second no gateway accepts its tokens."""
-    roles = up_to(caller.identity.role)
+    roles = Role(caller.identity.role).included
     if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
         raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
 
