@@ -169,8 +169,8 @@ class Limiter:
         max_leases: int = _MAX_LEASES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `pool` the usage of an organisation is zero before the first heartbeat. A lease can be spent
-        for `lease_s`. `clock` gives the breaker of Redis the time in seconds.
+        """Without `pool` the usage of an organisation is zero before the first heartbeat. A lease can be
+        spent for `lease_s`. `clock` gives the breaker of Redis the time in seconds.
         """
         self.breaker = Breaker(failures=1, open_s=2.0, clock=clock)
         self._plans, self._pool, self._lease_s, self._max_leases = plans, pool, lease_s, max_leases
