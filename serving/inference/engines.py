@@ -161,7 +161,7 @@ class CTranslate2Engine:
         alternatives = retries > 0 and not sampled
         results = generator.generate_batch(
             batch,
-            # In a batch, alternatives to shorter tokens would contain the ends of the longer ones. With
+            # In a batch, alternatives to shorter prompts would contain the ends of the longer ones. With
             # alternatives the length counts the prompt, too.
             max_batch_size=1 if alternatives else min(_BATCH, worker_share),
             max_length=spec.max_new_tokens + (max(map(len, batch)) if alternatives else 0),

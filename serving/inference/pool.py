@@ -144,7 +144,7 @@ class _Resident:
         return await loop.run_in_executor(self._threads, self.engine.generate, spec, items)
 
     async def _run(self, spec: Spec, batch: _Batch) -> dict[int, Rewritten]:
-        """Generate the batch as soon as one may start. It fills only while others run: gateways send lists."""
+        """Generate the batch as soon as one may start. It fills while others run, as gateways send lists."""
         self.hold()  # a generation goes on when its client disconnects
         try:
             async with self._slots:

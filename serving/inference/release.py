@@ -79,7 +79,7 @@ def published(settings: Settings) -> list[str]:
 
 
 def find(version: str, settings: Settings) -> Path:
-    """The folder of a released version; VersionUnknown, with the versions in the store, if it is not there."""
+    """The folder of a released version; VersionUnknown, with those in the store, if it is not there."""
     # Not bentoml.models.get: for v1 it returns v10 if that is the only version whose name starts with v1.
     if version not in (known := published(settings)):
         raise VersionUnknown(version, known)

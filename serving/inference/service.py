@@ -32,8 +32,8 @@ logger = logging.getLogger("tonebridge.inference")
 
 
 class Guard:
-    """Refuses a request before BentoML reads it: 401 without a service token, 415 if it is not JSON, 400 if it
-    asks to change its connection's protocol.
+    """Refuses a request before BentoML reads it: 401 without a service token, 415 if it is not JSON, 400 if
+    it asks to change its connection's protocol.
 
     uvicorn would answer a request of the last kind and read its body as the next request. BentoML starts
     uvicorn itself and accepts no other protocol class, so the connection is closed here. BentoML would also
