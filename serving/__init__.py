@@ -1,6 +1,6 @@
-"""What answers people: `gateway/` (the API), `dashboard/` (pages) and `inference/` (the models).
+"""The servers: `gateway/` (the API), `dashboard/` (pages) and `inference/` (the models).
 
-- `protocol`: HTTP with limits before anybody is known, for gateway and dashboard.
-- `source`: where a request comes from.
-- `breaker`: does not call a service that fails, for a while.
+- `protocol`: HTTP with limits that apply before authentication, for gateway and dashboard.
+- `source`: the source of a request, for limits.
+- `breaker`: stops calls to a failing service for a while.
 """

@@ -1,17 +1,17 @@
-"""uvicorn's HTTP protocol with the limits that it lacks: the gateway and the dashboard speak HTTP by it.
+"""uvicorn's HTTP protocol with the limits that it lacks, for the gateway and the dashboard.
 
-Everything here happens before anybody is authenticated:
+All limits apply before anybody is authenticated:
 
-- A request that asks to change the protocol (`Upgrade`, CONNECT) is refused. Such a request's body has no
-  length that both sides agree on, so a proxy's next request could be read out of it.
+- A request to change the protocol (`Upgrade`, CONNECT) is refused. Proxy and server may disagree on the
+  length of its body, and one of them could read a further request in it.
 - Fields that follow a chunked body (trailers) are dropped. A proxy that sets or strips a header looks at the
   head only.
-- A head has a bound in bytes and in fields, and is refused while it arrives.
-- A head and a body have to arrive in time, and a connection has to be used.
-- The connections have a bound, in all and by address.
+- A head is limited in bytes and in fields, and refused as soon as it is too long.
+- A head and a body have to arrive in time, and an idle connection is closed.
+- The number of connections is limited, in all and by address.
 
-After a refusal the connection is closed, and what still comes on it is not parsed. The answers to requests
-before it are sent first.
+After a refusal the connection is closed, and nothing more is parsed. The answers to earlier requests on it
+are sent first.
 
 No request has a timer of its own: one sweep a second compares every connection's deadline to a clock.
 """
@@ -27,16 +27,17 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from configs.settings import Settings
 
 _RETRY_AFTER_S = 2
-_LINGER_S = 2.0  # after a refusal: a connection closed on unread bytes is reset, and its answer may be lost
+# From a refusal until the connection is closed: closing with unread bytes resets it, and may lose the answer.
+_LINGER_S = 2.0
 
-# Which part of a request has arrived so far. The even ones have a deadline already: a request that arrives
-# in one piece never gets one.
+# The part of a request that has arrived so far. In the even states a deadline is set already: a request that
+# arrives in one piece never gets one.
 NOTHING, HEAD_BEGAN, _HEAD, BODY_BEGAN, _BODY = range(5)
-BODY_CAME = -1  # as the count of bytes that were no body
+BODY_CAME = -1  # in `quiet_bytes`: the last bytes were a part of a body
 
 
 class RefusedError(Exception):
-    """What arrives is not accepted, whatever follows."""
+    """The bytes so far cannot be accepted, whatever follows."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -44,10 +45,10 @@ class RefusedError(Exception):
 
 
 class Door:
-    """What a server's connections share: the limits, the clock, and how many connections there are.
+    """State that all connections of a server share: the limits, a clock, and the number of connections.
 
-    The sweep moves the clock, so that reading it costs nothing. It stands still while the event loop does:
-    nobody is refused for what the server was too busy to read.
+    The sweep moves the clock on, so that reading it is cheap. The clock stops while the event loop is
+    blocked: no client is refused because the server was too busy to read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -58,11 +59,11 @@ class Door:
         self._is_swept = False
 
     def later_s(self, timeout_s: float) -> float:
-        """The time by the clock at which a timeout that starts now has passed for certain."""
+        """The time of the clock at which a timeout that starts now has certainly passed."""
         return self.now_s + timeout_s + self._period_s
 
     def enter(self, connection: "GuardedProtocol") -> bool:
-        """Count a new connection; whether there is room for it."""
+        """Count a new connection; False when there are too many."""
         address = connection.address
         self._by_address[address] += 1
         if not self._is_swept:
@@ -74,7 +75,7 @@ class Door:
         )
 
     def leave(self, connection: "GuardedProtocol") -> None:
-        """Forget a connection that is closed."""
+        """Count a connection that is closed."""
         address = connection.address
         self._by_address[address] -= 1
         if not self._by_address[address]:
@@ -85,34 +86,35 @@ class Door:
         if connections:
             loop.call_later(self._period_s, self._sweep, loop, connections)
         self.now_s = now_s = self.now_s + self._period_s
-        for connection in [each for each in connections if each.due_s < now_s]:
+        for connection in [connection for connection in connections if connection.due_s < now_s]:
             connection.overdue()
 
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection."""
 
-    # What the sweep looks at lies in the object itself: with 15,000 connections that is several times faster.
+    # The sweep reads slots several times faster than a __dict__, which matters with 15,000 connections.
     __slots__ = (
-        "_is_refused", "_last_words", "_piece_bytes", "address", "door", "due_s", "held", "part",
+        "_is_refused", "_piece_bytes", "_refusal", "address", "door", "due_s", "held", "part",
         "quiet_bytes",
     )  # fmt: skip
 
     def __init__(self, door: Door, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.door = door
-        # The body so far of a request that a subclass answers itself: uvicorn does not know of it.
+        # The body so far of a request that a subclass answers without uvicorn.
         self.held: bytearray | None = None
-        self.due_s = inf  # by the door's clock
+        self.due_s = inf  # deadline, by the door's clock
         self.address = ""
         self.part = NOTHING
-        self.quiet_bytes = 0  # that have come since the head or a body's last piece; BODY_CAME right after it
+        # Received since the head or the last piece of the body; BODY_CAME right after a piece.
+        self.quiet_bytes = 0
         self._piece_bytes = door.settings.max_header_bytes
         self._is_refused = False
-        self._last_words = b""  # a refusal that waits for the answers before it
+        self._refusal = b""  # response of a refusal that waits for earlier answers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let a connection in if there is room; it has the time of a head to send something."""
+        """Accept a connection unless there are too many; its first head has `header_timeout_s` to arrive."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
         self.due_s = self.door.later_s(self.door.settings.header_timeout_s)
@@ -120,16 +122,16 @@ class GuardedProtocol(HttpToolsProtocol):
             self._is_refused = True
             text = f"too many connections are open: come back in {_RETRY_AFTER_S} s"
             transport.write(_response(503, text, b"retry-after: %d\r\n" % _RETRY_AFTER_S))
-            transport.close()  # without lingering, which would keep what there is too much of
+            transport.close()  # without lingering, since there are too many connections
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Count the connection as closed."""
         self.due_s = inf
         self.door.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, in pieces no longer than a head may be."""
+        """Parse received bytes, in pieces no longer than a head may be."""
         if self._is_refused:
             return
         try:
@@ -137,14 +139,14 @@ class GuardedProtocol(HttpToolsProtocol):
             if size <= self._piece_bytes:
                 self.parser.feed_data(data)
                 if self.part:
-                    self._wait_for_the_rest(size)
+                    self._set_deadline(size)
                 return
             view = memoryview(data)
             for start in range(0, size, self._piece_bytes):
                 piece = view[start : start + self._piece_bytes]
                 self.parser.feed_data(piece)
                 if self.part:
-                    self._wait_for_the_rest(len(piece))
+                    self._set_deadline(len(piece))
         except HttpParserError as error:
             refused = error.__context__
             if not isinstance(refused, RefusedError):
@@ -154,78 +156,78 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(refused)
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Note that a head begins."""
         self.part = HEAD_BEGAN
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Judge a head; uvicorn starts or queues the request."""
+        """Check a head; uvicorn then starts or queues the request."""
         self.check_head()
         super().on_headers_complete()
-        self.headers = []  # the scope has the list; trailers go into this one, which nobody reads
+        self.headers = []  # the scope has the old list; trailers go into this one, which is never read
         self.part = BODY_BEGAN
 
     def check_head(self) -> None:
-        """Raise RefusedError for a head that no request may have."""
+        """RefusedError for a head that is not allowed."""
         if self.parser.should_upgrade():
-            # WebSockets and the like belong here, once there are any.
+            # An exception for WebSockets belongs here, once a route needs them.
             raise RefusedError(
                 400,
                 "this server does not change the protocol of a connection: send the request without"
                 " 'Upgrade' and 'Connection: Upgrade', and no CONNECT",
             )
-        most = self.door.settings.max_header_fields
-        if len(self.headers) > most:
-            raise RefusedError(431, f"the request has more than {most} header fields: send fewer")
+        limit = self.door.settings.max_header_fields
+        if len(self.headers) > limit:
+            raise RefusedError(431, f"the request has more than {limit} header fields: send fewer")
         # A head that came in one piece is short enough.
         if self.part == _HEAD and self._head_bytes() > self.door.settings.max_header_bytes:
             raise self._head_is_too_long()
 
     def on_body(self, body: bytes) -> None:
-        """Keep it."""
+        """Take a piece of a body."""
         self.quiet_bytes = BODY_CAME
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The answer has all the time it needs; if it was sent already, the connection is idle."""
+        """Stop the deadline while the answer is made; if it was sent already, the connection is idle."""
         super().on_message_complete()
         self.part = NOTHING
         self.due_s = self.door.later_s(self.timeout_keep_alive) if self.cycle.response_complete else inf
 
     def on_response_complete(self) -> None:
-        """Go on as uvicorn does, but with a deadline in place of its timer."""
+        """Do as uvicorn does, with a deadline in place of its timer."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._last_words:
-            self._hang_up(self._last_words)
+        elif self._refusal:
+            self._hang_up(self._refusal)
         elif not self.part:
             self.due_s = self.door.later_s(self.timeout_keep_alive)
         elif self.part >= BODY_BEGAN:  # the body could not come while reading was paused
             self.due_s = self.door.later_s(self.door.settings.body_timeout_s)
 
     def overdue(self) -> None:
-        """The deadline has passed."""
+        """Close or refuse a connection whose deadline has passed."""
         limits = self.door.settings
         if self.transport.is_closing():
-            return  # what was written is still being sent
+            return  # the last response is still being sent
         if self._is_refused:
             self.transport.abort()
         elif not self.part:
             self.transport.close()
-        elif self.flow.read_paused:  # we do not read: it cannot be late
+        elif self.flow.read_paused:  # the server does not read: the client is not late
             self.due_s = self.door.later_s(limits.body_timeout_s)
         elif self.part < BODY_BEGAN:
-            self._refuse(RefusedError(408, f"the head was not there after {limits.header_timeout_s:g} s"))
+            self._refuse(RefusedError(408, f"the head did not arrive within {limits.header_timeout_s:g} s"))
         else:
-            text = f"the body was not there after {limits.body_timeout_s:g} s, and came too slowly"
+            text = f"the body did not arrive within {limits.body_timeout_s:g} s, and came too slowly"
             self._refuse(RefusedError(408, text))
 
-    def _wait_for_the_rest(self, piece_bytes: int) -> None:
-        """Set the deadline of a request of which a piece has come, and bound what is no body."""
+    def _set_deadline(self, piece_bytes: int) -> None:
+        """Set the deadline of a request that has arrived in part, and limit bytes that are not its body."""
         limits = self.door.settings
         if self.part == HEAD_BEGAN:
             self.part, self.quiet_bytes = _HEAD, 0
@@ -238,9 +240,9 @@ class GuardedProtocol(HttpToolsProtocol):
             )
             return
         self.quiet_bytes = 0 if self.quiet_bytes == BODY_CAME else self.quiet_bytes + piece_bytes
-        if self.quiet_bytes > limits.max_header_bytes:  # of a head, a chunk's extension or trailers
+        if self.quiet_bytes > limits.max_header_bytes:  # of a head, a chunk extension or trailers
             raise self._head_is_too_long()
-        # What follows an answer that did not wait for it earns no more time.
+        # A body that arrives after its answer was sent gets no more time.
         if self.part == _BODY and (self.held is not None or not self.cycle.response_complete):
             self.due_s += piece_bytes / limits.slowest_body_bytes_per_s
 
@@ -251,15 +253,15 @@ class GuardedProtocol(HttpToolsProtocol):
         )
 
     def _head_is_too_long(self) -> RefusedError:
-        most = self.door.settings.max_header_bytes
+        limit = self.door.settings.max_header_bytes
         return RefusedError(
-            431, f"the request line and the header fields are longer than {most:,} bytes: shorten them"
+            431, f"the request line and the header fields are longer than {limit:,} bytes: shorten them"
         )
 
     def _refuse(self, refused: RefusedError) -> None:
-        """Answer what has come in place of a request, after the answers before it, and listen no more."""
+        """Answer with a refusal, after the answers to earlier requests, and stop reading."""
         part, self.part, self.due_s, self._is_refused = self.part, NOTHING, inf, True
-        words, cycle = _response(refused.status, str(refused)), self.cycle
+        refusal, cycle = _response(refused.status, str(refused)), self.cycle
         held, self.held = self.held, None
         if part >= BODY_BEGAN and held is None:  # uvicorn has the request already
             if self.pipeline and self.pipeline[0][0] is cycle:
@@ -270,15 +272,15 @@ class GuardedProtocol(HttpToolsProtocol):
             else:
                 cycle.disconnected = True  # what the application still sends is dropped
                 cycle.message_event.set()
-                self._hang_up(words)
+                self._hang_up(refusal)
                 return
         elif cycle is None or cycle.response_complete:
-            self._hang_up(words)
+            self._hang_up(refusal)
             return
-        self._last_words = words
+        self._refusal = refusal
 
-    def _hang_up(self, words: bytes) -> None:
-        self.transport.write(words)
+    def _hang_up(self, refusal: bytes) -> None:
+        self.transport.write(refusal)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.due_s = self.door.later_s(_LINGER_S)

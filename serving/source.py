@@ -1,8 +1,8 @@
-"""Where a request comes from, for limits that strangers share with nobody else.
+"""The source of a request, for limits by source.
 
-Who stands behind a proxy is named by it in `X-Forwarded-For`. That header is anybody's to send, so it counts
-from proxies that the settings name (`TONEBRIDGE_TRUSTED_PROXIES`): uvicorn's middleware then puts the last
-address in it that is no such proxy into the place of the peer's.
+A proxy names its client in `X-Forwarded-For`. Anybody can send that header, so it is only read from proxies
+in the settings (`TONEBRIDGE_TRUSTED_PROXIES`): uvicorn's middleware then replaces the peer's address with the
+last address in the header that is not such a proxy.
 """
 
 import ipaddress
@@ -17,17 +17,17 @@ UNKNOWN = "unknown"
 
 
 def trust_proxies(app: FastAPI, proxies: Sequence[IPvAnyNetwork]) -> None:
-    """Believe the proxies: their requests come from whom they name, by the scheme that they name."""
+    """Take the client's address and scheme from the headers of requests that come from these proxies."""
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[str(proxy) for proxy in proxies])
 
 
 def address(connection: HTTPConnection) -> str:
-    """The address that a request comes from, behind all trusted proxies."""
+    """The client's address: in front of all trusted proxies."""
     return connection.client.host if connection.client else UNKNOWN
 
 
 def group(address: str) -> str:
-    """What counts as one source: an IPv4 address, or the 2^64 of IPv6 that a household has (RFC 6177)."""
+    """The source of an address: an IPv4 address, or the /64 of IPv6 that a household has (RFC 6177)."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

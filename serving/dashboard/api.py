@@ -1,4 +1,4 @@
-"""The gateway's API, as the dashboard uses it: for every write, and to ask who somebody is."""
+"""The client of the gateway's API: the dashboard uses it for every write, and to identify people."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ _TIMEOUT_S = 10.0
 
 
 class GatewayError(Exception):
-    """The gateway refused a request: its problem (RFC 9457) in words for the person who asked."""
+    """The gateway refused a request, with a problem (RFC 9457) that can be shown to the person."""
 
     def __init__(self, status: int, title: str, detail: str, fields: dict[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -17,11 +17,11 @@ class GatewayError(Exception):
 
 
 class SignedOutError(Exception):
-    """The session has ended; signing in begins another."""
+    """The session has ended; the person has to sign in again."""
 
 
 class Tokens(NamedTuple):
-    """What a session opens the gateway with; `expires_in` in seconds."""
+    """The tokens of a session at the gateway; `expires_in` is in seconds."""
 
     access_token: str
     refresh_token: str
@@ -29,8 +29,8 @@ class Tokens(NamedTuple):
 
 
 class GatewayClient:
-    """Calls one gateway, from any thread; `close()` it at the end. The service token lets it say from which
-    address somebody signs in.
+    """Calls one gateway, from any thread; `close()` it at the end. With the service token it may name the
+    address of a person who signs in.
     """
 
     def __init__(self, url: str, service_token: str = "") -> None:
@@ -42,8 +42,8 @@ class GatewayClient:
         self._http.close()
 
     def sign_in(self, email: str, password: str, address: str = "") -> Tokens:
-        """A new session for a visitor from an address. GatewayError, 401 when e-mail and password do not
-        fit.
+        """A new session for a person, from their IP address. GatewayError, 401 when e-mail or password are
+        wrong.
         """
         body = {"email": email, "password": password}
         headers = {"X-Service-Token": self._service_token, "X-Forwarded-For": address}
@@ -70,8 +70,8 @@ class GatewayClient:
         body: Any = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        """What the gateway answers. SignedOutError when the token opens nothing any more; else GatewayError,
-        503 when the gateway is away.
+        """The JSON that the gateway answers. SignedOutError when the token is no longer valid; GatewayError
+        when the gateway refuses otherwise, 503 when it does not answer.
         """
         headers = {"Authorization": f"Bearer {access_token}"}
         if idempotency_key is not None:

@@ -1,8 +1,8 @@
-"""The dashboard's process: who asks, in which language, and the pages. `python -m serving.dashboard.app`
-serves it with uvicorn.
+"""The dashboard's process: limits and headers for every request, and the routes. `python -m
+serving.dashboard.app` serves it with uvicorn.
 
-Pages are made here, as HTML that works without a script; the script adds what is nicer with one. Handlers are
-plain functions, which FastAPI runs in threads: they wait for Postgres, Redis and the gateway.
+The server makes the pages, as HTML that works without a script; the script only adds convenience. Handlers
+are plain functions, which FastAPI runs in threads: they wait for Postgres, Redis and the gateway.
 """
 
 import logging
@@ -35,20 +35,20 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_LONGEST = 2000  # characters of an address's part or parameter
-_LONGEST_FIELD, _LONGEST_MESSAGE = 4000, 20_000  # of a form's, and of its field `text`
-_MOST_FIELDS = 200
-_MOST_BYTES = 500_000  # of a form: the longest message, three bytes a character, each percent-encoded
-_UNREADABLE = re.compile("[\x00\ud800-\udfff]")  # Postgres stores no such text, and nothing sends it
+_MAX_LENGTH = 2000  # characters of a path parameter, a query parameter or a name
+_MAX_FIELD, _MAX_MESSAGE = 4000, 20_000  # characters of a form's field, and of its field `text`
+_MAX_FIELDS = 200
+_MAX_BYTES = 500_000  # of a form: the longest message, three bytes a character, each percent-encoded
+_UNREADABLE = re.compile("[\x00\ud800-\udfff]")  # Postgres cannot store such text, and no browser sends it
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]*)?")  # RFC 3986, as far as browsers send it
 
 
 class Front:
-    """What every request and every answer passes. Who asks for a name that is none of this installation's is
-    refused: a page of another site that has its name lead here (DNS rebinding) reads and sends nothing. And
-    every answer has the headers that protect a browser.
+    """The ASGI application that the server runs; `behind` it is FastAPI's. It refuses requests for a host
+    name that is not the installation's, so that a site whose name resolves to this server (DNS rebinding) can
+    neither read a page nor send a form. And it adds security headers to every response.
 
-    It stands outside FastAPI, which answers what broke past its own middleware.
+    It is not FastAPI middleware: FastAPI answers unexpected errors outside of its middleware.
     """
 
     def __init__(self, app: FastAPI, allowed_hosts: Iterable[str]) -> None:
@@ -59,20 +59,20 @@ class Front:
         if scope["type"] != "http":
             await self.behind(scope, receive, send)
             return
-        has_begun, received = False, 0
+        has_started, received = False, 0
 
         async def receive_bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > _MOST_BYTES:
-                raise HTTPException(413, f"a form has at most {_MOST_BYTES:,} bytes")
+            if received > _MAX_BYTES:
+                raise HTTPException(413, f"a form has at most {_MAX_BYTES:,} bytes")
             return message
 
         async def send_protected(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal has_started
             if message["type"] == "http.response.start":
-                has_begun = True
+                has_started = True
                 _protect(scope["path"], message)
             await send(message)
 
@@ -87,14 +87,14 @@ class Front:
         try:
             await self.behind(scope, receive_bounded, send_protected)
         except Exception:  # this is the outermost edge; uvicorn logs it
-            if not has_begun:
-                broken = PlainTextResponse("Something broke here. It has been logged. Try again.\n", 500)
-                await broken(scope, receive, send_protected)
+            if not has_started:
+                failure = PlainTextResponse("Something broke here. It has been logged. Try again.\n", 500)
+                await failure(scope, receive, send_protected)
             raise
 
 
 def _host(scope: Scope) -> str | None:
-    """The name that a request is for, without its port; None when it names none, or several."""
+    """The host name of a request, without its port; None when it has none, or several."""
     names = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
     match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
     return match[1] if match else None
@@ -105,32 +105,32 @@ def _protect(path: str, start: Message) -> None:
     for name, value in _HEADERS.items():
         headers[name] = value
     if path.startswith("/static/"):
-        headers["Cache-Control"] = "no-cache"  # asked for again, and answered with 304
+        headers["Cache-Control"] = "no-cache"  # browsers revalidate, and get a 304
     if start["status"] in (413, 500):
-        headers["Connection"] = "close"  # uvicorn closes after what broke; whoever keeps it open has to know
+        headers["Connection"] = "close"  # uvicorn closes the connection, and the client has to know
 
 
 async def _check_readable(request: Request) -> None:
     """HTTPException for text that cannot be stored: 404 in a path, 422 in a query or a form."""
     for value in request.path_params.values():
-        if _UNREADABLE.search(value) or len(value) > _LONGEST:
+        if _UNREADABLE.search(value) or len(value) > _MAX_LENGTH:
             raise HTTPException(404)
-    fields = [(name, value, _LONGEST) for name, value in request.query_params.multi_items()]
+    fields = [(name, value, _MAX_LENGTH) for name, value in request.query_params.multi_items()]
     if request.method == "POST":
         try:
-            form = await request.form(max_fields=_MOST_FIELDS)
-        except UnicodeError as error:  # of a charset that the client has named
+            form = await request.form(max_fields=_MAX_FIELDS)
+        except UnicodeError as error:  # in the charset that the client names
             raise HTTPException(400, "send the form as UTF-8") from error
         fields += [
-            (name, value, _LONGEST_MESSAGE if name == "text" else _LONGEST_FIELD)
+            (name, value, _MAX_MESSAGE if name == "text" else _MAX_FIELD)
             for name, value in form.multi_items()
             if isinstance(value, str)
         ]
-    for name, value, longest in fields:
+    for name, value, limit in fields:
         if _UNREADABLE.search(name + value):
-            raise HTTPException(422, "NUL and half a surrogate pair are no text; leave them out")
-        if len(name) > _LONGEST or len(value) > longest:
-            raise HTTPException(422, f"a value is longer than {longest} characters; shorten it")
+            raise HTTPException(422, "NUL and half a surrogate pair are not text; leave them out")
+        if len(name) > _MAX_LENGTH or len(value) > limit:
+            raise HTTPException(422, f"a value is longer than {limit} characters; shorten it")
 
 
 def create_app(settings: Settings) -> Front:

@@ -12,7 +12,7 @@ from serving.dashboard.api import GatewayError
 from serving.dashboard.visit import Visit, plain_visit, visit
 
 _A_YEAR_S = 365 * 24 * 3600
-_LONGEST = 2000  # characters of the path to go to next
+_MAX_LENGTH = 2000  # characters of the path to go to next
 
 router = APIRouter()
 
@@ -25,13 +25,13 @@ def livez() -> PlainTextResponse:
 
 @router.get("/")
 def home(here: Annotated[Visit, visit]) -> Response:
-    """The first page of whoever has signed in."""
+    """Go to the first page of a signed-in person."""
     return RedirectResponse("/experiments" if here.may_see_experiments else "/compare", 303)
 
 
 @router.get("/sign-in")
 def ask_to_sign_in(here: Annotated[Visit, plain_visit], to: str = "/") -> Response:
-    """The form."""
+    """The form to sign in."""
     return here.page("sign_in.html", to=_local(to), email="", problem=None)
 
 
@@ -40,9 +40,9 @@ def sign_in(
     here: Annotated[Visit, plain_visit],
     email: Annotated[str, Form(max_length=300)],
     password: Annotated[str, Form(max_length=300)],
-    to: Annotated[str, Form(max_length=_LONGEST)] = "/",
+    to: Annotated[str, Form(max_length=_MAX_LENGTH)] = "/",
 ) -> Response:
-    """Begin a session, and go where one wanted to."""
+    """Start a session, and go to the page that was requested first."""
     session.check_origin(here.request)
     try:
         id = here.sessions.open(email.strip(), password, source.address(here.request))
@@ -71,9 +71,9 @@ def look(
     request: Request,
     language: Annotated[str | None, Form()] = None,
     theme: Annotated[str | None, Form()] = None,
-    to: Annotated[str, Form(max_length=_LONGEST)] = "/",
+    to: Annotated[str, Form(max_length=_MAX_LENGTH)] = "/",
 ) -> Response:
-    """Remember a language, or light or dark."""
+    """Store the language or the colour scheme in a cookie."""
     session.check_origin(request)
     response = RedirectResponse(_local(to), 303)
     if language is not None and language in words.LANGUAGES:
@@ -84,5 +84,5 @@ def look(
 
 
 def _local(path: str) -> str:
-    """A path of this site: a link that leads elsewhere leads home."""
+    """The path if it is one of this site; `/` if it would lead to another site."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

@@ -1,6 +1,6 @@
-"""Where a version comes from and went: snapshot -> run -> version -> release, as a picture's rows and edges.
+"""The lineage of versions, snapshot -> run -> version -> release, laid out as rows and edges of a picture.
 
-The picture is drawn in the template. Pure but for `edges`, which reads them.
+The template draws it. All functions are pure, except for `edges`, which reads the table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 COLUMNS = ("snapshot", "run", "version", "release")
-_MOST_EDGES = 2000
-_RELEASES_SHOWN = 2  # of a version: it may have gone live many times
+_MAX_EDGES = 2000
+_RELEASES_SHOWN = 2  # of a version, which may have been released many times
 
 Edge = tuple[str, str]  # from and to, each kind:id
 
 
 class Node(NamedTuple):
-    """A thing in the picture; `row` may lie between two rows."""
+    """A node of the picture; `row` may be between two rows."""
 
     kind: str
     id: str
@@ -27,7 +27,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One training: what it read, its version if it has one, and when that went live, newest first."""
+    """One training run: its snapshot, its version if it made one, and its releases, newest first."""
 
     snapshot: str | None
     run: str
@@ -48,21 +48,21 @@ def edges(session: Session) -> list[Edge]:
     """The newest edges, newest first."""
     rows = session.execute(
         text("SELECT source, target FROM lineage ORDER BY created_at DESC, target DESC LIMIT :most"),
-        {"most": _MOST_EDGES},
+        {"most": _MAX_EDGES},
     )
     return [(source, target) for source, target in rows]
 
 
-def chains(found: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
-    """Trainings, newest first: those of which something is known in the edges, and `runs`, which have made a
-    version each. A snapshot that an erasure has rewritten is named by what stands in its place.
+def chains(edges: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
+    """Training runs, newest first: those in the edges, and `runs`, which maps runs to their versions. A
+    snapshot that an erasure has rewritten is replaced by its successor.
     """
     rewritten: dict[str, str] = {}
     read: dict[str, str] = {}
     made = dict(runs)
     live: dict[str, list[str]] = {}
     order: dict[str, None] = {}
-    for source, target in found:
+    for source, target in edges:
         (kind, id), (to_kind, to) = source.split(":", 1), target.split(":", 1)
         match kind, to_kind:
             case "snapshot", "snapshot":
@@ -95,12 +95,12 @@ def _newest(snapshot: str | None, rewritten: Mapping[str, str]) -> str | None:
     return snapshot
 
 
-def picture(shown: Sequence[Chain]) -> Picture:
-    """Chains one below the other, those of one snapshot together; a node stands in the middle of what it
-    leads to.
+def picture(chains: Sequence[Chain]) -> Picture:
+    """The layout of chains below each other, grouped by snapshot; a node is level with the middle of the
+    nodes that it leads to.
     """
     groups: dict[str, list[Chain]] = {}
-    for chain in shown:
+    for chain in chains:
         groups.setdefault(chain.snapshot or f"none:{chain.run}", []).append(chain)
     nodes: list[Node] = []
     drawn: list[tuple[Node, Node]] = []
@@ -119,7 +119,7 @@ def picture(shown: Sequence[Chain]) -> Picture:
             if chain.version is not None:
                 version = Node("version", chain.version, middle)
                 nodes.append(version)
-                drawn += [(run, version), *((version, one) for one in releases)]
+                drawn += [(run, version), *((version, release) for release in releases)]
             row += height
         if group[0].snapshot is not None:
             snapshot = Node("snapshot", group[0].snapshot, first + (row - first - 1) / 2)

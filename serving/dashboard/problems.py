@@ -15,15 +15,15 @@ from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError
 from serving.dashboard.visit import NotAllowedError, signed_in_if_possible
 
-_LONGEST = 2000  # characters of the path to return to after signing in
+_MAX_LENGTH = 2000  # characters of the path to return to after signing in
 
 
 def install(app: FastAPI) -> None:
-    """Every error is a page in words; what broke here is in the log."""
+    """Answer every error as a page that explains it. Unexpected errors are logged."""
 
     def signed_out(request: Request, _: Exception) -> Response:
         to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if request.method != "GET" or len(to) > _LONGEST:
+        if request.method != "GET" or len(to) > _MAX_LENGTH:
             to = "/"
         response = RedirectResponse(f"/sign-in?to={quote(to)}", 303)
         response.delete_cookie(session.COOKIE)

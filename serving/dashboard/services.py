@@ -1,6 +1,6 @@
-"""MLflow and Prefect, which have pages of their own: where these are, and which of them is about a run.
+"""MLflow and Prefect, which have pages of their own: the addresses of these pages.
 
-They are asked by HTTP, since our tables know the names of runs and not the ids in their addresses.
+The ids in the addresses come from their APIs, since our tables have only the names of runs.
 """
 
 import uuid
@@ -15,15 +15,15 @@ import httpx
 
 from configs.settings import SERVICE_USER, SecretName, Settings
 
-# What these are called in MLflow, by `models.versions` and `pipelines.tracking`.
+# Names of experiments in MLflow, as `models.versions` and `pipelines.tracking` set them.
 OF_VERSIONS, OF_EXPERIMENTS = "tonebridge", "experiments"
 _TIMEOUT_S = 2.0
-_BEGUN = ("RUNNING", "PENDING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING", "PAUSED")
+_STARTED = ("RUNNING", "PENDING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING", "PAUSED")
 
 
 @dataclass(frozen=True, slots=True)
 class FlowRun:
-    """A run of a flow, as Prefect tells of it."""
+    """A run of a flow, from Prefect."""
 
     flow: str
     name: str
@@ -34,20 +34,20 @@ class FlowRun:
 
 
 def mlflow(settings: Settings) -> str | None:
-    """Where MLflow's pages are; None when it is not set. Where the setting names a database, `make up` serves
-    it on `mlflow_port`.
+    """The address of MLflow's pages; None when it is not set. If the setting names a database, MLflow is
+    served on `mlflow_port`, as `make up` does.
     """
     if not settings.mlflow_uri:
         return None
     if not settings.mlflow_uri.startswith(("http://", "https://")):
         return f"http://127.0.0.1:{settings.mlflow_port}"
     parts = urlsplit(settings.mlflow_uri)
-    host = parts.netloc.rpartition("@")[2]  # what stands before it is a password
+    host = parts.netloc.rpartition("@")[2]  # before the @ is a password
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
 def prefect(settings: Settings) -> str:
-    """Where Prefect's pages are."""
+    """The address of Prefect's pages."""
     return f"http://127.0.0.1:{settings.prefect_port}"
 
 
@@ -57,41 +57,41 @@ def _login(settings: Settings, name: SecretName) -> tuple[str, str] | None:
 
 @contextmanager
 def prefect_client(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of Prefect's API with the password, and a token against forged requests, which Prefect asks of
-    every POST. httpx.HTTPError while Prefect is away.
+    """A client of Prefect's API, with the password and the CSRF token that Prefect requires for every POST.
+    httpx.HTTPError while Prefect is unavailable.
     """
     login = _login(settings, "prefect_password")
     with httpx.Client(base_url=f"{prefect(settings)}/api", auth=login, timeout=_TIMEOUT_S) as client:
         name = str(uuid.uuid4())
-        answer = client.get("/csrf-token", params={"client": name}).raise_for_status()
-        client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+        response = client.get("/csrf-token", params={"client": name}).raise_for_status()
+        client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": response.json()["token"]})
         yield client
 
 
 def answers(address: str) -> bool:
-    """Whether a service is there: a link to one that is not leads nowhere."""
+    """Whether a service answers, so that a page links only to one that does."""
     try:
-        return httpx.get(f"{address}/", timeout=_TIMEOUT_S).status_code < 500  # 401: it asks who one is
+        return httpx.get(f"{address}/", timeout=_TIMEOUT_S).status_code < 500  # 401 is an answer, too
     except httpx.HTTPError:
         return False
 
 
 def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> str | None:
     """The page of the newest run of an MLflow experiment with a tag; None when there is none. httpx.HTTPError
-    while MLflow is away.
+    while MLflow is unavailable.
     """
     address = mlflow(settings)
     if address is None:
         return None
-    asked = address
+    api_address = address
     if settings.mlflow_uri and settings.mlflow_uri.startswith("http"):
-        asked = settings.mlflow_uri.rstrip("/")
+        api_address = settings.mlflow_uri.rstrip("/")
     login = _login(settings, "mlflow_password")
-    with httpx.Client(base_url=f"{asked}/api/2.0/mlflow", auth=login, timeout=_TIMEOUT_S) as client:
-        found = client.get("/experiments/get-by-name", params={"experiment_name": experiment})
-        if found.status_code == 404:
+    with httpx.Client(base_url=f"{api_address}/api/2.0/mlflow", auth=login, timeout=_TIMEOUT_S) as client:
+        response = client.get("/experiments/get-by-name", params={"experiment_name": experiment})
+        if response.status_code == 404:
             return None
-        id = str(found.raise_for_status().json()["experiment"]["experiment_id"])
+        id = str(response.raise_for_status().json()["experiment"]["experiment_id"])
         query = {
             "experiment_ids": [id],
             "filter": f"tags.{tag} = '{value}'",
@@ -102,15 +102,15 @@ def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> 
 
 
 def flow_runs(settings: Settings, most: int) -> list[FlowRun]:
-    """The newest runs of flows that have begun. httpx.HTTPError while Prefect is away."""
+    """The newest flow runs that have started. httpx.HTTPError while Prefect is unavailable."""
     address = prefect(settings)
     with prefect_client(settings) as client:
-        begun = {"state": {"type": {"any_": list(_BEGUN)}}}
-        body = {"flow_runs": begun, "sort": "START_TIME_DESC", "limit": most}
+        started = {"state": {"type": {"any_": list(_STARTED)}}}
+        body = {"flow_runs": started, "sort": "START_TIME_DESC", "limit": most}
         runs: list[Any] = client.post("/flow_runs/filter", json=body).raise_for_status().json()
         ids = sorted({run["flow_id"] for run in runs})
-        named = client.post("/flows/filter", json={"flows": {"id": {"any_": ids}}}).raise_for_status().json()
-    names = {flow["id"]: flow["name"] for flow in named}
+        flows = client.post("/flows/filter", json={"flows": {"id": {"any_": ids}}}).raise_for_status().json()
+    names = {flow["id"]: flow["name"] for flow in flows}
     return [
         FlowRun(
             flow=names.get(run["flow_id"], "–"),

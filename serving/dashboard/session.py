@@ -1,9 +1,8 @@
-"""Who uses a browser: their session in Redis, found by a cookie that says nothing.
+"""Sessions of browsers, in Redis, each found by the random id in its browser's cookie.
 
-The browser has a random id, of which Redis knows the digest only. The tokens that open the gateway stay in
-Redis, encrypted by a key that is made of the id: whoever reads or writes Redis reads no token, and makes no
-session. A form carries a secret of the session, so that no other site can send it (CSRF); and what comes with
-an `Origin` must come from here.
+Redis has only a digest of the id. The tokens for the gateway are in Redis, encrypted with a key derived from
+the id: a reader or writer of Redis can read no token and make no session. A form carries a secret of the
+session, so that no other site can send it (CSRF), and the `Origin` of a form must be this site.
 """
 
 import hmac
@@ -26,17 +25,17 @@ from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
 
 COOKIE = "tonebridge_session"
 _PREFIX = "tonebridge:session:"
-_NONCE_BYTES = 12  # of AES-GCM; a session is written every ten minutes, so random ones never meet
+_NONCE_BYTES = 12  # of AES-GCM; one key encrypts once in ten minutes, so random nonces do not repeat
 _EARLY_S = 30.0  # before its end that an access token is renewed
 _LIFE_S = int(accounts.SESSION_LIFE.total_seconds())
 
 
 class ForgedError(Exception):
-    """A form that did not come from a page of this session."""
+    """A form was not sent from a page of this session."""
 
 
 class Stored(BaseModel):
-    """A session, which `sealed` makes ready for Redis."""
+    """A session; `sealed` encrypts it for Redis."""
 
     email: str
     access_token: str
@@ -46,14 +45,14 @@ class Stored(BaseModel):
 
 
 class Sessions:
-    """The sessions of all browsers. Raises GatewayError, 503, while Redis is away."""
+    """The sessions of all browsers. Methods raise GatewayError, 503, while Redis is unavailable."""
 
     def __init__(self, redis: Redis, gateway: GatewayClient) -> None:
         self._redis, self._gateway = redis, gateway
 
     def open(self, email: str, password: str, address: str = "") -> str:
-        """Sign a visitor from an address in at the gateway; the id for the browser. GatewayError when that is
-        refused.
+        """Sign a person in at the gateway, from their IP address; returns the id for the browser.
+        GatewayError when the gateway refuses.
         """
         tokens = self._gateway.sign_in(email, password, address)
         id = secrets.token_urlsafe(32)
@@ -70,14 +69,14 @@ class Sessions:
         return id
 
     def find(self, id: str | None) -> Stored:
-        """The session of a browser, its access token in force; SignedOutError when there is none."""
+        """The session of a browser, with a valid access token; SignedOutError when there is none."""
         stored = self._get(id) if id else None
         if id is None or stored is None:
             raise SignedOutError
         return stored if time.time() < stored.renew_at else self._renewed(id)
 
     def close(self, id: str) -> None:
-        """Sign out, here and at the gateway."""
+        """End a session, here and at the gateway."""
         stored = self._get(id)
         self._forget(id)
         if stored is not None:
@@ -88,7 +87,7 @@ class Sessions:
                     raise
 
     def _renewed(self, id: str) -> Stored:
-        """One page at a time renews: a refresh token that is shown twice ends the session."""
+        """Renew the tokens, one request at a time: a refresh token that is sent twice ends the session."""
         try:
             with self._redis.lock(f"{key(id)}:renewing", timeout=20, blocking_timeout=15):
                 stored = self._get(id)
@@ -111,41 +110,41 @@ class Sessions:
                 self._put(id, renewed)
                 return renewed
         except (RedisError, LockError) as error:
-            raise _away() from error
+            raise _unavailable() from error
 
     def _get(self, id: str) -> Stored | None:
         try:
             value = self._redis.get(key(id))
         except RedisError as error:
-            raise _away() from error
+            raise _unavailable() from error
         return unsealed(id, value) if isinstance(value, bytes) else None
 
     def _put(self, id: str, stored: Stored) -> None:
         try:
             self._redis.set(key(id), sealed(id, stored), ex=_LIFE_S)
         except RedisError as error:
-            raise _away() from error
+            raise _unavailable() from error
 
     def _forget(self, id: str) -> None:
         try:
             self._redis.delete(key(id))
         except RedisError as error:
-            raise _away() from error
+            raise _unavailable() from error
 
 
 def key(id: str) -> str:
-    """Where Redis has the session of an id."""
+    """The key in Redis of an id's session."""
     return _PREFIX + sha256(id.encode()).hexdigest()
 
 
 def sealed(id: str, stored: Stored) -> bytes:
-    """A session as Redis may have it: a nonce, then AES-GCM of it, bound to where it lies."""
+    """A session for Redis: a nonce, then the AES-GCM ciphertext, authenticated with its key in Redis."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + _cipher(id).encrypt(nonce, stored.model_dump_json().encode(), key(id).encode())
 
 
 def unsealed(id: str, value: bytes) -> Stored | None:
-    """The session of what Redis has; None when somebody else has written, changed or moved it."""
+    """The session in a value of Redis; None when another program has written, changed or moved it."""
     nonce, content = value[:_NONCE_BYTES], value[_NONCE_BYTES:]
     try:
         return Stored.model_validate_json(_cipher(id).decrypt(nonce, content, key(id).encode()))
@@ -159,19 +158,19 @@ def _cipher(id: str) -> AESGCM:
     return AESGCM(derived)
 
 
-def _away() -> GatewayError:
+def _unavailable() -> GatewayError:
     return GatewayError(503, "Try again shortly", "Sessions cannot be read: Redis does not answer.")
 
 
 def set_cookie(request: Request, response: Response, id: str) -> None:
-    """Give the browser its id: no script can read it, and other sites' forms do not send it."""
+    """Set the cookie with the id. Scripts cannot read it; browsers do not send it with other sites' forms."""
     response.set_cookie(
         COOKIE, id, max_age=_LIFE_S, httponly=True, samesite="lax", secure=request.url.scheme == "https"
     )
 
 
 def check_origin(request: Request) -> None:
-    """ForgedError when a browser says that another site sends this."""
+    """ForgedError when the headers show that another site sent the request."""
     origin, host = request.headers.get("origin"), request.headers.get("host")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none") or (
         origin is not None and origin not in (f"http://{host}", f"https://{host}")
@@ -180,7 +179,7 @@ def check_origin(request: Request) -> None:
 
 
 def check_form(request: Request, stored: Stored, csrf: str) -> None:
-    """ForgedError when a form is none of a page of this session."""
+    """ForgedError when a form was not sent from a page of this session."""
     check_origin(request)
     if not hmac.compare_digest(csrf.encode(), stored.csrf.encode()):
         raise ForgedError("this form is of an older session; open the page again")

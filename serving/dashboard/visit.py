@@ -1,4 +1,4 @@
-"""One request to the dashboard: who asks, what they may see, and the page that they get."""
+"""One request to the dashboard: the person, what they may see, and the response."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -26,12 +26,12 @@ PAGES = (  # address, name, whether it is for those who may see experiments
 
 
 class NotAllowedError(Exception):
-    """The account may not see a page; says who may."""
+    """The account may not see a page; the message says who may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Who asks, as the gateway knows them now."""
+    """The signed-in person, as the gateway knows them now."""
 
     name: str
     organisation_id: str
@@ -40,12 +40,12 @@ class Me:
     runs_this: bool
 
     def may_act_as(self, role: Role) -> bool:
-        """Whether they may do what a role may."""
+        """Whether they have the rights of a role."""
         return role in Role(self.role).included
 
 
 class Visit:
-    """A request, with what its page is made of. `stored` and `me` are there for who has signed in."""
+    """A request, and the parts that its handler needs. `stored` and `me` exist only for signed-in people."""
 
     def __init__(self, request: Request, parts: InjectedParts) -> None:
         self.request = request
@@ -55,18 +55,18 @@ class Visit:
         self.stored: Stored | None = None
 
     def ask(self, method: str, path: str, body: Any = None, idempotency_key: str | None = None) -> Any:
-        """What the gateway answers this person; errors as `GatewayClient.ask`."""
-        assert self.stored is not None, "only who has signed in asks the gateway"
+        """The gateway's answer to a request of this person; errors as `GatewayClient.ask`."""
+        assert self.stored is not None, "only signed-in people have a token for the gateway"
         return self.gateway.ask(self.stored.access_token, method, path, body, idempotency_key)
 
     @cached_property
     def me(self) -> Me:
-        """Who asks: looked up now, since a role may have changed."""
+        """The signed-in person, read now, since their role may have changed."""
         return Me(**self.ask("GET", "/auth/me"))
 
     @property
     def may_see_experiments(self) -> bool:
-        """Whether they are a viewer or above of the organisation that runs this."""
+        """Whether they are a viewer or above in the organisation that runs this installation."""
         return self.me.runs_this and self.me.may_act_as(Role.VIEWER)
 
     @property
@@ -75,25 +75,28 @@ class Visit:
         return self.me.runs_this and self.me.may_act_as(Role.EXPERIMENTER)
 
     def check(self, csrf: str) -> None:
-        """ForgedError unless a form is one of this session's pages."""
+        """ForgedError unless a form was sent from a page of this session."""
         assert self.stored is not None
         session.check_form(self.request, self.stored, csrf)
 
     def page(self, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
-        """A page of a template."""
+        """The page of a template with these values, and those that every page needs."""
         theme = self.request.cookies.get("theme", "auto")
-        shown = _templates().get_template(template)
         path = self.request.url.path
-        content = shown.render(
-            _=self.words.say,
-            words=self.words,
-            languages=LANGUAGES,
-            theme=theme if theme in ("light", "dark") else "auto",
-            here=path + (f"?{self.request.url.query}" if self.request.url.query else ""),
-            path=path,
-            pages=[one for one in PAGES if self.stored and (self.may_see_experiments or not one[2])],
-            stored=self.stored,
-            **values,
+        content = (
+            _templates()
+            .get_template(template)
+            .render(
+                _=self.words.say,
+                words=self.words,
+                languages=LANGUAGES,
+                theme=theme if theme in ("light", "dark") else "auto",
+                here=path + (f"?{self.request.url.query}" if self.request.url.query else ""),
+                path=path,
+                pages=[page for page in PAGES if self.stored and (self.may_see_experiments or not page[2])],
+                stored=self.stored,
+                **values,
+            )
         )
         return HTMLResponse(content, status)
 
@@ -106,7 +109,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: contained(value) if type(value) is str else value,  # Markup is HTML of ours
+        finalize=lambda value: contained(value) if type(value) is str else value,  # Markup is our own HTML
     )
     environment.filters["isolated"] = isolated
     return environment
@@ -119,7 +122,7 @@ def _visit(request: Request, parts: InjectedParts) -> Visit:
 
 
 def signed_in_if_possible(request: Request) -> Visit:
-    """A visit for a page that is shown whatever is away: it leads on where it can."""
+    """A visit for a page that works while the gateway or Redis is unavailable, then as if not signed in."""
     parts = parts_of(request.app)
     try:
         here = _visit(request, parts)
@@ -143,6 +146,6 @@ def _viewer(request: Request, parts: InjectedParts) -> Visit:
     return here
 
 
-plain_visit = Depends(Visit)  # nobody needs to have signed in
-visit = Depends(_visit)  # who has signed in
-viewer_visit = Depends(_viewer)  # and may see experiments
+plain_visit = Depends(Visit)  # for anybody
+visit = Depends(_visit)  # for signed-in people
+viewer_visit = Depends(_viewer)  # for people who may see experiments

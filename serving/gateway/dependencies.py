@@ -1,6 +1,4 @@
-"""What routes take as parameters besides the request's own fields: the caller, a connection to Postgres, the
-answer to a repeated request.
-"""
+"""FastAPI dependencies of the routes: the caller, a connection to Postgres, and Idempotency-Keys."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass

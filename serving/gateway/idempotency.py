@@ -1,10 +1,10 @@
-"""Idempotency-Key: a request that is sent again is answered as before, whatever gateway died meanwhile.
+"""Idempotency-Key: a repeated request has the first answer, even if a gateway was killed in between.
 
-The first request claims the key with a row and fills it when it is done. Whoever comes with the same key and
-the same body gets what is there; while the first is still being answered, 409. A claim that its gateway never
-filled is taken over after `_ABANDONED_S`. Failures are not kept: they may be tried again.
+The first request claims the key with a row, and stores its answer there. A repetition with the same key and
+body gets that answer; while the first request is in progress, 409. A claim whose gateway was killed is taken
+over after `_ABANDONED_S`. Failures are not stored: they may be tried again.
 
-A claim is one person's: an answer carries a receipt, and colleagues may well choose the same key.
+A claim belongs to one person: an answer carries a receipt, and colleagues may choose the same key.
 """
 
 import uuid
@@ -22,8 +22,9 @@ _ABANDONED_S = 30
 
 
 class Idempotency:
-    """Remembers answers by organisation, person and key, in Postgres; the flow `retain` forgets them after a
-    day."""
+    """Stores answers by organisation, person and key, in Postgres; the flow `retain` deletes them after a
+    day.
+    """
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
         self._pool = pool
@@ -38,10 +39,12 @@ class Idempotency:
     ) -> tuple[int, bytes]:
         """Status and body of `do`, or those that it had when this person first sent this request.
 
-        `user_id` is whom an API key names, if it names anybody.
+        `user_id` is the person whom a request with an API key names, if any. `request` is what a repetition
+        must have in common with the first request.
 
-        Raises InProgressError, ReusedKeyError for another request under the same key, and UnavailableError
-        when Postgres is away: an unchecked repetition could count twice.
+        Raises InProgressError; ReusedKeyError for another request under the same key; InvalidError for a key
+        that is not 1 to 200 printable characters; and UnavailableError when Postgres is unavailable, since a
+        repetition could then count twice.
         """
         text = key.decode("latin-1")
         if not (0 < len(text) <= 200 and text.isprintable()):
@@ -50,9 +53,9 @@ class Idempotency:
         name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"
         digest = blake2b(request, digest_size=16).digest()
         try:
-            found = await self._claim(organisation_id, name, digest)
-            if found is not None:
-                return found
+            stored = await self._claim(organisation_id, name, digest)
+            if stored is not None:
+                return stored
             try:
                 status, body = await do()
             except BaseException:
@@ -73,7 +76,7 @@ class Idempotency:
         return status, body
 
     async def _claim(self, organisation_id: uuid.UUID, name: str, digest: bytes) -> tuple[int, bytes] | None:
-        """What was answered before, or None when the key is now ours."""
+        """The stored status and body; None when this request has claimed the key."""
         async with self._pool.connection() as connection, connection.transaction():
             await speak_for(connection, organisation_id)
             cursor = await connection.execute(
@@ -95,7 +98,7 @@ class Idempotency:
         if row is None:
             raise InProgressError("the first request has just failed; send this one again")
         if row[0] != digest:
-            raise ReusedKeyError("this Idempotency-Key was sent with another request; take a new one")
+            raise ReusedKeyError("this Idempotency-Key was sent with another request; use a new one")
         if row[1] is None:
             raise InProgressError("the first request with this Idempotency-Key is still being answered")
         return row[1], bytes(row[2])

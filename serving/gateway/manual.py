@@ -1,5 +1,5 @@
-"""The API's page for people, `/docs`: Swagger UI from a package on this machine, so that nothing that a
-browser runs here comes from elsewhere.
+"""The API's documentation for people, `/docs`: Swagger UI from an installed package, so that a browser loads
+no script from another site.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
 _FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
-# Swagger UI's style sheet holds its icons, and its scripts set styles of single elements.
+# Swagger UI's style sheet contains its icons as data:, and its scripts set styles of single elements.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,7 +30,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-# Without a validator: it would send the description to swagger.io.
+# No validator: it would send the API's description to swagger.io.
 _START = """SwaggerUIBundle({
   url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null
 })
@@ -38,7 +38,7 @@ _START = """SwaggerUIBundle({
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page and its files. Addresses in it are relative, so a proxy may put a prefix before them."""
+    """Serve the page and its files. Its addresses are relative, so that a proxy can add a prefix."""
     folder = files("fastapi_offline") / "static"
 
     @app.get("/docs", include_in_schema=False)
@@ -50,10 +50,10 @@ def install(app: FastAPI) -> None:
         return Response(_START, media_type="text/javascript")
 
     for name, kind in _FILES.items():
-        app.add_api_route(f"/docs/{name}", _sends(str(folder / name), kind), include_in_schema=False)
+        app.add_api_route(f"/docs/{name}", _sender(str(folder / name), kind), include_in_schema=False)
 
 
-def _sends(path: str, kind: str) -> Callable[[], Awaitable[Response]]:
+def _sender(path: str, kind: str) -> Callable[[], Awaitable[Response]]:
     async def send() -> Response:
         return FileResponse(path, media_type=kind)
 

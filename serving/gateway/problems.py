@@ -25,27 +25,27 @@ RETRY_AFTER_S = 2
 
 
 class UnknownKeyError(Exception):
-    """No key, token or password was sent, or none that is in force."""
+    """No key, token or password was sent, or it is not in force."""
 
 
 class ForeignReceiptError(Exception):
-    """The receipt belongs to another organisation."""
+    """The receipt belongs to another organisation or person."""
 
 
 class NoChallengerError(Exception):
-    """A comparison with a challenger was asked for, and there is none."""
+    """A comparison with a challenger was requested, and there is none."""
 
 
 class NothingToCompareError(Exception):
-    """No two different rewrites could be found, or there is no message left."""
+    """There is no message left to compare, or its two rewrites are the same."""
 
 
 class UnavailableError(Exception):
-    """Something that the answer needs is away; the client should come back."""
+    """A part that the answer needs is unavailable; the client should retry."""
 
 
 class VersionFailedError(UnavailableError):
-    """The service was asked for a version, and that failed: maybe another one can answer."""
+    """The inference service was called for a version and failed; another version may be able to answer."""
 
 
 class ForbiddenError(Exception):
@@ -53,7 +53,7 @@ class ForbiddenError(Exception):
 
 
 class TooManyRequestsError(Exception):
-    """More than the plan allows; `headers` say when there will be room."""
+    """More requests than the plan allows; `headers` say when to retry."""
 
     def __init__(self, detail: str, retry_after_s: int, headers: Mapping[str, str]) -> None:
         super().__init__(detail)
@@ -61,7 +61,7 @@ class TooManyRequestsError(Exception):
 
 
 class TooLargeError(Exception):
-    """The body is longer than any valid one, or holds more than the plan lets through at once."""
+    """The body is longer than any valid one, or has more messages than the plan admits at once."""
 
 
 class InProgressError(Exception):
@@ -73,14 +73,14 @@ class ReusedKeyError(Exception):
 
 
 class InvalidError(Exception):
-    """The request does not fit: what is wrong, by field."""
+    """The request is not valid; `by_field` has a message for each field."""
 
     def __init__(self, by_field: Mapping[str, str]) -> None:
         super().__init__(str(by_field))
         self.by_field = by_field
 
 
-# exception -> (status, title, whether the exception's own words may be shown)
+# exception -> (status, title, whether the exception's message is sent as the detail)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     UnknownKeyError: (401, "Unknown credentials", True),
     ForgedReceiptError: (403, "Not our receipt", True),
@@ -112,7 +112,7 @@ _ALLOWED = {
     "user_id": "1 to 200 characters without NUL, or leave it out",
     "locale": "a language tag such as ja or en-GB, or leave it out",
     "channel": "1 to 40 of a-z, 0-9, '.', '_' and '-', or leave it out",
-    "receipt": "the token that came with the answer",
+    "receipt": "the receipt that came with the answer",
     "kind": "thumb, rating, edit, comparison or comment",
     "up": "true or false",
     "stars": "a whole number from 1 to 5",
@@ -134,7 +134,7 @@ _ALLOWED = {
     "training": "true or false",
     "trains_across": "true or false",
     "trains_by_default": "true or false",
-    "hypothesis": "a sentence of 1 to 2,000 characters: what is expected, of whom",
+    "hypothesis": "a sentence of 1 to 2,000 characters: which effect you expect, and on whom",
     "challenger": "the name of a version that passed the gate, such as v3",
     "plan": "fields of configs/experiment.yaml, with values that they may have",
     "target": "transform_types, organisations, locales and channels, each a list or left out",
@@ -159,10 +159,10 @@ def problem(
     errors: Sequence[dict[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A response of type application/problem+json; a 503 says when to come back, a 500 that the connection
-    ends: the server closes it after an error.
+    """A response of type application/problem+json. A 503 has Retry-After; a 500 has `Connection: close`,
+    since the server closes the connection after an error.
 
-    What a client sent may stand in it, and need not be text that UTF-8 can hold.
+    `detail` may quote the client's text, which UTF-8 may not be able to encode.
     """
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
@@ -185,12 +185,12 @@ def _invalid(by_field: Mapping[str, str]) -> Response:
 
 
 def by_field(faults: Sequence[Any]) -> dict[str, str]:
-    """Pydantic's errors, by the innermost field that each is about, as the client knows it."""
+    """Messages of Pydantic's errors, each by its innermost field, under the name that the client uses."""
     return {_field(fault): fault["msg"] for fault in faults}
 
 
 def _field(fault: dict[str, Any]) -> str:
-    """The innermost field that a validation error is about, as the client knows it."""
+    """The innermost field of a validation error, under the name that the client uses."""
     if fault["type"].startswith("union_tag"):
         return str(fault["ctx"]["discriminator"]).strip("'")
     names = [part for part in fault["loc"] if isinstance(part, str)]
@@ -200,12 +200,12 @@ def _field(fault: dict[str, Any]) -> str:
 
 
 def answer(error: Exception) -> Response:
-    """The response to an exception of the table or of validation; a 500 to any other."""
+    """The response to an exception: by the table, 422 for InvalidError, 500 for any other."""
     if isinstance(error, InvalidError):
         return _invalid(error.by_field)
     kind = next((k for k in type(error).__mro__ if k in _TABLE), None)
     if kind is None:
-        return problem(500, "Our mistake", "something broke here; it has been logged")
+        return problem(500, "Our mistake", "the gateway failed; the error has been logged")
     status, title, may_show = _TABLE[kind]
     headers: Mapping[str, str] | None = None
     if isinstance(error, TooManyRequestsError):
@@ -213,12 +213,12 @@ def answer(error: Exception) -> Response:
     elif isinstance(error, InProgressError):
         headers = {"Retry-After": "1"}
     return problem(
-        status, title, str(error) if may_show else "a part of the service is away", headers=headers
+        status, title, str(error) if may_show else "a part of the service is unavailable", headers=headers
     )
 
 
 def install(app: FastAPI) -> None:
-    """Answer every exception of the table, and every validation error, as a problem."""
+    """Answer every exception as a problem."""
 
     async def known(_: Request, error: Exception) -> Response:
         return answer(error)
@@ -229,7 +229,7 @@ def install(app: FastAPI) -> None:
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code == 400:  # FastAPI's word for a body that is not UTF-8
+        if error.status_code == 400:  # FastAPI's answer to a body that is not UTF-8
             return _invalid({"body": "not readable"})
         return problem(error.status_code, str(error.detail), str(error.detail))
 

@@ -1,4 +1,4 @@
-"""Puts version folders into BentoML's model store and has the replicas load them. Imports no torch.
+"""Puts version folders into BentoML's model store, and makes the replicas load them. Imports no torch.
 
 A released version is the immutable model `tonebridge:<version>`: its files are hard links to the exported
 folder where the file system allows it, since a copy of a version costs 700 MB.
@@ -28,8 +28,9 @@ _DIGEST = "digest"
 def publish(folder: Path, version: str, settings: Settings) -> str:
     """Release an exported folder as `tonebridge:<version>` and return this tag.
 
-    The same content again changes nothing. Raises ValueError when the version exists with other content, or
-    when its name is none: lower-case letters, digits, `.`, `_`, `-`, up to 63, no sign at either end.
+    Publishing the same content again changes nothing. ValueError when the version exists with other content,
+    or its name is invalid: it has up to 63 lower-case letters, digits, `.`, `_` and `-`, and begins and ends
+    with a letter or digit.
     """
     home = settings.model_store.absolute()
     digest = _digest(folder)
@@ -54,19 +55,19 @@ def publish(folder: Path, version: str, settings: Settings) -> str:
     [stored] = bentoml.models.list(tag, _model_store=_store(settings))
     if stored.info.labels[_DIGEST] != digest:
         raise ValueError(
-            f"{tag} is published with other content; a version is immutable, so name this one anew"
+            f"{tag} is published with other content; a version is immutable, so choose a new name"
         )
     return str(tag)
 
 
 def withdraw(version: str, settings: Settings) -> None:
-    """Take a version out of the store, if it is there; replicas that have loaded it keep it in memory."""
+    """Remove a version from the store, if it is there; replicas that have loaded it keep it in memory."""
     home = settings.model_store.absolute()
     folder = home / "models" / NAME / version
     if not folder.exists():
         return
     with tempfile.TemporaryDirectory(dir=home / "tmp") as trash:
-        folder.rename(Path(trash) / version)  # at once, so that no replica finds half of it
+        folder.rename(Path(trash) / version)  # atomic, so that no replica finds half of it
 
 
 def published(settings: Settings) -> list[str]:
@@ -78,15 +79,15 @@ def published(settings: Settings) -> list[str]:
 
 
 def find(version: str, settings: Settings) -> Path:
-    """The folder of a released version; raises VersionUnknown that lists those in the store."""
-    # Not bentoml.models.get: it takes a name's only continuation for the name, v10 for v1.
+    """The folder of a released version; VersionUnknown, with those in the store, if it is not there."""
+    # Not bentoml.models.get: for v1 it returns v10 if that is the only version whose name starts with v1.
     if version not in (known := published(settings)):
         raise VersionUnknown(version, known)
     return settings.model_store.absolute() / "models" / NAME / version
 
 
 async def warm(urls: Sequence[str], spec: Spec, token: str, timeout_s: float = 120.0) -> None:
-    """Have every replica load the version of a spec, until it can answer there; raises if one cannot."""
+    """Make every replica load the version of a spec; returns when all can answer, raises if one cannot."""
     client = InferenceClient(urls, token)
     try:
         await client.load(spec.version, spec.engine, timeout_s)
@@ -99,7 +100,7 @@ def _store(settings: Settings) -> ModelStore:
 
 
 def _digest(folder: Path) -> str:
-    """blake2b-128 of the names and contents of a version's files; ValueError when it is no version folder."""
+    """blake2b-128 of the names and contents of a version's files; ValueError without a version.json."""
     if not (folder / "version.json").is_file():
         raise ValueError(
             f"{folder} is no version folder: it has no version.json; make one with models.export"

@@ -1,9 +1,9 @@
 """The BentoML service: `bentoml serve serving.inference.service:ToneBridge --port 3000`, on 127.0.0.1.
 
-Everything takes `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`, BentoML's own pages too, but for the
-probes /livez, /readyz and /healthz; /metrics takes TONEBRIDGE_METRICS_TOKEN as well, where it is set. A spec
-names its version, so several versions answer side by side, and a switch from one to another is the caller's:
-warm the new one with /load, then ask for it.
+Every route, BentoML's own pages too, needs `Authorization: Bearer <TONEBRIDGE_SERVICE_TOKEN>`, except for the
+probes /livez, /readyz and /healthz. /metrics also accepts TONEBRIDGE_METRICS_TOKEN, where it is set. A spec
+names its version, so several versions answer at the same time. To switch to a new version, the caller loads
+it with /load and then names it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from serving.inference import release
 from serving.inference.client import MAX_ITEMS, Item, RewriteReply, Versions, VersionUnknown
 from serving.inference.pool import Pool
 
-_OPEN = frozenset({"/livez", "/readyz", "/healthz"})  # what is not named here is guarded, whatever it is
+_OPEN = frozenset({"/livez", "/readyz", "/healthz"})  # every other path is guarded
 _JSON = b"application/json"
 _TIMEOUT_S = 120  # a hundred items of the longest output, on two cores
 
@@ -32,13 +32,13 @@ logger = logging.getLogger("tonebridge.inference")
 
 
 class Guard:
-    """Refuses, before BentoML sees it, what shows no service token (401), is not JSON (415), or asks to
-    change its connection's protocol (400).
+    """Refuses a request before BentoML reads it: 401 without a service token, 415 if it is not JSON, 400 if
+    it asks to change its connection's protocol.
 
-    uvicorn would answer such a request and read its body as the next one. BentoML starts uvicorn by itself
-    and takes no protocol of ours for it, so the connection is closed from here. BentoML would parse forms
-    too, and answer 500 to a broken one. It makes this object: the settings are read here because nobody can
-    pass them.
+    uvicorn would answer a request of the last kind and read its body as the next request. BentoML starts
+    uvicorn itself and accepts no other protocol class, so the connection is closed here. BentoML would also
+    parse forms, and answer 500 to a broken one. BentoML constructs this object without arguments, so the
+    settings are read here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -49,7 +49,7 @@ class Guard:
         self._metrics = _bearer(metrics.get_secret_value()) if metrics else self._service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request pass, or refuse it."""
+        """Pass a request on, or refuse it."""
         headers = dict(scope.get("headers", ()))
         if b"upgrade" in headers or scope.get("method") == "CONNECT":
             await _no_upgrade(scope, receive, send)
@@ -83,11 +83,11 @@ class ToneBridge:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
-        """Load the newest release in the background: an empty store is no reason not to start."""
+        """Load the newest release in the background. The service starts with an empty store, too."""
         if known := release.published(self._settings):
             self._first = asyncio.ensure_future(self._pool.load((known[-1], "ctranslate2")))
             self._first.add_done_callback(_log_failure)
-        # What exists now stays: full collections over it took 100 to 300 ms.
+        # Full collections skip what exists now; with it they took 100 to 300 ms.
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 1000)
@@ -105,20 +105,20 @@ class ToneBridge:
     ) -> RewriteReply | JSONResponse:
         """Rewrite 1 to 100 messages as the spec says, in order; 404 when its version is not released."""
         work = asyncio.ensure_future(self._pool.rewrite(spec, items))
-        # The body has been read, so what arrives next is the news that the client has gone.
-        gone = asyncio.ensure_future(ctx.request.receive())
+        # The body has been read, so the next message is that the client has disconnected.
+        disconnect = asyncio.ensure_future(ctx.request.receive())
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, disconnect}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 ctx.response.status_code = 499
-                return _refusal(499, "the client has gone")
+                return _refusal(499, "the client has disconnected")
             return RewriteReply(items=work.result(), version=spec.version)
         except VersionUnknown as error:
-            ctx.response.status_code = 404  # a context's status stands over the response's own
+            ctx.response.status_code = 404  # the context's status overrides the response's
             return _not_found(error)
         finally:
             work.cancel()
-            gone.cancel()
+            disconnect.cancel()
 
     @bentoml.api(output_spec=Versions)  # type: ignore[untyped-decorator]
     async def load(self, version: str, engine: Engine = "ctranslate2") -> Versions | JSONResponse:
@@ -141,7 +141,7 @@ class ToneBridge:
 
 ToneBridge.add_asgi_middleware(Guard)  # type: ignore[attr-defined]
 for _api in ToneBridge.apis.values():  # type: ignore[attr-defined]
-    # BentoML logs what does not fit with its traceback, which would quote the message.
+    # BentoML logs validation errors with a traceback, which would quote the message.
     _api.input_spec.model_config["hide_input_in_errors"] = True
     _api.input_spec.model_rebuild(force=True)
 
@@ -155,7 +155,7 @@ def _refusal(status: int, error: str) -> JSONResponse:
 
 
 async def _no_upgrade(scope: Scope, receive: Receive, send: Send) -> None:
-    """Refuse and close; a WebSocket's handshake too, which ASGI has its own name for."""
+    """Refuse and close; also a WebSocket's handshake, which has a scope type of its own in ASGI."""
     error = "this server does not change the protocol of a connection: send the request without 'Upgrade'"
     response = JSONResponse({"error": error}, 400, {"Connection": "close"})
     if scope["type"] == "websocket":

@@ -2,7 +2,7 @@
 
 - `protocol`: HTTP/1.1 on the socket; `front`: checks a request and answers cached ones.
 - `bodies`: what a request may contain.
-- `placement`: which arm answers whom; `broken`: arms whose version fails.
+- `placement`: the arm that answers a person; `broken`: arms whose version fails.
 - `answering`: cache, inference service, output and answer row.
 - `cache`: in memory and in Redis; `upstream`: misses, in lists.
 - `telemetry`: metrics, timing, logs and spans.

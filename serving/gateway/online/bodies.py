@@ -1,4 +1,4 @@
-"""What the REST routes take: the request bodies, with all their limits."""
+"""The request bodies of the REST routes, with all their limits."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from serving.gateway.online.answering import Policy
 from serving.gateway.online.placement import Message
 from serving.gateway.problems import InvalidError
 
-MOST_CHARACTERS = 8000
-MOST_ITEMS = 100
+MAX_CHARACTERS = 8000
+MAX_ITEMS = 100
 LOCALE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"  # RFC 5646, as far as it needs no registry
 CHANNEL = r"^[a-z0-9][a-z0-9._-]{0,39}$"
 
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    str, StringConstraints(min_length=1, max_length=MAX_CHARACTERS, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
 ]
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 
@@ -24,7 +24,7 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=
 def check_speaks_for(caller: Caller, user_id: str | None) -> None:
     """InvalidError when a token names another person than its own subject."""
     if caller.subject is not None and user_id not in (None, caller.subject):
-        raise InvalidError({"user_id": "a token speaks for its own subject; leave it out"})
+        raise InvalidError({"user_id": "a token identifies its own subject; leave this field out"})
 
 
 class TransformRequest(BaseModel):
@@ -48,7 +48,7 @@ class TransformRequest(BaseModel):
     ] = None
 
     def message(self, caller: Caller) -> Message:
-        """The message for the online path; InvalidError when the caller may not speak for the person."""
+        """The message for the online path; InvalidError when the caller may not act for the person."""
         check_speaks_for(caller, self.user_id)
         return Message(
             self.text, self.transform_type, self.intensity, self.user_id, self.locale, self.channel
@@ -66,4 +66,4 @@ class BatchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MOST_ITEMS)]
+    items: Annotated[list[TransformRequest], Field(min_length=1, max_length=MAX_ITEMS)]

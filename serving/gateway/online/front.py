@@ -25,7 +25,7 @@ from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
 from serving.gateway.idempotency import Idempotency
 from serving.gateway.online.answering import EncodedAnswer, Online
-from serving.gateway.online.bodies import CHANNEL, LOCALE, MOST_CHARACTERS, TransformRequest
+from serving.gateway.online.bodies import CHANNEL, LOCALE, MAX_CHARACTERS, TransformRequest
 from serving.gateway.online.placement import Message as ToRewrite
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
@@ -46,7 +46,7 @@ _NOT_SNIFFED = (b"x-content-type-options", b"nosniff")
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     """`TransformRequest`, as far as a decoder that takes a third of a microsecond can check it."""
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CHARACTERS)]
     transform_type: TransformType
     intensity: Annotated[int, msgspec.Meta(ge=0, le=3)]
     user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None

@@ -1,9 +1,10 @@
-"""The routes of the gateway that are not the hot path.
+"""The routes of the gateway, except for the hot path.
 
-- `rewriting`: batches.
+- `rewriting`: two rewrites of a message, and batches. `feedback`: votes.
 - `comparisons`: two rewrites for a person to choose from.
 - `experiments`: drafts, decisions and the audit trail.
 - `keys`: API keys, signing keys and revoked tokens.
 - `accounts`: signing in.
 - `consent`: whether feedback may train.
+- `health`: probes and metrics.
 """

@@ -1,7 +1,7 @@
-"""Signing in: accounts of one's own organisation, and sessions with refresh tokens that are used once.
+"""Signing in: accounts of the caller's organisation, and sessions with refresh tokens that are used once.
 
-An access token lives ten minutes, and no longer than its session: a session that ended opens nothing within a
-quarter of a second. How often passwords can be guessed: `serving.gateway.guessing`.
+An access token is valid for ten minutes, and only while its session lasts: after the session ends, the
+gateway refuses it within a quarter of a second. `serving.gateway.guessing` limits guesses of passwords.
 """
 
 import uuid
@@ -19,12 +19,12 @@ from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, UnknownKeyError
 from serving.gateway.routes.keys import Administrator, check_gives
 
-router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # asked by nobody known yet
+router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # for callers without credentials
 account_router = APIRouter(prefix="/api/v1", tags=["accounts"])
 
 Email = Annotated[str, StringConstraints(min_length=3, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
 NewPassword = Annotated[str, StringConstraints(min_length=12, max_length=200, pattern=r"^[^\x00]*$")]
-# A signer-in may have an older, shorter one; no longer one, which would only cost time.
+# Accounts may have an older, shorter password. None is longer, and hashing a longer one would only take time.
 Password = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 RefreshToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -47,7 +47,7 @@ class MadeAccount(BaseModel):
 
 
 class Credentials(BaseModel):
-    """Who signs in."""
+    """The address and password of an account."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class Credentials(BaseModel):
 
 
 class NewPasswords(BaseModel):
-    """One's password, and the one to take its place."""
+    """The current password, and the new one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,18 +73,18 @@ class ToRefresh(BaseModel):
 
 
 class Tokens(BaseModel):
-    """What a session opens with (RFC 6749, 5.1). The refresh token is used once: the next one comes with the
-    next access token.
+    """The tokens of a session (RFC 6749, 5.1). A refresh token is used once: the next one comes with the next
+    access token.
     """
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (the name of a scheme)
-    expires_in: Annotated[int, Field(description="seconds that the access token lives")] = ACCESS_S
+    expires_in: Annotated[int, Field(description="seconds until the access token expires")] = ACCESS_S
     refresh_token: str
 
 
 class Me(BaseModel):
-    """Who asks, and what they may do."""
+    """The caller, and their role."""
 
     name: Annotated[str, Field(description="in the audit trail")]
     organisation_id: uuid.UUID
@@ -103,7 +103,7 @@ def _tokens(parts: Parts, response: Response, opened: Opened) -> Tokens:
 
 @router.post("/login")
 async def login(request: Request, response: Response, parts: InjectedParts, body: Credentials) -> Tokens:
-    """Sign in: a session with its first access and refresh token."""
+    """Sign in: start a session, with its first access and refresh token."""
     source = parts.guard.source(request)
     pair = parts.guard.pair(body.email, source)
     async with parts.pool.connection() as connection:
@@ -119,8 +119,8 @@ async def login(request: Request, response: Response, parts: InjectedParts, body
 
 @router.post("/refresh")
 async def refresh(response: Response, parts: InjectedParts, body: ToRefresh) -> Tokens:
-    """Exchange a refresh token for the next one and an access token. One that was used before ends the
-    session: somebody else may have it.
+    """Exchange a refresh token for the next one and an access token. A token that was used before ends the
+    session: somebody else may have a copy.
     """
     async with parts.pool.connection() as connection:
         try:
@@ -132,8 +132,8 @@ async def refresh(response: Response, parts: InjectedParts, body: ToRefresh) -> 
 
 @router.post("/logout", status_code=204, response_class=Response)
 async def logout(parts: InjectedParts, body: ToRefresh) -> None:
-    """End the session of a refresh token, the newest or a former one; its access tokens open nothing within
-    a second.
+    """End the session of a refresh token, the newest or a former one. Its access tokens are refused within a
+    second.
     """
     async with parts.pool.connection() as connection:
         try:
@@ -144,7 +144,7 @@ async def logout(parts: InjectedParts, body: ToRefresh) -> None:
 
 @account_router.post("/auth/register", status_code=201)
 async def register(parts: InjectedParts, body: NewAccount, administrator: Administrator) -> MadeAccount:
-    """Let a person of one's organisation sign in. Tell them the password, and to change it."""
+    """Make an account for a person of your organisation. Tell them the password, and to change it."""
     check_gives(administrator, body.role)
     # It waits with strangers: an organisation that makes many accounts must not keep people from signing in.
     hashed = await parts.passwords.hash(body.password, is_known=False)
@@ -160,7 +160,7 @@ async def register(parts: InjectedParts, body: NewAccount, administrator: Admini
 
 @account_router.get("/auth/me")
 async def me(parts: InjectedParts, caller: Authenticated, connection: Connection) -> Me:
-    """Who asks."""
+    """The caller: name, organisation and role."""
     identity = caller.identity
     organisation = await identities.find_name(connection, identity.organisation_id)
     return Me(
@@ -174,7 +174,7 @@ async def me(parts: InjectedParts, caller: Authenticated, connection: Connection
 
 @account_router.put("/auth/password", status_code=204, response_class=Response)
 async def change_password(parts: InjectedParts, body: NewPasswords, caller: Authenticated) -> None:
-    """Take another password. Every session ends: sign in again."""
+    """Change your password. All your sessions end: sign in again."""
     account_id = caller.account_id
     if account_id is None:
         raise ForbiddenError("a key or token has no password; sign in to change yours")
@@ -190,13 +190,13 @@ async def change_password(parts: InjectedParts, body: NewPasswords, caller: Auth
 
 @account_router.get("/accounts")
 async def list_accounts(administrator: Administrator, connection: Connection) -> list[ListedAccount]:
-    """Who may sign in, by address, without passwords."""
+    """All accounts of your organisation, by address, without passwords."""
     return await accounts.list_all(connection, administrator.identity.organisation_id)
 
 
 @account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
 async def remove_account(account_id: uuid.UUID, administrator: Administrator, connection: Connection) -> None:
-    """Remove an account: within a second its sessions open nothing."""
+    """Remove an account: within a second its sessions are refused."""
     roles = Role(administrator.identity.role).included
     if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
         raise HTTPException(404, "no account has this id, among those that you may remove")

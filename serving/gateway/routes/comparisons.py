@@ -1,6 +1,6 @@
-"""Comparing on a page: which two rewrites a person is shown next. The vote itself is feedback, by receipt.
+"""Comparisons on a page: the two rewrites that a person judges next. The vote itself is feedback, by receipt.
 
-Everybody of an organisation may compare, whatever their role.
+Every role may compare.
 """
 
 import random
@@ -24,7 +24,7 @@ from serving.gateway.online.placement import Message
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import InvalidError, NothingToCompareError
 
-_TRIES = 4  # messages whose two rewrites are the same, before that is said
+_TRIES = 4  # messages, until one has two different rewrites
 
 router = APIRouter(prefix="/api/v1/comparisons", tags=["comparisons"])
 
@@ -32,7 +32,7 @@ UserName = Annotated[UserId | None, Field(description="your name for the person;
 
 
 class Wanted(BaseModel):
-    """What to compare rewrites of: one's own message, or without any one that is shipped."""
+    """The message to compare rewrites of: your own, or if you leave it out, a shipped one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,7 +43,7 @@ class Wanted(BaseModel):
 
 
 class Who(BaseModel):
-    """Who compares."""
+    """The person who compares."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,7 +51,7 @@ class Who(BaseModel):
 
 
 class Next(Compared):
-    """Two outputs, in random order, with the message that they are of; the receipt takes the vote."""
+    """Two rewrites in random order, and their message. Vote with the receipt."""
 
     message: str
     transform_type: TransformType
@@ -59,28 +59,32 @@ class Next(Compared):
 
 
 class Progress(BaseModel):
-    """How far a person has come."""
+    """The number of comparisons that a person has judged."""
 
     today: Annotated[int, Field(description="votes since midnight UTC")]
     all: Annotated[int, Field(description="votes")]
     skipped: int
-    waiting_for_overlap: Annotated[int, Field(description="pairs that others have judged, and they have not")]
+    waiting_for_overlap: Annotated[
+        int, Field(description="pairs that others have judged, and this person has not")
+    ]
 
 
 def _person(caller: Caller, user_id: str | None) -> uuid.UUID:
-    """Who compares; InvalidError when a key names nobody, or a token somebody else."""
+    """The person who compares; InvalidError when a request with a key names nobody, or one with a token
+    somebody else.
+    """
     check_speaks_for(caller, user_id)
     if caller.subject is None and user_id is None:
-        raise InvalidError({"user_id": "an API key speaks for many people; say who compares"})
+        raise InvalidError({"user_id": "an API key acts for many people; name the person who compares"})
     return caller.user(user_id)[0]
 
 
 @router.post("/next")
 async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | None = None) -> Next:
-    """The comparison that the person has neither voted on nor skipped, the newest first; or else a new one.
+    """The newest comparison that the person has neither voted on nor skipped; if there is none, a new one.
 
-    A new one is a pair that others judge, too, when one waits for them. With a message of one's own it is
-    of that, and nobody else is ever shown it; so many may wait for a choice, and no more.
+    A new one is a pair that others have judged, if one needs more judges. With your own message it is a pair
+    for that message, which nobody else sees. The number of such comparisons without a vote is limited.
     """
     body = body or Wanted()
     own = _own(body)
@@ -209,7 +213,7 @@ async def get_progress(
     connection: Connection,
     user_id: Annotated[UserId | None, Query(description="your name for the person")] = None,
 ) -> Progress:
-    """How many comparisons a person has judged and skipped, and how many of others' wait for them."""
+    """The number of comparisons that a person has judged and skipped, and of pairs that wait for them."""
     person = _person(caller, user_id)
     counts = await comparisons.count_progress(
         connection, caller.identity.organisation_id, person, *parts.online.pair_policy

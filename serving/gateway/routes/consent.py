@@ -1,4 +1,4 @@
-"""Whether feedback may train models: what a person says for themselves, and what an owner decides."""
+"""Consent to training with feedback: a person's own choice, and the decisions of an organisation's owner."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ UserName = Annotated[UserId | None, Field(description="your name for the person;
 
 
 class NewConsent(BaseModel):
-    """What a person says."""
+    """A person's choice."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,17 +27,17 @@ class NewConsent(BaseModel):
 
 
 class Consent(BaseModel):
-    """What holds for a person."""
+    """The consent in force for a person."""
 
     training: bool
     said_by: Annotated[
         Literal["person", "organisation"],
-        Field(description="organisation: the person was never asked, so its default holds"),
+        Field(description="organisation: the person has not chosen, so its default applies"),
     ]
 
 
 class NewTerms(BaseModel):
-    """What an owner decides; what is left out stays as it is."""
+    """An owner's decisions; omitted fields stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,12 +46,12 @@ class NewTerms(BaseModel):
         Field(strict=True, description="your people's feedback may train other organisations' models"),
     ] = None
     trains_by_default: Annotated[
-        bool | None, Field(strict=True, description="people who were never asked are taken to consent")
+        bool | None, Field(strict=True, description="people who have not chosen are taken to consent")
     ] = None
 
 
 class Terms(BaseModel):
-    """What an organisation has decided."""
+    """The decisions of an organisation."""
 
     trains_across: bool
     trains_by_default: bool
@@ -68,10 +68,14 @@ Owner = Annotated[Caller, Depends(owner)]
 
 
 def _named(caller: Caller, user_id: str | None) -> str | None:
-    """The name that a caller speaks for; InvalidError when a key names nobody, or a token somebody else."""
+    """The name of the person; InvalidError when a request with a key names nobody, or one with a token
+    somebody else.
+    """
     check_speaks_for(caller, user_id)
     if caller.subject is None and user_id is None:
-        raise InvalidError({"user_id": "an API key speaks for many people; say whose consent this is"})
+        raise InvalidError(
+            {"user_id": "an API key acts for many people; name the person whose consent this is"}
+        )
     return user_id
 
 
@@ -87,10 +91,10 @@ async def get_consent(caller: Authenticated, connection: Connection, user_id: Us
 
 @router.put("/consent")
 async def put_consent(caller: Authenticated, connection: Connection, body: NewConsent) -> Consent:
-    """Say whether a person's feedback may train models, before or after they have given any.
+    """Set whether a person's feedback may train models, before or after they give any.
 
-    It holds from the next snapshot on, for all of their feedback, old and new. What a model has learned
-    before, and the snapshots made before, are not changed by it: that takes erasure.
+    It applies from the next snapshot on, to all of their feedback, old and new. It does not change earlier
+    snapshots, and models that were trained on them: only erasure does.
     """
     person, name = caller.user(_named(caller, body.user_id))
     await consent.store(
@@ -101,17 +105,17 @@ async def put_consent(caller: Authenticated, connection: Connection, body: NewCo
 
 @router.get("/organisation")
 async def get_organisation(caller: Owner, connection: Connection) -> Terms:
-    """What your organisation has decided about training."""
+    """Your organisation's decisions about training."""
     terms = await consent.find_terms(connection, caller.identity.organisation_id)
     return Terms(**terms._asdict())
 
 
 @router.put("/organisation")
 async def put_organisation(caller: Owner, connection: Connection, body: NewTerms) -> Terms:
-    """Decide whether your people's feedback may train other organisations' models, and what holds for people
-    who were never asked. Each person's own word goes before your default.
+    """Decide whether your people's feedback may train other organisations' models, and set the default for
+    people who have not chosen. A person's own choice takes precedence over your default.
 
-    It holds from the next snapshot on; what models have learned before stays in them.
+    It applies from the next snapshot on, and does not change models that were trained before.
     """
     terms = await consent.change_terms(
         connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default

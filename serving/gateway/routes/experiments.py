@@ -1,6 +1,6 @@
-"""Experiments: draft, look up, and decide on them. A decision is a row; the flow `experiment` carries it out.
+"""Experiments: drafts, readings and decisions. A decision is a row; the flow `experiment` carries it out.
 
-Experiments are about everybody whom the installation answers, so only the organisation that runs it
+Experiments concern the people of all organisations, so only the organisation that runs the installation
 (`TONEBRIDGE_ORGANISATION`) may see them: viewers and above read, experimenters and above decide.
 """
 
@@ -34,11 +34,11 @@ _WHOLE = TypeAdapter(WholeExperiment)
 
 
 class NewTarget(BaseModel):
-    """Which messages an experiment is about: those that fit all of what is given; without any, all."""
+    """The messages of an experiment: those that match every field with values; all, if no field has any."""
 
     model_config = ConfigDict(extra="forbid")
 
-    # Lists, since a set's order, and so the digest of a request, is another in each process.
+    # Lists, since the order of a set, and so the digest of a request, differs between processes.
     transform_types: Annotated[list[TransformType], Field(max_length=100)] = []
     organisations: Annotated[list[uuid.UUID], Field(max_length=100)] = []
     locales: Annotated[list[Annotated[str, Field(pattern=LOCALE)]], Field(max_length=100)] = []
@@ -46,7 +46,7 @@ class NewTarget(BaseModel):
 
 
 class NewExperiment(BaseModel):
-    """An experiment to draft: a version against whatever is champion when it starts."""
+    """An experiment to draft: a version against the champion at the time of its start."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,13 +58,13 @@ class NewExperiment(BaseModel):
     challenger: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
     plan: Annotated[
         dict[str, JsonValue],
-        Field(max_length=100, description="what differs from configs/experiment.yaml, by field"),
+        Field(max_length=100, description="fields that differ from configs/experiment.yaml"),
     ] = {}
     target: NewTarget = NewTarget()
 
 
 class OptionalReason(BaseModel):
-    """Why, if you want to say."""
+    """The reason, which may be left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,13 +72,13 @@ class OptionalReason(BaseModel):
 
 
 class NewShare(OptionalReason):
-    """The share of the users that shall be in an experiment, half of them in each arm."""
+    """The share of users to put into the experiment, half of them in each arm."""
 
     share: Annotated[float, Field(gt=0, le=1)]
 
 
 class RequiredReason(BaseModel):
-    """Why: people who ask later read it."""
+    """The reason, for the audit trail."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -86,10 +86,10 @@ class RequiredReason(BaseModel):
 
 
 class Asked(BaseModel):
-    """A decision that is stored, and carried out in a moment; the experiment's page says what came of it."""
+    """A stored decision, which is carried out within seconds; the experiment then has its outcome."""
 
     decision_id: uuid.UUID
-    happens: Annotated[str, Field(description="what will happen, in words")]
+    happens: Annotated[str, Field(description="the effect of the decision, in words")]
 
 
 Key = Annotated[
@@ -98,7 +98,7 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="a key of your own choice for this decision: sent again, it is decided once",
+        description="a key of your choice for this decision: sent again, it is stored once",
     ),
 ]
 
@@ -199,7 +199,7 @@ async def list_experiments(
 
 @router.get("/{experiment_id}")
 async def get_experiment(experiment_id: uuid.UUID, caller: Viewer, connection: Connection) -> WholeExperiment:
-    """An experiment with its plan, and what was decided on it: who, what, why, when, and what came of it."""
+    """An experiment with its plan and its decisions: action, person, reason, time and outcome of each."""
     return await drafts.get(connection, experiment_id)
 
 
@@ -250,25 +250,25 @@ def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> st
 
 @router.post("/{experiment_id}/start", status_code=202, response_model=Asked)
 async def start(decide: Deciding, body: OptionalReason | None = None) -> Any:
-    """Start a draft, with the first step of its ramp; or go on after a pause, with the same people."""
+    """Start a draft, with the first step of its ramp; or continue after a pause, with the same people."""
     return await decide(Action.START, body)
 
 
 @router.post("/{experiment_id}/ramp", status_code=202, response_model=Asked)
 async def ramp(decide: Deciding, body: NewShare) -> Any:
-    """Let a larger share of the users in, or go on after a pause. A smaller one would send people away."""
+    """Raise the share of users in the experiment, or continue after a pause. A lower share is refused."""
     return await decide(Action.RAMP, body)
 
 
 @router.post("/{experiment_id}/pause", status_code=202, response_model=Asked)
 async def pause(decide: Deciding, body: OptionalReason | None = None) -> Any:
-    """Let everybody be answered by the champion for a while; nothing is counted, nothing decided."""
+    """Pause: the champion answers everybody, and nothing is counted or decided until it continues."""
     return await decide(Action.PAUSE, body)
 
 
 @router.post("/{experiment_id}/ship", status_code=202, response_model=Asked)
 async def ship(decide: Deciding, body: RequiredReason) -> Any:
-    """Make the challenger champion, whatever the evidence says; the experiment ends."""
+    """Make the challenger the champion, whatever the evidence is; the experiment ends."""
     return await decide(Action.SHIP, body)
 
 

@@ -29,7 +29,7 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Ready}})
 async def readyz(parts: InjectedParts, response: Response) -> Ready:
-    """A version is released, and the newest routing is known to be in force here."""
+    """Whether a version is released, and this gateway has the newest routing."""
     if parts.directory.is_ready and not parts.is_draining():
         return Ready(ready=True, detail=f"epoch {parts.directory.current()[0]}")
     response.status_code = 503
@@ -51,6 +51,6 @@ def _why_not_ready(parts: Parts) -> str:
 async def metrics(
     parts: InjectedParts, authorization: Annotated[str, Header(description="Bearer and the token")] = ""
 ) -> Response:
-    """Everything that is counted here, for Prometheus, which shows `TONEBRIDGE_METRICS_TOKEN`."""
+    """All metrics of this gateway, for Prometheus, with the token `TONEBRIDGE_METRICS_TOKEN`."""
     telemetry.check_may_read(parts.settings.metrics_token, authorization)
     return Response(parts.telemetry.metrics(), media_type="text/plain; version=0.0.4")

@@ -1,4 +1,4 @@
-"""Keys and tokens of one's own organisation: make, list, revoke. For its owners and admins."""
+"""Keys and tokens of the caller's organisation: make, list, revoke. For its owners and admins."""
 
 import base64
 import binascii
@@ -31,7 +31,7 @@ class NewKey(BaseModel):
 
 
 class MadeKey(BaseModel):
-    """A new API key: the only time that it is shown."""
+    """A new API key. No other response has it."""
 
     id: str
     key: str
@@ -103,7 +103,7 @@ def check_gives(caller: Caller, role: Role) -> None:
 async def create_key(
     response: Response, body: NewKey, caller: Administrator, connection: Connection
 ) -> MadeKey:
-    """Make an API key. Keep it: it is shown once."""
+    """Make an API key. Store it: it is shown only once."""
     check_gives(caller, body.role)
     response.headers["Cache-Control"] = "no-store"
     try:
@@ -133,8 +133,8 @@ async def delete_key(key_id: KeyId, caller: Administrator, connection: Connectio
 async def add_signing_key(
     body: NewSigningKey, caller: Administrator, connection: Connection
 ) -> AddedSigningKey:
-    """Let tokens in that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`.
-    They speak for people of your application, not for those who sign in.
+    """Accept tokens that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`.
+    They identify people of your application, not people with an account.
     """
     check_gives(caller, body.role)
     try:

@@ -337,7 +337,7 @@ async def test_who_is_not_known_may_not(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({}, "user_id: an API key speaks for many people; say who compares"),
+        ({}, "user_id: an API key acts for many people; name the person who compares"),
         ({"user_id": "ann", "text": "Fix it."}, "transform_type: a message of your own needs text"),
         ({"user_id": "ann", "intensity": 2}, "text: a message of your own needs text"),
         ({"user_id": "ann", **OWN, "text": "  "}, "allowed: 1 to 8,000 characters"),

@@ -219,7 +219,7 @@ BAD = [
     ("/consent", {"user_id": "ann"}, "training: Field required"),
     ("/consent", {"user_id": "ann", "training": "yes"}, "training"),
     ("/consent", {"user_id": "ann", "training": 1}, "training"),
-    ("/consent", {"training": True}, "say whose consent this is"),
+    ("/consent", {"training": True}, "name the person whose consent this is"),
     ("/consent", {"training": True, "user_id": ""}, "at least 1"),
     ("/consent", {"training": True, "user_id": "ann", "all": True}, "all"),
     ("/organisation", {"trains_across": "on"}, "trains_across"),
