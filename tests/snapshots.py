@@ -31,7 +31,7 @@ def make(
     **limits: int,
 ) -> Made:
     """The snapshot of an organisation's votes."""
-    until = votes.high_water(connection)
+    until = votes.find_high_water(connection)
     usable = votes.fetch(connection, organisation_id, until)
     with counting(usable, folder, **_UNLIMITED | limits) as counted:
         return snapshot.write(counted, folder, until, neighbours)

@@ -275,7 +275,7 @@ def said(file: Path) -> bytes:
 def as_jsonl(folder: Path) -> None:
     """Put a snapshot into the files that older ones have."""
     files = {name: list(shards.read(folder, kind)) for name, kind in shards.KINDS.items()}
-    files["sources"] = list(shards.sources(folder))
+    files["sources"] = list(shards.read_sources(folder))
     for name, items in files.items():
         shutil.rmtree(folder / name)
         (folder / f"{name}.jsonl").write_text("".join(f"{item.model_dump_json()}\n" for item in items))
@@ -490,7 +490,7 @@ def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
     written = snapshot.rewrite_without(folder, world.user("bob"), {})
     assert written is not None
     assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
-    left = {source.feedback for source in shards.sources(written.folder)}
+    left = {source.feedback for source in shards.read_sources(written.folder)}
     votes = [votes for _, votes in shards.read_with_votes(written.folder, Label)]
     assert sorted(votes, key=str) == sorted(({vote} for vote in left), key=str)
 

@@ -42,9 +42,9 @@ def test_a_small_shift_is_told_and_no_alarm() -> None:
 def test_the_index_is_the_one_of_the_formula() -> None:
     now, before = {"a": 300_000, "b": 700_000}, {"a": 500_000, "b": 500_000}
     expected = (0.3 - 0.5) * math.log(0.3 / 0.5) + (0.7 - 0.5) * math.log(0.7 / 0.5)
-    assert drift.stability_index(now, before) == pytest.approx(expected, rel=1e-4)
-    assert drift.stability_index(before, now) == pytest.approx(drift.stability_index(now, before))
-    assert drift.stability_index(now, now) == 0
+    assert drift.measure_stability(now, before) == pytest.approx(expected, rel=1e-4)
+    assert drift.measure_stability(before, now) == pytest.approx(drift.measure_stability(now, before))
+    assert drift.measure_stability(now, now) == 0
 
 
 def test_a_bin_that_is_new_is_an_alarm_and_finite() -> None:
@@ -54,9 +54,9 @@ def test_a_bin_that_is_new_is_an_alarm_and_finite() -> None:
 
 
 def test_chance_reaches_its_bound_hardly_ever() -> None:
-    bound = drift.by_chance(500, 2000, len(NAMES))
+    bound = drift.compute_chance_limit(500, 2000, len(NAMES))
     indices = [
-        drift.stability_index(drawn(USUAL, 500, seed), drawn(USUAL, 2000, 50_000 + seed))
+        drift.measure_stability(drawn(USUAL, 500, seed), drawn(USUAL, 2000, 50_000 + seed))
         for seed in range(2000)
     ]
     assert max(indices) < 1.5 * bound
@@ -72,6 +72,6 @@ def test_of_few_messages_nothing_is_said(now: int, before: int) -> None:
 
 def test_each_week_is_held_against_the_four_before_it() -> None:
     weeks = [{"a": 1000}] * 5 + [{"b": 1000}, {"a": 1000}]
-    levels = [(one.before, one.level) for one in drift.over_time(weeks)]
+    levels = [(row.before, row.level) for row in drift.compare_weeks(weeks)]
     assert levels == [(4000, "steady"), (4000, "alarm"), (4000, "alarm")]
-    assert drift.over_time(weeks[:4]) == []
+    assert drift.compare_weeks(weeks[:4]) == []

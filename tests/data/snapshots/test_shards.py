@@ -102,7 +102,7 @@ def test_sources_come_back_and_are_counted(tmp_path: Path) -> None:
     with Writer(tmp_path / "deep" / "one") as writer:
         writer.add_source(SOURCE)
         writer.add_source(other)
-    assert list(shards.sources(tmp_path / "deep" / "one")) == [SOURCE, other]
+    assert list(shards.read_sources(tmp_path / "deep" / "one")) == [SOURCE, other]
     assert writer.counts["votes"] == 2
 
 
@@ -142,7 +142,7 @@ def test_only_a_row_group_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "pairs" / "00002.parquet").write_bytes(b"cut off")
     reading = shards.read(tmp_path, PreferencePair)
     assert [next(reading) for _ in range(20)] == pairs(20)
-    with pytest.raises(ValueError, match=r"00002\.parquet: .*bring all of it here"):
+    with pytest.raises(ValueError, match=r"00002\.parquet: .*get all of its files"):
         next(reading)
 
 
@@ -199,7 +199,7 @@ def test_a_bad_row_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path, column: str) -> None:
     folder = shards.write(tmp_path, [LABEL])
     rewrite(folder / "labels" / "00000.parquet", **{column: []})
-    with pytest.raises(ValueError, match=r"labels/00000\.parquet: it has the columns \["):
+    with pytest.raises(ValueError, match=r"labels/00000\.parquet: the columns are \["):
         next(shards.read(folder, Label))
 
 
@@ -207,7 +207,7 @@ def test_a_folder_of_jsonl_files_is_no_snapshot(tmp_path: Path) -> None:
     for name in (*KINDS, "sources"):
         (tmp_path / f"{name}.jsonl").write_text("")
     assert not shards.is_snapshot(tmp_path)
-    for reading in (shards.read(tmp_path, Demonstration), shards.sources(tmp_path)):
+    for reading in (shards.read(tmp_path, Demonstration), shards.read_sources(tmp_path)):
         with pytest.raises(ValueError, match=r"has no shards.* make a new one with the flow `collect`"):
             next(reading)
 
@@ -230,7 +230,7 @@ def test_a_lost_shard_is_missed(
     (folder / "pairs" / f"{lost:05}.parquet").unlink()
     assert not shards.is_snapshot(folder)
     for broken in (lambda: next(shards.read(folder, PreferencePair)), lambda: shards.count(folder)):
-        with pytest.raises(ValueError, match=f"pairs has 2 shards of {told}: bring all of it here"):
+        with pytest.raises(ValueError, match=f"pairs has 2 shards of {told}: get all of its files"):
             broken()
 
 

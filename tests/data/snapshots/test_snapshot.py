@@ -23,7 +23,7 @@ from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshots import counting, shards, snapshot, splits, staging
 from data.snapshots.counting import LeftOut
 from data.snapshots.snapshot import HUMAN
-from data.snapshots.votes import Usable, count_new, fetch, high_water
+from data.snapshots.votes import Usable, count_new, fetch, find_high_water
 from data.tables import new_id
 from data.traffic import feedback, outputs
 from data.traffic.feedback import Choice, Comment, Edit, Rating, Thumb
@@ -44,13 +44,13 @@ def count(rows: Sequence[Usable], **limits: int) -> tuple[list[Usable], LeftOut]
 def assemble(rows: Sequence[Usable], kind: type[shards.R]) -> list[shards.R]:
     """The rows of a kind that a snapshot of these votes has."""
     with counted_of(rows) as counted:
-        made = snapshot.rows(counted, splits.hold_out(counted))
+        made = snapshot.make_rows(counted, splits.hold_out(counted))
         return [row for row, _ in made if isinstance(row, kind)]
 
 
 def components(rows: Sequence[Usable], alike: splits.Edges = ()) -> list[int]:
     with counted_of(rows) as counted:
-        return list(map(int, splits.ties(counted, alike).components()))
+        return list(map(int, splits.find_ties(counted, alike).find_components()))
 
 
 def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
@@ -107,7 +107,7 @@ def of_splits(rows: Sequence[Usable]) -> tuple[dict[str, list[Usable]], LeftOut]
         assert len(is_held_out) == len(counted)
         votes = {vote.feedback_id: vote for vote in counted}
         found: dict[str, list[Usable]] = {"train": [], "validation": []}
-        for row, of in snapshot.rows(counted, is_held_out):
+        for row, of in snapshot.make_rows(counted, is_held_out):
             if isinstance(row, Demonstration):
                 found[row.split] += [votes.pop(one) for one in of]
         assert not votes, "each vote that counts is in a split"
@@ -155,7 +155,7 @@ def test_a_vote_that_ties_the_splits_is_no_part_of_the_snapshot(tmp_path: Path) 
     tied = made.counts["votes_between_splits"]
     assert made.left_out == LeftOut(tied=tied)
     assert 1 <= tied <= 2, "of the held-out people, who are a tenth"
-    assert made.counts["votes"] == len(list(shards.sources(made.folder))) == 110 - tied
+    assert made.counts["votes"] == len(list(shards.read_sources(made.folder))) == 110 - tied
     assert f"{tied} votes were left out" in (made.folder / "README.md").read_text(encoding="utf-8")
     said = Counter(row.split for row in shards.read(made.folder, Demonstration) if "same" in row.text)
     assert said == {"train": 10 - tied}
@@ -325,7 +325,7 @@ def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
         rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
         rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
         with counted_of(rows, votes_a_person=5) as counted:
-            made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
+            made = [row for row, _ in snapshot.make_rows(counted, splits.hold_out(counted))]
         held_out += any(row.split == "validation" and "keen" in row.text for row in made)
     assert held_out < 10, "about two of twenty"
 
@@ -417,7 +417,7 @@ async def test_who_votes_before_they_are_stored_is_counted_with_their_key(
     await vote_on_everything(connection, organisation_id, key_id="k1")
     await vote_on_everything(connection, organisation_id)
     with engine.connect() as cold:
-        rows = list(fetch(cold, organisation_id, high_water(cold)))
+        rows = list(fetch(cold, organisation_id, find_high_water(cold)))
     assert Counter(row.key_id for row in rows) == {"k1": 4, None: 4}
 
 
@@ -453,7 +453,7 @@ async def test_without_consent_nothing_is_used(
         cold.exec_driver_sql("UPDATE users SET consents_to_training = false WHERE id = %s", (user,))
     with engine.connect() as cold:
         assert count_new(cold, organisation_id, since=0) == 4
-        assert {row.user_id for row in fetch(cold, organisation_id, high_water(cold))}.isdisjoint({user})
+        assert {row.user_id for row in fetch(cold, organisation_id, find_high_water(cold))}.isdisjoint({user})
 
 
 async def test_another_organisation_is_used_only_when_it_opted_in(
@@ -488,7 +488,7 @@ async def test_a_late_commit_is_not_skipped(
         )
         await vote_on_everything(connection, organisation_id)  # a younger transaction commits first
         with engine.connect() as cold:
-            mark = high_water(cold)
+            mark = find_high_water(cold)
             assert count_new(cold, organisation_id, since=0) == 4, "only what is surely complete"
         slow.commit()
     with engine.connect() as cold:

@@ -104,7 +104,7 @@ def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
 
 def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
     with counted_of(rows) as counted:
-        made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
+        made = [row for row, _ in snapshot.make_rows(counted, splits.hold_out(counted))]
         return validation.assess(counted, counted.left_out, by_file(made), champion, limits)
 
 
@@ -177,7 +177,7 @@ def test_intervals_hold_although_votes_of_one_person_are_alike() -> None:
             for who, lean in enumerate(rng.beta(1.5, 1, size=80))
             for _ in range(20 if who % 4 == 0 else 1 + who % 3)
         ]
-        found = validation.bias(
+        found = validation.measure_bias(
             Counter(who for who, said in choices if said), Counter(who for who, _ in choices)
         )
         held += found.low <= 0.6 <= found.high
@@ -200,7 +200,7 @@ FOUR = [
 
 def test_alpha_is_as_worked_out_by_hand() -> None:
     votes = [(unit, person(n), int(said)) for n, row in enumerate(TWO) for unit, said in enumerate(row)]
-    found = validation.agreement(votes, 2, "nominal", least_units=10)
+    found = validation.measure_agreement(votes, 2, "nominal", least_units=10)
     # Four disagreements; of twenty values fourteen are 0 and six are 1: 1 - (20 - 1) * 4 / (14 * 6).
     assert found.alpha == pytest.approx(1 - 19 * 4 / 84)
     assert found.units == 10
@@ -217,23 +217,25 @@ def test_alpha_is_as_published_with_more_raters_and_gaps(level: str, published: 
         for unit, said in enumerate(row.split())
         if said != "."
     ]
-    found = validation.agreement(votes, 5, level, least_units=2)  # type: ignore[arg-type]
+    found = validation.measure_agreement(votes, 5, level, least_units=2)  # type: ignore[arg-type]
     assert found.alpha == pytest.approx(published, abs=5e-4)
     assert found.units == 11, "one unit was judged by one observer only"
 
 
 def test_alpha_is_unknown_with_few_units_or_without_variety() -> None:
     votes = [(unit, person(n), 1) for n in range(3) for unit in range(30)]
-    found = validation.agreement(votes, 2, "nominal", least_units=31)
+    found = validation.measure_agreement(votes, 2, "nominal", least_units=31)
     assert (found.alpha, found.unknown_because) == (
         None,
         "30 were judged by two people or more, 31 are needed",
     )
-    found = validation.agreement(votes, 2, "nominal", least_units=30)
+    found = validation.measure_agreement(votes, 2, "nominal", least_units=30)
     assert found.alpha is None
     assert "everybody said the same" in str(found.unknown_because)
     again = [(1, person(1), 0), (1, person(1), 1)]
-    assert validation.agreement(again, 2, "nominal", least_units=2).units == 0, "one person is not two"
+    assert validation.measure_agreement(again, 2, "nominal", least_units=2).units == 0, (
+        "one person is not two"
+    )
 
 
 def shared(says: Callable[[int, int], int], units: int = 300) -> list[Usable]:
