@@ -80,7 +80,7 @@ class Injection(Line):
 
 
 class Judged(Line):
-    """A rewrite of a held-out message; `moved` is a reader's verdict on whether it does what was requested."""
+    """A rewrite of a held-out message; `moved`: a reader found that it does what was requested."""
 
     original: str
     source: Literal["reference", "other_hand", "near_copy", "wrong", "model"]
