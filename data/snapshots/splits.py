@@ -27,8 +27,8 @@ Edges = Sequence[tuple[int, int]]  # pairs of places of votes
 # so only these are looked up (prefix filtering; Chaudhuri et al. 2006, "A Primitive Operator for Similarity
 # Joins in Data Cleaning"). The messages that share a trigram are ordered by size, and each is compared with
 # the next hundred: a phrase at the end of all messages would otherwise pair every two of them.
-_HELD = """
-    CREATE TEMP TABLE held AS
+_MESSAGE_TRIGRAMS = """
+    CREATE TEMP TABLE message_trigrams AS
     WITH firsts AS (
         SELECT message_hash, min(place) AS place FROM votes SEMI JOIN counted USING (place)
         GROUP BY message_hash
@@ -38,14 +38,14 @@ _HELD = """
 _QUEUED = """
     CREATE TEMP TABLE queued AS
     WITH holders AS (
-        SELECT trigram, count(*) AS messages FROM held GROUP BY trigram
+        SELECT trigram, count(*) AS messages FROM message_trigrams GROUP BY trigram
     ), sets AS (
         SELECT place, count(*) AS size, bit_xor(1::UBIGINT << (trigram % 64)::UBIGINT) AS sketch
-        FROM held GROUP BY place
+        FROM message_trigrams GROUP BY place
     ), ranked AS (
         SELECT place, trigram, messages,
             row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth
-        FROM held JOIN holders USING (trigram)
+        FROM message_trigrams JOIN holders USING (trigram)
     )
     SELECT place, trigram, size, sketch,
         row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
@@ -60,15 +60,16 @@ _NEAR_DUPLICATES = """
         SELECT * EXCLUDE (turn), turn + unnest(range(1, least($compared, queue - turn) + 1)) AS turn
         FROM queued WHERE place BETWEEN $first AND $last
     ), candidates AS (
-        SELECT DISTINCT a.place AS one, a.size AS one_size, b.place AS other, b.size AS other_size
+        SELECT DISTINCT a.place AS first, a.size AS first_size, b.place AS second, b.size AS second_size
         FROM batch a JOIN queued b USING (trigram, turn)
         WHERE a.size >= $near * b.size
             AND bit_count(xor(a.sketch, b.sketch)) <= (1 - $near) / (1 + $near) * (a.size + b.size) + 1e-9
     )
-    SELECT one, other FROM candidates
-    JOIN held a ON a.place = one JOIN held b ON b.place = other AND b.trigram = a.trigram
-    GROUP BY one, one_size, other, other_size
-    HAVING count(*) >= $near * (one_size + other_size - count(*))
+    SELECT first, second FROM candidates
+    JOIN message_trigrams a ON a.place = first
+    JOIN message_trigrams b ON b.place = second AND b.trigram = a.trigram
+    GROUP BY first, first_size, second, second_size
+    HAVING count(*) >= $near * (first_size + second_size - count(*))
 """
 # A person, a message or an output is identified by the place of its first vote.
 _FIRSTS = """
@@ -112,8 +113,8 @@ class Ties:
         """
         messages = np.zeros(len(self.message), dtype=bool)
         messages[self.message[places]] = True
-        left, right = self.message[self.alike].T
-        messages[np.concatenate([left[messages[right]], right[messages[left]]])] = True
+        first, second = self.message[self.alike].T
+        messages[np.concatenate([first[messages[second]], second[messages[first]]])] = True
         is_shared: np.ndarray = messages[self.message]
         output, vote = self.outputs.T
         is_shared[vote[np.isin(output, output[np.isin(vote, places)])]] = True
@@ -140,12 +141,12 @@ def _find_near_duplicates(db: DuckDBPyConnection, votes: int) -> Iterator[np.nda
     """Pairs of places of messages that are nearly the same, from one batch of messages at a time, because all
     candidates together may not fit into memory.
     """
-    db.execute(_HELD)
+    db.execute(_MESSAGE_TRIGRAMS)
     db.execute(_QUEUED, {"near": NEAR})
     for first in range(0, votes, _BATCH):
         params = {"near": NEAR, "compared": _COMPARED, "first": first, "last": first + _BATCH - 1}
         yield _fetch_pairs(db.execute(_NEAR_DUPLICATES, params))
-    db.execute("DROP TABLE queued; DROP TABLE held")
+    db.execute("DROP TABLE queued; DROP TABLE message_trigrams")
 
 
 def hold_out(counted: Counted, alike: Edges = ()) -> np.ndarray:
