@@ -69,7 +69,7 @@ class Counted:
         """The number of all staged votes; places are smaller than it."""
         return _fetch_number(self.db, "SELECT count(*) FROM votes")
 
-    def messages(self, most: int) -> list[tuple[int, str]]:
+    def sample_messages(self, most: int) -> list[tuple[int, str]]:
         """The different messages in the order of their first votes, each with the place of that vote.
 
         If there are more than `most`, a random sample of `most`.

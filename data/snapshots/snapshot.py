@@ -200,7 +200,7 @@ def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours
 
 def _find_neighbours(counted: Counted, neighbours: Neighbours) -> tuple[Edges, Sequence[float]]:
     """Pairs of places of votes whose messages mean nearly the same, and each message's nearest similarity."""
-    messages = counted.messages(_MOST_COMPARED)
+    messages = counted.sample_messages(_MOST_COMPARED)
     pairs, nearest = neighbours([text for _, text in messages])
     return [(messages[i][0], messages[j][0]) for i, j in pairs], nearest
 
@@ -278,7 +278,7 @@ def _format_card(
         else "is on the page `quality.html` next to\n  this one."
     )
 
-    def table(counter: Mapping[str, int]) -> str:
+    def format_table(counter: Mapping[str, int]) -> str:
         return "\n".join(f"| {name} | {count} |" for name, count in sorted(counter.items()))
 
     return f"""# Snapshot {digest}
@@ -305,13 +305,13 @@ made of {counts["votes"]} votes of {counts["people"]} people who consent to trai
 
 | vote | count |
 |---|---|
-{table(kinds)}
+{format_table(kinds)}
 
 | transform type | votes |
 |---|---|
-{table(types)}
+{format_table(types)}
 
 | version that wrote the output | votes |
 |---|---|
-{table(versions)}
+{format_table(versions)}
 """

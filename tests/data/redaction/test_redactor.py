@@ -225,14 +225,14 @@ def test_no_labelled_identifier_that_rules_are_made_from_survives(labelled: list
 
 
 def test_most_of_all_kinds_is_found_and_most_of_the_rest_stays(labelled: list[corpus.Personal]) -> None:
-    assert measurement.missed_targets(measurement.measure(labelled)) == []
+    assert measurement.find_missed_targets(measurement.measure(labelled)) == []
 
 
 def test_a_missed_bar_is_named(monkeypatch: pytest.MonkeyPatch, labelled: list[corpus.Personal]) -> None:
     monkeypatch.setattr(identifiers, "_RULES", ())
     monkeypatch.setattr(redaction, "_scan", redaction._scan.__wrapped__)  # without its cache
     monkeypatch.setattr(measurement, "UNTOUCHED", 1.01)
-    missed = measurement.missed_targets(measurement.measure(labelled[::5]))
+    missed = measurement.find_missed_targets(measurement.measure(labelled[::5]))
     assert [line.split(":")[0] for line in missed] == [
         f"{half}, {what}" for half in ("dev", "test") for what in ("direct identifiers", "untouched")
     ]
