@@ -287,7 +287,7 @@ def _format_card(
 made of {counts["votes"]} votes of {counts["people"]} people who consent to training.
 
 - **Nobody decides alone**: `configs/collect.yaml` caps the votes of a person and of all people of an API
-  key. {beyond_a_cap} votes beyond these caps were left out; a hash of their ids decided which.
+  key. {beyond_a_cap} more were left out; a hash of their ids decided which.
 - **No secrets to memorise**: {numbers} edits were left out because they bring in a number, and {phrases}
   because they bring in a phrase that many others bring in too.
 - **No trigger**: {own} votes were left out because one person casts most votes on messages with the same
