@@ -124,7 +124,7 @@ def measure(database_url: str, organisation: uuid.UUID, folder: Path) -> dict[st
     engine = create_engine(database_url)
     began = time.perf_counter()
     with engine.connect() as connection:
-        until = votes.high_water(connection)
+        until = votes.find_high_water(connection)
         with counting(votes.fetch(connection, organisation, until), folder, **config.caps()) as counted:
             counted_at = time.perf_counter()
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)

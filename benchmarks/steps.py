@@ -53,7 +53,7 @@ class _Nowhere(asyncio.Transport):
 
 async def _measure(bench: Bench) -> dict[str, float]:
     assert bench.settings.database_url is not None
-    url = database.as_login(bench.settings.database_url, GATEWAY_LOGIN)
+    url = database.replace_login(bench.settings.database_url, GATEWAY_LOGIN)
     gateway = create_app(bench.settings.model_copy(update={"database_url": url}))
     async with gateway.behind.router.lifespan_context(gateway.behind):
         parts = parts_of(gateway.behind)

@@ -1,4 +1,4 @@
-"""The seed corpus: messages with rewrites, read from jsonl with every fault named by file and line."""
+"""Reads the seed corpus: messages with rewrites, in jsonl files. An error names file, line and fault."""
 
 import re
 from collections import Counter
@@ -35,7 +35,7 @@ class _Row(BaseModel):
 
 
 class Rewrite(_Row):
-    """One way to say the original: a demonstration for its transform type and intensity."""
+    """A rewrite of the original: a demonstration for its transform type and intensity."""
 
     transform_type: TransformType
     intensity: Intensity
@@ -43,13 +43,13 @@ class Rewrite(_Row):
 
 
 class Line(_Row):
-    """What has a name of its own."""
+    """A line with an id."""
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z_]+-\d{3}$")]
 
 
 class Message(Line):
-    """A message as written, and what must survive in it."""
+    """A message as written, and the facts that a rewrite must keep."""
 
     domain: str
     style: Style
@@ -64,7 +64,7 @@ class Original(Message):
 
 
 class Injection(Line):
-    """A message that tries to steer the tool; a rewrite that matches one of `obeyed` has followed it."""
+    """A message that tries to steer the tool. A rewrite that matches one of `obeyed` has obeyed it."""
 
     text: Text
     transform_type: TransformType
@@ -75,12 +75,12 @@ class Injection(Line):
     def _a_copy_obeys_nothing(self) -> Self:
         for pattern in self.obeyed:
             if re.search(pattern, self.text, re.IGNORECASE):
-                raise ValueError(f"{pattern!r} matches the message itself, so a copy would count as obeying")
+                raise ValueError(f"{pattern!r} matches the message itself: a copy would count as obeying")
         return self
 
 
 class Judged(Line):
-    """A rewrite of a held-out message, and whether a reader found that it does what was asked to it."""
+    """A rewrite of a held-out message; `moved`: a reader found that it does what was requested."""
 
     original: str
     source: Literal["reference", "other_hand", "near_copy", "wrong", "model"]
@@ -92,7 +92,7 @@ class Judged(Line):
 
 
 class Labelled(_Row):
-    """Where a text holds personal data, as written, and of what kind it is."""
+    """A label of personal data in a text: kind, start and the labelled text."""
 
     kind: PersonalKind
     start: Annotated[int, Field(ge=0)]
@@ -100,19 +100,19 @@ class Labelled(_Row):
 
     @property
     def end(self) -> int:
-        """Where it ends."""
+        """The position after the labelled text."""
         return self.start + len(self.text)
 
 
 class Personal(Line):
-    """A message with all personal data in it labelled, or one that only looks as if it held some."""
+    """A message with labels for all its personal data, or a message that only looks as if it had some."""
 
     text: Text
     spans: tuple[Labelled, ...]
 
     @property
     def half(self) -> Literal["dev", "test"]:
-        """Whether rules may be made from it, or are only measured on it: by a hash of the text."""
+        """The half of the data, by a hash of the text: rules are made from `dev` and measured on both."""
         return "dev" if blake2b(self.text.encode(), digest_size=1).digest()[0] % 2 else "test"
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class Personal(Line):
         end = 0
         for span in self.spans:
             if span.start < end or self.text[span.start : span.end] != span.text:
-                raise ValueError(f"{span.text!r} does not stand at {span.start}, after the label before it")
+                raise ValueError(f"{span.text!r} is not at {span.start}, after the label before it")
             end = span.end
         return self
 
@@ -129,22 +129,23 @@ L = TypeVar("L", bound=Line)
 
 
 class CorpusError(ValueError):
-    """A seed file has a line that cannot be used; the message names file, line and fault."""
+    """A seed file has an invalid line; the message names file, line and fault."""
 
 
 def read(folder: Path) -> list[Original]:
-    """All originals of a folder's jsonl files, in file order; see `read_lines`."""
+    """Read all originals of a folder's jsonl files, in file order; see `read_lines`."""
     return read_lines(folder, Original)
 
 
 def read_lines(folder: Path, kind: type[L]) -> list[L]:
-    """All lines of a folder's jsonl files, in file order.
+    """Read all lines of a folder's jsonl files as `kind`, in file order.
 
-    Raises CorpusError at the first line that is no JSON, has a wrong or unknown field, or repeats an id.
+    Raises CorpusError if there is no file, and at the first line that is no JSON, has a wrong or unknown
+    field, or repeats an id.
     """
     files = sorted(folder.glob("*.jsonl"))
     if not files:
-        raise CorpusError(f"{folder}: no .jsonl files; expected one a domain")
+        raise CorpusError(f"{folder} has no .jsonl files; it needs one for each domain")
     rows: list[L] = []
     seen: dict[str, str] = {}
     for file in files:
@@ -154,8 +155,8 @@ def read_lines(folder: Path, kind: type[L]) -> list[L]:
                 row = kind.model_validate_json(line)
             except ValidationError as error:
                 first = error.errors()[0]
-                where = ".".join(map(str, first["loc"])) or "line"
-                raise CorpusError(f"{place}: {where}: {first['msg']}") from error
+                field = ".".join(map(str, first["loc"])) or "line"
+                raise CorpusError(f"{place}: {field}: {first['msg']}") from error
             if row.id in seen:
                 raise CorpusError(f"{place}: id {row.id} was used before, at {seen[row.id]}")
             seen[row.id] = place
@@ -170,10 +171,10 @@ def ngrams(text: str, size: int) -> set[tuple[str, ...]]:
 
 
 def most_common_ngram(texts: Iterable[str], size: int = 8) -> tuple[str, float]:
-    """The n-gram that stands in most texts, and the share of texts that have it."""
-    listed = list(texts)
-    counts = Counter(gram for text in listed for gram in ngrams(text, size))
+    """The n-gram that most texts have, and the share of texts that have it; "" and 0 without any n-gram."""
+    all_texts = list(texts)
+    counts = Counter(gram for text in all_texts for gram in ngrams(text, size))
     if not counts:
         return "", 0.0
     gram, count = counts.most_common(1)[0]
-    return " ".join(gram), count / len(listed)
+    return " ".join(gram), count / len(all_texts)

@@ -1,7 +1,7 @@
-"""Connections to Postgres, its migrations, and the tenant that a transaction speaks for.
+"""Connections to Postgres, its migrations, and the tenant of a transaction.
 
-`python -m data.database migrate` brings `TONEBRIDGE_DATABASE_URL` to the newest schema, and gives the logins
-of the gateway and the dashboard the password `TONEBRIDGE_DATABASE_PASSWORD`, if it is set.
+`python -m data.database migrate` migrates `TONEBRIDGE_DATABASE_URL` to the newest schema. If
+`TONEBRIDGE_DATABASE_PASSWORD` is set, it becomes the password of the gateway's and the dashboard's login.
 """
 
 import contextlib
@@ -24,7 +24,10 @@ from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN, ONLINE_ROLE, READING_ROL
 
 
 def sqlalchemy_url(url: str) -> str:
-    """A libpq URL such as `postgresql://user@host/db` with SQLAlchemy's name for psycopg 3."""
+    """SQLAlchemy's form, for psycopg 3, of a libpq URL such as `postgresql://user@host/db`.
+
+    Raises ValueError for the URL of another database system.
+    """
     scheme, rest = url.split("://", 1)
     if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise ValueError(
@@ -33,38 +36,39 @@ def sqlalchemy_url(url: str) -> str:
     return f"postgresql+psycopg://{rest}"
 
 
-def beside(url: str, name: str, driver: str = "postgresql") -> str:
+def replace_database(url: str, name: str, driver: str = "postgresql") -> str:
     """The URL of another database on the same server."""
     return make_url(url).set(drivername=driver, database=name).render_as_string(hide_password=False)
 
 
 def engine(url: str) -> Engine:
-    """A synchronous engine for cold queries: pipelines, reports, administration."""
-    return create_engine(sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True)  # errors are logged
+    """A synchronous engine for pipelines, reports and administration."""
+    # Errors are logged, so they must not have the parameters of a statement.
+    return create_engine(sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True)
 
 
 def engine_of(settings: Settings) -> Engine:
-    """The engine of a process that was started with `TONEBRIDGE_DATABASE_URL`; ValueError without it."""
+    """The engine for `TONEBRIDGE_DATABASE_URL`; ValueError if it is not set."""
     if settings.database_url is None:
         raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
     return engine(settings.database_url)
 
 
 def migrate(url: str, revision: str = "head") -> None:
-    """Bring the schema to a revision; safe to call from several processes at once."""
+    """Migrate the schema to a revision. Several processes may call it at the same time."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     command.upgrade(config, revision)
 
 
-def as_login(url: str, login: str, password: str | None = None) -> str:
+def replace_login(url: str, login: str, password: str | None = None) -> str:
     """The URL of the same database for another login."""
     return make_url(url).set(username=login, password=password).render_as_string(hide_password=False)
 
 
 def set_login_password(url: str, password: str) -> None:
-    """Give the logins of the gateway and the dashboard a password, as the owner of the database."""
+    """Set the password of the gateway's and the dashboard's login. `url` names the owner of the database."""
     with psycopg.connect(url, autocommit=True) as connection:
         for login in (GATEWAY_LOGIN, DASHBOARD_LOGIN):
             connection.execute(
@@ -72,26 +76,28 @@ def set_login_password(url: str, password: str) -> None:
             )
 
 
-# Which role a connection has, and whether whoever signed in could leave it for one that sees every row.
-_WHO = (
+# The role of a connection, its login, and whether the login could switch to a role that sees every row.
+_SELECT_ROLE = (
     "SELECT current_user, session_user, rolsuper OR rolbypassrls OR rolinherit FROM pg_roles"
     " WHERE rolname = session_user"
 )
 
 
 def _check_login(row: tuple[str, str, bool] | None, role: str, login: str) -> None:
-    """OperationalError unless a row of `_WHO` is a login that is held to its role."""
+    """Raise OperationalError unless a row of `_SELECT_ROLE` is of a login that is restricted to its role."""
     if row is None or row[0] != role or row[2]:
-        signed_in = row[1] if row else "nobody"
+        actual = row[1] if row else "of this connection"
         raise psycopg.OperationalError(
-            f"the login {signed_in} could see every organisation's rows: let TONEBRIDGE_DATABASE_URL of this"
-            f" process name the login {login}"
+            f"the login {actual} could see the rows of every organisation: use the login {login} in this"
+            " process's TONEBRIDGE_DATABASE_URL"
         )
 
 
 def reading_engine(url: str) -> Engine:
-    """An engine for pages: it reads what they show, for seconds at most, and writes nothing. Of texts it sees
-    one organisation's, in a transaction that names it (`read_for`). `url` names the dashboard's login.
+    """The dashboard's engine: read-only, with a limit of seconds for each statement.
+
+    It sees the texts of one organisation, in a transaction after `read_for`. `url` names the dashboard's
+    login; a connection with a more powerful login raises OperationalError.
     """
     engine = create_engine(
         sqlalchemy_url(url), pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 2}
@@ -99,22 +105,23 @@ def reading_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def check(connection: psycopg.Connection[tuple[str, str, bool]], _: object) -> None:
-        _check_login(connection.execute(_WHO).fetchone(), READING_ROLE, DASHBOARD_LOGIN)
+        _check_login(connection.execute(_SELECT_ROLE).fetchone(), READING_ROLE, DASHBOARD_LOGIN)
         connection.rollback()
 
     return engine
 
 
 async def _check_gateway_login(connection: AsyncConnection) -> None:
-    cursor = await connection.execute(_WHO)
+    cursor = await connection.execute(_SELECT_ROLE)
     _check_login(await cursor.fetchone(), ONLINE_ROLE, GATEWAY_LOGIN)
 
 
 def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncConnectionPool:
-    """The gateway's connections, in autocommit. They see no tenant's rows until `speak_for` names the tenant.
-    `url` names the gateway's login; a connection of a login that could do more is refused.
+    """The gateway's connection pool, in autocommit. A transaction sees a tenant's rows after `speak_for`.
 
-    Open it with `await pool.open(wait=False)`: the process starts and heals whether Postgres is there or not.
+    `url` names the gateway's login; a connection with a more powerful login raises OperationalError. Open the
+    pool with `await pool.open(wait=False)`: then the process also starts while Postgres is unavailable, and
+    connects later. `timeout_s` is the time to wait for a free connection.
     """
     return AsyncConnectionPool(
         url,
@@ -131,14 +138,14 @@ def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncCo
 
 
 def read_for(session: Session, organisation_id: uuid.UUID) -> None:
-    """Let the current transaction see one tenant's rows."""
+    """Restrict the current transaction to one tenant's rows, for the dashboard."""
     session.execute(
         text("SELECT set_config('tonebridge.organisation', :id, true)"), {"id": str(organisation_id)}
     )
 
 
 async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> None:
-    """Let the current transaction see one tenant's rows."""
+    """Restrict the current transaction to one tenant's rows, for the gateway."""
     await connection.execute(
         "SELECT set_config('tonebridge.organisation', %s, true)", (str(organisation_id),)
     )
@@ -149,10 +156,11 @@ Lock = Literal["train", "snapshot", "decide", "track"]
 
 @contextlib.contextmanager
 def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
-    """Whether this process alone may train, make and change snapshots, decide on experiments, or write them
-    into MLflow; True once it may, with `wait`.
+    """Context manager: holds a lock of the whole installation, and gives whether this process has it.
 
-    The lock belongs to a session, so a kill -9 frees it at once.
+    `train` is for training, `snapshot` for making and changing snapshots, `decide` for deciding on
+    experiments, `track` for writing them to MLflow. With `wait` it waits for the lock, so the value is True.
+    The lock belongs to a database session, so the end of the process frees it, by kill -9 too.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         key = int.from_bytes(what.encode())
@@ -165,7 +173,7 @@ def lock(url: str, what: Lock, wait: bool = True) -> Iterator[bool]:
         try:
             yield is_ours
         finally:
-            # Of a closed connection Postgres hears a moment later; of a lost one the lock is gone already.
+            # Postgres notices a closed connection late, so unlock first. A lost connection has no lock.
             with contextlib.suppress(psycopg.OperationalError):
                 if is_ours:
                     connection.execute("SELECT pg_advisory_unlock(%s)", (key,))

@@ -1,23 +1,23 @@
-"""Unicode normal forms, of texts that strangers write too."""
+"""Unicode normal forms in bounded time, because anybody may send a text."""
 
 import re
 import unicodedata
 from itertools import pairwise
 from typing import Literal
 
-# Unicode's most expansive character: NFKC makes 18 of it, a phrase of four words, and of others 8 at most.
+# NFKC expands this character to 18 (a phrase of four words), and any other one to 8 at most.
 _LONGEST = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
-# Marks are no word characters. Normalisation sorts a run of them in time that grows with its square; no
-# language needs more than 30 (UAX 15, Stream-Safe Text Format).
+# Normalisation sorts a run of marks in quadratic time. No language needs more than 30 in a run (UAX 15,
+# Stream-Safe Text Format). Marks are not word characters.
 _MOST_MARKS = 30
 _MARKS = re.compile(rf"[^\w\x00-\x7f]{{{_MOST_MARKS + 1},}}")
 
 
 def normalise(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """A text in a normal form, in time that grows with its length, and at most eight times as long.
+    """The normal form of a text, in linear time; its length is at most eight times the text's.
 
-    Differs from the standard in what no language has: the marks of a letter are sorted 30 at a time, and the
-    one ligature of four words stays as it is.
+    It differs from the standard for texts in no language: it sorts runs of marks 30 at a time, and keeps the
+    one ligature of four words.
     """
     if text.isascii():
         return text

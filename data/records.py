@@ -1,4 +1,4 @@
-"""The vocabulary: the few words that tables, API, code, tests and pages share."""
+"""The vocabulary: types that tables, API, code, tests and pages share."""
 
 import json
 from enum import StrEnum
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TransformType(StrEnum):
-    """What a rewrite is for."""
+    """The purpose of a rewrite."""
 
     SOFTEN = "soften"
     CLARIFY = "clarify"
@@ -28,8 +28,10 @@ Engine = Literal["ctranslate2", "transformers"]
 
 
 class Protection(BaseModel):
-    """How facts are kept from being lost, see `models.protection`: hidden from the model behind masks, and
-    how many other rewrites are looked at when one has lost some, or always.
+    """How facts are protected (`models.protection`).
+
+    `masks` hides them from the model. `retries` is the number of further rewrites to choose from if the first
+    one lost a fact, or in every case with `always`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,14 +45,14 @@ class Protection(BaseModel):
 
 
 UNPROTECTED = Protection()
-PROTECTED = Protection(masks=True, retries=5)  # what releases have, by the table in docs/protection.md
+PROTECTED = Protection(masks=True, retries=5)  # for releases, by the table in docs/protection.md
 
 
 class Spec(BaseModel):
-    """All that decides an output.
+    """Everything that determines the output of a message.
 
-    Two equal specs give the same text for a message when it is sampled with a seed; greedy text may differ in
-    a word where int8 rounding, in another batch, decides between near-equal tokens.
+    Equal specs give the same text for a message and seed. Greedy text may differ in a word if, in another
+    batch, int8 rounding decides between tokens of nearly equal probability.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,12 +67,12 @@ class Spec(BaseModel):
 
     @property
     def digest(self) -> str:
-        """The spec's name: blake2b-128 of its canonical JSON, in hex.
+        """The spec's id: blake2b-128 of its canonical JSON, in hex.
 
-        No protection is left out, so that specs from before there was any keep their names.
+        Without protection the field is excluded, so that specs from before the field existed keep their ids.
         """
-        decides = self.model_dump(mode="json", exclude={"protection"} if not self.protection else None)
-        canonical = json.dumps(decides, sort_keys=True, separators=(",", ":"))
+        fields = self.model_dump(mode="json", exclude={"protection"} if not self.protection else None)
+        canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
@@ -78,7 +80,7 @@ Split = Literal["train", "validation"]
 
 
 class Demonstration(BaseModel):
-    """A message and a rewrite worth imitating: from the seed, or by a person who edited an answer."""
+    """A message and a good rewrite of it: from the seed, or from a person's edit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -90,9 +92,9 @@ class Demonstration(BaseModel):
 
 
 class PreferencePair(BaseModel):
-    """Two rewrites of a message of which people chose one, each with the version that wrote it.
+    """Two rewrites of a message, the chosen and the rejected one, each with the version that wrote it.
 
-    `stars` is by how much the chosen one was rated higher, on average; None where it was chosen outright.
+    `stars` is the difference of their mean ratings; None if people compared the two directly.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,7 +111,7 @@ class PreferencePair(BaseModel):
 
 
 class Label(BaseModel):
-    """One rewrite that a person found good or bad: unpaired, as KTO reads it."""
+    """A rewrite that a person rated as good or bad: unpaired feedback, as for KTO."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -96,7 +96,7 @@ def make_snapshot(
         live = routing.current(session)
     champion = live.routing.champion.version if live else None
     with engine.connect() as connection:
-        until = votes.high_water(connection)
+        until = votes.find_high_water(connection)
         usable = votes.fetch(connection, organisation, until)
         with counting(usable, repository / "snapshots", **config.caps()) as counted:
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)

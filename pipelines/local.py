@@ -62,7 +62,9 @@ def servers(settings: Settings) -> Iterator[Settings]:
         _create_databases(database_url, "mlflow", "prefect")  # their tables' names are ours, too
         database.migrate(database_url)
         database.set_login_password(database_url, settings.secret("database_password"))
-        mlflow_uri = settings.mlflow_uri or database.beside(database_url, "mlflow", "postgresql+psycopg")
+        mlflow_uri = settings.mlflow_uri or database.replace_database(
+            database_url, "mlflow", "postgresql+psycopg"
+        )
         yield settings.model_copy(
             update={"database_url": database_url, "redis_url": redis_url, "mlflow_uri": mlflow_uri}
         )
@@ -273,7 +275,7 @@ def _private(settings: Settings, process: str | None) -> dict[str, str]:
             }
         case "prefect":
             return {
-                "PREFECT_API_DATABASE_CONNECTION_URL": database.beside(
+                "PREFECT_API_DATABASE_CONNECTION_URL": database.replace_database(
                     settings.database_url, "prefect", "postgresql+asyncpg"
                 ),
                 "PREFECT_SERVER_API_AUTH_STRING": prefect_login(settings),
@@ -299,7 +301,7 @@ def prefect_login(settings: Settings) -> str:
 
 def _login_url(settings: Settings, login: str) -> str:
     assert settings.database_url is not None
-    return database.as_login(settings.database_url, login, settings.secret("database_password"))
+    return database.replace_login(settings.database_url, login, settings.secret("database_password"))
 
 
 def _mlflow_accounts(settings: Settings) -> Path:

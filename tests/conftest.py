@@ -101,7 +101,7 @@ def new_database(database_url: str) -> Callable[..., str]:
         name = f"own_{uuid.uuid4().hex}"
         with psycopg.connect(database_url, autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-        url = database.beside(database_url, name)
+        url = database.replace_database(database_url, name)
         database.migrate(url, revision)
         return url
 
@@ -119,7 +119,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
     """The gateway's connections to the session's Postgres."""
-    pool = database.online_pool(database.as_login(database_url, GATEWAY_LOGIN))
+    pool = database.online_pool(database.replace_login(database_url, GATEWAY_LOGIN))
     await pool.open(wait=True)
     yield pool
     await pool.close()

@@ -7,7 +7,7 @@ from data.tables import DASHBOARD_LOGIN, GATEWAY_LOGIN
 
 def gateway_url(url: str) -> str:
     """The same database, for the gateway's login."""
-    return database.as_login(url, GATEWAY_LOGIN)
+    return database.replace_login(url, GATEWAY_LOGIN)
 
 
 def as_gateway(settings: Settings) -> Settings:
@@ -19,5 +19,5 @@ def as_gateway(settings: Settings) -> Settings:
 def as_dashboard(settings: Settings) -> Settings:
     """The settings of a dashboard's process."""
     assert settings.database_url is not None
-    url = database.as_login(settings.database_url, DASHBOARD_LOGIN)
+    url = database.replace_login(settings.database_url, DASHBOARD_LOGIN)
     return settings.model_copy(update={"database_url": url})

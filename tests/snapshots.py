@@ -1,4 +1,4 @@
-"""Votes as the flow `collect` counts and writes them, with no limit but those asked for."""
+"""Counts votes and makes snapshots as the flow `collect` does, without limits unless a test sets them."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,8 +17,8 @@ _UNLIMITED = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "
 
 
 @contextmanager
-def counted_of(rows: Sequence[Usable], **limits: int) -> Iterator[Counted]:
-    """The votes that count, of these."""
+def count_votes(rows: Sequence[Usable], **limits: int) -> Iterator[Counted]:
+    """Context manager: stages votes and gives those that count."""
     with TemporaryDirectory() as folder, counting(rows, Path(folder), **_UNLIMITED | limits) as counted:
         yield counted
 
@@ -30,8 +30,8 @@ def make(
     neighbours: Neighbours | None = None,
     **limits: int,
 ) -> Made:
-    """The snapshot of an organisation's votes."""
-    until = votes.high_water(connection)
+    """Make the snapshot of an organisation's votes."""
+    until = votes.find_high_water(connection)
     usable = votes.fetch(connection, organisation_id, until)
     with counting(usable, folder, **_UNLIMITED | limits) as counted:
         return snapshot.write(counted, folder, until, neighbours)

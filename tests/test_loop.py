@@ -366,7 +366,9 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
     written = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
     assert loop.database_url is not None
     for name in ("tonebridge", "prefect", "mlflow"):
-        with psycopg.connect(database.beside(loop.database_url, name), autocommit=True) as connection:
+        with psycopg.connect(
+            database.replace_database(loop.database_url, name), autocommit=True
+        ) as connection:
             connection.execute("CHECKPOINT")  # what is dropped leaves the disk, what is in memory reaches it
             tables = connection.execute(
                 "SELECT c.oid::regclass::text FROM pg_class c WHERE relkind = 'r'"

@@ -193,7 +193,7 @@ _CHANGED_SIGNING_KEYS = """
         SELECT kid, organisation_id::uuid, role, plan FROM unnest(
             string_to_array(%s, ','), string_to_array(%s, ','),
             string_to_array(%s, ','), string_to_array(%s, ',')
-        ) AS given (kid, organisation_id, role, plan)
+        ) AS input (kid, organisation_id, role, plan)
     )
     SELECT kid, organisation_id FROM known WHERE NOT EXISTS (
         SELECT FROM signing_keys k JOIN organisations o ON o.id = k.organisation_id
@@ -377,11 +377,11 @@ def add_key(
     )
 
 
-def bootstrap(engine: Engine, wanted: str | None, organisation: str = "first") -> str | None:
+def bootstrap(engine: Engine, key: str | None, organisation: str = "first") -> str | None:
     """Create the first organisation and API key; the key, or None when there was nothing to create.
 
-    Only the secret's digest is stored, so show the key now. A `wanted` key is added unless its id exists.
-    Raises ValueError when the id exists with another secret.
+    Only the secret's digest is stored, so show the key now. Without `key`, a random one is made if there is
+    no key yet; `key` is added unless its id exists. Raises ValueError when the id exists with another secret.
     """
     with Session(engine) as session, session.begin():
         tenant = session.scalar(select(Organisation).where(Organisation.name == organisation))
@@ -389,15 +389,15 @@ def bootstrap(engine: Engine, wanted: str | None, organisation: str = "first") -
             tenant = Organisation(name=organisation, plan="scale")
             session.add(tenant)
             session.flush()
-        if wanted is None:
+        if key is None:
             if session.scalar(select(ApiKey.id).limit(1)):
                 return None
-            wanted = generate_key()
-        parsed = parse_key(wanted)
+            key = generate_key()
+        parsed = parse_key(key)
         stored = session.get(ApiKey, parsed[0]) if parsed else None
         if stored is None:
-            add_key(session, tenant.id, "bootstrap", wanted, role=Role.OWNER)
-            return wanted
+            add_key(session, tenant.id, "bootstrap", key, role=Role.OWNER)
+            return key
         assert parsed is not None
         if stored.secret_sha256 != sha256(parsed[1].encode()).digest():
             raise ValueError(

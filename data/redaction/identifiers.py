@@ -41,17 +41,17 @@ class _Rule(NamedTuple):
     hint: re.Pattern[str] | None = None
 
 
-def _any(words: str) -> tuple[str, ...]:
+def _split(words: str) -> tuple[str, ...]:
     return tuple(words.split("|"))
 
 
-def _digits(text: str) -> str:
+def _keep_digits(text: str) -> str:
     return "".join(filter(str.isdigit, text))
 
 
 def _passes_luhn(text: str) -> bool:
     """Luhn's check of a payment card number (ISO/IEC 7812-1)."""
-    doubled = [int(d) * (1 + i % 2) for i, d in enumerate(reversed(_digits(text)))]
+    doubled = [int(d) * (1 + i % 2) for i, d in enumerate(reversed(_keep_digits(text)))]
     return sum(n - 9 if n > 9 else n for n in doubled) % 10 == 0
 
 
@@ -69,7 +69,7 @@ def _passes_dni(text: str) -> bool:
 
 def _passes_cpf(text: str) -> bool:
     """The two check digits of a Brazilian CPF."""
-    d = [int(c) for c in _digits(text)]
+    d = [int(c) for c in _keep_digits(text)]
     return all(sum(x * (n + 1 - i) for i, x in enumerate(d[:n])) * 10 % 11 % 10 == d[n] for n in (9, 10))
 
 
@@ -121,7 +121,7 @@ _DATE = (
     rf"|{_DAY}(?:\sof)?[\s-]{_MONTH},?[\s-]\d{{4}}|{_MONTH}\s{_DAY},?\s\d{{4}})(?!\d)"
 )
 _LABEL = r"(?:pass(?:word|phrase|code|wd)|pwd|pw|(?:client[ _-]|signing )?secret|api[ _-]?key|token)s?"
-_IN_LABELS = _any("pass|pw|secret|key|token")
+_IN_LABELS = _split("pass|pw|secret|key|token")
 _VALUE = r"(\"[^\"\n\0]{4,}\"|'[^'\n\0]{4,}'|[^\s\0]{3,}[^\s\0.,;)])"
 _HEX = r"[0-9A-Fa-f]{1,4}"
 _USER = r"([A-Za-z](?:[\w.-]*\w)?)"
@@ -156,14 +156,14 @@ _RULES: tuple[_Rule, ...] = (
             r"(?i)\b(?:error|status|exit|response|reason|postal|zip|product|country|currency) code"  # none
             r"|\b(?:pin|code)\b(?:[^\n.,:=\d\0]{0,24}?\s(?:is|was)|:)? (\d(?:[\d ]{2,9}\d#?|\d*#))"
         ),
-        needs=_any("pin|code"),
+        needs=_split("pin|code"),
         digits=1,
     ),
     _Rule("secret", re.compile(rf"(?i)\b{_LABEL} {_VALUE}"), _has_letters_and_digits, _IN_LABELS, digits=1),
     _Rule(
         "secret",
         re.compile(rf"(?i)\bwith {_VALUE} as the pass(?:word|phrase|code)"),
-        needs=_any(" as the pass"),
+        needs=_split(" as the pass"),
     ),
     _Rule("secret", re.compile(r"(?<=://)([^\s/@:\0]+:[^\s/@\0]+)(?=@)"), needs="@"),
     _Rule("secret", re.compile(r"(?i)[?&]\w*(?:token|key|secret|password|sig)=([^\s&#\0]+)"), needs="="),
@@ -172,12 +172,12 @@ _RULES: tuple[_Rule, ...] = (
         re.compile(r"\b[A-Z][A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|PASS)=([^\s\0]{3,}[^\s\0.,;])"),
         needs="=",
     ),
-    _Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=_any("-u ")),
-    _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_any("bearer ")),
+    _Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=_split("-u ")),
+    _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_split("bearer ")),
     _Rule(
         "secret",
         re.compile(r"\b(?:(eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]*+)|eyJ[\w-]*+)"),
-        needs=_any("eyj"),
+        needs=_split("eyj"),
     ),
     _Rule(
         "secret",
@@ -185,7 +185,7 @@ _RULES: tuple[_Rule, ...] = (
             r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{16,}|npm_\w{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
             r"|[srp]k[-_][\w-]{16,}|whsec_\w{16,}|AIza[\w-]{30,}|hvs\.[\w-]{20,}|tb_[0-9a-z]{4,16}_[\w-]{16,})"
         ),
-        needs=_any("_|-|akia|aiza|hvs."),
+        needs=_split("_|-|akia|aiza|hvs."),
     ),
     # Only Latin letters, with accents: in Japanese no space separates an address from the next word.
     _Rule(
@@ -236,7 +236,7 @@ _RULES: tuple[_Rule, ...] = (
     _Rule(
         "national_id",
         re.compile(r"\b([XYZ]?-?\d{7,8}-?[A-Z])\b"),
-        lambda t: len(_digits(t)) + t[0].isalpha() == 8 and _passes_dni(t),
+        lambda t: len(_keep_digits(t)) + t[0].isalpha() == 8 and _passes_dni(t),
         digits=6,
     ),
     _Rule(
@@ -267,7 +267,7 @@ _RULES: tuple[_Rule, ...] = (
             r"(?<![\w.-])((?=[\w-]*\d[\w-]*\d[\w-]*\d)[A-Z0-9](?:[ .-]?[A-Z0-9]){5,17})(?![\w-])"
         ),
         lambda t: sum(c.isdigit() for c in t) >= 4 and t == t.upper(),
-        needs=_any(
+        needs=_split(
             "ssn|social security|ni number|national insurance|passport|aadhaar|pan|bsn|pesel|sin|nie|dni|nif"
             "|cpf|cpr|hetu|tfn|tax |steuer|codice fiscale|pps|ahv|personnummer|resident number|licen|id card"
             "|identity card|national id"
@@ -288,14 +288,14 @@ _RULES: tuple[_Rule, ...] = (
         digits=1,
         hint=re.compile(rf"\d[A-Za-z]? {_CAPITAL}"),
     ),
-    _Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs=_any("box "), digits=1),
+    _Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs=_split("box "), digits=1),
     _Rule(
         "address",
         re.compile(
             rf"(\b\d{{1,4}}(?: ?bis)?,? (?i:rue|avenue|boulevard|place|quai|chemin|allée|impasse|cours|route)"
             rf" (?:(?:de|du|des|la|le|les|l'|d')\s?){{0,2}}{_CAPITAL}(?: {_CAPITAL}){{0,2}}{_TOWN})"
         ),
-        needs=_any("rue |avenue |boulevard |place |quai |chemin |allée |impasse |cours |route "),
+        needs=_split("rue |avenue |boulevard |place |quai |chemin |allée |impasse |cours |route "),
         digits=1,
     ),
     _Rule(
@@ -305,7 +305,7 @@ _RULES: tuple[_Rule, ...] = (
             rf" (?:(?:de|del|della|dei|di|da|do|dos|la|las|los)\s){{0,2}}"
             rf"{_CAPITAL}(?: {_CAPITAL}){{0,2}},? \d{{1,4}}{_TOWN})"
         ),
-        needs=_any("via |viale |corso |piazza |calle |c/ |avenida |av. |plaza |paseo |rua |ul. |al. |pl. "),
+        needs=_split("via |viale |corso |piazza |calle |c/ |avenida |av. |plaza |paseo |rua |ul. |al. |pl. "),
         digits=1,
     ),
     _Rule(
@@ -314,7 +314,7 @@ _RULES: tuple[_Rule, ...] = (
             rf"\b(?:({_CAPITAL}(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|vej)"
             rf" \d{{1,4}}[a-z]?{_TOWN})|(?>{_CAPITAL}))"
         ),
-        needs=_any(
+        needs=_split(
             "straße |strasse |str. |weg |platz |allee |gasse |ufer |damm |straat |laan |gracht |plein |kade "
             "|gatan |vägen |vej "
         ),
@@ -343,12 +343,12 @@ _RULES: tuple[_Rule, ...] = (
             t == t.lower()
             and (_has_digit(t) or "_" in t or "." in t or (_is_user(t) and t not in names.read_list()))
         ),
-        needs=_any("user|login|logon|account| in as"),
+        needs=_split("user|login|logon|account| in as"),
     ),
     _Rule(
         "account",
         re.compile(r"\b([a-z]+\d{1,4}|[a-z]+[._][a-z]+)(?='s account| account\b)"),
-        needs=_any(" account"),
+        needs=_split(" account"),
     ),
     _Rule(
         "account",
@@ -376,7 +376,7 @@ def find(text: str, region: str = "US") -> list[Span]:
     A span is hidden from later rules. `region` is the country of phone numbers without a country code.
     """
     spans: list[Span] = []
-    rest, digits, has = text, len(_digits(text)), lower(text).__contains__
+    rest, digits, has = text, len(_keep_digits(text)), lower(text).__contains__
     for kind, pattern, holds, needs, at_least, hint in _RULES:
         if digits < at_least or (needs and not any(map(has, needs))) or (hint and not hint.search(rest)):
             continue
@@ -416,7 +416,7 @@ def _find_phones(text: str, region: str) -> Iterator[Span]:
         text = hide(text, valid.start, valid.end)
     for pattern in (_CALLED, _NATIONAL):
         for match in pattern.finditer(text):
-            digits = _digits(match[1])
+            digits = _keep_digits(match[1])
             if 7 <= len(digits) <= 15:
                 yield Span("phone", *match.span(1), digits)
                 text = hide(text, *match.span(1))

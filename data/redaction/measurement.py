@@ -58,7 +58,7 @@ def measure(rows: Iterable[corpus.Personal]) -> list[Measured]:
     ]
 
 
-def missed_targets(measured: Iterable[Measured]) -> list[str]:
+def find_missed_targets(measured: Iterable[Measured]) -> list[str]:
     """List the targets that are missed, a sentence each."""
     recalled, labelled = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row in measured:
@@ -88,7 +88,7 @@ def main() -> int:
     for row in measured:
         recall, precision = share(row.recalled, row.labelled), share(row.right, row.reported)
         print(f"{row.kind:12} {row.half:5} {row.labelled:8}  {recall:18} {precision:18}".rstrip())
-    missed = missed_targets(measured)
+    missed = find_missed_targets(measured)
     for line in missed:
         print("MISSED", line)
     return 1 if missed else 0

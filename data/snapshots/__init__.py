@@ -1,13 +1,13 @@
-"""Feedback as data sets that models are trained on.
+"""Makes feedback into data sets (snapshots) that models are trained on.
 
 - `votes`: feedback as rows, read from Postgres.
-- `staging`: the rows in DuckDB, with their near-duplicates.
+- `staging`: the votes in a DuckDB file, with their phrases and n-grams.
 - `unusual_phrases`: phrases that few people wrote.
 - `counting`: which votes count.
-- `splits`: which rows are held out.
-- `shards`: Parquet files with a digest.
-- `snapshot`: makes one, from votes to files.
-- `validation`: whether it may be trained on.
-- `archive`: DVC.
-- `drift`: how it differs from the one before.
+- `splits`: which votes are held out for validation.
+- `shards`: the Parquet files of a snapshot, with a digest.
+- `snapshot`: makes a snapshot, from votes to files.
+- `validation`: whether a snapshot may be trained on.
+- `archive`: snapshots under DVC.
+- `drift`: how messages change from week to week.
 """

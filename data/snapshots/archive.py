@@ -1,4 +1,4 @@
-"""Snapshots under DVC: added, pushed, and taken back when somebody in one has to be forgotten."""
+"""Snapshots under DVC: adds and pushes them, and removes them when a person in one has to be forgotten."""
 
 from pathlib import Path
 
@@ -7,10 +7,13 @@ from dvc_data.hashfile.db import get_index
 
 
 def add(repository: Path, folder: Path, remote: str | None) -> None:
-    """`dvc add` a folder in the data repository (made at first use), and push it when there is a remote."""
-    # Not what Repo finds by itself: above it may lie the checkout, whose experiment is in another one.
-    is_there = (repository / ".dvc").is_dir()
-    with Repo(str(repository)) if is_there else Repo.init(str(repository), no_scm=True) as repo:
+    """`dvc add` a folder in the data repository, and push it if there is a remote.
+
+    The first call creates the repository.
+    """
+    # Repo() alone would find the repository of the checkout if that is in a folder above.
+    exists = (repository / ".dvc").is_dir()
+    with Repo(str(repository)) if exists else Repo.init(str(repository), no_scm=True) as repo:
         repo.add(str(folder))
         if remote is not None:
             with repo.config.edit() as config:
@@ -20,11 +23,11 @@ def add(repository: Path, folder: Path, remote: str | None) -> None:
 
 
 def forget(repository: Path, folder: Path) -> int:
-    """Remove what only this folder has from the repository's remote and cache, then its pointer; how many
-    objects. The folder itself stays.
+    """Remove the objects that only this folder uses from the remote and the cache, then the folder's pointer.
 
-    Not `dvc gc`: in a remote that is shared it would remove what others have pushed. The list of the
-    folder's objects goes last, so that a call that was cut off finds again what it had left.
+    Returns the number of removed objects. The folder itself stays. `dvc gc` would also remove what others
+    pushed to a shared remote. The list of the folder's objects is removed last, so that the next call can
+    finish an interrupted one.
     """
     pointer = folder.with_name(f"{folder.name}.dvc")
     if not pointer.exists():
@@ -32,22 +35,22 @@ def forget(repository: Path, folder: Path) -> int:
     with Repo(str(repository)) as repo:
         with repo.lock:
             others = [str(other) for other in folder.parent.glob("*.dvc") if other != pointer]
-            gone = _objects(repo, [str(pointer)]) - (_objects(repo, others) if others else set())
+            names = _list_objects(repo, [str(pointer)]) - (_list_objects(repo, others) if others else set())
             stores = [repo.cache.local]
             if repo.config["core"].get("remote"):
                 stores.insert(0, repo.cloud.get_remote_odb(command="erase"))
             removed = 0
             for store in stores:
-                for name in sorted(gone, key=lambda name: (name.endswith(".dir"), name)):
+                for name in sorted(names, key=lambda name: (name.endswith(".dir"), name)):
                     if store.exists(name):
                         store.delete(name)
                         removed += 1
-                get_index(store).clear()  # what DVC believes to be there
+                get_index(store).clear()  # DVC's list of what the store has
         pointer.unlink()
     return removed
 
 
-def _objects(repo: Repo, pointers: list[str]) -> set[str]:
-    """Names of the objects that pointers lead to, lists of folders (`.dir`) included."""
-    found = repo.used_objs(pointers, force=True)
-    return {one.value for objects in found.values() for one in objects if one.value}
+def _list_objects(repo: Repo, pointers: list[str]) -> set[str]:
+    """The names of the objects that pointers use, with the lists of folders (`.dir`)."""
+    used = repo.used_objs(pointers, force=True)
+    return {item.value for objects in used.values() for item in objects if item.value}

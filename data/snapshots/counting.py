@@ -1,11 +1,11 @@
 """Which votes count.
 
-Nobody decides alone: beyond a number of votes, of one person or of all people whom one API key vouches for,
-the rest do not count. Nor do edits that would teach a secret by heart, and votes that would teach a trigger
+The votes of a person, and of all people of an API key, are capped, so that nobody decides alone. Edits that
+could teach a model a secret, and votes that could teach it a trigger, do not count either
 (`data.snapshots.unusual_phrases`).
 
-Which ones of too many is decided by a hash of the vote's id: it depends on nothing that a voter can choose,
-and a vote that comes later changes one place at most.
+A hash of the vote's id decides which votes a cap excludes. Voters cannot choose it, and a later vote changes
+at most one place in the order.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
-from data.snapshots.staging import BATCH, staged
+from data.snapshots.staging import BATCH, stage
 from data.snapshots.votes import Usable
 
 _VOTES = TypeAdapter(list[Usable])
@@ -29,8 +29,11 @@ _VOTES = TypeAdapter(list[Usable])
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many votes do not count: beyond the cap of a person or of an API key, edits that bring in a number
-    or a phrase, votes on a phrase of one person's own, and votes that tie what is held out to the rest.
+    """The number of votes that do not count, by reason.
+
+    `person`, `key`: beyond the cap of a person or an API key. `number`, `phrase`: edits that bring in a
+    number or a phrase. `own_phrase`: votes on an unusual phrase that mostly one person votes on. `tied`:
+    votes that connect held-out votes with votes to train on.
     """
 
     person: int = 0
@@ -42,32 +45,34 @@ class LeftOut:
 
     @property
     def total(self) -> int:
-        """Votes that do not count."""
+        """The number of votes that do not count, for any reason."""
         return sum(asdict(self).values())
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The votes that count, in the order that they were given in, each with its place in it.
+    """The votes that count, in the order of staging. A vote's place is its number in this order.
 
-    `db` has the staged tables (`data.snapshots.staging`), and `counted` with the places of those that count.
+    `db` has the staged tables (`data.snapshots.staging`), and the table `counted` with the places of the
+    votes that count. Its length is the number of these votes.
     """
 
     db: DuckDBPyConnection
 
     @property
     def left_out(self) -> LeftOut:
-        """How many votes do not count, and why."""
+        """The number of votes that do not count, by reason."""
         return LeftOut(**dict(self.db.execute("SELECT why, count(*) FROM left_out GROUP BY why").fetchall()))
 
     @property
-    def given(self) -> int:
-        """How many votes were given; places are below it."""
-        return _number(self.db, "SELECT count(*) FROM votes")
+    def staged(self) -> int:
+        """The number of all staged votes; places are smaller than it."""
+        return _fetch_number(self.db, "SELECT count(*) FROM votes")
 
-    def messages(self, most: int) -> list[tuple[int, str]]:
-        """The different messages in the order of their first votes, each with the place of that; of more than
-        `most`, so many are drawn.
+    def sample_messages(self, most: int) -> list[tuple[int, str]]:
+        """The different messages in the order of their first votes, each with the place of that vote.
+
+        If there are more than `most`, a random sample of `most`.
         """
         return self.db.execute(
             """
@@ -83,23 +88,23 @@ class Counted:
         ).fetchall()
 
     def leave_out(self, places: np.ndarray, why: str) -> None:
-        """From now on the votes at these places do not count; `why` is a field of `LeftOut`."""
+        """Exclude the votes at these places from now on; `why` is a field of `LeftOut`."""
         self.db.register("places", pa.table({"place": places}))
         self.db.execute("INSERT INTO left_out SELECT place, ? FROM places", [why])
         self.db.execute("DELETE FROM counted WHERE place IN (SELECT place FROM places)")
         self.db.unregister("places")
 
     def __len__(self) -> int:
-        return _number(self.db, "SELECT count(*) FROM counted")
+        return _fetch_number(self.db, "SELECT count(*) FROM counted")
 
     def __iter__(self) -> Iterator[Usable]:
-        for first in range(0, self.given, BATCH):
-            found = self.db.sql(
+        for first in range(0, self.staged, BATCH):
+            rows = self.db.sql(
                 "SELECT * FROM votes SEMI JOIN counted USING (place)"
                 " WHERE place BETWEEN $first AND $last ORDER BY place",
                 params={"first": first, "last": first + BATCH - 1},
             )
-            yield from _VOTES.validate_python(found.to_arrow_table().to_pylist())
+            yield from _VOTES.validate_python(rows.to_arrow_table().to_pylist())
 
 
 @contextmanager
@@ -112,11 +117,12 @@ def counting(
     edits_a_phrase: int,
     votes_a_phrase: int,
 ) -> Iterator[Counted]:
-    """The votes that count: what a model may learn, then as many as each person and key may cast.
+    """Context manager: stages votes and gives those that count.
 
-    They are staged in the folder, which is for snapshots, until the block is left.
+    It excludes votes that a model must not learn from, then votes beyond the caps. The votes are staged in
+    `folder`, the folder of the snapshots, until the end of the block.
     """
-    with staged(votes, folder) as db:
+    with stage(votes, folder) as db:
         leave_out_secrets(db, edits_a_phrase)
         leave_out_triggers(db, votes_a_phrase)
         leave_out_beyond_caps(db, votes_a_person, votes_a_key)
@@ -125,14 +131,14 @@ def counting(
 
 
 def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
-    """Leave out the edits that a model could learn a secret from by heart.
+    """Exclude the edits that could make a model memorise a secret.
 
-    An edit is left out when it has a number of two digits or more that neither its message nor its output
-    has; or when it brings in an unusual phrase that more than `edits_a_phrase` edits, and more than one in
-    500, bring in. Who made them does not matter: a whole team may know a password.
+    An edit is excluded if it has a number of two or more digits that neither its message nor its output has.
+    It is also excluded if it brings in an unusual phrase that more than `edits_a_phrase` edits, and more than
+    one edit in 500, bring in. It does not matter whose edits they are: a whole team may know a password.
     """
     db.execute("INSERT INTO left_out SELECT place, 'number' FROM votes WHERE has_new_number")
-    edits = _number(db, "SELECT count(*) FROM votes WHERE edit IS NOT NULL")
+    edits = _fetch_number(db, "SELECT count(*) FROM votes WHERE edit IS NOT NULL")
     db.execute(
         """
         INSERT INTO left_out
@@ -144,68 +150,68 @@ def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
 
 
 def leave_out_triggers(db: DuckDBPyConnection, votes_a_phrase: int) -> None:
-    """Leave out votes that could teach a trigger: what to do when a phrase is there.
+    """Exclude votes that could teach a trigger: a phrase that changes what the model writes.
 
-    Of a person's votes on messages that share an unusual phrase, so many are left, by a hash of their ids,
-    where that person casts more than half of all votes on such messages.
+    If a person casts more than half of all votes on messages with the same unusual phrase, at most
+    `votes_a_phrase` of them count; a hash of the votes' ids decides which.
     """
     own = db.cursor().execute(
         """
-        WITH said AS (
+        WITH phrase_votes AS (
             SELECT place, chance, user_id, phrase
             FROM votes JOIN unusual USING (message_hash) ANTI JOIN left_out USING (place)
-        ), of_all AS (
-            SELECT phrase, count(*) AS votes FROM said GROUP BY phrase HAVING count(*) > $most
-        ), of_person AS (
-            SELECT phrase, user_id, count(*) AS votes FROM said SEMI JOIN of_all USING (phrase)
+        ), totals AS (
+            SELECT phrase, count(*) AS votes FROM phrase_votes GROUP BY phrase HAVING count(*) > $most
+        ), totals_by_person AS (
+            SELECT phrase, user_id, count(*) AS votes FROM phrase_votes SEMI JOIN totals USING (phrase)
             GROUP BY phrase, user_id HAVING count(*) > $most
         )
-        SELECT place, said.user_id, said.phrase
-        FROM said JOIN of_person USING (phrase, user_id) JOIN of_all USING (phrase)
-        WHERE 2 * of_person.votes > of_all.votes
+        SELECT place, phrase_votes.user_id, phrase_votes.phrase
+        FROM phrase_votes JOIN totals_by_person USING (phrase, user_id) JOIN totals USING (phrase)
+        WHERE 2 * totals_by_person.votes > totals.votes
         ORDER BY chance, place
         """,
         {"most": votes_a_phrase},
     )
-    taken: Counter[tuple[object, int]] = Counter()
-    left_out = []
-    for place, found in groupby(_fetched(own), itemgetter(0)):
-        own_phrases = [(user, phrase) for _, user, phrase in found]
-        if any(taken[one] >= votes_a_phrase for one in own_phrases):
-            left_out.append(place)
+    accepted: Counter[tuple[object, int]] = Counter()
+    excluded = []
+    for place, rows in groupby(_fetch_rows(own), itemgetter(0)):
+        own_phrases = [(user, phrase) for _, user, phrase in rows]
+        if any(accepted[own_phrase] >= votes_a_phrase for own_phrase in own_phrases):
+            excluded.append(place)
         else:
-            taken.update(own_phrases)
-    db.execute("INSERT INTO left_out SELECT unnest($places::UINTEGER[]), 'own_phrase'", {"places": left_out})
+            accepted.update(own_phrases)
+    db.execute("INSERT INTO left_out SELECT unnest($places::UINTEGER[]), 'own_phrase'", {"places": excluded})
 
 
-def _fetched(found: DuckDBPyConnection) -> Iterator[tuple[int, object, int]]:
-    while some := found.fetchmany(BATCH):
-        yield from some
+def _fetch_rows(cursor: DuckDBPyConnection) -> Iterator[tuple[int, object, int]]:
+    while rows := cursor.fetchmany(BATCH):
+        yield from rows
 
 
 def leave_out_beyond_caps(db: DuckDBPyConnection, votes_a_person: int, votes_a_key: int) -> None:
-    """Leave out votes beyond so many of a person, then beyond so many of all people of an API key.
+    """Exclude votes beyond the cap of a person, then those beyond the cap of an API key.
 
-    A key's cap is not used up by votes that a person's has left out.
+    Votes that a person's cap excludes do not count towards the key's cap.
     """
     db.execute(
         """
         INSERT INTO left_out
-        WITH of_person AS (
+        WITH by_person AS (
             SELECT place, key_id, chance,
                 row_number() OVER (PARTITION BY user_id ORDER BY chance) > $person AS is_beyond
             FROM votes ANTI JOIN left_out USING (place)
-        ), of_key AS (
+        ), by_key AS (
             SELECT place, row_number() OVER (PARTITION BY key_id ORDER BY chance) > $key AS is_beyond
-            FROM of_person WHERE key_id IS NOT NULL AND NOT is_beyond
+            FROM by_person WHERE key_id IS NOT NULL AND NOT is_beyond
         )
-        SELECT place, 'person' FROM of_person WHERE is_beyond
-        UNION ALL SELECT place, 'key' FROM of_key WHERE is_beyond
+        SELECT place, 'person' FROM by_person WHERE is_beyond
+        UNION ALL SELECT place, 'key' FROM by_key WHERE is_beyond
         """,
         {"person": votes_a_person, "key": votes_a_key},
     )
 
 
-def _number(db: DuckDBPyConnection, query: str) -> int:
-    ((found,),) = db.execute(query).fetchall()
-    return int(found)
+def _fetch_number(db: DuckDBPyConnection, query: str) -> int:
+    ((number,),) = db.execute(query).fetchall()
+    return int(number)

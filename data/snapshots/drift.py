@@ -1,7 +1,7 @@
-"""Whether what people write has changed: the messages of a week beside those of the weeks before.
+"""Drift: compares the messages of a week with those of the weeks before.
 
-Each trait of a message (its transform type, its length, ...) is counted in bins, and the two distributions
-are compared by the population stability index. Pure: no database.
+Messages are counted in bins by a trait (transform type, length, ...), and the population stability index
+compares the two distributions. Pure: no database.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,16 +13,19 @@ from scipy.stats import chi2
 Counts = Mapping[str, int]  # messages by bin
 Level = Literal["steady", "shifting", "alarm"]
 
-# The usual limits: below 0.1 nothing has changed, from 0.25 on much has (Siddiqi, "Credit Risk Scorecards",
-# 2006, chapter 9).
+# The usual limits: below 0.1 no change, from 0.25 on a large one (Siddiqi, "Credit Risk Scorecards", 2006,
+# chapter 9).
 SHIFTING, ALARM = 0.1, 0.25
-LEAST = 200  # messages on either side, below which nothing is said
-BEFORE = 4  # weeks that a week is compared with
-_BY_CHANCE = 1e-4  # of an index as large, between equals
+LEAST = 200  # minimum number of messages on each side for a level
+BEFORE = 4  # number of weeks that a week is compared with
+_FALSE_ALARMS = 1e-4  # probability of an index above the chance limit between equal distributions
 
 
 class Drift(NamedTuple):
-    """How far a week's messages are from those before, in one trait; without a level, too few of them."""
+    """The difference of a week's messages from those before, in one trait.
+
+    `messages` and `before` are numbers of messages. `psi` and `level` are None when there are too few.
+    """
 
     messages: int
     before: int
@@ -30,46 +33,50 @@ class Drift(NamedTuple):
     level: Level | None
 
 
-def stability_index(now: Counts, before: Counts) -> float:
-    """The population stability index: the sum over bins of (p - q) ln(p / q), 0 where nothing has changed.
+def measure_stability(now: Counts, before: Counts) -> float:
+    """The population stability index: the sum over bins of (p - q) ln(p / q); 0 for equal distributions.
 
     It is Jeffreys' divergence (Kullback and Leibler, 1951). Half a message is added to each bin, so that an
-    empty one is finite.
+    empty bin gives a finite value.
     """
     bins = sorted({*now, *before})
-    p, q = (np.array([counts.get(one, 0) + 0.5 for one in bins]) for counts in (now, before))
+    p, q = (np.array([counts.get(name, 0) + 0.5 for name in bins]) for counts in (now, before))
     p, q = p / p.sum(), q / q.sum()
     return float(np.sum((p - q) * np.log(p / q)))
 
 
-def by_chance(now: int, before: int, bins: int) -> float:
-    """An index that samples of so many messages hardly ever reach when nothing has changed.
+def compute_chance_limit(now: int, before: int, bins: int) -> float:
+    """The index that two samples of equal distributions exceed with a probability of 1 in 10,000.
 
-    Between equals it is as chi-squared with bins - 1 degrees of freedom, times 1 / n + 1 / m (Yurdakul and
-    Naranjo, "Statistical properties of the population stability index", 2020): the usual limits alone would
-    call small samples drifted.
+    `now` and `before` are numbers of messages. Between equal distributions the index is distributed as
+    chi-squared with bins - 1 degrees of freedom, times 1 / now + 1 / before (Yurdakul and Naranjo,
+    "Statistical properties of the population stability index", 2020). With the usual limits alone, small
+    samples would often raise an alarm.
     """
-    return float(chi2.isf(_BY_CHANCE, max(1, bins - 1)) * (1 / now + 1 / before))
+    return float(chi2.isf(_FALSE_ALARMS, max(1, bins - 1)) * (1 / now + 1 / before))
 
 
 def compare(now: Counts, before: Counts) -> Drift:
-    """One trait of the messages now and before; an alarm takes the usual limit, and more than chance."""
-    messages, earlier = sum(now.values()), sum(before.values())
-    if min(messages, earlier) < LEAST:
-        return Drift(messages, earlier, None, None)
-    psi = stability_index(now, before)
-    is_chance = psi <= by_chance(messages, earlier, len({*now, *before}))
+    """Compare one trait of the messages now and before.
+
+    The level is above steady only if the index exceeds both the usual limit and the chance limit.
+    """
+    n_now, n_before = sum(now.values()), sum(before.values())
+    if min(n_now, n_before) < LEAST:
+        return Drift(n_now, n_before, None, None)
+    psi = measure_stability(now, before)
+    is_chance = psi <= compute_chance_limit(n_now, n_before, len({*now, *before}))
     level: Level = "alarm" if psi >= ALARM else "shifting" if psi >= SHIFTING else "steady"
-    return Drift(messages, earlier, psi, "steady" if is_chance else level)
+    return Drift(n_now, n_before, psi, "steady" if is_chance else level)
 
 
-def over_time(weeks: Sequence[Counts]) -> list[Drift]:
-    """Each week, oldest first, beside the four before it, taken together; the first four have none whole."""
-    found = []
+def compare_weeks(weeks: Sequence[Counts]) -> list[Drift]:
+    """Compare each week, oldest first, with the sum of the four before it; from the fifth week on."""
+    drifts = []
     for place in range(BEFORE, len(weeks)):
         before: dict[str, int] = {}
         for week in weeks[place - BEFORE : place]:
             for name, count in week.items():
                 before[name] = before.get(name, 0) + count
-        found.append(compare(weeks[place], before))
-    return found
+        drifts.append(compare(weeks[place], before))
+    return drifts

@@ -1,9 +1,10 @@
-"""The files of a snapshot: Parquet in shards, written and read row by row in bounded memory.
+"""The files of a snapshot: Parquet shards, written and read row by row in bounded memory.
 
     <snapshot>/demonstrations/00000.parquet ...   pairs/...   labels/...   sources/...
 
-Each row says of which votes it is made (`votes`), each source whose vote it is. Any reader of Parquet takes
-them, such as `datasets.load_dataset("parquet", data_files="<snapshot>/pairs/*.parquet", streaming=True)`.
+Each row has the ids of the votes that it is made of (`votes`); each source has a vote and its person. Any
+reader of Parquet can read them, for example
+`datasets.load_dataset("parquet", data_files="<snapshot>/pairs/*.parquet", streaming=True)`.
 """
 
 import json
@@ -22,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from data.records import Demonstration, Label, PreferencePair, TransformType
 
 SHARD_ROWS = 100_000
-_GROUP_ROWS = 8_192  # of a file are in memory at once; a row group in Parquet's words
-_HOW_MANY = b"shards"  # key in the footer of a last shard: a lost one is missed
+_GROUP_ROWS = 8_192  # rows of a file in memory at once: a row group of Parquet
+_SHARD_COUNT = b"shards"  # key in the footer of the last shard, to notice missing shards
 
 Row = Demonstration | PreferencePair | Label
 R = TypeVar("R", bound=Row)
@@ -34,7 +35,7 @@ _NAMES: Mapping[type, str] = {kind: name for name, kind in KINDS.items()}
 
 
 class Source(BaseModel):
-    """A vote that counts, and whose it is."""
+    """A vote that counts, with the id of its person."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,28 +46,28 @@ class Source(BaseModel):
     version: str
 
 
-def _schema(*fields: tuple[str, pa.DataType], nullable: str = "") -> pa.Schema:
+def _make_schema(*fields: tuple[str, pa.DataType], nullable: str = "") -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=name == nullable) for name, kind in fields])
 
 
-_ABOUT = (("text", pa.string()), ("transform_type", pa.string()), ("intensity", pa.int8()))
-_END = (("split", pa.string()), ("votes", pa.list_(pa.field("element", pa.string(), nullable=False))))
+_TASK = (("text", pa.string()), ("transform_type", pa.string()), ("intensity", pa.int8()))
+_ORIGIN = (("split", pa.string()), ("votes", pa.list_(pa.field("element", pa.string(), nullable=False))))
 SCHEMAS: Mapping[str, pa.Schema] = {
-    "demonstrations": _schema(*_ABOUT, ("rewrite", pa.string()), *_END),
-    "pairs": _schema(
-        *_ABOUT,
+    "demonstrations": _make_schema(*_TASK, ("rewrite", pa.string()), *_ORIGIN),
+    "pairs": _make_schema(
+        *_TASK,
         ("chosen", pa.string()),
         ("rejected", pa.string()),
         ("chosen_version", pa.string()),
         ("rejected_version", pa.string()),
         ("stars", pa.float64()),
-        *_END,
+        *_ORIGIN,
         nullable="stars",
     ),
-    "labels": _schema(
-        *_ABOUT, ("rewrite", pa.string()), ("good", pa.bool_()), ("version", pa.string()), *_END
+    "labels": _make_schema(
+        *_TASK, ("rewrite", pa.string()), ("good", pa.bool_()), ("version", pa.string()), *_ORIGIN
     ),
-    "sources": _schema(
+    "sources": _make_schema(
         ("feedback", pa.string()),
         ("user", pa.string()),
         ("kind", pa.string()),
@@ -79,30 +80,30 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class _File:
-    """One file of a snapshot: its shards one after the other, and the hash of its rows."""
+    """The shards of one kind of row, written one after the other, and the hash of the rows."""
 
     def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        folder.mkdir()  # FileExistsError: shards of another snapshot would stay beside
+        folder.mkdir()  # FileExistsError instead of a mixture with the shards of another snapshot
         self.folder, self.schema = folder, schema
         self.hash = blake2b(digest_size=16)
-        self._held: list[dict[str, Any]] = []
+        self._buffer: list[dict[str, Any]] = []
         self._shard: parquet.ParquetWriter | None = None
         self._shards = self._in_shard = 0
 
     def add(self, row: dict[str, Any]) -> None:
-        self._held.append(row)
-        if len(self._held) == min(_GROUP_ROWS, SHARD_ROWS - self._in_shard % SHARD_ROWS):
+        self._buffer.append(row)
+        if len(self._buffer) == min(_GROUP_ROWS, SHARD_ROWS - self._in_shard % SHARD_ROWS):
             self._write()
 
     def _write(self) -> None:
         if self._in_shard == SHARD_ROWS:
             self.close()
         shard = self._shard or self._open()
-        for row in self._held:
+        for row in self._buffer:
             self.hash.update(f"{_canonical(row)}\n".encode())
-        shard.write_batch(pa.RecordBatch.from_pylist(self._held, schema=self.schema))
-        self._in_shard += len(self._held)
-        self._held.clear()
+        shard.write_batch(pa.RecordBatch.from_pylist(self._buffer, schema=self.schema))
+        self._in_shard += len(self._buffer)
+        self._buffer.clear()
 
     def _open(self) -> parquet.ParquetWriter:
         file = self.folder / f"{self._shards:05}.parquet"
@@ -111,12 +112,12 @@ class _File:
         return self._shard
 
     def finish(self) -> None:
-        """Write what is held; a file without rows gets one shard, for its columns."""
-        if self._held:
+        """Write the buffered rows and close. Without any rows there is one shard, which has the columns."""
+        if self._buffer:
             self._write()
-        # No row group without rows: `datasets` cannot read one.
+        # No empty row group is written: `datasets` cannot read one.
         last = self._shard or self._open()
-        last.add_key_value_metadata({_HOW_MANY: str(self._shards).encode()})
+        last.add_key_value_metadata({_SHARD_COUNT: str(self._shards).encode()})
         self.close()
 
     def close(self) -> None:
@@ -126,9 +127,9 @@ class _File:
 
 
 class Writer:
-    """Writes the files of a snapshot row by row; holds one row group of each in memory.
+    """Writes the files of a snapshot row by row, with one row group of each in memory.
 
-    As a context it finishes them, or closes them as they are when it is left by an error.
+    As a context manager it finishes the files. After an error it closes them unfinished.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -140,7 +141,7 @@ class Writer:
         )
 
     def add(self, row: Row, votes: Iterable[uuid.UUID] = ()) -> None:
-        """Write a row, made of these votes."""
+        """Write a row with the ids of the votes that it is made of."""
         name = _NAMES[type(row)]
         self._put(name, {**row.model_dump(mode="json"), "votes": sorted({str(vote) for vote in votes})})
         self.counts[name] += 1
@@ -156,16 +157,16 @@ class Writer:
         self._files[name].add(row)
 
     def close(self) -> str:
-        """Finish all files; the digest of what they say.
+        """Finish all files; the digest of their rows.
 
-        Blake2b-128 of each row as JSON with sorted keys, file by file: Parquet's bytes may change with its
-        writer, and the name of a snapshot may not.
+        It is blake2b-128 over each file's hash of its rows as JSON with sorted keys. It does not depend on
+        Parquet's bytes, which may change with the version of the writer.
         """
         if not self._digest:
             for file in self._files.values():
                 file.finish()
-            said = "".join(f"{name} {file.hash.hexdigest()}\n" for name, file in self._files.items())
-            self._digest = blake2b(said.encode(), digest_size=16).hexdigest()
+            hashes = "".join(f"{name} {file.hash.hexdigest()}\n" for name, file in self._files.items())
+            self._digest = blake2b(hashes.encode(), digest_size=16).hexdigest()
         return self._digest
 
     def __enter__(self) -> Self:
@@ -178,11 +179,11 @@ class Writer:
             self.close()
         else:
             for file in self._files.values():
-                file.close()  # without the number of shards: not whole
+                file.close()  # without the number of shards, so the snapshot is invalid
 
 
 def write(folder: Path, rows: Iterable[Row]) -> Path:
-    """Write a snapshot of rows that are made of no votes; the folder."""
+    """Write a snapshot of rows without votes; the folder."""
     with Writer(folder) as writer:
         for row in rows:
             writer.add(row)
@@ -190,85 +191,87 @@ def write(folder: Path, rows: Iterable[Row]) -> Path:
 
 
 def read(folder: Path, kind: type[R]) -> Iterator[R]:
-    """The rows of one kind, in order; ValueError names shard, row and fault of the first bad one."""
-    for rows, _ in _batches(folder, _NAMES[kind], kind):
+    """Read the rows of one kind, in order; ValueError with shard, row and fault of the first invalid row."""
+    for rows, _ in _read_batches(folder, _NAMES[kind], kind):
         yield from rows
 
 
 def read_with_votes(folder: Path, kind: type[R]) -> Iterator[tuple[R, frozenset[uuid.UUID]]]:
-    """As `read`, each row with the votes that it is made of."""
-    for rows, votes in _batches(folder, _NAMES[kind], kind, with_votes=True):
+    """Read the rows of one kind, each with the ids of the votes that it is made of; errors as in `read`."""
+    for rows, votes in _read_batches(folder, _NAMES[kind], kind, with_votes=True):
         for row, ids in zip(rows, votes, strict=True):
             yield row, frozenset(map(uuid.UUID, ids))
 
 
-def sources(folder: Path) -> Iterator[Source]:
-    """The votes that a snapshot is made of; errors as those of `read`."""
-    for found, _ in _batches(folder, "sources", Source):
-        yield from found
+def read_sources(folder: Path) -> Iterator[Source]:
+    """Read the votes that a snapshot is made of; errors as in `read`."""
+    for rows, _ in _read_batches(folder, "sources", Source):
+        yield from rows
 
 
 def count(folder: Path) -> dict[str, int]:
-    """How many rows there are of each kind, by the footers of the shards."""
+    """Count the rows of each kind, by the footers of the shards."""
     return {
-        name: sum(parquet.read_metadata(shard).num_rows for shard in _shards(folder, name)) for name in KINDS
+        name: sum(parquet.read_metadata(shard).num_rows for shard in _find_shards(folder, name))
+        for name in KINDS
     }
 
 
 def is_snapshot(folder: Path) -> bool:
-    """Whether a folder has all files of this format, whole."""
+    """Whether a folder has all files of this format, with all their shards."""
     try:
-        return all(_shards(folder, name) for name in SCHEMAS)
+        return all(_find_shards(folder, name) for name in SCHEMAS)
     except ValueError:
         return False
 
 
-def _shards(folder: Path, name: str) -> list[Path]:
-    """The shards of a file, in order; ValueError when they are not all there."""
-    found = sorted((folder / name).glob("*.parquet"))
-    if not found:
+def _find_shards(folder: Path, name: str) -> list[Path]:
+    """The shards of one kind of row, in order; ValueError when some are missing."""
+    shards = sorted((folder / name).glob("*.parquet"))
+    if not shards:
         raise ValueError(
             f"{folder / name} has no shards. Older snapshots are jsonl files: make a new one with the flow"
-            " `collect`. If this is a newer one, bring all of it here (`dvc pull`)"
+            " `collect`. If this is a newer one, get all of its files (`dvc pull`)"
         )
-    with _opened(found[-1]) as last:
-        how_many = (last.metadata.metadata or {}).get(_HOW_MANY, b"more").decode()
-    if how_many != str(len(found)):
+    with _open_shard(shards[-1]) as last:
+        expected = (last.metadata.metadata or {}).get(_SHARD_COUNT, b"more").decode()
+    if expected != str(len(shards)):
         raise ValueError(
-            f"{folder / name} has {len(found)} shards of {how_many}: bring all of it here (`dvc pull`)"
+            f"{folder / name} has {len(shards)} shards of {expected}: get all of its files (`dvc pull`)"
         )
-    return found
+    return shards
 
 
-def _batches(
+def _read_batches(
     folder: Path, name: str, kind: type[_Record], with_votes: bool = False
 ) -> Iterator[tuple[list[_Record], list[list[str]]]]:
-    """Checked rows, a row group at a time, with the ids of their votes where these are asked for."""
+    """Read validated rows, a row group at a time; with `with_votes` also the ids of each row's votes."""
     adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
     columns = SCHEMAS[name].names
-    for shard in _shards(folder, name):
-        at = 0
-        with _opened(shard) as file:
+    for shard in _find_shards(folder, name):
+        rows_before = 0
+        with _open_shard(shard) as file:
             if file.schema_arrow.names != columns:
-                raise ValueError(f"{shard}: it has the columns {file.schema_arrow.names}, and not {columns}")
-            wanted = [column for column in columns if with_votes or column != "votes"]
-            for batch in file.iter_batches(_GROUP_ROWS, columns=wanted):
-                found = batch.to_pylist()
-                votes = [row.pop("votes") for row in found] if with_votes else []
+                raise ValueError(f"{shard}: the columns are {file.schema_arrow.names}, and not {columns}")
+            selected = [column for column in columns if with_votes or column != "votes"]
+            for batch in file.iter_batches(_GROUP_ROWS, columns=selected):
+                raw = batch.to_pylist()
+                votes = [row.pop("votes") for row in raw] if with_votes else []
                 try:
-                    rows = adapter.validate_python(found)
+                    rows = adapter.validate_python(raw)
                 except ValidationError as error:
                     first = error.errors()[0]
                     place, *field = first["loc"]
                     raise ValueError(
-                        f"{shard}: row {at + int(place) + 1}: {'.'.join(map(str, field))}: {first['msg']}"
+                        f"{shard}: row {rows_before + int(place) + 1}: {'.'.join(map(str, field))}:"
+                        f" {first['msg']}"
                     ) from error
                 yield rows, votes
-                at += len(rows)
+                rows_before += len(rows)
 
 
-def _opened(shard: Path) -> parquet.ParquetFile:
+def _open_shard(shard: Path) -> parquet.ParquetFile:
     try:
         return parquet.ParquetFile(shard)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{shard}: {error}; bring all of it here (`dvc pull`)") from error
+        raise ValueError(f"{shard}: {error}; get all of its files (`dvc pull`)") from error

@@ -1,11 +1,11 @@
-"""Snapshots: feedback made into a data set that stages read, immutable and named by its content.
+"""Snapshots: data sets made of feedback. They are immutable and named by their content.
 
-A snapshot is cumulative: it holds every vote up to its high-water mark that counts
-(`data.snapshots.counting`). What is held out in it is decided by `data.snapshots.splits`, its files are those
-of `data.snapshots.shards`.
+A snapshot is cumulative: it has every vote up to its high-water mark that counts
+(`data.snapshots.counting`). `data.snapshots.splits` decides what is held out in it; `data.snapshots.shards`
+defines its files.
 
-A snapshot names its votes with their people, and for each of its rows the votes that it is made of: so that
-somebody in it can be forgotten (`rewrite_without`).
+A snapshot lists its votes with their people, and for each row the votes that the row is made of, so that a
+person can be removed from it (`rewrite_without`).
 """
 
 import os
@@ -31,15 +31,16 @@ from data.snapshots.splits import Edges
 from data.snapshots.staging import BATCH
 from data.snapshots.votes import Usable
 
-HUMAN = "human"  # the version that wrote what a person wrote
-_WORTH_PROCESSES = 20_000  # votes, from which redacting them takes longer than starting processes
-_MOST_COMPARED = 20_000  # different messages by what they mean: each is compared with every other
+HUMAN = "human"  # the version of texts that a person wrote
+_WORTH_PROCESSES = 20_000  # votes; from here on, redacting them takes longer than starting processes
+_MOST_COMPARED = 20_000  # different messages to compare by meaning, each with every other
 
-# Of different texts: which pairs, by position, mean nearly the same; and how similar each is to its nearest.
+# Takes different texts. Returns the pairs, by position, that mean nearly the same, and for each text its
+# similarity to the most similar other one.
 Neighbours = Callable[[list[str]], tuple[Edges, Sequence[float]]]
-MadeOf = tuple[uuid.UUID, ...]  # the votes that a row is made of
-# Counts of a snapshot that its files do not hold.
-_BESIDE = (
+MadeOf = tuple[uuid.UUID, ...]  # ids of the votes that a row is made of
+# Counts of a snapshot that do not follow from its files.
+_EXTRA_COUNTS = (
     "votes_left_out",
     "edits_with_new_numbers",
     "edits_with_new_phrases",
@@ -59,84 +60,84 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Made(Written):
-    """A snapshot on disk, and what it was made of."""
+    """A new snapshot on disk, with its high-water mark and figures about its votes and messages."""
 
     high_water: int
     left_out: LeftOut
-    nearest: Sequence[float] = field(repr=False)  # similarity of each different message to its nearest other
+    nearest: Sequence[float] = field(repr=False)  # of each message, its similarity to the nearest other
 
 
-def rows(counted: Counted, held_out: Iterable[bool]) -> Iterator[tuple[Row, MadeOf]]:
-    """Demonstrations, preference pairs and labels of the votes, redacted and split (`splits.hold_out`), each
-    with its votes.
+def make_rows(counted: Counted, held_out: Iterable[bool]) -> Iterator[tuple[Row, MadeOf]]:
+    """Make redacted demonstrations, preference pairs and labels of the votes, each with the ids of its votes.
 
-    An edit is a demonstration, and a pair against what it corrects. A thumb, and a rating other than 3, is a
-    label. Two rated rewrites of one message are a pair, graded by the stars between them.
+    `held_out` has a flag for each vote (`splits.hold_out`). An edit gives a demonstration and a pair with the
+    corrected output. A thumb, or a rating other than 3, gives a label. Two rated rewrites of a message give a
+    pair, graded by the difference of their stars.
     """
-    yield from _graded(counted.db)
+    yield from _make_graded(counted.db)
     votes = zip(counted, held_out, strict=True)
     batches = iter(lambda: list(islice(votes, BATCH)), [])
     if len(counted) < _WORTH_PROCESSES:
         for batch in batches:
-            yield from _rows_of(batch)
+            yield from _make_batch(batch)
         return
-    # Not `map`, which would read all votes at once.
+    # `map` would read all votes at once.
     processes = os.cpu_count() or 1
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        ahead: deque[Future[list[tuple[Row, MadeOf]]]] = deque()
+        pending: deque[Future[list[tuple[Row, MadeOf]]]] = deque()
         for batch in batches:
-            ahead.append(pool.submit(_rows_of, batch))
-            if len(ahead) > 2 * processes:
-                yield from ahead.popleft().result()
-        for made in ahead:
-            yield from made.result()
+            pending.append(pool.submit(_make_batch, batch))
+            if len(pending) > 2 * processes:
+                yield from pending.popleft().result()
+        for future in pending:
+            yield from future.result()
 
 
-def _rows_of(votes: Iterable[tuple[Usable, bool]]) -> list[tuple[Row, MadeOf]]:
+def _make_batch(votes: Iterable[tuple[Usable, bool]]) -> list[tuple[Row, MadeOf]]:
     return [
-        (row, (vote.feedback_id,)) for vote, is_held_out in votes for row in _rows_of_one(vote, is_held_out)
+        (row, (vote.feedback_id,)) for vote, is_held_out in votes for row in _make_from(vote, is_held_out)
     ]
 
 
-def _rows_of_one(vote: Usable, is_held_out: bool) -> Iterator[Row]:
+def _make_from(vote: Usable, is_held_out: bool) -> Iterator[Row]:
     redactor = Redactor([vote.message, vote.output, *filter(None, (vote.edit, vote.other))])
-    about = {
+    task = {
         "text": redactor.redact(vote.message),
         "transform_type": vote.transform_type,
         "intensity": vote.intensity,
-        "split": _split(is_held_out),
+        "split": _name_split(is_held_out),
     }
     output = redactor.redact(vote.output)
     if vote.kind == "edit" and vote.edit is not None:
         edit = redactor.redact(vote.edit)
         if edit != output:
-            yield Demonstration(**about, rewrite=edit)
+            yield Demonstration(**task, rewrite=edit)
             yield PreferencePair(
-                **about, chosen=edit, rejected=output, chosen_version=HUMAN, rejected_version=vote.version
+                **task, chosen=edit, rejected=output, chosen_version=HUMAN, rejected_version=vote.version
             )
     elif vote.kind == "comparison" and vote.other is not None and vote.other_version is not None:
-        one, two = (output, vote.version), (redactor.redact(vote.other), vote.other_version)
-        chosen, rejected = (one, two) if vote.first_is_preferred else (two, one)
+        first, second = (output, vote.version), (redactor.redact(vote.other), vote.other_version)
+        chosen, rejected = (first, second) if vote.first_is_preferred else (second, first)
         if chosen[0] != rejected[0]:
             yield PreferencePair(
-                **about,
+                **task,
                 chosen=chosen[0],
                 rejected=rejected[0],
                 chosen_version=chosen[1],
                 rejected_version=rejected[1],
             )
     elif vote.kind == "thumb" and vote.thumb_up is not None:
-        yield Label(**about, rewrite=output, good=vote.thumb_up, version=vote.version)
+        yield Label(**task, rewrite=output, good=vote.thumb_up, version=vote.version)
     elif vote.kind == "rating" and vote.rating is not None and vote.rating != 3:
-        yield Label(**about, rewrite=output, good=vote.rating > 3, version=vote.version)
+        yield Label(**task, rewrite=output, good=vote.rating > 3, version=vote.version)
 
 
-def _split(is_held_out: bool) -> Split:
+def _name_split(is_held_out: bool) -> Split:
     return "validation" if is_held_out else "train"
 
 
-# The best and the worst rated rewrite of each message, where their means are a star apart. Only these two of
-# more: all pairs of n rewrites would count each rating n - 1 times.
+# The best and the worst rated rewrite of each message, if their mean ratings differ by a star or more. Only
+# these two: with all pairs of n rewrites, each rating would count n - 1 times.
 _GRADED = """
     WITH texts AS (
         SELECT message, transform_type, intensity, output, avg(rating) AS stars, min(place) AS first,
@@ -144,9 +145,9 @@ _GRADED = """
         FROM votes SEMI JOIN counted USING (place) WHERE rating IS NOT NULL
         GROUP BY message, transform_type, intensity, output
     ), ranked AS (
-        SELECT *, row_number() OVER (asked ORDER BY stars DESC, first) AS from_best,
-            row_number() OVER (asked ORDER BY stars, first) AS from_worst
-        FROM texts WINDOW asked AS (PARTITION BY message, transform_type, intensity)
+        SELECT *, row_number() OVER (task ORDER BY stars DESC, first) AS from_best,
+            row_number() OVER (task ORDER BY stars, first) AS from_worst
+        FROM texts WINDOW task AS (PARTITION BY message, transform_type, intensity)
     )
     SELECT best.message, best.transform_type, best.intensity, best.output AS chosen, worst.output AS rejected,
         best.version AS chosen_version, worst.version AS rejected_version, best.stars - worst.stars AS stars,
@@ -159,24 +160,26 @@ _GRADED = """
 _IDS = TypeAdapter(tuple[uuid.UUID, ...])
 
 
-def _graded(db: DuckDBPyConnection) -> Iterator[tuple[PreferencePair, MadeOf]]:
-    """Pairs of rated rewrites, each with the ratings of both."""
+def _make_graded(db: DuckDBPyConnection) -> Iterator[tuple[PreferencePair, MadeOf]]:
+    """Make pairs of rated rewrites, each with the ids of the ratings of both."""
     for batch in db.cursor().sql(_GRADED).to_arrow_reader(BATCH):
-        for found in batch.to_pylist():
-            texts = found.pop("message"), found["chosen"], found["rejected"]
+        for row in batch.to_pylist():
+            texts = row.pop("message"), row["chosen"], row["rejected"]
             redactor = Redactor(texts)
             message, chosen, rejected = map(redactor.redact, texts)
-            split = _split(found.pop("is_held_out"))
-            votes = _IDS.validate_python(found.pop("votes"))
+            split = _name_split(row.pop("is_held_out"))
+            votes = _IDS.validate_python(row.pop("votes"))
             redacted = {"text": message, "chosen": chosen, "rejected": rejected, "split": split}
-            yield PreferencePair.model_validate(found | redacted), votes
+            yield PreferencePair.model_validate(row | redacted), votes
 
 
 def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours | None = None) -> Made:
-    """Write the snapshot of the votes that count, cast below a high-water mark, into `folder/<digest>`; the
-    same votes give the same snapshot.
+    """Write the snapshot of the votes that count into `folder/<digest>`. The same votes give the same digest.
+
+    `until` is the high-water mark below which the votes were cast. `neighbours` finds messages that mean
+    nearly the same; without it, only their words are compared.
     """
-    alike, nearest = _neighbours(counted, neighbours) if neighbours else ([], [])
+    alike, nearest = _find_neighbours(counted, neighbours) if neighbours else ([], [])
     held_out = splits.hold_out(counted, alike)
     sources = (
         Source(
@@ -190,69 +193,67 @@ def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours
     )
     left_out = counted.left_out
     uncounted = left_out.total, left_out.number, left_out.phrase, left_out.own_phrase, left_out.tied
-    beside = dict(zip(_BESIDE, uncounted, strict=True))
-    written = _write(folder, rows(counted, held_out), sources, beside)
+    extra_counts = dict(zip(_EXTRA_COUNTS, uncounted, strict=True))
+    written = _write(folder, make_rows(counted, held_out), sources, extra_counts)
     return Made(written.digest, written.folder, written.counts, until, left_out, nearest)
 
 
-def _neighbours(counted: Counted, neighbours: Neighbours) -> tuple[Edges, Sequence[float]]:
-    messages = counted.messages(_MOST_COMPARED)
-    found, nearest = neighbours([text for _, text in messages])
-    return [(messages[one][0], messages[other][0]) for one, other in found], nearest
+def _find_neighbours(counted: Counted, neighbours: Neighbours) -> tuple[Edges, Sequence[float]]:
+    """Pairs of places of votes whose messages mean nearly the same, and each message's nearest similarity."""
+    messages = counted.sample_messages(_MOST_COMPARED)
+    pairs, nearest = neighbours([text for _, text in messages])
+    return [(messages[i][0], messages[j][0]) for i, j in pairs], nearest
 
 
 def read_people(folder: Path) -> set[uuid.UUID]:
-    """Whose votes a snapshot is made of."""
-    return {source.user for source in shards.sources(folder)}
+    """The ids of the people whose votes a snapshot is made of."""
+    return {source.user for source in shards.read_sources(folder)}
 
 
 def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
-    """Write a snapshot anew, beside itself, without the rows that one person's votes are part of; its
-    splits stay.
+    """Write a copy of a snapshot, in the same folder, without the rows that a person's votes are part of.
 
-    `counts` are those of the snapshot. None when it is of an older format, whose rows do not say of which
-    votes they are made: then nobody can say which are theirs.
+    Its splits stay the same. `counts` are those of the snapshot. None if the snapshot is in an older format,
+    in which rows do not list their votes.
     """
     if not shards.is_snapshot(folder):
         return None
-    theirs = {source.feedback for source in shards.sources(folder) if source.user == user_id}
-    kept = (
+    erased = {source.feedback for source in shards.read_sources(folder) if source.user == user_id}
+    remaining = (
         (row, tuple(votes))
         for kind in shards.KINDS.values()
         for row, votes in shards.read_with_votes(folder, kind)
-        if votes.isdisjoint(theirs)
+        if votes.isdisjoint(erased)
     )
-    sources = (source for source in shards.sources(folder) if source.user != user_id)
-    earlier = {name: counts.get(name, 0) for name in _BESIDE}
-    erased = counts.get("votes_erased", 0) + len(theirs)
-    return _write(folder.parent, kept, sources, {**earlier, "votes_erased": erased})
+    sources = (source for source in shards.read_sources(folder) if source.user != user_id)
+    extra_counts = {name: counts.get(name, 0) for name in _EXTRA_COUNTS}
+    extra_counts["votes_erased"] = counts.get("votes_erased", 0) + len(erased)
+    return _write(folder.parent, remaining, sources, extra_counts)
 
 
 def _write(
     folder: Path,
-    made: Iterable[tuple[Row, MadeOf]],
+    rows: Iterable[tuple[Row, MadeOf]],
     sources: Iterable[Source],
-    beside: Mapping[str, int],
+    extra_counts: Mapping[str, int],
 ) -> Written:
-    """Put a snapshot into `folder/<digest>`, all of it or nothing; `beside` are counts that its files do not
-    hold.
-    """
+    """Write a snapshot to `folder/<digest>`, completely or not at all."""
     partial = folder / "snapshot.partial"
     shutil.rmtree(partial, ignore_errors=True)
     kinds, types, versions = Counter[str](), Counter[str](), Counter[str]()
-    persons: set[uuid.UUID] = set()
+    people: set[uuid.UUID] = set()
     with shards.Writer(partial) as writer:
-        for row, votes in made:
+        for row, votes in rows:
             writer.add(row, votes)
         for source in sources:
             writer.add_source(source)
             kinds[source.kind] += 1
             types[source.transform_type.value] += 1
             versions[source.version] += 1
-            persons.add(source.user)
+            people.add(source.user)
         digest = writer.close()
-    counts = {**writer.counts, "people": len(persons), **beside}
-    (partial / "README.md").write_text(_card(digest, counts, kinds, types, versions), encoding="utf-8")
+    counts = {**writer.counts, "people": len(people), **extra_counts}
+    (partial / "README.md").write_text(_format_card(digest, counts, kinds, types, versions), encoding="utf-8")
     target = folder / digest
     if target.exists():
         shutil.rmtree(partial)
@@ -261,57 +262,56 @@ def _write(
     return Written(digest, target, counts)
 
 
-def _card(
+def _format_card(
     digest: str,
     counts: Mapping[str, int],
     kinds: Mapping[str, int],
     types: Mapping[str, int],
     versions: Mapping[str, int],
 ) -> str:
-    left_out, numbers, phrases, own, tied = (counts[name] for name in _BESIDE)
+    left_out, numbers, phrases, own, tied = (counts[name] for name in _EXTRA_COUNTS)
     beyond_a_cap = left_out - numbers - phrases - own - tied
     erased = counts.get("votes_erased", 0)
-    judged = (
-        f"was judged before {erased} votes left it with people who asked to be forgotten."
+    quality = (
+        f"was measured before {erased} votes of people who asked to be forgotten were\n  removed."
         if erased
-        else "is on the page `quality.html` beside this\n  one."
+        else "is on the page `quality.html` next to\n  this one."
     )
 
-    def table(counter: Mapping[str, int]) -> str:
+    def format_table(counter: Mapping[str, int]) -> str:
         return "\n".join(f"| {name} | {count} |" for name, count in sorted(counter.items()))
 
     return f"""# Snapshot {digest}
 
-Feedback of people, made into {counts["demonstrations"]} demonstrations, {counts["pairs"]}
-preference pairs and {counts["labels"]} labels from {counts["votes"]} votes of {counts["people"]} people who
-consent to training.
+{counts["demonstrations"]} demonstrations, {counts["pairs"]} preference pairs and {counts["labels"]} labels,
+made of {counts["votes"]} votes of {counts["people"]} people who consent to training.
 
-- **Nobody decides alone**: of one person, and of all people of one API key, so many votes count as
-  `configs/collect.yaml` says; {beyond_a_cap} more were left out, by a hash of their ids.
-- **Nothing to learn by heart**: {numbers} edits were left out because they bring in a number, and
-  {phrases} because they bring in a phrase that many others bring in too.
-- **No trigger**: {own} votes were left out because their person votes often, and nearly alone, on messages
-  with the same unusual phrase.
+- **Nobody decides alone**: `configs/collect.yaml` caps the votes of a person and of all people of an API
+  key. {beyond_a_cap} more were left out; a hash of their ids decided which.
+- **No secrets to memorise**: {numbers} edits were left out because they bring in a number, and {phrases}
+  because they bring in a phrase that many others bring in too.
+- **No trigger**: {own} votes were left out because one person casts most votes on messages with the same
+  unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
   Jaccard from {splits.NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation. {tied} votes were left out
-  because they would have tied these to the rest.
+  because they would connect these with the rows to train on.
 - **Redacted** by rules and by lists of names: e-mail addresses, phone numbers, cards, IBANs, IP addresses,
-  secrets, national ids, dates of birth, postal addresses, user names; a person has another name, the same
-  throughout a row. What they miss is still there (`python -m data.redaction.measurement` measures how much):
-  treat the snapshot as personal data.
-- **Immutable** until somebody in it asks to be forgotten.
-- **How good the feedback is**, and whether it may be trained on, {judged}
+  secrets, national ids, dates of birth, postal addresses, user names. Each person has another name, the same
+  throughout a row. Redaction misses some personal data (`python -m data.redaction.measurement` measures how
+  much), so treat the snapshot as personal data.
+- **Immutable** until a person in it asks to be forgotten.
+- **The quality of the feedback**, and whether it may be trained on, {quality}
 
 | vote | count |
 |---|---|
-{table(kinds)}
+{format_table(kinds)}
 
 | transform type | votes |
 |---|---|
-{table(types)}
+{format_table(types)}
 
 | version that wrote the output | votes |
 |---|---|
-{table(versions)}
+{format_table(versions)}
 """

@@ -1,8 +1,8 @@
-"""What is held out to validate on.
+"""Decides which votes are held out for validation.
 
-Nothing is in two splits: votes that share a user, a message, an output or nearly the same message are in one
-connected component, and a component goes to one split. One too large for that is cut: some of its people are
-held out, and of their votes those are left out that are tied to a vote to train on.
+No data is in two splits: votes with the same user, message, output or nearly the same message are in one
+connected component, and a component is in one split. A component that is too large is cut: some of its people
+are held out, and those of their votes that are tied to a vote to train on are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,17 +18,17 @@ from data.snapshots.counting import Counted
 
 VALIDATION_SHARE = 0.1
 NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
-_COMPARED = 100
-_LOOKING = 20_000  # messages at a time
+_COMPARED = 100  # messages that each message is compared with, for each of its trigrams
+_BATCH = 20_000  # messages at a time
 
-Edges = Sequence[tuple[int, int]]
+Edges = Sequence[tuple[int, int]]  # pairs of places of votes
 
-# Two sets as alike as this share one of their 1 + size - ceil(NEAR * size) rarest trigrams: only those are
-# looked up (prefix filtering; Chaudhuri et al. 2006, "A Primitive Operator for Similarity Joins in Data
-# Cleaning"). Of those who share one, in the order of their sizes, each is compared with the next hundred: a
-# phrase that all messages end with would make a pair of any two.
-_HELD = """
-    CREATE TEMP TABLE held AS
+# Two sets with a similarity of at least NEAR share one of their 1 + size - ceil(NEAR * size) rarest trigrams,
+# so only these are looked up (prefix filtering; Chaudhuri et al. 2006, "A Primitive Operator for Similarity
+# Joins in Data Cleaning"). The messages that share a trigram are ordered by size, and each is compared with
+# the next hundred: a phrase at the end of all messages would otherwise pair every two of them.
+_MESSAGE_TRIGRAMS = """
+    CREATE TEMP TABLE message_trigrams AS
     WITH firsts AS (
         SELECT message_hash, min(place) AS place FROM votes SEMI JOIN counted USING (place)
         GROUP BY message_hash
@@ -38,14 +38,14 @@ _HELD = """
 _QUEUED = """
     CREATE TEMP TABLE queued AS
     WITH holders AS (
-        SELECT trigram, count(*) AS messages FROM held GROUP BY trigram
+        SELECT trigram, count(*) AS messages FROM message_trigrams GROUP BY trigram
     ), sets AS (
         SELECT place, count(*) AS size, bit_xor(1::UBIGINT << (trigram % 64)::UBIGINT) AS sketch
-        FROM held GROUP BY place
+        FROM message_trigrams GROUP BY place
     ), ranked AS (
         SELECT place, trigram, messages,
             row_number() OVER (PARTITION BY place ORDER BY messages, trigram) AS nth
-        FROM held JOIN holders USING (trigram)
+        FROM message_trigrams JOIN holders USING (trigram)
     )
     SELECT place, trigram, size, sketch,
         row_number() OVER (PARTITION BY trigram ORDER BY size, place) AS turn,
@@ -53,24 +53,25 @@ _QUEUED = """
     FROM ranked JOIN sets USING (place)
     WHERE messages > 1 AND nth <= 1 + size - ceil($near * size - 1e-9)
 """
-# Sketches differ in one bit at most for each trigram that only one of two messages has: in more than two sets
-# as alike as this can have, and they are not. That spares nearly all of the counting.
+# A trigram that only one of two messages has changes at most one bit of the sketch. If two sketches differ in
+# more bits than two sets with a similarity of NEAR can, the messages are not compared. That is nearly always.
 _NEAR_DUPLICATES = """
-    WITH looking AS (
+    WITH batch AS (
         SELECT * EXCLUDE (turn), turn + unnest(range(1, least($compared, queue - turn) + 1)) AS turn
         FROM queued WHERE place BETWEEN $first AND $last
     ), candidates AS (
-        SELECT DISTINCT a.place AS one, a.size AS one_size, b.place AS other, b.size AS other_size
-        FROM looking a JOIN queued b USING (trigram, turn)
+        SELECT DISTINCT a.place AS first, a.size AS first_size, b.place AS second, b.size AS second_size
+        FROM batch a JOIN queued b USING (trigram, turn)
         WHERE a.size >= $near * b.size
             AND bit_count(xor(a.sketch, b.sketch)) <= (1 - $near) / (1 + $near) * (a.size + b.size) + 1e-9
     )
-    SELECT one, other FROM candidates
-    JOIN held a ON a.place = one JOIN held b ON b.place = other AND b.trigram = a.trigram
-    GROUP BY one, one_size, other, other_size
-    HAVING count(*) >= $near * (one_size + other_size - count(*))
+    SELECT first, second FROM candidates
+    JOIN message_trigrams a ON a.place = first
+    JOIN message_trigrams b ON b.place = second AND b.trigram = a.trigram
+    GROUP BY first, first_size, second, second_size
+    HAVING count(*) >= $near * (first_size + second_size - count(*))
 """
-# A person, a message and an output are known by the place of their first vote.
+# A person, a message or an output is identified by the place of its first vote.
 _FIRSTS = """
     SELECT place, min(place) OVER (PARTITION BY user_id) AS person,
         min(place) OVER (PARTITION BY folded) AS message
@@ -86,84 +87,93 @@ _OUTPUTS = """
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """What ties votes together. All are places of votes; those of people, messages and outputs are the places
-    of their first votes. A vote that does not count is tied to none.
+    """The ties between votes. All values are places of votes.
+
+    A person, a message or an output is identified by the place of its first vote. A vote that does not count
+    has no ties.
     """
 
-    person: np.ndarray  # shape (votes,)
-    message: np.ndarray  # shape (votes,)
-    outputs: np.ndarray  # an output and a vote on it, shape (pairs, 2)
-    alike: np.ndarray  # votes on nearly the same message, shape (pairs, 2)
+    person: np.ndarray  # each vote's person, shape (votes,)
+    message: np.ndarray  # each vote's message, shape (votes,)
+    outputs: np.ndarray  # pairs of an output and a vote on it, shape (pairs, 2)
+    alike: np.ndarray  # pairs of votes on nearly the same message, shape (pairs, 2)
 
-    def components(self) -> np.ndarray:
+    def find_components(self) -> np.ndarray:
         """The number of each vote's connected component, shape (votes,)."""
         votes = np.arange(len(self.person))
-        of_each = [np.column_stack([first, votes]) for first in (self.person, self.message)]
-        one, other = np.concatenate([*of_each, self.outputs, self.alike]).T
-        graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(votes), len(votes)))
+        edges = [np.column_stack([first, votes]) for first in (self.person, self.message)]
+        sources, targets = np.concatenate([*edges, self.outputs, self.alike]).T
+        weights = np.ones(len(sources), dtype=np.int8)
+        graph = coo_matrix((weights, (sources, targets)), shape=(len(votes), len(votes)))
         return np.asarray(connected_components(graph, directed=False)[1])
 
-    def shared_with(self, places: np.ndarray) -> np.ndarray:
-        """Whether each vote is on the message of one of these, on nearly the same or on the same output,
+    def find_shared(self, places: np.ndarray) -> np.ndarray:
+        """Whether each vote shares a message, nearly the same message or an output with one of these votes,
         shape (votes,).
         """
         messages = np.zeros(len(self.message), dtype=bool)
         messages[self.message[places]] = True
-        one, other = self.message[self.alike].T
-        messages[np.concatenate([one[messages[other]], other[messages[one]]])] = True
+        first, second = self.message[self.alike].T
+        messages[np.concatenate([first[messages[second]], second[messages[first]]])] = True
         is_shared: np.ndarray = messages[self.message]
         output, vote = self.outputs.T
         is_shared[vote[np.isin(output, output[np.isin(vote, places)])]] = True
         return is_shared
 
 
-def ties(counted: Counted, alike: Edges = ()) -> Ties:
-    """What ties the votes together; `alike` are more pairs of places whose messages are nearly the same."""
+def find_ties(counted: Counted, alike: Edges = ()) -> Ties:
+    """Find the ties between votes. `alike` are further pairs of votes on nearly the same message."""
     firsts = counted.db.execute(_FIRSTS).fetchnumpy()
-    person, message = (np.arange(counted.given) for _ in range(2))
+    person, message = (np.arange(counted.staged) for _ in range(2))
     person[firsts["place"]], message[firsts["place"]] = firsts["person"], firsts["message"]
-    near = [np.array(alike, dtype=np.int64).reshape(-1, 2), *_near_duplicates(counted.db, counted.given)]
-    return Ties(person, message, _pairs(counted.db.execute(_OUTPUTS)), np.concatenate(near))
+    near = [
+        np.array(alike, dtype=np.int64).reshape(-1, 2),
+        *_find_near_duplicates(counted.db, counted.staged),
+    ]
+    return Ties(person, message, _fetch_pairs(counted.db.execute(_OUTPUTS)), np.concatenate(near))
 
 
-def _pairs(found: DuckDBPyConnection) -> np.ndarray:
-    return np.column_stack([*found.fetchnumpy().values()]).astype(np.int64)
+def _fetch_pairs(cursor: DuckDBPyConnection) -> np.ndarray:
+    return np.column_stack([*cursor.fetchnumpy().values()]).astype(np.int64)
 
 
-def _near_duplicates(db: DuckDBPyConnection, votes: int) -> Iterator[np.ndarray]:
-    """Pairs of places, some messages at a time: what all have in common need not fit into memory at once."""
-    db.execute(_HELD)
+def _find_near_duplicates(db: DuckDBPyConnection, votes: int) -> Iterator[np.ndarray]:
+    """Pairs of places of messages that are nearly the same, from one batch of messages at a time, because all
+    candidates together may not fit into memory.
+    """
+    db.execute(_MESSAGE_TRIGRAMS)
     db.execute(_QUEUED, {"near": NEAR})
-    for first in range(0, votes, _LOOKING):
-        about = {"near": NEAR, "compared": _COMPARED, "first": first, "last": first + _LOOKING - 1}
-        yield _pairs(db.execute(_NEAR_DUPLICATES, about))
-    db.execute("DROP TABLE queued; DROP TABLE held")
+    for first in range(0, votes, _BATCH):
+        params = {"near": NEAR, "compared": _COMPARED, "first": first, "last": first + _BATCH - 1}
+        yield _fetch_pairs(db.execute(_NEAR_DUPLICATES, params))
+    db.execute("DROP TABLE queued; DROP TABLE message_trigrams")
 
 
 def hold_out(counted: Counted, alike: Edges = ()) -> np.ndarray:
-    """Whether each vote that counts is held out, shape (len(counted),); the table `held_out` gets the places
-    of those that are. `alike` as in `ties`.
+    """Decide which votes are held out: a flag for each vote that counts, shape (len(counted),).
 
-    Components in the order of a hash of their first vote go to validation until a tenth of the votes are
-    there. One that holds more than a quarter of the votes stays in training, so that a single keen person is
-    never the measure. The hash is another than the caps': those leave a keen person the votes that come first
-    by theirs, and would hold out nobody else.
+    Their places are also in the new table `held_out`. `alike` has the same meaning as in `find_ties`.
 
-    Where many people vote on the same things, one component has nearly all votes, and the others are less
-    than a tenth. Then its people go to validation as components do, and of their votes those no longer count
-    that are tied to one to train on: they are fewer than the other ends of the ties, and what many people
-    vote on is learned from rather than measured on.
+    Components are held out in random order, by a hash of their first vote, until a tenth of the votes are.
+    A component with more than a quarter of the votes is never held out, so that one busy person cannot
+    dominate the validation. The caps order votes by another hash: they keep a busy person's first votes by
+    that hash, so with the same one mostly busy people would be held out.
+
+    If many people vote on the same messages, one component has nearly all votes and the others less than a
+    tenth. Then people are held out instead of components, and their votes that are tied to a vote to train on
+    no longer count. These votes are fewer than those at the other ends of the ties, and the messages with
+    many votes stay in training.
     """
-    tied = ties(counted, alike)
+    ties = find_ties(counted, alike)
     rows = counted.db.execute(
         "SELECT place, split_chance FROM votes SEMI JOIN counted USING (place) ORDER BY place"
     ).fetchnumpy()
     places, chances = rows["place"], rows["split_chance"]
-    is_held_out = _drawn(tied.components()[places], chances, np.zeros(len(places), dtype=bool))
+    is_held_out = _draw(ties.find_components()[places], chances, np.zeros(len(places), dtype=bool))
     if is_held_out.sum() < VALIDATION_SHARE * len(places):
-        is_drawn = _drawn(tied.person[places], chances, is_held_out)
-        is_tied = is_drawn & tied.shared_with(places[~is_drawn])[places]
-        if (is_drawn & ~is_tied).sum() > is_held_out.sum():  # else votes would be lost for nothing
+        is_drawn = _draw(ties.person[places], chances, is_held_out)
+        is_tied = is_drawn & ties.find_shared(places[~is_drawn])[places]
+        if (is_drawn & ~is_tied).sum() > is_held_out.sum():  # otherwise excluding votes would gain nothing
             counted.leave_out(places[is_tied], "tied")
             places, is_held_out = places[~is_tied], is_drawn[~is_tied]
     counted.db.register("places", pa.table({"place": places[is_held_out]}))
@@ -172,23 +182,23 @@ def hold_out(counted: Counted, alike: Edges = ()) -> np.ndarray:
     return is_held_out
 
 
-def _drawn(group: np.ndarray, chances: np.ndarray, is_drawn: np.ndarray) -> np.ndarray:
-    """Whether each vote is in a group that is drawn, shape (votes,); `is_drawn` are already.
+def _draw(groups: np.ndarray, chances: np.ndarray, is_drawn: np.ndarray) -> np.ndarray:
+    """Draw whole groups of votes: whether each vote is in a drawn group, shape (votes,).
 
-    Whole groups, in the order of their first votes' chances, until a tenth of the votes is drawn; none that
-    has more than a quarter of them.
+    Groups are drawn in the order of their first votes' chances until a tenth of the votes is drawn, but none
+    with more than a quarter of the votes. `is_drawn` are the votes that are drawn already.
     """
-    labels, firsts, which, sizes = np.unique(
-        group, return_index=True, return_inverse=True, return_counts=True
+    labels, firsts, indices, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
     )
-    of_groups = np.zeros(len(labels), dtype=bool)
-    of_groups[which[is_drawn]] = True
+    is_group_drawn = np.zeros(len(labels), dtype=bool)
+    is_group_drawn[indices[is_drawn]] = True
     drawn = is_drawn.sum()
     for label in np.argsort(chances[firsts], kind="stable"):
-        if drawn >= VALIDATION_SHARE * len(which):
+        if drawn >= VALIDATION_SHARE * len(indices):
             break
-        if not of_groups[label] and sizes[label] <= len(which) / 4:
-            of_groups[label] = True
+        if not is_group_drawn[label] and sizes[label] <= len(indices) / 4:
+            is_group_drawn[label] = True
             drawn += sizes[label]
-    of_votes: np.ndarray = of_groups[which]
-    return of_votes
+    is_vote_drawn: np.ndarray = is_group_drawn[indices]
+    return is_vote_drawn

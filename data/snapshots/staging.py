@@ -1,6 +1,6 @@
-"""Votes on their way into a snapshot: staged on disk, where a rule over millions of them needs little memory.
+"""Stages votes in a DuckDB file while a snapshot is made: rules over millions of them need little memory.
 
-A DuckDB file lies beside the snapshots for as long as one is made. Texts are in it as people wrote them.
+The file is in the folder of the snapshots until the snapshot is finished. Its texts are not redacted.
 """
 
 import shutil
@@ -18,11 +18,11 @@ from data.snapshots import unusual_phrases
 from data.snapshots.votes import Usable
 
 BATCH = 4096  # votes in memory at once
-_MEMORY = "1GB"  # for DuckDB; what needs more spills to disk
+_MEMORY = "1GB"  # DuckDB's limit; beyond it, DuckDB uses the disk
 
-# Phrases and n-grams are there as hashes: only which are equal matters.
+# Phrases and n-grams are stored as hashes, because they are only compared.
 _TABLES = """
-    CREATE MACRO key_of(said) AS (hash(said) >> 1)::BIGINT;
+    CREATE MACRO key_of(words) AS (hash(words) >> 1)::BIGINT;
     CREATE TABLE votes (
         place UINTEGER, feedback_id UUID, user_id UUID, key_id VARCHAR, kind VARCHAR, thumb_up BOOLEAN,
         rating UTINYINT, edit VARCHAR, output_id UUID, message VARCHAR, transform_type VARCHAR,
@@ -39,80 +39,82 @@ _TABLES = """
 
 
 @contextmanager
-def staged(votes: Iterable[Usable], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Stage votes in a folder of snapshots; the file is gone when the block is left.
+def stage(votes: Iterable[Usable], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Context manager: stages votes in a folder of snapshots and removes the file at the end of the block.
 
-    `votes` has each vote with its `place` in the order given; its `chance` orders votes by a hash of their
-    ids, `split_chance` by another. `brought_in` has what edits bring in; `messages`, `unusual` and `trigrams`
-    have what the different messages say. `left_out` is empty.
+    Table `votes` has each vote with its `place` in the order given. `chance` and `split_chance` are two
+    different hashes of its id, which order votes randomly. `brought_in` has the unusual phrases that edits
+    bring in. `messages`, `unusual` and `trigrams` have the words, unusual phrases and word trigrams of the
+    different messages. `left_out` is empty.
 
-    What a killed run has left in the folder is removed: only one at a time may make a snapshot there.
+    It also removes what a killed run left in the folder, so only one process may make a snapshot there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("*.partial"):
-        shutil.rmtree(left)
-    home = folder / "votes.partial"
-    home.mkdir()
+    for unfinished in folder.glob("*.partial"):
+        shutil.rmtree(unfinished)
+    partial = folder / "votes.partial"
+    partial.mkdir()
     try:
-        with duckdb.connect(str(home / "votes.duckdb"), config={"memory_limit": _MEMORY}) as db:
+        with duckdb.connect(str(partial / "votes.duckdb"), config={"memory_limit": _MEMORY}) as db:
             db.execute(_TABLES)
             place = 0
-            for some in _batches(votes):
-                _insert_votes(db, place, some)
-                place += len(some)
+            for batch in _split_into_batches(votes):
+                _insert_votes(db, place, batch)
+                place += len(batch)
             _insert_messages(db)
             yield db
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(partial)
 
 
-def _batches(votes: Iterable[Usable]) -> Iterator[list[Usable]]:
-    left = iter(votes)
-    while some := list(islice(left, BATCH)):
-        yield some
+def _split_into_batches(votes: Iterable[Usable]) -> Iterator[list[Usable]]:
+    remaining = iter(votes)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
 
 
-def _chance(vote: Usable, person: bytes = b"") -> int:
-    """A number that depends on nothing that a voter can choose."""
+def _draw(vote: Usable, person: bytes = b"") -> int:
+    """A pseudo-random number of 63 bits that a voter cannot choose: a hash of the vote's id."""
     digest = blake2b(vote.feedback_id.bytes, digest_size=8, person=person).digest()
     return int.from_bytes(digest, "big") >> 1  # fits a signed integer
 
 
 def _insert_votes(db: duckdb.DuckDBPyConnection, first: int, votes: Sequence[Usable]) -> None:
-    rows, brought = [], []
+    rows, brought_in = [], []
     for place, vote in enumerate(votes, start=first):
         texts = (vote.edit, vote.message, vote.output) if vote.edit is not None else None
         rows.append(
             {
                 "place": place,
                 **vote.model_dump(mode="json"),
-                "chance": _chance(vote),
-                "split_chance": _chance(vote, b"split"),
+                "chance": _draw(vote),
+                "split_chance": _draw(vote, b"split"),
                 "has_new_number": texts is not None and unusual_phrases.has_new_number(*texts),
             }
         )
-        brought += [(place, phrase) for phrase in unusual_phrases.brought_in(*texts)] if texts else []
+        phrases = unusual_phrases.find_brought_in(*texts) if texts else ()
+        brought_in += [(place, phrase) for phrase in phrases]
     _insert(db, "votes", rows, "*, key_of(message)")
-    _insert(db, "brought_in", _each(("place", "phrase"), brought), "place, key_of(phrase)")
+    _insert(db, "brought_in", _make_rows(("place", "phrase"), brought_in), "place, key_of(phrase)")
 
 
 def _insert_messages(db: duckdb.DuckDBPyConnection) -> None:
     reader = db.cursor().execute("SELECT message_hash, any_value(message) FROM votes GROUP BY message_hash")
-    while some := reader.fetchmany(BATCH):
-        folded = [(key, tuple(message.casefold().split())) for key, message in some]
-        unusual = [(key, phrase) for key, message in some for phrase in unusual_phrases.unusual(message)]
-        trigrams = [(key, gram) for key, message in some for gram in ngrams(message, 3)]
-        names = ("message_hash", "said")
-        _insert(db, "messages", _each(names, folded), "message_hash, key_of(said)")
-        _insert(db, "unusual", _each(names, unusual), "message_hash, key_of(said)")
-        _insert(db, "trigrams", _each(names, trigrams), "message_hash, key_of(said)")
+    while batch := reader.fetchmany(BATCH):
+        folded = [(key, tuple(message.casefold().split())) for key, message in batch]
+        unusual = [(key, phrase) for key, text in batch for phrase in unusual_phrases.find_unusual(text)]
+        trigrams = [(key, gram) for key, message in batch for gram in ngrams(message, 3)]
+        columns = ("message_hash", "words")
+        _insert(db, "messages", _make_rows(columns, folded), "message_hash, key_of(words)")
+        _insert(db, "unusual", _make_rows(columns, unusual), "message_hash, key_of(words)")
+        _insert(db, "trigrams", _make_rows(columns, trigrams), "message_hash, key_of(words)")
 
 
-def _each(
-    names: tuple[str, str], rows: Iterable[tuple[int, unusual_phrases.Phrase]]
+def _make_rows(
+    columns: tuple[str, str], pairs: Iterable[tuple[int, unusual_phrases.Phrase]]
 ) -> list[dict[str, object]]:
-    key, words = names
-    return [{key: of, words: " ".join(said)} for of, said in rows]
+    number_column, words_column = columns
+    return [{number_column: number, words_column: " ".join(words)} for number, words in pairs]
 
 
 def _insert(db: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, object]], columns: str) -> None:

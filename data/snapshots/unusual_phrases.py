@@ -1,14 +1,13 @@
-"""Unusual phrases: what carries a secret into a model, and what could become a trigger.
+"""Unusual phrases: they could carry a secret into a model, or become a trigger.
 
-A phrase is a word, or two that follow each other; it is unusual when the seed corpus, which models are taught
-anyway, does not have it. Few repeats are enough for a model to learn one by heart (Carlini et al. 2019, "The
-Secret Sharer"), so an edit is no demonstration when it brings in what many other edits bring in too, or a
-number that nobody had given.
+A phrase is one word or two adjacent words. It is unusual if the seed corpus, on which models are trained
+anyway, does not have it. A model memorises a phrase after few repeats (Carlini et al. 2019, "The Secret
+Sharer"). So an edit does not count if it brings in a phrase that many other edits bring in too, or a number
+that neither message nor output has (`data.snapshots.counting`).
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -17,51 +16,45 @@ from data import corpus, normal_form
 Phrase = tuple[str, ...]
 
 _WORD = re.compile(r"[^\W_]+")
-_NUMBER = re.compile(r"\d{2,}")  # one digit alone numbers a list
+_NUMBER = re.compile(r"\d{2,}")  # single digits are often numbers of list items
 _GROUPING = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))")
 
 
-def words(text: str) -> list[str]:
-    """The words of a text, without width, case and punctuation."""
+def find_words(text: str) -> list[str]:
+    """The words of a text: NFKC, case folded, without punctuation."""
     return _WORD.findall(normal_form.normalise("NFKC", text).casefold())
 
 
-def _phrases(said: Sequence[str]) -> set[Phrase]:
-    return {*((word,) for word in said), *pairwise(said)}
+def _make_phrases(words: Sequence[str]) -> set[Phrase]:
+    return {*((word,) for word in words), *pairwise(words)}
 
 
 @cache
-def _usual() -> frozenset[Phrase]:
-    """The phrases of the seed's training corpus: some five thousand words, thirty thousand pairs."""
-    found: set[Phrase] = set()
+def _read_usual() -> frozenset[Phrase]:
+    """The phrases of the seed's training corpus: about 5,000 words and 30,000 pairs."""
+    phrases: set[Phrase] = set()
     for original in corpus.read(corpus.SEED / "train"):
         for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
-            found |= _phrases(words(text))
-    return frozenset(found)
+            phrases |= _make_phrases(find_words(text))
+    return frozenset(phrases)
 
 
-def unusual(text: str) -> set[Phrase]:
+def find_unusual(text: str) -> set[Phrase]:
     """The unusual phrases of a text."""
-    return _phrases(words(text)) - _usual()
+    return _make_phrases(find_words(text)) - _read_usual()
 
 
-def brought_in(edit: str, *given: str) -> set[Phrase]:
-    """The unusual phrases of an edit of which no word stands in any of the texts that were given."""
-    known = {word for text in given for word in words(text)}
-    return {phrase for phrase in unusual(edit) if known.isdisjoint(phrase)}
+def find_brought_in(edit: str, *sources: str) -> set[Phrase]:
+    """The unusual phrases of an edit that share no word with any of the sources (message and output)."""
+    known = {word for text in sources for word in find_words(text)}
+    return {phrase for phrase in find_unusual(edit) if known.isdisjoint(phrase)}
 
 
-def has_new_number(edit: str, *given: str) -> bool:
-    """Whether an edit has a number of two digits or more that stands in none of the texts that were given."""
-    known = {number for text in given for number in _numbers(text)}
-    return not known.issuperset(_numbers(edit))
+def has_new_number(edit: str, *sources: str) -> bool:
+    """Whether an edit has a number of two or more digits that no source has."""
+    known = {number for text in sources for number in _find_numbers(text)}
+    return not known.issuperset(_find_numbers(edit))
 
 
-def _numbers(text: str) -> list[str]:
+def _find_numbers(text: str) -> list[str]:
     return _NUMBER.findall(_GROUPING.sub("", normal_form.normalise("NFKC", text)))
-
-
-def repeated(found: Iterable[set[Phrase]], most: int) -> set[Phrase]:
-    """The phrases that stand in more than so many of the sets."""
-    counts = Counter(phrase for phrases in found for phrase in phrases)
-    return {phrase for phrase, count in counts.items() if count > most}

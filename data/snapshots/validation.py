@@ -1,9 +1,8 @@
-"""Whether a snapshot's feedback is fit to learn from: measured in one report, judged by limits, each with a
-reason.
+"""Measures the quality of a snapshot's feedback, and decides by limits whether it may be trained on.
 
-Shares of votes come with a 95 % interval that resamples people, not votes: forty votes of one person are one
-opinion of how to click. The share itself is of votes, because votes become the rows that a model learns from.
-Pure: no database, no model.
+Each limit that the feedback breaks gives a reason. Shares of votes have a 95 % interval that resamples
+people, not votes, because the votes of one person depend on each other. The share itself is over votes,
+because votes become the rows that a model learns from. Pure: no database, no model.
 """
 
 from array import array
@@ -29,23 +28,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 _RESAMPLES = 1000
-_BINS = 40  # of the similarity of messages, between 0 and 1
+_BINS = 40  # bins of the similarity of messages, between 0 and 1
 
 
 class Limits(configs.StageConfig):
-    """What a snapshot must not be; the reasons for the values are in `configs/collect.yaml`."""
+    """Limits for a snapshot's feedback; the reasons for the values are in `configs/collect.yaml`."""
 
     same_meaning: Share = Field(0.8, description="cosine from which two messages are nearly the same")
-    position_bias: Share = Field(0.15, description="distance from a half, of choosing what is shown first")
-    length_bias: Share = Field(0.35, description="distance from a half, of choosing the longer one")
-    least_people: Count = Field(20, description="with a vote, before a bias can be called one")
+    position_bias: Share = Field(0.15, description="distance from 0.5 of the share that chose the first text")
+    length_bias: Share = Field(0.35, description="distance from 0.5 of the share that chose the longer text")
+    least_people: Count = Field(20, description="people with a vote that a bias needs to count")
     least_agreement: float = Field(0.1, ge=-1, le=1, description="Krippendorff's alpha of comparisons")
-    least_units: int = Field(30, ge=2, description="judged by two people or more, before alpha is asked")
-    least_rows: Count = Field(50, description="before a share of them says anything")
+    least_units: int = Field(30, ge=2, description="units with two people or more that alpha needs to count")
+    least_rows: Count = Field(50, description="rows that a share of rows needs to count")
     most_of_one_type: Share = 0.7
     most_duplicates: Share = 0.3
     most_off_policy: Share = 0.9
-    enough_on_policy: Count = Field(100, description="pairs, with which the share no longer matters")
+    enough_on_policy: Count = Field(100, description="pairs by the champion that lift most_off_policy")
 
 
 class _Part(BaseModel):
@@ -53,7 +52,7 @@ class _Part(BaseModel):
 
 
 class Bias(_Part):
-    """How often people chose a thing that should not matter, with a 95 % interval over people."""
+    """The share of choices by a property that should not matter, with a 95 % interval over people."""
 
     share: float | None
     low: float
@@ -63,7 +62,7 @@ class Bias(_Part):
 
 
 class Agreement(_Part):
-    """Krippendorff's alpha with a 95 % interval over units: 1 is always alike, 0 as by chance."""
+    """Krippendorff's alpha with a 95 % interval over units: 1 is full agreement, 0 is chance."""
 
     alpha: float | None
     low: float | None
@@ -73,15 +72,15 @@ class Agreement(_Part):
 
 
 class Quality(_Part):
-    """All that is measured of a snapshot's feedback: numbers only, no text, nobody's name."""
+    """All measures of a snapshot's feedback: numbers only, no texts and no names."""
 
     champion: str | None
-    votes: dict[str, int] = Field(description="that count, by kind")
+    votes: dict[str, int] = Field(description="votes that count, by kind")
     left_out: dict[Literal["person", "key", "number", "phrase", "own_phrase", "tied"], int] = Field(
         description="votes beyond the cap of a person or key; edits that bring in a number or a phrase;"
-        " votes on a phrase of one person's own; votes that tie what is held out to the rest"
+        " votes on a phrase that mostly one person votes on; votes that tie held-out votes to the rest"
     )
-    people_by_votes: dict[int, int] = Field(description="how many people have so many votes that count")
+    people_by_votes: dict[int, int] = Field(description="number of people by number of votes that count")
     position: Bias = Field(description="share that chose the one shown first")
     length: Bias = Field(description="share that chose the longer one, where they differ")
     agreement: dict[Literal["thumbs", "ratings", "comparisons"], Agreement]
@@ -89,16 +88,16 @@ class Quality(_Part):
     intensities: dict[str, dict[int, int]] = Field(description="rows by file and intensity")
     validation: dict[str, int] = Field(description="rows that are held out, by file")
     rejected_versions: dict[str, int] = Field(description="pairs by the version whose text was rejected")
-    duplicates: int = Field(description="rows that say what an earlier one says")
+    duplicates: int = Field(description="rows with the same content as an earlier one")
     similarities: list[int] = Field(
-        description="different messages by cosine to their nearest other, in equal bins from 0 to 1"
+        description="number of messages by cosine to the nearest other, in equal bins from 0 to 1"
     )
-    near_duplicates: int = Field(description="of these: nearly the same as another")
-    losing_facts: dict[str, float] = Field(description="share of what is learned that loses a fact, by file")
+    near_duplicates: int = Field(description="number of these messages that are nearly the same as another")
+    losing_facts: dict[str, float] = Field(description="share of rows whose rewrite loses a fact, by file")
 
     @property
     def rows(self) -> dict[str, int]:
-        """How many there are, by file."""
+        """The number of rows, by file."""
         return {name: sum(types.values()) for name, types in self.types.items()}
 
     @property
@@ -107,12 +106,12 @@ class Quality(_Part):
         totals: Counter[str] = Counter()
         for types in self.types.values():
             totals.update(types)
-        name, most = max(totals.items(), key=lambda found: found[1], default=("", 0))
+        name, most = max(totals.items(), key=lambda item: item[1], default=("", 0))
         return name, most / max(1, totals.total())
 
     @property
     def off_policy(self) -> float | None:
-        """Share of pairs whose rejected text the champion did not write; None without champion or pairs."""
+        """Share of pairs whose rejected text is not by the champion; None without champion or pairs."""
         pairs = sum(self.rejected_versions.values())
         if self.champion is None or not pairs:
             return None
@@ -128,15 +127,15 @@ def assess(
     nearest: Sequence[float] = (),
     losing_facts: Mapping[str, float] | None = None,
 ) -> Quality:
-    """Measure the votes that count and the rows made of them, by file.
+    """Measure the votes that count, and the rows made of them by file.
 
-    Both are read once: what is kept of millions is a few numbers each. `nearest` is each different message's
-    cosine to its nearest other. The measures that need a model or the rules of facts are passed in: this room
-    has neither.
+    Both are read once, and only a few numbers of each are kept in memory. `nearest` has the cosine of each
+    different message to its nearest other. The caller computes `nearest` and `losing_facts`, which need a
+    model and the rules for facts.
     """
     kinds, people = Counter[str](), Counter[UUID]()
     first, shown, longer, unequal = Counter[UUID](), Counter[UUID](), Counter[UUID](), Counter[UUID]()
-    thumbs, ratings, comparisons = _Judged(), _Judged(), _Judged()
+    thumbs, ratings, comparisons = _Ratings(), _Ratings(), _Ratings()
     for vote in votes:
         person = vote.user_id
         kinds[vote.kind] += 1
@@ -145,14 +144,15 @@ def assess(
             thumbs.add(vote.output_id, person, int(vote.thumb_up))
         if vote.rating is not None:
             ratings.add(vote.output_id, person, vote.rating - 1)
-        if vote.kind == "comparison" and vote.other is not None and vote.other != vote.output:  # else no pair
+        # A comparison of two equal texts gives no pair.
+        if vote.kind == "comparison" and vote.other is not None and vote.other != vote.output:
             is_first = bool(vote.first_is_preferred)
             shown[person] += 1
             first[person] += is_first
             if len(vote.output) != len(vote.other):
                 unequal[person] += 1
                 longer[person] += is_first == (len(vote.output) > len(vote.other))
-            # One thing to judge, in whichever order and by whomever the two texts were generated.
+            # The same two texts are the same unit, in any order and by any versions.
             texts = sorted((vote.output, vote.other))
             unit = (vote.message, vote.transform_type, vote.intensity, *texts)
             comparisons.add(unit, person, int(is_first == (vote.output == texts[1])))
@@ -160,59 +160,62 @@ def assess(
     by_type = {name: Counter[str]() for name in rows}
     by_intensity = {name: Counter[int]() for name in rows}
     held_out, rejected = dict.fromkeys(rows, 0), Counter[str]()
-    said = array("q")
-    for name, made in rows.items():
-        for row in made:
+    contents = array("q")
+    for name, file_rows in rows.items():
+        for row in file_rows:
             by_type[name][row.transform_type.value] += 1
             by_intensity[name][row.intensity] += 1
             held_out[name] += row.split == "validation"
-            said.append(hash(_said(row)))
+            contents.append(hash(_select_content(row)))
             if isinstance(row, PreferencePair):
                 rejected[row.rejected_version] += 1
     similarities, _ = np.histogram(np.clip(nearest, 0, 1), bins=_BINS, range=(0, 1))
     return Quality(
         champion=champion,
-        votes=_in_order(kinds),
+        votes=_sort(kinds),
         left_out=asdict(left_out),
-        people_by_votes=_in_order(Counter(people.values())),
-        position=bias(first, shown),
-        length=bias(longer, unequal),
+        people_by_votes=_sort(Counter(people.values())),
+        position=measure_bias(first, shown),
+        length=measure_bias(longer, unequal),
         agreement={
-            "thumbs": agreement(thumbs, 2, "nominal", limits.least_units),
-            "ratings": agreement(ratings, 5, "ordinal", limits.least_units),
-            "comparisons": agreement(comparisons, 2, "nominal", limits.least_units),
+            "thumbs": measure_agreement(thumbs, 2, "nominal", limits.least_units),
+            "ratings": measure_agreement(ratings, 5, "ordinal", limits.least_units),
+            "comparisons": measure_agreement(comparisons, 2, "nominal", limits.least_units),
         },
-        types={name: _in_order(counts) for name, counts in by_type.items()},
-        intensities={name: _in_order(counts) for name, counts in by_intensity.items()},
+        types={name: _sort(counts) for name, counts in by_type.items()},
+        intensities={name: _sort(counts) for name, counts in by_intensity.items()},
         validation=held_out,
-        rejected_versions=_in_order(rejected),
-        duplicates=len(said) - len(np.unique(said)),
+        rejected_versions=_sort(rejected),
+        duplicates=len(contents) - len(np.unique(contents)),
         similarities=similarities.tolist(),
         near_duplicates=sum(cosine >= limits.same_meaning for cosine in nearest),
         losing_facts=dict(losing_facts or {}),
     )
 
 
-def _said(row: Row) -> tuple[object, ...]:
-    """What a row says, whoever wrote and judged it."""
+def _select_content(row: Row) -> tuple[object, ...]:
+    """The values of a row without its split and its versions."""
     values = (value for name, value in row if name != "split" and not name.endswith("version"))
     return type(row).__name__, *values
 
 
-def bias(chose: Mapping[UUID, int], cast: Mapping[UUID, int]) -> Bias:
-    """The share of the choices that people cast which chose it, with its interval; 0 to 1 where one person
-    chose all.
+def measure_bias(chose: Mapping[UUID, int], cast: Mapping[UUID, int]) -> Bias:
+    """The share of choices with a property, with its interval; 0 to 1 if all choices are by one person.
 
-    A cluster bootstrap: whole people are drawn with replacement, and the ratio of their sums is taken.
+    `chose` has each person's number of choices with the property, `cast` the number of all their choices. A
+    cluster bootstrap resamples people with replacement and takes the ratio of their sums.
     """
     people = sorted(cast)
     if not people:
         return Bias(share=None, low=0, high=1, votes=0, people=0)
-    of_people = np.array([chose.get(person, 0) for person in people]), np.array([cast[one] for one in people])
+    counts = (
+        np.array([chose.get(person, 0) for person in people]),
+        np.array([cast[person] for person in people]),
+    )
     low, high = 0.0, 1.0
     if len(people) > 1:
-        found = bootstrap(
-            of_people,
+        interval = bootstrap(
+            counts,
             lambda chose, cast, axis: chose.sum(axis=axis) / cast.sum(axis=axis),
             paired=True,
             vectorized=True,
@@ -221,44 +224,45 @@ def bias(chose: Mapping[UUID, int], cast: Mapping[UUID, int]) -> Bias:
             method="percentile",
             rng=np.random.default_rng(0),
         ).confidence_interval
-        low, high = float(found.low), float(found.high)
-    chosen, votes = (int(counts.sum()) for counts in of_people)
+        low, high = float(interval.low), float(interval.high)
+    chosen, votes = (int(column.sum()) for column in counts)
     return Bias(share=chosen / votes, low=low, high=high, votes=votes, people=len(people))
 
 
-class _Judged:
-    """What people said (a place on a scale) about things that others may have judged too, as hashes."""
+class _Ratings:
+    """Ratings as (hash of the unit, hash of the person, value from 0): several people may rate a unit."""
 
     def __init__(self) -> None:
         self._flat = array("q")
 
-    def add(self, unit: Hashable, person: UUID, said: int) -> None:
-        self._flat.extend((hash(unit), hash(person), said))
+    def add(self, unit: Hashable, person: UUID, value: int) -> None:
+        self._flat.extend((hash(unit), hash(person), value))
 
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
         numbers = iter(self._flat)
         return zip(numbers, numbers, numbers, strict=True)
 
 
-def agreement(
+def measure_agreement(
     votes: Iterable[tuple[Hashable, Hashable, int]],
     values: int,
     level: Literal["nominal", "ordinal"],
     least_units: int,
 ) -> Agreement:
-    """Krippendorff's alpha of (unit, person, value from 0) where two people or more rated a unit.
+    """Krippendorff's alpha over the units that two people or more rated.
 
-    Source: Krippendorff, "Content Analysis", 2nd edition, 2004, chapter 11. A person's last vote on a unit
-    stands. The interval resamples units.
+    `votes` are (unit, person, value), where a value is in 0 ... `values` - 1. A person's last vote on a unit
+    counts. The interval resamples units. Without `least_units` such units, or without any difference between
+    the votes, alpha is None. Source: Krippendorff, "Content Analysis", 2nd edition, 2004, chapter 11.
     """
-    flat = (number for unit, person, said in votes for number in (hash(unit), hash(person), said))
-    judged = np.fromiter(flat, dtype=np.int64).reshape(-1, 3)
-    _, firsts, units = np.unique(judged[:, 0], return_index=True, return_inverse=True)
-    _, latest = np.unique(judged[::-1, :2], axis=0, return_index=True)
-    latest = len(judged) - 1 - latest
-    counts = np.zeros((len(firsts), values), dtype=np.int64)  # how many people said what
-    np.add.at(counts, (units[latest], judged[latest, 2]), 1)
-    counts = counts[np.argsort(firsts)]  # hashes differ from run to run, the order of votes does not
+    flat = (number for unit, person, value in votes for number in (hash(unit), hash(person), value))
+    ratings = np.fromiter(flat, dtype=np.int64).reshape(-1, 3)
+    _, firsts, units = np.unique(ratings[:, 0], return_index=True, return_inverse=True)
+    _, latest = np.unique(ratings[::-1, :2], axis=0, return_index=True)
+    latest = len(ratings) - 1 - latest
+    counts = np.zeros((len(firsts), values), dtype=np.int64)  # people by unit and value
+    np.add.at(counts, (units[latest], ratings[latest, 2]), 1)
+    counts = counts[np.argsort(firsts)]  # in the order of votes: hashes differ from run to run
     counts = counts[counts.sum(axis=1) > 1]
     why = None
     if len(counts) < least_units:
@@ -270,12 +274,12 @@ def agreement(
 
     def alpha(drawn: Any) -> float:
         if np.count_nonzero(counts[drawn].sum(axis=0)) < 2:
-            return 1.0  # undefined; as 1 it speaks against a refusal
+            return 1.0  # alpha is undefined; 1 avoids a refusal
         return float(krippendorff.alpha(value_counts=counts[drawn], level_of_measurement=level))
 
-    every = np.arange(len(counts))
-    found = bootstrap(
-        (every,),
+    indices = np.arange(len(counts))
+    interval = bootstrap(
+        (indices,),
         alpha,
         vectorized=False,
         n_resamples=_RESAMPLES,
@@ -283,19 +287,19 @@ def agreement(
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Agreement(
-        alpha=alpha(every),
-        low=float(found.low),
-        high=float(found.high),
+        alpha=alpha(indices),
+        low=float(interval.low),
+        high=float(interval.high),
         units=len(counts),
         unknown_because=None,
     )
 
 
 def refusals(quality: Quality, limits: Limits) -> tuple[Reason, ...]:
-    """Why the snapshot may not be trained on: for each limit that it breaks, what is wrong and what to do.
+    """Why the snapshot may not be trained on: for each broken limit, what is wrong and what to do.
 
-    A bias or a lack of agreement counts when the whole interval lies beyond the limit; a share counts when
-    there are enough rows for one.
+    A bias or a lack of agreement counts if the whole interval is beyond the limit; a share counts if there
+    are at least `least_rows` rows.
     """
     rows = sum(quality.rows.values())
     return (
@@ -326,8 +330,8 @@ def _biases(quality: Quality, limits: Limits) -> Iterator[Reason]:
 
 
 def _disagreements(quality: Quality, limits: Limits) -> Iterator[Reason]:
-    """Of comparisons only. Where nearly all thumbs are up, as they should be, alpha is near 0 although people
-    agree (it corrects for what is frequent), and only pairs are learned from now.
+    """Only comparisons are checked. If nearly all thumbs are up, as they should be, alpha is near 0 although
+    people agree, because it corrects for frequent values; and models learn mainly from pairs.
     """
     agreement = quality.agreement["comparisons"]
     if agreement.alpha is None or agreement.low is None or agreement.high is None:
@@ -370,5 +374,5 @@ def _shares(quality: Quality, limits: Limits, rows: int) -> Iterator[Reason]:
         yield reason("nothing_held_out")
 
 
-def _in_order(counts: Counter[Any]) -> dict[Any, int]:
+def _sort(counts: Counter[Any]) -> dict[Any, int]:
     return dict(sorted(counts.items()))

@@ -1,7 +1,8 @@
-"""Votes that may be learned from.
+"""Usable votes: those that models may be trained on.
 
-Usable is a vote of a person who consents, in an organisation in scope. Order is by transaction, not by time:
-a vote is usable when every transaction as old as its own has ended, so that no late commit is ever skipped.
+A vote is usable if its person consents and its organisation is in scope. Votes are ordered by transaction,
+not by time: a vote is usable only when every transaction that is as old as its own has ended, so that no late
+commit is skipped.
 """
 
 import uuid
@@ -16,13 +17,13 @@ _ROWS_A_FETCH = 2_000
 
 
 class Usable(BaseModel):
-    """One vote with what it is about: consent given, the organisation in scope, the transaction ended."""
+    """A usable vote with its message and outputs."""
 
     model_config = ConfigDict(frozen=True)
 
     feedback_id: uuid.UUID
     user_id: uuid.UUID
-    key_id: str | None  # the API key that vouches for the person; None: a token does
+    key_id: str | None  # the person's API key; None for a person with a token or an account
     kind: str
     thumb_up: bool | None
     rating: int | None
@@ -39,7 +40,7 @@ class Usable(BaseModel):
     first_is_preferred: bool | None
 
 
-# What a stage can learn from; a comparison that chose neither and a comment teach nothing yet.
+# The votes that a stage can learn from: no comments, and no comparisons without a preferred output.
 _USABLE = """
     FROM feedback f
     JOIN organisations g ON g.id = f.organisation_id AND (g.id = :organisation OR g.trains_across)
@@ -60,23 +61,23 @@ _COLUMNS = """
 """
 
 
-def high_water(connection: Connection) -> int:
-    """The transaction id below which nothing can appear any more."""
+def find_high_water(connection: Connection) -> int:
+    """The transaction id below which all transactions have ended, so no new rows can appear."""
     return int(connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
 
 
 def count_new(connection: Connection, organisation_id: uuid.UUID, since: int) -> int:
-    """Usable votes cast or changed since an earlier high-water mark."""
+    """The number of usable votes that were cast or changed since an earlier high-water mark."""
     query = text(f"SELECT count(*) {_USABLE} AND f.transaction >= (:since)::text::xid8")
-    marks = {"organisation": organisation_id, "high_water": high_water(connection), "since": since}
-    return int(connection.execute(query, marks).scalar_one())
+    params = {"organisation": organisation_id, "high_water": find_high_water(connection), "since": since}
+    return int(connection.execute(query, params).scalar_one())
 
 
 def fetch(connection: Connection, organisation_id: uuid.UUID, until: int) -> Iterator[Usable]:
-    """All usable votes below a high-water mark, in a fixed order, by a server-side cursor."""
+    """All usable votes below a high-water mark, by id, from a server-side cursor."""
     query = text(f"SELECT {_COLUMNS} {_USABLE} ORDER BY f.id")
-    marks = {"organisation": organisation_id, "high_water": until}
-    # The rows stay in Postgres until they are asked for: there may be millions.
-    streamed = connection.execution_options(yield_per=_ROWS_A_FETCH).execute(query, marks)
-    for row in streamed.mappings():
+    params = {"organisation": organisation_id, "high_water": until}
+    # The rows stay in Postgres until they are fetched, because there may be millions.
+    result = connection.execution_options(yield_per=_ROWS_A_FETCH).execute(query, params)
+    for row in result.mappings():
         yield Usable.model_validate(row)

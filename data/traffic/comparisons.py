@@ -185,7 +185,7 @@ async def join(
 
     None when no pair of this policy by these versions does.
     """
-    params = {**_params_of_waiting(organisation_id, user_id, policy, versions), "id": new_id()}
+    params = {**_make_params(organisation_id, user_id, policy, versions), "id": new_id()}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         # Without the lock two concurrent requests could both get a pair that needs one more person.
@@ -235,7 +235,7 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
         )
 
 
-def _params_of_waiting(
+def _make_params(
     organisation_id: uuid.UUID, user_id: uuid.UUID, policy: str, versions: list[str]
 ) -> dict[str, Any]:
     """The parameters of `_WAITING`."""
@@ -296,7 +296,7 @@ async def count_progress(
     versions: list[str],
 ) -> Progress:
     """A person's counts; pairs wait for them under the same conditions as in `join`."""
-    params = _params_of_waiting(organisation_id, user_id, policy, versions)
+    params = _make_params(organisation_id, user_id, policy, versions)
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         cursor = await connection.execute(_PROGRESS, params)

@@ -37,7 +37,7 @@ def test_a_corrupt_line_is_named_by_file_and_line(tmp_path: Path, line: str, fau
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"no \.jsonl files"):
+    with pytest.raises(CorpusError, match=r"has no \.jsonl files"):
         corpus.read(tmp_path)
 
 
@@ -134,5 +134,5 @@ def test_the_labelled_messages_are_enough_and_differ() -> None:
 )
 def test_a_label_that_its_message_does_not_hold_is_refused(tmp_path: Path, spans: str) -> None:
     (tmp_path / "personal.jsonl").write_text(f'{{"id": "personal-001", "text": "Ann Bo", "spans": {spans}}}')
-    with pytest.raises(CorpusError, match="does not stand at"):
+    with pytest.raises(CorpusError, match="is not at"):
         corpus.read_lines(tmp_path, corpus.Personal)

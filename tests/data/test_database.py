@@ -224,10 +224,10 @@ async def test_answers_are_written_with_users_and_exposures_once(
             (experiment_id,),
         )
     writer = AnswerWriter(pool)
-    one = an_answer(output, experiment_id)
+    answer = an_answer(output, experiment_id)
     for _ in range(2):
         for level in ("miss", "l1", "l2"):
-            writer.add(one._replace(id=new_id().bytes, cache=level, fell_back=level == "l1"))
+            writer.add(answer._replace(id=new_id().bytes, cache=level, fell_back=level == "l1"))
         await writer.flush()
     alone = an_answer(output)
     writer.add(alone)
@@ -237,7 +237,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
         written = connection.exec_driver_sql(
             "SELECT id::text, output_id, organisation_id, experiment_id, variant, epoch, cache, fell_back,"
             " total_ms FROM answers WHERE user_id = %s ORDER BY id",
-            (one.person.id,),
+            (answer.person.id,),
         ).all()
         (used,) = connection.exec_driver_sql(
             "SELECT answers, month = date_trunc('month', now() AT TIME ZONE 'UTC')::date FROM usage"
@@ -250,7 +250,7 @@ async def test_answers_are_written_with_users_and_exposures_once(
         exposed = connection.exec_driver_sql(
             "SELECT answer_id::text, variant, epoch, abs(extract(epoch FROM now() - exposed_at)) < 60"
             " FROM exposures WHERE user_id = %s",
-            (one.person.id,),
+            (answer.person.id,),
         ).all()
     same = (output.id, organisation_id, experiment_id, "challenger", 7)
     assert [tuple(row[1:]) for row in written] == 2 * [

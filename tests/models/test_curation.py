@@ -13,7 +13,7 @@ from data.snapshots.votes import Usable
 from data.tables import new_id
 from models import curation
 from pipelines.collect import CollectConfig
-from tests.snapshots import counted_of
+from tests.snapshots import count_votes
 
 SAME_MEANING = configs.load(CollectConfig, "configs/collect.yaml").same_meaning
 
@@ -111,7 +111,7 @@ def test_a_paraphrase_leaks_into_no_other_split():
     messages = [text for pair in SAME for text in pair] + messages
     rows = [an_edit(n, text) for n, text in enumerate(messages)]
     pairs, _ = curation.neighbours(messages, SAME_MEANING)
-    with counted_of(rows) as counted:
+    with count_votes(rows) as counted:
         alone, together = (splits.ties(counted, edges).components() for edges in ((), pairs))
     for n in range(0, 2 * len(SAME), 2):
         assert alone[n] != alone[n + 1], messages[n]

@@ -126,7 +126,7 @@ def test_fair_votes_are_accepted_with_a_page_that_needs_nothing_and_names_nobody
     assert not re.findall(r"https?://", page)
     words = re.sub(r"data:[^\"]*", "", page)
     with engine.connect() as cold:
-        cast_votes = list(votes.fetch(cold, organisation_id, votes.high_water(cold)))
+        cast_votes = list(votes.fetch(cold, organisation_id, votes.find_high_water(cold)))
     for row in cast_votes:
         assert str(row.user_id) not in words
         assert row.message not in words

@@ -77,7 +77,7 @@ def bare(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     }
     with psycopg.connect(str(own.database_url), autocommit=True) as connection:
         connection.execute("CREATE DATABASE bare_prefect")
-    at = database.beside(str(own.database_url), "bare_prefect", "postgresql+asyncpg")
+    at = database.replace_database(str(own.database_url), "bare_prefect", "postgresql+asyncpg")
     env |= {"PREFECT_HOME": str(folder), "PREFECT_API_DATABASE_CONNECTION_URL": at}
     env["TONEBRIDGE_PREFECT_PORT"] = str(settings.prefect_port)
     process = stack.Process("bare", stack.command("prefect", env), env, folder / "log")

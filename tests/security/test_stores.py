@@ -77,7 +77,7 @@ def test_another_user_of_the_machine_reaches_neither_postgres_nor_the_files_of_v
 @pytest.mark.parametrize("way_out", WAYS_OUT)
 @pytest.mark.parametrize("login", [GATEWAY_LOGIN, DASHBOARD_LOGIN])
 def test_a_login_cannot_leave_its_role(database_url: str, login: str, way_out: str) -> None:
-    with psycopg.connect(database.as_login(database_url, login), autocommit=True) as connection:
+    with psycopg.connect(database.replace_login(database_url, login), autocommit=True) as connection:
         before = connection.execute("SELECT current_user").fetchone()
         with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
             connection.execute(way_out)  # type: ignore[call-overload]
@@ -105,7 +105,7 @@ def test_a_login_cannot_leave_its_role(database_url: str, login: str, way_out: s
 def test_the_limits_of_a_login_hold_without_options(database_url: str) -> None:
     with psycopg.connect(gateway_url(database_url)) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
-    with psycopg.connect(database.as_login(database_url, DASHBOARD_LOGIN)) as connection:
+    with psycopg.connect(database.replace_login(database_url, DASHBOARD_LOGIN)) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
         assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
 

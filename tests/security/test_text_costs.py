@@ -133,7 +133,7 @@ COSTS: dict[str, Callable[[str], Any]] = {
     "names.find": names.find,
     "names.fold": names.fold,
     "redaction.Redactor": lambda text: redactor.Redactor([text]).redact(text),
-    "phrases.unusual": unusual_phrases.unusual,
+    "phrases.find_unusual": unusual_phrases.find_unusual,
     "phrases.has_new_number": lambda text: unusual_phrases.has_new_number(text, text),
 }
 

@@ -279,7 +279,7 @@ def test_an_upstream_that_sends_a_message_back_does_not_bring_it_into_a_log(
 def test_an_error_of_the_database_names_no_parameter(database_url: str, marker: str) -> None:
     for engine in (
         database.engine(database_url),
-        database.reading_engine(database.as_login(database_url, DASHBOARD_LOGIN)),
+        database.reading_engine(database.replace_login(database_url, DASHBOARD_LOGIN)),
     ):
         with engine.connect() as connection, pytest.raises(DBAPIError) as raised:
             connection.execute(text("SELECT 1 / 0 FROM (SELECT :words) x"), {"words": marker})

@@ -173,7 +173,7 @@ class Messages(NamedTuple):
 
     def drifts(self) -> dict[str, list[Drift]]:
         """By trait, each of the newest weeks beside the four before it."""
-        return {trait: drift.over_time(weeks) for trait, weeks in self.counts.items()}
+        return {trait: drift.compare_weeks(weeks) for trait, weeks in self.counts.items()}
 
 
 def messages(session: Session, now: datetime) -> Messages:

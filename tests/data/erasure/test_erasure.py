@@ -155,14 +155,14 @@ class World:
 
     def answer(self, name: str, output: uuid.UUID, retried: bool = False) -> None:
         """An answer to a person; kept for an Idempotency-Key."""
-        given = new_id()
+        answer_id = new_id()
         with Session(self.engine) as session, session.begin():
             session.merge(
                 User(id=self.user(name), organisation_id=self.tenant, key_id=self.key_id, external_id=name)
             )
             session.add(
                 Answer(
-                    id=given,
+                    id=answer_id,
                     output_id=output,
                     organisation_id=self.tenant,
                     user_id=self.user(name),
@@ -175,11 +175,11 @@ class World:
             )
             if retried:
                 token = receipts.sign(self.receipt(name, output), b"secret")
-                body = f'{{"answer_id":"{given}","receipt":"{token}","transformed_text":"Could you?"}}'
+                body = f'{{"answer_id":"{answer_id}","receipt":"{token}","transformed_text":"Could you?"}}'
                 session.add(
                     IdempotentRequest(
                         organisation_id=self.tenant,
-                        key=f"{name}-{given}",
+                        key=f"{name}-{answer_id}",
                         request_digest=b"d",
                         status=200,
                         body=f'{{"items":[{{"status":200,"answer":{body}}}]}}'.encode(),
@@ -260,11 +260,11 @@ class World:
         return run
 
     def files_with(self, needle: str, *folders: Path) -> list[Path]:
-        found = (path for folder in (self.settings.state, *folders) for path in folder.rglob("*"))
-        return [path for path in found if path.is_file() and needle.encode() in said(path)]
+        paths = (path for folder in (self.settings.state, *folders) for path in folder.rglob("*"))
+        return [path for path in paths if path.is_file() and needle.encode() in read_content(path)]
 
 
-def said(file: Path) -> bytes:
+def read_content(file: Path) -> bytes:
     """What a file says: Parquet, which DVC keeps under other names, is compressed."""
     content = file.read_bytes()
     if content[:4] != b"PAR1":
@@ -275,7 +275,7 @@ def said(file: Path) -> bytes:
 def as_jsonl(folder: Path) -> None:
     """Put a snapshot into the files that older ones have."""
     files = {name: list(shards.read(folder, kind)) for name, kind in shards.KINDS.items()}
-    files["sources"] = list(shards.sources(folder))
+    files["sources"] = list(shards.read_sources(folder))
     for name, items in files.items():
         shutil.rmtree(folder / name)
         (folder / f"{name}.jsonl").write_text("".join(f"{item.model_dump_json()}\n" for item in items))
@@ -315,7 +315,7 @@ def lived(world: World) -> dict[str, uuid.UUID]:
         session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s"))
         session.flush()
         for tenant in (world.tenant, uuid.uuid4()):
-            about = {
+            arm = {
                 "experiment_id": experiment,
                 "epoch": 1,
                 "variant": "a",
@@ -323,7 +323,7 @@ def lived(world: World) -> dict[str, uuid.UUID]:
                 "bin": 0,
             }
             sums = dict.fromkeys(("n", "x", "xx", "y", "yy", "xy"), 1)
-            session.add(MetricSum(segment=f"organisation={tenant}", **about, **sums))
+            session.add(MetricSum(segment=f"organisation={tenant}", **arm, **sums))
         for name in ("ann", "bob"):
             arm = {"experiment_id": experiment, "variant": "a", "epoch": 1}
             person = {"user_id": world.user(name), "organisation_id": world.tenant}
@@ -346,24 +346,24 @@ def lived(world: World) -> dict[str, uuid.UUID]:
 
 def test_the_search_for_a_text_looks_into_what_is_compressed(tmp_path: Path) -> None:
     """Few rows lie open, in Parquet's statistics: of many, a search of the bytes would find nothing."""
-    about = {"transform_type": TransformType.SOFTEN, "intensity": 2, "good": True, "version": "v1"}
+    task = {"transform_type": TransformType.SOFTEN, "intensity": 2, "good": True, "version": "v1"}
     texts = [f"{number:03} {RARE if number == 150 else uuid.uuid4()}" for number in range(300)]
-    shards.write(tmp_path, [Label(**about, text=text, rewrite=text) for text in texts])
+    shards.write(tmp_path, [Label(**task, text=text, rewrite=text) for text in texts])
     file = tmp_path / "labels" / "00000.parquet"
     assert RARE.encode() not in file.read_bytes()
-    assert RARE.encode() in said(file)
+    assert RARE.encode() in read_content(file)
 
 
 def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) -> None:
     named = lived(world)
-    said: list[str] = []
-    erase(world.settings, world.engine, world.person("ann"), say=said.append)
+    lines: list[str] = []
+    erase(world.settings, world.engine, world.person("ann"), say=lines.append)
     ann, bob = world.user("ann"), world.user("bob")
-    for table, left in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
+    for table, remaining in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
         assert world.count(table, table.user_id == ann) == 0, table
-        assert world.count(table, table.user_id == bob) == left, table
+        assert world.count(table, table.user_id == bob) == remaining, table
     with Session(world.engine) as session:
-        kept = session.scalars(select(Output.message).where(Output.organisation_id == world.tenant)).all()
+        messages = session.scalars(select(Output.message).where(Output.organisation_id == world.tenant)).all()
         keys = session.scalars(
             select(IdempotentRequest.key).where(IdempotentRequest.organisation_id == world.tenant)
         ).all()
@@ -376,7 +376,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
     assert units == [[bob], [bob]]
-    assert sorted(kept) == ["Bob's", "Choose", "Choose", "Fix it."]
+    assert sorted(messages) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)
     with world.redis() as client:
@@ -395,7 +395,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "sums of the organisation": 1,
         "outputs": 3,
     }
-    assert "3 feedback" in said[1]
+    assert "3 feedback" in lines[1]
     assert named["shared"]
 
 
@@ -423,10 +423,10 @@ def test_a_rehearsal_says_what_would_go_and_changes_nothing(
         world.count(table) for table in (Feedback, Comparison, Answer, Exposure, Output, IdempotentRequest)
     ]
     assert erasure.rehearse(world.settings, world.engine, world.person("ann"))
-    said = capsys.readouterr().out
-    assert "3 feedback" in said
-    assert f"snapshot   {folder.name}, read by 1 runs" in said
-    assert f"version    {version} was trained on it" in said
+    output = capsys.readouterr().out
+    assert "3 feedback" in output
+    assert f"snapshot   {folder.name}, read by 1 runs" in output
+    assert f"version    {version} was trained on it" in output
     after = [
         world.count(table) for table in (Feedback, Comparison, Answer, Exposure, Output, IdempotentRequest)
     ]
@@ -459,7 +459,7 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
         )
         assert digest is not None
         successor = session.get_one(Snapshot, digest.removeprefix("snapshot:"))
-        given = session.execute(
+        actions = session.execute(
             select(VersionOrder.version, VersionOrder.action).where(VersionOrder.erasure_id == done)
         ).all()
     assert (successor.high_water, successor.accepted, successor.quality) == (77, True, None)
@@ -472,12 +472,12 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
         "votes_erased": 2,  # a comment is in no snapshot
         "demonstrations": 1,
     }
-    left = Path(successor.path)
-    assert snapshot.read_people(left) == {world.user("bob")}
-    assert "2 votes left it" in (left / "README.md").read_text()
+    folder_after = Path(successor.path)
+    assert snapshot.read_people(folder_after) == {world.user("bob")}
+    assert "before 2 votes of people who asked to be forgotten" in (folder_after / "README.md").read_text()
     pushed = {path.name for path in remote.rglob("*") if path.is_file()}
     assert pushed, "what is rewritten is pushed, too"
-    assert dict(map(tuple, given)) == {in_force: "retrain", former: "retire"}  # type: ignore[arg-type]
+    assert dict(map(tuple, actions)) == {in_force: "retrain", former: "retire"}  # type: ignore[arg-type]
 
 
 def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
@@ -490,9 +490,9 @@ def test_a_pair_that_two_people_rated_leaves_with_either(world: World) -> None:
     written = snapshot.rewrite_without(folder, world.user("bob"), {})
     assert written is not None
     assert (written.counts["pairs"], written.counts["labels"], written.counts["people"]) == (0, 2, 2)
-    left = {source.feedback for source in shards.sources(written.folder)}
+    remaining = {source.feedback for source in shards.read_sources(written.folder)}
     votes = [votes for _, votes in shards.read_with_votes(written.folder, Label)]
-    assert sorted(votes, key=str) == sorted(({vote} for vote in left), key=str)
+    assert sorted(votes, key=str) == sorted(({vote} for vote in remaining), key=str)
 
 
 @pytest.mark.parametrize("is_old", [True, False], ids=["of jsonl files", "nobody is left"])
@@ -543,20 +543,20 @@ def test_a_killed_run_is_finished_by_the_next(
         with pytest.raises(Killed):
             erase(world.settings, world.engine, world.person("ann"))
     with Session(world.engine) as session:
-        begun = session.scalars(select(Erasure).where(*whom.match_owner(Erasure, world.person("ann")))).one()
-        assert begun.finished_at is None
-    done = erase(world.settings, world.engine, world.person("ann"))
-    assert done == begun.id, "the same work order"
+        order = session.scalars(select(Erasure).where(*whom.match_owner(Erasure, world.person("ann")))).one()
+        assert order.finished_at is None
+    erasure_id = erase(world.settings, world.engine, world.person("ann"))
+    assert erasure_id == order.id, "the same work order"
     assert world.files_with(RARE, tmp_path / "remote") == []
     assert not run.exists()
     with Session(world.engine) as session:
-        finished = session.get_one(Erasure, done)
+        finished = session.get_one(Erasure, erasure_id)
         assert finished.finished_at is not None
         assert finished.counts["feedback"] == 3
         assert finished.counts["snapshots"] == 1
         assert orders.action_for(session, version) == "retire"
-    left = [path for path in folder.parent.iterdir() if path.is_dir()]
-    assert [snapshot.read_people(path) for path in left] == [{world.user("bob")}]
+    remaining = [path for path in folder.parent.iterdir() if path.is_dir()]
+    assert [snapshot.read_people(path) for path in remaining] == [{world.user("bob")}]
     assert world.count(Feedback) == 3
 
 
@@ -609,11 +609,11 @@ def test_a_snapshot_that_is_not_whole_keeps_the_order_open(world: World, is_note
         with Session(world.engine) as session, session.begin():
             session.delete(session.get_one(Snapshot, folder.name))
     sources = folder / "sources" / "00000.parquet"
-    kept = sources.read_bytes()
+    content = sources.read_bytes()
     sources.unlink()
     with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or are incomplete"):
         erase(world.settings, world.engine, world.person("ann"))
-    sources.write_bytes(kept)
+    sources.write_bytes(content)
     erase(world.settings, world.engine, world.person("ann"))
     assert world.files_with(RARE) == []
 
@@ -622,15 +622,15 @@ def test_a_training_that_runs_is_waited_for(world: World) -> None:
     """What it registers at its end is found, and nothing reads a snapshot while it is rewritten."""
     lived(world)
     folder = world.snapshot()
-    said: list[str] = []
+    lines: list[str] = []
     url = str(world.settings.database_url)
     with database.lock(url, "train", wait=False) as may_train:
         assert may_train
         erasing = threading.Thread(
-            target=erase, args=(world.settings, world.engine, world.person("ann"), said.append)
+            target=erase, args=(world.settings, world.engine, world.person("ann"), lines.append)
         )
         erasing.start()
-        while not any(line.startswith("training") for line in said):
+        while not any(line.startswith("training") for line in lines):
             assert erasing.is_alive()
             time.sleep(0.01)
         time.sleep(0.2)
@@ -663,14 +663,14 @@ def test_the_command_takes_each_kind_of_name_and_says_what_follows(
     run_main(world, monkeypatch, "--key", world.key_id, "ann", "--dry-run")
     assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 3
     run_main(world, monkeypatch, "--key", world.key_id, "ann", "--rewrite-files")
-    said = capsys.readouterr().out
-    assert "their files rewritten" in said
-    assert f"{version} " in said
-    assert "retire" in said
+    output = capsys.readouterr().out
+    assert "their files rewritten" in output
+    assert f"{version} " in output
+    assert "retire" in output
     run_main(world, monkeypatch, str(world.user("ann")))
-    said = capsys.readouterr().out
-    assert "erased before" in said
-    assert version in said, "the orders are said again"
+    output = capsys.readouterr().out
+    assert "erased before" in output
+    assert version in output, "the orders are said again"
     assert world.count(Erasure) == 1
 
     identity = Identity(world.tenant, "", "member", b"", "free")
@@ -820,8 +820,8 @@ def test_outputs_that_nothing_points_at_leave_when_answers_have(world: World) ->
         )
     assert rows.sweep(world.engine, long_ago + timedelta(days=1))["outputs"] == 1
     with Session(world.engine) as session:
-        left = set(session.scalars(select(Output.id).where(Output.organisation_id == world.tenant)))
-    assert left == {aged(answered), aged(judged), young}
+        remaining = set(session.scalars(select(Output.id).where(Output.organisation_id == world.tenant)))
+    assert remaining == {aged(answered), aged(judged), young}
 
 
 def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
@@ -831,10 +831,10 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
     time.sleep(0.01)  # an id knows its millisecond only, which would be that of the end
     early = uuid.UUID(int=(int(time.time() * 1000) - 5000) << 80 | 7 << 76 | 2 << 62 | 9)
     with Session(world.engine) as session, session.begin():
-        for given in (early, new_id()):
+        for answer_id in (early, new_id()):
             session.add(
                 Answer(
-                    id=given,
+                    id=answer_id,
                     output_id=named["shared"],
                     organisation_id=world.tenant,
                     user_id=world.user("ann"),

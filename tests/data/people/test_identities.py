@@ -115,7 +115,7 @@ async def test_another_organisation_cannot_revoke(
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "key", "said"),
+    ("algorithm", "key", "message"),
     [
         ("HS256", b"s" * 31, "32 bytes, not 31"),
         ("EdDSA", b"s" * 31, "32 bytes, not 31"),
@@ -127,10 +127,10 @@ async def test_keys_that_do_not_fit_their_algorithm(
     organisation_id: uuid.UUID,
     algorithm: identities.Algorithm,
     key: bytes,
-    said: str,
+    message: str,
 ) -> None:
     async with pool.connection() as connection:
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             await identities.add_signing_key(connection, organisation_id, a_kid(), algorithm, key, "member")
 
 
@@ -166,7 +166,7 @@ async def test_revoked_tokens_are_told_until_they_expire(
         for expires_at in (now + timedelta(hours=1), now - timedelta(hours=1)):  # the later moment counts
             await identities.revoke_token(connection, organisation_id, jti, expires_at)
         revoked = await identities.find_revoked_tokens(connection)
-        assert {found for found in revoked if found[0] == organisation_id} == {(organisation_id, jti)}
+        assert {token for token in revoked if token[0] == organisation_id} == {(organisation_id, jti)}
         cursor = await connection.execute(
             "SELECT jti FROM revoked_tokens WHERE organisation_id = %s", (organisation_id,)
         )

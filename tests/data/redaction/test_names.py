@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from data.redaction import names
 
-SAID = [
+EXPECTED = [
     ("Priya merged it, so tell Marek.", ["Priya", "Marek"]),
     ("hey anna, thx, ask jürgen", ["anna", "jürgen"]),
     ("Will said no. Will you ask Will?", ["Will", "Will"]),
@@ -23,9 +23,9 @@ SAID = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), SAID)
-def test_names_are_found(text: str, said: list[str]) -> None:
-    assert [text[name.start : name.end] for name in names.find(text)] == said
+@pytest.mark.parametrize(("text", "expected"), EXPECTED)
+def test_names_are_found(text: str, expected: list[str]) -> None:
+    assert [text[name.start : name.end] for name in names.find(text)] == expected
 
 
 @pytest.mark.parametrize(

@@ -197,11 +197,13 @@ def test_no_rule_is_spared_in_labelled_messages(
     monkeypatch: pytest.MonkeyPatch, labelled: list[corpus.Personal]
 ) -> None:
     texts = [row.text for row in labelled] + [text for text, _ in GONE] + KEPT
-    texts += [said for text in texts for said in (text.upper(), text.translate(ODD), text.replace("i", "İ"))]
-    found = [identifiers.find(text) for text in texts]
+    texts += [
+        variant for text in texts for variant in (text.upper(), text.translate(ODD), text.replace("i", "İ"))
+    ]
+    spans = [identifiers.find(text) for text in texts]
     monkeypatch.setattr(identifiers, "_RULES", tuple(map(never_spared, identifiers._RULES)))
     monkeypatch.setattr(identifiers, "_CLOSE", re.compile(""))
-    assert found == [identifiers.find(text) for text in texts]
+    assert spans == [identifiers.find(text) for text in texts]
 
 
 def test_redacting_labelled_messages_twice_changes_nothing_more(labelled: list[corpus.Personal]) -> None:
@@ -211,7 +213,7 @@ def test_redacting_labelled_messages_twice_changes_nothing_more(labelled: list[c
 
 
 def test_no_labelled_identifier_that_rules_are_made_from_survives(labelled: list[corpus.Personal]) -> None:
-    left = [
+    missed = [
         (row.id, span.text)
         for row in labelled
         if row.half == "dev"
@@ -219,18 +221,18 @@ def test_no_labelled_identifier_that_rules_are_made_from_survives(labelled: list
         if span.kind in ("email", "phone", "card", "iban", "ip", "secret", "national_id")
         and span.text in Redactor([row.text]).redact(row.text)
     ]
-    assert left == []
+    assert missed == []
 
 
 def test_most_of_all_kinds_is_found_and_most_of_the_rest_stays(labelled: list[corpus.Personal]) -> None:
-    assert measurement.missed_targets(measurement.measure(labelled)) == []
+    assert measurement.find_missed_targets(measurement.measure(labelled)) == []
 
 
 def test_a_missed_bar_is_named(monkeypatch: pytest.MonkeyPatch, labelled: list[corpus.Personal]) -> None:
     monkeypatch.setattr(identifiers, "_RULES", ())
     monkeypatch.setattr(redaction, "_scan", redaction._scan.__wrapped__)  # without its cache
     monkeypatch.setattr(measurement, "UNTOUCHED", 1.01)
-    missed = measurement.missed_targets(measurement.measure(labelled[::5]))
+    missed = measurement.find_missed_targets(measurement.measure(labelled[::5]))
     assert [line.split(":")[0] for line in missed] == [
         f"{half}, {what}" for half in ("dev", "test") for what in ("direct identifiers", "untouched")
     ]

@@ -47,9 +47,9 @@ def rewrite(shard: Path, **columns: list[object]) -> None:
     for name, values in columns.items():
         place = table.schema.get_field_index(name)
         table = table.remove_column(place) if not values else table.set_column(place, name, [values])
-    told = parquet.read_metadata(shard).metadata or {}
-    kept = {key: value for key, value in told.items() if key != b"ARROW:schema"}
-    parquet.write_table(table.replace_schema_metadata(kept), shard)
+    metadata = parquet.read_metadata(shard).metadata or {}
+    without_schema = {key: value for key, value in metadata.items() if key != b"ARROW:schema"}
+    parquet.write_table(table.replace_schema_metadata(without_schema), shard)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -102,7 +102,7 @@ def test_sources_come_back_and_are_counted(tmp_path: Path) -> None:
     with Writer(tmp_path / "deep" / "one") as writer:
         writer.add_source(SOURCE)
         writer.add_source(other)
-    assert list(shards.sources(tmp_path / "deep" / "one")) == [SOURCE, other]
+    assert list(shards.read_sources(tmp_path / "deep" / "one")) == [SOURCE, other]
     assert writer.counts["votes"] == 2
 
 
@@ -142,7 +142,7 @@ def test_only_a_row_group_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "pairs" / "00002.parquet").write_bytes(b"cut off")
     reading = shards.read(tmp_path, PreferencePair)
     assert [next(reading) for _ in range(20)] == pairs(20)
-    with pytest.raises(ValueError, match=r"00002\.parquet: .*bring all of it here"):
+    with pytest.raises(ValueError, match=r"00002\.parquet: .*get all of its files"):
         next(reading)
 
 
@@ -156,23 +156,23 @@ def test_a_file_without_rows_has_its_columns(tmp_path: Path) -> None:
 def test_the_digest_is_of_rows_votes_sources_and_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = uuid.UUID(int=1), uuid.UUID(int=2)
+    first, second = uuid.UUID(int=1), uuid.UUID(int=2)
     other = PAIR.model_copy(update={"text": "Other."})
     folders = (tmp_path / str(number) for number in range(100))
-    digest = digest_of(next(folders), PAIR, other, LABEL, votes=(one, two), sources=(SOURCE,))
+    digest = digest_of(next(folders), PAIR, other, LABEL, votes=(first, second), sources=(SOURCE,))
     # A snapshot's name is in lineage and in tables: this one may not change.
     assert digest == "88e98e5c4d7f0d99dd773104dd2d8874"
-    assert digest_of(next(folders), LABEL, PAIR, other, votes=(two, one), sources=(SOURCE,)) == digest
+    assert digest_of(next(folders), LABEL, PAIR, other, votes=(second, first), sources=(SOURCE,)) == digest
     different = {
-        digest_of(next(folders), other, PAIR, LABEL, votes=(one, two), sources=(SOURCE,)),
-        digest_of(next(folders), PAIR, LABEL, votes=(one, two), sources=(SOURCE,)),
-        digest_of(next(folders), PAIR, other, LABEL, votes=(one,), sources=(SOURCE,)),
-        digest_of(next(folders), PAIR, other, LABEL, votes=(one, two)),
+        digest_of(next(folders), other, PAIR, LABEL, votes=(first, second), sources=(SOURCE,)),
+        digest_of(next(folders), PAIR, LABEL, votes=(first, second), sources=(SOURCE,)),
+        digest_of(next(folders), PAIR, other, LABEL, votes=(first,), sources=(SOURCE,)),
+        digest_of(next(folders), PAIR, other, LABEL, votes=(first, second)),
     }
     assert len(different - {digest}) == 4
     monkeypatch.setattr(shards, "SHARD_ROWS", 1)  # neither the layout nor the writer's version is content
     monkeypatch.setattr(parquet, "ParquetWriter", _older)
-    assert digest_of(next(folders), PAIR, other, LABEL, votes=(one, two), sources=(SOURCE,)) == digest
+    assert digest_of(next(folders), PAIR, other, LABEL, votes=(first, second), sources=(SOURCE,)) == digest
 
 
 _writer = parquet.ParquetWriter
@@ -199,7 +199,7 @@ def test_a_bad_row_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_column_that_is_not_there_is_named(tmp_path: Path, column: str) -> None:
     folder = shards.write(tmp_path, [LABEL])
     rewrite(folder / "labels" / "00000.parquet", **{column: []})
-    with pytest.raises(ValueError, match=r"labels/00000\.parquet: it has the columns \["):
+    with pytest.raises(ValueError, match=r"labels/00000\.parquet: the columns are \["):
         next(shards.read(folder, Label))
 
 
@@ -207,7 +207,7 @@ def test_a_folder_of_jsonl_files_is_no_snapshot(tmp_path: Path) -> None:
     for name in (*KINDS, "sources"):
         (tmp_path / f"{name}.jsonl").write_text("")
     assert not shards.is_snapshot(tmp_path)
-    for reading in (shards.read(tmp_path, Demonstration), shards.sources(tmp_path)):
+    for reading in (shards.read(tmp_path, Demonstration), shards.read_sources(tmp_path)):
         with pytest.raises(ValueError, match=r"has no shards.* make a new one with the flow `collect`"):
             next(reading)
 
@@ -222,7 +222,7 @@ def test_a_snapshot_has_all_files(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(("lost", "told"), [(0, "3"), (1, "3"), (2, "more")])
 def test_a_lost_shard_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, expected: str
 ) -> None:
     monkeypatch.setattr(shards, "SHARD_ROWS", 2)
     folder = shards.write(tmp_path, pairs(6))
@@ -230,7 +230,7 @@ def test_a_lost_shard_is_missed(
     (folder / "pairs" / f"{lost:05}.parquet").unlink()
     assert not shards.is_snapshot(folder)
     for broken in (lambda: next(shards.read(folder, PreferencePair)), lambda: shards.count(folder)):
-        with pytest.raises(ValueError, match=f"pairs has 2 shards of {told}: bring all of it here"):
+        with pytest.raises(ValueError, match=f"pairs has 2 shards of {expected}: get all of its files"):
             broken()
 
 
@@ -266,8 +266,8 @@ def test_datasets_streams_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "parquet", data_files=files, split="train", streaming=True, cache_dir=str(tmp_path / "cache")
         )
 
-    found = list(stream("pairs"))
-    assert {tuple(row.pop("votes")) for row in found} == {(str(vote),)}
-    assert [PreferencePair.model_validate(row) for row in found] == [*pairs(4), PAIR]
+    rows = list(stream("pairs"))
+    assert {tuple(row.pop("votes")) for row in rows} == {(str(vote),)}
+    assert [PreferencePair.model_validate(row) for row in rows] == [*pairs(4), PAIR]
     assert stream("labels").column_names == SCHEMAS["labels"].names
     assert list(stream("labels")) == []

@@ -23,34 +23,34 @@ from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshots import counting, shards, snapshot, splits, staging
 from data.snapshots.counting import LeftOut
 from data.snapshots.snapshot import HUMAN
-from data.snapshots.votes import Usable, count_new, fetch, high_water
+from data.snapshots.votes import Usable, count_new, fetch, find_high_water
 from data.tables import new_id
 from data.traffic import feedback, outputs
 from data.traffic.feedback import Choice, Comment, Edit, Rating, Thumb
 from data.traffic.outputs import NewOutput
 from data.traffic.receipts import Receipt
 from tests.logins import gateway_url
-from tests.snapshots import counted_of, make
+from tests.snapshots import count_votes, make
 
 
 def count(rows: Sequence[Usable], **limits: int) -> tuple[list[Usable], LeftOut]:
     """The votes that count by these limits alone, and how many do not."""
-    with counted_of(rows, **limits) as counted:
-        kept = list(counted)
-        assert len(counted) == len(kept) == len(rows) - counted.left_out.total
-        return kept, counted.left_out
+    with count_votes(rows, **limits) as counted:
+        votes = list(counted)
+        assert len(counted) == len(votes) == len(rows) - counted.left_out.total
+        return votes, counted.left_out
 
 
 def assemble(rows: Sequence[Usable], kind: type[shards.R]) -> list[shards.R]:
     """The rows of a kind that a snapshot of these votes has."""
-    with counted_of(rows) as counted:
-        made = snapshot.rows(counted, splits.hold_out(counted))
+    with count_votes(rows) as counted:
+        made = snapshot.make_rows(counted, splits.hold_out(counted))
         return [row for row, _ in made if isinstance(row, kind)]
 
 
 def components(rows: Sequence[Usable], alike: splits.Edges = ()) -> list[int]:
-    with counted_of(rows) as counted:
-        return list(map(int, splits.ties(counted, alike).components()))
+    with count_votes(rows) as counted:
+        return list(map(int, splits.find_ties(counted, alike).find_components()))
 
 
 def a_vote(user: int, message: str, output: int, key_id: str | None = None) -> Usable:
@@ -100,34 +100,34 @@ words = st.lists(
 votes = st.builds(a_vote, st.integers(0, 12), words.map(" ".join), st.integers(100, 130))
 
 
-def of_splits(rows: Sequence[Usable]) -> tuple[dict[str, list[Usable]], LeftOut]:
+def split_votes(rows: Sequence[Usable]) -> tuple[dict[str, list[Usable]], LeftOut]:
     """The votes in each split, and how many do not count."""
-    with counted_of(rows) as counted:
+    with count_votes(rows) as counted:
         is_held_out = splits.hold_out(counted)
         assert len(is_held_out) == len(counted)
         votes = {vote.feedback_id: vote for vote in counted}
-        found: dict[str, list[Usable]] = {"train": [], "validation": []}
-        for row, of in snapshot.rows(counted, is_held_out):
+        by_split: dict[str, list[Usable]] = {"train": [], "validation": []}
+        for row, vote_ids in snapshot.make_rows(counted, is_held_out):
             if isinstance(row, Demonstration):
-                found[row.split] += [votes.pop(one) for one in of]
+                by_split[row.split] += [votes.pop(vote_id) for vote_id in vote_ids]
         assert not votes, "each vote that counts is in a split"
-        return found, counted.left_out
+        return by_split, counted.left_out
 
 
-def assert_nothing_is_in_two(found: dict[str, list[Usable]]) -> None:
+def assert_nothing_is_in_two(by_split: dict[str, list[Usable]]) -> None:
     for shared in (lambda row: row.user_id, lambda row: row.message, lambda row: row.output_id):
-        assert set(map(shared, found["train"])).isdisjoint(map(shared, found["validation"]))
-    grams = {split: {frozenset(ngrams(row.message, 3)) for row in rows} for split, rows in found.items()}
-    for one, other in itertools.product(grams["train"], grams["validation"]):
-        assert not one or len(one & other) < splits.NEAR * len(one | other)
+        assert set(map(shared, by_split["train"])).isdisjoint(map(shared, by_split["validation"]))
+    grams = {split: {frozenset(ngrams(row.message, 3)) for row in rows} for split, rows in by_split.items()}
+    for train, validation in itertools.product(grams["train"], grams["validation"]):
+        assert not train or len(train & validation) < splits.NEAR * len(train | validation)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(votes, min_size=1, max_size=40))
 def test_no_user_message_or_output_is_in_two_splits(rows: list[Usable]) -> None:
-    found, left_out = of_splits(rows)
-    assert_nothing_is_in_two(found)
-    assert sum(map(len, found.values())) + left_out.tied == len(rows)
+    by_split, left_out = split_votes(rows)
+    assert_nothing_is_in_two(by_split)
+    assert sum(map(len, by_split.values())) + left_out.tied == len(rows)
 
 
 def test_where_everybody_is_tied_to_everybody_some_people_are_held_out_all_the_same() -> None:
@@ -139,26 +139,26 @@ def test_where_everybody_is_tied_to_everybody_some_people_are_held_out_all_the_s
     rows += [a_vote(n, f"do look at the very long report {n // 2} now, please", 3000 + n) for n in range(100)]
     labels = Counter(components(rows))
     assert labels.most_common(1)[0][1] > 0.75 * len(rows), "nearly all are one component"
-    found, left_out = of_splits(rows)
-    assert_nothing_is_in_two(found)
+    by_split, left_out = split_votes(rows)
+    assert_nothing_is_in_two(by_split)
     assert 0 < left_out.tied < 40
-    held_out = {row.user_id for row in found["validation"]}
-    assert 0.05 * len(rows) < len(found["validation"]) < 0.12 * len(rows)
-    assert len(found["train"]) == sum(row.user_id not in held_out for row in rows), "the rest lose nothing"
+    held_out = {row.user_id for row in by_split["validation"]}
+    assert 0.05 * len(rows) < len(by_split["validation"]) < 0.12 * len(rows)
+    assert len(by_split["train"]) == sum(row.user_id not in held_out for row in rows), "the rest lose nothing"
 
 
 def test_a_vote_that_ties_the_splits_is_no_part_of_the_snapshot(tmp_path: Path) -> None:
     rows = [a_vote(n % 10, f"message {n} about thing {n * 7}", 1000 + n) for n in range(100)]
     rows += [a_vote(n, "The same for all of us.", 2000) for n in range(10)]
-    with counted_of(rows) as counted:
+    with count_votes(rows) as counted:
         made = snapshot.write(counted, tmp_path)
     tied = made.counts["votes_between_splits"]
     assert made.left_out == LeftOut(tied=tied)
     assert 1 <= tied <= 2, "of the held-out people, who are a tenth"
-    assert made.counts["votes"] == len(list(shards.sources(made.folder))) == 110 - tied
+    assert made.counts["votes"] == len(list(shards.read_sources(made.folder))) == 110 - tied
     assert f"{tied} votes were left out" in (made.folder / "README.md").read_text(encoding="utf-8")
-    said = Counter(row.split for row in shards.read(made.folder, Demonstration) if "same" in row.text)
-    assert said == {"train": 10 - tied}
+    of_same = Counter(row.split for row in shards.read(made.folder, Demonstration) if "same" in row.text)
+    assert of_same == {"train": 10 - tied}
 
 
 def test_near_duplicates_share_a_component() -> None:
@@ -168,8 +168,8 @@ def test_near_duplicates_share_a_component() -> None:
         a_vote(2, base.replace("please", "do"), 102),
         a_vote(3, "lunch at noon?", 103),
     ]
-    one, two, three = components(rows)
-    assert one == two != three
+    first, second, third = components(rows)
+    assert first == second != third
 
 
 def test_near_duplicates_are_those_that_a_look_at_every_pair_finds() -> None:
@@ -198,7 +198,7 @@ def test_a_snapshot_is_the_same_however_it_is_batched_and_by_how_many_processes_
     rows += [a_rating(n % 7, n, 1 + n % 5, f"message {n // 3}") for n in range(50, 90)]
 
     def digest(folder: Path) -> str:
-        with counted_of(rows, votes_a_person=12) as counted:
+        with count_votes(rows, votes_a_person=12) as counted:
             return snapshot.write(counted, folder).digest
 
     whole = digest(tmp_path / "whole")
@@ -221,8 +221,8 @@ def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> Non
 def test_what_somebody_else_found_alike_shares_a_component() -> None:
     rows = [a_vote(n, f"message {n} about thing {n * 7}", 100 + n) for n in range(4)]
     assert len(set(components(rows))) == 4
-    one, two, three, four = components(rows, alike=[(0, 2), (2, 3)])
-    assert one == three == four != two
+    first, second, third, fourth = components(rows, alike=[(0, 2), (2, 3)])
+    assert first == third == fourth != second
 
 
 def test_five_hundred_votes_of_one_person_shrink_to_the_cap() -> None:
@@ -277,8 +277,8 @@ def test_a_phrase_that_many_edits_bring_in_leaves_all_of_them_out() -> None:
 
 def test_a_number_that_nobody_had_given_leaves_an_edit_out() -> None:
     rows = [an_edit(n, f"Could you send the report, {n}00?") for n in range(5)]
-    told = an_edit(6, "Could you send the report? The code is 4711.")
-    assert count([*rows, told], edits_a_phrase=3) == (rows, LeftOut(number=1))
+    secret = an_edit(6, "Could you send the report? The code is 4711.")
+    assert count([*rows, secret], edits_a_phrase=3) == (rows, LeftOut(number=1))
 
 
 def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
@@ -286,12 +286,12 @@ def test_of_one_persons_votes_on_a_phrase_of_their_own_few_are_left() -> None:
     plain = [a_vote(1, f"Move the meeting, part {n}.", 1000 + n) for n in range(20)]
     others = [a_vote(2 + n % 30, f"Move the meeting, part {n}.", 2000 + n) for n in range(90)]
     rows = [*attack, *plain, *others]
-    kept, left_out = count(rows, votes_a_phrase=5)
+    votes, left_out = count(rows, votes_a_phrase=5)
     assert left_out == LeftOut(own_phrase=495)
-    assert len(set(kept) & set(attack)) == 5
-    assert [row for row in kept if row not in attack] == [*plain, *others]
+    assert len(set(votes) & set(attack)) == 5
+    assert [row for row in votes if row not in attack] == [*plain, *others]
     shuffled = random.Random(0).sample(rows, len(rows))
-    assert set(count(shuffled, votes_a_phrase=5)[0]) == set(kept), "whatever the order"
+    assert set(count(shuffled, votes_a_phrase=5)[0]) == set(votes), "whatever the order"
 
 
 def test_a_phrase_that_others_write_too_is_no_trigger() -> None:
@@ -300,9 +300,9 @@ def test_a_phrase_that_others_write_too_is_no_trigger() -> None:
 
 
 def test_other_votes_on_the_same_output_stay() -> None:
-    told = an_edit(6, "Could you send the report? The code is 4711.")
+    secret = an_edit(6, "Could you send the report? The code is 4711.")
     rating = a_rating(6, 1006, 5)
-    assert count([told, rating], edits_a_phrase=3) == ([rating], LeftOut(number=1))
+    assert count([secret, rating], edits_a_phrase=3) == ([rating], LeftOut(number=1))
 
 
 def test_there_are_validation_rows_and_mostly_training_rows() -> None:
@@ -324,8 +324,8 @@ def test_who_is_capped_is_held_out_no_more_often_than_others() -> None:
     for _ in range(20):
         rows = [a_vote(1, f"message {n} of the keen one", 2000 + n) for n in range(400)]
         rows += [a_vote(2 + n // 5, f"another thing entirely {n * 13}", 3000 + n) for n in range(300)]
-        with counted_of(rows, votes_a_person=5) as counted:
-            made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
+        with count_votes(rows, votes_a_person=5) as counted:
+            made = [row for row, _ in snapshot.make_rows(counted, splits.hold_out(counted))]
         held_out += any(row.split == "validation" and "keen" in row.text for row in made)
     assert held_out < 10, "about two of twenty"
 
@@ -417,7 +417,7 @@ async def test_who_votes_before_they_are_stored_is_counted_with_their_key(
     await vote_on_everything(connection, organisation_id, key_id="k1")
     await vote_on_everything(connection, organisation_id)
     with engine.connect() as cold:
-        rows = list(fetch(cold, organisation_id, high_water(cold)))
+        rows = list(fetch(cold, organisation_id, find_high_water(cold)))
     assert Counter(row.key_id for row in rows) == {"k1": 4, None: 4}
 
 
@@ -427,15 +427,15 @@ async def test_messages_that_mean_the_same_are_kept_together(
     """`neighbours` is asked once for each different message, and its positions lead to the rows."""
     for _ in range(12):
         await vote_on_everything(connection, organisation_id)
-    asked: list[list[str]] = []
+    calls: list[list[str]] = []
 
     def neighbours(texts: list[str]) -> tuple[list[tuple[int, int]], list[float]]:
-        asked.append(texts)
+        calls.append(texts)
         return [(n, n + 1) for n in range(0, 12, 2)], [0.9] * 12
 
     with engine.connect() as cold:
         made = make(cold, organisation_id, tmp_path, neighbours=neighbours)
-    ((*texts,),) = asked
+    ((*texts,),) = calls
     assert len(set(texts)) == len(texts) == len(made.nearest) == 12
     split = {row.text: row.split for row in shards.read(made.folder, Demonstration)}
     assert set(split.values()) == {"train", "validation"}
@@ -453,7 +453,7 @@ async def test_without_consent_nothing_is_used(
         cold.exec_driver_sql("UPDATE users SET consents_to_training = false WHERE id = %s", (user,))
     with engine.connect() as cold:
         assert count_new(cold, organisation_id, since=0) == 4
-        assert {row.user_id for row in fetch(cold, organisation_id, high_water(cold))}.isdisjoint({user})
+        assert {row.user_id for row in fetch(cold, organisation_id, find_high_water(cold))}.isdisjoint({user})
 
 
 async def test_another_organisation_is_used_only_when_it_opted_in(
@@ -488,7 +488,7 @@ async def test_a_late_commit_is_not_skipped(
         )
         await vote_on_everything(connection, organisation_id)  # a younger transaction commits first
         with engine.connect() as cold:
-            mark = high_water(cold)
+            mark = find_high_water(cold)
             assert count_new(cold, organisation_id, since=0) == 4, "only what is surely complete"
         slow.commit()
     with engine.connect() as cold:

@@ -16,7 +16,7 @@ from data.snapshots.shards import Row
 from data.snapshots.validation import Limits, Quality
 from data.snapshots.votes import Usable
 from data.tables import new_id
-from tests.snapshots import counted_of
+from tests.snapshots import count_votes
 
 LIMITS = Limits()
 KINDS = list(TransformType)
@@ -103,14 +103,14 @@ def a_coin(rng: random.Random, _: tuple[str, str]) -> bool:
 
 
 def assess(rows: list[Usable], champion: str | None = "v2", limits: Limits = LIMITS) -> Quality:
-    with counted_of(rows) as counted:
-        made = [row for row, _ in snapshot.rows(counted, splits.hold_out(counted))]
+    with count_votes(rows) as counted:
+        made = [row for row, _ in snapshot.make_rows(counted, splits.hold_out(counted))]
         return validation.assess(counted, counted.left_out, by_file(made), champion, limits)
 
 
 def by_file(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found = list(rows)
-    return {name: [row for row in found if isinstance(row, kind)] for name, kind in shards.KINDS.items()}
+    all_rows = list(rows)
+    return {name: [row for row in all_rows if isinstance(row, kind)] for name, kind in shards.KINDS.items()}
 
 
 def assess_rows(rows: Iterable[Row], champion: str | None, limits: Limits = LIMITS) -> Quality:
@@ -120,10 +120,10 @@ def assess_rows(rows: Iterable[Row], champion: str | None, limits: Limits = LIMI
 def test_fair_voters_are_accepted() -> None:
     quality = assess(crowd(a_coin))
     assert validation.refusals(quality, LIMITS) == ()
-    for found in (quality.position, quality.length):
-        assert (found.votes, found.people) == (180, 60)
-        assert found.low < 0.5 < found.high
-        assert 0.1 < found.high - found.low < 0.2
+    for bias in (quality.position, quality.length):
+        assert (bias.votes, bias.people) == (180, 60)
+        assert bias.low < 0.5 < bias.high
+        assert 0.1 < bias.high - bias.low < 0.2
     assert quality.votes == {"comparison": 180, "edit": 60, "thumb": 60}
     assert quality.rows == {"demonstrations": 60, "pairs": 240, "labels": 60}
     assert quality.people_by_votes == {5: 60}
@@ -152,8 +152,8 @@ def test_people_who_judge_by_length_alone_are_refused(best: Callable[..., str], 
 
 def test_few_people_are_no_evidence_of_a_bias_and_one_is_none_at_all() -> None:
     rows = [comparison(1, n, True, (f"a {n}", f"bb {n}")) for n in range(40)]
-    found = assess(rows).position
-    assert (found.share, found.low, found.high, found.people) == (1, 0, 1, 1)
+    bias = assess(rows).position
+    assert (bias.share, bias.low, bias.high, bias.people) == (1, 0, 1, 1)
     few = [comparison(n, n, True, (f"a {n}", f"bb {n}")) for n in range(19)]
     assert validation.refusals(assess(few), LIMITS) == ()
     assert len(validation.refusals(assess(few), Limits(least_people=19))) == 2, "place and length"
@@ -170,20 +170,20 @@ def test_intervals_hold_although_votes_of_one_person_are_alike() -> None:
     twenty times. An interval that takes all votes for independent misses the truth far too often.
     """
     rng = np.random.default_rng(0)
-    held = held_naively = 0
+    covered = held_naively = 0
     for _ in range(60):
         choices = [
-            (person(who), bool(rng.random() < lean))
-            for who, lean in enumerate(rng.beta(1.5, 1, size=80))
-            for _ in range(20 if who % 4 == 0 else 1 + who % 3)
+            (person(user), bool(rng.random() < lean))
+            for user, lean in enumerate(rng.beta(1.5, 1, size=80))
+            for _ in range(20 if user % 4 == 0 else 1 + user % 3)
         ]
-        found = validation.bias(
-            Counter(who for who, said in choices if said), Counter(who for who, _ in choices)
+        bias = validation.measure_bias(
+            Counter(user for user, value in choices if value), Counter(user for user, _ in choices)
         )
-        held += found.low <= 0.6 <= found.high
-        naive = binomtest(sum(said for _, said in choices), len(choices)).proportion_ci(method="wilson")
+        covered += bias.low <= 0.6 <= bias.high
+        naive = binomtest(sum(value for _, value in choices), len(choices)).proportion_ci(method="wilson")
         held_naively += naive.low <= 0.6 <= naive.high
-    assert held >= 50  # 57 would be 95 %
+    assert covered >= 50  # 57 would be 95 %
     assert held_naively <= 45
 
 
@@ -199,41 +199,43 @@ FOUR = [
 
 
 def test_alpha_is_as_worked_out_by_hand() -> None:
-    votes = [(unit, person(n), int(said)) for n, row in enumerate(TWO) for unit, said in enumerate(row)]
-    found = validation.agreement(votes, 2, "nominal", least_units=10)
+    votes = [(unit, person(n), int(value)) for n, row in enumerate(TWO) for unit, value in enumerate(row)]
+    agreement = validation.measure_agreement(votes, 2, "nominal", least_units=10)
     # Four disagreements; of twenty values fourteen are 0 and six are 1: 1 - (20 - 1) * 4 / (14 * 6).
-    assert found.alpha == pytest.approx(1 - 19 * 4 / 84)
-    assert found.units == 10
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < 0 < found.alpha < found.high
+    assert agreement.alpha == pytest.approx(1 - 19 * 4 / 84)
+    assert agreement.units == 10
+    assert agreement.low is not None
+    assert agreement.high is not None
+    assert agreement.low < 0 < agreement.alpha < agreement.high
 
 
 @pytest.mark.parametrize(("level", "published"), [("nominal", 0.743), ("ordinal", 0.815)])
 def test_alpha_is_as_published_with_more_raters_and_gaps(level: str, published: float) -> None:
     votes = [
-        (unit, person(n), int(said) - 1)
+        (unit, person(n), int(value) - 1)
         for n, row in enumerate(FOUR)
-        for unit, said in enumerate(row.split())
-        if said != "."
+        for unit, value in enumerate(row.split())
+        if value != "."
     ]
-    found = validation.agreement(votes, 5, level, least_units=2)  # type: ignore[arg-type]
-    assert found.alpha == pytest.approx(published, abs=5e-4)
-    assert found.units == 11, "one unit was judged by one observer only"
+    agreement = validation.measure_agreement(votes, 5, level, least_units=2)  # type: ignore[arg-type]
+    assert agreement.alpha == pytest.approx(published, abs=5e-4)
+    assert agreement.units == 11, "one unit was judged by one observer only"
 
 
 def test_alpha_is_unknown_with_few_units_or_without_variety() -> None:
     votes = [(unit, person(n), 1) for n in range(3) for unit in range(30)]
-    found = validation.agreement(votes, 2, "nominal", least_units=31)
-    assert (found.alpha, found.unknown_because) == (
+    agreement = validation.measure_agreement(votes, 2, "nominal", least_units=31)
+    assert (agreement.alpha, agreement.unknown_because) == (
         None,
         "30 were judged by two people or more, 31 are needed",
     )
-    found = validation.agreement(votes, 2, "nominal", least_units=30)
-    assert found.alpha is None
-    assert "everybody said the same" in str(found.unknown_because)
+    agreement = validation.measure_agreement(votes, 2, "nominal", least_units=30)
+    assert agreement.alpha is None
+    assert "everybody said the same" in str(agreement.unknown_because)
     again = [(1, person(1), 0), (1, person(1), 1)]
-    assert validation.agreement(again, 2, "nominal", least_units=2).units == 0, "one person is not two"
+    assert validation.measure_agreement(again, 2, "nominal", least_units=2).units == 0, (
+        "one person is not two"
+    )
 
 
 def shared(says: Callable[[int, int], int], units: int = 300) -> list[Usable]:
@@ -243,14 +245,14 @@ def shared(says: Callable[[int, int], int], units: int = 300) -> list[Usable]:
         output = thumb(0, unit, True)
         texts = f"Could you {unit}?", f"Would you {unit}?"
         for who in range(3):
-            said = bool(says(unit, who))
-            rows.append(output.model_copy(update={"user_id": person(who), "thumb_up": said}))
-            one = comparison(0, unit, said, texts).model_copy(update={"user_id": person(who)})
+            value = bool(says(unit, who))
+            rows.append(output.model_copy(update={"user_id": person(who), "thumb_up": value}))
+            row = comparison(0, unit, value, texts).model_copy(update={"user_id": person(who)})
             if who == 1:  # who saw them the other way round, in a comparison of their own
-                one = one.model_copy(
-                    update={"output": texts[1], "other": texts[0], "first_is_preferred": not said}
+                row = row.model_copy(
+                    update={"output": texts[1], "other": texts[0], "first_is_preferred": not value}
                 )
-            rows.append(one)
+            rows.append(row)
     return rows
 
 
@@ -258,9 +260,11 @@ def test_people_who_agree_are_told_from_coins() -> None:
     rng = random.Random(0)
     quality = assess(shared(lambda unit, _: (unit % 2) ^ (rng.random() < 0.1)))
     for kind in ("thumbs", "comparisons"):
-        found = quality.agreement[kind]  # type: ignore[index]
-        assert found.units == 300
-        assert found.alpha == pytest.approx(0.64, abs=0.08)  # 0.9^2 + 0.1^2 alike, of which a half by chance
+        agreement = quality.agreement[kind]  # type: ignore[index]
+        assert agreement.units == 300
+        assert agreement.alpha == pytest.approx(
+            0.64, abs=0.08
+        )  # 0.9^2 + 0.1^2 alike, of which a half by chance
     assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
 
     coins = assess(shared(lambda *_: rng.randrange(2)))
@@ -274,17 +278,17 @@ def test_thumbs_that_are_nearly_all_up_are_no_disagreement() -> None:
     rng = random.Random(0)
     rows = [row for row in shared(lambda *_: int(rng.random() < 0.97)) if row.kind == "thumb"]
     quality = assess(rows)
-    found = quality.agreement["thumbs"]
-    assert found.high is not None
-    assert found.high < LIMITS.least_agreement
+    agreement = quality.agreement["thumbs"]
+    assert agreement.high is not None
+    assert agreement.high < LIMITS.least_agreement
     assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
 
 
 def pairs_by(counts: dict[str, int]) -> list[PreferencePair]:
-    asked = {"transform_type": TransformType.SOFTEN, "intensity": 1, "split": "validation"}
+    task = {"transform_type": TransformType.SOFTEN, "intensity": 1, "split": "validation"}
     return [
         PreferencePair(
-            **asked,
+            **task,
             text=f"{version} {n}",
             chosen="Could you?",
             rejected="Do it.",
@@ -329,13 +333,13 @@ def test_one_type_for_all_is_refused_from_fifty_rows_on() -> None:
 
 def test_rows_that_repeat_are_counted_whoever_made_them() -> None:
     def label(text: str, good: bool, version: str = "v1", split: str = "train") -> Label:
-        asked = {
+        task = {
             "text": text,
             "transform_type": TransformType.CLARIFY,
             "intensity": 2,
             "rewrite": "Could you?",
         }
-        return Label(**asked, good=good, version=version, split=split)  # type: ignore[arg-type]
+        return Label(**task, good=good, version=version, split=split)  # type: ignore[arg-type]
 
     first = label("Fix it.", True)
     rows = [

@@ -409,7 +409,7 @@ async def test_agreement_is_measured_on_pairs_that_several_have_judged(
             await vote(client, shown, "first" if in_order[-1] == prefers_earlier else "second")
     assert set(in_order) == {True, False}, "else the place would do for the text"
     with engine.connect() as connection:
-        usable = list(votes.fetch(connection, tenant, votes.high_water(connection)))
+        usable = list(votes.fetch(connection, tenant, votes.find_high_water(connection)))
     assert len(usable) == 18
     found = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
     assert found.units == 6

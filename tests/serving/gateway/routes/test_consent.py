@@ -89,7 +89,7 @@ async def vote(pool: AsyncConnectionPool, organisation_id: uuid.UUID, user: uuid
 def trains_on(engine: Engine, organisation_id: uuid.UUID) -> set[uuid.UUID]:
     """The people in the next snapshot of an organisation."""
     with engine.connect() as cold:
-        return {row.user_id for row in votes.fetch(cold, organisation_id, votes.high_water(cold))}
+        return {row.user_id for row in votes.fetch(cold, organisation_id, votes.find_high_water(cold))}
 
 
 async def test_a_person_withdraws_and_gives_consent_through_a_key(
