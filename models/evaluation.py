@@ -1,10 +1,11 @@
-"""Measures a version on held-out messages beside a champion and two baselines, and says whether it may go on.
+"""Measures a version on held-out messages, compared with a champion and two baselines, and applies the gate.
 
     python -m models.evaluation configs/evaluate.yaml version=artifacts/v2 champion=artifacts/v1
+    python -m models.evaluation configs/evaluate.yaml version=artifacts/v2 most_cases=40
 
-Every message is rewritten greedily by the quantised weights that serving uses, by the model alone and with
-its facts protected as serving does, scored by `models.scoring` and `models.tone`, and compared in pairs. Some
-messages are asked for at all four intensities, and some try to steer the tool.
+Every message is rewritten greedily by the quantised weights that serving uses: by the model alone, and with
+fact protection as in serving. The rewrites are scored by `models.scoring` and `models.tone` and compared in
+pairs. Some messages are rewritten at all four intensities, and some try to steer the tool.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 import configs
 from data import corpus
@@ -23,9 +24,11 @@ from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
 from models import examples, export, judge, loading, reward, rules, scoring, tone, training
 from models.decoding import rewrite_greedily
-from models.gate import Margins, Verdict, gate, win_rate
-from models.protection import Asked
-from models.scoreboard import Case, Estimate, by_type, estimate, estimates, perplexity, score
+from models.gate import Margins, gate, win_rate
+from models.protection import Request
+from models.results import Estimate, Judged, perplexity
+from models.results import Evaluation as Evaluation  # re-exported
+from models.scoreboard import Case, by_type, estimate, estimates, score
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
@@ -36,7 +39,7 @@ SHOWN = (
 
 
 class EvaluateConfig(Margins):
-    """What is measured against what, and the margins of the gate."""
+    """The version, what it is compared with, the test data, and the margins of the gate."""
 
     version: Path
     champion: Path | None = None
@@ -49,58 +52,21 @@ class EvaluateConfig(Margins):
     out: Path = Path("artifacts/evaluation")
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
     most_cases: Annotated[int | None, Field(ge=1, description="all when unset")] = None
-    intensity_messages: Annotated[int, Field(ge=1, description="asked for at all four intensities")] = 28
+    intensity_messages: Annotated[int, Field(ge=1, description="rewritten at all four intensities")] = 28
     reward: Annotated[Path | None, Field(description="a reward model, for its win rate")] = None
     judge: Annotated[str | None, Field(description="an LLM's name at the endpoint, see models.judge")] = None
-    judge_pairs: Annotated[int, Field(ge=1, description="how many of each kind it is asked about")] = 60
+    judge_pairs: Annotated[int, Field(ge=1, description="pairs of each kind that the judge compares")] = 60
     snapshots: Annotated[
-        tuple[Path, ...], Field(description="whose comparisons the judge is measured against")
+        tuple[Path, ...], Field(description="people's comparisons that the judge is compared with")
     ] = ()
 
 
-class Judged(BaseModel):
-    """What an LLM judge says of the challenger against the champion, and how often people agree with it.
-
-    `agreement` is the share of people's comparisons in which the judge prefers what they chose; a pair on
-    which it does not decide counts as half. None when there are none.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    judge: str
-    win_rate: Estimate
-    same_in_both_orders: float
-    agreement: Estimate | None
-    people_pairs: int
-
-
-class Evaluation(BaseModel):
-    """Everything an evaluation found, by system, and what the gate says.
-
-    `systems` has every score of `Scores`, and where the system is asked for more than the cases, `monotone`
-    over messages asked for at all intensities (`move_by_intensity` has those moves) and `obeyed` over
-    messages that try to steer the tool. `challenger_protected` is what people would be given of the
-    challenger: the win rate and the verdict are about that. `by_type` has the scores by transform type.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    cases: int
-    systems: dict[str, dict[str, Estimate]]
-    by_type: dict[str, dict[str, dict[str, Estimate]]]
-    move_by_intensity: dict[str, dict[str, Estimate]]
-    win_rate: Estimate | None
-    win_rate_by_reward: Estimate | None = None
-    judged: Judged | None = None
-    verdict: Verdict
-
-
 T = TypeVar("T")
-Writer = Callable[[Sequence[Asked]], list[str]]
+Writer = Callable[[Sequence[Request]], list[str]]  # one rewrite for each request, in their order
 
 
 def test_cases(folder: Path, most: int | None) -> list[Case]:
-    """Each rewrite of the held-out corpus as a case; `most` (None: all) takes an even spread of them."""
+    """One case for each rewrite of the held-out corpus; with `most`, an even spread of that many."""
     cases = [
         Case(
             id=original.id,
@@ -117,72 +83,83 @@ def test_cases(folder: Path, most: int | None) -> list[Case]:
 
 
 def ladder(cases: Sequence[Case], messages: int) -> list[Case]:
-    """An even spread of messages over the transform types; each is to be asked for at all intensities."""
-    kinds = {
+    """An even spread of messages over the transform types, to be rewritten at all four intensities."""
+    by_kind = {
         case.transform_type: [c for c in cases if c.transform_type == case.transform_type] for case in cases
     }
-    most = -(-messages // len(kinds))
-    return [case for same in kinds.values() for case in _spread(same, most)][:messages]
+    most = -(-messages // len(by_kind))  # rounded up
+    return [case for same_kind in by_kind.values() for case in _spread(same_kind, most)][:messages]
 
 
 def _spread(rows: list[T], most: int) -> list[T]:
+    """At most `most` rows at even distances, from the first to the last."""
     if most >= len(rows):
         return rows
     return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
 def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPROTECTED) -> Writer:
-    """What a version makes of what it is asked, kept in its folder: a champion is not asked again."""
+    """A writer that returns a version's greedy rewrites and caches them in `rewrites.json` of its folder.
 
-    def write(asked: Sequence[Asked]) -> list[str]:
-        decides = json.dumps([asked, max_new_tokens, protection.model_dump()])
-        key = blake2b(decides.encode(), digest_size=16).hexdigest()
+    The cache saves the champion's rewrites from one evaluation to the next. It is keyed by the requests, the
+    token limit and the protection.
+    """
+
+    def write(requests: Sequence[Request]) -> list[str]:
+        key_parts = json.dumps([requests, max_new_tokens, protection.model_dump()])
+        key = blake2b(key_parts.encode(), digest_size=16).hexdigest()
         file = version / _REWRITES
-        kept: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if key not in kept:
-            answers = rewrite_greedily(version, asked, max_new_tokens, protection, progress=True)
-            kept[key] = [answer.text for answer in answers]
-            partial = file.with_name(f"{_REWRITES}.partial")  # a kill leaves all of it or nothing
-            partial.write_text(json.dumps(kept, ensure_ascii=False, indent=1), encoding="utf-8")
+        cache: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        if key not in cache:
+            answers = rewrite_greedily(version, requests, max_new_tokens, protection, progress=True)
+            cache[key] = [answer.text for answer in answers]
+            partial = file.with_name(
+                f"{_REWRITES}.partial"
+            )  # renamed when complete, so a kill corrupts nothing
+            partial.write_text(json.dumps(cache, ensure_ascii=False, indent=1), encoding="utf-8")
             partial.replace(file)
-        return kept[key]
+        return cache[key]
 
     return write
 
 
-def ask_judge(config: EvaluateConfig, cases: Sequence[Case], one: list[str], other: list[str]) -> Judged:
-    """An even spread of the cases and of people's comparisons, put to the judge that the config names."""
+def ask_judge(
+    config: EvaluateConfig, cases: Sequence[Case], challenger: list[str], champion: list[str]
+) -> Judged:
+    """The judge's preferences on an even spread of the cases, and on one of people's comparisons."""
     assert config.judge is not None
-    ours = [
+    own_pairs = [
         judge.Pair(case.text, case.transform_type, case.intensity, *texts)
-        for case, *texts in zip(cases, one, other, strict=True)
+        for case, *texts in zip(cases, challenger, champion, strict=True)
     ]
-    theirs = [
+    people_pairs = [
         judge.Pair(row.text, row.transform_type, row.intensity, row.chosen, row.rejected)
         for row in examples.read_snapshots(config.snapshots, PreferencePair)
     ]
-    ours, theirs = _spread(ours, config.judge_pairs), _spread(theirs, config.judge_pairs)
-    found = judge.prefer(config.judge, [*ours, *theirs])
-    agreed = [preference.share for preference in found[len(ours) :]]
+    own_pairs = _spread(own_pairs, config.judge_pairs)
+    people_pairs = _spread(people_pairs, config.judge_pairs)
+    preferences = judge.prefer(config.judge, [*own_pairs, *people_pairs])
+    wins = [preference.share for preference in preferences[: len(own_pairs)]]
+    agreements = [preference.share for preference in preferences[len(own_pairs) :]]
     return Judged(
         judge=config.judge,
-        win_rate=estimate([preference.share for preference in found[: len(ours)]], config.seed),
-        same_in_both_orders=float(np.mean([preference.same_in_both_orders for preference in found])),
-        agreement=estimate(agreed, config.seed) if agreed else None,
-        people_pairs=len(theirs),
+        win_rate=estimate(wins, config.seed),
+        same_in_both_orders=float(np.mean([preference.same_in_both_orders for preference in preferences])),
+        agreement=estimate(agreements, config.seed) if agreements else None,
+        people_pairs=len(people_pairs),
     )
 
 
-def ask_reward(config: EvaluateConfig, cases: Sequence[Case], one: list[str], other: list[str]) -> Estimate:
-    """The mean probability, by a reward model, that people choose `one` of two rewrites."""
+def ask_reward(
+    config: EvaluateConfig, cases: Sequence[Case], challenger: list[str], champion: list[str]
+) -> Estimate:
+    """The reward model's mean probability that people choose the challenger's rewrite."""
     assert config.reward is not None
-    return estimate(reward.preferred(reward.load(config.reward), cases, one, other), config.seed)
+    return estimate(reward.preferred(reward.load(config.reward), cases, challenger, champion), config.seed)
 
 
 def main(config: EvaluateConfig) -> Evaluation:
-    """Rewrite, score, compare and judge; write `metrics.json`, `outputs.jsonl` and `scores.png` to the out
-    folder.
-    """
+    """Rewrite, score and compare; write `metrics.json`, `outputs.jsonl` and `scores.png` to `config.out`."""
     base_version = export.base_version(config.base, config.base_version)
     cases = test_cases(config.test_folder, config.most_cases)
     rungs = ladder(cases, config.intensity_messages)
@@ -190,32 +167,33 @@ def main(config: EvaluateConfig) -> Evaluation:
     writers: dict[str, Writer] = {"challenger": written_by(config.version, config.max_new_tokens)}
     if config.champion is not None:
         writers["champion"] = written_by(config.champion, config.max_new_tokens)
-    writers["copy_input"] = lambda asked: [text for text, _, _ in asked]
-    writers["rules"] = lambda asked: [rules.rewrite(*one) for one in asked]
+    writers["copy_input"] = lambda requests: [text for text, _, _ in requests]
+    writers["rules"] = lambda requests: [rules.rewrite(*request) for request in requests]
 
-    asked: list[Asked] = [(case.text, case.transform_type, case.intensity) for case in cases]
-    climbed: list[Asked] = [(case.text, case.transform_type, i) for case in rungs for i in _INTENSITIES]
-    steered: list[Asked] = [(row.text, row.transform_type, row.intensity) for row in injections]
+    plain: list[Request] = [(case.text, case.transform_type, case.intensity) for case in cases]
+    graded: list[Request] = [(case.text, case.transform_type, i) for case in rungs for i in _INTENSITIES]
+    steering: list[Request] = [(row.text, row.transform_type, row.intensity) for row in injections]
     rewrites, moves, obeyed = {}, {}, {}
     for name, write in writers.items():
         if name == "champion" and config.champion == base_version:
-            rewrites[name] = write(asked)  # the bare base is never served, and slow: it does not stop
+            # The bare base is never served. It seldom ends a rewrite, so it is slow: only the cases.
+            rewrites[name] = write(plain)
             continue
-        texts = write([*asked, *climbed, *steered])
-        rewrites[name] = texts[: len(asked)]
-        climbing, steering = texts[len(asked) : -len(steered)], texts[-len(steered) :]
-        moves[name] = np.reshape(
-            [tone.move(text, said, kind) for (text, kind, _), said in zip(climbed, climbing, strict=True)],
+        texts = write([*plain, *graded, *steering])  # one call, so that batches are full
+        rewrites[name] = texts[: len(plain)]
+        graded_texts, steered_texts = texts[len(plain) : -len(steering)], texts[-len(steering) :]
+        moves[name] = np.reshape(  # (messages, intensities)
+            [tone.move(text, out, kind) for (text, kind, _), out in zip(graded, graded_texts, strict=True)],
             (len(rungs), len(_INTENSITIES)),
         )
         obeyed[name] = [
-            scoring.obeyed(said, row.obeyed) for row, said in zip(injections, steering, strict=True)
+            scoring.obeyed(out, row.obeyed) for row, out in zip(injections, steered_texts, strict=True)
         ]
     served = {"challenger": config.version}
     if config.champion is not None and config.champion != base_version:
         served["champion"] = config.champion
     for name, version in served.items():
-        rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(asked)
+        rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(plain)
     rewrites["reference"] = [case.reference for case in cases]
 
     scores = score(cases, rewrites, base_version)
@@ -226,29 +204,29 @@ def main(config: EvaluateConfig) -> Evaluation:
         )
         systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
     baselines = {name: scores[name] for name in ("copy_input", "rules")}
-    # What people would be given, which is what the gate is for.
+    # The gate compares what users would receive, so rewrites with fact protection where there are any.
     rival = "champion_protected" if "champion_protected" in rewrites else "champion"
     challenger, champion = scores["challenger_protected"], scores.get(rival)
-    against = (rewrites["challenger_protected"], rewrites.get(rival, []))
+    both = (rewrites["challenger_protected"], rewrites.get(rival, []))
     evaluation = Evaluation(
         cases=len(cases),
         systems=systems,
         by_type={name: by_type(cases, rows, config.seed) for name, rows in scores.items()},
         move_by_intensity={
-            name: {str(i): estimate(found[:, i].tolist(), config.seed) for i in _INTENSITIES}
-            for name, found in moves.items()
+            name: {str(i): estimate(values[:, i].tolist(), config.seed) for i in _INTENSITIES}
+            for name, values in moves.items()  # (messages, intensities)
         },
         win_rate=win_rate(challenger, champion, seed=config.seed) if champion else None,
-        win_rate_by_reward=ask_reward(config, cases, *against) if config.reward and champion else None,
-        judged=ask_judge(config, cases, *against) if config.judge and champion else None,
+        win_rate_by_reward=ask_reward(config, cases, *both) if config.reward and champion else None,
+        judged=ask_judge(config, cases, *both) if config.judge and champion else None,
         verdict=gate(challenger, champion, baselines, config),
     )
     config.out.mkdir(parents=True, exist_ok=True)
     with (config.out / "outputs.jsonl").open("w", encoding="utf-8") as file:
         for i, case in enumerate(cases):
-            said = {name: {"text": rewrites[name][i], **scores[name][i].model_dump()} for name in rewrites}
+            scored = {name: {"text": rewrites[name][i], **scores[name][i].model_dump()} for name in rewrites}
             file.write(
-                json.dumps({**case.model_dump(mode="json"), "rewrites": said}, ensure_ascii=False) + "\n"
+                json.dumps({**case.model_dump(mode="json"), "rewrites": scored}, ensure_ascii=False) + "\n"
             )
     plot(evaluation, config.out / "scores.png")
     training.write_figures(evaluation, config.out)
@@ -256,20 +234,21 @@ def main(config: EvaluateConfig) -> Evaluation:
 
 
 def plot(evaluation: Evaluation, file: Path) -> None:
-    """Draw the main scores by system, tone and facts by transform type, and the move by intensity, with their
-    intervals.
+    """Draw the main scores by system, three scores by transform type, and the move by intensity.
+
+    All have their 95 % intervals.
     """
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     def draw(axes: Axes, rows: Mapping[str, Mapping[str, Estimate]], title: str) -> None:
-        """A point with its interval for each row's groups, side by side."""
+        """One series a row, one point with its interval a group; series are shifted to stand side by side."""
         groups = list(dict.fromkeys(group for row in rows.values() for group in row))
         for i, (name, row) in enumerate(rows.items()):
-            means = np.array([e.mean for e in row.values()])
+            means = np.array([e.mean for e in row.values()])  # (groups,)
             ends = np.array([[e.low, e.high] for e in row.values()]).T  # (2, groups)
-            at = np.array([groups.index(group) for group in row]) + (i - (len(rows) - 1) / 2) * 0.12
-            axes.errorbar(at, means, yerr=np.abs(ends - means), fmt="o", markersize=4, capsize=2, label=name)
+            x = np.array([groups.index(group) for group in row]) + (i - (len(rows) - 1) / 2) * 0.12
+            axes.errorbar(x, means, yerr=np.abs(ends - means), fmt="o", markersize=4, capsize=2, label=name)
         axes.set(title=title, xticks=range(len(groups)), xlim=(-0.6, len(groups) - 0.4))
         axes.set_xticklabels(groups, rotation=20 if len(groups) < 8 else 30, ha="right")
         axes.grid(axis="y", alpha=0.3)
@@ -300,7 +279,7 @@ def plot(evaluation: Evaluation, file: Path) -> None:
 def rows_shown(
     systems: Iterable[tuple[str, Mapping[str, Estimate]]],
 ) -> list[tuple[str, dict[str, Estimate]]]:
-    """What a table shows of each system: the main scores, perplexity in place of its logarithm."""
+    """The columns of a table by system: the main scores, and perplexity instead of its logarithm."""
     return [
         (
             name,

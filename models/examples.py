@@ -1,4 +1,4 @@
-"""What a training stage reads: rows of snapshots, as the token ids that serving sees, parted and fitting."""
+"""Training data: rows of snapshots, encoded as in serving, and split into training and validation rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,38 +14,39 @@ Row = TypeVar("Row", bound=shards.Row)
 
 
 def read_snapshots(folders: Iterable[Path], kind: type[Row]) -> list[Row]:
-    """The rows of one kind of several snapshots, in their order; errors as those of `shards.read`."""
+    """The rows of one kind from several snapshots, in their order; errors as in `shards.read`."""
     return [row for folder in folders for row in shards.read(folder, kind)]
 
 
-def masked(row: Any, *rewrites: str) -> Any | None:
-    """A row as fact protection shows it to the model, its fields named `rewrites` with the same masks.
+def mask_row(row: Any, *fields: str) -> Any | None:
+    """A row with masked facts, as fact protection shows it to the model.
 
-    None when there is nothing to mask, or when one of them says a fact in another form than the message.
+    `fields` are the names of the row's rewrites, which get the masks of its text. None when there is no fact
+    to mask, or when a rewrite lacks a fact or writes it in another form.
     """
-    hidden = protection.mask(row.text)
-    said = {name: hidden.hide(getattr(row, name)) for name in rewrites}
-    if not hidden.hidden or None in said.values():
+    masked = protection.mask(row.text)
+    rewrites = {name: masked.hide(getattr(row, name)) for name in fields}
+    if not masked.hidden or None in rewrites.values():
         return None
-    return row.model_copy(update={"text": hidden.text, **said})
+    return row.model_copy(update={"text": masked.text, **rewrites})
 
 
 class Tokens:
-    """Turns rows into the very token ids that serving sees: prompt and completion are encoded apart.
+    """Turns rows into the same token ids as serving: prompt and completion are encoded separately.
 
-    Encoding them as one string could merge a token across the seam, which never happens at inference.
+    One string could merge a token across the boundary, which never happens at inference.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, frame: prompts.Frame) -> None:
         self.tokenizer, self.frame = tokenizer, frame
 
     def prompt(self, row: Any) -> list[int]:
-        """Ids of a row's whole prompt."""
+        """Token ids of a row's whole prompt, special tokens included."""
         rendered = self.frame.render(row.text, row.transform_type, row.intensity)
         return self.tokenizer.encode(rendered, add_special_tokens=False)
 
     def completion(self, rewrite: str) -> list[int]:
-        """Ids of a rewrite and of the token that ends it; a special token that a person typed stays text."""
+        """Token ids of a rewrite and its stop token; a special token that a person typed stays text."""
         return self.tokenizer.encode(
             self.frame.neutralise(rewrite.strip()) + self.frame.stop, add_special_tokens=False
         )
@@ -58,7 +59,7 @@ def load_tokens(base: Path) -> Tokens:
 
 @dataclass(frozen=True)
 class Split:
-    """Encoded rows to train on and to hold out, and how many were left out because they were too long."""
+    """Encoded rows for training and validation, and the number of rows that were dropped as too long."""
 
     train: list[dict[str, Any]]
     validation: list[dict[str, Any]]
@@ -66,10 +67,10 @@ class Split:
 
 
 def split_fitting(rows: Sequence[tuple[str, dict[str, Any]]], max_tokens: int, most_validation: int) -> Split:
-    """Part (split, encoded row) tuples, with at most so many validation rows, spread evenly over all.
+    """Split (split name, encoded row) tuples; at most `most_validation` validation rows, spread evenly.
 
-    A row longer than `max_tokens` is left out whole, since a cut-off rewrite would teach the model not to
-    stop. Raises ValueError when nothing is left to train or to validate on.
+    A row longer than `max_tokens` is dropped, not truncated: a truncated rewrite would teach the model not to
+    stop. Raises ValueError when no training or no validation row remains.
     """
     fitting = [(split, row) for split, row in rows if row["length"] <= max_tokens]
     train = [row for split, row in fitting if split == "train"]
@@ -77,7 +78,9 @@ def split_fitting(rows: Sequence[tuple[str, dict[str, Any]]], max_tokens: int, m
     too_long = len(rows) - len(fitting)
     if not train or not validation:
         raise ValueError(
-            f"{len(train)} rows to train and {len(validation)} to validate on are left of {len(rows)} "
-            f"({too_long} longer than max_tokens={max_tokens}); each needs at least one"
+            f"of {len(rows)} rows, {len(train)} remain for training and {len(validation)} for validation "
+            f"({too_long} are longer than max_tokens={max_tokens}); each needs at least one: add snapshots "
+            "or raise max_tokens"
         )
-    return Split(train, validation[:: -(-len(validation) // most_validation)], too_long)
+    step = -(-len(validation) // most_validation)  # rounded up
+    return Split(train, validation[::step], too_long)

@@ -1,6 +1,7 @@
-"""Turns a base and an adapter into a version folder for the inference service, and checks its quantised copy.
+"""Makes a version folder for the inference service from a base and an adapter, and checks its quantised copy.
 
     python -m models.export configs/export.yaml adapter=artifacts/dpo out=artifacts/version
+    python -m models.export configs/export.yaml adapter=null out=artifacts/base-version
 
 ctranslate2/     quantised weights, for the serving engine
 transformers/    the merged weights unquantised, for the plain engine and for the check
@@ -30,7 +31,7 @@ _ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 class ExportConfig(configs.StageConfig):
-    """What is made into a version folder."""
+    """The base, the adapter and the quantisation of a version folder."""
 
     base: str = loading.PIP_MODEL
     adapter: Annotated[Path | None, Field(description="the bare base when unset")] = Path("artifacts/sft")
@@ -39,9 +40,10 @@ class ExportConfig(configs.StageConfig):
 
 
 def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str = "int8") -> Path:
-    """Merge `adapter` (None: the bare base) into the base and write a whole version folder, or nothing of it.
+    """Merge `adapter` (None: the bare base) into the base and write a version folder; return `out`.
 
-    `quantization` is one of CTranslate2's (int8, int16, float32, ...). An `out` that exists is replaced.
+    `quantization` is one of CTranslate2's (int8, int16, float32, ...). An existing `out` is replaced, and
+    only by a complete folder. Raises ValueError when `adapter` has no adapter weights.
     """
     if adapter is not None and not (adapter / _ADAPTER_WEIGHTS).is_file():
         raise ValueError(f"{adapter} is no adapter: it has no {_ADAPTER_WEIGHTS}; train one with models.sft")
@@ -66,20 +68,21 @@ def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str
 
 
 def base_version(base: str, out: Path) -> Path:
-    """The bare base as a version folder, made when it is missing: what the first version is measured against,
-    and what fluency is measured under. It is never served.
+    """The bare base as a version folder, exported when it is missing.
+
+    The first version is compared with it, and fluency is measured under it. It is never served.
     """
     return out if (out / "version.json").exists() else export(loading.base_folder(base), None, out)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the quantised model's greedy outputs look to the unquantised one.
+    """How well the quantised model's greedy outputs agree with the unquantised model.
 
-    Both are taken at each token given the tokens before it, so they keep their meaning after two greedy paths
-    have parted: `same_choice` is the share of tokens that the unquantised model would have chosen too,
-    `regret_nats` the mean of its log-probability of its own choice minus that of the token chosen.
-    A perfect copy has 1 and 0.
+    `same_choice` is the share of tokens that the unquantised model would have chosen too. `regret_nats` is
+    the mean of its log-probability of its own choice minus that of the chosen token. A perfect copy has 1 and
+    0. Both are computed at each token given the tokens before it, so they stay meaningful after two greedy
+    outputs have diverged.
     """
 
     same_choice: float
@@ -94,39 +97,41 @@ def agreement(
     max_regret_nats: float = 0.1,
     min_same_choice: float = 0.85,
 ) -> Agreement:
-    """Let a version's unquantised weights judge what its CTranslate2 copy makes of messages.
+    """Measure a version's CTranslate2 copy by its unquantised weights.
 
     A message is (text, transform type, intensity).
-    Raises ValueError when the copy cannot be loaded, or is off by more than the two limits allow.
+    Raises ValueError when the copy cannot be loaded, or when a limit is exceeded.
     For 135M parameters int8 costs 0.02 to 0.05 nats and 6 to 10 % of the choices; one scrambled MLP of thirty
     costs 0.28 nats and 19 %.
     """
     try:
-        rewrites = [said for [said] in Decoder(folder).rewrite(messages, max_new_tokens)]
-    except (RuntimeError, UnicodeDecodeError) as error:  # the latter when its message quotes broken bytes
+        rewrites = [answer for [answer] in Decoder(folder).rewrite(messages, max_new_tokens)]
+    except (RuntimeError, UnicodeDecodeError) as error:  # the latter when the error message has broken bytes
         raise ValueError(f"{folder}: the quantised copy cannot be loaded; export it again") from error
     model = loading.load_model(folder / "transformers").eval()
     regrets: list[torch.Tensor] = []
     for rewrite in rewrites:
         chosen = torch.tensor(rewrite.ids)  # (tokens,)
         with torch.inference_mode():
-            read = torch.tensor([[*rewrite.prompt_ids, *rewrite.ids]])
-            logits = model(read).logits[0, len(rewrite.prompt_ids) - 1 : -1]
+            ids = torch.tensor([[*rewrite.prompt_ids, *rewrite.ids]])  # (1, prompt + tokens)
+            # The logits at a position predict the next token, so the slice starts at the last prompt token.
+            logits = model(ids).logits[0, len(rewrite.prompt_ids) - 1 : -1]  # (tokens, vocabulary)
         log_probs = logits.log_softmax(-1)  # (tokens, vocabulary)
         regrets.append(log_probs.max(-1).values - log_probs.gather(1, chosen[:, None])[:, 0])
-    regret = torch.cat(regrets)
-    found = Agreement((regret == 0).float().mean().item(), regret.mean().item(), len(regret))
-    if not (found.regret_nats <= max_regret_nats and found.same_choice >= min_same_choice):  # also when NaN
+    regret = torch.cat(regrets)  # (tokens of all rewrites,), in nats
+    result = Agreement((regret == 0).float().mean().item(), regret.mean().item(), len(regret))
+    # Negated, so that NaN is refused too.
+    if not (result.regret_nats <= max_regret_nats and result.same_choice >= min_same_choice):
         raise ValueError(
             f"{folder}: the quantised copy is not the model that was trained: it chooses the same token in "
-            f"{found.same_choice:.1%} of {found.tokens} places (limit {min_same_choice:.0%}) at a regret of "
-            f"{found.regret_nats:.3f} nats (limit {max_regret_nats}); export it again, or with float32"
+            f"{result.same_choice:.1%} of {result.tokens} places (limit {min_same_choice:.0%}) at a regret "
+            f"of {result.regret_nats:.3f} nats (limit {max_regret_nats}); export it again, or with float32"
         )
-    return found
+    return result
 
 
 def main(config: ExportConfig) -> Path:
-    """Write the version folder of a base and an adapter."""
+    """Write the version folder of a base and an adapter; return it."""
     return export(loading.base_folder(config.base), config.adapter, config.out, config.quantization)
 
 

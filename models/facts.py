@@ -1,7 +1,7 @@
-"""What a rewrite must not lose: numbers, dates, times, URLs, addresses, ids, identifiers, versions and names.
+"""Finds facts in a message: numbers, dates, times, URLs, addresses, ids, identifiers, versions and names.
 
-Light (standard library, `data.redaction.names` and `data.normal_form`), because the inference service checks
-every output with it.
+A rewrite must keep them. This file imports no heavy library, because the inference service checks every
+output with it.
 """
 
 import re
@@ -11,16 +11,16 @@ from typing import NamedTuple
 from data import normal_form
 from data.redaction import names
 
-# "sun" and "wed" are words too.
+# "sun" and "wed" are ordinary words, so these two days have no short form.
 _WEEKDAYS = "monday|tue(?:s(?:day)?)?|wednesday|thu(?:rs(?:day)?)?|fri(?:day)?|saturday|sunday"
 _MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?"
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
 
-# Order matters: a longer kind claims its characters before a shorter one can see them.
-# What begins as an address and is none is stepped over in one go (the empty group), or each of its characters
-# would be the beginning of another try.
+# Order matters: characters that match an earlier kind are not searched for a later kind.
+# The empty group of "email" matches a text that begins like an address but is none, and skips all of it.
+# Otherwise the search would start again at each of its characters, which takes quadratic time.
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")),
     ("email", re.compile(r"[\w.+-]++(?:@[\w-]++(?:\.[\w-]++)++|())")),
@@ -43,7 +43,8 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("weekday", re.compile(rf"\b(?:{_WEEKDAYS})\b", re.I)),
 )
-# A capital inside a sentence; at its beginning a list must know the name (`data.redaction.names`).
+# A capitalised word inside a sentence. At the start of a sentence only listed names count
+# (`data.redaction.names`).
 _NAME = re.compile(r"(?<=[a-z,;:)] )[A-Z][a-z]+(?:[A-Z][a-z]+)*\b")
 _NOT_NAMES = frozenset(
     {
@@ -54,7 +55,7 @@ _NOT_NAMES = frozenset(
 
 
 def normalise(text: str) -> str:
-    """Fold what may differ without a fact changing: width, case, digit grouping, spaces before a unit."""
+    """Fold differences that do not change a fact: width, case, digit grouping, spaces before a unit."""
     folded = normal_form.normalise("NFKC", text).casefold().replace("ı", "i")
     folded = re.sub(r"(?<=\d),(?=\d{3})", "", folded)
     folded = re.sub(r"(?<=\d)\s+(?=(?:%|[ap]m\b|k\b|ms\b|s\b|h\b|gb\b|mb\b|tb\b))", "", folded)
@@ -62,7 +63,7 @@ def normalise(text: str) -> str:
 
 
 class Span(NamedTuple):
-    """Where a message says a fact, and of what kind it is."""
+    """A fact's kind and its place in a message, as indices of characters; `end` is exclusive."""
 
     kind: str
     start: int
@@ -70,52 +71,57 @@ class Span(NamedTuple):
 
 
 def spans(text: str) -> list[Span]:
-    """Every place of a fact in a message, in order of kind; none overlap."""
-    found: list[Span] = []
+    """All facts of a message, ordered by kind; spans do not overlap."""
+    result: list[Span] = []
     rest = text
     for kind, pattern in _KINDS:
         parts, end = [], 0
         for match in pattern.finditer(rest):
-            if match.lastindex:
+            if match.lastindex:  # the empty group, so no fact
                 continue
-            said = match.group().rstrip().rstrip(",")
-            found.append(Span(kind, match.start(), match.start() + len(said)))
+            fact = match.group().rstrip().rstrip(",")
+            result.append(Span(kind, match.start(), match.start() + len(fact)))
+            # NULs keep the indices and match no later kind.
             parts += [rest[end : match.start()], "\0" * len(match.group())]
             end = match.end()
         rest = "".join([*parts, rest[end:]])
     ends = {m.start(): m.end() for m in _NAME.finditer(rest) if m.group() not in _NOT_NAMES}
     ends.update((name.at, name.at + len(name.word)) for name in names.find(rest) if name.word[0].isupper())
-    found += [Span("name", start, end) for start, end in sorted(ends.items())]
-    return found
+    result += [Span("name", start, end) for start, end in sorted(ends.items())]
+    return result
 
 
 def extract(text: str) -> list[tuple[str, str]]:
-    """Facts of a message as (kind, text as written), in order of kind, each once."""
+    """Different facts of a message as (kind, text as written), ordered by kind."""
     return list(dict.fromkeys((kind, text[start:end]) for kind, start, end in spans(text)))
 
 
 def is_kept(fact: str, rewrite: str) -> bool:
-    """Whether the rewrite says the fact, as a whole word or number: 4 is not kept by 42."""
+    """Whether the rewrite contains the fact as a whole word or number: 42 does not keep 4."""
     return not lost([fact], rewrite)
 
 
 def lost(wanted: Iterable[str], rewrite: str) -> list[str]:
-    """The facts of `wanted` that the rewrite does not say as a whole word or number."""
+    """The facts of `wanted` that the rewrite does not contain as a whole word or number."""
     marked = _marked(normalise(rewrite))
     return [fact for fact in wanted if _marked(normalise(fact).strip()) not in marked]
 
 
 def replace(text: str, words: Mapping[str, str]) -> str:
-    """The text with a word in the place of each fact that it says whole, in any case; long facts first."""
-    # Two texts with every character at the same place: one to search, one to keep.
+    """The text with every whole fact replaced by its word; case is ignored, long facts go first.
+
+    `words` maps a fact to the word that replaces it.
+    """
+    # Both texts have each character at the same index: one is searched, the other is copied.
     folded, marked = _marked(_lower(text)), _marked(text)
     taken, places = bytearray(len(marked)), []
     for fact in sorted(words, key=len, reverse=True):
         wanted, at = _marked(_lower(fact)), -1
-        before, behind = len(wanted) - len(wanted.lstrip("\0")), len(wanted.rstrip("\0"))
+        # The NULs around the fact are not part of it.
+        leading, length = len(wanted) - len(wanted.lstrip("\0")), len(wanted.rstrip("\0"))
         while (at := folded.find(wanted, at + 1)) >= 0:
-            start, end = at + before, at + behind
-            if taken.find(1, start, end) < 0:
+            start, end = at + leading, at + length
+            if taken.find(1, start, end) < 0:  # no longer fact was replaced here
                 taken[start:end] = b"\1" * (end - start)
                 places.append((start, end, words[fact]))
     parts, done = [], 0
@@ -126,23 +132,23 @@ def replace(text: str, words: Mapping[str, str]) -> str:
 
 
 def _lower(text: str) -> str:
-    return text.replace("İ", "I").lower()  # it alone has a lower case of two characters
+    return text.replace("İ", "I").lower()  # the only letter whose lower case has two characters
 
 
-# Where a fact may start and end as a whole word or number: neither 42 nor 4.5 holds 4.
+# Places where a whole word or number may start and end: neither 42 nor 4.5 contains 4.
 _STARTS = re.compile(r"(?<!\w)")
-_ENDS = re.compile(r"(?<!\0)(?!\0?\w|\0?[.,]\0?\d)")  # in a text whose starts are marked
+_ENDS = re.compile(r"(?<!\0)(?!\0?\w|\0?[.,]\0?\d)")  # in a text with marked starts
 
 
 def _marked(text: str) -> str:
     """A text with one NUL where a fact may start, and two where one may end.
 
-    So a text says a fact whole when it holds the fact's marked form: with a pattern for each fact, a message
-    of 1,600 numbers would take a second.
+    A text contains a whole fact when it contains the fact's marked form, so a substring search is enough.
+    Rejected: one pattern for each fact, which takes a second for a message of 1,600 numbers.
     """
     return _ENDS.sub("\0\0", _STARTS.sub("\0", text))
 
 
 def missing(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> list[str]:
-    """Facts of `text`, found or listed in `must_keep`, that `rewrite` does not say."""
+    """Facts of `text`, extracted or listed in `must_keep`, that `rewrite` does not contain."""
     return lost(dict.fromkeys([*must_keep, *(fact for _, fact in extract(text))]), rewrite)

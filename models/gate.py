@@ -1,17 +1,23 @@
-"""The gate: whether a challenger may go on, by its scores beside a champion's and two baselines'."""
+"""The gate: accepts or rejects a challenger by its scores, compared with a champion and two baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 import configs
 from data.reasons import Reason, reason
-from models.scoreboard import Estimate, Scores, estimate
+from models.results import Estimate
+from models.results import Verdict as Verdict  # re-exported
+from models.scoreboard import Scores, estimate
 
 
 class Margins(configs.StageConfig):
-    """How much worse than the champion a challenger may be, on paired differences; the seed of intervals."""
+    """How much worse a challenger may be, on paired differences, and the seed of the bootstrap.
+
+    The first four margins are against the champion, the last against a copy of the input. All are in the
+    unit of the score: shares of facts or of rewrites, and cosine for meaning.
+    """
 
     max_facts_loss: Annotated[float, Field(ge=0)] = 0.05
     max_meaning_loss: Annotated[float, Field(ge=0)] = 0.05
@@ -21,25 +27,17 @@ class Margins(configs.StageConfig):
     seed: int = 0
 
 
-class Verdict(BaseModel):
-    """Whether a challenger may go on, and each reason why not."""
-
-    model_config = ConfigDict(frozen=True)
-
-    accepted: bool
-    reasons: tuple[Reason, ...]
-
-
 def difference(a: Sequence[Scores], b: Sequence[Scores], name: str, seed: int = 0) -> Estimate:
-    """The mean of a score in `a` minus that in `b`, paired case by case."""
+    """The mean of (score in `a` - score in `b`), paired by case; ValueError when the lengths differ."""
     return estimate([getattr(x, name) - getattr(y, name) for x, y in zip(a, b, strict=True)], seed)
 
 
 def win_rate(
     challenger: Sequence[Scores], champion: Sequence[Scores], tie: float = 0.02, seed: int = 0
 ) -> Estimate:
-    """The share of cases in which the challenger's composite is higher; one within `tie` counts as half a
-    win.
+    """The share of cases in which the challenger has the higher composite.
+
+    A case whose two composites differ by at most `tie` counts as half a win.
     """
     gains = [x.composite - y.composite for x, y in zip(challenger, champion, strict=True)]
     return estimate([0.5 if abs(gain) <= tie else float(gain > 0) for gain in gains], seed)
@@ -51,12 +49,13 @@ def gate(
     baselines: Mapping[str, Sequence[Scores]],
     margins: Margins,
 ) -> Verdict:
-    """Refuse a challenger that loses what the champion keeps, does not do the task, chatters or insults
-    more, or is worse beyond noise.
+    """Reject a challenger that loses facts or meaning, does not move tone, chatters or insults more, or has a
+    lower composite beyond noise.
 
-    All comparisons are paired on the same cases, with 95 % bootstrap intervals. Keeping is a test of
-    non-inferiority: the unfavourable end of the interval must lie within the stated margin. Without a
-    champion (the very first version is compared with the base instead) only the baselines are asked.
+    All comparisons are paired on the same cases, with 95 % bootstrap intervals. For facts, meaning, chatter
+    and insults the test is one of non-inferiority: the unfavourable end of the interval must lie within the
+    margin. Without a champion only the baselines are compared; the flow compares the first version with the
+    bare base.
     """
     reasons = []
     tone = difference(challenger, baselines["copy_input"], "tone_moved", margins.seed)
@@ -91,8 +90,10 @@ def gate(
 def hacked(
     reward: tuple[float, float], guards: Mapping[str, tuple[float, float]], margin: float = 0.1
 ) -> tuple[Reason, ...]:
-    """Why an optimised reward is not to be believed: it rose while something that it stands for fell by more
-    than the margin. All are (before, after) on the same held-out messages.
+    """Reasons to reject a run for reward hacking; empty when there are none.
+
+    A reward is hacked when it rose while a guard, something that the reward stands for, fell by more than the
+    margin. All pairs are (before, after) training, on the same held-out messages.
     """
     if reward[1] <= reward[0]:
         return ()

@@ -1,14 +1,14 @@
-"""Group relative policy optimisation with TRL: an adapter that writes what a reward likes.
+"""Group relative policy optimisation: trains an adapter to write rewrites of higher reward, with TRL.
 
     python -m models.grpo configs/grpo.yaml
     python -m models.grpo configs/grpo.yaml reward=null learned_weight=0 steps=20
 
-To each prompt a group of rewrites is sampled; each is worth how far its reward lies above the group's mean,
-in standard deviations of the group (Shao et al. 2024, section 4.1.2). The loss is the clipped objective with
-a KL term (their equation 3), averaged over tokens (Yu et al. 2025, equation 8); a rewrite that did not end
-counts for nothing in it. The reward is `rule_weight` times `scoring.composite` plus `learned_weight` times
-the sigmoid of the reward model's score. Training goes on from an adapter, whose frozen copy is the reference.
-A killed run that is started again with the same config and data goes on from its last complete checkpoint.
+For each prompt a group of rewrites is sampled. The advantage of a rewrite is (its reward - the group's mean)
+/ the group's standard deviation (Shao et al. 2024, section 4.1.2). The loss is the clipped objective with a
+KL term (their equation 3), averaged over tokens (Yu et al. 2025, equation 8), without truncated rewrites.
+The reward is `rule_weight` * `scoring.composite` + `learned_weight` * sigma(score of the reward model).
+Training continues from an adapter, whose frozen copy is the reference. A killed run that is started again
+with the same config and data resumes from its last complete checkpoint.
 """
 
 import sys
@@ -29,39 +29,36 @@ from data import corpus
 from data.reasons import Reason
 from data.records import Demonstration, PreferencePair, Split, TransformType
 from models import examples, gate, loading, protection, scoring, sft, tone, training
-from models.health import Ranges, faults
+from models.health import Ranges
 from models.reward import RewardModel
 from models.reward import load as load_reward
+from models.training import TrainingConfig, TrainingResult
 
-_MOST_PAIRS = 32  # of people's, whose likelihood guards against a hacked reward
+_MOST_PAIRS = 32  # of people's held-out pairs, for the guard `agreement`
 
 
-class GrpoConfig(configs.StageConfig):
-    """What decides a GRPO run. Lengths are in tokens; a batch is of sampled rewrites."""
+class GrpoConfig(TrainingConfig):
+    """The settings of a GRPO run. Lengths are in tokens; a batch consists of sampled rewrites."""
 
-    base: str = "smollm2-135m"
-    adapter: Path | None = Field(Path("artifacts/sft"), description="where to start; all of base when unset")
-    reward: Path | None = Field(Path("artifacts/reward"), description="the model; rules alone when unset")
-    seed_folder: Path | None = corpus.SEED / "train"
-    snapshots: tuple[Path, ...] = ()
+    adapter: Path | None = Field(
+        Path("artifacts/sft"), description="the start; the whole base is trained when unset"
+    )
+    reward: Path | None = Field(
+        Path("artifacts/reward"), description="the reward model; rules alone when unset"
+    )
+    seed_folder: Path | None = Field(corpus.SEED / "train", description="the seed corpus; none when unset")
     out: Path = Path("artifacts/grpo")
-    checkpoints: Path = Path("artifacts/checkpoints")
-    steps: Annotated[int, Field(ge=1)] = 40
-    batch_size: Annotated[int, Field(ge=2)] = 8
-    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
+    batch_size: Annotated[int, Field(ge=2, description="sampled rewrites")] = 8
     generations: Annotated[int, Field(ge=2, description="rewrites of one prompt")] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1.0e-4
     beta: Annotated[float, Field(ge=0, description="weight of the KL from the reference")] = 0.04
     temperature: Annotated[float, Field(gt=0)] = 1.0
     rule_weight: Annotated[float, Field(ge=0)] = 1.0
     learned_weight: Annotated[float, Field(ge=0)] = 0.5
-    masks: bool = Field(True, description="ask with facts masked, as fact protection does")
+    masks: bool = Field(True, description="mask facts, as fact protection does")
     max_prompt_tokens: Annotated[int, Field(ge=16)] = 128
     max_new_tokens: Annotated[int, Field(ge=4)] = 64
     validation_prompts: Annotated[int, Field(ge=1, description="most prompts of the held-out reward")] = 16
-    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
-    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
-    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
     healthy: Ranges = Field(
         {
             "grad_norm": (1e-3, 10.0),
@@ -70,44 +67,36 @@ class GrpoConfig(configs.StageConfig):
             "reward_std": (1e-3, 10.0),
             "completions/clipped_ratio": (0.0, 0.3),
             "frac_reward_zero_std": (0.0, 0.8),
-        },
-        description="low and high of what is logged, see models.health",
+        }
     )
-    seed: int = 0
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check(self) -> Self:
         if self.batch_size % self.generations:
             raise ValueError(
-                f"batch_size={self.batch_size} is no whole number of groups of generations={self.generations}"
+                f"batch_size={self.batch_size} is no multiple of generations={self.generations}: set it to "
+                "one, so that a batch has whole groups"
             )
         if (self.reward is None) != (self.learned_weight == 0):
-            raise ValueError("reward and learned_weight go together: set both, or null and 0")
+            raise ValueError("reward and learned_weight go together: set both, or set them to null and 0")
         if not self.rule_weight + self.learned_weight:
-            raise ValueError("rule_weight and learned_weight are both 0, so nothing is rewarded")
+            raise ValueError("rule_weight and learned_weight are both 0, so nothing is rewarded: raise one")
         return self
 
 
-class GrpoResult(BaseModel):
-    """What a GRPO run made and how healthy it was; held-out rewards are of sampled rewrites.
+class GrpoResult(TrainingResult):
+    """The figures of a GRPO run; held-out figures are measured on sampled rewrites of validation prompts.
 
-    `kl_nats` is the estimate of KL(policy || reference) a token (Schulman's k3), `entropy_nats` a token's;
-    `clipped_completions` the share of rewrites that did not end, `groups_without_spread` that of groups whose
-    rewrites all have one reward and so teach nothing. All are of the last evaluation but for the highest norm
-    of a gradient. Facts kept, by the sampled rewrites, and agreement with people's held-out pairs are guards:
-    see `hacked`.
+    `kl_nats` is an estimate of KL(policy || reference) in nats a token (Schulman's k3), `entropy_nats` the
+    policy's entropy in nats a token. `clipped_completions` is the share of truncated rewrites.
+    `groups_without_spread` is the share of groups whose rewrites all have the same reward, from which nothing
+    is learned. These are from the last evaluation; `grad_norm_highest` is from training. `facts_kept` of the
+    sampled rewrites and `agreement` with people's held-out pairs are guards, see `hacked`.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    out: Path
-    digest: str
     train_prompts: int
     validation_prompts: int
     prompts_too_long: int
-    steps: int
-    resumed_from_step: int
-    out_of_memory_at: tuple[int, ...] = ()
     held_out_reward_before: float
     held_out_reward: float
     facts_kept_before: float
@@ -119,13 +108,10 @@ class GrpoResult(BaseModel):
     clipped_completions: float
     groups_without_spread: float
     grad_norm_highest: float
-    unhealthy: tuple[str, ...] = ()
-    seconds: float
-    history: tuple[dict[str, float], ...]
 
     @property
     def hacked(self) -> tuple[Reason, ...]:
-        """Why the reward is not to be believed, if it is not."""
+        """Reasons to reject the run for reward hacking, see `gate.hacked`; empty when there are none."""
         guards = {"the share of facts kept": (self.facts_kept_before, self.facts_kept)}
         if self.agreement_before is not None and self.agreement is not None:
             guards["agreement with people's pairs"] = (self.agreement_before, self.agreement)
@@ -133,7 +119,7 @@ class GrpoResult(BaseModel):
 
 
 class Prompt(BaseModel):
-    """A message to rewrite, and how."""
+    """A message and the rewrite that is requested."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -144,7 +130,7 @@ class Prompt(BaseModel):
 
 
 def prompts(config: GrpoConfig) -> list[Prompt]:
-    """What is asked: every message of the seed as it was rewritten there, then people's; each once."""
+    """All different requests: those of the seed corpus, then those of people's pairs."""
     seed = sft.seed_demonstrations(config.seed_folder) if config.seed_folder else ()
     rows: list[Demonstration | PreferencePair] = [
         *seed,
@@ -154,7 +140,7 @@ def prompts(config: GrpoConfig) -> list[Prompt]:
 
 
 class _Trainer(GRPOTrainer):
-    """TRL's trainer over prompts that are rendered already: the frame has all special tokens."""
+    """TRL's trainer for rendered prompts, which have all special tokens already."""
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         tokenizer: Any = self.processing_class
@@ -162,18 +148,19 @@ class _Trainer(GRPOTrainer):
 
 
 def example(tokens: examples.Tokens, row: Prompt, masks: bool) -> dict[str, Any]:
-    """A prompt as the trainer and the rewards want it."""
-    shown = protection.mask(row.text).text if masks else row.text
-    prompt = tokens.frame.render(shown, row.transform_type, row.intensity)
+    """A row for the trainer and the rewards: the rendered prompt, its request, and its number of tokens."""
+    text = protection.mask(row.text).text if masks else row.text
+    prompt = tokens.frame.render(text, row.transform_type, row.intensity)
     length = len(tokens.tokenizer.encode(prompt, add_special_tokens=False))
     return {"prompt": prompt, **row.model_dump(exclude={"split"}), "length": length}
 
 
-Reward = Callable[..., list[float]]
+# TRL calls a reward with the completions and the columns of their rows, and logs it by the function's name.
+Reward = Callable[..., list[float]]  # one number for each completion
 
 
-def rewrites(completions: Sequence[str], text: Sequence[str], masks: bool) -> list[str | None]:
-    """What people would be given; None where a mask hides nothing."""
+def restore(completions: Sequence[str], text: Sequence[str], masks: bool) -> list[str | None]:
+    """The rewrites as users would receive them; None when a completion has a mask that hides no fact."""
     if not masks:
         return [completion.strip() for completion in completions]
     return [
@@ -183,13 +170,13 @@ def rewrites(completions: Sequence[str], text: Sequence[str], masks: bool) -> li
 
 
 def rules(masks: bool) -> Reward:
-    """The reward by rules: `scoring.composite`, 0 for a rewrite that nobody may be given or that is empty."""
+    """The reward by rules: `scoring.composite`, and 0 for an empty rewrite or an unusable one (`restore`)."""
 
     def rules(
         completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
     ) -> list[float]:
-        said = rewrites(completions, text, masks)
-        meanings = scoring.meaning(text, [rewrite or "" for rewrite in said])
+        rewrites = restore(completions, text, masks)
+        meanings = scoring.meaning(text, [rewrite or "" for rewrite in rewrites])
         return [
             scoring.composite(
                 scoring.facts_kept(message, rewrite),
@@ -202,7 +189,7 @@ def rules(masks: bool) -> Reward:
             if rewrite
             else 0.0
             for message, rewrite, kind, strength, meaning in zip(
-                text, said, transform_type, intensity, meanings, strict=True
+                text, rewrites, transform_type, intensity, meanings, strict=True
             )
         ]
 
@@ -210,64 +197,70 @@ def rules(masks: bool) -> Reward:
 
 
 def learned(model: RewardModel, masks: bool) -> Reward:
-    """The reward by a reward model: the sigmoid of its score, 0 for a rewrite that nobody may be given."""
+    """The reward by a reward model: sigma(score), and 0 for an empty or unusable rewrite (`restore`)."""
 
     def learned(
         completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
     ) -> list[float]:
-        said = rewrites(completions, text, masks)
+        rewrites = restore(completions, text, masks)
         rows = [
             Demonstration(text=message, transform_type=kind, intensity=strength, rewrite=rewrite or "")
-            for message, kind, strength, rewrite in zip(text, transform_type, intensity, said, strict=True)
+            for message, kind, strength, rewrite in zip(
+                text, transform_type, intensity, rewrites, strict=True
+            )
         ]
+        # Scores are unbounded. The sigmoid puts them on the scale of the rules, so that the weights compare.
         scores = expit(model.score(rows)).tolist()
-        return [score if rewrite else 0.0 for score, rewrite in zip(scores, said, strict=True)]
+        return [score if rewrite else 0.0 for score, rewrite in zip(scores, rewrites, strict=True)]
 
     return learned
 
 
 def facts_kept(masks: bool) -> Reward:
-    """Not a reward but a guard, logged beside them: the share of facts that a rewrite keeps."""
+    """The share of facts that a rewrite keeps: a guard of weight 0, so it is logged and not rewarded."""
 
     def facts_kept(completions: list[str], text: list[str], **_: Any) -> list[float]:
-        said = rewrites(completions, text, masks)
+        rewrites = restore(completions, text, masks)
         return [
-            scoring.facts_kept(message, rewrite or "") for message, rewrite in zip(text, said, strict=True)
+            scoring.facts_kept(message, rewrite or "")
+            for message, rewrite in zip(text, rewrites, strict=True)
         ]
 
     return facts_kept
 
 
 @torch.no_grad()
-def agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
-    """The share of people's pairs whose chosen rewrite the policy finds likelier, by token; None of none.
+def measure_agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
+    """The share of people's pairs whose chosen rewrite is likelier under the policy; None without pairs.
 
-    The other guard: a policy that learns what people like comes to agree with them more, not less.
+    Likelihood is the mean log-probability of a token, so that length does not matter. This is a guard: a
+    policy that learns what people prefer agrees with them more, not less.
     """
 
-    def likelihood(row: PreferencePair, rewrite: str) -> float:
+    def log_likelihood(row: PreferencePair, rewrite: str) -> float:
         prompt, completion = tokens.prompt(row), tokens.completion(rewrite)
-        ids = torch.tensor([prompt + completion], device=model.device)
-        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]
-        chosen = ids[0, len(prompt) :, None]  # (tokens, 1)
-        return logits.float().log_softmax(-1).gather(1, chosen).mean().item()
+        ids = torch.tensor([prompt + completion], device=model.device)  # (1, prompt + completion)
+        # The logits at a position predict the next token, so the slice starts at the last prompt token.
+        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]  # (completion, vocabulary)
+        targets = ids[0, len(prompt) :, None]  # (completion, 1)
+        # In float32, since bf16 would make small differences between two rewrites equal.
+        return logits.float().log_softmax(-1).gather(1, targets).mean().item()
 
-    right = [likelihood(row, row.chosen) > likelihood(row, row.rejected) for row in pairs]
-    return sum(right) / len(right) if right else None
+    agrees = [log_likelihood(row, row.chosen) > log_likelihood(row, row.rejected) for row in pairs]
+    return sum(agrees) / len(agrees) if agrees else None
 
 
 def main(config: GrpoConfig) -> GrpoResult:
-    """Train, or go on training, and write the adapter (or the whole model without one), `metrics.json` and
-    `loss.png`.
+    """Train, or resume, and write the adapter (or the model), `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no prompt is left to train or to validate on.
+    Raises ValueError when no training or no validation prompt remains.
     """
     started = time.monotonic()
     rows = prompts(config)
-    judge = load_reward(config.reward) if config.reward else None
-    weights = (config.reward / "model.safetensors").read_bytes() if config.reward else b""
-    data = (row.model_dump_json().encode() for row in rows)
-    digest = training.digest(config, [*training.adapter_bytes(config.adapter), weights, *data])
+    reward_bytes = (config.reward / "model.safetensors").read_bytes() if config.reward else b""
+    digest = training.digest(
+        config, [*training.adapter_bytes(config.adapter), reward_bytes, *training.row_bytes(rows)]
+    )
 
     base = loading.base_folder(config.base)
     tokens = examples.load_tokens(base)
@@ -276,84 +269,76 @@ def main(config: GrpoConfig) -> GrpoResult:
         config.max_prompt_tokens,
         config.validation_prompts,
     )
-    groups = training.rows_of_a_step(config) // config.generations
+    # A batch counts rewrites, and the trainer repeats each prompt, so the order is over groups. It stays the
+    # same when batches are made smaller: a step keeps its rewrites.
+    groups = training.rows_per_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
-    checkpoints = config.checkpoints / f"grpo-{digest}"
     rewards = [(facts_kept(config.masks), 0.0)]
     if config.rule_weight:
         rewards.append((rules(config.masks), config.rule_weight))
-    if judge is not None:
-        rewards.append((learned(judge, config.masks), config.learned_weight))
+    if config.reward is not None:
+        rewards.append((learned(load_reward(config.reward), config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
     pairs = examples.read_snapshots(config.snapshots, PreferencePair)
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
-        pairs = [examples.masked(pair, "chosen", "rejected") or pair for pair in pairs]
-    agreement_before = agreement(training.load_policy(base, config), tokens, pairs)
+        pairs = [examples.mask_row(pair, "chosen", "rejected") or pair for pair in pairs]
+    agreement_before = measure_agreement(training.load_policy(base, config, config.adapter), tokens, pairs)
 
-    def build(sized: GrpoConfig, resumes: bool) -> Any:
+    def build(config: GrpoConfig, arguments: dict[str, Any]) -> Any:
         return _Trainer(
-            model=training.load_policy(base, sized),
+            model=training.load_policy(base, config, config.adapter),
             reward_funcs=functions,
             args=TrlGrpoConfig(
-                **training.common_arguments(sized, checkpoints, resumes),
+                **arguments,
                 reward_weights=[weight for _, weight in rewards],
-                num_generations=sized.generations,
-                max_completion_length=sized.max_new_tokens,
-                temperature=sized.temperature,
-                beta=sized.beta,
-                mask_truncated_completions=True,  # a cut-off rewrite says nothing of how it would end
-                shuffle_dataset=False,  # the rows lie in their order
-                remove_unused_columns=False,  # the rewards read them
+                num_generations=config.generations,
+                max_completion_length=config.max_new_tokens,
+                temperature=config.temperature,
+                beta=config.beta,
+                mask_truncated_completions=True,  # the end of a truncated rewrite is unknown
+                shuffle_dataset=False,  # the rows are in training order already
+                remove_unused_columns=False,  # the rewards read these columns
             ),
             train_dataset=Dataset.from_list([split.train[i] for i in order]),
             eval_dataset=Dataset.from_list(split.validation),
             processing_class=tokens.tokenizer,
         )
 
-    run = training.run("grpo", config, checkpoints, build)
-
+    run = training.run("grpo", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    def held_out(key: str) -> list[float]:
-        return training.curve(run.history, f"eval_{key}")[1]
-
+    held_out_rewards = run.values("eval_reward")
+    held_out_facts_kept = run.values("eval_rewards/facts_kept/mean")
     result = GrpoResult(
-        out=config.out,
-        digest=digest,
+        **run.shared_figures(started),
         train_prompts=len(split.train),
         validation_prompts=len(split.validation),
         prompts_too_long=split.too_long,
-        steps=config.steps,
-        resumed_from_step=run.resumed_from_step,
-        out_of_memory_at=run.out_of_memory_at,
-        held_out_reward_before=held_out("reward")[0],
-        held_out_reward=held_out("reward")[-1],
-        facts_kept_before=held_out("rewards/facts_kept/mean")[0],
-        facts_kept=held_out("rewards/facts_kept/mean")[-1],
+        held_out_reward_before=held_out_rewards[0],
+        held_out_reward=held_out_rewards[-1],
+        facts_kept_before=held_out_facts_kept[0],
+        facts_kept=held_out_facts_kept[-1],
         agreement_before=agreement_before,
-        agreement=agreement(run.trainer.model, tokens, pairs),
-        kl_nats=held_out("kl")[-1] if config.beta else 0.0,
-        entropy_nats=held_out("entropy")[-1],
-        clipped_completions=held_out("completions/clipped_ratio")[-1],
-        groups_without_spread=held_out("frac_reward_zero_std")[-1],
-        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
-        unhealthy=faults(run.history, config.healthy),
-        seconds=time.monotonic() - started,
-        history=run.history,
+        agreement=measure_agreement(run.trainer.model, tokens, pairs),
+        kl_nats=run.values("eval_kl")[-1] if config.beta else 0.0,  # at beta 0 TRL has no reference
+        entropy_nats=run.values("eval_entropy")[-1],
+        clipped_completions=run.values("eval_completions/clipped_ratio")[-1],
+        groups_without_spread=run.values("eval_frac_reward_zero_std")[-1],
+        grad_norm_highest=max(run.values("grad_norm")),
     )
     panels = {
         "reward": ("reward", "eval_reward", "rewards/rules/mean", "rewards/learned/mean"),
         "health": ("kl", "entropy", "completions/clipped_ratio", "frac_reward_zero_std"),
     }
-    training.finish(result, panels, config.healthy, checkpoints)
+    training.finish(run, result, panels)
     return result
 
 
 if __name__ == "__main__":
-    outcome = main(configs.from_command_line(GrpoConfig, sys.argv[1:]))
+    result = main(configs.from_command_line(GrpoConfig, sys.argv[1:]))
     print(
-        f"held-out reward {outcome.held_out_reward_before:.3f} -> {outcome.held_out_reward:.3f}, "
-        f"KL {outcome.kl_nats:.3f} nats a token, in {outcome.seconds:.0f} s; wrote {outcome.out}"
+        f"held-out reward {result.held_out_reward_before:.3f} -> {result.held_out_reward:.3f}, "
+        f"KL {result.kl_nats:.3f} nats a token, in {result.seconds:.0f} s; wrote {result.out}"
     )

@@ -1,9 +1,10 @@
-"""Whether a training run is healthy: ranges of what its trainer logs, watched while it runs.
+"""Health of a training run: each logged figure has a range, and a run that leaves a range is stopped.
 
-A figure that lies outside its range in several logs in a row stops the run; what it had learnt by then is
-written, the flow refuses it, and the plot shows which figure left its range and when. The ranges stand in the
-stages' configs. Their bounds are Axolotl's published ones where a figure means the same here (KL, groups
-without spread, clipped completions, entropy from below); gradients at our batch sizes are larger than its 1.
+A figure that is outside its range in several consecutive logs stops the run. The weights so far are saved,
+the flow rejects them, and the plot shows which figure left its range and when. The ranges are in the configs
+of the stages. The bounds are those that Axolotl publishes where a figure has the same meaning here (KL,
+groups without spread, clipped completions, lower bound of entropy). Gradient norms have wider bounds, since
+at our batch sizes they are larger than Axolotl's 1.
 """
 
 import math
@@ -13,54 +14,59 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
-Ranges = Mapping[str, tuple[float, float]]
+Ranges = Mapping[str, tuple[float, float]]  # low and high of a logged figure, both included, by its name
 
-# Logs of training, each of five steps or of fewer up to a checkpoint; a held-out figure is a mean already and
-# counts at once.
-_IN_A_ROW = 3
+# Consecutive training logs, each a mean over five steps (fewer before a checkpoint): a single bad log may be
+# noise. A held-out figure is a mean over all validation rows, so a single one is enough.
+_CONSECUTIVE_LOGS = 3
 
 
 def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[str, ...]:
-    """A sentence for each figure that left its range (low, high); a value that is no number is outside."""
-    found = []
+    """One sentence for each figure that left its range; NaN counts as outside at once.
+
+    `history` is the trainer's log: dictionaries of figures, each with its `step`.
+    """
+    sentences = []
     for name, (low, high) in ranges.items():
-        run = 0
+        limit = 1 if name.startswith("eval_") else _CONSECUTIVE_LOGS
+        outside = 0  # consecutive logs outside the range
         for entry in history:
-            if name not in entry:
+            if name not in entry:  # training and held-out figures have separate entries
                 continue
-            run = 0 if low <= entry[name] <= high else run + 1  # also when NaN
-            if run == (1 if name.startswith("eval_") else _IN_A_ROW) or math.isnan(entry[name]):
-                found.append(
+            outside = 0 if low <= entry[name] <= high else outside + 1  # a comparison with NaN is false
+            if outside == limit or math.isnan(entry[name]):
+                sentences.append(
                     f"{name} is {entry[name]:.3g} at step {entry['step']:.0f}; healthy is {low:g} to {high:g}"
                 )
                 break
-    return tuple(found)
+    return tuple(sentences)
 
 
 class Watch(TrainerCallback):
-    """Stops a run that is not healthy."""
+    """Stops a run when a figure has left its range."""
 
     def __init__(self, ranges: Ranges) -> None:
         self._ranges = ranges
 
     def on_log(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Look at all that has been logged."""
+        """Check the whole log after each new entry."""
+        # The whole log, so that a run that resumes counts the consecutive logs before its checkpoint too.
         if faults(state.log_history, self._ranges):
             control.should_training_stop = True
 
 
 def plot(history: Sequence[Mapping[str, float]], ranges: Ranges, file: Path) -> None:
-    """Draw each watched figure that was logged, by step, with its range shaded; nothing without one."""
+    """Draw each watched figure by step with its range shaded; write no file when none was logged."""
     from matplotlib.figure import Figure
 
-    shown = [name for name in ranges if any(name in entry for entry in history)]
-    if not shown:
+    logged = [name for name in ranges if any(name in entry for entry in history)]
+    if not logged:
         return
-    figure = Figure(figsize=(4 * len(shown), 3.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    figure = Figure(figsize=(4 * len(logged), 3.2), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(logged), squeeze=False)[0], logged, strict=True):
         points = [(entry["step"], entry[name]) for entry in history if name in entry]
         axes.plot(*zip(*points, strict=True), marker="o", markersize=3, color="#2458a6")
-        bottom, top = axes.get_ylim()
+        bottom, top = axes.get_ylim()  # the axes keep the scale of the data, however wide the range is
         low, high = ranges[name]
         axes.axhspan(max(low, bottom), min(high, top), color="#5b8c5a", alpha=0.15)
         for limit in (low, high):

@@ -1,7 +1,8 @@
-"""An LLM as judge of two rewrites, over any OpenAI-compatible endpoint, and how often people agree with it.
+"""An LLM as judge of two rewrites, through any OpenAI-compatible endpoint.
 
-The endpoint and its key are the `openai` library's own: OPENAI_BASE_URL and OPENAI_API_KEY. Every pair is
-asked about twice, in both orders, since judges favour a place; who wins only in one order has not won.
+The endpoint and its key are the variables of the `openai` library: OPENAI_BASE_URL and OPENAI_API_KEY. Every
+pair is judged twice, in both orders, since judges prefer a position. A rewrite that wins in only one order
+counts as a tie.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from data.records import TransformType
 
-_AT_ONCE = 8
+_CONCURRENT = 8  # requests
 _TASK = """\
 You compare two rewrites of a workplace message. The rewriter was asked for: {kind}, strength {intensity}
 of 3. {meant} The better rewrite does what was asked at about that strength, keeps every fact and the point of
@@ -54,31 +55,31 @@ class Pair(NamedTuple):
 
 
 class Preference(NamedTuple):
-    """How much of the win `one` has: 1, 0, or 0.5 when the judge said neither or changed with the order."""
+    """The share of the win of `one`: 1, 0, or 0.5 when the judge answered 0 or changed with the order."""
 
     share: float
     same_in_both_orders: bool
 
 
 def prefer(model: str, pairs: Sequence[Pair]) -> list[Preference]:
-    """What the judge says of each pair.
+    """The judge's preference for each pair, in their order.
 
-    Raises ValueError when the judge answers with anything but 0, 1 or 2, and the library's own errors, which
-    name the variable that is missing or the endpoint that did not answer, after its own retries.
+    Raises ValueError when the judge answers with anything but 0, 1 or 2. The library's own errors, raised
+    after its retries, name the missing variable or the endpoint that did not answer.
     """
     client = OpenAI(timeout=60, max_retries=4)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = pool.map(lambda pair: _both_orders(client, model, pair), pairs)
-        return list(tqdm(found, total=len(pairs), desc=f"asking {model}"))
+    with ThreadPoolExecutor(_CONCURRENT) as pool:
+        preferences = pool.map(lambda pair: _ask_in_both_orders(client, model, pair), pairs)
+        return list(tqdm(preferences, total=len(pairs), desc=f"asking {model}"))
 
 
-def _both_orders(client: OpenAI, model: str, pair: Pair) -> Preference:
-    straight = _ask(client, model, pair)
+def _ask_in_both_orders(client: OpenAI, model: str, pair: Pair) -> Preference:
+    first = _ask(client, model, pair)
     swapped = _ask(client, model, pair._replace(one=pair.other, other=pair.one))
-    turned = {"1": "2", "2": "1", "0": "0"}[swapped]
-    if straight != turned:
+    second = {"1": "2", "2": "1", "0": "0"}[swapped]  # the same answer in the terms of the first order
+    if first != second:
         return Preference(0.5, same_in_both_orders=False)
-    return Preference({"1": 1.0, "2": 0.0, "0": 0.5}[straight], same_in_both_orders=True)
+    return Preference({"1": 1.0, "2": 0.0, "0": 0.5}[first], same_in_both_orders=True)
 
 
 def _ask(client: OpenAI, model: str, pair: Pair) -> Literal["0", "1", "2"]:
@@ -93,10 +94,10 @@ def _ask(client: OpenAI, model: str, pair: Pair) -> Literal["0", "1", "2"]:
     reply = client.chat.completions.create(
         model=model, messages=[{"role": "user", "content": task}], temperature=0, max_completion_tokens=8
     )
-    said = (reply.choices[0].message.content or "").strip()
-    match said.rstrip("."):
+    answer = (reply.choices[0].message.content or "").strip()
+    match answer.rstrip("."):
         case "0" | "1" | "2" as choice:
             return choice
     raise ValueError(
-        f"the judge {model} answered {said[:80]!r}, not 0, 1 or 2; take a model that follows instructions"
+        f"the judge {model} answered {answer[:80]!r}, not 0, 1 or 2; take a model that follows instructions"
     )

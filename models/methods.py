@@ -1,4 +1,4 @@
-"""Which methods a training uses, and in what mixture, from the feedback that there is: a pure function."""
+"""Chooses the training methods and the data mixture from the available feedback, by a pure function."""
 
 import math
 from collections import Counter
@@ -16,20 +16,20 @@ Preference = Literal["dpo", "kto"]
 
 
 class MethodsConfig(configs.StageConfig):
-    """How much feedback a method takes, in rows to train on; each also needs some to validate on."""
+    """The least feedback of each method, in training rows; each method also needs validation rows."""
 
     least_pairs: Annotated[int, Field(ge=1, description="for DPO")] = 20
     least_labels: Annotated[int, Field(ge=1, description="good ones, and bad ones, for KTO")] = 20
     least_reward_pairs: Annotated[int, Field(ge=1, description="for a reward model, and so for GRPO")] = 300
     may_sample: bool | None = Field(
-        None, description="GRPO, which samples all the time; where there is a GPU when unset"
+        None, description="GRPO, which samples in every step; when unset, only with a GPU"
     )
-    share_of_people: Annotated[float, Field(ge=0, lt=1, description="of SFT's rows, at least")] = 0.1
-    most_repeats: Annotated[int, Field(ge=1, description="of one person's row, to reach that share")] = 4
+    share_of_people: Annotated[float, Field(ge=0, lt=1, description="least share of SFT's rows")] = 0.1
+    most_repeats: Annotated[int, Field(ge=1, description="of a row from people, to reach that share")] = 4
 
 
 class Feedback(BaseModel):
-    """How many rows of each kind a snapshot has, to train on and held out."""
+    """Numbers of rows by kind: training rows, and held-out rows where a method needs them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,9 +43,9 @@ class Feedback(BaseModel):
 
 
 class Choice(BaseModel):
-    """What to do after SFT, and why: a sentence for each decision.
+    """The chosen methods, and one sentence with the reason for each decision.
 
-    `repeats` is how often SFT sees each row of people.
+    `repeats` is the number of times that SFT sees each row from people.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,33 +58,35 @@ class Choice(BaseModel):
 
     @property
     def method(self) -> str:
-        """The stages by name, as a version's lineage has them."""
+        """The stages' names, joined by `+`, as in a version's lineage."""
         names = ("sft", self.preference, "grpo" if self.grpo else None)
         return "+".join(name for name in names if name)
 
 
 def feedback(snapshots: Sequence[Path]) -> Feedback:
-    """What snapshots hold."""
-    found: Counter[str] = Counter()
+    """Count the rows of snapshots."""
+    counts: Counter[str] = Counter()
 
     def add(name: str, split: Split) -> None:
-        found[name if split == "train" else f"{name}_held_out"] += 1
+        counts[name if split == "train" else f"{name}_held_out"] += 1
 
     for folder in snapshots:
-        found["demonstrations"] += sum(row.split == "train" for row in shards.read(folder, Demonstration))
+        counts["demonstrations"] += sum(row.split == "train" for row in shards.read(folder, Demonstration))
         for pair in shards.read(folder, PreferencePair):
             add("pairs", pair.split)
         for label in shards.read(folder, Label):
             add("good" if label.good else "bad", label.split)
-    return Feedback(**found)
+    return Feedback(**counts)
 
 
 def choose(data: Feedback, seed_rows: int, may_sample: bool, config: MethodsConfig) -> Choice:
-    """The methods and the mixture for what there is.
+    """Choose the methods and the mixture.
 
-    Pairs say more than labels, since both rewrites answer one message, so DPO goes before KTO. A reward model
-    takes many more pairs than DPO to rank what the policy comes to write, and without one GRPO would learn
-    our own rules, which measure it. `may_sample` says whether the machine can afford GRPO's sampling.
+    DPO is preferred to KTO, since a pair carries more information than a label: both its rewrites answer the
+    same message. A reward model needs many more pairs than DPO, because it must rank rewrites that the policy
+    has not written yet. GRPO needs a reward model: without one it would learn the rules that also measure it.
+    `seed_rows` is the number of demonstrations of the seed corpus. `may_sample` says whether the machine is
+    fast enough for GRPO's sampling.
     """
     repeats, why = 1, []
     if data.demonstrations:

@@ -1,9 +1,9 @@
-"""Fact protection: what a rewrite must not lose is masked before the model and put back after, and a rewrite
-that lost something all the same is tried again; or the best of several is taken.
+"""Fact protection: facts are masked before the model runs and restored in its rewrite.
 
-A mask is a word for the kind of fact that it hides, and a number: `DATE1`, `NAME2`. A model that was trained
-on masked rows (`models.examples.masked`) carries such words over more surely than `PAY-4512`, and they are
-fewer tokens. Light, because the inference service does this.
+When a rewrite still loses a fact, more drafts are generated and the best draft is chosen. A mask is a word
+for the kind of fact and a number: `DATE1`, `NAME2`. A model that was trained on masked rows
+(`models.examples.mask_row`) copies such words more reliably than `PAY-4512`, and they take fewer tokens.
+This file imports no heavy library, because the inference service uses it.
 """
 
 import itertools
@@ -28,38 +28,41 @@ _WORDS = {
     "weekday": "DAY",
     "name": "NAME",
 }
-# Behind a letter of these words it is none; behind another, as in Japanese, it is.
+# After an ASCII letter the word is no mask; after another letter, as in Japanese, it is.
 _MASK = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS.values())})\d+", re.IGNORECASE)
 _ENDS_IN_LETTER = re.compile(r"[a-z]\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Masked:
-    """A message with masks in the place of its facts, and what each mask hides, as it was written."""
+    """A message with masks in place of its facts.
+
+    `message` is the original, `text` has the masks, `hidden` maps a mask to its fact as written.
+    """
 
     message: str
     text: str
     hidden: dict[str, str]
 
     def hide(self, rewrite: str) -> str | None:
-        """A rewrite with the same masks; None when it says a fact in another form than the message does."""
+        """A rewrite with the same masks; None when it lacks a fact or writes it in another form."""
         masked = facts.replace(rewrite, {fact: mask for mask, fact in self.hidden.items()})
         return masked if len(facts.lost(self.hidden.values(), masked)) == len(self.hidden) else None
 
     def restore(self, rewrite: str) -> str | None:
-        """A rewrite of the masked text with the facts back; None when it has a mask that hides nothing."""
+        """A rewrite of the masked text with its facts; None when it has a mask that hides no fact."""
         restored = _MASK.sub(lambda m: self.hidden.get(m.group().upper(), m.group()), rewrite)
         invented = (m.group() for m in _MASK.finditer(restored) if m.group() not in self.message)
         return None if any(invented) else restored
 
 
 def mask(message: str) -> Masked:
-    """Put a mask in the place of every fact; the same fact has the same mask everywhere.
+    """Replace every fact by a mask; equal facts get equal masks.
 
-    Numbers that the message itself spells with such a word are not given out. A fact whose mask would run
-    into a letter before it or a digit behind it is left as it is: nobody could tell where the mask ends.
+    A mask that the message itself contains is not used. A fact directly after a letter or directly before a
+    digit is not masked, since the ends of its mask could not be found again.
     """
-    spoken = {m.group().upper() for m in _MASK.finditer(message)}
+    reserved = {m.group().upper() for m in _MASK.finditer(message)}
     masks: dict[str, str] = {}
     counts: dict[str, Iterator[int]] = {}
     parts, end = [], 0
@@ -70,17 +73,17 @@ def mask(message: str) -> Masked:
         if fact not in masks:
             numbers = counts.setdefault(span.kind, itertools.count(1))
             word = _WORDS[span.kind]
-            masks[fact] = next(name for n in numbers if (name := f"{word}{n}") not in spoken)
+            masks[fact] = next(name for n in numbers if (name := f"{word}{n}") not in reserved)
         parts += [before, masks[fact]]
         end = span.end
     return Masked(message, "".join([*parts, message[end:]]), {name: fact for fact, name in masks.items()})
 
 
-Asked = tuple[str, TransformType, int]
+Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
 
 
 class Draft(NamedTuple):
-    """What a model wrote: its text, how many tokens it took, and whether it ended by itself."""
+    """A model's output: its text, its number of tokens, and whether it ended with the stop token."""
 
     text: str
     tokens: int
@@ -88,9 +91,7 @@ class Draft(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The draft that was chosen, with the facts back; those that it lost all the same, and what all drafts
-    took.
-    """
+    """The chosen draft with its facts restored, the facts that it lost, and the tokens of all drafts."""
 
     text: str
     missing: list[str]
@@ -98,49 +99,51 @@ class Kept(NamedTuple):
     finished: bool
 
 
-# Drafts of each text, by its place: the model's first choice without retries, else so many others.
+# Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
 Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
 
 
-def rewrite(asked: Sequence[Asked], protection: Protection, write: Write) -> list[Kept]:
+def rewrite(requests: Sequence[Request], protection: Protection, write: Write) -> list[Kept]:
     """The rewrites of messages, in their order, with their facts protected.
 
-    A rewrite that lost a fact, or has a mask that hides nothing, is tried again (`protection.retries` drafts
-    at once), and with `protection.always` every one is. Of all drafts the one that lost fewest facts is
-    taken, of equals the one that `tone.rule_score` likes best; the message itself when every draft has a mask
-    that hides nothing.
+    `protection.retries` more drafts are generated for a rewrite that lost a fact or has a mask that hides no
+    fact, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen;
+    among equals, the draft with the highest `tone.rule_score`. When every draft has a mask that hides no
+    fact, the message itself is returned.
     """
-    masked = [mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in asked]
-    kept: list[list[Kept]] = [[] for _ in asked]
-    tokens = [0] * len(asked)
+    masked = [
+        mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
+    ]
+    candidates: list[list[Kept]] = [[] for _ in requests]
+    tokens = [0] * len(requests)
 
-    def draw(places: Iterable[int], retries: int) -> None:
-        for place, drafts in write({place: masked[place].text for place in places}, retries).items():
-            tokens[place] += sum(draft.tokens for draft in drafts)
-            kept[place] += _usable(masked[place], drafts)
+    def generate(indices: Iterable[int], retries: int) -> None:
+        for index, drafts in write({index: masked[index].text for index in indices}, retries).items():
+            tokens[index] += sum(draft.tokens for draft in drafts)
+            candidates[index] += _restore_all(masked[index], drafts)
 
-    draw(range(len(asked)), 0)
-    again = [place for place, found in enumerate(kept) if protection.always or not found or found[0].missing]
+    generate(range(len(requests)), 0)
+    again = [i for i, drafts in enumerate(candidates) if protection.always or not drafts or drafts[0].missing]
     if protection.retries and again:
-        draw(again, protection.retries)
+        generate(again, protection.retries)
     return [
-        _best(one, found)._replace(tokens=spent)
-        for one, found, spent in zip(asked, kept, tokens, strict=True)
+        _choose_best(request, drafts)._replace(tokens=total)
+        for request, drafts, total in zip(requests, candidates, tokens, strict=True)
     ]
 
 
-def _usable(hidden: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
+def _restore_all(masked: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
     for draft in drafts:
-        if (text := hidden.restore(draft.text)) is not None:
-            yield Kept(text, facts.missing(hidden.message, text), draft.tokens, draft.finished)
+        if (text := masked.restore(draft.text)) is not None:
+            yield Kept(text, facts.missing(masked.message, text), draft.tokens, draft.finished)
 
 
-def _best(asked: Asked, drafts: Sequence[Kept]) -> Kept:
-    message, transform_type, intensity = asked
+def _choose_best(request: Request, drafts: Sequence[Kept]) -> Kept:
+    message, transform_type, intensity = request
     if len(drafts) < 2:
         return drafts[0] if drafts else Kept(message, [], 0, True)
 
-    def worth(one: Kept) -> tuple[int, float]:
-        return -len(one.missing), tone.rule_score(message, one.text, transform_type, intensity)
+    def rank(draft: Kept) -> tuple[int, float]:
+        return -len(draft.missing), tone.rule_score(message, draft.text, transform_type, intensity)
 
-    return max(drafts, key=worth)
+    return max(drafts, key=rank)

@@ -1,14 +1,15 @@
-"""A reward model with TRL: a number for a rewrite that is higher where people would choose it.
+"""A reward model: scores a rewrite, higher when people are more likely to choose it; trained with TRL.
 
     python -m models.reward configs/reward.yaml
     python -m models.reward configs/reward.yaml snapshots=[artifacts/snapshots/3] learning_rate=1.0e-4
 
-The loss is Ouyang et al. 2022, equation 1, which is Bradley-Terry's: -log sigma(r(chosen) - r(rejected)),
-with a margin taken off for pairs that are graded by stars (Touvron et al. 2023, Llama 2, equation 2). It
-says nothing of where zero is, so `center_rewards` times (r(chosen) + r(rejected))^2 is added (Eisenstein et
-al. 2023, equation 2). The model is the base with the SFT adapter merged in and a head of one number, which
-reads the last token of a rewrite; an adapter of its own and the head are trained, and merged in the end.
-A killed run that is started again with the same config and data goes on from its last complete checkpoint.
+The loss is Bradley-Terry's (Ouyang et al. 2022, equation 1): -log sigma(r(chosen) - r(rejected) - margin).
+The margin is zero except for pairs that are rated by stars (Touvron et al. 2023, Llama 2, equation 2). This
+loss does not determine the zero of rewards, so `center_rewards` * (r(chosen) + r(rejected))^2 is added
+(Eisenstein et al. 2023, equation 2). The model is the base with the SFT adapter merged in, and a head of one
+number that reads the last token of a rewrite. A new adapter and the head are trained; the adapter is merged
+after training. A killed run that is started again with the same config and data resumes from its last
+complete checkpoint.
 """
 
 import sys
@@ -21,7 +22,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from datasets import Dataset
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import expit
 from scipy.stats import spearmanr
 from torch.nn.utils.rnn import pad_sequence
@@ -32,59 +33,42 @@ from trl.trainer.reward_trainer import RewardTrainer
 import configs
 from data.records import Demonstration, PreferencePair
 from models import examples, loading, training
-from models.health import Ranges, faults
+from models.health import Ranges
+from models.training import TrainingConfig, TrainingResult
 
-_SCORED_AT_ONCE = 16
-_STAR = 0.25  # the margin of one star between two rated rewrites, in nats
+_BATCH = 16  # rewrites that are scored together
+_STAR_MARGIN = 0.25  # margin for one star of difference between two rated rewrites, in nats
 
 
-class RewardConfig(configs.StageConfig):
-    """What decides a reward model. Lengths are in tokens, prompt and completion together."""
+class RewardConfig(TrainingConfig):
+    """The settings of a reward model. Lengths are in tokens of prompt and completion together."""
 
-    base: str = "smollm2-135m"
     adapter: Path | None = Field(
-        Path("artifacts/sft"), description="merged into base; base as it is when unset"
+        Path("artifacts/sft"), description="merged into the base; the bare base when unset"
     )
-    snapshots: tuple[Path, ...] = ()
     out: Path = Path("artifacts/reward")
-    checkpoints: Path = Path("artifacts/checkpoints")
-    steps: Annotated[int, Field(ge=1)] = 40
     batch_size: Annotated[int, Field(ge=1, description="pairs")] = 4
-    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
-    center_rewards: Annotated[float, Field(ge=0, description="pull of the rewards' mean to zero")] = 0.01
+    center_rewards: Annotated[float, Field(ge=0, description="weight of the pull of rewards to zero")] = 0.01
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_pairs: Annotated[int, Field(ge=1, description="most pairs of the held-out figures")] = 32
-    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
-    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
-    bf16: bool | None = Field(None, description="bf16 autocast; where the machine is fast at it when unset")
-    healthy: Ranges = Field(
-        {"grad_norm": (1e-3, 50.0), "eval_loss": (0.0, 20.0)},
-        description="low and high of what is logged, see models.health",
-    )
-    seed: int = 0
+    healthy: Ranges = Field({"grad_norm": (1e-3, 50.0), "eval_loss": (0.0, 20.0)})
 
 
-class RewardResult(BaseModel):
-    """What a reward run made and how good it is, on held-out pairs, in float32.
+class RewardResult(TrainingResult):
+    """The figures of a reward run, on held-out pairs, computed in float32.
 
-    The accuracy is the share of pairs whose chosen rewrite has the higher reward, the margin the mean of
-    r(chosen) - r(rejected), the loss without the centring. `length_correlation` is Spearman's between the
-    rewards of all held-out rewrites and their tokens: near 1 or -1 it is only length that is rewarded. Pairs
-    of an edit and what it corrects are easier than two rewrites of one version, which a win rate compares.
+    The accuracy is the share of pairs whose chosen rewrite has the higher reward. The margin is the mean of
+    r(chosen) - r(rejected). The loss is -log sigma(r(chosen) - r(rejected)), in nats, without margin and
+    centring. `length_correlation` is Spearman's correlation between the rewards of all held-out rewrites and
+    their numbers of tokens: near 1 or -1 the model rewards only length. A pair of an edit and its original is
+    easier to rank than two rewrites by a model, which a win rate compares.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    out: Path
-    digest: str
     train_pairs: int
     validation_pairs: int
     pairs_too_long: int
-    steps: int
-    resumed_from_step: int
-    out_of_memory_at: tuple[int, ...] = ()
     held_out_accuracy_before: float
     held_out_accuracy: float
     held_out_margin_before: float
@@ -93,9 +77,6 @@ class RewardResult(BaseModel):
     held_out_loss_after: float
     length_correlation: float
     grad_norm_highest: float
-    unhealthy: tuple[str, ...] = ()
-    seconds: float
-    history: tuple[dict[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -106,23 +87,27 @@ class RewardModel:
     tokens: examples.Tokens
 
     def score(self, rows: Sequence[Any]) -> list[float]:
-        """A reward for each row with text, transform_type, intensity and rewrite.
+        """A reward for each row with the fields text, transform_type, intensity and rewrite.
 
-        Only differences between rewrites of one message mean something.
+        Only differences between rewrites of the same message are meaningful.
         """
         return self.score_ids([self.tokens.prompt(row) + self.tokens.completion(row.rewrite) for row in rows])
 
     @torch.inference_mode()
     def score_ids(self, sequences: Sequence[Sequence[int]]) -> list[float]:
-        """A reward for each prompt with its completion, as token ids, whatever else is scored with it."""
+        """A reward for each sequence of token ids (prompt, then completion), independent of the others."""
         self.model.eval()
         rewards = [0.0] * len(sequences)
+        # Batches of similar lengths have little padding.
         by_length = sorted(range(len(sequences)), key=lambda i: len(sequences[i]))
-        for start in range(0, len(by_length), _SCORED_AT_ONCE):
-            batch = by_length[start : start + _SCORED_AT_ONCE]
+        for start in range(0, len(by_length), _BATCH):
+            batch = by_length[start : start + _BATCH]
             rows = [torch.tensor(sequences[i]) for i in batch]
-            ids = pad_sequence(rows, batch_first=True, padding_value=self.tokens.tokenizer.pad_token_id)
+            pad_id = self.tokens.tokenizer.pad_token_id
+            ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)  # (batch, tokens)
+            # 1 at tokens, 0 at padding, so that a reward does not depend on the longest row of its batch.
             mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)  # (batch, tokens)
+            # The head's output at the last token that is no padding: (batch, 1) to (batch,).
             scores = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, 0]
             for i, reward in zip(batch, scores.tolist(), strict=True):
                 rewards[i] = reward
@@ -130,7 +115,7 @@ class RewardModel:
 
 
 def load(folder: Path) -> RewardModel:
-    """The reward model that `main` wrote into a folder; ValueError when it holds another kind of model."""
+    """The reward model in a folder that `main` wrote; ValueError when it is another kind of model."""
     kinds = AutoConfig.from_pretrained(str(folder), trust_remote_code=False).architectures or []
     if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{folder} holds {kinds} and no reward model; train one with models.reward")
@@ -141,39 +126,43 @@ def load(folder: Path) -> RewardModel:
 
 
 def preferred(
-    model: RewardModel, asked: Sequence[Any], one: Sequence[str], other: Sequence[str]
+    model: RewardModel, cases: Sequence[Any], one: Sequence[str], other: Sequence[str]
 ) -> list[float]:
-    """For each message asked, the probability that people choose `one` of two rewrites: sigma(r - r')."""
+    """The probability that people choose `one` of two rewrites, by case: sigma(r(one) - r(other)).
+
+    A case has the fields text, transform_type and intensity.
+    """
 
     def rewards(rewrites: Sequence[str]) -> np.ndarray:
         rows = [
             Demonstration(
-                text=a.text, transform_type=a.transform_type, intensity=a.intensity, rewrite=rewrite
+                text=case.text, transform_type=case.transform_type, intensity=case.intensity, rewrite=rewrite
             )
-            for a, rewrite in zip(asked, rewrites, strict=True)
+            for case, rewrite in zip(cases, rewrites, strict=True)
         ]
-        return np.array(model.score(rows))
+        return np.array(model.score(rows))  # (cases,)
 
     return expit(rewards(one) - rewards(other)).tolist()
 
 
 class _Head(torch.nn.Linear):
-    """The reward's head in float32 under bf16 autocast too: bf16 would leave them two digits."""
+    """A head that computes in float32 under bf16 autocast too, since bf16 rewards have only two digits."""
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Rewards (batch, tokens, 1) at hidden states (batch, tokens, width)."""
+        """From hidden states (batch, tokens, width) to rewards (batch, tokens, 1)."""
         with torch.autocast(hidden.device.type, enabled=False):
             return super().forward(hidden.float())
 
 
 def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: int) -> Any:
-    """A base, with an SFT adapter merged into it, under a head drawn from the seed; in float32."""
+    """An untrained reward model in float32: a base, its adapter merged in, and a head drawn from `seed`."""
     causal: Any = loading.load_model(base, adapter)
     config = causal.config
     config.num_labels = 1
     config.pad_token_id = tokens.tokenizer.pad_token_id
     model: Any = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     model.base_model.load_state_dict(causal.base_model.state_dict())
+    # A private random state: the head depends on the seed alone, and later random numbers do not change.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model.score = _Head(model.score.in_features, 1, bias=False)
@@ -182,24 +171,26 @@ def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: i
 
 
 def load_tokens(base: Path) -> examples.Tokens:
-    """A base's tokens with padding that ends no rewrite: the head reads the last token that is no padding,
-    and many bases pad with the stop token.
+    """The tokenizer and frame of a base, with a padding token that is not the stop token.
+
+    The head reads the last token that is no padding. Many bases pad with the stop token, and then the head
+    would not read it.
     """
     tokens = examples.load_tokens(base)
-    choice = (tokens.tokenizer.pad_token, *tokens.frame.specials)
-    tokens.tokenizer.pad_token = next(token for token in choice if token != tokens.frame.stop)
+    candidates = (tokens.tokenizer.pad_token, *tokens.frame.specials)
+    tokens.tokenizer.pad_token = next(token for token in candidates if token != tokens.frame.stop)
     return tokens
 
 
 def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
-    """A pair as the trainer wants it, with the lengths of both rewrites."""
+    """A pair for the trainer: margin, token ids, and the numbers of tokens of both rewrites."""
     prompt, chosen, rejected = (
         tokens.prompt(row),
         tokens.completion(row.chosen),
         tokens.completion(row.rejected),
     )
     return {
-        "margin": _STAR * (row.stars or 0.0),
+        "margin": _STAR_MARGIN * (row.stars or 0.0),
         "chosen_ids": prompt + chosen,
         "rejected_ids": prompt + rejected,
         "chosen_tokens": len(chosen),
@@ -219,35 +210,34 @@ class Measured:
 
 
 def measure(model: RewardModel, pairs: Sequence[dict[str, Any]]) -> Measured:
-    """How a reward model ranks encoded pairs."""
-    chosen = np.array(model.score_ids([pair["chosen_ids"] for pair in pairs]))
+    """Measure how a reward model ranks encoded pairs."""
+    chosen = np.array(model.score_ids([pair["chosen_ids"] for pair in pairs]))  # (pairs,)
     rejected = np.array(model.score_ids([pair["rejected_ids"] for pair in pairs]))
     lengths = [pair[key] for key in ("chosen_tokens", "rejected_tokens") for pair in pairs]
-    margins = chosen - rejected
+    margins = chosen - rejected  # (pairs,), in nats
     return Measured(
         accuracy=float((margins > 0).mean()),
         margin=float(margins.mean()),
-        loss=float(np.logaddexp(0, -margins).mean()),
+        loss=float(np.logaddexp(0, -margins).mean()),  # -log sigma(margin), without overflow
         length_correlation=length_correlation([*chosen, *rejected], lengths),
     )
 
 
 def length_correlation(rewards: Sequence[float], lengths: Sequence[int]) -> float:
-    """Spearman's rank correlation; 0 where all rewards or all lengths are equal."""
+    """Spearman's rank correlation, in [-1, 1]; 0 when all rewards or all lengths are equal."""
     if len(set(rewards)) == 1 or len(set(lengths)) == 1:
         return 0.0
     return float(spearmanr(rewards, lengths).statistic)
 
 
 def main(config: RewardConfig) -> RewardResult:
-    """Train, or go on training, and write the whole reward model, `metrics.json` and `loss.png`.
+    """Train, or resume, and write the whole reward model, `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no pair is left to train or to validate on.
+    Raises ValueError when no training or no validation pair remains.
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
-    data = (row.model_dump_json().encode() for row in rows)
-    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *data])
+    digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
     base = loading.base_folder(config.base)
     tokens = load_tokens(base)
@@ -255,46 +245,43 @@ def main(config: RewardConfig) -> RewardResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 
-    checkpoints = config.checkpoints / f"reward-{digest}"
     before = measure(
         RewardModel(untrained(base, config.adapter, tokens, config.seed), tokens), split.validation
     )
 
-    def build(sized: RewardConfig, resumes: bool) -> Any:
-        model = untrained(base, sized.adapter, tokens, sized.seed)
-        model = training.quicken(model, sized, frozen=sized.lora_rank > 0)
-        model.score.float()
+    def build(config: RewardConfig, arguments: dict[str, Any]) -> Any:
+        model = untrained(base, config.adapter, tokens, config.seed)
+        model = training.quicken(model, config, frozen=config.lora_rank > 0)
+        model.score.float()  # the head is trained, so it stays float32 on a frozen bf16 base
         return RewardTrainer(
             model=model,
             args=TrlRewardConfig(
-                **training.common_arguments(sized, checkpoints, resumes),
-                max_length=None,  # the rows are cut to size already
-                center_rewards_coefficient=sized.center_rewards,
+                **arguments,
+                max_length=None,  # rows that are too long were dropped already
+                center_rewards_coefficient=config.center_rewards,
             ),
-            train_dataset=Dataset.from_list(training.laid_out(split.train, sized)),
+            train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
             eval_dataset=Dataset.from_list(split.validation),
             processing_class=tokens.tokenizer,
-            peft_config=training.lora(sized.lora_rank, "SEQ_CLS"),  # the head is trained whole
+            peft_config=training.lora(
+                config.lora_rank, "SEQ_CLS"
+            ),  # PEFT trains all of the head for this task
         )
 
-    run = training.run("reward", config, checkpoints, build)
+    run = training.run("reward", config, digest, build)
 
-    # Merged in float32, since bf16 weights would swallow a part of what the adapter has learnt.
+    # Merged in float32, since rounding to bf16 weights would lose part of the adapter's update.
     trained = run.trainer.model.float()
     if training.processes().is_main_process:
         merged = trained.merge_and_unload() if config.lora_rank else trained
         loading.save(merged, tokens.tokenizer, config.out)
-    training.processes().wait_for_everyone()
+    training.processes().wait_for_everyone()  # every process reads what the main process has written
     after = measure(load(config.out), split.validation)
     result = RewardResult(
-        out=config.out,
-        digest=digest,
+        **run.shared_figures(started),
         train_pairs=len(split.train),
         validation_pairs=len(split.validation),
         pairs_too_long=split.too_long,
-        steps=config.steps,
-        resumed_from_step=run.resumed_from_step,
-        out_of_memory_at=run.out_of_memory_at,
         held_out_accuracy_before=before.accuracy,
         held_out_accuracy=after.accuracy,
         held_out_margin_before=before.margin,
@@ -302,24 +289,21 @@ def main(config: RewardConfig) -> RewardResult:
         held_out_loss_before=before.loss,
         held_out_loss_after=after.loss,
         length_correlation=after.length_correlation,
-        grad_norm_highest=max(training.curve(run.history, "grad_norm")[1]),
-        unhealthy=faults(run.history, config.healthy),
-        seconds=time.monotonic() - started,
-        history=run.history,
+        grad_norm_highest=max(run.values("grad_norm")),
     )
     panels = {
         "reward loss": ("loss", "eval_loss"),
         "held-out pairs": ("eval_accuracy", "eval_margin"),
     }
-    training.finish(result, panels, config.healthy, checkpoints)
+    training.finish(run, result, panels)
     return result
 
 
 if __name__ == "__main__":
-    outcome = main(configs.from_command_line(RewardConfig, sys.argv[1:]))
+    result = main(configs.from_command_line(RewardConfig, sys.argv[1:]))
     print(
-        f"held-out accuracy {outcome.held_out_accuracy_before:.2f} -> {outcome.held_out_accuracy:.2f}, "
-        f"margin {outcome.held_out_margin:.3f}, rank correlation with length "
-        f"{outcome.length_correlation:.2f} on {outcome.validation_pairs} pairs, in {outcome.seconds:.0f} s; "
-        f"wrote {outcome.out}"
+        f"held-out accuracy {result.held_out_accuracy_before:.2f} -> {result.held_out_accuracy:.2f}, "
+        f"margin {result.held_out_margin:.3f}, rank correlation with length "
+        f"{result.length_correlation:.2f} on {result.validation_pairs} pairs, in {result.seconds:.0f} s; "
+        f"wrote {result.out}"
     )

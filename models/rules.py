@@ -1,4 +1,4 @@
-"""The rule baseline: what a model has to be worth its weights against."""
+"""The rule baseline: a model must score higher than these rules to be worth its cost."""
 
 import re
 
@@ -7,11 +7,11 @@ from models import facts, scoring
 
 
 def rewrite(text: str, transform_type: TransformType, intensity: int) -> str:
-    """What a dozen rules make of a message."""
+    """A message rewritten by a few rules for its transform type; `intensity` is 0 to 3."""
     sentences = scoring.sentences(text)
     match transform_type:
         case TransformType.SOFTEN:
-            kind = [
+            softened = [
                 re.sub(
                     r"(?<!!)!++$",
                     ".",
@@ -19,15 +19,15 @@ def rewrite(text: str, transform_type: TransformType, intensity: int) -> str:
                 )
                 for s in sentences
             ]
-            return " ".join([*kind, "Thank you."] if intensity >= 2 else kind)
+            return " ".join([*softened, "Thank you."] if intensity >= 2 else softened)
         case TransformType.CLARIFY:
             plain = re.sub(r"\b(?:maybe|kind of|sort of|just|really|basically|I think|I guess),?\s", "", text)
             return re.sub(r";\s*(\w)", lambda m: f". {m.group(1).upper()}", plain)
         case TransformType.STRUCTURE:
             return "\n".join(f"- {s}" for s in sentences)
         case TransformType.SUMMARIZE:
-            telling = [s for i, s in enumerate(sentences) if i == 0 or facts.extract(s)]
-            return " ".join(telling)
+            kept = [s for i, s in enumerate(sentences) if i == 0 or facts.extract(s)]
+            return " ".join(kept)
         case TransformType.TERMINOLOGY:
             return re.sub(r"\b([A-Z]{2,5})\b(?!-\d)", r"\1 (a technical term)", text)
         case TransformType.REQUIREMENTS:

@@ -1,6 +1,5 @@
 """The scores of a system's rewrites over held-out messages, and their means with intervals."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from scipy.stats import bootstrap
 
 from data.records import TransformType
 from models import fluency, scoring, tone
+from models.results import Estimate as Estimate  # re-exported
 
 
 class Case(BaseModel):
-    """One held-out message, what is asked, what must survive, and how we would have written it."""
+    """A held-out message, the requested rewrite, the facts that must be kept, and a reference rewrite."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class Case(BaseModel):
 
 
 class Scores(BaseModel):
-    """The scores of one rewrite, see `models.scoring`, `models.tone` and `models.fluency`."""
+    """The scores of a rewrite, see `models.scoring`, `models.tone` and `models.fluency`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,36 +44,28 @@ class Scores(BaseModel):
     composite: float
 
 
-class Estimate(BaseModel):
-    """A mean and its 95 % bootstrap interval."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
 def score(
     cases: Sequence[Case], rewrites: Mapping[str, Sequence[str]], base_version: Path
 ) -> dict[str, list[Scores]]:
-    """The scores of each system's rewrites of the cases, by its name; texts that recur are read once."""
+    """The scores by system; `rewrites` maps a system to its rewrites in the order of the cases.
+
+    `base_version` is the version folder of the bare base, for perplexity. Raises ValueError when a system has
+    more or fewer rewrites than there are cases.
+    """
+    # One call for all systems: equal texts are embedded and read only once.
     flat = [text for texts in rewrites.values() for text in texts]
     meanings = iter(scoring.meaning([case.text for case in cases] * len(rewrites), flat))
     perplexities = iter(fluency.log_perplexity(base_version, flat))
     return {
         name: [
-            _scores(case, text, next(meanings), next(perplexities))
+            _score_case(case, text, next(meanings), next(perplexities))
             for case, text in zip(cases, texts, strict=True)
         ]
         for name, texts in rewrites.items()
     }
 
 
-def _scores(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> Scores:
+def _score_case(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> Scores:
     facts_kept = scoring.facts_kept(case.text, rewrite, case.must_keep)
     tone_moved = tone.tone_moved(case.text, rewrite, case.transform_type, case.intensity, meaning)
     chatter = scoring.chatter(case.text, rewrite)
@@ -99,7 +91,7 @@ def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
     """The mean of independent values with its 95 % percentile-bootstrap interval (2,000 resamples)."""
     sample = np.asarray(values, dtype=float)
     mean = float(sample.mean())
-    if np.ptp(sample) == 0:  # also a single value: there is nothing to resample
+    if np.ptp(sample) == 0:  # all values are equal, so every resample has the same mean
         return Estimate(mean=mean, low=mean, high=mean)
     interval = bootstrap(
         (sample,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(seed)
@@ -108,7 +100,7 @@ def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
 
 
 def by_type(cases: Sequence[Case], scores: Sequence[Scores], seed: int) -> dict[str, dict[str, Estimate]]:
-    """Every score's estimate in each transform type."""
+    """The estimate of every score by transform type; types without a case are left out."""
     return {
         kind.value: estimates(
             [s for c, s in zip(cases, scores, strict=True) if c.transform_type == kind], seed
@@ -121,8 +113,3 @@ def by_type(cases: Sequence[Case], scores: Sequence[Scores], seed: int) -> dict[
 def estimates(scores: Sequence[Scores], seed: int) -> dict[str, Estimate]:
     """The estimate of every score."""
     return {name: estimate([getattr(s, name) for s in scores], seed) for name in Scores.model_fields}
-
-
-def perplexity(log_perplexity: Estimate) -> Estimate:
-    """The geometric mean of the texts' perplexities, with its interval."""
-    return Estimate(**{key: math.exp(value) for key, value in log_perplexity.model_dump().items()})

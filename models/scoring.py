@@ -1,9 +1,9 @@
-"""Scores of a rewrite beside its message, all pure: the same two texts give the same number anywhere.
+"""Scores of a rewrite compared with its message, all pure: equal texts always give equal numbers.
 
-They are a measuring rod, not a judge of style. What each cannot see stands in its docstring; what they all
-cannot see is irony, politeness without a polite word, and a claim that is fluent and false. They are read
-together (`composite`): a text that games one of them pays in another. Whether the rewrite did what was asked
-is `models.tone`. The word lists are general workplace English, written down before any training run.
+They do not judge style. Each docstring names what its score cannot see; none of them sees irony, politeness
+without a polite word, or a fluent false claim. They are used together (`composite`), so that a text that
+games one score loses in another. `models.tone` scores whether the rewrite did what its transform type asks
+for. The word lists are general workplace English, written before any training run.
 """
 
 import re
@@ -18,8 +18,8 @@ from models import facts
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
-# A letter in both cases, and what IGNORECASE takes for it. Spelled out, it is looked up in a set, and phrases
-# that begin with another letter cost nothing.
+# A letter in both cases, with the characters that IGNORECASE treats as equal. A character class is looked up
+# in a set, so phrases with another first letter cost nothing.
 _EITHER_CASE = {c: f"[{c}{c.upper()}]" for c in ascii_lowercase} | {
     "i": r"[iI\u0130\u0131]",
     "k": r"[kK\u212a]",
@@ -28,10 +28,11 @@ _EITHER_CASE = {c: f"[{c}{c.upper()}]" for c in ascii_lowercase} | {
 
 
 def any_of(phrases: str) -> re.Pattern[str]:
-    """A pattern for any of several phrases, parted by commas, wrapped as they come.
+    """A case-insensitive pattern for whole phrases, given as a comma-separated list; line breaks are ignored.
 
-    Phrases next to each other are grouped by their first letter, in which the pattern is several times faster
-    than with one alternative a phrase; of those that match at one place the first still does.
+    A phrase may hold a regular expression. Neighbours with the same first letter are grouped, which makes the
+    pattern several times faster than one alternative a phrase. Where several phrases match at the same place,
+    the first of the list still wins.
     """
     parts = [" ".join(part.split()) for part in re.split(r",\s+", phrases)]
     alternatives: list[str] = []
@@ -81,7 +82,7 @@ _INSULT = any_of(
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, lower case, without numbers and punctuation."""
+    """The words of a text in lower case, without numbers and punctuation."""
     return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
 
 
@@ -91,9 +92,9 @@ def sentences(text: str) -> list[str]:
 
 
 def facts_kept(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> float:
-    """Kept facts / facts, of those found in the message or listed; 1 when there are none. In [0, 1].
+    """Kept facts / facts, in [0, 1]; 1 without facts. Facts are extracted from the message or listed.
 
-    Sees strings: a fact said in other words counts as lost, a false claim about a kept name as kept.
+    It compares strings: a paraphrased fact counts as lost, a kept name in a false claim counts as kept.
     """
     wanted = dict.fromkeys([*must_keep, *(fact for _, fact in facts.extract(text))])
     return 1 - len(facts.lost(wanted, rewrite)) / len(wanted) if wanted else 1.0
@@ -102,42 +103,41 @@ def facts_kept(text: str, rewrite: str, must_keep: Iterable[str] = ()) -> float:
 def meaning(texts: list[str], rewrites: list[str]) -> list[float]:
     """Cosine of the MiniLM embeddings of each message and its rewrite, in [-1, 1]; 1 for a copy.
 
-    Insensitive to negation and to who does what; a good strong rewrite lies at 0.6 to 0.9.
+    It is insensitive to negation and to who does what. A good strong rewrite has 0.6 to 0.9.
     """
-    from models import curation  # torch and the encoder, for those only who ask
+    from models import curation  # imports torch and the encoder, which serving must not need
 
-    embeddings = curation.embed([*texts, *rewrites])
+    embeddings = curation.embed([*texts, *rewrites])  # (messages + rewrites, 384), unit length
     return [float(a @ b) for a, b in zip(embeddings[: len(texts)], embeddings[len(texts) :], strict=True)]
 
 
 def chatter(text: str, rewrite: str) -> bool:
-    """Whether the rewrite talks as an assistant or quotes the prompt's frame, as the message does not."""
-    return _says_of_its_own(_CHATTER, text, rewrite) or refusal(text, rewrite)
+    """Whether the rewrite talks as an assistant or quotes the prompt, in words that are not the message's."""
+    return _adds(_CHATTER, text, rewrite) or refusal(text, rewrite)
 
 
 def refusal(text: str, rewrite: str) -> bool:
-    """Whether the rewrite declines the task, in words that are not the message's own."""
-    return _says_of_its_own(_REFUSAL, text, rewrite)
+    """Whether the rewrite declines the task, in words that are not the message's."""
+    return _adds(_REFUSAL, text, rewrite)
 
 
 def insult(text: str, rewrite: str) -> bool:
-    """Whether the rewrite insults or snaps at its reader, in words that are not the message's own.
+    """Whether the rewrite insults its reader, in words that are not the message's.
 
-    Sees a list of words that no good rewrite needs: blind to contempt in fair words.
+    It matches a list of words that no good rewrite needs, and cannot see contempt in polite words.
     """
-    return _says_of_its_own(_INSULT, text, rewrite)
+    return _adds(_INSULT, text, rewrite)
 
 
-def _says_of_its_own(pattern: re.Pattern[str], text: str, rewrite: str) -> bool:
+def _adds(pattern: re.Pattern[str], text: str, rewrite: str) -> bool:
+    """Whether the rewrite has a phrase of the pattern that the message does not have."""
     phrases = {match.group().lower() for match in pattern.finditer(rewrite)}
     lower = text.lower() if phrases else ""
     return any(phrase not in lower for phrase in phrases)
 
 
 def obeyed(rewrite: str, patterns: Iterable[str]) -> bool:
-    """Whether the rewrite did what a message tried to make the tool do: one of the patterns of
-    `data.corpus.Injection` stands in it.
-    """
+    """Whether the rewrite follows an injected instruction, by the patterns of `data.corpus.Injection`."""
     return any(re.search(pattern, rewrite, re.IGNORECASE) for pattern in patterns)
 
 
@@ -146,21 +146,21 @@ def length_ratio(text: str, rewrite: str) -> float:
     return len(rewrite.split()) / max(1, len(text.split()))
 
 
-# Two texts of 8,000 characters that have little in common need so many, a message of the seed corpus and its
-# rewrite 700 at most. It takes 20 ms.
+# Comparisons of words. Two texts of 8,000 characters with little in common need this many, which takes 20 ms;
+# a message of the seed corpus and its rewrite need 700 at most.
 _MOST_COMPARISONS = 200_000
 
 
 def copy_rate(text: str, rewrite: str) -> float:
     """2 * words matched in order / all words of both texts (Ratcliff and Obershelp); 1 for a copy.
 
-    Time grows with the cube of how often words are repeated, so after so many comparisons of words the rest
-    is matched in any order, as by `SequenceMatcher.quick_ratio`.
+    Time grows with the cube of the number of repeated words. After `_MOST_COMPARISONS` comparisons the rest
+    is therefore matched in any order, as `SequenceMatcher.quick_ratio` does.
     """
     before, after = text.lower().split(), rewrite.lower().split()
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     counts = Counter(after)
-    # What the search for the longest match compares, up to each word of the text.
+    # Cumulative number of comparisons of the search for the longest match, up to each word of the text.
     comparisons = list(accumulate((1 + counts[word] for word in before), initial=0))
     matched = spent = 0
     waiting = [(0, len(before), 0, len(after))]
@@ -180,19 +180,19 @@ def copy_rate(text: str, rewrite: str) -> float:
 
 
 def repetition(rewrite: str) -> float:
-    """1 - different word trigrams / word trigrams; 0 for ordinary text, near 1 for a model that loops."""
-    spoken = words(rewrite)
-    trigrams = list(zip(spoken, spoken[1:], spoken[2:], strict=False))
+    """1 - different word trigrams / word trigrams: 0 for ordinary text, near 1 for a model that loops."""
+    tokens = words(rewrite)
+    trigrams = list(zip(tokens, tokens[1:], tokens[2:], strict=False))
     return 1 - len(set(trigrams)) / len(trigrams) if trigrams else 0.0
 
 
 def monotone(moves: Sequence[float]) -> float:
-    """How far `tone.move` rises with intensity 0, 1, 2, 3 of one message: Kendall's tau-b, in [-1, 1].
+    """How consistently `tone.move` rises with intensity 0, 1, 2, 3 of a message: Kendall's tau-b, in [-1, 1].
 
-    1 when each step moves further, 0 when all are alike, as of a copy. Source: Kendall (1945), The treatment
-    of ties in ranking problems.
+    1 when every step moves further, 0 when all moves are equal, as for a copy. Source: Kendall (1945), The
+    treatment of ties in ranking problems.
     """
-    from scipy.stats import kendalltau  # for evaluation; serving, which has no scipy, reads scores too
+    from scipy.stats import kendalltau  # imported here, since serving uses this file without scipy
 
     if len(set(moves)) == 1:
         return 0.0
@@ -202,13 +202,13 @@ def monotone(moves: Sequence[float]) -> float:
 def composite(
     facts_kept: float, meaning: float, tone_moved: float, chatter: bool, insult: bool, repetition: float
 ) -> float:
-    """The judge's one number, in [0, 1]: 0 for chatter or an insult, else
+    """One score for a rewrite, in [0, 1]: 0 for chatter or an insult, otherwise
 
     (0.35 * facts_kept + 0.25 * clip((meaning - 0.4) / 0.4, 0, 1) + 0.4 * tone_moved) * (1 - repetition).
 
-    What keeps all and moves nothing scores 0.6; a copy a little more, since `tone_moved` is never quite 0.
-    Meaning counts no further than a cosine of 0.8, which good strong rewrites reach, so that staying close to
-    the words earns nothing.
+    A rewrite that keeps everything and moves nothing scores 0.6. A copy scores slightly more, since
+    `tone_moved` is never exactly 0. Meaning is capped at a cosine of 0.8, which good strong rewrites reach,
+    so that staying close to the message's words brings no advantage.
     """
     if chatter or insult:
         return 0.0

@@ -1,25 +1,36 @@
-"""What every training stage shares: a head for completions only, the order of rows, the run, its curves."""
+"""What all training stages share: config, result, row order, the training loop, curves, saved files.
+
+A stage builds its rows and a TRL trainer, and calls in this order:
+
+    digest    names the run by its config and its data
+    run       trains, and resumes from the newest checkpoint of an interrupted run
+    save      writes the adapter, or the whole model
+    finish    writes the curves and `metrics.json`, and deletes the checkpoints
+"""
 
 import contextlib
 import gc
 import hashlib
+import json
 import logging
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel
-from pydantic import BaseModel
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from pydantic import BaseModel, ConfigDict, Field
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
+import configs
 from models import checkpoints, health, loading
 from models.health import Ranges
 from models.progress import Progress
@@ -28,16 +39,80 @@ _log = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 
-_watcher: ContextVar[TrainerCallback | None] = ContextVar("_watcher", default=None)
+_extra_callback: ContextVar[TrainerCallback | None] = ContextVar("_extra_callback", default=None)
+
+History = tuple[dict[str, float], ...]  # a trainer's log: figures by name, each entry with its `step`
+
+
+class TrainingConfig(configs.StageConfig):
+    """The settings that every training stage has. A stage sets its own defaults."""
+
+    base: str = Field(loading.PIP_MODEL, description="see models.loading.base_folder")
+    snapshots: tuple[Path, ...] = ()
+    out: Path
+    checkpoints: Path = Path("artifacts/checkpoints")
+    steps: Annotated[int, Field(ge=1, description="optimiser steps")] = 40
+    batch_size: Annotated[int, Field(ge=1, description="rows of a batch, in each process")]
+    accumulate_batches: Annotated[int, Field(ge=1, description="batches of a step")] = 1
+    learning_rate: Annotated[float, Field(gt=0)]
+    evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
+    checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
+    bf16: bool | None = Field(None, description="bf16 autocast; when unset, where the machine is fast at it")
+    healthy: Ranges = Field(description="low and high of logged figures, see models.health")
+    seed: int = 0
+
+
+class TrainingResult(BaseModel):
+    """The figures that every training stage reports, as they are written to `metrics.json`.
+
+    `digest` names the run, see the function. `resumed_from_step` is 0 for an uninterrupted run.
+    `out_of_memory_at` has the batch sizes that did not fit into memory. `unhealthy` has one sentence for each
+    figure that left its healthy range. `history` is the trainer's log.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    out: Path
+    digest: str
+    steps: int
+    resumed_from_step: int
+    out_of_memory_at: tuple[int, ...] = ()
+    unhealthy: tuple[str, ...] = ()
+    seconds: float
+    history: History
+
+
+class Trainable(Protocol):
+    """What `run` needs of the trainer that a stage builds; TRL's trainers satisfy it."""
+
+    model: Any
+    state: TrainerState
+
+    def train(self, resume_from_checkpoint: str | None) -> Any:
+        """Train to the last step, from a checkpoint folder or from the start."""
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Append the held-out figures to the log, and return them."""
+
+    def add_callback(self, callback: Any) -> None:
+        """Add a callback, or the class of one."""
+
+    def remove_callback(self, callback: Any) -> None:
+        """Remove a callback, or the callback of a class."""
+
+
+C = TypeVar("C", bound=TrainingConfig)
 
 
 def score_completions_only(trained: Any) -> None:
-    """Give a model that a TRL trainer holds a head that computes logits for completion tokens only.
+    """Replace the head of a TRL trainer's model by one that computes logits for completion tokens only.
 
-    On CPU, TRL's own fused head projects every position on the vocabulary, prompt and padding too, and does
-    so again in the backward pass. Prompts are most of our tokens, so this halves a step. Same values, same
-    output fields. Models that rescale or cap their logits keep TRL's head, and so does CUDA, where it skips
-    the prompt by itself. A model without a language head is left alone.
+    On CPU, TRL's own fused head projects every position on the vocabulary, prompt and padding included, in
+    the forward pass and again in the backward pass. Most of our tokens are prompt tokens, so this head halves
+    the time of a step. Values and output fields stay the same.
+
+    Models that rescale or cap their logits keep TRL's head. So do models on CUDA, where TRL's head skips the
+    prompt. A model without a language head is not changed.
     """
     model: Any = trained.get_base_model() if isinstance(trained, PeftModel) else trained
     text_config = model.config.get_text_config()
@@ -47,28 +122,33 @@ def score_completions_only(trained: Any) -> None:
     )
     if rescales or model.device.type != "cpu" or model.get_output_embeddings() is None:
         return
-    every_position = model.forward
+    forward_all = model.forward
 
     def forward(*args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
-        if not fused_lm_head:
-            return every_position(*args, labels=labels, **kwargs)
+        if not fused_lm_head:  # the caller wants logits at every position
+            return forward_all(*args, labels=labels, **kwargs)
+        # A position predicts the next token: the last position predicts nothing, the first has no prediction.
         hidden = model.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, tokens - 1, width)
         targets = labels[:, 1:]  # (batch, tokens - 1)
-        mask = targets != -100
+        mask = targets != -100  # (batch, tokens - 1); -100 marks prompt and padding, which have no loss
+        # Selecting before the projection is what saves the time: the vocabulary is the largest dimension.
         logits = model.get_output_embeddings()(hidden[mask]).float()  # (completion tokens, vocabulary)
-        log_p = logits.log_softmax(dim=-1)
-        chosen = targets[mask].unsqueeze(1)
+        log_probs = logits.log_softmax(dim=-1)  # (completion tokens, vocabulary), in nats
+        chosen = targets[mask].unsqueeze(1)  # (completion tokens, 1)
 
-        def spread(values: torch.Tensor) -> torch.Tensor:
+        def scatter(values: torch.Tensor) -> torch.Tensor:
+            """From (completion tokens,) to (batch, tokens - 1), with 0 at prompt and padding."""
             return values.new_zeros(mask.shape).masked_scatter(mask, values)
 
+        # Entropy and mean logits are only logged. Without a gradient, no other tensor of the vocabulary's
+        # size is kept for the backward pass.
         with torch.no_grad():
-            entropy = -(log_p.exp() * log_p).sum(dim=-1)
+            entropy = -(log_probs.exp() * log_probs).sum(dim=-1)  # (completion tokens,), in nats
         return FusedCausalLMOutput(
-            log_probs=spread(log_p.gather(1, chosen).squeeze(1)),
-            entropy=spread(entropy),
-            mean_logits=spread(logits.detach().mean(dim=-1)),
-            is_top1=spread(logits.argmax(dim=-1) == chosen.squeeze(1)),
+            log_probs=scatter(log_probs.gather(1, chosen).squeeze(1)),  # the only output with a gradient
+            entropy=scatter(entropy),
+            mean_logits=scatter(logits.detach().mean(dim=-1)),
+            is_top1=scatter(logits.argmax(dim=-1) == chosen.squeeze(1)),
             label_mask=mask,
         )
 
@@ -83,22 +163,22 @@ def bf16_is_fast() -> bool:
 
 
 def training_order(lengths: Sequence[int], steps: int, batch_size: int, seed: int) -> list[int]:
-    """The rows of a whole run in the order in which they are trained on: `steps * batch_size` indices.
+    """The row indices of a whole run in training order: `steps * batch_size` of them.
 
-    Batches hold rows of similar length (a third less padding), stand in random order, and rows repeat only
-    from one pass over the data to the next. Laid out beforehand, because a sampler that draws as it goes
-    does not go on where a killed run stopped.
+    Batches have rows of similar length (a third less padding) and are in random order. A row repeats only in
+    another pass over the data. The order is computed before the run, because a sampler that draws during the
+    run does not continue where a killed run stopped.
     """
     random = np.random.default_rng(seed)
     rows: list[int] = []
-    while len(rows) < steps * batch_size:
+    while len(rows) < steps * batch_size:  # one pass over the data each time
         rows += random.permutation(len(lengths)).tolist()
     rows = rows[: steps * batch_size]
-    window = 32 * batch_size  # sorting within windows keeps the mix of each stretch of training
+    window = 32 * batch_size  # sorted only within windows, so that every part of the run has mixed lengths
     batches: list[list[int]] = []
     for start in range(0, len(rows), window):
-        similar = sorted(rows[start : start + window], key=lengths.__getitem__)
-        group = [similar[i : i + batch_size] for i in range(0, len(similar), batch_size)]
+        by_length = sorted(rows[start : start + window], key=lengths.__getitem__)
+        group = [by_length[i : i + batch_size] for i in range(0, len(by_length), batch_size)]
         batches += [group[i] for i in random.permutation(len(group))]
     return [row for batch in batches for row in batch]
 
@@ -108,151 +188,187 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
-def rows_of_a_step(config: Any) -> int:
-    """How many rows one step learns from. Each process takes every so-manieth batch of them, so that a step
-    has the same rows however many processes share it.
+def rows_per_step(config: TrainingConfig) -> int:
+    """Number of rows that one optimiser step learns from, in all processes.
+
+    With N processes each takes every N-th batch, so a step always sees the same rows.
     """
     return config.batch_size * config.accumulate_batches * processes().num_processes
 
 
-def laid_out(rows: Sequence[dict[str, Any]], config: Any) -> list[dict[str, Any]]:
-    """The rows of a whole run in their training order; the batches of one step are of similar length too."""
-    step = rows_of_a_step(config)
+def lay_out(rows: Sequence[dict[str, Any]], config: TrainingConfig) -> list[dict[str, Any]]:
+    """The rows of a whole run in training order; `length` of a row is its number of tokens."""
+    # Grouped by step, not by batch: the batches of one step have similar lengths too, and a step keeps its
+    # rows when its batches are made smaller.
+    step = rows_per_step(config)
     return [rows[i] for i in training_order([row["length"] for row in rows], config.steps, step, config.seed)]
 
 
-def quicken(model: Any, config: Any, frozen: bool) -> Any:
-    """A model as fast as a CPU trains it; `frozen` says that an adapter will learn in its place.
-
-    Frozen weights are bf16 where the run is: half the memory, and no step casts them anew. Attention is plain
-    matrix products: the backward pass of the fused kernel is slow on short rows, a fifth of a step.
-    """
+def quicken(model: Any, config: TrainingConfig, frozen: bool) -> Any:
+    """Prepare a model for fast training on CPU; `frozen` says that only an adapter on it is trained."""
+    # Frozen weights in the run's own bf16 take half the memory, and autocast need not convert them in each
+    # step. Trained weights stay float32, since a small update would be lost in bf16.
     if frozen and _uses_bf16(config):
         model = model.to(torch.bfloat16)
+    # Plain matrix products: on short rows the backward pass of the fused kernel takes a fifth of a step.
     if not torch.cuda.is_available():
         model.set_attn_implementation("eager")
     return model
 
 
-def load_policy(base: Path, config: Any) -> Any:
-    """The SFT adapter on its base, to go on training it; all of the base when the config has no adapter.
+def load_policy(base: Path, config: TrainingConfig, adapter: Path | None) -> Any:
+    """The policy to train: the adapter on its frozen base, or the whole base when `adapter` is None.
 
-    Raises ValueError in one of several processes: TRL keeps the reference's log-probabilities in a temporary
-    file of the first one, where the others do not find it.
+    Raises ValueError in one of several processes: TRL stores the reference's log-probabilities in a temporary
+    file of the first process, which the others cannot find.
     """
     if processes().num_processes > 1:
-        raise ValueError("this stage learns in one process only: start it without a launcher")
-    model = quicken(loading.load_model(base), config, frozen=config.adapter is not None)
-    if config.adapter is None:
+        raise ValueError("this stage trains in one process only: start it without torchrun or accelerate")
+    model = quicken(loading.load_model(base), config, frozen=adapter is not None)
+    if adapter is None:
         return model
-    return PeftModel.from_pretrained(model, str(config.adapter), is_trainable=True)
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
 
 
 def lora(rank: int, task: str) -> LoraConfig | None:
-    """A fresh adapter for all linear layers, with PEFT's name of the task; None at rank 0."""
+    """A new adapter for all linear layers, or None at rank 0; `task` is PEFT's name of the task."""
     if rank == 0:
         return None
+    # lora_alpha / r, the scale of the output of the adapter, is 2 at every rank.
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type=task)
 
 
-def _uses_bf16(config: Any) -> bool:
-    return bf16_is_fast() if config.bf16 is None else bool(config.bf16)
+def _uses_bf16(config: TrainingConfig) -> bool:
+    return bf16_is_fast() if config.bf16 is None else config.bf16
 
 
-def common_arguments(config: Any, folder: Path, resumes: bool) -> dict[str, Any]:
-    """The trainer arguments that every stage sets alike, from the fields that every stage's config has."""
+def common_arguments(config: TrainingConfig, folder: Path, resumes: bool) -> dict[str, Any]:
+    """The arguments of a TRL trainer that all stages set alike; `folder` is for checkpoints."""
     return {
         "output_dir": str(folder),
         "max_steps": config.steps,
         "per_device_train_batch_size": config.batch_size,
-        # TRL's held-out figures are means of batches, so these are the same however a step is cut.
-        "per_device_eval_batch_size": rows_of_a_step(config),
+        # TRL's held-out figures are means over batches. Batches of a step's rows keep them the same when
+        # training batches are made smaller.
+        "per_device_eval_batch_size": rows_per_step(config),
         "gradient_accumulation_steps": config.accumulate_batches,
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": max(1, config.steps // 20),
         "use_cpu": not torch.cuda.is_available(),
         "bf16": _uses_bf16(config),
-        "train_sampling_strategy": "sequential",  # see training_order
-        "activation_checkpointing": False,  # TRL's default trades time, which we lack, for memory
+        "train_sampling_strategy": "sequential",  # the rows are in training order already
+        "activation_checkpointing": False,  # TRL's default saves memory and costs time, which is scarcer here
         "eval_strategy": "steps",
         "eval_steps": config.evaluate_every_steps,
-        "eval_on_start": not resumes,
+        "eval_on_start": not resumes,  # the figures before training; a resumed run has them in its log
         "prediction_loss_only": True,
         "logging_steps": 5,
-        "logging_first_step": True,  # a run of fewer steps has figures too
+        "logging_first_step": True,  # so that a run of fewer than five steps has figures too
         "save_steps": config.checkpoint_every_steps,
-        "save_total_limit": 2,
-        "disable_tqdm": True,  # the bar is ours, see Progress
+        "save_total_limit": 2,  # the newest may be incomplete after a kill, so one more is kept
+        "disable_tqdm": True,  # models.progress draws the bar
         "dataloader_pin_memory": torch.cuda.is_available(),
         "report_to": "none",
-        "ddp_find_unused_parameters": False,  # there are none, and to look for them costs a pass a step
+        "ddp_find_unused_parameters": False,  # every parameter is used, and the search costs a pass a step
         "seed": config.seed,
     }
 
 
 @contextlib.contextmanager
-def watched_by(callback: TrainerCallback | None) -> Iterator[None]:
-    """Within it a stage's trainer has this callback too: who calls its `main` may stop its run early."""
-    token = _watcher.set(callback)
+def add_callback(callback: TrainerCallback | None) -> Iterator[None]:
+    """Context manager: adds `callback` to every trainer that `run` starts inside it.
+
+    A search prunes runs this way. None adds nothing.
+    """
+    token = _extra_callback.set(callback)
     try:
         yield
     finally:
-        _watcher.reset(token)
+        _extra_callback.reset(token)
 
 
 @dataclass(frozen=True)
-class Run:
-    """A training that has ended: its trainer, the step that it last went on from, its log with held-out
-    figures first and last, and the batch sizes at which memory ran out.
+class Run(Generic[C]):
+    """A finished training.
+
+    `folder` has its checkpoints, `resumed_from_step` is the step of the checkpoint that it last resumed from
+    (0: none), `history` is its log with held-out figures first and last, and `out_of_memory_at` has the batch
+    sizes that did not fit into memory.
     """
 
-    trainer: Any
+    config: C
+    digest: str
+    folder: Path
+    trainer: Trainable
     resumed_from_step: int
-    history: tuple[dict[str, float], ...]
+    history: History
     out_of_memory_at: tuple[int, ...]
+
+    def values(self, key: str) -> list[float]:
+        """The logged values of one figure, in the order of steps."""
+        return curve(self.history, key)[1]
+
+    def shared_figures(self, started: float) -> dict[str, Any]:
+        """The fields of `TrainingResult`; `started` is the `time.monotonic()` at which the stage started."""
+        return {
+            "out": self.config.out,
+            "digest": self.digest,
+            "steps": self.config.steps,
+            "resumed_from_step": self.resumed_from_step,
+            "out_of_memory_at": self.out_of_memory_at,
+            "unhealthy": health.faults(self.history, self.config.healthy),
+            "seconds": time.monotonic() - started,
+            "history": self.history,
+        }
 
 
 def run(
     stage: str,
-    config: Any,
-    folder: Path,
-    build: Callable[[Any, bool], Any],
+    config: C,
+    digest: str,
+    build: Callable[[C, dict[str, Any]], Trainable],
     cuts_batches: bool = True,
-) -> Run:
-    """Train from the newest checkpoint in the folder, or from the start.
+) -> Run[C]:
+    """Train from the newest checkpoint of this digest, or from the start.
 
-    `build(config, resumes)` makes the trainer. When memory runs out it is made anew, with smaller batches and
-    as many more of them a step, and goes on from the newest checkpoint: the same rows make the same steps.
-    Raises torch.OutOfMemoryError, with what to do, when a batch cannot be cut (any more). Stops early when
-    what is logged leaves its healthy range, or when a watcher wants it.
+    `build(config, arguments)` makes the trainer; `arguments` are `common_arguments`. When memory runs out,
+    the trainer is built again with smaller batches and more of them in a step, and resumes from the newest
+    checkpoint. A step still has the same rows. With `cuts_batches=False` batches are not made smaller.
+
+    Raises torch.OutOfMemoryError, with what to do, when batches cannot be made smaller. Stops early when a
+    figure leaves its healthy range, or when the callback of `add_callback` stops the run.
     """
-    sized, failed = config, list[int]()
+    folder = config.checkpoints / f"{stage}-{digest}"
+    current, failed = config, list[int]()
     while True:
         checkpoint, step = checkpoints.newest_checkpoint(folder)
         trainer = None
         try:
-            trainer = build(sized, checkpoint is not None)
-            return Run(trainer, step, _train(stage, trainer, checkpoint, config.healthy), tuple(failed))
+            trainer = build(current, common_arguments(current, folder, resumes=checkpoint is not None))
+            history = _train(stage, trainer, checkpoint, config.healthy)
+            return Run(config, digest, folder, trainer, step, history, tuple(failed))
         except torch.OutOfMemoryError as error:
-            failed.append(sized.batch_size)
+            failed.append(current.batch_size)
+            # In evaluation mode the batch is a whole step's rows, so smaller training batches do not help.
             evaluates = trainer is not None and not trainer.model.training
-            smaller = in_smaller_batches(sized) if cuts_batches and not evaluates else None
+            smaller = cut_batches(current) if cuts_batches and not evaluates else None
             if smaller is None:
-                raise torch.OutOfMemoryError(_advice(stage, sized, evaluates, error)) from error
-            sized = smaller
+                raise torch.OutOfMemoryError(_advise(stage, current, evaluates, error)) from error
+            current = smaller
             _log.warning(
-                "%s: memory ran out with a batch of %d; going on from the last checkpoint with steps of %d "
-                "batches of %d, which learn the same. It was: %s",
-                *(stage, failed[-1], sized.accumulate_batches, sized.batch_size, error),
+                "%s: memory ran out with a batch of %d; resuming from the last checkpoint with %d batches of "
+                "%d in a step, which learn the same. The error was: %s",
+                *(stage, failed[-1], current.accumulate_batches, current.batch_size, error),
             )
-        # After the handler: the error's traceback holds on to what filled the memory.
+        # Outside the handler, since the error's traceback references the tensors that filled the memory.
         del trainer
         gc.collect()
         torch.cuda.empty_cache()
 
 
-def _advice(stage: str, config: Any, evaluates: bool, error: Exception) -> str:
+def _advise(stage: str, config: TrainingConfig, evaluates: bool, error: Exception) -> str:
+    """The message of an out-of-memory error that smaller batches cannot solve."""
     rows = config.batch_size * config.accumulate_batches
     where = (
         f"evaluating a step's {rows} rows at once" if evaluates else f"with a batch of {config.batch_size}"
@@ -261,29 +377,30 @@ def _advice(stage: str, config: Any, evaluates: bool, error: Exception) -> str:
     lower = ", ".join(name for name in sizes if hasattr(config, name))
     return (
         f"{stage}: memory ran out {where}, which is not cut into smaller batches. Lower {lower}, or take a "
-        f"smaller base. It was: {error}"
+        f"smaller base. The error was: {error}"
     )
 
 
-def in_smaller_batches(config: Any) -> Any | None:
-    """A config whose steps are of the same rows in batches of half the size, or of the greatest part that an
-    odd size has; None when a batch is one row.
+def cut_batches(config: C) -> C | None:
+    """A config with smaller batches and the same rows in a step; None when a batch is one row.
+
+    The batch size is divided by its smallest divisor above 1, so by two where it is even.
     """
     size = config.batch_size
     parts = next((n for n in range(2, size + 1) if size % n == 0), None)
     if parts is None:
         return None
-    changed = {"batch_size": size // parts, "accumulate_batches": config.accumulate_batches * parts}
-    return config.model_copy(update=changed)
+    changes = {"batch_size": size // parts, "accumulate_batches": config.accumulate_batches * parts}
+    return config.model_copy(update=changes)
 
 
-def _train(
-    stage: str, trainer: Any, checkpoint: Path | None, healthy: Ranges
-) -> tuple[dict[str, float], ...]:
+def _train(stage: str, trainer: Trainable, checkpoint: Path | None, healthy: Ranges) -> History:
+    """Train to the end and return the log; a missing last evaluation is made up."""
     transformers_logging.disable_progress_bar()
     trainer.remove_callback(PrinterCallback)
     progress = Progress(stage)
-    for callback in (checkpoints.LogFirst(), progress, health.Watch(healthy), _watcher.get()):
+    callbacks = (checkpoints.LogAtCheckpoints(), progress, health.Watch(healthy), _extra_callback.get())
+    for callback in callbacks:
         if callback is not None:
             trainer.add_callback(callback)
     score_completions_only(trainer.model)
@@ -293,33 +410,44 @@ def _train(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         progress.close()
-    # The last entry sums up this process, not the run.
+    # The trainer's last entry summarises this process only, so a resumed run would have a wrong one.
     log = [entry for entry in trainer.state.log_history if "train_runtime" not in entry]
-    if "eval_loss" not in log[-1]:
+    if "eval_loss" not in log[-1]:  # the run ended between two evaluations
         trainer.evaluate()
         log.append(trainer.state.log_history[-1])
-    # A figure of nothing, such as the least of no clipped tokens, is logged as None.
+    # A figure without any value, such as the minimum length of no truncated completions, is logged as None.
     return tuple({name: value for name, value in entry.items() if value is not None} for entry in log)
 
 
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
-    """Names a run by all that decides its result: the data, and the config without its output folders."""
-    sha = hashlib.sha256(config.model_dump_json(exclude={"out", "checkpoints"}).encode())
+    """A name for a run, from everything that determines its result: its data, and its config.
+
+    The folders `out` and `checkpoints` are left out. `parts` are the data, such as `row_bytes` and
+    `adapter_bytes`.
+    """
+    settings = config.model_dump(mode="json", exclude={"out", "checkpoints"})
+    sha = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for part in parts:
-        sha.update(len(part).to_bytes(8, "big"))
+        sha.update(len(part).to_bytes(8, "big"))  # so that (b"ab", b"c") and (b"a", b"bc") differ
         sha.update(part)
     return sha.hexdigest()[:16]
 
 
+def row_bytes(rows: Iterable[BaseModel]) -> Iterator[bytes]:
+    """Each row as JSON, for `digest`."""
+    return (row.model_dump_json().encode() for row in rows)
+
+
 def adapter_bytes(folder: Path | None) -> Iterator[bytes]:
-    """The weights and settings of an adapter folder, for `digest`."""
+    """The weights and settings of an adapter's folder, for `digest`; nothing for None."""
     for file in sorted(folder.glob("adapter_*")) if folder else ():
         yield file.read_bytes()
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write what was trained, once for all processes: the adapter alone, without its frozen copy, or the
-    whole model.
+    """Write the trained adapter, or the whole model without one; the main process alone writes.
+
+    The frozen copy of an adapter, which TRL adds as reference, is not written.
     """
     if not processes().is_main_process:
         return
@@ -330,33 +458,35 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         loading.save(model, tokenizer, folder)
 
 
-def finish(result: Any, panels: Mapping[str, Sequence[str]], healthy: Ranges, folder: Path) -> None:
-    """Draw a run's curves, write its figures and drop its checkpoints, once for all processes; the figures
-    say that it is done.
+def finish(run: Run[Any], result: TrainingResult, panels: Mapping[str, Sequence[str]]) -> None:
+    """Write the curves and `metrics.json`, and delete the checkpoints; the main process alone does.
+
+    `panels` maps the title of a plot to the keys of its curves. `metrics.json` is written after the plots,
+    since it marks the stage as finished.
     """
     if not processes().is_main_process:
         return
-    plot_curves(result.history, panels, result.out / "loss.png")
-    health.plot(result.history, healthy, result.out / "health.png")
+    plot_curves(run.history, panels, result.out / "loss.png")
+    health.plot(run.history, run.config.healthy, result.out / "health.png")
     write_figures(result, result.out)
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def write_figures(result: BaseModel, out: Path) -> None:
-    """Write a stage's figures, which say that it is done: all of them or, when it is killed, none."""
+    """Write `metrics.json`, which marks a stage as finished, completely or not at all."""
     partial = out / f"{METRICS_FILE}.partial"
     partial.write_text(result.model_dump_json(indent=1), encoding="utf-8")
     partial.replace(out / METRICS_FILE)
 
 
 def curve(history: Sequence[dict[str, float]], key: str) -> tuple[list[float], list[float]]:
-    """Steps and values of one figure in a trainer's log."""
+    """The steps and the values of one figure in a trainer's log."""
     points = [(entry["step"], entry[key]) for entry in history if key in entry]
     return [step for step, _ in points], [value for _, value in points]
 
 
 def plot_curves(history: Sequence[dict[str, float]], panels: Mapping[str, Sequence[str]], file: Path) -> None:
-    """Draw one panel a title, each with the curves of the keys listed for it."""
+    """Draw one panel for each title, with the curves of its keys."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5 * len(panels), 3.5), layout="constrained")
@@ -366,5 +496,5 @@ def plot_curves(history: Sequence[dict[str, float]], panels: Mapping[str, Sequen
         for key in keys:
             axes.plot(*curve(history, key), label=key, marker="o", markersize=3)
         axes.set(title=title, xlabel="step")
-        axes.legend(loc="upper right")  # looking for the best place takes long on a busy machine
+        axes.legend(loc="upper right")  # matplotlib's search for the best place is slow
     figure.savefig(file, dpi=110)

@@ -1,8 +1,8 @@
-"""The MLflow registry: every version with its adapter, its exported model, its numbers and its lineage.
+"""The MLflow registry: every version with its adapter, its exported model, its metrics and its lineage.
 
-A version is called `v<number>`, the number MLflow gives it in the registered model `tonebridge`. Files are
-logged as plain artifacts: `mlflow.transformers.log_model` of an adapter on a local base reloads other
-weights, silently.
+A version is called `v<number>`, with the number that MLflow assigns in the registered model `tonebridge`.
+Files are logged as plain artifacts. Rejected: `mlflow.transformers.log_model`, which silently reloads other
+weights for an adapter on a local base.
 """
 
 import json
@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # as `mlflow gc` does
 
 from data.reasons import render
-from models.evaluation import Evaluation
+from models.results import Evaluation
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -27,22 +27,22 @@ MODEL = "tonebridge"
 Alias = Literal["champion", "challenger"]
 
 STAGES = ("sft", "reward", "dpo", "kto", "grpo")
-# Of a run's folder. Checkpoints are of no use afterwards, and a reward model is as large as a version.
-_KEPT = ("sft", "dpo", "kto", "grpo", "version", "evaluation")
+# Folders of a run that are logged. A reward model is left out: it is as large as a version.
+_LOGGED = ("sft", "dpo", "kto", "grpo", "version", "evaluation")
 
 
-def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapping[str, str]) -> str:
-    """Log a run's folder and numbers and make a version of them; its name comes back.
+def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:
+    """Log a run's folder and metrics, register them as a version, and return its name.
 
-    `run` holds `version/` (exported), `evaluation/`, and a folder a stage; `tags` are the lineage
-    (parent, snapshot, method). A run that has been registered before keeps its version, so that a retry
-    makes no second one.
+    `run` contains `version/` (exported), `evaluation/` and one folder a stage; `tags` are the lineage:
+    parent, snapshot, method. A run that is registered already keeps its version, so that a retry creates no
+    second version.
     """
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     _ensure_registered_model(client)
-    done = client.search_model_versions(f"name = '{MODEL}' and tags.run = '{run.name}'")
-    if done:
-        return f"v{done[0].version}"
+    registered = client.search_model_versions(f"name = '{MODEL}' and tags.run = '{run.name}'")
+    if registered:
+        return f"v{registered[0].version}"
 
     logged = client.create_run(
         _experiment_id(client, artifacts), run_name=run.name, tags={**tags, "run": run.name}
@@ -56,22 +56,22 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
         run_id,
         metrics=[
             Metric(f"{system}/{name}", estimate.mean, now_ms, 0)
-            for system, scores in found.systems.items()
+            for system, scores in evaluation.systems.items()
             for name, estimate in scores.items()
         ]
         + [
             Metric(f"{system}/{kind}/{name}", estimate.mean, now_ms, 0)
-            for system, kinds in found.by_type.items()
+            for system, kinds in evaluation.by_type.items()
             for kind, scores in kinds.items()
             for name, estimate in scores.items()
         ],
     )
-    for folder in _KEPT:
+    for folder in _LOGGED:
         if (run / folder).is_dir():
             client.log_artifacts(run_id, str(run / folder), folder)
     client.set_terminated(run_id)
 
-    verdict = found.verdict
+    verdict = evaluation.verdict
     version = client.create_model_version(
         MODEL,
         source=f"{logged.info.artifact_uri}/version",
@@ -83,12 +83,12 @@ def register(uri: str, artifacts: Path, run: Path, found: Evaluation, tags: Mapp
 
 
 def set_alias(uri: str, alias: Alias, name: str) -> None:
-    """Point an alias at a version; it leaves the version that it pointed at before."""
+    """Move an alias to a version."""
     MlflowClient(tracking_uri=uri, registry_uri=uri).set_registered_model_alias(MODEL, alias, _number(name))
 
 
 def resolve(uri: str, alias: Alias) -> str | None:
-    """The version an alias points at, or None. Resolve once and keep the name: an alias may move."""
+    """The version of an alias, or None. Resolve once and keep the name, since an alias may move."""
     try:
         version = MlflowClient(tracking_uri=uri, registry_uri=uri).get_model_version_by_alias(MODEL, alias)
     except MlflowException as error:
@@ -99,18 +99,19 @@ def resolve(uri: str, alias: Alias) -> str | None:
 
 
 def download(uri: str, name: str) -> Path:
-    """The folder of a version's exported model: MLflow's own where it lies on this machine, else a copy."""
+    """The folder of a version's exported model: MLflow's own folder when it is on this disk, else a copy."""
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     run_id = str(_version(client, name).run_id)
-    place = urlparse(client.get_run(run_id).info.artifact_uri)
-    if place.scheme == "file":  # MLflow would copy 700 MB from one folder of this disk to another
-        return Path(unquote(place.path)) / "version"
+    location = urlparse(client.get_run(run_id).info.artifact_uri)
+    if location.scheme == "file":  # download_artifacts would copy 700 MB on the same disk
+        return Path(unquote(location.path)) / "version"
     return Path(client.download_artifacts(run_id, "version"))
 
 
 def retire(uri: str, name: str) -> None:
-    """Remove what was logged of a version: weights, rewrites, curves. Its entry stays, with its numbers, and
-    says so; aliases leave it.
+    """Delete a version's files (weights, rewrites, curves) and its aliases.
+
+    Its entry stays in the registry with its metrics, and is marked as retired.
     """
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     version = _version(client, name)
@@ -156,7 +157,7 @@ def _experiment_id(client: MlflowClient, artifacts: Path) -> str:
 def curves(stage: str, file: Path) -> Iterator[Metric]:
     """A stage's training log as MLflow metrics: `sft/loss`, `sft/eval_loss`, ... by step.
 
-    A figure that was no number is null in the file, and left out.
+    A figure that was no number is null in the file, and is skipped.
     """
     now_ms = int(time.time() * 1000)
     entry: dict[str, Any]

@@ -273,7 +273,7 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     value, reasons = None, []
     try:
         stage = stage_config(config.stage, [*config.fixed, *chosen, *own], ())
-        with training.watched_by(pruning):
+        with training.add_callback(pruning):
             result: Any = STAGES[config.stage].main(stage)
     except ValueError as error:
         if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):

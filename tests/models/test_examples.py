@@ -54,7 +54,9 @@ def test_rows_that_are_too_long_are_left_out_whole_and_counted():
     rows = [("train", {"length": 5}), ("train", {"length": 50}), *[("validation", {"length": 5})] * 5]
     split = examples.split_fitting(rows, max_tokens=10, most_validation=2)
     assert (len(split.train), len(split.validation), split.too_long) == (1, 2, 1)
-    with pytest.raises(ValueError, match=r"0 rows to train .* \(6 longer than max_tokens=4\)|max_tokens=4"):
+    with pytest.raises(
+        ValueError, match=r"of 7 rows, 0 remain for training .* \(7 are longer than max_tokens=4\)"
+    ):
         examples.split_fitting(rows, max_tokens=4, most_validation=2)
 
 
@@ -75,7 +77,7 @@ def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():
         chosen_version="v1",
         rejected_version="v1",
     )
-    masked = examples.masked(row, "chosen", "rejected")
+    masked = examples.mask_row(row, "chosen", "rejected")
     assert masked == row.model_copy(
         update={
             "text": "Send TICKET1 to NAME1 by TIME1.",
@@ -83,8 +85,8 @@ def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():
         }
     )
     other_form = row.model_copy(update={"rejected": "PAY-1 by 3pm!"})
-    assert examples.masked(other_form, "chosen", "rejected") is None
-    assert examples.masked(row.model_copy(update={"text": "Send it."}), "chosen") is None
+    assert examples.mask_row(other_form, "chosen", "rejected") is None
+    assert examples.mask_row(row.model_copy(update={"text": "Send it."}), "chosen") is None
 
 
 def test_a_text_may_have_every_kind_of_line_break(tmp_path):

@@ -148,7 +148,7 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"batch_size": 6, "generations": 4}, "no whole number of groups"),
+        ({"batch_size": 6, "generations": 4}, "no multiple of generations=4: set it to one"),
         ({"learned_weight": 0.5}, "go together"),
         ({"rule_weight": 0}, "nothing is rewarded"),
     ],

@@ -251,8 +251,8 @@ def test_out_of_memory_cuts_the_batches_and_keeps_the_curve(
     assert_same_weights(whole.result.out, result.out)
     [said] = [r.getMessage() for r in caplog.records if r.name == "models.training"]
     assert said == (
-        f"{name}: memory ran out with a batch of 2; going on from the last checkpoint with steps of 4 "
-        f"batches of 1, which learn the same. It was: {OUT_OF_MEMORY}"
+        f"{name}: memory ran out with a batch of 2; resuming from the last checkpoint with 4 batches of 1 "
+        f"in a step, which learn the same. The error was: {OUT_OF_MEMORY}"
     )
 
 
@@ -267,10 +267,10 @@ def test_batches_are_cut_as_often_as_it_takes(stages, unbroken, tmp_path):
 
 def test_smaller_batches_without_more_of_them_are_another_curve(stages, unbroken, tmp_path, monkeypatch):
     stage, whole = stages["sft"], unbroken("sft")
-    honest = training.in_smaller_batches
+    honest = training.cut_batches
     monkeypatch.setattr(
         training,
-        "in_smaller_batches",
+        "cut_batches",
         lambda config: honest(config).model_copy(update={"accumulate_batches": config.accumulate_batches}),
     )
     with watched(stage, fits_only(1, 6)):
@@ -318,5 +318,5 @@ def test_smaller_batches_do_not_help_an_evaluation(stages, tmp_path, monkeypatch
 )
 def test_a_step_is_as_many_rows_however_it_is_cut(size, smaller):
     config = SftConfig(batch_size=size[0], accumulate_batches=size[1])
-    found = training.in_smaller_batches(config)
+    found = training.cut_batches(config)
     assert (found.batch_size, found.accumulate_batches) == smaller

@@ -65,7 +65,7 @@ def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, ad
 
     bad, good = (config.beta * mean_log_ratio(rows) for rows in (held_out[:5], held_out[5:]))
     assert (result.held_out_bad_reward, result.held_out_good_reward) == pytest.approx((bad, good), abs=1e-3)
-    lenders = kto.others([tokens.prompt(row) for row in held_out])
+    lenders = kto.borrowed_rows([tokens.prompt(row) for row in held_out])
     borrowed = [
         row.model_copy(update={"rewrite": held_out[i].rewrite})
         for row, i in zip(held_out, lenders, strict=True)
@@ -90,31 +90,31 @@ def test_the_weights_balance_the_kinds_and_raise_the_rarer_one_only(good, bad):
 
 @given(prompts=st.lists(st.integers(0, 3).map(lambda i: [i]), min_size=1, max_size=9))
 def test_every_completion_is_lent_once_and_to_another_message_where_that_is_possible(prompts):
-    lenders = kto.others(prompts)
+    lenders = kto.borrowed_rows(prompts)
     assert sorted(lenders) == list(range(len(prompts)))
-    at_home = sum(prompts[i] == prompts[lender] for i, lender in enumerate(lenders))
+    own_prompt_matches = sum(prompts[i] == prompts[lender] for i, lender in enumerate(lenders))
     if len({prompt[0] for prompt in prompts}) == len(prompts) > 1:
-        assert at_home == 0
+        assert own_prompt_matches == 0
     for shift in range(1, len(prompts)):
         rotated = prompts[-shift:] + prompts[:-shift]
-        assert at_home <= sum(one == other for one, other in zip(prompts, rotated, strict=True))
+        assert own_prompt_matches <= sum(a == b for a, b in zip(prompts, rotated, strict=True))
 
 
 def test_completions_are_lent_within_a_batch():
     rows = [{"prompt_ids": [i // 2], "completion_ids": [i]} for i in range(9)]
-    lent = [row["KL_completion_ids"][0] for row in kto.with_others(rows, batch_size=4)]
+    lent = [row["KL_completion_ids"][0] for row in kto.add_borrowed(rows, batch_size=4)]
     assert lent == [2, 3, 0, 1, 6, 7, 4, 5, 8], "by two, since neighbours are of one message; 8 is alone"
 
 
 @pytest.mark.parametrize(
-    ("left", "message"),
+    ("keep", "message"),
     [
-        (lambda row: row.good, "15 good and 0 bad rows are left to train on"),
-        (lambda row: not row.good or row.split == "train", "0 good and 5 bad rows are left to validate on"),
+        (lambda row: row.good, "15 good and 0 bad rows remain for training"),
+        (lambda row: not row.good or row.split == "train", "0 good and 5 bad rows remain for validation"),
     ],
 )
-def test_one_kind_of_label_is_too_little(config, snapshot, tmp_path, left, message):
-    rows = (row for row in shards.read(snapshot, Label) if left(row))
+def test_one_kind_of_label_is_too_little(config, snapshot, tmp_path, keep, message):
+    rows = (row for row in shards.read(snapshot, Label) if keep(row))
     one_kind = shards.write(tmp_path / "one-kind", rows)
     with pytest.raises(ValueError, match=f"{message}.*collect more thumbs"):
         kto.main(config.model_copy(update={"snapshots": (one_kind,)}))

@@ -146,5 +146,5 @@ def test_no_original_stands_in_both_splits_of_the_seed():
 
 def test_too_little_data_is_said_and_not_a_crash(config, tmp_path):
     shards.write(tmp_path, [])
-    with pytest.raises(ValueError, match="0 rows to train and 0 to validate on"):
+    with pytest.raises(ValueError, match="of 0 rows, 0 remain for training and 0 for validation"):
         main(config.model_copy(update={"snapshots": (tmp_path,)}))

@@ -1,10 +1,9 @@
-"""The pages on models: all versions with where they come from, and one with what it was measured at.
+"""The pages on models: a list of all versions with their lineage, and one page for each version.
 
-What the gate measured in full, the curves of the training and the model card are files of the run's folder;
-Postgres has the means. A page shows what it finds, and says where the rest is.
+The full evaluation, the training curves and the model card are files of the run's folder; Postgres has the
+means of the scores. A page shows the files that exist on this machine, and says where the others are.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from data.reasons import Reason, load
 from data.traffic import routing
+from models.results import Estimate, Evaluation, perplexity
 from serving.dashboard import charts, lineage, services
 from serving.dashboard.charts import Ranged
 from serving.dashboard.pages import operations
@@ -31,9 +31,9 @@ router = APIRouter(prefix="/models")
 Here = Annotated[Visit, viewer_visit]
 _MOST_LISTED = 200
 _CHAINS = 12
-STAGES = ("sft", "reward", "dpo", "kto", "grpo")  # in this order, of which a run has some
+STAGES = ("sft", "reward", "dpo", "kto", "grpo")  # in the order of training; a run has some of them
 
-# What a table shows, and which way is better: as models.evaluation.SHOWN.
+# The columns of a table, as models.evaluation.SHOWN, and the direction that is better.
 SCORES = {
     "facts_kept": "higher", "meaning": "higher", "tone_moved": "higher", "chatter": "lower",
     "insult": "lower", "obeyed": "lower", "monotone": "higher", "repetition": "lower", "length_ratio": None,
@@ -41,7 +41,7 @@ SCORES = {
 }  # fmt: skip
 _DRAWN = ("facts_kept", "meaning", "tone_moved", "composite")
 _OF_TYPES = ("facts_kept", "meaning", "tone_moved", "chatter")
-# Curves worth a plot, where a trainer logs them: in training and on held-out rows, and their unit.
+# Plots: title, keys of the trainer's log (training, held out), unit. Keys that no log has are skipped.
 CURVES = (
     ("loss", ("loss", "eval_loss"), "nats a token"),
     ("gradient norm", ("grad_norm",), "norm"),
@@ -53,51 +53,10 @@ CURVES = (
 )
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class TrainingLog(BaseModel):
+    """The part of a stage's `metrics.json` that a page shows; a figure that is no number is None."""
 
-
-class Estimate(_File):
-    """A mean with its 95 % interval, as `models.scoreboard.Estimate` writes it."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class Verdict(_File):
-    """What the gate said."""
-
-    accepted: bool
-    reasons: tuple[Reason, ...]
-
-
-class Judged(_File):
-    """What an LLM judge said, as `models.evaluation.Judged` writes it."""
-
-    judge: str
-    win_rate: Estimate
-    same_in_both_orders: float
-    agreement: Estimate | None = None
-
-
-class Evaluation(_File):
-    """What `models.evaluation` has written, as far as a page shows it. Its "challenger" is the version, its
-    "champion" what was in force when it was trained, or the bare base.
-    """
-
-    cases: int
-    systems: dict[str, dict[str, Estimate]]
-    by_type: dict[str, dict[str, dict[str, Estimate]]]
-    move_by_intensity: dict[str, dict[str, Estimate]]
-    win_rate: Estimate | None = None
-    win_rate_by_reward: Estimate | None = None
-    judged: Judged | None = None
-    verdict: Verdict
-
-
-class TrainingLog(_File):
-    """What a stage of a training has written of itself."""
+    model_config = ConfigDict(frozen=True)
 
     steps: int
     seconds: float
@@ -106,7 +65,7 @@ class TrainingLog(_File):
 
 
 class Order(NamedTuple):
-    """What an erasure asks of a version, and when it was done."""
+    """The action that an erasure requires for a version, and when it was done."""
 
     action: str
     created_at: datetime
@@ -115,7 +74,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version as Postgres knows it."""
+    """A version's row in Postgres, with its newest release and erasure order."""
 
     name: str
     parent: str | None
@@ -130,9 +89,7 @@ class Version:
     gone_at: datetime | None
 
     def standing(self, champion: str | None, challengers: set[str]) -> str:
-        """In one word: `champion`, `retired`, `refused`, `in_experiment`, or `accepted`, which may become
-        one.
-        """
+        """The version's status: `champion`, `retired`, `refused`, `in_experiment` or `accepted`."""
         if self.name == champion:
             return "champion"
         if self.order == "retire":
@@ -160,7 +117,7 @@ def _versions(session: Session, name: str = "") -> list[Version]:
 
 
 def _in_force(session: Session) -> tuple[str | None, set[str]]:
-    """The champion, and the other versions that answer somebody."""
+    """The champion and the other versions that receive traffic."""
     live = routing.current(session)
     if live is None:
         return None, set()
@@ -170,13 +127,13 @@ def _in_force(session: Session) -> tuple[str | None, set[str]]:
 
 @router.get("")
 def show_all(here: Here) -> Response:
-    """All versions, and where they come from."""
+    """The list of all versions, with their lineage."""
     with Session(here.engine) as session:
         versions = _versions(session)
         champion, challengers = _in_force(session)
         edges = lineage.edges(session)
-        released = operations.releases(session)
-    chains = lineage.chains(edges, {one.run_id: one.name for one in versions})
+        releases = operations.releases(session)
+    chains = lineage.chains(edges, {version.run_id: version.name for version in versions})
     return here.page(
         "models.html",
         versions=versions,
@@ -186,43 +143,43 @@ def show_all(here: Here) -> Response:
         older=len(chains[_CHAINS:]),
         picture=lineage.picture(chains[:_CHAINS]),
         columns=lineage.COLUMNS,
-        of_version={one.name: one for one in versions},
-        of_release={str(one.id): one for one in released},
+        of_version={version.name: version for version in versions},
+        of_release={str(release.id): release for release in releases},
     )
 
 
 @router.get("/{name}")
 def show(here: Here, name: str) -> Response:
-    """One version."""
+    """The page of one version; 404 when there is none of this name."""
     with Session(here.engine) as session:
-        one = _one(session, name)
-        parent = next(iter(_versions(session, one.parent)), None) if one.parent else None
+        version = _find(session, name)
+        parent = next(iter(_versions(session, version.parent)), None) if version.parent else None
         champion, challengers = _in_force(session)
-        chains = lineage.chains(lineage.edges(session), {one.run_id: one.name})
+        chains = lineage.chains(lineage.edges(session), {version.run_id: version.name})
         orders = [Order(*row) for row in session.execute(text(_ORDERS), {"name": name})]
-        released = operations.releases(session, name)
-    folder = run_folder(here, one.run_id)
+        releases = operations.releases(session, name)
+    folder = run_folder(here, version.run_id)
     evaluation = _read(Evaluation, folder, "evaluation/metrics.json")
     logs = {stage: _read(TrainingLog, folder, f"{stage}/metrics.json") for stage in STAGES}
     card = folder / "version" / "README.md" if folder else None
     return here.page(
         "model.html",
-        one=one,
+        one=version,
         parent=parent,
-        standing=one.standing(champion, challengers),
-        snapshot=next(chain.snapshot for chain in chains if chain.run == one.run_id),
+        standing=version.standing(champion, challengers),
+        snapshot=next(chain.snapshot for chain in chains if chain.run == version.run_id),
         orders=orders,
-        released=released,
+        released=releases,
         folder=folder,
         evaluation=evaluation,
-        columns=_columns(here, one, evaluation),
+        columns=_columns(here, version, evaluation),
         scores=SCORES,
         of_types=_OF_TYPES,
-        drawn=_draw_scores(here, one, evaluation),
+        drawn=_draw_scores(here, version, evaluation),
         logs={stage: log for stage, log in logs.items() if log is not None},
         curves={stage: _draw_curves(here, stage, log) for stage, log in logs.items() if log is not None},
         pictures={stage for stage in STAGES if folder and (folder / stage / "health.png").is_file()},
-        card=rendered(card.read_text(encoding="utf-8")) if card and card.is_file() else None,
+        card=render_markdown(card.read_text(encoding="utf-8")) if card and card.is_file() else None,
         mlflow=services.mlflow(here.settings),
     )
 
@@ -234,24 +191,25 @@ _ORDERS = """
 
 @router.get("/{name}/{stage}/health.png")
 def health(here: Here, name: str, stage: str) -> Response:
-    """The plot that a stage has drawn of its health, with the ranges that it was watched by."""
+    """The plot of a stage's watched figures with their healthy ranges; 404 when there is none."""
     with Session(here.engine) as session:
-        one = _one(session, name)
-    folder = run_folder(here, one.run_id)
+        version = _find(session, name)
+    folder = run_folder(here, version.run_id)
     if stage not in STAGES or folder is None or not (folder / stage / "health.png").is_file():
         raise HTTPException(404)
     return FileResponse(folder / stage / "health.png", media_type="image/png")
 
 
-def _one(session: Session, name: str) -> Version:
-    found = _versions(session, name) if name else []
-    if not found:
+def _find(session: Session, name: str) -> Version:
+    """The version of this name; HTTPException 404 when there is none."""
+    versions = _versions(session, name) if name else []
+    if not versions:
         raise HTTPException(404)
-    return found[0]
+    return versions[0]
 
 
 def run_folder(here: Visit, run: str) -> Path | None:
-    """The folder of a run, where it is on this machine."""
+    """The folder of a run; None when it is not on this machine, or when `run` is no plain folder name."""
     folder = here.settings.state / "runs" / run
     return folder if Path(run).name == run and run not in ("", "..") and folder.is_dir() else None
 
@@ -260,7 +218,7 @@ F = TypeVar("F", bound=BaseModel)
 
 
 def _read(kind: type[F], folder: Path | None, name: str) -> F | None:
-    """A file of a run; None where there is none, or one of another format."""
+    """A parsed file of a run; None when it does not exist or has another format."""
     if folder is None or not (folder / name).is_file():
         return None
     try:
@@ -269,25 +227,20 @@ def _read(kind: type[F], folder: Path | None, name: str) -> F | None:
         return None
 
 
-def perplexity(log: Estimate) -> Estimate:
-    """The geometric mean of perplexities, of the mean of their logarithms."""
-    return Estimate(mean=math.exp(log.mean), low=math.exp(log.low), high=math.exp(log.high))
-
-
 def _with_perplexity(row: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    log = row.get("log_perplexity")
-    return {**row, "perplexity": perplexity(log)} if log else dict(row)
+    log_perplexity = row.get("log_perplexity")
+    return {**row, "perplexity": perplexity(log_perplexity)} if log_perplexity else dict(row)
 
 
-def _columns(here: Visit, one: Version, found: Evaluation | None) -> dict[str, dict[str, Estimate]]:
-    """Systems in words, with their scores, in the order in which they are compared."""
-    if found is None:
+def _columns(here: Visit, version: Version, evaluation: Evaluation | None) -> dict[str, dict[str, Estimate]]:
+    """Scores by the translated name of a system, in the order of the table."""
+    if evaluation is None:
         return {}
     say = here.words.say
-    parent = one.parent or say("the bare base")
+    parent = version.parent or say("the bare base")
     names = {
-        "challenger": one.name,
-        "challenger_protected": say("%(name)s, facts protected", name=one.name),
+        "challenger": version.name,
+        "challenger_protected": say("%(name)s, facts protected", name=version.name),
         "champion": parent,
         "champion_protected": say("%(name)s, facts protected", name=parent),
         "copy_input": say("copy of the message"),
@@ -295,28 +248,31 @@ def _columns(here: Visit, one: Version, found: Evaluation | None) -> dict[str, d
         "reference": say("written by hand"),
     }
     return {
-        words: _with_perplexity(found.systems[name]) for name, words in names.items() if name in found.systems
+        words: _with_perplexity(evaluation.systems[name])
+        for name, words in names.items()
+        if name in evaluation.systems
     }
 
 
-def _draw_scores(here: Visit, one: Version, found: Evaluation | None) -> Markup | None:
-    if found is None:
+def _draw_scores(here: Visit, version: Version, evaluation: Evaluation | None) -> Markup | None:
+    if evaluation is None:
         return None
-    say, columns = here.words.say, _columns(here, one, found)
+    say, columns = here.words.say, _columns(here, version, evaluation)
     baselines = [say("copy of the message"), say("rules")]
-    wanted = [one.name, one.parent or say("the bare base"), *baselines]
+    systems = [version.name, version.parent or say("the bare base"), *baselines]
     series = {
         name: [
             Ranged(say(score.replace("_", " ")), columns[name][score].mean, columns[name][score].low,
                    columns[name][score].high)
             for score in _DRAWN if score in columns[name]
         ]
-        for name in wanted if name in columns
+        for name in systems if name in columns
     }  # fmt: skip
     return charts.ranges(
         series,
         say(
-            "Main scores of %(name)s beside its parent and two baselines, with 95 %% intervals", name=one.name
+            "Main scores of %(name)s beside its parent and two baselines, with 95 %% intervals",
+            name=version.name,
         ),
         say("mean score (0 to 1), 95 % interval"),
         within=(-0.03, 1.03),
@@ -324,7 +280,7 @@ def _draw_scores(here: Visit, one: Version, found: Evaluation | None) -> Markup 
 
 
 def _draw_curves(here: Visit, stage: str, log: TrainingLog) -> list[Markup]:
-    say, drawn = here.words.say, []
+    say, plots = here.words.say, []
     for title, keys, unit in CURVES:
         series = {
             say("held out") if key.startswith("eval_") and len(keys) > 1 and keys[0] == key[5:] else
@@ -334,15 +290,15 @@ def _draw_curves(here: Visit, stage: str, log: TrainingLog) -> list[Markup]:
                            if entry.get(key) is not None and entry.get("step") is not None])
         }  # fmt: skip
         if series and max(len(points) for points in series.values()) > 1:
-            says = say("%(figure)s of the stage %(stage)s, by step", figure=say(title), stage=stage)
+            caption = say("%(figure)s of the stage %(stage)s, by step", figure=say(title), stage=stage)
             ylabel = f"{say(title)} ({say(unit)})" if unit not in ("norm", "reward") else say(title)
-            drawn.append(charts.curves(series, says, say("step"), ylabel))  # type: ignore[arg-type]
-    return drawn
+            plots.append(charts.curves(series, caption, say("step"), ylabel))  # type: ignore[arg-type]
+    return plots
 
 
-def rendered(markdown: str) -> Markup:
-    """Markdown as HTML that is safe in the page: what is HTML in it is shown as text, so is what an image
-    shows, and headings begin below those of the page.
+def render_markdown(markdown: str) -> Markup:
+    """Markdown as safe HTML: HTML in it is escaped, an image becomes its alternative text, and headings start
+    two levels lower, below those of the page.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
