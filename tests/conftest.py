@@ -1,6 +1,8 @@
 """Fixtures that more than one room's tests share."""
 
-import runpy
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,10 +16,14 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import GATEWAY_LOGIN, Organisation
-from pipelines.local import running, servers, with_free_ports
+from pipelines.local import running, servers
+from tests import ports, tiny
 
-# tests/ is no package (`tests/data` would shadow `data`), so the builder is read by path.
-_build = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["build"]
+pytest_plugins = ("pytester",)
+ports.install_guard()
+# A shell that has read `.tonebridge/env` leads its commands to that installation: not the tests.
+for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:
+    del os.environ[_name]
 
 TEXTS = [
     f"{opening} {body}"
@@ -40,12 +46,32 @@ TEXTS = [
 ]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own, unless `--basetemp` names one.
+
+    pytest's own default is below a folder that all runs of a user share, and each run makes that folder
+    private when it starts. Postgres cannot run as root, so under root it runs as another user: the next run
+    would lock the Postgres of this one out of its data.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = folder = tempfile.mkdtemp(prefix="tonebridge-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def no_default_ports() -> Iterator[None]:
+    """Fail a test that connects to a default port of `Settings`, where an installation in use may listen."""
+    yield
+    if addresses := ports.refused_connections():
+        pytest.fail(f"this test connected to {', '.join(addresses)}: see tests/ports.py")
+
+
 @pytest.fixture(scope="session")
 def build_tiny() -> Callable[..., Path]:
     """`build(folder, texts, seed=0) -> folder` of tests/tiny.py, for tests that need more than one tiny
     model.
     """
-    return _build
+    return tiny.build
 
 
 @pytest.fixture
@@ -71,16 +97,17 @@ def tiny_texts() -> list[str]:
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untrained tiny base model, with its frame: read it, never write into it."""
-    return _build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
+    return tiny.build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
 
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A real Postgres, migrated, and a real Valkey, for the whole session."""
+    """A real Postgres, migrated, and a real Valkey, for the whole session. Nobody listens on the ports of the
+    other services.
+    """
     state = tmp_path_factory.mktemp("state")
-    with servers(
-        Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
-    ) as settings:
+    wanted = Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
+    with servers(ports.with_own_ports(wanted)) as settings:
         yield settings
 
 
@@ -140,7 +167,7 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
     from models.export import export
     from serving.inference import release
 
-    settings = with_free_ports(local)
+    settings = ports.with_own_ports(local)
     folder = export(tiny_base, None, local.artifacts / "tiny")
     for version in ("v1", "v2"):
         release.publish(folder, version, settings)

@@ -67,6 +67,7 @@ from pipelines.retention import retain
 from pipelines.train import Trained, train
 from serving.dashboard.services import prefect_client
 from serving.inference import release
+from tests.ports import with_own_ports
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -115,7 +116,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
     )
     with (
         pytest.MonkeyPatch.context() as patch,
-        local.servers(local.with_free_ports(wanted)) as settings,
+        local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "inference", "gateway", "prefect") as processes,
     ):
         for name, value in local.environment(settings).items():

@@ -19,6 +19,7 @@ from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local
+from tests.ports import free_port
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 GENEROUS_S = 60.0  # how long a test waits for what must come
@@ -112,14 +113,6 @@ class Gateway(NamedTuple):
     def whole(self, body: bytes, *lines: str, **options: Any) -> bytes:
         """A request with its body."""
         return self.head(f"Content-Length: {len(body)}", *lines, **options) + body
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that no other test run would choose too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def insist(ask: Callable[[], list[Answer]]) -> list[Answer]:

@@ -27,6 +27,7 @@ from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.promote import promote
 from pipelines.train import Trained, train
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -53,7 +54,7 @@ def flows(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator
     )
     with (
         pytest.MonkeyPatch.context() as patch,
-        local.servers(local.with_free_ports(wanted)) as settings,
+        local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "prefect") as processes,
     ):
         for name, value in local.environment(settings).items():

@@ -25,6 +25,7 @@ from data.traffic.routing import Routing
 from models.export import export
 from pipelines import local
 from serving.inference import release
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -54,7 +55,7 @@ def metrics(stack: Faulty) -> str:
 def stack(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Faulty]:
     state = tmp_path_factory.mktemp("faults")
     wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    with local.servers(with_own_ports(wanted)) as settings:
         assert settings.database_url is not None
         release.publish(export(tiny_base, None, state / "tiny"), "v1", settings)
         engine = database.engine(settings.database_url)

@@ -21,6 +21,7 @@ from data.traffic.routing import Routing
 from models.export import export
 from pipelines import local
 from serving.inference import release
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -33,7 +34,7 @@ VERSIONS = ("v1", "v2", "v3", "v4")  # one more than fit into memory
 @pytest.fixture
 def stack(tmp_path: Path, tiny_base: Path) -> Iterator[tuple[Settings, str]]:
     wanted = Settings(state=tmp_path, artifacts=tmp_path, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    with local.servers(with_own_ports(wanted)) as settings:
         folder = export(tiny_base, None, tmp_path / "tiny")
         for version in VERSIONS:
             release.publish(folder, version, settings)

@@ -38,6 +38,7 @@ from data.traffic.routing import Routing
 from models.export import export
 from pipelines import local
 from serving.inference import release
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -71,7 +72,7 @@ class Stack:
 @pytest.fixture
 def stack(tmp_path: Path, tiny_base: Path) -> Iterator[Stack]:
     wanted = Settings(state=tmp_path, artifacts=tmp_path, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    with local.servers(with_own_ports(wanted)) as settings:
         release.publish(export(tiny_base, None, tmp_path / "tiny"), "v1", settings)
         engine = database.engine_of(settings)
         key = identities.bootstrap(engine, None)

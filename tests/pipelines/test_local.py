@@ -26,14 +26,15 @@ from pipelines.local import (
 )
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from configs.settings import Settings
 from pipelines.local import servers
 with servers(Settings(state=Path(sys.argv[1]), database_url=None, redis_url=None)) as local:
     print(local.database_url, local.redis_url, flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until this process is stopped, or the test's process ends
 """
+GENEROUS_S = 60.0  # other programs may use this machine, too
 
 
 def using(folder: Path) -> list[psutil.Process]:
@@ -50,7 +51,7 @@ def using(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition, timeout_s: float = 10.0) -> bool:  # type: ignore[no-untyped-def]
+def wait_until(condition, timeout_s: float = GENEROUS_S) -> bool:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -62,7 +63,10 @@ def wait_until(condition, timeout_s: float = 10.0) -> bool:  # type: ignore[no-u
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         addresses = process.stdout.readline()
@@ -76,7 +80,7 @@ def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, number: signal.Signals) -> None:  # type: ignore[type-arg]
     assert using(tmp_path)
     holder[0].send_signal(number)
-    holder[0].wait(15)
+    holder[0].wait(GENEROUS_S)
     assert wait_until(lambda: not using(tmp_path)), using(tmp_path)
 
 

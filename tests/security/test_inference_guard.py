@@ -10,6 +10,7 @@ import pytest
 
 from configs.settings import Settings
 from pipelines import local
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -21,7 +22,7 @@ Ask = Callable[..., tuple[int, str]]
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Of a service that holds no version: the door is the same."""
     state: Path = tmp_path_factory.mktemp("guard")
-    port = local.free_port(13400)
+    port = free_port()
     settings = Settings(
         state=state, service_token=SERVICE, metrics_token=METRICS, inference_port=port,  # type: ignore[arg-type]
         database_url="postgresql:///none", inference_urls=(f"http://127.0.0.1:{port}",),

@@ -17,6 +17,7 @@ from configs.settings import SERVICE_USER, Settings
 from data import database
 from pipelines import local as stack
 from serving.dashboard import services
+from tests.ports import free_port, with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -50,7 +51,7 @@ attack();
 def own(local: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose Prefect and MLflow nobody else uses."""
     folder = tmp_path_factory.mktemp("own")
-    return stack.with_free_ports(local).model_copy(
+    return with_own_ports(local).model_copy(
         update={"state": folder, "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
     )
 
@@ -67,7 +68,7 @@ def prefect(own: Settings) -> Iterator[Settings]:
 def bare(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Prefect as it comes."""
     folder = tmp_path_factory.mktemp("bare")
-    port = stack.free_port(own.prefect_port + 100)
+    port = free_port()
     settings = own.model_copy(update={"prefect_password": None, "prefect_port": port})
     ours = ("AUTH_STRING", "CORS", "CSRF")
     env = {

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from configs.settings import Settings
 from pipelines import local
-from tests.wire import GENEROUS_S, Answer, Connection, Gateway, free_port, gateway
+from tests.ports import free_port
+from tests.wire import GENEROUS_S, Answer, Connection, Gateway, gateway
 
 pytestmark = pytest.mark.slow
 

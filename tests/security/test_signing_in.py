@@ -26,6 +26,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online import cache
 from serving.gateway.online.front import Front
 from tests.logins import as_dashboard, as_gateway
+from tests.ports import with_own_ports
 
 PASSWORD = "correct horse battery"
 PROXY = "203.0.113.7"
@@ -328,7 +329,7 @@ async def test_a_trusted_proxy_says_where_its_clients_come_from(
 
 @pytest.mark.usefixtures("cheap_passwords")
 async def test_the_dashboard_passes_its_visitors_address_on(local: Settings, email: str) -> None:
-    settings = processes.with_free_ports(with_changes(local, trusted_proxies=(PROXY,)))
+    settings = with_own_ports(with_changes(local, trusted_proxies=(PROXY,)))
     with processes.running(settings, "gateway") as started:
         started["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         app = dashboard.create_app(as_dashboard(settings))

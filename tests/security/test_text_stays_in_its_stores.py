@@ -27,6 +27,7 @@ from data.tables import DASHBOARD_LOGIN, Account, ApiKey, new_id
 from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local as processes_of
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -108,7 +109,7 @@ def settings(
     stack: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     changes = {"database_url": new_database(), "state": tmp_path_factory.mktemp("text")}
-    settings = processes_of.with_free_ports(stack.model_copy(update=changes))
+    settings = with_own_ports(stack.model_copy(update=changes))
     upstream = {"inference_urls": stack.inference_urls, "inference_port": stack.inference_port}
     return settings.model_copy(update=upstream)
 
@@ -264,7 +265,7 @@ def test_an_upstream_that_sends_a_message_back_does_not_bring_it_into_a_log(
 ) -> None:
     spans: list[bytes] = []
     with answering(lambda body: (status, body)) as upstream:
-        own = processes_of.with_free_ports(settings).model_copy(update={"inference_urls": (upstream,)})
+        own = with_own_ports(settings).model_copy(update={"inference_urls": (upstream,)})
         with served(own, spans, "gateway") as logs:
             asked = {"text": f"Fix {marker}.", "transform_type": "soften", "intensity": 2, "user_id": "ann"}
             address = f"{own.gateway_url}/api/v1/transform"

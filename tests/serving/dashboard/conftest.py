@@ -22,6 +22,7 @@ from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import carry_out, local
 from pipelines.promote import make_champion, make_servable
+from tests.ports import with_own_ports
 from tests.registry import register
 
 PASSWORD = "a password for tests"
@@ -67,7 +68,7 @@ def installation(
 ) -> Iterator[Installation]:
     """v1 is champion, v2 and v3 have passed the gate; the flow's environment leads here."""
     folder = tmp_path_factory.mktemp("registry")
-    settings = local.with_free_ports(
+    settings = with_own_ports(
         stack.model_copy(
             update={"database_url": new_database(), "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
         )

@@ -58,6 +58,7 @@ from serving.dashboard import lineage, services
 from serving.dashboard.app import create_app
 from serving.dashboard.pages import calibration, data, models
 from tests.logins import as_dashboard
+from tests.ports import with_own_ports
 
 PASSWORD = "a password for tests"
 NOW = datetime.now(UTC)
@@ -144,7 +145,7 @@ def on_its_own(settings: Settings, url: str, folder: Path) -> Settings:
         "artifacts": folder / "artifacts",
         "mlflow_uri": "postgresql+psycopg://owner:a-password@db/mlflow",
     }
-    return stack.with_free_ports(settings.model_copy(update=changes))
+    return with_own_ports(settings.model_copy(update=changes))
 
 
 def id_at(moment: datetime) -> uuid.UUID:

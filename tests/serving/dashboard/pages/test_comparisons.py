@@ -26,6 +26,7 @@ from data.traffic import receipts, routing
 from data.traffic.routing import Routing
 from pipelines import local
 from pipelines.collect import CollectConfig, make_snapshot
+from tests.ports import with_own_ports
 from tests.serving.dashboard.conftest import PASSWORD, Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -277,7 +278,7 @@ def test_a_form_of_another_session_votes_for_nobody(installation: Installation, 
 
 
 def test_before_the_first_release_it_says_so(stack: Settings, new_database: Callable[..., str]) -> None:
-    settings = local.with_free_ports(stack.model_copy(update={"database_url": new_database()}))
+    settings = with_own_ports(stack.model_copy(update={"database_url": new_database()}))
     assert settings.database_url is not None
     engine = database.engine(settings.database_url)
     key = identities.bootstrap(engine, None, settings.organisation)
