@@ -16,11 +16,11 @@ import pytest
 
 from configs.settings import Settings
 from pipelines import local
+from pipelines.environments import environment
 from pipelines.local import (
     Process,
     ProcessEndedError,
     command,
-    environment,
     process_names,
     with_free_ports,
 )
@@ -39,7 +39,7 @@ GENEROUS_S = 60.0  # other programs may use this machine, too
 
 def using(folder: Path) -> list[psutil.Process]:
     """Live processes whose command line names a folder, apart from our own holder."""
-    found = []
+    processes = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = " ".join(process.info["cmdline"] or [])
         if (
@@ -47,8 +47,8 @@ def using(folder: Path) -> list[psutil.Process]:
             and "-c" not in words.split()
             and process.info["status"] != psutil.STATUS_ZOMBIE
         ):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
 def wait_until(condition, timeout_s: float = GENEROUS_S) -> bool:  # type: ignore[no-untyped-def]
