@@ -1,4 +1,4 @@
-"""Fixtures that more than one room's tests share."""
+"""Fixtures that the tests of several packages share."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -19,9 +20,9 @@ from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers
 from tests import ports, tiny
 
-pytest_plugins = ("pytester",)
+pytest_plugins = ("pytester", "tests.dashboards")
 ports.install_guard()
-# A shell that has read `.tonebridge/env` leads its commands to that installation: not the tests.
+# In a shell that has read `.tonebridge/env`, commands use that installation. Tests must not.
 for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:
     del os.environ[_name]
 
@@ -76,8 +77,8 @@ def build_tiny() -> Callable[..., Path]:
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in child processes: on a busy machine two threads add up in another order, and after eighty
-    steps of training it shows.
+    """One thread for torch, here and in child processes. On a busy machine two threads add numbers in another
+    order, which changes the figures after eighty steps of training.
     """
     import torch
 
@@ -96,7 +97,7 @@ def tiny_texts() -> list[str]:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an untrained tiny base model, with its frame: read it, never write into it."""
+    """The folder of an untrained tiny base model, with its frame. Tests read it and never write into it."""
     return tiny.build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
 
 
@@ -120,8 +121,8 @@ def database_url(local: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def new_database(database_url: str) -> Callable[..., str]:
-    """`new_database(revision="head")` makes one beside the shared one, for what concerns an installation as a
-    whole: its URL.
+    """`new_database(revision="head")` creates another database, for tests of an installation as a whole, and
+    returns its URL.
     """
 
     def make(revision: str = "head") -> str:
@@ -150,6 +151,13 @@ async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
     await pool.open(wait=True)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+async def connection(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
+    """A connection of the gateway to the session's Postgres."""
+    async with pool.connection() as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""The largest batches of the nastiest texts, through the real service: answered or refused one by one, within
-bounds of memory, while others are answered.
+"""The largest batches of the worst texts, through the real service. Each text is answered or refused within
+bounds of memory, while other requests are answered.
 """
 
 import asyncio

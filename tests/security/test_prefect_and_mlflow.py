@@ -1,5 +1,5 @@
-"""Prefect runs commands for whoever may call its API, and MLflow keeps the models: both ask who calls, and
-listen to no page of another site.
+"""Prefect's API runs commands, and MLflow keeps the models. Both ask for a login, and refuse requests from
+pages of other sites.
 """
 
 import http.server
@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 from configs.settings import SERVICE_USER, Settings
 from data import database
 from pipelines import local as stack
+from pipelines.environments import environment
 from serving.dashboard import services
 from tests.ports import free_port, with_own_ports
 
@@ -73,7 +74,7 @@ def bare(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
     ours = ("AUTH_STRING", "CORS", "CSRF")
     env = {
         name: value
-        for name, value in stack.environment(own, "prefect").items()
+        for name, value in environment(own, "prefect").items()
         if not (name.startswith("PREFECT") and any(word in name for word in ours))
     }
     with psycopg.connect(str(own.database_url), autocommit=True) as connection:

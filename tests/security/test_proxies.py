@@ -1,5 +1,5 @@
-"""A real proxy in front of the gateway, which keeps its connections to it and hands Upgrade on: what an
-attacker leaves on such a connection must not meet the next person's request.
+"""A real proxy in front of the gateway reuses its connections and forwards Upgrade. Bytes that an attacker
+leaves on such a connection must not join the next person's request.
 """
 
 import contextlib

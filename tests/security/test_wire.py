@@ -1,4 +1,4 @@
-"""What an unknown client can do to a connection: raw sockets, against processes as `make up` has them."""
+"""Attacks by an unknown client on raw connections, against processes as `make up` starts them."""
 
 import contextlib
 import itertools

@@ -20,7 +20,7 @@ JAPANESE = Words("ja")
 
 def arms(*, moved: int = 0, exposed: int = 1000, past: float = 0.5, **means: float) -> Any:
     """Of every metric a baseline at a half and a challenger at `means`."""
-    found = {}
+    arms_by_metric = {}
     for name, metric in metrics.load().items():
         pair = []
         for variant, is_baseline in (("champion", True), ("v2", False)):
@@ -35,8 +35,8 @@ def arms(*, moved: int = 0, exposed: int = 1000, past: float = 0.5, **means: flo
                     covariate=covariate if metric.kind == "proportion" and users > 1 else None,
                 )
             )  # fmt: skip
-        found[name] = pair
-    return found
+        arms_by_metric[name] = pair
+    return arms_by_metric
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_all_that_is_said_of_a_decision_is_recognised(
     users = between_users(arms(**given), planned, metrics.load())
     decided = decide(compare(tally, planned), users, planned, timedelta(days=days))
     for reason in decided.reasons:
-        said = str(retold(JAPANESE, reason))
-        assert 'lang="en"' not in said, reason
-        assert not ENGLISH.findall(said), (reason, said)
-        assert sorted(re.findall(r"[0-9][0-9.e-]*%?", said)) == sorted(
+        japanese = str(retold(JAPANESE, reason))
+        assert 'lang="en"' not in japanese, reason
+        assert not ENGLISH.findall(japanese), (reason, japanese)
+        assert sorted(re.findall(r"[0-9][0-9.e-]*%?", japanese)) == sorted(
             number.rstrip(".") for number in re.findall(r"[0-9][0-9.e-]*%?", reason)
-        ), (reason, said)
+        ), (reason, japanese)
     together = str(retold(JAPANESE, " ".join(decided.reasons)))
     assert together == " ".join(str(retold(JAPANESE, reason)) for reason in decided.reasons)
 
@@ -76,8 +76,8 @@ def test_all_that_is_said_of_a_decision_is_recognised(
 def test_what_the_flow_says_of_its_own_acts_is_recognised() -> None:
     kept = json.loads(FILE.read_text(encoding="utf-8"))
     for decision in kept["decisions"]:
-        said = str(retold(JAPANESE, decision["reason"]))
-        assert 'lang="en"' not in said, decision["reason"]
+        japanese = str(retold(JAPANESE, decision["reason"]))
+        assert 'lang="en"' not in japanese, decision["reason"]
 
 
 def test_what_a_person_wrote_stays_and_is_marked() -> None:
@@ -85,9 +85,9 @@ def test_what_a_person_wrote_stays_and_is_marked() -> None:
     assert str(retold(Words("en"), text)) == (
         "People prefer the champion, so the challenger is withdrawn. &lt;b&gt;Ann&lt;/b&gt; agrees."
     )
-    said = str(retold(JAPANESE, text))
-    assert said.endswith('<span lang="en">&lt;b&gt;Ann&lt;/b&gt; agrees.</span>')
-    assert said.startswith("人々は")
+    japanese = str(retold(JAPANESE, text))
+    assert japanese.endswith('<span lang="en">&lt;b&gt;Ann&lt;/b&gt; agrees.</span>')
+    assert japanese.startswith("人々は")
 
 
 def test_a_sentence_has_each_value_once() -> None:

@@ -8,6 +8,7 @@ from configs.settings import Settings
 from data.records import Spec, TransformType
 from models.export import export
 from pipelines import local
+from pipelines.environments import environment
 from serving.inference import engines, release
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 from tests.ports import free_port
@@ -38,7 +39,7 @@ def start(state):
             database_url="postgresql:///none",
         )
     )
-    env = {**local.environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
+    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
     process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     return settings, process
 
