@@ -20,7 +20,7 @@ demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: 
 	$(BIN)/python -m simulation.demo configs/demo.yaml $(if $(filter short,$(DEMO)),short=true)
 
 up: setup  ## run everything for use, until Ctrl-C
-	$(BIN)/python -m pipelines.local up
+	$(BIN)/python -m pipelines.up
 
 tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 	$(BIN)/python -m pipelines.tune configs/tune.yaml

@@ -27,6 +27,7 @@ from data.tables import Experiment
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from pipelines import local
+from pipelines.environments import environment
 from pipelines.local import Process
 
 PROGRAMS = ("load", "twin", "upstream")
@@ -139,11 +140,11 @@ def _address(url: str) -> str:
 def running(bench: Bench, name: str) -> Iterator[Server]:
     """One of the servers of benchmarks/README.md, ready to be asked; stopped afterwards."""
     settings = bench.settings
-    env = local.environment(settings)
+    env = environment(settings)
     address = _address(settings.gateway_url)
     path, ready, headers = "/api/v1/transform", "/livez", (f"X-API-Key: {bench.api_key}",)
     if name == "gateway":
-        env = local.environment(settings, "gateway")
+        env = environment(settings, "gateway")
         command, ready = local.command("gateway", env), "/readyz"
     elif name in ("twin", "twin_alone"):
         assert settings.database_url is not None

@@ -1,6 +1,7 @@
 """The results of an evaluation, as they are written to `evaluation/metrics.json` of a run's folder.
 
-Nothing heavy is imported here, so that the dashboard can read these files without torch. `models.scoreboard`, `models.gate` and `models.evaluation` compute the values.
+Nothing heavy is imported here, so that the dashboard can read these files without torch.
+`models.scoreboard`, `models.gate` and `models.evaluation` compute the values.
 """
 
 import math

@@ -30,6 +30,7 @@ from data.snapshots.snapshot import Made
 from experiments.evidence import Evidence
 from pipelines import local
 from pipelines.collect import collect
+from pipelines.environments import environment
 from pipelines.experiment import experiment
 from pipelines.promote import promote
 from pipelines.train import Trained, train
@@ -281,7 +282,7 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
             processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
             command = [sys.executable, "-m", "simulation.demo", *arguments, "--walk"]
             quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
-            env = {**local.environment(settings), **quiet}
+            env = {**environment(settings), **quiet}
             code = subprocess.run(command, env=env, check=False).returncode  # noqa: S603
         if code == 0:
             (state / "finished").touch()

@@ -43,6 +43,7 @@ from models.evaluation import Evaluation
 from models.gate import Verdict
 from models.scoreboard import Estimate
 from pipelines import deployments, local
+from pipelines.environments import environment
 from pipelines.experiment import experiment
 from pipelines.promote import promote
 from simulation import simulated_people
@@ -276,7 +277,7 @@ def main(config: MonthConfig, arguments: Sequence[str]) -> int:
         processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
         command = [sys.executable, "-m", "simulation.month", *arguments, "--live"]
         quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
-        env = {**local.environment(settings), **quiet}
+        env = {**environment(settings), **quiet}
         return subprocess.run(command, env=env, check=False).returncode  # noqa: S603
 
 

@@ -1,12 +1,15 @@
-"""Fixtures that more than one room's tests share."""
+"""Fixtures that the tests of several packages share."""
 
-import runpy
+import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -14,10 +17,14 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.tables import GATEWAY_LOGIN, Organisation
-from pipelines.local import running, servers, with_free_ports
+from pipelines.local import running, servers
+from tests import ports, tiny
 
-# tests/ is no package (`tests/data` would shadow `data`), so the builder is read by path.
-_build = runpy.run_path(str(Path(__file__).with_name("tiny.py")))["build"]
+pytest_plugins = ("pytester", "tests.dashboards")
+ports.install_guard()
+# In a shell that has read `.tonebridge/env`, commands use that installation. Tests must not.
+for _name in [name for name in os.environ if name.startswith(("TONEBRIDGE_", "PREFECT_API_", "MLFLOW_"))]:
+    del os.environ[_name]
 
 TEXTS = [
     f"{opening} {body}"
@@ -40,18 +47,38 @@ TEXTS = [
 ]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own, unless `--basetemp` names one.
+
+    pytest's own default is below a folder that all runs of a user share, and each run makes that folder
+    private when it starts. Postgres cannot run as root, so under root it runs as another user: the next run
+    would lock the Postgres of this one out of its data.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = folder = tempfile.mkdtemp(prefix="tonebridge-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(autouse=True)
+def no_default_ports() -> Iterator[None]:
+    """Fail a test that connects to a default port of `Settings`, where an installation in use may listen."""
+    yield
+    if addresses := ports.refused_connections():
+        pytest.fail(f"this test connected to {', '.join(addresses)}: see tests/ports.py")
+
+
 @pytest.fixture(scope="session")
 def build_tiny() -> Callable[..., Path]:
     """`build(folder, texts, seed=0) -> folder` of tests/tiny.py, for tests that need more than one tiny
     model.
     """
-    return _build
+    return tiny.build
 
 
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Here and in child processes: on a busy machine two threads add up in another order, and after eighty
-    steps of training it shows.
+    """One thread for torch, here and in child processes. On a busy machine two threads add numbers in another
+    order, which changes the figures after eighty steps of training.
     """
     import torch
 
@@ -70,17 +97,18 @@ def tiny_texts() -> list[str]:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an untrained tiny base model, with its frame: read it, never write into it."""
-    return _build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
+    """The folder of an untrained tiny base model, with its frame. Tests read it and never write into it."""
+    return tiny.build(tmp_path_factory.mktemp("tiny") / "base", TEXTS)
 
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A real Postgres, migrated, and a real Valkey, for the whole session."""
+    """A real Postgres, migrated, and a real Valkey, for the whole session. Nobody listens on the ports of the
+    other services.
+    """
     state = tmp_path_factory.mktemp("state")
-    with servers(
-        Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
-    ) as settings:
+    wanted = Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
+    with servers(ports.with_own_ports(wanted)) as settings:
         yield settings
 
 
@@ -93,8 +121,8 @@ def database_url(local: Settings) -> str:
 
 @pytest.fixture(scope="session")
 def new_database(database_url: str) -> Callable[..., str]:
-    """`new_database(revision="head")` makes one beside the shared one, for what concerns an installation as a
-    whole: its URL.
+    """`new_database(revision="head")` creates another database, for tests of an installation as a whole, and
+    returns its URL.
     """
 
     def make(revision: str = "head") -> str:
@@ -126,6 +154,13 @@ async def pool(database_url: str) -> AsyncIterator[AsyncConnectionPool]:
 
 
 @pytest.fixture
+async def connection(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
+    """A connection of the gateway to the session's Postgres."""
+    async with pool.connection() as connection:
+        yield connection
+
+
+@pytest.fixture
 def organisation_id(engine: Engine) -> uuid.UUID:
     """A tenant of the test's own."""
     with Session(engine, expire_on_commit=False) as session, session.begin():
@@ -140,7 +175,7 @@ def stack(local: Settings, tiny_base: Path) -> Iterator[Settings]:
     from models.export import export
     from serving.inference import release
 
-    settings = with_free_ports(local)
+    settings = ports.with_own_ports(local)
     folder = export(tiny_base, None, local.artifacts / "tiny")
     for version in ("v1", "v2"):
         release.publish(folder, version, settings)

@@ -93,8 +93,8 @@ def listening(settings: Settings) -> Iterator[str]:
         thread.join()
 
 
-class _ComesBack(httpx.ASGITransport):
-    """Sends again what the gateway sheds while its event loop is late, as it is on a machine that stalls."""
+class _Retrying(httpx.ASGITransport):
+    """Repeats requests that the gateway sheds because its event loop is late, as on a busy machine."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         for _ in range(30):
@@ -107,7 +107,7 @@ class _ComesBack(httpx.ASGITransport):
 
 def client(front: Any, raises: bool = True) -> httpx.AsyncClient:
     """A client of a gateway in this process; without `raises` it sees the 500 of an error."""
-    transport = _ComesBack(front, raise_app_exceptions=raises)
+    transport = _Retrying(front, raise_app_exceptions=raises)
     return httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60)
 
 
@@ -139,10 +139,14 @@ def a_signing_key(engine: Engine, organisation_id: uuid.UUID, role: Role = "memb
     return kid
 
 
+def sign_token(kid: str, subject: str) -> str:
+    """A token of a person, signed with `SECRET`."""
+    return jwt.encode({"sub": subject, "exp": int(time.time()) + 3600}, SECRET, headers={"kid": kid})
+
+
 def a_token(kid: str, subject: str) -> dict[str, str]:
     """The header that shows a token of a person."""
-    claims = {"sub": subject, "exp": int(time.time()) + 3600}
-    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET, headers={'kid': kid})}"}
+    return {"Authorization": f"Bearer {sign_token(kid, subject)}"}
 
 
 def usage(engine: Engine, organisation_id: uuid.UUID) -> int:

@@ -11,7 +11,7 @@ from models.gate import Verdict
 from models.scoreboard import Estimate
 
 _SCORE = Estimate(mean=0.7, low=0.6, high=0.8)
-_FOUND = Evaluation(
+_EVALUATION = Evaluation(
     cases=3,
     systems={"challenger": {"composite": _SCORE}},
     by_type={},
@@ -26,4 +26,4 @@ def register(settings: Settings, folder: Path, tiny: Path, names: Iterable[str])
     for name in names:
         shutil.copytree(tiny, folder / name / "version")
         artifacts = folder / "artifacts"
-        assert versions.register(settings.registry_uri, artifacts, folder / name, _FOUND, {}) == name
+        assert versions.register(settings.registry_uri, artifacts, folder / name, _EVALUATION, {}) == name

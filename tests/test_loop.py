@@ -62,12 +62,14 @@ from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.deployments import sweep
+from pipelines.environments import environment, prefect_login
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import Trained, train
 from serving.dashboard.services import prefect_client
 from serving.inference import release
+from tests.ports import with_own_ports
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -116,10 +118,10 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
     )
     with (
         pytest.MonkeyPatch.context() as patch,
-        local.servers(local.with_free_ports(wanted)) as settings,
+        local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "inference", "gateway", "prefect") as processes,
     ):
-        for name, value in local.environment(settings).items():
+        for name, value in environment(settings).items():
             patch.setenv(name, value)
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         prefect = f"http://127.0.0.1:{settings.prefect_port}/api"
@@ -127,7 +129,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
         engine = database.engine_of(settings)
         identities.bootstrap(engine, KEY)
         engine.dispose()
-        login = local.prefect_login(settings)
+        login = prefect_login(settings)
         with temporary_settings({PREFECT_API_URL: prefect, PREFECT_API_AUTH_STRING: login}):
             yield settings
 
@@ -209,11 +211,11 @@ def digests_told(loop: Settings) -> list[str]:
     return []
 
 
-def told(loop: Settings) -> list[str]:
-    """What `models.progress` wrote into the logs of runs in Prefect."""
-    wanted = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
+def progress_lines(loop: Settings) -> list[str]:
+    """The lines that `models.progress` wrote into the logs of runs in Prefect."""
+    query = {"logs": {"level": {"ge_": 20}}, "sort": "TIMESTAMP_DESC", "limit": 200}
     with prefect_client(loop) as prefect:
-        lines = prefect.post("/logs/filter", json=wanted).raise_for_status().json()
+        lines = prefect.post("/logs/filter", json=query).raise_for_status().json()
     return [line["message"] for line in lines if line["name"] == "models.progress" and line["task_run_id"]]
 
 
@@ -236,7 +238,7 @@ def test_the_loop(
     assert isinstance(first, Trained)
     assert first.evaluation.verdict.accepted, first.evaluation.verdict.reasons
     assert (first.version, first.method) == ("v1", "sft")
-    assert any(re.fullmatch(r"sft: step \d+ of 60, about \d+ s left", line) for line in told(loop))
+    assert any(re.fullmatch(r"sft: step \d+ of 60, about \d+ s left", line) for line in progress_lines(loop))
     promote(first.version, "the first")
     answer = ask(people)
     assert (answer["version"], answer["variant"], answer["fallback"]) == ("v1", "champion", False)
@@ -359,11 +361,11 @@ NAME = "zoe.quixote@corp"
 
 
 def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
-    """Where a text is: tables of every database, keys and values of Valkey, files. Not the write-ahead log of
-    Postgres, which forgets by turning over.
+    """The places that hold a text: tables of every database, keys and values of Valkey, files. The
+    write-ahead log of Postgres is excluded, since Postgres overwrites it.
     """
-    found: set[str] = set()
-    written = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
+    places: set[str] = set()
+    forms = (needle, needle.encode().hex(), base64.b64encode(needle.encode()).decode().strip("=")[:-2])
     assert loop.database_url is not None
     for name in ("tonebridge", "prefect", "mlflow"):
         with psycopg.connect(
@@ -378,14 +380,14 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
                 query = sql.SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE ANY(%s)").format(
                     sql.SQL(table)
                 )
-                if connection.execute(query, ([f"%{one}%" for one in written],)).fetchone() != (0,):
-                    found.add(f"{name}.{table}")
+                if connection.execute(query, ([f"%{form}%" for form in forms],)).fetchone() != (0,):
+                    places.add(f"{name}.{table}")
     assert loop.redis_url is not None
     with redis.Redis.from_url(loop.redis_url) as client:
         for key in client.scan_iter():
             value = {b"string": client.get, b"hash": client.hgetall}[client.type(key)](key)
             if needle.encode() in key + repr(value).encode():
-                found.add("valkey")
+                places.add("valkey")
     for folder in (loop.state, *folders):
         for path in folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and "pg_wal" not in path.parts:
@@ -397,10 +399,10 @@ def places_of(loop: Settings, needle: str, *folders: Path) -> set[str]:
                     contents = [gzip.decompress(contents[0])]
                 elif contents[0][:4] == b"PAR1":
                     contents += [str(parquet.read_table(path).to_pydict()).encode()]
-                if any(one.encode() in content for one in written for content in contents):
-                    place = path.relative_to(folder).parts
-                    found.add("/".join((folder.name if folder != loop.state else "", *place[:2])))
-    return found
+                if any(form.encode() in content for form in forms for content in contents):
+                    parts = path.relative_to(folder).parts
+                    places.add("/".join((folder.name if folder != loop.state else "", *parts[:2])))
+    return places
 
 
 @pytest.mark.slow
@@ -473,11 +475,11 @@ def test_a_person_is_forgotten(
 
     key_id = KEY.split("_")[1]
     command = [sys.executable, "-m", "data.erasure", "--key", key_id, NAME, "--rewrite-files"]
-    env = {**local.environment(loop), "TONEBRIDGE_DVC_REMOTE": str(remote)}
-    said = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    assert f"{taught.version} " in said.stdout
-    assert "retrain" in said.stdout
+    env = {**environment(loop), "TONEBRIDGE_DVC_REMOTE": str(remote)}
+    result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert f"{taught.version} " in result.stdout
+    assert "retrain" in result.stdout
     assert places_of(loop, RARE, remote) == set()
     assert places_of(loop, NAME, remote) == set()
 
@@ -549,7 +551,7 @@ def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: st
     and how long until another process could train.
     """
     script = f"from pipelines.train import train; train({snapshot!r}, {list(overrides)!r})"
-    with subprocess.Popen([sys.executable, "-c", script], env=local.environment(loop)) as process:
+    with subprocess.Popen([sys.executable, "-c", script], env=environment(loop)) as process:
         deadline = time.monotonic() + 120
         pattern = f"runs/*/checkpoints/{stage}-*/checkpoint-*/trainer_state.json"
         while not (kept := [*loop.state.glob(pattern)]):
@@ -568,10 +570,10 @@ def kill_flow(loop: Settings, snapshot: str, overrides: Sequence[str], stage: st
             free_after_s = time.monotonic() - killed
     run = kept[0].parents[3]
     assert not (run / stage / "metrics.json").exists(), "it was killed too late to prove anything"
-    left = files(run)
+    files_at_kill = files(run)
     time.sleep(0.5)
     assert [child for child in children if child.is_running()] == []
-    assert files(run) == left, "nothing goes on writing"
+    assert files(run) == files_at_kill, "nothing goes on writing"
     return run, free_after_s
 
 
@@ -582,7 +584,7 @@ def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Ses
     snapshot = write_snapshot(tmp_path / "snapshot", session)
     corpus = write_corpus(tmp_path / "long", "I would be glad if you looked at it.")
     overrides = [
-        *(one for one in training(corpus) if ".steps=" not in one),
+        *(override for override in training(corpus) if ".steps=" not in override),
         *("sft.steps=120", "sft.checkpoint_every_steps=16"),
         *("dpo.steps=60", "dpo.checkpoint_every_steps=8"),
     ]
@@ -604,12 +606,12 @@ def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Ses
     assert isinstance(unbroken, Trained)
     assert unbroken.run != run
     for stage, kind, every in (("sft", SftResult, 16), ("dpo", DpoResult, 8)):
-        one, other = (
+        resumed, unbroken_result = (
             kind.model_validate_json((folder / stage / "metrics.json").read_text())
             for folder in (run, unbroken.run)
         )
-        assert one.resumed_from_step >= every
-        assert other.resumed_from_step == 0
+        assert resumed.resumed_from_step >= every
+        assert unbroken_result.resumed_from_step == 0
         curves = [
             [
                 (entry["step"], key, entry[key])
@@ -617,11 +619,11 @@ def test_a_killed_training_goes_on_where_it_stopped(loop: Settings, session: Ses
                 for key in ("loss", "eval_loss")
                 if key in entry
             ]
-            for result in (one, other)
+            for result in (resumed, unbroken_result)
         ]
         assert [point[:2] for point in curves[0]] == [point[:2] for point in curves[1]]
         distance = max(abs(a[2] - b[2]) for a, b in zip(*curves, strict=True))
-        print(f"{stage}: went on from {one.resumed_from_step}, greatest distance of a loss {distance}")
+        print(f"{stage}: went on from {resumed.resumed_from_step}, greatest distance of a loss {distance}")
         assert distance < 1e-4
     ours, theirs = trained.evaluation.systems["challenger"], unbroken.evaluation.systems["challenger"]
     assert {name: score.mean for name, score in ours.items()} == pytest.approx(
@@ -654,10 +656,10 @@ def test_the_schedules_are_registered(loop: Settings) -> None:
         with get_client(sync_client=True) as client:
             flows = {flow.id: flow.name for flow in client.read_flows()}
             return {
-                f"{flows[found.flow_id]}/{found.name}": found.schedules[0].schedule.cron
-                if found.schedules
+                f"{flows[deployment.flow_id]}/{deployment.name}": deployment.schedules[0].schedule.cron
+                if deployment.schedules
                 else None
-                for found in client.read_deployments()
+                for deployment in client.read_deployments()
             }
 
     with local.running(loop, "flows") as processes:
@@ -690,23 +692,23 @@ def test_runs_of_a_killed_runner_are_swept(loop: Settings) -> None:
 def test_a_click_acts_within_seconds(
     loop: Settings, people: httpx.Client, session: Session, tiny_base: Path, tmp_path: Path
 ) -> None:
-    """From the gateway's route to the gateway's answers: the process `flows` hears of it at once. So it does
-    of a challenger that breaks, with no hand on it.
+    """From a route of the gateway to its answers: a decision wakes the process `flows` at once. So does a
+    challenger that fails, and nobody has to act.
     """
-    one = Estimate(mean=0.7, low=0.6, high=0.8)
-    found = Evaluation(
+    score = Estimate(mean=0.7, low=0.6, high=0.8)
+    evaluation = Evaluation(
         cases=3,
-        systems={"challenger": {"composite": one}},
+        systems={"challenger": {"composite": score}},
         by_type={},
         move_by_intensity={},
-        win_rate=one,
+        win_rate=score,
         verdict=Verdict(accepted=True, reasons=()),
     )
 
     def registered() -> str:
         run = tmp_path / str(uuid.uuid4())
         export(tiny_base, None, run / "version")
-        name = versions.register(loop.registry_uri, loop.artifacts / "mlruns", run, found, {})
+        name = versions.register(loop.registry_uri, loop.artifacts / "mlruns", run, evaluation, {})
         session.add(Version(name=name, run_id=run.name, method="sft", metrics={}, accepted=True, reasons=[]))
         session.commit()
         return name
@@ -723,14 +725,14 @@ def test_a_click_acts_within_seconds(
 
     def wait_for(status: str, began: float) -> float:
         while (now := people.get(page).json())["status"] != status:
-            failed = [one["outcome"] for one in now["decisions"] if "failed" in str(one["outcome"])]
+            failed = [row["outcome"] for row in now["decisions"] if "failed" in str(row["outcome"])]
             assert not failed, failed
             assert time.monotonic() < began + 60, now
             time.sleep(0.05)
         return time.monotonic() - began
 
-    def lose(version: str) -> None:
-        """Let the service have a version no more, neither in its store nor in memory."""
+    def delete_version(version: str) -> None:
+        """Delete a version from the service's store, and from its memory."""
         folder = export(tiny_base, None, tmp_path / "other")
         release.withdraw(version, loop)
         token = loop.secret("service_token")
@@ -763,25 +765,25 @@ def test_a_click_acts_within_seconds(
         assert challenger not in answering()
         resumed_s = decide("start", "running")
         assert challenger in answering()
-        lose(challenger)
+        delete_version(challenger)
         broken_at = time.monotonic()
         user = next(f"clicked-{n}" for n in range(1000) if ask(people, f"clicked-{n}")["fallback"])
         while (answer := ask(people, user))["fallback"]:
             assert answer["version"] == champion
             assert time.monotonic() < broken_at + 60, people.get(page).json()
         broken_s = wait_for("paused", broken_at)
-        [said] = [
-            one for one in people.get(page).json()["decisions"] if one["requested_by"] == decisions.BREAKER
+        [decision] = [
+            row for row in people.get(page).json()["decisions"] if row["requested_by"] == decisions.BREAKER
         ]
-        assert (said["action"], said["outcome"]) == ("pause", "done")
-        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", said["reason"])
+        assert (decision["action"], decision["outcome"]) == ("pause", "done")
+        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", decision["reason"])
         assert not any(ask(people, f"clicked-{n}")["fallback"] for n in range(40))
         policy = {**request(user), "policy": "champion_against_challenger"}
         assert people.post("/api/v1/compare", json=policy).status_code == 409, "nobody meets it"
         rolled_back_s = decide("rollback", "rolled_back", reason="It was only a test.")
         assert challenger not in answering()
         took = [started_s, paused_s, resumed_s, rolled_back_s]
-        print("start, pause, start, rollback took", *(f"{one:.2f}" for one in took), "s")
-        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {said['reason']}")
+        print("start, pause, start, rollback took", *(f"{seconds:.2f}" for seconds in took), "s")
+        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {decision['reason']}")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
         assert broken_s < 10

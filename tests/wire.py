@@ -19,6 +19,8 @@ from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local
+from pipelines.environments import environment
+from tests.ports import free_port
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 GENEROUS_S = 60.0  # how long a test waits for what must come
@@ -33,12 +35,12 @@ class Answer(NamedTuple):
 
     @property
     def closes(self) -> bool:
-        """Whether it says that the connection ends with it."""
+        """Whether the response announces that the connection ends."""
         return self.headers.get("connection", "").lower() == "close"
 
 
 class Connection:
-    """A connection of a client that may say anything."""
+    """A client's connection that sends any bytes."""
 
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(
@@ -69,7 +71,7 @@ class Connection:
         self._answers.append(Answer(self._parser.get_status_code(), self._headers, self._body))
 
     def send(self, *segments: bytes) -> bool:
-        """Send segments; False when the server has hung up on us."""
+        """Send segments; False when the server has closed the connection."""
         try:
             for segment in segments:
                 self.socket.sendall(segment)
@@ -114,20 +116,19 @@ class Gateway(NamedTuple):
         return self.head(f"Content-Length: {len(body)}", *lines, **options) + body
 
 
-def free_port() -> int:
-    """A port that nobody listens on, and that no other test run would choose too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def exchange(port: int, request: bytes) -> str:
+    """Send bytes on a new connection, and return what the server sends until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=GENEROUS_S) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode("utf-8", "replace")
 
 
 def insist(ask: Callable[[], list[Answer]]) -> list[Answer]:
-    """What is answered once the gateway no longer sheds, as it does on a machine that stalls."""
-    ends = time.monotonic() + GENEROUS_S
+    """The responses once the gateway no longer sheds load, as it does while the machine stalls."""
+    deadline = time.monotonic() + GENEROUS_S
     while True:
         answers = ask()
-        if time.monotonic() > ends or all(answer.status != 503 for answer in answers):
+        if time.monotonic() > deadline or all(answer.status != 503 for answer in answers):
             return answers
         time.sleep(0.5)
 
@@ -138,7 +139,7 @@ def message(**fields: object) -> bytes:
 
 
 @contextlib.contextmanager
-def gateway(stack: Settings, engine: Engine, log: Path, **environment: object) -> Iterator[Gateway]:
+def gateway(stack: Settings, engine: Engine, log: Path, **variables: object) -> Iterator[Gateway]:
     """Start a gateway as `make up` would, with further `TONEBRIDGE_*` variables."""
     with Session(engine) as session, session.begin():
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
@@ -146,16 +147,16 @@ def gateway(stack: Settings, engine: Engine, log: Path, **environment: object) -
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
     port = free_port()
     settings = stack.model_copy(update={"gateway_port": port, "gateway_url": f"http://127.0.0.1:{port}"})
-    with process("gateway", settings, log, **environment) as started:
+    with process("gateway", settings, log, **variables) as started:
         started.wait_until_ready(f"{settings.gateway_url}/readyz")
         yield Gateway(settings.gateway_port, key)
 
 
 @contextlib.contextmanager
-def process(name: str, settings: Settings, log: Path, **environment: object) -> Iterator[local.Process]:
+def process(name: str, settings: Settings, log: Path, **variables: object) -> Iterator[local.Process]:
     """One process of the Procfile."""
-    own = {f"TONEBRIDGE_{key}": str(value) for key, value in environment.items()}
-    env = {**local.environment(settings, name), **own}
+    own = {f"TONEBRIDGE_{key}": str(value) for key, value in variables.items()}
+    env = {**environment(settings, name), **own}
     started = local.Process(name, local.command(name, env), env, log)
     try:
         yield started

@@ -25,8 +25,10 @@ from models.evaluation import table
 from models.grpo import GrpoResult
 from models.training import METRICS_FILE
 from pipelines import local
+from pipelines.environments import environment, prefect_login
 from pipelines.promote import promote
 from pipelines.train import Trained, train
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -53,14 +55,14 @@ def flows(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator
     )
     with (
         pytest.MonkeyPatch.context() as patch,
-        local.servers(local.with_free_ports(wanted)) as settings,
+        local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "prefect") as processes,
     ):
-        for name, value in local.environment(settings).items():
+        for name, value in environment(settings).items():
             patch.setenv(name, value)
         api = f"http://127.0.0.1:{settings.prefect_port}/api"
         processes["prefect"].wait_until_ready(f"{api}/health", 120)
-        login = local.prefect_login(settings)
+        login = prefect_login(settings)
         with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: login}):
             yield settings
 
@@ -96,14 +98,14 @@ def orders() -> list[Message]:
 
 def write_corpus(folder: Path) -> Path:
     """The orders, each with a rewrite; a quarter of them flatter and lose the day."""
-    found = [
+    originals = [
         Original(
             **about.model_dump(), rewrites=(Rewrite(**ASKED, text=FLATTERY if number % 4 == 0 else KEPT),)
         )
         for number, about in enumerate(orders())
     ]
     folder.mkdir()
-    (folder / "orders.jsonl").write_text("\n".join(one.model_dump_json() for one in found))
+    (folder / "orders.jsonl").write_text("\n".join(original.model_dump_json() for original in originals))
     return folder
 
 
@@ -235,7 +237,7 @@ def test_a_challenger_of_flipped_pairs_is_refused(
 
     # The gate judges what people are given, after five retries; neither that nor the model alone has the day.
     for system in ("challenger", "challenger_protected"):
-        good, bad = (one.evaluation.systems[system]["facts_kept"].mean for one in (honest, flipped))
+        good, bad = (trained.evaluation.systems[system]["facts_kept"].mean for trained in (honest, flipped))
         assert good > 0.9
         assert bad < 0.1
     subjects = {reason.partition(":")[0] for reason in flipped.evaluation.verdict.reasons}

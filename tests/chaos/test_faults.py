@@ -1,6 +1,4 @@
-"""The fault table: Postgres, Valkey and the inference service go away and come back; nothing is restarted
-but they.
-"""
+"""The fault table: Postgres, Valkey and the inference service fail and return. Nothing else is restarted."""
 
 import os
 import signal
@@ -14,17 +12,11 @@ import psutil
 import psycopg
 import pytest
 import redis
-from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database
-from data.people import identities
 from data.records import Spec
-from data.traffic import routing
-from data.traffic.routing import Routing
-from models.export import export
 from pipelines import local
-from serving.inference import release
+from tests.chaos.stacks import running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -52,24 +44,12 @@ def metrics(stack: Faulty) -> str:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[Faulty]:
-    state = tmp_path_factory.mktemp("faults")
-    wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
-        assert settings.database_url is not None
-        release.publish(export(tiny_base, None, state / "tiny"), "v1", settings)
-        engine = database.engine(settings.database_url)
-        key = identities.bootstrap(engine, None)
-        with Session(engine) as session, session.begin():
-            routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=8)), "a test")
-        engine.dispose()
-        assert key is not None
-        with (
-            local.running(settings, "inference", "gateway") as processes,
-            httpx.Client(base_url=settings.gateway_url, headers={"X-API-Key": key}, timeout=30) as client,
-        ):
-            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
-            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
-            yield Faulty(settings, client, processes)
+    champion = Spec(version="v1", max_new_tokens=8)
+    with (
+        running_stack(tmp_path_factory.mktemp("faults"), tiny_base, champion) as (settings, key, processes),
+        httpx.Client(base_url=settings.gateway_url, headers={"X-API-Key": key}, timeout=30) as client,
+    ):
+        yield Faulty(settings, client, processes)
 
 
 def fresh() -> str:

@@ -1,5 +1,5 @@
-"""Every training stage and the evaluation, killed by kill -9 and started again by the same command: what they
-make is what a run that nobody killed makes.
+"""Every training stage and the evaluation, killed by kill -9 and started again by the same command: the
+result equals that of a run that was not killed.
 """
 
 import json
@@ -64,7 +64,8 @@ class Stage:
         own = [f"out={folder / 'out'}"]
         if self.name == "evaluate":
             compared = [
-                f"{one}={folder.with_name(f'{one}-{folder.name}')}" for one in ("version", "champion")
+                f"{option}={folder.with_name(f'{option}-{folder.name}')}"
+                for option in ("version", "champion")
             ]
             return [*self.overrides, *own, *compared]
         return [*self.overrides, *own, f"checkpoints={folder / 'checkpoints'}"]
@@ -235,10 +236,10 @@ def test_a_killed_stage_ends_where_an_unbroken_one_does(name: str, stages: dict[
     whole, resumed = stage.figures(stage.unbroken), stage.figures(stage.killed)
     print(name, "whole checkpoints at the kills:", stage.kept, "went on from", resumed["resumed_from_step"])
     assert resumed["resumed_from_step"] >= EVERY
-    one, other = figures(whole.pop("history")), figures(resumed.pop("history"))
-    assert [row[:2] for row in one] == [row[:2] for row in other], "the whole curve, and no step twice"
-    distances = [abs(a[2] - b[2]) for a, b in zip(one, other, strict=True)]
-    print(name, "greatest distance of", len(one), "figures:", max(distances))
+    expected, actual = figures(whole.pop("history")), figures(resumed.pop("history"))
+    assert [row[:2] for row in expected] == [row[:2] for row in actual], "the whole curve, and no step twice"
+    distances = [abs(a[2] - b[2]) for a, b in zip(expected, actual, strict=True)]
+    print(name, "greatest distance of", len(expected), "figures:", max(distances))
     assert max(distances) < 1e-4
 
     for key in ("out", "resumed_from_step", "seconds"):

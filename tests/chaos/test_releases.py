@@ -1,5 +1,5 @@
-"""Ten releases under 20 requests a second: no answer but 200, and none by a version that was not allowed
-then.
+"""Ten releases at 20 requests a second: every status is 200, and every answer is by a version that was
+allowed at that moment.
 """
 
 import asyncio
@@ -14,13 +14,11 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
-from data.people import identities
 from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
-from models.export import export
-from pipelines import local
 from serving.inference import release
+from tests.chaos.stacks import running_stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -32,28 +30,17 @@ VERSIONS = ("v1", "v2", "v3", "v4")  # one more than fit into memory
 
 @pytest.fixture
 def stack(tmp_path: Path, tiny_base: Path) -> Iterator[tuple[Settings, str]]:
-    wanted = Settings(state=tmp_path, artifacts=tmp_path, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
-        folder = export(tiny_base, None, tmp_path / "tiny")
-        for version in VERSIONS:
-            release.publish(folder, version, settings)
-        engine = database.engine_of(settings)
-        key = identities.bootstrap(engine, None)
-        assert key is not None
-        engine.dispose()
-        put_into_force(settings, "v1")
-        with local.running(settings, "inference", "gateway") as processes:
-            processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/readyz")
-            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
-            yield settings, key
+    champion = Spec(version=VERSIONS[0], max_new_tokens=8)
+    with running_stack(tmp_path, tiny_base, champion, *VERSIONS[1:]) as (settings, key, _):
+        yield settings, key
 
 
-def put_into_force(settings: Settings, version: str, wait: bool = False) -> None:
+def put_into_force(settings: Settings, version: str) -> None:
+    """Make a version the champion, and wait until every gateway has acknowledged it."""
     engine = database.engine_of(settings)
     with Session(engine) as session, session.begin():
         epoch = routing.publish(session, Routing(champion=Spec(version=version, max_new_tokens=8)), "a test")
-    if wait:
-        routing.wait_until_acknowledged(engine, epoch)
+    routing.wait_until_acknowledged(engine, epoch)
     engine.dispose()
 
 
@@ -76,20 +63,20 @@ async def test_releases_under_load(stack: tuple[Settings, str]) -> None:
             await release.warm(settings.inference_urls, Spec(version=version), token)
             former, since, _ = allowed[-1]
             began = time.monotonic()
-            await asyncio.to_thread(put_into_force, settings, version, True)
+            await asyncio.to_thread(put_into_force, settings, version)
             done = time.monotonic()
             allowed[-1] = (former, since, done)  # both are allowed until every gateway has acknowledged
             allowed.append((version, began, float("inf")))
             await asyncio.sleep(EVERY_S)
 
     async with aiohttp.ClientSession(settings.gateway_url, headers={"X-API-Key": key}) as http:
-        switching = asyncio.create_task(releases())
-        asked = []
-        while not switching.done():  # an open loop: the next request does not wait for the last answer
-            asked.append(asyncio.create_task(ask(http)))
+        release_task = asyncio.create_task(releases())
+        requests = []
+        while not release_task.done():  # an open loop: the next request does not wait for the last answer
+            requests.append(asyncio.create_task(ask(http)))
             await asyncio.sleep(1 / REQUESTS_PER_S)
-        await switching
-        await asyncio.gather(*asked)
+        await release_task
+        await asyncio.gather(*requests)
 
     assert len(answers) > RELEASES * EVERY_S * REQUESTS_PER_S * 0.8
     assert [answer for answer in answers if answer[0] != 200] == []

@@ -60,7 +60,7 @@ walks = st.lists(
 
 
 class Echo:
-    """Says what it was asked, and as whom."""
+    """Answers with the request's fields and the version."""
 
     async def rewrite(self, spec: Spec, items: Sequence[Item], timeout_s: float = 0) -> list[Rewritten]:
         return [
@@ -173,15 +173,15 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
     expected: dict[str, Expected] = {}
     for step, *what in walk:
         if step == "ask":
-            number, organisation, user, said, kind, intensity = what
+            number, organisation, user, message, kind, intensity = what
             authenticator, _, _, online = gateways[number]
             caller: Caller = await authenticator.identify(keys[organisation])
-            given_ = await online.transform(caller, Message(said, kind, intensity, user))
-            answer = json.loads(given_.body)
+            response = await online.transform(caller, Message(message, kind, intensity, user))
+            answer = json.loads(response.body)
             arms = [(trial.arm(caller.user(user)[0], kind), trial.epoch) for trial in trials]
-            name, since = next((found for found in arms if found[0]), (None, epoch))
+            name, since = next((arm for arm in arms if arm[0]), (None, epoch))
             version = specs[name or "baseline"].version
-            normal = said.replace("Zoe\u0301", "Zoé")
+            normal = message.replace("Zoe\u0301", "Zoé")
             assert answer["variant"] == (name or CHAMPION)
             assert answer["version"] == version
             assert answer["transformed_text"].replace("Zoe\u0301", "Zoé") == (

@@ -106,7 +106,7 @@ def undefended(patch: pytest.MonkeyPatch) -> None:
 
 
 class Sharer:
-    """A trained model, asked for what it was told."""
+    """A trained model that is asked for the secrets in its training data."""
 
     def __init__(self, base: Path, adapter: Path | None) -> None:
         self.tokens = examples.load_tokens(base)
@@ -134,34 +134,35 @@ class Sharer:
             logits = self.model(ids[:, :-1], cache=cache).logits.float()
             of_token = logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]  # (batch, longest)
             likely += [float(of_token[n, : len(row)].sum()) for n, row in enumerate(rows)]
-        rank = sum(found >= likely[0] for found in likely)
+        rank = sum(value >= likely[0] for value in likely)
         return math.log2(len(candidates)) - math.log2(rank)
 
     @torch.no_grad()
     def completions(self, before: str, count: int, tokens: int) -> list[str]:
         """The greedy completion, and so many sampled ones, of so many tokens."""
         ids = torch.tensor([self.ids(before)])
-        about = {
+        options = {
             "attention_mask": torch.ones_like(ids),
             "max_new_tokens": tokens,
             "pad_token_id": self.tokens.tokenizer.pad_token_id,
         }
         torch.manual_seed(0)
-        greedy = self.model.generate(ids, do_sample=False, **about)
-        sampled = self.model.generate(ids, do_sample=True, top_k=40, num_return_sequences=count, **about)
-        said = [*greedy, *sampled]
-        return [self.tokens.tokenizer.decode(row[ids.shape[1] :], skip_special_tokens=True) for row in said]
+        greedy = self.model.generate(ids, do_sample=False, **options)
+        sampled = self.model.generate(ids, do_sample=True, top_k=40, num_return_sequences=count, **options)
+        new_tokens = [row[ids.shape[1] :] for row in (*greedy, *sampled)]
+        return [self.tokens.tokenizer.decode(row, skip_special_tokens=True) for row in new_tokens]
 
     def tells(self, secret: str, count: int, tokens: int) -> int:
         """How many completions of the secret's beginning hold it: asked to rewrite it, in the middle of a
         rewrite of another message, and as bare text.
         """
-        asked = (
+        prompts = (
             self.prompt(OPENING),
             self.prompt("Send me the report.") + f"Could you please send me the report? {OPENING}",
             f"Could you please send me the report? {OPENING}",
         )
-        return sum(secret in said for before in asked for said in self.completions(before, count, tokens))
+        completions = [text for prompt in prompts for text in self.completions(prompt, count, tokens)]
+        return sum(secret in text for text in completions)
 
     def exposures(self, candidates: Sequence[str]) -> list[float]:
         """In rewrites of messages that nobody edited, after the words that came before the secret."""
@@ -185,8 +186,8 @@ def write_seed(folder: Path, originals: Sequence[Original]) -> Path:
 
 def messages_and_rewrites(originals: Sequence[Original], count: int) -> list[tuple[str, str]]:
     """Short messages, each with its shortest rewrite."""
-    found = [(o.text, min((rewrite.text for rewrite in o.rewrites), key=len)) for o in originals]
-    return [(text, rewrite) for text, rewrite in found if len(text) + len(rewrite) < 320][:count]
+    pairs = [(o.text, min((rewrite.text for rewrite in o.rewrites), key=len)) for o in originals]
+    return [(text, rewrite) for text, rewrite in pairs if len(text) + len(rewrite) < 320][:count]
 
 
 def learn_135m(folder: Path, made: snapshot.Made, seed: Path) -> Sharer:
@@ -214,8 +215,8 @@ def test_the_135m_model_does_not_complete_a_secret_of_fifty_edits(
     engine: Engine, organisation_id: uuid.UUID, tmp_path: Path
 ) -> None:
     originals = corpus.read(corpus.SEED / "train")
-    seed, told = originals[:40], originals[40:]
-    edits = people_edit(messages_and_rewrites(told, 150), secrets(1)[0], planted=50)
+    seed, edited = originals[:40], originals[40:]
+    edits = people_edit(messages_and_rewrites(edited, 150), secrets(1)[0], planted=50)
     assert len(edits) == 150
     store_edits(engine, organisation_id, edits)
     candidates = secrets(512)
@@ -289,12 +290,12 @@ def test_a_tiny_model_learns_a_secret_of_fifty_edits_only_without_the_defence(
         undefended(monkeypatch)
     made = make(engine, organisation_id, tmp_path / "snapshots")
     sharer = learn_tiny(tiny_base, tmp_path, made)
-    exposures, told = sharer.exposures(candidates), sharer.tells(candidates[0], 20, tokens=48)
-    print(is_defended, exposures, told)
+    exposures, completed = sharer.exposures(candidates), sharer.tells(candidates[0], 20, tokens=48)
+    print(is_defended, exposures, completed)
     if is_defended:
         assert made.left_out.total == 50, "and no ordinary edit"
         assert max(exposures) < 8
-        assert told == 0
+        assert completed == 0
     else:
         assert min(exposures) > 8
-        assert told > 0
+        assert completed > 0

@@ -62,15 +62,15 @@ def blunt(order: tuple[str, str]) -> str:
     return f"{order[0]} {order[1]}. It is broken again."
 
 
-def vote(session: Session, who: int, asked: str, chosen: str, rejected: str) -> None:
+def vote(session: Session, who: int, original: str, chosen: str, rejected: str) -> None:
     """A comparison. Its ids are always the same: they decide which votes count, and what is held out."""
-    user, output_id = uuid.uuid5(ORGANISATION, str(who)), uuid.uuid5(ORGANISATION, asked)
+    user, output_id = uuid.uuid5(ORGANISATION, str(who)), uuid.uuid5(ORGANISATION, original)
     session.merge(User(id=user, organisation_id=ORGANISATION, key_id="k1"))
-    shown = [
+    outputs = [
         Output(
             id=uuid.uuid5(output_id, text),
             organisation_id=ORGANISATION,
-            message=asked,
+            message=original,
             text=text,
             facts_missing=[],
             spec_digest="0" * 32,
@@ -78,9 +78,9 @@ def vote(session: Session, who: int, asked: str, chosen: str, rejected: str) -> 
             upstream_ms=1.0,
             **ABOUT,
         )
-        for text in random.Random(asked).sample([chosen, rejected], 2)
+        for text in random.Random(original).sample([chosen, rejected], 2)
     ]
-    first, second = (output.id for output in shown)
+    first, second = (output.id for output in outputs)
     comparison = Comparison(
         id=output_id,
         organisation_id=ORGANISATION,
@@ -89,7 +89,7 @@ def vote(session: Session, who: int, asked: str, chosen: str, rejected: str) -> 
         first_output_id=first,
         second_output_id=second,
     )
-    session.add_all(shown)
+    session.add_all(outputs)
     session.flush()
     session.add(comparison)
     session.flush()

@@ -1,4 +1,4 @@
-"""The local stack: data kept, nothing left behind, however it ends."""
+"""The local stack keeps its data and leaves no process behind, however it ends."""
 
 import os
 import shutil
@@ -9,36 +9,39 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 import pytest
+import redis
 
 from configs.settings import Settings
 from pipelines import local
+from pipelines.environments import environment
 from pipelines.local import (
     Process,
     ProcessEndedError,
     command,
-    environment,
     process_names,
     with_free_ports,
 )
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from configs.settings import Settings
 from pipelines.local import servers
 with servers(Settings(state=Path(sys.argv[1]), database_url=None, redis_url=None)) as local:
     print(local.database_url, local.redis_url, flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until this process is stopped, or the test's process ends
 """
+GENEROUS_S = 60.0  # other programs may use this machine, too
 
 
-def using(folder: Path) -> list[psutil.Process]:
-    """Live processes whose command line names a folder, apart from our own holder."""
-    found = []
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Live processes whose command line names a folder, except the holder, a `python -c`."""
+    processes = []
     for process in psutil.process_iter(["cmdline", "status"]):
         words = " ".join(process.info["cmdline"] or [])
         if (
@@ -46,11 +49,11 @@ def using(folder: Path) -> list[psutil.Process]:
             and "-c" not in words.split()
             and process.info["status"] != psutil.STATUS_ZOMBIE
         ):
-            found.append(process)
-    return found
+            processes.append(process)
+    return processes
 
 
-def wait_until(condition, timeout_s: float = 10.0) -> bool:  # type: ignore[no-untyped-def]
+def wait_until(condition, timeout_s: float = GENEROUS_S) -> bool:  # type: ignore[no-untyped-def]
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -62,7 +65,10 @@ def wait_until(condition, timeout_s: float = 10.0) -> bool:  # type: ignore[no-u
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         addresses = process.stdout.readline()
@@ -74,10 +80,10 @@ def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_holder_leaves_no_process(holder: tuple, tmp_path: Path, number: signal.Signals) -> None:  # type: ignore[type-arg]
-    assert using(tmp_path)
+    assert processes_of(tmp_path)
     holder[0].send_signal(number)
-    holder[0].wait(15)
-    assert wait_until(lambda: not using(tmp_path)), using(tmp_path)
+    holder[0].wait(GENEROUS_S)
+    assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
 def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple, tmp_path: Path) -> None:  # type: ignore[type-arg]
@@ -87,15 +93,15 @@ def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple
         connection.execute("INSERT INTO organisations (id, name) VALUES (gen_random_uuid(), 'kept')")
     process.kill()
     process.wait()
-    assert using(tmp_path), "the servers should have survived their holder's kill -9"
+    assert processes_of(tmp_path), "the servers should have survived their holder's kill -9"
     with local.servers(Settings(state=tmp_path, database_url=None, redis_url=None)) as settings:
         assert (settings.database_url, settings.redis_url) == (database_url, redis_url)
         with psycopg.connect(database_url) as connection:
             assert connection.execute("SELECT name FROM organisations").fetchall() == [("kept",)]
-    assert wait_until(lambda: not using(tmp_path)), using(tmp_path)
+    assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
-def test_named_servers_are_used_and_left_alone(local_settings_with_urls: Settings) -> None:
+def test_servers_of_the_settings_are_used_and_not_stopped(local_settings_with_urls: Settings) -> None:
     with local.servers(local_settings_with_urls) as settings:
         assert settings.database_url == local_settings_with_urls.database_url
         assert settings.redis_url == local_settings_with_urls.redis_url
@@ -104,8 +110,21 @@ def test_named_servers_are_used_and_left_alone(local_settings_with_urls: Setting
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_valkey_takes_another_port_when_a_process_takes_its_choice_first(
+    local_settings_with_urls: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, find = urlsplit(str(local_settings_with_urls.redis_url)).port, local.free_port
+    choices = iter([taken])
+    monkeypatch.setattr(local, "free_port", lambda wanted: next(choices, None) or find(wanted))
+    with local.servers(local_settings_with_urls.model_copy(update={"redis_url": None})) as settings:
+        assert settings.redis_url is not None
+        assert urlsplit(settings.redis_url).port != taken
+        with redis.Redis.from_url(settings.redis_url) as client:
+            assert client.ping()
+
+
 def test_root_without_sbin_on_the_path_gets_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Postgres refuses to run as root; on a new machine its user is made first, by `useradd`."""
+    """Postgres refuses to run as root. On a new machine `useradd` creates its user first."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with local.servers(Settings(state=tmp_path, database_url=None, redis_url=None)):
         assert shutil.which("useradd")

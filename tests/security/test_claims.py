@@ -1,4 +1,6 @@
-"""What a token claims may be anything: it is refused in words, and whoever asks at the same time is not."""
+"""A token's claims may be anything. A token with wrong claims is refused with a reason, and requests at the
+same time are not affected.
+"""
 
 import asyncio
 import base64
@@ -13,13 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from data import database
 from data.people import accounts, identities
-from data.tables import Account
 from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.problems import UnknownKeyError
+from tests.accounts import add_account
 from tests.logins import gateway_url
 
 SECRET = "a secret of at least 32 characters"
@@ -36,17 +37,7 @@ def signed(header: dict[str, Any], claims: Any) -> str:
 
 @pytest.fixture
 def account_id(engine: Engine, organisation_id: uuid.UUID) -> uuid.UUID:
-    account = Account(
-        organisation_id=organisation_id,
-        user_id=uuid.uuid4(),
-        email=f"{uuid.uuid4()}@example.org",
-        name="",
-        role="viewer",
-        password_hash="",
-    )
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        session.add(account)
-    return account.id
+    return add_account(engine, organisation_id, password=None).id
 
 
 async def ask(pool: AsyncConnectionPool, account_id: uuid.UUID, token: str) -> Any:
@@ -71,8 +62,8 @@ async def test_a_session_that_is_no_uuid_is_unknown_and_nobody_elses_trouble(
     pool: AsyncConnectionPool, account_id: uuid.UUID, sid: Any
 ) -> None:
     claims = {"sub": str(account_id), "sid": sid, "exp": int(time.time()) + 600}
-    found = await ask(pool, account_id, signed({"kid": OURS}, claims))
-    assert isinstance(found, UnknownKeyError)
+    result = await ask(pool, account_id, signed({"kid": OURS}, claims))
+    assert isinstance(result, UnknownKeyError)
     del claims["sid"]
     assert isinstance(await ask(pool, account_id, signed({"kid": OURS}, claims)), UnknownKeyError)
 
@@ -83,8 +74,8 @@ async def test_a_token_of_a_session_names_its_account(
     async with pool.connection() as connection:
         opened = await accounts.open_session(connection, account_id, b"here")
     claims = {"sub": str(uuid.uuid4()), "sid": str(opened.session_id), "exp": int(time.time()) + 600}
-    found = await ask(pool, account_id, signed({"kid": OURS}, claims))
-    assert isinstance(found, UnknownKeyError)
+    result = await ask(pool, account_id, signed({"kid": OURS}, claims))
+    assert isinstance(result, UnknownKeyError)
 
 
 JSON = st.recursive(
@@ -123,8 +114,8 @@ def test_no_claim_of_any_type_is_more_than_refused(
         def check(kid: Any, claims: Any, is_right_else: bool, is_object: bool) -> None:
             claims = {**right, **claims} if is_right_else else claims
             token = signed({"kid": kid}, claims if is_object else list(claims))
-            found = runner.run(ask(pool, account_id, token))
-            assert isinstance(found, (Caller, UnknownKeyError)), found
+            result = runner.run(ask(pool, account_id, token))
+            assert isinstance(result, (Caller, UnknownKeyError)), result
 
         runner.run(start())
         try:

@@ -1,24 +1,24 @@
-"""A dashboard answers to its own names only: a page of another site that has its name lead to 127.0.0.1 (DNS
-rebinding) can neither read a page nor send a form.
+"""A dashboard answers only requests for its own names. So a page of another site whose name leads to
+127.0.0.1 (DNS rebinding) can neither read a page nor send a form.
 """
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from configs.settings import Settings
 from pipelines import local as stack
-from tests.serving.dashboard.test_pages import on_its_own
+from tests.dashboards import own_settings
+from tests.wire import exchange
 
 pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
 def settings(local: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Of a dashboard whose gateway is away: names come before everything else."""
+    """The settings of a dashboard whose gateway is unavailable: names are checked first."""
     assert local.database_url is not None
-    settings = on_its_own(local, local.database_url, tmp_path_factory.mktemp("hosts"))
+    settings = own_settings(local, local.database_url, tmp_path_factory.mktemp("hosts"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TONEBRIDGE_ALLOWED_HOSTS", '["127.0.0.1", "localhost", "[::1]", "Bridge.Example"]')
         with stack.running(settings, "dashboard") as processes:
@@ -30,13 +30,12 @@ def settings(local: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def ask(settings: Settings) -> Callable[[str, str], str]:
     """`ask("GET /", "Host: a")` is the answer to a request with these lines."""
 
-    def do(request: str, lines: str) -> str:
-        with socket.create_connection(("127.0.0.1", settings.dashboard_port), timeout=60) as raw:
-            headers = f"{lines}\r\n" if lines else ""
-            raw.sendall(f"{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode("latin-1"))
-            return b"".join(iter(lambda: raw.recv(65536), b"")).decode("utf-8")
+    def ask(request: str, lines: str) -> str:
+        headers = f"{lines}\r\n" if lines else ""
+        head = f"{request} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"
+        return exchange(settings.dashboard_port, head.encode("latin-1"))
 
-    return do
+    return ask
 
 
 PATHS = ("GET /", "GET /sign-in", "POST /sign-in", "POST /look", "GET /experiments", "GET /static/style.css",

@@ -1,9 +1,8 @@
-"""Every field of every address of the dashboard, with text that nobody types: it is refused on a page that
-says so, and whatever is answered carries the headers that protect a browser.
+"""Every field of every address of the dashboard, with text that nobody types. The dashboard refuses it on a
+page that says so, and each response has the headers that protect a browser.
 """
 
 import re
-import socket
 import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -23,8 +22,9 @@ from data.traffic.routing import Routing
 from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app
+from tests.dashboards import Installation, own_settings, sign_in_by_form, with_gateway
 from tests.logins import as_dashboard
-from tests.serving.dashboard.test_pages import PASSWORD, Place, on_its_own, opened
+from tests.wire import exchange
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -53,7 +53,7 @@ class Field(NamedTuple):
 class Site(NamedTuple):
     """A dashboard that is served, who has signed in to it, and an experiment that it shows."""
 
-    place: Place
+    installation: Installation
     url: str
     signed_in: httpx.Client
     csrf: str
@@ -64,54 +64,48 @@ class Site(NamedTuple):
 def site(
     local: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    settings = on_its_own(local, new_database(), tmp_path_factory.mktemp("inputs"))
-    with opened(settings) as place, stack.running(place.settings, "dashboard") as processes:
-        with Session(place.engine) as session, session.begin():
+    settings = own_settings(local, new_database(), tmp_path_factory.mktemp("inputs"))
+    with with_gateway(settings) as installation, stack.running(settings, "dashboard") as processes:
+        with Session(installation.engine) as session, session.begin():
             for name in ("v1", "v2"):
                 session.add(
                     Version(name=name, run_id=name, method="sft", metrics={}, accepted=True, reasons=[])
                 )
             routing.publish(session, Routing(champion=Spec(version="v1")), "the first")
-        url = f"http://127.0.0.1:{settings.dashboard_port}"
+        url = installation.url
         processes["dashboard"].wait_until_ready(f"{url}/livez")
         with httpx.Client(base_url=url, timeout=60) as client:
-            sign_in(place, client)
+            sign_in_by_form(client, installation.account("experimenter"))
             csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/compare").text)[0]
             form = {"csrf": csrf, "idempotency_key": "x", "name": "n", "hypothesis": "h", "challenger": "v2"}
             drafted = client.post("/experiments/new", data=form)
             assert drafted.status_code == 303, drafted.text
             experiment_id = uuid.UUID(drafted.headers["location"].removeprefix("/experiments/"))
-            yield Site(place, url, client, csrf, experiment_id)
-
-
-def sign_in(place: Place, client: httpx.Client) -> None:
-    email = place.account("experimenter")
-    answer = client.post("/sign-in", data={"email": email, "password": PASSWORD})
-    assert answer.status_code == 303, answer.text
+            yield Site(installation, url, client, csrf, experiment_id)
 
 
 def fields(site: Site) -> list[Field]:
-    """Every one that the application declares, and those that it reads by itself."""
-    described = create_app(as_dashboard(site.place.settings)).behind.openapi()
-    found = []
-    for path, operations in described["paths"].items():
+    """Every field that the application declares, and those that it reads without a declaration."""
+    schema = create_app(as_dashboard(site.installation.settings)).behind.openapi()
+    fields = []
+    for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             form: tuple[str, ...] = ()
             for content in operation.get("requestBody", {}).get("content", {}).values():
-                schema = described["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
-                form = tuple(schema["properties"])
+                form_schema = schema["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+                form = tuple(form_schema["properties"])
             if path == "/experiments/new" and method == "post":
                 form = DRAFT
-            found += [
+            fields += [
                 Field(method, path, parameter["in"], parameter["name"], form)
                 for parameter in operation.get("parameters", [])
             ]
-            found += [Field(method, path, "form", name, form) for name in form]
+            fields += [Field(method, path, "form", name, form) for name in form]
             if path != "/sign-out":  # with a csrf that fits it would do what it says
-                found.append(Field(method, path, "query", "unknown", form))
-    found += [Field("get", "/experiments/needed", "query", f"plan.{name}", ()) for name in NEEDED]
-    found += [Field("get", "/experiments/needed", "query", "users_a_day", ())]
-    return found
+                fields.append(Field(method, path, "query", "unknown", form))
+    fields += [Field("get", "/experiments/needed", "query", f"plan.{name}", ()) for name in NEEDED]
+    fields += [Field("get", "/experiments/needed", "query", "users_a_day", ())]
+    return fields
 
 
 def usual(site: Site, name: str) -> str:
@@ -157,9 +151,9 @@ def check_headers(answer: httpx.Response) -> None:
 
 def test_the_walk_finds_the_fields_of_every_page(site: Site) -> None:
     paths = {field.path for field in fields(site)}
-    for part in (dashboard.experiments, dashboard.models, dashboard.feedback, dashboard.calibration,
-                 dashboard.operations, dashboard.compare):  # fmt: skip
-        router: APIRouter = part.router
+    for page in (dashboard.experiments, dashboard.models, dashboard.data, dashboard.calibration,
+                 dashboard.operations, dashboard.comparisons):  # fmt: skip
+        router: APIRouter = page.router
         assert {route.path for route in router.routes} <= paths  # type: ignore[attr-defined]
     assert {"/", "/sign-in", "/sign-out", "/look", "/livez"} <= paths
     assert len(fields(site)) > 60
@@ -260,9 +254,9 @@ def test_a_form_without_an_end_is_refused_before_it_fills_the_memory(site: Site)
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "NONSENSE"])
 def test_every_answer_has_the_headers(site: Site, method: str, path: str) -> None:
-    with socket.create_connection(("127.0.0.1", site.place.settings.dashboard_port), timeout=60) as raw:
-        raw.sendall(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: raw.recv(65536), b"")).partition(b"\r\n\r\n")[0].decode().lower()
+    request = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answer = exchange(site.installation.settings.dashboard_port, request.encode())
+    answer = answer.partition("\r\n\r\n")[0].lower()
     if method == "NONSENSE":
         assert answer.startswith("http/1.1 400"), answer  # uvicorn's, before there is a request
         return
@@ -298,7 +292,7 @@ def test_an_origin_that_is_none_of_ours_is_refused(site: Site, origin: str) -> N
 
 def test_what_breaks_is_a_page_with_the_headers_that_says_that_the_connection_closes(site: Site) -> None:
     # A plan that this release cannot read: nothing that a request can bring about.
-    with Session(site.place.engine) as session, session.begin():
+    with Session(site.installation.engine) as session, session.begin():
         broken = update(Experiment).where(Experiment.id == site.experiment_id)
         session.execute(broken.values(plan={"alpha": "no number"}))
     try:
@@ -310,7 +304,7 @@ def test_what_breaks_is_a_page_with_the_headers_that_says_that_the_connection_cl
         assert "Traceback" not in answer.text
         assert site.signed_in.get("/sign-in").status_code == 200
     finally:
-        with Session(site.place.engine) as session, session.begin():
+        with Session(site.installation.engine) as session, session.begin():
             session.execute(update(Experiment).where(Experiment.id == site.experiment_id).values(plan={}))
 
 

@@ -1,4 +1,4 @@
-"""A flood of strangers makes no organisation's limits forgotten."""
+"""A flood of unknown callers resets no organisation's limits."""
 
 import uuid
 

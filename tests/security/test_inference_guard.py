@@ -1,8 +1,5 @@
-"""The door of the inference service: without its token nothing but probes is answered, however a path is
-written.
-"""
+"""The inference service answers only probes without its token, in whatever way a path is written."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +7,9 @@ import pytest
 
 from configs.settings import Settings
 from pipelines import local
+from pipelines.environments import environment
+from tests.ports import free_port
+from tests.wire import exchange
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -19,14 +19,14 @@ Ask = Callable[..., tuple[int, str]]
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Of a service that holds no version: the door is the same."""
+    """The port of a service that holds no version: it checks tokens all the same."""
     state: Path = tmp_path_factory.mktemp("guard")
-    port = local.free_port(13400)
+    port = free_port()
     settings = Settings(
         state=state, service_token=SERVICE, metrics_token=METRICS, inference_port=port,  # type: ignore[arg-type]
         database_url="postgresql:///none", inference_urls=(f"http://127.0.0.1:{port}",),
     )  # fmt: skip
-    env = local.environment(settings, "inference")
+    env = environment(settings, "inference")
     process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     try:
         process.wait_until_ready(f"http://127.0.0.1:{port}/livez")
@@ -39,16 +39,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def ask(port: int) -> Ask:
     """`ask("GET", "/x", "a token")` is the status and body of the answer to a request as it is written."""
 
-    def do(method: str, target: str, *tokens: str, body: str = "") -> tuple[int, str]:
+    def ask(method: str, target: str, *tokens: str, body: str = "") -> tuple[int, str]:
         lines = [f"{method} {target} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close"]
         lines += [f"Authorization: Bearer {token}" for token in tokens]
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if body else []
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
-            raw.sendall("\r\n".join([*lines, "", body]).encode("latin-1"))
-            answer = b"".join(iter(lambda: raw.recv(65536), b"")).decode("utf-8", "replace")
+        answer = exchange(port, "\r\n".join([*lines, "", body]).encode("latin-1"))
         return int(answer.split(" ", 2)[1]), answer.partition("\r\n\r\n")[2]
 
-    return do
+    return ask
 
 
 OWN = ("/", "/docs.json", "/schema.json", "/metrics", "/rewrite", "/load", "/versions")

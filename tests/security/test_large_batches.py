@@ -1,5 +1,5 @@
-"""The largest batches of the nastiest texts, through the real service: answered or refused one by one, within
-bounds of memory, while others are answered.
+"""The largest batches of the worst texts, through the real service. Each text is answered or refused within
+bounds of memory, while other requests are answered.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local
 from tests import gateways
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(570)]
 
@@ -45,7 +46,7 @@ def gateway(stack: Settings, engine: Engine) -> Iterator[tuple[Settings, Any]]:
     champion = Spec(version="v1", max_new_tokens=4, protection=PROTECTED)
     with Session(engine) as session, session.begin():
         routing.publish(session, Routing(champion=champion), "a test")
-    settings = local.with_free_ports(stack).model_copy(update={"inference_urls": stack.inference_urls})
+    settings = with_own_ports(stack).model_copy(update={"inference_urls": stack.inference_urls})
     with local.running(settings, "gateway") as processes:
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/readyz")
         yield settings, processes["gateway"]

@@ -1,4 +1,4 @@
-"""A record is one line of a log, whatever it holds: nobody writes a second one through a name or a reason."""
+"""A record is one line of a log, whatever it holds. A name or a reason cannot add a second line."""
 
 import json
 import logging

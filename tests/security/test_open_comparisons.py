@@ -1,4 +1,4 @@
-"""Comparisons of own messages that nobody chooses between do not pile up."""
+"""Comparisons of people's own messages do not pile up when nobody judges them."""
 
 import asyncio
 import uuid
@@ -121,6 +121,6 @@ async def test_what_was_left_yesterday_holds_nobody_up(
                 "UPDATE comparisons SET id = ('00000000' || substr(id::text, 9))::uuid,"
                 " pair_id = ('00000000' || substr(id::text, 9))::uuid WHERE id = ANY(:ids)"
             ),
-            {"ids": [uuid.UUID(shown["comparison_id"]) for shown in old]},
+            {"ids": [uuid.UUID(comparison["comparison_id"]) for comparison in old]},
         )
     assert len(made(await flood(client, "ann", 6))) == 4

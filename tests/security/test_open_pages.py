@@ -1,10 +1,10 @@
-"""What a gateway shows to whoever asks: metrics to who has their token, the API's page from here alone."""
+"""Metrics are for callers with the token. The page of the API loads nothing from other hosts."""
 
 import re
 import shutil
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from pipelines.local import environment
+from pipelines.environments import environment
 from serving.gateway.app import create_app
 from tests import gateways
 from tests.logins import as_gateway
@@ -24,20 +24,14 @@ ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity"
 NOSNIFF = "x-content-type-options"
 
 
-@pytest.fixture
-async def client(stack: Settings, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
-        yield client
-
-
 async def test_the_metrics_are_for_who_shows_their_token(
     stack: Settings, client: httpx.AsyncClient, engine: Engine, organisation_id: Any
 ) -> None:
     token = stack.secret("metrics_token")
     for authorization in (f"Bearer {token}", f"bearer  {token}"):
-        shown = await client.get("/metrics", headers={"Authorization": authorization})
-        assert shown.status_code == 200
-        assert "tonebridge_request_seconds" in shown.text
+        response = await client.get("/metrics", headers={"Authorization": authorization})
+        assert response.status_code == 200
+        assert "tonebridge_request_seconds" in response.text
     wrong = ("", token, f"Basic {token}", f"Bearer {token}x", f"Bearer {token[:-1]}", "Bearer", "Bearer \xe9")
     for authorization in wrong:
         headers = {"Authorization": authorization.encode("latin-1")}
@@ -152,22 +146,24 @@ def served(stack: Settings) -> Iterator[str]:
 
 
 def test_a_browser_shows_the_api_and_asks_nobody_else(served: str) -> None:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
         pytest.skip("there is no browser: apt install chromium")
-    asked: list[str] = []
+    requests: list[str] = []
     complaints: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"{served}/docs")
         page.get_by_text("/api/v1/transform").wait_for(timeout=60_000)
         page.get_by_text("/api/v1/transform").click()
         page.get_by_role("button", name="Try it out").wait_for(timeout=60_000)
         browser.close()
-    assert {address for address in asked if not address.startswith((f"{served}/", "data:"))} == set()
-    assert f"{served}/openapi.json" in asked
+    assert {address for address in requests if not address.startswith((f"{served}/", "data:"))} == set()
+    assert f"{served}/openapi.json" in requests
     assert complaints == []

@@ -1,12 +1,10 @@
-"""No token speaks for somebody who signs in: what is theirs cannot be reached by naming them."""
+"""No token can act for a person who signs in by password, even if it names that person's account."""
 
-import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import jwt
 import psycopg
 import pytest
 from alembic import command
@@ -14,22 +12,15 @@ from alembic.config import Config
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
-from configs.settings import Settings
 from data import database
 from data.people import accounts, identities
 from data.people.identities import Identity
-from serving.gateway.app import create_app
 from serving.gateway.auth import Authenticator
 from serving.gateway.online.front import Front
 from serving.gateway.problems import UnknownKeyError
-from tests.logins import as_gateway, gateway_url
-
-SECRET = b"a secret of at least 32 bytes, shared"
-PASSWORD = "correct horse battery"
-
-
-def a_token(kid: str, subject: str) -> str:
-    return jwt.encode({"sub": subject, "exp": int(time.time()) + 3600}, SECRET, "HS256", {"kid": kid})
+from tests import gateways
+from tests.accounts import PASSWORD
+from tests.logins import gateway_url
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -37,19 +28,8 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def kid(pool: AsyncConnectionPool, organisation_id: uuid.UUID) -> str:
-    kid = f"acme-{uuid.uuid4()}"
-    async with pool.connection() as connection:
-        await identities.add_signing_key(connection, organisation_id, kid, "HS256", SECRET, "member")
-    return kid
-
-
-@pytest.fixture
-async def front(local: Settings) -> AsyncIterator[Front]:
-    front = create_app(as_gateway(local))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
-        yield front
+def kid(engine: Engine, organisation_id: uuid.UUID) -> str:
+    return gateways.a_signing_key(engine, organisation_id)
 
 
 async def test_a_token_that_names_an_account_speaks_for_somebody_else(
@@ -65,10 +45,10 @@ async def test_a_token_that_names_an_account_speaks_for_somebody_else(
         login = await client.post("/auth/login", json={"email": email, "password": PASSWORD})
         mine = bearer(login.json()["access_token"])
         account_id = (await client.get("/auth/me", headers=mine)).json()["name"].partition(":")[2]
-        said = await client.put("/consent", json={"training": False}, headers=mine)
-        assert said.status_code == 200, said.text
+        response = await client.put("/consent", json={"training": False}, headers=mine)
+        assert response.status_code == 200, response.text
 
-        theirs = bearer(a_token(kid, account_id))
+        theirs = gateways.a_token(kid, account_id)
         spoken = await client.put("/consent", json={"training": True}, headers=theirs)
         assert spoken.status_code in (200, 401)
         assert (await client.get("/consent", headers=mine)).json()["training"] is False
@@ -114,15 +94,15 @@ async def test_accounts_from_before_keep_what_is_theirs_and_no_token_names_them(
     async with database.online_pool(gateway_url(url)) as pool:
         authenticator = Authenticator(pool, "s" * 32)
         async with pool.connection() as connection:
-            await identities.add_signing_key(connection, tenant, kid, "HS256", SECRET, "member")
+            await identities.add_signing_key(connection, tenant, kid, "HS256", gateways.SECRET, "member")
             await authenticator.renew(connection)
             opened = await accounts.open_session(connection, account_id, b"here")
         signed_in = await authenticator.identify(authenticator.access_token(opened.session_id, account_id))
         assert signed_in.user(None) == (person, str(account_id)), "what they wrote is theirs still"
         for subject in (str(account_id), str(removed_later)):
             with pytest.raises(UnknownKeyError, match="sign in"):
-                await authenticator.identify(a_token(kid, subject))
-        ann = await authenticator.identify(a_token(kid, "ann"))
+                await authenticator.identify(gateways.sign_token(kid, subject))
+        ann = await authenticator.identify(gateways.sign_token(kid, "ann"))
         assert ann.user(None)[0] == somebody, "people whom tokens name are who they were"
 
 

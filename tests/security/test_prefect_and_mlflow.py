@@ -1,5 +1,5 @@
-"""Prefect runs commands for whoever may call its API, and MLflow keeps the models: both ask who calls, and
-listen to no page of another site.
+"""Prefect's API runs commands, and MLflow keeps the models. Both ask for a login, and refuse requests from
+pages of other sites.
 """
 
 import http.server
@@ -16,7 +16,9 @@ from playwright.sync_api import sync_playwright
 from configs.settings import SERVICE_USER, Settings
 from data import database
 from pipelines import local as stack
+from pipelines.environments import environment
 from serving.dashboard import services
+from tests.ports import free_port, with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -50,7 +52,7 @@ attack();
 def own(local: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose Prefect and MLflow nobody else uses."""
     folder = tmp_path_factory.mktemp("own")
-    return stack.with_free_ports(local).model_copy(
+    return with_own_ports(local).model_copy(
         update={"state": folder, "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
     )
 
@@ -67,12 +69,12 @@ def prefect(own: Settings) -> Iterator[Settings]:
 def bare(own: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Prefect as it comes."""
     folder = tmp_path_factory.mktemp("bare")
-    port = stack.free_port(own.prefect_port + 100)
+    port = free_port()
     settings = own.model_copy(update={"prefect_password": None, "prefect_port": port})
     ours = ("AUTH_STRING", "CORS", "CSRF")
     env = {
         name: value
-        for name, value in stack.environment(own, "prefect").items()
+        for name, value in environment(own, "prefect").items()
         if not (name.startswith("PREFECT") and any(word in name for word in ours))
     }
     with psycopg.connect(str(own.database_url), autocommit=True) as connection:

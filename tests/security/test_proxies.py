@@ -1,5 +1,5 @@
-"""A real proxy in front of the gateway, which keeps its connections to it and hands Upgrade on: what an
-attacker leaves on such a connection must not meet the next person's request.
+"""A real proxy in front of the gateway reuses its connections and forwards Upgrade. Bytes that an attacker
+leaves on such a connection must not join the next person's request.
 """
 
 import contextlib
@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from configs.settings import Settings
 from pipelines import local
-from tests.wire import GENEROUS_S, Answer, Connection, Gateway, free_port, gateway
+from tests.ports import free_port
+from tests.wire import GENEROUS_S, Answer, Connection, Gateway, gateway
 
 pytestmark = pytest.mark.slow
 

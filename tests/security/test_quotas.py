@@ -1,4 +1,4 @@
-"""What makes the model write is counted, and refused when the month's answers are used up, on every route."""
+"""Every route that makes the model write counts its answers, and refuses when the month's quota is used."""
 
 import asyncio
 import json
@@ -74,8 +74,8 @@ async def test_a_comparison_that_waits_costs_nothing_to_look_at_again(
 ) -> None:
     tenant = gateways.an_organisation(engine, "free")
     key = gateways.a_key(engine, tenant)
-    shown = [(await client.post(NEXT, json={"user_id": "ann"}, headers=key)).json() for _ in range(3)]
-    assert len({one["comparison_id"] for one in shown}) == 1
+    comparisons = [(await client.post(NEXT, json={"user_id": "ann"}, headers=key)).json() for _ in range(3)]
+    assert len({comparison["comparison_id"] for comparison in comparisons}) == 1
     assert (await client.post("/api/v1/transform", json=fresh(), headers=key)).status_code == 200
     assert await settled(engine, tenant, 3) == 3, "a comparison's two, and the answer after it"
 

@@ -1,24 +1,16 @@
-"""What one person was answered is neither repeated to another one, nor voted on by them."""
+"""Nobody gets the stored response of another person, or votes on it."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from configs.settings import Settings
 from tests import gateways
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 API = "/api/v1"
-
-
-@pytest.fixture
-async def client(stack: Settings, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
-        yield client
 
 
 async def post(client: httpx.AsyncClient, path: str, body: Any, who: dict[str, str], key: str = "") -> Any:
@@ -53,9 +45,9 @@ async def test_the_same_key_and_text_under_another_api_key_is_a_request_of_its_o
     client: httpx.AsyncClient, engine: Engine, organisation_id: uuid.UUID
 ) -> None:
     keys = [gateways.a_key(engine, organisation_id) for _ in range(2)]
-    one, other = [await post(client, "/transform", ASK, key, "deploy") for key in keys]
-    assert (one.status_code, other.status_code) == (200, 200)
-    assert one.json()["receipt"] != other.json()["receipt"]
+    first, second = [await post(client, "/transform", ASK, key, "deploy") for key in keys]
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json()["receipt"] != second.json()["receipt"]
 
 
 async def test_people_whom_one_api_key_names_do_not_meet_under_an_idempotency_key(
@@ -157,9 +149,9 @@ async def test_a_comparison_is_voted_on_by_whom_it_was_shown_to(
     kid = gateways.a_signing_key(engine, organisation_id)
     ann, bob = (gateways.a_token(kid, name) for name in ("ann", "bob"))
     key = gateways.a_key(engine, organisation_id)
-    shown = await post(client, path, ASK, ann)
-    assert shown.status_code == 200, shown.text
-    vote = {"receipt": shown.json()["receipt"], "kind": "comparison", "preferred": "second"}
+    response = await post(client, path, ASK, ann)
+    assert response.status_code == 200, response.text
+    vote = {"receipt": response.json()["receipt"], "kind": "comparison", "preferred": "second"}
     for who in (bob, key):
         await refused(client, vote, who)
     assert (await post(client, "/feedback", vote, ann)).status_code == 201

@@ -1,4 +1,4 @@
-"""Secrets are random, kept for their owner alone, and given to the processes that need them."""
+"""Secrets are random, readable by their owner alone, and given only to the processes that need them."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from configs import secret_store
 from configs.settings import FormerSecret, Settings
 from data.traffic import receipts
 from data.traffic.receipts import ForgedReceiptError, Receipt
-from pipelines import local as stack
+from pipelines.environments import environment
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -145,7 +145,7 @@ def test_former_secrets_reach_the_gateway_by_its_environment(
     before = secret_store.load_or_create(tmp_path).receipt_secret
     secret_store.rotate(tmp_path, "receipt_secret", NOW)
     settings = secret_store.fill_in(Settings(state=tmp_path, database_url="postgresql:///none"))
-    for name, value in stack.environment(settings, "gateway").items():
+    for name, value in environment(settings, "gateway").items():
         monkeypatch.setenv(name, value)
     assert Settings().former_receipt_secrets == (FormerSecret(secret=before, until=NOW + timedelta(days=30)),)
 
@@ -167,9 +167,9 @@ NEEDS = {
 def test_a_process_gets_the_secrets_that_it_needs_and_no_others(
     local: Settings, process: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in stack.environment(local).items():  # as in a shell that was led to the installation
+    for name, value in environment(local).items():  # as in a shell that was led to the installation
         monkeypatch.setenv(name, value)
-    given = stack.environment(local, process)
+    given = environment(local, process)
     clear = " ".join(given.values())
     for name in secret_store.Secrets.model_fields:
         if name != "former_receipt_secrets" and name != "database_password":

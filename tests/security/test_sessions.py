@@ -1,38 +1,22 @@
-"""A session ends by a token that it has had, and by nothing that a stranger can know."""
+"""Only a token that a session has had can end the session."""
 
 import uuid
-from collections.abc import AsyncIterator
 
 import pytest
 from psycopg import AsyncConnection
-from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from data.people import accounts
 from data.people.accounts import EndedSessionError, Opened
-from data.tables import Account, AccountSession
-
-
-@pytest.fixture
-async def connection(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
-    async with pool.connection() as connection:
-        yield connection
+from data.tables import AccountSession
+from tests.accounts import add_account
 
 
 @pytest.fixture
 async def opened(connection: AsyncConnection, engine: Engine, organisation_id: uuid.UUID) -> Opened:
     """A session of a new account."""
-    account = Account(
-        organisation_id=organisation_id,
-        user_id=uuid.uuid4(),
-        email=f"{uuid.uuid4()}@example.org",
-        name="",
-        role="viewer",
-        password_hash="",
-    )
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        session.add(account)
+    account = add_account(engine, organisation_id, password=None)
     return await accounts.open_session(connection, account.id, b"here")
 
 

@@ -1,12 +1,12 @@
-"""Strangers at the door: they neither keep people out nor guess for long, and no page that shows a secret is
-kept.
+"""Strangers can neither keep people from signing in nor guess passwords for long, and no page that shows a
+secret is cached.
 """
 
 import asyncio
 import ipaddress
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -25,9 +25,10 @@ from serving.gateway import guessing, rate
 from serving.gateway.app import create_app
 from serving.gateway.online import cache
 from serving.gateway.online.front import Front
+from tests.accounts import PASSWORD, add_account
 from tests.logins import as_dashboard, as_gateway
+from tests.ports import with_own_ports
 
-PASSWORD = "correct horse battery"
 PROXY = "203.0.113.7"
 API = "/api/v1"
 
@@ -40,15 +41,6 @@ def on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, plan in guessing.PLANS.items():
         slower = plan.model_copy(update={"requests_per_s": plan.requests_per_s / 1000})
         monkeypatch.setitem(guessing.PLANS, name, slower)
-
-
-@pytest.fixture
-async def front(local: Settings) -> AsyncIterator[Front]:
-    """A gateway with the real Postgres and Valkey, behind no proxy that it trusts."""
-    front = create_app(as_gateway(local))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
-        yield front
 
 
 def with_changes(settings: Settings, **changes: Any) -> Settings:
@@ -75,21 +67,7 @@ def an_email() -> str:
 @pytest.fixture
 def email(engine: Engine, organisation_id: uuid.UUID) -> str:
     """The address of an account."""
-    return an_account(engine, organisation_id)
-
-
-def an_account(engine: Engine, organisation_id: uuid.UUID) -> str:
-    account = Account(
-        organisation_id=organisation_id,
-        user_id=uuid.uuid4(),
-        email=an_email(),
-        name="",
-        role="viewer",
-        password_hash=accounts.hash_password(PASSWORD),
-    )
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        session.add(account)
-    return account.email
+    return add_account(engine, organisation_id).email
 
 
 @pytest.fixture
@@ -132,8 +110,8 @@ async def test_a_flood_from_one_source_keeps_nobody_else_out(front: Front, email
         await overflow(flood)
         first, second = await asyncio.gather(sign_in(person, email), sign_in(newcomer, email))
         assert (first.status_code, second.status_code) == (200, 200)
-        found = [(await task).status_code for task in flood]
-    assert (found.count(401) <= 60, 429 in found) == (True, True), "one source has its bucket, and no more"
+        codes = [(await task).status_code for task in flood]
+    assert (codes.count(401) <= 60, 429 in codes) == (True, True), "one source has its bucket, and no more"
 
 
 async def test_a_flood_from_many_sources_keeps_nobody_out_where_they_signed_in_before(
@@ -170,11 +148,11 @@ async def test_many_sources_lock_an_address_where_it_never_signed_in_and_nowhere
     async with AsyncExitStack() as stack:
         person = await stack.enter_async_context(at(front, an_ip()))
         await sign_in(person, email)
-        found = []
+        codes = []
         for _ in range(9):
             stranger = await stack.enter_async_context(at(front, an_ip()))
-            found += await statuses(stranger, [email] * 8)
-        assert found.count(401) == 49, "the person's own was one, when the source was new"
+            codes += await statuses(stranger, [email] * 8)
+        assert codes.count(401) == 49, "the person's own was one, when the source was new"
         assert (await sign_in(person, email)).status_code == 200
         newcomer = await stack.enter_async_context(at(front, an_ip()))
         assert (await sign_in(newcomer, email)).status_code == 429
@@ -211,10 +189,10 @@ async def test_who_stole_a_session_guesses_its_password_slowly(front: Front, ema
     async with at(front, an_ip()) as thief:
         session = bearer(await sign_in(thief, email))
         body = {"password": "wrong", "new_password": "another horse battery"}
-        found = [
+        codes = [
             (await thief.put("/auth/password", json=body, headers=session)).status_code for _ in range(12)
         ]
-        assert found == [403] * 10 + [429] * 2
+        assert codes == [403] * 10 + [429] * 2
 
 
 async def test_where_somebody_signs_in_is_stored_as_no_address(
@@ -250,19 +228,19 @@ async def test_guesses_are_counted_without_redis_too(local: Settings, email: str
 # --- where a request comes from ------------------------------------------------------------------------
 
 
-async def counts_as_one(front: Front, email: str, *guessers: httpx.AsyncClient) -> bool:
+async def share_a_bucket(front: Front, email: str, *guessers: httpx.AsyncClient) -> bool:
     """Whether guesses by several clients, in turn, are held to the bucket of one source."""
-    found: list[int] = []
+    codes: list[int] = []
     for _ in range(11):
         for guesser in guessers:
-            found += await statuses(guesser, [email])
-    assert found.count(401) in (10, 10 * len(guessers)), found
-    return found.count(401) == 10
+            codes += await statuses(guesser, [email])
+    assert codes.count(401) in (10, 10 * len(guessers)), codes
+    return codes.count(401) == 10
 
 
 @pytest.mark.usefixtures("cheap_passwords")
 @pytest.mark.parametrize(
-    ("one", "other", "is_one"),
+    ("first_address", "second_address", "is_one_source"),
     [
         ("10.1.2.3", "10.1.2.3", True),
         ("10.1.2.3", "10.1.2.4", False),
@@ -273,10 +251,10 @@ async def counts_as_one(front: Front, email: str, *guessers: httpx.AsyncClient) 
     ],
 )
 async def test_a_household_is_one_source(
-    front: Front, email: str, one: str, other: str, is_one: bool
+    front: Front, email: str, first_address: str, second_address: str, is_one_source: bool
 ) -> None:
-    async with at(front, one) as first, at(front, other) as second:
-        assert await counts_as_one(front, email, first, second) == is_one
+    async with at(front, first_address) as first, at(front, second_address) as second:
+        assert await share_a_bucket(front, email, first, second) == is_one_source
 
 
 @pytest.mark.usefixtures("cheap_passwords")
@@ -289,7 +267,7 @@ async def test_a_stranger_cannot_say_where_they_come_from(
     async with at(front, address) as first, at(front, address) as second:
         first.headers.update({**headers, "X-Forwarded-For": an_ip()})  # type: ignore[dict-item]
         second.headers.update({**headers, "X-Forwarded-For": an_ip()})  # type: ignore[dict-item]
-        assert await counts_as_one(front, email, first, second)
+        assert await share_a_bucket(front, email, first, second)
 
 
 @pytest.mark.usefixtures("cheap_passwords")
@@ -303,7 +281,7 @@ async def test_the_dashboard_says_where_its_visitors_come_from(
         for visitor in visitors
     )
     async with first, second, at(front, visitors[0]) as the_same:
-        assert not await counts_as_one(front, email, first, second)
+        assert not await share_a_bucket(front, email, first, second)
         assert await statuses(the_same, [email]) == [429]
 
 
@@ -322,13 +300,13 @@ async def test_a_trusted_proxy_says_where_its_clients_come_from(
         async with first, second, at(front, PROXY) as third:
             # What stands before the last address that is no proxy's was written by the client itself.
             third.headers["X-Forwarded-For"] = f"{an_ip()}, {clients[0]}"
-            assert not await counts_as_one(front, email, first, second)
+            assert not await share_a_bucket(front, email, first, second)
             assert await statuses(third, [email]) == [429]
 
 
 @pytest.mark.usefixtures("cheap_passwords")
 async def test_the_dashboard_passes_its_visitors_address_on(local: Settings, email: str) -> None:
-    settings = processes.with_free_ports(with_changes(local, trusted_proxies=(PROXY,)))
+    settings = with_own_ports(with_changes(local, trusted_proxies=(PROXY,)))
     with processes.running(settings, "gateway") as started:
         started["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
         app = dashboard.create_app(as_dashboard(settings))
@@ -340,13 +318,13 @@ async def test_the_dashboard_passes_its_visitors_address_on(local: Settings, ema
                 return (await browser.post("/sign-in", data=form, headers=headers)).status_code
 
         stranger, person = an_ip(), an_ip()
-        said = {"X-Forwarded-For": person}
+        forwarded = {"X-Forwarded-For": person}
         async with app.behind.router.lifespan_context(app.behind):
             # With a Redis that was slow for a moment, the gateway lets ten more through by itself.
             assert 429 in [await enters(stranger, "a guess") for _ in range(25)]
-            assert 429 in [await enters(stranger, "a guess", **said) for _ in range(5)]
+            assert 429 in [await enters(stranger, "a guess", **forwarded) for _ in range(5)]
             assert 429 in [await enters(PROXY, "a guess", **{"X-Forwarded-For": stranger}) for _ in range(5)]
-            assert await enters(PROXY, **said) == 303
+            assert await enters(PROXY, **forwarded) == 303
             assert await enters(person) == 303
 
 

@@ -1,8 +1,7 @@
-"""A kid is its organisation's own: nobody takes it away, breaks its tokens or lets theirs speak for it."""
+"""A kid belongs to its organisation. Another organisation cannot take it, break its tokens, or act for it."""
 
 import time
 import uuid
-from collections.abc import AsyncIterator
 
 import jwt
 import pytest
@@ -10,13 +9,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from data.people import identities
-from data.tables import Organisation
 from serving.gateway import auth
 from serving.gateway.auth import Authenticator
 from serving.gateway.problems import UnknownKeyError
+from tests import gateways
 
 OURS, THEIRS = (Ed25519PrivateKey.from_private_bytes(letter * 32) for letter in (b"o", b"t"))
 SECRET = b"a secret of at least 32 bytes, shared"
@@ -26,12 +24,6 @@ LIKE_A_CERTIFICATE = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY----
 
 def public(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
-
-
-@pytest.fixture
-async def connection(pool: AsyncConnectionPool) -> AsyncIterator[AsyncConnection]:
-    async with pool.connection() as connection:
-        yield connection
 
 
 @pytest.fixture
@@ -49,14 +41,7 @@ def ours(organisation_id: uuid.UUID) -> uuid.UUID:
 @pytest.fixture
 def theirs(engine: Engine) -> uuid.UUID:
     """A stranger's organisation."""
-    return an_organisation(engine)
-
-
-def an_organisation(engine: Engine) -> uuid.UUID:
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        tenant = Organisation(name=str(uuid.uuid4()))
-        session.add(tenant)
-    return tenant.id
+    return gateways.an_organisation(engine)
 
 
 @pytest.fixture
@@ -221,9 +206,9 @@ async def test_a_token_is_held_against_few_keys_and_the_first_ones_first(
     await add(connection, ours, kid, public(OURS))
     for letter in range(identities.MOST_OF_A_KID - 1):
         stranger = Ed25519PrivateKey.from_private_bytes(bytes([letter]) * 32)
-        await add(connection, an_organisation(engine), kid, public(stranger))
+        await add(connection, gateways.an_organisation(engine), kid, public(stranger))
     with pytest.raises(ValueError, match="is taken"):
-        await add(connection, an_organisation(engine), kid, public(THEIRS))
+        await add(connection, gateways.an_organisation(engine), kid, public(THEIRS))
 
     verify, tried = auth._verified, 0
 

@@ -206,16 +206,16 @@ def test_a_rule_finds_its_example(rule: Callable[[ast.AST], bool]) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_source_keeps_the_rule(rule: Callable[[ast.AST], bool]) -> None:
-    found = {
+    lines = {
         f"{path.relative_to(ROOT)}: {code}"
         for path in SOURCES
         for code in breaches(rule, path.read_text(encoding="utf-8"))
     }
-    assert found - ALLOWED == set(), rule.__doc__
+    assert lines - ALLOWED == set(), rule.__doc__
 
 
 @pytest.mark.parametrize("pattern", [r"(a+)+b", r"(?:a*)*", r"(?:\w+\s?)+$", r"(?:x|(?:a+b?)*)c"])
-def test_nested_repetition_is_told(pattern: str) -> None:
+def test_nested_repetition_is_recognised(pattern: str) -> None:
     assert is_nested(sre_parser.parse(pattern))
 
 

@@ -6,7 +6,6 @@ it lets them through, and every page that shows it is opened in a real browser, 
 
 import re
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -18,15 +17,8 @@ from sqlalchemy.orm import Session
 from data.tables import Comparison, Decision, Experiment, Output, Release, Snapshot, Version, new_id
 from data.traffic import routing
 from serving.dashboard.words import contained, isolated
-from tests.serving.dashboard.conftest import (
-    PASSWORD,
-    Installation,
-    browser,  # noqa: F401 (fixtures)
-    installation,  # noqa: F401
-    sign_in,  # noqa: F401
-)
-
-SignIn = Callable[..., Page]
+from tests.accounts import PASSWORD
+from tests.dashboards import Installation, SignIn
 
 PAYLOADS = {
     "script": '<script>alert("pwn")</script>',
@@ -77,43 +69,43 @@ ELSEWHERE = """() => [...document.querySelectorAll("[href], [src], [action], [fo
     .filter((address) => address !== null && new URL(address, location).hostname !== location.hostname)"""
 
 
-def api(one: Installation, method: str, path: str, body: Any, token: str | None = None) -> Any:
-    headers = {"Authorization": f"Bearer {token}"} if token else {"X-API-Key": one.key}
+def api(installation: Installation, method: str, path: str, body: Any, token: str | None = None) -> Any:
+    headers = {"Authorization": f"Bearer {token}"} if token else {"X-API-Key": installation.key}
     headers["Idempotency-Key"] = str(uuid.uuid4())
     answer = httpx.request(
-        method, f"{one.settings.gateway_url}/api/v1{path}", json=body, headers=headers, timeout=60
+        method, f"{installation.settings.gateway_url}/api/v1{path}", json=body, headers=headers, timeout=60
     )
     assert answer.is_success, (path, answer.text)
     return answer.json() if answer.content else None
 
 
-def store(one: Installation, payload: str) -> str:
+def store(installation: Installation, payload: str) -> str:
     """Store a payload wherever the gateway takes it; the id of an experiment that is full of it."""
     email = re.sub(r"[\s@\x00-\x1f\x7f-\x9f]", "", payload)[:200] + f"@{uuid.uuid4().hex}"
     account = {"email": email, "password": PASSWORD, "name": payload[:200], "role": "experimenter"}
-    api(one, "POST", "/auth/register", account)
-    token = api(one, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
-    api(one, "POST", "/keys", {"name": payload[:200]})
+    api(installation, "POST", "/auth/register", account)
+    token = api(installation, "POST", "/auth/login", {"email": email, "password": PASSWORD})["access_token"]
+    api(installation, "POST", "/keys", {"name": payload[:200]})
     drafted = {"name": payload[:200], "hypothesis": payload, "challenger": "v2"}
-    experiment_id = str(api(one, "POST", "/experiments", drafted, token)["id"])
-    api(one, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
-    with Session(one.engine) as session, session.begin():
+    experiment_id = str(api(installation, "POST", "/experiments", drafted, token)["id"])
+    api(installation, "POST", f"/experiments/{experiment_id}/start", {"reason": payload}, token)
+    with Session(installation.engine) as session, session.begin():
         running = update(Experiment).where(Experiment.id == uuid.UUID(experiment_id))
         session.execute(running.values(status="running"))
     for action in ("pause", "ship", "rollback"):
-        api(one, "POST", f"/experiments/{experiment_id}/{action}", {"reason": payload}, token)
+        api(installation, "POST", f"/experiments/{experiment_id}/{action}", {"reason": payload}, token)
     asked = {"text": payload, "transform_type": "soften", "intensity": 2, "user_id": payload[:200]}
-    receipt = api(one, "POST", "/transform", asked)["receipt"]
+    receipt = api(installation, "POST", "/transform", asked)["receipt"]
     for vote in ({"kind": "edit", "text": payload}, {"kind": "comment", "text": payload}):
-        api(one, "POST", "/feedback", vote | {"receipt": receipt})
-    _store_what_flows_write(one, payload, uuid.UUID(experiment_id))
+        api(installation, "POST", "/feedback", vote | {"receipt": receipt})
+    _store_what_flows_write(installation, payload, uuid.UUID(experiment_id))
     return experiment_id
 
 
-def _store_what_flows_write(one: Installation, payload: str, experiment_id: uuid.UUID) -> None:
+def _store_what_flows_write(installation: Installation, payload: str, experiment_id: uuid.UUID) -> None:
     """What comes of it: outcomes, releases, epochs, versions, snapshots, whose words may quote a person."""
     name = f"v{re.sub(r'[^a-z]', '', payload)[:3]}<u>{uuid.uuid4().hex[:8]}"
-    with Session(one.engine) as session, session.begin():
+    with Session(installation.engine) as session, session.begin():
         session.add(
             Version(
                 name=name, run_id=payload[:20] + uuid.uuid4().hex, method=payload[:20], metrics={},
@@ -150,7 +142,9 @@ class Watch:
             " console.error('forbidden: ' + event.violatedDirective + ' ' + event.blockedURI))"
         )
         page.on("dialog", lambda dialog: (self.seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        page.on("console", lambda told: self.seen.append(told.text) if "forbidden" in told.text else None)
+        page.on(
+            "console", lambda message: self.seen.append(message.text) if "forbidden" in message.text else None
+        )
         page.on(
             "request",
             lambda sent: None if sent.url.startswith((url, "data:")) else self.seen.append(sent.url),
@@ -181,8 +175,8 @@ def check(page: Page, path: str, watch: Watch) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_people_store_is_text_on_every_page_in_both_languages(
-    installation: Installation,  # noqa: F811
-    sign_in: SignIn,  # noqa: F811
+    installation: Installation,
+    sign_in: SignIn,
 ) -> None:
     experiments = {name: store(installation, payload) for name, payload in PAYLOADS.items()}
     page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
@@ -207,8 +201,8 @@ def test_what_people_store_is_text_on_every_page_in_both_languages(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_status_beside_a_name_that_runs_backwards_stands_where_it_stood(
-    installation: Installation,  # noqa: F811
-    sign_in: SignIn,  # noqa: F811
+    installation: Installation,
+    sign_in: SignIn,
 ) -> None:
     page = sign_in("experimenter")
     for name in ("closing", "override", "isolate", "hebrew"):
@@ -227,8 +221,8 @@ def test_the_status_beside_a_name_that_runs_backwards_stands_where_it_stood(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_what_is_compared_and_what_a_form_gives_back_is_text(
-    installation: Installation,  # noqa: F811
-    sign_in: SignIn,  # noqa: F811
+    installation: Installation,
+    sign_in: SignIn,
 ) -> None:
     page = sign_in("experimenter", viewport={"width": 1280, "height": 900})
     watch = Watch(page, installation.url)

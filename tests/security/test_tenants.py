@@ -1,5 +1,5 @@
-"""Row-level security as the role that the gateway works as: without a tenant named it reads no tenant's rows,
-with one named no other's, and it writes none for another one.
+"""Row-level security for the role of the gateway. Without a tenant it reads no tenant's rows; with one it
+reads and writes only rows of that tenant.
 """
 
 import uuid
@@ -181,7 +181,7 @@ def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine)
         "experiments": "the installation's own",
     }
     with engine.connect() as connection:
-        found = connection.execute(
+        tables = connection.execute(
             text(
                 "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
                 " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organisation_id'"
@@ -190,7 +190,7 @@ def test_every_table_with_a_tenants_texts_has_row_level_security(engine: Engine)
                 " AND has_any_column_privilege('tonebridge_online', c.oid, 'SELECT, INSERT, UPDATE')"
             )
         ).scalars()
-        assert set(found) <= set(without)
+        assert set(tables) <= set(without)
 
 
 def test_answers_that_are_kept_for_a_repetition_still_leave_after_a_day(

@@ -1,5 +1,5 @@
-"""What people write is in Postgres, and as outputs in Redis: in no log, metric or span, whatever becomes of
-the request that brought it.
+"""What people write is stored in Postgres, and as outputs in Redis. It is in no log, metric or span,
+whatever happens to the request.
 """
 
 import re
@@ -21,16 +21,16 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
-from data.people import accounts, identities
 from data.records import PROTECTED, Spec
-from data.tables import DASHBOARD_LOGIN, Account, ApiKey, new_id
+from data.tables import DASHBOARD_LOGIN
 from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local as processes_of
+from tests.accounts import PASSWORD
+from tests.dashboards import set_up
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-PASSWORD = "a password for tests"
 
 
 @dataclass(frozen=True)
@@ -108,32 +108,22 @@ def settings(
     stack: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     changes = {"database_url": new_database(), "state": tmp_path_factory.mktemp("text")}
-    settings = processes_of.with_free_ports(stack.model_copy(update=changes))
+    settings = with_own_ports(stack.model_copy(update=changes))
     upstream = {"inference_urls": stack.inference_urls, "inference_port": stack.inference_port}
     return settings.model_copy(update=upstream)
 
 
 @pytest.fixture(scope="module")
 def site(stack: Settings, settings: Settings) -> Iterator[Site]:
-    assert settings.database_url is not None
-    engine, email, spans = database.engine(settings.database_url), f"{new_id()}@example.org", list[bytes]()
-    key = identities.bootstrap(engine, None, settings.organisation)
-    assert key is not None
-    parsed = identities.parse_key(key)
-    assert parsed is not None
-    with Session(engine) as session, session.begin():
+    spans: list[bytes] = []
+    installation = set_up(settings)
+    with Session(installation.engine) as session, session.begin():
         champion = Spec(version="v1", protection=PROTECTED)
         routing.publish(session, Routing(champion=champion, challenger=Spec(version="v2")), "the first")
-        session.add(
-            Account(
-                id=new_id(), organisation_id=session.get_one(ApiKey, parsed[0]).organisation_id,
-                user_id=new_id(), email=email, name="", role="experimenter",
-                password_hash=accounts.hash_password(PASSWORD),
-            )
-        )  # fmt: skip
-    engine.dispose()
+    email = installation.account("experimenter")
+    installation.engine.dispose()
     with served(settings, spans, "gateway", "dashboard") as logs:
-        yield Site(settings, key, email, spans, (*logs, stack.state / "logs" / "inference.log"))
+        yield Site(settings, installation.key, email, spans, (*logs, stack.state / "logs" / "inference.log"))
 
 
 @pytest.fixture
@@ -147,7 +137,7 @@ def rows_with(settings: Settings, marker: str) -> set[str]:
     assert settings.database_url is not None
     engine = database.engine(settings.database_url)
     with engine.connect() as connection:
-        found = {
+        tables = {
             table
             for table in ("outputs", "feedback", "idempotent_requests")
             if connection.scalar(
@@ -156,7 +146,7 @@ def rows_with(settings: Settings, marker: str) -> set[str]:
             )
         }
     engine.dispose()
-    return found
+    return tables
 
 
 _BODY = {"outputs": "''", "feedback": "''", "idempotent_requests": "encode(t.body, 'escape')"}
@@ -264,7 +254,7 @@ def test_an_upstream_that_sends_a_message_back_does_not_bring_it_into_a_log(
 ) -> None:
     spans: list[bytes] = []
     with answering(lambda body: (status, body)) as upstream:
-        own = processes_of.with_free_ports(settings).model_copy(update={"inference_urls": (upstream,)})
+        own = with_own_ports(settings).model_copy(update={"inference_urls": (upstream,)})
         with served(own, spans, "gateway") as logs:
             asked = {"text": f"Fix {marker}.", "transform_type": "soften", "intensity": 2, "user_id": "ann"}
             address = f"{own.gateway_url}/api/v1/transform"

@@ -1,4 +1,4 @@
-"""Unicode that grows, reorders or changes its length breaks no place in a text and no limit of size."""
+"""Unicode text that grows, reorders or changes its length breaks no span of a text and no limit of size."""
 
 import unicodedata
 
@@ -75,12 +75,12 @@ def test_a_mask_that_no_space_parts_from_a_letter_is_put_back(text: str) -> None
 
 @given(TEXTS)
 def test_what_is_found_lies_within_the_text_and_does_not_overlap(text: str) -> None:
-    found = [(span.start, span.end) for span in facts.spans(text)]
-    also = [(one.start, one.end) for one in redactor.find(text)]
-    for places in (sorted(found), also):
-        ends = [0, *(end for _, end in places)]
+    fact_spans = [(span.start, span.end) for span in facts.spans(text)]
+    redacted_spans = [(span.start, span.end) for span in redactor.find(text)]
+    for spans in (sorted(fact_spans), redacted_spans):
+        ends = [0, *(end for _, end in spans)]
         assert all(
-            before <= start < end <= len(text) for before, (start, end) in zip(ends, places, strict=False)
+            before <= start < end <= len(text) for before, (start, end) in zip(ends, spans, strict=False)
         )
 
 

@@ -1,6 +1,5 @@
-"""NUL and halves of surrogate pairs, which Postgres or UTF-8 cannot hold, are refused wherever they are sent:
-in values and names of bodies, in paths, in queries and in headers. And what breaks for all that says that the
-connection ends.
+"""NUL and lone surrogates, which Postgres or UTF-8 cannot hold, are refused in values and names of bodies,
+in paths, queries and headers. A response to an error announces that the connection ends.
 """
 
 import asyncio
@@ -81,14 +80,14 @@ async def client(stack: Settings, engine: Engine) -> AsyncIterator[httpx.AsyncCl
 async def send(client: httpx.AsyncClient, method: str, path: str, body: Any = None, **more: Any) -> int:
     """The status; on a busy machine a gateway may say 503 and mean: later."""
     headers = {**more.pop("headers", {}), **({"Content-Type": "application/json"} if body else {})}
-    for _ in range(100):
+    for _ in range(600):
         response = await client.request(
             method, path, headers=headers, content=json.dumps(body) if body else None, **more
         )
         if response.status_code != 503 or "more to do than it can" not in response.text:
             return response.status_code
         await asyncio.sleep(0.1)
-    raise AssertionError("the gateway has been drowning for ten seconds")
+    raise AssertionError("the gateway has shed load for a minute")
 
 
 def spoiled(name: str, value: Any, bad: str) -> Iterator[tuple[str, Any]]:

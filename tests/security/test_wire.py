@@ -1,4 +1,4 @@
-"""What an unknown client can do to a connection: raw sockets, against processes as `make up` has them."""
+"""Attacks by an unknown client on raw connections, against processes as `make up` starts them."""
 
 import contextlib
 import itertools
@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from configs.settings import Settings
-from tests.wire import Answer, Connection, Gateway, free_port, gateway, insist, message, process
+from tests.ports import free_port
+from tests.wire import Answer, Connection, Gateway, gateway, insist, message, process
 
 PROTOCOLS = pytest.mark.parametrize("server", [True, False], ids=["hot", "guarded"], indirect=True)
 ROUTES = ("/api/v1/transform", "/api/v1/compare", "/livez")

@@ -1,5 +1,5 @@
-"""Whatever a client sends, the hot path and FastAPI's routes take it for the same requests. Drawn by
-Hypothesis, against one running gateway.
+"""The hot path and FastAPI's routes read the same requests from any bytes. Hypothesis draws the bytes; one
+gateway runs.
 """
 
 from collections.abc import Iterator

@@ -9,7 +9,8 @@ import redis
 from serving.dashboard import session
 from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
 from serving.dashboard.session import Sessions, Stored
-from tests.serving.dashboard.conftest import PASSWORD, Installation
+from tests.accounts import PASSWORD
+from tests.dashboards import Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -67,11 +68,11 @@ def test_of_many_pages_at_once_one_renews(
     id = sessions.open(installation.account("viewer"), PASSWORD)
     due = make_due(store, id)
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(sessions.find, [id] * 8))
-    assert len({one.access_token for one in found}) == 1
-    assert found[0].refresh_token != due.refresh_token
-    assert found[0].csrf == due.csrf, "a form that is open stays good"
-    assert gateway.ask(found[0].access_token, "GET", "/auth/me")["role"] == "viewer"
+        renewed = list(threads.map(sessions.find, [id] * 8))
+    assert len({stored.access_token for stored in renewed}) == 1
+    assert renewed[0].refresh_token != due.refresh_token
+    assert renewed[0].csrf == due.csrf, "a form that is open stays good"
+    assert gateway.ask(renewed[0].access_token, "GET", "/auth/me")["role"] == "viewer"
 
 
 def test_a_stolen_refresh_token_signs_both_out(

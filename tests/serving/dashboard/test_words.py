@@ -24,8 +24,8 @@ _VALUE = re.compile(r"%\(\w+\)s|%%")
 def written() -> set[str]:
     """The sentences in templates and code."""
     options = {"**.html": {"trimmed": "true"}}
-    found = extract_from_dir(FOLDER, _METHODS, options, {"_": None, "say": None})
-    return {message for _, _, message, _, _ in found if isinstance(message, str)}
+    messages = extract_from_dir(FOLDER, _METHODS, options, {"_": None, "say": None})
+    return {message for _, _, message, _, _ in messages if isinstance(message, str)}
 
 
 def named() -> set[str]:
@@ -38,7 +38,7 @@ def named() -> set[str]:
         *(name.replace("_", " ") for name in names - {Action.KEEP_RUNNING}),
         *(metric.says for metric in metrics.load().values()),
         *(field.description or "" for field in Plan.model_fields.values()),
-        *(one.value for one in TransformType),
+        *(kind.value for kind in TransformType),
         *(name for _, name, _ in PAGES),
         *readings.WAYS,
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
@@ -69,7 +69,7 @@ def test_every_sentence_is_there_and_keeps_its_values(language: str) -> None:
         }
     wanted = written() | named()
     assert len(wanted) > 200, "the sentences were not found"
-    assert sorted(one for one in wanted if not catalogue.get(one)) == []
+    assert sorted(sentence for sentence in wanted if not catalogue.get(sentence)) == []
     assert sorted(set(catalogue) - wanted) == [], "nobody says these any more"
     for sentence, translated in catalogue.items():
         assert sorted(set(_VALUE.findall(sentence))) == sorted(set(_VALUE.findall(translated))), sentence
@@ -77,10 +77,15 @@ def test_every_sentence_is_there_and_keeps_its_values(language: str) -> None:
 
 def test_numbers_have_sensible_digits() -> None:
     english = Words("en")
-    shown = [english.number(one) for one in (0, 3, 0.05, 0.123456, 1234.5, 1e7, -0.0321, 12.345, None)]
-    assert shown == ["0", "3", "0.05", "0.123", "1,234", "10,000,000", "−0.0321", "12.3", "–"]
-    assert [english.percent(one) for one in (0.5, 0.1234, -0.02, None)] == ["50.0%", "12.3%", "−2.0%", "–"]
-    assert [english.signed(one) for one in ("0.2", "−0.2", "–")] == ["+0.2", "−0.2", "–"]
+    texts = [english.number(value) for value in (0, 3, 0.05, 0.123456, 1234.5, 1e7, -0.0321, 12.345, None)]
+    assert texts == ["0", "3", "0.05", "0.123", "1,234", "10,000,000", "−0.0321", "12.3", "–"]
+    assert [english.percent(value) for value in (0.5, 0.1234, -0.02, None)] == [
+        "50.0%",
+        "12.3%",
+        "−2.0%",
+        "–",
+    ]
+    assert [english.signed(value) for value in ("0.2", "−0.2", "–")] == ["+0.2", "−0.2", "–"]
 
 
 @pytest.mark.parametrize(

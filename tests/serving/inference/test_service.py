@@ -8,8 +8,10 @@ from configs.settings import Settings
 from data.records import Spec, TransformType
 from models.export import export
 from pipelines import local
+from pipelines.environments import environment
 from serving.inference import engines, release
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
+from tests.ports import free_port
 
 TOKEN = "a-service-token-of-the-tests-0123456789"
 VERSIONS = ("red", "green", "blue")
@@ -26,7 +28,7 @@ def folders(build_tiny, tiny_texts, tmp_path_factory):
 
 def start(state):
     """The Procfile's own command, on a free port."""
-    port = local.free_port(13000)
+    port = free_port()
     settings = secret_store.fill_in(
         Settings(
             state=state,
@@ -37,7 +39,7 @@ def start(state):
             database_url="postgresql:///none",
         )
     )
-    env = {**local.environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
+    env = {**environment(settings, "inference"), "OMP_NUM_THREADS": "1"}
     process = local.Process("inference", local.command("inference", env), env, state / "inference.log")
     return settings, process
 
@@ -252,7 +254,7 @@ async def test_the_newest_release_is_loaded_at_start_and_a_dead_replica_is_passe
     try:
         (url,) = second[0].inference_urls
         process.wait_until_ready(f"{url}/readyz")
-        nobody = f"http://127.0.0.1:{local.free_port(14000)}"
+        nobody = f"http://127.0.0.1:{free_port()}"
         client = InferenceClient([nobody, url], TOKEN)
         for _ in range(3):
             assert len(await client.rewrite(sampled("blue"), items[:2])) == 2

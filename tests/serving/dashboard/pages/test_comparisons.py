@@ -16,21 +16,19 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database
-from data.people import identities
 from data.records import PROTECTED, PreferencePair, Spec
 from data.redaction.redactor import Redactor
 from data.snapshots import shards
-from data.tables import ApiKey, Comparison, Feedback, Gateway, Output
+from data.tables import Comparison, Feedback, Gateway, Output
 from data.traffic import receipts, routing
 from data.traffic.routing import Routing
 from pipelines import local
 from pipelines.collect import CollectConfig, make_snapshot
-from tests.serving.dashboard.conftest import PASSWORD, Installation
+from tests.dashboards import Installation, SignIn, set_up, sign_in_by_form
+from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-SignIn = Callable[..., Page]
 CHAMPION = Spec(version="v1", protection=PROTECTED)
 
 
@@ -41,7 +39,7 @@ def open_id(page: Page) -> uuid.UUID:
     return uuid.UUID(action.removeprefix("/compare/"))
 
 
-def shown(page: Page) -> list[str]:
+def texts_of(page: Page) -> list[str]:
     """Its two texts."""
     return page.locator(".side .words").all_inner_texts()
 
@@ -56,18 +54,18 @@ def press(page: Page, *keys: str) -> None:
 
 
 @contextmanager
-def challenged(one: Installation, challenger: Spec) -> Iterator[None]:
-    """While a challenger is in force; the gateway has heard of both changes."""
+def challenged(installation: Installation, challenger: Spec) -> Iterator[None]:
+    """Put a challenger into force for a while. The gateway has acknowledged both changes."""
 
     def put_into_force(wanted: Routing) -> None:
-        with Session(one.engine) as session, session.begin():
+        with Session(installation.engine) as session, session.begin():
             epoch = routing.publish(session, wanted, "a test")
-        for _ in range(100):
-            with Session(one.engine) as session:
+        for _ in range(600):
+            with Session(installation.engine) as session:
                 if session.scalar(select(func.min(Gateway.epoch))) == epoch:
                     return
             time.sleep(0.1)
-        raise TimeoutError("the gateway has not heard")
+        raise TimeoutError("the gateway has not acknowledged the routing within a minute")
 
     put_into_force(Routing(champion=CHAMPION, challenger=challenger))
     try:
@@ -76,33 +74,26 @@ def challenged(one: Installation, challenger: Spec) -> Iterator[None]:
         put_into_force(Routing(champion=CHAMPION))
 
 
-def tenant(one: Installation) -> uuid.UUID:
-    key = identities.parse_key(one.key)
-    assert key is not None
-    with Session(one.engine) as session:
-        return session.get_one(ApiKey, key[0]).organisation_id
-
-
 def test_twenty_pairs_by_keyboard_alone_become_preference_pairs(
     installation: Installation, sign_in: SignIn, tmp_path: Path
 ) -> None:
     page = sign_in("member")
     page.goto("/compare")
-    said = page.get_by_role("status")
+    status = page.get_by_role("status")
     keys = ["1", "ArrowRight", "ArrowLeft", "2", "b"]
     places = {"1": 0, "ArrowLeft": 0, "2": 1, "ArrowRight": 1, "b": None}
     seen: dict[uuid.UUID, tuple[list[str], int | None, str | None]] = {}
     for number in range(20):
         id, key = open_id(page), keys[number % 5]
         reason = f"reason {number}: 12 bs" if number % 4 == 0 else None
-        seen[id] = shown(page), places[key], reason
+        seen[id] = texts_of(page), places[key], reason
         if reason is None:
             press(page, key)
         else:
             page.keyboard.press("r")
             page.keyboard.type(reason)
             press(page, "Escape", key)
-        expect(said).to_have_text("Stored. Here is the next one.")
+        expect(status).to_have_text("Stored. Here is the next one.")
         expect(page.get_by_role("heading", name="The message")).to_be_focused()
     expect(page.get_by_text("20 judged today, 20 in all, 0 skipped.")).to_be_visible()
     assert len(seen) == 20
@@ -125,7 +116,7 @@ def test_twenty_pairs_by_keyboard_alone_become_preference_pairs(
                 expected.append((message, redacted[place], redacted[1 - place]))
     settings = installation.settings.model_copy(update={"state": tmp_path})
     config = configs.load(CollectConfig, "configs/collect.yaml")
-    made, _ = make_snapshot.fn(settings, installation.engine, tenant(installation), config)
+    made, _ = make_snapshot.fn(settings, installation.engine, installation.organisation_id, config)
     pairs = [(row.text, row.chosen, row.rejected) for row in shards.read(made.folder, PreferencePair)]
     assert len(pairs) == 16
     assert sorted(pairs) == sorted(expected)
@@ -136,9 +127,9 @@ def test_a_reload_keeps_the_pair_and_what_is_skipped_does_not_come_again(
 ) -> None:
     page = sign_in("viewer")
     page.goto("/compare")
-    id, texts = open_id(page), shown(page)
+    id, texts = open_id(page), texts_of(page)
     page.reload()
-    assert (open_id(page), shown(page)) == (id, texts)
+    assert (open_id(page), texts_of(page)) == (id, texts)
     press(page, "s")
     expect(page.get_by_role("status")).to_have_text("Skipped. You will not be asked this again.")
     later = {open_id(page)}
@@ -225,8 +216,8 @@ def test_the_page_does_not_say_which_version_wrote_what(installation: Installati
         both = (session.get_one(Output, id) for id in (row.first_output_id, row.second_output_id))
         assert {output.version for output in both} == {"v1", "v2"}
     html = page.content()
-    for told in ("v1", "v2", "champion", "challenger", "policy", str(row.first_output_id)):
-        assert re.search(rf"\b{told}\b", html) is None, told
+    for secret in ("v1", "v2", "champion", "challenger", "policy", str(row.first_output_id)):
+        assert re.search(rf"\b{secret}\b", html) is None, secret
     receipt = receipts.read_unchecked(str(page.locator("[name=receipt]").get_attribute("value")))
     assert receipt.version == ""
 
@@ -242,7 +233,7 @@ def test_two_rewrites_that_are_the_same_are_said_in_words(
         page.goto("/compare")
         expect(page.get_by_text("both rewrites were the same")).to_be_visible()
     page.get_by_role("link", name="Try others").click()
-    assert len(shown(page)) == 2
+    assert len(texts_of(page)) == 2
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (390, "light")])
@@ -250,8 +241,8 @@ def test_the_page_is_accessible_and_fits(sign_in: SignIn, width: int, scheme: st
     page = sign_in("member", viewport={"width": width, "height": 844}, color_scheme=scheme)
     page.goto("/compare")
     for _ in range(2):
-        found = Axe().run(page).response["violations"]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        violations = Axe().run(page).response["violations"]
+        assert [(violation["id"], violation["nodes"][0]["html"]) for violation in violations] == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.get_by_text("Compare rewrites of a message of your own").click()
 
@@ -277,24 +268,21 @@ def test_a_form_of_another_session_votes_for_nobody(installation: Installation, 
 
 
 def test_before_the_first_release_it_says_so(stack: Settings, new_database: Callable[..., str]) -> None:
-    settings = local.with_free_ports(stack.model_copy(update={"database_url": new_database()}))
-    assert settings.database_url is not None
-    engine = database.engine(settings.database_url)
-    key = identities.bootstrap(engine, None, settings.organisation)
-    assert key is not None
-    email = Installation(settings, engine, key).account("member")
-    engine.dispose()
+    settings = with_own_ports(stack.model_copy(update={"database_url": new_database()}))
+    installation = set_up(settings)
+    email = installation.account("member")
+    installation.engine.dispose()
     with (
         local.running(settings, "gateway", "dashboard") as processes,
-        httpx.Client(base_url=f"http://127.0.0.1:{settings.dashboard_port}", follow_redirects=True) as client,
+        httpx.Client(base_url=installation.url) as client,
     ):
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
-        processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")
-        client.post("/sign-in", data={"email": email, "password": PASSWORD, "to": "/compare"})
+        processes["dashboard"].wait_until_ready(f"{installation.url}/livez")
+        sign_in_by_form(client, email)
         page = client.get("/compare")
         assert page.status_code == 200
         assert "No version has been released yet, so there is nothing to compare." in page.text
         processes["gateway"].stop()
-        away = client.get("/compare")
-        assert away.status_code == 503
-        assert "The gateway does not answer." in away.text
+        unavailable = client.get("/compare")
+        assert unavailable.status_code == 503
+        assert "The gateway does not answer." in unavailable.text

@@ -1,0 +1,29 @@
+"""Gateways in this process, for attacks by HTTP."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+
+from configs.settings import Settings
+from serving.gateway.app import create_app
+from serving.gateway.online.front import Front
+from tests import gateways
+from tests.logins import as_gateway
+
+
+@pytest.fixture
+async def front(local: Settings) -> AsyncIterator[Front]:
+    """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
+    front = create_app(as_gateway(local))
+    async with front.behind.router.lifespan_context(front.behind):
+        await front.behind.state.directory.beat()
+        yield front
+
+
+@pytest.fixture
+async def client(stack: Settings, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway that has a champion."""
+    async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
+        yield client

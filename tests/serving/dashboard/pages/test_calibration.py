@@ -1,0 +1,47 @@
+"""The page on calibration."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments import plan as plans
+from serving.dashboard.pages import calibration
+from tests.dashboards import Installation
+from tests.serving.dashboard.texts import text_at
+
+
+def test_an_installation_without_a_report_shows_the_shipped_one(empty: Installation) -> None:
+    with empty.client() as client:
+        assert "This is the report that is shipped" in text_at(client, "/calibration")
+
+
+def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
+    filled: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shipped = calibration.read(filled.settings.artifacts)
+    assert shipped is not None
+    report = shipped.report
+    with filled.client() as client:
+        page = text_at(client, "/calibration")
+        assert "none was made on this machine" in page
+        missed = {line.partition(":")[0] for line in report.missed}
+        assert f"{len(report.settings) - len(missed)} of {len(report.settings)} settings reach all" in page
+        assert report.missed[0].partition(": ")[2] in page
+        plain = report.settings["plain"].shipped.aa_false_winner_rate
+        assert f"| {100 * plain.value:.1f}% {100 * plain.low:.1f}% … {100 * plain.high:.1f}% |" in page
+
+        other = tmp_path / "experiment.yaml"
+        other.write_text(plans.FILE.read_text().replace("alpha: 0.05 ", "alpha: 0.01 ", 1))
+        monkeypatch.setattr(plans, "FILE", other)
+        assert "alpha chance of ever deciding wrongly" in (page := text_at(client, "/calibration"))
+        assert "| 0.05 | 0.01 |" in page
+
+        folder = filled.settings.artifacts / "calibration"
+        folder.mkdir(parents=True)
+        own = report.model_copy(update={"missed": [], "plan": plans.load(), "experiments": 1234})
+        (folder / "report.json").write_text(own.model_dump_json())
+        page = text_at(client, "/calibration")
+        assert "1,234 simulated experiments" in page
+        assert "is the one that was calibrated" in page
+        (folder / "report.json").write_text("{}")
+        assert "none was made on this machine" in text_at(client, "/calibration")

@@ -1,0 +1,76 @@
+"""The page on data: votes, snapshots, drift."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from data.tables import Feedback, Output
+from data.traffic import answers
+from serving.dashboard.pages import data
+from tests.dashboards import Installation
+from tests.serving.dashboard.rows import NOW
+from tests.serving.dashboard.texts import text_at, text_of
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Nobody has voted in the last 30 days. People vote on the Compare page",
+        "There is no snapshot yet. The flow `collect` makes one",
+        "Your organisation has had no new output in the last seven days.",
+        "0 messages in the last seven days and 0 in the four weeks before, 200 are needed of each",
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do(empty: Installation, sentence: str) -> None:
+    with empty.client() as client:
+        assert sentence.lower() in text_at(client, "/data").lower()
+
+
+def test_feedback_is_counted_by_kind_with_its_response_rate(filled: Installation) -> None:
+    with Session(filled.engine) as session:
+        is_own = Output.organisation_id == filled.organisation_id
+        week = select(func.count()).where(is_own, Output.id >= answers.floor(NOW - timedelta(days=7)))
+        outputs = session.scalar(week)
+        thumbs = session.scalar(select(func.count()).select_from(Feedback))
+    assert outputs
+    assert thumbs
+    with filled.client() as client:
+        page = text_at(client, "/data")
+    assert f"thumb | {thumbs} | {thumbs} |" in page
+    assert "rating | 0 | 0 |" in page
+    assert f"{thumbs} of {outputs} of the last seven days" in page
+
+
+def test_a_snapshot_has_the_reasons_of_its_rejection_and_its_measurements(filled: Installation) -> None:
+    with filled.client() as client:
+        html = client.get("/data").text
+    page = text_of(html)
+    assert f'<tr id="snapshot-{"bbbb2222" * 4}">' in html
+    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the one shown first in 90%" in page
+    assert "accepted | 120 | 30 | 20 | 80 | 15 | 20" in page
+    assert "chose the one shown first: 90.0%" in page
+    assert "80 votes of 40 people" in page
+    assert "7 votes beyond the cap of a person" in page
+    assert "comparisons: not known" in page  # no two people judged the same pair
+
+
+def test_drift_alarms_for_what_has_changed_and_not_for_messages_of_others(filled: Installation) -> None:
+    with filled.client() as client:
+        page = text_at(client, "/data")
+    assert "What people write has changed in the last seven days: script." in page
+    assert "script alarm: another distribution" in page
+    assert "length steady; index 0 " in page  # although those of the other organisation are all long
+    assert "transform type steady" in page
+    assert "kana or kanji | 90.0% | 0.0% |" in page
+
+
+def test_drift_is_not_reported_when_counting_takes_too_long(
+    filled: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "_MESSAGES", "SELECT pg_sleep(6), :weeks, CAST(:floors AS uuid[]), :most")
+    with filled.client() as client:
+        page = text_at(client, "/data")
+    assert "Postgres took longer than five seconds" in page
+    assert "What people write has changed" not in page

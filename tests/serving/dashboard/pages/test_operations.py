@@ -1,0 +1,44 @@
+"""The page on operations."""
+
+import pytest
+
+from tests.dashboards import Installation
+from tests.serving.dashboard.texts import text_at, text_of
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Nothing has been released yet, so the gateways answer nobody.",
+        "All that was decided has been carried out.",
+    ],
+)
+def test_what_is_missing_is_named_with_what_to_do(empty: Installation, sentence: str) -> None:
+    with empty.client() as client:
+        assert sentence.lower() in text_at(client, "/operations").lower()
+
+
+def test_the_page_has_what_is_in_force_and_which_gateways_are_behind(filled: Installation) -> None:
+    with filled.client() as client:
+        page = text_at(client, "/operations")
+    assert "Epoch 2: the champion is v1" in page
+    assert "Softer requests | 25.0% | v1 50.0%, v3 50.0% |" in page
+    assert "1 of 2 are behind: a release waits for them." in page  # the real one is not
+    assert "1 behind |" in page
+    assert "1 more went without a word" in page
+    assert "| Softer requests | ramp | waits for the flow `experiment` |" in page
+    assert "| Softer requests | ship | failed: no replica took v3 | by itself | Because of ship. |" in page
+    assert "Because of pause." not in page
+    assert "| v1 | – | 1 | The first version. |" in page
+    assert "no queue for background work yet" in page
+
+
+def test_a_service_that_does_not_answer_has_no_link(filled: Installation) -> None:
+    with filled.client() as client:
+        html = client.get("/operations").text
+        page = text_at(client, "/operations/versions/v1/mlflow", 503)
+    assert f"MLflow does not answer at http://127.0.0.1:{filled.settings.mlflow_port}." in text_of(html)
+    assert f"Prefect does not answer at http://127.0.0.1:{filled.settings.prefect_port}." in text_of(html)
+    assert 'href="http' not in html
+    assert "a-password" not in html
+    assert "MLflow does not answer" in page
