@@ -18,7 +18,7 @@ async def front(local: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
     front = create_app(as_gateway(local))
     async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.directory.beat()
+        await front.behind.state.parts.directory.beat()
         yield front
 
 
