@@ -30,6 +30,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from data.people.identities import Identity, Role
+from data.reasons import ReasonedError
 from data.tables import Account, Organisation, new_id
 
 SESSION_LIFE = timedelta(days=14)  # since the last refresh
@@ -39,6 +40,10 @@ MOST_FORMER = 50  # older refresh tokens that a session recognises: those of at 
 _PREFIX = "tbr"
 _REFRESH_TOKEN = re.compile(_PREFIX + r"_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class LastOwnerError(ReasonedError):
+    """The organisation would have no owner."""
 
 
 class TakenError(ValueError):
@@ -209,6 +214,32 @@ async def remove(
         (account_id, organisation_id, list(roles)),
     )
     return bool(cursor.rowcount)
+
+
+async def change_role(
+    connection: AsyncConnection,
+    organisation_id: uuid.UUID,
+    account_id: uuid.UUID,
+    role: Role,
+    roles: Collection[Role],
+) -> bool:
+    """Give an account that has one of the roles another role, in a transaction of its own; False when there
+    is no such account. LastOwnerError when the organisation would have no owner.
+    """
+    async with connection.transaction():
+        # The lock lets two owners demote each other one after the other only.
+        cursor = await connection.execute(
+            "SELECT id FROM accounts WHERE organisation_id = %s AND role = %s ORDER BY id FOR UPDATE",
+            (organisation_id, Role.OWNER),
+        )
+        owners = [row[0] for row in await cursor.fetchall()]
+        if owners == [account_id] and role is not Role.OWNER:
+            raise LastOwnerError("last_owner")
+        cursor = await connection.execute(
+            "UPDATE accounts SET role = %s WHERE id = %s AND organisation_id = %s AND role = ANY(%s)",
+            (role, account_id, organisation_id, list(roles)),
+        )
+        return bool(cursor.rowcount)
 
 
 async def open_session(connection: AsyncConnection, account_id: uuid.UUID, source: bytes) -> Opened:

@@ -22,6 +22,7 @@ PAGES = (  # address, name, whether it is for those who may see experiments
     ("/calibration", "Calibration", True),
     ("/operations", "Operations", True),
     ("/compare", "Compare", False),
+    ("/accounts", "Accounts", False),
 )
 
 
@@ -139,7 +140,7 @@ def _viewer(request: Request, parts: InjectedParts) -> Visit:
             here.words.say(
                 "This page is for viewers and above of the organisation that runs this installation;"
                 " you are a %(role)s of %(organisation)s.",
-                role=here.me.role,
+                role=here.words.say(here.me.role),
                 organisation=here.me.organisation,
             )
         )

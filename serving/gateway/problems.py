@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
+from data.people.accounts import LastOwnerError
 from data.records import TransformType
 from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
@@ -94,6 +95,7 @@ _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
     UnknownComparisonError: (404, "Unknown comparison", True),
     TooManyOpenError: (409, "Too many open comparisons", True),
     VotedError: (409, "Not as things stand", True),
+    LastOwnerError: (409, "Not as things stand", True),
     ForbiddenError: (403, "Not allowed", True),
     TooLargeError: (413, "The request is too large", True),
     TooManyRequestsError: (429, "Too many requests", True),

@@ -6,4 +6,5 @@
 - `models`: versions and what they were made from.
 - `calibration`: whether the evidence keeps its promises.
 - `operations`: what is in force.
+- `accounts`: people and their roles; one's own password.
 """

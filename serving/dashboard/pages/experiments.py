@@ -373,7 +373,7 @@ def _must_decide(here: Visit) -> None:
         raise NotAllowedError(
             here.words.say(
                 "Deciding on experiments takes the role experimenter or above; you are a %(role)s.",
-                role=here.me.role,
+                role=here.words.say(here.me.role),
             )
         )
 

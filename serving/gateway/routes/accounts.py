@@ -40,6 +40,14 @@ class NewAccount(BaseModel):
     role: Role = Role.MEMBER
 
 
+class NewRole(BaseModel):
+    """Another role for a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role
+
+
 class MadeAccount(BaseModel):
     """A new account."""
 
@@ -192,6 +200,18 @@ async def change_password(parts: InjectedParts, body: NewPasswords, caller: Auth
 async def list_accounts(administrator: Administrator, connection: Connection) -> list[ListedAccount]:
     """All accounts of your organisation, by address, without passwords."""
     return await accounts.list_all(connection, administrator.identity.organisation_id)
+
+
+@account_router.patch("/accounts/{account_id}", status_code=204, response_class=Response)
+async def change_role(
+    account_id: uuid.UUID, body: NewRole, administrator: Administrator, connection: Connection
+) -> None:
+    """Give a person another role, at most your own. It holds within a second, in their open sessions, too."""
+    check_gives(administrator, body.role)
+    identity = administrator.identity
+    roles = Role(identity.role).included
+    if not await accounts.change_role(connection, identity.organisation_id, account_id, body.role, roles):
+        raise HTTPException(404, "no account has this id, among those that you may change")
 
 
 @account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)

@@ -7,6 +7,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from data.people.identities import Role
 from data.records import TransformType
 from experiments import metrics, readings
 from experiments.lifecycle import Action, Status
@@ -31,6 +32,7 @@ def written() -> set[str]:
 def named() -> set[str]:
     """What is said of names that are data: statuses, metrics, fields of the plan."""
     names = {
+        *Role,
         *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
         "organisations", "transform_type",
     }  # fmt: skip

@@ -311,3 +311,41 @@ def test_the_first_account_is_made_once(engine: Engine) -> None:
     assert account.role == "owner"
     assert accounts.opens_with(password, account.password_hash)
     assert account.user_id == account.id
+
+
+async def account_id_of(client: httpx.AsyncClient, owner: dict[str, str], email: str) -> str:
+    accounts = (await client.get("/accounts", headers=owner)).json()
+    return next(str(account["id"]) for account in accounts if account["email"] == email)
+
+
+async def test_an_administrator_changes_a_role_up_to_their_own(
+    client: httpx.AsyncClient, owner: dict[str, str], engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    admin = a_key(engine, organisation_id, "admin")
+    email = await an_account(client, owner, "viewer")
+    tokens = (await sign_in(client, email)).json()
+    path = f"/accounts/{await account_id_of(client, owner, email)}"
+    for role, headers, status in (
+        ("experimenter", a_key(engine, organisation_id, "experimenter"), 403),
+        ("owner", admin, 403),
+        ("king", admin, 422),
+        ("experimenter", admin, 204),
+    ):
+        assert (await client.patch(path, json={"role": role}, headers=headers)).status_code == status, role
+    await gateways.renew(client.app)  # type: ignore[attr-defined]
+    assert (await client.get("/auth/me", headers=bearer(tokens))).json()["role"] == "experimenter"
+    stranger = a_key(engine, gateways.an_organisation(engine), "owner")
+    assert (await client.patch(path, json={"role": "viewer"}, headers=stranger)).status_code == 404
+
+
+async def test_an_organisation_keeps_an_owner(client: httpx.AsyncClient, owner: dict[str, str]) -> None:
+    first, second = [await an_account(client, owner, "owner") for _ in range(2)]
+    ids = [await account_id_of(client, owner, email) for email in (first, second)]
+    body = {"role": "admin"}
+    assert (await client.patch(f"/accounts/{ids[0]}", json=body, headers=owner)).status_code == 204
+    refused = await client.patch(f"/accounts/{ids[1]}", json=body, headers=owner)
+    assert refused.status_code == 409
+    assert "only owner" in refused.json()["detail"]
+    assert (
+        await client.patch(f"/accounts/{ids[1]}", json={"role": "owner"}, headers=owner)
+    ).status_code == 204

@@ -1,0 +1,115 @@
+"""The page Accounts: one's own password; for administrators, the people of the organisation, and their
+roles.
+"""
+
+import secrets
+import uuid
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import RedirectResponse
+
+from data.people.identities import Role
+from serving.dashboard import session
+from serving.dashboard.api import GatewayError
+from serving.dashboard.visit import Visit, visit
+
+router = APIRouter(prefix="/accounts")
+
+Here = Annotated[Visit, visit]
+Csrf = Annotated[str, Form(max_length=200)]
+Password = Annotated[str, Form(max_length=300)]
+
+
+@router.get("")
+def show(here: Here) -> Response:
+    """The page."""
+    return _page(here)
+
+
+@router.post("")
+def add(
+    here: Here,
+    csrf: Csrf,
+    email: Annotated[str, Form(max_length=300)],
+    password: Password,
+    role: Annotated[str, Form(max_length=20)],
+    name: Annotated[str, Form(max_length=300)] = "",
+) -> Response:
+    """Let a person sign in; the page again, with what is wrong."""
+    here.check(csrf)
+    account = {"email": email.strip(), "name": name.strip(), "role": role, "password": password}
+    return _write(here, "POST", "/auth/register", account, given=account)
+
+
+@router.post("/{account_id}/role")
+def change_role(
+    here: Here, account_id: uuid.UUID, csrf: Csrf, role: Annotated[str, Form(max_length=20)]
+) -> Response:
+    """Give a person another role."""
+    here.check(csrf)
+    return _write(here, "PATCH", f"/accounts/{account_id}", {"role": role})
+
+
+@router.post("/{account_id}/remove")
+def remove(here: Here, account_id: uuid.UUID, csrf: Csrf) -> Response:
+    """Remove an account."""
+    here.check(csrf)
+    return _write(here, "DELETE", f"/accounts/{account_id}")
+
+
+@router.post("/password")
+def change_password(here: Here, csrf: Csrf, password: Password, new_password: Password) -> Response:
+    """Change one's own password. Every session ends, so the next page is the one to sign in."""
+    here.check(csrf)
+    response = _write(
+        here, "PUT", "/auth/password", {"password": password, "new_password": new_password}, to="/sign-in"
+    )
+    if response.status_code == 303:
+        response.delete_cookie(session.COOKIE)
+    return response
+
+
+def _write(
+    here: Visit,
+    method: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    given: dict[str, Any] | None = None,
+    to: str = "/accounts",
+) -> Response:
+    """Send a change to the gateway, and go on; the page again when the gateway refuses it."""
+    try:
+        here.ask(method, path, body)
+    except GatewayError as error:
+        if error.status not in (403, 404, 409, 422, 429):
+            raise
+        return _page(here, problem=error.detail, given=given, status=error.status)
+    return RedirectResponse(to, 303)
+
+
+def _list(here: Visit) -> list[dict[str, Any]]:
+    """The accounts of the organisation, each with the moment of its last sign-in."""
+    return [
+        {**account, "signed_in_at": at and datetime.fromisoformat(at)}
+        for account in here.ask("GET", "/accounts")
+        for at in [account["signed_in_at"]]
+    ]
+
+
+def _page(
+    here: Visit, problem: str | None = None, given: dict[str, Any] | None = None, status: int = 200
+) -> Response:
+    may_administer = here.me.may_act_as(Role.ADMIN)
+    return here.page(
+        "accounts.html",
+        status,
+        me=here.me,
+        accounts=_list(here) if may_administer else [],
+        may_administer=may_administer,
+        own_id=here.me.name.removeprefix("account:"),
+        roles=list(Role(here.me.role).included),
+        problem=problem,
+        given=given or {"password": secrets.token_urlsafe(12), "role": Role.MEMBER},
+    )
