@@ -126,9 +126,9 @@ class GrpoResult(BaseModel):
     @property
     def hacked(self) -> tuple[Reason, ...]:
         """Why the reward is not to be believed, if it is not."""
-        guards = {"the share of facts kept": (self.facts_kept_before, self.facts_kept)}
+        guards = {"facts_kept": (self.facts_kept_before, self.facts_kept)}
         if self.agreement_before is not None and self.agreement is not None:
-            guards["agreement with people's pairs"] = (self.agreement_before, self.agreement)
+            guards["agreement"] = (self.agreement_before, self.agreement)
         return gate.hacked((self.held_out_reward_before, self.held_out_reward), guards)
 
 
