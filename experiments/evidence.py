@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from data.tables import Analysis
@@ -81,7 +82,7 @@ def newest_of(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uui
     rows = session.execute(
         select(Analysis)
         .where(Analysis.experiment_id.in_(list(experiment_ids)))
-        .distinct(Analysis.experiment_id)
+        .ext(distinct_on(Analysis.experiment_id))
         .order_by(Analysis.experiment_id, Analysis.analysed_at.desc())
     ).scalars()
     return {row.experiment_id: Dated(row.analysed_at, Evidence.model_validate(row.evidence)) for row in rows}

@@ -112,9 +112,9 @@ class GrpoResult(TrainingResult):
     @property
     def hacked(self) -> tuple[Reason, ...]:
         """Reasons to reject the run for reward hacking, see `gate.hacked`; empty when there are none."""
-        guards = {"the share of facts kept": (self.facts_kept_before, self.facts_kept)}
+        guards = {"facts_kept": (self.facts_kept_before, self.facts_kept)}
         if self.agreement_before is not None and self.agreement is not None:
-            guards["agreement with people's pairs"] = (self.agreement_before, self.agreement)
+            guards["agreement"] = (self.agreement_before, self.agreement)
         return gate.hacked((self.held_out_reward_before, self.held_out_reward), guards)
 
 

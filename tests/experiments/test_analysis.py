@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import configs
+from data.reasons import Reason, reason, render
 from experiments import analysis, metrics, plan
 from experiments.analysis import (
     ArmStatistics,
@@ -92,7 +93,8 @@ def test_ties_are_reported_and_count_for_nobody() -> None:
     without, with_ties = votes(60, 40), votes(60, 40, 500)
     assert with_ties.interval == without.interval
     assert with_ties.win_rate == 0.6
-    assert "500 ties" in decision(with_ties, experiment(0.5, 0.5)).reasons[1]
+    side_by_side = decision(with_ties, experiment(0.5, 0.5)).reasons[1]
+    assert (side_by_side.code, side_by_side.values["ties"]) == ("side_by_side", 500)
 
 
 def test_one_person_s_many_votes_do_not_break_the_promise() -> None:
@@ -234,50 +236,132 @@ def test_arms_that_do_not_pair_up_are_refused() -> None:
         between_users([one, arm(np.ones(3), 2, baseline=False)], PLAN)
 
 
+PREFER_CHALLENGER, PREFER_CHAMPION = reason("people_prefer_challenger"), reason("people_prefer_champion")
+
+
 @pytest.mark.parametrize(
-    ("comparison", "users", "action", "why"),
+    ("comparison", "users", "action", "cause"),
     [
-        (votes(80, 20), experiment(0.5, 0.5), "ship", "prefer the challenger"),
-        (votes(80, 20), experiment(0.5, 0.5, users=20), "ship", "prefer the challenger"),
-        (votes(80, 20), experiment(0.7, 0.5), "roll_back", "worse by more than the margin of 5%"),
-        (votes(80, 20), experiment(0.5, 0.5, exposed_b=800), "inconclusive", "broken"),
-        (votes(80, 20), experiment(0.5, 0.5, silent=100), "inconclusive", "do not vote equally often"),
-        (votes(20, 80), experiment(0.5, 0.5, silent=100), "roll_back", "prefer the champion"),
-        (votes(80, 20), experiment(0.5, 0.5, silent=30), "ship", "prefer the challenger"),
-        (votes(80, 20), experiment(0.5, 0.5, users=40, silent=20), "ship", "prefer the challenger"),
-        (votes(20, 80), experiment(0.5, 0.5, exposed_b=800), "roll_back", "prefer the champion"),
-        (votes(30, 30), experiment(0.5, 0.5), "keep_running", "do not settle it yet"),
-        (votes(200, 200), experiment(0.5, 0.5), "inconclusive", "400 comparisons, the maximum"),
+        (votes(80, 20), experiment(0.5, 0.5), "ship", PREFER_CHALLENGER),
+        (votes(80, 20), experiment(0.5, 0.5, users=20), "ship", PREFER_CHALLENGER),
+        (votes(80, 20), experiment(0.7, 0.5), "roll_back", reason("harm_primary", margin=0.05)),
+        (votes(80, 20), experiment(0.5, 0.5, exposed_b=800), "inconclusive", reason("assignment_broken")),
+        (votes(80, 20), experiment(0.5, 0.5, silent=100), "inconclusive", reason("response_uneven")),
+        (votes(20, 80), experiment(0.5, 0.5, silent=100), "roll_back", PREFER_CHAMPION),
+        (votes(80, 20), experiment(0.5, 0.5, silent=30), "ship", PREFER_CHALLENGER),
+        (votes(80, 20), experiment(0.5, 0.5, users=40, silent=20), "ship", PREFER_CHALLENGER),
+        (votes(20, 80), experiment(0.5, 0.5, exposed_b=800), "roll_back", PREFER_CHAMPION),
+        (votes(30, 30), experiment(0.5, 0.5), "keep_running", reason("not_settled")),
+        (
+            votes(200, 200),
+            experiment(0.5, 0.5),
+            "inconclusive",
+            reason("maximum_comparisons", comparisons=400),
+        ),
     ],
 )
-def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action: str, why: str) -> None:
+def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action: str, cause: Reason) -> None:
     found = decision(comparison, users)
-    assert found.action == action
-    assert why in found.reasons[0]
+    assert (found.action, found.reasons[0]) == (action, cause)
 
 
 @pytest.mark.parametrize(
-    ("comparison", "days", "action", "why"),
+    ("comparison", "days", "action", "cause"),
     [
-        (votes(80, 20), 2.9, "keep_running", "2.9 of at least 3 days"),
-        (votes(80, 20), 3.0, "ship", "prefer the challenger"),
-        (votes(20, 80), 0.1, "roll_back", "prefer the champion"),  # harm waits for nothing
-        (votes(30, 30), 27.9, "keep_running", "do not settle it yet"),
-        (votes(30, 30), 28.0, "inconclusive", "28 days, the maximum"),
-        (votes(80, 20), 99.0, "ship", "prefer the challenger"),
+        (votes(80, 20), 2.9, "keep_running", reason("not_long_enough", days=2.9, minimum_days=3.0)),
+        (votes(80, 20), 3.0, "ship", PREFER_CHALLENGER),
+        (votes(20, 80), 0.1, "roll_back", PREFER_CHAMPION),  # harm waits for nothing
+        (votes(30, 30), 27.9, "keep_running", reason("not_settled")),
+        (votes(30, 30), 28.0, "inconclusive", reason("maximum_days", days=28.0)),
+        (votes(80, 20), 99.0, "ship", PREFER_CHALLENGER),
     ],
 )
 def test_a_run_has_a_least_and_a_longest_time(
-    comparison: ComparisonResult, days: float, action: str, why: str
+    comparison: ComparisonResult, days: float, action: str, cause: Reason
 ) -> None:
     found = decide(comparison, experiment(0.5, 0.5), PLAN, timedelta(days=days))
-    assert (found.action, why in found.reasons[0]) == (action, True), found.reasons[0]
+    assert (found.action, found.reasons[0]) == (action, cause)
 
 
 def test_reasons_name_the_numbers() -> None:
-    said = " ".join(decision(votes(80, 20, 7), experiment(0.5, 0.52)).reasons)
-    for number in ("80 times of 100", "80.0%", "7 ties", "+0.020", "400 of 400", "400 to 400", "95%"):
-        assert number in said
+    reasons = decision(votes(80, 20, 7), experiment(0.5, 0.52)).reasons
+    english, japanese = render(reasons), render(reasons, "ja")
+    for number in ("80 times of 100", "80.0%", "7 ties", "+0.020", "400 of 400 challenger users", "95%"):
+        assert number in english
+    assert "satisfaction differs by +0.020" in english
+    assert "Users were assigned as planned, 400 to the baseline and 400 to the challenger" in english
+    for number in ("100 回のうち 80 回", "80.0%", "引き分け 7 票", "+0.020", "400 人中 400 人", "95%"):
+        assert number in japanese
+    assert "満足度 の差は +0.020" in japanese
+    assert "ベースライン 400 人、チャレンジャー 400 人です" in japanese
+
+
+def test_reasons_have_the_numbers_of_the_evidence_unrounded() -> None:
+    comparison, users = votes(80, 20, 7), experiment(0.5, 0.52)
+    assert users.primary is not None
+    assert users.response is not None
+    voted = dict.fromkeys(("challenger_users", "challenger_closed", "baseline_users", "baseline_closed"), 400)
+    assert decision(comparison, users).reasons == (
+        PREFER_CHALLENGER,
+        reason(
+            "side_by_side",
+            people=107,
+            wins=80,
+            decided=100,
+            rate=0.8,
+            low=comparison.interval.low,
+            high=comparison.interval.high,
+            level=0.95,
+            ties=7,
+        ),
+        reason(
+            "between_users_no_clear_difference",
+            metric="satisfaction",
+            difference=users.primary.difference,
+            low=users.primary.interval.low,
+            high=users.primary.interval.high,
+            level=0.95,
+            **voted,
+        ),
+        reason(
+            "response_difference",
+            difference=0.0,
+            low=users.response.interval.low,
+            high=users.response.interval.high,
+            level=0.95,
+            limit=PLAN.response_margin,
+        ),
+        reason("sample_ratio_sound", baseline=400, challenger=400, p=1.0, limit=PLAN.sample_ratio_alpha),
+    )
+
+
+@pytest.mark.parametrize(
+    ("comparison", "users", "expected"),
+    [
+        (votes(0, 0, 3), experiment(0.5, 0.5), reason("side_by_side_none", ties=3)),
+        (votes(9, 3), experiment(0.5, 0.5), reason("side_by_side_few", needed=PLAN.minimum_comparisons)),
+        (
+            votes(80, 20),
+            experiment(0.5, 0.5, users=20),
+            reason("between_users_few", needed=PLAN.minimum_users_an_arm),
+        ),
+        (
+            votes(80, 20),
+            experiment(0.5, 0.5, silent=400),
+            reason(
+                "between_users_none",
+                challenger_users=0,
+                challenger_closed=400,
+                baseline_users=400,
+                baseline_closed=400,
+            ),
+        ),
+    ],
+)
+def test_too_little_data_is_a_reason(
+    comparison: ComparisonResult, users: ExperimentResult, expected: Reason
+) -> None:
+    assert expected in decision(comparison, users).reasons
 
 
 def test_a_small_loss_within_the_margin_does_not_forbid_to_ship() -> None:
@@ -314,8 +398,8 @@ def test_to_ship_asks_for_what_earlier_launches_have_left() -> None:
     assert found.lowest_to_ship < 0.5 < found.interval.low
     lost = compare(Tally(wins=34, losses=66, ties=0, people=100), strict)
     assert lost.decision == "champion", "to withdraw one is no launch"
-    assert (
-        "99.9% that shipping asks for" in decide(found, experiment(0.5, 0.5), strict, timedelta()).reasons[1]
+    assert decide(found, experiment(0.5, 0.5), strict, timedelta()).reasons[2] == reason(
+        "side_by_side_strict", level=0.999, low=found.lowest_to_ship
     )
 
 
@@ -357,7 +441,12 @@ def test_a_guardrail_beyond_its_margin_rolls_back(
     said = decision(votes(80, 20), found)
     assert said.action == ("roll_back" if is_harmed else "ship")
     if is_harmed:
-        assert metric in said.reasons[0]
+        assert said.reasons[0] == reason("harm_in_metrics", metrics=(metric,))
+        [difference] = [why for why in said.reasons if why.code == "metric_difference_margin"]
+        assert (difference.values["metric"], difference.values["margin"]) == (
+            metric,
+            PLAN.guardrails[metric],
+        )
 
 
 def test_many_metrics_share_alpha() -> None:
@@ -385,7 +474,8 @@ def test_arms_whose_users_differed_before_are_named() -> None:
     odd = with_others(responded=shares((0.5, 0.5), before=(0.2, 0.4)))
     assert even.is_balanced
     assert not odd.health.is_balanced
-    assert "Before they came" in decision(votes(80, 20), odd).reasons[-1]
+    assert odd.health.balance_p is not None
+    assert decision(votes(80, 20), odd).reasons[-1] == reason("unequal_pasts", p=odd.health.balance_p)
     assert with_others().health.balance_p is None
 
 
@@ -394,10 +484,9 @@ def test_users_who_saw_both_arms_are_named() -> None:
     arms = [arm(0.5 + half, baseline=side == 0).model_copy(update={"moved": 9}) for side in (0, 1)]
     found = between_users(arms, PLAN)
     assert not found.health.is_unmixed
-    assert (
-        "18 users later saw the other variant too, more than is healthy."
-        in decision(votes(80, 20), found).reasons
-    )
+    assert reason("users_moved_many", users=18) in decision(votes(80, 20), found).reasons
+    few = [arms[0].model_copy(update={"moved": 1}), arms[1].model_copy(update={"moved": 0})]
+    assert reason("users_moved", users=1) in decision(votes(80, 20), between_users(few, PLAN)).reasons
 
 
 def test_the_analysis_of_a_fixed_data_set_is_the_same_to_the_bit() -> None:

@@ -1,9 +1,11 @@
+from data.reasons import reason
 from models import card
 from models.evaluation import Evaluation
 from models.gate import Verdict
 from models.scoreboard import Estimate, Scores
 
 ONE = Estimate(mean=0.7, low=0.6, high=0.8)
+WORSE = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
 EVERY = dict.fromkeys(Scores.model_fields, ONE)
 
 
@@ -14,7 +16,7 @@ def found(accepted):
         by_type={"challenger": {"soften": EVERY}},
         move_by_intensity={"challenger": {str(i): ONE for i in range(4)}},
         win_rate=None,
-        verdict=Verdict(accepted=accepted, reasons=() if accepted else ("it is worse: 0.1",)),
+        verdict=Verdict(accepted=accepted, reasons=() if accepted else (WORSE,)),
     )
 
 
@@ -41,8 +43,8 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
     assert reference.count("|") == rows[0].count("|"), "what was not measured is left empty"
 
 
-def test_a_refused_version_says_why():
+def test_a_rejected_version_says_why():
     origin = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
     text = card.card(origin, found(accepted=False))
-    assert "refused: it is worse: 0.1" in text
+    assert "rejected: It is worse than the champion beyond noise: the composite changes by -0.100" in text
     assert "the bare base" in text

@@ -1,6 +1,7 @@
 import pytest
 
-from models.gate import Margins, gate, hacked, win_rate
+from data.reasons import reason
+from models.gate import Margins, difference, gate, hacked, win_rate
 from models.scoreboard import Scores
 
 MARGINS = Margins()
@@ -46,22 +47,34 @@ def test_an_equal_and_a_better_challenger_pass():
 
 
 @pytest.mark.parametrize(
-    ("worse", "words"),
+    ("worse", "code", "score", "limit"),
     [
-        ({"facts_kept": 0.845}, "lose too many facts against"),
-        ({"meaning": 0.7}, "lose too much meaning"),
-        ({"chatter": 0.2}, "chatter more"),
-        ({"insult": 0.2, "tone_moved": 0.6, "composite": 0.8}, "insult people more"),
-        ({"tone_moved": 0.0}, "does not move tone more than a copy"),
-        ({"composite": 0.65}, "worse than the champion beyond noise"),
+        ({"facts_kept": 0.845}, "gate_facts", "facts_kept", {"limit": -0.05}),
+        ({"meaning": 0.7}, "gate_meaning", "meaning", {"limit": -0.05}),
+        ({"chatter": 0.2}, "gate_chatter", "chatter", {"limit": 0.03}),
+        ({"insult": 0.2, "tone_moved": 0.6, "composite": 0.8}, "gate_insult", "insult", {"limit": 0.03}),
+        ({"tone_moved": 0.0}, "gate_tone", "tone_moved", {}),
+        ({"composite": 0.65}, "gate_composite", "composite", {}),
     ],
 )
-def test_a_worse_challenger_is_refused_with_the_numbers(worse, words):
+def test_a_worse_challenger_is_rejected_with_the_numbers(worse, code, score, limit):
     verdict = gate(scores(**worse), scores(), COPY, MARGINS)
+    against = COPY["copy_input"] if code == "gate_tone" else scores()
+    change = difference(scores(**worse), against, score)
     assert not verdict.accepted
-    assert len(verdict.reasons) == 1
-    assert words in verdict.reasons[0]
-    assert any(character.isdigit() for character in verdict.reasons[0])
+    assert verdict.reasons == (reason(code, **change.model_dump(), **limit),)
+
+
+def test_a_rejection_is_a_sentence_in_both_languages():
+    [why] = gate(scores(chatter=0.2), scores(), COPY, MARGINS).reasons
+    assert why.render() == (
+        "It may chatter more than the champion: the share changes by +0.200, between +0.200 and +0.200;"
+        " the upper end must be at most +0.030."
+    )
+    assert why.render("ja") == (
+        "チャンピオンより余計な前置きや説明が増える恐れがあります。"
+        "割合の変化は +0.200（+0.200 から +0.200）で、上端は +0.030 以下である必要があります。"
+    )
 
 
 def test_a_loss_within_the_margin_is_no_reason():
@@ -76,13 +89,24 @@ def test_win_rate_counts_a_near_tie_as_half():
 
 def test_what_loses_facts_that_a_copy_keeps_is_refused_with_or_without_a_champion():
     for champion in (None, scores(facts_kept=0.8)):
-        [reason] = gate(scores(facts_kept=0.8), champion, COPY, MARGINS).reasons
-        assert "a copy keeps" in reason
+        [why] = gate(scores(facts_kept=0.8), champion, COPY, MARGINS).reasons
+        change = difference(scores(facts_kept=0.8), COPY["copy_input"], "facts_kept")
+        assert why == reason("gate_facts_against_copy", **change.model_dump(), limit=-0.05)
 
 
 def test_a_reward_that_rises_while_what_it_stands_for_falls_is_hacked():
-    guards = {"facts kept": (0.9, 0.75), "agreement with people": (0.6, 0.55)}
-    [reason] = hacked((0.5, 0.7), guards)
-    assert "facts kept fell from 0.900 to 0.750" in reason
-    assert hacked((0.5, 0.7), {"facts kept": (0.9, 0.85)}) == ()
+    guards = {"facts_kept": (0.9, 0.75), "agreement": (0.6, 0.55)}
+    [why] = hacked((0.5, 0.7), guards)
+    assert why == reason(
+        "gate_hacked",
+        reward_before=0.5,
+        reward_after=0.7,
+        score="facts_kept",
+        before=0.9,
+        after=0.75,
+        margin=0.1,
+    )
+    assert "facts kept fell from 0.900 to 0.750" in why.render()
+    assert "事実の保持 が 0.900 から 0.750 に下がりました" in why.render("ja")
+    assert hacked((0.5, 0.7), {"facts_kept": (0.9, 0.85)}) == ()
     assert hacked((0.7, 0.5), guards) == (), "it did not rise: there is nothing to disbelieve"

@@ -164,6 +164,7 @@ def test_a_reward_that_rose_while_facts_or_agreement_fell_is_hacked(config):
     kept = {"facts_kept_before": 0.9, "facts_kept": 0.9, "agreement_before": 0.6, "agreement": 0.6}
     assert result.model_copy(update=risen | kept).hacked == ()
     [facts] = result.model_copy(update=risen | kept | {"facts_kept": 0.7}).hacked
-    assert "facts" in facts
+    assert (facts.code, facts.values["score"], facts.values["after"]) == ("gate_hacked", "facts_kept", 0.7)
     [people] = result.model_copy(update=risen | kept | {"agreement": 0.4}).hacked
-    assert "people" in people
+    assert (people.code, people.values["score"]) == ("gate_hacked", "agreement")
+    assert "agreement with people's pairs fell from 0.600 to 0.400" in str(people)

@@ -17,11 +17,13 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
+from data.reasons import Reason, reason, render, written
 from data.records import PROTECTED, Spec
 from data.tables import (
     Answer,
     Comparison,
     Decision,
+    Epoch,
     Erasure,
     Experiment,
     Exposure,
@@ -40,6 +42,7 @@ from experiments import decisions as asked
 from experiments import drafts, launches, plan
 from experiments.decisions import Request
 from experiments.drafts import Draft
+from experiments.lifecycle import Action
 from models import versions
 from pipelines import carry_out, local, shadow, tracking
 from pipelines.experiment import Evidence, experiment
@@ -121,7 +124,8 @@ def click(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
 
     def do(experiment_id: uuid.UUID, action: str, **parameters: Any) -> uuid.UUID:
         key = str(uuid.uuid4())
-        wanted = Request(experiment_id, action, parameters, f"Ann wants to {action}.", "token:ann", key)
+        why = written(f"Ann wants to {action}.")
+        wanted = Request(experiment_id, Action(action), parameters, why, "token:ann", key)
         return uuid.UUID(str(ask(asked.ask, wanted)))
 
     return do
@@ -154,7 +158,9 @@ def now(engine: Engine) -> Routing:
     return current.routing
 
 
-def of(engine: Engine, experiment_id: uuid.UUID) -> tuple[str, list[tuple[str, str, str, str | None]]]:
+def of(
+    engine: Engine, experiment_id: uuid.UUID
+) -> tuple[str, list[tuple[str, str, list[Reason], str | None]]]:
     """An experiment's status, and its audit trail: what, who, why, what came of it."""
     with Session(engine) as session:
         status = session.get_one(Experiment, experiment_id).status
@@ -163,14 +169,28 @@ def of(engine: Engine, experiment_id: uuid.UUID) -> tuple[str, list[tuple[str, s
             .where(Decision.experiment_id == experiment_id)
             .order_by(Decision.created_at, Decision.id)
         )
-        return status, [(row.action, row.requested_by, row.reason, row.outcome) for row in rows]
+        return status, [(row.action, row.requested_by, row.reasons, row.outcome) for row in rows]
 
 
 def outcome(engine: Engine, decision_id: uuid.UUID) -> str | None:
     with Session(engine) as session:
         row = session.get_one(Decision, decision_id)
         assert (row.done_at is None) == (row.outcome is None)
+        assert (row.outcome == "failed") == (row.failure is not None)
         return row.outcome
+
+
+def failure(engine: Engine, decision_id: uuid.UUID) -> list[Reason]:
+    """Why a decision could not be carried out."""
+    assert outcome(engine, decision_id) == "failed"
+    with Session(engine) as session:
+        return session.get_one(Decision, decision_id).failure or []
+
+
+def epoch_reasons(engine: Engine) -> list[list[Reason]]:
+    """Why each epoch began, in order."""
+    with Session(engine) as session:
+        return list(session.scalars(select(Epoch.reasons).order_by(Epoch.number)))
 
 
 def arms(engine: Engine) -> dict[uuid.UUID, str]:
@@ -201,8 +221,8 @@ def test_a_draft_is_started_as_it_was_drafted(
     assert of(engine, drafted) == (
         "running",
         [
-            ("draft", "token:ann", "People like v2.", "done"),
-            ("start", "token:ann", "Ann wants to start.", "done"),
+            ("draft", "token:ann", written("People like v2."), "done"),
+            ("start", "token:ann", written("Ann wants to start."), "done"),
         ],
     )
     with Session(engine) as session:
@@ -215,9 +235,12 @@ def test_a_draft_is_started_as_it_was_drafted(
         assert row.parameters == {"epoch": 2, "ramp": 0.5}
         assert row.claimed_at is not None
         assert row.claimed_at <= (row.done_at or row.created_at)
-    assert outcome(engine, beside) == (
-        "failed: the experiment 'try v2' is running, and there is one at a time;"
-        " ship it or roll it back first"
+    assert failure(engine, beside) == [reason("another_experiment", name="try v2", status="running")]
+    assert render(failure(engine, beside)) == (
+        "the experiment “try v2” is running, and only one runs at a time; ship it or roll it back first"
+    )
+    assert render(failure(engine, beside), "ja") == (
+        "実験「try v2」が実行中です。実験は一度に一つだけなので、先に採用するかロールバックしてください"
     )
     assert of(engine, other)[0] == "draft"
 
@@ -270,13 +293,54 @@ def test_a_person_ships(
     assert of(engine, drafted) == (
         "shipped",
         [
-            ("draft", "token:ann", "People like v2.", "done"),
-            ("start", "token:ann", "Ann wants to start.", "done"),
-            ("ship", "token:ann", "Ann wants to ship.", "done"),
+            ("draft", "token:ann", written("People like v2."), "done"),
+            ("start", "token:ann", written("Ann wants to start."), "done"),
+            ("ship", "token:ann", written("Ann wants to ship."), "done"),
         ],
     )
     with Session(engine) as session:
-        assert session.scalars(select(Release.reason)).all() == ["Ann wants to ship."]
+        assert session.scalars(select(Release.reasons)).all() == [written("Ann wants to ship.")]
+
+
+def test_a_draft_that_nobody_wants_is_discarded(
+    engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft()
+    click(drafted, "discard")
+    assert run().name == "NothingToDo", "its version counts as tried"
+    assert of(engine, drafted) == (
+        "discarded",
+        [
+            ("draft", "token:ann", written("People like v2."), "done"),
+            ("discard", "token:ann", written("Ann wants to discard."), "done"),
+        ],
+    )
+    with Session(engine) as session:
+        row = session.get_one(Experiment, drafted)
+        assert (row.started_at, row.ended_at is None) == (None, False)
+    assert (now(engine).experiments, epoch_reasons(engine)) == ((), [written("the first")]), "no epoch begins"
+
+
+def test_a_pause_without_a_reason_says_what_was_done(
+    engine: Engine, draft: Callable[..., uuid.UUID], ask: Callable[..., Any], click: Callable[..., uuid.UUID]
+) -> None:
+    drafted = draft()
+    click(drafted, "start")
+    run()
+
+    def decide(action: Action, **parameters: float) -> str:
+        wanted = Request(drafted, action, parameters, [], "token:ann", str(uuid.uuid4()))
+        decision_id = str(ask(asked.ask, wanted))
+        run()
+        return decision_id
+
+    paused, ramped = decide(Action.PAUSE), decide(Action.RAMP, share=0.75)
+    rolled_back = decide(Action.ROLL_BACK)
+    assert epoch_reasons(engine)[-3:] == [
+        [reason("was_paused", decision=paused)],
+        [reason("ramped", share=0.75, decision=ramped)],
+        [reason("was_withdrawn", decision=rolled_back)],
+    ]
 
 
 def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
@@ -290,7 +354,7 @@ def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
     judge("v2", False)
     started = click(drafted, "start")
     run()
-    assert outcome(engine, started) == "failed: v2 did not pass the gate; it cannot become champion"
+    assert failure(engine, started) == [reason("not_accepted", version="v2")]
     assert of(engine, drafted)[0] == "draft"
     judge("v2", True)
     with Session(engine) as session, session.begin():
@@ -301,7 +365,7 @@ def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
     judge("v2", False)
     shipped, rolled_back = click(drafted, "ship"), click(drafted, "roll_back")
     run()
-    assert outcome(engine, shipped) == "failed: v2 did not pass the gate; it cannot become champion"
+    assert failure(engine, shipped) == [reason("not_accepted", version="v2")]
     assert outcome(engine, rolled_back) == "done", "what fails holds up nobody"
     assert of(engine, drafted)[0] == "rolled_back"
     assert now(engine).champion.version == "v1"
@@ -316,11 +380,13 @@ def test_rolling_back_withdraws_the_challenger(
     rolled_back, late = click(drafted, "roll_back"), click(drafted, "pause")
     run(("ramp=[1.0]",))
     assert outcome(engine, rolled_back) == "done"
-    assert outcome(engine, late) == "failed: the experiment has ended (rolled back); draft another one"
+    assert failure(engine, late) == [reason("experiment_ended", status="rolled_back")]
     [split] = now(engine).experiments
     assert split.experiment_id != drafted, "v2, which nobody has tried, is in an experiment now"
     [(action, who, why, done)] = of(engine, split.experiment_id)[1]
-    assert (action, who, why, done) == ("start", "flow:experiment", "v2 passed the gate", "done")
+    gate = [reason("passed_gate", version="v2")]
+    assert (action, who, why, done) == ("start", "flow:experiment", gate, "done")
+    assert epoch_reasons(engine)[-1] == [reason("experiment_started", version="v2")]
 
 
 def test_a_ship_that_was_cut_off_is_ended(
@@ -336,7 +402,7 @@ def test_a_ship_that_was_cut_off_is_ended(
     with Session(engine) as session, session.begin():
         claimed = asked.claim(session)
         assert claimed is not None
-    make_champion.fn(installation, engine, Spec(version="v2", protection=PROTECTED), claimed.reason)
+    make_champion.fn(installation, engine, Spec(version="v2", protection=PROTECTED), claimed.reasons)
     assert of(engine, drafted)[0] == "stopped", "and here its process was killed"
     run()
     assert (of(engine, drafted)[0], outcome(engine, shipped)) == ("shipped", "done")
@@ -409,12 +475,12 @@ def test_where_a_person_decides_the_flow_proposes_once(
     status, trail = of(engine, drafted)
     assert (status, now(engine).champion.version) == ("running", "v1")
     assert [one for one in trail if one[3] == "proposed"] == [
-        (action, "flow:experiment", " ".join(evidence.decision.reasons), "proposed")
+        (action, "flow:experiment", list(evidence.decision.reasons), "proposed")
     ]
     click(drafted, action)
     run()
     status, trail = of(engine, drafted)
-    assert trail[-1] == (action, "token:ann", f"Ann wants to {action}.", "done")
+    assert trail[-1] == (action, "token:ann", written(f"Ann wants to {action}."), "done")
     assert status == {"ship": "shipped", "roll_back": "rolled_back"}[action]
 
 
@@ -431,11 +497,25 @@ def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[.
         ("ramp", "flow:experiment", "done"),
         ("roll_back", "flow:experiment", "done"),
     ]
-    assert [why[:40] for _, _, why, _ in trail] == [
-        "v2 passed the gate",
-        "50% of the users for 0 hours or more, an",
-        "People prefer the champion, so the chall",
+    assert [why[0] for _, _, why, _ in trail] == [
+        reason("passed_gate", version="v2"),
+        reason("ramp_due", share=0.5, hours=0.0),
+        reason("people_prefer_champion"),
     ]
+    english, japanese = ([render(why, language) for _, _, why, _ in trail] for language in ("en", "ja"))
+    assert english[:2] == [
+        "v2 passed the gate.",
+        "50% of the users were in the experiment for 0 hours or more, and nothing shows harm.",
+    ]
+    assert japanese[:2] == [
+        "v2 が関門を通過しました。",
+        "ユーザーの 50% が 0 時間以上実験に入っていて、害は見られません。",
+    ]
+    assert english[2].startswith("People prefer the champion, so the challenger is withdrawn. Side by side, ")
+    assert japanese[2].startswith(
+        "人々はチャンピオンを好むため、チャレンジャーを取り下げます。 並べた比較では、"
+    )
+    assert epoch_reasons(engine)[-2:] == [trail[1][2], trail[2][2]], "the epochs begin for the same reasons"
 
 
 def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_are(
@@ -480,7 +560,14 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
     assert learned.epoch > split.epoch
     assert learned.arms[1].weight == pytest.approx(0.7, abs=0.01)
     assert learned.is_reweighted
-    assert of(engine, drafted)[1][-1][0:2] == ("reweigh", "flow:experiment")
+    action, who, why, _ = of(engine, drafted)[1][-1]
+    assert (action, who) == ("reweigh", "flow:experiment")
+    shares = {
+        name: arm.weight for name, arm in zip(("first_share", "second_share"), learned.arms, strict=True)
+    }
+    assert why == [reason("reweighed", first="v1", second="v2", rule="top_two", **shares)]
+    assert "get v2 (rule: top two)." in render(why)
+    assert "に v2 を割り当てます（規則 上位二つ）。" in render(why, "ja")
     late = run()
     assert late.between_users.primary == evidence.between_users.primary, "the old epoch says what it said"
 
@@ -492,12 +579,15 @@ def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
     click(drafted, "start")
     run()
     prefer(engine, "v2", 60)
-    assert run().decision.reasons[0] == "People prefer the challenger; 0.0 of at least 3 days are over."
+    cause = run().decision.reasons[0]
+    assert (cause.code, cause.values["minimum_days"]) == ("not_long_enough", 3)
+    assert 0 < cause.values["days"] < 0.01
+    assert str(cause) == "People prefer the challenger. The experiment has lasted 0.0 of at least 3 days."
     with Session(engine) as session, session.begin():
         session.execute(update(Feedback).values(preferred_output_id=None))
         begun = datetime.now(UTC) - timedelta(days=28)
         session.execute(update(Experiment).where(Experiment.id == drafted).values(started_at=begun))
-    assert run().decision.reasons[0] == "28 days, the maximum, settle nothing."
+    assert run().decision.reasons[0] == reason("maximum_days", days=28.0)
     assert of(engine, drafted)[0] == "stopped"
 
 
@@ -525,11 +615,11 @@ def test_a_version_without_weights_fails_once_and_says_why(
     drafted = draft("v9")
     started = click(drafted, "start")
     run()
-    said = outcome(engine, started)
-    assert said is not None
-    assert "Model Version" in said, said
+    [why] = failure(engine, started)
+    assert why.code == "internal_error"
+    assert "Model Version" in str(why.values["error"]), why
     run()
-    assert outcome(engine, started) == said, "it is not tried again"
+    assert failure(engine, started) == [why], "it is not tried again"
     assert of(engine, drafted)[0] == "draft"
 
 
@@ -603,7 +693,7 @@ def test_mlflow_that_is_away_holds_up_no_decision(
         away.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
         away.setenv("TONEBRIDGE_MLFLOW_URI", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
         rolled_back = click(drafted, "roll_back")
-        with caplog.at_level("WARNING", logger="pipelines.ended"):
+        with caplog.at_level("WARNING", logger="pipelines.tracking"):
             run()
         assert "is not in MLflow yet" in caplog.text
         assert (of(engine, drafted)[0], outcome(engine, rolled_back)) == ("rolled_back", "done")
@@ -732,10 +822,10 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
     drafted = draft("v3")
     started = click(drafted, "start")
     first = run()
-    said = outcome(engine, started)
-    assert said is not None
-    assert said.startswith("failed: in shadow, v3 is not fit to be met: it keeps "), said
-    assert "of the facts and the champion 100.0% of the same 15 messages" in said
+    unsound, facts = failure(engine, started)
+    assert unsound == reason("shadow_unsound", version="v3")
+    assert (facts.code, facts.values["champion"], facts.values["messages"]) == ("shadow_facts", 1, 15)
+    assert "of the facts, and the champion keeps 100.0% on the same 15 messages." in str(facts)
     assert of(engine, drafted)[0] == "draft"
     assert (first.name, now(engine).experiments) == ("Refused", ()), "and v2, by itself, does the same"
     with Session(engine) as session:
@@ -745,7 +835,11 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
         assert (stopped.started_at, stopped.ended_at is None) == (None, False)
     [(action, who, why, done)] = of(engine, stopped.id)[1]
     assert (action, who, done) == ("stop", "flow:experiment", "done")
-    assert why.startswith("in shadow, v2 is not fit to be met: it keeps "), why
+    assert [each.code for each in why] == ["shadow_unsound", "shadow_facts"]
+    assert why[0] == reason("shadow_unsound", version="v2")
+    assert render(why).startswith("v2 is not fit to answer people, as its shadow run found. It keeps "), (
+        render(why)
+    )
     assert run().name == "NothingToDo", "it is not tried again"
     [found] = logged(installation, stopped.id)
     assert (found.data.tags["status"], found.data.tags["challenger"]) == ("stopped", "v2")
@@ -766,8 +860,12 @@ def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
     answer(engine, installation, owner(installation), PLAIN)
     monkeypatch.setattr(shadow, "_AGAIN_S", 0.0)
     v1, unheard = Spec(version="v1"), Spec(version="v404")
-    with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; 10% are allowed"):
+    with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; at most 10%") as unsound:
         shadow.run(installation, engine, v1, unheard, Target(), 50)
+    assert unsound.value.reasons == [
+        reason("shadow_unsound", version="v404"),
+        reason("shadow_failed", failed=15, messages=15, limit=0.1),
+    ]
     monkeypatch.setattr(shadow, "_ANSWER_S", 1.0)
     away = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
     with pytest.raises(InferenceUnavailable, match="neither for challenger nor champion"):

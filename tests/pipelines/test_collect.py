@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import corpus
+from data.reasons import reason
 from data.records import TransformType
 from data.snapshots import votes
 from data.snapshots.validation import Quality
@@ -88,11 +89,15 @@ def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
 ) -> None:
     cast(engine, organisation_id, share_of_firsts=1.0)
     made, reasons = make_snapshot.fn(settings, engine, organisation_id, CONFIG)
-    assert len(reasons) == 1
-    assert reasons[0].startswith("30 people chose the one shown first in 100% of 90 comparisons")
+    [why] = reasons
+    assert why == reason(
+        "position_bias", people=30, share=1.0, votes=90, low=1.0, high=1.0, lowest=0.35, highest=0.65
+    )
+    assert why.render().startswith("30 people chose the text shown first in 100% of 90 comparisons")
+    assert why.render("ja").startswith("30 人が 90 回の比較の 100%")
     page = (made.folder / "quality.html").read_text()
     assert "Refused" in page
-    assert reasons[0] in page
+    assert str(why) in page
     assert (made.folder.parent / f"{made.digest}.dvc").exists(), "what is refused is kept, too"
     with Session(engine) as session:
         stored = session.get_one(Snapshot, made.digest)

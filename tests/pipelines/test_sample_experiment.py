@@ -8,11 +8,12 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data import database
+from data import database, reasons
 from data.people import identities
+from data.reasons import catalogue
 from data.tables import Experiment, Organisation
-from experiments import metrics, plan, readings
-from pipelines import carry_out, ended, sample_experiment
+from experiments import evidence, metrics, plan, readings
+from pipelines import carry_out, sample_experiment, tracking
 
 
 @pytest.fixture
@@ -24,9 +25,9 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-def stored(engine: Engine) -> readings.Whole:
+def stored(engine: Engine) -> readings.ExperimentPage:
     with Session(engine) as session:
-        return readings.whole(session, session.scalars(select(Experiment.id)).one())
+        return readings.experiment_page(session, session.scalars(select(Experiment.id)).one())
 
 
 def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
@@ -36,21 +37,28 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert one.is_sample
     assert one.started_at is not None
     assert one.ended_at is not None
-    assert one.found is not None
-    assert one.found.decision.action == "ship"
+    assert one.evidence is not None
+    assert one.evidence.decision.action == "ship"
+    assert one.evidence.decision.reasons[0].code == "people_prefer_challenger"
+    codes = [[why.code for why in row.reasons] for row in one.audit]
+    assert codes[-1] == ["passed_gate"], "the oldest decision started it"
+    assert not [code for of_row in codes for code in of_row if code not in catalogue()["reasons"]]
+    assert reasons.WRITTEN not in [code for of_row in codes for code in of_row], "all are recognised"
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
-        assert len(readings.effect_over_time(session, one.id).at) > 1
+        assert len(evidence.effects_over_time(session, one.id)) > 1
         assert readings.totals(session, one.id).keys() >= {("satisfaction", arm.name) for arm in one.arms}
-        ways = readings.drilled(session, one, "regenerated")
+        ways = readings.effects_by_way(session, one, "regenerated")
         database.read_for(session, own)
         sides = readings.side_by_side(session, one)
     assert ways["as decided"] is not None
     assert ways["without cap"] is not None
-    assert one.found.users.metrics["regenerated"].effect == ways["as decided"]
+    assert one.evidence.between_users.metrics["regenerated"].effect == ways["as decided"]
     assert len(sides) > 2
     assert all(side.baseline != side.challenger for side in sides)
-    assert set(one.found.users.metrics) | {"satisfaction"} == set(metrics.load()), "keep the sample again"
+    assert set(one.evidence.between_users.metrics) | {"satisfaction"} == set(metrics.load()), (
+        "keep the sample again"
+    )
 
 
 def test_nothing_takes_it_into_account(engine: Engine) -> None:
@@ -64,7 +72,7 @@ def test_nothing_takes_it_into_account(engine: Engine) -> None:
         assert "satisfaction" in readings.past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
-    assert list(ended.write(nowhere, engine)) == [], "it would ask for MLflow, which is not set"
+    assert list(tracking.write_ended(nowhere, engine)) == [], "it would ask for MLflow, which is not set"
 
 
 def test_no_sample_beside_an_experiment(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from data.reasons import reason
 from data.records import TransformType
 from pipelines.shadow import Answered, Replayed, compare
 
@@ -31,23 +32,46 @@ def test_an_equal_challenger_is_sound() -> None:
 def test_some_failures_are_allowed(failures: int, is_sound: bool) -> None:
     answers = [Answered(None if n < failures else keeps(n), 1.0) for n in range(40)]
     reasons = compare(replayed(keeps), answers).reasons
-    assert reasons == (() if is_sound else (f"it failed on {failures} of 40 messages; 10% are allowed",))
+    failed = reason("shadow_failed", failed=failures, messages=40, limit=0.1)
+    assert reasons == (() if is_sound else (failed,))
+    assert failed.render() == f"It failed on {failures} of 40 messages; at most 10% may fail."
+    assert failed.render("ja") == (
+        f"40 件のメッセージのうち {failures} 件で失敗しました。許されるのは 10% までです。"
+    )
 
 
 @pytest.mark.parametrize(
-    ("rewrite", "said"),
+    ("rewrite", "code", "score", "values", "sentence"),
     [
-        (lambda n: "Could you please send them?", "it keeps 0.0% of the facts and the champion 100.0%"),
+        (
+            lambda n: "Could you please send them?",
+            "shadow_facts",
+            "facts_kept",
+            {"challenger": 0.0, "champion": 1.0, "messages": 40, "margin": 0.05},
+            "It keeps 0.0% of the facts, and the champion keeps 100.0% on the same 40 messages.",
+        ),
         (
             lambda n: keeps(n) if n % 4 else f"Here is the rewritten message: {keeps(n)}",
-            "it chatters in 25.0%",
+            "shadow_chatter",
+            "chatter",
+            {"challenger": 0.25, "champion": 0.0, "margin": 0.03},
+            "It adds chatter to 25.0% of the messages, and the champion to 0.0%.",
         ),
-        (lambda n: keeps(n) if n % 4 else f"You idiot. {keeps(n)}", "it insults people in 25.0%"),
+        (
+            lambda n: keeps(n) if n % 4 else f"You idiot. {keeps(n)}",
+            "shadow_insult",
+            "insult",
+            {"challenger": 0.25, "champion": 0.0, "margin": 0.03},
+            "It insults people in 25.0% of the messages, and the champion in 0.0%.",
+        ),
     ],
 )
-def test_what_is_clear_speaks_against_it(rewrite: Callable[[int], str], said: str) -> None:
-    [reason] = compare(replayed(keeps), [Answered(rewrite(n), 1.0) for n in range(40)]).reasons
-    assert reason.startswith(said), reason
+def test_what_is_clear_speaks_against_it(
+    rewrite: Callable[[int], str], code: str, score: str, values: dict[str, float], sentence: str
+) -> None:
+    found = compare(replayed(keeps), [Answered(rewrite(n), 1.0) for n in range(40)])
+    assert found.reasons == (reason(code, **values, **found.scores[score].difference.model_dump()),)
+    assert found.reasons[0].render().startswith(sentence)
     assert compare(replayed(rewrite), [Answered(rewrite(n), 1.0) for n in range(40)]).reasons == (), (
         "the champion does so, too"
     )

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason, reason, written
 from data.tables import Comparison, Decision, Experiment, Output, Release, Snapshot, Version, new_id
 from data.traffic import routing
 from serving.dashboard.words import contained, isolated
@@ -109,22 +110,24 @@ def _store_what_flows_write(installation: Installation, payload: str, experiment
         session.add(
             Version(
                 name=name, run_id=payload[:20] + uuid.uuid4().hex, method=payload[:20], metrics={},
-                accepted=False, reasons=[payload], parent="v1",
+                accepted=False, reasons=[reason("not_accepted", version=payload)], parent="v1",
             )
         )  # fmt: skip
         session.add(Snapshot(digest=uuid.uuid4().hex, path=payload, counts={}, high_water=1, accepted=False,
-                             reasons=[payload]))  # fmt: skip
+                             reasons=[Reason(code="of_a_newer_release", values={"x": payload})]))  # fmt: skip
         live = routing.current(session)
         assert live is not None
         epoch = routing.publish(session, live.routing, payload)
         champion = live.routing.champion.digest
-        session.add(Release(version="v1", replaced=None, spec_digest=champion, epoch=epoch, reason=payload))
+        session.add(
+            Release(version="v1", replaced=None, spec_digest=champion, epoch=epoch, reasons=written(payload))
+        )
         for who in (f"token:{payload}"[:200], f"api_key:{payload}"[:200]):
             session.add(
                 Decision(
                     id=new_id(), experiment_id=experiment_id, action="ramp", parameters={"share": payload},
-                    reason=payload, requested_by=who, idempotency_key=str(uuid.uuid4()),
-                    outcome=f"failed: {payload}"[:400],
+                    reasons=written(payload), requested_by=who, idempotency_key=str(uuid.uuid4()),
+                    outcome="failed", failure=[reason("internal_error", error=payload)],
                 )
             )  # fmt: skip
         row = session.get_one(Experiment, experiment_id)

@@ -152,7 +152,7 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
     order(engine, tenant, "v2")
     reason = _stop_if_ordered(engine, experiment)
     assert reason is not None
-    assert reason.startswith("v2 was trained on somebody")
+    assert reason.startswith("v2 was trained on data of a person who asked to be forgotten")
     with Session(engine) as session, session.begin():
         assert session.get_one(Experiment, experiment).status == "stopped"
         assert session.scalars(select(Decision.action)).one() == "stop"

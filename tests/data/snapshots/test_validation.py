@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from data.reasons import reason
 from data.records import Label, PreferencePair, TransformType
 from data.snapshots import shards, snapshot, splits, validation
 from data.snapshots.counting import LeftOut
@@ -135,9 +136,18 @@ def test_fair_voters_are_accepted() -> None:
 def test_people_who_click_the_first_are_refused() -> None:
     quality = assess(crowd(lambda *_: True))
     assert (quality.position.share, quality.position.low, quality.position.high) == (1, 1, 1)
-    (reason,) = validation.refusals(quality, LIMITS)
-    assert reason.startswith("60 people chose the one shown first in 100% of 180 comparisons")
-    assert "allowed is 35% to 65%. The place was chosen" in reason
+    (why,) = validation.refusals(quality, LIMITS)
+    assert why == reason(
+        "position_bias", people=60, share=1.0, votes=180, low=1.0, high=1.0, lowest=0.35, highest=0.65
+    )
+    assert why.render() == (
+        "60 people chose the text shown first in 100% of 180 comparisons, between 100% and 100% at 95%"
+        " confidence; 35% to 65% is allowed. People chose the place, not the text: check that the pages"
+        " shuffle, and who votes without reading."
+    )
+    assert why.render("ja").startswith(
+        "60 人が 180 回の比較の 100%（信頼水準 95% で 100% から 100%）で、先に"
+    )
     assert validation.refusals(quality, Limits(position_bias=0.5)) == ()
 
 
@@ -146,8 +156,18 @@ def test_people_who_judge_by_length_alone_are_refused(best: Callable[..., str], 
     quality = assess(crowd(lambda _, texts: texts[0] == best(texts, key=len)))
     assert quality.length.share == share
     assert quality.position.low < 0.5 < quality.position.high, "the place is random, so it is not the place"
-    (reason,) = validation.refusals(quality, LIMITS)
-    assert f"chose the longer one in {share:.0%} of 180 comparisons" in reason
+    (why,) = validation.refusals(quality, LIMITS)
+    assert why == reason(
+        "length_bias",
+        people=60,
+        share=float(share),
+        votes=180,
+        low=float(share),
+        high=float(share),
+        lowest=pytest.approx(0.15),
+        highest=0.85,
+    )
+    assert f"chose the longer text in {share:.0%} of 180 comparisons" in str(why)
 
 
 def test_few_people_are_no_evidence_of_a_bias_and_one_is_none_at_all() -> None:
@@ -227,11 +247,11 @@ def test_alpha_is_unknown_with_few_units_or_without_variety() -> None:
     agreement = validation.measure_agreement(votes, 2, "nominal", least_units=31)
     assert (agreement.alpha, agreement.unknown_because) == (
         None,
-        "30 were judged by two people or more, 31 are needed",
+        reason("agreement_few", units=30, needed=31),
     )
     agreement = validation.measure_agreement(votes, 2, "nominal", least_units=30)
     assert agreement.alpha is None
-    assert "everybody said the same" in str(agreement.unknown_because)
+    assert agreement.unknown_because == reason("agreement_unanimous")
     again = [(1, person(1), 0), (1, person(1), 1)]
     assert validation.measure_agreement(again, 2, "nominal", least_units=2).units == 0, (
         "one person is not two"
@@ -265,12 +285,17 @@ def test_people_who_agree_are_told_from_coins() -> None:
         assert agreement.alpha == pytest.approx(
             0.64, abs=0.08
         )  # 0.9^2 + 0.1^2 alike, of which a half by chance
-    assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
+    assert not [r for r in validation.refusals(quality, LIMITS) if r.code == "little_agreement"]
 
     coins = assess(shared(lambda *_: rng.randrange(2)))
-    (reason,) = (r for r in validation.refusals(coins, LIMITS) if "agree" in r)
-    assert reason.startswith("In the 300 comparisons that several people made, they agree hardly more")
-    assert "at least 0.10 is asked" in reason
+    (why,) = (r for r in validation.refusals(coins, LIMITS) if r.code == "little_agreement")
+    found = coins.agreement["comparisons"]
+    assert None not in (found.alpha, found.low, found.high)
+    assert why.values == {
+        "units": 300, "alpha": found.alpha, "low": found.low, "high": found.high, "limit": 0.1
+    }  # fmt: skip
+    assert str(why).startswith("In the 300 comparisons that several people made, they agree hardly more")
+    assert "at least 0.10 is needed" in str(why)
 
 
 def test_thumbs_that_are_nearly_all_up_are_no_disagreement() -> None:
@@ -281,7 +306,7 @@ def test_thumbs_that_are_nearly_all_up_are_no_disagreement() -> None:
     agreement = quality.agreement["thumbs"]
     assert agreement.high is not None
     assert agreement.high < LIMITS.least_agreement
-    assert not [r for r in validation.refusals(quality, LIMITS) if "agree" in r]
+    assert not [r for r in validation.refusals(quality, LIMITS) if r.code == "little_agreement"]
 
 
 def pairs_by(counts: dict[str, int]) -> list[PreferencePair]:
@@ -320,15 +345,26 @@ def test_pairs_that_the_champion_did_not_write(
     assert quality.off_policy == (None if share is None else pytest.approx(share))
     assert quality.rejected_versions == counts
     reasons = validation.refusals(quality, limits)
-    assert ["not by the champion, v" in reason for reason in reasons] == [True] * is_refused
+    expected = reason(
+        "off_policy",
+        share=share or 0.0,
+        pairs=sum(counts.values()),
+        champion=champion or "",
+        limit=limits.most_off_policy,
+        enough=limits.enough_on_policy,
+        on_policy=counts.get(champion or "", 0),
+    )
+    assert reasons == ((expected,) if is_refused else ())
 
 
 def test_one_type_for_all_is_refused_from_fifty_rows_on() -> None:
     limits = Limits(most_off_policy=1)
     few, many = (assess_rows(pairs_by({"v": n}), "v2", limits) for n in (49, 50))
     assert validation.refusals(few, limits) == ()
-    (reason,) = validation.refusals(many, limits)
-    assert reason.startswith("100% of 50 rows are of the type soften; at most 70% may be")
+    (why,) = validation.refusals(many, limits)
+    assert why == reason("mostly_one_type", share=1.0, rows=50, type="soften", limit=0.7)
+    assert str(why).startswith("100% of 50 rows are of the type soften; at most 70% may be")
+    assert why.render("ja").startswith("50 行の 100% が「和らげる」です。上限は 70% で、")
 
 
 def test_rows_that_repeat_are_counted_whoever_made_them() -> None:
@@ -349,15 +385,16 @@ def test_rows_that_repeat_are_counted_whoever_made_them() -> None:
         label("Do it.", True),
     ]
     assert assess_rows(rows, None).duplicates == 1
-    (reason,) = validation.refusals(assess_rows(rows * 20, None), Limits(most_of_one_type=1))
-    assert reason.startswith("77 of 80 rows repeat another word for word; at most 30% may.")
+    (why,) = validation.refusals(assess_rows(rows * 20, None), Limits(most_of_one_type=1))
+    assert why == reason("many_duplicates", duplicates=77, rows=80, limit=0.3)
+    assert str(why).startswith("77 of 80 rows repeat another word for word; at most 30% may.")
 
 
 def test_a_snapshot_that_holds_nothing_out_is_refused() -> None:
     rows = [edit(1, n) for n in range(60)]  # one person's votes are one component
     quality = assess(rows)
     assert quality.validation == {"demonstrations": 0, "pairs": 0, "labels": 0}
-    assert ["Nothing is held out" in reason for reason in validation.refusals(quality, LIMITS)] == [True]
+    assert validation.refusals(quality, LIMITS) == (reason("nothing_held_out"),)
 
 
 def test_nothing_is_accepted_but_says_nothing() -> None:
