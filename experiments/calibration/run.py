@@ -46,6 +46,7 @@ _DETERMINING = (
     "analysis",
     "bandit",
     "effects",
+    "lifecycle",
     "estimators",
     "metrics",
     "plan",
