@@ -1,9 +1,9 @@
-"""Every page of a running dashboard as a picture, at the sizes of a desk and a phone, light and dark:
+"""Takes a picture of every page of a running dashboard: light and dark at the size of a desk, light on a phone.
 
     python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD [NAME ...]
 
-The pictures go to docs/dashboard/; of experiments, metrics and versions it is the first in its list. Ends
-with 1 when a page is wider than its window.
+The pictures go to docs/dashboard/. Of experiments, metrics and versions it takes the first in the list. The
+exit status is 1 when a page is wider than its window.
 """
 
 import re
@@ -14,25 +14,34 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "dashboard"
-SIZES = {"desk": (1280, 900), "phone": (390, 844)}
-PAGES = ("/experiments", "/experiments/new", "/models", "/data", "/calibration", "/operations", "/compare")
+WINDOWS = (("desk", 1280, 900, ("light", "dark")), ("phone", 390, 844, ("light",)))
+PAGES = (
+    "/experiments",
+    "/experiments/new",
+    "/models",
+    "/data",
+    "/calibration",
+    "/operations",
+    "/compare",
+    "/accounts",
+)
 
 
-def first(page: Page, of: str, pattern: str) -> str | None:
-    """The first link in a page that looks so."""
-    page.goto(of)
+def first(page: Page, address: str, pattern: str) -> str | None:
+    """The first link of a page that matches."""
+    page.goto(address)
     links = page.locator("main a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-    return next((str(one) for one in links if one and re.match(pattern, one)), None)
+    return next((link for link in links if link and re.match(pattern, link)), None)
 
 
 def main(base: str, email: str, password: str, *names: str) -> int:
-    """Take them, all or those of some names; how many pages are too wide."""
+    """Take all pictures, or those of some names; the number of pages that are too wide."""
     too_wide = 0
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for size, (width, height) in SIZES.items():
-            for scheme in ("light", "dark"):
+        for size, width, height, schemes in WINDOWS:
+            for scheme in schemes:
                 context = browser.new_context(
                     base_url=base,
                     viewport={"width": width, "height": height},
@@ -56,6 +65,8 @@ def main(base: str, email: str, password: str, *names: str) -> int:
                     if names and name not in names:
                         continue
                     page.goto(path)
+                    if name == "experiment" and size == "desk":
+                        page.screenshot(path=FOLDER / f"experiment-top-{scheme}.jpg", quality=70)
                     page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.jpg", full_page=True, quality=60)
                     if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
                         print(f"{path} is {wide} wide in a window of {width}")
