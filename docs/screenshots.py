@@ -1,4 +1,4 @@
-"""Takes a picture of every page of a running dashboard: light and dark at the size of a desk, light on a phone.
+"""Takes a picture of every page of a running dashboard: light and dark on a desk, light on a phone.
 
     python docs/screenshots.py http://127.0.0.1:8090 owner@localhost PASSWORD [NAME ...]
 
