@@ -138,14 +138,14 @@ def online_pool(url: str, max_size: int = 10, timeout_s: float = 2.0) -> AsyncCo
 
 
 def read_for(session: Session, organisation_id: uuid.UUID) -> None:
-    """Restrict the current transaction to one tenant's rows, for the dashboard."""
+    """Name the tenant whose rows the dashboard's current transaction may see."""
     session.execute(
         text("SELECT set_config('tonebridge.organisation', :id, true)"), {"id": str(organisation_id)}
     )
 
 
 async def speak_for(connection: AsyncConnection, organisation_id: uuid.UUID) -> None:
-    """Restrict the current transaction to one tenant's rows, for the gateway."""
+    """Name the tenant whose rows the gateway's current transaction may see."""
     await connection.execute(
         "SELECT set_config('tonebridge.organisation', %s, true)", (str(organisation_id),)
     )

@@ -1,7 +1,7 @@
 """All tables. SQLAlchemy defines them and their migrations; the gateway's queries use psycopg directly.
 
 Primary keys are UUIDv7 (RFC 9562), created in the process: they sort by time, and a row has its id before it
-is stored. Row-level security (migration 0002) also holds each of the gateway's transactions to one tenant.
+is stored. Row-level security (migrations 0002, 0016) is a second check on queries of a tenant's rows.
 """
 
 import uuid

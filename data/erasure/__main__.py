@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
         if options.dry_run:
             rehearse(settings, engine, person)
             return
-        if earlier and None not in earlier and not rehearse(settings, engine, person, say=lambda _: None):
+        if earlier and None not in earlier and not rehearse(settings, engine, person, report=lambda _: None):
             print(f"user {person.id} was erased before, and nothing was stored since")
         else:
             erase(settings, engine, person, rewrite_files=options.rewrite_files)

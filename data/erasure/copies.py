@@ -24,7 +24,7 @@ from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 
 CacheError = redis.RedisError  # raised by `uncache` when Redis is unavailable
 
-Say = Callable[[str], None]  # prints a line of progress
+Report = Callable[[str], None]  # takes a line of progress
 
 
 def uncache(settings: Settings, person: Person, outputs: Sequence[Any], is_rehearsal: bool) -> int:
@@ -90,7 +90,7 @@ def _read_people(folder: Path) -> set[uuid.UUID] | None:
 
 
 def rewrite_snapshots(
-    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, say: Say
+    settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID, report: Report
 ) -> list[str]:
     """Rewrite every snapshot without a person, and delete the folders of runs that read one of them.
 
@@ -112,7 +112,7 @@ def rewrite_snapshots(
         # By this name the next run finds and removes what a killed one leaves.
         folder.rename(partial := folder.with_name(f"{folder.name}.partial"))
         shutil.rmtree(partial)
-        say(
+        report(
             f"snapshot   {folder.name} -> {successor or 'withdrawn'};"
             f" {objects} objects of DVC and {len(runs)} run folders removed"
         )

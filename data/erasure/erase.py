@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from configs.settings import Settings
 from data import database
 from data.erasure import copies, rows
-from data.erasure.copies import Say
+from data.erasure.copies import Report
 from data.erasure.whom import OutOfReachError, Person, match_owner
 from data.tables import Erasure, User
 
@@ -23,27 +23,27 @@ _SETTLE_S = 1.0
 
 
 def erase(
-    settings: Settings, engine: Engine, person: Person, say: Say = print, rewrite_files: bool = False
+    settings: Settings, engine: Engine, person: Person, report: Report = print, rewrite_files: bool = False
 ) -> uuid.UUID:
     """Forget a person in every store that this machine reaches; the id of the erasure.
 
-    `say` prints progress. `rewrite_files` also makes Postgres rewrite the tables' files; each table is locked
-    meanwhile. Raises OutOfReachError when snapshots cannot be read here, after everything else is done, and
-    the error of a store that is unavailable. In both cases run it again.
+    `report` receives lines of progress. `rewrite_files` also makes Postgres rewrite the tables' files, and
+    locks each table meanwhile. Raises OutOfReachError when snapshots cannot be read here, after everything
+    else is done, and the error of a store that is unavailable. In both cases run it again.
     """
     assert settings.database_url is not None
     erasure_id = _begin(engine, person)
-    say(f"erasure {erasure_id} of user {person.id}")
+    report(f"erasure {erasure_id} of user {person.id}")
     # A snapshot that is being made may have read their votes already: wait for it.
     with database.lock(settings.database_url, "snapshot"):
-        say(_format("rows", rows.purge(settings, engine, person, erasure_id)))
-        _wait_for_training(settings.database_url, say)
+        report(_format("rows", rows.purge(settings, engine, person, erasure_id)))
+        _wait_for_training(settings.database_url, report)
         with database.lock(settings.database_url, "train"):
-            missing = copies.rewrite_snapshots(settings, engine, person, erasure_id, say)
+            missing = copies.rewrite_snapshots(settings, engine, person, erasure_id, report)
         time.sleep(_SETTLE_S)
-        say(_format("meanwhile", rows.purge(settings, engine, person, erasure_id)))
+        report(_format("meanwhile", rows.purge(settings, engine, person, erasure_id)))
     rows.vacuum(engine, rewrite_files)
-    say("tables     vacuumed" + (", their files rewritten" if rewrite_files else ""))
+    report("tables     vacuumed" + (", their files rewritten" if rewrite_files else ""))
     if missing:
         raise OutOfReachError(
             f"snapshots {', '.join(missing)} are not in {settings.state} or are incomplete, so it is unknown"
@@ -55,19 +55,19 @@ def erase(
     return erasure_id
 
 
-def rehearse(settings: Settings, engine: Engine, person: Person, say: Say = print) -> bool:
+def rehearse(settings: Settings, engine: Engine, person: Person, report: Report = print) -> bool:
     """Print what an erasure would remove, and remove nothing; whether there is anything to remove."""
     counts = rows.purge(settings, engine, person, None)
-    say(_format("rows", counts))
+    report(_format("rows", counts))
     affected, missing = copies.find_snapshots(settings, engine, person)
     with Session(engine) as session:
         for folder in affected:
             runs = copies.find_runs(session, folder.name)
-            say(f"snapshot   {folder.name}, read by {len(runs)} runs")
+            report(f"snapshot   {folder.name}, read by {len(runs)} runs")
             for version in copies.find_versions(session, folder.name):
-                say(f"version    {version} was trained on it")
+                report(f"version    {version} was trained on it")
     for digest in missing:
-        say(f"snapshot   {digest} is not on this machine or is incomplete")
+        report(f"snapshot   {digest} is not on this machine or is incomplete")
     return bool(counts.total() or affected or missing)
 
 
@@ -94,10 +94,12 @@ def _begin(engine: Engine, person: Person) -> uuid.UUID:
         return erasure.id
 
 
-def _wait_for_training(url: str, say: Say) -> None:
+def _wait_for_training(url: str, report: Report) -> None:
     with database.lock(url, "train", wait=False) as is_free:
         if not is_free:
-            say("training   a training is running; waiting for its end (you can stop this and run it again)")
+            report(
+                "training   a training is running; waiting for its end (you can stop this and run it again)"
+            )
 
 
 def _format(label: str, counts: Counter[str]) -> str:

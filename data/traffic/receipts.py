@@ -1,7 +1,7 @@
 """Receipts: the signed token on every answer, which holds all that a vote needs.
 
-The signature is keyed blake2b (RFC 7693): only this gateway issues and reads receipts, and a JWT would take
-ten times as long. Everybody can decode the content; it holds ids, no text.
+The signature is keyed blake2b (RFC 7693): only gateways issue and read receipts, and a JWT would take ten
+times as long. Everybody can decode the content, which has ids and no text.
 """
 
 import base64

@@ -112,7 +112,7 @@ def test_a_paraphrase_leaks_into_no_other_split():
     rows = [an_edit(n, text) for n, text in enumerate(messages)]
     pairs, _ = curation.neighbours(messages, SAME_MEANING)
     with count_votes(rows) as counted:
-        alone, together = (splits.ties(counted, edges).components() for edges in ((), pairs))
+        alone, together = (splits.find_ties(counted, edges).find_components() for edges in ((), pairs))
     for n in range(0, 2 * len(SAME), 2):
         assert alone[n] != alone[n + 1], messages[n]
         assert together[n] == together[n + 1]

@@ -357,7 +357,7 @@ def test_the_search_for_a_text_looks_into_what_is_compressed(tmp_path: Path) -> 
 def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) -> None:
     named = lived(world)
     lines: list[str] = []
-    erase(world.settings, world.engine, world.person("ann"), say=lines.append)
+    erase(world.settings, world.engine, world.person("ann"), report=lines.append)
     ann, bob = world.user("ann"), world.user("bob")
     for table, remaining in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
         assert world.count(table, table.user_id == ann) == 0, table

@@ -220,7 +220,7 @@ def test_a_snapshot_has_all_files(tmp_path: Path, name: str) -> None:
     assert not shards.is_snapshot(folder)
 
 
-@pytest.mark.parametrize(("lost", "told"), [(0, "3"), (1, "3"), (2, "more")])
+@pytest.mark.parametrize(("lost", "expected"), [(0, "3"), (1, "3"), (2, "more")])
 def test_a_lost_shard_is_missed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, expected: str
 ) -> None:

@@ -436,7 +436,7 @@ async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
     with Session(engine) as session:
         row = session.scalars(select(Feedback).where(Feedback.reason == rare)).one()
         person = Person(row.user_id, tenant)
-    erased = erase(stack, engine, person, say=lambda _: None)
+    erased = erase(stack, engine, person, report=lambda _: None)
     with Session(engine) as session:
         counts = session.get_one(Erasure, erased).counts
     assert (counts["feedback"], counts["comparisons"], counts["outputs"]) == (1, 1, 2)
@@ -455,7 +455,7 @@ async def test_who_leaves_takes_their_comparison_and_leaves_others_theirs(
     overlap(1.0, 3)
     ann, bob = await ask(client, "ann"), await ask(client, "bob")
     user_id = stored(engine, ann).user_id
-    erased = erase(stack, engine, Person(user_id, tenant), say=lambda _: None)
+    erased = erase(stack, engine, Person(user_id, tenant), report=lambda _: None)
     with Session(engine) as session:
         assert session.get_one(Erasure, erased).counts == {"comparisons": 1}
     assert texts(await ask(client, "bob")) == texts(bob)
