@@ -281,7 +281,7 @@ def plot(evaluation: Evaluation, file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
-def rows_shown(
+def table_rows(
     systems: Iterable[tuple[str, Mapping[str, Estimate]]],
 ) -> list[tuple[str, dict[str, Estimate]]]:
     """The columns of a table by system: the main scores, and perplexity instead of its logarithm."""
@@ -299,7 +299,7 @@ def table(evaluation: Evaluation) -> str:
     """The main scores by system, as lines for a terminal."""
     names = (*SHOWN, "perplexity")
     lines = [" " * 20 + "".join(f"{name:>13}" for name in names)]
-    for system, row in rows_shown(evaluation.systems.items()):
+    for system, row in table_rows(evaluation.systems.items()):
         cells = (f"{row[name].mean:13.3f}" if name in row else f"{'-':>13}" for name in names)
         lines.append(f"{system:20}" + "".join(cells))
     if evaluation.win_rate:

@@ -1,4 +1,4 @@
-"""A broken loss must fail a test: what honest training shows, shuffled labels or a flipped sign do not."""
+"""A broken loss must fail a test: correct training reaches a threshold, a flipped sign does not."""
 
 import random
 from pathlib import Path
@@ -39,12 +39,12 @@ def rows():
         )
 
 
-def demonstrations(folder: Path, mismatched: bool = False) -> Path:
-    """Half courteous rewrites, half blunt ones; or the training ones all given to other messages."""
+def demonstrations(folder: Path, scrambled: bool = False) -> Path:
+    """Half the rewrites are courteous, half blunt; when `scrambled`, training rewrites are shuffled words."""
     triples = []
     for i, (request, kind, blunt, split) in enumerate(rows()):
         triples.append((request, kind if i % 2 else blunt, split))
-    if mismatched:
+    if scrambled:
         words = [
             " ".join(random.Random(i).sample(text.split(), len(text.split())))
             for i, (_, text, _) in enumerate(triples)
@@ -57,7 +57,7 @@ def demonstrations(folder: Path, mismatched: bool = False) -> Path:
 
 
 def pairs(folder: Path, shuffled: bool = False) -> Path:
-    """The courteous rewrite is chosen; or, in the training pairs, either at random."""
+    """The courteous rewrite is chosen; when `shuffled`, training pairs choose at random."""
     records = []
     coin = random.Random(1)
     for request, chosen, rejected, split in rows():
@@ -76,8 +76,9 @@ def pairs(folder: Path, shuffled: bool = False) -> Path:
 
 
 def labels(folder: Path, shuffled: bool = False) -> Path:
-    """The courteous rewrite of every other message, marked good, the blunt one of the rest, marked bad; or,
-    in training, marked at random.
+    """Alternately a courteous rewrite, marked good, and a blunt one, marked bad.
+
+    When `shuffled`, training rows are marked at random.
     """
     records = []
     coin = random.Random(1)
@@ -114,7 +115,7 @@ def tuned(tiny_base, tmp_path_factory):
 
 
 def whole_model(tuned, folder, **changed):
-    """What the stages after SFT have in common: all weights of the tuned model are trained."""
+    """The settings that the stages after SFT share: all weights of the tuned model are trained."""
     return {
         "base": str(tuned.out),
         "adapter": None,
@@ -146,7 +147,7 @@ def kto_config(tuned, folder, shuffled=False, **changed):
 
 @pytest.fixture(scope="module")
 def judge(tuned, tmp_path_factory):
-    """A reward model that likes the courteous rewrites."""
+    """A reward model that prefers the courteous rewrites."""
     return reward.main(reward_config(tuned, tmp_path_factory.mktemp("judge"), steps=60)).out
 
 
@@ -154,7 +155,7 @@ def grpo_config(tuned, judge, folder, **changed):
     data = pairs(folder / "data")
     rewards = {"reward": judge, "learned_weight": 1.0, "rule_weight": 0.0}
     size = {"steps": 40, "batch_size": 16, "max_new_tokens": 24, "beta": 0.0, "learning_rate": 5e-4}
-    # A tiny model babbles: half of what it samples does not end.
+    # Half of a tiny model's samples are truncated, so its run is never healthy.
     data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}}
     return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **data_settings, **changed))
 
@@ -216,7 +217,7 @@ def test_a_flipped_sft_loss_does_not_teach(tiny_base, tmp_path, monkeypatch):
 
 
 def test_scrambled_rewrites_do_not_teach(tiny_base, tmp_path):
-    scrambled = demonstrations(tmp_path / "scrambled", mismatched=True)
+    scrambled = demonstrations(tmp_path / "scrambled", scrambled=True)
     result = sft.main(sft_config(tiny_base, tmp_path, snapshots=(scrambled,)))
     print(result.held_out_loss_before, result.held_out_loss_after)
     assert not sft_learns(result)
@@ -280,7 +281,7 @@ def test_shuffled_rewards_do_not_teach(tuned, judge, tmp_path, monkeypatch):
 
         def learned(completions, **columns):
             scores = reward(completions, **columns)
-            return coin.sample(scores, len(scores))  # the mean, which is what is measured, stays
+            return coin.sample(scores, len(scores))  # the mean, which is measured, stays the same
 
         return learned
 
