@@ -113,9 +113,8 @@ def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPR
         if key not in cache:
             answers = rewrite_greedily(version, requests, max_new_tokens, protection, progress=True)
             cache[key] = [answer.text for answer in answers]
-            partial = file.with_name(
-                f"{_REWRITES}.partial"
-            )  # renamed when complete, so a kill corrupts nothing
+            # Renamed when complete, so that a kill leaves the old cache or the new one.
+            partial = file.with_name(f"{_REWRITES}.partial")
             partial.write_text(json.dumps(cache, ensure_ascii=False, indent=1), encoding="utf-8")
             partial.replace(file)
         return cache[key]

@@ -3,9 +3,11 @@
     sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register
 
 `models.methods` chooses the methods from the available feedback. A version that the gate accepts becomes the
-challenger. A run's folder is named by everything that
-determines its result. So a killed run resumes when it is started again: the results of finished stages are
-read from their files, and an unfinished training stage resumes from its last checkpoint.
+challenger.
+
+A run's folder is named by everything that determines its result. So a killed run resumes when it is started
+again: the results of finished stages are read from their files, and an unfinished training stage resumes from
+its last checkpoint.
 """
 
 import contextlib
