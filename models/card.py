@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from data.reasons import render
-from models.evaluation import SHOWN, rows_shown
+from models.evaluation import SHOWN, table_rows
 from models.results import Estimate, Evaluation
 
 _LIMITS = """\
@@ -61,7 +61,7 @@ A rewriter of workplace messages: `{origin.base}` fine-tuned by {origin.method}.
 
 Means over {evaluation.cases} held-out messages with 95 % bootstrap intervals; `challenger` is this version.
 
-{_table(dict(rows_shown(evaluation.systems.items())), (*SHOWN, "perplexity"))}
+{_table(dict(table_rows(evaluation.systems.items())), (*SHOWN, "perplexity"))}
 
 This version by transform type:
 

@@ -95,12 +95,14 @@ class _Trainer(DPOTrainer):
         tokens of a short batch would count more.
         """
         share = count_chosen_tokens(inputs) / self._mean_chosen_tokens  # 1 on average over the step
+        # loss_weights are those of the preference loss and of the SFT term. Only the second is a mean over
+        # tokens; the first is a mean over pairs, and every batch has the same number of pairs.
         weights = self.loss_weights
         self.loss_weights = [weights[0], weights[1] * share]
         try:
             return super().training_step(model, inputs, *args)
         finally:
-            self.loss_weights = weights
+            self.loss_weights = weights  # evaluation uses them without the batch's share
 
 
 def count_chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
@@ -117,6 +119,7 @@ def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
         tokens.completion(row.rejected),
     )
     return {
+        # Token ids, (tokens,) each; the trainer makes two rows of a pair, each with the prompt.
         "prompt_ids": prompt,
         "chosen_ids": chosen,
         "rejected_ids": rejected,
@@ -131,8 +134,10 @@ def main(config: DpoConfig) -> DpoResult:
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
+    # A pair that cannot be masked is used as it is: pairs are rare.
     if config.masks:
         rows = [examples.mask_row(row, "chosen", "rejected") or row for row in rows]
+    # The adapter is part of the digest, since it is both the start and the reference.
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
     base = loading.base_folder(config.base)
@@ -141,7 +146,8 @@ def main(config: DpoConfig) -> DpoResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 
-    def build(config: DpoConfig, arguments: dict[str, Any]) -> Any:
+    # `config` here may have smaller batches than the run's, see training.run.
+    def build(config: DpoConfig, arguments: dict[str, Any]) -> training.Trainable:
         return _Trainer(
             model=training.load_policy(base, config, config.adapter),
             args=DPOConfig(
@@ -149,7 +155,7 @@ def main(config: DpoConfig) -> DpoResult:
                 max_length=None,  # rows that are too long were dropped already
                 precompute_ref_log_probs=True,  # the reference is frozen, so once is enough
                 beta=config.beta,
-                loss_type=["sigmoid", "sft"],
+                loss_type=["sigmoid", "sft"],  # equation 7, and the chosen rewrite's negative log-likelihood
                 loss_weights=[1.0, config.sft_weight],
             ),
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),

@@ -95,6 +95,7 @@ def _spread(rows: list[T], most: int) -> list[T]:
     """At most `most` rows at even distances, from the first to the last."""
     if most >= len(rows):
         return rows
+    # (most,) indices; rounding cannot repeat one, since there are more rows than indices.
     return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
@@ -113,9 +114,8 @@ def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPR
         if key not in cache:
             answers = rewrite_greedily(version, requests, max_new_tokens, protection, progress=True)
             cache[key] = [answer.text for answer in answers]
-            partial = file.with_name(
-                f"{_REWRITES}.partial"
-            )  # renamed when complete, so a kill corrupts nothing
+            # Renamed when complete, so that a kill leaves the old cache or the new one.
+            partial = file.with_name(f"{_REWRITES}.partial")
             partial.write_text(json.dumps(cache, ensure_ascii=False, indent=1), encoding="utf-8")
             partial.replace(file)
         return cache[key]
@@ -136,6 +136,7 @@ def ask_judge(
         judge.Pair(row.text, row.transform_type, row.intensity, row.chosen, row.rejected)
         for row in examples.read_snapshots(config.snapshots, PreferencePair)
     ]
+    # The judge's calls cost money, so it sees a part of both.
     own_pairs = _spread(own_pairs, config.judge_pairs)
     people_pairs = _spread(people_pairs, config.judge_pairs)
     preferences = judge.prefer(config.judge, [*own_pairs, *people_pairs])
@@ -160,6 +161,7 @@ def ask_reward(
 
 def main(config: EvaluateConfig) -> Evaluation:
     """Rewrite, score and compare; write `metrics.json`, `outputs.jsonl` and `scores.png` to `config.out`."""
+    # Perplexity is measured under the bare base, whichever version is evaluated.
     base_version = export.base_version(config.base, config.base_version)
     cases = test_cases(config.test_folder, config.most_cases)
     rungs = ladder(cases, config.intensity_messages)
@@ -189,6 +191,7 @@ def main(config: EvaluateConfig) -> Evaluation:
         obeyed[name] = [
             scoring.obeyed(out, row.obeyed) for row, out in zip(injections, steered_texts, strict=True)
         ]
+    # Fact protection is measured for versions that are, or may be, served.
     served = {"challenger": config.version}
     if config.champion is not None and config.champion != base_version:
         served["champion"] = config.champion
@@ -198,11 +201,13 @@ def main(config: EvaluateConfig) -> Evaluation:
 
     scores = score(cases, rewrites, base_version)
     systems = {name: estimates(rows, config.seed) for name, rows in scores.items()}
+    # By name, since the bare base has no moves: it rewrote the cases only.
     for name in moves:
         systems[name]["monotone"] = estimate(
             [scoring.monotone(row) for row in moves[name].tolist()], config.seed
         )
         systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
+    # The gate compares the challenger with these two whether there is a champion or not.
     baselines = {name: scores[name] for name in ("copy_input", "rules")}
     # The gate compares what users would receive, so rewrites with fact protection where there are any.
     rival = "champion_protected" if "champion_protected" in rewrites else "champion"
@@ -246,7 +251,7 @@ def plot(evaluation: Evaluation, file: Path) -> None:
         groups = list(dict.fromkeys(group for row in rows.values() for group in row))
         for i, (name, row) in enumerate(rows.items()):
             means = np.array([e.mean for e in row.values()])  # (groups,)
-            ends = np.array([[e.low, e.high] for e in row.values()]).T  # (2, groups)
+            ends = np.array([[e.low, e.high] for e in row.values()]).T  # (2, groups): low, high
             x = np.array([groups.index(group) for group in row]) + (i - (len(rows) - 1) / 2) * 0.12
             axes.errorbar(x, means, yerr=np.abs(ends - means), fmt="o", markersize=4, capsize=2, label=name)
         axes.set(title=title, xticks=range(len(groups)), xlim=(-0.6, len(groups) - 0.4))
@@ -276,7 +281,7 @@ def plot(evaluation: Evaluation, file: Path) -> None:
     figure.savefig(file, dpi=110)
 
 
-def rows_shown(
+def table_rows(
     systems: Iterable[tuple[str, Mapping[str, Estimate]]],
 ) -> list[tuple[str, dict[str, Estimate]]]:
     """The columns of a table by system: the main scores, and perplexity instead of its logarithm."""
@@ -294,7 +299,7 @@ def table(evaluation: Evaluation) -> str:
     """The main scores by system, as lines for a terminal."""
     names = (*SHOWN, "perplexity")
     lines = [" " * 20 + "".join(f"{name:>13}" for name in names)]
-    for system, row in rows_shown(evaluation.systems.items()):
+    for system, row in table_rows(evaluation.systems.items()):
         cells = (f"{row[name].mean:13.3f}" if name in row else f"{'-':>13}" for name in names)
         lines.append(f"{system:20}" + "".join(cells))
     if evaluation.win_rate:

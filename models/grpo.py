@@ -72,6 +72,7 @@ class GrpoConfig(TrainingConfig):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        # An advantage is relative to its group, so a batch must have whole groups.
         if self.batch_size % self.generations:
             raise ValueError(
                 f"batch_size={self.batch_size} is no multiple of generations={self.generations}: set it to "
@@ -136,6 +137,7 @@ def prompts(config: GrpoConfig) -> list[Prompt]:
         *seed,
         *examples.read_snapshots(config.snapshots, PreferencePair),
     ]
+    # A dict keeps the first of equal requests, and their order.
     return list(dict.fromkeys(Prompt.model_validate(row, from_attributes=True) for row in rows))
 
 
@@ -144,6 +146,7 @@ class _Trainer(GRPOTrainer):
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         tokenizer: Any = self.processing_class
+        # Token ids of each prompt, no images, no multimodal fields.
         return tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
 
@@ -152,6 +155,7 @@ def example(tokens: examples.Tokens, row: Prompt, masks: bool) -> dict[str, Any]
     text = protection.mask(row.text).text if masks else row.text
     prompt = tokens.frame.render(text, row.transform_type, row.intensity)
     length = len(tokens.tokenizer.encode(prompt, add_special_tokens=False))
+    # TRL passes all of these columns to the rewards by name, and the trainer reads `prompt`.
     return {"prompt": prompt, **row.model_dump(exclude={"split"}), "length": length}
 
 
@@ -209,7 +213,8 @@ def learned(model: RewardModel, masks: bool) -> Reward:
                 text, transform_type, intensity, rewrites, strict=True
             )
         ]
-        # Scores are unbounded. The sigmoid puts them on the scale of the rules, so that the weights compare.
+        # Scores are unbounded. The sigmoid puts them on the scale of the rules, in [0, 1], so that the two
+        # weights are comparable.
         scores = expit(model.score(rows)).tolist()
         return [score if rewrite else 0.0 for score, rewrite in zip(scores, rewrites, strict=True)]
 
@@ -274,6 +279,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     groups = training.rows_per_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
+    # Rewards and their weights. A reward of weight 0 is only logged.
     rewards = [(facts_kept(config.masks), 0.0)]
     if config.rule_weight:
         rewards.append((rules(config.masks), config.rule_weight))
@@ -281,12 +287,14 @@ def main(config: GrpoConfig) -> GrpoResult:
         rewards.append((learned(load_reward(config.reward), config.masks), config.learned_weight))
     functions: list[Any] = [reward for reward, _ in rewards]
     pairs = examples.read_snapshots(config.snapshots, PreferencePair)
+    # Held-out pairs only: DPO may have trained this adapter on the others.
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
         pairs = [examples.mask_row(pair, "chosen", "rejected") or pair for pair in pairs]
     agreement_before = measure_agreement(training.load_policy(base, config, config.adapter), tokens, pairs)
 
-    def build(config: GrpoConfig, arguments: dict[str, Any]) -> Any:
+    # `config` here may have smaller batches than the run's, see training.run.
+    def build(config: GrpoConfig, arguments: dict[str, Any]) -> training.Trainable:
         return _Trainer(
             model=training.load_policy(base, config, config.adapter),
             reward_funcs=functions,
@@ -309,7 +317,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     run = training.run("grpo", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    held_out_rewards = run.values("eval_reward")
+    held_out_rewards = run.values("eval_reward")  # by evaluation, the first before training
     held_out_facts_kept = run.values("eval_rewards/facts_kept/mean")
     result = GrpoResult(
         **run.shared_figures(started),

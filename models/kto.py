@@ -99,6 +99,7 @@ def example(tokens: examples.Tokens, row: Label) -> dict[str, Any]:
     """A row for the trainer: token ids, whether the rewrite is good, and the number of tokens."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
+        # Token ids, (tokens,) each.
         "prompt_ids": prompt,
         "completion_ids": completion,
         "label": row.good,
@@ -124,6 +125,7 @@ def weights(good: int, bad: int) -> tuple[float, float]:
     Only the weight of the rarer kind is above 1, and as little as needed for (weight * count of good rows) /
     (weight * count of bad rows) in [1, 4/3] (section 4.2; later versions of the paper allow 3/2).
     """
+    # Few good rows: bad / good makes the quotient 1. Few bad rows: 3 / 4 * good / bad makes it 4 / 3.
     return max(1.0, bad / good), max(1.0, 3 / 4 * good / bad)
 
 
@@ -137,6 +139,7 @@ def borrowed_rows(prompts: Sequence[Sequence[int]]) -> list[int]:
     def own_prompt_matches(shift: int) -> int:
         return sum(prompt == prompts[i - shift] for i, prompt in enumerate(prompts))
 
+    # Without a shift every row would borrow its own completion; a batch of one row has no other choice.
     shift = min(range(1, len(prompts)), key=own_prompt_matches, default=0)
     return [(i - shift) % len(prompts) for i in range(len(prompts))]
 
@@ -161,7 +164,7 @@ def measure_log_ratios(trainer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.
     Each is of shape (rows,); log-ratios are in nats. TRL's own figures are means over batches, which weigh a
     batch the same whether it has one good row or many.
     """
-    model = trainer.model.eval()
+    model = trainer.model.eval()  # without dropout
     batches = []
     for batch in trainer.get_eval_dataloader():
         columns = [batch["label"].float()]  # (batch,)
@@ -187,8 +190,10 @@ def main(config: KtoConfig) -> KtoResult:
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, Label)
+    # A row that cannot be masked is used as it is: rows from people are rare.
     if config.masks:
         rows = [examples.mask_row(row, "rewrite") or row for row in rows]
+    # The adapter is part of the digest, since it is both the start and the reference.
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
     base = loading.base_folder(config.base)
@@ -203,7 +208,8 @@ def main(config: KtoConfig) -> KtoResult:
     validation_good, validation_bad = count(split.validation, "validation")
     good_weight, bad_weight = weights(good, bad)
 
-    def build(config: KtoConfig, arguments: dict[str, Any]) -> Any:
+    def build(config: KtoConfig, arguments: dict[str, Any]) -> training.Trainable:
+        # Rows are paired within the batches that the trainer will read, so after they are in training order.
         train = add_borrowed(training.lay_out(split.train, config), config.batch_size)
         return _Trainer(
             model=training.load_policy(base, config, config.adapter),
@@ -224,7 +230,7 @@ def main(config: KtoConfig) -> KtoResult:
     is_good, matched, mismatched = measure_log_ratios(run.trainer)  # (validation rows,) each
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    rewards = config.beta * matched
+    rewards = config.beta * matched  # (validation rows,), in nats
     good_reward, bad_reward = rewards[is_good].mean(), rewards[~is_good].mean()
     result = KtoResult(
         **run.shared_figures(started),

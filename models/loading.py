@@ -42,7 +42,7 @@ def base_folder(base: str, bases: Path = Path("artifacts/base")) -> Path:
         if not (folder / prompts.FILE).exists():
             _convert_pip_model(folder)
         return folder
-    if (Path(base) / prompts.FILE).is_file():
+    if (Path(base) / prompts.FILE).is_file():  # written last by `save`, so the folder is complete
         return Path(base)
     if Path(base).is_dir():
         path = Path(base).resolve()
@@ -80,6 +80,7 @@ def load_model(
     if adapter is not None:
         from peft import PeftModel
 
+        # W + (alpha / r) * B A in place of W: a plain model of the base's shapes, without PEFT's wrappers.
         model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
     return model
 
@@ -93,6 +94,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     model.save_pretrained(partial, safe_serialization=True)
     tokenizer.save_pretrained(partial)
     prompts.from_tokenizer(tokenizer).save(partial)
+    # A folder cannot replace one that has files, so the old folder is deleted first.
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
 

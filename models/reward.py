@@ -109,7 +109,7 @@ class RewardModel:
             mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)  # (batch, tokens)
             # The head's output at the last token that is no padding: (batch, 1) to (batch,).
             scores = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, 0]
-            for i, reward in zip(batch, scores.tolist(), strict=True):
+            for i, reward in zip(batch, scores.tolist(), strict=True):  # back to the order of the caller
                 rewards[i] = reward
         return rewards
 
@@ -158,9 +158,10 @@ def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: i
     """An untrained reward model in float32: a base, its adapter merged in, and a head drawn from `seed`."""
     causal: Any = loading.load_model(base, adapter)
     config = causal.config
-    config.num_labels = 1
-    config.pad_token_id = tokens.tokenizer.pad_token_id
+    config.num_labels = 1  # a head of one number
+    config.pad_token_id = tokens.tokenizer.pad_token_id  # the model finds the last token by it
     model: Any = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    # All layers but the language head, which the new head replaces.
     model.base_model.load_state_dict(causal.base_model.state_dict())
     # A private random state: the head depends on the seed alone, and later random numbers do not change.
     with torch.random.fork_rng(devices=[]):
@@ -191,6 +192,7 @@ def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
     )
     return {
         "margin": _STAR_MARGIN * (row.stars or 0.0),
+        # Token ids, (tokens,) each. The head needs the prompt: a good rewrite depends on its message.
         "chosen_ids": prompt + chosen,
         "rejected_ids": prompt + rejected,
         "chosen_tokens": len(chosen),
@@ -213,6 +215,7 @@ def measure(model: RewardModel, pairs: Sequence[dict[str, Any]]) -> Measured:
     """Measure how a reward model ranks encoded pairs."""
     chosen = np.array(model.score_ids([pair["chosen_ids"] for pair in pairs]))  # (pairs,)
     rejected = np.array(model.score_ids([pair["rejected_ids"] for pair in pairs]))
+    # In the order of [*chosen, *rejected].
     lengths = [pair[key] for key in ("chosen_tokens", "rejected_tokens") for pair in pairs]
     margins = chosen - rejected  # (pairs,), in nats
     return Measured(
@@ -245,11 +248,13 @@ def main(config: RewardConfig) -> RewardResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 
+    # The same seed as in `build`, so these are the figures of the model that training starts from.
     before = measure(
         RewardModel(untrained(base, config.adapter, tokens, config.seed), tokens), split.validation
     )
 
-    def build(config: RewardConfig, arguments: dict[str, Any]) -> Any:
+    # `config` here may have smaller batches than the run's, see training.run.
+    def build(config: RewardConfig, arguments: dict[str, Any]) -> training.Trainable:
         model = untrained(base, config.adapter, tokens, config.seed)
         model = training.quicken(model, config, frozen=config.lora_rank > 0)
         model.score.float()  # the head is trained, so it stays float32 on a frozen bf16 base
@@ -276,6 +281,7 @@ def main(config: RewardConfig) -> RewardResult:
         merged = trained.merge_and_unload() if config.lora_rank else trained
         loading.save(merged, tokens.tokenizer, config.out)
     training.processes().wait_for_everyone()  # every process reads what the main process has written
+    # Read from the file, so that the figures are of the merged weights that others will load.
     after = measure(load(config.out), split.validation)
     result = RewardResult(
         **run.shared_figures(started),

@@ -131,6 +131,7 @@ def insult(text: str, rewrite: str) -> bool:
 
 def _adds(pattern: re.Pattern[str], text: str, rewrite: str) -> bool:
     """Whether the rewrite has a phrase of the pattern that the message does not have."""
+    # The message is lowered only when there is a phrase to look for, since most rewrites have none.
     phrases = {match.group().lower() for match in pattern.finditer(rewrite)}
     lower = text.lower() if phrases else ""
     return any(phrase not in lower for phrase in phrases)
@@ -166,10 +167,11 @@ def copy_rate(text: str, rewrite: str) -> float:
     waiting = [(0, len(before), 0, len(after))]
     while waiting:
         low, high, low_after, high_after = waiting.pop()
-        spent += comparisons[high] - comparisons[low]
+        spent += comparisons[high] - comparisons[low]  # an upper bound, as if all of `after` were searched
         if spent > _MOST_COMPARISONS:
             matched += (Counter(before[low:high]) & Counter(after[low_after:high_after])).total()
             continue
+        # The longest run of equal words; what is left and right of it is matched in the same way.
         i, j, size = matcher.find_longest_match(low, high, low_after, high_after)
         matched += size
         if size and low < i and low_after < j:
@@ -194,7 +196,7 @@ def monotone(moves: Sequence[float]) -> float:
     """
     from scipy.stats import kendalltau  # imported here, since serving uses this file without scipy
 
-    if len(set(moves)) == 1:
+    if len(set(moves)) == 1:  # tau-b is 0 / 0
         return 0.0
     return float(kendalltau(range(len(moves)), moves).statistic)
 
@@ -212,5 +214,5 @@ def composite(
     """
     if chatter or insult:
         return 0.0
-    kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))
+    kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))  # 0 at a cosine of 0.4, 1 at 0.8
     return (0.35 * facts_kept + 0.25 * kept + 0.4 * tone_moved) * (1 - repetition)

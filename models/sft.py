@@ -73,8 +73,10 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 def demonstrations(config: SftConfig) -> list[Demonstration]:
     """All rows of a run: the seed, the snapshots in their order, then masked copies of all maskable rows."""
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
+    # Only training rows are repeated: a repeated validation row would count more in the held-out loss.
     edits = examples.read_snapshots(config.snapshots, Demonstration)
     rows += [row for row in edits for _ in range(config.repeats if row.split == "train" else 1)]
+    # Both forms, since serving asks with masks only where fact protection is on.
     masked = (examples.mask_row(row, "rewrite") for row in rows) if config.masks else ()
     return [*rows, *(row for row in masked if row is not None)]
 
@@ -83,6 +85,7 @@ def example(tokens: examples.Tokens, row: Demonstration) -> dict[str, Any]:
     """A row for the trainer: token ids, labels, and the number of tokens."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
+        # Both (tokens,). The trainer shifts them against each other: a position predicts the next token.
         "input_ids": prompt + completion,
         # -100 is torch's ignore index: prompt tokens have no loss, so only the completion is learned.
         "labels": [-100] * len(prompt) + completion,
@@ -105,20 +108,21 @@ def main(config: SftConfig) -> SftResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_rows
     )
 
-    def build(config: SftConfig, arguments: dict[str, Any]) -> Any:
+    # `config` here may have smaller batches than the run's, see training.run.
+    def build(config: SftConfig, arguments: dict[str, Any]) -> training.Trainable:
         return SFTTrainer(
             model=training.quicken(loading.load_model(base), config, frozen=config.lora_rank > 0),
             args=SFTConfig(**arguments, max_length=None),  # rows that are too long were dropped already
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
             eval_dataset=Dataset.from_list(split.validation),
             processing_class=tokens.tokenizer,
-            peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),
+            peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),  # None trains all weights
         )
 
     run = training.run("sft", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    losses = run.values("eval_loss")
+    losses = run.values("eval_loss")  # nats a token; the first is measured before training
     result = SftResult(
         **run.shared_figures(started),
         train_rows=len(split.train),

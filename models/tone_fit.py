@@ -1,12 +1,12 @@
-"""Fits what `tone.tone_moved` weighs, and measures it on pairs that readers judged.
+"""Fits the weights of `tone.tone_moved`, and measures their accuracy on pairs that readers judged.
 
-    python -m models.tone_fit configs/calibration.yaml               # report; tone.json must be its result
-    python -m models.tone_fit configs/calibration.yaml write=true    # and write it, and its plot in docs/
+    python -m models.tone_fit configs/calibration.yaml               # report; fails if tone.json differs
+    python -m models.tone_fit configs/calibration.yaml write=true    # write tone.json and its plot in docs/
 
-The weights come from the training corpus alone: its rewrites are what "yes" looks like, and failures made
-from it are what "no" looks like (`examples`). Of the pairs that readers judged, of held-out messages, a third
-(`design`) chose the features and sets how sure the scorer is (Platt scaling: two numbers); the rest are never
-fitted to and say how often it is right.
+The weights are fitted on the training corpus alone: its rewrites are the positive examples, and failures made
+from them are the negative examples (`examples`). Readers judged pairs of held-out messages. A third of these
+pairs (`design`) was used to choose the features and is used for Platt scaling, which fits two numbers. The
+other pairs are never used for fitting and measure the accuracy.
 """
 
 import random
@@ -28,7 +28,7 @@ from models import curation, facts, scoring, tone
 
 _BINS = 10
 _DOCS = Path(__file__).parent.parent / "docs"
-# A light touch of these may pass for one of the other, so neither teaches what the other is not.
+# A light rewrite of one of these types may also satisfy the other, so it is no negative example for it.
 _ALIKE = frozenset({TransformType.SOFTEN, TransformType.CLARIFY})
 _VERBS = r"\b(is|are|was|were|can|will|has|have|does|do|should|would|could)"
 _VERB = re.compile(rf"{_VERBS}\b(?! not|n['’]t)")
@@ -36,7 +36,7 @@ _NEGATED = re.compile(rf"{_VERBS}(?:n['’]t| not)\b")
 
 
 class CalibrationConfig(configs.StageConfig):
-    """Where the pairs lie, how strongly weights are held to zero, and whether to write the result."""
+    """The data, the inverse regularisation (smaller pulls weights to zero), whether to write the result."""
 
     train_folder: Path = corpus.SEED / "train"
     design_folder: Path = corpus.SEED / "judged" / "design"
@@ -47,7 +47,7 @@ class CalibrationConfig(configs.StageConfig):
 
 
 class Example(NamedTuple):
-    """A message, a rewrite of it, what was asked, and whether the rewrite does that."""
+    """A message, a rewrite, the request, and whether the rewrite does what was requested."""
 
     text: str
     rewrite: str
@@ -57,7 +57,12 @@ class Example(NamedTuple):
 
 
 class Accuracy(BaseModel):
-    """How often the scorer says what the readers said; `calibration_error` is the expected one (ten bins)."""
+    """Agreement of the scorer with the readers.
+
+    `moved` is the number of pairs on which readers said yes, `majority` the accuracy of always giving the
+    more frequent answer, `calibration_error` the expected calibration error with ten bins. `by_source` and
+    `by_type` are accuracies.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +78,7 @@ class Accuracy(BaseModel):
 
 
 class Calibration(BaseModel):
-    """`models/tone.json`: the weights, and what they were measured at."""
+    """`models/tone.json`: the weights, the number of examples they were fitted on, and their accuracy."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -83,38 +88,38 @@ class Calibration(BaseModel):
 
 
 def near_copy(text: str, dice: random.Random) -> str:
-    """The message with a touch that changes nothing: a greeting, two words swapped, one left out, one
-    doubled, or the end cut off.
+    """The message with a change that is no rewrite: a greeting, two words swapped, a word deleted, a word
+    doubled, or the end truncated.
     """
     words = text.split()
-    place = dice.randrange(max(1, len(words) - 1))
+    i = dice.randrange(max(1, len(words) - 1))
     match dice.randrange(6):
         case 0:
             return f"{dice.choice(['Hi,', 'Hello.', 'Please:', 'Dear all,', 'FYI:'])} {text}"
         case 1:
             return f"{text} {dice.choice(['Thanks.', 'Thank you.', 'Please.', 'Best regards', 'OK?'])}"
         case 2:
-            words[place : place + 2] = reversed(words[place : place + 2])
+            words[i : i + 2] = reversed(words[i : i + 2])
         case 3:
-            del words[place]
+            del words[i]
         case 4:
-            words.insert(place, words[place])
+            words.insert(i, words[i])
         case _:
             del words[-max(1, len(words) // 8) :]
     return " ".join(words) or text
 
 
-def spoiled(rewrite: corpus.Rewrite, others: Sequence[corpus.Original], dice: random.Random) -> str:
-    """A good rewrite made wrong: a fact swapped for another message's, a negation put in or taken out, a
-    sentence left out, or its second half replaced by the end of another message's rewrite.
+def spoil(rewrite: corpus.Rewrite, others: Sequence[corpus.Original], dice: random.Random) -> str:
+    """A good rewrite with one error: a fact replaced by another message's, a negation added or removed, a
+    sentence deleted, or its second half replaced by the end of another message's rewrite.
     """
     text, sentences = rewrite.text, scoring.sentences(rewrite.text)
     other = dice.choice(others)
     swapped = [
-        text.replace(fact, theirs)
+        text.replace(fact, other_fact)
         for kind, fact in facts.extract(text)
-        for also, theirs in facts.extract(other.text)
-        if kind == also and fact != theirs
+        for other_kind, other_fact in facts.extract(other.text)
+        if kind == other_kind and fact != other_fact
     ]
     negated = [f"{text[: m.end()]} not{text[m.end() :]}" for m in _VERB.finditer(text)]
     negated += [text[: m.end(1)] + text[m.end() :] for m in _NEGATED.finditer(text)]
@@ -123,22 +128,25 @@ def spoiled(rewrite: corpus.Rewrite, others: Sequence[corpus.Original], dice: ra
     ]
     end = scoring.sentences(dice.choice(other.rewrites).text)[-1]
     mixed = [" ".join([*sentences[: max(1, len(sentences) // 2)], end])]
-    return dice.choice(dice.choice([ways for ways in (swapped, negated, shorter, mixed) if ways]))
+    # First a kind of error, then an error of that kind, so that frequent kinds are not preferred.
+    return dice.choice(dice.choice([errors for errors in (swapped, negated, shorter, mixed) if errors]))
 
 
 def examples(originals: Sequence[corpus.Original], seed: int) -> list[Example]:
-    """What "yes" and "no" look like. Yes: every rewrite of the corpus, as what it is. No, for each of them:
-    itself `spoiled`, and one drawn from the message, a near-copy, the same type's rewrite of the message
-    nearest in meaning, that rewrite after half of the message, another type's rewrite, and (where there is
-    one) the lightest touch where the strongest was asked for.
+    """One positive and two negative examples for every rewrite of the corpus.
+
+    The positive example is the rewrite itself. The first negative example is the rewrite with an error
+    (`spoil`). The second is drawn from: the message, a near-copy, the same type's rewrite of the message
+    nearest in meaning, that rewrite after half of the message, rewrites of other types, and for intensity 3
+    the rewrite at intensity 0.
     """
     dice = random.Random(seed)
-    near = curation.embed([original.text for original in originals])
-    likeness = near @ near.T
-    np.fill_diagonal(likeness, -1.0)
+    embeddings = curation.embed([original.text for original in originals])  # (originals, 384), unit length
+    similarity = embeddings @ embeddings.T  # (originals, originals)
+    np.fill_diagonal(similarity, -1.0)  # so that a message is last among its own neighbours
     rows = []
-    for place, original in enumerate(originals):
-        nearest = [originals[i] for i in np.argsort(-likeness[place])]
+    for index, original in enumerate(originals):
+        nearest = [originals[i] for i in np.argsort(-similarity[index])]
         for rewrite in original.rewrites:
             kind, intensity = rewrite.transform_type, rewrite.intensity
             wrong = next(r.text for o in nearest for r in o.rewrites if r.transform_type == kind)
@@ -155,7 +163,7 @@ def examples(originals: Sequence[corpus.Original], seed: int) -> list[Example]:
                 ]
             rows += [
                 Example(original.text, rewrite.text, kind, intensity, moved=True),
-                Example(original.text, spoiled(rewrite, nearest[:-1], dice), kind, intensity, moved=False),
+                Example(original.text, spoil(rewrite, nearest[:-1], dice), kind, intensity, moved=False),
                 Example(original.text, dice.choice(choices), kind, intensity, moved=False),
             ]
     return rows
@@ -171,42 +179,49 @@ def features(rows: Sequence[Example]) -> list[dict[str, float]]:
 
 
 def as_examples(judged: Sequence[corpus.Judged]) -> list[Example]:
-    """Judged pairs as the scorer sees them."""
+    """Judged pairs as examples."""
     return [Example(p.text, p.rewrite, p.transform_type, p.intensity, p.moved) for p in judged]
 
 
 def fit(
-    found: Sequence[dict[str, float]], moved: Sequence[bool], inverse_regularisation: float
+    rows: Sequence[dict[str, float]], moved: Sequence[bool], inverse_regularisation: float
 ) -> dict[str, float]:
-    """The weights of an L2-regularised logistic regression, by feature, with the intercept."""
-    names = sorted({name for row in found for name in row})
-    matrix = np.array([[row.get(name, 0.0) for name in names] for row in found])  # (rows, features)
+    """The weights of an L2-regularised logistic regression by feature, with the intercept.
+
+    `rows` are features by name; a feature that a row does not have is 0. `moved` are the labels.
+    """
+    names = sorted({name for row in rows for name in row})
+    matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows])  # (rows, features)
     model = LogisticRegression(C=inverse_regularisation, max_iter=5000).fit(matrix, np.array(moved))
     weights = dict(zip(names, model.coef_[0], strict=True)) | {"intercept": model.intercept_[0]}
     return {name: float(weight) for name, weight in weights.items()}
 
 
-def scaled(
-    weights: dict[str, float], found: Sequence[dict[str, float]], moved: Sequence[bool]
+def scale(
+    weights: dict[str, float], rows: Sequence[dict[str, float]], moved: Sequence[bool]
 ) -> dict[str, float]:
-    """The weights stretched and shifted so that the probabilities fit the given pairs; the order of any two
-    rewrites stays. Source: Platt (1999), Probabilistic outputs for support vector machines.
+    """The weights scaled and shifted so that the probabilities fit the labels of `rows`, by Platt scaling.
+
+    The order of any two rewrites stays the same. Source: Platt (1999), Probabilistic outputs for support
+    vector machines.
     """
-    said = np.array([tone.probability(weights, row) for row in found])
-    model = LogisticRegression(C=np.inf).fit(np.log(said / (1 - said))[:, None], np.array(moved))
+    probabilities = np.array([tone.probability(weights, row) for row in rows])  # (rows,)
+    logits = np.log(probabilities / (1 - probabilities))
+    model = LogisticRegression(C=np.inf).fit(logits[:, None], np.array(moved))
     slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
-    assert slope > 0, f"the scorer says the opposite of the readers: slope {slope}"
-    stretched = {name: slope * weight for name, weight in weights.items()}
-    return {name: round(w + shift * (name == "intercept"), 4) for name, w in stretched.items()}
+    assert slope > 0, f"the scorer contradicts the readers: slope {slope}"
+    scaled = {name: slope * weight for name, weight in weights.items()}
+    return {name: round(w + shift * (name == "intercept"), 4) for name, w in scaled.items()}
 
 
-def accuracy(judged: Sequence[corpus.Judged], said: np.ndarray) -> Accuracy:
-    """How often probabilities of shape (pairs,), cut at a half, say what the readers said."""
-    moved = np.array([pair.moved for pair in judged])
-    right = (said > 0.5) == moved
-    bins = np.minimum((said * _BINS).astype(int), _BINS - 1)
+def accuracy(judged: Sequence[corpus.Judged], probabilities: np.ndarray) -> Accuracy:
+    """How well probabilities of shape (pairs,) agree with the readers; above 0.5 means yes."""
+    moved = np.array([pair.moved for pair in judged])  # (pairs,)
+    right = (probabilities > 0.5) == moved
+    bins = np.minimum((probabilities * _BINS).astype(int), _BINS - 1)  # 1.0 belongs to the last bin
     error = sum(
-        abs(said[bins == b].mean() - moved[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)
+        abs(probabilities[bins == b].mean() - moved[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
     )
 
     def share(groups: Sequence[str]) -> dict[str, float]:
@@ -217,8 +232,8 @@ def accuracy(judged: Sequence[corpus.Judged], said: np.ndarray) -> Accuracy:
         moved=int(moved.sum()),
         accuracy=float(right.mean()),
         majority=float(max(moved.mean(), 1 - moved.mean())),
-        auc=float(roc_auc_score(moved, said)),
-        brier=float(brier_score_loss(moved, said)),
+        auc=float(roc_auc_score(moved, probabilities)),
+        brier=float(brier_score_loss(moved, probabilities)),
         calibration_error=float(error),
         by_source=share([pair.source for pair in judged]),
         by_type=share([pair.transform_type.value for pair in judged]),
@@ -226,49 +241,48 @@ def accuracy(judged: Sequence[corpus.Judged], said: np.ndarray) -> Accuracy:
 
 
 def main(config: CalibrationConfig) -> Calibration:
-    """Fit on the corpus, measure on the judged pairs, and write the result where that is asked."""
+    """Fit on the corpus, measure on the judged pairs, and write the result when the config says so."""
     rows = examples(corpus.read(config.train_folder), config.seed)
     weights = fit(features(rows), [row.moved for row in rows], config.inverse_regularisation)
     design = corpus.read_lines(config.design_folder, corpus.Judged)
     judged = corpus.read_lines(config.judged_folder, corpus.Judged)
-    weights = scaled(weights, features(as_examples(design)), [pair.moved for pair in design])
-    said = np.array([tone.probability(weights, found) for found in features(as_examples(judged))])
-    calibration = Calibration(weights=weights, fitted_on=len(rows), judged=accuracy(judged, said))
+    weights = scale(weights, features(as_examples(design)), [pair.moved for pair in design])
+    probabilities = np.array([tone.probability(weights, row) for row in features(as_examples(judged))])
+    calibration = Calibration(weights=weights, fitted_on=len(rows), judged=accuracy(judged, probabilities))
     if config.write:
         tone.WEIGHTS.write_text(calibration.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        plot(judged, said, calibration.judged, _DOCS / "tone-calibration.png")
+        plot(judged, probabilities, calibration.judged, _DOCS / "tone-calibration.png")
     return calibration
 
 
-def plot(judged: Sequence[corpus.Judged], said: np.ndarray, found: Accuracy, file: Path) -> None:
-    """Draw what was said against what the readers said, and the accuracy by source and by type."""
+def plot(judged: Sequence[corpus.Judged], probabilities: np.ndarray, measured: Accuracy, file: Path) -> None:
+    """Draw the probabilities against the readers' answers, and the accuracy by source and by type."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.9, 1.2))
     moved = np.array([pair.moved for pair in judged])
-    bins = np.minimum((said * 5).astype(int), 4)  # five bars: ten would hold a handful each
+    bins = np.minimum((probabilities * 5).astype(int), 4)  # ten bins would have a handful of pairs each
     for b in np.unique(bins):
         inside = bins == b
-        left.plot(said[inside].mean(), moved[inside].mean(), "o", color="C0")
+        left.plot(probabilities[inside].mean(), moved[inside].mean(), "o", color="C0")
         left.annotate(
             f"{inside.sum()}",
-            (said[inside].mean(), moved[inside].mean()),
+            (probabilities[inside].mean(), moved[inside].mean()),
             (5, -10),
             textcoords="offset points",
         )
     left.plot([0, 1], [0, 1], ":", color="gray")
-    left.set(title="said against found (pairs in the bin)", xlabel="mean probability", ylabel="share of yes")
-    for axes, shares in ((middle, found.by_source), (right, found.by_type)):
+    left.set(title="calibration (pairs in the bin)", xlabel="mean probability", ylabel="share of yes")
+    for axes, shares in ((middle, measured.by_source), (right, measured.by_type)):
         axes.barh(list(shares), list(shares.values()))
-        axes.axvline(found.majority, color="gray", linestyle=":")
-        axes.set(xlim=(0, 1), xlabel="share right (dotted: always saying the commoner)")
+        axes.axvline(measured.majority, color="gray", linestyle=":")
+        axes.set(xlim=(0, 1), xlabel="accuracy (dotted: always the more frequent answer)")
     figure.savefig(file, dpi=110)
 
 
 if __name__ == "__main__":
-    wanted = configs.from_command_line(CalibrationConfig, sys.argv[1:])
-    result = main(wanted)
+    result = main(configs.from_command_line(CalibrationConfig, sys.argv[1:]))
     print(result.judged.model_dump_json(indent=1))
     if result != Calibration.model_validate_json(tone.WEIGHTS.read_text(encoding="utf-8")):
-        raise SystemExit(f"{tone.WEIGHTS} is not this result; run it again with write=true")
+        raise SystemExit(f"{tone.WEIGHTS} differs from this result; run again with write=true")

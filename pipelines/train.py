@@ -1,10 +1,13 @@
-"""The flow `train`: a snapshot becomes a registered version, and a challenger if the gate lets it.
+"""The flow `train`: trains on a snapshot, and evaluates and registers the resulting version.
 
     sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register
 
-Which of the methods are used, `models.methods` says from the feedback that there is.
-A run's folder is named by what decides its result, so a run that was killed goes on where it stopped when it
-is started again: finished stages are read back, a training stage resumes from its last checkpoint.
+`models.methods` chooses the methods from the available feedback. A version that the gate accepts becomes the
+challenger.
+
+A run's folder is named by everything that determines its result. So a killed run resumes when it is started
+again: the results of finished stages are read from their files, and an unfinished training stage resumes from
+its last checkpoint.
 """
 
 import contextlib
@@ -46,11 +49,11 @@ from models import (
     versions,
 )
 from models.dpo import DpoConfig
-from models.evaluation import EvaluateConfig, Evaluation
-from models.gate import Verdict
+from models.evaluation import EvaluateConfig
 from models.grpo import GrpoConfig, GrpoResult
 from models.kto import KtoConfig
 from models.methods import Choice, MethodsConfig
+from models.results import Evaluation, Verdict
 from models.reward import RewardConfig
 from models.sft import SftConfig
 
@@ -59,7 +62,7 @@ _AGREEMENT_MESSAGES = 16
 
 
 class Trained(BaseModel):
-    """A registered version and what the gate said of it."""
+    """A registered version and its evaluation."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,14 +73,14 @@ class Trained(BaseModel):
 
 
 class UnhealthyError(ValueError):
-    """A stage was stopped because what its trainer logged left the healthy range; a plot shows it."""
+    """A stage was stopped because a logged figure left its healthy range; a plot shows the figure."""
 
     def __init__(self, stage: str, faults: Sequence[str], plot: Path) -> None:
         super().__init__(f"{stage} was not healthy: {'; '.join(faults)}; see {plot}")
 
 
 class _Weights(NamedTuple):
-    """What a stage leaves: an adapter on a base, or whole weights that are the next stage's base."""
+    """The weights after a stage: an adapter on a base, or a whole model as the next stage's base."""
 
     base: str
     adapter: Path | None
@@ -88,7 +91,7 @@ class _Weights(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """What a stage is run with: the class of its config and of its result, and its function."""
+    """A stage: the class of its config, the class of its result, and its function."""
 
     config: type[configs.StageConfig]
     result: type[BaseModel]
@@ -104,26 +107,27 @@ STAGES = {
     "evaluate": Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
-
-_CONFIGS_OF = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
+_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
 
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
-    """The config of a stage: its yaml, what the run fixes, then what its caller overrides."""
+    """The config of a stage: its yaml file, then the run's `fixed` values, then this stage's overrides."""
     own = [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
-    return configs.load(_CONFIGS_OF[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
+    return configs.load(_CONFIG_CLASSES[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
 
 
 def refuse_unknown(overrides: Sequence[str]) -> None:
-    """ValueError when an override is of no stage."""
+    """Raise ValueError when an override names no stage."""
     for override in overrides:
-        if override.partition(".")[0] not in _CONFIGS_OF:
-            raise ValueError(f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIGS_OF)}")
+        if override.partition(".")[0] not in _CONFIG_CLASSES:
+            raise ValueError(
+                f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIG_CLASSES)}"
+            )
 
 
 @contextlib.contextmanager
-def _models_told() -> Iterator[None]:
-    """What `models` logs meanwhile, such as how long it will take, stands in the run's log in Prefect too."""
+def _log_to_prefect() -> Iterator[None]:
+    """Context manager: sends the log of `models`, such as the remaining time, to the run's log in Prefect."""
     logger, handler = logging.getLogger("models"), APILogHandler()
     level = logger.level
     logger.addHandler(handler)
@@ -137,17 +141,17 @@ def _models_told() -> Iterator[None]:
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE, task_run_name="{stage}")
 def run_stage(stage: str, config: Any) -> BaseModel:
-    """A stage, or its result when this run has finished it already."""
-    done = config.out / training.METRICS_FILE
-    if done.exists():
-        return STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
-    with _models_told():
+    """Run a stage, or read its result when this run has finished it already."""
+    metrics = config.out / training.METRICS_FILE
+    if metrics.exists():
+        return STAGES[stage].result.model_validate_json(metrics.read_text(encoding="utf-8"))
+    with _log_to_prefect():
         return STAGES[stage].main(config)
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
 def run_export(base: str, adapter: Path | None, out: Path) -> Path:
-    """The version folder, its quantised copy checked against the weights that it was made from."""
+    """Export the version folder, and compare its quantised copy with the weights it was made from."""
     if not (out / "version.json").exists():
         export.export(loading.base_folder(base), adapter, out)
     cases = evaluation.test_cases(EvaluateConfig.model_fields["test_folder"].default, _AGREEMENT_MESSAGES)
@@ -160,17 +164,17 @@ def register(
     settings: Settings,
     engine: Engine,
     run: Path,
-    found: Evaluation,
+    evaluated: Evaluation,
     method: str,
     snapshot: str | None,
     parent: str | None,
 ) -> str:
-    """Put the version into the MLflow registry with its lineage; an accepted one becomes the challenger."""
+    """Register the version with its lineage and return its name; an accepted one becomes the challenger."""
     name = versions.register(
         settings.registry_uri,
         settings.state / "mlflow",
         run,
-        found,
+        evaluated,
         {"method": method, "snapshot": snapshot or "", "parent": parent or ""},
     )
     with Session(engine) as session, session.begin():
@@ -181,9 +185,9 @@ def register(
                 parent=parent,
                 run_id=run.name,
                 method=method,
-                metrics={key: value.mean for key, value in found.systems["challenger"].items()},
-                accepted=found.verdict.accepted,
-                reasons=list(found.verdict.reasons),
+                metrics={key: value.mean for key, value in evaluated.systems["challenger"].items()},
+                accepted=evaluated.verdict.accepted,
+                reasons=list(evaluated.verdict.reasons),
             )
             .on_conflict_do_nothing()
         )
@@ -196,17 +200,18 @@ def register(
             .values(source=f"run:{run.name}", target=f"version:{name}")
             .on_conflict_do_nothing()
         )
-    if found.verdict.accepted:
+    if evaluated.verdict.accepted:
         versions.set_alias(settings.registry_uri, "challenger", name)
     return name
 
 
 @flow(name="train")
 def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained | State[Trained]:
-    """Train on the seed and a snapshot (the seed alone when none is named), gate the result and register it.
+    """Train on the seed corpus and a snapshot (without one on the seed alone), evaluate, gate and register.
 
-    `overrides` change a stage's yaml: `sft.steps=40`. Ends well as "skipped" while another training runs, and
-    as "Refused" when a stage was stopped because it was not healthy: then there is nothing to measure.
+    `overrides` change values of a stage's yaml file: `sft.steps=40`. The flow completes as "Skipped" while
+    another training runs, and as "Refused" when a stage was stopped as unhealthy, since then there is no
+    version to evaluate.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -231,15 +236,15 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         champion = live.routing.champion.version if live else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
-        raise ValueError(f"there is no snapshot {snapshot}; `collect` makes them")
+        raise ValueError(f"there is no snapshot {snapshot}; run the flow `collect` to make one")
     if stored and not stored.accepted:
         raise ValueError(f"snapshot {snapshot} was rejected: {render(stored.reasons)}")
     folder = Path(stored.path) if stored else None
 
-    decides = "\0".join([snapshot or "", champion or "", *overrides])
-    run = settings.state / "runs" / blake2b(decides.encode(), digest_size=8).hexdigest()
+    key = "\0".join([snapshot or "", champion or "", *overrides])
+    run = settings.state / "runs" / blake2b(key.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
-    if snapshot:  # noted before anything is learned: an erasure finds runs that were stopped or refused, too
+    if snapshot:  # written before training, so that an erasure also finds runs that were stopped or refused
         with Session(engine) as session, session.begin():
             session.execute(
                 insert(Lineage)
@@ -249,58 +254,61 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     snapshots = [folder] if folder else []
     limits: MethodsConfig = stage_config("methods", [], overrides)
     may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
-    chosen = methods.choose(methods.feedback(snapshots), _seed_rows(overrides), may_sample, limits)
-    log.info("training in %s by %s", run, chosen.method)
-    for reason in chosen.why:
+    choice = methods.choose(methods.feedback(snapshots), _count_seed_rows(overrides), may_sample, limits)
+    log.info("training in %s by %s", run, choice.method)
+    for reason in choice.why:
         log.info(reason)
 
-    trained, hacked = _learn(settings, run, snapshots, chosen, overrides)
+    trained, hacked = _run_training(settings, run, snapshots, choice, overrides)
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
-    wanted = [
+    fixed = [
         f"version={version}",
         f"champion={rival}",
         f"base={settings.base}",
         f"base_version={base_version}",
-        f"reward={run / 'reward' if chosen.reward else 'null'}",
-        f"snapshots={[str(one) for one in snapshots]}",
+        f"reward={run / 'reward' if choice.reward else 'null'}",
+        f"snapshots={[str(path) for path in snapshots]}",
         f"out={run / 'evaluation'}",
     ]
-    found = run_stage("evaluate", stage_config("evaluate", wanted, overrides))
-    assert isinstance(found, Evaluation)
+    evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
+    assert isinstance(evaluated, Evaluation)
     if hacked:
-        verdict = Verdict(accepted=False, reasons=(*found.verdict.reasons, *hacked))
-        found = found.model_copy(update={"verdict": verdict})
+        verdict = Verdict(accepted=False, reasons=(*evaluated.verdict.reasons, *hacked))
+        evaluated = evaluated.model_copy(update={"verdict": verdict})
     origin = card.Origin(
         run=run.name,
         base=settings.base,
-        method=chosen.method,
+        method=choice.method,
         parent=champion,
         snapshot=snapshot,
         counts=stored.counts if stored else {},
     )
-    card.write(version, origin, found)
-    name = register(settings, engine, run, found, chosen.method, snapshot, champion)
-    log.info("%s: %s", name, "accepted" if found.verdict.accepted else render(found.verdict.reasons))
-    return Trained(version=name, method=chosen.method, run=run, evaluation=found)
+    card.write(version, origin, evaluated)
+    name = register(settings, engine, run, evaluated, choice.method, snapshot, champion)
+    verdict = evaluated.verdict
+    log.info("%s: %s", name, "accepted" if verdict.accepted else render(verdict.reasons))
+    return Trained(version=name, method=choice.method, run=run, evaluation=evaluated)
 
 
-def _seed_rows(overrides: Sequence[str]) -> int:
+def _count_seed_rows(overrides: Sequence[str]) -> int:
     config = stage_config("sft", [], overrides)
     return sum(1 for _ in sft.seed_demonstrations(config.seed_folder)) if config.seed_folder else 0
 
 
-def _learn(
-    settings: Settings, run: Path, snapshots: Sequence[Path], chosen: Choice, overrides: Sequence[str]
+def _run_training(
+    settings: Settings, run: Path, snapshots: Sequence[Path], choice: Choice, overrides: Sequence[str]
 ) -> tuple[_Weights, tuple[Reason, ...]]:
-    """The stages of learning, each from where the one before it has come: what the last one left, and why its
-    reward is not to be believed, if it is not.
+    """Run the training stages, each from the weights of the one before.
+
+    Returns the last weights, and the reasons to reject them for reward hacking (empty when there are none).
+    Raises UnhealthyError when a stage was stopped.
     """
     hacked: tuple[Reason, ...] = ()
 
-    def learn(stage: str, start: _Weights | None, *more: str) -> Path:
-        wanted = [
+    def train_stage(stage: str, start: _Weights | None, *more: str) -> Path:
+        fixed = [
             f"base={start.base if start else settings.base}",
             f"checkpoints={run / 'checkpoints'}",
             f"snapshots={[str(folder) for folder in snapshots]}",
@@ -308,21 +316,21 @@ def _learn(
             *more,
         ]
         if start is not None:
-            wanted.append(f"adapter={start.adapter or 'null'}")
-        config = stage_config(stage, wanted, overrides)
+            fixed.append(f"adapter={start.adapter or 'null'}")
+        config = stage_config(stage, fixed, overrides)
         result: Any = run_stage(stage, config)
         if result.unhealthy:
             raise UnhealthyError(stage, result.unhealthy, config.out / "health.png")
         return Path(config.out)
 
     whole = not stage_config("sft", [], overrides).lora_rank
-    out = learn("sft", None, f"repeats={chosen.repeats}")
+    out = train_stage("sft", None, f"repeats={choice.repeats}")
     trained = _Weights.after(out, settings.base, whole)
-    judge = learn("reward", trained) if chosen.reward else None
-    if chosen.preference:
-        trained = _Weights.after(learn(chosen.preference, trained), settings.base, whole)
-    if chosen.grpo:
-        out = learn("grpo", trained, f"reward={judge}")
+    reward_model = train_stage("reward", trained) if choice.reward else None
+    if choice.preference:
+        trained = _Weights.after(train_stage(choice.preference, trained), settings.base, whole)
+    if choice.grpo:
+        out = train_stage("grpo", trained, f"reward={reward_model}")
         hacked = GrpoResult.model_validate_json((out / training.METRICS_FILE).read_text()).hacked
         trained = _Weights.after(out, settings.base, whole)
     return trained, hacked

@@ -1,13 +1,13 @@
-"""Hyper-parameter search: a stage's fields by Optuna, each trial an MLflow run below the run of its search.
+"""Hyper-parameter search over a stage's fields with Optuna; each trial is an MLflow run below its search.
 
     python -m pipelines.tune configs/tune.yaml
     python -m pipelines.tune configs/tune.yaml stage=dpo "fixed=['snapshots=[artifacts/snapshots/3]']" \\
         "search={learning_rate: {low: 5.0e-5, high: 5.0e-4, log: true}}" objective=held_out_accuracy \\
         direction=maximize prune_by=eval_rewards/accuracies
 
-A search is named by all that decides it but the number of its trials, and lies in `.tonebridge/tune/<name>`.
-Started again it goes on: the trial in which it was killed from that trial's last checkpoint, a finished
-search when `trials` is higher. Weights are not kept; the line at the end trains the best trial's again.
+A search is named by its config without the number of trials; its folder is `.tonebridge/tune/<name>`. A
+search that is started again resumes: an interrupted trial from its last checkpoint, a finished search when
+`trials` is higher. Weights are deleted; the command printed at the end trains the best trial again.
 """
 
 import contextlib
@@ -47,26 +47,28 @@ from pipelines.train import STAGES, stage_config
 
 EXPERIMENT = "tonebridge-tune"
 
-_LEAST_FOR_IMPORTANCE = 5  # complete trials; Optuna compares the best two of so few with all
+_LEAST_FOR_IMPORTANCE = 5  # complete trials; for five, Optuna's importance rests on the best two of them
 
 
 class Range(configs.StageConfig):
-    """A number between two ends, both included; whole where the stage's field is."""
+    """A number from `low` to `high`, both included; an integer when the stage's field is one."""
 
     low: float
     high: float
-    log: bool = Field(False, description="drawn evenly by its logarithm")
+    log: bool = Field(False, description="sample the logarithm uniformly")
 
 
 class Choices(configs.StageConfig):
-    """One of these values."""
+    """A list of values to choose from."""
 
     choices: Annotated[tuple[bool | int | float | str | None, ...], Field(min_length=1)]
 
 
 class TuneConfig(configs.StageConfig):
-    """What decides a search. An objective must mean the same in all trials: the margins of DPO and KTO grow
-    with `beta`, GRPO's rewards with their weights.
+    """The settings of a search.
+
+    The objective must have the same meaning in all trials. The margins of DPO and KTO grow with `beta`, and
+    GRPO's rewards with their weights, so these fields cannot be searched with such an objective.
     """
 
     stage: Literal["sft", "reward", "dpo", "kto", "grpo"]
@@ -74,14 +76,18 @@ class TuneConfig(configs.StageConfig):
     search: Annotated[dict[str, Range | Choices], Field(min_length=1)]
     objective: str = Field(description="a figure of the stage's result")
     direction: Literal["minimize", "maximize"]
-    prune_by: str | None = Field(None, description="held-out figure of the trainer's log; never when unset")
-    random_trials: Annotated[int, Field(ge=1, description="before Optuna learns from them and prunes")] = 5
+    prune_by: str | None = Field(
+        None, description="held-out figure of the trainer's log; no pruning when unset"
+    )
+    random_trials: Annotated[
+        int, Field(ge=1, description="random trials before Optuna models the results and prunes")
+    ] = 5
     trials: Annotated[int, Field(ge=1)] = 20
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Found(NamedTuple):
-    """A search that has ended; without a complete trial there is no line that trains with the best values."""
+class SearchResult(NamedTuple):
+    """A finished search; `command` trains with the best values and is None without a complete trial."""
 
     study: optuna.Study
     run_id: str
@@ -98,19 +104,19 @@ class _Search(NamedTuple):
 
 
 class Pruning(TrainerCallback):
-    """Tells Optuna a held-out figure of a trial while it runs, and stops the run when it is to be pruned."""
+    """Reports a held-out figure of a running trial to Optuna, and stops the run when Optuna prunes it."""
 
     def __init__(self, trial: optuna.Trial, figure: str) -> None:
         self._trial, self._figure = trial, figure
         self.has_pruned = False
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Look at the newest figures; ValueError when the watched one is not among them."""
+        """Report the newest figure; ValueError when the trainer does not log it."""
         logged = state.log_history[-1]
         if self._figure not in logged:
             known = ", ".join(name for name in logged if name.startswith("eval_"))
             raise ValueError(f"prune_by={self._figure}: the trainer does not log it; it logs {known}")
-        # At step 0 nothing has been learnt, at the last one nothing is left to save.
+        # Not at step 0, before any training, and not at the last step, where pruning saves nothing.
         if 0 < state.global_step < state.max_steps and not self.has_pruned:
             self._trial.report(logged[self._figure], state.global_step)
             if self._trial.should_prune():
@@ -118,91 +124,95 @@ class Pruning(TrainerCallback):
 
 
 def setting(name: str, value: Any) -> str:
-    """A field's value as the stage's command line takes it; JSON is YAML."""
+    """A field's value in the form of the stage's command line; JSON is valid YAML."""
     return f"{name}={json.dumps(value)}"
 
 
 def distributions(config: TuneConfig) -> dict[str, optuna.distributions.BaseDistribution]:
-    """The searched fields as Optuna wants them.
+    """The searched fields as Optuna's distributions.
 
-    ValueError when the stage does not know a field, or refuses a choice or an end of a range.
+    Raises ValueError when the stage has no such field, or refuses a choice or an end of a range.
     """
     return {name: _distribution(config, name) for name in config.search}
 
 
 def _distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDistribution:
-    wanted = config.search[name]
-    # A field's own bounds are an interval, so what lies between two good ends is good.
-    values = wanted.choices if isinstance(wanted, Choices) else (wanted.low, wanted.high)
+    space = config.search[name]
+    # The valid values of a field are an interval, so a range is valid when both its ends are.
+    values = space.choices if isinstance(space, Choices) else (space.low, space.high)
     try:
         for value in values:
             stage_config(config.stage, [*config.fixed, setting(name, value)], ())
         if any(line.partition("=")[0] == name for line in config.fixed):
-            raise ValueError("it is in `fixed` too; leave it in one of the two")
-        if isinstance(wanted, Choices):
-            return optuna.distributions.CategoricalDistribution(wanted.choices)
+            raise ValueError("it is in `fixed` too; remove it from one of the two")
+        if isinstance(space, Choices):
+            return optuna.distributions.CategoricalDistribution(space.choices)
         kind = STAGES[config.stage].config.model_fields[name].annotation
         if kind is int:
-            return optuna.distributions.IntDistribution(int(wanted.low), int(wanted.high), wanted.log)
+            return optuna.distributions.IntDistribution(int(space.low), int(space.high), space.log)
         if kind is float:
-            return optuna.distributions.FloatDistribution(wanted.low, wanted.high, wanted.log)
+            return optuna.distributions.FloatDistribution(space.low, space.high, space.log)
         raise ValueError("it is no number; give `choices` instead of a range")
     except ValueError as error:
         raise ValueError(f"search.{name}: {error}") from error
 
 
 def search_name(config: TuneConfig) -> str:
-    """Names a search by all that decides it: the stage's fixed fields too, but not the number of trials."""
+    """The name of a search, from its config without `trials` and from the stage's config."""
     stage = stage_config(config.stage, config.fixed, ())
-    decides = config.model_dump_json(exclude={"trials"}) + stage.model_dump_json()
-    return f"{config.stage}-{blake2b(decides.encode(), digest_size=4).hexdigest()}"
+    # The order of a class's fields must not rename a search.
+    stage_settings = json.dumps(stage.model_dump(mode="json"), sort_keys=True)
+    key = config.model_dump_json(exclude={"trials"}) + stage_settings
+    return f"{config.stage}-{blake2b(key.encode(), digest_size=4).hexdigest()}"
 
 
 def mlflow_uri(settings: Settings) -> str:
-    """MLflow's tracking URI; without one a SQLite file beside the searches, so that no server is needed."""
+    """MLflow's tracking URI; by default a SQLite file in the folder of searches, which needs no server."""
     return settings.mlflow_uri or f"sqlite:///{(settings.state / 'tune' / 'mlflow.db').absolute()}"
 
 
-def main(config: TuneConfig, settings: Settings) -> Found:
-    """Search, or go on searching, until so many trials have ended.
+def main(config: TuneConfig, settings: Settings) -> SearchResult:
+    """Search, or resume a search, until `config.trials` trials have ended.
 
-    ValueError when the stage cannot be searched so, when the first trial cannot run, or when another process
-    is at this search.
+    Raises ValueError when the config does not fit the stage, when the first trial cannot run, or when another
+    process runs this search.
     """
-    searched = distributions(config)
+    spaces = distributions(config)
     result = STAGES[config.stage].result.model_fields
     known = [name for name, field in result.items() if field.annotation in (float, float | None)]
     if config.objective not in known:
-        raise ValueError(f"objective={config.objective} is not of {config.stage}; known: {', '.join(known)}")
+        raise ValueError(
+            f"objective={config.objective} is no figure of {config.stage}; known: {', '.join(known)}"
+        )
 
     folder = settings.state / "tune" / search_name(config)
     folder.mkdir(parents=True, exist_ok=True)
-    with _opened(config, settings, folder) as search:
+    with _open_search(config, settings, folder) as search:
         study = search.study
         _requeue_killed(search)
-        with tqdm(total=config.trials, initial=ended(study), desc=folder.name, unit="trial") as bar:
-            while (number := ended(study)) < config.trials:
+        with tqdm(total=config.trials, initial=count_ended(study), desc=folder.name, unit="trial") as bar:
+            while (number := count_ended(study)) < config.trials:
                 study.sampler = _sampler(config, number)
-                _run(search, study.ask(searched))
+                _run(search, study.ask(spaces))
                 bar.update()
                 if best := _best(study):
                     bar.set_postfix(best=_short(best.value))
-        return Found(study, search.run_id, _sum_up(search))
+        return SearchResult(study, search.run_id, _sum_up(search))
 
 
-def ended(study: optuna.Study) -> int:
-    """How many trials have ended; one that was killed has not, it stands again under another number."""
+def count_ended(study: optuna.Study) -> int:
+    """Number of finished trials; a killed trial is not counted, since it is repeated under another number."""
     return sum(t.state.is_finished() - ("again" in t.user_attrs) for t in study.get_trials(deepcopy=False))
 
 
 @contextlib.contextmanager
-def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_Search]:
-    """The study and the MLflow run of a search, old or new, held against other processes."""
+def _open_search(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_Search]:
+    """Context manager: the study and the MLflow run of a new or existing search, locked for this process."""
     with (folder / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a kill -9 frees it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock is released even by kill -9
         except BlockingIOError:
-            raise ValueError(f"another process is at the search in {folder}; wait until it ends") from None
+            raise ValueError(f"another process runs the search in {folder}; wait until it ends") from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.jsonl"))),
@@ -212,8 +222,8 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
             load_if_exists=True,
         )
         client = MlflowClient(tracking_uri=mlflow_uri(settings))
-        if (there := client.get_experiment_by_name(EXPERIMENT)) is not None:
-            experiment_id = str(there.experiment_id)
+        if (experiment := client.get_experiment_by_name(EXPERIMENT)) is not None:
+            experiment_id = str(experiment.experiment_id)
         else:
             artifacts = (settings.state / "mlflow").resolve().as_uri()
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
@@ -225,7 +235,7 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
         elif not client.search_runs([experiment_id], f"attributes.run_id = '{run_id}'"):
             raise ValueError(
                 f"run {run_id} of this search is not in {client.tracking_uri}; set TONEBRIDGE_MLFLOW_URI as "
-                f"before, or delete {folder} to search anew"
+                f"before, or delete {folder} to start a new search"
             )
         client.update_run(run_id, status="RUNNING")
         status = "KILLED"
@@ -237,33 +247,34 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
 
 
 def _requeue_killed(search: _Search) -> None:
-    """A trial that nobody runs any more comes next, with the same values; its checkpoints are still there."""
+    """Queue a killed trial again with the same values, so that it resumes from its checkpoints."""
     client, study = search.client, search.study
-    for left in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(left.number, state=TrialState.FAIL)
-        study.enqueue_trial(left.params, user_attrs={"again": left.number})
-        wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{left.number}'"
-        for run in client.search_runs([search.experiment_id], wanted):
+    # The search is locked, so a running trial belongs to a process that was killed.
+    for killed in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(killed.number, state=TrialState.FAIL)
+        study.enqueue_trial(killed.params, user_attrs={"again": killed.number})
+        query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{killed.number}'"
+        for run in client.search_runs([search.experiment_id], query):
             client.set_tag(run.info.run_id, "state", "killed")
             client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _sampler(config: TuneConfig, number: int) -> optuna.samplers.TPESampler:
-    """A sampler for one trial: one for all would draw the first trials again when a search goes on."""
+    """A sampler for one trial; one for all trials would repeat its first draws when a search resumes."""
     seed = np.random.SeedSequence((config.seed, number)).generate_state(1)
     return optuna.samplers.TPESampler(seed=int(seed[0]), n_startup_trials=config.random_trials)
 
 
 def _run(search: _Search, trial: optuna.Trial) -> None:
-    """One trial, written to MLflow and then to the study.
+    """Run one trial, and write it to MLflow and then to the study.
 
-    What the stage refuses, and a run that is not healthy, is a failed trial with its reasons. But while no
-    trial has gone well, what the stage refuses is raised: most likely the next ones could not run either.
+    A trial fails, with its reasons, when the stage raises ValueError or the run is unhealthy. As long as no
+    trial has succeeded, the ValueError is raised, since the next trials would most likely fail too.
     """
     config, study, client = search.config, search.study, search.client
     out, checkpoints = search.folder / "trial", search.folder / "checkpoints"
-    chosen = [setting(name, value) for name, value in trial.params.items()]
-    own = [setting("out", str(out)), setting("checkpoints", str(checkpoints))]
+    params = [setting(name, value) for name, value in trial.params.items()]
+    folders = [setting("out", str(out)), setting("checkpoints", str(checkpoints))]
     tags = {MLFLOW_PARENT_RUN_ID: search.run_id, "trial": str(trial.number)}
     run = client.create_run(search.experiment_id, run_name=f"trial {trial.number}", tags=tags)
     run_id = run.info.run_id
@@ -272,7 +283,7 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     pruning = Pruning(trial, config.prune_by) if config.prune_by else None
     value, reasons = None, []
     try:
-        stage = stage_config(config.stage, [*config.fixed, *chosen, *own], ())
+        stage = stage_config(config.stage, [*config.fixed, *params, *folders], ())
         with training.add_callback(pruning):
             result: Any = STAGES[config.stage].main(stage)
     except ValueError as error:
@@ -282,7 +293,9 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     else:
         now_ms = int(time.time() * 1000)
         points = list(versions.curves(config.stage, out / training.METRICS_FILE))
-        points += [Metric(name, one, now_ms, 0) for name, one in result if isinstance(one, int | float)]
+        points += [
+            Metric(name, figure, now_ms, 0) for name, figure in result if isinstance(figure, int | float)
+        ]
         for start in range(0, len(points), MAX_METRICS_PER_BATCH):
             client.log_batch(run_id, metrics=points[start : start + MAX_METRICS_PER_BATCH])
         for file in (*out.glob("*.png"), out / training.METRICS_FILE):
@@ -301,8 +314,8 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     client.set_tag(run_id, "state", _in_words(state))
     client.set_terminated(run_id, "FAILED" if reasons else "FINISHED")
     study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
-    for used in (out, checkpoints):
-        shutil.rmtree(used, ignore_errors=True)
+    for folder in (out, checkpoints):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _best(study: optuna.Study) -> FrozenTrial | None:
@@ -311,16 +324,16 @@ def _best(study: optuna.Study) -> FrozenTrial | None:
 
 
 def _sum_up(search: _Search) -> str | None:
-    """Give the search's run the best trial, what mattered and a plot; the line that trains the best again."""
+    """Log the best trial, importances and a plot to the search's run; return the command of that trial."""
     config, study, client = search.config, search.study, search.client
     best = _best(study)
     if best is None or best.value is None:
         return None
-    chosen = [setting(name, value) for name, value in best.params.items()]
+    params = [setting(name, value) for name, value in best.params.items()]
     stage = f"configs/{config.stage}.yaml"
-    command = shlex.join(["python", "-m", f"models.{config.stage}", stage, *config.fixed, *chosen])
-    told = {f"best.{name}": value for name, value in best.params.items()}
-    for name, value in {**told, "best.trial": best.number, "command": command}.items():
+    command = shlex.join(["python", "-m", f"models.{config.stage}", stage, *config.fixed, *params])
+    tags = {f"best.{name}": value for name, value in best.params.items()}
+    for name, value in {**tags, "best.trial": best.number, "command": command}.items():
         client.set_tag(search.run_id, name, str(value))
     client.log_metric(search.run_id, config.objective, best.value)
     if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) >= _LEAST_FOR_IMPORTANCE:
@@ -335,12 +348,12 @@ def _sum_up(search: _Search) -> str | None:
 
 
 def table(study: optuna.Study) -> Table:
-    """The trials in their order, the best one marked."""
+    """The trials in their order, with the best one marked."""
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs["again"]: trial.number for trial in trials if "again" in trial.user_attrs}
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
     best = _best(study)
-    shown = Table("trial", *names, "objective", "state", title=study.study_name)
+    result = Table("trial", *names, "objective", "state", title=study.study_name)
     for trial in trials:
         notes = [_in_words(trial.state), *trial.user_attrs.get("reasons", ())]
         if trial.number in again:
@@ -348,8 +361,8 @@ def table(study: optuna.Study) -> Table:
         if best and trial.number == best.number:
             notes.append("best")
         values = (_short(trial.params.get(name)) for name in names)
-        shown.add_row(str(trial.number), *values, _short(trial.value), "; ".join(notes))
-    return shown
+        result.add_row(str(trial.number), *values, _short(trial.value), "; ".join(notes))
+    return result
 
 
 def _in_words(state: TrialState) -> str:
@@ -361,14 +374,15 @@ def _short(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    wanted, environment = configs.from_command_line(TuneConfig, sys.argv[1:]), Settings()
+    search_config, environment = configs.from_command_line(TuneConfig, sys.argv[1:]), Settings()
     try:
-        outcome = main(wanted, environment)
+        outcome = main(search_config, environment)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(
-            "\nStopped. The same command goes on; with trials= as many as have ended, it sums up."
+            "\nStopped. The same command resumes the search; with trials= set to the number of finished "
+            "trials, it only reports."
         ) from None
     Console().print(table(outcome.study))
     print(f"MLflow: run {outcome.run_id} of the experiment {EXPERIMENT} in {mlflow_uri(environment)}")

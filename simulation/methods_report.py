@@ -1,11 +1,10 @@
-"""What each method of learning makes of the same feedback, side by side: the report of the experiment in
-`dvc.yaml`.
+"""The report of the experiment in `dvc.yaml`: all training methods on the same feedback, compared.
 
     python -m simulation.methods_report artifacts/learning
     python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
-Writes `report.json` and `learning.png` to the folder. With a second report it says which metrics differ from
-it beyond noise, and fails when one does.
+Writes `report.json` and `learning.png` to the folder. With a second report as argument it lists the metrics
+that differ from that report beyond noise, and exits with 1 when there are any.
 """
 
 import json
@@ -21,8 +20,7 @@ from rich.table import Table
 from scipy.stats import norm
 
 from data.snapshots import shards
-from models.evaluation import Evaluation
-from models.scoreboard import Estimate
+from models.results import Estimate, Evaluation
 from models.training import METRICS_FILE
 
 METHODS = {"sft": "SFT", "dpo": "+ DPO", "kto": "+ KTO", "grpo": "+ DPO + GRPO"}
@@ -36,8 +34,11 @@ SHOWN = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composi
 
 
 class Learned(BaseModel):
-    """What a method took and gave: minutes of training with those of the methods before it, the metrics of
-    the model alone and with its facts protected, and what the gate says of it against what it was made from.
+    """The cost and the result of a method.
+
+    `minutes` are the training time with the methods before it. `alone` and `protected` are the metrics
+    without and with fact protection. `win_rate`, `accepted` and `reasons` compare it with the version that it
+    was trained from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,7 +52,7 @@ class Learned(BaseModel):
 
 
 class LearningReport(BaseModel):
-    """The baselines and the methods on the same held-out messages, and the feedback that was learned from."""
+    """Baselines and methods on the same held-out messages, and the rows of feedback by kind."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,7 +63,7 @@ class LearningReport(BaseModel):
     reward_accuracy: float  # of the reward model, on held-out pairs
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, Estimate]]]:
-        """Each system's words and metrics, in the order of a table."""
+        """Each system's name and metrics, in the order of the table."""
         yield from self.baselines.items()
         for name, learned in self.methods.items():
             yield name, learned.alone
@@ -70,27 +71,27 @@ class LearningReport(BaseModel):
 
 
 def assemble(folder: Path) -> LearningReport:
-    """The report of what the stages left in a folder."""
-    found = {
+    """Read the files that the stages wrote to a folder."""
+    evaluations = {
         name: Evaluation.model_validate_json((folder / "evaluation" / name / METRICS_FILE).read_text("utf-8"))
         for name in METHODS
     }
     figures = {
         name: json.loads((folder / name / METRICS_FILE).read_text("utf-8")) for name in (*METHODS, "reward")
     }
-    took_s = {name: figures[name]["seconds"] for name in figures}
+    seconds = {name: figures[name]["seconds"] for name in figures}
     before = {"sft": (), "dpo": ("sft",), "kto": ("sft",), "grpo": ("sft", "reward", "dpo")}
     return LearningReport(
-        cases=found["sft"].cases,
-        baselines={words: found["sft"].systems[name] for name, words in BASELINES.items()},
+        cases=evaluations["sft"].cases,
+        baselines={words: evaluations["sft"].systems[name] for name, words in BASELINES.items()},
         methods={
             words: Learned(
-                minutes=sum(took_s[stage] for stage in (*before[name], name)) / 60,
-                alone=found[name].systems["challenger"],
-                protected=found[name].systems["challenger_protected"],
-                win_rate=found[name].win_rate,
-                accepted=found[name].verdict.accepted,
-                reasons=tuple(map(str, found[name].verdict.reasons)),
+                minutes=sum(seconds[stage] for stage in (*before[name], name)) / 60,
+                alone=evaluations[name].systems["challenger"],
+                protected=evaluations[name].systems["challenger_protected"],
+                win_rate=evaluations[name].win_rate,
+                accepted=evaluations[name].verdict.accepted,
+                reasons=tuple(map(str, evaluations[name].verdict.reasons)),
             )
             for name, words in METHODS.items()
         },
@@ -100,32 +101,34 @@ def assemble(folder: Path) -> LearningReport:
 
 
 def beyond_noise(ours: LearningReport, theirs: LearningReport) -> list[str]:
-    """The shown metrics that differ by more than two runs on other test messages would.
+    """One line for each metric of `SHOWN` that differs between two reports beyond noise.
 
-    In one comparison of twenty runs one metric is named here by chance, not in each run one of twenty
-    metrics: Bonferroni's correction of the normal approximation to the intervals.
+    The test is the normal approximation to the intervals with Bonferroni's correction: without a difference,
+    one comparison of reports in twenty names a metric by chance.
     """
-    others = dict(theirs.rows())
-    pairs = [(system, name, row[name], others[system][name]) for system, row in ours.rows() for name in SHOWN]
-    most = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in half 95 % intervals
+    their_rows = dict(theirs.rows())
+    pairs = [
+        (system, name, row[name], their_rows[system][name]) for system, row in ours.rows() for name in SHOWN
+    ]
+    limit = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in halves of a 95 % interval
     return [
-        f"{system}: {name} is {one}, and was {other}"
-        for system, name, one, other in pairs
-        if abs(one.mean - other.mean) > most * math.hypot(one.high - one.low, other.high - other.low) / 2
+        f"{system}: {name} is {our}, and was {their}"
+        for system, name, our, their in pairs
+        if abs(our.mean - their.mean) > limit * math.hypot(our.high - our.low, their.high - their.low) / 2
     ]
 
 
 def plot(report: LearningReport, file: Path) -> None:
-    """Draw the shown metrics of every system with their intervals."""
+    """Draw the metrics of `SHOWN` for every system, with their intervals."""
     rows = list(report.rows())[::-1]
     figure = Figure(figsize=(3 * len(SHOWN), 0.36 * len(rows) + 1), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
-        for place, (_, row) in enumerate(rows):
-            at = row[name]
+        for y, (_, row) in enumerate(rows):
+            estimate = row[name]
             axes.errorbar(
-                at.mean,
-                place,
-                xerr=[[at.mean - at.low], [at.high - at.mean]],
+                estimate.mean,
+                y,
+                xerr=[[estimate.mean - estimate.low], [estimate.high - estimate.mean]],
                 fmt="o",
                 color="tab:blue",
                 capsize=2,
@@ -138,7 +141,7 @@ def plot(report: LearningReport, file: Path) -> None:
 
 
 def show(report: LearningReport) -> None:
-    """The table on the terminal."""
+    """Print the table."""
     table = Table(title=f"On {report.cases} held-out messages")
     for words in ("", *(name.replace("_", " ") for name in SHOWN), "minutes", "gate"):
         table.add_column(words, justify="right" if words else "left")
@@ -151,17 +154,17 @@ def show(report: LearningReport) -> None:
 
 
 def main(folder: Path, other: Path | None = None) -> int:
-    """Write the report; 1 when it differs from another beyond noise."""
+    """Write and print the report; return 1 when it differs from the report `other` beyond noise."""
     report = assemble(folder)
     (folder / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     plot(report, folder / "learning.png")
     show(report)
-    differs = (
+    differences = (
         beyond_noise(report, LearningReport.model_validate_json(other.read_text("utf-8"))) if other else []
     )
-    for line in differs:
+    for line in differences:
         print("DIFFERS", line)
-    return 1 if differs else 0
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":

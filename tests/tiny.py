@@ -5,9 +5,10 @@ from pathlib import Path
 
 
 def build(folder: Path, texts: Sequence[str], seed: int = 0, spread: float = 0.02) -> Path:
-    """Train the tokenizer on `texts`, draw the weights from `seed` and save the base.
+    """Train the tokenizer on `texts`, draw the weights from `seed` and save the base; return its folder.
 
-    Untrained it repeats its last token; with a `spread` of 0.5 it babbles, otherwise after each prompt.
+    `spread` is the standard deviation of the weights. With 0.02 the untrained model repeats its last token;
+    with 0.5 it writes random text, different for each prompt.
     """
     import torch
     from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -17,10 +18,10 @@ def build(folder: Path, texts: Sequence[str], seed: int = 0, spread: float = 0.0
 
     from models import loading
 
-    words = Tokenizer(BPE())
-    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    words.decoder = decoders.ByteLevel()
-    words.train_from_iterator(
+    bpe = Tokenizer(BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.train_from_iterator(
         texts,
         BpeTrainer(
             vocab_size=512,
@@ -30,7 +31,7 @@ def build(folder: Path, texts: Sequence[str], seed: int = 0, spread: float = 0.0
         ),
     )
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=words, eos_token="<|im_end|>", pad_token="<|endoftext|>", bos_token="<|im_start|>"
+        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>", bos_token="<|im_start|>"
     )
     tokenizer.chat_template = loading.SHORT_CHATML
     with torch.random.fork_rng():

@@ -24,5 +24,7 @@ class FactsKept(evaluate.Metric):
         )
 
     def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
-        values = [scoring.facts_kept(text, said) for text, said in zip(references, predictions, strict=True)]
+        values = [
+            scoring.facts_kept(text, rewrite) for text, rewrite in zip(references, predictions, strict=True)
+        ]
         return {"facts_kept": sum(values) / len(values)}

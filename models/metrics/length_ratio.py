@@ -25,6 +25,6 @@ class LengthRatio(evaluate.Metric):
 
     def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
         values = [
-            scoring.length_ratio(text, said) for text, said in zip(references, predictions, strict=True)
+            scoring.length_ratio(text, rewrite) for text, rewrite in zip(references, predictions, strict=True)
         ]
         return {"length_ratio": sum(values) / len(values)}

@@ -1,4 +1,4 @@
-"""How far the move of a message's rewrites rises with the intensity asked for.
+"""How consistently the move of a message's rewrites rises with the requested intensity.
 
     evaluate.load("models/metrics/monotone.py").compute(
         predictions=[[rewrites at 0, 1, 2, 3], ...], references=messages, transform_types=["soften", ...]
@@ -32,7 +32,7 @@ class Monotone(evaluate.Metric):
         self, predictions: list[list[str]], references: list[str], transform_types: list[str]
     ) -> dict[str, float]:
         values = [
-            scoring.monotone([tone.move(text, said, TransformType(kind)) for said in rewrites])
+            scoring.monotone([tone.move(text, rewrite, TransformType(kind)) for rewrite in rewrites])
             for rewrites, text, kind in zip(predictions, references, transform_types, strict=True)
         ]
         return {"monotone": sum(values) / len(values)}

@@ -1,4 +1,4 @@
-"""Mean probability that a reader finds a rewrite to do what was asked.
+"""Mean probability that a reader says a rewrite did what its transform type asks for.
 
     evaluate.load("models/metrics/tone_moved.py").compute(
         predictions=rewrites, references=messages, transform_types=["soften", ...], intensities=[2, ...]

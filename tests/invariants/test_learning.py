@@ -1,4 +1,4 @@
-"""A broken loss must fail a test: what honest training shows, shuffled labels or a flipped sign do not."""
+"""A broken loss must fail a test: correct training reaches a threshold, a flipped sign does not."""
 
 import random
 from pathlib import Path
@@ -39,49 +39,55 @@ def rows():
         )
 
 
-def demonstrations(folder: Path, mismatched: bool = False) -> Path:
-    """Half courteous rewrites, half blunt ones; or the training ones all given to other messages."""
-    found = []
-    for i, (asked, kind, blunt, split) in enumerate(rows()):
-        found.append((asked, kind if i % 2 else blunt, split))
-    if mismatched:
+def demonstrations(folder: Path, scrambled: bool = False) -> Path:
+    """Half the rewrites are courteous, half blunt; when `scrambled`, training rewrites are shuffled words."""
+    triples = []
+    for i, (request, kind, blunt, split) in enumerate(rows()):
+        triples.append((request, kind if i % 2 else blunt, split))
+    if scrambled:
         words = [
             " ".join(random.Random(i).sample(text.split(), len(text.split())))
-            for i, (_, text, _) in enumerate(found)
+            for i, (_, text, _) in enumerate(triples)
         ]
-        found = [
-            (asked, words[i] if split == "train" else text, split)
-            for i, (asked, text, split) in enumerate(found)
+        triples = [
+            (request, words[i] if split == "train" else text, split)
+            for i, (request, text, split) in enumerate(triples)
         ]
-    return shards.write(folder, (Demonstration(**a, rewrite=r, split=s) for a, r, s in found))
+    return shards.write(folder, (Demonstration(**a, rewrite=r, split=s) for a, r, s in triples))
 
 
 def pairs(folder: Path, shuffled: bool = False) -> Path:
-    """The courteous rewrite is chosen; or, in the training pairs, either at random."""
-    found = []
+    """The courteous rewrite is chosen; when `shuffled`, training pairs choose at random."""
+    records = []
     coin = random.Random(1)
-    for asked, chosen, rejected, split in rows():
+    for request, chosen, rejected, split in rows():
         if shuffled and split == "train" and coin.random() < 0.5:
             chosen, rejected = rejected, chosen
         pair = PreferencePair(
-            **asked, chosen=chosen, rejected=rejected, chosen_version="v1", rejected_version="v1", split=split
+            **request,
+            chosen=chosen,
+            rejected=rejected,
+            chosen_version="v1",
+            rejected_version="v1",
+            split=split,
         )
-        found.append(pair)
-    return shards.write(folder, found)
+        records.append(pair)
+    return shards.write(folder, records)
 
 
 def labels(folder: Path, shuffled: bool = False) -> Path:
-    """The courteous rewrite of every other message, marked good, the blunt one of the rest, marked bad; or,
-    in training, marked at random.
+    """Alternately a courteous rewrite, marked good, and a blunt one, marked bad.
+
+    When `shuffled`, training rows are marked at random.
     """
-    found = []
+    records = []
     coin = random.Random(1)
-    for i, (asked, kind, blunt, split) in enumerate(rows()):
+    for i, (request, kind, blunt, split) in enumerate(rows()):
         good = i % 2 == 0
         marked = coin.random() < 0.5 if shuffled and split == "train" else good
-        label = Label(**asked, rewrite=kind if good else blunt, good=marked, version="v1", split=split)
-        found.append(label)
-    return shards.write(folder, found)
+        label = Label(**request, rewrite=kind if good else blunt, good=marked, version="v1", split=split)
+        records.append(label)
+    return shards.write(folder, records)
 
 
 def sft_config(tiny_base, folder, **changed):
@@ -109,7 +115,7 @@ def tuned(tiny_base, tmp_path_factory):
 
 
 def whole_model(tuned, folder, **changed):
-    """What the stages after SFT have in common: all weights of the tuned model are trained."""
+    """The settings that the stages after SFT share: all weights of the tuned model are trained."""
     return {
         "base": str(tuned.out),
         "adapter": None,
@@ -141,7 +147,7 @@ def kto_config(tuned, folder, shuffled=False, **changed):
 
 @pytest.fixture(scope="module")
 def judge(tuned, tmp_path_factory):
-    """A reward model that likes the courteous rewrites."""
+    """A reward model that prefers the courteous rewrites."""
     return reward.main(reward_config(tuned, tmp_path_factory.mktemp("judge"), steps=60)).out
 
 
@@ -149,9 +155,9 @@ def grpo_config(tuned, judge, folder, **changed):
     data = pairs(folder / "data")
     rewards = {"reward": judge, "learned_weight": 1.0, "rule_weight": 0.0}
     size = {"steps": 40, "batch_size": 16, "max_new_tokens": 24, "beta": 0.0, "learning_rate": 5e-4}
-    # A tiny model babbles: half of what it samples does not end.
-    asked = {"seed_folder": None, "snapshots": (data,), "healthy": {}}
-    return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **asked, **changed))
+    # Half of a tiny model's samples are truncated, so its run is never healthy.
+    data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}}
+    return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **data_settings, **changed))
 
 
 def sft_learns(result) -> bool:
@@ -211,7 +217,7 @@ def test_a_flipped_sft_loss_does_not_teach(tiny_base, tmp_path, monkeypatch):
 
 
 def test_scrambled_rewrites_do_not_teach(tiny_base, tmp_path):
-    scrambled = demonstrations(tmp_path / "scrambled", mismatched=True)
+    scrambled = demonstrations(tmp_path / "scrambled", scrambled=True)
     result = sft.main(sft_config(tiny_base, tmp_path, snapshots=(scrambled,)))
     print(result.held_out_loss_before, result.held_out_loss_after)
     assert not sft_learns(result)
@@ -233,8 +239,8 @@ def test_a_flipped_reward_loss_does_not_teach(tuned, tmp_path, monkeypatch):
     honest = reward.RewardTrainer.compute_loss
 
     def flipped(trainer, *args, **kwargs):
-        found = honest(trainer, *args, **kwargs)
-        return -found if trainer.model.training else found
+        loss = honest(trainer, *args, **kwargs)
+        return -loss if trainer.model.training else loss
 
     monkeypatch.setattr(reward.RewardTrainer, "compute_loss", flipped)
     assert not reward_learns(reward.main(reward_config(tuned, tmp_path)))
@@ -273,9 +279,9 @@ def test_shuffled_rewards_do_not_teach(tuned, judge, tmp_path, monkeypatch):
     def shuffled(model, masks):
         reward = honest(model, masks)
 
-        def learned(completions, **about):
-            found = reward(completions, **about)
-            return coin.sample(found, len(found))  # the mean, which is what is measured, stays
+        def learned(completions, **columns):
+            scores = reward(completions, **columns)
+            return coin.sample(scores, len(scores))  # the mean, which is measured, stays the same
 
         return learned
 
@@ -310,6 +316,6 @@ def test_a_step_of_eight_batches_of_one_is_a_step_of_one_batch_of_eight(figure, 
     few = {"steps": 6, "learning_rate": 5e-4}
     for name in ("one", "eight"):
         (tmp_path / name).mkdir()
-    one = figure(tuned, tmp_path / "one", batch_size=8, **few)
-    eight = figure(tuned, tmp_path / "eight", batch_size=1, accumulate_batches=8, **few)
-    assert eight == pytest.approx(one, rel=1e-4)
+    whole = figure(tuned, tmp_path / "one", batch_size=8, **few)
+    split = figure(tuned, tmp_path / "eight", batch_size=1, accumulate_batches=8, **few)
+    assert split == pytest.approx(whole, rel=1e-4)

@@ -12,7 +12,7 @@ def _write_snapshot(folder: Path) -> Path:
     """Twenty messages, each with a courteous and a blunt rewrite: as demonstrations, as pairs, as labels."""
     rows: list[shards.Row] = []
     for i in range(100, 120):
-        about = {
+        request = {
             "text": f"Fix PAY-{i} today.",
             "transform_type": TransformType.SOFTEN,
             "intensity": 2,
@@ -21,10 +21,10 @@ def _write_snapshot(folder: Path) -> Path:
         kind, blunt = f"Could you please look at PAY-{i} today?", f"Fix PAY-{i}. It is broken again."
         versions = {"chosen_version": "v1", "rejected_version": "v2"}
         rows += [
-            Demonstration(**about, rewrite=kind if i % 2 else blunt),
-            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
-            Label(**about, rewrite=kind, good=True, version="v1"),
-            Label(**about, rewrite=blunt, good=False, version="v2"),
+            Demonstration(**request, rewrite=kind if i % 2 else blunt),
+            PreferencePair(**request, chosen=kind, rejected=blunt, **versions),
+            Label(**request, rewrite=kind, good=True, version="v1"),
+            Label(**request, rewrite=blunt, good=False, version="v2"),
         ]
     return shards.write(folder, rows)
 

@@ -1,8 +1,7 @@
 from data.reasons import reason
 from models import card
-from models.evaluation import Evaluation
-from models.gate import Verdict
-from models.scoreboard import Estimate, Scores
+from models.results import Estimate, Evaluation, Verdict
+from models.scoreboard import Scores
 
 ONE = Estimate(mean=0.7, low=0.6, high=0.8)
 WORSE = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
@@ -26,7 +25,7 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
     )
     card.write(tmp_path, origin, found(accepted=True))
     text = (tmp_path / "README.md").read_text()
-    for said in (
+    for phrase in (
         "ab12",
         "smollm2-135m",
         "dpo",
@@ -35,7 +34,7 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
         "168 held-out",
         "accepted",
     ):
-        assert said in text
+        assert phrase in text
     rows = [line for line in text.splitlines() if line.startswith("| challenger")]
     assert rows[0].count("0.70 (0.60 to 0.80)") == 10
     assert "2.01 (1.82 to 2.23)" in rows[0], "perplexity, not its logarithm"

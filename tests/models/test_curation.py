@@ -68,8 +68,8 @@ def test_most_light_rewordings_of_a_message_are_taken_for_it():
         for rewrite in original.rewrites
         if (rewrite.transform_type, rewrite.intensity) == (TransformType.SOFTEN, 1)
     ]
-    one, other = (curation.embed(list(texts)) for texts in zip(*reworded, strict=True))
-    assert np.mean((one * other).sum(axis=1) >= SAME_MEANING) > 0.75
+    first, second = (curation.embed(list(texts)) for texts in zip(*reworded, strict=True))
+    assert np.mean((first * second).sum(axis=1) >= SAME_MEANING) > 0.75
 
 
 def test_neighbours_are_those_of_the_whole_matrix():

@@ -51,34 +51,34 @@ def corpus_folder(tmp_path_factory):
 
 def test_evaluation_says_what_serving_would(version, corpus_folder):
     cases = evaluation.test_cases(corpus_folder, None)
-    asked = [(c.text, c.transform_type, c.intensity) for c in cases]
+    requests = [(c.text, c.transform_type, c.intensity) for c in cases]
     served = engines.load(version, "ctranslate2").generate(
         Spec(version="v1", max_new_tokens=24),
         [Item(text=c.text, transform_type=c.transform_type, intensity=c.intensity) for c in cases],
     )
-    assert evaluation.written_by(version, 24)(asked) == [rewritten.text for rewritten in served]
+    assert evaluation.written_by(version, 24)(requests) == [rewritten.text for rewritten in served]
 
 
 def test_what_is_given_to_people_is_measured_too(version, corpus_folder):
     cases = evaluation.test_cases(corpus_folder, None)
-    asked = [(c.text, c.transform_type, c.intensity) for c in cases]
+    requests = [(c.text, c.transform_type, c.intensity) for c in cases]
     served = engines.load(version, "ctranslate2").generate(
         Spec(version="v1", max_new_tokens=24, protection=PROTECTED),
         [Item(text=c.text, transform_type=c.transform_type, intensity=c.intensity) for c in cases],
     )
-    said = evaluation.written_by(version, 24, PROTECTED)(asked)
-    assert said == [rewritten.text for rewritten in served]
-    assert said != evaluation.written_by(version, 24)(asked)
+    texts = evaluation.written_by(version, 24, PROTECTED)(requests)
+    assert texts == [rewritten.text for rewritten in served]
+    assert texts != evaluation.written_by(version, 24)(requests)
 
 
 def test_a_version_is_asked_once(version, corpus_folder, monkeypatch):
-    asked = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder, None)]
-    said = evaluation.written_by(version, 8)(asked)
+    requests = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder, None)]
+    texts = evaluation.written_by(version, 8)(requests)
     calls = []
     monkeypatch.setattr(evaluation, "rewrite_greedily", lambda *a, **_: calls.append(a) or [])
-    assert evaluation.written_by(version, 8)(asked) == said
+    assert evaluation.written_by(version, 8)(requests) == texts
     assert calls == []
-    evaluation.written_by(version, 9)(asked)
+    evaluation.written_by(version, 9)(requests)
     assert len(calls) == 1, "more tokens are another question"
 
 
@@ -93,25 +93,25 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
         max_new_tokens=16,
         most_cases=8,
     )
-    found = evaluation.main(config)
-    assert found.cases == 8
-    copy = found.systems["copy_input"]
+    result = evaluation.main(config)
+    assert result.cases == 8
+    copy = result.systems["copy_input"]
     assert copy["tone_moved"].mean < 0.2
     assert copy["monotone"].mean == copy["obeyed"].mean == 0, "a copy neither climbs nor obeys"
-    assert set(found.move_by_intensity["copy_input"]) == {"0", "1", "2", "3"}
-    assert found.systems["reference"]["log_perplexity"].mean > 0
-    assert found.systems["reference"]["facts_kept"].mean == 1
-    assert found.win_rate.mean == 0.5, "a version ties with itself"
-    assert found.systems["challenger"]["facts_kept"].mean < 1, "a babbling model loses facts"
-    assert {"challenger_protected", "champion_protected"} <= set(found.by_type)
-    assert not found.verdict.accepted, "a babbling model has not moved tone"
-    assert evaluation.Evaluation.model_validate_json((config.out / "metrics.json").read_text()) == found
+    assert set(result.move_by_intensity["copy_input"]) == {"0", "1", "2", "3"}
+    assert result.systems["reference"]["log_perplexity"].mean > 0
+    assert result.systems["reference"]["facts_kept"].mean == 1
+    assert result.win_rate.mean == 0.5, "a version ties with itself"
+    assert result.systems["challenger"]["facts_kept"].mean < 1, "a babbling model loses facts"
+    assert {"challenger_protected", "champion_protected"} <= set(result.by_type)
+    assert not result.verdict.accepted, "a babbling model has not moved tone"
+    assert evaluation.Evaluation.model_validate_json((config.out / "metrics.json").read_text()) == result
     outputs = [json.loads(line) for line in (config.out / "outputs.jsonl").read_text().splitlines()]
     assert len(outputs) == 8
-    assert set(found.by_type["copy_input"]) == {row["transform_type"] for row in outputs}
+    assert set(result.by_type["copy_input"]) == {row["transform_type"] for row in outputs}
     assert outputs[0]["rewrites"]["copy_input"]["text"] == outputs[0]["text"]
     assert (config.out / "scores.png").stat().st_size > 1000
-    assert "refused" in evaluation.table(found)
+    assert "refused" in evaluation.table(result)
 
 
 def test_the_ladder_has_every_type(corpus_folder):

@@ -20,8 +20,8 @@ def tokens(tiny_base):
 
 def test_training_sees_the_ids_that_serving_sees(tokens, tiny_base):
     tokenizer = engines.Tokenizer.from_file(str(tiny_base / "tokenizer.json"))
-    asked = prompts.read(tiny_base).render(ROW.text, ROW.transform_type, ROW.intensity)
-    served = tokenizer.encode(asked, add_special_tokens=False).ids
+    prompt = prompts.read(tiny_base).render(ROW.text, ROW.transform_type, ROW.intensity)
+    served = tokenizer.encode(prompt, add_special_tokens=False).ids
     encoded = sft.example(tokens, ROW)
     assert encoded["input_ids"][: len(served)] == served
     assert encoded["labels"][: len(served)] == [-100] * len(served)
@@ -62,9 +62,9 @@ def test_rows_that_are_too_long_are_left_out_whole_and_counted():
 
 def test_rows_of_several_snapshots_come_in_their_order(tmp_path):
     other = ROW.model_copy(update={"text": "Other."})
-    one, two = shards.write(tmp_path / "2", [ROW, other]), shards.write(tmp_path / "1", [other])
-    assert examples.read_snapshots([one, two], Demonstration) == [ROW, other, other]
-    assert examples.read_snapshots([one, two], PreferencePair) == []
+    first, second = shards.write(tmp_path / "2", [ROW, other]), shards.write(tmp_path / "1", [other])
+    assert examples.read_snapshots([first, second], Demonstration) == [ROW, other, other]
+    assert examples.read_snapshots([first, second], PreferencePair) == []
 
 
 def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():

@@ -41,24 +41,24 @@ def test_a_version_folder_is_complete(version, base):
         "version.json",
     ]
     assert prompts.read(version) == prompts.read(base)
-    said = json.loads((version / "version.json").read_text())
-    assert said["base"] == "babbler"
-    assert said["adapter"] is None
-    assert said["quantization"] == "float32"
+    metadata = json.loads((version / "version.json").read_text())
+    assert metadata["base"] == "babbler"
+    assert metadata["adapter"] is None
+    assert metadata["quantization"] == "float32"
     assert not list(version.parent.glob("*.partial"))
 
 
 def test_an_unquantised_export_is_the_model(version, messages):
-    found = agreement(version, messages, max_new_tokens=16)
-    assert found.same_choice == 1.0
-    assert found.regret_nats < 1e-4
-    assert found.tokens > 16
+    result = agreement(version, messages, max_new_tokens=16)
+    assert result.same_choice == 1.0
+    assert result.regret_nats < 1e-4
+    assert result.tokens > 16
 
 
 def test_int8_is_near_and_smaller(base, version, messages, tmp_path):
     quantised = export(base, None, tmp_path / "v")
-    found = agreement(quantised, messages, max_regret_nats=0.5, min_same_choice=0.6)
-    assert found.regret_nats > 0
+    result = agreement(quantised, messages, max_regret_nats=0.5, min_same_choice=0.6)
+    assert result.regret_nats > 0
     sizes = [(folder / "ctranslate2" / "model.bin").stat().st_size for folder in (quantised, version)]
     assert sizes[0] < 0.5 * sizes[1]
 
@@ -119,10 +119,10 @@ def test_the_real_base_is_exported_agrees_and_writes(tmp_path):
     version = export(loading.base_folder(loading.PIP_MODEL), None, tmp_path / "base")
     exported_s = time.perf_counter() - start
     texts = [original.text for original in read(SEED / "train")[:32]]
-    found = agreement(version, [(text, TransformType.SOFTEN, 2) for text in texts[:16]], max_new_tokens=32)
+    result = agreement(version, [(text, TransformType.SOFTEN, 2) for text in texts[:16]], max_new_tokens=32)
     start = time.perf_counter()
     engine = engines.load(version, "ctranslate2")
-    print(f"\nexport {exported_s:.1f} s, load {time.perf_counter() - start:.2f} s, {found}")
+    print(f"\nexport {exported_s:.1f} s, load {time.perf_counter() - start:.2f} s, {result}")
     items = [Item(text=text, transform_type=TransformType.SOFTEN, intensity=2) for text in texts]
     for count in (1, 8, 16, 32):
         start = time.perf_counter()

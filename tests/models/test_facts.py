@@ -10,7 +10,7 @@ from models import facts
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("Priya, PAY-123 is late. Marek's in Oslo.", ["Priya", "Marek", "Oslo"]),
         ("Will said yes. Will you?", ["Will"]),
@@ -22,8 +22,8 @@ from models import facts
         ("Jory asks Penrose. Tegen agrees.", ["Jory", "Penrose", "Tegen"]),  # as redaction calls people
     ],
 )
-def test_names_are_facts(text: str, said: list[str]) -> None:
-    assert [fact for kind, fact in facts.extract(text) if kind == "name"] == said
+def test_names_are_facts(text: str, expected: list[str]) -> None:
+    assert [fact for kind, fact in facts.extract(text) if kind == "name"] == expected
 
 
 def test_a_rewrite_that_drops_a_name_at_the_beginning_loses_it() -> None:
@@ -38,5 +38,5 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES | st.text(max_size=4), max_size=10))
 def test_spans_do_not_overlap(parts: list[str]) -> None:
-    found = sorted(facts.spans(" ".join(parts)), key=lambda span: span.start)
-    assert all(one.end <= two.start for one, two in pairwise(found))
+    spans = sorted(facts.spans(" ".join(parts)), key=lambda span: span.start)
+    assert all(before.end <= after.start for before, after in pairwise(spans))

@@ -11,11 +11,11 @@ def version(tiny_base, tmp_path_factory):
 
 
 def test_an_untrained_model_finds_every_text_as_unlikely_as_its_vocabulary(version):
-    found = fluency.log_perplexity(
+    nats = fluency.log_perplexity(
         version, ["Fix it today.", "Could you please look at this?", "Fix it today."]
     )
-    assert found[0] == found[2]
-    assert found == pytest.approx([math.log(512)] * 3, rel=0.1)
+    assert nats[0] == nats[2]
+    assert nats == pytest.approx([math.log(512)] * 3, rel=0.1)
 
 
 def test_no_text_has_no_surprise(version):

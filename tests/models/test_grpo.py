@@ -71,9 +71,9 @@ def config(tuned, snapshot, tmp_path):
 
 
 def test_every_prompt_is_asked_once(config):
-    asked = grpo.prompts(config)
-    assert len(asked) == 20
-    assert {row.split for row in asked} == {"train", "validation"}
+    prompts = grpo.prompts(config)
+    assert len(prompts) == 20
+    assert {row.split for row in prompts} == {"train", "validation"}
     seeded = grpo.prompts(
         config.model_copy(update={"seed_folder": GrpoConfig.model_fields["seed_folder"].default})
     )
@@ -131,11 +131,11 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
     )
     model = reward.load(trained.out)
     score = grpo.learned(model, masks=False)
-    said = [KIND, MESSAGE, ""]
-    found = score(said, text=[MESSAGE] * 3, **ASKED)
+    rewrites = [KIND, MESSAGE, ""]
+    rewards = score(rewrites, text=[MESSAGE] * 3, **ASKED)
     row = Demonstration(text=MESSAGE, transform_type=TransformType.SOFTEN, intensity=2, rewrite=KIND)
-    assert found[0] == pytest.approx(torch.sigmoid(torch.tensor(model.score([row])[0])).item())
-    assert found[2] == 0
+    assert rewards[0] == pytest.approx(torch.sigmoid(torch.tensor(model.score([row])[0])).item())
+    assert rewards[2] == 0
     both = config.model_copy(update={"reward": trained.out, "learned_weight": 0.5, "steps": 2})
     result = grpo.main(both)
     assert result.digest != grpo.main(config.model_copy(update={"steps": 2})).digest
@@ -148,7 +148,7 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"batch_size": 6, "generations": 4}, "no multiple of generations=4: set it to one"),
+        ({"batch_size": 6, "generations": 4}, "no multiple of generations=4: set it to"),
         ({"learned_weight": 0.5}, "go together"),
         ({"rule_weight": 0}, "nothing is rewarded"),
     ],

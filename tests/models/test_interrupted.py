@@ -158,19 +158,19 @@ def curves(history, without=()):
     ]
 
 
-def distance(one, other):
-    """The greatest difference between two runs' figures, which must be the same ones at the same steps."""
-    assert [row[:2] for row in one] == [row[:2] for row in other]
-    found = max(abs(a[2] - b[2]) for a, b in zip(one, other, strict=True))
-    print(f"greatest distance of {len(one)} figures: {found:.2g}")
-    return found
+def distance(first, second):
+    """The greatest difference between the figures of two runs, which must have the same names and steps."""
+    assert [row[:2] for row in first] == [row[:2] for row in second]
+    greatest = max(abs(a[2] - b[2]) for a, b in zip(first, second, strict=True))
+    print(f"greatest distance of {len(first)} figures: {greatest:.2g}")
+    return greatest
 
 
-def assert_same_weights(one, other):
-    [file] = (file.name for file in one.glob("*.safetensors"))
-    theirs = load_file(other / file)
-    for name, tensor in load_file(one / file).items():
-        torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
+def assert_same_weights(first, second):
+    [file] = (file.name for file in first.glob("*.safetensors"))
+    weights = load_file(second / file)
+    for name, tensor in load_file(first / file).items():
+        torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sft", "reward", "dpo", "kto", "grpo"])
@@ -249,8 +249,8 @@ def test_out_of_memory_cuts_the_batches_and_keeps_the_curve(
     without = BY_BATCH + LEAST_MOST
     assert distance(curves(result.history, without), curves(whole.result.history, without)) < 1e-4
     assert_same_weights(whole.result.out, result.out)
-    [said] = [r.getMessage() for r in caplog.records if r.name == "models.training"]
-    assert said == (
+    [warning] = [r.getMessage() for r in caplog.records if r.name == "models.training"]
+    assert warning == (
         f"{name}: memory ran out with a batch of 2; resuming from the last checkpoint with 4 batches of 1 "
         f"in a step, which learn the same. The error was: {OUT_OF_MEMORY}"
     )
@@ -318,5 +318,5 @@ def test_smaller_batches_do_not_help_an_evaluation(stages, tmp_path, monkeypatch
 )
 def test_a_step_is_as_many_rows_however_it_is_cut(size, smaller):
     config = SftConfig(batch_size=size[0], accumulate_batches=size[1])
-    found = training.cut_batches(config)
-    assert (found.batch_size, found.accumulate_batches) == smaller
+    result = training.cut_batches(config)
+    assert (result.batch_size, result.accumulate_batches) == smaller

@@ -52,21 +52,21 @@ def test_peoples_edits_are_a_tenth_of_what_sft_sees_as_far_as_repeats_go(edits, 
 
 
 def test_rows_are_counted_by_kind_and_split(tmp_path):
-    about = {"text": "Fix it.", "transform_type": TransformType.SOFTEN, "intensity": 1}
+    request = {"text": "Fix it.", "transform_type": TransformType.SOFTEN, "intensity": 1}
     versions = {"chosen_version": "v1", "rejected_version": "v1"}
     splits = ("train", "train", "validation")
     rows = [
         row
         for split in splits
         for row in (
-            Demonstration(**about, rewrite="a", split=split),
-            PreferencePair(**about, **versions, chosen="a", rejected="b", split=split),
-            Label(**about, rewrite="a", good=True, version="v1", split=split),
-            Label(**about, rewrite="a", good=False, version="v1", split=split),
+            Demonstration(**request, rewrite="a", split=split),
+            PreferencePair(**request, **versions, chosen="a", rejected="b", split=split),
+            Label(**request, rewrite="a", good=True, version="v1", split=split),
+            Label(**request, rewrite="a", good=False, version="v1", split=split),
         )
     ]
     shards.write(tmp_path, rows)
-    one = {"demonstrations": 2, "pairs": 2, "pairs_held_out": 1}
-    one |= {"good": 2, "bad": 2, "good_held_out": 1, "bad_held_out": 1}
-    assert methods.feedback([tmp_path]) == Feedback(**one)
-    assert methods.feedback([tmp_path, tmp_path]) == Feedback(**{name: 2 * n for name, n in one.items()})
+    counts = {"demonstrations": 2, "pairs": 2, "pairs_held_out": 1}
+    counts |= {"good": 2, "bad": 2, "good_held_out": 1, "bad_held_out": 1}
+    assert methods.feedback([tmp_path]) == Feedback(**counts)
+    assert methods.feedback([tmp_path, tmp_path]) == Feedback(**{name: 2 * n for name, n in counts.items()})

@@ -27,7 +27,7 @@ def expected(version):
     pairs = {"predictions": REWRITES, "references": MESSAGES}
     together = list(zip(MESSAGES, REWRITES, strict=True))
     meanings = scoring.meaning(MESSAGES, REWRITES)
-    climbs = [[text, text, said, said] for text, said in together]
+    climbs = [[text, text, rewrite, rewrite] for text, rewrite in together]
     return {
         "facts_kept": (pairs, {"facts_kept": mean([scoring.facts_kept(*p) for p in together])}),
         "length_ratio": (pairs, {"length_ratio": mean([scoring.length_ratio(*p) for p in together])}),
@@ -56,7 +56,7 @@ def expected(version):
             {
                 "monotone": mean(
                     [
-                        scoring.monotone([tone.move(text, said, kind) for said in climb])
+                        scoring.monotone([tone.move(text, rewrite, kind) for rewrite in climb])
                         for climb, text, kind in zip(climbs, MESSAGES, KINDS, strict=True)
                     ]
                 )

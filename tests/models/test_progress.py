@@ -48,7 +48,7 @@ def clock(monkeypatch):
     return clock
 
 
-def train(clock, told, start=0, log=()):
+def train(clock, progress_bar, start=0, log=()):
     """The events of a training; yields after each step what is left in truth, and by the estimate."""
     state = TrainerState(max_steps=STEPS, global_step=start, eval_steps=EVERY, log_history=list(log))
     control = SimpleNamespace(should_evaluate=False)
@@ -56,31 +56,31 @@ def train(clock, told, start=0, log=()):
     def evaluate():
         clock.now += EVALUATION_S
         state.log_history.append({"eval_loss": 1.0, "eval_runtime": EVALUATION_S, "step": state.global_step})
-        told.on_log(None, state, control, logs=state.log_history[-1])
+        progress_bar.on_log(None, state, control, logs=state.log_history[-1])
 
-    told.on_train_begin(None, state, control)
+    progress_bar.on_train_begin(None, state, control)
     if not start:
         evaluate()
-    shown = []
+    estimates = []
     while state.global_step < STEPS:
-        told.on_step_begin(None, state, control)
-        clock.now += STEP_S if shown else FIRST_STEP_S
+        progress_bar.on_step_begin(None, state, control)
+        clock.now += STEP_S if estimates else FIRST_STEP_S
         state.global_step += 1
         control.should_evaluate = state.global_step % EVERY == 0 or state.global_step == STEPS
-        told.on_step_end(None, state, control)
-        shown.append((clock.now, told.seconds_left(state, control.should_evaluate)))
+        progress_bar.on_step_end(None, state, control)
+        estimates.append((clock.now, progress_bar.seconds_left(state, control.should_evaluate)))
         if control.should_evaluate:
             evaluate()
-    told.close()
-    return [(clock.now - then, estimate) for then, estimate in shown]
+    progress_bar.close()
+    return [(clock.now - then, estimate) for then, estimate in estimates]
 
 
 @pytest.mark.parametrize("start", [0, 25])
 def test_neither_the_first_step_nor_evaluations_distort_what_is_left(clock, start):
     before = [{"eval_loss": 1.0, "eval_runtime": EVALUATION_S, "step": 20}] if start else []
-    left = train(clock, Progress("sft"), start, before)
-    assert left[0][1] > 10 * left[0][0], "after one step it is all that is known"
-    for truth, estimate in left[1:]:
+    remaining = train(clock, Progress("sft"), start, before)
+    assert remaining[0][1] > 10 * remaining[0][0], "after one step it is all that is known"
+    for truth, estimate in remaining[1:]:
         assert estimate == pytest.approx(truth)
 
 
@@ -96,7 +96,7 @@ def test_the_log_says_it_now_and_then(clock, caplog):
 
 def test_the_bar_shows_what_is_left_and_the_losses(clock, capsys):
     train(clock, Progress("sft"))
-    shown = capsys.readouterr().err
-    assert "sft: 100%" in shown
-    assert "50/50" in shown
-    assert "left, eval_loss=1.000" in shown
+    output = capsys.readouterr().err
+    assert "sft: 100%" in output
+    assert "50/50" in output
+    assert "left, eval_loss=1.000" in output

@@ -56,9 +56,9 @@ def test_words_like_masks_in_a_message_stay_its_own():
     assert masked.restore("NAME2 is in NAME1 since DAY1.") == "Anna is in NAME1 since Friday."
 
 
-@pytest.mark.parametrize("said", ["Ask NAME2 today.", "By DAY7, NAME1."])
-def test_a_mask_that_hides_nothing_spoils_the_rewrite(said):
-    assert protection.mask("Ask for Anna.").restore(said) is None
+@pytest.mark.parametrize("rewrite", ["Ask NAME2 today.", "By DAY7, NAME1."])
+def test_a_mask_that_hides_nothing_spoils_the_rewrite(rewrite):
+    assert protection.mask("Ask for Anna.").restore(rewrite) is None
 
 
 def test_ten_is_not_one():
@@ -83,23 +83,23 @@ def test_most_of_the_corpus_with_facts_can_be_masked():
 
 
 class Model:
-    """Says what it is told to, first to each message and then as others, and notes what it read."""
+    """A fake model: writes `first` for each message, then `others` as retries, and records its inputs."""
 
     def __init__(self, first, others=()):
         self.first, self.others, self.read = first, others, []
 
     def __call__(self, texts, retries):
         self.read.append((list(texts.values()), retries))
-        said = self.others[:retries] if retries else [self.first]
-        return {place: [Draft(text, len(text.split()), True) for text in said] for place in texts}
+        outputs = self.others[:retries] if retries else [self.first]
+        return {i: [Draft(text, len(text.split()), True) for text in outputs] for i in texts}
 
 
 MESSAGE = "Anna, send PAY-123 to Ben by Friday."
 
 
-def protect(model, kept):
-    [found] = protection.rewrite([(MESSAGE, TransformType.SOFTEN, 2)], kept, model)
-    return found
+def protect(model, level):
+    [result] = protection.rewrite([(MESSAGE, TransformType.SOFTEN, 2)], level, model)
+    return result
 
 
 def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost():
@@ -111,9 +111,9 @@ def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost()
 
 def test_the_model_reads_masks_and_people_read_facts():
     model = Model("NAME1, please send TICKET1 to NAME2 by DAY1.")
-    found = protect(model, Protection(masks=True, retries=3))
-    assert found.text == "Anna, please send PAY-123 to Ben by Friday."
-    assert found.missing == []
+    result = protect(model, Protection(masks=True, retries=3))
+    assert result.text == "Anna, please send PAY-123 to Ben by Friday."
+    assert result.missing == []
     assert model.read == [(["NAME1, send TICKET1 to NAME2 by DAY1."], 0)], "nothing was lost: no second try"
 
 
@@ -121,9 +121,9 @@ def test_a_rewrite_that_lost_a_fact_is_tried_again_and_the_most_complete_is_take
     model = Model(
         "Could you please send it?", ["Please send it to NAME2.", "NAME1 to NAME2: TICKET1 by DAY1."]
     )
-    found = protect(model, Protection(masks=True, retries=2))
-    assert (found.text, found.missing) == ("Anna to Ben: PAY-123 by Friday.", [])
-    assert found.tokens == 5 + 5 + 6, "what the others took counts"
+    result = protect(model, Protection(masks=True, retries=2))
+    assert (result.text, result.missing) == ("Anna to Ben: PAY-123 by Friday.", [])
+    assert result.tokens == 5 + 5 + 6, "what the others took counts"
 
 
 def test_of_equally_complete_drafts_the_rules_choose():
@@ -141,8 +141,8 @@ def test_of_equally_complete_drafts_the_rules_choose():
 
 def test_what_every_draft_lost_is_named():
     model = Model("Send it.", ["Anna, send it to NAME2.", "By DAY1."])
-    found = protect(model, Protection(masks=True, retries=2))
-    assert (found.text, found.missing) == ("Anna, send it to Ben.", ["PAY-123", "Friday"])
+    result = protect(model, Protection(masks=True, retries=2))
+    assert (result.text, result.missing) == ("Anna, send it to Ben.", ["PAY-123", "Friday"])
 
 
 def test_nobody_ever_reads_a_mask_that_hides_nothing():

@@ -48,10 +48,10 @@ def test_it_learns_what_people_chose_and_its_folder_stands_alone(config, tiny_ba
     assert not any("adapter" in file for file in files), "it is merged"
     assert json.loads((config.out / "metrics.json").read_text())["digest"] == result.digest
 
-    asked = rows("Could you please look at PAY-7 today?", "Fix PAY-7. It is broken again.")
+    cases = rows("Could you please look at PAY-7 today?", "Fix PAY-7. It is broken again.")
     first, again = reward.load(config.out), reward.load(config.out)
-    assert first.score(asked) == again.score(asked)
-    assert first.score(asked)[0] > first.score(asked)[1] + 0.5
+    assert first.score(cases) == again.score(cases)
+    assert first.score(cases)[0] > first.score(cases)[1] + 0.5
     start = reward.untrained(tiny_base, config.adapter, reward.load_tokens(tiny_base), config.seed)
     assert not start.score.weight.equal(first.model.score.weight), "the head was trained too"
     up = [model.model.layers[0].mlp.up_proj.weight for model in (start, first.model)]
@@ -69,11 +69,11 @@ def test_another_adapter_is_another_run(config, adapter):
 def test_a_reward_does_not_depend_on_its_company(tiny_base, tiny_texts):
     tokens = reward.load_tokens(tiny_base)
     model = reward.RewardModel(reward.untrained(tiny_base, None, tokens, seed=0), tokens)
-    asked = [row for text in tiny_texts for row in rows(text, f"{text} {text}", text=text)]
-    together = model.score(asked)
-    assert together == model.score(asked)
-    assert together[::-1] == pytest.approx(model.score(asked[::-1]), abs=1e-4)
-    assert together == pytest.approx([model.score([row])[0] for row in asked], abs=1e-4)
+    cases = [row for text in tiny_texts for row in rows(text, f"{text} {text}", text=text)]
+    together = model.score(cases)
+    assert together == model.score(cases)
+    assert together[::-1] == pytest.approx(model.score(cases[::-1]), abs=1e-4)
+    assert together == pytest.approx([model.score([row])[0] for row in cases], abs=1e-4)
     assert len({round(value, 4) for value in together}) > len(tiny_texts)
 
 
@@ -122,11 +122,11 @@ def test_a_language_model_is_no_reward_model(tiny_base):
 def test_a_preference_is_the_sigmoid_of_the_difference(tiny_base):
     tokens = reward.load_tokens(tiny_base)
     model = reward.RewardModel(reward.untrained(tiny_base, None, tokens, seed=0), tokens)
-    asked = rows("", "")
+    cases = rows("", "")
     one, other = ["Please look at it.", "No."], ["No.", "No."]
-    found = reward.preferred(model, asked, one, other)
+    probabilities = reward.preferred(model, cases, one, other)
     a, b = (model.score(rows(*rewrites)) for rewrites in (one, other))
-    assert found == pytest.approx([1 / (1 + 2.718281828 ** (b[0] - a[0])), 0.5], abs=1e-4)
+    assert probabilities == pytest.approx([1 / (1 + 2.718281828 ** (b[0] - a[0])), 0.5], abs=1e-4)
 
 
 def test_a_reward_that_is_only_length_is_seen():

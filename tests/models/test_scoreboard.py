@@ -6,5 +6,5 @@ from models import scoreboard
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=40))
 def test_an_interval_holds_its_mean(values):
-    found = scoreboard.estimate(values)
-    assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
+    estimate = scoreboard.estimate(values)
+    assert estimate.low - 1e-9 <= estimate.mean <= estimate.high + 1e-9

@@ -104,7 +104,7 @@ def test_two_processes_learn_the_same_as_one(config, tmp_path):
     launch += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "-m", "models.sft"]
     # A short last batch is filled up, and the mean of batches moves: 48 rows are held out, 6 whole batches.
     config = config.model_copy(update={"snapshots": config.snapshots * 4})
-    histories, said = {}, {}
+    histories, stderr = {}, {}
     for name, module, batch_size in (("one", ["models.sft"], 8), ("two", launch, 4)):
         sizes = {"out": tmp_path / name, "batch_size": batch_size, "steps": 12, "evaluate_every_steps": 6}
         run = config.model_copy(update={**sizes, "checkpoints": tmp_path / f"{name}-checkpoints"})
@@ -113,14 +113,14 @@ def test_two_processes_learn_the_same_as_one(config, tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", *module, str(file)], capture_output=True, text=True, check=True
         )
-        said[name] = done.stderr
+        stderr[name] = done.stderr
         histories[name] = json.loads((run.out / "metrics.json").read_text())["history"]
         assert not run.checkpoints.exists() or not any(run.checkpoints.iterdir())
     for key in ("loss", "eval_loss", "grad_norm"):
-        steps, one = training.curve(histories["one"], key)
+        steps, values = training.curve(histories["one"], key)
         assert len(steps) >= 3
-        assert training.curve(histories["two"], key) == (steps, pytest.approx(one, rel=1e-4)), key
-    opened = [said[name].count("| 0/12 [00:00]") for name in ("one", "two")]
+        assert training.curve(histories["two"], key) == (steps, pytest.approx(values, rel=1e-4)), key
+    opened = [stderr[name].count("| 0/12 [00:00]") for name in ("one", "two")]
     assert opened == [1, 1], "only one process shows the bar"
 
 

@@ -109,12 +109,12 @@ def test_the_probability_is_one_and_ignores_what_has_no_weight():
 
 
 def test_the_features_are_of_both_texts():
-    found = tone.features("please move the file", "please move the table", TransformType.SOFTEN, 1, 0.7)
-    assert found["meaning"] == 0.7
-    assert found["copied"] == 0.75
-    assert found["invented"] == found["dropped"] == pytest.approx(1 / 3)
-    assert found["is_soften"] == 1
-    assert found["reached_soften"] == found["reached"]
+    values = tone.features("please move the file", "please move the table", TransformType.SOFTEN, 1, 0.7)
+    assert values["meaning"] == 0.7
+    assert values["copied"] == 0.75
+    assert values["invented"] == values["dropped"] == pytest.approx(1 / 3)
+    assert values["is_soften"] == 1
+    assert values["reached_soften"] == values["reached"]
 
 
 def test_most_references_beat_a_copy_on_the_held_out_set():

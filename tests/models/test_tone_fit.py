@@ -35,15 +35,15 @@ def test_the_scorer_is_right_more_often_than_the_commoner_answer(committed):
 def test_labels_that_are_shuffled_teach_nothing():
     rows = tone_fit.examples(corpus.read(corpus.SEED / "train")[:60], 0)
     moved = [row.moved for row in rows]
-    found = [dict(row) for row in tone_fit.features(rows)]
-    commoner = 1 - np.mean(moved)
-    assert _share_right(tone_fit.fit(found, moved, 1.0), found, moved) > commoner + 0.08
+    features = [dict(row) for row in tone_fit.features(rows)]
+    majority = 1 - np.mean(moved)
+    assert _share_right(tone_fit.fit(features, moved, 1.0), features, moved) > majority + 0.08
     random.Random(0).shuffle(moved)
-    assert _share_right(tone_fit.fit(found, moved, 1.0), found, moved) < commoner + 0.03
+    assert _share_right(tone_fit.fit(features, moved, 1.0), features, moved) < majority + 0.03
 
 
-def _share_right(weights, found, moved):
-    return np.mean([(tone.probability(weights, f) > 0.5) == m for f, m in zip(found, moved, strict=True)])
+def _share_right(weights, features, moved):
+    return np.mean([(tone.probability(weights, f) > 0.5) == m for f, m in zip(features, moved, strict=True)])
 
 
 def test_the_judged_pairs_are_of_held_out_messages():
@@ -62,12 +62,13 @@ def test_a_near_copy_is_nearly_a_copy():
 
 
 def test_scaling_keeps_the_order_and_fits_the_share():
-    weights, found = {"intercept": 0.0, "reached": 1.0}, [{"reached": x / 10} for x in range(-10, 11)]
+    weights, rows = {"intercept": 0.0, "reached": 1.0}, [{"reached": x / 10} for x in range(-10, 11)]
     moved = [x > 4 for x in range(-10, 11)]
     moved[4], moved[-5] = True, False
-    said = [tone.probability(tone_fit.scaled(weights, found, moved), row) for row in found]
-    assert said == sorted(said)
-    assert np.mean(said) == pytest.approx(np.mean(moved), abs=0.01)
+    scaled = tone_fit.scale(weights, rows, moved)
+    probabilities = [tone.probability(scaled, row) for row in rows]
+    assert probabilities == sorted(probabilities)
+    assert np.mean(probabilities) == pytest.approx(np.mean(moved), abs=0.01)
 
 
 def test_two_thirds_of_the_examples_are_failures():

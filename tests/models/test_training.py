@@ -1,7 +1,10 @@
-import torch
-from pydantic import BaseModel
+from pathlib import Path
 
-from models import loading, training
+import pytest
+import torch
+from pydantic import BaseModel, ValidationError
+
+from models import dpo, grpo, kto, loading, reward, sft, training
 
 
 def test_the_completion_head_gives_what_trl_gives(tiny_base):
@@ -48,8 +51,38 @@ def test_the_digest_names_what_decides_a_result():
         checkpoints: str = "b"
         steps: int = 1
 
+    class Reordered(BaseModel):
+        steps: int = 1
+        checkpoints: str = "b"
+        out: str = "a"
+
     same = training.digest(Config(), [b"row"])
+    assert training.digest(Reordered(), [b"row"]) == same, "the order of fields decides nothing"
     assert training.digest(Config(out="elsewhere", checkpoints="elsewhere"), [b"row"]) == same
     assert (
         len({same, training.digest(Config(steps=2), [b"row"]), training.digest(Config(), [b"r", b"ow"])}) == 3
     )
+
+
+@pytest.mark.parametrize(
+    ("config", "result"),
+    [
+        (sft.SftConfig, sft.SftResult),
+        (reward.RewardConfig, reward.RewardResult),
+        (dpo.DpoConfig, dpo.DpoResult),
+        (kto.KtoConfig, kto.KtoResult),
+        (grpo.GrpoConfig, grpo.GrpoResult),
+    ],
+)
+def test_every_stage_keeps_the_training_contract(config, result):
+    defaults = config()
+    assert isinstance(defaults, training.TrainingConfig)
+    assert issubclass(result, training.TrainingResult)
+    assert defaults.healthy.keys() >= {"grad_norm"}
+    assert (
+        training.common_arguments(defaults, Path("checkpoints"), resumes=False)["max_steps"] == defaults.steps
+    )
+    with pytest.raises(ValidationError, match="frozen"):
+        defaults.steps = 3
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        result.model_validate({"stepps": 3})

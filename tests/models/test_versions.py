@@ -3,19 +3,17 @@ import json
 import pytest
 
 from models import versions
-from models.evaluation import Evaluation
-from models.gate import Verdict
-from models.scoreboard import Estimate
+from models.results import Estimate, Evaluation, Verdict
 
 
 def evaluation(accepted=True):
-    one = Estimate(mean=0.7, low=0.6, high=0.8)
+    estimate = Estimate(mean=0.7, low=0.6, high=0.8)
     return Evaluation(
         cases=3,
-        systems={"challenger": {"composite": one}, "copy_input": {"composite": one}},
-        by_type={"challenger": {"soften": {"facts_kept": one}}},
+        systems={"challenger": {"composite": estimate}, "copy_input": {"composite": estimate}},
+        by_type={"challenger": {"soften": {"facts_kept": estimate}}},
         move_by_intensity={},
-        win_rate=one,
+        win_rate=estimate,
         verdict=Verdict(accepted=accepted, reasons=() if accepted else ("it is worse: 0.1",)),
     )
 
@@ -56,8 +54,8 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
 
     folder = versions.download(uri, "v1")
     assert (folder / "transformers/model.safetensors").read_bytes() == b"merged"
-    found = versions.lineage(uri, "v2")
-    assert found == {"parent": "v1", "snapshot": "abc", "method": "sft", "run": "b", "accepted": "false"}
+    tags = versions.lineage(uri, "v2")
+    assert tags == {"parent": "v1", "snapshot": "abc", "method": "sft", "run": "b", "accepted": "false"}
     with pytest.raises(ValueError, match="no version name"):
         versions.download(uri, "latest")
 
@@ -80,9 +78,9 @@ def test_a_retired_version_keeps_its_numbers_and_loses_all_else(store, tmp_path)
     versions.set_alias(uri, "champion", "v2")
     versions.retire(uri, "v1")
     versions.retire(uri, "v1")
-    left = [path.read_bytes() for path in artifacts.rglob("*") if path.is_file()]
-    assert b"weights b" in left
-    assert b"weights a" not in left
+    remaining = [path.read_bytes() for path in artifacts.rglob("*") if path.is_file()]
+    assert b"weights b" in remaining
+    assert b"weights a" not in remaining
     assert not (versions.download(uri, "v1")).exists()
     assert (versions.resolve(uri, "challenger"), versions.resolve(uri, "champion")) == (None, "v2")
     client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)

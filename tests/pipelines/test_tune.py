@@ -32,7 +32,7 @@ def snapshot(tmp_path_factory):
     """Thirty messages, each with a courteous rewrite and a blunt one."""
     rows = []
     for i in range(30):
-        about = {
+        request = {
             "text": f"Fix PAY-{i} today.",
             "transform_type": TransformType.SOFTEN,
             "intensity": i % 4,
@@ -41,8 +41,8 @@ def snapshot(tmp_path_factory):
         kind, blunt = f"Could you please look at PAY-{i} today?", f"Fix PAY-{i}. It is broken again."
         versions = {"chosen_version": "v1", "rejected_version": "v2"}
         rows += [
-            Demonstration(**about, rewrite=kind),
-            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
+            Demonstration(**request, rewrite=kind),
+            PreferencePair(**request, chosen=kind, rejected=blunt, **versions),
         ]
     return shards.write(tmp_path_factory.mktemp("snapshot"), rows)
 
@@ -98,11 +98,11 @@ def changed(config, **values):
     return TuneConfig(**config.model_dump() | values)
 
 
-def children(settings, found):
+def children(settings, result):
     """A search's child runs by the number of their trial."""
     client = MlflowClient(tune.mlflow_uri(settings))
-    experiment = client.get_run(found.run_id).info.experiment_id
-    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{found.run_id}'")
+    experiment = client.get_run(result.run_id).info.experiment_id
+    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{result.run_id}'")
     return client, {int(run.data.tags["trial"]): run for run in runs}
 
 
@@ -111,12 +111,12 @@ def artifacts(client, run_id):
 
 
 def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(config, unbroken, tmp_path):
-    found, settings = unbroken
-    trials = found.study.trials
+    result, settings = unbroken
+    trials = result.study.trials
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert len({trial.params["learning_rate"] for trial in trials}) == 4
 
-    client, runs = children(settings, found)
+    client, runs = children(settings, result)
     assert sorted(runs) == [0, 1, 2, 3]
     for trial in trials:
         run = runs[trial.number]
@@ -126,25 +126,25 @@ def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(
         assert len(client.get_metric_history(run.info.run_id, "sft/eval_loss")) == 5
         assert artifacts(client, run.info.run_id) == {"loss.png", "health.png", "metrics.json"}
 
-    parent = client.get_run(found.run_id)
+    parent = client.get_run(result.run_id)
     best = min(trials, key=lambda trial: trial.value)
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["best.trial"] == str(best.number)
     assert parent.data.tags["best.learning_rate"] == str(best.params["learning_rate"])
     assert parent.data.metrics["held_out_loss_after"] == pytest.approx(best.value)
-    assert artifacts(client, found.run_id) == {"history.png", "tune.yaml"}
-    assert not (settings.state / "tune" / found.study.study_name / "trial").exists(), "weights are not kept"
+    assert artifacts(client, result.run_id) == {"history.png", "tune.yaml"}
+    assert not (settings.state / "tune" / result.study.study_name / "trial").exists(), "weights are not kept"
 
-    python, m, stage, *arguments = shlex.split(found.command)
+    python, m, stage, *arguments = shlex.split(result.command)
     assert (python, m, stage, arguments[0]) == ("python", "-m", "models.sft", "configs/sft.yaml")
     again = configs.load(SftConfig, arguments[0], [*arguments[1:], f"out={tmp_path / 'best'}"])
     assert sft.main(again).held_out_loss_after == pytest.approx(best.value, rel=1e-5)
 
     longer = tune.main(changed(config, trials=5), settings)
-    assert longer.run_id == found.run_id
+    assert longer.run_id == result.run_id
     assert [trial.params for trial in longer.study.trials[:4]] == [trial.params for trial in trials]
     assert sorted(children(settings, longer)[1]) == [0, 1, 2, 3, 4]
-    metrics = client.get_run(found.run_id).data.metrics
+    metrics = client.get_run(result.run_id).data.metrics
     assert sum(metrics[f"importance/{name}"] for name in config.search) == pytest.approx(1.0)
 
 
@@ -175,8 +175,8 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
 
-    found = tune.main(config, settings)
-    trials = found.study.trials
+    result = tune.main(config, settings)
+    trials = result.study.trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[3].params == trials[2].params
     ended = [trial for trial in trials if trial.number != 2]
@@ -185,13 +185,13 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     values = [trial.value for trial in as_it_should_be]
     assert [trial.value for trial in ended] == pytest.approx(values, rel=1e-5)
 
-    _, runs = children(settings, found)
+    _, runs = children(settings, result)
     assert {number: run.info.status for number, run in runs.items()} == {
         0: "FINISHED", 1: "FINISHED", 2: "KILLED", 3: "FINISHED", 4: "FINISHED"
     }  # fmt: skip
     assert runs[3].data.metrics["resumed_from_step"] >= 5, "the trial goes on from its checkpoint"
-    shown = tune.table(found.study)
-    assert list(shown.columns[-1].cells)[2:4] == ["killed, again as 3", "complete"]
+    table = tune.table(result.study)
+    assert list(table.columns[-1].cells)[2:4] == ["killed, again as 3", "complete"]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,11 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
         ({"search": {"repeats": {"low": 3, "high": 1}}}, "search.repeats: .*low <= high"),
         ({"search": {"masks": {"low": 0, "high": 1}}}, "search.masks: it is no number; give `choices`"),
         ({"search": {"steps": {"low": 10, "high": 20}}}, "search.steps: it is in `fixed` too"),
-        ({"objective": "held_out_accuracy"}, "not of sft; known: held_out_loss_before, held_out_loss_after"),
-        ({"objective": "out"}, "not of sft"),
+        (
+            {"objective": "held_out_accuracy"},
+            "no figure of sft; known: seconds, held_out_loss_before, held_out_loss_after",
+        ),
+        ({"objective": "out"}, "no figure of sft"),
     ],
 )
 def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, settings, values, message):
@@ -220,11 +223,11 @@ def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, 
 def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
     """At a rate of 1e20 the losses are soon no numbers."""
     wild = changed(config, search={"learning_rate": {"choices": [5e-3, 1e20]}}, random_trials=4)
-    found = tune.main(wild, settings)
-    rates = [trial.params["learning_rate"] for trial in found.study.trials]
+    result = tune.main(wild, settings)
+    rates = [trial.params["learning_rate"] for trial in result.study.trials]
     assert set(rates) == {5e-3, 1e20}
-    client, runs = children(settings, found)
-    for trial, rate in zip(found.study.trials, rates, strict=True):
+    client, runs = children(settings, result)
+    for trial, rate in zip(result.study.trials, rates, strict=True):
         run = runs[trial.number]
         if rate == 5e-3:
             assert (trial.state.name, run.info.status) == ("COMPLETE", "FINISHED")
@@ -232,25 +235,25 @@ def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
             assert (trial.state.name, run.info.status, run.data.tags["state"]) == ("FAIL", "FAILED", "failed")
             assert "healthy is" in run.data.tags["reasons"]
             assert "loss.png" in artifacts(client, run.info.run_id)
-    assert "learning_rate=0.005" in found.command
+    assert "learning_rate=0.005" in result.command
 
 
 def test_a_search_without_a_complete_trial_says_so(config, settings):
-    found = tune.main(
+    result = tune.main(
         changed(config, fixed=[*config.fixed, "healthy={eval_loss: [0, 0.1]}"], trials=2), settings
     )
-    assert found.command is None
-    assert all("eval_loss is" in cell for cell in tune.table(found.study).columns[-1].cells)
+    assert result.command is None
+    assert all("eval_loss is" in cell for cell in tune.table(result.study).columns[-1].cells)
 
 
 def test_a_trial_that_is_worse_than_the_others_is_stopped(config, settings):
     hopeless = {"learning_rate": {"choices": [5e-3, 1e-7]}}
     pruning = changed(config, search=hopeless, random_trials=1, trials=3, seed=5, prune_by="eval_loss")
-    found = tune.main(pruning, settings)
-    states = {(trial.params["learning_rate"], trial.state.name) for trial in found.study.trials}
+    result = tune.main(pruning, settings)
+    states = {(trial.params["learning_rate"], trial.state.name) for trial in result.study.trials}
     assert states == {(5e-3, "COMPLETE"), (1e-7, "PRUNED")}
-    client, runs = children(settings, found)
-    for trial in found.study.trials:
+    client, runs = children(settings, result)
+    for trial in result.study.trials:
         run = runs[trial.number]
         assert run.data.tags["state"] == trial.state.name.lower()
         last = max(m.step for m in client.get_metric_history(run.info.run_id, "sft/eval_loss"))
@@ -276,9 +279,9 @@ def test_pairs_are_searched_by_figures_that_only_the_trainer_logs(config, settin
         prune_by="eval_rewards/accuracies",
         trials=2,
     )
-    found = tune.main(by_accuracy, settings)
-    assert [list(trial.intermediate_values) for trial in found.study.trials] == [[2], [2]]
-    assert all(0 <= trial.value <= 1 for trial in found.study.trials)
+    result = tune.main(by_accuracy, settings)
+    assert [list(trial.intermediate_values) for trial in result.study.trials] == [[2], [2]]
+    assert all(0 <= trial.value <= 1 for trial in result.study.trials)
     with pytest.raises(ValueError, match=r"prune_by=eval_f1: .* it logs .*eval_rewards/accuracies"):
         tune.main(changed(by_accuracy, prune_by="eval_f1"), settings)
 
@@ -288,15 +291,15 @@ def test_two_processes_cannot_be_at_one_search(config, settings):
     folder.mkdir(parents=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another process is at the search in"):
+        with pytest.raises(ValueError, match="another process runs the search in"):
             tune.main(config, settings)
 
 
 def test_a_search_does_not_change_its_mlflow(config, settings, tmp_path):
-    one = changed(config, trials=1)
-    tune.main(one, settings)
+    single = changed(config, trials=1)
+    tune.main(single, settings)
     with pytest.raises(ValueError, match="set TONEBRIDGE_MLFLOW_URI as before"):
-        tune.main(one, Settings(state=settings.state, mlflow_uri=f"sqlite:///{tmp_path / 'other.db'}"))
+        tune.main(single, Settings(state=settings.state, mlflow_uri=f"sqlite:///{tmp_path / 'other.db'}"))
 
 
 def test_the_shipped_search_fits_the_shipped_stage():
