@@ -48,7 +48,7 @@ TEXTS = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run a temporary folder of its own, unless `--basetemp` names one.
+    """Give the run a temporary folder of its own, removed at its end, unless `--basetemp` names one.
 
     pytest's own default is below a folder that all runs of a user share, and each run makes that folder
     private when it starts. Postgres cannot run as root, so under root it runs as another user: the next run

@@ -28,10 +28,11 @@ from pipelines.local import (
 )
 
 HOLDER = """
-import sys
+import signal, sys
 from pathlib import Path
 from configs.settings import Settings
 from pipelines.local import servers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with servers(Settings(state=Path(sys.argv[1]), database_url=None, redis_url=None)) as local:
     print(local.database_url, local.redis_url, flush=True)
     sys.stdin.read()  # until this process is stopped, or the test's process ends
