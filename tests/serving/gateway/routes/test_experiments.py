@@ -381,7 +381,7 @@ async def test_the_same_key_is_the_same_decision(
     assert (await post(client, "", WANTED, experimenter, "draft")).content == first.content
     other = await post(client, "", {**WANTED, "name": "x"}, experimenter, "draft")
     assert other.status_code == 409
-    assert "take a new one" in other.json()["detail"]
+    assert "use a new one" in other.json()["detail"]
 
     set_status(engine, first.json()["id"], "running", ramp=0.25)
     path = f"/{first.json()['id']}"
