@@ -19,7 +19,6 @@ from data.records import Spec, TransformType
 from models import loading
 from models.export import export
 from pipelines import local
-from serving.gateway.online import upstream
 from serving.gateway.online.upstream import Upstream
 from serving.inference import release
 from serving.inference.client import InferenceClient, Item
@@ -29,9 +28,8 @@ _SECONDS = 8.0
 
 
 async def _ask(settings: Settings, service: psutil.Process, at_once: int, most: int) -> str:
-    upstream._MAX_LIST = most
     client = InferenceClient(settings.inference_urls, settings.secret("service_token"))
-    asked, took_ms = Upstream(client), []
+    asked, took_ms = Upstream(client, max_list=most), []
     texts = iter(workload.fresh(100_000, f"{at_once}-{most}"))
 
     async def keep_asking(until: float) -> None:

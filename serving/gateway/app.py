@@ -33,7 +33,7 @@ from serving.gateway.routes import (
     health,
     keys,
     rewriting,
-)  # fmt: skip
+)
 from serving.protocol import Door, GuardedProtocol
 
 _DRAIN_S = 1.0  # from SIGTERM on: not ready, and still answering, so that a load balancer can turn away
@@ -76,13 +76,14 @@ def create_app(settings: Settings, clock: Callable[[], float] = time.monotonic) 
     home.install(app, settings)
     if settings.api_docs:
         manual.install(app)
-    # These admit by themselves where a request counts against a plan.
-    for router in (health.router, accounts.router, rewriting.router, feedback.router):
-        app.include_router(router)
+    app.include_router(accounts.router)
     for router in (
         accounts.account_router, keys.router, comparisons.router, consent.router, experiments.router,
     ):  # fmt: skip
         app.include_router(router, dependencies=[Depends(admitted)])
+    # These take `Admitted` in the routes that count against a plan.
+    for router in (rewriting.router, feedback.router, health.router):
+        app.include_router(router)
     return front
 
 

@@ -17,9 +17,11 @@ _Waiting = list[tuple[Item, "asyncio.Future[Rewritten]"]]
 class Upstream:
     """Collects messages into calls. Belongs to one event loop."""
 
-    def __init__(self, inference: InferenceClient, max_waiting: int = _MAX_WAITING) -> None:
-        """With `max_waiting` messages in progress further ones are refused."""
-        self._inference, self._max_waiting = inference, max_waiting
+    def __init__(
+        self, inference: InferenceClient, max_list: int = _MAX_LIST, max_waiting: int = _MAX_WAITING
+    ) -> None:
+        """A call has at most `max_list` messages. With `max_waiting` in progress further ones are refused."""
+        self._inference, self._max_list, self._max_waiting = inference, max_list, max_waiting
         self._open: dict[Spec, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting = 0
@@ -42,7 +44,7 @@ class Upstream:
             waiting = self._open[spec] = []
             loop.call_later(_LINGER_S, self._send, spec, waiting)
         waiting.append((item, future))
-        if len(waiting) == _MAX_LIST:
+        if len(waiting) == self._max_list:
             self._send(spec, waiting)
         self.waiting += 1
         try:

@@ -22,6 +22,8 @@ from data.tables import Experiment, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split, Target
 from serving.gateway.app import create_app
+from serving.gateway.online.placement import Message
+from serving.gateway.parts import parts_of
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -127,11 +129,11 @@ async def start(client: httpx.AsyncClient, engine: Engine, **about: Any) -> Spli
 async def variants(client: httpx.AsyncClient, users: Iterable[str], **changes: Any) -> dict[str, str]:
     """By which variant each user is answered."""
     body = fresh(**changes)
-    found = {}
+    variants = {}
     for user in users:
         response = await client.post("/api/v1/transform", json={**body, "user_id": user})
-        found[user] = response.json()["variant"]
-    return found
+        variants[user] = response.json()["variant"]
+    return variants
 
 
 async def exposed(client: httpx.AsyncClient, engine: Engine, split: Split) -> int:
@@ -374,8 +376,8 @@ async def test_who_only_compares_is_stored_with_the_key_that_vouches(
     stored = (await client.post("/api/v1/feedback", json=vote)).json()
     query = "SELECT u.key_id FROM users u JOIN feedback f ON f.user_id = u.id WHERE f.id = :id"
     with engine.connect() as connection:
-        found = connection.execute(text(query), {"id": uuid.UUID(stored["feedback_id"])}).scalar_one()
-    assert found == api_key.split("_")[1]
+        key_id = connection.execute(text(query), {"id": uuid.UUID(stored["feedback_id"])}).scalar_one()
+    assert key_id == api_key.split("_")[1]
 
 
 async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine) -> None:
@@ -398,18 +400,24 @@ async def test_a_receipt_of_ours_only(client: httpx.AsyncClient, engine: Engine)
 async def test_an_erasure_is_felt_by_a_live_gateway_within_a_second(
     client: httpx.AsyncClient, engine: Engine, stack: Settings, api_key: str, tmp_path: Path
 ) -> None:
-    online = client.app.state.parts.online  # type: ignore[attr-defined]
+    parts = parts_of(client.app)  # type: ignore[attr-defined]
     theirs, shared = fresh(user_id="ann"), fresh(user_id="ann")
     answer = (await client.post("/api/v1/transform", json=theirs)).json()
     await client.post("/api/v1/transform", json=shared)
     kept = (await client.post("/api/v1/transform", json={**shared, "user_id": "bob"})).json()
     assert (await client.post("/api/v1/transform", json=theirs)).json()["cache"] == "l1"
-    await online._answers.flush()
+    await parts.answers.flush()
+
+    caller = await parts.authenticator.identify(api_key)
+
+    def is_in_memory() -> bool:
+        message = Message(str(theirs["text"]), TransformType.SOFTEN, 2, "ann")
+        return parts.online.recall(caller, message) is not None
 
     settings = stack.model_copy(update={"state": tmp_path})
     with Session(engine) as session:
         person = whom.find(session, whom.by_key(session, api_key.split("_")[1], "ann"))
-    assert online._cache._l1._items
+    assert is_in_memory()
     erasing = asyncio.create_task(asyncio.to_thread(erase.erase, settings, engine, person))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         purged = text("SELECT max(purged_at) FROM erasures WHERE user_id = :id")
@@ -417,7 +425,7 @@ async def test_an_erasure_is_felt_by_a_live_gateway_within_a_second(
             assert not erasing.done(), erasing.exception()
             await asyncio.sleep(0.01)
     began = time.perf_counter()
-    while online._cache._l1._items or online._people:
+    while is_in_memory():
         assert time.perf_counter() - began < 1
         await asyncio.sleep(0.005)
     await erasing

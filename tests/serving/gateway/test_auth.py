@@ -141,11 +141,11 @@ async def test_a_key_made_a_moment_after_it_was_refused_works_within_a_second(
 async def test_a_flood_of_bad_keys_is_no_flood_of_queries(
     pool: AsyncConnectionPool, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find, asked = identities.find_keys, 0
+    find, queries = identities.find_keys, 0
 
     async def counted(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Identity]:
-        nonlocal asked
-        asked += 1
+        nonlocal queries
+        queries += 1
         return await find(connection, ids)
 
     monkeypatch.setattr(identities, "find_keys", counted)
@@ -153,9 +153,9 @@ async def test_a_flood_of_bad_keys_is_no_flood_of_queries(
     bad = [identities.generate_key() for _ in range(500)]
     results = await asyncio.gather(*(opens(authenticator, k) for k in [*bad, key, *bad]))
     assert [i for i, opened in enumerate(results) if opened] == [500]
-    assert (before := asked) <= 2
+    assert (before := queries) <= 2
     assert not await opens(authenticator, bad[0])
-    assert asked == before, "what was missing a moment ago was asked for again"
+    assert queries == before, "an id that was missing a moment ago was looked up again"
 
 
 async def test_more_than_can_wait_are_refused(pool: AsyncConnectionPool) -> None:
@@ -251,7 +251,7 @@ now = time.time
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"exp": None}, "exp"),
         ({"exp": lambda: now() - 6}, "expired"),
@@ -275,12 +275,12 @@ now = time.time
     ids=lambda value: str(value)[:30],
 )
 async def test_claims_that_do_not_do(
-    authenticator: Authenticator, kid: str, changes: dict[str, Any], said: str
+    authenticator: Authenticator, kid: str, changes: dict[str, Any], message: str
 ) -> None:
     changes = {name: value() if callable(value) else value for name, value in changes.items()}
     claims = {"sub": "ann", "exp": now() + HOUR, **changes}
     claims = {name: value for name, value in claims.items() if value is not None}
-    with pytest.raises(UnknownKeyError, match=said):
+    with pytest.raises(UnknownKeyError, match=message):
         await authenticator.identify(by_hand({"alg": "HS256", "kid": kid}, SECRET, claims))
 
 
@@ -405,7 +405,7 @@ async def test_a_new_plan_is_in_force_after_the_next_renewal(
 
 
 @pytest.mark.parametrize(
-    ("headers", "shown"),
+    ("headers", "expected"),
     [
         ({}, None),
         ({b"x-api-key": b"tb_a"}, "tb_a"),
@@ -419,8 +419,8 @@ async def test_a_new_plan_is_in_force_after_the_next_renewal(
         ({b"authorization": b"Bearer \xc3\xa9"}, None),
     ],
 )
-def test_the_credential_of_a_request(headers: dict[bytes, bytes], shown: str | None) -> None:
-    assert auth.credential(headers) == shown
+def test_the_credential_of_a_request(headers: dict[bytes, bytes], expected: str | None) -> None:
+    assert auth.credential(headers) == expected
 
 
 async def test_the_dependency_reads_headers_alike(

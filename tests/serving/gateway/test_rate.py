@@ -163,11 +163,11 @@ async def test_the_bucket_in_memory_and_the_one_in_redis_agree(redis: Redis) -> 
         (1, 1, 9),
     ]
     for draw in [*draws, *draws]:
-        found = [
+        draws = [
             await limiter._draw(limiter._lease(caller, ROUTE), *draw) for limiter in (in_redis, in_memory)
         ]
-        assert found[0][:2] == found[1][:2], draw
-        assert found[0][2] == pytest.approx(found[1][2], abs=1)
+        assert draws[0][:2] == draws[1][:2], draw
+        assert draws[0][2] == pytest.approx(draws[1][2], abs=1)
 
 
 async def test_a_bucket_is_a_key_and_a_route(redis: Redis) -> None:
@@ -212,10 +212,10 @@ async def test_a_refusal_says_when_to_come_back_and_redis_is_left_alone_until_th
         "RateLimit": '"burst";r=0;t=2',
         "Retry-After": "2",
     }
-    asked = counted.calls
+    calls = counted.calls
     for _ in range(100):
         await refusal(limiter, caller)
-    assert counted.calls == asked
+    assert counted.calls == calls
     await asyncio.sleep(2.01)
     assert await admits(limiter, caller)
 

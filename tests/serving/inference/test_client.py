@@ -29,13 +29,13 @@ async def upstream():
 
     async def start(answer):
         async def handle(request):
-            server.asked += 1
+            server.calls += 1
             return await answer(request)
 
         app = web.Application()
         app.router.add_post("/rewrite", handle)
         server = TestServer(app)
-        server.asked = 0
+        server.calls = 0
         await server.start_server()
         servers.append(server)
         return server
@@ -126,17 +126,17 @@ async def test_the_next_replica_answers_for_one_that_fails(upstream, client_of):
     client = client_of(broken, sound)
     for _ in range(4):
         assert (await client.rewrite(SPEC, [ITEM]))[0].text == "Please fix it."
-    assert sound.asked == 4
+    assert sound.calls == 4
 
 
 async def test_a_connection_that_ends_as_it_is_used_is_replaced(upstream, client_of):
     async def hang_up_first(request):
-        return await (hang_up if server.asked == 1 else good)(request)
+        return await (hang_up if server.calls == 1 else good)(request)
 
     server = await upstream(hang_up_first)
     client = client_of(server)
     assert await client.rewrite(SPEC, [ITEM])
-    assert (server.asked, client.open_breakers) == (2, 0)
+    assert (server.calls, client.open_breakers) == (2, 0)
 
 
 async def test_replicas_take_turns(upstream, client_of):
@@ -144,7 +144,7 @@ async def test_replicas_take_turns(upstream, client_of):
     client = client_of(*servers)
     for _ in range(6):
         await client.rewrite(SPEC, [ITEM])
-    assert [server.asked for server in servers] == [3, 3]
+    assert [server.calls for server in servers] == [3, 3]
 
 
 async def test_a_replica_that_fails_is_spared(upstream, client_of):
@@ -152,7 +152,7 @@ async def test_a_replica_that_fails_is_spared(upstream, client_of):
     client = client_of(broken, sound)
     for _ in range(12):
         await client.rewrite(SPEC, [ITEM])
-    assert (broken.asked, sound.asked) == (3, 12)
+    assert (broken.calls, sound.calls) == (3, 12)
     assert client.open_breakers == 1
 
 
@@ -168,7 +168,7 @@ async def test_one_call_finds_out_whether_it_is_well_again(upstream, client_of):
     for _ in range(5):
         with pytest.raises(InferenceUnavailable):
             await client.rewrite(SPEC, [ITEM])
-    assert server.asked == 3
+    assert server.calls == 3
     ill = False
     with pytest.raises(InferenceUnavailable, match="not called") as caught:
         await client.rewrite(SPEC, [ITEM])

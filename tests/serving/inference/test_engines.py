@@ -93,10 +93,10 @@ def test_a_rewrite_ends_at_the_stop_token_and_has_no_nul(folder):
 
 
 def test_lost_facts_are_named_and_other_drafts_are_tried(engine, items):
-    asked = [items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})]
-    [alone] = engine.generate(spec(), asked)
+    messages = [items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})]
+    [alone] = engine.generate(spec(), messages)
     assert alone.facts_missing == ["PAY-123", "14"], "an untrained model loses them"
-    [protected] = engine.generate(spec(protection=Protection(masks=True, retries=3)), asked)
+    [protected] = engine.generate(spec(protection=Protection(masks=True, retries=3)), messages)
     assert protected.facts_missing == ["PAY-123", "14"]
     assert protected.tokens == 4 * 12, "a first draft and three others"
 
@@ -116,9 +116,11 @@ def test_both_engines_try_the_same_other_drafts(folder, items):
 
 def test_seeded_retries_are_drawn_again(engine, items):
     sampled = spec(temperature=1.5, top_k=100, protection=Protection(masks=True, retries=2))
-    asked = [item.model_copy(update={"text": "PAY-123 blocks 14 orders."}) for item in [items[0], items[0]]]
-    drawn = engine.generate(sampled, asked)
-    assert engine.generate(sampled, asked) == drawn
+    messages = [
+        item.model_copy(update={"text": "PAY-123 blocks 14 orders."}) for item in [items[0], items[0]]
+    ]
+    drawn = engine.generate(sampled, messages)
+    assert engine.generate(sampled, messages) == drawn
     assert all(rewrite.tokens > 12 for rewrite in drawn), "they were tried again"
 
 

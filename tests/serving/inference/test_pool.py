@@ -82,10 +82,10 @@ async def test_concurrent_requests_of_a_spec_are_generated_together(pool_of, wat
 
 async def test_batches_are_bounded_and_keep_the_order(pool_of, watched):
     pool = pool_of(2)
-    asked = items(MAX_BATCH + 3)
-    together = await pool.rewrite(RED, asked)
+    messages = items(MAX_BATCH + 3)
+    together = await pool.rewrite(RED, messages)
     assert sorted(size for _, size in watched.batches) == [3, MAX_BATCH]
-    alone = [(await pool.rewrite(RED, [item]))[0] for item in asked[-3:]]
+    alone = [(await pool.rewrite(RED, [item]))[0] for item in messages[-3:]]
     assert together[-3:] == alone
 
 

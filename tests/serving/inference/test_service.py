@@ -84,13 +84,13 @@ def items(tiny_texts):
 @pytest.fixture(scope="module")
 def expected(folders, items):
     """What each version's own engine says to each item, sampled by its seed: exact, whatever the batch."""
-    said = {}
+    texts_by_version = {}
     for version, folder in folders.items():
         engine = engines.load(folder, "ctranslate2")
-        said[version] = [rewrite.text for rewrite in engine.generate(sampled(version), items)]
+        texts_by_version[version] = [rewrite.text for rewrite in engine.generate(sampled(version), items)]
         engine.close()
-    assert all(len(set(texts)) == len(VERSIONS) for texts in zip(*said.values(), strict=True))
-    return said
+    assert all(len(set(texts)) == len(VERSIONS) for texts in zip(*texts_by_version.values(), strict=True))
+    return texts_by_version
 
 
 def sampled(version, engine="ctranslate2"):

@@ -1,4 +1,4 @@
-"""A broken variant is left alone within seconds, and its experiment's pause asked for, once."""
+"""A broken variant is not called after some seconds, and a pause of its experiment is requested, once."""
 
 import asyncio
 import re
@@ -57,7 +57,7 @@ class Clock:
 
 
 class Gateway:
-    """A gateway in this process, the specs that it asked the service for, and its client."""
+    """A gateway in this process, the versions that it called the service for, and its client."""
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient, key: str, clock: Clock) -> None:
         self.app, self.client, self.key, self.clock = app, client, key, clock
@@ -77,8 +77,8 @@ class Gateway:
         return await self.client.post("/api/v1/transform", json={**body, "user_id": user})
 
     async def metric(self, name: str) -> float:
-        shown = self.parts.telemetry.metrics().decode()
-        [value] = [line.split()[1] for line in shown.splitlines() if line.startswith(f"{name} ")]
+        metrics = self.parts.telemetry.metrics().decode()
+        [value] = [line.split()[1] for line in metrics.splitlines() if line.startswith(f"{name} ")]
         return float(value)
 
     async def pauses_stored(self) -> None:

@@ -1,4 +1,4 @@
-"""The cache: keys that never collide, levels, one flight per key, and a Redis that fails in every way."""
+"""The cache: keys that never collide, levels, one call per key, and a Redis that fails in every way."""
 
 import asyncio
 import socket
@@ -92,7 +92,7 @@ async def test_miss_then_l1_then_l2_from_another_gateway(cache: Cache, local: Se
         return made, 0.5
 
     async def never() -> tuple[CachedOutput, float]:
-        raise AssertionError("asked the service for what is cached")
+        raise AssertionError("called the service for a cached output")
 
     assert await cache.get_or_make(name, make) == (made, "miss", 0.5)
     assert await cache.get_or_make(name, never) == (made, "l1", 0.0)
@@ -115,11 +115,11 @@ async def test_keys_asked_for_together_go_to_redis_together(local: Settings) -> 
         assert local.redis_url is not None
         with redis.Redis.from_url(local.redis_url) as client:
             client.config_resetstat()
-            found = await asyncio.gather(*(other.get_or_make(name, partial(make, name)) for name in names))
+            results = await asyncio.gather(*(other.get_or_make(name, partial(make, name)) for name in names))
             calls = client.info("commandstats")
             ttl_s = client.ttl(b"tonebridge:output:" + names[0])
-        assert [output for output, _, _ in found] == list(outputs.values())
-        assert [level for _, level, _ in found] == ["l2"] * 500 + ["miss"] * 100
+        assert [output for output, _, _ in results] == list(outputs.values())
+        assert [level for _, level, _ in results] == ["l2"] * 500 + ["miss"] * 100
         assert calls["cmdstat_mget"]["calls"] <= 3
         assert "cmdstat_get" not in calls
         assert 0.9 * 86400 - 60 <= ttl_s <= 1.1 * 86400
@@ -129,10 +129,10 @@ async def test_one_client_that_leaves_does_not_take_the_answer_of_another(cache:
     async def make() -> tuple[CachedOutput, float]:
         return an_output(), 0.0
 
-    one, two = (asyncio.create_task(cache.get_or_make(b"shared", make)) for _ in range(2))
+    first, second = (asyncio.create_task(cache.get_or_make(b"shared", make)) for _ in range(2))
     await asyncio.sleep(0)
-    one.cancel()
-    assert (await two)[1] in ("l2", "miss")
+    first.cancel()
+    assert (await second)[1] in ("l2", "miss")
 
 
 async def test_one_flight_for_all_who_ask_meanwhile(cache: Cache) -> None:

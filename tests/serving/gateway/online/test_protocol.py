@@ -48,10 +48,15 @@ class Gateway(NamedTuple):
     ) -> bytes:
         """A request as bytes; `lines` are further headers."""
         body = json.dumps(ASK).encode() if body is None else body
-        told = ["host: gateway", f"x-api-key: {key or self.key}", "content-type: application/json", *lines]
+        lines_sent = [
+            "host: gateway",
+            f"x-api-key: {key or self.key}",
+            "content-type: application/json",
+            *lines,
+        ]
         if not any(line.lower().startswith("transfer-encoding") for line in lines):
-            told.append(f"content-length: {len(body)}")
-        head = "\r\n".join([f"{method} {path} HTTP/{version}", *told])
+            lines_sent.append(f"content-length: {len(body)}")
+        head = "\r\n".join([f"{method} {path} HTTP/{version}", *lines_sent])
         return head.encode() + b"\r\n\r\n" + body
 
 
@@ -118,11 +123,11 @@ class Client:
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(0)
-        said = await self.response()
-        if said[0] != 503 or self._is_back:
-            return said
+        response = await self.response()
+        if response[0] != 503 or self._is_back:
+            return response
         self._is_back = True
-        await asyncio.sleep(int(said[1]["retry-after"]))
+        await asyncio.sleep(int(response[1]["retry-after"]))
         return await self.ask(*pieces)
 
 

@@ -88,11 +88,11 @@ def test_every_number_is_shown() -> None:
     seen.watch("tonebridge_something", "What somebody else keeps", lambda: 7)
     seen.answered(MISS, 0.3, WHO, b"r", {})
     seen.refused("/api/v1/feedback", 201, 0.01, b"r")
-    shown = seen.metrics().decode()
+    metrics = seen.metrics().decode()
     for line in (
         "tonebridge_something 7.0",
         "tonebridge_fallbacks_total 1.0",
         "tonebridge_miss_upstream_seconds_sum 0.25",
         'tonebridge_other_request_seconds_count{route="/api/v1/feedback",status="201"} 1.0',
     ):
-        assert line in shown
+        assert line in metrics

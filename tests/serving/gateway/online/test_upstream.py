@@ -1,4 +1,4 @@
-"""What the gateway asks of the service: lists, and a crowd that is turned away."""
+"""Calls of the inference service: lists, and messages that are refused."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from serving.inference.client import InferenceUnavailable, Item, Rewritten, Vers
 
 
 class Service:
-    """Stands where the model is: remembers the lists that it got, and fails when told."""
+    """In place of the inference service: stores the lists that it got, and fails with `fault`."""
 
     def __init__(self) -> None:
         self.lists: list[list[str]] = []
@@ -48,30 +48,30 @@ def service() -> Service:
 
 
 @pytest.fixture
-def asked(service: Service) -> Upstream:
+def upstream(service: Service) -> Upstream:
     return Upstream(service)  # type: ignore[arg-type]
 
 
-async def test_messages_of_one_moment_go_as_one_list_a_spec(asked: Upstream, service: Service) -> None:
+async def test_messages_of_one_moment_go_as_one_list_a_spec(upstream: Upstream, service: Service) -> None:
     texts = [f"{n}" for n in range(40)]
-    said = await asyncio.gather(
-        *(asked.rewrite(V1, item(text)) for text in texts), asked.rewrite(V2, item("other"))
+    rewrites = await asyncio.gather(
+        *(upstream.rewrite(V1, item(text)) for text in texts), upstream.rewrite(V2, item("other"))
     )
-    assert [s.text for s in said] == [*(f"v1 {text}" for text in texts), "v2 other"]
+    assert [rewritten.text for rewritten in rewrites] == [*(f"v1 {text}" for text in texts), "v2 other"]
     assert sorted(map(len, service.lists)) == [1, 8, 16, 16]
-    assert asked.waiting == 0
+    assert upstream.waiting == 0
 
 
-async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream) -> None:
+async def test_one_that_cannot_be_read_is_no_fault_of_the_others(upstream: Upstream) -> None:
     good, bad = await asyncio.gather(
-        asked.rewrite(V1, item("a")), asked.rewrite(V1, item("endless")), return_exceptions=True
+        upstream.rewrite(V1, item("a")), upstream.rewrite(V1, item("endless")), return_exceptions=True
     )
     assert isinstance(good, Rewritten)
     assert isinstance(bad, InvalidError)
 
 
 @pytest.mark.parametrize(
-    ("fault", "said", "kind"),
+    ("fault", "message", "kind"),
     [
         (InferenceUnavailable("gone"), "cannot answer", VersionFailedError),
         (InferenceUnavailable("not called", was_called=False), "cannot answer", UnavailableError),
@@ -79,21 +79,21 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(asked: Upstream
     ],
 )
 async def test_why_there_is_no_answer(
-    asked: Upstream, service: Service, fault: Exception, said: str, kind: type[UnavailableError]
+    upstream: Upstream, service: Service, fault: Exception, message: str, kind: type[UnavailableError]
 ) -> None:
     service.fault = fault
-    with pytest.raises(UnavailableError, match=said) as caught:
-        await asked.rewrite(V1, item("a"))
+    with pytest.raises(UnavailableError, match=message) as caught:
+        await upstream.rewrite(V1, item("a"))
     assert type(caught.value) is kind
-    assert asked.waiting == 0
+    assert upstream.waiting == 0
 
 
-async def test_who_leaves_takes_nothing_from_the_others(asked: Upstream) -> None:
-    one, two = (asyncio.create_task(asked.rewrite(V1, item(text))) for text in "ab")
+async def test_who_leaves_takes_nothing_from_the_others(upstream: Upstream) -> None:
+    first, second = (asyncio.create_task(upstream.rewrite(V1, item(text))) for text in "ab")
     await asyncio.sleep(0)
-    one.cancel()
-    assert (await two).text == "v1 b"
-    assert asked.waiting == 0
+    first.cancel()
+    assert (await second).text == "v1 b"
+    assert upstream.waiting == 0
 
 
 async def test_too_many_are_refused(service: Service) -> None:

@@ -263,7 +263,7 @@ async def test_nobody_gives_more_than_they_have(
     taken = await client.post("/auth/register", json={**new, "role": "member"}, headers=admin)
     assert (taken.status_code, "already" in taken.json()["detail"]) == (409, True)
     listed = (await client.get("/accounts", headers=admin)).json()
-    assert [(one["email"], one["role"]) for one in listed] == [(new["email"], "owner")]
+    assert [(account["email"], account["role"]) for account in listed] == [(new["email"], "owner")]
     assert not [name for name in listed[0] if "password" in name]
     for who, status in ((viewer, 403), (admin, 404), (owner, 204), (owner, 404)):
         removed = await client.delete(f"/accounts/{listed[0]['id']}", headers=who)

@@ -98,8 +98,8 @@ async def ask(client: httpx.AsyncClient, who: str, **body: Any) -> dict[str, Any
     return dict(response.json())
 
 
-async def vote(client: httpx.AsyncClient, shown: dict[str, Any], preferred: str, **more: str) -> None:
-    body = {"receipt": shown["receipt"], "kind": "comparison", "preferred": preferred, **more}
+async def vote(client: httpx.AsyncClient, pair: dict[str, Any], preferred: str, **more: str) -> None:
+    body = {"receipt": pair["receipt"], "kind": "comparison", "preferred": preferred, **more}
     response = await client.post("/api/v1/feedback", json=body)
     assert response.status_code == 201, response.text
 
@@ -112,34 +112,34 @@ async def progress(client: httpx.AsyncClient, who: str) -> dict[str, int]:
     return dict((await client.get(f"{API}/progress", params={"user_id": who})).json())
 
 
-def stored(engine: Engine, shown: dict[str, Any]) -> Comparison:
+def stored(engine: Engine, pair: dict[str, Any]) -> Comparison:
     with Session(engine, expire_on_commit=False) as session:
-        return session.get_one(Comparison, uuid.UUID(shown["comparison_id"]))
+        return session.get_one(Comparison, uuid.UUID(pair["comparison_id"]))
 
 
-def texts(shown: dict[str, Any]) -> list[str]:
-    return [shown[side]["transformed_text"] for side in ("first", "second")]
+def texts(pair: dict[str, Any]) -> list[str]:
+    return [pair[side]["transformed_text"] for side in ("first", "second")]
 
 
 async def test_two_rewrites_of_a_shipped_message_in_the_order_that_is_recorded(
     client: httpx.AsyncClient, engine: Engine, stack: Settings
 ) -> None:
-    shown = await ask(client, "ann")
-    assert set(shown) == {
+    pair = await ask(client, "ann")
+    assert set(pair) == {
         "comparison_id", "receipt", "policy", "first", "second", "message", "transform_type", "intensity",
     }  # fmt: skip
-    assert shown["message"] in comparisons.read_messages()
-    assert shown["policy"] == "two_samples"
-    assert len(set(texts(shown))) == 2
-    row = stored(engine, shown)
+    assert pair["message"] in comparisons.read_messages()
+    assert pair["policy"] == "two_samples"
+    assert len(set(texts(pair))) == 2
+    row = stored(engine, pair)
     with Session(engine) as session:
         places = [session.get_one(Output, id) for id in (row.first_output_id, row.second_output_id)]
-        assert [output.text for output in places] == texts(shown)
+        assert [output.text for output in places] == texts(pair)
         assert {(o.message, o.transform_type, o.intensity) for o in places} == {
-            (shown["message"], shown["transform_type"], shown["intensity"])
+            (pair["message"], pair["transform_type"], pair["intensity"])
         }
     assert (row.pair_id, row.people, row.skipped_at) == (row.id, 1, None)
-    receipt = receipts.read(shown["receipt"], stack.secret("receipt_secret").encode())
+    receipt = receipts.read(pair["receipt"], stack.secret("receipt_secret").encode())
     assert (receipt.comparison_id, receipt.output_id) == (row.id, row.first_output_id)
     assert receipt.version == "", "whoever decodes it would know which text is whose"
 
@@ -187,9 +187,9 @@ async def test_a_message_of_ones_own_is_never_shown_to_others(
     assert (await ask(client, "ann"))["comparison_id"] == before["comparison_id"], "and nothing is lost"
     seen = []
     for _ in range(3):
-        shown = await ask(client, "bob")
-        seen.append(shown["message"])
-        await vote(client, shown, "first")
+        pair = await ask(client, "bob")
+        seen.append(pair["message"])
+        await vote(client, pair, "first")
     assert before["message"] in seen
     assert OWN["text"] not in seen
 
@@ -227,8 +227,8 @@ async def test_other_organisations_do_not_share(
         stranger = Organisation(name=f"org-{uuid.uuid4()}")
         session.add(stranger)
     theirs = {"X-API-Key": a_key("owner", stranger.id)}
-    shown = (await client.post(f"{API}/next", json={"user_id": "ann"}, headers=theirs)).json()
-    assert sorted(texts(shown)) != sorted(texts(ann))
+    pair = (await client.post(f"{API}/next", json={"user_id": "ann"}, headers=theirs)).json()
+    assert sorted(texts(pair)) != sorted(texts(ann))
     path = f"{API}/{ann['comparison_id']}/skip"
     refused = await client.post(path, json={"user_id": "ann"}, headers=theirs)
     assert (refused.status_code, refused.json()["title"]) == (404, "Unknown comparison")
@@ -282,9 +282,9 @@ async def test_the_order_is_drawn_for_each_person(
 
 async def test_a_challenger_is_compared_with_the_champion(client: httpx.AsyncClient, engine: Engine) -> None:
     await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
-    shown = await ask(client, "ann", **OWN)
-    assert shown["policy"] == "champion_against_challenger"
-    row = stored(engine, shown)
+    pair = await ask(client, "ann", **OWN)
+    assert pair["policy"] == "champion_against_challenger"
+    row = stored(engine, pair)
     with Session(engine) as session:
         versions = {session.get_one(Output, id).version for id in (row.first_output_id, row.second_output_id)}
     assert versions == {"v1", "v2"}
@@ -319,12 +319,12 @@ async def test_every_role_may_compare(
     client: httpx.AsyncClient, a_key: Callable[..., str], role: Role
 ) -> None:
     key = {"X-API-Key": a_key(role)}
-    shown = await client.post(f"{API}/next", json={"user_id": "ann"}, headers=key)
-    assert shown.status_code == 200
-    path = f"{API}/{shown.json()['comparison_id']}/skip"
+    pair = await client.post(f"{API}/next", json={"user_id": "ann"}, headers=key)
+    assert pair.status_code == 200
+    path = f"{API}/{pair.json()['comparison_id']}/skip"
     assert (await client.post(path, json={"user_id": "ann"}, headers=key)).status_code == 204
-    found = await client.get(f"{API}/progress", params={"user_id": "ann"}, headers=key)
-    assert found.json()["skipped"] == 1
+    progress = await client.get(f"{API}/progress", params={"user_id": "ann"}, headers=key)
+    assert progress.json()["skipped"] == 1
 
 
 async def test_who_is_not_known_may_not(client: httpx.AsyncClient) -> None:
@@ -352,13 +352,13 @@ async def test_what_does_not_fit_is_said(client: httpx.AsyncClient, body: Any, w
 
 
 async def test_a_reason_belongs_to_a_comparison_and_has_words(client: httpx.AsyncClient) -> None:
-    shown = await ask(client, "ann")
-    comparison = {"receipt": shown["receipt"], "kind": "comparison", "preferred": "first"}
+    pair = await ask(client, "ann")
+    comparison = {"receipt": pair["receipt"], "kind": "comparison", "preferred": "first"}
     for reason in ("", "  ", "x" * 2001, "a\0b"):
         response = await client.post("/api/v1/feedback", json={**comparison, "reason": reason})
         assert response.status_code == 422
         assert "allowed: a sentence of 1 to 2,000 characters" in response.json()["detail"]
-    thumb = {"receipt": shown["receipt"], "kind": "thumb", "up": True, "reason": "It is good."}
+    thumb = {"receipt": pair["receipt"], "kind": "thumb", "up": True, "reason": "It is good."}
     assert (await client.post("/api/v1/feedback", json=thumb)).status_code == 422
     bad = await client.post(f"{API}/no-id/skip", json={"user_id": "ann"})
     assert "comparison_id" in bad.json()["detail"]
@@ -366,12 +366,12 @@ async def test_a_reason_belongs_to_a_comparison_and_has_words(client: httpx.Asyn
 
 
 async def test_what_has_a_vote_cannot_be_skipped(client: httpx.AsyncClient, engine: Engine) -> None:
-    shown = await ask(client, "ann")
-    await vote(client, shown, "first")
-    response = await skip(client, "ann", shown["comparison_id"])
+    pair = await ask(client, "ann")
+    await vote(client, pair, "first")
+    response = await skip(client, "ann", pair["comparison_id"])
     assert response.status_code == 409
     assert "you have voted on this comparison" in response.json()["detail"]
-    assert stored(engine, shown).skipped_at is None
+    assert stored(engine, pair).skipped_at is None
 
 
 async def test_nothing_to_compare_before_the_first_release(
@@ -403,19 +403,19 @@ async def test_agreement_is_measured_on_pairs_that_several_have_judged(
     in_order = []
     for number in range(6):
         for who in ("ann", "bob", "cid"):
-            shown = await ask(client, who)
-            in_order.append(texts(shown) == sorted(texts(shown)))
+            pair = await ask(client, who)
+            in_order.append(texts(pair) == sorted(texts(pair)))
             prefers_earlier = (number % 2 == 0) != (number == 0 and who == "cid")
-            await vote(client, shown, "first" if in_order[-1] == prefers_earlier else "second")
+            await vote(client, pair, "first" if in_order[-1] == prefers_earlier else "second")
     assert set(in_order) == {True, False}, "else the place would do for the text"
     with engine.connect() as connection:
         usable = list(votes.fetch(connection, tenant, votes.find_high_water(connection)))
     assert len(usable) == 18
-    found = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
-    assert found.units == 6
+    agreement = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
+    assert agreement.units == 6
     # Krippendorff's 1 - observed / expected disagreement: of 18 votes 10 and 8 fell on a side, and one of a
     # unit's three stood alone, in two of its three pairs.
-    assert found.alpha == pytest.approx(1 - (2 / 18) / (2 * 10 * 8 / (18 * 17)))
+    assert agreement.alpha == pytest.approx(1 - (2 / 18) / (2 * 10 * 8 / (18 * 17)))
 
 
 def written(folder: Path) -> bytes:
@@ -426,8 +426,8 @@ async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
     client: httpx.AsyncClient, engine: Engine, tenant: uuid.UUID, stack: Settings, tmp_path: Path
 ) -> None:
     rare = "quagmire-zx81-rutabaga"
-    shown = await ask(client, "ann")
-    await vote(client, shown, "first", reason=rare)
+    pair = await ask(client, "ann")
+    await vote(client, pair, "first", reason=rare)
     with engine.connect() as connection:
         made = snapshots.make(connection, tenant, tmp_path)
     assert made.counts["pairs"] == 1

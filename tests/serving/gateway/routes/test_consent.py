@@ -1,5 +1,5 @@
-"""The routes for consent: who speaks for whom, what holds for who was never asked, and that the next snapshot
-does as it is told.
+"""The routes for consent: whose consent a caller may set, the default of an organisation, and that the next
+snapshot follows.
 """
 
 import time
@@ -102,14 +102,17 @@ async def test_a_person_withdraws_and_gives_consent_through_a_key(
     ann, bob = person(key, "ann"), person(key, "bob")
     for user in (ann, bob):
         await vote(pool, organisation_id, user)
-    asked = await client.get("/consent", params={"user_id": "ann"}, headers=key)
-    assert (asked.status_code, asked.json()) == (200, {"training": True, "said_by": "organisation"})
+    consent_now = await client.get("/consent", params={"user_id": "ann"}, headers=key)
+    assert (consent_now.status_code, consent_now.json()) == (
+        200,
+        {"training": True, "said_by": "organisation"},
+    )
     assert trains_on(engine, organisation_id) == {ann, bob}
     for training, people in ((False, {bob}), (False, {bob}), (True, {ann, bob})):
-        said = await client.put("/consent", json={"training": training, "user_id": "ann"}, headers=key)
-        assert (said.status_code, said.json()) == (200, {"training": training, "said_by": "person"})
-        asked = await client.get("/consent", params={"user_id": "ann"}, headers=key)
-        assert asked.json() == said.json()
+        stored = await client.put("/consent", json={"training": training, "user_id": "ann"}, headers=key)
+        assert (stored.status_code, stored.json()) == (200, {"training": training, "said_by": "person"})
+        consent_now = await client.get("/consent", params={"user_id": "ann"}, headers=key)
+        assert consent_now.json() == stored.json()
         assert trains_on(engine, organisation_id) == people
 
 
@@ -148,8 +151,8 @@ async def test_a_name_is_scoped_to_its_key_and_a_subject_to_its_organisation(
     assert named.status_code == 200, "its own subject"
     assert (await client.get("/consent", headers=token)).json() == {"training": False, "said_by": "person"}
     for other in (key, owner):
-        asked = await client.get("/consent", params={"user_id": "ann"}, headers=other)
-        assert asked.json()["said_by"] == "organisation"
+        consent_now = await client.get("/consent", params={"user_id": "ann"}, headers=other)
+        assert consent_now.json()["said_by"] == "organisation"
     with Session(engine) as session:
         subject = identities.Identity(organisation_id, "", "", b"", "").subject("ann")
         assert session.get_one(User, subject).key_id is None
@@ -170,8 +173,8 @@ async def test_who_was_never_asked_has_the_organisations_default(
     for default, people in ((False, {ann}), (True, {ann, bob})):
         decided = await client.put("/organisation", json={"trains_by_default": default}, headers=owner)
         assert decided.json() == {"trains_across": False, "trains_by_default": default}
-        asked = await client.get("/consent", params={"user_id": "bob"}, headers=key)
-        assert asked.json() == {"training": default, "said_by": "organisation"}
+        consent_now = await client.get("/consent", params={"user_id": "bob"}, headers=key)
+        assert consent_now.json() == {"training": default, "said_by": "organisation"}
         assert trains_on(engine, organisation_id) == people
 
 
@@ -227,13 +230,13 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "said"), BAD, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("path", "body", "message"), BAD, ids=lambda value: str(value)[:30])
 async def test_bad_input_is_422_and_says_why(
-    client: httpx.AsyncClient, owner: dict[str, str], path: str, body: dict[str, Any], said: str
+    client: httpx.AsyncClient, owner: dict[str, str], path: str, body: dict[str, Any], message: str
 ) -> None:
     response = await client.put(path, json=body, headers=owner)
     assert response.status_code == 422, response.text
-    assert said in response.json()["detail"]
+    assert message in response.json()["detail"]
 
 
 async def test_nobody_speaks_for_another(

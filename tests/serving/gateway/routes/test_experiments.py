@@ -219,7 +219,7 @@ async def test_a_draft_has_its_whole_plan_and_says_who_made_it(
     viewer = a_key("viewer")
     assert (await client.get(f"/experiments/{made['id']}", headers=viewer)).json() == made
     listed = (await client.get("/experiments", headers=viewer)).json()
-    assert [(one["id"], one["status"]) for one in listed] == [(second["id"], "draft"), (made["id"], "draft")]
+    assert [(row["id"], row["status"]) for row in listed] == [(second["id"], "draft"), (made["id"], "draft")]
     assert len((await client.get("/experiments?limit=1", headers=viewer)).json()) == 1
     assert (await client.get("/experiments?limit=0", headers=viewer)).status_code == 422
     assert (await client.get(f"/experiments/{SOME}", headers=viewer)).status_code == 404
@@ -243,12 +243,16 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "status", "said"), BAD, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("changes", "status", "message"), BAD, ids=lambda value: str(value)[:30])
 async def test_a_bad_draft_is_refused_in_words(
-    client: httpx.AsyncClient, experimenter: dict[str, str], changes: dict[str, Any], status: int, said: str
+    client: httpx.AsyncClient,
+    experimenter: dict[str, str],
+    changes: dict[str, Any],
+    status: int,
+    message: str,
 ) -> None:
     response = await post(client, "", {**WANTED, **changes}, experimenter)
-    assert (response.status_code, said in response.json()["detail"]) == (status, True), response.text
+    assert (response.status_code, message in response.json()["detail"]) == (status, True), response.text
     assert (await client.get("/experiments", headers=experimenter)).json() == []
 
 
@@ -301,29 +305,29 @@ async def test_a_click_is_a_row_that_says_who_what_and_why(
         "rollback": ({"reason": "We have changed our mind."}, "v2 is withdrawn"),
     }
     ids = [started.json()["decision_id"]]
-    for action, (body, said) in says.items():
+    for action, (body, message) in says.items():
         response = await post(client, f"{path}/{action}", body, ann)
         assert response.status_code == 202, response.text
-        assert said in response.json()["happens"]
+        assert message in response.json()["happens"]
         ids.append(response.json()["decision_id"])
 
     whole = (await client.get(f"/experiments{path}", headers=experimenter)).json()
     assert (whole["status"], whole["share"]) == ("running", 0.25)
     trail = whole["decisions"][::-1]
     key_id = experimenter["X-API-Key"].split("_")[1]
-    assert [one["id"] for one in trail[1:]] == ids
-    assert [(one["action"], one["parameters"], one["reason"], one["requested_by"]) for one in trail[1:]] == [
+    assert [row["id"] for row in trail[1:]] == ids
+    assert [(row["action"], row["parameters"], row["reason"], row["requested_by"]) for row in trail[1:]] == [
         ("start", {}, "", f"api_key:{key_id}"),
         ("ramp", {"share": 0.5}, "All is well.", "token:ann"),
         ("pause", {}, "", "token:ann"),
         ("ship", {}, "People prefer it.", "token:ann"),
         ("roll_back", {}, "We have changed our mind.", "token:ann"),
     ]
-    assert all(one["created_at"] and not one["done_at"] and not one["outcome"] for one in trail[1:])
+    assert all(row["created_at"] and not row["done_at"] and not row["outcome"] for row in trail[1:])
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "body", "said"),
+    ("status", "action", "body", "message"),
     [
         ("draft", "pause", {}, "is a draft"),
         ("draft", "ship", {"reason": "Now."}, "is a draft"),
@@ -344,18 +348,18 @@ async def test_what_cannot_be_is_409_with_the_present_state(
     status: str,
     action: str,
     body: Any,
-    said: str,
+    message: str,
 ) -> None:
     made = await drafted(client, experimenter)
     set_status(engine, made["id"], status, ramp=0.25 if status in ("running", "paused") else None)
     response = await post(client, f"/{made['id']}/{action}", body, experimenter)
-    assert (response.status_code, said in response.json()["detail"]) == (409, True), response.text
+    assert (response.status_code, message in response.json()["detail"]) == (409, True), response.text
     with Session(engine) as session:
         assert session.scalars(select(Decision.action)).all() == ["draft"]
 
 
 @pytest.mark.parametrize(
-    ("action", "body", "said"),
+    ("action", "body", "message"),
     [
         ("ship", {}, "reason: Field required (allowed: a sentence"),
         ("rollback", {"reason": "  "}, "reason: String should have at least 1"),
@@ -365,10 +369,10 @@ async def test_what_cannot_be_is_409_with_the_present_state(
     ],
 )
 async def test_a_bad_decision_is_422(
-    client: httpx.AsyncClient, experimenter: dict[str, str], action: str, body: Any, said: str
+    client: httpx.AsyncClient, experimenter: dict[str, str], action: str, body: Any, message: str
 ) -> None:
     response = await post(client, f"/{SOME}/{action}", body, experimenter)
-    assert (response.status_code, said in response.json()["detail"]) == (422, True), response.text
+    assert (response.status_code, message in response.json()["detail"]) == (422, True), response.text
 
 
 async def test_the_same_key_is_the_same_decision(
@@ -382,13 +386,13 @@ async def test_the_same_key_is_the_same_decision(
     assert (await post(client, "", WANTED, experimenter, "draft")).content == first.content
     other = await post(client, "", {**WANTED, "name": "x"}, experimenter, "draft")
     assert other.status_code == 409
-    assert "take a new one" in other.json()["detail"]
+    assert "use a new one" in other.json()["detail"]
 
     set_status(engine, first.json()["id"], "running", ramp=0.25)
     path = f"/{first.json()['id']}"
-    asked = await post(client, f"{path}/ramp", {"share": 0.5}, experimenter, "k")
+    stored = await post(client, f"{path}/ramp", {"share": 0.5}, experimenter, "k")
     again = await post(client, f"{path}/ramp", {"share": 0.5}, experimenter, "k")
-    assert (again.status_code, again.content) == (202, asked.content)
+    assert (again.status_code, again.content) == (202, stored.content)
     for action, body in (("ramp", {"share": 0.75}), ("pause", {}), ("ship", {"reason": "Yes."})):
         assert (await post(client, f"{path}/{action}", body, experimenter, "k")).status_code == 409
 
@@ -399,7 +403,7 @@ async def test_the_same_key_is_the_same_decision(
         )
     set_status(engine, first.json()["id"], "shipped")
     late = await post(client, f"{path}/ramp", {"share": 0.5}, experimenter, "k")
-    assert (late.status_code, late.json()["decision_id"]) == (202, asked.json()["decision_id"])
+    assert (late.status_code, late.json()["decision_id"]) == (202, stored.json()["decision_id"])
     drafted_late = await post(client, "", WANTED, experimenter, "draft")
     assert (drafted_late.status_code, drafted_late.json()["id"]) == (201, first.json()["id"])
     assert (await post(client, f"{path}/pause", {}, experimenter, "k")).status_code == 409

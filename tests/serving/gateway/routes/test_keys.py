@@ -196,8 +196,8 @@ async def test_one_token_is_revoked_and_its_brother_is_not(
     body = a_signing_key()
     await client.post("/signing-keys", json=body, headers=owner)
     token, brother = a_token(body["kid"], **claims), a_token(body["kid"], **others)
-    for shown in (token, brother):
-        assert await works(client, {"Authorization": f"Bearer {shown}"})
+    for accepted in (token, brother):
+        assert await works(client, {"Authorization": f"Bearer {accepted}"})
 
     refused = await client.post("/tokens/revoke", json={"token": token}, headers=stranger)
     assert refused.status_code == 422
@@ -229,13 +229,13 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "said"), BAD, ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize(("path", "body", "message"), BAD, ids=lambda value: str(value)[:24])
 async def test_bad_input_is_422_and_says_why(
-    client: httpx.AsyncClient, owner: dict[str, str], path: str, body: dict[str, Any], said: str
+    client: httpx.AsyncClient, owner: dict[str, str], path: str, body: dict[str, Any], message: str
 ) -> None:
     response = await client.post(path, json=body, headers=owner)
     assert response.status_code == 422, response.text
-    assert said in response.json()["detail"]
+    assert message in response.json()["detail"]
     if "key" in body:
         assert body["key"] not in response.text, "a secret comes back"
 
