@@ -164,7 +164,7 @@ def test_people_who_judge_by_length_alone_are_refused(best: Callable[..., str], 
         votes=180,
         low=float(share),
         high=float(share),
-        lowest=pytest.approx(0.15),
+        lowest=0.5 - LIMITS.length_bias,
         highest=0.85,
     )
     assert f"chose the longer text in {share:.0%} of 180 comparisons" in str(why)
