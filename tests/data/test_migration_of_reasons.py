@@ -205,6 +205,27 @@ SENTENCES: list[tuple[str, list[Reason]]] = [
         "it is worse than the champion beyond noise: the composite changes by -0.100 (-0.120 to -0.080)",
         [reason("gate_composite", **ESTIMATE)],
     ),
+    *(
+        (
+            f"the reward was hacked: it rose from 0.500 to 0.700 while {words} fell from 0.900 to 0.750; a"
+            " fall of 0.100 is allowed",
+            [
+                reason(
+                    "gate_hacked",
+                    reward_before=0.5,
+                    reward_after=0.7,
+                    score=score,
+                    before=0.9,
+                    after=0.75,
+                    margin=0.1,
+                )
+            ],
+        )
+        for words, score in (
+            ("the share of facts kept", "facts_kept"),
+            ("agreement with people's pairs", "agreement"),
+        )
+    ),
 ]
 
 
@@ -368,7 +389,7 @@ def test_every_kind_of_sentence_has_a_case() -> None:
         for code in catalogue()["reasons"]
         if code.startswith(("side_by_side", "between_users", "metric_difference", "sample_ratio", "gate_"))
     }
-    assert of_analysis_and_gate - codes == {"gate_hacked"}, "it was rare, and stays English"
+    assert of_analysis_and_gate - codes == {"gate_refused"}, "it is in reports only, and never stored"
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -398,7 +419,7 @@ def test_releases_versions_and_snapshots(engine: Engine) -> None:
         assert second.reasons == as_written("Ann wants to ship.")
         assert session.get_one(Version, "v1").reasons == []
         gate = [why for _, reasons in SENTENCES for why in reasons if why.code.startswith("gate_")]
-        assert len(gate) == 7
+        assert len(gate) == 9
         assert session.get_one(Version, "v2").reasons == gate
         refused = session.get_one(Snapshot, "refused")
         assert refused.quality is None

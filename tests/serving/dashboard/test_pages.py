@@ -23,6 +23,7 @@ from configs.settings import SERVICE_USER, Settings
 from data import database
 from data.people import accounts, identities
 from data.people.identities import Role
+from data.reasons import reason, written
 from data.records import Spec
 from data.snapshots import validation
 from data.snapshots.counting import LeftOut
@@ -61,7 +62,13 @@ from tests.logins import as_dashboard
 
 PASSWORD = "a password for tests"
 NOW = datetime.now(UTC)
-REFUSED = "it is worse than the champion beyond noise: the composite changes by -0.100 (-0.120 to -0.080)"
+REJECTED = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
+REFUSED = (
+    "It is worse than the champion beyond noise: the composite changes by -0.100, between -0.120 and -0.080."
+)
+BIASED = reason(
+    "position_bias", people=40, share=0.9, votes=80, low=0.85, high=0.95, lowest=0.35, highest=0.65
+)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ def found(accepted: bool) -> Evaluation:
         by_type={name: {"soften": row, "clarify": row} for name, row in systems.items()},
         move_by_intensity={"challenger": {str(i): estimate(i / 4) for i in range(4)}},
         win_rate=estimate(0.58),
-        verdict=Verdict(accepted=accepted, reasons=() if accepted else (REFUSED,)),
+        verdict=Verdict(accepted=accepted, reasons=() if accepted else (REJECTED,)),
     )
 
 
@@ -208,7 +215,7 @@ def _fill_snapshots(session: Session) -> None:
                 high_water=1,
                 trained_at=NOW - timedelta(days=8) if accepted else None,
                 accepted=accepted,
-                reasons=[] if accepted else ["40 people chose the one shown first in 90% of 80 comparisons."],
+                reasons=[] if accepted else [BIASED],
                 quality=quality.model_dump(mode="json"),
                 created_at=NOW - timedelta(days=days),
             )
@@ -253,7 +260,7 @@ def _fill_versions(session: Session) -> None:
                 method="dpo",
                 metrics={"composite": 0.5 + int(name[1:]) / 100, "facts_kept": 0.9},
                 accepted=accepted,
-                reasons=[] if accepted else [REFUSED],
+                reasons=[] if accepted else [REJECTED],
                 created_at=NOW - timedelta(days=days),
             )
         )
@@ -277,18 +284,19 @@ def _fill_routing(session: Session) -> None:
     epoch = routing.publish(session, Routing(champion=first, experiments=(split,)), "a step of the ramp")
     session.flush()
     release = Release(
-        version="v1", replaced=None, spec_digest=first.digest, epoch=1, reason="The first version."
+        version="v1", replaced=None, spec_digest=first.digest, epoch=1, reasons=written("The first version.")
     )
     session.add(release)
     session.flush()
     session.add(Lineage(source="version:v1", target=f"release:{release.id}"))
     session.add(Gateway(id=new_id(), epoch=epoch - 1, seen_at=NOW + timedelta(hours=1)))
     session.add(Gateway(id=new_id(), epoch=epoch - 1, seen_at=NOW - timedelta(hours=1)))
-    for action, outcome in (("ramp", None), ("ship", "failed: no replica took v3"), ("pause", "done")):
+    for action, outcome in (("ramp", None), ("ship", "failed"), ("pause", "done")):
         session.add(
             Decision(
-                experiment_id=experiment_id, action=action, parameters={}, reason=f"Because of {action}.",
-                requested_by="flow:experiment", idempotency_key=str(uuid.uuid4()), outcome=outcome,
+                experiment_id=experiment_id, action=action, parameters={}, requested_by="flow:experiment",
+                reasons=written(f"Because of {action}."), idempotency_key=str(uuid.uuid4()), outcome=outcome,
+                failure=[reason("not_accepted", version="v3")] if outcome == "failed" else None,
             )
         )  # fmt: skip
 
@@ -496,7 +504,7 @@ def test_why_a_snapshot_was_refused_and_what_was_measured_of_it(place: Place) ->
         html = client.get("/data").text
     page = in_words(html)
     assert f'<tr id="snapshot-{"bbbb2222" * 4}">' in html
-    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the one shown first in 90%" in page
+    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the text shown first in 90% of 80" in page
     assert "accepted | 120 | 30 | 20 | 80 | 15 | 20" in page
     assert "chose the one shown first: 90.0%" in page
     assert "80 votes of 40 people" in page
@@ -565,10 +573,26 @@ def test_operations_say_what_is_in_force_and_who_is_behind(place: Place) -> None
     assert "1 behind |" in page
     assert "1 more went without a word" in page
     assert "| Softer requests | ramp | waits for the flow `experiment` |" in page
-    assert "| Softer requests | ship | failed: no replica took v3 | by itself | Because of ship. |" in page
+    failed = "v3 did not pass the gate, so it may not go live; its page says why"
+    assert f"| Softer requests | ship | failed: {failed} | by itself | Because of ship. |" in page
     assert "Because of pause." not in page
     assert "| v1 | – | 1 | The first version. |" in page
     assert "no queue for background work yet" in page
+
+
+def test_reasons_are_in_the_language_of_the_reader(place: Place) -> None:
+    with place.client() as client:
+        client.cookies.set("language", "ja")
+        pages = {path: page_of(client, path) for path in ("/operations", "/models", "/models/v2", "/data")}
+        html = client.get("/operations").text
+    failed = "v3 は関門を通過していないため公開できません。理由はそのページにあります"
+    assert f"| 失敗: {failed} |" in pages["/operations"]
+    assert "Because of ship." in pages["/operations"], "what a person wrote stays as it is"
+    for path in ("/models", "/models/v2"):
+        assert "チャンピオンより明らかに悪い結果です。総合スコアの変化は -0.100" in pages[path]
+    assert "40 人が 80 回の比較の 90%（信頼水準 95% で 85% から 95%）で、先に表示された文を" in pages["/data"]
+    assert "2 人以上が評価した出力は 0 件で、30 件必要です。" in pages["/data"]
+    assert 'lang="en"' not in html[html.index("<main") :]
 
 
 def test_there_is_no_link_to_what_does_not_answer(place: Place) -> None:
