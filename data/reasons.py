@@ -41,7 +41,9 @@ class Reason(BaseModel):
         """The sentence in a language; `quote` is applied to each value that is text."""
         sentences = catalogue()["reasons"].get(self.code)
         if sentences is None:
-            return f"{self.code} ({', '.join(f'{name}={value}' for name, value in self.values.items())})"
+            texts = _Formatter(language, quote)
+            values = (f"{name}={texts.convert_field(value, None)}" for name, value in self.values.items())
+            return f"{self.code} ({', '.join(values)})"
         return _Formatter(language, quote).vformat(sentences[language], (), self.values)
 
     def __str__(self) -> str:

@@ -161,4 +161,8 @@ async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExp
 
 
 def _with_arms(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "variants": [ListedArm(**arm) for arm in row["variants"]]}
+    return {
+        **row,
+        "status": Status(row["status"]),
+        "variants": [ListedArm(**arm) for arm in row["variants"]],
+    }

@@ -5,6 +5,7 @@ again.
 import asyncio
 import base64
 import gzip
+import html
 import json
 import random
 import re
@@ -34,15 +35,16 @@ from configs.settings import Settings
 from data import database
 from data.erasure import orders
 from data.people import identities
+from data.reasons import load
 from data.records import PreferencePair, Spec, TransformType
 from data.snapshots import shards
 from data.snapshots.snapshot import Made
 from data.tables import (
+    Analysis,
     Answer,
     Comparison,
     Experiment,
     Lineage,
-    Look,
     Output,
     Release,
     Snapshot,
@@ -52,6 +54,7 @@ from data.tables import (
 )
 from data.traffic import answers, routing
 from experiments import decisions
+from experiments.evidence import Evidence
 from models import progress, versions
 from models.dpo import DpoResult
 from models.evaluation import Evaluation
@@ -262,8 +265,10 @@ def test_the_loop(
     stored = session.scalars(select(Snapshot)).one()
     assert (stored.accepted, stored.trained_at) == (False, None)
     page = Path(stored.path) / "quality.html"
-    assert stored.reasons[0][:20] in page.read_text()
-    with pytest.raises(ValueError, match=r"was refused: 100% of .* soften"):
+    [why] = stored.reasons
+    assert (why.code, why.values["type"], why.values["share"]) == ("mostly_one_type", "soften", 1)
+    assert str(why) in html.unescape(page.read_text())
+    with pytest.raises(ValueError, match=r"was rejected: 100% of .* soften"):
         train(stored.digest)
     assert collect(("minimum=1",), return_state=True).message == "not enough feedback: 0 of 1", (
         "the same votes would be refused again"
@@ -331,9 +336,9 @@ def test_the_loop(
         ("version:v2", f"release:{release}"),
     } <= edges
     assert session.scalars(select(Experiment.status).order_by(Experiment.id)).all() == ["shipped", "holdout"]
-    looks = session.scalars(select(Look.evidence).order_by(Look.looked_at)).all()
-    assert [look["decision"]["action"] for look in looks] == ["keep_running", "ship"]
-    assert looks[-1]["comparison"] == evidence.comparison.model_dump(mode="json")
+    analyses = session.scalars(select(Analysis.evidence).order_by(Analysis.analysed_at)).all()
+    assert [one["decision"]["action"] for one in analyses] == ["keep_running", "ship"]
+    assert Evidence.model_validate(analyses[-1]) == evidence
     plan = session.scalars(select(Experiment.plan).where(Experiment.status == "shipped")).one()
     assert plan["ship_alpha"] < plan["alpha"], "the first launch may spend a part"
     live = routing.current(session)
@@ -776,7 +781,9 @@ def test_a_click_acts_within_seconds(
             row for row in people.get(page).json()["decisions"] if row["requested_by"] == decisions.BREAKER
         ]
         assert (decision["action"], decision["outcome"]) == ("pause", "done")
-        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", decision["reason"])
+        [why] = load(decision["reasons"])
+        assert (why.code, why.values["version"]) == ("variant_broken", challenger)
+        assert re.match(rf"{challenger} failed \d+ of \d+ requests within \d+ s while", str(why))
         assert not any(ask(people, f"clicked-{n}")["fallback"] for n in range(40))
         policy = {**request(user), "policy": "champion_against_challenger"}
         assert people.post("/api/v1/compare", json=policy).status_code == 409, "nobody meets it"
@@ -784,6 +791,6 @@ def test_a_click_acts_within_seconds(
         assert challenger not in answering()
         took = [started_s, paused_s, resumed_s, rolled_back_s]
         print("start, pause, start, rollback took", *(f"{seconds:.2f}" for seconds in took), "s")
-        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {decision['reason']}")
+        print(f"a challenger that broke was paused {broken_s:.2f} s after it was lost: {why}")
         assert max(took[1:]) < 15, "the schedule is every five minutes"
         assert broken_s < 10

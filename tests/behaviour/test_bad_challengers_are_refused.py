@@ -201,8 +201,8 @@ def test_a_challenger_that_hacked_its_reward_is_refused(
 
     assert bad.held_out_reward > bad.held_out_reward_before + 0.1, "else nothing was hacked"
     facts, agreement = bad.hacked
-    assert "the share of facts kept fell" in facts
-    assert "agreement with people's pairs fell" in agreement
+    assert (facts.code, facts.values["score"]) == ("gate_hacked", "facts_kept")
+    assert (agreement.code, agreement.values["score"]) == ("gate_hacked", "agreement")
     assert hacked.evaluation.verdict.reasons[-2:] == bad.hacked
     assert_stays_out(flows, engine_of_flows, hacked, honest)
 
@@ -240,11 +240,6 @@ def test_a_challenger_of_flipped_pairs_is_refused(
         good, bad = (trained.evaluation.systems[system]["facts_kept"].mean for trained in (honest, flipped))
         assert good > 0.9
         assert bad < 0.1
-    subjects = {reason.partition(":")[0] for reason in flipped.evaluation.verdict.reasons}
-    assert subjects >= {
-        "it may lose too many facts that a copy keeps",
-        "it may lose too many facts against the champion",
-        "it may lose too much meaning against the champion",
-        "it is worse than the champion beyond noise",
-    }
+    codes = {why.code for why in flipped.evaluation.verdict.reasons}
+    assert codes >= {"gate_facts_against_copy", "gate_facts", "gate_meaning", "gate_composite"}
     assert_stays_out(flows, engine_of_flows, flipped, honest)

@@ -140,13 +140,23 @@ _SENTENCES: list[tuple[str, str, dict[str, str]]] = [
         "gate_composite",
         {},
     ),
+    (
+        rf"the reward was hacked: it rose from (?P<reward_before>{_N}) to (?P<reward_after>{_N}) while"
+        rf" (?P<score>the share of facts kept|agreement with people's pairs) fell from (?P<before>{_N}) to"
+        rf" (?P<after>{_N}); a fall of (?P<margin>{_N}) is allowed",
+        "gate_hacked",
+        {},
+    ),
 ]
+_SCORES = {"the share of facts kept": "facts_kept", "agreement with people's pairs": "agreement"}
 _TEXTS = {"metric", "metrics", "verdict", "version"}
 
 
 def _value(name: str, text: str) -> Any:
     if name == "metrics":
         return text.split(" and ")
+    if name == "score":
+        return _SCORES[text]
     if name in _TEXTS:
         return text
     text = text.rstrip(".")

@@ -116,7 +116,7 @@ def test_a_version_with_an_order_does_not_become_champion(
 ) -> None:
     order(engine, tenant, "v2")
     publish(engine, Routing(champion=Spec(version="v1")))
-    with pytest.raises(orders.OrderedError, match="v2 was trained on somebody who asked to be forgotten"):
+    with pytest.raises(orders.OrderedError, match="v2 was trained on data of a person who asked"):
         make_champion.fn(local, engine, Spec(version="v2"), "a test")
     with Session(engine) as session:
         live = routing.current(session)

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from data.reasons import reason, written
 from data.records import Spec
 from data.snapshots import validation
 from data.snapshots.counting import LeftOut
@@ -31,15 +32,21 @@ from data.tables import (
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from models import card, health, training
-from models.evaluation import SHOWN, Evaluation
-from models.gate import Verdict
-from models.scoreboard import Estimate, Scores
+from models.evaluation import SHOWN
+from models.results import Estimate, Evaluation, Verdict
+from models.scoreboard import Scores
 from models.sft import SftResult
 from pipelines.collect import CollectConfig
 from tests.dashboards import Installation
 
 NOW = datetime.now(UTC)
-REASON = "it is worse than the champion beyond noise: the composite changes by -0.100 (-0.120 to -0.080)"
+REJECTED = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
+REASON = (
+    "It is worse than the champion beyond noise: the composite changes by -0.100, between -0.120 and -0.080."
+)
+BIASED = reason(
+    "position_bias", people=40, share=0.9, votes=80, low=0.85, high=0.95, lowest=0.35, highest=0.65
+)
 
 
 def _id_at(moment: datetime) -> uuid.UUID:
@@ -63,7 +70,7 @@ def _evaluation(accepted: bool) -> Evaluation:
         by_type={name: {"soften": row, "clarify": row} for name, row in systems.items()},
         move_by_intensity={"challenger": {str(i): _estimate(i / 4) for i in range(4)}},
         win_rate=_estimate(0.58),
-        verdict=Verdict(accepted=accepted, reasons=() if accepted else (REASON,)),
+        verdict=Verdict(accepted=accepted, reasons=() if accepted else (REJECTED,)),
     )
 
 
@@ -103,7 +110,7 @@ def _fill_snapshots(session: Session) -> None:
                 high_water=1,
                 trained_at=NOW - timedelta(days=8) if accepted else None,
                 accepted=accepted,
-                reasons=[] if accepted else ["40 people chose the one shown first in 90% of 80 comparisons."],
+                reasons=[] if accepted else [BIASED],
                 quality=quality.model_dump(mode="json"),
                 created_at=NOW - timedelta(days=days),
             )
@@ -148,7 +155,7 @@ def _fill_versions(session: Session) -> None:
                 method="dpo",
                 metrics={"composite": 0.5 + int(name[1:]) / 100, "facts_kept": 0.9},
                 accepted=accepted,
-                reasons=[] if accepted else [REASON],
+                reasons=[] if accepted else [REJECTED],
                 created_at=NOW - timedelta(days=days),
             )
         )
@@ -172,17 +179,19 @@ def _fill_routing(session: Session) -> None:
     epoch = routing.publish(session, Routing(champion=first, experiments=(split,)), "a step of the ramp")
     session.flush()
     release = Release(
-        version="v1", replaced=None, spec_digest=first.digest, epoch=1, reason="The first version."
+        version="v1", replaced=None, spec_digest=first.digest, epoch=1, reasons=written("The first version.")
     )
     session.add(release)
     session.flush()
     session.add(Lineage(source="version:v1", target=f"release:{release.id}"))
     session.add(Gateway(id=new_id(), epoch=epoch - 1, seen_at=NOW + timedelta(hours=1)))
     session.add(Gateway(id=new_id(), epoch=epoch - 1, seen_at=NOW - timedelta(hours=1)))
-    for action, outcome in (("ramp", None), ("ship", "failed: no replica took v3"), ("pause", "done")):
+    for action, outcome in (("ramp", None), ("ship", "failed"), ("pause", "done")):
         session.add(
             Decision(
-                experiment_id=experiment_id, action=action, parameters={}, reason=f"Because of {action}.",
+                experiment_id=experiment_id, action=action, parameters={},
+                reasons=written(f"Because of {action}."),
+                failure=[reason("not_accepted", version="v3")] if outcome == "failed" else None,
                 requested_by="flow:experiment", idempotency_key=str(uuid.uuid4()), outcome=outcome,
             )
         )  # fmt: skip

@@ -27,3 +27,18 @@ def test_a_member_may_not_open_the_pages_on_experiments(sign_in: SignIn) -> None
     assert response is not None
     assert response.status == 403
     expect(page.get_by_text("you are a member of")).to_be_visible()
+
+
+def test_reasons_are_in_the_language_of_the_reader(filled: Installation) -> None:
+    with filled.client() as client:
+        client.cookies.set("language", "ja")
+        pages = {path: text_at(client, path) for path in ("/operations", "/models", "/models/v2", "/data")}
+        html = client.get("/operations").text
+    failed = "v3 は関門を通過していないため公開できません。理由はそのページにあります"
+    assert f"| 失敗: {failed} |" in pages["/operations"]
+    assert "Because of ship." in pages["/operations"], "what a person wrote stays as it is"
+    for path in ("/models", "/models/v2"):
+        assert "チャンピオンより明らかに悪い結果です。総合スコアの変化は -0.100" in pages[path]
+    assert "40 人が 80 回の比較の 90%（信頼水準 95% で 85% から 95%）で、先に表示された文を" in pages["/data"]
+    assert "2 人以上が評価した出力は 0 件で、30 件必要です。" in pages["/data"]
+    assert 'lang="en"' not in html[html.index("<main") :]

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from markupsafe import escape
 
 from data.people.identities import Role
+from data.reasons import Reason, reason
 from data.records import TransformType
 from experiments import metrics, readings
 from experiments.lifecycle import Action, Status
@@ -15,7 +17,7 @@ from experiments.plan import Plan
 from serving.dashboard import lineage, words
 from serving.dashboard.pages import data, models
 from serving.dashboard.visit import PAGES
-from serving.dashboard.words import Words
+from serving.dashboard.words import Words, isolated
 
 FOLDER = Path(words.__file__).parent
 _METHODS = [("**.py", "python"), ("**.html", "jinja2.ext:babel_extract")]
@@ -75,6 +77,20 @@ def test_every_sentence_is_there_and_keeps_its_values(language: str) -> None:
     assert sorted(set(catalogue) - wanted) == [], "nobody says these any more"
     for sentence, translated in catalogue.items():
         assert sorted(set(_VALUE.findall(sentence))) == sorted(set(_VALUE.findall(translated))), sentence
+
+
+def test_reasons_are_escaped_and_isolated_in_the_language_of_the_page() -> None:
+    both = [reason("people_prefer_champion"), reason("as_written", text="<b>Ann</b> \u202eagrees.")]
+    wrote = "&lt;b&gt;Ann&lt;/b&gt; \u202eagrees.\u202c"
+    english, japanese = Words("en").reasons(both), Words("ja").reasons(both)
+    assert english.startswith("People prefer the champion, so the challenger is withdrawn. ")
+    assert japanese.startswith("人々はチャンピオンを好むため、チャレンジャーを取り下げます。 ")
+    for page in (english, japanese):
+        assert wrote in page
+        assert "<b>" not in page
+    unknown = Words("ja").reasons([Reason(code="of_a_newer_release", values={"x": "<b>\u202e"})])
+    assert unknown == f"of_a_newer_release (x={escape(isolated('<b>' + chr(0x202E)))})"
+    assert Words("ja").reasons([]) == ""
 
 
 def test_numbers_have_sensible_digits() -> None:

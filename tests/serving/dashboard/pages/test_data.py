@@ -48,7 +48,7 @@ def test_a_snapshot_has_the_reasons_of_its_rejection_and_its_measurements(filled
         html = client.get("/data").text
     page = text_of(html)
     assert f'<tr id="snapshot-{"bbbb2222" * 4}">' in html
-    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the one shown first in 90%" in page
+    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the text shown first in 90% of 80" in page
     assert "accepted | 120 | 30 | 20 | 80 | 15 | 20" in page
     assert "chose the one shown first: 90.0%" in page
     assert "80 votes of 40 people" in page

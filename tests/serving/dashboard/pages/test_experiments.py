@@ -16,6 +16,7 @@ from prefect.logging import disable_run_logger
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from data.reasons import written
 from data.tables import Decision, Experiment
 from pipelines.experiment import experiment
 from tests.dashboards import Installation, SignIn, draft
@@ -115,13 +116,13 @@ def test_one_experiment_is_shipped_and_another_is_rolled_back(
     assert {transform(installation, f"person-{number}")["version"] for number in range(10)} == {"v2"}
     with Session(installation.engine) as session:
         ends = session.execute(
-            select(Decision.action, Decision.reason, Decision.outcome)
+            select(Decision.action, Decision.reasons, Decision.outcome)
             .where(Decision.action.in_(["ship", "roll_back"]))
             .order_by(Decision.created_at)
         ).all()
     assert [tuple(row) for row in ends] == [
-        ("ship", "We know enough.", "done"),
-        ("roll_back", "It reads badly.", "done"),
+        ("ship", written("We know enough."), "done"),
+        ("roll_back", written("It reads badly."), "done"),
     ]
 
 

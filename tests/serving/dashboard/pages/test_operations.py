@@ -27,7 +27,8 @@ def test_the_page_has_what_is_in_force_and_which_gateways_are_behind(filled: Ins
     assert "1 behind |" in page
     assert "1 more went without a word" in page
     assert "| Softer requests | ramp | waits for the flow `experiment` |" in page
-    assert "| Softer requests | ship | failed: no replica took v3 | by itself | Because of ship. |" in page
+    failed = "v3 did not pass the gate, so it may not go live; its page says why"
+    assert f"| Softer requests | ship | failed: {failed} | by itself | Because of ship. |" in page
     assert "Because of pause." not in page
     assert "| v1 | – | 1 | The first version. |" in page
     assert "no queue for background work yet" in page

@@ -17,11 +17,13 @@ from configs.settings import Settings
 from data import database
 from data.people import identities
 from data.people.identities import Identity
+from data.reasons import reason
 from data.records import Spec, TransformType
 from data.tables import Decision, Experiment, new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import decisions
+from experiments.lifecycle import RefusedError
 from serving.breaker import Breaker
 from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
@@ -31,6 +33,7 @@ from tests.logins import as_gateway
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 SOUND = Spec(version="v2", max_new_tokens=8)
 MISSING = Spec(version="v404", max_new_tokens=8)
+BROKEN = reason("variant_broken", version="v404", failed=5, calls=5, seconds=1)
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +170,15 @@ async def test_a_broken_variant_is_left_alone_and_its_pause_asked_for(
     print(f"from the first error to the decision: {took_s:.2f} s")
     assert took_s < 10
     assert (row.action, row.requested_by, row.parameters) == ("pause", decisions.BREAKER, {})
+    [why] = row.reasons
+    assert why == reason("variant_broken", version="v404", failed=5, calls=5, seconds=why.values["seconds"])
+    assert why.values["seconds"] in range(1, 11)
     assert re.fullmatch(
-        r"v404 failed 5 of 5 requests within \d s while the champion answered; everybody is answered by the"
-        " champion until somebody looks",
-        row.reason,
+        r"v404 failed 5 of 5 requests within \d+ s while the champion answered them\. The champion answers"
+        r" everybody until a person decides\.",
+        why.render(),
     )
+    assert re.match(r"v404 が \d+ 秒以内に 5 件のリクエストのうち 5 件で失敗し、", why.render("ja"))
     assert (row.claimed_at, row.done_at, row.outcome) == (None, None, None), "the flow carries it out"
     assert gateway.called == ["v404", "v1"] * 5
 
@@ -230,12 +237,12 @@ async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gatew
     async def ask(gateway: Gateway) -> bool:
         async with gateway.parts.pool.connection() as connection:
             try:
-                return await decisions.ask_for_a_pause(connection, experiment_id, 1, "It broke.")
-            except decisions.RefusedError:  # the other row is there already
+                return await decisions.ask_for_a_pause(connection, experiment_id, 1, BROKEN)
+            except RefusedError:  # the other row is there already
                 return False
 
     assert sum(await asyncio.gather(*(ask(gateway) for gateway in gateways * 4))) == 1
-    assert len(decided(engine, experiment_id)) == 1
+    assert [row.reasons for row in decided(engine, experiment_id)] == [[BROKEN]]
 
 
 async def test_a_variant_counts_no_failure_where_the_champion_fails_as_well(
@@ -325,4 +332,5 @@ async def test_postgres_away_when_it_trips_loses_nothing_but_the_row(
     assert (await gateway.ask()).json()["fallback"], "and the trial that fails asks again"
     await gateway.pauses_stored()
     [row] = decided(engine, experiment_id)
-    assert "v404 failed 5 of 5 requests" in row.reason
+    [why] = row.reasons
+    assert (why.code, why.values["version"], why.values["failed"]) == ("variant_broken", "v404", 5)

@@ -16,6 +16,7 @@ from data import database
 from data.erasure import orders
 from data.people import identities
 from data.people.identities import Role
+from data.reasons import dump, reason, written
 from data.records import Spec
 from data.tables import Decision, Erasure, Experiment, Organisation, Version, new_id
 from data.traffic import routing
@@ -25,6 +26,7 @@ from serving.gateway.routes import experiments
 from tests import gateways
 from tests.logins import gateway_url
 
+CHATTERS = reason("gate_chatter", mean=0.1, low=0.05, high=0.15, limit=0.03)
 SECRET = b"a secret of at least 32 bytes, shared"
 WANTED = {"name": "v2 against v1", "hypothesis": "People prefer v2.", "challenger": "v2"}
 
@@ -51,7 +53,7 @@ def organisation_id(engine: Engine) -> uuid.UUID:
         )
         tenant = Organisation(name="ours")
         session.add(tenant)
-        for name, reasons in (("v1", []), ("v2", []), ("v3", ["it chatters: 0.1"])):
+        for name, reasons in (("v1", []), ("v2", []), ("v3", [CHATTERS])):
             session.add(
                 Version(
                     name=name,
@@ -213,7 +215,8 @@ async def test_a_draft_has_its_whole_plan_and_says_who_made_it(
     [decision] = made["decisions"]
     key_id = experimenter["X-API-Key"].split("_")[1]
     assert (decision["action"], decision["requested_by"]) == ("draft", f"api_key:{key_id}")
-    assert (decision["reason"], decision["outcome"]) == ("People prefer v2.", "done")
+    assert decision["reasons"] == dump(written("People prefer v2."))
+    assert (decision["outcome"], decision["failure"]) == ("done", [])
     second = await drafted(client, experimenter, name="another")
 
     viewer = a_key("viewer")
@@ -231,7 +234,7 @@ BAD = [
     ({"name": ""}, 422, "name"),
     ({"challenger": "v9"}, 422, "challenger: there is no version v9"),
     ({"challenger": "../v9"}, 422, "challenger: String should match"),
-    ({"challenger": "v3"}, 409, "v3 did not pass the gate: it chatters: 0.1"),
+    ({"challenger": "v3"}, 409, "v3 did not pass the gate, so it may not go live; its page says why"),
     ({"challenger": "v1"}, 409, "v1 is the champion"),
     ({"plan": {"alfa": 1}}, 422, "plan: unknown alfa; known: alpha, ship_alpha,"),
     ({"plan": {"alpha": 2}}, 422, "plan: alpha: Input should be less than 1"),
@@ -276,7 +279,7 @@ async def test_a_version_that_learned_from_somebody_erased_is_refused(
         orders.issue(session, erasure.id, ["v2"])
     response = await post(client, "", WANTED, experimenter)
     assert response.status_code == 409
-    assert "v2 was trained on somebody who asked to be forgotten" in response.json()["detail"]
+    assert "v2 was trained on data of a person who asked to be forgotten" in response.json()["detail"]
 
 
 async def test_a_click_is_a_row_that_says_who_what_and_why(
@@ -290,7 +293,7 @@ async def test_a_click_is_a_row_that_says_who_what_and_why(
     path = f"/{made['id']}"
     started = await post(client, f"{path}/start", None, experimenter)
     assert started.status_code == 202
-    assert "v2 is loaded; then 1.0% of the users are in the experiment" in started.json()["happens"]
+    assert "v2 is loaded. Then 1.0% of the users are in the experiment" in started.json()["happens"]
 
     set_status(engine, made["id"], "running", ramp=0.25)
     kid = f"acme-{uuid.uuid4()}"
@@ -300,7 +303,7 @@ async def test_a_click_is_a_row_that_says_who_what_and_why(
     ann = {"Authorization": f"Bearer {signed}"}
     says = {
         "ramp": ({"share": 0.5, "reason": "All is well."}, "50.0% of the users"),
-        "pause": ({}, "Everybody is answered by the champion"),
+        "pause": ({}, "the champion answers everybody"),
         "ship": ({"reason": "People prefer it."}, "v2 becomes champion"),
         "rollback": ({"reason": "We have changed our mind."}, "v2 is withdrawn"),
     }
@@ -316,12 +319,12 @@ async def test_a_click_is_a_row_that_says_who_what_and_why(
     trail = whole["decisions"][::-1]
     key_id = experimenter["X-API-Key"].split("_")[1]
     assert [row["id"] for row in trail[1:]] == ids
-    assert [(row["action"], row["parameters"], row["reason"], row["requested_by"]) for row in trail[1:]] == [
-        ("start", {}, "", f"api_key:{key_id}"),
-        ("ramp", {"share": 0.5}, "All is well.", "token:ann"),
-        ("pause", {}, "", "token:ann"),
-        ("ship", {}, "People prefer it.", "token:ann"),
-        ("roll_back", {}, "We have changed our mind.", "token:ann"),
+    assert [(row["action"], row["parameters"], row["reasons"], row["requested_by"]) for row in trail[1:]] == [
+        ("start", {}, [], f"api_key:{key_id}"),
+        ("ramp", {"share": 0.5}, dump(written("All is well.")), "token:ann"),
+        ("pause", {}, [], "token:ann"),
+        ("ship", {}, dump(written("People prefer it.")), "token:ann"),
+        ("roll_back", {}, dump(written("We have changed our mind.")), "token:ann"),
     ]
     assert all(row["created_at"] and not row["done_at"] and not row["outcome"] for row in trail[1:])
 
@@ -331,13 +334,14 @@ async def test_a_click_is_a_row_that_says_who_what_and_why(
     [
         ("draft", "pause", {}, "is a draft"),
         ("draft", "ship", {"reason": "Now."}, "is a draft"),
-        ("running", "start", {}, "is running already"),
+        ("running", "start", {}, "is already running"),
         ("running", "ramp", {"share": 0.2}, "has reached 25.0% of the users"),
-        ("paused", "pause", {}, "is paused already"),
+        ("paused", "pause", {}, "is already paused"),
         ("paused", "ramp", {"share": 0.2}, "has reached 25.0% of the users"),
         ("shipped", "rollback", {"reason": "No."}, "has ended (shipped)"),
         ("rolled_back", "ship", {"reason": "Yes."}, "has ended (rolled back)"),
         ("stopped", "start", {}, "has ended (stopped)"),
+        ("discarded", "start", {}, "has ended (discarded)"),
         ("holdout", "rollback", {"reason": "No."}, "the holdout"),
     ],
 )
@@ -386,7 +390,7 @@ async def test_the_same_key_is_the_same_decision(
     assert (await post(client, "", WANTED, experimenter, "draft")).content == first.content
     other = await post(client, "", {**WANTED, "name": "x"}, experimenter, "draft")
     assert other.status_code == 409
-    assert "use a new one" in other.json()["detail"]
+    assert "use a new key" in other.json()["detail"]
 
     set_status(engine, first.json()["id"], "running", ramp=0.25)
     path = f"/{first.json()['id']}"
