@@ -4,6 +4,7 @@ the page's, light or dark.
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -48,7 +49,9 @@ def _styled() -> Iterator[None]:
     """One drawing at a time: matplotlib's style belongs to the process, and pages are made in threads."""
     from matplotlib import rc_context
 
-    with _drawing, rc_context(_STYLE):
+    with _drawing, rc_context(_STYLE), warnings.catch_warnings():
+        # The text stays text in the SVG: the browser has fonts for scripts that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         yield
 
 

@@ -362,6 +362,20 @@ async def test_what_cannot_be_is_409_with_the_present_state(
         assert session.scalars(select(Decision.action)).all() == ["draft"]
 
 
+async def test_a_draft_can_be_discarded_with_and_without_a_reason(
+    client: httpx.AsyncClient, engine: Engine, experimenter: dict[str, str]
+) -> None:
+    for body in (None, {"reason": "It was a mistake."}):
+        made = await drafted(client, experimenter)
+        response = await post(client, f"/{made['id']}/discard", body, experimenter)
+        assert response.status_code == 202, response.text
+        assert response.json()["happens"].startswith("The draft ends without having started.")
+    with Session(engine) as session:
+        rows = session.execute(select(Decision.action, Decision.reasons).order_by(Decision.id)).all()
+    assert [row.action for row in rows] == ["draft", "discard"] * 2
+    assert rows[-1].reasons == written("It was a mistake.")
+
+
 @pytest.mark.parametrize(
     ("action", "body", "message"),
     [
@@ -424,6 +438,6 @@ async def test_the_routes_are_all_there_are(client: httpx.AsyncClient) -> None:
         ("GET", f"{root}/{{experiment_id}}"),
         *(
             ("POST", f"{root}/{{experiment_id}}/{action}")
-            for action in ("start", "ramp", "pause", "ship", "rollback")
+            for action in ("start", "ramp", "pause", "ship", "rollback", "discard")
         ),
     }
