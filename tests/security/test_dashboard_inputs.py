@@ -157,8 +157,8 @@ def check_headers(answer: httpx.Response) -> None:
 
 def test_the_walk_finds_the_fields_of_every_page(site: Site) -> None:
     paths = {field.path for field in fields(site)}
-    for part in (dashboard.experiments, dashboard.models, dashboard.feedback, dashboard.calibration,
-                 dashboard.operations, dashboard.compare):  # fmt: skip
+    for part in (dashboard.experiments, dashboard.models, dashboard.data, dashboard.calibration,
+                 dashboard.operations, dashboard.comparisons):  # fmt: skip
         router: APIRouter = part.router
         assert {route.path for route in router.routes} <= paths  # type: ignore[attr-defined]
     assert {"/", "/sign-in", "/sign-out", "/look", "/livez"} <= paths

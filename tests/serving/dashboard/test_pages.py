@@ -580,6 +580,9 @@ def test_operations_say_what_is_in_force_and_who_is_behind(place: Place) -> None
     assert "no queue for background work yet" in page
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Glyph .* missing from font:UserWarning"
+)  # only to measure: SVG keeps text
 def test_reasons_are_in_the_language_of_the_reader(place: Place) -> None:
     with place.client() as client:
         client.cookies.set("language", "ja")
