@@ -88,7 +88,7 @@ def _check_login(row: tuple[str, str, bool] | None, role: str, login: str) -> No
     if row is None or row[0] != role or row[2]:
         actual = row[1] if row else "of this connection"
         raise psycopg.OperationalError(
-            f"the login {actual} could see the rows of every organisation: use the login {login} in this"
+            f"the login {actual} could see the rows of every organisation: name the login {login} in this"
             " process's TONEBRIDGE_DATABASE_URL"
         )
 
