@@ -22,7 +22,7 @@ def reason_of(fault: Mapping[str, Any]) -> Reason:
     code = _OF_ONE[kind] if kind in _OF_ONE and context.get("min_length") == 1 else f"invalid_{kind}"
     if code not in catalogue()["reasons"]:
         return reason(WRITTEN, text=encodable(fault["msg"]))
-    return reason(code, **{name: _value(name, value) for name, value in context.items()})
+    return reason(code, **{name: _value(value) for name, value in context.items()})
 
 
 def encodable(text: str) -> str:
@@ -30,10 +30,7 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _value(name: str, value: Any) -> Value:
+def _value(value: Any) -> Value:
     if isinstance(value, float) and value.is_integer():
         return int(value)  # pydantic writes 1.0 as 1
-    if isinstance(value, int | float):
-        return value
-    # The choices come as one English text, such as "'a', 'b' or 'c'".
-    return encodable(str(value).replace("' or '", "', '") if name == "expected" else str(value))
+    return value if isinstance(value, int | float) else encodable(str(value))
