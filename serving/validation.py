@@ -21,16 +21,11 @@ def reason_of(fault: Mapping[str, Any]) -> Reason:
         return error.reasons[0]
     code = _OF_ONE[kind] if kind in _OF_ONE and context.get("min_length") == 1 else f"invalid_{kind}"
     if code not in catalogue()["reasons"]:
-        return reason(WRITTEN, text=encodable(fault["msg"]))
+        return reason(WRITTEN, text=fault["msg"])
     return reason(code, **{name: _value(value) for name, value in context.items()})
-
-
-def encodable(text: str) -> str:
-    """A text with `?` for half of a surrogate pair, which a reason cannot hold and UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _value(value: Any) -> Value:
     if isinstance(value, float) and value.is_integer():
         return int(value)  # pydantic writes 1.0 as 1
-    return value if isinstance(value, int | float) else encodable(str(value))
+    return value if isinstance(value, int | float) else str(value)

@@ -24,7 +24,6 @@ from data.people import accounts, identities
 from data.people.accounts import SignedIn
 from data.people.identities import Identity, SigningKey
 from serving.gateway.problems import UnavailableError, UnknownKeyError
-from serving.validation import encodable
 
 _NOBODY = "-"  # the user of a request with an API key that names no user
 _CAPACITY = 10_000  # credentials in memory; also records, and ids without a record
@@ -297,7 +296,7 @@ def _verified_by_any(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[
 
 
 def _invalid(error: jwt.PyJWTError) -> UnknownKeyError:
-    return UnknownKeyError("token_invalid", error=encodable(str(error)))
+    return UnknownKeyError("token_invalid", error=str(error))
 
 
 def _digest(token: str) -> str:

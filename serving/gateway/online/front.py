@@ -31,7 +31,6 @@ from serving.gateway.online.placement import Message as ToRewrite
 from serving.gateway.online.telemetry import Telemetry
 from serving.gateway.problems import InvalidError, TooLargeError, UnavailableError
 from serving.gateway.rate import Limiter
-from serving.validation import encodable
 
 log = logging.getLogger(__name__)
 
@@ -287,4 +286,4 @@ def _validate(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
     except ValidationError as error:
         raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
-        raise InvalidError({"body": reason("invalid_json_invalid", error=encodable(str(error)))}) from error
+        raise InvalidError({"body": reason("invalid_json_invalid", error=str(error))}) from error

@@ -154,6 +154,7 @@ class Numbers(BaseModel):
     tone: Tone = Tone.CALM
     way: Literal["first", "second"] = "first"
     odd: Annotated[int, AfterValidator(check_odd)] = 1
+    pair: Annotated[list[int], Field(min_length=2)] = [1, 2]
 
 
 TEXT = {"text": "Hi", "transform_type": "soften", "intensity": 1}
@@ -182,6 +183,7 @@ INVALID: list[tuple[Any, Any, str]] = [
     (plan.Plan, {"alpha": 1.5}, "less_than"),
     (plan.Plan, {"ramp": 7}, "tuple_type"),
     (Numbers, {"odd": 2}, "value_error"),
+    (Numbers, {"pair": [1]}, "too_short"),
     (Vote, {"kind": "applause"}, "union_tag_invalid"),
     (Vote, {}, "union_tag_not_found"),
     (Vote, {"kind": "thumb", "receipt": "x", "up": "yes"}, "bool_type"),
