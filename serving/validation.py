@@ -22,7 +22,8 @@ def reason_of(fault: Mapping[str, Any]) -> Reason:
     code = _OF_ONE[kind] if kind in _OF_ONE and context.get("min_length") == 1 else f"invalid_{kind}"
     if code not in catalogue()["reasons"]:
         return reason(WRITTEN, text=fault["msg"])
-    return reason(code, **{name: _value(value) for name, value in context.items()})
+    values = {name: _value(value) for name, value in context.items()}
+    return reason(code, **values)
 
 
 def _value(value: Any) -> Value:

@@ -89,8 +89,10 @@ async def record(
     output is gone, an erasure of this person is running, or one finished after the receipt was issued.
     """
     if (receipt.comparison_id is not None) != isinstance(vote, Choice):
-        needed = "comparison_receipt_needed" if isinstance(vote, Choice) else "answer_receipt_needed"
-        raise WrongReceiptError(needed, kind=vote.kind)
+        raise WrongReceiptError(
+            "comparison_receipt_needed" if isinstance(vote, Choice) else "answer_receipt_needed",
+            kind=vote.kind,
+        )
     async with connection.transaction():
         await speak_for(connection, receipt.organisation_id)
         await _refuse_erased(connection, receipt)

@@ -104,7 +104,7 @@ class Guard:
         try:
             await self._limiter.take(caller, _ROUTE)
         except TooManyRequestsError as error:
-            raise TooManyRequestsError("tried_too_often", int(error.headers["Retry-After"]), {}) from error
+            raise TooManyRequestsError("tried_too_often").until(int(error.headers["Retry-After"])) from error
 
     def _digest(self, name: str) -> bytes:
         return blake2b(name.encode(), digest_size=16, key=self._key).digest()

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from data.people.accounts import EndedSessionError, TakenError
 from data.people.identities import RefusedKeyError
-from data.reasons import Reason, ReasonedError, Value, catalogue, reason, render, written
+from data.reasons import Reason, ReasonedError, catalogue, reason, render, written
 from data.records import TransformType
 from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
@@ -55,11 +55,6 @@ class UnavailableError(ReasonedError):
 class VersionFailedError(UnavailableError):
     """The inference service was called for a version and failed; another version may be able to answer."""
 
-    def as_unavailable(self) -> UnavailableError:
-        """The same reason without the failure, for a request that did not start the call."""
-        [reason] = self.reasons
-        return UnavailableError(reason.code, **reason.values)  # type: ignore[arg-type]
-
 
 class ForbiddenError(ReasonedError):
     """The key or token is known, and may not do this."""
@@ -72,9 +67,12 @@ class NotFoundError(ReasonedError):
 class TooManyRequestsError(ReasonedError):
     """More requests than the plan allows; `headers` say when to retry."""
 
-    def __init__(self, code: str, retry_after_s: int, headers: Mapping[str, str], **values: Value) -> None:
-        super().__init__(code, **values)  # type: ignore[arg-type]  # no value is named `details`
-        self.headers = {**headers, "Retry-After": str(retry_after_s)}
+    headers: Mapping[str, str] = {"Retry-After": "1"}  # unless `until` says otherwise
+
+    def until(self, retry_after_s: int, headers: Mapping[str, str] | None = None) -> "TooManyRequestsError":
+        """This error, with the seconds to wait and further headers."""
+        self.headers = {**(headers or {}), "Retry-After": str(retry_after_s)}
+        return self
 
 
 class TooLargeError(ReasonedError):

@@ -230,25 +230,23 @@ class Limiter:
             raise TooLargeError("plan_burst", plan=lease.plan_name, burst=lease.plan.burst, cost=cost)
         if lease.quota is not None and lease.quota.left < cost:
             self._active.add(lease.quota)  # so that the next month is noticed
-            raise TooManyRequestsError(
+            error = TooManyRequestsError(
                 "plan_quota",
-                _until_next_month_s(),
-                _headers(lease, lease.headers()),
                 plan=lease.plan_name,
                 limit=lease.quota.limit,
                 left=max(0, lease.quota.left),
             )
+            raise error.until(_until_next_month_s(), _headers(lease, lease.headers()))
         wait_s = lease.denied_until - time.monotonic()
         if wait_s > 0 and cost >= lease.denied_cost:
             retry_after_s = math.ceil(wait_s)
-            raise TooManyRequestsError(
+            error = TooManyRequestsError(
                 "plan_rate",
-                retry_after_s,
-                _headers(lease, lease.headers(retry_after_s)),
                 plan=lease.plan_name,
                 rate=lease.plan.requests_per_s,
                 burst=lease.plan.burst,
             )
+            raise error.until(retry_after_s, _headers(lease, lease.headers(retry_after_s)))
 
     def enter(self, caller: Caller) -> None:
         """Count a request that starts. TooManyRequestsError when the key has too many here. Otherwise call
@@ -258,7 +256,7 @@ class Limiter:
         count = self._in_flight.get(identity.key_id, 0)
         limit = self._plans[identity.plan].concurrent
         if count >= limit:
-            raise TooManyRequestsError("plan_concurrent", 1, {}, plan=identity.plan, limit=limit)
+            raise TooManyRequestsError("plan_concurrent", plan=identity.plan, limit=limit)
         self._in_flight[identity.key_id] = count + 1
 
     def leave(self, caller: Caller) -> None:

@@ -358,7 +358,7 @@ class Online:
         except VersionFailedError as error:
             if is_own_call:
                 raise
-            raise error.as_unavailable() from error
+            raise UnavailableError("version_cannot_answer", version=arm.spec.version) from error
 
     def _name(self, person: Person, message: Message, arm: Arm) -> bytes:
         return self._namer.name(

@@ -61,8 +61,9 @@ class Upstream:
         except VersionUnknown as error:
             raise VersionFailedError("version_not_published", version=spec.version) from error
         except InferenceUnavailable as error:
-            kind = VersionFailedError if error.was_called else UnavailableError
-            raise kind("version_cannot_answer", version=spec.version) from error
+            if error.was_called:
+                raise VersionFailedError("version_cannot_answer", version=spec.version) from error
+            raise UnavailableError("version_cannot_answer", version=spec.version) from error
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:

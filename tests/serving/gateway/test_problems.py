@@ -22,7 +22,7 @@ from experiments import plan
 from experiments.decisions import UnknownExperimentError
 from serving.gateway import problems
 from serving.gateway.online.bodies import BatchRequest, TransformRequest
-from serving.gateway.problems import InvalidError, TooManyRequestsError, UnavailableError, VersionFailedError
+from serving.gateway.problems import InvalidError, TooManyRequestsError
 from serving.gateway.routes import accounts, comparisons, consent, keys
 from serving.gateway.routes.accounts import NewAccount
 from serving.gateway.routes.experiments import NewExperiment, NewShare
@@ -82,7 +82,7 @@ def test_every_exception_of_the_table_is_a_problem_with_its_reasons(kind: type[E
     if kind is UnknownExperimentError:
         error = UnknownExperimentError(uuid.UUID(int=7))
     elif kind is TooManyRequestsError:
-        error = TooManyRequestsError("plan_concurrent", 3, {"RateLimit": "x"}, plan="free", limit=2000)
+        error = TooManyRequestsError("plan_concurrent", plan="free", limit=2000).until(3, {"RateLimit": "x"})
     elif issubclass(kind, ReasonedError):
         error = kind("receipt_format_unknown", format=3)
     else:
@@ -113,12 +113,6 @@ def test_an_unexpected_error_says_nothing_of_itself() -> None:
         [{"code": "internal", "values": {}}],
     )
     assert body["detail"] == "the gateway failed; the error has been logged"
-
-
-def test_a_request_that_joined_a_failed_call_has_its_reason() -> None:
-    error = VersionFailedError("version_not_published", version="v9").as_unavailable()
-    assert type(error) is UnavailableError
-    assert error.reasons == [reason("version_not_published", version="v9")]
 
 
 def test_parts_of_a_field_are_named() -> None:
