@@ -66,8 +66,12 @@ class _Formatter(string.Formatter):
 
 
 def reason(code: str, **values: Value) -> Reason:
-    """A reason of the catalogue."""
-    return Reason(code=code, values=values)
+    """A reason of the catalogue. In texts, `?` replaces half of a surrogate pair, which UTF-8 cannot hold."""
+    encodable = {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in values.items()
+    }
+    return Reason(code=code, values=encodable)
 
 
 def written(text: str) -> list[Reason]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 import configs
+from data.reasons import ReasonedError
 from experiments import metrics
 
 FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
@@ -18,6 +19,10 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Allocation = Literal["fixed", "top_two", "thompson"]
 Margin = Annotated[float, Field(gt=0, le=1e9)]
 _LONGEST_DAYS = 366
+
+
+class PlanError(ReasonedError, ValueError):
+    """The fields of a plan do not fit together, or are unknown."""
 
 
 class Plan(configs.StageConfig):
@@ -104,16 +109,16 @@ class Plan(configs.StageConfig):
     @model_validator(mode="after")
     def _has_an_order(self) -> "Plan":
         if list(self.ramp) != sorted(set(self.ramp)):
-            raise ValueError(f"a ramp goes up, not {self.ramp}")
+            raise PlanError("ramp_not_rising", ramp=str(self.ramp))
         if self.minimum_days > self.maximum_days:
-            raise ValueError(f"at least {self.minimum_days:g} days and at most {self.maximum_days:g}")
+            raise PlanError("days_reversed", minimum=self.minimum_days, maximum=self.maximum_days)
         return self
 
     @model_validator(mode="after")
     def _asks_for_what_is_measured(self) -> "Plan":
         measured = metrics.load()
         if unknown := sorted({self.primary, *self.guardrails} - set(measured)):
-            raise ValueError(f"there is no metric {' or '.join(unknown)}; there are {', '.join(measured)}")
+            raise PlanError("unknown_metrics", unknown=" or ".join(unknown), known=", ".join(measured))
         return self
 
 
@@ -123,9 +128,9 @@ def load(overrides: Sequence[str] = ()) -> Plan:
 
 
 def with_changes(changes: Mapping[str, JsonValue]) -> Plan:
-    """The plan of `configs/experiment.yaml` with some fields changed. ValueError names what is unknown beside
-    what is known; pydantic's ValidationError, which is one, names what does not fit.
+    """The plan of `configs/experiment.yaml` with some fields changed. PlanError names the unknown fields and
+    the known ones; pydantic's ValidationError names the fields that do not fit.
     """
     if unknown := sorted(set(changes) - set(Plan.model_fields)):
-        raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(Plan.model_fields)}")
+        raise PlanError("plan_unknown_fields", unknown=", ".join(unknown), known=", ".join(Plan.model_fields))
     return Plan.model_validate({**load().model_dump(), **changes})

@@ -46,11 +46,11 @@ class LastOwnerError(ReasonedError):
     """The organisation would have no owner."""
 
 
-class TakenError(ValueError):
+class TakenError(ReasonedError, ValueError):
     """The e-mail address has an account already, or the organisation has too many accounts."""
 
 
-class EndedSessionError(Exception):
+class EndedSessionError(ReasonedError):
     """The refresh token is invalid or old, or its session has ended."""
 
 
@@ -160,9 +160,9 @@ async def add(
             ),
         )
     except UniqueViolation as error:
-        raise TakenError("this address has an account already; sign in with it") from error
+        raise TakenError("address_taken") from error
     if not cursor.rowcount:
-        raise TakenError(f"an organisation has at most {MOST_ACCOUNTS:,} accounts; remove an unused one")
+        raise TakenError("too_many_accounts", most=MOST_ACCOUNTS)
     return account_id
 
 
@@ -280,7 +280,7 @@ async def refresh(connection: AsyncConnection, token: str) -> Opened:
             " WHERE id = %s AND %s = ANY(former_sha256) AND ended_at IS NULL",
             (session_id, _digest(token_secret)),
         )
-        raise EndedSessionError("this refresh token was used before, or its session has ended; sign in again")
+        raise EndedSessionError("refresh_token_used")
     return Opened(session_id, row[0], f"{_PREFIX}_{session_id.hex}_{secret}")
 
 
@@ -297,7 +297,7 @@ async def sign_out(connection: AsyncConnection, token: str) -> None:
         {"id": session_id, "token_secret": _digest(token_secret)},
     )
     if not cursor.rowcount:
-        raise EndedSessionError("this is no refresh token of a session; sign in again")
+        raise EndedSessionError("refresh_token_unknown")
 
 
 async def change_password(connection: AsyncConnection, account_id: uuid.UUID, hashed: str) -> None:
@@ -319,7 +319,7 @@ def _digest(secret: str) -> bytes:
 def _parse(token: str) -> tuple[uuid.UUID, str]:
     match = _REFRESH_TOKEN.fullmatch(token)
     if match is None:
-        raise EndedSessionError("this is no refresh token; sign in again")
+        raise EndedSessionError("refresh_token_malformed")
     return uuid.UUID(match[1]), match[2]
 
 

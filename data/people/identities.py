@@ -29,6 +29,7 @@ from psycopg import AsyncConnection
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from data.reasons import ReasonedError
 from data.tables import ApiKey, Organisation
 
 Algorithm = Literal["HS256", "EdDSA"]
@@ -142,12 +143,16 @@ def generate_key() -> str:
     return f"tb_{secrets.token_hex(8)}_{secrets.token_urlsafe(32)}"
 
 
+class RefusedKeyError(ReasonedError, ValueError):
+    """An API key or a signing key cannot be stored."""
+
+
 def check_signing_key(algorithm: Algorithm, key: bytes) -> None:
-    """Raise ValueError when the key's length does not fit its algorithm."""
+    """Raise RefusedKeyError when the key's length does not fit its algorithm."""
     if algorithm == "HS256" and len(key) < 32:  # RFC 7518, 3.2
-        raise ValueError(f"a secret for HS256 has at least 32 bytes, not {len(key)}; make a longer one")
+        raise RefusedKeyError("secret_too_short", bytes=len(key))
     if algorithm == "EdDSA" and len(key) != 32:
-        raise ValueError(f"a public key for EdDSA has 32 bytes, not {len(key)}; give the raw Ed25519 key")
+        raise RefusedKeyError("public_key_length", bytes=len(key))
 
 
 async def find_keys(connection: AsyncConnection, key_ids: Collection[str]) -> dict[str, Identity]:
@@ -255,7 +260,7 @@ async def create_key(
 ) -> tuple[str, str]:
     """Create an API key; its id and the key. Only the secret's digest is stored, so show the key now.
 
-    Raises ValueError when the organisation has too many keys.
+    Raises RefusedKeyError when the organisation has too many keys.
     """
     key = generate_key()
     parsed = parse_key(key)
@@ -267,7 +272,7 @@ async def create_key(
         (key_id, organisation_id, name, role, sha256(secret.encode()).digest(), organisation_id, MOST_KEYS),
     )
     if not cursor.rowcount:
-        raise ValueError(f"an organisation has at most {MOST_KEYS} API keys; delete an unused one")
+        raise RefusedKeyError("too_many_keys", most=MOST_KEYS)
     return key_id, key
 
 
@@ -306,12 +311,12 @@ async def add_signing_key(
 ) -> None:
     """Register a key that an organisation signs tokens with.
 
-    Raises ValueError when the key does not fit its algorithm, the organisation used the `kid` before, another
-    organisation has the same key under it, or there are too many keys.
+    Raises RefusedKeyError when the key does not fit its algorithm, the organisation used the `kid` before,
+    another organisation has the same key under it, or there are too many keys.
     """
     check_signing_key(algorithm, key)
     if not re.fullmatch(KID_PATTERN, kid):
-        raise ValueError(f"a kid has 1 to 64 characters of A-Z a-z 0-9 . _ -, unlike {kid!r}")
+        raise RefusedKeyError("kid_malformed", kid=repr(kid))
     cursor = await connection.execute(
         "INSERT INTO signing_keys (kid, organisation_id, algorithm, key, role) SELECT %s, %s, %s, %s, %s"
         " WHERE (SELECT count(*) FROM signing_keys WHERE organisation_id = %s AND revoked_at IS NULL) < %s"
@@ -323,11 +328,7 @@ async def add_signing_key(
         ),
     )
     if not cursor.rowcount:
-        raise ValueError(
-            f"the kid {kid} is taken: by a key of yours (it may be revoked), by the same key of another"
-            f" organisation, or by {MOST_OF_A_KID} other organisations. Choose another kid; or, if you have"
-            f" {MOST_KEYS} valid signing keys, revoke an unused one"
-        )
+        raise RefusedKeyError("kid_taken", kid=kid, organisations=MOST_OF_A_KID, most=MOST_KEYS)
 
 
 async def revoke_signing_key(

@@ -19,6 +19,7 @@ from pydantic import Field
 import configs
 from data import corpus
 from data.database import speak_for
+from data.reasons import ReasonedError
 from data.records import TransformType
 from data.tables import new_id
 from data.traffic import answers
@@ -44,15 +45,15 @@ def load() -> CompareConfig:
     return configs.load(CompareConfig, _CONFIG)
 
 
-class UnknownComparisonError(ValueError):
+class UnknownComparisonError(ReasonedError, ValueError):
     """The person was not shown a comparison with this id."""
 
 
-class VotedError(ValueError):
+class VotedError(ReasonedError, ValueError):
     """The comparison has a vote already."""
 
 
-class TooManyOpenError(Exception):
+class TooManyOpenError(ReasonedError):
     """A person or an organisation has too many open comparisons of their own messages."""
 
 
@@ -224,15 +225,9 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
     assert row is not None
     person_open, organisation_open = row
     if person_open >= config.open_a_person:
-        raise TooManyOpenError(
-            f"{person_open:,} comparisons of your own messages wait for your choice; choose or skip some"
-            " first: a request for the next comparison without a message returns them"
-        )
+        raise TooManyOpenError("own_comparisons_open", comparisons=person_open)
     if organisation_open >= config.open_an_organisation:
-        raise TooManyOpenError(
-            f"{organisation_open:,} comparisons of your organisation's own messages wait for a choice; let"
-            " people choose or skip some, or come back tomorrow"
-        )
+        raise TooManyOpenError("organisation_comparisons_open", comparisons=organisation_open)
 
 
 def _make_params(
@@ -283,9 +278,9 @@ async def skip(
         cursor = await connection.execute(_SKIP, params)
         row = await cursor.fetchone()
         if row is None:
-            raise UnknownComparisonError(f"you were shown no comparison {comparison_id}")
+            raise UnknownComparisonError("unknown_comparison", comparison=str(comparison_id))
         if row[0]:
-            raise VotedError("you have voted on this comparison; a vote can be changed, not skipped")
+            raise VotedError("already_voted")
 
 
 async def count_progress(

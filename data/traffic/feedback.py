@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from rapidfuzz.distance import Levenshtein
 
 from data.database import speak_for
+from data.reasons import ReasonedError
 from data.tables import new_id
 from data.traffic.receipts import Receipt
 
@@ -21,8 +22,6 @@ Words = Annotated[
 Reason = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"^[^\x00]*$")
 ]
-
-_GONE = "the output of this receipt or its person was erased, so votes on it are no longer accepted"
 
 
 class _Vote(BaseModel):
@@ -70,11 +69,11 @@ class Comment(_Vote):
 Vote = Annotated[Thumb | Rating | Edit | Choice | Comment, Field(discriminator="kind")]
 
 
-class WrongReceiptError(ValueError):
+class WrongReceiptError(ReasonedError, ValueError):
     """The receipt is valid but not for this kind of vote."""
 
 
-class ErasedError(ValueError):
+class ErasedError(ReasonedError, ValueError):
     """The receipt is valid, but its output or its person was erased after it was issued."""
 
 
@@ -90,10 +89,10 @@ async def record(
     output is gone, an erasure of this person is running, or one finished after the receipt was issued.
     """
     if (receipt.comparison_id is not None) != isinstance(vote, Choice):
-        needed = (
-            "the receipt of a comparison" if isinstance(vote, Choice) else "the receipt of a single answer"
+        raise WrongReceiptError(
+            "comparison_receipt_needed" if isinstance(vote, Choice) else "answer_receipt_needed",
+            kind=vote.kind,
         )
-        raise WrongReceiptError(f"a vote of kind {vote.kind} needs {needed}")
     async with connection.transaction():
         await speak_for(connection, receipt.organisation_id)
         await _refuse_erased(connection, receipt)
@@ -105,7 +104,7 @@ async def record(
         try:
             row = await _insert(connection, receipt, vote, preferred)
         except psycopg.errors.ForeignKeyViolation as error:  # a concurrent erasure removed the output
-            raise ErasedError(_GONE) from error
+            raise ErasedError("output_erased") from error
     return row
 
 
@@ -127,7 +126,7 @@ async def _refuse_erased(connection: AsyncConnection, receipt: Receipt) -> None:
     row = await cursor.fetchone()
     assert row is not None
     if row[0]:
-        raise ErasedError(_GONE)
+        raise ErasedError("output_erased")
 
 
 async def _insert(
@@ -170,7 +169,7 @@ async def _measure_edit(connection: AsyncConnection, receipt: Receipt, vote: Edi
     cursor = await connection.execute("SELECT text FROM outputs WHERE id = %s", (receipt.output_id,))
     row = await cursor.fetchone()
     if row is None:
-        raise ErasedError(_GONE)
+        raise ErasedError("output_erased")
     return Levenshtein.normalized_distance(row[0], vote.text)
 
 
@@ -181,6 +180,6 @@ async def _find_preferred(connection: AsyncConnection, receipt: Receipt, vote: C
     )
     row = await cursor.fetchone()
     if row is None:
-        raise ErasedError(_GONE)
+        raise ErasedError("output_erased")
     outputs: dict[str, uuid.UUID | None] = {"first": row[0], "second": row[1], "neither": None}
     return outputs[vote.preferred]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+from data.reasons import ReasonedError
+
 # The formats: for a user that an API key names, and for a person with a token or a session.
 TO_A_KEYS_USER, TO_A_PERSON = b"\x01", b"\x02"
 _MAC_BYTES = 16
@@ -22,7 +24,7 @@ _HEAD = struct.Struct(">B16s16s16s16s16sII")  # format, five ids, epoch, issued 
 _NONE = bytes(16)
 
 
-class ForgedReceiptError(ValueError):
+class ForgedReceiptError(ReasonedError, ValueError):
     """The token is not a receipt, its signature is wrong, or its format is unknown."""
 
 
@@ -124,7 +126,7 @@ def read(token: str, secret: bytes, former: Sequence[FormerSecret] = ()) -> Rece
     for key in (secret, *(replaced.secret for replaced in former if now < replaced.until)):
         if hmac.compare_digest(mac, blake2b(body, key=key, digest_size=_MAC_BYTES).digest()):
             return _unpack(body)
-    raise ForgedReceiptError("the receipt's signature is wrong; send the one that came with the answer")
+    raise ForgedReceiptError("receipt_signature_wrong")
 
 
 def read_unchecked(token: str) -> Receipt:
@@ -136,14 +138,14 @@ def _decode(token: str) -> tuple[bytes, bytes]:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ForgedReceiptError("this is no receipt; send the one that came with the answer") from error
+        raise ForgedReceiptError("receipt_malformed") from error
     return raw[:_MAC_BYTES], raw[_MAC_BYTES:]
 
 
 def _unpack(body: bytes) -> Receipt:
     format, output, organisation, user, experiment, comparison, epoch, issued_at = _HEAD.unpack_from(body)
     if format not in (TO_A_KEYS_USER[0], TO_A_PERSON[0]):
-        raise ForgedReceiptError(f"the receipt's format {format} is unknown; it has to be 1 or 2")
+        raise ForgedReceiptError("receipt_format_unknown", format=format)
     names = body[_HEAD.size :]
     variant_end = 1 + names[0]
     return Receipt(

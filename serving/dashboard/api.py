@@ -1,19 +1,58 @@
 """The client of the gateway's API: the dashboard uses it for every write, and to identify people."""
 
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import httpx
+from markupsafe import Markup, escape
+
+from data.reasons import Language, Reason, catalogue, load, reason, render, written
+from serving.dashboard.words import Words, isolated
 
 _TIMEOUT_S = 10.0
+_BETWEEN: Mapping[Language, str] = {"en": "; ", "ja": " "}  # between the faults of several fields
+
+
+class Fault(NamedTuple):
+    """What is wrong with a field, and what is allowed in it. `part` is the part of the field, if any."""
+
+    field: str
+    reason: Reason
+    allowed: Reason
+    part: str = ""
 
 
 class GatewayError(Exception):
-    """The gateway refused a request, with a problem (RFC 9457) that can be shown to the person."""
+    """The gateway refused a request, or does not answer. The message is English; `reasons` and `title_reason`
+    are for the person's language, and `faults` are those of single fields.
+    """
 
-    def __init__(self, status: int, title: str, detail: str, fields: dict[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.title, self.detail = status, title, detail
-        self.fields = fields or {}
+    def __init__(
+        self, status: int, title_reason: Reason, reasons: Sequence[Reason], faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(render(reasons))
+        self.status, self.title_reason, self.reasons, self.faults = status, title_reason, reasons, faults
+
+    @property
+    def fields(self) -> dict[str, Reason]:
+        """The reason for each field, or for each part of a field that has parts."""
+        return {fault.part.partition(".")[0] or fault.field: fault.reason for fault in self.faults}
+
+    def explain(self, words: Words) -> Markup:
+        """The detail in the reader's language; with faults, each field with what is allowed in it."""
+        if not self.faults:
+            return words.reasons(self.reasons)
+        language = words.language
+        sentences = []
+        for fault in self.faults:
+            message = fault.reason.render(language, isolated)
+            if fault.part:
+                message = f"{isolated(fault.part)}: {message}"
+            allowed = fault.allowed.render(language)
+            sentence = reason("field_fault", field=fault.field, message=message, allowed=allowed)
+            sentences.append(words.reasons([sentence]))
+        return escape(_BETWEEN[language]).join(sentences)
 
 
 class SignedOutError(Exception):
@@ -90,7 +129,7 @@ class GatewayClient:
         try:
             response = self._http.request(method, f"/api/v1{path}", json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise GatewayError(503, "Try again shortly", "The gateway does not answer.") from error
+            raise unavailable("gateway_unreachable") from error
         if response.is_success:
             return response.json() if response.content else None
         raise _problem(response)
@@ -100,15 +139,37 @@ def _tokens(answer: Any) -> Tokens:
     return Tokens(answer["access_token"], answer["refresh_token"], answer["expires_in"])
 
 
+def unavailable(code: str) -> GatewayError:
+    """The error, 503, when a part that the dashboard needs does not answer."""
+    return GatewayError(503, reason("title_unavailable"), [reason(code)])
+
+
 def _problem(response: httpx.Response) -> GatewayError:
+    """The error of a problem. A server in front of the gateway may answer with a problem without reasons,
+    whose English is shown, or with anything else.
+    """
     try:
         body = response.json()
-    except ValueError:
-        body = {}
-    if not isinstance(body, dict):
-        body = {}
-    fields = {error["field"]: error["message"] for error in body.get("errors", [])}
-    title = body.get("title", "The gateway refused")
-    return GatewayError(
-        response.status_code, title, body.get("detail", f"status {response.status_code}"), fields
-    )
+        title, reasons = body["title"], load(body.get("reasons")) or written(body["detail"])
+        faults = [
+            Fault(
+                error["field"],
+                Reason.model_validate(error["reason"]),
+                Reason.model_validate(error["allowed_reason"]),
+                error.get("part", ""),
+            )
+            for error in body.get("errors", [])
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError):  # ValidationError is a ValueError
+        status = response.status_code
+        return GatewayError(status, reason("title_refused"), [reason("gateway_status", status=status)])
+    code = _titles().get(title)
+    title_reason = reason(code) if code else written(title)[0]
+    return GatewayError(response.status_code, title_reason, reasons, faults)
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """The code of each title that the gateway sends in English."""
+    sentences = catalogue()["reasons"].items()
+    return {sentence["en"]: code for code, sentence in sentences if code.startswith("title_")}

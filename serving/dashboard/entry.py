@@ -47,9 +47,9 @@ def sign_in(
     try:
         id = here.sessions.open(email.strip(), password, source.address(here.request))
     except GatewayError as error:
-        problem = here.words.say("There is no account with this address and password.")
+        problem: str = here.words.say("There is no account with this address and password.")
         if error.status not in (401, 422):
-            problem = error.detail
+            problem = error.explain(here.words)
         return here.page("sign_in.html", error.status, to=_local(to), email=email, problem=problem)
     response = RedirectResponse(_local(to), 303)
     session.set_cookie(here.request, response, id)

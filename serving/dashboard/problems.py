@@ -1,6 +1,8 @@
 """Errors as pages: one table from exception to status, title and detail."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -10,10 +12,12 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from data.reasons import ReasonedError
 from serving.dashboard import session
 from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError
-from serving.dashboard.visit import NotAllowedError, signed_in_if_possible
+from serving.dashboard.visit import NotAllowedError, Visit, signed_in_if_possible
+from serving.validation import reason_of
 
 _MAX_LENGTH = 2000  # characters of the path to return to after signing in
 
@@ -35,7 +39,8 @@ def install(app: FastAPI) -> None:
         status, title, detail = 500, say("Something broke here"), say("It has been logged. Try again.")
         match error:
             case GatewayError():
-                status, title, detail = error.status, say(error.title), error.detail
+                status, title = error.status, here.words.reasons([error.title_reason])
+                detail = error.explain(here.words)
             case NotAllowedError():
                 status, title, detail = 403, say("This page is not for you"), str(error)
             case ForgedError():
@@ -45,10 +50,13 @@ def install(app: FastAPI) -> None:
                 detail = say("Postgres does not answer. The gateway goes on with what it knows.")
             case RequestValidationError():
                 status, title = 422, say("This does not fit")
-                detail = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors())
+                faults = (f"{fault['loc'][-1]}: {_sentence(fault, here)}" for fault in error.errors())
+                detail = "; ".join(faults)
             case HTTPException(status_code=404):
                 status, title, detail = 404, say("There is no such page"), str(error.detail)
-                if detail == HTTPStatus.NOT_FOUND.phrase:  # nobody has said more
+                if isinstance(error.__cause__, ReasonedError):
+                    detail = here.words.reasons(error.__cause__.reasons)
+                elif detail == HTTPStatus.NOT_FOUND.phrase:  # no handler has said more
                     detail = say("It may have been renamed. Begin at the list of experiments.")
             case HTTPException():
                 status, title, detail = error.status_code, say("The request was refused"), str(error.detail)
@@ -60,3 +68,7 @@ def install(app: FastAPI) -> None:
         Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, explained)
+
+
+def _sentence(fault: Mapping[str, Any], here: Visit) -> str:
+    return reason_of(fault).render(here.words.language)

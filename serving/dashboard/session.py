@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from data.people import accounts
-from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError
+from serving.dashboard.api import GatewayClient, GatewayError, SignedOutError, unavailable
 
 COOKIE = "tonebridge_session"
 _PREFIX = "tonebridge:session:"
@@ -159,7 +159,7 @@ def _cipher(id: str) -> AESGCM:
 
 
 def _unavailable() -> GatewayError:
-    return GatewayError(503, "Try again shortly", "Sessions cannot be read: Redis does not answer.")
+    return unavailable("sessions_unreadable")
 
 
 def set_cookie(request: Request, response: Response, id: str) -> None:

@@ -107,7 +107,7 @@ class _Records(Generic[R]):
         if record is not None or self._missing.get(id, 0.0) > time.monotonic():
             return record
         if len(self._waiting) >= self._max_waiting:
-            raise UnavailableError("too many unknown keys at once")
+            raise UnavailableError("too_many_unknown_keys")
         self._waiting.add(id)
         if self._next is None:
             self._next = asyncio.create_task(self._read())
@@ -121,7 +121,7 @@ class _Records(Generic[R]):
                 async with self._pool.connection() as connection:
                     records = await self._find(connection, ids)
             except (psycopg.OperationalError, PoolTimeout) as error:
-                raise UnavailableError("keys cannot be checked at the moment") from error
+                raise UnavailableError("keys_unverifiable") from error
         for id, record in records.items():
             _put(self.known, id, record, self._capacity)
         until = time.monotonic() + self._missing_s
@@ -172,9 +172,7 @@ class Authenticator:
         when it cannot be verified now.
         """
         if not credential:
-            raise UnknownKeyError(
-                "send an API key in X-API-Key, or a key or token in Authorization: Bearer ..."
-            )
+            raise UnknownKeyError("credential_missing")
         caller = self.recall(credential)
         if caller is None:
             if credential.startswith("tb_"):
@@ -182,13 +180,11 @@ class Authenticator:
             else:
                 caller = await self.read_token(credential)
                 if self._revoked is None or self._reserved is None:
-                    raise UnavailableError("it is not known yet which tokens are revoked")
+                    raise UnavailableError("revocations_unknown")
                 if (caller.identity.organisation_id, caller.jti) in self._revoked:
-                    raise UnknownKeyError("this token is revoked")
+                    raise UnknownKeyError("token_revoked")
                 if caller.account_id is None and caller.user(None)[0] in self._reserved:
-                    raise UnknownKeyError(
-                        "the sub of this token is an account, for which no token speaks; sign in for it"
-                    )
+                    raise UnknownKeyError("token_names_account")
             _put(self._callers, credential, caller, self._capacity)
         return caller
 
@@ -196,7 +192,7 @@ class Authenticator:
         parsed = identities.parse_key(key)
         identity = await self._keys.get(parsed[0]) if parsed else None
         if parsed is None or identity is None or not identity.opens_with(parsed[1]):
-            raise UnknownKeyError("this API key is unknown or revoked")
+            raise UnknownKeyError("api_key_unknown")
         return Caller(identity)
 
     async def read_token(self, token: str) -> Caller:
@@ -206,23 +202,23 @@ class Authenticator:
         the header's is ignored. A token with an audience (`aud`) is meant for other services, and refused.
         """
         if len(token) > _MAX_CHARACTERS:
-            raise UnknownKeyError(f"this token is longer than {_MAX_CHARACTERS:,} characters")
+            raise UnknownKeyError("token_too_long", limit=_MAX_CHARACTERS)
         try:
             kid = jwt.get_unverified_header(token).get("kid", "")
         except jwt.PyJWTError as error:
-            raise UnknownKeyError("this is neither an API key (tb_...) nor a token (JWT)") from error
+            raise UnknownKeyError("not_a_credential") from error
         if kid == _ACCOUNTS_KID:
             return await self._read_access_token(token)
         signing_keys = await self._signing_keys.get(kid) if _KID.fullmatch(kid) else None
         if signing_keys is None:
-            raise UnknownKeyError("the kid of this token is no signing key in force")
+            raise UnknownKeyError("kid_unknown")
         signing_key, claims = _verified_by_any(token, signing_keys)
         expires_at = int(claims["exp"]) + _LEEWAY_S
         if expires_at > time.time() + _MAX_LIFE_S + 2 * _LEEWAY_S:
-            raise UnknownKeyError("this token lives longer than 24 hours; give it an earlier exp")
+            raise UnknownKeyError("token_lives_too_long")
         for name in ("sub", "jti"):
             if name in claims and not (1 <= len(claims[name]) <= 200 and claims[name].isprintable()):
-                raise UnknownKeyError(f"this token is not valid: {name} has 1 to 200 printable characters")
+                raise UnknownKeyError("token_claim_invalid", claim=name)
         return Caller(signing_key.identity(), claims["sub"], expires_at, claims.get("jti") or _digest(token))
 
     def access_token(self, session_id: uuid.UUID, account_id: uuid.UUID) -> str:
@@ -239,10 +235,10 @@ class Authenticator:
         try:
             session_id = uuid.UUID(claims.get("sid"))
         except (TypeError, ValueError, AttributeError) as error:
-            raise UnknownKeyError("this token is not valid: sid is no UUID") from error
+            raise UnknownKeyError("token_sid_invalid") from error
         session = await self._sessions.get(str(session_id))
         if session is None or claims["sub"] != str(session.account_id):
-            raise UnknownKeyError("this session has ended; sign in again")
+            raise UnknownKeyError("session_ended")
         expires_at = int(claims["exp"]) + _LEEWAY_S
         return Caller(
             session.identity(), str(session.account_id), expires_at, _digest(token), session.user_id
@@ -300,7 +296,7 @@ def _verified_by_any(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[
 
 
 def _invalid(error: jwt.PyJWTError) -> UnknownKeyError:
-    return UnknownKeyError(f"this token is not valid: {error}")
+    return UnknownKeyError("token_invalid", error=str(error))
 
 
 def _digest(token: str) -> str:

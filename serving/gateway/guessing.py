@@ -104,8 +104,7 @@ class Guard:
         try:
             await self._limiter.take(caller, _ROUTE)
         except TooManyRequestsError as error:
-            detail = "this was tried too often; wait a little before the next try"
-            raise TooManyRequestsError(detail, int(error.headers["Retry-After"]), {}) from error
+            raise TooManyRequestsError("tried_too_often").until(int(error.headers["Retry-After"])) from error
 
     def _digest(self, name: str) -> bytes:
         return blake2b(name.encode(), digest_size=16, key=self._key).digest()
@@ -132,7 +131,7 @@ class Passwords:
 
     async def _do(self, is_known: bool, work: Callable[..., T], *arguments: str | None) -> T:
         if self._waiting[is_known] >= _MAX_WAITING:
-            raise UnavailableError("too many people sign in at once")
+            raise UnavailableError("too_many_sign_ins")
         self._waiting[is_known] += 1
         try:
             async with self._semaphores[is_known]:

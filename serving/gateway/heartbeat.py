@@ -67,16 +67,14 @@ class Directory:
     def require_postgres(self) -> None:
         """UnavailableError while Postgres seems unavailable, before work whose result has to be stored."""
         if self._is_cut_off or self.age_s > _SILENT_S:
-            raise UnavailableError("Postgres is unavailable, and a new result could not be stored")
+            raise UnavailableError("postgres_unavailable")
 
     def current(self) -> tuple[int, Routing]:
         """Epoch and routing in force; UnavailableError before the first release, or when they are too old to
         trust.
         """
         if self._routing is None or self.age_s > _STALE_S:
-            raise UnavailableError(
-                "no version has been released yet" if self.age_s < _STALE_S else "routing is stale"
-            )
+            raise UnavailableError("nothing_released" if self.age_s < _STALE_S else "routing_stale")
         return self._epoch, self._routing
 
     async def beat(self) -> None:

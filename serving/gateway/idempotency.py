@@ -15,6 +15,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data.database import speak_for
+from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.problems import InProgressError, InvalidError, ReusedKeyError, UnavailableError
 
@@ -48,7 +49,7 @@ class Idempotency:
         """
         text = key.decode("latin-1")
         if not (0 < len(text) <= 200 and text.isprintable()):
-            raise InvalidError({"Idempotency-Key": "1 to 200 printable characters"})
+            raise InvalidError({"Idempotency-Key": reason("allowed_idempotency_key")})
         organisation_id, (person, _) = caller.identity.organisation_id, caller.user(user_id)
         name = f"{person}:{blake2b(key, digest_size=16).hexdigest()}"
         digest = blake2b(request, digest_size=16).digest()
@@ -72,7 +73,7 @@ class Idempotency:
                 (status, body, organisation_id, name),
             )
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise UnavailableError("the Idempotency-Key cannot be checked at the moment") from error
+            raise UnavailableError("idempotency_unverifiable") from error
         return status, body
 
     async def _claim(self, organisation_id: uuid.UUID, name: str, digest: bytes) -> tuple[int, bytes] | None:
@@ -96,11 +97,11 @@ class Idempotency:
             )
             row = await cursor.fetchone()
         if row is None:
-            raise InProgressError("the first request has just failed; send this one again")
+            raise InProgressError("first_request_failed")
         if row[0] != digest:
-            raise ReusedKeyError("this Idempotency-Key was sent with another request; use a new one")
+            raise ReusedKeyError("idempotency_key_reused")
         if row[1] is None:
-            raise InProgressError("the first request with this Idempotency-Key is still being answered")
+            raise InProgressError("first_request_running")
         return row[1], bytes(row[2])
 
     async def _execute(self, organisation_id: uuid.UUID, statement: str, values: tuple[object, ...]) -> None:

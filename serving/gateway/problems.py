@@ -1,5 +1,9 @@
 """Errors as problem details (RFC 9457): one table from exception to status, and the 422 that says what is
 allowed.
+
+Title and detail are English. The member `reasons` has the codes and values of the detail; the catalogue
+(`data/reasons.yaml`) has their sentences in every language. In a 422 each of `errors` has `reason` and
+`allowed_reason`, and `part` when the error is about a part of the field.
 """
 
 import json
@@ -13,7 +17,9 @@ from fastapi.responses import Response
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from data.people.accounts import LastOwnerError
+from data.people.accounts import EndedSessionError, LastOwnerError, TakenError
+from data.people.identities import RefusedKeyError
+from data.reasons import Reason, ReasonedError, catalogue, reason, render, written
 from data.records import TransformType
 from data.traffic.answers import FullError
 from data.traffic.comparisons import TooManyOpenError, UnknownComparisonError, VotedError
@@ -21,27 +27,28 @@ from data.traffic.feedback import ErasedError, WrongReceiptError
 from data.traffic.receipts import ForgedReceiptError
 from experiments.decisions import UnknownExperimentError
 from experiments.lifecycle import RefusedError
+from serving.validation import reason_of
 
 RETRY_AFTER_S = 2
 
 
-class UnknownKeyError(Exception):
+class UnknownKeyError(ReasonedError):
     """No key, token or password was sent, or it is not in force."""
 
 
-class ForeignReceiptError(Exception):
+class ForeignReceiptError(ReasonedError):
     """The receipt belongs to another organisation or person."""
 
 
-class NoChallengerError(Exception):
+class NoChallengerError(ReasonedError):
     """A comparison with a challenger was requested, and there is none."""
 
 
-class NothingToCompareError(Exception):
+class NothingToCompareError(ReasonedError):
     """There is no message left to compare, or its two rewrites are the same."""
 
 
-class UnavailableError(Exception):
+class UnavailableError(ReasonedError):
     """A part that the answer needs is unavailable; the client should retry."""
 
 
@@ -49,108 +56,92 @@ class VersionFailedError(UnavailableError):
     """The inference service was called for a version and failed; another version may be able to answer."""
 
 
-class ForbiddenError(Exception):
+class ForbiddenError(ReasonedError):
     """The key or token is known, and may not do this."""
 
 
-class TooManyRequestsError(Exception):
+class NotFoundError(ReasonedError):
+    """What the address names does not exist, or not for this caller."""
+
+
+class TooManyRequestsError(ReasonedError):
     """More requests than the plan allows; `headers` say when to retry."""
 
-    def __init__(self, detail: str, retry_after_s: int, headers: Mapping[str, str]) -> None:
-        super().__init__(detail)
-        self.headers = {**headers, "Retry-After": str(retry_after_s)}
+    headers: Mapping[str, str] = {"Retry-After": "1"}  # unless `until` says otherwise
+
+    def until(self, retry_after_s: int, headers: Mapping[str, str] | None = None) -> "TooManyRequestsError":
+        """This error, with the seconds to wait and further headers."""
+        self.headers = {**(headers or {}), "Retry-After": str(retry_after_s)}
+        return self
 
 
-class TooLargeError(Exception):
+class TooLargeError(ReasonedError):
     """The body is longer than any valid one, or has more messages than the plan admits at once."""
 
 
-class InProgressError(Exception):
+class InProgressError(ReasonedError):
     """The first request with this Idempotency-Key is still being answered."""
 
 
-class ReusedKeyError(Exception):
+class ReusedKeyError(ReasonedError):
     """This Idempotency-Key was sent with another request."""
 
 
 class InvalidError(Exception):
-    """The request is not valid; `by_field` has a message for each field."""
+    """The request is not valid; `by_field` has the reason for each field. With `within` these are the parts
+    of that one field.
+    """
 
-    def __init__(self, by_field: Mapping[str, str]) -> None:
-        super().__init__(str(by_field))
-        self.by_field = by_field
+    def __init__(self, by_field: Mapping[str, Reason], within: str = "") -> None:
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in by_field.items()))
+        self.by_field, self.within = by_field, within
 
 
-# exception -> (status, title, whether the exception's message is sent as the detail)
+# exception -> (status, code of the title, whether the exception's reasons are sent)
 _TABLE: dict[type[Exception], tuple[int, str, bool]] = {
-    UnknownKeyError: (401, "Unknown credentials", True),
-    ForgedReceiptError: (403, "Not our receipt", True),
-    ForeignReceiptError: (403, "Not your receipt", True),
-    WrongReceiptError: (409, "Receipt and vote do not fit", True),
-    ErasedError: (410, "Erased", True),
-    RefusedError: (409, "Not as things stand", True),
-    UnknownExperimentError: (404, "Unknown experiment", True),
-    NoChallengerError: (409, "No challenger", True),
-    NothingToCompareError: (409, "Nothing to compare", True),
-    UnknownComparisonError: (404, "Unknown comparison", True),
-    TooManyOpenError: (409, "Too many open comparisons", True),
-    VotedError: (409, "Not as things stand", True),
-    LastOwnerError: (409, "Not as things stand", True),
-    ForbiddenError: (403, "Not allowed", True),
-    TooLargeError: (413, "The request is too large", True),
-    TooManyRequestsError: (429, "Too many requests", True),
-    InProgressError: (409, "Still being answered", True),
-    ReusedKeyError: (422, "Idempotency-Key used twice", True),
-    UnavailableError: (503, "Try again shortly", True),
-    FullError: (503, "Try again shortly", False),
-    psycopg.OperationalError: (503, "Try again shortly", False),
-    PoolTimeout: (503, "Try again shortly", False),
+    UnknownKeyError: (401, "title_unknown_credentials", True),
+    EndedSessionError: (401, "title_unknown_credentials", True),
+    ForgedReceiptError: (403, "title_not_our_receipt", True),
+    ForeignReceiptError: (403, "title_not_your_receipt", True),
+    WrongReceiptError: (409, "title_receipt_does_not_fit", True),
+    ErasedError: (410, "title_erased", True),
+    RefusedError: (409, "title_not_possible_now", True),
+    UnknownExperimentError: (404, "title_unknown_experiment", True),
+    NoChallengerError: (409, "title_no_challenger", True),
+    NothingToCompareError: (409, "title_nothing_to_compare", True),
+    UnknownComparisonError: (404, "title_unknown_comparison", True),
+    TooManyOpenError: (409, "title_too_many_open", True),
+    VotedError: (409, "title_not_possible_now", True),
+    TakenError: (409, "title_not_possible_now", True),
+    LastOwnerError: (409, "title_not_possible_now", True),
+    RefusedKeyError: (409, "title_not_possible_now", True),
+    NotFoundError: (404, "title_not_found", True),
+    ForbiddenError: (403, "title_not_allowed", True),
+    TooLargeError: (413, "title_too_large", True),
+    TooManyRequestsError: (429, "title_too_many_requests", True),
+    InProgressError: (409, "title_in_progress", True),
+    ReusedKeyError: (422, "title_key_reused", True),
+    UnavailableError: (503, "title_unavailable", True),
+    FullError: (503, "title_unavailable", False),
+    psycopg.OperationalError: (503, "title_unavailable", False),
+    PoolTimeout: (503, "title_unavailable", False),
 }
+# What Starlette's router answers by itself.
+_OF_THE_ROUTER = {404: "title_not_found", 405: "title_method_not_allowed"}
 
+_FIELDS = (
+    "text", "intensity", "user_id", "locale", "channel", "receipt", "kind", "up", "stars", "preferred",
+    "policy", "name", "role", "key_id", "kid", "algorithm", "key", "token", "email", "password",
+    "new_password", "refresh_token", "account_id", "items", "training", "trains_across",
+    "trains_by_default", "hypothesis", "challenger", "plan", "target", "organisations", "locales", "channels",
+    "share", "reason", "experiment_id", "comparison_id", "limit", "body",
+)  # fmt: skip
+_TYPES = ", ".join(TransformType)
 _ALLOWED = {
-    "text": "1 to 8,000 characters, not only white space, no NUL",
-    "transform_type": f"one of {', '.join(TransformType)}",
-    "intensity": "a whole number from 0 to 3",
-    "user_id": "1 to 200 characters without NUL, or leave it out",
-    "locale": "a language tag such as ja or en-GB, or leave it out",
-    "channel": "1 to 40 of a-z, 0-9, '.', '_' and '-', or leave it out",
-    "receipt": "the receipt that came with the answer",
-    "kind": "thumb, rating, edit, comparison or comment",
-    "up": "true or false",
-    "stars": "a whole number from 1 to 5",
-    "preferred": "first, second or neither",
-    "policy": "two_samples or champion_against_challenger",
-    "name": "1 to 200 characters",
-    "role": "member, viewer, experimenter, admin or owner",
-    "key_id": "the id of an API key",
-    "kid": "1 to 64 letters, digits, '.', '_' or '-'",
-    "algorithm": "HS256 or EdDSA",
-    "key": "base64url: a secret of 32 bytes or more, or the 32 bytes of an Ed25519 public key",
-    "token": "a token (JWT) of your organisation",
-    "email": "an e-mail address of at most 254 characters",
-    "password": "12 to 200 characters without NUL",
-    "new_password": "12 to 200 characters without NUL",
-    "refresh_token": "the one that came with the newest access token",
-    "account_id": "the id of an account",
-    "items": "1 to 100 messages",
-    "training": "true or false",
-    "trains_across": "true or false",
-    "trains_by_default": "true or false",
-    "hypothesis": "a sentence of 1 to 2,000 characters: which effect you expect, and on whom",
-    "challenger": "the name of a version that passed the gate, such as v3",
-    "plan": "fields of configs/experiment.yaml, with values that they may have",
-    "target": "transform_types, organisations, locales and channels, each a list or left out",
-    "transform_types": f"some of {', '.join(TransformType)}",
-    "organisations": "ids of organisations",
-    "locales": "language tags such as ja or en-GB",
-    "channels": "each 1 to 40 of a-z, 0-9, '.', '_' and '-'",
-    "share": "more than 0, and at most 1",
-    "reason": "a sentence of 1 to 2,000 characters",
-    "experiment_id": "the id of an experiment",
-    "comparison_id": "the id of a comparison",
-    "limit": "a whole number from 1 to 200",
-    "Idempotency-Key": "1 to 200 printable characters",
-    "body": "a JSON object, in UTF-8",
+    **{field: reason(f"allowed_{field}") for field in _FIELDS},
+    "transform_type": reason("allowed_transform_type", types=_TYPES),
+    "transform_types": reason("allowed_transform_types", types=_TYPES),
+    "Idempotency-Key": reason("allowed_idempotency_key"),
 }
 
 
@@ -158,15 +149,23 @@ def problem(
     status: int,
     title: str,
     detail: str,
-    errors: Sequence[dict[str, str]] = (),
+    errors: Sequence[dict[str, Any]] = (),
+    reasons: Sequence[Reason] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A response of type application/problem+json. A 503 has Retry-After; a 500 has `Connection: close`,
     since the server closes the connection after an error.
 
-    `detail` may quote the client's text, which UTF-8 may not be able to encode.
+    `reasons` are codes and values of what `detail` says in English. `detail` and the names of fields may
+    quote the client's text, which UTF-8 may not be able to encode.
     """
-    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "reasons": [_encode(reason) for reason in reasons],
+    }
     if errors:
         body["errors"] = list(errors)
     if status == 503:
@@ -177,18 +176,39 @@ def problem(
     return Response(content, status, headers, media_type="application/problem+json")
 
 
-def _invalid(by_field: Mapping[str, str]) -> Response:
-    errors = [
-        {"field": field, "message": message, "allowed": _ALLOWED.get(field, "nothing of this name")}
-        for field, message in by_field.items()
-    ]
+def _encode(reason: Reason) -> dict[str, Any]:
+    return {"code": reason.code, "values": dict(reason.values)}
+
+
+def _explained(
+    status: int, title: str, reasons: Sequence[Reason], headers: Mapping[str, str] | None = None
+) -> Response:
+    """The problem of a title's code and reasons, in English."""
+    return problem(status, reason(title).render(), render(reasons), reasons=reasons, headers=headers)
+
+
+def _invalid(error: InvalidError) -> Response:
+    errors = []
+    for name, why in error.by_field.items():
+        field, part = (error.within, name) if error.within else (name, "")
+        allowed = _ALLOWED.get(field) or reason("allowed_nothing")
+        errors.append(
+            {
+                "field": field,
+                **({"part": part} if part else {}),
+                "message": f"{part}: {why}" if part else str(why),
+                "allowed": str(allowed),
+                "reason": _encode(why),
+                "allowed_reason": _encode(allowed),
+            }
+        )
     detail = "; ".join(f"{e['field']}: {e['message']} (allowed: {e['allowed']})" for e in errors)
-    return problem(422, "The request does not fit", detail, errors)
+    return problem(422, reason("title_invalid").render(), detail, errors, list(error.by_field.values()))
 
 
-def by_field(faults: Sequence[Any]) -> dict[str, str]:
-    """Messages of Pydantic's errors, each by its innermost field, under the name that the client uses."""
-    return {_field(fault): fault["msg"] for fault in faults}
+def by_field(faults: Sequence[Any]) -> dict[str, Reason]:
+    """Pydantic's errors as reasons, each by its innermost field, under the name that the client uses."""
+    return {_field(fault): reason_of(fault) for fault in faults}
 
 
 def _field(fault: dict[str, Any]) -> str:
@@ -204,36 +224,51 @@ def _field(fault: dict[str, Any]) -> str:
 def answer(error: Exception) -> Response:
     """The response to an exception: by the table, 422 for InvalidError, 500 for any other."""
     if isinstance(error, InvalidError):
-        return _invalid(error.by_field)
+        return _invalid(error)
     kind = next((k for k in type(error).__mro__ if k in _TABLE), None)
     if kind is None:
-        return problem(500, "Our mistake", "the gateway failed; the error has been logged")
+        return _explained(500, "title_internal", [reason("internal")])
     status, title, may_show = _TABLE[kind]
     headers: Mapping[str, str] | None = None
     if isinstance(error, TooManyRequestsError):
         headers = error.headers
     elif isinstance(error, InProgressError):
         headers = {"Retry-After": "1"}
-    return problem(
-        status, title, str(error) if may_show else "a part of the service is unavailable", headers=headers
-    )
+    reasons = [reason("part_unavailable")]
+    if may_show:
+        assert isinstance(error, ReasonedError), kind
+        reasons = error.reasons
+    return _explained(status, title, reasons, headers)
+
+
+def _answer_http(error: HTTPException) -> Response:
+    """The response to an exception of FastAPI or Starlette, or to one that carries an error of the table as
+    its cause.
+    """
+    if isinstance(error.__cause__, ReasonedError):
+        return answer(error.__cause__)
+    if error.status_code == 400:  # FastAPI's answer to a body that is not UTF-8
+        return _invalid(InvalidError({"body": reason("body_unreadable")}))
+    detail = str(error.detail)
+    code = _OF_THE_ROUTER.get(error.status_code)
+    reasons = [reason(code)] if code else written(detail)
+    return problem(error.status_code, detail, detail, reasons=reasons)
 
 
 def install(app: FastAPI) -> None:
     """Answer every exception as a problem."""
+    catalogue()  # read now, since the first error would wait for it
 
     async def known(_: Request, error: Exception) -> Response:
         return answer(error)
 
     async def validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return _invalid(by_field(error.errors()))
+        return _invalid(InvalidError(by_field(error.errors())))
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code == 400:  # FastAPI's answer to a body that is not UTF-8
-            return _invalid({"body": "not readable"})
-        return problem(error.status_code, str(error.detail), str(error.detail))
+        return _answer_http(error)
 
     for kind in (*_TABLE, InvalidError, Exception):
         app.add_exception_handler(kind, known)

@@ -227,22 +227,26 @@ class Limiter:
 
     def _refuse_if_over(self, lease: _Lease, cost: int) -> None:
         if cost > lease.plan.burst:
-            raise TooLargeError(
-                f"the plan {lease.plan_name} lets {lease.plan.burst} messages through at once, not {cost};"
-                " send them in parts"
-            )
+            raise TooLargeError("plan_burst", plan=lease.plan_name, burst=lease.plan.burst, cost=cost)
         if lease.quota is not None and lease.quota.left < cost:
             self._active.add(lease.quota)  # so that the next month is noticed
-            detail = f"the plan {lease.plan_name} has {lease.quota.limit:,} answers a month"
-            left = max(0, lease.quota.left)
-            retry_after_s = _until_next_month_s()
-            raise _too_many(f"{detail}, of which {left:,} are left", retry_after_s, lease, lease.headers())
+            error = TooManyRequestsError(
+                "plan_quota",
+                plan=lease.plan_name,
+                limit=lease.quota.limit,
+                left=max(0, lease.quota.left),
+            )
+            raise error.until(_until_next_month_s(), _headers(lease, lease.headers()))
         wait_s = lease.denied_until - time.monotonic()
         if wait_s > 0 and cost >= lease.denied_cost:
-            detail = f"the plan {lease.plan_name} has {lease.plan.requests_per_s:g} requests a second"
-            detail += f" and at most {lease.plan.burst:,} at once"
             retry_after_s = math.ceil(wait_s)
-            raise _too_many(detail, retry_after_s, lease, lease.headers(retry_after_s))
+            error = TooManyRequestsError(
+                "plan_rate",
+                plan=lease.plan_name,
+                rate=lease.plan.requests_per_s,
+                burst=lease.plan.burst,
+            )
+            raise error.until(retry_after_s, _headers(lease, lease.headers(retry_after_s)))
 
     def enter(self, caller: Caller) -> None:
         """Count a request that starts. TooManyRequestsError when the key has too many here. Otherwise call
@@ -252,11 +256,7 @@ class Limiter:
         count = self._in_flight.get(identity.key_id, 0)
         limit = self._plans[identity.plan].concurrent
         if count >= limit:
-            raise TooManyRequestsError(
-                f"the plan {identity.plan} has {limit:,} requests in flight at once",
-                retry_after_s=1,
-                headers={},
-            )
+            raise TooManyRequestsError("plan_concurrent", plan=identity.plan, limit=limit)
         self._in_flight[identity.key_id] = count + 1
 
     def leave(self, caller: Caller) -> None:
@@ -372,9 +372,8 @@ async def _used(connection: AsyncConnection, organisation_ids: Collection[uuid.U
     return dict(await cursor.fetchall())
 
 
-def _too_many(detail: str, retry_after_s: int, lease: _Lease, left: bytes) -> TooManyRequestsError:
-    headers = {"RateLimit-Policy": lease.policy.decode(), "RateLimit": left.decode()}
-    return TooManyRequestsError(detail, retry_after_s, headers)
+def _headers(lease: _Lease, left: bytes) -> dict[str, str]:
+    return {"RateLimit-Policy": lease.policy.decode(), "RateLimit": left.decode()}
 
 
 def _until_next_month_s() -> int:

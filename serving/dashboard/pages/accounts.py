@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
+from markupsafe import Markup
 
 from data.people.identities import Role
 from serving.dashboard import session
@@ -85,7 +86,7 @@ def _write(
     except GatewayError as error:
         if error.status not in (403, 404, 409, 422, 429):
             raise
-        return _page(here, problem=error.detail, given=given, status=error.status)
+        return _page(here, problem=error.explain(here.words), given=given, status=error.status)
     return RedirectResponse(to, 303)
 
 
@@ -99,7 +100,7 @@ def _list(here: Visit) -> list[dict[str, Any]]:
 
 
 def _page(
-    here: Visit, problem: str | None = None, given: dict[str, Any] | None = None, status: int = 200
+    here: Visit, problem: Markup | None = None, given: dict[str, Any] | None = None, status: int = 200
 ) -> Response:
     may_administer = here.me.may_act_as(Role.ADMIN)
     return here.page(

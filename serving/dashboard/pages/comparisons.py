@@ -45,8 +45,8 @@ def compare_own(
     except GatewayError as error:
         if error.status not in (409, 422):
             raise
-        problem = error.detail
-        if error.status == 409:
+        problem: str = error.explain(here.words)
+        if [reason.code for reason in error.reasons] == ["own_rewrites_same"]:
             problem = here.words.say(
                 "Both rewrites of your message are the same. Change it, or ask for more intensity."
             )

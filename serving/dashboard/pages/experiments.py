@@ -7,7 +7,7 @@ import json
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from data import database
+from data.reasons import Reason, reason
 from data.records import TransformType
 from experiments import evidence, metrics, power, readings
 from experiments import plan as plans
@@ -29,6 +30,7 @@ from experiments.readings import ExperimentPage
 from serving.dashboard import charts
 from serving.dashboard.api import GatewayError
 from serving.dashboard.visit import NotAllowedError, Visit, viewer_visit
+from serving.validation import reason_of
 
 router = APIRouter(prefix="/experiments")
 
@@ -110,13 +112,14 @@ def draft(here: Here, sent: Sent) -> Response:
     try:
         drafted = here.ask("POST", "/experiments", body, idempotency_key)
     except GatewayError as error:
-        return _form(here, given, error.fields or {"": error.detail}, target, error.status)
+        faults = {name: [why] for name, why in error.fields.items()} or {"": error.reasons}
+        return _form(here, given, faults, target, error.status)
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
 
 
-def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
     """Which fields of the plan are not as `configs/experiment.yaml` has them, and what cannot be read."""
-    usual, changes, faults = plans.load(), dict[str, Any](), dict[str, str]()
+    usual, changes, faults = plans.load(), dict[str, Any](), dict[str, Sequence[Reason]]()
     for name in Plan.model_fields:
         shown = given.get(f"plan.{name}")
         if shown is None:
@@ -125,7 +128,7 @@ def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             read = json.loads(value) if not isinstance(was, str) else value
         except (ValueError, RecursionError):
-            faults[name] = f"{value!r} cannot be read; as it is in configs/experiment.yaml: {json.dumps(was)}"
+            faults[name] = [reason("plan_value_unreadable", value=repr(value), usual=json.dumps(was))]
             continue
         if read != was:
             changes[name] = read
@@ -133,14 +136,14 @@ def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             plans.with_changes(changes)
         except ValidationError as error:
-            faults = {str(e["loc"][0]) if e["loc"] else "": e["msg"] for e in error.errors()}
+            faults = {str(e["loc"][0]) if e["loc"] else "": [reason_of(e)] for e in error.errors()}
     return changes, faults
 
 
 def _form(
     here: Visit,
     given: Mapping[str, str],
-    faults: Mapping[str, str],
+    faults: Mapping[str, Sequence[Reason]],
     target: Mapping[str, list[str]] | None = None,
     status: int = 422,
 ) -> Response:
@@ -336,7 +339,7 @@ def act(
             raise
         with Session(here.engine) as session:
             one = _experiment(session, experiment_id)
-        given = {"reason": reason, "share": str(share or ""), "problem": error.detail}
+        given = {"reason": reason, "share": str(share or ""), "problem": error.explain(here.words)}
         return _confirm(here, one, wanted, given, error.status)
     return RedirectResponse(f"/experiments/{experiment_id}#decisions", 303)
 

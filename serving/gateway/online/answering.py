@@ -231,7 +231,7 @@ class Online:
             async with self._pool.connection() as connection:
                 await outputs.store_comparison(connection, comparison_id, user_id, chosen, first, second)
         except (psycopg.OperationalError, PoolTimeout) as error:
-            raise UnavailableError("the comparison could not be stored") from error
+            raise UnavailableError("comparison_not_stored") from error
         return Compared(
             comparison_id=comparison_id,
             receipt=self.sign_comparison(caller, user_id, comparison_id, chosen, first.id),
@@ -254,7 +254,7 @@ class Online:
         chosen = policy or self.pair_policy.policy
         if chosen == "champion_against_challenger":
             if challenger is None:
-                raise NoChallengerError("there is no challenger at the moment; use two_samples")
+                raise NoChallengerError("no_challenger")
             greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
             pair = list(await asyncio.gather(*greedy))
         else:
@@ -344,7 +344,7 @@ class Online:
             try:
                 await self._outputs.store(output)
             except (psycopg.OperationalError, PoolTimeout) as error:
-                raise UnavailableError("the output could not be stored") from error
+                raise UnavailableError("output_not_stored") from error
             fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
@@ -358,7 +358,7 @@ class Online:
         except VersionFailedError as error:
             if is_own_call:
                 raise
-            raise UnavailableError(str(error)) from error
+            raise UnavailableError("version_cannot_answer", version=arm.spec.version) from error
 
     def _name(self, person: Person, message: Message, arm: Arm) -> bytes:
         return self._namer.name(
@@ -378,7 +378,7 @@ class Online:
         if breaker is None:
             return await self._make(organisation_id, message, arm.spec)
         if not breaker.allows():
-            raise UnavailableError(f"version {arm.spec.version} failed, and is not called for a while")
+            raise UnavailableError("version_not_called", version=arm.spec.version)
         try:
             output = await self._make(organisation_id, message, arm.spec)
         except BaseException:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from data.reasons import reason
 from data.records import Intensity, TransformType
 from serving.gateway.auth import Caller
 from serving.gateway.online.answering import Policy
@@ -24,7 +25,7 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=
 def check_speaks_for(caller: Caller, user_id: str | None) -> None:
     """InvalidError when a token names another person than its own subject."""
     if caller.subject is not None and user_id not in (None, caller.subject):
-        raise InvalidError({"user_id": "a token identifies its own subject; leave this field out"})
+        raise InvalidError({"user_id": reason("token_names_itself")})
 
 
 class TransformRequest(BaseModel):

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
+from data.reasons import reason
 from data.records import TransformType
 from serving.gateway import problems
 from serving.gateway.auth import Authenticator, Caller, credential
@@ -212,7 +213,8 @@ class Front:
                 remaining -= len(message.get("body", b""))
                 if remaining >= 0:
                     return message
-            raise HTTPException(413, f"the body is longer than {limit:,} bytes")
+            # FastAPI lets only an HTTPException out of the reading of a body; the cause is answered.
+            raise HTTPException(413) from TooLargeError("body_too_long", limit=limit)
 
         async def send_counted(message: Message) -> None:
             nonlocal status
@@ -235,7 +237,7 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> by
     """The whole body; TooLargeError as soon as it is known to be longer than `limit` bytes."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit:
-        raise TooLargeError(f"the body is longer than {limit:,} bytes")
+        raise TooLargeError("body_too_long", limit=limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body"):
@@ -244,11 +246,11 @@ async def _read(receive: Receive, headers: dict[bytes, bytes], limit: int) -> by
     while message.get("more_body"):
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise UnavailableError("the client has disconnected")
+            raise UnavailableError("client_disconnected")
         parts.append(message.get("body", b""))
         length += len(parts[-1])
         if length > limit:
-            raise TooLargeError(f"the body is longer than {limit:,} bytes")
+            raise TooLargeError("body_too_long", limit=limit)
     return b"".join(parts)
 
 
@@ -278,10 +280,10 @@ def _decode_fast(body: bytes, headers: dict[bytes, bytes], caller: Caller) -> To
 def _validate(body: bytes, headers: dict[bytes, bytes]) -> TransformRequest:
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if not (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))):
-        raise InvalidError({"body": "the Content-Type is not application/json"})
+        raise InvalidError({"body": reason("content_type_wrong")})
     try:
         return TransformRequest.model_validate(json.loads(body))
     except ValidationError as error:
         raise InvalidError(problems.by_field(error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
-        raise InvalidError({"body": f"not readable as JSON: {error}"}) from error
+        raise InvalidError({"body": reason("invalid_json_invalid", error=str(error))}) from error

@@ -18,11 +18,10 @@ import uuid_utils
 from opentelemetry import propagate, trace
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import SecretStr
-from starlette.exceptions import HTTPException
 
 from data.people.identities import Identity
 from serving.gateway.online.answering import EncodedAnswer
-from serving.gateway.problems import UnavailableError, UnknownKeyError
+from serving.gateway.problems import NotFoundError, UnavailableError, UnknownKeyError
 
 log = logging.getLogger("tonebridge.requests")
 
@@ -129,7 +128,7 @@ class Telemetry:
     def refuse_when_overloaded(self) -> None:
         """UnavailableError while `is_overloaded`."""
         if self.is_overloaded:
-            raise UnavailableError("this gateway has more to do than it can")
+            raise UnavailableError("overloaded")
 
     @staticmethod
     def request_id(headers: dict[bytes, bytes]) -> bytes:
@@ -203,15 +202,13 @@ class Telemetry:
 
 
 def check_may_read(token: SecretStr | None, authorization: str) -> None:
-    """UnknownKeyError unless a request for the metrics has the token; a problem 404 when none is set."""
+    """UnknownKeyError unless a request for the metrics has the token; NotFoundError when none is set."""
     if token is None:
-        raise HTTPException(
-            404, "the metrics are off; set TONEBRIDGE_METRICS_TOKEN, and send it to read them"
-        )
+        raise NotFoundError("metrics_off")
     scheme, _, credential = authorization.partition(" ")
     fits = hmac.compare_digest(credential.strip().encode(), token.get_secret_value().encode())
     if scheme.lower() != "bearer" or not fits:
-        raise UnknownKeyError("send the value of TONEBRIDGE_METRICS_TOKEN as Authorization: Bearer ...")
+        raise UnknownKeyError("metrics_token_needed")
 
 
 def export_spans(endpoint: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from data.reasons import reason
 from data.records import Spec
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
@@ -36,7 +37,7 @@ class Upstream:
         """
         if self.waiting >= self._max_waiting:
             self.shed += 1
-            raise UnavailableError("too many messages wait for the inference service")
+            raise UnavailableError("too_many_waiting")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Rewritten] = loop.create_future()
         waiting = self._open.get(spec)
@@ -60,10 +61,11 @@ class Upstream:
         try:
             return await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
-            raise VersionFailedError(f"version {spec.version} is not published") from error
+            raise VersionFailedError("version_not_published", version=spec.version) from error
         except InferenceUnavailable as error:
-            kind = VersionFailedError if error.was_called else UnavailableError
-            raise kind(f"version {spec.version} cannot answer at the moment") from error
+            if error.was_called:
+                raise VersionFailedError("version_cannot_answer", version=spec.version) from error
+            raise UnavailableError("version_cannot_answer", version=spec.version) from error
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
@@ -88,5 +90,5 @@ class Upstream:
 
 def _accepted(rewritten: Rewritten) -> Rewritten:
     if rewritten.refusal is not None:
-        raise InvalidError({"text": rewritten.refusal})
+        raise InvalidError({"text": reason("text_unreadable", refusal=rewritten.refusal)})
     return rewritten

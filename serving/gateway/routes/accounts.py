@@ -7,16 +7,16 @@ gateway refuses it within a quarter of a second. `serving.gateway.guessing` limi
 import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from data.people import accounts, identities
-from data.people.accounts import EndedSessionError, ListedAccount, Opened, TakenError
+from data.people.accounts import ListedAccount, Opened
 from data.people.identities import Role
 from serving.gateway.auth import ACCESS_S
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.parts import InjectedParts, Parts
-from serving.gateway.problems import ForbiddenError, UnknownKeyError
+from serving.gateway.problems import ForbiddenError, NotFoundError, UnknownKeyError
 from serving.gateway.routes.keys import Administrator, check_gives
 
 router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])  # for callers without credentials
@@ -119,7 +119,7 @@ async def login(request: Request, response: Response, parts: InjectedParts, body
     is_known = account is not None and account.knows_source
     await parts.guard.admit(body.email, source, is_known)
     if not await parts.passwords.opens_with(body.password, account, is_known) or account is None:
-        raise UnknownKeyError("there is no account with this address and password")
+        raise UnknownKeyError("no_such_login")
     async with parts.pool.connection() as connection:
         opened = await accounts.open_session(connection, account.id, pair)
     return _tokens(parts, response, opened)
@@ -131,10 +131,7 @@ async def refresh(response: Response, parts: InjectedParts, body: ToRefresh) -> 
     session: somebody else may have a copy.
     """
     async with parts.pool.connection() as connection:
-        try:
-            opened = await accounts.refresh(connection, body.refresh_token)
-        except EndedSessionError as error:
-            raise UnknownKeyError(str(error)) from error
+        opened = await accounts.refresh(connection, body.refresh_token)
     return _tokens(parts, response, opened)
 
 
@@ -144,10 +141,7 @@ async def logout(parts: InjectedParts, body: ToRefresh) -> None:
     second.
     """
     async with parts.pool.connection() as connection:
-        try:
-            await accounts.sign_out(connection, body.refresh_token)
-        except EndedSessionError as error:
-            raise UnknownKeyError(str(error)) from error
+        await accounts.sign_out(connection, body.refresh_token)
 
 
 @account_router.post("/auth/register", status_code=201)
@@ -157,12 +151,9 @@ async def register(parts: InjectedParts, body: NewAccount, administrator: Admini
     # It waits with strangers: an organisation that makes many accounts must not keep people from signing in.
     hashed = await parts.passwords.hash(body.password, is_known=False)
     async with parts.pool.connection() as connection:
-        try:
-            account_id = await accounts.add(
-                connection, administrator.identity.organisation_id, body.email, body.name, body.role, hashed
-            )
-        except TakenError as error:
-            raise HTTPException(409, str(error)) from error
+        account_id = await accounts.add(
+            connection, administrator.identity.organisation_id, body.email, body.name, body.role, hashed
+        )
     return MadeAccount(id=account_id)
 
 
@@ -185,12 +176,12 @@ async def change_password(parts: InjectedParts, body: NewPasswords, caller: Auth
     """Change your password. All your sessions end: sign in again."""
     account_id = caller.account_id
     if account_id is None:
-        raise ForbiddenError("a key or token has no password; sign in to change yours")
+        raise ForbiddenError("no_password")
     await parts.guard.admit_change(account_id)
     async with parts.pool.connection() as connection:
         account = await accounts.get(connection, account_id)
     if not await parts.passwords.opens_with(body.password, account, is_known=True) or account is None:
-        raise ForbiddenError("this is not your password")
+        raise ForbiddenError("password_wrong")
     hashed = await parts.passwords.hash(body.new_password, is_known=True)
     async with parts.pool.connection() as connection:
         await accounts.change_password(connection, account_id, hashed)
@@ -211,7 +202,7 @@ async def change_role(
     identity = administrator.identity
     roles = Role(identity.role).included
     if not await accounts.change_role(connection, identity.organisation_id, account_id, body.role, roles):
-        raise HTTPException(404, "no account has this id, among those that you may change")
+        raise NotFoundError("unknown_account")
 
 
 @account_router.delete("/accounts/{account_id}", status_code=204, response_class=Response)
@@ -219,4 +210,4 @@ async def remove_account(account_id: uuid.UUID, administrator: Administrator, co
     """Remove an account: within a second its sessions are refused."""
     roles = Role(administrator.identity.role).included
     if not await accounts.remove(connection, administrator.identity.organisation_id, account_id, roles):
-        raise HTTPException(404, "no account has this id, among those that you may remove")
+        raise NotFoundError("unknown_account")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from psycopg import AsyncConnection
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.reasons import reason
 from data.records import Intensity, TransformType
 from data.tables import new_id
 from data.traffic import comparisons, outputs
@@ -75,7 +76,7 @@ def _person(caller: Caller, user_id: str | None) -> uuid.UUID:
     """
     check_speaks_for(caller, user_id)
     if caller.subject is None and user_id is None:
-        raise InvalidError({"user_id": "an API key acts for many people; name the person who compares"})
+        raise InvalidError({"user_id": reason("person_missing")})
     return caller.user(user_id)[0]
 
 
@@ -109,13 +110,9 @@ async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | N
         offered = await _make_pair(parts, organisation_id, user_id, message, policy, is_own=own is not None)
         if offered is not None:
             return _next(parts.online, caller, user_id, offered)
-    raise NothingToCompareError(
-        "both rewrites of your message are the same, so there is nothing to choose; change it, or ask for"
-        " more intensity"
-        if own
-        else f"of {len(candidates)} messages both rewrites were the same, so there is nothing to choose; ask"
-        " again, or type a message of your own"
-    )
+    if own is not None:
+        raise NothingToCompareError("own_rewrites_same")
+    raise NothingToCompareError("rewrites_same", messages=len(candidates))
 
 
 async def _find_waiting(
@@ -135,9 +132,7 @@ def _sample_unseen(seen: Collection[str]) -> list[str]:
     """
     unseen = [message for message in comparisons.read_messages() if message not in seen]
     if not unseen:
-        raise NothingToCompareError(
-            f"you have seen all {len(seen)} messages that are shipped; type one of your own"
-        )
+        raise NothingToCompareError("messages_seen", messages=len(seen))
     return random.sample(unseen, min(_TRIES, len(unseen)))
 
 
@@ -173,9 +168,7 @@ def _own(body: Wanted) -> Message | None:
     given = {"text": body.text, "transform_type": body.transform_type, "intensity": body.intensity}
     if any(value is not None for value in given.values()):
         missing = (name for name, value in given.items() if value is None)
-        raise InvalidError(
-            dict.fromkeys(missing, "a message of your own needs text, transform_type and intensity")
-        )
+        raise InvalidError(dict.fromkeys(missing, reason("own_message_incomplete")))
     return None
 
 

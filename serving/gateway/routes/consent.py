@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.people import consent
 from data.people.identities import Role
+from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.online.bodies import UserId, check_speaks_for
@@ -60,7 +61,7 @@ class Terms(BaseModel):
 async def owner(caller: Authenticated) -> Caller:
     """The caller, if they may decide for their organisation; ForbiddenError if not."""
     if not caller.identity.may_act_as(Role.OWNER):
-        raise ForbiddenError("only an owner may see and change what the organisation decides")
+        raise ForbiddenError("owner_needed")
     return caller
 
 
@@ -73,9 +74,7 @@ def _named(caller: Caller, user_id: str | None) -> str | None:
     """
     check_speaks_for(caller, user_id)
     if caller.subject is None and user_id is None:
-        raise InvalidError(
-            {"user_id": "an API key acts for many people; name the person whose consent this is"}
-        )
+        raise InvalidError({"user_id": reason("consent_person_missing")})
     return user_id
 
 

@@ -24,6 +24,7 @@ from serving.gateway.dependencies import AnsweredOnce, Authenticated, Connection
 from serving.gateway.online.bodies import CHANNEL, LOCALE
 from serving.gateway.parts import InjectedParts, Parts
 from serving.gateway.problems import ForbiddenError, InvalidError, ReusedKeyError
+from serving.validation import reason_of
 
 router = APIRouter(prefix="/api/v1/experiments", tags=["experiments"])
 
@@ -103,27 +104,25 @@ Key = Annotated[
 ]
 
 
-async def _must_be(parts: Parts, caller: Caller, role: Role, action: str) -> Caller:
+async def _must_be(parts: Parts, caller: Caller, role: Role, activity: str) -> Caller:
     if not caller.identity.may_act_as(role):
-        raise ForbiddenError(
-            f"a {caller.identity.role} may not {action}; that takes the role {role} or above"
-        )
+        raise ForbiddenError("role_too_low", role=caller.identity.role, activity=activity, needed=role.value)
     # Not the dependency `Connection`: a handler that decides takes other connections while it runs.
     async with parts.pool.connection() as connection:
         name = await identities.find_name(connection, caller.identity.organisation_id)
     if name != parts.settings.organisation:
-        raise ForbiddenError(f"only the organisation that runs this installation may {action}")
+        raise ForbiddenError("other_organisation", activity=activity)
     return caller
 
 
 async def viewer(parts: InjectedParts, caller: Authenticated) -> Caller:
     """The caller, if they may see experiments; ForbiddenError if not."""
-    return await _must_be(parts, caller, Role.VIEWER, "see experiments")
+    return await _must_be(parts, caller, Role.VIEWER, "see_experiments")
 
 
 async def experimenter(parts: InjectedParts, caller: Authenticated) -> Caller:
     """The caller, if they may decide on experiments; ForbiddenError if not."""
-    return await _must_be(parts, caller, Role.EXPERIMENTER, "draft experiments and decide on them")
+    return await _must_be(parts, caller, Role.EXPERIMENTER, "decide_on_experiments")
 
 
 Viewer = Annotated[Caller, Depends(viewer)]
@@ -173,7 +172,7 @@ async def draft(once: DecidedOnce, body: NewExperiment) -> Any:
             try:
                 experiment_id = await drafts.draft(connection, wanted, once.caller.name, once.scoped_key)
             except UnknownVersionError as error:
-                raise InvalidError({"challenger": str(error)}) from error
+                raise InvalidError({"challenger": error.reasons[0]}) from error
             return _WHOLE.dump_json(await drafts.get(connection, experiment_id))
 
     return await once(body, 201, do)
@@ -183,10 +182,10 @@ def _plan(changes: dict[str, JsonValue]) -> plan.Plan:
     try:
         return plan.with_changes(changes)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InvalidError({"plan": faults}) from error
-    except ValueError as error:
-        raise InvalidError({"plan": str(error)}) from error
+        by_part = {".".join(map(str, fault["loc"])): reason_of(fault) for fault in error.errors()}
+        raise InvalidError(by_part, within="plan") from error
+    except plan.PlanError as error:
+        raise InvalidError({"plan": error.reasons[0]}) from error
 
 
 @router.get("")

@@ -53,12 +53,8 @@ def _check_may_use(caller: Caller, receipt: Receipt) -> None:
     app has several keys, replaces them while receipts are in use, and vouches for its people with each.
     """
     if receipt.organisation_id != caller.identity.organisation_id:
-        raise ForeignReceiptError("the receipt was issued to another organisation")
+        raise ForeignReceiptError("receipt_foreign_organisation")
     if caller.subject is not None and receipt.user_id != caller.user(None)[0]:
-        raise ForeignReceiptError(
-            "the receipt was issued to another person; vote with one that came with your own answer"
-        )
+        raise ForeignReceiptError("receipt_foreign_person")
     if caller.subject is None and receipt.is_personal:
-        raise ForeignReceiptError(
-            "the receipt was issued to a person who signed in; only they can vote with it, with their token"
-        )
+        raise ForeignReceiptError("receipt_personal")

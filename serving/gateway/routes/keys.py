@@ -5,15 +5,16 @@ import binascii
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from data.people import identities
-from data.people.identities import KID_PATTERN, Algorithm, ListedKey, Role
+from data.people.identities import KID_PATTERN, Algorithm, ListedKey, RefusedKeyError, Role
+from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.parts import InjectedParts
-from serving.gateway.problems import ForbiddenError, InvalidError, UnknownKeyError
+from serving.gateway.problems import ForbiddenError, InvalidError, NotFoundError, UnknownKeyError
 
 router = APIRouter(prefix="/api/v1", tags=["administration"])
 
@@ -80,13 +81,13 @@ def _from_base64url(text: str) -> bytes:
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError) as error:  # ValueError: not ASCII
-        raise ValueError("not base64url (RFC 4648, 5)") from error
+        raise RefusedKeyError("not_base64url") from error
 
 
 async def administrator(caller: Authenticated) -> Caller:
     """The caller, if they may administer their organisation; ForbiddenError if not."""
     if not caller.identity.may_act_as(Role.ADMIN):
-        raise ForbiddenError("only an owner or an admin may see and change keys and tokens")
+        raise ForbiddenError("admin_needed")
     return caller
 
 
@@ -96,7 +97,7 @@ Administrator = Annotated[Caller, Depends(administrator)]
 def check_gives(caller: Caller, role: Role) -> None:
     """ForbiddenError when a role is above the caller's."""
     if not caller.identity.may_act_as(role):
-        raise ForbiddenError(f"an {caller.identity.role} cannot give the role {role}")
+        raise ForbiddenError("role_not_givable", role=caller.identity.role, given=role.value)
 
 
 @router.post("/keys", status_code=201)
@@ -106,12 +107,9 @@ async def create_key(
     """Make an API key. Store it: it is shown only once."""
     check_gives(caller, body.role)
     response.headers["Cache-Control"] = "no-store"
-    try:
-        key_id, key = await identities.create_key(
-            connection, caller.identity.organisation_id, body.name, body.role
-        )
-    except ValueError as error:
-        raise HTTPException(409, str(error)) from error
+    key_id, key = await identities.create_key(
+        connection, caller.identity.organisation_id, body.name, body.role
+    )
     return MadeKey(id=key_id, key=key)
 
 
@@ -126,7 +124,7 @@ async def delete_key(key_id: KeyId, caller: Administrator, connection: Connectio
     """Revoke an API key: within a second no gateway accepts it."""
     roles = Role(caller.identity.role).included
     if not await identities.revoke_key(connection, caller.identity.organisation_id, key_id, roles):
-        raise HTTPException(404, "no API key in force has this id, among those that you may revoke")
+        raise NotFoundError("unknown_key")
 
 
 @router.post("/signing-keys", status_code=201)
@@ -137,17 +135,14 @@ async def add_signing_key(
     They identify people of your application, not people with an account.
     """
     check_gives(caller, body.role)
-    try:
-        await identities.add_signing_key(
-            connection,
-            caller.identity.organisation_id,
-            body.kid,
-            body.algorithm,
-            _from_base64url(body.key),
-            body.role,
-        )
-    except ValueError as error:
-        raise HTTPException(409, str(error)) from error
+    await identities.add_signing_key(
+        connection,
+        caller.identity.organisation_id,
+        body.kid,
+        body.algorithm,
+        _from_base64url(body.key),
+        body.role,
+    )
     return AddedSigningKey(kid=body.kid)
 
 
@@ -156,7 +151,7 @@ async def delete_signing_key(kid: Kid, caller: Administrator, connection: Connec
     """Revoke a signing key: within a second no gateway accepts its tokens."""
     roles = Role(caller.identity.role).included
     if not await identities.revoke_signing_key(connection, caller.identity.organisation_id, kid, roles):
-        raise HTTPException(404, "no signing key in force has this kid, among those that you may revoke")
+        raise NotFoundError("unknown_signing_key")
 
 
 @router.post("/tokens/revoke", status_code=204, response_class=Response)
@@ -165,9 +160,9 @@ async def revoke_token(parts: InjectedParts, body: TokenToRevoke, caller: Admini
     try:
         token = await parts.authenticator.read_token(body.token)
     except UnknownKeyError as error:
-        raise InvalidError({"token": str(error)}) from error
+        raise InvalidError({"token": error.reasons[0]}) from error
     if token.identity.organisation_id != caller.identity.organisation_id:
-        raise InvalidError({"token": "another organisation has signed this token"})
+        raise InvalidError({"token": reason("token_foreign")})
     assert token.jti is not None, "a token has a jti or a digest"
     async with parts.pool.connection() as connection:
         await identities.revoke_token(

@@ -95,5 +95,5 @@ async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tu
         else:
             raise outcome
     if statuses == {503}:
-        raise problems.UnavailableError("none of the messages could be answered")
+        raise problems.UnavailableError("none_answered")
     return 200, b'{"items":[%b]}' % b",".join(entries)
