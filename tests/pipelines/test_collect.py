@@ -17,7 +17,7 @@ from data.records import TransformType
 from data.snapshots import votes
 from data.snapshots.validation import Quality
 from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
-from pipelines.collect import CollectConfig, make_snapshot, new_votes
+from pipelines.collect import CollectConfig, count_new_votes, make_snapshot
 
 # Other tests publish champions in the database that all share: none of these votes is about theirs.
 CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
@@ -103,7 +103,7 @@ def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
         stored = session.get_one(Snapshot, made.digest)
         assert (stored.accepted, stored.reasons) == (False, list(reasons))
         assert Quality.model_validate(stored.quality).position.share == 1
-    assert new_votes(engine, organisation_id) == 0, "the same votes would be refused again"
+    assert count_new_votes(engine, organisation_id) == 0, "the same votes would be refused again"
 
     allowed = CONFIG.model_copy(update={"position_bias": 0.5})
     again, reasons = make_snapshot.fn(settings, engine, organisation_id, allowed)

@@ -64,11 +64,11 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
 def test_nothing_takes_it_into_account(engine: Engine) -> None:
     assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
-        planned = carry_out._of_this_launch(session, plan.load())
+        planned = carry_out._limit_ship_alpha(session, plan.load())
         assert readings.past(session).spread == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
-        assert carry_out._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
+        assert carry_out._limit_ship_alpha(session, plan.load()) != planned, "it would spend alpha"
         assert "satisfaction" in readings.past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
