@@ -1,6 +1,4 @@
-"""The flow `collect`: writes the feedback in Postgres as a snapshot, checks its quality, and versions it with
-DVC.
-"""
+"""The flow `collect`: writes feedback as a snapshot, checks its quality, and versions it with DVC."""
 
 import uuid
 from collections.abc import Iterator, Sequence

@@ -1,10 +1,10 @@
-"""The flow `train`: a snapshot becomes a registered version, and a challenger if the gate lets it.
+"""The flow `train`: trains a version on a snapshot, evaluates it, and registers it.
 
     sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register
 
-Which of the methods are used, `models.methods` says from the feedback that there is.
-A run's folder is named by what decides its result, so a run that was killed goes on where it stopped when it
-is started again: finished stages are read back, a training stage resumes from its last checkpoint.
+`models.methods` chooses the methods by the amount of feedback. A run's folder is named by a hash of its
+inputs, so a killed run resumes when it is started again: results of finished stages are read from the folder,
+and a training stage resumes from its last checkpoint.
 """
 
 import contextlib
@@ -55,11 +55,11 @@ from models.reward import RewardConfig
 from models.sft import SftConfig
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_AGREEMENT_MESSAGES = 16
+_AGREEMENT_MESSAGES = 16  # on which the quantised and the original weights are compared
 
 
 class Trained(BaseModel):
-    """A registered version and what the gate said of it."""
+    """A registered version with its evaluation and the verdict of the gate."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,25 +70,25 @@ class Trained(BaseModel):
 
 
 class UnhealthyError(ValueError):
-    """A stage was stopped because what its trainer logged left the healthy range; a plot shows it."""
+    """A stage was stopped because a logged figure left its healthy range. The message names the plot."""
 
     def __init__(self, stage: str, faults: Sequence[str], plot: Path) -> None:
         super().__init__(f"{stage} was not healthy: {'; '.join(faults)}; see {plot}")
 
 
 class _Weights(NamedTuple):
-    """What a stage leaves: an adapter on a base, or whole weights that are the next stage's base."""
+    """The weights after a stage: an adapter on a base, or full weights, which are the next stage's base."""
 
     base: str
     adapter: Path | None
 
     @classmethod
-    def after(cls, out: Path, base: str, whole: bool) -> "_Weights":
-        return cls(str(out), None) if whole else cls(base, out)
+    def after_stage(cls, out: Path, base: str, is_full: bool) -> "_Weights":
+        return cls(str(out), None) if is_full else cls(base, out)
 
 
 class Stage(NamedTuple):
-    """What a stage is run with: the class of its config and of its result, and its function."""
+    """A stage: the classes of its config and of its result, and the function that runs it."""
 
     config: type[configs.StageConfig]
     result: type[BaseModel]
@@ -105,25 +105,29 @@ STAGES = {
 }
 
 
-_CONFIGS_OF = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
+_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
 
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
-    """The config of a stage: its yaml, what the run fixes, then what its caller overrides."""
-    own = [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
-    return configs.load(_CONFIGS_OF[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
+    """The config of a stage: its yaml, then the run's `fixed` fields, then the caller's overrides.
+
+    `fixed` are key=value; `overrides` are stage.key=value, and those of other stages are ignored.
+    """
+    own = [override.removeprefix(f"{stage}.") for override in overrides if override.startswith(f"{stage}.")]
+    return configs.load(_CONFIG_CLASSES[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
 
 
 def refuse_unknown(overrides: Sequence[str]) -> None:
-    """ValueError when an override is of no stage."""
+    """ValueError when an override names no known stage."""
     for override in overrides:
-        if override.partition(".")[0] not in _CONFIGS_OF:
-            raise ValueError(f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIGS_OF)}")
+        if override.partition(".")[0] not in _CONFIG_CLASSES:
+            known = ", ".join(_CONFIG_CLASSES)
+            raise ValueError(f"{override!r}: write stage.key=value; the stages are {known}")
 
 
 @contextlib.contextmanager
-def _models_told() -> Iterator[None]:
-    """What `models` logs meanwhile, such as how long it will take, stands in the run's log in Prefect too."""
+def _forward_model_logs() -> Iterator[None]:
+    """Context manager: sends the log lines of `models`, such as the expected duration, to Prefect as well."""
     logger, handler = logging.getLogger("models"), APILogHandler()
     level = logger.level
     logger.addHandler(handler)
@@ -137,17 +141,17 @@ def _models_told() -> Iterator[None]:
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE, task_run_name="{stage}")
 def run_stage(stage: str, config: Any) -> BaseModel:
-    """A stage, or its result when this run has finished it already."""
-    done = config.out / training.METRICS_FILE
-    if done.exists():
-        return STAGES[stage].result.model_validate_json(done.read_text(encoding="utf-8"))
-    with _models_told():
+    """Run a stage and return its result. A stage that this run has finished is read from its file."""
+    result_file = config.out / training.METRICS_FILE
+    if result_file.exists():
+        return STAGES[stage].result.model_validate_json(result_file.read_text(encoding="utf-8"))
+    with _forward_model_logs():
         return STAGES[stage].main(config)
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
 def run_export(base: str, adapter: Path | None, out: Path) -> Path:
-    """The version folder, its quantised copy checked against the weights that it was made from."""
+    """Export the version folder, and check that its quantised weights agree with the original ones."""
     if not (out / "version.json").exists():
         export.export(loading.base_folder(base), adapter, out)
     cases = evaluation.test_cases(EvaluateConfig.model_fields["test_folder"].default, _AGREEMENT_MESSAGES)
@@ -160,17 +164,20 @@ def register(
     settings: Settings,
     engine: Engine,
     run: Path,
-    found: Evaluation,
+    result: Evaluation,
     method: str,
     snapshot: str | None,
     parent: str | None,
 ) -> str:
-    """Put the version into the MLflow registry with its lineage; an accepted one becomes the challenger."""
+    """Register the version in MLflow and record its lineage. An accepted version becomes the challenger.
+
+    Returns the name of the version.
+    """
     name = versions.register(
         settings.registry_uri,
         settings.state / "mlflow",
         run,
-        found,
+        result,
         {"method": method, "snapshot": snapshot or "", "parent": parent or ""},
     )
     with Session(engine) as session, session.begin():
@@ -181,9 +188,9 @@ def register(
                 parent=parent,
                 run_id=run.name,
                 method=method,
-                metrics={key: value.mean for key, value in found.systems["challenger"].items()},
-                accepted=found.verdict.accepted,
-                reasons=list(found.verdict.reasons),
+                metrics={key: value.mean for key, value in result.systems["challenger"].items()},
+                accepted=result.verdict.accepted,
+                reasons=list(result.verdict.reasons),
             )
             .on_conflict_do_nothing()
         )
@@ -196,17 +203,18 @@ def register(
             .values(source=f"run:{run.name}", target=f"version:{name}")
             .on_conflict_do_nothing()
         )
-    if found.verdict.accepted:
+    if result.verdict.accepted:
         versions.set_alias(settings.registry_uri, "challenger", name)
     return name
 
 
 @flow(name="train")
 def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained | State[Trained]:
-    """Train on the seed and a snapshot (the seed alone when none is named), gate the result and register it.
+    """Train on the seed corpus and on a snapshot, if one is named. Evaluate, gate and register the result.
 
-    `overrides` change a stage's yaml: `sft.steps=40`. Ends well as "skipped" while another training runs, and
-    as "Refused" when a stage was stopped because it was not healthy: then there is nothing to measure.
+    `overrides` change a stage's yaml: `sft.steps=40`. Completes as "Skipped" while another training runs, and
+    as "Refused" when a stage was stopped because it was not healthy. ValueError for a snapshot that is
+    unknown or rejected.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -214,7 +222,9 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
     try:
         with database.lock(settings.database_url, "train", wait=False) as may_train:
             if not may_train:
-                return Completed(message="skipped: another training is running", name="Skipped")
+                return Completed(
+                    message="another training is running; try again when it has ended", name="Skipped"
+                )
             return _train(settings, engine, snapshot, overrides)
     except UnhealthyError as error:
         get_run_logger().warning(str(error))
@@ -231,47 +241,37 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         champion = live.routing.champion.version if live else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
-        raise ValueError(f"there is no snapshot {snapshot}; `collect` makes them")
+        raise ValueError(f"there is no snapshot {snapshot}; the flow `collect` writes them")
     if stored and not stored.accepted:
         raise ValueError(f"snapshot {snapshot} was rejected: {render(stored.reasons)}")
-    folder = Path(stored.path) if stored else None
+    snapshots = [Path(stored.path)] if stored else []
+    run = _prepare_run(settings, engine, snapshot, champion, overrides)
 
-    decides = "\0".join([snapshot or "", champion or "", *overrides])
-    run = settings.state / "runs" / blake2b(decides.encode(), digest_size=8).hexdigest()
-    run.mkdir(parents=True, exist_ok=True)
-    if snapshot:  # noted before anything is learned: an erasure finds runs that were stopped or refused, too
-        with Session(engine) as session, session.begin():
-            session.execute(
-                insert(Lineage)
-                .values(source=f"snapshot:{snapshot}", target=f"run:{run.name}")
-                .on_conflict_do_nothing()
-            )
-    snapshots = [folder] if folder else []
     limits: MethodsConfig = stage_config("methods", [], overrides)
     may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
-    chosen = methods.choose(methods.feedback(snapshots), _seed_rows(overrides), may_sample, limits)
-    log.info("training in %s by %s", run, chosen.method)
+    chosen = methods.choose(methods.feedback(snapshots), _count_seed_rows(overrides), may_sample, limits)
+    log.info("training in %s with the methods %s", run, chosen.method)
     for reason in chosen.why:
         log.info(reason)
 
-    trained, hacked = _learn(settings, run, snapshots, chosen, overrides)
+    trained, hacking_reasons = _run_training_stages(settings, run, snapshots, chosen, overrides)
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
-    rival = versions.download(settings.registry_uri, champion) if champion else base_version
-    wanted = [
+    opponent = versions.download(settings.registry_uri, champion) if champion else base_version
+    fixed = [
         f"version={version}",
-        f"champion={rival}",
+        f"champion={opponent}",
         f"base={settings.base}",
         f"base_version={base_version}",
         f"reward={run / 'reward' if chosen.reward else 'null'}",
-        f"snapshots={[str(one) for one in snapshots]}",
+        f"snapshots={[str(folder) for folder in snapshots]}",
         f"out={run / 'evaluation'}",
     ]
-    found = run_stage("evaluate", stage_config("evaluate", wanted, overrides))
-    assert isinstance(found, Evaluation)
-    if hacked:
-        verdict = Verdict(accepted=False, reasons=(*found.verdict.reasons, *hacked))
-        found = found.model_copy(update={"verdict": verdict})
+    result = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
+    assert isinstance(result, Evaluation)
+    if hacking_reasons:
+        verdict = Verdict(accepted=False, reasons=(*result.verdict.reasons, *hacking_reasons))
+        result = result.model_copy(update={"verdict": verdict})
     origin = card.Origin(
         run=run.name,
         base=settings.base,
@@ -280,27 +280,53 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         snapshot=snapshot,
         counts=stored.counts if stored else {},
     )
-    card.write(version, origin, found)
-    name = register(settings, engine, run, found, chosen.method, snapshot, champion)
-    log.info("%s: %s", name, "accepted" if found.verdict.accepted else render(found.verdict.reasons))
-    return Trained(version=name, method=chosen.method, run=run, evaluation=found)
+    card.write(version, origin, result)
+    name = register(settings, engine, run, result, chosen.method, snapshot, champion)
+    if result.verdict.accepted:
+        log.info("the gate accepted %s", name)
+    else:
+        log.info("the gate rejected %s: %s", name, render(result.verdict.reasons))
+    return Trained(version=name, method=chosen.method, run=run, evaluation=result)
 
 
-def _seed_rows(overrides: Sequence[str]) -> int:
+def _prepare_run(
+    settings: Settings, engine: Engine, snapshot: str | None, champion: str | None, overrides: Sequence[str]
+) -> Path:
+    """Create the folder of a run, and record the lineage of its snapshot.
+
+    The lineage is recorded before the training, so that an erasure also finds runs that were stopped or
+    rejected.
+    """
+    inputs = "\0".join([snapshot or "", champion or "", *overrides])
+    run = settings.state / "runs" / blake2b(inputs.encode(), digest_size=8).hexdigest()
+    run.mkdir(parents=True, exist_ok=True)
+    if snapshot:
+        with Session(engine) as session, session.begin():
+            session.execute(
+                insert(Lineage)
+                .values(source=f"snapshot:{snapshot}", target=f"run:{run.name}")
+                .on_conflict_do_nothing()
+            )
+    return run
+
+
+def _count_seed_rows(overrides: Sequence[str]) -> int:
     config = stage_config("sft", [], overrides)
     return sum(1 for _ in sft.seed_demonstrations(config.seed_folder)) if config.seed_folder else 0
 
 
-def _learn(
+def _run_training_stages(
     settings: Settings, run: Path, snapshots: Sequence[Path], chosen: Choice, overrides: Sequence[str]
 ) -> tuple[_Weights, tuple[Reason, ...]]:
-    """The stages of learning, each from where the one before it has come: what the last one left, and why its
-    reward is not to be believed, if it is not.
-    """
-    hacked: tuple[Reason, ...] = ()
+    """Run the chosen training stages; each starts from the weights of the stage before.
 
-    def learn(stage: str, start: _Weights | None, *more: str) -> Path:
-        wanted = [
+    Returns the final weights, and the signs that GRPO exploited its reward model, if there are any.
+    UnhealthyError when a stage was stopped.
+    """
+    hacking_reasons: tuple[Reason, ...] = ()
+
+    def train_stage(stage: str, start: _Weights | None, *more: str) -> Path:
+        fixed = [
             f"base={start.base if start else settings.base}",
             f"checkpoints={run / 'checkpoints'}",
             f"snapshots={[str(folder) for folder in snapshots]}",
@@ -308,21 +334,21 @@ def _learn(
             *more,
         ]
         if start is not None:
-            wanted.append(f"adapter={start.adapter or 'null'}")
-        config = stage_config(stage, wanted, overrides)
+            fixed.append(f"adapter={start.adapter or 'null'}")
+        config = stage_config(stage, fixed, overrides)
         result: Any = run_stage(stage, config)
         if result.unhealthy:
             raise UnhealthyError(stage, result.unhealthy, config.out / "health.png")
         return Path(config.out)
 
-    whole = not stage_config("sft", [], overrides).lora_rank
-    out = learn("sft", None, f"repeats={chosen.repeats}")
-    trained = _Weights.after(out, settings.base, whole)
-    judge = learn("reward", trained) if chosen.reward else None
+    is_full = not stage_config("sft", [], overrides).lora_rank  # without a rank all weights are trained
+    out = train_stage("sft", None, f"repeats={chosen.repeats}")
+    trained = _Weights.after_stage(out, settings.base, is_full)
+    reward_model = train_stage("reward", trained) if chosen.reward else None
     if chosen.preference:
-        trained = _Weights.after(learn(chosen.preference, trained), settings.base, whole)
+        trained = _Weights.after_stage(train_stage(chosen.preference, trained), settings.base, is_full)
     if chosen.grpo:
-        out = learn("grpo", trained, f"reward={judge}")
-        hacked = GrpoResult.model_validate_json((out / training.METRICS_FILE).read_text()).hacked
-        trained = _Weights.after(out, settings.base, whole)
-    return trained, hacked
+        out = train_stage("grpo", trained, f"reward={reward_model}")
+        hacking_reasons = GrpoResult.model_validate_json((out / training.METRICS_FILE).read_text()).hacked
+        trained = _Weights.after_stage(out, settings.base, is_full)
+    return trained, hacking_reasons

@@ -1,13 +1,13 @@
-"""Hyper-parameter search: a stage's fields by Optuna, each trial an MLflow run below the run of its search.
+"""Hyper-parameter search over a stage's fields with Optuna. Each trial is a child run of its search in MLflow.
 
     python -m pipelines.tune configs/tune.yaml
     python -m pipelines.tune configs/tune.yaml stage=dpo "fixed=['snapshots=[artifacts/snapshots/3]']" \\
         "search={learning_rate: {low: 5.0e-5, high: 5.0e-4, log: true}}" objective=held_out_accuracy \\
         direction=maximize prune_by=eval_rewards/accuracies
 
-A search is named by all that decides it but the number of its trials, and lies in `.tonebridge/tune/<name>`.
-Started again it goes on: the trial in which it was killed from that trial's last checkpoint, a finished
-search when `trials` is higher. Weights are not kept; the line at the end trains the best trial's again.
+A search is stored in `.tonebridge/tune/<name>`; the name is a hash of its config without `trials`. Started
+again, a killed search resumes at the last checkpoint of its trial, and a finished search continues if
+`trials` is higher. Weights are not kept: the command that is printed at the end trains the best trial again.
 """
 
 import contextlib
@@ -47,15 +47,15 @@ from pipelines.train import STAGES, stage_config
 
 EXPERIMENT = "tonebridge-tune"
 
-_LEAST_FOR_IMPORTANCE = 5  # complete trials; Optuna compares the best two of so few with all
+_MIN_TRIALS_FOR_IMPORTANCE = 5  # complete trials; with fewer an importance means nothing
 
 
 class Range(configs.StageConfig):
-    """A number between two ends, both included; whole where the stage's field is."""
+    """A number between two inclusive limits; an integer if the stage's field is one."""
 
     low: float
     high: float
-    log: bool = Field(False, description="drawn evenly by its logarithm")
+    log: bool = Field(False, description="sampled uniformly by its logarithm")
 
 
 class Choices(configs.StageConfig):
@@ -65,23 +65,29 @@ class Choices(configs.StageConfig):
 
 
 class TuneConfig(configs.StageConfig):
-    """What decides a search. An objective must mean the same in all trials: the margins of DPO and KTO grow
-    with `beta`, GRPO's rewards with their weights.
+    """The config of a search.
+
+    An objective must mean the same in all trials. So do not search `beta` by the margins of DPO or KTO, nor
+    the weights of GRPO's rewards by its reward: the objective grows with them.
     """
 
     stage: Literal["sft", "reward", "dpo", "kto", "grpo"]
-    fixed: tuple[str, ...] = Field((), description="key=value of the stage's other fields")
+    fixed: tuple[str, ...] = Field((), description="key=value for other fields of the stage")
     search: Annotated[dict[str, Range | Choices], Field(min_length=1)]
-    objective: str = Field(description="a figure of the stage's result")
+    objective: str = Field(description="a number of the stage's result")
     direction: Literal["minimize", "maximize"]
-    prune_by: str | None = Field(None, description="held-out figure of the trainer's log; never when unset")
-    random_trials: Annotated[int, Field(ge=1, description="before Optuna learns from them and prunes")] = 5
+    prune_by: str | None = Field(
+        None, description="held-out number of the trainer's log; no pruning when unset"
+    )
+    random_trials: Annotated[
+        int, Field(ge=1, description="random trials before Optuna models them and prunes")
+    ] = 5
     trials: Annotated[int, Field(ge=1)] = 20
     seed: Annotated[int, Field(ge=0)] = 0
 
 
-class Found(NamedTuple):
-    """A search that has ended; without a complete trial there is no line that trains with the best values."""
+class SearchResult(NamedTuple):
+    """A finished search. `command` trains with the best values; None when no trial is complete."""
 
     study: optuna.Study
     run_id: str
@@ -98,111 +104,118 @@ class _Search(NamedTuple):
 
 
 class Pruning(TrainerCallback):
-    """Tells Optuna a held-out figure of a trial while it runs, and stops the run when it is to be pruned."""
+    """Reports a held-out number of a running trial to Optuna, and stops the run when Optuna prunes it."""
 
-    def __init__(self, trial: optuna.Trial, figure: str) -> None:
-        self._trial, self._figure = trial, figure
+    def __init__(self, trial: optuna.Trial, metric: str) -> None:
+        self._trial, self._metric = trial, metric
         self.has_pruned = False
 
     def on_evaluate(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Look at the newest figures; ValueError when the watched one is not among them."""
+        """Report the newest value. ValueError when the trainer does not log the metric."""
         logged = state.log_history[-1]
-        if self._figure not in logged:
+        if self._metric not in logged:
             known = ", ".join(name for name in logged if name.startswith("eval_"))
-            raise ValueError(f"prune_by={self._figure}: the trainer does not log it; it logs {known}")
-        # At step 0 nothing has been learnt, at the last one nothing is left to save.
+            raise ValueError(f"prune_by={self._metric}: the trainer does not log it; it logs {known}")
+        # At step 0 nothing has been learned, and at the last step pruning saves no time.
         if 0 < state.global_step < state.max_steps and not self.has_pruned:
-            self._trial.report(logged[self._figure], state.global_step)
+            self._trial.report(logged[self._metric], state.global_step)
             if self._trial.should_prune():
                 self.has_pruned = control.should_training_stop = True
 
 
-def setting(name: str, value: Any) -> str:
-    """A field's value as the stage's command line takes it; JSON is YAML."""
+def format_override(name: str, value: Any) -> str:
+    """A field and its value as key=value for the stage's command line, which reads YAML. JSON is YAML."""
     return f"{name}={json.dumps(value)}"
 
 
-def distributions(config: TuneConfig) -> dict[str, optuna.distributions.BaseDistribution]:
-    """The searched fields as Optuna wants them.
+def make_distributions(config: TuneConfig) -> dict[str, optuna.distributions.BaseDistribution]:
+    """Optuna's distribution of each searched field.
 
-    ValueError when the stage does not know a field, or refuses a choice or an end of a range.
+    ValueError when the stage does not have a field, or rejects a choice or a limit of a range.
     """
-    return {name: _distribution(config, name) for name in config.search}
+    return {name: _make_distribution(config, name) for name in config.search}
 
 
-def _distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDistribution:
-    wanted = config.search[name]
-    # A field's own bounds are an interval, so what lies between two good ends is good.
-    values = wanted.choices if isinstance(wanted, Choices) else (wanted.low, wanted.high)
+def _make_distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDistribution:
+    space = config.search[name]
+    # A field's own bounds are an interval, so all values between two valid limits are valid.
+    values = space.choices if isinstance(space, Choices) else (space.low, space.high)
     try:
         for value in values:
-            stage_config(config.stage, [*config.fixed, setting(name, value)], ())
+            stage_config(config.stage, [*config.fixed, format_override(name, value)], ())
         if any(line.partition("=")[0] == name for line in config.fixed):
-            raise ValueError("it is in `fixed` too; leave it in one of the two")
-        if isinstance(wanted, Choices):
-            return optuna.distributions.CategoricalDistribution(wanted.choices)
-        kind = STAGES[config.stage].config.model_fields[name].annotation
-        if kind is int:
-            return optuna.distributions.IntDistribution(int(wanted.low), int(wanted.high), wanted.log)
-        if kind is float:
-            return optuna.distributions.FloatDistribution(wanted.low, wanted.high, wanted.log)
-        raise ValueError("it is no number; give `choices` instead of a range")
+            raise ValueError("it is in `fixed` too; remove it from one of the two")
+        if isinstance(space, Choices):
+            return optuna.distributions.CategoricalDistribution(space.choices)
+        field_type = STAGES[config.stage].config.model_fields[name].annotation
+        if field_type is int:
+            return optuna.distributions.IntDistribution(int(space.low), int(space.high), space.log)
+        if field_type is float:
+            return optuna.distributions.FloatDistribution(space.low, space.high, space.log)
+        raise ValueError("it is not a number; set `choices` instead of a range")
     except ValueError as error:
         raise ValueError(f"search.{name}: {error}") from error
 
 
-def search_name(config: TuneConfig) -> str:
-    """Names a search by all that decides it: the stage's fixed fields too, but not the number of trials."""
+def name_search(config: TuneConfig) -> str:
+    """The name of a search: its stage and a hash of its config, with the stage's own fields and without the
+    number of trials.
+    """
     stage = stage_config(config.stage, config.fixed, ())
-    decides = config.model_dump_json(exclude={"trials"}) + stage.model_dump_json()
-    return f"{config.stage}-{blake2b(decides.encode(), digest_size=4).hexdigest()}"
+    inputs = config.model_dump_json(exclude={"trials"}) + stage.model_dump_json()
+    return f"{config.stage}-{blake2b(inputs.encode(), digest_size=4).hexdigest()}"
 
 
-def mlflow_uri(settings: Settings) -> str:
-    """MLflow's tracking URI; without one a SQLite file beside the searches, so that no server is needed."""
+def choose_mlflow_uri(settings: Settings) -> str:
+    """MLflow's tracking URI. When it is unset, a SQLite file in the folder of the searches, which needs no
+    server.
+    """
     return settings.mlflow_uri or f"sqlite:///{(settings.state / 'tune' / 'mlflow.db').absolute()}"
 
 
-def main(config: TuneConfig, settings: Settings) -> Found:
-    """Search, or go on searching, until so many trials have ended.
+def main(config: TuneConfig, settings: Settings) -> SearchResult:
+    """Start or continue a search, until `trials` trials have ended.
 
-    ValueError when the stage cannot be searched so, when the first trial cannot run, or when another process
-    is at this search.
+    ValueError when a field or the objective does not fit the stage, when the first trial cannot run, or when
+    another process runs this search.
     """
-    searched = distributions(config)
-    result = STAGES[config.stage].result.model_fields
-    known = [name for name, field in result.items() if field.annotation in (float, float | None)]
+    distributions = make_distributions(config)
+    result_fields = STAGES[config.stage].result.model_fields
+    known = [name for name, field in result_fields.items() if field.annotation in (float, float | None)]
     if config.objective not in known:
-        raise ValueError(f"objective={config.objective} is not of {config.stage}; known: {', '.join(known)}")
+        raise ValueError(
+            f"objective={config.objective} is not a result of {config.stage}; known: {', '.join(known)}"
+        )
 
-    folder = settings.state / "tune" / search_name(config)
+    folder = settings.state / "tune" / name_search(config)
     folder.mkdir(parents=True, exist_ok=True)
-    with _opened(config, settings, folder) as search:
+    with _open_search(config, settings, folder) as search:
         study = search.study
         _requeue_killed(search)
-        with tqdm(total=config.trials, initial=ended(study), desc=folder.name, unit="trial") as bar:
-            while (number := ended(study)) < config.trials:
-                study.sampler = _sampler(config, number)
-                _run(search, study.ask(searched))
+        with tqdm(total=config.trials, initial=count_ended(study), desc=folder.name, unit="trial") as bar:
+            while (number := count_ended(study)) < config.trials:
+                study.sampler = _make_sampler(config, number)
+                _run_trial(search, study.ask(distributions))
                 bar.update()
-                if best := _best(study):
-                    bar.set_postfix(best=_short(best.value))
-        return Found(study, search.run_id, _sum_up(search))
+                if best := _find_best(study):
+                    bar.set_postfix(best=_format_value(best.value))
+        return SearchResult(study, search.run_id, _summarise(search))
 
 
-def ended(study: optuna.Study) -> int:
-    """How many trials have ended; one that was killed has not, it stands again under another number."""
-    return sum(t.state.is_finished() - ("again" in t.user_attrs) for t in study.get_trials(deepcopy=False))
+def count_ended(study: optuna.Study) -> int:
+    """The number of ended trials. A killed trial counts once: it is repeated under a new number."""
+    trials = study.get_trials(deepcopy=False)
+    return sum(trial.state.is_finished() - ("again" in trial.user_attrs) for trial in trials)
 
 
 @contextlib.contextmanager
-def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_Search]:
-    """The study and the MLflow run of a search, old or new, held against other processes."""
+def _open_search(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_Search]:
+    """Context manager: open or create the study and the MLflow run of a search, locked for this process."""
     with (folder / "lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a kill -9 frees it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # released when the process is killed
         except BlockingIOError:
-            raise ValueError(f"another process is at the search in {folder}; wait until it ends") from None
+            raise ValueError(f"another process runs the search in {folder}; wait until it ends") from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             storage=optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.jsonl"))),
@@ -211,9 +224,9 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
             pruner=optuna.pruners.MedianPruner(n_startup_trials=config.random_trials),
             load_if_exists=True,
         )
-        client = MlflowClient(tracking_uri=mlflow_uri(settings))
-        if (there := client.get_experiment_by_name(EXPERIMENT)) is not None:
-            experiment_id = str(there.experiment_id)
+        client = MlflowClient(tracking_uri=choose_mlflow_uri(settings))
+        if (experiment := client.get_experiment_by_name(EXPERIMENT)) is not None:
+            experiment_id = str(experiment.experiment_id)
         else:
             artifacts = (settings.state / "mlflow").resolve().as_uri()
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
@@ -225,7 +238,7 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
         elif not client.search_runs([experiment_id], f"attributes.run_id = '{run_id}'"):
             raise ValueError(
                 f"run {run_id} of this search is not in {client.tracking_uri}; set TONEBRIDGE_MLFLOW_URI as "
-                f"before, or delete {folder} to search anew"
+                f"before, or delete {folder} to start the search again"
             )
         client.update_run(run_id, status="RUNNING")
         status = "KILLED"
@@ -237,33 +250,33 @@ def _opened(config: TuneConfig, settings: Settings, folder: Path) -> Iterator[_S
 
 
 def _requeue_killed(search: _Search) -> None:
-    """A trial that nobody runs any more comes next, with the same values; its checkpoints are still there."""
+    """Repeat a killed trial next, with the same values. It resumes from the checkpoints, which are kept."""
     client, study = search.client, search.study
-    for left in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(left.number, state=TrialState.FAIL)
-        study.enqueue_trial(left.params, user_attrs={"again": left.number})
-        wanted = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{left.number}'"
-        for run in client.search_runs([search.experiment_id], wanted):
+    for killed in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(killed.number, state=TrialState.FAIL)
+        study.enqueue_trial(killed.params, user_attrs={"again": killed.number})
+        query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{killed.number}'"
+        for run in client.search_runs([search.experiment_id], query):
             client.set_tag(run.info.run_id, "state", "killed")
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _sampler(config: TuneConfig, number: int) -> optuna.samplers.TPESampler:
-    """A sampler for one trial: one for all would draw the first trials again when a search goes on."""
+def _make_sampler(config: TuneConfig, number: int) -> optuna.samplers.TPESampler:
+    """A sampler for one trial. A single sampler would repeat its first samples when a search resumes."""
     seed = np.random.SeedSequence((config.seed, number)).generate_state(1)
     return optuna.samplers.TPESampler(seed=int(seed[0]), n_startup_trials=config.random_trials)
 
 
-def _run(search: _Search, trial: optuna.Trial) -> None:
-    """One trial, written to MLflow and then to the study.
+def _run_trial(search: _Search, trial: optuna.Trial) -> None:
+    """Run one trial, and write it to MLflow and then to the study.
 
-    What the stage refuses, and a run that is not healthy, is a failed trial with its reasons. But while no
-    trial has gone well, what the stage refuses is raised: most likely the next ones could not run either.
+    A ValueError of the stage and an unhealthy run make a failed trial with its reasons. While no trial has
+    succeeded, the ValueError is raised instead: the next trials would most likely fail as well.
     """
     config, study, client = search.config, search.study, search.client
     out, checkpoints = search.folder / "trial", search.folder / "checkpoints"
-    chosen = [setting(name, value) for name, value in trial.params.items()]
-    own = [setting("out", str(out)), setting("checkpoints", str(checkpoints))]
+    chosen = [format_override(name, value) for name, value in trial.params.items()]
+    folders = [format_override("out", str(out)), format_override("checkpoints", str(checkpoints))]
     tags = {MLFLOW_PARENT_RUN_ID: search.run_id, "trial": str(trial.number)}
     run = client.create_run(search.experiment_id, run_name=f"trial {trial.number}", tags=tags)
     run_id = run.info.run_id
@@ -272,7 +285,7 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     pruning = Pruning(trial, config.prune_by) if config.prune_by else None
     value, reasons = None, []
     try:
-        stage = stage_config(config.stage, [*config.fixed, *chosen, *own], ())
+        stage = stage_config(config.stage, [*config.fixed, *chosen, *folders], ())
         with training.add_callback(pruning):
             result: Any = STAGES[config.stage].main(stage)
     except ValueError as error:
@@ -280,13 +293,7 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
             raise
         reasons = [str(error)]
     else:
-        now_ms = int(time.time() * 1000)
-        points = list(versions.curves(config.stage, out / training.METRICS_FILE))
-        points += [Metric(name, one, now_ms, 0) for name, one in result if isinstance(one, int | float)]
-        for start in range(0, len(points), MAX_METRICS_PER_BATCH):
-            client.log_batch(run_id, metrics=points[start : start + MAX_METRICS_PER_BATCH])
-        for file in (*out.glob("*.png"), out / training.METRICS_FILE):
-            client.log_artifact(run_id, str(file))
+        _log_result(search, run_id, result, out)
         value = getattr(result, config.objective)
         reasons = [*result.unhealthy, *map(str, getattr(result, "hacked", ()))]
         if value is None or not math.isfinite(value):
@@ -298,32 +305,46 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
         client.set_tag(run_id, "reasons", "; ".join(reasons))
     else:
         state = TrialState.PRUNED if pruning and pruning.has_pruned else TrialState.COMPLETE
-    client.set_tag(run_id, "state", _in_words(state))
+    client.set_tag(run_id, "state", _describe_state(state))
     client.set_terminated(run_id, "FAILED" if reasons else "FINISHED")
     study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
-    for used in (out, checkpoints):
-        shutil.rmtree(used, ignore_errors=True)
+    for folder in (out, checkpoints):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _best(study: optuna.Study) -> FrozenTrial | None:
+def _log_result(search: _Search, run_id: str, result: Any, out: Path) -> None:
+    """Write a trial's curves, results, plots and metrics file to its MLflow run."""
+    now_ms = int(time.time() * 1000)
+    metrics = list(versions.curves(search.config.stage, out / training.METRICS_FILE))
+    metrics += [Metric(name, value, now_ms, 0) for name, value in result if isinstance(value, int | float)]
+    for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+        search.client.log_batch(run_id, metrics=metrics[start : start + MAX_METRICS_PER_BATCH])
+    for file in (*out.glob("*.png"), out / training.METRICS_FILE):
+        search.client.log_artifact(run_id, str(file))
+
+
+def _find_best(study: optuna.Study) -> FrozenTrial | None:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return study.best_trial if complete else None
 
 
-def _sum_up(search: _Search) -> str | None:
-    """Give the search's run the best trial, what mattered and a plot; the line that trains the best again."""
+def _summarise(search: _Search) -> str | None:
+    """Write the best trial, the importance of each field and a plot to the search's run.
+
+    Returns the command that trains with the best values; None when no trial is complete.
+    """
     config, study, client = search.config, search.study, search.client
-    best = _best(study)
+    best = _find_best(study)
     if best is None or best.value is None:
         return None
-    chosen = [setting(name, value) for name, value in best.params.items()]
+    chosen = [format_override(name, value) for name, value in best.params.items()]
     stage = f"configs/{config.stage}.yaml"
     command = shlex.join(["python", "-m", f"models.{config.stage}", stage, *config.fixed, *chosen])
-    told = {f"best.{name}": value for name, value in best.params.items()}
-    for name, value in {**told, "best.trial": best.number, "command": command}.items():
+    best_values = {f"best.{name}": value for name, value in best.params.items()}
+    for name, value in {**best_values, "best.trial": best.number, "command": command}.items():
         client.set_tag(search.run_id, name, str(value))
     client.log_metric(search.run_id, config.objective, best.value)
-    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) >= _LEAST_FOR_IMPORTANCE:
+    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) >= _MIN_TRIALS_FOR_IMPORTANCE:
         for name, share in optuna.importance.get_param_importances(study).items():
             client.log_metric(search.run_id, f"importance/{name}", share)
     with warnings.catch_warnings():
@@ -334,44 +355,46 @@ def _sum_up(search: _Search) -> str | None:
     return command
 
 
-def table(study: optuna.Study) -> Table:
-    """The trials in their order, the best one marked."""
+def make_table(study: optuna.Study) -> Table:
+    """A table of the trials in their order. The best one is marked."""
     trials = study.get_trials(deepcopy=False)
     again = {trial.user_attrs["again"]: trial.number for trial in trials if "again" in trial.user_attrs}
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    best = _best(study)
-    shown = Table("trial", *names, "objective", "state", title=study.study_name)
+    best = _find_best(study)
+    table = Table("trial", *names, "objective", "state", title=study.study_name)
     for trial in trials:
-        notes = [_in_words(trial.state), *trial.user_attrs.get("reasons", ())]
+        notes = [_describe_state(trial.state), *trial.user_attrs.get("reasons", ())]
         if trial.number in again:
-            notes = [f"killed, again as {again[trial.number]}"]
+            notes = [f"killed, repeated as {again[trial.number]}"]
         if best and trial.number == best.number:
             notes.append("best")
-        values = (_short(trial.params.get(name)) for name in names)
-        shown.add_row(str(trial.number), *values, _short(trial.value), "; ".join(notes))
-    return shown
+        values = (_format_value(trial.params.get(name)) for name in names)
+        table.add_row(str(trial.number), *values, _format_value(trial.value), "; ".join(notes))
+    return table
 
 
-def _in_words(state: TrialState) -> str:
+def _describe_state(state: TrialState) -> str:
     return "failed" if state == TrialState.FAIL else state.name.lower()
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 if __name__ == "__main__":
-    wanted, environment = configs.from_command_line(TuneConfig, sys.argv[1:]), Settings()
+    tune_config, environment = configs.from_command_line(TuneConfig, sys.argv[1:]), Settings()
     try:
-        outcome = main(wanted, environment)
+        search_result = main(tune_config, environment)
     except ValueError as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(
-            "\nStopped. The same command goes on; with trials= as many as have ended, it sums up."
+            "\nStopped. The same command continues the search. With trials= set to the number of trials that"
+            " have ended, it only writes the summary."
         ) from None
-    Console().print(table(outcome.study))
-    print(f"MLflow: run {outcome.run_id} of the experiment {EXPERIMENT} in {mlflow_uri(environment)}")
-    if outcome.command is None:
+    Console().print(make_table(search_result.study))
+    uri = choose_mlflow_uri(environment)
+    print(f"MLflow: run {search_result.run_id} of the experiment {EXPERIMENT} in {uri}")
+    if search_result.command is None:
         raise SystemExit("no trial is complete; the table says why")
-    print(f"Train with the best values:\n  {outcome.command}")
+    print(f"Train with the best values:\n  {search_result.command}")

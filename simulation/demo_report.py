@@ -76,8 +76,8 @@ class Report(BaseModel):
             report=self,
             shown=SHOWN,
             systems={words: getattr(self, name) for name, words in self._named().items()},
-            scores=single_page.drawn(self._draw_scores),
-            people=single_page.drawn(self._draw_people),
+            scores=single_page.render_figure(self._draw_scores),
+            people=single_page.render_figure(self._draw_people),
         )
         return page
 

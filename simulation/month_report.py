@@ -71,8 +71,8 @@ class MonthReport(BaseModel):
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
         page = folder / "index.html"
         drawn = {
-            "answers": single_page.drawn(self._draw_answers),
-            "win_rates": single_page.drawn(self._draw_win_rates),
+            "answers": single_page.render_figure(self._draw_answers),
+            "win_rates": single_page.render_figure(self._draw_win_rates),
         }
         single_page.write(page, _TEMPLATE, report=self, **drawn)
         return page

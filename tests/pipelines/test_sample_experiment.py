@@ -57,7 +57,7 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert len(sides) > 2
     assert all(side.baseline != side.challenger for side in sides)
     assert set(one.evidence.between_users.metrics) | {"satisfaction"} == set(metrics.load()), (
-        "keep the sample again"
+        "export the sample again"
     )
 
 

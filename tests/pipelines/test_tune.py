@@ -32,7 +32,7 @@ def snapshot(tmp_path_factory):
     """Thirty messages, each with a courteous rewrite and a blunt one."""
     rows = []
     for i in range(30):
-        about = {
+        fields = {
             "text": f"Fix PAY-{i} today.",
             "transform_type": TransformType.SOFTEN,
             "intensity": i % 4,
@@ -41,8 +41,8 @@ def snapshot(tmp_path_factory):
         kind, blunt = f"Could you please look at PAY-{i} today?", f"Fix PAY-{i}. It is broken again."
         versions = {"chosen_version": "v1", "rejected_version": "v2"}
         rows += [
-            Demonstration(**about, rewrite=kind),
-            PreferencePair(**about, chosen=kind, rejected=blunt, **versions),
+            Demonstration(**fields, rewrite=kind),
+            PreferencePair(**fields, chosen=kind, rejected=blunt, **versions),
         ]
     return shards.write(tmp_path_factory.mktemp("snapshot"), rows)
 
@@ -98,11 +98,11 @@ def changed(config, **values):
     return TuneConfig(**config.model_dump() | values)
 
 
-def children(settings, found):
+def children(settings, search):
     """A search's child runs by the number of their trial."""
-    client = MlflowClient(tune.mlflow_uri(settings))
-    experiment = client.get_run(found.run_id).info.experiment_id
-    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{found.run_id}'")
+    client = MlflowClient(tune.choose_mlflow_uri(settings))
+    experiment = client.get_run(search.run_id).info.experiment_id
+    runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{search.run_id}'")
     return client, {int(run.data.tags["trial"]): run for run in runs}
 
 
@@ -111,12 +111,12 @@ def artifacts(client, run_id):
 
 
 def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(config, unbroken, tmp_path):
-    found, settings = unbroken
-    trials = found.study.trials
+    search, settings = unbroken
+    trials = search.study.trials
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4
     assert len({trial.params["learning_rate"] for trial in trials}) == 4
 
-    client, runs = children(settings, found)
+    client, runs = children(settings, search)
     assert sorted(runs) == [0, 1, 2, 3]
     for trial in trials:
         run = runs[trial.number]
@@ -126,25 +126,25 @@ def test_each_trial_is_a_run_below_its_search_and_the_best_can_be_trained_again(
         assert len(client.get_metric_history(run.info.run_id, "sft/eval_loss")) == 5
         assert artifacts(client, run.info.run_id) == {"loss.png", "health.png", "metrics.json"}
 
-    parent = client.get_run(found.run_id)
+    parent = client.get_run(search.run_id)
     best = min(trials, key=lambda trial: trial.value)
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["best.trial"] == str(best.number)
     assert parent.data.tags["best.learning_rate"] == str(best.params["learning_rate"])
     assert parent.data.metrics["held_out_loss_after"] == pytest.approx(best.value)
-    assert artifacts(client, found.run_id) == {"history.png", "tune.yaml"}
-    assert not (settings.state / "tune" / found.study.study_name / "trial").exists(), "weights are not kept"
+    assert artifacts(client, search.run_id) == {"history.png", "tune.yaml"}
+    assert not (settings.state / "tune" / search.study.study_name / "trial").exists(), "weights are not kept"
 
-    python, m, stage, *arguments = shlex.split(found.command)
+    python, m, stage, *arguments = shlex.split(search.command)
     assert (python, m, stage, arguments[0]) == ("python", "-m", "models.sft", "configs/sft.yaml")
     again = configs.load(SftConfig, arguments[0], [*arguments[1:], f"out={tmp_path / 'best'}"])
     assert sft.main(again).held_out_loss_after == pytest.approx(best.value, rel=1e-5)
 
     longer = tune.main(changed(config, trials=5), settings)
-    assert longer.run_id == found.run_id
+    assert longer.run_id == search.run_id
     assert [trial.params for trial in longer.study.trials[:4]] == [trial.params for trial in trials]
     assert sorted(children(settings, longer)[1]) == [0, 1, 2, 3, 4]
-    metrics = client.get_run(found.run_id).data.metrics
+    metrics = client.get_run(search.run_id).data.metrics
     assert sum(metrics[f"importance/{name}"] for name in config.search) == pytest.approx(1.0)
 
 
@@ -157,7 +157,7 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     file.write_text(config.model_dump_json())  # JSON is YAML
     monkeypatch.setenv("TONEBRIDGE_STATE", str(settings.state))
     monkeypatch.delenv("TONEBRIDGE_MLFLOW_URI", raising=False)
-    folder = settings.state / "tune" / tune.search_name(config)
+    folder = settings.state / "tune" / tune.name_search(config)
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines.tune", str(file)],
         stderr=subprocess.DEVNULL,
@@ -167,31 +167,31 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     def is_in_the_third_trial():
         journal = folder / "journal.jsonl"
         begun = journal.read_text().count('"op_code":4,') if journal.exists() else 0
-        [kept] = list((folder / "checkpoints").glob("sft-*")) or [folder]
-        return begun == 3 and newest_checkpoint(kept)[1] >= 5
+        [run_folder] = list((folder / "checkpoints").glob("sft-*")) or [folder]
+        return begun == 3 and newest_checkpoint(run_folder)[1] >= 5
 
     while process.poll() is None and not is_in_the_third_trial():
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
 
-    found = tune.main(config, settings)
-    trials = found.study.trials
+    search = tune.main(config, settings)
+    trials = search.study.trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[3].params == trials[2].params
     ended = [trial for trial in trials if trial.number != 2]
-    as_it_should_be = unbroken[0].study.trials[:4]
-    assert [trial.params for trial in ended] == [trial.params for trial in as_it_should_be]
-    values = [trial.value for trial in as_it_should_be]
+    expected = unbroken[0].study.trials[:4]
+    assert [trial.params for trial in ended] == [trial.params for trial in expected]
+    values = [trial.value for trial in expected]
     assert [trial.value for trial in ended] == pytest.approx(values, rel=1e-5)
 
-    _, runs = children(settings, found)
+    _, runs = children(settings, search)
     assert {number: run.info.status for number, run in runs.items()} == {
         0: "FINISHED", 1: "FINISHED", 2: "KILLED", 3: "FINISHED", 4: "FINISHED"
     }  # fmt: skip
     assert runs[3].data.metrics["resumed_from_step"] >= 5, "the trial goes on from its checkpoint"
-    shown = tune.table(found.study)
-    assert list(shown.columns[-1].cells)[2:4] == ["killed, again as 3", "complete"]
+    table = tune.make_table(search.study)
+    assert list(table.columns[-1].cells)[2:4] == ["killed, repeated as 3", "complete"]
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,13 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
         ({"search": {"steps": {"choices": [10, 0]}}}, "search.steps: .*greater than or equal to 1, not 0"),
         ({"search": {"repeats": {"low": 1, "high": 2.5}}}, "search.repeats: .*valid integer"),
         ({"search": {"repeats": {"low": 3, "high": 1}}}, "search.repeats: .*low <= high"),
-        ({"search": {"masks": {"low": 0, "high": 1}}}, "search.masks: it is no number; give `choices`"),
+        ({"search": {"masks": {"low": 0, "high": 1}}}, "search.masks: it is not a number; set `choices`"),
         ({"search": {"steps": {"low": 10, "high": 20}}}, "search.steps: it is in `fixed` too"),
-        ({"objective": "held_out_accuracy"}, "not of sft; known: held_out_loss_before, held_out_loss_after"),
-        ({"objective": "out"}, "not of sft"),
+        (
+            {"objective": "held_out_accuracy"},
+            "not a result of sft; known: held_out_loss_before, held_out_loss_after",
+        ),
+        ({"objective": "out"}, "not a result of sft"),
     ],
 )
 def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, settings, values, message):
@@ -220,11 +223,11 @@ def test_what_the_stage_cannot_search_is_refused_before_the_first_trial(config, 
 def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
     """At a rate of 1e20 the losses are soon no numbers."""
     wild = changed(config, search={"learning_rate": {"choices": [5e-3, 1e20]}}, random_trials=4)
-    found = tune.main(wild, settings)
-    rates = [trial.params["learning_rate"] for trial in found.study.trials]
+    search = tune.main(wild, settings)
+    rates = [trial.params["learning_rate"] for trial in search.study.trials]
     assert set(rates) == {5e-3, 1e20}
-    client, runs = children(settings, found)
-    for trial, rate in zip(found.study.trials, rates, strict=True):
+    client, runs = children(settings, search)
+    for trial, rate in zip(search.study.trials, rates, strict=True):
         run = runs[trial.number]
         if rate == 5e-3:
             assert (trial.state.name, run.info.status) == ("COMPLETE", "FINISHED")
@@ -232,25 +235,25 @@ def test_a_run_that_is_not_healthy_is_a_failed_trial(config, settings):
             assert (trial.state.name, run.info.status, run.data.tags["state"]) == ("FAIL", "FAILED", "failed")
             assert "healthy is" in run.data.tags["reasons"]
             assert "loss.png" in artifacts(client, run.info.run_id)
-    assert "learning_rate=0.005" in found.command
+    assert "learning_rate=0.005" in search.command
 
 
 def test_a_search_without_a_complete_trial_says_so(config, settings):
-    found = tune.main(
+    search = tune.main(
         changed(config, fixed=[*config.fixed, "healthy={eval_loss: [0, 0.1]}"], trials=2), settings
     )
-    assert found.command is None
-    assert all("eval_loss is" in cell for cell in tune.table(found.study).columns[-1].cells)
+    assert search.command is None
+    assert all("eval_loss is" in cell for cell in tune.make_table(search.study).columns[-1].cells)
 
 
 def test_a_trial_that_is_worse_than_the_others_is_stopped(config, settings):
     hopeless = {"learning_rate": {"choices": [5e-3, 1e-7]}}
     pruning = changed(config, search=hopeless, random_trials=1, trials=3, seed=5, prune_by="eval_loss")
-    found = tune.main(pruning, settings)
-    states = {(trial.params["learning_rate"], trial.state.name) for trial in found.study.trials}
+    search = tune.main(pruning, settings)
+    states = {(trial.params["learning_rate"], trial.state.name) for trial in search.study.trials}
     assert states == {(5e-3, "COMPLETE"), (1e-7, "PRUNED")}
-    client, runs = children(settings, found)
-    for trial in found.study.trials:
+    client, runs = children(settings, search)
+    for trial in search.study.trials:
         run = runs[trial.number]
         assert run.data.tags["state"] == trial.state.name.lower()
         last = max(m.step for m in client.get_metric_history(run.info.run_id, "sft/eval_loss"))
@@ -276,31 +279,31 @@ def test_pairs_are_searched_by_figures_that_only_the_trainer_logs(config, settin
         prune_by="eval_rewards/accuracies",
         trials=2,
     )
-    found = tune.main(by_accuracy, settings)
-    assert [list(trial.intermediate_values) for trial in found.study.trials] == [[2], [2]]
-    assert all(0 <= trial.value <= 1 for trial in found.study.trials)
+    search = tune.main(by_accuracy, settings)
+    assert [list(trial.intermediate_values) for trial in search.study.trials] == [[2], [2]]
+    assert all(0 <= trial.value <= 1 for trial in search.study.trials)
     with pytest.raises(ValueError, match=r"prune_by=eval_f1: .* it logs .*eval_rewards/accuracies"):
         tune.main(changed(by_accuracy, prune_by="eval_f1"), settings)
 
 
-def test_two_processes_cannot_be_at_one_search(config, settings):
-    folder = settings.state / "tune" / tune.search_name(config)
+def test_two_processes_cannot_run_one_search(config, settings):
+    folder = settings.state / "tune" / tune.name_search(config)
     folder.mkdir(parents=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another process is at the search in"):
+        with pytest.raises(ValueError, match="another process runs the search in"):
             tune.main(config, settings)
 
 
 def test_a_search_does_not_change_its_mlflow(config, settings, tmp_path):
-    one = changed(config, trials=1)
-    tune.main(one, settings)
+    short = changed(config, trials=1)
+    tune.main(short, settings)
     with pytest.raises(ValueError, match="set TONEBRIDGE_MLFLOW_URI as before"):
-        tune.main(one, Settings(state=settings.state, mlflow_uri=f"sqlite:///{tmp_path / 'other.db'}"))
+        tune.main(short, Settings(state=settings.state, mlflow_uri=f"sqlite:///{tmp_path / 'other.db'}"))
 
 
 def test_the_shipped_search_fits_the_shipped_stage():
     shipped = configs.load(TuneConfig, "configs/tune.yaml")
-    assert set(tune.distributions(shipped)) == set(shipped.search)
-    assert tune.search_name(shipped) == tune.search_name(changed(shipped, trials=1))
-    assert tune.search_name(shipped) != tune.search_name(changed(shipped, fixed=["steps=61"]))
+    assert set(tune.make_distributions(shipped)) == set(shipped.search)
+    assert tune.name_search(shipped) == tune.name_search(changed(shipped, trials=1))
+    assert tune.name_search(shipped) != tune.name_search(changed(shipped, fixed=["steps=61"]))
