@@ -102,15 +102,15 @@ def make_snapshot(
         usable = votes.fetch(connection, organisation, until)
         with counting(usable, repository / "snapshots", **config.caps()) as counted:
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
-            made = snapshot.write(counted, repository / "snapshots", until, neighbours)
-            quality = assess(counted, made, champion, config)
+            result = snapshot.write(counted, repository / "snapshots", until, neighbours)
+            quality = assess(counted, result, champion, config)
     reasons = validation.refusals(quality, config)
-    write_page(made.folder, quality, reasons, config, config.votes_a_person)
-    archive.add(repository, made.folder, settings.dvc_remote)
+    write_page(result.folder, quality, reasons, config, config.votes_a_person)
+    archive.add(repository, result.folder, settings.dvc_remote)
     # The same votes may have been checked before, with another champion or with other limits.
     values = {
-        "counts": made.counts,
-        "high_water": made.high_water,
+        "counts": result.counts,
+        "high_water": result.high_water,
         "accepted": not reasons,
         "reasons": list(reasons),
         "quality": quality.model_dump(mode="json"),
@@ -118,30 +118,30 @@ def make_snapshot(
     with Session(engine) as session, session.begin():
         session.execute(
             insert(Snapshot)
-            .values(digest=made.digest, path=str(made.folder), **values)
+            .values(digest=result.digest, path=str(result.folder), **values)
             .on_conflict_do_update(index_elements=["digest"], set_=values)
         )
-    return made, reasons
+    return result, reasons
 
 
-def assess(counted: Counted, made: Made, champion: str | None, limits: Limits) -> Quality:
+def assess(counted: Counted, result: Made, champion: str | None, limits: Limits) -> Quality:
     """Measure the quality of a snapshot, including the facts that its rewrites lose."""
-    rows = {name: shards.read(made.folder, kind) for name, kind in shards.KINDS.items()}
+    rows = {name: shards.read(result.folder, kind) for name, kind in shards.KINDS.items()}
     losing = {
         "demonstrations": curation.share_losing_facts(
-            (row.text, row.rewrite) for row in _sample_rows(made, "demonstrations", Demonstration)
+            (row.text, row.rewrite) for row in _sample_rows(result, "demonstrations", Demonstration)
         ),
         "pairs": curation.share_losing_facts(
-            (row.text, row.chosen) for row in _sample_rows(made, "pairs", PreferencePair)
+            (row.text, row.chosen) for row in _sample_rows(result, "pairs", PreferencePair)
         ),
     }
-    return validation.assess(counted, made.left_out, rows, champion, limits, made.nearest, losing)
+    return validation.assess(counted, result.left_out, rows, champion, limits, result.nearest, losing)
 
 
-def _sample_rows(made: Made, name: str, kind: type[R]) -> Iterator[R]:
+def _sample_rows(result: Made, name: str, kind: type[R]) -> Iterator[R]:
     """At most `_ROWS_CHECKED` rows of a kind, evenly spaced."""
-    step = -(-made.counts[name] // _ROWS_CHECKED) or 1
-    return islice(shards.read(made.folder, kind), 0, None, step)
+    step = -(-result.counts[name] // _ROWS_CHECKED) or 1
+    return islice(shards.read(result.folder, kind), 0, None, step)
 
 
 @flow(name="collect")
@@ -164,17 +164,17 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
             return Completed(message=message, name="NotEnoughFeedback")
         assert settings.database_url is not None
         with database.lock(settings.database_url, "snapshot"):  # an erasure must not miss a half-written one
-            made, reasons = make_snapshot(settings, engine, organisation, config)
-        get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
+            result, reasons = make_snapshot(settings, engine, organisation, config)
+        get_run_logger().info("snapshot %s: %s", result.digest, result.counts)
         if reasons:
-            message = f"snapshot {made.digest} is rejected: {render(reasons)}"
+            message = f"snapshot {result.digest} is rejected: {render(reasons)}"
             get_run_logger().warning(message)
             return Completed(message=message, name="Refused")
         emit_event(
             SNAPSHOT_MADE,
-            resource={"prefect.resource.id": f"tonebridge.snapshot.{made.digest}"},
-            payload={"digest": made.digest},
+            resource={"prefect.resource.id": f"tonebridge.snapshot.{result.digest}"},
+            payload={"digest": result.digest},
         )
-        return made
+        return result
     finally:
         engine.dispose()

@@ -108,7 +108,7 @@ def _find_new_challenger(engine: Engine) -> str | None:
 
 
 def _check_holdout(engine: Engine) -> None:
-    """Log the gain of all promotions. End the holdout when an erasure has ordered its version away."""
+    """Log the gain of all promotions. End the holdout when an erasure has retired its version."""
     with Session(engine) as session, session.begin():
         current = routing.current(session)
         if current is None:

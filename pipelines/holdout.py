@@ -34,7 +34,7 @@ def splits_after_promotion(session: Session, champion: Spec, share: float) -> tu
 
     The running holdout continues with the new champion. Otherwise a new one holds out the champion until now
     for `share` of the users. There is none when `share` is 0, when the champion does not change, or when an
-    erasure has ordered the version away.
+    erasure has retired that champion.
     """
     current = routing.current(session)
     if current is None:

@@ -1,4 +1,4 @@
-"""The flow `retain`: deletes old rows, and the weights that erasures have ordered away.
+"""The flow `retain`: deletes old rows, and the weights of versions that erasures have retired.
 
 It drops answers and failures by whole days and creates the partitions of the next days. Then it deletes the
 outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day.
@@ -56,8 +56,8 @@ def retain(days: int = 400) -> list[str]:
 
 
 def retire(settings: Settings, engine: Engine) -> list[str]:
-    """Delete the weights of versions that erasures have ordered away and that are no longer in force. Returns
-    the names of the versions.
+    """Delete the weights of versions that erasures have retired and that are no longer in force. Returns the
+    names of the versions.
 
     An inference service that has such a version in memory drops it when it needs the memory, or when it
     stops.

@@ -129,7 +129,7 @@ def run(
     than `MIN_MESSAGES` messages, which allow no conclusion.
 
     UnsoundError when the challenger is not fit to answer people; InferenceUnavailable when the service
-    answers neither for the challenger nor for the champion, so that the challenger is not to blame.
+    answers neither for the challenger nor for the champion, which is no fault of the challenger.
     """
     if most == 0:
         return None

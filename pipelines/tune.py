@@ -1,4 +1,4 @@
-"""Hyper-parameter search over a stage's fields with Optuna. Each trial is a child run of its search in MLflow.
+"""Hyper-parameter search over a stage's fields with Optuna. In MLflow, each trial is a child of its search.
 
     python -m pipelines.tune configs/tune.yaml
     python -m pipelines.tune configs/tune.yaml stage=dpo "fixed=['snapshots=[artifacts/snapshots/3]']" \\
@@ -396,5 +396,5 @@ if __name__ == "__main__":
     uri = choose_mlflow_uri(environment)
     print(f"MLflow: run {search_result.run_id} of the experiment {EXPERIMENT} in {uri}")
     if search_result.command is None:
-        raise SystemExit("no trial is complete; the table says why")
+        raise SystemExit("no trial is complete; the table has the reasons")
     print(f"Train with the best values:\n  {search_result.command}")

@@ -1,11 +1,10 @@
-"""What each method of learning makes of the same feedback, side by side: the report of the experiment in
-`dvc.yaml`.
+"""Compares the training methods on the same feedback: the report of the experiment in `dvc.yaml`.
 
     python -m simulation.methods_report artifacts/learning
     python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
-Writes `report.json` and `learning.png` to the folder. With a second report it says which metrics differ from
-it beyond noise, and fails when one does.
+Writes `report.json` and `learning.png` to the folder. With a second report it lists the metrics that differ
+beyond noise, and exits with 1 when there are any.
 """
 
 import json
@@ -32,12 +31,14 @@ BASELINES = {
     "rules": "rules",
     "reference": "reference",
 }
-SHOWN = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
+METRICS = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
 
 
-class Learned(BaseModel):
-    """What a method took and gave: minutes of training with those of the methods before it, the metrics of
-    the model alone and with its facts protected, and what the gate says of it against what it was made from.
+class MethodResult(BaseModel):
+    """The result of a method.
+
+    `minutes` include the training of the methods before it. `alone` are the metrics of the model, `protected`
+    those with facts protected. The gate compares the version with the one that its training started from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,117 +52,119 @@ class Learned(BaseModel):
 
 
 class LearningReport(BaseModel):
-    """The baselines and the methods on the same held-out messages, and the feedback that was learned from."""
+    """The baselines and the methods on the same held-out messages, and the feedback's numbers of rows."""
 
     model_config = ConfigDict(frozen=True)
 
     cases: int
     baselines: dict[str, dict[str, Estimate]]
-    methods: dict[str, Learned]
+    methods: dict[str, MethodResult]
     feedback: dict[str, int]
     reward_accuracy: float  # of the reward model, on held-out pairs
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, Estimate]]]:
-        """Each system's words and metrics, in the order of a table."""
+        """The label and the metrics of each system, in the order of the table."""
         yield from self.baselines.items()
-        for name, learned in self.methods.items():
-            yield name, learned.alone
-            yield f"{name}, facts protected", learned.protected
+        for label, result in self.methods.items():
+            yield label, result.alone
+            yield f"{label}, facts protected", result.protected
 
 
 def assemble(folder: Path) -> LearningReport:
-    """The report of what the stages left in a folder."""
-    found = {
+    """Build the report from the files that the stages wrote to a folder."""
+    evaluations = {
         name: Evaluation.model_validate_json((folder / "evaluation" / name / METRICS_FILE).read_text("utf-8"))
         for name in METHODS
     }
-    figures = {
+    stage_metrics = {
         name: json.loads((folder / name / METRICS_FILE).read_text("utf-8")) for name in (*METHODS, "reward")
     }
-    took_s = {name: figures[name]["seconds"] for name in figures}
-    before = {"sft": (), "dpo": ("sft",), "kto": ("sft",), "grpo": ("sft", "reward", "dpo")}
+    durations_s = {name: metrics["seconds"] for name, metrics in stage_metrics.items()}
+    earlier_stages = {"sft": (), "dpo": ("sft",), "kto": ("sft",), "grpo": ("sft", "reward", "dpo")}
     return LearningReport(
-        cases=found["sft"].cases,
-        baselines={words: found["sft"].systems[name] for name, words in BASELINES.items()},
+        cases=evaluations["sft"].cases,
+        baselines={label: evaluations["sft"].systems[name] for name, label in BASELINES.items()},
         methods={
-            words: Learned(
-                minutes=sum(took_s[stage] for stage in (*before[name], name)) / 60,
-                alone=found[name].systems["challenger"],
-                protected=found[name].systems["challenger_protected"],
-                win_rate=found[name].win_rate,
-                accepted=found[name].verdict.accepted,
-                reasons=tuple(map(str, found[name].verdict.reasons)),
+            label: MethodResult(
+                minutes=sum(durations_s[stage] for stage in (*earlier_stages[name], name)) / 60,
+                alone=evaluations[name].systems["challenger"],
+                protected=evaluations[name].systems["challenger_protected"],
+                win_rate=evaluations[name].win_rate,
+                accepted=evaluations[name].verdict.accepted,
+                reasons=tuple(map(str, evaluations[name].verdict.reasons)),
             )
-            for name, words in METHODS.items()
+            for name, label in METHODS.items()
         },
         feedback=shards.count(folder / "votes"),
-        reward_accuracy=figures["reward"]["held_out_accuracy"],
+        reward_accuracy=stage_metrics["reward"]["held_out_accuracy"],
     )
 
 
-def beyond_noise(ours: LearningReport, theirs: LearningReport) -> list[str]:
-    """The shown metrics that differ by more than two runs on other test messages would.
+def find_differences(new: LearningReport, old: LearningReport) -> list[str]:
+    """One sentence for each metric that differs by more than two runs on other test messages would.
 
-    In one comparison of twenty runs one metric is named here by chance, not in each run one of twenty
-    metrics: Bonferroni's correction of the normal approximation to the intervals.
+    A normal approximation to the intervals with Bonferroni's correction: when nothing has changed, one
+    comparison of twenty lists any metric at all.
     """
-    others = dict(theirs.rows())
-    pairs = [(system, name, row[name], others[system][name]) for system, row in ours.rows() for name in SHOWN]
-    most = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in half 95 % intervals
+    old_rows = dict(old.rows())
+    pairs = [
+        (system, name, row[name], old_rows[system][name]) for system, row in new.rows() for name in METRICS
+    ]
+    limit = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in halves of a 95 % interval
     return [
-        f"{system}: {name} is {one}, and was {other}"
-        for system, name, one, other in pairs
-        if abs(one.mean - other.mean) > most * math.hypot(one.high - one.low, other.high - other.low) / 2
+        f"{system}: {name} is {now}, and was {before}"
+        for system, name, now, before in pairs
+        if abs(now.mean - before.mean) > limit * math.hypot(now.high - now.low, before.high - before.low) / 2
     ]
 
 
 def plot(report: LearningReport, file: Path) -> None:
-    """Draw the shown metrics of every system with their intervals."""
+    """Draw every metric of every system with its interval, and write the plot to a file."""
     rows = list(report.rows())[::-1]
-    figure = Figure(figsize=(3 * len(SHOWN), 0.36 * len(rows) + 1), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
+    figure = Figure(figsize=(3 * len(METRICS), 0.36 * len(rows) + 1), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
         for place, (_, row) in enumerate(rows):
-            at = row[name]
+            estimate = row[name]
             axes.errorbar(
-                at.mean,
+                estimate.mean,
                 place,
-                xerr=[[at.mean - at.low], [at.high - at.mean]],
+                xerr=[[estimate.mean - estimate.low], [estimate.high - estimate.mean]],
                 fmt="o",
                 color="tab:blue",
                 capsize=2,
             )
         axes.set(
-            title=name.replace("_", " "), yticks=range(len(rows)), yticklabels=[words for words, _ in rows]
+            title=name.replace("_", " "), yticks=range(len(rows)), yticklabels=[label for label, _ in rows]
         )
         axes.grid(axis="x", alpha=0.3)
     figure.savefig(file, dpi=110)
 
 
-def show(report: LearningReport) -> None:
-    """The table on the terminal."""
+def print_table(report: LearningReport) -> None:
+    """Print the metrics of every system as a table."""
     table = Table(title=f"On {report.cases} held-out messages")
-    for words in ("", *(name.replace("_", " ") for name in SHOWN), "minutes", "gate"):
-        table.add_column(words, justify="right" if words else "left")
+    for label in ("", *(name.replace("_", " ") for name in METRICS), "minutes", "gate"):
+        table.add_column(label, justify="right" if label else "left")
     for system, row in report.rows():
-        learned = report.methods.get(system)
-        verdict = ("accepted" if learned.accepted else "refused") if learned else ""
-        minutes = f"{learned.minutes:.1f}" if learned else ""
-        table.add_row(system, *(f"{row[name].mean:.2f}" for name in SHOWN), minutes, verdict)
+        result = report.methods.get(system)
+        verdict = ("accepted" if result.accepted else "rejected") if result else ""
+        minutes = f"{result.minutes:.1f}" if result else ""
+        table.add_row(system, *(f"{row[name].mean:.2f}" for name in METRICS), minutes, verdict)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def main(folder: Path, other: Path | None = None) -> int:
-    """Write the report; 1 when it differs from another beyond noise."""
+    """Write the report. Returns 1 when it differs from the report in `other` beyond noise, else 0."""
     report = assemble(folder)
     (folder / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     plot(report, folder / "learning.png")
-    show(report)
-    differs = (
-        beyond_noise(report, LearningReport.model_validate_json(other.read_text("utf-8"))) if other else []
-    )
-    for line in differs:
+    print_table(report)
+    if other is None:
+        return 0
+    differences = find_differences(report, LearningReport.model_validate_json(other.read_text("utf-8")))
+    for line in differences:
         print("DIFFERS", line)
-    return 1 if differs else 0
+    return 1 if differences else 0
 
 
 if __name__ == "__main__":
