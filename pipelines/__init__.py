@@ -1,15 +1,15 @@
-"""When things happen, and in what order: Prefect flows and the processes of one machine.
+"""The Prefect flows, and the processes of one machine.
 
-- `collect`: votes become a snapshot; `quality`: its page.
-- `train`: a snapshot becomes a version that passes the gate, or does not.
-- `shadow`: a version answers unseen before its experiment.
-- `experiment`: analyses running experiments; `carry_out`: carries out what was decided.
-- `holdout`: users who stay with an old champion.
-- `promote`: a version goes live; `retention`: old answers and retired weights are deleted.
-- `tracking`: ended experiments in MLflow.
-- `deployments`: the schedules.
+- `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality.
+- `train`: trains a version on a snapshot, evaluates it and registers it.
+- `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
+- `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
+- `holdout`: keeps a few users on an old champion.
+- `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
+- `tracking`: writes ended experiments to MLflow.
+- `deployments`: serves the flows on their schedules.
 - `tune`: searches the fields of a training stage.
-- `local`: Postgres, Valkey and every process of one machine; `sample_experiment`: an ended experiment to look
-  at.
-- `single_page`: HTML pages that are one file.
+- `local`: runs Postgres, Valkey and every process of one machine.
+- `sample_experiment`: an ended experiment that a new dashboard shows.
+- `single_page`: writes HTML pages that are one file each.
 """

@@ -1,8 +1,8 @@
-"""Carries out what is decided on an experiment (start, ramp, pause, ship, roll back): by a person who asked
-for it through the gateway, or by the flow `experiment` itself.
+"""Carries out decisions on an experiment (start, ramp, pause, ship, roll back): those that people request
+through the gateway, and those of the flow `experiment`.
 
-What an act does to the database (routing, status, the decision's outcome) is one transaction: an act that its
-process did not survive was not begun, and may be begun again.
+The routing, the status and the decision's outcome change in one transaction. If the process dies before the
+commit, nothing has changed, and the decision can be carried out again.
 """
 
 import logging
@@ -24,40 +24,40 @@ from experiments.lifecycle import OPEN, TRANSITIONS, Action, RefusedError, Stand
 from experiments.plan import Plan
 from models import versions
 from pipelines import holdout, shadow
-from pipelines.promote import make_champion, make_servable, must_be_fit
+from pipelines.promote import make_champion, make_servable, refuse_unfit
 from pipelines.shadow import Shadow, UnsoundError
 
 log = logging.getLogger(__name__)
 
 
 def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
-    """Carry out the open decisions, the oldest first; a sentence of each when it has its outcome. The caller
-    holds the lock `decide`.
+    """Carry out the open decisions, the oldest first. Yields one sentence for each outcome. The caller holds
+    the lock `decide`.
 
-    One that fails is not tried again: its row says why, and whoever asked may ask again.
+    A failed decision is not retried. Its row holds the reason, and the person may request it again.
     """
     while (command := _claim(engine)) is not None:
-        # By whom is in the row alone: logs are kept elsewhere, and longer than people may want.
-        asked = f"{command.action} of experiment {command.experiment_id} (decision {command.id})"
+        # The log does not name the person: logs leave the database, and may be kept longer than people want.
+        label = f"{command.action} of experiment {command.experiment_id} (decision {command.id})"
         try:
-            _do(settings, engine, command)
-        except Exception as error:  # the outermost edge of what one person asked for: others wait behind it
-            log.exception("%s failed", asked)
+            _execute(settings, engine, command)
+        except Exception as error:  # one failed decision must not block the decisions after it
+            log.exception("%s failed", label)
             with Session(engine) as session, session.begin():
-                decisions.fail(session, command, _failure(error), _measured(error))
-            yield f"{asked}: failed: {error}"
+                decisions.fail(session, command, _explain(error), _extract_measurements(error))
+            yield f"{label}: failed: {error}"
         else:
-            yield f"{asked}: done"
+            yield f"{label}: done"
 
 
-def _failure(error: Exception) -> list[Reason]:
+def _explain(error: Exception) -> list[Reason]:
     if isinstance(error, ReasonedError):
         return error.reasons
     return [reason("internal_error", error=str(error) or type(error).__name__)]
 
 
-def _measured(error: Exception) -> dict[str, object]:
-    return _shadow_result(error.shadow) if isinstance(error, UnsoundError) else {}
+def _extract_measurements(error: Exception) -> dict[str, object]:
+    return _describe_shadow(error.shadow) if isinstance(error, UnsoundError) else {}
 
 
 def _claim(engine: Engine) -> Command | None:
@@ -65,12 +65,12 @@ def _claim(engine: Engine) -> Command | None:
         return decisions.claim(session)
 
 
-def _do(settings: Settings, engine: Engine, command: Command) -> None:
-    """What a person asks for, if it can be as the experiment stands now."""
+def _execute(settings: Settings, engine: Engine, command: Command) -> None:
+    """Execute a person's request. RefusedError when the status of the experiment does not allow it."""
     with Session(engine) as session:
         status = Status(session.get_one(Experiment, command.experiment_id).status)
-        challenger = _challenger(session, command).name
-        live = _live(session)
+        challenger = _read_challenger(session, command).name
+        live = _read_routing(session)
         split = live.split(command.experiment_id)
         was_cut_off = command.is_again and status is Status.STOPPED and live.champion.version == challenger
         if command.action is not Action.SHIP or not was_cut_off:
@@ -91,39 +91,41 @@ def _do(settings: Settings, engine: Engine, command: Command) -> None:
             withdraw(engine, command)
         case Action.DISCARD:
             with Session(engine) as session, session.begin():
-                _end(session, command, {})
+                _record_end(session, command, {})
         case action:
             raise RefusedError("cannot_request", action=action.value)
 
 
-def start_by_itself(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> Command:
-    """Start an experiment of a challenger for everybody, without a draft; what was done.
+def start_without_draft(settings: Settings, engine: Engine, challenger: str, plan: Plan) -> Command:
+    """Start an experiment of a challenger with all users. Returns the command that was carried out.
 
-    UnsoundError when it is not fit to be met. Then its experiment has ended before it began, and the
-    challenger counts as tried.
+    UnsoundError when the shadow run rejects the challenger. Its experiment is then stored as stopped, so that
+    the challenger is not tried again.
     """
     command = Command(new_id(), Action.START, [reason("passed_gate", version=challenger)])
     spec = make_servable(settings, challenger)
     with Session(engine) as session:
-        champion = _live(session).champion
+        champion = _read_routing(session).champion
     try:
-        found = shadow.run(settings, engine, champion, spec, Target(), plan.shadow_messages)
+        shadow_result = shadow.run(settings, engine, champion, spec, Target(), plan.shadow_messages)
     except UnsoundError as error:
         with Session(engine) as session, session.begin():
-            _add(session, command, champion, spec, plan)
-            session.add(_variant(command, champion, is_baseline=True))
-            stopped = Command(command.experiment_id, Action.STOP, error.reasons)
-            _end(session, stopped, _measured(error))
+            _store_experiment(session, command, champion, spec, plan)
+            session.add(_make_variant(command, champion, is_baseline=True))
+            stop = Command(command.experiment_id, Action.STOP, error.reasons)
+            _record_end(session, stop, _extract_measurements(error))
         raise
     with Session(engine) as session, session.begin():
-        _add(session, command, _live(session).champion, spec, plan)
-        epoch = _open(session, command, spec, found)
+        _store_experiment(session, command, _read_routing(session).champion, spec, plan)
+        epoch = _publish_split(session, command, spec, shadow_result)
     routing.wait_until_acknowledged(engine, epoch)
     return command
 
 
-def _add(session: Session, command: Command, champion: Spec, challenger: Spec, plan: Plan) -> None:
-    """Store an experiment of a challenger for everybody, which has not begun."""
+def _store_experiment(
+    session: Session, command: Command, champion: Spec, challenger: Spec, plan: Plan
+) -> None:
+    """Store an experiment with all users that has not started."""
     session.add(
         Experiment(
             id=command.experiment_id,
@@ -135,35 +137,40 @@ def _add(session: Session, command: Command, champion: Spec, challenger: Spec, p
     )
     session.merge(StoredSpec(digest=challenger.digest, spec=challenger.model_dump(mode="json")))
     session.flush()
-    session.add(_variant(command, challenger, is_baseline=False))
+    session.add(_make_variant(command, challenger, is_baseline=False))
     session.flush()
 
 
 def start(settings: Settings, engine: Engine, command: Command) -> None:
-    """Start a draft. ValueError when its challenger may not go live, or is not fit to be met."""
+    """Start a draft.
+
+    RefusedError when another experiment is open, when the gate has not accepted the challenger, or when the
+    challenger fails its shadow run; OrderedError when it was trained on a person who was erased since.
+    """
     with Session(engine) as session:
-        challenger = _challenger(session, command).name
-        must_be_fit(session, challenger)  # before its weights are asked for, which may be gone
-        other = select(Experiment.name, Experiment.status).where(Experiment.status.in_(OPEN))
-        if row_of_other := session.execute(other).first():
-            raise RefusedError("another_experiment", name=row_of_other.name, status=row_of_other.status)
-        row, champion = session.get_one(Experiment, command.experiment_id), _live(session).champion
+        challenger = _read_challenger(session, command).name
+        refuse_unfit(session, challenger)  # a version that may not go live may have lost its weights
+        open_experiments = select(Experiment.name, Experiment.status).where(Experiment.status.in_(OPEN))
+        if other := session.execute(open_experiments).first():
+            raise RefusedError("another_experiment", name=other.name, status=other.status)
+        row, champion = session.get_one(Experiment, command.experiment_id), _read_routing(session).champion
         plan, target = Plan.model_validate(row.plan), Target.model_validate(row.target or {})
     spec = make_servable(settings, challenger)
-    measured = shadow.run(settings, engine, champion, spec, target, plan.shadow_messages)
+    shadow_result = shadow.run(settings, engine, champion, spec, target, plan.shadow_messages)
     with Session(engine) as session, session.begin():
-        epoch = _open(session, command, spec, measured)
+        epoch = _publish_split(session, command, spec, shadow_result)
     routing.wait_until_acknowledged(engine, epoch)
 
 
-def _open(session: Session, command: Command, challenger: Spec, found: Shadow | None) -> int:
-    """Give each half of the users that the ramp begins with an arm, and offer both side by side; the epoch of
-    it.
+def _publish_split(session: Session, command: Command, challenger: Spec, shadow_result: Shadow | None) -> int:
+    """Publish the routing of a starting experiment: its first users get an arm each, and both arms are
+    offered for comparison. Returns the number of the new epoch.
     """
-    row, live = session.get_one(Experiment, command.experiment_id), _live(session)
+    row, live = session.get_one(Experiment, command.experiment_id), _read_routing(session)
     if live.champion == challenger:
         raise RefusedError("is_champion", version=challenger.version)
-    plan, held_out = _of_this_launch(session, Plan.model_validate(row.plan)), holdout.of(live)
+    plan = _limit_ship_alpha(session, Plan.model_validate(row.plan))
+    held_out = holdout.find_in(live)
     row.plan = plan.model_dump(mode="json")
     split = Split(
         experiment_id=row.id,
@@ -173,25 +180,30 @@ def _open(session: Session, command: Command, challenger: Spec, found: Shadow | 
         ramp=plan.ramp[0],
         target=Target.model_validate(row.target or {}),
     )
-    wanted = Routing(champion=live.champion, challenger=challenger, experiments=(*live.experiments, split))
-    epoch = routing.publish(session, wanted, [reason("experiment_started", version=challenger.version)])
-    session.add(_variant(command, live.champion, is_baseline=True))
-    _challenger(session, command).spec_digest = challenger.digest
+    with_split = Routing(
+        champion=live.champion, challenger=challenger, experiments=(*live.experiments, split)
+    )
+    epoch = routing.publish(session, with_split, [reason("experiment_started", version=challenger.version)])
+    session.add(_make_variant(command, live.champion, is_baseline=True))
+    _read_challenger(session, command).spec_digest = challenger.digest
     row.status, row.started_at = Status.RUNNING, func.now()
-    decisions.record(session, command, {"epoch": epoch, "ramp": split.ramp, **_shadow_result(found)})
+    decisions.record(
+        session, command, {"epoch": epoch, "ramp": split.ramp, **_describe_shadow(shadow_result)}
+    )
     return epoch
 
 
-def _shadow_result(result: Shadow | None) -> dict[str, object]:
-    """The numbers of a shadow run, for the decision that it was made for."""
+def _describe_shadow(result: Shadow | None) -> dict[str, object]:
+    """The numbers of a shadow run, as the decision stores them."""
     return {"shadow": result.model_dump(mode="json", exclude={"reasons"})} if result else {}
 
 
-def _of_this_launch(session: Session, plan: Plan) -> Plan:
-    """The plan with what this launch may spend of the false discovery rate: what those before it have left.
+def _limit_ship_alpha(session: Session, plan: Plan) -> Plan:
+    """The plan with its `ship_alpha` limited to what the launches before it leave of the false discovery
+    rate.
 
-    One that was shipped without the evidence for it, by a click, is no find. One that its shadow run has
-    refused never began, and is no launch.
+    A manual ship without supporting evidence is not a discovery. An experiment whose shadow run was rejected
+    never started, so it is not a test.
     """
     ended = (
         Experiment.ended_at.is_not(None),
@@ -205,22 +217,22 @@ def _of_this_launch(session: Session, plan: Plan) -> Plan:
         .where(*ended)
         .order_by(Experiment.started_at)
     ).all()
-    left = launches.alpha_of_next(shipped, plan.false_discovery_rate)
-    return plan.model_copy(update={"ship_alpha": min(plan.ship_alpha, left)})
+    alpha = launches.alpha_of_next(shipped, plan.false_discovery_rate)
+    return plan.model_copy(update={"ship_alpha": min(plan.ship_alpha, alpha)})
 
 
 def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
-    """Let a share of the users in, at least those who were in it before; after a pause and without a share,
-    the same ones.
+    """Widen an experiment to a share of the users; earlier users stay in it. Without a share, a paused
+    experiment resumes with the users that it had.
     """
     with Session(engine) as session, session.begin():
-        live, row = _live(session), session.get_one(Experiment, command.experiment_id)
-        split = _split(live, command)
-        wider = split.model_copy(update={"ramp": share or _before_the_pause(session, split)})
+        live, row = _read_routing(session), session.get_one(Experiment, command.experiment_id)
+        split = _require_split(live, command)
+        wider = split.model_copy(update={"ramp": share or _find_ramp_before_pause(session, split)})
         epoch = routing.publish(
             session,
-            _with(live, wider, wider.arms[1].spec),
-            _epoch_reasons(command, reason("ramped", share=wider.ramp, decision=str(command.id))),
+            _replace_split(live, wider, wider.arms[1].spec),
+            _choose_epoch_reasons(command, reason("ramped", share=wider.ramp, decision=str(command.id))),
         )
         row.status = Status.RUNNING
         decisions.record(session, command, {"epoch": epoch, "ramp": wider.ramp})
@@ -228,26 +240,29 @@ def ramp(engine: Engine, command: Command, share: float | None = None) -> None:
 
 
 def reweigh(engine: Engine, command: Command, weights: Mapping[str, float]) -> None:
-    """Give arms other weights, for who comes from now on: an epoch of the experiment."""
+    """Change the arms' shares of later users. This begins a new epoch of the experiment.
+
+    `weights` are by the name of the arm and sum to 1.
+    """
     with Session(engine) as session, session.begin():
-        live = _live(session)
-        split = _split(live, command)
+        live = _read_routing(session)
+        split = _require_split(live, command)
         arms = tuple(arm.model_copy(update={"weight": weights[arm.name]}) for arm in split.arms)
-        wanted = _with(live, split.model_copy(update={"arms": arms}), live.challenger)
-        epoch = routing.publish(session, wanted, command.reasons)
+        reweighed = _replace_split(live, split.model_copy(update={"arms": arms}), live.challenger)
+        epoch = routing.publish(session, reweighed, command.reasons)
         decisions.record(session, command, {"epoch": epoch, "weights": dict(weights)})
     routing.wait_until_acknowledged(engine, epoch)
 
 
 def pause(engine: Engine, command: Command) -> None:
-    """Let nobody be answered by the challenger until the experiment goes on."""
+    """Let the champion answer everybody until the experiment resumes."""
     with Session(engine) as session, session.begin():
-        live, row = _live(session), session.get_one(Experiment, command.experiment_id)
-        closed = _split(live, command).model_copy(update={"ramp": 0.0})
+        live, row = _read_routing(session), session.get_one(Experiment, command.experiment_id)
+        closed = _require_split(live, command).model_copy(update={"ramp": 0.0})
         epoch = routing.publish(
             session,
-            _with(live, closed, None),
-            _epoch_reasons(command, reason("was_paused", decision=str(command.id))),
+            _replace_split(live, closed, None),
+            _choose_epoch_reasons(command, reason("was_paused", decision=str(command.id))),
         )
         row.status = Status.PAUSED
         decisions.record(session, command, {"epoch": epoch, "ramp": 0.0})
@@ -255,84 +270,86 @@ def pause(engine: Engine, command: Command) -> None:
 
 
 def ship(settings: Settings, engine: Engine, command: Command) -> None:
-    """Make the challenger champion. ValueError when it may not go live."""
+    """Make the challenger champion. RefusedError or OrderedError when it may not go live."""
     with Session(engine) as session:
-        challenger = _challenger(session, command).name
-        must_be_fit(session, challenger)
-        is_champion = _live(session).champion.version == challenger
-    if is_champion:  # by this very decision, whose process ended before it could say so
+        challenger = _read_challenger(session, command).name
+        refuse_unfit(session, challenger)
+        is_champion = _read_routing(session).champion.version == challenger
+    if is_champion:  # an earlier attempt promoted it, but died before it recorded the outcome
         versions.set_alias(settings.registry_uri, "champion", challenger)
     else:
         make_champion(settings, engine, make_servable(settings, challenger), command.reasons)
     with Session(engine) as session, session.begin():
-        _end(session, command, {})
+        _record_end(session, command, {})
 
 
 def withdraw(engine: Engine, command: Command) -> None:
-    """Take an experiment and its challenger out of the routing: everybody is answered by the champion."""
+    """End an experiment and remove it from the routing: the champion answers everybody."""
     with Session(engine) as session, session.begin():
-        live = _live(session)
-        others = tuple(one for one in live.experiments if one.experiment_id != command.experiment_id)
+        live = _read_routing(session)
+        others = tuple(split for split in live.experiments if split.experiment_id != command.experiment_id)
         epoch = routing.publish(
             session,
             Routing(champion=live.champion, experiments=others),
-            _epoch_reasons(command, reason("was_withdrawn", decision=str(command.id))),
+            _choose_epoch_reasons(command, reason("was_withdrawn", decision=str(command.id))),
         )
-        _end(session, command, {})
+        _record_end(session, command, {})
     routing.wait_until_acknowledged(engine, epoch)
 
 
-def _end(session: Session, command: Command, about: dict[str, object]) -> None:
+def _record_end(session: Session, command: Command, parameters: dict[str, object]) -> None:
     row = session.get_one(Experiment, command.experiment_id)
     status = Status(row.status)
-    # A promotion stops the experiments that it finds: the ship that caused it ends as shipped all the same.
+    # A promotion stops every open experiment. The experiment that it ships still ends as shipped.
     before = Status.RUNNING if status is Status.STOPPED else status
     row.status, row.ended_at = TRANSITIONS[before][command.action], func.now()
-    decisions.record(session, command, about)
+    decisions.record(session, command, parameters)
 
 
-def _epoch_reasons(command: Command, otherwise: Reason) -> Sequence[Reason]:
-    """Why an epoch begins: the command's own reasons, or what it did when a person gave none."""
-    return command.reasons or [otherwise]
+def _choose_epoch_reasons(command: Command, default: Reason) -> Sequence[Reason]:
+    """The command's own reasons; `default` when the person gave none."""
+    return command.reasons or [default]
 
 
-def _live(session: Session) -> Routing:
+def _read_routing(session: Session) -> Routing:
     current = routing.current(session)
     assert current is not None, "an experiment without a champion"
     return current.routing
 
 
-def _split(live: Routing, command: Command) -> Split:
+def _require_split(live: Routing, command: Command) -> Split:
     split = live.split(command.experiment_id)
     if split is None:
         raise RefusedError("not_in_force")
     return split
 
 
-def _with(live: Routing, split: Split, challenger: Spec | None) -> Routing:
-    """The routing with an experiment's split anew."""
-    splits = tuple(split if one.experiment_id == split.experiment_id else one for one in live.experiments)
+def _replace_split(live: Routing, split: Split, challenger: Spec | None) -> Routing:
+    """The routing with this split in place of the experiment's former one."""
+    splits = tuple(
+        split if former.experiment_id == split.experiment_id else former for former in live.experiments
+    )
     return Routing(champion=live.champion, challenger=challenger, experiments=splits)
 
 
-def _before_the_pause(session: Session, split: Split) -> float:
-    """The newest share of an experiment that is no pause: a split's own epoch is the one that changed it."""
+def _find_ramp_before_pause(session: Session, split: Split) -> float:
+    """The newest share of an experiment above 0. `Split.epoch` is the epoch that last changed the split."""
     while not split.ramp:
-        before = Routing.model_validate(session.get_one(Epoch, split.epoch - 1).routing)
-        found = before.split(split.experiment_id)
-        assert found is not None, split
-        split = found
+        earlier = Routing.model_validate(session.get_one(Epoch, split.epoch - 1).routing)
+        former = earlier.split(split.experiment_id)
+        assert former is not None, split
+        split = former
     return split.ramp
 
 
-def _challenger(session: Session, command: Command) -> Variant:
-    arms = select(Variant).where(
+def _read_challenger(session: Session, command: Command) -> Variant:
+    challengers = select(Variant).where(
         Variant.experiment_id == command.experiment_id, Variant.is_baseline.is_(False)
     )
-    return session.scalars(arms).one()
+    return session.scalars(challengers).one()
 
 
-def _variant(command: Command, spec: Spec, is_baseline: bool) -> Variant:
+def _make_variant(command: Command, spec: Spec, is_baseline: bool) -> Variant:
     return Variant(
         experiment_id=command.experiment_id,
         name=spec.version,

@@ -1,4 +1,4 @@
-"""The flow `collect`: feedback in Postgres becomes a snapshot, judged, and versioned with DVC."""
+"""The flow `collect`: writes feedback as a snapshot, checks its quality, and versions it with DVC."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,64 +32,66 @@ from pipelines.quality import write_page
 
 SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
-_ROWS_CHECKED = 20_000  # of a kind, for facts that are lost
+_ROWS_CHECKED = 20_000  # of each kind, when the facts that a rewrite loses are counted
 
 CONFIG = Path(__file__).parent.parent / "configs" / "collect.yaml"
 
 
 class CollectConfig(Limits):
-    """When there is enough for a snapshot, whose votes count in it, and what it must not be."""
+    """How many new votes a snapshot needs, how many votes count in it, and the limits of its quality."""
 
-    minimum: Count = Field(50, description="usable votes that are new")
-    votes_a_person: Count = Field(40, description="that count; nobody decides alone")
-    votes_a_key: Count = Field(5000, description="that count, of all people whom one API key vouches for")
-    edits_a_phrase: Count = Field(3, description="that may bring in the same unusual phrase")
-    votes_a_phrase: Count = Field(3, description="of a person, on an unusual phrase that they alone write")
+    minimum: Count = Field(50, description="new usable votes that a snapshot needs")
+    votes_a_person: Count = Field(40, description="votes of one person that count, so nobody decides alone")
+    votes_a_key: Count = Field(5000, description="votes that count, of all the people of one API key")
+    edits_a_phrase: Count = Field(3, description="edits that may add the same unusual phrase")
+    votes_a_phrase: Count = Field(
+        3, description="votes of one person that count, on an unusual phrase that nobody else writes"
+    )
 
     def caps(self) -> dict[str, int]:
-        """What `data.snapshots.counting.counting` asks for."""
+        """The keyword arguments of `data.snapshots.counting.counting`."""
         return self.model_dump(include={"votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"})
 
 
-def organisation_id(engine: Engine, name: str) -> uuid.UUID:
-    """The id of an organisation by its name; ValueError when there is none."""
+def find_organisation_id(engine: Engine, name: str) -> uuid.UUID:
+    """The id of an organisation by its name; ValueError when it does not exist."""
     with Session(engine) as session:
-        found = session.scalar(select(Organisation.id).where(Organisation.name == name))
-    if found is None:
+        organisation = session.scalar(select(Organisation.id).where(Organisation.name == name))
+    if organisation is None:
         raise ValueError(
-            f"there is no organisation {name!r}; set TONEBRIDGE_ORGANISATION to one that there is"
+            f"there is no organisation {name!r}; set TONEBRIDGE_ORGANISATION to the name of an existing one"
         )
-    return found
+    return organisation
 
 
-def new_votes(engine: Engine, organisation: uuid.UUID) -> int:
-    """Usable votes since the newest snapshot that a training run has succeeded on, or that was refused: the
-    same votes would be refused again.
+def count_new_votes(engine: Engine, organisation: uuid.UUID) -> int:
+    """The number of usable votes since the newest snapshot that was trained on or rejected. The votes of a
+    rejected snapshot would be rejected again.
 
-    While an erasure waits for a version in force to be trained anew, only what was done since it asked
-    counts as done.
+    While an erasure waits for a version in force to be retrained, only snapshots since its order count.
     """
     with Session(engine) as session:
         is_done = or_(Snapshot.trained_at.is_not(None), Snapshot.accepted.is_(False))
-        asked_at = session.scalar(
+        ordered_at = session.scalar(
             select(func.max(VersionOrder.created_at)).where(VersionOrder.action == "retrain")
         )
-        if asked_at is not None:
+        if ordered_at is not None:
             is_done = or_(
-                Snapshot.trained_at > asked_at,
-                and_(Snapshot.accepted.is_(False), Snapshot.created_at > asked_at),
+                Snapshot.trained_at > ordered_at,
+                and_(Snapshot.accepted.is_(False), Snapshot.created_at > ordered_at),
             )
-        mark = session.scalar(select(func.max(Snapshot.high_water)).where(is_done))
-        return votes.count_new(session.connection(), organisation, int(mark or 0))
+        high_water = session.scalar(select(func.max(Snapshot.high_water)).where(is_done))
+        return votes.count_new(session.connection(), organisation, int(high_water or 0))
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_snapshot(
     settings: Settings, engine: Engine, organisation: uuid.UUID, config: CollectConfig
 ) -> tuple[Made, tuple[Reason, ...]]:
-    """Write the snapshot and the page of its quality, have DVC version them, note them in Postgres.
+    """Write the snapshot and the page of its quality, version both with DVC, and record them in Postgres.
 
-    Also why it is refused, if it is. Never cached: it reads the outside world.
+    Returns the snapshot, and the reasons for its rejection; none when it is accepted. Prefect does not cache
+    the result, because the votes change.
     """
     repository = settings.state / "data"
     with Session(engine) as session:
@@ -100,15 +102,15 @@ def make_snapshot(
         usable = votes.fetch(connection, organisation, until)
         with counting(usable, repository / "snapshots", **config.caps()) as counted:
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
-            made = snapshot.write(counted, repository / "snapshots", until, neighbours)
-            quality = assess(counted, made, champion, config)
+            result = snapshot.write(counted, repository / "snapshots", until, neighbours)
+            quality = assess(counted, result, champion, config)
     reasons = validation.refusals(quality, config)
-    write_page(made.folder, quality, reasons, config, config.votes_a_person)
-    archive.add(repository, made.folder, settings.dvc_remote)
-    # The same votes may have been judged before, beside another champion or by other limits.
-    found = {
-        "counts": made.counts,
-        "high_water": made.high_water,
+    write_page(result.folder, quality, reasons, config, config.votes_a_person)
+    archive.add(repository, result.folder, settings.dvc_remote)
+    # The same votes may have been checked before, with another champion or with other limits.
+    values = {
+        "counts": result.counts,
+        "high_water": result.high_water,
         "accepted": not reasons,
         "reasons": list(reasons),
         "quality": quality.model_dump(mode="json"),
@@ -116,63 +118,63 @@ def make_snapshot(
     with Session(engine) as session, session.begin():
         session.execute(
             insert(Snapshot)
-            .values(digest=made.digest, path=str(made.folder), **found)
-            .on_conflict_do_update(index_elements=["digest"], set_=found)
+            .values(digest=result.digest, path=str(result.folder), **values)
+            .on_conflict_do_update(index_elements=["digest"], set_=values)
         )
-    return made, reasons
+    return result, reasons
 
 
-def assess(counted: Counted, made: Made, champion: str | None, limits: Limits) -> Quality:
-    """The quality of a snapshot, facts included."""
-    rows = {name: shards.read(made.folder, kind) for name, kind in shards.KINDS.items()}
+def assess(counted: Counted, result: Made, champion: str | None, limits: Limits) -> Quality:
+    """Measure the quality of a snapshot, including the facts that its rewrites lose."""
+    rows = {name: shards.read(result.folder, kind) for name, kind in shards.KINDS.items()}
     losing = {
         "demonstrations": curation.share_losing_facts(
-            (row.text, row.rewrite) for row in _some(made, "demonstrations", Demonstration)
+            (row.text, row.rewrite) for row in _sample_rows(result, "demonstrations", Demonstration)
         ),
         "pairs": curation.share_losing_facts(
-            (row.text, row.chosen) for row in _some(made, "pairs", PreferencePair)
+            (row.text, row.chosen) for row in _sample_rows(result, "pairs", PreferencePair)
         ),
     }
-    return validation.assess(counted, made.left_out, rows, champion, limits, made.nearest, losing)
+    return validation.assess(counted, result.left_out, rows, champion, limits, result.nearest, losing)
 
 
-def _some(made: Made, name: str, kind: type[R]) -> Iterator[R]:
-    """At most so many rows of a kind, spread over all of them."""
-    step = -(-made.counts[name] // _ROWS_CHECKED) or 1
-    return islice(shards.read(made.folder, kind), 0, None, step)
+def _sample_rows(result: Made, name: str, kind: type[R]) -> Iterator[R]:
+    """At most `_ROWS_CHECKED` rows of a kind, evenly spaced."""
+    step = -(-result.counts[name] // _ROWS_CHECKED) or 1
+    return islice(shards.read(result.folder, kind), 0, None, step)
 
 
 @flow(name="collect")
 def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
-    """Make a snapshot when enough votes are new, and say so by an event; else end well and say how many there
-    are.
+    """Write a snapshot when there are enough new votes, and emit the event `SNAPSHOT_MADE`.
 
-    Ends well as "Refused", with the reasons and without the event, when the feedback is not fit to learn
-    from. `overrides` change configs/collect.yaml: `minimum=20`.
+    With too few votes the flow completes as "NotEnoughFeedback". With feedback that fails the checks it
+    completes as "Refused", with the reasons and without the event. `overrides` change configs/collect.yaml:
+    `minimum=20`.
     """
     config = configs.load(CollectConfig, CONFIG, overrides)
     settings = Settings()
     engine = database.engine_of(settings)
     try:
-        organisation = organisation_id(engine, settings.organisation)
-        found = new_votes(engine, organisation)
-        if found < config.minimum:
-            message = f"not enough feedback: {found} of {config.minimum}"
+        organisation = find_organisation_id(engine, settings.organisation)
+        new_votes = count_new_votes(engine, organisation)
+        if new_votes < config.minimum:
+            message = f"not enough feedback: {new_votes} of {config.minimum}"
             get_run_logger().info(message)
             return Completed(message=message, name="NotEnoughFeedback")
         assert settings.database_url is not None
-        with database.lock(settings.database_url, "snapshot"):  # an erasure must not miss one half made
-            made, reasons = make_snapshot(settings, engine, organisation, config)
-        get_run_logger().info("snapshot %s: %s", made.digest, made.counts)
+        with database.lock(settings.database_url, "snapshot"):  # an erasure must not miss a half-written one
+            result, reasons = make_snapshot(settings, engine, organisation, config)
+        get_run_logger().info("snapshot %s: %s", result.digest, result.counts)
         if reasons:
-            message = f"snapshot {made.digest} is rejected: {render(reasons)}"
+            message = f"snapshot {result.digest} is rejected: {render(reasons)}"
             get_run_logger().warning(message)
             return Completed(message=message, name="Refused")
         emit_event(
             SNAPSHOT_MADE,
-            resource={"prefect.resource.id": f"tonebridge.snapshot.{made.digest}"},
-            payload={"digest": made.digest},
+            resource={"prefect.resource.id": f"tonebridge.snapshot.{result.digest}"},
+            payload={"digest": result.digest},
         )
-        return made
+        return result
     finally:
         engine.dispose()

@@ -1,9 +1,9 @@
-"""The flows as Prefect deployments with their schedules, served by one process: `python -m
-pipelines.deployments`.
+"""Serves the flows as Prefect deployments with their schedules, in one process.
 
-A thread of it listens for what people ask for (`experiments.decisions`), and runs the flow `experiment` at
-once: a click acts in a second or two, not at the next schedule, nor after the seconds that a new process
-takes to start.
+    python -m pipelines.deployments
+
+A thread listens for open decisions (`experiments.decisions`) and runs the flow `experiment` at once. So a
+click takes effect in a second or two: it waits neither for the schedule nor for a new process to start.
 """
 
 import logging
@@ -33,8 +33,9 @@ _POLL_S = 3.0
 
 
 def sweep() -> int:
-    """Mark runs that a killed runner left Running as Crashed; how many there were. Called before any can
-    run.
+    """Mark the runs that a killed runner left in the state Running as Crashed. Returns their number.
+
+    Call it before this process starts any run.
     """
     with get_client(sync_client=True) as client:
         running = FlowRunFilter.model_validate(
@@ -42,12 +43,17 @@ def sweep() -> int:
         )
         stale = client.read_flow_runs(flow_run_filter=running)
         for run in stale:
-            client.set_flow_run_state(run.id, Crashed(message="its runner was gone"), force=True)
+            client.set_flow_run_state(
+                run.id, Crashed(message="the process that ran it has ended"), force=True
+            )
     return len(stale)
 
 
 def listen(url: str) -> None:
-    """Run the flow `experiment` whenever a decision is open, by notice and by a poll, for ever."""
+    """Run the flow `experiment` whenever a decision is open. Never returns.
+
+    It reacts to notices, and polls every three seconds in case it missed one.
+    """
     while True:
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
@@ -57,8 +63,8 @@ def listen(url: str) -> None:
                         experiment()
                     for _ in connection.notifies(timeout=_POLL_S, stop_after=1):
                         pass
-        except Exception:  # the thread's outermost edge: whatever breaks, the next click is heard
-            log.exception("what people decide is looked for again in %.0f s", _POLL_S)
+        except Exception:  # the thread must survive every error: otherwise no later click takes effect
+            log.exception("listening for decisions failed; it is tried again in %.0f s", _POLL_S)
             time.sleep(_POLL_S)
 
 
@@ -66,7 +72,7 @@ def main() -> None:
     """Serve all deployments until the process is stopped."""
     url = Settings().database_url
     if url is None:
-        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; `make up` starts everything with local servers")
+        raise ValueError("TONEBRIDGE_DATABASE_URL is not set; set it, or run `make up` for local servers")
     sweep()
     threading.Thread(target=listen, args=(url,), name="decisions", daemon=True).start()
     deployments: list[Any] = [

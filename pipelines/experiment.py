@@ -1,8 +1,8 @@
-"""The flow `experiment`: a challenger meets the champion, people decide, and the decision is carried out.
+"""The flow `experiment`: carries out decisions, and starts, analyses and ends experiments.
 
-Each run does what is due now: what people have asked for; then it starts the experiment of a new challenger,
-or looks at the running one. A look changes nothing unless the evidence is enough, and looking often does no
-harm: the intervals hold at all looks at once. One run acts at a time.
+Each run first carries out the open decisions. Then it starts the experiment of a new challenger, or analyses
+the running experiment. An analysis changes nothing unless the evidence suffices. Frequent analyses do no
+harm, because the intervals hold at all analyses at once. Only one run is active at a time.
 """
 
 import uuid
@@ -20,6 +20,7 @@ from data.erasure import orders
 from data.reasons import reason, render
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
+from data.traffic.routing import Split
 from experiments import bandit, evidence, metrics, outcomes
 from experiments import plan as plans
 from experiments.analysis import Decision, between_users, compare, decide
@@ -33,53 +34,54 @@ from pipelines.shadow import UnsoundError
 
 @flow(name="experiment")
 def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
-    """Do what people have asked for. Then start the experiment of the newest challenger, or look at the
-    running one and do what the evidence says; a paused one is left alone.
+    """Carry out the open decisions. Then start the experiment of the newest challenger, or analyse the
+    running one and act on the evidence. A paused experiment does not change.
 
-    `overrides` are key=value pairs on `configs/experiment.yaml`, for an experiment that starts.
+    `overrides` are key=value pairs on `configs/experiment.yaml`, for an experiment that starts. Returns the
+    evidence of an analysis, else a completed state with a message.
     """
     settings, log = Settings(), get_run_logger()
     engine = database.engine_of(settings)
     assert settings.database_url is not None
     try:
         with database.lock(settings.database_url, "decide"):
-            for done in carry_out.carry_out(settings, engine):
-                log.info(done)
-            due = _do_what_is_due(settings, engine, overrides)
+            for line in carry_out.carry_out(settings, engine):
+                log.info(line)
+            result = _run_next_step(settings, engine, overrides)
         for line in tracking.write_ended(settings, engine):  # without the lock: MLflow may be slow
             log.info(line)
-        return due
+        return result
     finally:
         engine.dispose()
 
 
-def _do_what_is_due(
+def _run_next_step(
     settings: Settings, engine: Engine, overrides: Sequence[str]
 ) -> Evidence | State[Evidence]:
     _check_holdout(engine)
     with Session(engine) as session:
-        begun = select(Experiment).where(Experiment.status.in_(OPEN))
-        current = session.scalar(begun.order_by(Experiment.status.desc()).limit(1))
+        open_experiments = select(Experiment).where(Experiment.status.in_(OPEN))
+        current = session.scalar(open_experiments.order_by(Experiment.status.desc()).limit(1))
     if current is not None:
-        if stopped := _stop_if_ordered(engine, current.id):
-            return Completed(message=stopped, name="Stopped")
+        if why_stopped := _stop_if_erased(engine, current.id):
+            return Completed(message=why_stopped, name="Stopped")
         if current.status == Status.PAUSED:
             return Completed(message=f"experiment {current.id} is paused", name="Paused")
-        return _look(settings, engine, current.id)
-    challenger = _new_challenger(engine)
+        return _analyse_and_act(settings, engine, current.id)
+    challenger = _find_new_challenger(engine)
     if challenger is None:
-        return Completed(message="no challenger waits for an experiment", name="NothingToDo")
+        return Completed(message="there is no new challenger to test", name="NothingToDo")
     try:
-        started = carry_out.start_by_itself(settings, engine, challenger, plans.load(overrides))
+        command = carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides))
     except UnsoundError as error:
         return Completed(message=str(error), name="Refused")
-    message = f"experiment {started.experiment_id} of {challenger} has started"
+    message = f"experiment {command.experiment_id} of {challenger} has started"
     return Completed(message=message, name="Started")
 
 
-def _new_challenger(engine: Engine) -> str | None:
-    """The newest accepted version, if it has been neither champion nor in an experiment, drafts included, and
-    learned from nobody who was erased since.
+def _find_new_challenger(engine: Engine) -> str | None:
+    """The newest accepted version, if it is untested: not the champion, in no experiment or draft, and
+    trained on no person who was erased since. Else None.
     """
     with Session(engine) as session:
         live = routing.current(session)
@@ -97,47 +99,47 @@ def _new_challenger(engine: Engine) -> str | None:
             or orders.action_for(session, newest.name)
         ):
             return None
-        tried = session.scalar(
+        experiments_of_it = session.scalar(
             select(func.count())
             .select_from(Variant)
             .where(Variant.name == newest.name, Variant.is_baseline.is_(False))
         )
-        return None if tried else newest.name
+        return None if experiments_of_it else newest.name
 
 
 def _check_holdout(engine: Engine) -> None:
-    """Say what all promotions have gained; let go of a holdout that may not be answered from any longer."""
+    """Log the gain of all promotions. End the holdout when an erasure has retired its version."""
     with Session(engine) as session, session.begin():
         current = routing.current(session)
         if current is None:
             return
-        allowed = holdout.without_an_ordered_one(session, current.routing)
-        if is_ordered := allowed != current.routing:
+        allowed = holdout.drop_if_erased(session, current.routing)
+        if is_dropped := allowed != current.routing:
             epoch = routing.publish(session, allowed, [reason("holdout_erased")])
             orders.retire_unused(session)
-        gained = holdout.gain(session, plans.load())
-    if is_ordered:
+        gain = holdout.measure_gain(session, plans.load())
+    if is_dropped:
         routing.wait_until_acknowledged(engine, epoch)
-    if gained is not None and gained.primary is not None:
+    if gain is not None and gain.primary is not None:
         get_run_logger().info(
-            "The champion against the holdout: mean outcomes differ by %+.3f, between %+.3f and %+.3f"
-            " (%d and %d users).",
-            gained.primary.difference,
-            *gained.primary.interval,
-            gained.challenger.users,
-            gained.baseline.users,
+            "Compared with the holdout, the champion's mean outcome differs by %+.3f, between %+.3f and %+.3f"
+            " (%d users of the champion, %d held out).",
+            gain.primary.difference,
+            *gain.primary.interval,
+            gain.challenger.users,
+            gain.baseline.users,
         )
 
 
-def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
-    """End an experiment whose challenger may never become champion, since somebody it was trained on has been
-    erased; why.
+def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> str | None:
+    """End an experiment whose challenger was trained on a person who was erased since: it may never become
+    champion. Returns the reason, or None when the experiment may continue.
     """
     with Session(engine) as session:
-        arms = select(Variant.name).where(
+        challengers = select(Variant.name).where(
             Variant.experiment_id == experiment_id, Variant.is_baseline.is_(False)
         )
-        challenger = session.scalars(arms).one()
+        challenger = session.scalars(challengers).one()
         live = routing.current(session)
         assert live is not None
         try:
@@ -150,44 +152,44 @@ def _stop_if_ordered(engine: Engine, experiment_id: uuid.UUID) -> str | None:
     return render(reasons)
 
 
-def _look(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
+def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:
     log = get_run_logger()
     with Session(engine) as session, session.begin():
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-        found = _analyse(session, experiment_id, plan)
-        evidence.store(session, experiment_id, found)
-    for why in found.decision.reasons:
-        log.info(str(why))
-    _follow(settings, engine, experiment_id, plan, found.decision)
-    return found
+        analysis = _analyse(session, experiment_id, plan)
+        evidence.store(session, experiment_id, analysis)
+    for cause in analysis.decision.reasons:
+        log.info(str(cause))
+    _act_on(settings, engine, experiment_id, plan, analysis.decision)
+    return analysis
 
 
 def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence:
-    """Count what is new, and analyse everything."""
+    """Add the new rows to the counts, and analyse all counts."""
     row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
     names = {variant.is_baseline: variant.name for variant in variants}
     champion, challenger = names[True], names[False]
-    measured, now = metrics.load(), datetime.now(UTC)
-    outcomes.refresh(session, experiment_id, plan, measured, now)
-    compared = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
-    arms = outcomes.arms(session, experiment_id, measured)
-    users = between_users(arms, plan, measured)
+    all_metrics, now = metrics.load(), datetime.now(UTC)
+    outcomes.refresh(session, experiment_id, plan, all_metrics, now)
+    comparison = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
+    arms = outcomes.arms(session, experiment_id, all_metrics)
+    users = between_users(arms, plan, all_metrics)
     assert row.started_at is not None
-    lasted = now - row.started_at
+    duration = now - row.started_at
     return Evidence(
         challenger=challenger,
-        comparison=compared,
+        comparison=comparison,
         between_users=users,
         unbiased=None if plan.allocation == "fixed" else bandit.unbiased_effect(arms[plan.primary]),
-        decision=decide(compared, users, plan, lasted),
+        decision=decide(comparison, users, plan, duration),
     )
 
 
-def _follow(
+def _act_on(
     settings: Settings, engine: Engine, experiment_id: uuid.UUID, plan: Plan, decision: Decision
 ) -> None:
-    """Do what the evidence says, or propose it where a person decides."""
+    """Carry out what an analysis recommends, or propose it when the plan leaves the decision to a person."""
     if decision.action is Action.KEEP_RUNNING:
         _ramp_up(engine, experiment_id, plan)
         if plan.allocation != "fixed":
@@ -206,40 +208,35 @@ def _follow(
 
 
 def _ramp_up(engine: Engine, experiment_id: uuid.UUID, plan: Plan) -> None:
-    """Take more users in, when the present share has lasted as long as planned."""
+    """Widen the experiment to the next share of its ramp, once the present share has lasted as planned."""
     with Session(engine) as session:
-        live = routing.current(session)
-        running = live.routing.split(experiment_id) if live else None
-        assert running is not None, experiment_id
-        lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
-    wider = next((share for share in plan.ramp if share > running.ramp), None)
-    if wider is None or lasted < timedelta(hours=plan.hours_a_step):
+        split, duration = _read_running_split(session, experiment_id)
+    wider = next((share for share in plan.ramp if share > split.ramp), None)
+    if wider is None or duration < timedelta(hours=plan.hours_a_step):
         return
-    due = reason("ramp_due", share=running.ramp, hours=plan.hours_a_step)
-    carry_out.ramp(engine, Command(experiment_id, Action.RAMP, [due]), wider)
+    cause = reason("ramp_due", share=split.ramp, hours=plan.hours_a_step)
+    carry_out.ramp(engine, Command(experiment_id, Action.RAMP, [cause]), wider)
     get_run_logger().info("Now %.0f%% of the users are in the experiment.", 100 * wider)
 
 
 def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.Rule) -> None:
-    """Give the arm that looks better more of those who come, when the ramp is done and the present weights
-    have lasted as long as planned.
+    """Give the arm with the better outcomes a larger share of later users, once the ramp is complete and the
+    present weights have lasted as planned.
     """
-    measured = metrics.load()
+    primary = metrics.load()[plan.primary]
     with Session(engine) as session:
-        live = routing.current(session)
-        running = live.routing.split(experiment_id) if live else None
-        assert running is not None, experiment_id
-        lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
-        arms = outcomes.arms(session, experiment_id, {plan.primary: measured[plan.primary]})[plan.primary]
-    if running.ramp < plan.ramp[-1] or lasted < timedelta(hours=plan.hours_a_batch):
+        split, duration = _read_running_split(session, experiment_id)
+        arms = outcomes.arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+    if split.ramp < plan.ramp[-1] or duration < timedelta(hours=plan.hours_a_batch):
         return
-    sign = 1 if measured[plan.primary].better == "higher" else -1
+    # The bandit prefers higher means.
+    sign = 1 if primary.better == "higher" else -1
     arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
     (first, weight), (second, _) = bandit.reweighted(arms, rule).items()
     weights = {first: round(weight, 3), second: 1 - round(weight, 3)}
-    if weights == {arm.name: arm.weight for arm in running.arms}:
+    if weights == {arm.name: arm.weight for arm in split.arms}:
         return
-    why = reason(
+    cause = reason(
         "reweighed",
         first=first,
         first_share=weights[first],
@@ -247,5 +244,13 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
         second_share=weights[second],
         rule=rule,
     )
-    carry_out.reweigh(engine, Command(experiment_id, Action.REWEIGH, [why]), weights)
-    get_run_logger().info(str(why))
+    carry_out.reweigh(engine, Command(experiment_id, Action.REWEIGH, [cause]), weights)
+    get_run_logger().info(str(cause))
+
+
+def _read_running_split(session: Session, experiment_id: uuid.UUID) -> tuple[Split, timedelta]:
+    """The split of an experiment in force, and for how long it has been as it is."""
+    live = routing.current(session)
+    split = live.routing.split(experiment_id) if live else None
+    assert split is not None, experiment_id
+    return split, datetime.now(UTC) - session.get_one(Epoch, split.epoch).started_at

@@ -1,8 +1,8 @@
-"""The holdout: a few users stay with an old champion for good, and as many have the present one; neither are
-in any other experiment. What stands between the two is what all promotions since have gained.
+"""The holdout: a few users stay with an old champion, and as many users have the present champion. Neither
+group is in any other experiment. The difference between the groups is the gain of all promotions since.
 
-It is an experiment like any other, but that no decision ends it: it begins with the second champion, and
-begins anew when nobody may be given the old one any longer.
+The holdout is stored as an experiment that no decision ends. It begins with the second champion. A new one
+begins when the old champion may not answer any longer, because an erasure retired it.
 """
 
 import secrets
@@ -23,39 +23,46 @@ from experiments.plan import Plan
 HELD_OUT, PRESENT = "held_out", "present"
 
 
-def of(live: Routing) -> Split | None:
-    """The holdout in a routing."""
-    return next((one for one in live.experiments if one.arms[0].name == HELD_OUT), None)
+def find_in(live: Routing) -> Split | None:
+    """The holdout of a routing; None when it has none."""
+    return next((split for split in live.experiments if split.arms[0].name == HELD_OUT), None)
 
 
-def after(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
-    """The holdout beside a new champion: as it was, or a new one that holds out what is champion until now;
-    none where there is nothing to hold out. The caller publishes and commits.
+def splits_after_promotion(session: Session, champion: Spec, share: float) -> tuple[Split, ...]:
+    """The splits of the routing after a promotion: at most one, the holdout. The caller publishes and
+    commits.
+
+    The running holdout continues with the new champion. Otherwise a new one holds out the champion until now
+    for `share` of the users. There is none when `share` is 0, when the champion does not change, or when an
+    erasure has retired that champion.
     """
     current = routing.current(session)
     if current is None:
         return ()
     live = current.routing
-    running = of(live)
+    running = find_in(live)
     if running and not orders.action_for(session, running.arms[0].spec.version):
-        return (_with(running, champion),)
-    end(session)
+        return (_replace_present(running, champion),)
+    close(session)
     if not share or live.champion == champion or orders.action_for(session, live.champion.version):
         return ()
-    return (_new(session, live.champion, champion, share),)
+    return (_create(session, live.champion, champion, share),)
 
 
-def without_an_ordered_one(session: Session, live: Routing) -> Routing:
-    """The routing without a holdout whose version was trained on somebody who was erased since."""
-    running = of(live)
+def drop_if_erased(session: Session, live: Routing) -> Routing:
+    """The routing; without its holdout when the held-out version was trained on a person who was erased
+    since.
+    """
+    running = find_in(live)
     if running is None or not orders.action_for(session, running.arms[0].spec.version):
         return live
-    end(session)
-    return live.model_copy(update={"experiments": tuple(one for one in live.experiments if one != running)})
+    close(session)
+    others = tuple(split for split in live.experiments if split != running)
+    return live.model_copy(update={"experiments": others})
 
 
-def end(session: Session) -> None:
-    """Note that the holdout has ended; the caller publishes a routing without it."""
+def close(session: Session) -> None:
+    """Mark the holdout as ended in `experiments`. The caller publishes a routing without it."""
     session.execute(
         update(Experiment)
         .where(Experiment.status == Status.HOLDOUT)
@@ -63,26 +70,26 @@ def end(session: Session) -> None:
     )
 
 
-def gain(session: Session, plan: Plan) -> ExperimentResult | None:
-    """How users of the present champion fare against those held out, since it is champion; the caller
-    commits.
+def measure_gain(session: Session, plan: Plan) -> ExperimentResult | None:
+    """Compare the users of the present champion with the held-out users, since its promotion. None without a
+    holdout. The caller commits.
     """
     current = routing.current(session)
-    running = of(current.routing) if current else None
+    running = find_in(current.routing) if current else None
     if running is None:
         return None
-    measured = metrics.load()
-    outcomes.refresh(session, running.experiment_id, plan, measured)
-    arms = outcomes.arms(session, running.experiment_id, measured, since=running.epoch)
-    return between_users(arms, plan, measured)
+    all_metrics = metrics.load()
+    outcomes.refresh(session, running.experiment_id, plan, all_metrics)
+    arms = outcomes.arms(session, running.experiment_id, all_metrics, since=running.epoch)
+    return between_users(arms, plan, all_metrics)
 
 
-def _with(running: Split, champion: Spec) -> Split:
+def _replace_present(running: Split, champion: Spec) -> Split:
     held_out, present = running.arms
     return running.model_copy(update={"arms": (held_out, present.model_copy(update={"spec": champion}))})
 
 
-def _new(session: Session, held_out: Spec, champion: Spec, share: float) -> Split:
+def _create(session: Session, held_out: Spec, champion: Spec, share: float) -> Split:
     split = Split(
         experiment_id=new_id(),
         salt=secrets.token_hex(8),

@@ -1,5 +1,5 @@
-"""The flow `promote`: a version goes live, and can go back: alias, release, routing row, acknowledged by
-every gateway.
+"""The flows `promote` and `rollback`: they make a version champion. Both write the routing, the release and
+the alias in MLflow, and wait until every gateway has acknowledged the routing.
 """
 
 import asyncio
@@ -27,9 +27,7 @@ from serving.inference import release
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_servable(settings: Settings, version: str) -> Spec:
-    """Put a registered version into the model store and have every replica load it; the spec that names
-    it.
-    """
+    """Publish a registered version to the model store and let every replica load it. Returns its spec."""
     folder = versions.download(settings.registry_uri, version)
     release.publish(folder, version, settings)
     spec = Spec(version=version, protection=PROTECTED)
@@ -38,9 +36,9 @@ def make_servable(settings: Settings, version: str) -> Spec:
     return spec
 
 
-def must_be_fit(session: Session, version: str) -> None:
-    """RefusedError when the gate rejected a version, or has never judged it; OrderedError when it was trained
-    on data of a person who was erased since.
+def refuse_unfit(session: Session, version: str) -> None:
+    """RefusedError when the gate rejected or never judged a version; OrderedError when the version was
+    trained on data of a person who was erased since.
     """
     if not session.scalar(select(Version.accepted).where(Version.name == version)):
         raise RefusedError("not_accepted", version=version)
@@ -49,15 +47,17 @@ def must_be_fit(session: Session, version: str) -> None:
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
 def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Sequence[Reason]) -> int:
-    """Route everybody to a spec, note the release and its lineage, move the alias; the epoch of it."""
+    """Route everybody to a spec, record the release and its lineage, and move the alias. Returns the number
+    of the new epoch.
+    """
     reasons = written(why) if isinstance(why, str) else list(why)
     with Session(engine) as session, session.begin():
-        must_be_fit(session, spec.version)
+        refuse_unfit(session, spec.version)
         former = routing.current(session)
         replaced = former.routing.champion.version if former else None
-        held_out = holdout.after(session, spec, settings.holdout_share)
-        epoch = routing.publish(session, Routing(champion=spec, experiments=held_out), reasons)
-        # An experiment that ran until now, or paused, has lost its baseline and its users, and ends here.
+        splits = holdout.splits_after_promotion(session, spec, settings.holdout_share)
+        epoch = routing.publish(session, Routing(champion=spec, experiments=splits), reasons)
+        # A running or paused experiment loses its baseline and its users, so it ends here.
         session.execute(
             update(Experiment)
             .where(Experiment.status.in_(OPEN))
@@ -81,15 +81,17 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Seq
 
 @flow(name="promote")
 def promote(version: str, reason: str) -> int:
-    """Make an accepted version the champion. Returns when every live gateway answers by it: the epoch.
+    """Make an accepted version champion. Returns the number of its epoch, once every live gateway routes by
+    it.
 
-    OrderedError for a version that was trained on somebody who was erased since.
+    RefusedError for a version that the gate has not accepted; OrderedError for a version that was trained on
+    data of a person who was erased since.
     """
     settings = Settings()
     engine = database.engine_of(settings)
     try:
         with Session(engine) as session:
-            must_be_fit(session, version)  # before its weights are asked for, which may be gone
+            refuse_unfit(session, version)  # a version that may not go live may have lost its weights
         spec = make_servable(settings, version)
         epoch = make_champion(settings, engine, spec, reason)
     finally:
@@ -100,8 +102,9 @@ def promote(version: str, reason: str) -> int:
 
 @flow(name="rollback")
 def rollback(reason: str) -> int:
-    """Make the version that the newest release replaced the champion again; the epoch of it. OrderedError as
-    in `promote`.
+    """Promote the version that the newest release replaced. Returns the number of its epoch.
+
+    ValueError without an earlier release; RefusedError and OrderedError as in `promote`.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -109,9 +112,9 @@ def rollback(reason: str) -> int:
         with Session(engine) as session:
             newest = session.scalar(select(Release).order_by(Release.id.desc()).limit(1))
         if newest is None or newest.replaced is None:
-            raise ValueError("there is no former release to go back to")
+            raise ValueError("there is no earlier release to roll back to; promote a version instead")
         with Session(engine) as session:
-            must_be_fit(session, newest.replaced)
+            refuse_unfit(session, newest.replaced)
         spec = make_servable(settings, newest.replaced)
         epoch = make_champion(settings, engine, spec, reason)
     finally:

@@ -1,4 +1,4 @@
-"""The page of a snapshot's quality: the verdict with its reasons, the measures beside their limits, plots."""
+"""The page of a snapshot's quality: the verdict with its reasons, the measures with their limits, plots."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,13 +15,15 @@ from pipelines import single_page
 _TEMPLATE = Path(__file__).with_name("quality.html.j2")
 _FILES = {"demonstrations": "#2458a6", "pairs": "#d9822b", "labels": "#9aa5b1"}
 _BLUE, _PALE, _LIMIT = "#2458a6", "#dfe7f2", "#b3392f"
-_MOST_VERSIONS = 10  # on the plot; the oldest fall off it
+_MOST_VERSIONS = 10  # on the plot: those with the most pairs
 
 
 def write_page(
     folder: Path, quality: Quality, reasons: Sequence[Reason], limits: Limits, votes_a_person: int
 ) -> Path:
-    """`quality.html` in the snapshot's folder; it holds no text of a message and names nobody."""
+    """Write `quality.html` to the snapshot's folder and return its path. The page holds no text of a message
+    and no name of a person.
+    """
     page = folder / "quality.html"
     single_page.write(
         page,
@@ -29,63 +31,70 @@ def write_page(
         digest=folder.name,
         quality=quality,
         reasons=reasons,
-        measures=list(_measures(quality, limits)),
-        people=single_page.drawn(lambda figure: _draw_people(figure, quality, votes_a_person)),
-        balance=single_page.drawn(lambda figure: _draw_balance(figure, quality)),
-        judgement=single_page.drawn(lambda figure: _draw_judgement(figure, quality, limits)),
-        texts=single_page.drawn(lambda figure: _draw_texts(figure, quality, limits)),
+        measures=list(_list_measures(quality, limits)),
+        people=single_page.render_figure(lambda figure: _draw_people(figure, quality, votes_a_person)),
+        balance=single_page.render_figure(lambda figure: _draw_balance(figure, quality)),
+        judgement=single_page.render_figure(lambda figure: _draw_judgement(figure, quality, limits)),
+        texts=single_page.render_figure(lambda figure: _draw_texts(figure, quality, limits)),
     )
     return page
 
 
-def _measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]]:
-    """What was measured, what was found, what is allowed."""
+def _list_measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str, str]]:
+    """The rows of the table: name of the measure, measured value, allowed values."""
     rows = sum(quality.rows.values())
-    yield "chose the one shown first", _said(quality.position), _around_a_half(limits.position_bias)
-    yield "chose the longer one", _said(quality.length), _around_a_half(limits.length_bias)
-    for kind, found in quality.agreement.items():
+    position, length = _format_bias(quality.position), _format_bias(quality.length)
+    yield "comparisons that chose the text shown first", position, _format_bias_limit(limits.position_bias)
+    yield "comparisons that chose the longer text", length, _format_bias_limit(limits.length_bias)
+    for kind, agreement in quality.agreement.items():
         allowed = f"at least {limits.least_agreement:.2f}" if kind == "comparisons" else ""
-        yield f"agreement of {kind} (alpha)", _agreed(found), allowed
+        yield f"agreement of {kind} (alpha)", _format_agreement(agreement), allowed
     name, share = quality.largest_type
     largest = f"{name}, {share:.0%} of {rows} rows" if rows else "no row"
     yield "the most frequent transform type", largest, f"at most {limits.most_of_one_type:.0%}"
     repeated = f"{quality.duplicates} of {rows}, {quality.duplicates / max(1, rows):.0%}"
-    yield "rows that repeat another", repeated, f"at most {limits.most_duplicates:.0%}"
+    yield "rows that repeat another row", repeated, f"at most {limits.most_duplicates:.0%}"
     off_policy = "no champion or no pair" if quality.off_policy is None else f"{quality.off_policy:.0%}"
-    allowed = f"at most {limits.most_off_policy:.0%}, or {limits.enough_on_policy} pairs on it"
+    allowed = f"at most {limits.most_off_policy:.0%}, or {limits.enough_on_policy} pairs on the policy"
     yield f"pairs off the champion's policy ({quality.champion or 'none yet'})", off_policy, allowed
     messages = sum(quality.similarities)
-    yield "messages nearly the same as another", f"{quality.near_duplicates} of {messages}", "in one split"
+    near_duplicates = f"{quality.near_duplicates} of {messages}"
+    yield "messages with nearly the same meaning as another", near_duplicates, "any; they share a split"
     for name, share in quality.losing_facts.items():
-        what = "demonstrations" if name == "demonstrations" else "chosen rewrites"
-        yield f"{what} that lose a fact of the message", f"{share:.0%}", ""
+        texts = "demonstrations" if name == "demonstrations" else "chosen rewrites"
+        yield f"{texts} that lose a fact of the message", f"{share:.0%}", ""
     held_out = ", ".join(f"{count} {name}" for name, count in quality.validation.items())
-    yield "held out", held_out, "some demonstrations or pairs"
-    yield "votes that tie these to the rest, left out", str(quality.left_out["tied"]), ""
+    yield "held-out rows", held_out, "some demonstrations or pairs"
+    yield "votes left out because they tie held-out rows to the rest", str(quality.left_out["tied"]), ""
     person, key = quality.left_out["person"], quality.left_out["key"]
-    yield "votes beyond a cap, left out", f"{person} beyond a person's, {key} beyond an API key's", ""
+    yield (
+        "votes left out because they exceed a cap",
+        f"{person} beyond a person's, {key} beyond an API key's",
+        "",
+    )
     number, phrase = quality.left_out["number"], quality.left_out["phrase"]
-    brought = f"{number} a number, {phrase} a phrase that many others bring in"
-    yield "edits that bring in what nobody had given, left out", brought, ""
-    own = str(quality.left_out["own_phrase"])
-    yield "votes on an unusual phrase that hardly anybody else votes on, left out", own, ""
+    added = f"{number} a number, {phrase} a phrase that many other edits add"
+    yield "edits left out because they add what no text contained", added, ""
+    own_phrase = str(quality.left_out["own_phrase"])
+    yield "votes left out because hardly anybody else votes on their unusual phrase", own_phrase, ""
 
 
-def _said(found: Bias) -> str:
-    if found.share is None:
+def _format_bias(bias: Bias) -> str:
+    if bias.share is None:
         return "no vote"
-    votes = f"{found.votes} votes of {found.people} people"
-    return f"{found.share:.0%}, between {found.low:.0%} and {found.high:.0%} ({votes})"
+    votes = f"{bias.votes} votes of {bias.people} people"
+    return f"{bias.share:.0%}, between {bias.low:.0%} and {bias.high:.0%} ({votes})"
 
 
-def _around_a_half(limit: float) -> str:
+def _format_bias_limit(limit: float) -> str:
     return f"{0.5 - limit:.0%} to {0.5 + limit:.0%}"
 
 
-def _agreed(found: Agreement) -> str:
-    if found.alpha is None:
-        return f"unknown: {found.unknown_because}"
-    return f"{found.alpha:.2f}, between {found.low:.2f} and {found.high:.2f} ({found.units} cases)"
+def _format_agreement(agreement: Agreement) -> str:
+    if agreement.alpha is None:
+        return f"unknown: {agreement.unknown_because}"
+    interval = f"between {agreement.low:.2f} and {agreement.high:.2f}"
+    return f"{agreement.alpha:.2f}, {interval} ({agreement.units} cases)"
 
 
 def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
@@ -94,7 +103,7 @@ def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
     left.bar_label(bars, padding=3)
     left.margins(x=0.12)
     left.invert_yaxis()
-    left.set_title("Votes that count")
+    left.set_title("Counted votes")
     left.set_xlabel("votes")
     most = max([votes_a_person, *quality.people_by_votes])
     bins = np.linspace(0.5, most + 0.5, 1 + min(most, 40))
@@ -104,25 +113,25 @@ def _draw_people(figure: Figure, quality: Quality, votes_a_person: int) -> None:
     right.yaxis.set_major_formatter("{x:.0f}")
     right.set_ylim(0, 2 * max(quality.people_by_votes.values(), default=1))
     right.legend(frameon=False)
-    right.set_title("How keen people are")
-    right.set_xlabel("votes of a person that count")
+    right.set_title("Votes per person")
+    right.set_xlabel("counted votes of a person")
     right.set_ylabel("people (logarithmic)")
 
 
 def _draw_balance(figure: Figure, quality: Quality) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     kinds = [kind.value for kind in TransformType]
-    _stacked(left, kinds, {name: [quality.types[name].get(k, 0) for k in kinds] for name in _FILES})
+    _draw_stacked_bars(left, kinds, {name: [quality.types[name].get(k, 0) for k in kinds] for name in _FILES})
     left.set_title("Rows by transform type")
     intensities = range(4)
     rows = {name: [quality.intensities[name].get(i, 0) for i in intensities] for name in _FILES}
-    _stacked(right, [str(i) for i in intensities], rows)
+    _draw_stacked_bars(right, [str(i) for i in intensities], rows)
     right.set_title("Rows by intensity")
     right.set_ylabel("intensity, 0 to 3")
     left.legend(frameon=False)
 
 
-def _stacked(axes: Axes, names: list[str], rows: dict[str, list[int]]) -> None:
+def _draw_stacked_bars(axes: Axes, names: list[str], rows: dict[str, list[int]]) -> None:
     start = np.zeros(len(names))
     for name, counts in rows.items():
         axes.barh(names, counts, left=start, color=_FILES[name], label=name)
@@ -137,46 +146,47 @@ def _draw_judgement(figure: Figure, quality: Quality, limits: Limits) -> None:
         "shown first": (quality.position, limits.position_bias),
         "longer": (quality.length, limits.length_bias),
     }
-    for place, (found, limit) in enumerate(biases.values()):
+    for place, (bias, limit) in enumerate(biases.values()):
         left.barh(place, 2 * limit, left=0.5 - limit, height=0.7, color=_PALE, zorder=0)
-        if found.share is not None:
-            _interval(left, place, found.share, found.low, found.high)
+        if bias.share is not None:
+            _draw_interval(left, place, bias.share, bias.low, bias.high)
     left.axvline(0.5, color="gray", linestyle=":")
     left.set_xlim(0, 1)
-    left.set_yticks(range(2), [f"{name}\n{found.votes} votes" for name, (found, _) in biases.items()])
-    left.set_title("Chosen for its place or its length; shaded: allowed")
-    left.set_xlabel("share of comparisons that chose it (0 to 1), 95% interval")
+    left.set_yticks(range(2), [f"{name}\n{bias.votes} votes" for name, (bias, _) in biases.items()])
+    left.set_title("Position and length bias; shaded: allowed")
+    left.set_xlabel("share of comparisons that chose this text (0 to 1), 95% interval")
     for place, agreement in enumerate(quality.agreement.values()):
         if agreement.alpha is None or agreement.low is None or agreement.high is None:
-            right.text(0.5, place, "not known", ha="center", va="center", color="gray")
+            right.text(0.5, place, "unknown", ha="center", va="center", color="gray")
         else:
-            _interval(right, place, agreement.alpha, agreement.low, agreement.high)
+            _draw_interval(right, place, agreement.alpha, agreement.low, agreement.high)
     place = list(quality.agreement).index("comparisons")
     right.vlines(limits.least_agreement, place - 0.35, place + 0.35, color=_LIMIT, linestyle="--")
-    lowest = min([found.low for found in quality.agreement.values() if found.low is not None], default=0)
+    lows = [agreement.low for agreement in quality.agreement.values() if agreement.low is not None]
+    lowest = min(lows, default=0)
     right.set_xlim(min(-0.2, lowest - 0.05), 1.05)
-    names = [f"{kind}\n{found.units} cases" for kind, found in quality.agreement.items()]
+    names = [f"{kind}\n{agreement.units} cases" for kind, agreement in quality.agreement.items()]
     right.set_yticks(range(len(names)), names)
-    right.set_title("Agreement where several judged; dashed: at least")
-    right.set_xlabel("Krippendorff's alpha (0 as by chance, 1 always), 95% interval")
+    right.set_title("Agreement where several people voted; dashed: minimum")
+    right.set_xlabel("Krippendorff's alpha (0: chance, 1: complete), 95% interval")
     for axes in (left, right):
         axes.set_ylim(-0.6, len(axes.get_yticks()) - 0.4)
         axes.invert_yaxis()
 
 
-def _interval(axes: Axes, place: float, found: float, low: float, high: float) -> None:
-    ends = [[max(0.0, found - low)], [max(0.0, high - found)]]
-    axes.errorbar([found], [place], xerr=ends, fmt="o", capsize=4, color=_BLUE)
+def _draw_interval(axes: Axes, place: float, value: float, low: float, high: float) -> None:
+    ends = [[max(0.0, value - low)], [max(0.0, high - value)]]
+    axes.errorbar([value], [place], xerr=ends, fmt="o", capsize=4, color=_BLUE)
 
 
 def _draw_texts(figure: Figure, quality: Quality, limits: Limits) -> None:
     left, right = figure.subplots(1, 2)
-    shown = sorted(quality.rejected_versions.items(), key=lambda found: found[1])[-_MOST_VERSIONS:]
-    colours = [_BLUE if version == quality.champion else "#9aa5b1" for version, _ in shown]
-    bars = left.barh([version for version, _ in shown], [count for _, count in shown], color=colours)
+    rejected = sorted(quality.rejected_versions.items(), key=lambda item: item[1])[-_MOST_VERSIONS:]
+    colours = [_BLUE if version == quality.champion else "#9aa5b1" for version, _ in rejected]
+    bars = left.barh([version for version, _ in rejected], [count for _, count in rejected], color=colours)
     left.bar_label(bars, padding=3)
     left.margins(x=0.12)
-    left.set_title(f"Who wrote the rejected text; blue: the champion, {quality.champion or 'none yet'}")
+    left.set_title(f"Version of the rejected text; blue: the champion, {quality.champion or 'none yet'}")
     left.set_xlabel("pairs")
     bins = len(quality.similarities)
     edges = np.linspace(0, 1, bins + 1)
@@ -187,6 +197,6 @@ def _draw_texts(figure: Figure, quality: Quality, limits: Limits) -> None:
     right.legend(frameon=False, loc="upper left")
     right.set_xlim(0, 1)
     right.set_ylim(0, 1.25 * max(1, *quality.similarities))
-    right.set_title("How near each message is to another")
-    right.set_xlabel("cosine to the nearest other message (0 to 1)")
+    right.set_title("Similarity of each message to the nearest other")
+    right.set_xlabel("cosine similarity (0 to 1)")
     right.set_ylabel("messages")

@@ -1,8 +1,8 @@
-"""The flow `retain`: what is old leaves, and what an erasure has ordered away.
+"""The flow `retain`: deletes old rows, and the weights of versions that erasures have retired.
 
-Answers and failures leave by whole days, and the days to come have their partitions; outputs that nothing
-points at any more follow them; what requests with an Idempotency-Key were answered is forgotten after a day.
-Versions that were trained on somebody who was erased since lose their weights once they are no longer in
+It drops answers and failures by whole days and creates the partitions of the next days. Then it deletes the
+outputs that no row refers to. Stored responses to requests with an Idempotency-Key are deleted after a day.
+A version that was trained on data of a person who was erased since loses its weights once it is no longer in
 force.
 """
 
@@ -25,13 +25,14 @@ from serving.inference import release
 
 @flow(name="retain")
 def retain(days: int = 400) -> list[str]:
-    """Drop the partitions of answers older than `days`, make those of the next days; the names dropped.
+    """Drop the partitions of answers older than `days` and create those of the next days. Returns the names
+    of the dropped partitions.
 
-    Feedback stays, and the outputs that it is about: they are what versions were trained on, and leave when a
-    person asks for it (`data.erasure`).
+    Feedback and its outputs stay: versions were trained on them. They are deleted when a person requests it
+    (`data.erasure`).
     """
     if days < 1:
-        raise ValueError(f"days={days}: today's answers cannot be dropped; give at least 1")
+        raise ValueError(f"days={days}: the answers of today cannot be dropped; set days to 1 or more")
     settings = Settings()
     engine = database.engine_of(settings)
     assert settings.database_url is not None
@@ -40,8 +41,8 @@ def retain(days: int = 400) -> list[str]:
     before = now.date() - timedelta(days=days)
     try:
         with engine.begin() as connection:
-            old = IdempotentRequest.created_at < now - timedelta(days=1)
-            connection.execute(delete(IdempotentRequest).where(old))
+            is_old = IdempotentRequest.created_at < now - timedelta(days=1)
+            connection.execute(delete(IdempotentRequest).where(is_old))
             connection.execute(delete(Failure).where(Failure.id < answers.floor(before)))
         asyncio.run(answers.ensure_partitions(settings.database_url, now.date()))
         dropped = asyncio.run(answers.drop_partitions_before(settings.database_url, before))
@@ -49,14 +50,17 @@ def retain(days: int = 400) -> list[str]:
         retired = retire(settings, engine)
     finally:
         engine.dispose()
-    log.info("dropped %s", ", ".join(dropped) or "nothing")
-    log.info("swept %s; retired %s", dict(swept), ", ".join(retired) or "no version")
+    log.info("partitions dropped: %s", ", ".join(dropped) or "none")
+    log.info("rows deleted by table: %s; versions retired: %s", dict(swept), ", ".join(retired) or "none")
     return dropped
 
 
 def retire(settings: Settings, engine: Engine) -> list[str]:
-    """Remove the weights of versions that erasures have ordered away and that are no longer in force; their
-    names. A service that holds one in memory lets it go when it needs the place, or stops.
+    """Delete the weights of versions that erasures have retired and that are no longer in force. Returns the
+    names of the versions.
+
+    An inference service that has such a version in memory drops it when it needs the memory, or when it
+    stops.
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
         orders.retire_unused(session)

@@ -1,8 +1,9 @@
-"""Shadow: before anybody meets a challenger, it answers messages that the champion has answered already.
+"""The shadow run: before its experiment starts, a challenger rewrites messages that the champion has
+rewritten.
 
-Nobody sees these answers, and nothing of them is stored but numbers. The messages are those of people whose
-words may be learned from (as in `data.snapshots.votes`): who has not consented is not replayed either. What
-is found is coarse on purpose: it refuses what is broken, and leaves what people like to the experiment.
+No person sees the rewrites, and only numbers are stored. Only messages of people whose texts may be used for
+training are replayed (the rule of `data.snapshots.votes`). The check is coarse on purpose: it rejects a
+broken challenger. Whether people like a sound one is for the experiment to measure.
 """
 
 import asyncio
@@ -29,15 +30,15 @@ from serving.inference.client import InferenceClient, InferenceUnavailable, Item
 
 log = logging.getLogger(__name__)
 
-FEWEST = 10  # messages, below which nothing is concluded
-_MOST_FAILED = 0.1
-_AT_ONCE = 16
-_ANSWER_S = 15.0
-_ALL_S = 60.0
-_AGAIN_S = 2.5  # after which a replica that was left alone for its failures is asked again
-_LOOKED_THROUGH = 40  # outputs a message wanted: the search for those of people who consent is bounded
+MIN_MESSAGES = 10  # with fewer messages nothing is concluded
+_MAX_FAILED_SHARE = 0.1
+_CONCURRENCY = 16
+_ANSWER_TIMEOUT_S = 15.0
+_RUN_TIMEOUT_S = 60.0
+_RETRY_WAIT_S = 2.5  # after this time the client sends requests to a failing replica again
+_OUTPUTS_PER_MESSAGE = 40  # bounds the search for outputs of people who consent
 
-_ASIDE = timedelta(minutes=5)  # clocks of two gateways may differ
+_CLOCK_TOLERANCE = timedelta(minutes=5)  # the clocks of two gateways may differ
 
 _SCORES = ("facts_kept", "tone", "chatter", "refusal", "insult", "length_ratio")
 
@@ -47,12 +48,12 @@ _RECENT = """
         WHERE o.version = :version
           AND (:any_type OR o.transform_type = ANY(:types))
           AND (:any_organisation OR o.organisation_id = ANY(:organisations))
-        ORDER BY o.id DESC LIMIT :looked_through
+        ORDER BY o.id DESC LIMIT :searched
     )
 """
 _SINCE = "{recent} SELECT uuid_extract_timestamp(min(id::text)::uuid) FROM recent"
-# One output may have been an answer to several people: it is used when all of them consent. Answers have no
-# index by output; `first` spares those of the days before.
+# One output may have answered several people. It is used only when all of them consent. Answers have no index
+# by output, so `first` limits the scan to the days since the oldest of these outputs.
 _USABLE = """{recent}, usable AS (
         SELECT r.id
         FROM recent r
@@ -71,8 +72,8 @@ _USABLE = """{recent}, usable AS (
 """
 
 
-class Replayed(NamedTuple):
-    """A message, and what the champion made of it."""
+class ReplayedMessage(NamedTuple):
+    """A message, with the champion's rewrite and its duration."""
 
     message: str
     transform_type: TransformType
@@ -81,15 +82,15 @@ class Replayed(NamedTuple):
     champion_ms: float
 
 
-class Answered(NamedTuple):
-    """What the challenger made of a message; None when it failed."""
+class ChallengerAnswer(NamedTuple):
+    """The challenger's rewrite of a message and its duration; `text` is None when the request failed."""
 
     text: str | None
     ms: float
 
 
 class Score(BaseModel):
-    """Means over the messages that both have answered, and their paired difference."""
+    """The means over the messages that both versions answered, and their paired difference."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -99,22 +100,22 @@ class Score(BaseModel):
 
 
 class Shadow(BaseModel):
-    """What the shadow run found: numbers only. `tone` is `models.tone.move`."""
+    """The result of a shadow run: numbers only. The score `tone` is `models.tone.move`."""
 
     model_config = ConfigDict(frozen=True)
 
-    messages: int = Field(description="that were asked and came to an end in time")
+    messages: int = Field(description="messages whose request ended in time")
     failed: int
-    scores: dict[str, Score] = Field(description="nothing where all have failed")
+    scores: dict[str, Score] = Field(description="empty when all requests failed")
     median_ms: float
     p95_ms: float
     champion_median_ms: float
     champion_p95_ms: float
-    reasons: tuple[Reason, ...] = Field(description="why the challenger is unsound; empty when it is sound")
+    reasons: tuple[Reason, ...] = Field(description="why the challenger is rejected; empty when it is sound")
 
 
 class UnsoundError(RefusedError):
-    """The challenger is not fit to answer people; `reasons` say why, `shadow` has the numbers."""
+    """The challenger is not fit to answer people. `reasons` say why, and `shadow` has the numbers."""
 
     def __init__(self, challenger: str, shadow: Shadow) -> None:
         super().__init__("shadow_unsound", details=shadow.reasons, version=challenger)
@@ -124,76 +125,82 @@ class UnsoundError(RefusedError):
 def run(
     settings: Settings, engine: Engine, champion: Spec, challenger: Spec, target: Target, most: int
 ) -> Shadow | None:
-    """What the challenger makes of up to `most` recent messages; None when there are too few to say anything.
+    """Replay up to `most` recent messages through the challenger and compare both versions. None with fewer
+    than `MIN_MESSAGES` messages, which allow no conclusion.
 
-    Raises UnsoundError when it is not fit to be met, and InferenceUnavailable when the service answers for
-    nobody, which says nothing about a challenger.
+    UnsoundError when the challenger is not fit to answer people; InferenceUnavailable when the service
+    answers neither for the challenger nor for the champion, which is no fault of the challenger.
     """
     if most == 0:
         return None
-    replayed = messages(engine, champion.version, settings.organisation, target, most)
-    if len(replayed) >= FEWEST:
-        answered = asyncio.run(_ask(settings, champion, challenger, replayed))
-        replayed = [one for one, answer in zip(replayed, answered, strict=True) if answer is not None]
-        answers = [answer for answer in answered if answer is not None]
-    if len(replayed) < FEWEST:
+    messages = fetch_messages(engine, champion.version, settings.organisation, target, most)
+    if len(messages) >= MIN_MESSAGES:
+        results = asyncio.run(_request_rewrites(settings, champion, challenger, messages))
+        messages = [message for message, result in zip(messages, results, strict=True) if result is not None]
+        answers = [result for result in results if result is not None]
+    if len(messages) < MIN_MESSAGES:
         log.info(
-            "%s starts without a shadow run that tells: of %d recent messages of people who consent, %d are"
-            " needed.",
-            *(challenger.version, len(replayed), FEWEST),
+            "%s starts without a shadow run: it needs %d recent messages of people who consent, and there are"
+            " %d.",
+            *(challenger.version, MIN_MESSAGES, len(messages)),
         )
         return None
-    found = compare(replayed, answers)
-    log.info("In shadow, %s: %s", challenger.version, found.model_dump_json())
-    if found.reasons:
-        raise UnsoundError(challenger.version, found)
-    return found
+    comparison = compare(messages, answers)
+    log.info("Shadow run of %s: %s", challenger.version, comparison.model_dump_json())
+    if comparison.reasons:
+        raise UnsoundError(challenger.version, comparison)
+    return comparison
 
 
-def messages(engine: Engine, version: str, organisation: str, target: Target, most: int) -> list[Replayed]:
-    """Recent different messages that a version has answered, the newest first, of people whose words may be
-    learned from. `organisation` runs the installation; others' messages are used where they train across.
+def fetch_messages(
+    engine: Engine, version: str, organisation: str, target: Target, most: int
+) -> list[ReplayedMessage]:
+    """Recent different messages that a version has answered, the newest first, of people whose texts may be
+    used for training.
+
+    `organisation` is the name of the one that runs the installation. Messages of another organisation are
+    used if it allows training across organisations.
     """
-    about: dict[str, object] = {
+    parameters: dict[str, object] = {
         "version": version,
         "own": organisation,
         "any_type": not target.transform_types,
         "types": [kind.value for kind in target.transform_types],
         "any_organisation": not target.organisations,
         "organisations": list(target.organisations),
-        "looked_through": _LOOKED_THROUGH * most,
+        "searched": _OUTPUTS_PER_MESSAGE * most,
         "most": most,
     }
     with engine.connect() as connection:
-        since = connection.execute(text(_SINCE.format(recent=_RECENT)), about).scalar_one()
+        since = connection.execute(text(_SINCE.format(recent=_RECENT)), parameters).scalar_one()
         if since is None:
             return []
-        about["first"] = floor(since - _ASIDE)
-        rows = connection.execute(text(_USABLE.format(recent=_RECENT)), about).all()
-    return [Replayed(message, TransformType(kind), *rest) for message, kind, *rest in rows]
+        parameters["first"] = floor(since - _CLOCK_TOLERANCE)
+        rows = connection.execute(text(_USABLE.format(recent=_RECENT)), parameters).all()
+    return [ReplayedMessage(message, TransformType(kind), *rest) for message, kind, *rest in rows]
 
 
-def compare(replayed: Sequence[Replayed], answers: Sequence[Answered]) -> Shadow:
-    """Both versions beside each other on the same messages, and what speaks against the challenger.
+def compare(messages: Sequence[ReplayedMessage], answers: Sequence[ChallengerAnswer]) -> Shadow:
+    """Compare both versions on the same messages, and list the reasons to reject the challenger.
 
-    Only what is clear does: a difference counts when all of its 95 % interval is on the wrong side and its
-    mean is beyond the margin that the gate allows.
+    Only a clear difference is a reason: all of its 95 % interval is on the wrong side of 0, and its mean
+    exceeds the margin that the gate allows.
     """
-    both = [
-        (_scores(one, one.champion), _scores(one, answer.text))
-        for one, answer in zip(replayed, answers, strict=True)
+    pairs = [
+        (_score(message, message.champion), _score(message, answer.text))
+        for message, answer in zip(messages, answers, strict=True)
         if answer.text is not None
     ]
     scores = {
         name: Score(
-            champion=float(np.mean([a[name] for a, _ in both])),
-            challenger=float(np.mean([b[name] for _, b in both])),
-            difference=estimate([b[name] - a[name] for a, b in both]),
+            champion=float(np.mean([champion[name] for champion, _ in pairs])),
+            challenger=float(np.mean([challenger[name] for _, challenger in pairs])),
+            difference=estimate([challenger[name] - champion[name] for champion, challenger in pairs]),
         )
-        for name in (_SCORES if both else ())
+        for name in (_SCORES if pairs else ())
     }
-    failed = len(answers) - len(both)
-    ms, champion_ms = [one.ms for one in answers], [one.champion_ms for one in replayed]
+    failed = len(answers) - len(pairs)
+    ms, champion_ms = [answer.ms for answer in answers], [message.champion_ms for message in messages]
     return Shadow(
         messages=len(answers),
         failed=failed,
@@ -202,27 +209,30 @@ def compare(replayed: Sequence[Replayed], answers: Sequence[Answered]) -> Shadow
         p95_ms=float(np.quantile(ms, 0.95)),
         champion_median_ms=float(np.median(champion_ms)),
         champion_p95_ms=float(np.quantile(champion_ms, 0.95)),
-        reasons=tuple(_faults(len(answers), failed, scores)),
+        reasons=tuple(_find_faults(len(answers), failed, scores)),
     )
 
 
-def _faults(messages: int, failed: int, scores: dict[str, Score]) -> Iterator[Reason]:
+def _find_faults(messages: int, failed: int, scores: dict[str, Score]) -> Iterator[Reason]:
     margins = Margins()
-    if failed > _MOST_FAILED * messages:
-        yield reason("shadow_failed", failed=failed, messages=messages, limit=_MOST_FAILED)
+    if failed > _MAX_FAILED_SHARE * messages:
+        yield reason("shadow_failed", failed=failed, messages=messages, limit=_MAX_FAILED_SHARE)
     if scores:
         facts = scores["facts_kept"]
         if facts.difference.high < 0 and facts.difference.mean < -margins.max_facts_loss:
             yield reason(
-                "shadow_facts", **_numbers(facts), messages=messages - failed, margin=margins.max_facts_loss
+                "shadow_facts",
+                **_list_values(facts),
+                messages=messages - failed,
+                margin=margins.max_facts_loss,
             )
     for name, margin in (("chatter", margins.max_chatter_rise), ("insult", margins.max_insult_rise)):
         score = scores.get(name)
         if score and score.difference.low > 0 and score.difference.mean > margin:
-            yield reason(f"shadow_{name}", **_numbers(score), margin=margin)
+            yield reason(f"shadow_{name}", **_list_values(score), margin=margin)
 
 
-def _numbers(score: Score) -> dict[str, Value]:
+def _list_values(score: Score) -> dict[str, Value]:
     return {
         "challenger": score.challenger,
         "champion": score.champion,
@@ -232,43 +242,43 @@ def _numbers(score: Score) -> dict[str, Value]:
     }
 
 
-def _scores(asked: Replayed, rewrite: str) -> dict[str, float]:
+def _score(replayed: ReplayedMessage, rewrite: str) -> dict[str, float]:
     return {
-        "facts_kept": scoring.facts_kept(asked.message, rewrite),
-        "tone": tone.move(asked.message, rewrite, asked.transform_type),
-        "chatter": float(scoring.chatter(asked.message, rewrite)),
-        "refusal": float(scoring.refusal(asked.message, rewrite)),
-        "insult": float(scoring.insult(asked.message, rewrite)),
-        "length_ratio": scoring.length_ratio(asked.message, rewrite),
+        "facts_kept": scoring.facts_kept(replayed.message, rewrite),
+        "tone": tone.move(replayed.message, rewrite, replayed.transform_type),
+        "chatter": float(scoring.chatter(replayed.message, rewrite)),
+        "refusal": float(scoring.refusal(replayed.message, rewrite)),
+        "insult": float(scoring.insult(replayed.message, rewrite)),
+        "length_ratio": scoring.length_ratio(replayed.message, rewrite),
     }
 
 
-async def _ask(
-    settings: Settings, champion: Spec, challenger: Spec, replayed: Sequence[Replayed]
-) -> list[Answered | None]:
-    """The challenger's answers, in order; None for those that the time was not enough for. The service puts
-    what comes at once into one batch.
+async def _request_rewrites(
+    settings: Settings, champion: Spec, challenger: Spec, messages: Sequence[ReplayedMessage]
+) -> list[ChallengerAnswer | None]:
+    """The challenger's answers, in the order of the messages; None for a request that ran out of time.
+    Requests are concurrent, so that the service batches them.
     """
     client = InferenceClient(settings.inference_urls, settings.secret("service_token"))
-    may_ask = asyncio.Semaphore(_AT_ONCE)
+    semaphore = asyncio.Semaphore(_CONCURRENCY)
 
-    async def answer(one: Replayed) -> Answered:
-        async with may_ask:
+    async def answer(message: ReplayedMessage) -> ChallengerAnswer:
+        async with semaphore:
             began = time.monotonic()
-            found = await _rewrite(client, challenger, one)
-            if found is None:  # once more: the fault may be the network's, or another message's
-                await asyncio.sleep(_AGAIN_S)
+            rewrite = await _rewrite(client, challenger, message)
+            if rewrite is None:  # retried once: the network or another message of the batch may have failed
+                await asyncio.sleep(_RETRY_WAIT_S)
                 began = time.monotonic()
-                found = await _rewrite(client, challenger, one)
-            return Answered(found, (time.monotonic() - began) * 1000)
+                rewrite = await _rewrite(client, challenger, message)
+            return ChallengerAnswer(rewrite, (time.monotonic() - began) * 1000)
 
-    tasks = [asyncio.create_task(answer(one)) for one in replayed]
+    tasks = [asyncio.create_task(answer(message)) for message in messages]
     try:
-        await asyncio.wait(tasks, timeout=_ALL_S)
+        await asyncio.wait(tasks, timeout=_RUN_TIMEOUT_S)
         answers = [task.result() if task.done() else None for task in tasks]
-        told = [one for one in answers if one is not None]
-        is_dead = bool(told) and all(one.text is None for one in told)
-        if is_dead and await _rewrite(client, champion, replayed[0]) is None:
+        finished = [answer for answer in answers if answer is not None]
+        all_failed = bool(finished) and all(answer.text is None for answer in finished)
+        if all_failed and await _rewrite(client, champion, messages[0]) is None:
             raise InferenceUnavailable("the inference service answers neither for challenger nor champion")
         return answers
     finally:
@@ -278,10 +288,10 @@ async def _ask(
         await client.close()
 
 
-async def _rewrite(client: InferenceClient, spec: Spec, one: Replayed) -> str | None:
-    item = Item(text=one.message, transform_type=one.transform_type, intensity=one.intensity)
+async def _rewrite(client: InferenceClient, spec: Spec, replayed: ReplayedMessage) -> str | None:
+    item = Item(text=replayed.message, transform_type=replayed.transform_type, intensity=replayed.intensity)
     try:
-        [found] = await client.rewrite(spec, [item], _ANSWER_S)
+        [result] = await client.rewrite(spec, [item], _ANSWER_TIMEOUT_S)
     except (InferenceUnavailable, VersionUnknown):
         return None
-    return None if found.refusal is not None else found.text
+    return None if result.refusal is not None else result.text

@@ -1,4 +1,4 @@
-"""Pages that are one file each: an autoescaped template, with its plots inside. They need no network."""
+"""HTML pages that are one file each: an autoescaped template with its plots inside. They need no network."""
 
 import base64
 import io
@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 
 def write(page: Path, template: Path, **values: Any) -> None:
-    """Render a template, which may extend `single_page.html.j2`, and write the page."""
+    """Render a template with `values` and write the page. The template may extend `single_page.html.j2`."""
     folders = [template.parent, Path(__file__).parent]
-    pages = Environment(loader=FileSystemLoader(folders), autoescape=True)
-    page.write_text(pages.get_template(template.name).render(**values), encoding="utf-8")
+    environment = Environment(loader=FileSystemLoader(folders), autoescape=True)
+    page.write_text(environment.get_template(template.name).render(**values), encoding="utf-8")
 
 
-def drawn(draw: Callable[[Figure], None]) -> str:
-    """A figure as a data URL."""
+def render_figure(draw: Callable[[Figure], None]) -> str:
+    """Draw a figure of 11 by 3.6 inches. Returns it as a data URL of a PNG."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     draw(figure)
     png = io.BytesIO()

@@ -1,11 +1,11 @@
-"""Writes experiments that have ended into MLflow, each as one run: its plan, what each variant came to, every
-effect, the decision and two plots.
+"""Writes ended experiments to MLflow, each as one run: the plan, the counts of each arm, every effect, the
+decision and two plots.
 
-Writing follows the decision and is no part of it: an experiment ends in Postgres, and the flow asks both
-stores which runs are missing. So a later run of the flow writes what it could not write while MLflow was
-unavailable. What each analysis found stays in Postgres (table `analyses`); a run compares experiments with
-each other. The tag `experiment_id` names it, so there is one run of each experiment, however often it is
-written.
+The decision does not depend on MLflow. An experiment ends in Postgres; afterwards the flow compares both
+stores and writes the runs that are missing. So runs that could not be written while MLflow was unavailable
+are written by a later run of the flow. The evidence of each analysis stays in Postgres (table `analyses`);
+the runs in MLflow serve to compare experiments. The tag `experiment_id` identifies the run, so that each
+experiment has exactly one.
 """
 
 import logging
@@ -38,13 +38,13 @@ from pipelines import tracking_plots
 log = logging.getLogger(__name__)
 
 EXPERIMENT = "experiments"
-_WRITTEN_FOR = timedelta(days=30)  # after its end, an experiment that MLflow lacks is written
+_WRITTEN_FOR = timedelta(days=30)  # experiments that ended earlier are not written any longer
 _MOST_LISTED = 1000
 _LONGEST_PARAM = 6000  # MLflow's limit
 
 
 class EndedExperiment(NamedTuple):
-    """An experiment that has ended, who ended it and why; `evidence` is None when it was never analysed."""
+    """An ended experiment, who ended it and why. `evidence` is None when it was never analysed."""
 
     id: uuid.UUID
     name: str
@@ -63,36 +63,36 @@ class EndedExperiment(NamedTuple):
 
 
 def write_ended(settings: Settings, engine: Engine) -> Iterator[str]:
-    """Write the experiments of the last thirty days that MLflow lacks; a sentence of each. One process at a
-    time does so; a second one does nothing.
+    """Write the experiments that ended in the last thirty days and are missing in MLflow. Yields one sentence
+    for each. While one process writes, others return at once.
 
     While MLflow is unavailable this only logs a warning, after MLflow's own retries of a minute or two.
     """
     assert settings.database_url is not None
     with Session(engine) as session:
-        statuses = select(Experiment.id, Experiment.status).where(
+        recently_ended = select(Experiment.id, Experiment.status).where(
             Experiment.ended_at > func.now() - _WRITTEN_FOR,
             Experiment.plan != {},  # a holdout has none
             Experiment.status != Status.DISCARDED,
             ~Experiment.is_sample,
         )
-        ended = session.execute(statuses.order_by(Experiment.ended_at)).all()
+        ended = session.execute(recently_ended.order_by(Experiment.ended_at)).all()
     if not ended:
         return
     with database.lock(settings.database_url, "track", wait=False) as may_write:
         if not may_write:
             return
         try:
-            written = written_statuses(settings.registry_uri)
+            written = read_written_statuses(settings.registry_uri)
             for experiment_id, status in ended:
                 if written.get(str(experiment_id)) != status:
                     experiment = _read(engine, experiment_id)
                     write_run(settings.registry_uri, settings.state / "mlflow", experiment)
-                    yield f"MLflow has experiment {experiment_id} ({status}) now"
+                    yield f"wrote experiment {experiment_id} ({status}) to MLflow"
         except (MlflowException, SQLAlchemyError, OSError, ValueError) as error:
             log.warning(
-                "An experiment that has ended is not in MLflow yet: %s. Its decision stands. The next run of"
-                " the flow tries again; if this warning stays, check that TONEBRIDGE_MLFLOW_URI answers.",
+                "An ended experiment is not in MLflow yet: %s. Its decision is in force. The next run of the"
+                " flow tries again. If this warning repeats, check that TONEBRIDGE_MLFLOW_URI responds.",
                 error,
             )
 
@@ -128,8 +128,10 @@ def _read(engine: Engine, experiment_id: uuid.UUID) -> EndedExperiment:
         )
 
 
-def written_statuses(uri: str) -> dict[str, str]:
-    """The status of each experiment whose run is complete, by its id; of the newest thousand runs."""
+def read_written_statuses(uri: str) -> dict[str, str]:
+    """The status of each experiment with a complete run, by the experiment's id; among the newest thousand
+    runs.
+    """
     client = MlflowClient(tracking_uri=uri)
     if (experiment := client.get_experiment_by_name(EXPERIMENT)) is None:
         return {}
@@ -144,24 +146,27 @@ def written_statuses(uri: str) -> dict[str, str]:
 
 
 def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
-    """Write an experiment's run, or write it again; its id. It is FINISHED when all of it is there."""
+    """Write the run of an experiment, or overwrite it. Returns the run's id.
+
+    The run gets the status FINISHED last, so a finished run is complete.
+    """
     client = MlflowClient(tracking_uri=uri)
-    parent_id = _experiment_id(client, artifacts)
-    began_ms, ended_ms = _ms(experiment.began_at), _ms(experiment.ended_at)
+    parent_id = _find_or_create_experiment(client, artifacts)
+    began_ms, ended_ms = _to_ms(experiment.began_at), _to_ms(experiment.ended_at)
     existing = client.search_runs([parent_id], f"tags.experiment_id = '{experiment.id}'")
     run = (
         existing[0]
         if existing
-        else client.create_run(parent_id, began_ms, _tags(experiment), experiment.name)
+        else client.create_run(parent_id, began_ms, _make_tags(experiment), experiment.name)
     )
     run_id = str(run.info.run_id)
     client.update_run(run_id, status="RUNNING")
-    numbers = metrics_of(experiment) if experiment.evidence else {}
+    numbers = collect_metrics(experiment) if experiment.evidence else {}
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, ended_ms, 0) for name, value in numbers.items()],
         params=[Param(name, str(value)[:_LONGEST_PARAM]) for name, value in flatten(experiment.plan)],
-        tags=[RunTag(name, value) for name, value in _tags(experiment).items()],
+        tags=[RunTag(name, value) for name, value in _make_tags(experiment).items()],
     )
     if experiment.evidence is not None:
         client.log_dict(run_id, experiment.evidence.model_dump(mode="json"), "evidence.json")
@@ -176,10 +181,10 @@ def write_run(uri: str, artifacts: Path, experiment: EndedExperiment) -> str:
     return run_id
 
 
-def metrics_of(experiment: EndedExperiment) -> dict[str, float]:
+def collect_metrics(experiment: EndedExperiment) -> dict[str, float]:
     """The metrics of a run: `challenger/exposed`, `satisfaction/difference`, `comparison/win_rate`, ...
 
-    The p of a secondary metric is corrected by Holm's method over all secondary metrics.
+    The p-values of the secondary metrics are corrected by Holm's method over all secondary metrics.
     """
     assert experiment.evidence is not None, experiment.id
     comparison, users = experiment.evidence.comparison, experiment.evidence.between_users
@@ -197,11 +202,12 @@ def metrics_of(experiment: EndedExperiment) -> dict[str, float]:
     for arm, summary, value in zip(
         ("baseline", "challenger"), (users.baseline, users.challenger), values, strict=True
     ):
-        numbers |= _arm_metrics(arm, summary) | {f"{arm}/{primary}": value}
-    numbers |= _effect_metrics(primary, users.primary, users.primary.p if users.primary else None)
-    numbers |= _effect_metrics("response_rate", users.response, users.response.p if users.response else None)
+        numbers |= _list_arm_metrics(arm, summary) | {f"{arm}/{primary}": value}
+    numbers |= _list_effect_metrics(primary, users.primary, users.primary.p if users.primary else None)
+    response_p = users.response.p if users.response else None
+    numbers |= _list_effect_metrics("response_rate", users.response, response_p)
     for name, metric in users.metrics.items():
-        numbers |= _effect_metrics(name, metric.effect, metric.p)
+        numbers |= _list_effect_metrics(name, metric.effect, metric.p)
     return {
         name: float(number)
         for name, number in numbers.items()
@@ -210,7 +216,7 @@ def metrics_of(experiment: EndedExperiment) -> dict[str, float]:
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested values with their path: `guardrails.failed`."""
+    """Nested values as pairs of path and value; a path is `guardrails.failed`."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flatten(value, f"{prefix}{name}.")
@@ -218,7 +224,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, value
 
 
-def _arm_metrics(arm: str, summary: ArmSummary) -> dict[str, float | None]:
+def _list_arm_metrics(arm: str, summary: ArmSummary) -> dict[str, float | None]:
     return {
         f"{arm}/exposed": summary.exposed,
         f"{arm}/closed": summary.closed,
@@ -227,7 +233,7 @@ def _arm_metrics(arm: str, summary: ArmSummary) -> dict[str, float | None]:
     }
 
 
-def _effect_metrics(name: str, effect: Effect | None, p: float | None) -> dict[str, float | None]:
+def _list_effect_metrics(name: str, effect: Effect | None, p: float | None) -> dict[str, float | None]:
     if effect is None:
         return {}
     return {
@@ -239,7 +245,7 @@ def _effect_metrics(name: str, effect: Effect | None, p: float | None) -> dict[s
     }
 
 
-def _tags(experiment: EndedExperiment) -> dict[str, str]:
+def _make_tags(experiment: EndedExperiment) -> dict[str, str]:
     return {
         "experiment_id": str(experiment.id),
         "name": experiment.name,
@@ -252,11 +258,11 @@ def _tags(experiment: EndedExperiment) -> dict[str, str]:
     }
 
 
-def _ms(moment: datetime) -> int:
+def _to_ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _experiment_id(client: MlflowClient, artifacts: Path) -> str:
+def _find_or_create_experiment(client: MlflowClient, artifacts: Path) -> str:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
         return str(experiment.experiment_id)

@@ -1,8 +1,8 @@
-"""Simulated people use the real system: nothing here exists in production.
+"""Simulated people use the real system. Nothing here runs in production.
 
-- `simulated_people`: their taste, their votes, and how they use the gateway over HTTP.
-- `demo`: the whole loop once; `demo_report`: what it found.
-- `month`: thirty days of experiments without a person; `month_report`: what they found.
-- `fake_inference`: a service whose versions have a known quality, in place of the models.
-- `simulated_votes`: votes for the comparison of learning methods; `methods_report`: that comparison.
+- `simulated_people`: their taste, their votes, and their use of the gateway over HTTP.
+- `demo`: runs the whole loop once; `demo_report`: its report.
+- `month`: runs thirty days of automatic experiments; `month_report`: its report.
+- `fake_inference`: an inference service without a model, whose versions have a known quality.
+- `simulated_votes`: votes for the comparison of training methods; `methods_report`: that comparison.
 """

@@ -1,9 +1,10 @@
-"""The demo: the loop once, from an untrained base to a better, promoted, served model, with a report at its
-end.
+"""The demo: runs the loop once, from an untrained base to a better served model, and writes a report.
 
-`python -m simulation.demo configs/demo.yaml [short=true]` starts everything that it needs in
-`.tonebridge/demo`, and stops it. A demo that was killed goes on with the step that it had not finished, when
-it is started again with the same config; one that had finished begins anew.
+    python -m simulation.demo configs/demo.yaml [short=true]
+
+It starts all services with their state in `.tonebridge/demo`, and stops them at the end. Started again with
+the same config, a killed demo resumes with its unfinished step, and a finished demo starts from the
+beginning.
 """
 
 import asyncio
@@ -40,12 +41,12 @@ from simulation.simulated_people import PeopleConfig, Usage
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _MESSAGES = corpus.SEED / "messages"
-_KEY = "tb_demo0001_" + "0" * 43  # opens a gateway on 127.0.0.1, while the demo runs
+_KEY = "tb_demo0001_" + "0" * 43  # valid only on 127.0.0.1, while the demo runs
 R = TypeVar("R", bound=BaseModel)
 
 
 class DemoConfig(configs.StageConfig):
-    """How much of everything: training steps, and people before and after the challenger."""
+    """The numbers of training steps, and of people before and after the challenger."""
 
     short: bool = False
     first_sft_steps: int
@@ -56,52 +57,56 @@ class DemoConfig(configs.StageConfig):
 
     @property
     def evaluation(self) -> tuple[str, ...]:
-        """What is asked of a version: half as often at all intensities as the stage asks for, which is a
-        minute of the demo, and half of the messages in the short form.
+        """Overrides of the evaluation: half of the stage's messages at all intensities, which saves a minute;
+        in the short form also half of the other messages.
         """
         return ("evaluate.intensity_messages=14", *(("evaluate.most_cases=84",) if self.short else ()))
 
     def sft(self, steps: int) -> tuple[str, str]:
-        """A fine-tuning of so many steps, half of them in the short form; its held-out loss at both ends."""
+        """Overrides of a fine-tuning with this number of steps. The held-out loss is measured at the start
+        and at the end.
+        """
         return f"sft.steps={self.scaled(steps)}", f"sft.evaluate_every_steps={self.scaled(steps)}"
 
     def scaled(self, number: int) -> int:
-        """A number of steps or people; half of it in the short form."""
+        """A number of steps or people, halved in the short form."""
         return max(1, number // 2) if self.short else number
 
 
-class Snapshotted(BaseModel):
-    """What the flow `collect` made."""
+class SnapshotResult(BaseModel):
+    """The snapshot that the flow `collect` wrote, with its numbers of rows."""
 
     digest: str
     counts: dict[str, int]
 
 
-class Epoch(BaseModel):
-    """When a version went live."""
+class ReleaseResult(BaseModel):
+    """The epoch at which a version went live."""
 
     number: int
 
 
-class Told(BaseModel):
-    """What the flow `experiment` did, when that was not a look."""
+class FlowMessage(BaseModel):
+    """The message of a run of the flow `experiment` that analysed nothing."""
 
     message: str
 
 
-class Served(BaseModel):
-    """Which versions answered people through the gateway at the end, the most frequent first."""
+class ServedVersions(BaseModel):
+    """The versions that answer through the gateway at the end, the most frequent first."""
 
     versions: list[str]
 
 
-# Everybody is in it at once, and what people do in their first twenty seconds counts: they stay for a minute.
-# In shadow, few messages: each costs as long as a person waits for an answer.
-_HASTE = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16")
+# All users enter at once. Their first twenty seconds count, because they stay for only a minute. The shadow
+# run replays few messages, because each takes as long as an answer to a person.
+_FAST_PLAN = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16")
 
 
-class Walk:
-    """The steps of the demo. Each result is kept in a file, so that a finished step is not done again."""
+class DemoRun:
+    """The steps of the demo. The result of each step is stored in a file, so that a finished step is not
+    repeated.
+    """
 
     def __init__(self, config: DemoConfig, settings: Settings) -> None:
         self.config, self.settings = config, settings
@@ -111,81 +116,32 @@ class Walk:
             (self._results / "began").touch()
 
     def run(self) -> Report:
-        """The loop, from message to promotion."""
-        steps, scaled = self.config, self.config.scaled
-        first = self._step(
-            "first-version",
-            Trained,
-            "Teaching the base to rewrite, on the seed corpus (SFT); then measuring it beside the base.",
-            lambda: train(overrides=(*steps.sft(steps.first_sft_steps), *steps.evaluation)),
-        )
-        self._step(
-            "first-release",
-            Epoch,
-            f"Making {first.version} champion: released, loaded, routed to, acknowledged by the gateway.",
-            lambda: Epoch(number=promote(first.version, "the first version")),
-        )
+        """Run or resume all steps. Returns the report."""
+        first = self._train_and_promote_first()
         before = self._step(
             "people-before",
             Usage,
-            f"{scaled(steps.people_before)} simulated people use it through the gateway, and vote.",
-            lambda: self._use(0, scaled(steps.people_before)),
+            f"{self.config.scaled(self.config.people_before)} simulated people use the gateway and vote.",
+            lambda: self._use_gateway(0, self.config.scaled(self.config.people_before)),
         )
         snapshot = self._step(
             "snapshot",
-            Snapshotted,
-            "Making their votes a snapshot: redacted, split by who and what, versioned with DVC.",
+            SnapshotResult,
+            "Writing their votes as a snapshot: redacted, split for training and validation, in DVC.",
             self._collect,
         )
-        second = self._step(
-            "second-version",
-            Trained,
-            f"Training a challenger on the seed and {snapshot.counts['pairs']} choices of people (SFT, DPO); "
-            "then the gate.",
-            lambda: train(
-                snapshot.digest,
-                (
-                    *steps.sft(steps.sft_steps),
-                    f"dpo.steps={scaled(steps.dpo_steps)}",
-                    *steps.evaluation,
-                ),
-            ),
-        )
-        after = evidence = None
-        if second.evaluation.verdict.accepted:
-            told = self._step(
-                "experiment",
-                Told,
-                f"Starting the experiment: {second.version} against {first.version}, half the people each.",
-                lambda: Told(message=str(experiment(_HASTE, return_state=True).message)),
-            )
-            if told.message.endswith("has started"):
-                after = self._step(
-                    "people-after",
-                    Usage,
-                    f"{scaled(steps.people_after)} other people use both, and choose between them blindly.",
-                    lambda: self._use(1, scaled(steps.people_after)),
-                )
-                evidence = self._step(
-                    "evidence", Evidence, "Looking at the evidence, and doing what it says.", experiment
-                )
-            else:
-                print(f"  Nobody meets the challenger: {told.message}")
-        else:
-            print(
-                "\n* The gate refused the challenger, so nobody meets it:",
-                *map(str, second.evaluation.verdict.reasons),
-            )
+        second = self._train_challenger(snapshot)
+        after, evidence = self._test_challenger(first, second)
         served = self._step(
             "served",
-            Served,
-            "Asking through the gateway which version answers now.",
-            lambda: asyncio.run(self._ask()),
+            ServedVersions,
+            "Requesting rewrites through the gateway, to see which version answers now.",
+            lambda: asyncio.run(self._read_served_versions()),
         )
         return assemble(
             first=first,
             second=second,
-            usage=[u for u in (before, after) if u],
+            usage=[usage for usage in (before, after) if usage],
             snapshot=snapshot.counts,
             evidence=evidence,
             serving_version=" and ".join(served.versions),
@@ -193,40 +149,98 @@ class Walk:
             minutes=(time.time() - (self._results / "began").stat().st_mtime) / 60,
         )
 
-    def _step(self, name: str, kind: type[R], sentence: str, do: Callable[[], object]) -> R:
-        """Say what comes; do it, unless it is done; keep the result."""
+    def _train_and_promote_first(self) -> Trained:
+        config = self.config
+        first = self._step(
+            "first-version",
+            Trained,
+            "Training the base on the seed corpus (SFT), and comparing the result with the base.",
+            lambda: train(overrides=(*config.sft(config.first_sft_steps), *config.evaluation)),
+        )
+        self._step(
+            "first-release",
+            ReleaseResult,
+            f"Making {first.version} champion: released, loaded, and routed to by the gateway.",
+            lambda: ReleaseResult(number=promote(first.version, "the first version")),
+        )
+        return first
+
+    def _train_challenger(self, snapshot: SnapshotResult) -> Trained:
+        config = self.config
+        overrides = (
+            *config.sft(config.sft_steps),
+            f"dpo.steps={config.scaled(config.dpo_steps)}",
+            *config.evaluation,
+        )
+        return self._step(
+            "second-version",
+            Trained,
+            f"Training a challenger on the seed corpus and {snapshot.counts['pairs']} preference pairs"
+            " (SFT, DPO), and evaluating it by the gate.",
+            lambda: train(snapshot.digest, overrides),
+        )
+
+    def _test_challenger(self, first: Trained, second: Trained) -> tuple[Usage | None, Evidence | None]:
+        """Run the second version's experiment; (None, None) when the gate or the shadow run rejects it."""
+        if not second.evaluation.verdict.accepted:
+            reasons = map(str, second.evaluation.verdict.reasons)
+            print("\n* The gate rejected the challenger, so no experiment starts:", *reasons)
+            return None, None
+        started = self._step(
+            "experiment",
+            FlowMessage,
+            f"Starting the experiment: {second.version} against {first.version}, half of the people each.",
+            lambda: FlowMessage(message=str(experiment(_FAST_PLAN, return_state=True).message)),
+        )
+        if not started.message.endswith("has started"):
+            print(f"  No experiment starts: {started.message}")
+            return None, None
+        people = self.config.scaled(self.config.people_after)
+        after = self._step(
+            "people-after",
+            Usage,
+            f"{people} other people use both versions, and compare them without knowing which is which.",
+            lambda: self._use_gateway(1, people),
+        )
+        evidence = self._step(
+            "evidence", Evidence, "Analysing the votes, and acting on the evidence.", experiment
+        )
+        return after, evidence
+
+    def _step(self, name: str, kind: type[R], sentence: str, run: Callable[[], object]) -> R:
+        """Print the sentence, run the step unless its result is stored, and store the result."""
         print(f"\n* {sentence}", flush=True)
         file = self._results / f"{name}.json"
         if file.exists():
-            print("  done before this start", flush=True)
+            print("  done earlier", flush=True)
             return kind.model_validate_json(file.read_text(encoding="utf-8"))
         began = time.monotonic()
-        result = do()
+        result = run()
         if not isinstance(result, kind):
-            raise SystemExit(f"The step {name} ended without its result: {result}")
+            raise SystemExit(f"The step {name} has no result: {result}")
         file.write_text(result.model_dump_json(), encoding="utf-8")
         print(f"  {time.monotonic() - began:.0f} s", flush=True)
         return result
 
-    def _use(self, wave: int, people: int) -> Usage:
-        """A wave of people, with messages that neither a training nor the other wave has."""
+    def _use_gateway(self, wave: int, people: int) -> Usage:
+        """Let a wave of people use the gateway. The two waves have different messages."""
         messages = corpus.read_lines(_MESSAGES, corpus.Message)
         random.Random(0).shuffle(messages)
         config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", [f"people={people}", f"seed={wave}"])
-        errands = simulated_people.errands(config, [message.text for message in messages[wave::2]])
-        return asyncio.run(simulated_people.use(config, self.settings.gateway_url, _KEY, errands))
+        planned = simulated_people.plan_requests(config, [message.text for message in messages[wave::2]])
+        return asyncio.run(simulated_people.use_gateway(config, self.settings.gateway_url, _KEY, planned))
 
-    def _collect(self) -> Snapshotted:
-        ended = collect(("minimum=20",), return_state=True)
-        made = ended.result()  # None when it ended well without one
-        if not isinstance(made, Made):
-            raise SystemExit(f"There is no snapshot to train on: {ended.message}")
-        return Snapshotted(digest=made.digest, counts=made.counts)
+    def _collect(self) -> SnapshotResult:
+        state = collect(("minimum=20",), return_state=True)
+        snapshot = state.result()  # None when the flow completed without a snapshot
+        if not isinstance(snapshot, Made):
+            raise SystemExit(f"There is no snapshot to train on: {state.message}")
+        return SnapshotResult(digest=snapshot.digest, counts=snapshot.counts)
 
-    async def _ask(self) -> Served:
-        """Ask for twenty people: while an experiment runs, they are answered by two versions."""
+    async def _read_served_versions(self) -> ServedVersions:
+        """Request a rewrite for twenty people: while an experiment runs, two versions answer."""
         url, headers = f"{self.settings.gateway_url}/api/v1/transform", {"X-API-Key": _KEY}
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         async with aiohttp.ClientSession(headers=headers) as http:
             for number in range(20):
                 body = {
@@ -235,15 +249,15 @@ class Walk:
                     "intensity": 2,
                     "user_id": f"asks-at-the-end-{number}",
                 }
-                async with http.post(url, json=body) as answer:
-                    answer.raise_for_status()
-                    seen[(await answer.json())["version"]] += 1
-        return Served(versions=[version for version, _ in seen.most_common()])
+                async with http.post(url, json=body) as response:
+                    response.raise_for_status()
+                    counts[(await response.json())["version"]] += 1
+        return ServedVersions(versions=[version for version, _ in counts.most_common()])
 
     def _examples(self, second: Trained) -> list[Example]:
-        """Three held-out messages, drawn at random, as people would be given them by both versions."""
+        """Three random held-out messages, with the rewrites that people would get from both versions."""
         with (second.run / "evaluation" / "outputs.jsonl").open(encoding="utf-8", newline="\n") as lines:
-            drawn = [json.loads(line) for line in random.Random(0).sample([*lines], 3)]
+            rows = [json.loads(line) for line in random.Random(0).sample([*lines], 3)]
         return [
             Example(
                 message=row["text"],
@@ -251,36 +265,40 @@ class Walk:
                 champion=row["rewrites"]["champion_protected"]["text"],
                 challenger=row["rewrites"]["challenger_protected"]["text"],
             )
-            for row in drawn
+            for row in rows
         ]
 
 
-def walk(config: DemoConfig) -> None:
-    """The steps, in a process whose environment names the running stack."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading weights: half a second, many lines
+def run_steps(config: DemoConfig) -> None:
+    """Run the steps and print the report. The process's environment has the addresses of the services."""
+    # Weights load in half a second, and the bar would print many lines.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     settings = Settings()
     identities.bootstrap(database.engine_of(settings), _KEY, settings.organisation)
-    report = Walk(config, settings).run()
+    report = DemoRun(config, settings).run()
     page = report.write(settings.artifacts / "demo")
     print()
-    report.show()
-    print(f"\nThe report: {page}, and report.json beside it. It took {report.minutes:.1f} minutes.")
+    report.print_summary()
+    print(f"\nThe report: {page}, and report.json in the same folder. It took {report.minutes:.1f} minutes.")
 
 
 def main(config: DemoConfig, arguments: list[str]) -> int:
-    """Start the stack, walk in a child that gets its addresses, stop the stack; the child's exit code."""
+    """Start the services, run the steps in a child process, stop the services. Returns the child's exit code.
+
+    Only the child gets the addresses of the services in its environment.
+    """
     state = Path(".tonebridge/demo")
     if (state / "finished").exists():
         shutil.rmtree(state)
     print("Starting Postgres, Valkey, the inference service, the gateway and Prefect.", flush=True)
-    # Of so few people a holdout would say nothing.
-    wanted = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None, holdout_share=0)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    # With so few people a holdout would have too few votes.
+    base_settings = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None, holdout_share=0)
+    with local.servers(local.with_free_ports(base_settings)) as settings:
         with local.running(settings, "inference", "gateway", "prefect") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
             processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
             processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
-            command = [sys.executable, "-m", "simulation.demo", *arguments, "--walk"]
+            command = [sys.executable, "-m", "simulation.demo", *arguments, "--run-steps"]
             quiet = {"PREFECT_LOGGING_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
             env = {**environment(settings), **quiet}
             code = subprocess.run(command, env=env, check=False).returncode  # noqa: S603
@@ -290,14 +308,12 @@ def main(config: DemoConfig, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    *words, last = sys.argv[1:] or [""]
-    if last == "--walk":
-        walk(configs.from_command_line(DemoConfig, words))
+    *arguments, last = sys.argv[1:] or [""]
+    if last == "--run-steps":
+        run_steps(configs.from_command_line(DemoConfig, arguments))
     else:
-        wanted = configs.from_command_line(DemoConfig, sys.argv[1:])
+        demo_config = configs.from_command_line(DemoConfig, sys.argv[1:])
         try:
-            raise SystemExit(main(wanted, sys.argv[1:]))
+            raise SystemExit(main(demo_config, sys.argv[1:]))
         except KeyboardInterrupt:
-            raise SystemExit(
-                "\nStopped. The same command goes on with the step that was not finished."
-            ) from None
+            raise SystemExit("\nStopped. The same command resumes with the unfinished step.") from None

@@ -1,6 +1,4 @@
-"""The end of the demo: what was learned, what people thought of it, what was decided; as JSON, a page and a
-table.
-"""
+"""The demo's report as JSON, as a page and as a table: scores of the versions, votes, the decision."""
 
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from simulation.simulated_people import Usage
 
 _TEMPLATE = Path(__file__).with_name("demo_report.html.j2")
 
-SHOWN = {
+METRICS = {
     "facts_kept": "facts kept",
     "meaning": "meaning kept",
     "tone_moved": "tone moved",
@@ -37,7 +35,10 @@ SYSTEMS = {
 
 
 class Example(BaseModel):
-    """One held-out message, as the champion and as the challenger rewrote it."""
+    """One held-out message with the rewrites of champion and challenger.
+
+    `asked` is the transform type and the intensity.
+    """
 
     message: str
     asked: str
@@ -46,7 +47,7 @@ class Example(BaseModel):
 
 
 class Report(BaseModel):
-    """What one run of the demo found; every number is of this run."""
+    """The results of one run of the demo; every number is of this run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,7 +67,7 @@ class Report(BaseModel):
     minutes: float
 
     def write(self, folder: Path) -> Path:
-        """`report.json` and the page `index.html` in a folder; the page."""
+        """Write `report.json` and the page `index.html` to a folder. Returns the path of the page."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
         page = folder / "index.html"
@@ -74,48 +75,48 @@ class Report(BaseModel):
             page,
             _TEMPLATE,
             report=self,
-            shown=SHOWN,
-            systems={words: getattr(self, name) for name, words in self._named().items()},
-            scores=single_page.drawn(self._draw_scores),
-            people=single_page.drawn(self._draw_people),
+            metrics=METRICS,
+            systems={label: getattr(self, name) for name, label in self._label_systems().items()},
+            scores=single_page.render_figure(self._draw_scores),
+            people=single_page.render_figure(self._draw_people),
         )
         return page
 
-    def show(self) -> None:
-        """The main numbers and three examples on the terminal."""
+    def print_summary(self) -> None:
+        """Print the main numbers and three examples."""
         console = Console()
         table = Table(title="On held-out messages, mean and 95 % interval")
         table.add_column("")
-        for words in SHOWN.values():
-            table.add_column(words, justify="right")
-        for name, words in self._named().items():
+        for label in METRICS.values():
+            table.add_column(label, justify="right")
+        for name, label in self._label_systems().items():
             row: dict[str, Estimate] = getattr(self, name)
-            cells = (f"{e.mean:.2f}\n{e.low:.2f} to {e.high:.2f}" for e in (row[key] for key in SHOWN))
-            table.add_row(words, *cells)
+            table.add_row(label, *(_format_estimate(row[key]) for key in METRICS))
         console.print(table)
-        for why in self.decision.reasons:
-            console.print(str(why), markup=False)
-        console.print(f"Decision: {self.decision.action}. Served now: {self.serving_version}.", markup=False)
+        for cause in self.decision.reasons:
+            console.print(str(cause), markup=False)
+        decision = f"Decision: {self.decision.action}. The gateway answers with {self.serving_version}."
+        console.print(decision, markup=False)
         for example in self.examples:
             console.print(f"\n[bold]{example.asked}[/bold]")
             console.print(f"message     {example.message}", markup=False)
             console.print(f"champion    {example.champion}", markup=False)
             console.print(f"challenger  {example.challenger}", markup=False)
 
-    def _named(self) -> dict[str, str]:
-        """Each system in words, with its version."""
+    def _label_systems(self) -> dict[str, str]:
+        """The label of each system, with its version."""
         return {
-            name: f"{words} ({self.versions[name]})" if name in self.versions else words
-            for name, words in SYSTEMS.items()
+            name: f"{label} ({self.versions[name]})" if name in self.versions else label
+            for name, label in SYSTEMS.items()
         }
 
     def _draw_scores(self, figure: Figure) -> None:
-        for axes, (key, words) in zip(
-            figure.subplots(1, len(SHOWN), sharey=False), SHOWN.items(), strict=True
+        for axes, (key, label) in zip(
+            figure.subplots(1, len(METRICS), sharey=False), METRICS.items(), strict=True
         ):
             for place, name in enumerate(SYSTEMS):
-                _interval(axes, place, getattr(self, name)[key])
-            axes.set_title(words)
+                _draw_interval(axes, place, getattr(self, name)[key])
+            axes.set_title(label)
             axes.set_xlim(-0.5, len(SYSTEMS) - 0.5)
             axes.set_xticks(range(len(SYSTEMS)), SYSTEMS.values(), rotation=30, ha="right")
             axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.05)
@@ -126,13 +127,13 @@ class Report(BaseModel):
         right.set_title("Between users: difference of mean outcomes")
         if self.comparison is not None and self.comparison.win_rate is not None:
             low, high = self.comparison.interval
-            _interval(left, 0, Estimate(mean=self.comparison.win_rate, low=low, high=high))
+            _draw_interval(left, 0, Estimate(mean=self.comparison.win_rate, low=low, high=high))
             left.axhline(0.5, color="gray", linestyle=":")
             left.set_ylim(0, 1)
             left.set_ylabel("win rate (0 to 1)")
-        if self.experiment is not None and (found := self.experiment.primary) is not None:
-            low, high = found.interval
-            _interval(right, 0, Estimate(mean=found.difference, low=low, high=high))
+        if self.experiment is not None and (effect := self.experiment.primary) is not None:
+            low, high = effect.interval
+            _draw_interval(right, 0, Estimate(mean=effect.difference, low=low, high=high))
             right.axhline(0.0, color="gray", linestyle=":")
             right.set_ylabel("outcome (0 to 1), challenger minus champion")
         for axes in (left, right):
@@ -150,20 +151,20 @@ def assemble(
     examples: list[Example],
     minutes: float,
 ) -> Report:
-    """The report of a run; a challenger that the gate refused is reported as such."""
-    refused = Decision(
+    """Build the report of a run. Without evidence the decision is the gate's rejection of the challenger."""
+    rejection = Decision(
         action=Action.ROLL_BACK,
         reasons=(reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons),
     )
     return Report(
-        base=first.evaluation.systems["champion"],  # the first version is measured against the bare base
+        base=first.evaluation.systems["champion"],  # the first version was compared with the untrained base
         copy_input=second.evaluation.systems["copy_input"],
         champion=second.evaluation.systems["champion"],
         challenger=second.evaluation.systems["challenger"],
         challenger_protected=second.evaluation.systems["challenger_protected"],
         comparison=evidence.comparison if evidence else None,
         experiment=evidence.between_users if evidence else None,
-        decision=evidence.decision if evidence else refused,
+        decision=evidence.decision if evidence else rejection,
         versions={"champion": first.version, "challenger": second.version},
         serving_version=serving_version,
         usage=usage,
@@ -173,6 +174,10 @@ def assemble(
     )
 
 
-def _interval(axes: Axes, place: float, found: Estimate) -> None:
-    ends = [[max(0.0, found.mean - found.low)], [max(0.0, found.high - found.mean)]]
-    axes.errorbar([place], [found.mean], yerr=ends, fmt="o", capsize=4)
+def _format_estimate(estimate: Estimate) -> str:
+    return f"{estimate.mean:.2f}\n{estimate.low:.2f} to {estimate.high:.2f}"
+
+
+def _draw_interval(axes: Axes, place: float, estimate: Estimate) -> None:
+    ends = [[max(0.0, estimate.mean - estimate.low)], [max(0.0, estimate.high - estimate.mean)]]
+    axes.errorbar([place], [estimate.mean], yerr=ends, fmt="o", capsize=4)

@@ -1,4 +1,4 @@
-"""What has come of a month of experiments: as JSON, and as a page with plots."""
+"""The report of a month of experiments: as JSON, and as a page with plots."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from pipelines import single_page
 _TEMPLATE = Path(__file__).with_name("month_report.html.j2")
 
 
-class Act(BaseModel):
-    """A row of the audit trail, with its day."""
+class AuditRow(BaseModel):
+    """A row of the audit trail; `day` counts from the start of the month."""
 
     day: float
     challenger: str
@@ -32,8 +32,8 @@ class WinRate(BaseModel):
     high: float
 
 
-class Story(BaseModel):
-    """One challenger's experiment."""
+class ChallengerResult(BaseModel):
+    """One challenger and its experiment; `began` and `ended` are days since the start of the month."""
 
     version: str
     name: str
@@ -42,18 +42,18 @@ class Story(BaseModel):
     began: float
     ended: float | None
     seconds_to_trip: float | None = Field(
-        description="from the first failure that counted to the pause, of a broken one"
+        description="from the first counted failure to the pause, if a breaker tripped"
     )
     win_rates: list[WinRate]
 
     @property
-    def became(self) -> str:
-        """Its status in words: an experiment that settled nothing is stopped."""
+    def outcome(self) -> str:
+        """The status in words. A stopped experiment settled nothing, so its outcome is inconclusive."""
         return "inconclusive" if self.status == "stopped" else self.status.replace("_", " ")
 
 
 class MonthReport(BaseModel):
-    """What has come of a month; every number is of this run."""
+    """The results of a month; every number is of this run."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -62,36 +62,36 @@ class MonthReport(BaseModel):
     people: int
     answered: dict[str, list[int]] = Field(description="answers of each version, by day")
     errors: dict[str, int]
-    stories: list[Story]
-    acts: list[Act]
+    stories: list[ChallengerResult]
+    acts: list[AuditRow]
 
     def write(self, folder: Path) -> Path:
-        """`report.json` and the page `index.html` in a folder; the page."""
+        """Write `report.json` and the page `index.html` to a folder. Returns the path of the page."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(self.model_dump_json(indent=1), encoding="utf-8")
         page = folder / "index.html"
-        drawn = {
-            "answers": single_page.drawn(self._draw_answers),
-            "win_rates": single_page.drawn(self._draw_win_rates),
+        plots = {
+            "answers": single_page.render_figure(self._draw_answers),
+            "win_rates": single_page.render_figure(self._draw_win_rates),
         }
-        single_page.write(page, _TEMPLATE, report=self, **drawn)
+        single_page.write(page, _TEMPLATE, report=self, **plots)
         return page
 
     def _draw_answers(self, figure: Figure) -> None:
         axes = figure.subplots()
         counts = np.array(list(self.answered.values()), dtype=float)
         shares = counts / np.maximum(counts.sum(axis=0), 1)
-        axes.stackplot(np.arange(self.days), shares, labels=self._named(), step="post", alpha=0.85)
+        axes.stackplot(np.arange(self.days), shares, labels=self._label_versions(), step="post", alpha=0.85)
         for act in self.acts:
             if act.action in ("ship", "roll_back", "pause", "inconclusive"):
                 axes.axvline(act.day, color="black", linewidth=1)
-                said = f" {act.action.replace('_', ' ')}: {act.challenger}"
-                axes.annotate(said, (act.day, 0.03), rotation=90, fontsize=8, ha="right", va="bottom")
+                label = f" {act.action.replace('_', ' ')}: {act.challenger}"
+                axes.annotate(label, (act.day, 0.03), rotation=90, fontsize=8, ha="right", va="bottom")
         axes.set(xlim=(0, self.days - 1), ylim=(0, 1), xlabel="day", ylabel="share of the answers")
-        axes.set_title("Who answered people")
+        axes.set_title("Answers by version")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
 
-    def _named(self) -> list[str]:
+    def _label_versions(self) -> list[str]:
         names = {story.version: f"{story.version}, {story.name}" for story in self.stories}
         return [names.get(version, f"{version}, the first") for version in self.answered]
 
@@ -106,5 +106,5 @@ class MonthReport(BaseModel):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlim(0, max([2.0, *days]) + 0.5)
             axes.axhline(0.5, color="gray", linestyle=":")
-            axes.set(title=f"{story.name}: {story.became}", xlabel="days since it came", ylim=(0, 1))
+            axes.set(title=f"{story.name}: {story.outcome}", xlabel="days since its start", ylim=(0, 1))
         figure.axes[0].set_ylabel("chosen side by side (share)")

@@ -1,11 +1,11 @@
-"""Simulated people, who use the system through the gateway over HTTP and say what they think of it.
+"""Simulated people, who use the system through the gateway over HTTP and vote on the rewrites.
 
     python -m simulation.simulated_people configs/people.yaml gateway_url=http://127.0.0.1:8080 api_key=tb_...
 
-**Their hidden taste.** How much a person likes a rewrite is a weighted mean of what they look for:
+**Their hidden taste.** The utility of a rewrite for a person is a weighted mean of its features:
 
     u = sum_k w_k s_k f_k / sum_k w_k s_k      each f_k in [0, 1], so u in [0, 1]
-    s_k = exp(N(0, 0.4^2))                     drawn once a person: how much more than others they mind k
+    s_k = exp(N(0, 0.4^2))                     drawn once for each person: how much feature k matters to them
 
 | k         | w_k | f_k is 1 when the rewrite                                                            |
 |-----------|-----|--------------------------------------------------------------------------------------|
@@ -19,18 +19,19 @@
 | calm      | 0.5 | has no exclamation mark; 0 at two                                                    |
 | laid out  | 1   | has three lines or more when structure was asked for, else four lines at most        |
 
-Asking and courteous count where somebody is spoken to: in soften, clarify, terminology and background, from
-intensity 1 on.
+Asking and courteous count only where the text addresses a person: in soften, clarify, terminology and
+background, from intensity 1 on.
 
-**Their votes.** A person has a bar b = 0.85 + N(0, 0.05^2). A thumb goes up with probability
-logistic((u - b) / 0.05); stars are 1 + round(4 logistic((u - b) / 0.1)); the first of two is chosen with
-probability logistic((u_1 - u_2) / 0.05), and neither when both lie 0.25 below the bar. Who is not content may
-also correct the rewrite, by the fixed operations of `correct`. A share `noise` of the votes means nothing: a
-flipped thumb, random stars, a coin for a comparison. People write N messages, P(N >= n) = n^-1.1 up to
-`max_messages`, and vote on a share of the answers, Beta(3 r, 3 (1 - r)) around the response rate r.
+**Their votes.** A person has a bar b = 0.85 + N(0, 0.05^2). A thumb is up with probability
+logistic((u - b) / 0.05). Stars are 1 + round(4 logistic((u - b) / 0.1)). Of two rewrites the first is chosen
+with probability logistic((u_1 - u_2) / 0.05); neither is chosen when both are more than 0.25 below the bar. A
+person with u < b may also correct the rewrite, by the fixed operations of `correct`. A share `noise` of the
+votes is random: a flipped thumb, random stars, a coin for a comparison. People write N messages,
+P(N >= n) = n^-1.1 up to `max_messages`, and vote on a share of the answers, Beta(3 r, 3 (1 - r)) with the
+response rate r as its mean.
 
-Fixed before any training and tuned on no model. It shares no code and no word list with the rewards and
-metrics in `models`.
+The taste was fixed before any training and is tuned on no model. It shares no code and no word list with the
+rewards and metrics in `models`.
 """
 
 import asyncio
@@ -55,21 +56,21 @@ from data.records import TransformType
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-_TRIES = 4  # of a request that is answered with 503
+_TRIES = 4  # of a request that gets a 503
 _TIMEOUT_S = 120
 
 
 class PeopleConfig(configs.StageConfig):
-    """Who uses the system, and how."""
+    """The numbers, habits and address of the simulated people."""
 
     people: Annotated[int, Field(ge=1)] = 150
     seed: int = 0
     noise: Share = 0.15
     response_rate: Annotated[float, Field(gt=0, lt=1)] = 0.6
     max_messages: Annotated[int, Field(ge=1)] = 100
-    comparisons_share: Share = Field(0.5, description="of the messages: two rewrites are compared")
-    edits_share: Share = Field(0.5, description="of the voters who are not content: correct the rewrite")
-    comments_share: Share = Field(0.03, description="of the votes on an answer: say something, too")
+    comparisons_share: Share = Field(0.5, description="of the messages, for which two rewrites are compared")
+    edits_share: Share = Field(0.5, description="of the voters with u < b, who also correct the rewrite")
+    comments_share: Share = Field(0.03, description="of the votes on an answer, with a comment")
     concurrency: Annotated[int, Field(ge=1)] = 16
     messages_folder: Path = corpus.SEED / "messages"
     gateway_url: str | None = Field(None, description="TONEBRIDGE_GATEWAY_URL when unset")
@@ -78,7 +79,7 @@ class PeopleConfig(configs.StageConfig):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A message, and what its writer wants of it."""
+    """A message with the requested transform type and intensity (0 to 3)."""
 
     text: str
     transform_type: TransformType
@@ -87,7 +88,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person's taste and habits."""
+    """One person's taste and habits.
+
+    `weights` are w_k s_k by feature, `bar` is b, `votes_on` is the share of answers that get a vote, and
+    `messages` is N.
+    """
 
     name: str
     weights: dict[str, float]
@@ -97,8 +102,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """One request of one person, and the chance that their votes on it turn on."""
+class PlannedRequest:
+    """One request of one person. With `compares` it requests two rewrites; `seed` is that of the votes."""
 
     person: Person
     request: Request
@@ -107,7 +112,7 @@ class Errand:
 
 
 class Usage(BaseModel):
-    """What people did, by kind, and what the gateway refused, by route and status."""
+    """The number of requests by kind, and of failed requests by route and status."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -117,15 +122,15 @@ class Usage(BaseModel):
 
 # --- taste ---------------------------------------------------------------------------------------------
 
-_SPOKEN = {
+_ADDRESSING_TYPES = {
     TransformType.SOFTEN,
     TransformType.CLARIFY,
     TransformType.TERMINOLOGY,
     TransformType.BACKGROUND,
 }
-_ROOM = {TransformType.STRUCTURE: 1.2, TransformType.SUMMARIZE: 0.8}
+_LENGTH_LIMITS = {TransformType.STRUCTURE: 1.2, TransformType.SUMMARIZE: 0.8}
 
-# Padding, and what a plain writer puts in its place.
+# Padding, with the words that a plain writer uses instead.
 _PADDING = {
     re.compile(pattern, re.IGNORECASE): plain
     for pattern, plain in {
@@ -146,8 +151,8 @@ _PADDING = {
     }.items()
 }
 
-# An order opens with a verb, or with "please", perhaps after a name ("Ravi, fix it."). A verb goes on with
-# what it acts on: "Test the fix" is an order, "Test data is missing" is none.
+# An order starts with a verb or with "please", perhaps after a name ("Ravi, fix it."). An object follows the
+# verb: "Test the fix" is an order, "Test data is missing" is not.
 _VERB = (
     "add|answer|approve|ask|attach|book|bring|call|cancel|change|check|clean|close|confirm|deliver|do|drop|explain"
     "|fill|find|finish|fix|get|give|keep|look|make|merge|move|open|pay|pick|pull|push|put|read|remove|reply"
@@ -169,23 +174,23 @@ _DETAIL = re.compile(r"\S*\d\S*|(?<=[a-z,;] )[A-Z][a-z]+")
 
 
 def features(request: Request, rewrite: str) -> dict[str, float]:
-    """What a rewrite has of each thing that people look for, in [0, 1]; without those that do not apply."""
+    """The features f_k of a rewrite, in [0, 1], without those that do not apply to the request."""
     lines = [line for line in rewrite.splitlines() if line.strip()]
     length = len(rewrite.split()) / max(8, len(request.text.split()))
     padding = sum(len(pattern.findall(rewrite)) for pattern in _PADDING)
     is_structure = request.transform_type == TransformType.STRUCTURE
-    found = {
-        "faithful": _faithful(request, rewrite),
-        "brief": _clip(2 - length / _room(request)),
+    values = {
+        "faithful": _score_faithfulness(request, rewrite),
+        "brief": _clip(2 - length / _length_limit(request)),
         "plain": _clip(1 - padding / 2),
         "calm": _clip(1 - rewrite.count("!") / 2),
         "laid out": _clip((len(lines) - 1) / 2) if is_structure else float(len(lines) <= 4),
     }
-    if _speaks(request):
+    if _addresses_somebody(request):
         courtesies = len(_COURTEOUS.findall(rewrite))
-        found["asking"] = _asking(rewrite)
-        found["courteous"] = 0.0 if not courtesies else 1.0 if courtesies <= 2 else 0.5
-    return found
+        values["asking"] = _score_asking(rewrite)
+        values["courteous"] = 0.0 if not courtesies else 1.0 if courtesies <= 2 else 0.5
+    return values
 
 
 WEIGHTS = {
@@ -200,28 +205,28 @@ WEIGHTS = {
 
 
 def utility(weights: dict[str, float], request: Request, rewrite: str) -> float:
-    """How much somebody with these weights likes a rewrite, in [0, 1]."""
-    found = features(request, rewrite)
-    return sum(weights[k] * f for k, f in found.items()) / sum(weights[k] for k in found)
+    """The utility u of a rewrite for a person with these weights, in [0, 1]."""
+    values = features(request, rewrite)
+    return sum(weights[k] * f for k, f in values.items()) / sum(weights[k] for k in values)
 
 
-def details(request: Request) -> list[str]:
-    """The numbers, ids and names of the message, as written."""
-    found = (match.strip(".,;:!?()\"'") for match in _DETAIL.findall(request.text))
-    return list(dict.fromkeys(detail for detail in found if detail))
+def find_details(request: Request) -> list[str]:
+    """The numbers, ids and names of the message, as written and without duplicates."""
+    matches = (match.strip(".,;:!?()\"'") for match in _DETAIL.findall(request.text))
+    return list(dict.fromkeys(detail for detail in matches if detail))
 
 
-def lost(request: Request, rewrite: str) -> list[str]:
-    """The details of the message that a rewrite does not have."""
-    return [detail for detail in details(request) if detail.casefold() not in rewrite.casefold()]
+def find_lost_details(request: Request, rewrite: str) -> list[str]:
+    """The details of the message that a rewrite does not contain."""
+    return [detail for detail in find_details(request) if detail.casefold() not in rewrite.casefold()]
 
 
 def correct(request: Request, rewrite: str) -> str:
-    """The rewrite as a person would have sent it, by a few fixed operations.
+    """Correct a rewrite by a few fixed operations, as a person would.
 
-    A text that is not about the message is thrown away for the message itself. Then: plain words for padding,
-    full stops for exclamation marks, nothing said twice, no last sentences that only add length, questions
-    for orders, lost details put back, lines where structure was asked for, and a thank-you.
+    Padding becomes plain words. A text that is not about the message is replaced by the message. Exclamation
+    marks become full stops, repeated sentences go, and so do last sentences that only add length. Orders
+    become questions, a request for structure gets lines, lost details return, and a thank-you is added.
     """
     text = rewrite
     for pattern, plain in _PADDING.items():
@@ -229,19 +234,20 @@ def correct(request: Request, rewrite: str) -> str:
     if not _is_about(request, text):
         text = request.text
     text = re.sub(r"!+", ".", text)
-    lines = [list(dict.fromkeys(_sentences(line))) for line in text.splitlines() if line.strip()]
+    lines = [list(dict.fromkeys(_split_sentences(line))) for line in text.splitlines() if line.strip()]
     if len(lines) == 1:
-        lines = [_shortened(request, lines[0])]
-    if _speaks(request):
-        lines = [[_asked(sentence) for sentence in line] for line in lines]
+        lines = [_shorten(request, lines[0])]
+    if _addresses_somebody(request):
+        lines = [[_turn_into_question(sentence) for sentence in line] for line in lines]
     if request.transform_type == TransformType.STRUCTURE and len(lines) < 3:
-        text = "\n".join(f"- {_capital(part)}" for part in _parts([part for line in lines for part in line]))
+        parts = _split_parts([sentence for line in lines for sentence in line])
+        text = "\n".join(f"- {_capitalise(part)}" for part in parts)
     else:
-        text = "\n".join(" ".join(map(_capital, line)) for line in lines)
-    if missing := lost(request, text):
+        text = "\n".join(" ".join(map(_capitalise, line)) for line in lines)
+    if missing := find_lost_details(request, text):
         body, end = (text[:-1], text[-1]) if text[-1:] in (".", "?") else (text, "")
         text = f"{body} ({', '.join(missing)}){end}"
-    if _speaks(request) and not _COURTEOUS.search(text):
+    if _addresses_somebody(request) and not _COURTEOUS.search(text):
         text = f"{text} Thank you."
     return text
 
@@ -250,40 +256,43 @@ def _clip(value: float) -> float:
     return min(1.0, max(0.0, value))
 
 
-def _room(request: Request) -> float:
-    return _ROOM.get(request.transform_type, 1.6)
+def _length_limit(request: Request) -> float:
+    """The length of a rewrite up to which it is brief, in lengths of the message."""
+    return _LENGTH_LIMITS.get(request.transform_type, 1.6)
 
 
-def _speaks(request: Request) -> bool:
-    return request.transform_type in _SPOKEN and request.intensity > 0
+def _addresses_somebody(request: Request) -> bool:
+    return request.transform_type in _ADDRESSING_TYPES and request.intensity > 0
 
 
-def _stems(text: str) -> set[str]:
+def _find_stems(text: str) -> set[str]:
     return {word[:5] for word in re.findall(r"[a-z]{5,}", text.casefold())}
 
 
 def _is_about(request: Request, rewrite: str) -> bool:
-    """Whether a rewrite shares a tenth of the message's long words; jargon may go when that was asked for."""
+    """Whether a rewrite shares a tenth of the message's long words. In terminology it may replace all of
+    them.
+    """
     if request.transform_type == TransformType.TERMINOLOGY:
         return len(rewrite.split()) > 2
-    wanted = _stems(request.text)
-    return len(wanted & _stems(rewrite)) >= len(wanted) / 10 and bool(rewrite.strip())
+    stems = _find_stems(request.text)
+    return len(stems & _find_stems(rewrite)) >= len(stems) / 10 and bool(rewrite.strip())
 
 
-def _faithful(request: Request, rewrite: str) -> float:
+def _score_faithfulness(request: Request, rewrite: str) -> float:
     is_copy = rewrite.casefold().split() == request.text.casefold().split()
     if not _is_about(request, rewrite) or (is_copy and request.intensity > 0):
         return 0.0
-    wanted = details(request)
-    return _clip(1 - 2 * len(lost(request, rewrite)) / len(wanted)) if wanted else 1.0
+    details = find_details(request)
+    return _clip(1 - 2 * len(find_lost_details(request, rewrite)) / len(details)) if details else 1.0
 
 
-def _sentences(text: str) -> list[str]:
+def _split_sentences(text: str) -> list[str]:
     return [part for part in re.split(r"(?<=[.!?])\s+", text.strip()) if part]
 
 
-def _parts(sentences: list[str]) -> list[str]:
-    """What to put on lines of their own: sentences, or the clauses of the few that there are."""
+def _split_parts(sentences: list[str]) -> list[str]:
+    """The texts of the lines of a list: the sentences; their clauses when there are fewer than three."""
     if len(sentences) >= 3:
         return sentences
     return [part for sentence in sentences for part in re.split(r"[,;]\s+(?:and\s+)?", sentence) if part]
@@ -293,8 +302,8 @@ def _is_order(sentence: str) -> bool:
     return not sentence.endswith("?") and _ORDER.match(sentence) is not None
 
 
-def _asking(rewrite: str) -> float:
-    sentences = [sentence for line in rewrite.splitlines() for sentence in _sentences(line)]
+def _score_asking(rewrite: str) -> float:
+    sentences = [sentence for line in rewrite.splitlines() for sentence in _split_sentences(line)]
     orders = [sentence for sentence in sentences if _is_order(sentence)]
     if any("please" not in order.casefold() for order in orders):
         return 0.0
@@ -302,35 +311,37 @@ def _asking(rewrite: str) -> float:
     return 1.0 if not orders and (asks or _OFFER.search(rewrite)) else 0.5
 
 
-def _asked(sentence: str) -> str:
-    """An order as a question; other sentences, and orders with a second clause, as they are."""
+def _turn_into_question(sentence: str) -> str:
+    """An order as a question. Other sentences, and orders with a second clause, stay as they are."""
     order = None if sentence.endswith("?") else _ORDER.match(sentence)
     if order is None or re.search(r";|:\s|\b(?:or|otherwise|not|don't)\b", sentence):
         return sentence
-    name, what = order["name"] or "", (order["plea"] or order["verb"]).rstrip(". ")
-    return f"{name}{'could' if name else 'Could'} you please {what[0].lower()}{what[1:]}?"
+    name, action = order["name"] or "", (order["plea"] or order["verb"]).rstrip(". ")
+    return f"{name}{'could' if name else 'Could'} you please {action[0].lower()}{action[1:]}?"
 
 
-def _shortened(request: Request, sentences: list[str]) -> list[str]:
-    """Without the last statements of a text that is half too long, as long as nothing is lost by it."""
-    kept = list(sentences)
-    most = 1.5 * _room(request) * max(8, len(request.text.split()))
-    while len(kept) > 1 and len(" ".join(kept).split()) > most and not kept[-1].endswith("?"):
-        shorter = " ".join(kept[:-1])
-        if lost(request, shorter) != lost(request, " ".join(kept)) or not _is_about(request, shorter):
+def _shorten(request: Request, sentences: list[str]) -> list[str]:
+    """Drop the last statements of a text that exceeds 1.5 times its limit, unless a detail would be lost."""
+    remaining = list(sentences)
+    most_words = 1.5 * _length_limit(request) * max(8, len(request.text.split()))
+    while len(remaining) > 1 and not remaining[-1].endswith("?"):
+        text, shorter = " ".join(remaining), " ".join(remaining[:-1])
+        if len(text.split()) <= most_words or not _is_about(request, shorter):
             break
-        kept.pop()
-    return kept
+        if find_lost_details(request, shorter) != find_lost_details(request, text):
+            break
+        remaining.pop()
+    return remaining
 
 
-def _capital(sentence: str) -> str:
+def _capitalise(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
 # --- people and their votes ----------------------------------------------------------------------------
 
-# What people ask for: how often each transform type, and intensities 0 to 3.
-_ASKED_FOR = {
+# The shares of the transform types and of the intensities 0 to 3 in people's requests.
+_TYPE_SHARES = {
     TransformType.SOFTEN: 0.3,
     TransformType.CLARIFY: 0.2,
     TransformType.STRUCTURE: 0.1,
@@ -339,16 +350,16 @@ _ASKED_FOR = {
     TransformType.REQUIREMENTS: 0.1,
     TransformType.BACKGROUND: 0.1,
 }
-_INTENSITIES = (0.1, 0.3, 0.4, 0.2)
+_INTENSITY_SHARES = (0.1, 0.3, 0.4, 0.2)
 
 
-def people(config: PeopleConfig) -> list[Person]:
-    """The people of a seed, always the same."""
-    made = []
+def make_people(config: PeopleConfig) -> list[Person]:
+    """Draw the people of a config. The same seed gives the same people."""
+    people = []
     for number in range(config.people):
         rng = random.Random(f"{config.seed}:{number}")
         rate = config.response_rate
-        made.append(
+        people.append(
             Person(
                 name=f"person-{config.seed}-{number}",
                 weights={k: w * rng.lognormvariate(0, 0.4) for k, w in WEIGHTS.items()},
@@ -357,69 +368,71 @@ def people(config: PeopleConfig) -> list[Person]:
                 messages=min(config.max_messages, int((1 - rng.random()) ** (-1 / 1.1))),
             )
         )
-    return made
+    return people
 
 
-def errands(config: PeopleConfig, texts: Sequence[str]) -> list[Errand]:
-    """All that the people of a config will ask, in mixed order; the same for the same config and messages.
+def plan_requests(config: PeopleConfig, texts: Sequence[str]) -> list[PlannedRequest]:
+    """All requests of the people of a config, shuffled; the same for the same config and messages.
 
-    Everybody writes messages of their own, as in life: shared ones would tie all people into one component,
-    which a snapshot cannot split.
+    Each person writes their own messages, as in reality. Shared messages would tie all people into one
+    component, which a snapshot cannot split.
     """
-    made = []
-    for place, person in enumerate(people(config)):
-        own = texts[place :: config.people] or [texts[place % len(texts)]]
+    planned = []
+    for place, person in enumerate(make_people(config)):
+        own_texts = texts[place :: config.people] or [texts[place % len(texts)]]
         for number in range(person.messages):
             rng = random.Random(f"{person.name}:{number}")
-            (transform_type,) = rng.choices(list(_ASKED_FOR), list(_ASKED_FOR.values()))
-            (intensity,) = rng.choices(range(4), _INTENSITIES)
-            request = Request(rng.choice(own), transform_type, intensity)
+            (transform_type,) = rng.choices(list(_TYPE_SHARES), list(_TYPE_SHARES.values()))
+            (intensity,) = rng.choices(range(4), _INTENSITY_SHARES)
+            request = Request(rng.choice(own_texts), transform_type, intensity)
             compares = rng.random() < config.comparisons_share
-            made.append(Errand(person, request, compares, f"{person.name}:{number}:votes"))
-    random.Random(config.seed).shuffle(made)
-    return made
+            seed = f"{person.name}:{number}:votes"
+            planned.append(PlannedRequest(person, request, compares, seed))
+    random.Random(config.seed).shuffle(planned)
+    return planned
 
 
-def opinion(
+def vote_on_answer(
     config: PeopleConfig, person: Person, request: Request, answer: str, rng: random.Random
 ) -> list[dict[str, Any]]:
-    """A person's votes on one answer, as the gateway takes them but for the receipt; often none."""
-    # All chance is drawn first, so that a run with other noise differs in the noise alone.
-    votes_at, thumbs_at, luck, noise_at, edits_at, comments_at = (rng.random() for _ in range(6))
-    stars_at_random = rng.randint(1, 5)
-    if votes_at >= person.votes_on:
+    """A person's votes on one answer, as bodies for the gateway without the receipt; often none."""
+    # All random numbers are drawn first, so that two runs with different noise differ in the noise alone.
+    vote_draw, kind_draw, thumb_draw, noise_draw, edit_draw, comment_draw = (rng.random() for _ in range(6))
+    random_stars = rng.randint(1, 5)
+    if vote_draw >= person.votes_on:
         return []
-    likes = utility(person.weights, request, answer)
-    is_noise = noise_at < config.noise
+    liking = utility(person.weights, request, answer)
+    is_noise = noise_draw < config.noise
     votes: list[dict[str, Any]] = []
-    if thumbs_at < 0.6:
-        votes.append({"kind": "thumb", "up": (luck < _logistic((likes - person.bar) / 0.05)) != is_noise})
+    if kind_draw < 0.6:
+        is_up = thumb_draw < _logistic((liking - person.bar) / 0.05)
+        votes.append({"kind": "thumb", "up": is_up != is_noise})
     else:
-        stars = 1 + round(4 * _logistic((likes - person.bar) / 0.1))
-        votes.append({"kind": "rating", "stars": stars_at_random if is_noise else stars})
-    if likes < person.bar and edits_at < config.edits_share:
+        stars = 1 + round(4 * _logistic((liking - person.bar) / 0.1))
+        votes.append({"kind": "rating", "stars": random_stars if is_noise else stars})
+    if liking < person.bar and edit_draw < config.edits_share:
         corrected = correct(request, answer)
-        if utility(person.weights, request, corrected) > likes:
+        if utility(person.weights, request, corrected) > liking:
             votes.append({"kind": "edit", "text": corrected})
-    if comments_at < config.comments_share:
-        votes.append({"kind": "comment", "text": _remark(request, answer)})
+    if comment_draw < config.comments_share:
+        votes.append({"kind": "comment", "text": _write_comment(request, answer)})
     return votes
 
 
-def preference(
+def vote_on_pair(
     config: PeopleConfig, person: Person, request: Request, first: str, second: str, rng: random.Random
 ) -> list[dict[str, Any]]:
-    """A person's vote on two rewrites, as `opinion`."""
-    votes_at, luck, noise_at, coin = (rng.random() for _ in range(4))
-    if votes_at >= person.votes_on:
+    """A person's vote on two rewrites, as in `vote_on_answer`; none or one."""
+    vote_draw, choice_draw, noise_draw, coin = (rng.random() for _ in range(4))
+    if vote_draw >= person.votes_on:
         return []
     u_1, u_2 = utility(person.weights, request, first), utility(person.weights, request, second)
-    if noise_at < config.noise:
+    if noise_draw < config.noise:
         preferred = "first" if coin < 0.5 else "second"
     elif max(u_1, u_2) < person.bar - 0.25:
         preferred = "neither"
     else:
-        preferred = "first" if luck < _logistic((u_1 - u_2) / 0.05) else "second"
+        preferred = "first" if choice_draw < _logistic((u_1 - u_2) / 0.05) else "second"
     return [{"kind": "comparison", "preferred": preferred}]
 
 
@@ -427,7 +440,7 @@ def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def _remark(request: Request, answer: str) -> str:
+def _write_comment(request: Request, answer: str) -> str:
     worst, value = min(features(request, answer).items(), key=lambda item: item[1])
     return "This is how I would say it." if value == 1 else f"It could be more {worst}."
 
@@ -435,27 +448,28 @@ def _remark(request: Request, answer: str) -> str:
 # --- using the gateway ---------------------------------------------------------------------------------
 
 
-async def use(
+async def use_gateway(
     config: PeopleConfig,
     gateway_url: str,
     api_key: str,
-    errands: Sequence[Errand],
+    planned: Sequence[PlannedRequest],
     progress: bool = True,
 ) -> Usage:
-    """Run everybody's errands, each with the votes that follow.
+    """Send all planned requests to the gateway, each followed by the person's votes.
 
-    What the gateway refuses is counted and left at that; only a 503 is tried again, when it says so.
+    A request that fails is counted and not repeated, except a 503: it is retried after its `Retry-After`, up
+    to three times.
     """
-    waiting = iter(errands)
+    remaining = iter(planned)
     async with aiohttp.ClientSession(
         gateway_url, headers={"X-API-Key": api_key}, timeout=aiohttp.ClientTimeout(_TIMEOUT_S)
     ) as http:
         gateway = _Gateway(http)
-        with tqdm(total=len(errands), desc="people", unit="message", disable=not progress) as bar:
+        with tqdm(total=len(planned), desc="people", unit="message", disable=not progress) as bar:
 
             async def worker() -> None:
-                for errand in waiting:
-                    await _run(config, gateway, errand)
+                for planned_request in remaining:
+                    await _send(config, gateway, planned_request)
                     bar.set_postfix(errors=gateway.errors.total(), refresh=False)
                     bar.update()
 
@@ -466,7 +480,7 @@ async def use(
 
 
 class _Gateway:
-    """The gateway's routes, with a count of what was done and what was refused."""
+    """A client of the gateway that counts successful and failed requests."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
@@ -474,14 +488,14 @@ class _Gateway:
         self.errors: Counter[str] = Counter()
 
     async def post(self, route: str, kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        """The answer to a request, counted as `kind`; None when it was refused."""
+        """Post a request, counted as `kind`. Returns the response's JSON, or None when the request failed."""
         for tries_left in reversed(range(_TRIES)):
             try:
                 async with self._http.post(f"/api/v1/{route}", json=body) as response:
                     if response.ok:
                         self.counts[kind] += 1
-                        answer: dict[str, Any] = await response.json()
-                        return answer
+                        content: dict[str, Any] = await response.json()
+                        return content
                     status, wait_s = response.status, float(response.headers.get("Retry-After", 1))
             except (aiohttp.ClientError, TimeoutError) as error:
                 self.errors[f"{route} {type(error).__name__}"] += 1
@@ -493,39 +507,43 @@ class _Gateway:
         return None
 
 
-async def _run(config: PeopleConfig, gateway: _Gateway, errand: Errand) -> None:
-    person, request = errand.person, errand.request
+async def _send(config: PeopleConfig, gateway: _Gateway, planned: PlannedRequest) -> None:
+    person, request = planned.person, planned.request
     body: dict[str, Any] = {
         "text": request.text,
         "transform_type": request.transform_type.value,
         "intensity": request.intensity,
         "user_id": person.name,
     }
-    rng = random.Random(errand.seed)
-    if errand.compares:
-        shown = await gateway.post("compare", "compare", body)
-        if shown is None:
+    rng = random.Random(planned.seed)
+    if planned.compares:
+        response = await gateway.post("compare", "compare", body)
+        if response is None:
             return
-        texts = shown["first"]["transformed_text"], shown["second"]["transformed_text"]
-        votes = preference(config, person, request, *texts, rng)
+        texts = response["first"]["transformed_text"], response["second"]["transformed_text"]
+        votes = vote_on_pair(config, person, request, *texts, rng)
     else:
-        shown = await gateway.post("transform", "transform", body)
-        if shown is None:
+        response = await gateway.post("transform", "transform", body)
+        if response is None:
             return
-        votes = opinion(config, person, request, shown["transformed_text"], rng)
+        votes = vote_on_answer(config, person, request, response["transformed_text"], rng)
     for vote in votes:
-        await gateway.post("feedback", vote["kind"], vote | {"receipt": shown["receipt"]})
+        await gateway.post("feedback", vote["kind"], vote | {"receipt": response["receipt"]})
 
 
 def main(config: PeopleConfig) -> Usage:
-    """Let the people of a config use the gateway that it, or else the environment, names."""
+    """Let the people of a config use the gateway of the config, or else of the environment.
+
+    ValueError without an API key.
+    """
     settings = Settings()
     api_key = config.api_key or settings.bootstrap_api_key
     if api_key is None:
-        raise ValueError("no API key: give api_key=tb_..., or set TONEBRIDGE_BOOTSTRAP_API_KEY")
+        raise ValueError("no API key: pass api_key=tb_..., or set TONEBRIDGE_BOOTSTRAP_API_KEY")
     texts = [message.text for message in corpus.read_lines(config.messages_folder, corpus.Message)]
     gateway_url = config.gateway_url or settings.gateway_url
-    return asyncio.run(use(config, gateway_url, api_key.get_secret_value(), errands(config, texts)))
+    planned = plan_requests(config, texts)
+    return asyncio.run(use_gateway(config, gateway_url, api_key.get_secret_value(), planned))
 
 
 if __name__ == "__main__":

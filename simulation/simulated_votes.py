@@ -1,11 +1,10 @@
-"""Simulated people's votes on a version's rewrites, without servers: a snapshot to learn from, the same each
-time.
+"""Writes a snapshot of simulated people's votes on a version's rewrites, without servers. It is reproducible.
 
     python -m simulation.simulated_votes configs/votes.yaml version=artifacts/version out=artifacts/votes
 
-People ask what they would ask through the gateway, and vote on what it would answer with that version as
-champion: its protected rewrite, or two samples to choose from. Their votes become a snapshot as those in
-Postgres do: capped, redacted, split.
+People send the requests that they would send to the gateway. They vote on the answers that it would give with
+that version as champion: its protected rewrite, or two samples to compare. The snapshot is written as it is
+from Postgres: capped, redacted and split.
 """
 
 import random
@@ -34,121 +33,133 @@ from pipelines.collect import CollectConfig
 from serving.inference.client import Item
 from serving.inference.engines import CTranslate2Engine
 from simulation import simulated_people
-from simulation.simulated_people import Errand, PeopleConfig
+from simulation.simulated_people import PeopleConfig, PlannedRequest
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_TOGETHER = 16  # rewrites that are drawn from one seed
+_CHUNK = 16  # requests of a batch; the samples of a batch share one seed
 
 
 class VotesConfig(configs.StageConfig):
-    """Whose rewrites are voted on, and by how many; the people are those of configs/people.yaml."""
+    """The version whose rewrites get votes, and the number of people; their habits are in
+    configs/people.yaml.
+    """
 
     version: Annotated[Path, Field(description="a version folder, see models.export")]
     people: Annotated[int, Field(ge=1)] = 200
-    seed: Annotated[int, Field(ge=0, description="other seeds are other people and other samples")] = 0
+    seed: Annotated[int, Field(ge=0, description="another seed gives other people and other samples")] = 0
     out: Path = Path("artifacts/votes")
 
 
 def main(config: VotesConfig) -> Made:
-    """Write the snapshot to the out folder."""
+    """Write the snapshot to the folder `out`."""
     people = configs.load(
         PeopleConfig, _CONFIGS / "people.yaml", [f"people={config.people}", f"seed={config.seed}"]
     )
     texts = [message.text for message in corpus.read_lines(people.messages_folder, corpus.Message)]
-    # Alike lengths are read together, with less padding.
-    errands = sorted(simulated_people.errands(people, texts), key=lambda errand: len(errand.request.text))
-    asks = [errand for errand in errands if not errand.compares]
-    compares = [errand for errand in errands if errand.compares]
-
-    champion = Spec(version="champion", protection=PROTECTED)
-    sampled = Routing(champion=champion).sampled
-    engine = CTranslate2Engine(config.version)
-    with tqdm(total=len(asks) + 2 * len(compares), desc="rewriting", unit="message") as bar:
-
-        def write(spec: Spec, seed: int | None, some: Sequence[Errand]) -> list[str]:
-            items = [
-                Item(
-                    text=one.request.text,
-                    transform_type=one.request.transform_type,
-                    intensity=one.request.intensity,
-                    seed=seed,
-                )
-                for one in some
-            ]
-            said = [rewritten.text for rewritten in engine.generate(spec, items)]
-            bar.update(len(some))
-            return said
-
-        answers = [text for some in _chunks(asks) for text in write(champion, None, some)]
-        chunks = _chunks(compares)
-        with ThreadPoolExecutor(2) as pool:  # a seed has a worker of its own
-            drawn = [
-                [text for said in pool.map(partial(write, sampled), seeds, chunks) for text in said]
-                for seeds in (
-                    range(first, first + len(chunks))
-                    for first in (2 * config.seed * len(chunks), (2 * config.seed + 1) * len(chunks))
-                )
-            ]
-    engine.close()
+    planned = simulated_people.plan_requests(people, texts)
+    # Messages of similar length share a batch, which needs less padding.
+    planned.sort(key=lambda request: len(request.request.text))
+    singles = [request for request in planned if not request.compares]
+    pairs = [request for request in planned if request.compares]
+    answers, first_samples, second_samples = _generate(config, singles, pairs)
 
     votes = [
-        vote for errand, text in zip(asks, answers, strict=True) for vote in _opinion(people, errand, text)
+        vote
+        for request, answer in zip(singles, answers, strict=True)
+        for vote in _vote_on_answer(people, request, answer)
     ]
-    for errand, first, second in zip(compares, *drawn, strict=True):
-        votes += _preference(people, errand, first, second)
+    for request, first, second in zip(pairs, first_samples, second_samples, strict=True):
+        votes += _vote_on_pair(people, request, first, second)
     limits = configs.load(CollectConfig, _CONFIGS / "collect.yaml")
     folder = config.out.with_name(config.out.name + ".snapshots")
     with counting(votes, folder, **limits.caps()) as counted:
         neighbours = partial(curation.neighbours, same_meaning=limits.same_meaning)
-        made = snapshot.write(counted, folder, neighbours=neighbours)
+        result = snapshot.write(counted, folder, neighbours=neighbours)
     shutil.rmtree(config.out, ignore_errors=True)
-    made.folder.replace(config.out)
-    made.folder.parent.rmdir()
-    return made
+    result.folder.replace(config.out)
+    result.folder.parent.rmdir()
+    return result
 
 
-def _chunks(errands: Sequence[Errand]) -> list[Sequence[Errand]]:
-    return [errands[i : i + _TOGETHER] for i in range(0, len(errands), _TOGETHER)]
+def _generate(
+    config: VotesConfig, singles: Sequence[PlannedRequest], pairs: Sequence[PlannedRequest]
+) -> tuple[list[str], list[str], list[str]]:
+    """The rewrites for the single requests, and the first and the second samples for the comparisons."""
+    champion = Spec(version="champion", protection=PROTECTED)
+    sampled = Routing(champion=champion).sampled
+    engine = CTranslate2Engine(config.version)
+    chunks = _split_chunks(pairs)
+    with (
+        tqdm(total=len(singles) + 2 * len(pairs), desc="rewriting", unit="message") as bar,
+        ThreadPoolExecutor(2) as pool,
+    ):
+
+        def rewrite(spec: Spec, seed: int | None, chunk: Sequence[PlannedRequest]) -> list[str]:
+            items = [
+                Item(
+                    text=planned.request.text,
+                    transform_type=planned.request.transform_type,
+                    intensity=planned.request.intensity,
+                    seed=seed,
+                )
+                for planned in chunk
+            ]
+            texts = [rewritten.text for rewritten in engine.generate(spec, items)]
+            bar.update(len(chunk))
+            return texts
+
+        def sample(first_seed: int) -> list[str]:
+            # Each chunk has its own seed. The engine computes each seed in a worker of its own.
+            seeds = range(first_seed, first_seed + len(chunks))
+            return [text for texts in pool.map(partial(rewrite, sampled), seeds, chunks) for text in texts]
+
+        answers = [text for chunk in _split_chunks(singles) for text in rewrite(champion, None, chunk)]
+        first_samples = sample(2 * config.seed * len(chunks))
+        second_samples = sample((2 * config.seed + 1) * len(chunks))
+    engine.close()
+    return answers, first_samples, second_samples
 
 
-def _id(*names: object) -> uuid.UUID:
+def _split_chunks(planned: Sequence[PlannedRequest]) -> list[Sequence[PlannedRequest]]:
+    return [planned[i : i + _CHUNK] for i in range(0, len(planned), _CHUNK)]
+
+
+def _make_id(*names: object) -> uuid.UUID:
     return uuid.uuid5(uuid.NAMESPACE_OID, ":".join(map(str, names)))
 
 
-def _opinion(people: PeopleConfig, errand: Errand, answer: str) -> Iterator[Usable]:
-    said = simulated_people.opinion(people, errand.person, errand.request, answer, random.Random(errand.seed))
-    for vote in said:
+def _vote_on_answer(people: PeopleConfig, planned: PlannedRequest, answer: str) -> Iterator[Usable]:
+    rng = random.Random(planned.seed)
+    for vote in simulated_people.vote_on_answer(people, planned.person, planned.request, answer, rng):
         if vote["kind"] != "comment":
-            yield _usable(errand, vote, answer, None)
+            yield _make_usable(planned, vote, answer, None)
 
 
-def _preference(people: PeopleConfig, errand: Errand, first: str, second: str) -> Iterator[Usable]:
-    said = simulated_people.preference(
-        people, errand.person, errand.request, first, second, random.Random(errand.seed)
-    )
-    for vote in said:
+def _vote_on_pair(people: PeopleConfig, planned: PlannedRequest, first: str, second: str) -> Iterator[Usable]:
+    rng = random.Random(planned.seed)
+    for vote in simulated_people.vote_on_pair(people, planned.person, planned.request, first, second, rng):
         if vote["preferred"] != "neither":
-            yield _usable(errand, vote, first, second)
+            yield _make_usable(planned, vote, first, second)
 
 
-def _usable(errand: Errand, vote: dict[str, Any], output: str, other: str | None) -> Usable:
-    """A vote as `data.snapshots.votes.fetch` finds it in Postgres."""
+def _make_usable(planned: PlannedRequest, vote: dict[str, Any], output: str, other: str | None) -> Usable:
+    """A vote as `data.snapshots.votes.fetch` returns it from Postgres."""
     compares = other is not None
     return Usable(
-        feedback_id=_id(errand.seed, vote["kind"]),
-        user_id=_id(errand.person.name),
+        feedback_id=_make_id(planned.seed, vote["kind"]),
+        user_id=_make_id(planned.person.name),
         key_id=None,
         kind=vote["kind"],
         thumb_up=vote.get("up"),
         rating=vote.get("stars"),
         edit=vote.get("text"),
-        output_id=_id(errand.seed, "first"),
-        message=errand.request.text,
-        transform_type=errand.request.transform_type,
-        intensity=errand.request.intensity,
+        output_id=_make_id(planned.seed, "first"),
+        message=planned.request.text,
+        transform_type=planned.request.transform_type,
+        intensity=planned.request.intensity,
         output=output,
         version="champion",
-        other_id=_id(errand.seed, "second") if compares else None,
+        other_id=_make_id(planned.seed, "second") if compares else None,
         other=other,
         other_version="champion" if compares else None,
         first_is_preferred=vote["preferred"] == "first" if compares else None,

@@ -858,7 +858,7 @@ def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
     engine: Engine, installation: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer(engine, installation, owner(installation), PLAIN)
-    monkeypatch.setattr(shadow, "_AGAIN_S", 0.0)
+    monkeypatch.setattr(shadow, "_RETRY_WAIT_S", 0.0)
     v1, unheard = Spec(version="v1"), Spec(version="v404")
     with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; at most 10%") as unsound:
         shadow.run(installation, engine, v1, unheard, Target(), 50)
@@ -866,7 +866,7 @@ def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
         reason("shadow_unsound", version="v404"),
         reason("shadow_failed", failed=15, messages=15, limit=0.1),
     ]
-    monkeypatch.setattr(shadow, "_ANSWER_S", 1.0)
+    monkeypatch.setattr(shadow, "_ANSWER_TIMEOUT_S", 1.0)
     away = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
     with pytest.raises(InferenceUnavailable, match="neither for challenger nor champion"):
         shadow.run(away, engine, v1, Spec(version="v2"), Target(), 50)

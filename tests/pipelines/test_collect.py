@@ -17,7 +17,7 @@ from data.records import TransformType
 from data.snapshots import votes
 from data.snapshots.validation import Quality
 from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
-from pipelines.collect import CollectConfig, make_snapshot, new_votes
+from pipelines.collect import CollectConfig, count_new_votes, make_snapshot
 
 # Other tests publish champions in the database that all share: none of these votes is about theirs.
 CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
@@ -96,14 +96,14 @@ def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
     assert why.render().startswith("30 people chose the text shown first in 100% of 90 comparisons")
     assert why.render("ja").startswith("30 人が 90 回の比較の 100%")
     page = (made.folder / "quality.html").read_text()
-    assert "Refused" in page
+    assert "Rejected" in page
     assert str(why) in page
     assert (made.folder.parent / f"{made.digest}.dvc").exists(), "what is refused is kept, too"
     with Session(engine) as session:
         stored = session.get_one(Snapshot, made.digest)
         assert (stored.accepted, stored.reasons) == (False, list(reasons))
         assert Quality.model_validate(stored.quality).position.share == 1
-    assert new_votes(engine, organisation_id) == 0, "the same votes would be refused again"
+    assert count_new_votes(engine, organisation_id) == 0, "the same votes would be refused again"
 
     allowed = CONFIG.model_copy(update={"position_bias": 0.5})
     again, reasons = make_snapshot.fn(settings, engine, organisation_id, allowed)
@@ -126,7 +126,7 @@ def test_fair_votes_are_accepted_with_a_page_that_needs_nothing_and_names_nobody
     page = (made.folder / "quality.html").read_text()
     assert "Accepted" in page
     assert "30 beyond a person&#39;s, 10 beyond an API key&#39;s" in page
-    assert "0 a number, 0 a phrase that many others bring in" in page
+    assert "0 a number, 0 a phrase that many other edits add" in page
     assert page.count("data:image/png;base64,") == 4
     assert not re.findall(r"https?://", page)
     words = re.sub(r"data:[^\"]*", "", page)

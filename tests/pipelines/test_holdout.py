@@ -31,8 +31,8 @@ def session(new_database: Callable[..., str]) -> Iterator[Session]:
 def promote(session: Session, version: str, share: float = SHARE) -> list[Split]:
     """Make a version champion as `make_champion` does; the experiments from then on."""
     champion = Spec(version=version)
-    kept = holdout.after(session, champion, share)
-    routing.publish(session, Routing(champion=champion, experiments=kept), "a test")
+    splits = holdout.splits_after_promotion(session, champion, share)
+    routing.publish(session, Routing(champion=champion, experiments=splits), "a test")
     return list(now(session).experiments)
 
 
@@ -88,9 +88,9 @@ def test_a_share_of_nothing_is_no_holdout(session: Session) -> None:
 def test_what_learned_from_somebody_who_was_erased_is_held_out_no_longer(session: Session) -> None:
     promote(session, "v1")
     [first] = promote(session, "v2")
-    assert holdout.without_an_ordered_one(session, now(session)) == now(session)
+    assert holdout.drop_if_erased(session, now(session)) == now(session)
     order(session, "v1")
-    routing.publish(session, holdout.without_an_ordered_one(session, now(session)), "a test")
+    routing.publish(session, holdout.drop_if_erased(session, now(session)), "a test")
     assert now(session) == Routing(champion=Spec(version="v2"))
     assert session.scalars(select(Experiment.status)).all() == ["stopped"]
     [again] = promote(session, "v3")
@@ -110,10 +110,10 @@ def test_a_promotion_replaces_a_holdout_on_a_version_with_an_order(session: Sess
 
 
 def test_what_promotions_have_gained_is_about_the_present_champion(session: Session) -> None:
-    assert holdout.gain(session, Plan()) is None
+    assert holdout.measure_gain(session, Plan()) is None
     promote(session, "v1")
     promote(session, "v2")
-    gained = holdout.gain(session, Plan())
+    gained = holdout.measure_gain(session, Plan())
     assert gained is not None
     assert (gained.baseline.variant, gained.challenger.variant) == (holdout.HELD_OUT, holdout.PRESENT)
     assert (gained.primary, gained.verdict) == (None, "too few users")

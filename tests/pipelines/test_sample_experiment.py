@@ -57,18 +57,18 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert len(sides) > 2
     assert all(side.baseline != side.challenger for side in sides)
     assert set(one.evidence.between_users.metrics) | {"satisfaction"} == set(metrics.load()), (
-        "keep the sample again"
+        "export the sample again"
     )
 
 
 def test_nothing_takes_it_into_account(engine: Engine) -> None:
     assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
-        planned = carry_out._of_this_launch(session, plan.load())
+        planned = carry_out._limit_ship_alpha(session, plan.load())
         assert readings.past(session).spread == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
-        assert carry_out._of_this_launch(session, plan.load()) != planned, "it would spend alpha"
+        assert carry_out._limit_ship_alpha(session, plan.load()) != planned, "it would spend alpha"
         assert "satisfaction" in readings.past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)

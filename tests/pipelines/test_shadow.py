@@ -6,12 +6,12 @@ import pytest
 
 from data.reasons import reason
 from data.records import TransformType
-from pipelines.shadow import Answered, Replayed, compare
+from pipelines.shadow import ChallengerAnswer, ReplayedMessage, compare
 
 
-def replayed(rewrite: Callable[[int], str], number: int = 40) -> list[Replayed]:
+def replayed(rewrite: Callable[[int], str], number: int = 40) -> list[ReplayedMessage]:
     return [
-        Replayed(f"Send {n} files to Anna by 3 May.", TransformType.SOFTEN, 1, rewrite(n), 100.0)
+        ReplayedMessage(f"Send {n} files to Anna by 3 May.", TransformType.SOFTEN, 1, rewrite(n), 100.0)
         for n in range(number)
     ]
 
@@ -21,16 +21,16 @@ def keeps(n: int) -> str:
 
 
 def test_an_equal_challenger_is_sound() -> None:
-    found = compare(replayed(keeps), [Answered(keeps(n), 10.0 * n) for n in range(40)])
-    assert (found.reasons, found.messages, found.failed) == ((), 40, 0)
-    assert (found.median_ms, found.champion_p95_ms) == (195.0, 100.0)
-    assert found.scores["facts_kept"].challenger == 1
-    assert found.scores["tone"].difference.mean == 0
+    result = compare(replayed(keeps), [ChallengerAnswer(keeps(n), 10.0 * n) for n in range(40)])
+    assert (result.reasons, result.messages, result.failed) == ((), 40, 0)
+    assert (result.median_ms, result.champion_p95_ms) == (195.0, 100.0)
+    assert result.scores["facts_kept"].challenger == 1
+    assert result.scores["tone"].difference.mean == 0
 
 
 @pytest.mark.parametrize(("failures", "is_sound"), [(4, True), (5, False), (40, False)])
 def test_some_failures_are_allowed(failures: int, is_sound: bool) -> None:
-    answers = [Answered(None if n < failures else keeps(n), 1.0) for n in range(40)]
+    answers = [ChallengerAnswer(None if n < failures else keeps(n), 1.0) for n in range(40)]
     reasons = compare(replayed(keeps), answers).reasons
     failed = reason("shadow_failed", failed=failures, messages=40, limit=0.1)
     assert reasons == (() if is_sound else (failed,))
@@ -69,16 +69,17 @@ def test_some_failures_are_allowed(failures: int, is_sound: bool) -> None:
 def test_what_is_clear_speaks_against_it(
     rewrite: Callable[[int], str], code: str, score: str, values: dict[str, float], sentence: str
 ) -> None:
-    found = compare(replayed(keeps), [Answered(rewrite(n), 1.0) for n in range(40)])
-    assert found.reasons == (reason(code, **values, **found.scores[score].difference.model_dump()),)
-    assert found.reasons[0].render().startswith(sentence)
-    assert compare(replayed(rewrite), [Answered(rewrite(n), 1.0) for n in range(40)]).reasons == (), (
+    result = compare(replayed(keeps), [ChallengerAnswer(rewrite(n), 1.0) for n in range(40)])
+    assert result.reasons == (reason(code, **values, **result.scores[score].difference.model_dump()),)
+    assert result.reasons[0].render().startswith(sentence)
+    assert compare(replayed(rewrite), [ChallengerAnswer(rewrite(n), 1.0) for n in range(40)]).reasons == (), (
         "the champion does so, too"
     )
 
 
 def test_one_of_many_is_chance() -> None:
     answers = [
-        Answered(keeps(n) if n else "You idiot, here is the message: nothing.", 1.0) for n in range(40)
+        ChallengerAnswer(keeps(n) if n else "You idiot, here is the message: nothing.", 1.0)
+        for n in range(40)
     ]
     assert compare(replayed(keeps), answers).reasons == ()

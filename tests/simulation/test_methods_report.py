@@ -11,7 +11,7 @@ from models.export import ExportConfig
 from models.scoreboard import Estimate
 from pipelines import train
 from simulation import methods_report
-from simulation.methods_report import SHOWN, Learned, LearningReport
+from simulation.methods_report import METRICS, LearningReport, MethodResult
 from simulation.simulated_votes import VotesConfig
 
 ROOT = Path(__file__).parents[2]
@@ -80,15 +80,15 @@ def test_a_stage_depends_on_what_its_command_reads(stages):
 
 
 def report(mean: float) -> LearningReport:
-    row = dict.fromkeys((*SHOWN,), Estimate(mean=mean, low=mean - 0.03, high=mean + 0.03))
-    learned = Learned(minutes=1, alone=row, protected=row, win_rate=None, accepted=True, reasons=())
+    row = dict.fromkeys((*METRICS,), Estimate(mean=mean, low=mean - 0.03, high=mean + 0.03))
+    result = MethodResult(minutes=1, alone=row, protected=row, win_rate=None, accepted=True, reasons=())
     return LearningReport(
-        cases=9, baselines={"rules": row}, methods={"SFT": learned}, feedback={}, reward_accuracy=0.5
+        cases=9, baselines={"rules": row}, methods={"SFT": result}, feedback={}, reward_accuracy=0.5
     )
 
 
 def test_a_difference_is_one_when_it_is_larger_than_the_noise_of_both():
-    assert methods_report.beyond_noise(report(0.50), report(0.56)) == []
-    found = methods_report.beyond_noise(report(0.50), report(0.57))
-    assert len(found) == 3 * len(SHOWN)
-    assert found[0].startswith("rules: facts_kept is 0.500 (0.470 to 0.530), and was 0.570")
+    assert methods_report.find_differences(report(0.50), report(0.56)) == []
+    differences = methods_report.find_differences(report(0.50), report(0.57))
+    assert len(differences) == 3 * len(METRICS)
+    assert differences[0].startswith("rules: facts_kept is 0.500 (0.470 to 0.530), and was 0.570")

@@ -18,17 +18,17 @@ from data.records import TransformType
 from simulation import simulated_people
 from simulation.simulated_people import (
     WEIGHTS,
-    Errand,
     PeopleConfig,
+    PlannedRequest,
     Request,
     correct,
-    errands,
     features,
-    opinion,
-    people,
-    preference,
-    use,
+    make_people,
+    plan_requests,
+    use_gateway,
     utility,
+    vote_on_answer,
+    vote_on_pair,
 )
 
 PLAIN = "You never update PAY-212. Fix it by Friday, Ravi told you twice."
@@ -185,19 +185,20 @@ def request(transform_type: str, intensity: int, text: str) -> Request:
 def test_people_like_what_a_colleague_would_send(
     transform_type: str, intensity: int, text: str, better: str, worse: str
 ) -> None:
-    asked = request(transform_type, intensity, text)
-    assert utility(WEIGHTS, asked, better) > utility(WEIGHTS, asked, worse) + 0.03
-    crowd = people(PeopleConfig(people=100))
-    assert sum(utility(p.weights, asked, better) > utility(p.weights, asked, worse) for p in crowd) > 90
+    message = request(transform_type, intensity, text)
+    assert utility(WEIGHTS, message, better) > utility(WEIGHTS, message, worse) + 0.03
+    crowd = make_people(PeopleConfig(people=100))
+    assert sum(utility(p.weights, message, better) > utility(p.weights, message, worse) for p in crowd) > 90
 
 
 def test_people_differ() -> None:
     """One is long and courteous, one short and blunt: tastes vary enough to disagree about them."""
-    asked = request("soften", 2, "Fix the build.")
+    message = request("soften", 2, "Fix the build.")
     long = "Could you please fix the build? It would help, and I know that you have a lot to do today."
-    crowd = people(PeopleConfig(people=300))
+    crowd = make_people(PeopleConfig(people=300))
     prefer_long = sum(
-        utility(p.weights, asked, long) > utility(p.weights, asked, "Please fix the build.") for p in crowd
+        utility(p.weights, message, long) > utility(p.weights, message, "Please fix the build.")
+        for p in crowd
     )
     assert 30 < prefer_long < 270
 
@@ -206,22 +207,22 @@ def test_people_differ() -> None:
 def test_a_correction_is_better_and_needs_no_other(
     transform_type: str, intensity: int, text: str, better: str, worse: str
 ) -> None:
-    asked = request(transform_type, intensity, text)
-    corrected = correct(asked, worse)
-    assert utility(WEIGHTS, asked, corrected) >= utility(WEIGHTS, asked, worse)
-    assert features(asked, corrected)["faithful"] >= features(asked, worse)["faithful"]
-    assert correct(asked, corrected) == corrected
+    message = request(transform_type, intensity, text)
+    corrected = correct(message, worse)
+    assert utility(WEIGHTS, message, corrected) >= utility(WEIGHTS, message, worse)
+    assert features(message, corrected)["faithful"] >= features(message, worse)["faithful"]
+    assert correct(message, corrected) == corrected
 
 
 def test_corrections_read_as_people_write() -> None:
-    asked = request("soften", 2, PLAIN)
-    assert correct(asked, "Fix PAY-212 by Friday. Ravi asked twice!") == (
+    message = request("soften", 2, PLAIN)
+    assert correct(message, "Fix PAY-212 by Friday. Ravi asked twice!") == (
         "Could you please fix PAY-212 by Friday? Ravi asked twice."
     )
-    assert correct(asked, "I hope this email finds you well. Ravi asked for an update.") == (
+    assert correct(message, "I hope this email finds you well. Ravi asked for an update.") == (
         "Ravi asked for an update (PAY-212, Friday). Thank you."
     )
-    assert correct(asked, "I am a large language model.") == (
+    assert correct(message, "I am a large language model.") == (
         "You never update PAY-212. Could you please fix it by Friday, Ravi told you twice?"
     )
 
@@ -230,36 +231,37 @@ def test_corrections_read_as_people_write() -> None:
 def test_any_text_can_be_liked_and_corrected(
     kind: TransformType, intensity: int, text: str, rewrite: str
 ) -> None:
-    asked = Request(text, kind, intensity)
-    assert 0 <= utility(WEIGHTS, asked, rewrite) <= 1
-    assert set(features(asked, rewrite)) <= set(WEIGHTS)
-    correct(asked, rewrite)
+    message = Request(text, kind, intensity)
+    assert 0 <= utility(WEIGHTS, message, rewrite) <= 1
+    assert set(features(message, rewrite)) <= set(WEIGHTS)
+    correct(message, rewrite)
 
 
 def test_people_are_the_same_for_the_same_seed() -> None:
     texts = [f"Message {n}" for n in range(50)]
-    one, again = (errands(PeopleConfig(people=60, seed=4), texts) for _ in range(2))
-    assert one == again
-    others = errands(PeopleConfig(people=60, seed=5), texts)
-    assert not {e.person.name for e in one} & {e.person.name for e in others}
+    first, second = (plan_requests(PeopleConfig(people=60, seed=4), texts) for _ in range(2))
+    assert first == second
+    others = plan_requests(PeopleConfig(people=60, seed=5), texts)
+    assert not {e.person.name for e in first} & {e.person.name for e in others}
 
 
 def test_people_write_one_to_many_messages() -> None:
-    counts = [person.messages for person in people(PeopleConfig(people=3000, max_messages=100))]
+    counts = [person.messages for person in make_people(PeopleConfig(people=3000, max_messages=100))]
     assert (min(counts), max(counts)) == (1, 100)
     assert 0.45 < sum(count == 1 for count in counts) / 3000 < 0.6  # 1 - 2^-1.1 = 0.53
     assert 0.05 < sum(count >= 10 for count in counts) / 3000 < 0.11  # 10^-1.1 = 0.08
 
 
 def cast(config: PeopleConfig, number: int = 4000) -> list[list[dict[str, Any]]]:
-    """What many people say of answers good and bad, each in turn."""
-    crowd = people(config.model_copy(update={"people": 200}))
-    made = []
+    """The votes of many people on good and bad answers in turn."""
+    crowd = make_people(config.model_copy(update={"people": 200}))
+    votes = []
     for n in range(number):
         kind, intensity, text, better, worse = PAIRS[n % len(PAIRS)]
         answer = better if n % 2 else worse
-        made.append(opinion(config, crowd[n % 200], request(kind, intensity, text), answer, random.Random(n)))
-    return made
+        rng = random.Random(n)
+        votes.append(vote_on_answer(config, crowd[n % 200], request(kind, intensity, text), answer, rng))
+    return votes
 
 
 def test_a_share_of_the_thumbs_is_flipped() -> None:
@@ -273,10 +275,10 @@ def test_a_share_of_the_thumbs_is_flipped() -> None:
 
 def test_people_vote_on_their_share_of_the_answers() -> None:
     votes = cast(PeopleConfig(response_rate=0.6))
-    kinds = Counter(vote["kind"] for said in votes for vote in said)
-    assert 0.55 < sum(bool(said) for said in votes) / len(votes) < 0.65
+    kinds = Counter(vote["kind"] for answer_votes in votes for vote in answer_votes)
+    assert 0.55 < sum(map(bool, votes)) / len(votes) < 0.65
     assert kinds["thumb"] > kinds["rating"] > kinds["edit"] > kinds["comment"] > 0
-    by_person = [sum(bool(said) for said in votes[n::200]) / 20 for n in range(200)]
+    by_person = [sum(map(bool, votes[n::200])) / 20 for n in range(200)]
     assert min(by_person) < 0.3
     assert max(by_person) > 0.9
 
@@ -284,10 +286,13 @@ def test_people_vote_on_their_share_of_the_answers() -> None:
 def test_good_answers_get_better_votes() -> None:
     votes = cast(PeopleConfig())
     stars = {
-        good: [v["stars"] for said in votes[good::2] for v in said if v["kind"] == "rating"]
+        good: [v["stars"] for answer_votes in votes[good::2] for v in answer_votes if v["kind"] == "rating"]
         for good in (0, 1)
     }
-    edits = {good: sum(v["kind"] == "edit" for said in votes[good::2] for v in said) for good in (0, 1)}
+    edits = {
+        good: sum(v["kind"] == "edit" for answer_votes in votes[good::2] for v in answer_votes)
+        for good in (0, 1)
+    }
     assert sum(stars[1]) / len(stars[1]) > sum(stars[0]) / len(stars[0]) + 1
     assert edits[0] > 3 * edits[1]
 
@@ -296,12 +301,12 @@ def test_good_answers_get_better_votes() -> None:
 def test_the_better_of_two_is_chosen_but_for_noise(noise: float, low: float, high: float) -> None:
     """With all noise a coin decides; at 15 % about half of that is wrong."""
     config = PeopleConfig(noise=noise, people=200)
-    asked = request("soften", 2, PLAIN)
+    message = request("soften", 2, PLAIN)
     better, worse = "Could you please fix PAY-212 by Friday? Ravi asked twice.", "Fix it!!"
     chosen: Counter[bool] = Counter()
-    for n, person in enumerate(people(config) * 10):
-        shown = [better, worse] if n % 2 else [worse, better]
-        for vote in preference(config, person, asked, *shown, random.Random(n)):
+    for n, person in enumerate(make_people(config) * 10):
+        pair = [better, worse] if n % 2 else [worse, better]
+        for vote in vote_on_pair(config, person, message, *pair, random.Random(n)):
             chosen[vote["preferred"] == ("first" if n % 2 else "second")] += 1
     assert low <= chosen[True] / chosen.total() <= high
 
@@ -312,8 +317,8 @@ def test_neither_of_two_poor_ones_is_chosen() -> None:
     def neither(first: str, second: str) -> float:
         chosen = [
             vote["preferred"]
-            for n, person in enumerate(people(config))
-            for vote in preference(
+            for n, person in enumerate(make_people(config))
+            for vote in vote_on_pair(
                 config, person, request("soften", 2, PLAIN), first, second, random.Random(n)
             )
         ]
@@ -393,12 +398,12 @@ TEXTS = ["Fix PAY-1 by Monday.", "Send the report to Anna.", "The build is red s
 async def test_people_use_the_gateway(serve: Serve) -> None:
     fake = FakeGateway()
     config = PeopleConfig(people=80)
-    asked = errands(config, TEXTS)
-    usage = await use(config, await serve(fake), "tb_key", asked, progress=False)
+    planned = plan_requests(config, TEXTS)
+    usage = await use_gateway(config, await serve(fake), "tb_key", planned, progress=False)
     assert usage.errors == {}
     assert fake.keys == {"tb_key"}
-    assert usage.counts["transform"] == sum(not errand.compares for errand in asked)
-    assert usage.counts["compare"] == sum(errand.compares for errand in asked)
+    assert usage.counts["transform"] == sum(not request.compares for request in planned)
+    assert usage.counts["compare"] == sum(request.compares for request in planned)
     kinds = Counter(vote["kind"] for vote in fake.got)
     assert kinds == {kind: n for kind, n in usage.counts.items() if kind not in ("transform", "compare")}
     for vote in fake.got:
@@ -410,7 +415,7 @@ async def test_the_same_seed_gives_the_same_votes_at_any_concurrency(serve: Serv
     for concurrency in (1, 12):
         fake = FakeGateway()
         config = PeopleConfig(people=40, concurrency=concurrency)
-        await use(config, await serve(fake), "k", errands(config, TEXTS), progress=False)
+        await use_gateway(config, await serve(fake), "k", plan_requests(config, TEXTS), progress=False)
         got.append(sorted(fake.got, key=repr))
     assert got[0] == got[1]
 
@@ -423,8 +428,8 @@ async def test_503_is_tried_again_and_other_refusals_are_counted(serve: Serve) -
 
     fake = FakeGateway(faults)
     config = PeopleConfig(people=5, concurrency=1, response_rate=0.01, comparisons_share=0.0)
-    asked: list[Errand] = errands(config, TEXTS)[:4]
-    usage = await use(config, await serve(fake), "k", asked, progress=False)
+    planned: list[PlannedRequest] = plan_requests(config, TEXTS)[:4]
+    usage = await use_gateway(config, await serve(fake), "k", planned, progress=False)
     assert usage.errors == {"transform 422": 1}
     assert usage.counts["transform"] == 3
     assert fake.asked == 5 + sum(n for kind, n in usage.counts.items() if kind != "transform")
@@ -433,9 +438,11 @@ async def test_503_is_tried_again_and_other_refusals_are_counted(serve: Serve) -
 async def test_a_gateway_that_stays_away_is_given_up_on(serve: Serve) -> None:
     fake = FakeGateway(lambda _: web.json_response({}, status=503, headers={"Retry-After": "0"}))
     config = PeopleConfig(people=1, max_messages=1)
-    usage = await use(config, await serve(fake), "k", errands(config, TEXTS), progress=False)
+    usage = await use_gateway(config, await serve(fake), "k", plan_requests(config, TEXTS), progress=False)
     assert (fake.asked, sum(usage.errors.values()), usage.counts) == (4, 1, {})
-    nobody = await use(config, "http://127.0.0.1:1", "k", errands(config, TEXTS), progress=False)
+    nobody = await use_gateway(
+        config, "http://127.0.0.1:1", "k", plan_requests(config, TEXTS), progress=False
+    )
     assert next(iter(nobody.errors)).endswith("ClientConnectorError")
 
 

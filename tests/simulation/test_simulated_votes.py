@@ -14,16 +14,16 @@ def version(tiny_base, tmp_path_factory):
 
 
 def test_the_same_people_vote_the_same_on_the_same_version(version, tmp_path):
-    one, other, strangers = (
+    first, second, strangers = (
         simulated_votes.main(VotesConfig(version=version, people=10, seed=seed, out=tmp_path / name))
-        for name, seed in (("one", 0), ("other", 0), ("strangers", 1))
+        for name, seed in (("first", 0), ("second", 0), ("strangers", 1))
     )
-    assert one.digest == other.digest != strangers.digest
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "strangers"]
+    assert first.digest == second.digest != strangers.digest
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second", "strangers"]
     for name, kind in shards.KINDS.items():
-        rows = list(shards.read(tmp_path / "one", kind))
-        assert len(rows) == one.counts[name]
-        assert rows == list(shards.read(tmp_path / "other", kind))
-    assert one.counts["pairs"] > 5
-    assert 0 < one.counts["pairs_validation"] < one.counts["pairs"]
-    assert one.counts["people"] > 3
+        rows = list(shards.read(tmp_path / "first", kind))
+        assert len(rows) == first.counts[name]
+        assert rows == list(shards.read(tmp_path / "second", kind))
+    assert first.counts["pairs"] > 5
+    assert 0 < first.counts["pairs_validation"] < first.counts["pairs"]
+    assert first.counts["people"] > 3

@@ -29,8 +29,8 @@ from data.tables import (
 )
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
-from pipelines.collect import new_votes
-from pipelines.experiment import _new_challenger, _stop_if_ordered
+from pipelines.collect import count_new_votes
+from pipelines.experiment import _find_new_challenger, _stop_if_erased
 from pipelines.promote import make_champion
 
 
@@ -101,14 +101,14 @@ def test_an_open_order_makes_all_votes_new_until_a_training_has_succeeded(
             )
         )
     publish(engine, Routing(champion=Spec(version="v1")))
-    assert new_votes(engine, tenant) == 0, "all of it was trained on"
+    assert count_new_votes(engine, tenant) == 0, "all of it was trained on"
     order(engine, tenant, "v2")
-    assert new_votes(engine, tenant) == 0, "what is retired asks for no training"
+    assert count_new_votes(engine, tenant) == 0, "what is retired asks for no training"
     order(engine, tenant, "v1")
-    assert new_votes(engine, tenant) == 1
+    assert count_new_votes(engine, tenant) == 1
     with Session(engine) as session, session.begin():
         session.get_one(Snapshot, "s").trained_at = datetime.now(UTC)
-    assert new_votes(engine, tenant) == 0
+    assert count_new_votes(engine, tenant) == 0
 
 
 def test_a_version_with_an_order_does_not_become_champion(
@@ -127,7 +127,7 @@ def test_a_version_with_an_order_does_not_become_champion(
 def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, tenant: uuid.UUID) -> None:
     champion, challenger = Spec(version="v1"), Spec(version="v2")
     publish(engine, Routing(champion=champion))
-    assert _new_challenger(engine) == "v2"
+    assert _find_new_challenger(engine) == "v2"
     experiment = new_id()
     with Session(engine) as session, session.begin():
         session.add(Experiment(id=experiment, name="x", hypothesis="", plan={}, salt="s", status="running"))
@@ -148,9 +148,9 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
             session, Routing(champion=champion, challenger=challenger, experiments=(split,)), "a test"
         )
     order(engine, tenant, "v1")
-    assert _stop_if_ordered(engine, experiment) is None, "a challenger may replace a champion with an order"
+    assert _stop_if_erased(engine, experiment) is None, "a challenger may replace a champion with an order"
     order(engine, tenant, "v2")
-    reason = _stop_if_ordered(engine, experiment)
+    reason = _stop_if_erased(engine, experiment)
     assert reason is not None
     assert reason.startswith("v2 was trained on data of a person who asked to be forgotten")
     with Session(engine) as session, session.begin():
@@ -160,4 +160,4 @@ def test_an_experiment_of_a_challenger_with_an_order_is_stopped(engine: Engine, 
         orders.retire_unused(session)
         actions = session.execute(select(VersionOrder.version, VersionOrder.action)).all()
     assert dict(map(tuple, actions)) == {"v1": "retrain", "v2": "retire"}  # type: ignore[arg-type]
-    assert _new_challenger(engine) is None
+    assert _find_new_challenger(engine) is None
