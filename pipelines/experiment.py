@@ -170,8 +170,8 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence
     champion, challenger = names[True], names[False]
     measured, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, measured, now)
-    compared = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
-    arms = outcomes.arms(session, experiment_id, measured)
+    compared = compare(outcomes.count_votes(session, champion, challenger, plan.votes_a_person), plan)
+    arms = outcomes.read_arms(session, experiment_id, measured)
     users = between_users(arms, plan, measured)
     assert row.started_at is not None
     lasted = now - row.started_at
@@ -230,12 +230,14 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
         running = live.routing.split(experiment_id) if live else None
         assert running is not None, experiment_id
         lasted = datetime.now(UTC) - session.get_one(Epoch, running.epoch).started_at
-        arms = outcomes.arms(session, experiment_id, {plan.primary: measured[plan.primary]})[plan.primary]
+        arms = outcomes.read_arms(session, experiment_id, {plan.primary: measured[plan.primary]})[
+            plan.primary
+        ]
     if running.ramp < plan.ramp[-1] or lasted < timedelta(hours=plan.hours_a_batch):
         return
     sign = 1 if measured[plan.primary].better == "higher" else -1
     arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
-    (first, weight), (second, _) = bandit.reweighted(arms, rule).items()
+    (first, weight), (second, _) = bandit.reweigh(arms, rule).items()
     weights = {first: round(weight, 3), second: 1 - round(weight, 3)}
     if weights == {arm.name: arm.weight for arm in running.arms}:
         return

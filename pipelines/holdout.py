@@ -73,7 +73,7 @@ def gain(session: Session, plan: Plan) -> ExperimentResult | None:
         return None
     measured = metrics.load()
     outcomes.refresh(session, running.experiment_id, plan, measured)
-    arms = outcomes.arms(session, running.experiment_id, measured, since=running.epoch)
+    arms = outcomes.read_arms(session, running.experiment_id, measured, since=running.epoch)
     return between_users(arms, plan, measured)
 
 
