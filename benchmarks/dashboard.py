@@ -73,7 +73,9 @@ def fill(engine: Engine, size: int) -> uuid.UUID:
 
 def _look(engine: Engine, experiment: uuid.UUID, day: int, planned: plan.Plan) -> None:
     with Session(engine) as session, session.begin():
-        users = between_users(outcomes.arms(session, experiment, metrics.load()), planned, metrics.load())
+        users = between_users(
+            outcomes.read_arms(session, experiment, metrics.load()), planned, metrics.load()
+        )
         compared = compare(Tally(wins=20 * day, losses=15 * day, ties=day, people=30 * day), planned)
         found = {
             "challenger": "challenger",

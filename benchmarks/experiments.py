@@ -173,7 +173,7 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     assert again == 0
     began = time.perf_counter()
     with Session(engine) as session:
-        arms = outcomes.arms(session, experiment, metrics.load())
+        arms = outcomes.read_arms(session, experiment, metrics.load())
         users = between_users(arms, _PLAN, metrics.load())
         read_s = time.perf_counter() - began
         assert users.primary is not None

@@ -1,11 +1,12 @@
-"""Turns counts into evidence, and evidence into a decision that says why: pure functions, frozen results.
+"""Turns counts into evidence, and evidence into a decision with its reasons: pure functions, frozen results.
 
-Two kinds of evidence, both safe to look at as often as one likes (`experiments.sequential`):
+There are two kinds of evidence. Both are anytime-valid (`experiments.sequential`), so one may analyse at any
+time:
 
-- Blind paired comparisons are the primary evidence. Which of the two is shown first is random, so between
-  equal models each vote is a fair coin, whoever casts it: the test is exact at any size.
-- The experiment between users is the guardrail: do people who live with the challenger fare worse? It needs
-  far more people to see as much, and may honestly say that it cannot tell yet.
+- Blind paired comparisons are the primary evidence. A random one of the two texts is shown first. So between
+  equal models each vote is a fair coin, whoever votes, and the test is exact at any sample size.
+- The experiment between users is the guardrail: are the challenger's users worse off? It needs far more users
+  for the same precision, and its verdict may be that there are too few.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ class _Result(BaseModel):
 
 
 class Tally(_Result):
-    """Votes on challenger against champion; a tie is a vote for neither, or between two equal texts."""
+    """Votes between challenger and champion. A tie is a vote for neither, or one between two equal texts."""
 
     wins: int
     losses: int
@@ -43,7 +44,7 @@ class Tally(_Result):
 
 
 class ComparisonResult(_Result):
-    """What people prefer when they see both: the challenger's win rate among decided votes."""
+    """The blind comparisons' result: the challenger's win rate (0 to 1) among decided votes."""
 
     tally: Tally
     win_rate: float | None
@@ -53,15 +54,17 @@ class ComparisonResult(_Result):
 
 
 class ArmStatistics(Estimate):
-    """A metric of one arm in one epoch, beside its users by first exposure."""
+    """A metric of one arm in one epoch, and its users by first exposure."""
 
     epoch: int
     variant: str
     is_baseline: bool
     weight: float
     exposed: int
-    moved: int = Field(description="of the exposed: later served by another variant too; they stay here")
-    closed: int = Field(description="of the exposed: whose window has closed")
+    moved: int = Field(
+        description="exposed users whom another variant served later, too; they stay in this arm"
+    )
+    closed: int = Field(description="exposed users whose window has closed")
 
 
 class ArmSummary(_Result):
@@ -71,28 +74,30 @@ class ArmSummary(_Result):
     exposed: int
     moved: int
     closed: int
-    users: int = Field(description="of the closed: with a value of the primary metric")
+    users: int = Field(description="of the closed ones, users with a value of the primary metric")
     response_rate: float | None
 
 
 class MetricResult(_Result):
-    """A metric beside the primary one."""
+    """The result of a metric other than the primary one."""
 
     effect: Effect | None
-    p: float | None = Field(description="of no difference, by Holm over all metrics beside the primary one")
-    margin: float | None = Field(description="of a guardrail: the loss that forbids to ship")
-    harm_p: float | None = Field(description="of a loss within the margin, by Holm over all guardrails")
+    p: float | None = Field(description="p-value of no difference, by Holm over all secondary metrics")
+    margin: float | None = Field(description="for a guardrail, the loss that forbids shipping")
+    harm_p: float | None = Field(
+        description="p-value of a loss within the margin, by Holm over all guardrails"
+    )
     is_harmed: bool
 
 
 class ExperimentResult(_Result):
-    """How the challenger's users fare against the baseline's."""
+    """The challenger's users compared with the baseline's."""
 
     baseline: ArmSummary
     challenger: ArmSummary
     primary: Effect | None
-    response: Effect | None = Field(description="difference of the shares of users who voted")
-    is_response_even: bool = Field(description="no difference beyond the plan's margin is shown")
+    response: Effect | None = Field(description="difference of the response rates: shares of users who voted")
+    is_response_even: bool = Field(description="no response difference beyond the plan's margin is shown")
     metrics: Mapping[str, MetricResult]
     health: Health
     verdict: Verdict = Field(description="by the primary metric")
@@ -100,16 +105,17 @@ class ExperimentResult(_Result):
 
 
 class Decision(_Result):
-    """What to do with the challenger, and why: the first reason is the cause, the others are the numbers."""
+    """What to do with the challenger, and why. The first reason is the cause, the others are the numbers."""
 
     action: Recommendation
     reasons: tuple[Reason, ...]
 
 
 def compare(tally: Tally, plan: Plan) -> ComparisonResult:
-    """The challenger's win rate with its confidence sequence, and whom people prefer.
+    """The challenger's win rate with its confidence sequence, and which version people prefer.
 
-    Ties say nothing about which is better: they are reported, and dropped from the rate, as in a sign test.
+    Ties carry no information on which version is better. As in a sign test, the rate excludes them; the
+    result reports them.
     """
     decided = tally.wins + tally.losses
     interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
@@ -129,92 +135,100 @@ def compare(tally: Tally, plan: Plan) -> ComparisonResult:
 def between_users(
     arms: Mapping[str, Sequence[ArmStatistics]], plan: Plan, measured: Mapping[str, Metric]
 ) -> ExperimentResult:
-    """Every metric's effect, and whether the assignment is sound.
+    """Compare the arms in every metric, and check the experiment's validity.
 
-    `arms` has for each measured metric every arm in every epoch. A user's values are settled: the user's
-    window has closed (`experiments.outcomes`). Raises ValueError unless every epoch has one baseline and one
-    challenger, the same throughout, or when the plan names a metric that is not measured.
+    `arms` has, for each metric in `measured`, one entry for every arm in every epoch. It covers in-sample
+    users only: their window has closed, so their values are final (`experiments.outcomes`). Raises ValueError
+    unless every epoch has the same baseline and the same challenger, and `arms`
+    has all metrics of the plan.
     """
     if unknown := sorted({plan.primary, *plan.guardrails} - set(arms)):
-        raise ValueError(f"the plan names {', '.join(unknown)}; measured are {', '.join(arms)}")
-    pairs = {name: _pairs(of_metric) for name, of_metric in arms.items()}
-    found = {
-        name: effects.effect(
-            of_metric, plan.alpha, plan.n_star, measured[name].better, measured[name].largest
+        raise ValueError(
+            f"the plan names {', '.join(unknown)}, which `arms` does not have; it has {', '.join(arms)}"
         )
-        for name, of_metric in pairs.items()
+    pairs = {name: _pair_by_epoch(metric_arms) for name, metric_arms in arms.items()}
+    by_metric = {
+        name: effects.compare_arms(
+            metric_pairs, plan.alpha, plan.n_star, measured[name].better, measured[name].largest
+        )
+        for name, metric_pairs in pairs.items()
     }
-    primary = found.pop(plan.primary)
-    of_primary = pairs[plan.primary]
-    baseline, challenger = ([pair[side] for pair in of_primary] for side in (0, 1))
+    primary = by_metric.pop(plan.primary)
+    primary_pairs = pairs[plan.primary]
+    baseline, challenger = ([pair[side] for pair in primary_pairs] for side in (0, 1))
 
-    responses = [(_responses(a), _responses(b)) for a, b in of_primary if a.closed and b.closed]
-    response = effects.effect(responses, plan.alpha, plan.n_star, largest=1.0)
+    responses = [(_response_rate(a), _response_rate(b)) for a, b in primary_pairs if a.closed and b.closed]
+    response = effects.compare_arms(responses, plan.alpha, plan.n_star, largest=1.0)
     margin = plan.response_margin
     is_response_even = not (
-        _is_enough(response, plan)
+        _has_enough_users(response, plan)
         and response is not None
         and (response.is_harm("higher", margin) or response.is_harm("lower", margin))
     )
 
     verdict: Verdict = "too few users"
     shows_harm = False
-    if primary is not None and _is_enough(primary, plan):
+    if primary is not None and _has_enough_users(primary, plan):
         better = measured[plan.primary].better
         is_up, is_down = primary.interval.low > 0, primary.interval.high < 0
         is_better, is_worse = (is_up, is_down) if better == "higher" else (is_down, is_up)
         verdict = "better" if is_better else "worse" if is_worse else "no clear difference"
         shows_harm = primary.is_harm(better, plan.harm_margin)
     return ExperimentResult(
-        baseline=_summary(baseline),
-        challenger=_summary(challenger),
+        baseline=_summarize(baseline),
+        challenger=_summarize(challenger),
         primary=primary,
         response=response,
         is_response_even=is_response_even,
-        metrics=_beside(found, plan, measured),
+        metrics=_judge_secondary(by_metric, plan, measured),
         health=validity.check(
-            of_primary, [pairs[n] for n in pairs if measured[n].kind == "proportion"], plan
+            primary_pairs, [pairs[n] for n in pairs if measured[n].kind == "proportion"], plan
         ),
         verdict=verdict,
         shows_harm=shows_harm,
     )
 
 
-def _is_enough(effect: Effect | None, plan: Plan) -> bool:
+def _has_enough_users(effect: Effect | None, plan: Plan) -> bool:
     return (
         effect is not None
         and min(effect.baseline_users, effect.challenger_users) >= plan.minimum_users_an_arm
     )
 
 
-def _beside(
-    found: Mapping[str, Effect | None], plan: Plan, measured: Mapping[str, Metric]
+def _judge_secondary(
+    by_metric: Mapping[str, Effect | None], plan: Plan, measured: Mapping[str, Metric]
 ) -> dict[str, MetricResult]:
-    told = {name: one for name, one in found.items() if one is not None and _is_enough(one, plan)}
-    ps = effects.holm({name: one.p for name, one in told.items()})
-    harm_ps = effects.holm(
+    """The result of each secondary metric, its p-values adjusted for the number of metrics."""
+    tested = {
+        name: effect
+        for name, effect in by_metric.items()
+        if effect is not None and _has_enough_users(effect, plan)
+    }
+    ps = effects.adjust_by_holm({name: effect.p for name, effect in tested.items()})
+    harm_ps = effects.adjust_by_holm(
         {
-            name: told[name].harm_p(measured[name].better, margin, plan.alpha, plan.n_star)
+            name: tested[name].harm_p(measured[name].better, margin, plan.alpha, plan.n_star)
             for name, margin in plan.guardrails.items()
-            if name in told
+            if name in tested
         }
     )
     return {
         name: MetricResult(
-            effect=one,
+            effect=effect,
             p=ps.get(name),
             margin=plan.guardrails.get(name),
             harm_p=harm_ps.get(name),
             is_harmed=harm_ps.get(name, 1.0) < plan.alpha,
         )
-        for name, one in found.items()
+        for name, effect in by_metric.items()
     }
 
 
-def _responses(arm: ArmStatistics) -> Estimate:
-    """An arm's response rate with its variance: a vote and a silence are added to that, since of few users
-    all may have voted (Agresti and Caffo, "Simple and effective confidence intervals for proportions and
-    differences of proportions", 2000).
+def _response_rate(arm: ArmStatistics) -> Estimate:
+    """An arm's response rate and its variance. The variance counts one more user who voted and one more who
+    did not, since otherwise it would be 0 when all of a few users voted (Agresti and Caffo, "Simple and
+    effective confidence intervals for proportions and differences of proportions", 2000).
     """
     share = (arm.users + 1) / (arm.closed + 2)
     variance = share * (1 - share) if arm.closed > 1 else None
@@ -224,8 +238,10 @@ def _responses(arm: ArmStatistics) -> Estimate:
 def decide(
     comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, lasted: timedelta
 ) -> Decision:
-    """Ship when people prefer the challenger and nothing speaks against it, after the minimum run at the
-    earliest; the first reason is the cause.
+    """Decide what to do with the challenger, given how long the experiment has `lasted`.
+
+    It is shipped when people prefer it, no guardrail, imbalance or harm forbids that, and the plan's minimum
+    number of days has passed.
     """
     action, cause = _recommend(comparison, experiment, plan, lasted / timedelta(days=1))
     numbers = (
@@ -261,20 +277,22 @@ def _recommend(
     return Action.KEEP_RUNNING, reason("not_settled")
 
 
-def _pairs(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
-    """(baseline, challenger) of each epoch, in order."""
-    names = [sorted({arm.variant for arm in arms if arm.is_baseline is side}) for side in (True, False)]
+def _pair_by_epoch(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
+    """(baseline, challenger) of each epoch, in the order of epochs."""
+    baselines, challengers = (
+        sorted({arm.variant for arm in arms if arm.is_baseline is side}) for side in (True, False)
+    )
     epochs = {arm.epoch for arm in arms}
-    if [len(found) for found in names] != [1, 1] or len(arms) != 2 * len(epochs):
+    if (len(baselines), len(challengers)) != (1, 1) or len(arms) != 2 * len(epochs):
         raise ValueError(
-            "every epoch needs one baseline and one challenger, the same throughout; found baselines "
-            f"{names[0]} and challengers {names[1]} in {len(arms)} arms of {len(epochs)} epochs"
+            "every epoch needs one baseline and one challenger, the same in all epochs; found baselines "
+            f"{baselines} and challengers {challengers} in {len(arms)} arms of {len(epochs)} epochs"
         )
     ordered = sorted(arms, key=lambda arm: (arm.epoch, not arm.is_baseline))
     return list(zip(ordered[::2], ordered[1::2], strict=True))
 
 
-def _summary(arms: Sequence[ArmStatistics]) -> ArmSummary:
+def _summarize(arms: Sequence[ArmStatistics]) -> ArmSummary:
     closed, users = sum(arm.closed for arm in arms), sum(arm.users for arm in arms)
     return ArmSummary(
         variant=arms[0].variant,
@@ -340,7 +358,7 @@ def _difference(effect: Effect, plan: Plan) -> dict[str, Value]:
 
 
 def _metric_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
-    """The response rates, and every other metric that differs."""
+    """Reasons for the response rates, and for every secondary metric with a difference or harm."""
     if experiment.response is not None:
         yield reason(
             "response_difference", **_difference(experiment.response, plan), limit=plan.response_margin

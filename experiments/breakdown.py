@@ -1,7 +1,7 @@
-"""An effect in segments of the users, each drawn towards the effect in all: pure functions.
+"""Effects in segments of the users, shrunk towards the effect over all segments: pure functions.
 
-Of twenty segments without a difference between them one looks like a find. So how much segments really differ
-is estimated first, and each is believed as far as that goes.
+Among twenty segments with equal effects, one looks significant by chance. So the true variance between the
+segments is estimated first. The smaller it is, the more each segment's effect is shrunk.
 """
 
 import math
@@ -18,66 +18,68 @@ from experiments.sequential import Interval
 
 
 class Segment(BaseModel):
-    """The effect among some of the users."""
+    """The effect among the users of one segment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     users: int
     difference: float = Field(description="as measured")
-    shrunk: float = Field(description="drawn towards the effect in all, as far as segments do not differ")
-    interval: Interval = Field(description="of the shrunk one: for one look, from a normal posterior")
+    shrunk: float = Field(description="posterior mean: shrunk towards the effect over all segments")
+    interval: Interval = Field(description="of `shrunk`, from a normal posterior; fixed-horizon")
 
 
 class Breakdown(BaseModel):
-    """The effect in all segments of a kind."""
+    """The effects in all segments of a kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     segments: Mapping[str, Segment]
     between: float = Field(description="standard deviation of the true effects between segments, tau")
-    p: float = Field(description="of no difference between segments: Cochran's Q, for one look")
+    p: float = Field(description="fixed-horizon p-value of no difference between segments: Cochran's Q")
 
 
-def breakdown(effects: Mapping[str, Effect], alpha: float) -> Breakdown | None:
-    """Segments by empirical Bayes; None for fewer than two.
+def break_down(effects: Mapping[str, Effect], alpha: float) -> Breakdown | None:
+    """Shrink the effects of segments by empirical Bayes; None for fewer than two segments.
 
-    The variance between them by Paule and Mandel, "Consensus values and weighting factors" (1982), then each
-    segment's posterior mean under a normal prior of that variance around the effect in all: Efron and Morris,
-    "Data analysis using Stein's estimator and its generalizations" (1975). With tau = 0 all segments have the
-    effect in all.
+    First the variance between the segments, tau^2, is estimated: Paule and Mandel, "Consensus values and
+    weighting factors" (1982). Then each segment gets its posterior mean under a normal prior with that
+    variance around the overall effect: Efron and Morris, "Data analysis using Stein's estimator and its
+    generalizations" (1975). With tau = 0 all segments have the overall effect.
     """
     if len(effects) < 2:
         return None
-    differences = np.array([one.difference for one in effects.values()])
-    variances = np.array([one.spread / one.clock for one in effects.values()])
-    found = combine_effects(differences, variances, method_re="iterated")
-    tau2 = max(float(found.tau2), 0.0)
-    in_all, of_all = float(found.mean_effect_re), float(found.var_eff_w_re)
-    own = tau2 / (tau2 + variances)
-    shrunk = own * differences + (1 - own) * in_all
-    errors = np.sqrt(own * variances + (1 - own) ** 2 * of_all)
+    differences = np.array([effect.difference for effect in effects.values()])
+    variances = np.array([effect.spread / effect.clock for effect in effects.values()])
+    combined = combine_effects(differences, variances, method_re="iterated")
+    tau2 = max(float(combined.tau2), 0.0)
+    overall, overall_variance = float(combined.mean_effect_re), float(combined.var_eff_w_re)
+    own = tau2 / (tau2 + variances)  # (segments,): weight of a segment's own difference
+    shrunk = own * differences + (1 - own) * overall
+    errors = np.sqrt(own * variances + (1 - own) ** 2 * overall_variance)
     z = float(stats.norm.ppf(1 - alpha / 2))
     return Breakdown(
         segments={
             name: Segment(
-                users=one.baseline_users + one.challenger_users,
-                difference=one.difference,
+                users=effect.baseline_users + effect.challenger_users,
+                difference=effect.difference,
                 shrunk=float(mean),
                 interval=Interval(float(mean - z * error), float(mean + z * error)),
             )
-            for (name, one), mean, error in zip(effects.items(), shrunk, errors, strict=True)
+            for (name, effect), mean, error in zip(effects.items(), shrunk, errors, strict=True)
         },
         between=math.sqrt(tau2),
-        p=float(stats.chi2.sf(found.q, len(effects) - 1)),
+        p=float(stats.chi2.sf(combined.q, len(effects) - 1)),
     )
 
 
-def by_kind(effects: Mapping[str, Effect | None], alpha: float) -> dict[str, Breakdown]:
-    """The breakdown for each kind of segments, which are named kind=value."""
+def break_down_by_kind(effects: Mapping[str, Effect | None], alpha: float) -> dict[str, Breakdown]:
+    """The breakdown for each kind of segment. Segments are named `kind=value`; a kind with fewer than two
+    effects is absent.
+    """
     kinds: dict[str, dict[str, Effect]] = defaultdict(dict)
-    for name, one in effects.items():
+    for name, effect in effects.items():
         kind, _, value = name.partition("=")
-        if one is not None:
-            kinds[kind][value] = one
-    found = {kind: breakdown(segments, alpha) for kind, segments in kinds.items()}
-    return {kind: one for kind, one in found.items() if one is not None}
+        if effect is not None:
+            kinds[kind][value] = effect
+    breakdowns = {kind: break_down(segments, alpha) for kind, segments in kinds.items()}
+    return {kind: breakdown for kind, breakdown in breakdowns.items() if breakdown is not None}

@@ -1,9 +1,9 @@
-"""What stands between two arms in one metric: the effect over all epochs, seen in three ways. Pure
-functions.
+"""The difference of two arms in one metric over all epochs: confidence sequence, fixed-horizon interval,
+posterior. Pure functions.
 
-The confidence sequence decides (`experiments.sequential`): it may be looked at all the time. The
-fixed-horizon interval and the Bayesian chance to win are for those who are used to them, and for one look
-only, settled beforehand: whoever stops when they please is fooled by either.
+Decisions use the confidence sequence (`experiments.sequential`): it stays valid however often one analyses.
+The fixed-horizon interval and the Bayesian chance to win are for readers who are used to them. They hold for
+one analysis at a time that was fixed in advance. They mislead whoever stops as soon as they look good.
 """
 
 import math
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import special
 
 from experiments import sequential
-from experiments.estimators import Estimate, adjusted
+from experiments.estimators import Estimate, adjust_for_past
 from experiments.sequential import Interval
 
 Better = Literal["higher", "lower"]
@@ -26,37 +26,43 @@ class Effect(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    baseline: float = Field(description="value over the epochs, as the difference weighs them")
+    baseline: float = Field(description="value over the epochs, weighted as in the difference")
     challenger: float
-    baseline_users: int = Field(description="that have a value, in epochs where both arms have two")
+    baseline_users: int = Field(description="users with a value, in epochs where both arms have at least two")
     challenger_users: int
     difference: float
-    interval: Interval = Field(description="confidence sequence: holds at all looks at once")
-    p: float = Field(description="of no difference, anytime-valid: below alpha when the interval excludes 0")
+    interval: Interval = Field(description="confidence sequence: holds at all analyses at once")
+    p: float = Field(
+        description="anytime-valid p-value of no difference: below alpha when the interval excludes 0"
+    )
     relative: float | None = Field(description="difference over the baseline's value")
     relative_interval: Interval | None
-    fixed_interval: Interval = Field(description="Welch's, for one look settled beforehand")
+    fixed_interval: Interval = Field(description="Welch's, for one analysis at a time fixed in advance")
     fixed_p: float
-    chance_to_win: float = Field(description="that the challenger is better, from a flat prior")
-    expected_loss: float = Field(description="how much is lost on average, if it is taken: from a flat prior")
-    variance_reduction: float = Field(description="share of the variance that users' past explains (CUPED)")
-    clock: float = Field(description="users of a balanced experiment that would tell as much")
-    spread: float = Field(description="squared standard error of the difference times the clock")
+    chance_to_win: float = Field(description="probability that the challenger is better, under a flat prior")
+    expected_loss: float = Field(description="mean loss if the challenger is shipped, under a flat prior")
+    variance_reduction: float = Field(
+        description="share of the variance that the users' past explains (CUPED)"
+    )
+    clock: float = Field(
+        description="effective sample size: users of a balanced experiment with equal precision"
+    )
+    spread: float = Field(description="squared standard error of the difference, times the clock")
 
     def is_harm(self, better: Better, margin: float) -> bool:
-        """Whether the whole interval lies on the wrong side, by more than the margin."""
+        """Return whether the whole interval shows a loss of more than `margin`, in the metric's unit."""
         return self.interval.high < -margin if better == "higher" else self.interval.low > margin
 
     def harm_p(self, better: Better, margin: float, alpha: float, n_star: int) -> float:
-        """Anytime-valid p-value of "it is worse by the margin at most": below alpha where `is_harm`."""
-        beyond = (-self.difference if better == "higher" else self.difference) - margin
-        if beyond <= 0:
+        """Anytime-valid p-value of "the loss is at most `margin`": below `alpha` exactly where `is_harm`."""
+        excess_loss = (-self.difference if better == "higher" else self.difference) - margin
+        if excess_loss <= 0:
             return 1.0
-        return sequential.mean_p(beyond, self.clock, self.spread, alpha, n_star)
+        return sequential.mean_p(excess_loss, self.clock, self.spread, alpha, n_star)
 
 
 class _Combined(NamedTuple):
-    """The values of both arms over the epochs, their squared standard errors, and the clock."""
+    """Both arms' values over the epochs, their squared standard errors, and the effective sample size."""
 
     baseline: float
     challenger: float
@@ -64,33 +70,34 @@ class _Combined(NamedTuple):
     challenger_error: float
     clock: float
 
-    def around(self, center: float, squared_error: float, alpha: float, n_star: int) -> Interval:
-        """The confidence sequence of what has this squared error at this time."""
+    def interval_around(self, center: float, squared_error: float, alpha: float, n_star: int) -> Interval:
+        """Confidence sequence of an estimate with this value and squared standard error."""
         margin = sequential.mean_margin(self.clock, self.clock * squared_error, alpha, n_star)
         return Interval(center - margin, center + margin)
 
 
-Pair = tuple[Estimate, Estimate]  # baseline and challenger in an epoch
+Pair = tuple[Estimate, Estimate]  # baseline and challenger in one epoch
 
 
-def _has_a_say(pair: Pair) -> bool:
-    """Whether both arms have a variance: an epoch without tells nothing yet."""
+def _has_variance(pair: Pair) -> bool:
+    """Return whether both arms have a variance: without one, an epoch has no standard error."""
     return all(arm.variance is not None for arm in pair)
 
 
 def _combine(pairs: Sequence[Pair]) -> _Combined:
-    """Both arms over epochs that have a say.
+    """Both arms over the epochs, which all have a variance.
 
-    Users are compared within an epoch only: pooled, a trend in time and a change of weights would look like
-    an effect. An epoch weighs h = n_a n_b / (n_a + n_b), the inverse variance under equal spread (Cochran,
-    "Some methods for strengthening the common chi-square tests", 1954). 4 sum(h) is how many users of a
-    balanced experiment tell as much: the clock of the confidence sequence. It is settled by how many users
-    there are, not by what they said: so all holds too when what was seen sets the weights of a later epoch.
+    Epochs are strata: users are compared within an epoch only. In pooled data, a trend in time together with
+    a change of weights would look like an effect. An epoch has the weight h = n_a n_b / (n_a + n_b), the
+    inverse variance under equal spread (Cochran, "Some methods for strengthening the common chi-square
+    tests", 1954). 4 sum(h) is the number of users of a balanced experiment with the same precision: the clock
+    of the confidence sequence. The clock depends on the number of users, not on their outcomes. So the
+    interval also holds when earlier outcomes set the weights of a later epoch.
     """
     (n_a, a, variances_a), (n_b, b, variances_b) = np.array(
         [[(arm.users, arm.mean, arm.variance) for arm in pair] for pair in pairs], dtype=float
     ).transpose(1, 2, 0)
-    h = n_a * n_b / (n_a + n_b)  # (epochs,), as all of these
+    h = n_a * n_b / (n_a + n_b)  # (epochs,), like n, mean and variance of both arms
     weight = h / h.sum()
     return _Combined(
         baseline=float(weight @ a),
@@ -101,45 +108,46 @@ def _combine(pairs: Sequence[Pair]) -> _Combined:
     )
 
 
-def effect(
+def compare_arms(
     pairs: Sequence[Pair], alpha: float, n_star: int, better: Better = "higher", largest: float = math.inf
 ) -> Effect | None:
-    """The effect over all epochs; None until one epoch has two users with a value in each arm, and not all of
-    them the same.
+    """The challenger's effect over all epochs, in the metric's unit.
 
-    Where users' past is known, what it explains is taken out of both arms first, epoch by epoch. No
-    difference can be larger than `largest`.
+    `pairs` has one pair of estimates for each epoch. Returns None until one epoch has at least two users with
+    a value in each arm, and their values differ. Where the users' past is known, both arms are adjusted for
+    it first, epoch by epoch (`estimators.adjust_for_past`). The interval is cut at `largest`, the largest
+    possible difference.
     """
-    told = [pair for pair in pairs if _has_a_say(pair)]
-    if not told:
+    usable = [pair for pair in pairs if _has_variance(pair)]
+    if not usable:
         return None
-    without_past = [adjusted(*pair) for pair in told]
-    raw, found = _combine(told), _combine(without_past)
-    error = found.baseline_error + found.challenger_error
-    if not error:  # nobody differs from anybody: of something rare nothing is known yet, not everything
+    without_past = [adjust_for_past(*pair) for pair in usable]
+    raw, combined = _combine(usable), _combine(without_past)
+    error = combined.baseline_error + combined.challenger_error
+    if not error:  # all values are equal, as with a rare event that nobody has had yet: not a certain zero
         return None
     raw_error = raw.baseline_error + raw.challenger_error
-    difference = found.challenger - found.baseline
+    difference = combined.challenger - combined.baseline
     relative = relative_interval = None
-    if found.baseline > 0:  # delta method for challenger / baseline - 1
-        relative = difference / found.baseline
-        of_ratio = (
-            found.challenger_error / found.baseline**2
-            + found.baseline_error * found.challenger**2 / found.baseline**4
+    if combined.baseline > 0:  # delta method for challenger / baseline - 1
+        relative = difference / combined.baseline
+        squared_error = (
+            combined.challenger_error / combined.baseline**2
+            + combined.baseline_error * combined.challenger**2 / combined.baseline**4
         )
-        relative_interval = found.around(relative, of_ratio, alpha, n_star)
-    low, high = found.around(difference, error, alpha, n_star)
+        relative_interval = combined.interval_around(relative, squared_error, alpha, n_star)
+    low, high = combined.interval_around(difference, error, alpha, n_star)
     gain = difference if better == "higher" else -difference
     chance, loss = _posterior(gain, math.sqrt(error))
-    fixed_interval, fixed_p = _fixed(difference, without_past, error, alpha)
+    fixed_interval, fixed_p = _fixed_horizon(difference, without_past, error, alpha)
     return Effect(
-        baseline=found.baseline,
-        challenger=found.challenger,
-        baseline_users=sum(a.users for a, _ in told),
-        challenger_users=sum(b.users for _, b in told),
+        baseline=combined.baseline,
+        challenger=combined.challenger,
+        baseline_users=sum(a.users for a, _ in usable),
+        challenger_users=sum(b.users for _, b in usable),
         difference=difference,
         interval=Interval(max(low, -largest), min(high, largest)),
-        p=sequential.mean_p(difference, found.clock, found.clock * error, alpha, n_star),
+        p=sequential.mean_p(difference, combined.clock, combined.clock * error, alpha, n_star),
         relative=relative,
         relative_interval=relative_interval,
         fixed_interval=fixed_interval,
@@ -147,46 +155,50 @@ def effect(
         chance_to_win=chance,
         expected_loss=loss,
         variance_reduction=1 - error / raw_error,
-        clock=found.clock,
-        spread=found.clock * error,
+        clock=combined.clock,
+        spread=combined.clock * error,
     )
 
 
-def _fixed(difference: float, told: Sequence[Pair], error: float, alpha: float) -> tuple[Interval, float]:
-    """Welch's interval and two-sided p, with Satterthwaite's degrees of freedom over all arms and epochs."""
-    h = np.array([a.users * b.users / (a.users + b.users) for a, b in told])
+def _fixed_horizon(
+    difference: float, pairs: Sequence[Pair], error: float, alpha: float
+) -> tuple[Interval, float]:
+    """Welch's interval and two-sided p-value, with Satterthwaite's degrees of freedom over all arms and
+    epochs.
+    """
+    h = np.array([a.users * b.users / (a.users + b.users) for a, b in pairs])
     weights = h / h.sum()
-    parts = [
+    variances = [  # squared standard error and degrees of freedom of each arm in each epoch
         (weight**2 * arm.variance / arm.users, arm.users - 1)
-        for weight, pair in zip(weights, told, strict=True)
+        for weight, pair in zip(weights, pairs, strict=True)
         for arm in pair
         if arm.variance is not None
     ]
-    freedom = error**2 / sum(part**2 / df for part, df in parts)
+    freedom = error**2 / sum(variance**2 / df for variance, df in variances)
     margin = float(special.stdtrit(freedom, 1 - alpha / 2)) * math.sqrt(error)
     p = 2 * float(special.stdtr(freedom, -abs(difference) / math.sqrt(error)))
     return Interval(difference - margin, difference + margin), p
 
 
 def _posterior(gain: float, error: float) -> tuple[float, float]:
-    """The chance that a gain is above 0, and the mean of what is lost where it is below, of a normal
-    posterior.
+    """Under a normal posterior: the probability of a positive gain, and the expected loss
+    E[max(-gain, 0)].
     """
     z = gain / error
     density = math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     return float(special.ndtr(z)), error * density - gain * float(special.ndtr(-z))
 
 
-def holm(ps: Mapping[str, float]) -> dict[str, float]:
-    """p-values of several metrics, such that calling all below alpha is wrong about any with a chance of
-    alpha at most: Holm, "A simple sequentially rejective multiple test procedure" (1979).
+def adjust_by_holm(ps: Mapping[str, float]) -> dict[str, float]:
+    """Adjust the p-values of several metrics, by metric, so that the chance of any wrong rejection at level
+    alpha is at most alpha: Holm, "A simple sequentially rejective multiple test procedure" (1979).
 
-    Of anytime-valid p-values the result is anytime-valid too. (statsmodels has it, and collects garbage with
-    every call: 50 ms.)
+    Anytime-valid p-values stay anytime-valid. Rejected: statsmodels' `multipletests`, which runs the garbage
+    collector in every call and takes 50 ms.
     """
-    held: dict[str, float] = {}
+    adjusted: dict[str, float] = {}
     largest = 0.0
     for rank, name in enumerate(sorted(ps, key=ps.__getitem__)):
         largest = max(largest, min(1.0, (len(ps) - rank) * ps[name]))
-        held[name] = largest
-    return {name: held[name] for name in ps}
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in ps}

@@ -1,4 +1,6 @@
-"""What people did, summed up by the database: votes side by side, and users' outcomes by arm and epoch."""
+"""Sums of people's votes and outcomes, computed by the database: blind comparisons, and outcomes by arm and
+epoch.
+"""
 
 import uuid
 from collections import defaultdict
@@ -17,11 +19,12 @@ from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
 from experiments.plan import Plan
 
-LATENCY = "latency"  # in `metric_sums`: the latencies that all quantiles are read from, a bin a row
-_CLOSED_AT_ONCE = 200_000  # units whose quantities are counted together; more take more rounds
+LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
+_BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
 
-# A person's first votes count, up to a number settled beforehand: how they fall does not decide which. Of a
-# pair that several people are shown counts the first one's: votes on the same two texts are no new evidence.
+# Counts the votes on two versions. Only a person's first votes count, up to a number fixed in advance, so
+# that outcomes do not select votes. Of a pair that several people judge, only the first person's vote counts:
+# votes on the same two texts are not independent.
 _TALLY = text("""
     WITH votes AS (
         SELECT f.user_id,
@@ -43,28 +46,32 @@ _TALLY = text("""
     FROM votes WHERE nth <= :votes_a_person
 """)
 
-# Exposures by the order in which they were committed: what is stored late is seen late, and not missed.
-_SEEN = text("""
-    CREATE TEMP TABLE seen ON COMMIT DROP AS
+# Selects the exposures of transactions that ended since the last refresh. In the order of commits, an
+# exposure that commits late is read later, and not missed.
+_SELECT_NEW_EXPOSURES = text("""
+    CREATE TEMP TABLE new_exposures ON COMMIT DROP AS
     SELECT CASE WHEN :is_organisation THEN organisation_id ELSE user_id END AS unit_id,
            CASE WHEN :is_holdout THEN epoch ELSE 0 END AS period, variant, epoch, exposed_at, answer_id
     FROM exposures
     WHERE experiment_id = :experiment_id AND transaction >= CAST(:since AS xid8)
       AND transaction < CAST(:until AS xid8)
 """)
-# A change of units, and how many of each arm it concerned.
-_COUNTED = """
-    WITH changed AS ({change} RETURNING {of}.epoch, {of}.variant)
-    INSERT INTO arm_counts (experiment_id, epoch, variant, {what})
+# Changes units, and adds the number of changed units of each arm to a counter: one statement, so that both
+# agree.
+_CHANGE_AND_COUNT = """
+    WITH changed AS ({change} RETURNING {table}.epoch, {table}.variant)
+    INSERT INTO arm_counts (experiment_id, epoch, variant, {counter})
     SELECT :experiment_id, epoch, variant, count(*) FROM changed GROUP BY epoch, variant
-    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET {what} = arm_counts.{what} + excluded.{what}
+    ON CONFLICT (experiment_id, epoch, variant) DO UPDATE SET
+        {counter} = arm_counts.{counter} + excluded.{counter}
 """
+# Inserts and counts new units by their first exposure: it alone sets a unit's arm and epoch.
 _ENTER = text("""
     WITH entered AS (
         INSERT INTO units (experiment_id, unit_id, period, epoch, variant, entered_at)
         SELECT DISTINCT ON (unit_id, period) CAST(:experiment_id AS uuid), unit_id, period, epoch, variant,
                exposed_at
-        FROM seen ORDER BY unit_id, period, exposed_at, answer_id
+        FROM new_exposures ORDER BY unit_id, period, exposed_at, answer_id
         ON CONFLICT DO NOTHING RETURNING *
     ), counted AS (
         INSERT INTO arm_counts (experiment_id, epoch, variant, exposed)
@@ -75,27 +82,34 @@ _ENTER = text("""
     INSERT INTO open_units (experiment_id, unit_id, period, epoch, variant, entered_at)
     SELECT experiment_id, unit_id, period, epoch, variant, entered_at FROM entered
 """)
+# Marks units that another arm served, too: they mix the arms, and a validity check limits their share.
 _MOVE = """
-    UPDATE units SET moved = true FROM seen
-    WHERE units.experiment_id = :experiment_id AND units.unit_id = seen.unit_id
-      AND units.period = seen.period AND units.variant <> seen.variant AND NOT units.moved
+    UPDATE units SET moved = true FROM new_exposures
+    WHERE units.experiment_id = :experiment_id AND units.unit_id = new_exposures.unit_id
+      AND units.period = new_exposures.period AND units.variant <> new_exposures.variant AND NOT units.moved
 """
+# Removes the units of this round from the open ones, so that no later refresh counts them again.
 _CLOSE = """
     DELETE FROM open_units USING closing
     WHERE open_units.experiment_id = :experiment_id AND open_units.unit_id = closing.unit_id
       AND open_units.period = closing.period
 """
-_CLOSING = text("""
+# Selects a batch of units whose windows have closed, the oldest first: so in-sample units enter in a fixed
+# order.
+_SELECT_CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
     SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM open_units
     WHERE experiment_id = :experiment_id AND entered_at <= CAST(:now AS timestamptz) - :window
     ORDER BY entered_at, unit_id LIMIT :most
 """)
-_ANALYZE = text("ANALYZE closing")  # a temporary table has no statistics, and a plan without is a bad one
+# Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
+_ANALYZE = text("ANALYZE closing")
+# Reads the size of the batch, and the time that its windows span, which limits the rows to read.
 _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
-# The days of the partitions are named by constants, so that only those are read.
-_ANSWERED = text("""
-    CREATE TEMP TABLE answered ON COMMIT DROP AS
+# Selects the answers in the windows of the batch. The bounds on the id are constants, so that Postgres reads
+# only the partitions of those days.
+_SELECT_ANSWERS = text("""
+    CREATE TEMP TABLE window_answers ON COMMIT DROP AS
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
            a.total_ms
     FROM answers a JOIN closing
@@ -104,9 +118,9 @@ _ANSWERED = text("""
     WHERE a.experiment_id = :experiment_id AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """)
-# What users said. Between organisations, scores are means of their users' means: nobody's many votes speak
-# for all.
-_SAID = """
+# Aggregates the feedback of each unit. An organisation's scores are means of its users' means, so that a user
+# with many votes does not dominate.
+_FEEDBACK = """
     SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
            avg(edit_distance) AS {prefix}edit_distance
@@ -122,30 +136,33 @@ _SAID = """
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
         WHERE {where}
         GROUP BY closing.unit_id, closing.period, f.user_id
-    ) AS of_user
+    ) AS by_user
     GROUP BY unit_id, period
 """
-_IN_THE_WINDOW = """
+# Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
+_IN_WINDOW = """
     f.experiment_id = :experiment_id AND closing.variant = f.variant AND closing.epoch = f.epoch
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
-# Nothing that was changed since the unit entered: what an arm may have touched is no covariate.
-_BEFORE = """
+# Limits feedback to the time before the unit entered: its covariates. It excludes feedback that changed after
+# that, since an arm may have caused the change.
+_BEFORE_ENTRY = """
     f.created_at >= :begin - :past AND f.created_at < :end
     AND f.created_at >= closing.entered_at - :past AND f.updated_at < closing.entered_at
 """
+# Joins all quantities of a unit to one row. The metrics are SQL expressions over its columns.
 _QUANTITIES = """
     CREATE TEMP TABLE quantities ON COMMIT DROP AS
-    WITH given AS (
+    WITH answer_counts AS (
         SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
                count(*) FILTER (WHERE fell_back) AS fallbacks,
                count(*) - count(DISTINCT output_id) AS repeats,
                sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s
-        FROM answered GROUP BY unit_id, period
+        FROM window_answers GROUP BY unit_id, period
     ),
-    said AS ({said}),
-    before AS ({before}),
-    lost AS (
+    outcomes AS ({outcomes}),
+    covariates AS ({covariates}),
+    failed_requests AS (
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
@@ -155,43 +172,48 @@ _QUANTITIES = """
         GROUP BY closing.unit_id, closing.period
     )
     SELECT *, coalesce(answers, 0) + coalesce(failures, 0) AS requests
-    FROM closing LEFT JOIN given USING (unit_id, period) LEFT JOIN said USING (unit_id, period)
-    LEFT JOIN before USING (unit_id, period) LEFT JOIN lost USING (unit_id, period)
+    FROM closing LEFT JOIN answer_counts USING (unit_id, period)
+    LEFT JOIN outcomes USING (unit_id, period) LEFT JOIN covariates USING (unit_id, period)
+    LEFT JOIN failed_requests USING (unit_id, period)
 """
-# To what a unit's first answer belongs; a unit without an answer belongs to nothing.
+# Assigns each unit to segments by its first answer. A unit without an answer has no segment.
 _SEGMENTS = text("""
     CREATE TEMP TABLE segments ON COMMIT DROP AS
     SELECT unit_id, period, segment
     FROM (
         SELECT DISTINCT ON (unit_id, period) unit_id, period, organisation_id, output_id
-        FROM answered ORDER BY unit_id, period, id
+        FROM window_answers ORDER BY unit_id, period, id
     ) AS first
     LEFT JOIN outputs o ON o.id = first.output_id
     CROSS JOIN LATERAL (
         VALUES ('transform_type=' || o.transform_type), ('organisation=' || first.organisation_id)
-    ) AS of_unit(segment)
+    ) AS unit_segments(segment)
     WHERE segment IS NOT NULL
 """)
-_ADD = """
-    INSERT INTO metric_sums AS kept (experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy)
-    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy FROM ({found}) AS found
+# Adds a batch's sums to the stored ones, so that a refresh costs as much as its new units, whatever the
+# total.
+_ADD_SUMS = """
+    INSERT INTO metric_sums AS total
+        (experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy)
+    SELECT :experiment_id, epoch, variant, metric, segment, bin, n, x, xx, y, yy, xy FROM ({sums}) AS sums
     ON CONFLICT (experiment_id, epoch, variant, metric, segment, bin) DO UPDATE SET
-        n = kept.n + excluded.n, x = kept.x + excluded.x, xx = kept.xx + excluded.xx, y = kept.y + excluded.y,
-        yy = kept.yy + excluded.yy, xy = kept.xy + excluded.xy
+        n = total.n + excluded.n, x = total.x + excluded.x, xx = total.xx + excluded.xx,
+        y = total.y + excluded.y, yy = total.yy + excluded.yy, xy = total.xy + excluded.xy
 """
+# Computes the sums of all metrics but quantiles in one scan of the batch.
 _SUMS = """
     SELECT epoch, variant, metric, {segment} AS segment, 0 AS bin, count(*) AS n, sum(x) AS x,
            sum(x * x) AS xx, sum(y) AS y, sum(y * y) AS yy, sum(x * y) AS xy
-    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS of_unit(metric, x, y)
+    FROM {units} CROSS JOIN LATERAL (VALUES {values}) AS unit_values(metric, x, y)
     WHERE x IS NOT NULL GROUP BY 1, 2, 3, 4
 """
-# The share of misses up to the end of a bin is a ratio: of k misses up to there over m in all, of each unit.
-# Bin 0 has the sums of m; the others have by how much those of k, of its square and of its product with m
-# grow there, which is nothing for most units.
+# Computes the sums for quantiles. The share of misses up to the end of a bin is a ratio: for each unit, its k
+# misses up to there over all of its m misses. Bin 0 has the sums of m. The other bins have the increments of
+# the sums of k, k^2 and k m in that bin, since these are 0 for most units.
 _LATENCIES = """
     WITH binned AS (
         SELECT unit_id, period, 1 + width_bucket(total_ms, CAST(:ends_ms AS float8[])) AS bin, count(*) AS c
-        FROM answered WHERE cache = 'miss' GROUP BY unit_id, period, bin
+        FROM window_answers WHERE cache = 'miss' GROUP BY unit_id, period, bin
     ),
     counted AS (
         SELECT *, sum(c) OVER (PARTITION BY unit_id, period ORDER BY bin) AS k,
@@ -206,7 +228,8 @@ _LATENCIES = """
     FROM counted WHERE k = m GROUP BY epoch, variant
 """
 
-# Arms come from the epochs, not from the exposures, so that an arm that nobody reached is seen as empty.
+# Reads the counts of every arm in every epoch. Arms come from the epochs, not from the exposures, so that an
+# arm without users is in the result.
 _ARMS = text("""
     WITH splits AS (
         SELECT DISTINCT ON (split.epoch) split.epoch, split.arms
@@ -225,16 +248,17 @@ _ARMS = text("""
         AND c.variant = arm.name
     ORDER BY splits.epoch, v.is_baseline DESC, arm.name
 """)
-_KEPT = text("""
+# Reads the stored sums, either those of segments or those of all users.
+_STORED_SUMS = text("""
     SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
 """)
 
 
-def comparisons(
+def count_votes(
     session: Session, champion_version: str, challenger_version: str, votes_a_person: int
 ) -> Tally:
-    """The blind votes on two versions, at most `votes_a_person` of each person: their first."""
+    """Count the blind votes on two versions: for each person, the first `votes_a_person` votes."""
     versions = {"champion": champion_version, "challenger": challenger_version}
     return Tally(**session.execute(_TALLY, {**versions, "votes_a_person": votes_a_person}).mappings().one())
 
@@ -246,77 +270,87 @@ def refresh(
     measured: Mapping[str, Metric],
     now: datetime | None = None,
 ) -> int:
-    """Take in what has happened since the last refresh; how many units' windows have closed by `now`. The
-    caller commits.
+    """Add the data since the last refresh to the sums, and return the number of units whose windows have
+    closed by `now` since then. The caller commits.
 
-    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. What it did there
-    within the plan's window is counted once, at the first refresh after the window has closed, and never
-    again: a look sees the units in the order of their closing, so that what was looked at does not change.
-    What is kept is sums, to which each refresh adds: its cost grows with what is new, not with the
-    experiment. Beside what users said in the window stands what they said before it
-    (`experiments.estimators`), and the primary metric is also kept for each segment of the users.
+    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Its outcomes there
+    within the plan's window are counted once, at the first refresh after the window has closed. Then the unit
+    is in-sample. Units become in-sample in the order in which their windows close, and their outcomes never
+    change, so later analyses only add data. Only sums are stored, and each refresh adds to them: its cost
+    grows with the new data, not with the experiment. The sums also contain the covariates of the time before
+    the window (`experiments.estimators`), and the primary metric by segment of the users.
 
     Sums are exact numbers: the same rows give the same bits in any order.
     """
-    # Against another refresh; not against the gateways' exposures, which hold a share of the row's key.
+    # Locks out another refresh, but not the gateways' exposures, which hold a share lock on the row's key.
     row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
     if now is None:
         now = datetime.now(UTC)
-    about = {
+    parameters = {
         "experiment_id": experiment_id,
         "is_organisation": _is_between_organisations(session, experiment_id),
         "is_holdout": row.status == Status.HOLDOUT,
     }
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
-    session.execute(_SEEN, {**about, "since": str(row.seen_until), "until": until})
-    session.execute(_ENTER, about)
-    session.execute(_counted(_MOVE, "moved", "units"), about)
-    session.execute(text("DROP TABLE seen"))
+    session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
+    session.execute(_ENTER, parameters)
+    session.execute(_change_and_count(_MOVE, "moved", "units"), parameters)
+    session.execute(text("DROP TABLE new_exposures"))
     row.seen_until = int(until)
     session.flush()
-    counting = _counting(plan, with_uncapped(measured))
-    queries = (_ANALYZE, _ANSWERED, *counting, _counted(_CLOSE, "closed", "open_units"))
+    sum_queries = _build_sum_queries(plan, with_uncapped(measured))
+    queries = (
+        _ANALYZE,
+        _SELECT_ANSWERS,
+        *sum_queries,
+        _change_and_count(_CLOSE, "closed", "open_units"),
+    )
     closed = 0
     while True:
-        session.execute(_CLOSING, {**about, "window": plan.window, "now": now, "most": _CLOSED_AT_ONCE})
+        session.execute(
+            _SELECT_CLOSING, {**parameters, "window": plan.window, "now": now, "most": _BATCH_UNITS}
+        )
         count, begin, end = session.execute(_SPAN).one()
         if count:
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
             span = {"begin": begin, "end": end, "past": plan.past, "ends_ms": list(BINS_MS)}
             for query in queries:
-                session.execute(query, {**about, **ids, **span})
-            session.execute(text("DROP TABLE answered, quantities, segments"))
+                session.execute(query, {**parameters, **ids, **span})
+            session.execute(text("DROP TABLE window_answers, quantities, segments"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
-        if count < _CLOSED_AT_ONCE:
+        if count < _BATCH_UNITS:
             return closed
 
 
-def _counting(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
-    """What is counted of the units in `closing`, and added to the sums."""
-    said = _SAID.format(prefix="", where=_IN_THE_WINDOW)
-    before = _SAID.format(prefix="before_", where=_BEFORE)
-    yield text(_QUANTITIES.format(said=said, before=before))
+def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
+    """The queries that count the units in `closing` and add their values to the sums, in order."""
+    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW)
+    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY)
+    yield text(_QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates))
     yield _SEGMENTS
-    plain = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
-    values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in plain.items()}
-    found = []
-    if plain:
-        found.append(_SUMS.format(values=", ".join(values.values()), units="quantities", segment="''"))
-    if plan.primary in plain:
+    summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
+    values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}
+    queries = []
+    if summed:
+        queries.append(_SUMS.format(values=", ".join(values.values()), units="quantities", segment="''"))
+    if plan.primary in summed:
         units = "quantities JOIN segments USING (unit_id, period)"
-        found.append(_SUMS.format(values=values[plan.primary], units=units, segment="segment"))
-    if len(plain) < len(measured):
-        found.append(_LATENCIES.format(latency=LATENCY))
-    for query in found:
-        yield text(_ADD.format(found=query))
+        queries.append(_SUMS.format(values=values[plan.primary], units=units, segment="segment"))
+    if len(summed) < len(measured):
+        queries.append(_LATENCIES.format(latency=LATENCY))
+    for query in queries:
+        yield text(_ADD_SUMS.format(sums=query))
 
 
-def _counted(change: str, what: Literal["moved", "closed"], of: Literal["units", "open_units"]) -> TextClause:
-    return text(_COUNTED.format(change=change, what=what, of=of))
+def _change_and_count(
+    change: str, counter: Literal["moved", "closed"], table: Literal["units", "open_units"]
+) -> TextClause:
+    return text(_CHANGE_AND_COUNT.format(change=change, counter=counter, table=table))
 
 
 def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> bool:
+    # Reads the unit of assignment from the published epochs: the gateways assign by them.
     query = text("""
         SELECT bool_or(split.unit = 'organisation') FROM epochs e
         CROSS JOIN jsonb_to_recordset(e.routing->'experiments') AS split(experiment_id uuid, unit text)
@@ -325,62 +359,68 @@ def _is_between_organisations(session: Session, experiment_id: uuid.UUID) -> boo
     return bool(session.scalar(query, {"experiment_id": experiment_id}))
 
 
-def arms(
+def read_arms(
     session: Session, experiment_id: uuid.UUID, measured: Mapping[str, Metric], since: int = 0
 ) -> dict[str, list[ArmStatistics]]:
-    """For each metric every arm in every epoch of an experiment, from the epoch `since` on, also those that
-    nobody reached: how many were exposed, how many windows have closed, and the metric over the users who
-    have it.
+    """Read every arm in every epoch of an experiment from the epoch `since` on, by metric.
+
+    An arm has the number of exposed users and of closed windows, and the metric over the users with a value.
+    Arms without users are included.
     """
-    about = {"experiment_id": experiment_id, "since": since}
-    rows = [dict(row) for row in session.execute(_ARMS, about).mappings()]
-    kept = _kept(session, experiment_id, since, is_segment=False)
+    parameters = {"experiment_id": experiment_id, "since": since}
+    rows = [dict(row) for row in session.execute(_ARMS, parameters).mappings()]
+    sums = _read_sums(session, experiment_id, since, is_segment=False)
 
-    def of(name: str, metric: Metric, row: Mapping[str, Any]) -> ArmStatistics:
+    def build_arm(name: str, metric: Metric, row: Mapping[str, Any]) -> ArmStatistics:
         stored = LATENCY if metric.kind == "quantile" else name
-        found = estimate(metric, kept.get(("", stored, row["epoch"], row["variant"]), {}))
-        return ArmStatistics(**row, **dict(found))
+        estimated = estimate(metric, sums.get(("", stored, row["epoch"], row["variant"]), {}))
+        return ArmStatistics(**row, **dict(estimated))
 
-    return {name: [of(name, metric, row) for row in rows] for name, metric in measured.items()}
+    return {name: [build_arm(name, metric, row) for row in rows] for name, metric in measured.items()}
 
 
-def pairs(
+def read_pairs(
     session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
 ) -> list[tuple[Estimate, Estimate]]:
-    """A metric from its sums under a name: the baseline's and the challenger's estimate in every epoch."""
+    """Read the baseline's and the challenger's estimate of a metric in every epoch. `name` is the metric name
+    of the stored sums.
+    """
     stored = LATENCY if metric.kind == "quantile" else name
-    kept = _kept(session, experiment_id, 0, is_segment=False)
+    sums = _read_sums(session, experiment_id, 0, is_segment=False)
     return [
         (
-            estimate(metric, kept.get(("", stored, epoch, baseline), {})),
-            estimate(metric, kept.get(("", stored, epoch, challenger), {})),
+            estimate(metric, sums.get(("", stored, epoch, baseline), {})),
+            estimate(metric, sums.get(("", stored, epoch, challenger), {})),
         )
-        for epoch in sorted({epoch for _, metric_name, epoch, _ in kept if metric_name == stored})
+        for epoch in sorted({epoch for _, metric_name, epoch, _ in sums if metric_name == stored})
     ]
 
 
-def segments(
+def read_segments(
     session: Session, experiment_id: uuid.UUID, name: str, metric: Metric, baseline: str, challenger: str
 ) -> dict[str, list[tuple[Estimate, Estimate]]]:
-    """The primary metric for each segment of the users: the baseline's and the challenger's estimate in every
-    epoch. A segment is named `transform_type=soften`, by a unit's first answer.
+    """Read the baseline's and the challenger's estimate of the primary metric in every epoch, by segment.
+
+    A unit's first answer sets its segments, which have names like `transform_type=soften`.
     """
-    found: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
-    kept = _kept(session, experiment_id, 0, is_segment=True)
-    for segment, epoch in sorted({(segment, epoch) for segment, _, epoch, _ in kept}):
-        one, other = (
-            estimate(metric, kept.get((segment, name, epoch, variant), {}))
-            for variant in (baseline, challenger)
+    pairs: dict[str, list[tuple[Estimate, Estimate]]] = defaultdict(list)
+    sums = _read_sums(session, experiment_id, 0, is_segment=True)
+    for segment, epoch in sorted({(segment, epoch) for segment, _, epoch, _ in sums}):
+        pairs[segment].append(
+            (
+                estimate(metric, sums.get((segment, name, epoch, baseline), {})),
+                estimate(metric, sums.get((segment, name, epoch, challenger), {})),
+            )
         )
-        found[segment].append((one, other))
-    return found
+    return pairs
 
 
-def _kept(
+def _read_sums(
     session: Session, experiment_id: uuid.UUID, since: int, *, is_segment: bool
 ) -> dict[tuple[str, str, int, str], dict[int, Sums]]:
-    about = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
-    kept: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
-    for segment, metric, epoch, variant, bin_, *sums in session.execute(_KEPT, about):
-        kept[segment, metric, epoch, variant][bin_] = Sums(*sums)
-    return kept
+    """The stored sums of every bin, by (segment, metric, epoch, variant)."""
+    parameters = {"experiment_id": experiment_id, "since": since, "is_segment": is_segment}
+    by_bin: dict[tuple[str, str, int, str], dict[int, Sums]] = defaultdict(dict)
+    for segment, metric, epoch, variant, bin_, *sums in session.execute(_STORED_SUMS, parameters):
+        by_bin[segment, metric, epoch, variant][bin_] = Sums(*sums)
+    return by_bin

@@ -1,7 +1,7 @@
 """How many users an experiment needs, and how long that takes: pure functions.
 
-`spread` is what an effect's squared standard error is when one user has told (`effects.Effect.spread`): of
-two equal arms whose users have a variance v it is 4 v.
+`spread` is the squared standard error of an effect times the number of users (`effects.Effect.spread`): for
+two arms of equal size whose users have a variance v it is 4 v.
 """
 
 import math
@@ -19,19 +19,19 @@ _MOST_USERS = 1e12
 
 
 def fixed_sample(difference: float, spread: float, alpha: float, power: float) -> float:
-    """Users in both arms together that find a difference with this chance, by one look at the end.
+    """Users in both arms together with which one analysis at the end detects a difference with this `power`.
 
-    statsmodels' NormalIndPower fails where a plan asks for very little or very much; this is its formula but
-    for the chance to find the opposite.
+    Rejected: statsmodels' NormalIndPower, which fails for very small and very large effects. This is its
+    formula without the probability of a significant effect of the opposite sign.
     """
     z = float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))
     return spread * (z / abs(difference)) * (z / abs(difference)) if z > 0 else 0.0
 
 
 def sequential_sample(difference: float, spread: float, alpha: float, power: float, n_star: int) -> float:
-    """Users in both arms together at which the confidence sequence excludes 0 with this chance, at that look
-    alone; who looks on the way finds it sooner. Infinite when a trillion would not do, or when the plan's
-    numbers are beyond what a float can reckon with.
+    """Users in both arms together with which the confidence sequence excludes 0 with probability `power`, in
+    one analysis at that size. Repeated analyses detect the difference earlier. Infinite when a trillion users
+    are too few, or the numbers exceed the range of a float.
     """
     z = float(stats.norm.ppf(power))
 
@@ -49,36 +49,42 @@ def sequential_sample(difference: float, spread: float, alpha: float, power: flo
 
 
 def detectable(n: float, spread: float, alpha: float, power: float, n_star: int) -> float:
-    """The smallest difference that `sequential_sample` finds with so many users."""
+    """The smallest difference that `n` users in both arms detect with probability `power`: the inverse of
+    `sequential_sample`.
+    """
     return sequential.mean_margin(n, spread, alpha, n_star) + float(stats.norm.ppf(power)) * math.sqrt(
         spread / n
     )
 
 
 class Outlook(BaseModel):
-    """How far an experiment is, and how long it may take."""
+    """The progress of an experiment, and the time that it still needs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    users: float = Field(description="users of a balanced experiment that would tell as much")
-    users_needed: float = Field(description="of such, to find the plan's smallest effect with its power")
-    detectable: float = Field(description="the smallest effect that those of now find with that power")
-    days_left: float = Field(description="if users come as they have come until now")
+    users: float = Field(
+        description="effective sample size: users of a balanced experiment with equal precision"
+    )
+    users_needed: float = Field(
+        description="effective sample size that detects the plan's smallest effect with its power"
+    )
+    detectable: float = Field(description="smallest effect that the present users detect with that power")
+    days_left: float = Field(description="days until `users_needed`, at the present rate of users")
 
 
 def outlook(effect: Effect | None, plan: Plan, lasted: timedelta) -> Outlook | None:
-    """What is to be expected of an experiment whose windows have closed for so long; None until
-    anything is known, and of a plan that no number of users fulfils.
+    """Forecast an experiment. `lasted` is the time since the first user's window closed. None without an
+    effect, and when no number of users detects the plan's smallest effect.
     """
     if effect is None:
         return None
-    of_plan = plan.alpha, plan.power, plan.n_star
-    needed = sequential_sample(plan.smallest_effect, effect.spread, *of_plan)
+    parameters = plan.alpha, plan.power, plan.n_star
+    needed = sequential_sample(plan.smallest_effect, effect.spread, *parameters)
     if math.isinf(needed):
         return None
     return Outlook(
         users=effect.clock,
         users_needed=needed,
-        detectable=detectable(effect.clock, effect.spread, *of_plan),
+        detectable=detectable(effect.clock, effect.spread, *parameters),
         days_left=max(needed / effect.clock - 1, 0.0) * (lasted / timedelta(days=1)),
     )

@@ -272,11 +272,11 @@ def breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
     if page.plan is None or page.baseline is None:
         return {}
     primary = metrics.load()[page.plan.primary]
-    pairs = outcomes.segments(
+    pairs = outcomes.read_segments(
         session, page.id, page.plan.primary, primary, page.baseline.name, page.challenger.name
     )
     by_segment = {
-        segment: effects.effect(estimates, page.plan.alpha, page.plan.n_star, primary.better)
+        segment: effects.compare_arms(estimates, page.plan.alpha, page.plan.n_star, primary.better)
         for segment, estimates in pairs.items()
     }
     shown = {
@@ -284,7 +284,7 @@ def breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
         for segment, effect in by_segment.items()
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
-    return breakdown.by_kind(shown, page.plan.alpha)
+    return breakdown.break_down_by_kind(shown, page.plan.alpha)
 
 
 class Total(NamedTuple):
@@ -323,16 +323,18 @@ def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[
     assert page.baseline is not None, page.id
     plan, definition = page.plan, metrics.load()[metric]
     arms = page.baseline.name, page.challenger.name
-    pairs = outcomes.pairs(session, page.id, metric, definition, *arms)
+    pairs = outcomes.read_pairs(session, page.id, metric, definition, *arms)
     estimates: dict[Way, list[tuple[Estimate, Estimate]]] = {
         "as decided": pairs,
         "without CUPED": [(_without_past(a), _without_past(b)) for a, b in pairs],
     }
     if definition.cap is not None:
         free = definition.model_copy(update={"cap": None})
-        estimates["without cap"] = outcomes.pairs(session, page.id, metrics.uncapped(metric), free, *arms)
+        estimates["without cap"] = outcomes.read_pairs(
+            session, page.id, metrics.uncapped(metric), free, *arms
+        )
     return {
-        way: effects.effect(pairs, plan.alpha, plan.n_star, definition.better, definition.largest)
+        way: effects.compare_arms(pairs, plan.alpha, plan.n_star, definition.better, definition.largest)
         for way, pairs in estimates.items()
     }
 

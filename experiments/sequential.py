@@ -1,9 +1,11 @@
-"""Anytime-valid inference: intervals and tests that hold at all looks at once, so that peeking costs nothing.
+"""Anytime-valid inference: intervals and tests that hold at all analyses at once, so that peeking costs
+nothing.
 
-A confidence sequence at level alpha satisfies P(for all n: the truth lies in the interval at n) >= 1 - alpha,
-where a fixed-sample interval promises that for one n, chosen beforehand.
+A confidence sequence at level alpha satisfies P(for all n: the interval at n covers the truth) >= 1 - alpha.
+A fixed-horizon interval guarantees this for one n that was chosen in advance.
 
-The functions take sufficient statistics, not streams: the database sums up, nothing is kept between looks.
+The functions take sufficient statistics, not streams: the database computes sums, and no state is kept
+between analyses.
 """
 
 import math
@@ -13,28 +15,30 @@ from typing import NamedTuple
 from scipy.optimize import brentq
 from scipy.special import betaln, gammaln, lambertw, xlogy
 
-# What the mixtures concentrate on. Any value is valid; these are tight between 50 and 1,000 votes, and quick
-# to see a gross fault of assignment.
+# Concentrations of the mixtures. Every value is valid. With these, win-rate intervals are narrow between 50
+# and 1,000 votes, and a gross error of the assignment is detected after few users.
 _PRIOR_VOTES = 20.0
 _PRIOR_USERS = 100.0
 
 
 class Interval(NamedTuple):
-    """Both ends of a confidence sequence at this look."""
+    """Both ends of an interval."""
 
     low: float
     high: float
 
 
 def mean_margin(n: float, variance: float, alpha: float, n_star: int) -> float:
-    """Half the width of the asymptotic confidence sequence for a mean of `n` observations.
+    """Half the width of the asymptotic confidence sequence for a mean of `n` observations, in their unit.
+
+    `variance` is that of one observation. The sequence is narrowest at `n_star` observations.
 
     Theorem 2.2 of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central limit theory and
     asymptotic confidence sequences" (Annals of Statistics 52, 2024; arXiv 2103.06476):
 
         sqrt(variance) * sqrt(2 (n rho^2 + 1) / (n^2 rho^2) * log(sqrt(n rho^2 + 1) / alpha))
 
-    The promise is asymptotic: begin to look late enough.
+    The guarantee is asymptotic: begin the analyses with enough observations.
     """
     rho2 = _rho2(alpha, n_star)
     growth = n * rho2 + 1
@@ -42,9 +46,10 @@ def mean_margin(n: float, variance: float, alpha: float, n_star: int) -> float:
 
 
 def mean_p(mean: float, n: float, variance: float, alpha: float, n_star: int) -> float:
-    """The level at which 0 leaves the confidence sequence of `mean_margin`, with the rho that suits `alpha`:
-    so it is below alpha exactly when the interval at alpha excludes 0. A p-value that may be looked at all
-    the time; 1 over it is an e-value.
+    """Anytime-valid p-value of a mean of 0; its reciprocal is an e-value.
+
+    It is the level at which the confidence sequence of `mean_margin` excludes 0, with the rho of `alpha`: so
+    it is below `alpha` exactly when the interval at `alpha` excludes 0.
     """
     rho2 = _rho2(alpha, n_star)
     growth = n * rho2 + 1
@@ -52,17 +57,17 @@ def mean_p(mean: float, n: float, variance: float, alpha: float, n_star: int) ->
 
 
 def _rho2(alpha: float, n_star: int) -> float:
-    """The rho^2 that makes the interval narrowest at `n_star`, where its derivative is zero: n_star rho^2 =
-    -W_{-1}(-alpha^2 / e) - 1 (W is Lambert's function).
+    """The rho^2 with the narrowest interval at `n_star`, where the derivative of its width is zero:
+    n_star rho^2 = -W_{-1}(-alpha^2 / e) - 1 (W is Lambert's function).
     """
     return (-float(lambertw(-(alpha**2) / math.e, -1).real) - 1) / n_star
 
 
 def win_rate_interval(wins: int, losses: int, alpha: float) -> Interval:
-    """Exact confidence sequence for the probability p of a win, at any number of votes.
+    """Exact confidence sequence for the probability p of a win, for any number of votes.
 
-    All p whose e-value stays below 1 / alpha. The e-value is the likelihood ratio to p of a mixture over all
-    win rates, Beta(a, a):
+    It contains all p whose e-value is below 1 / alpha. The e-value is the likelihood of a mixture over all
+    win rates, Beta(a, a), divided by the likelihood of p:
 
         B(a + wins, a + losses) / B(a, a) / (p^wins (1 - p)^losses)
 
@@ -74,30 +79,35 @@ def win_rate_interval(wins: int, losses: int, alpha: float) -> Interval:
     threshold = float(betaln(a + wins, a + losses) - betaln(a, a)) + math.log(alpha)
 
     def lowest(wins: int, losses: int) -> float:
-        """The smallest p not rejected: the log-likelihood rises from there to the observed rate."""
+        """The smallest p that is not rejected: the log-likelihood rises between it and the observed rate."""
 
         def excess(p: float) -> float:
             return float(xlogy(wins, p) + xlogy(losses, 1 - p)) - threshold
 
         return float(brentq(excess, 1e-300, wins / (wins + losses))) if wins else 0.0
 
-    # The high end is the low end of the losses seen from 1: floats are dense next to 0, and coarse next to 1.
+    # The high end is 1 minus the low end of the loss rate: floats are dense next to 0, and coarse next to 1.
     return Interval(lowest(wins, losses), 1 - lowest(losses, wins))
 
 
 def sample_ratio_log_e(counts: Sequence[int], weights: Sequence[float]) -> float:
-    """Log of the e-value against "users fall on the arms in the ratio of the weights".
+    """Log of the e-value against "users are split between the arms in the ratio of the weights".
+
+    `counts` and `weights` have one number for each arm; the weights need not sum to 1.
 
     Lindon and Malek, "Anytime-valid inference for multinomial count data" (NeurIPS 2022): the Bayes factor of
-    a Dirichlet(k * weights) mixture to the weights, with B the multivariate beta function:
+    a Dirichlet(k * weights) mixture against the weights, with B the multivariate beta function:
 
         B(k * weights + counts) / B(k * weights) / prod(weights^counts)
 
-    1 / e is a p-value that may be looked at all the time; logs of independent strata add up. Raises
-    ValueError when an arm of weight 0 has users.
+    1 / e is an anytime-valid p-value. The logs of independent strata add up. Raises ValueError when an arm of
+    weight 0 has users.
     """
     if any(count and not weight for count, weight in zip(counts, weights, strict=True)):
-        raise ValueError(f"an arm of weight 0 has users: counts {list(counts)}, weights {list(weights)}")
+        raise ValueError(
+            f"an arm of weight 0 has users: counts {list(counts)}, weights {list(weights)}; check that"
+            " the weights are those of the epoch"
+        )
     total = sum(weights)
     pairs = [(count, weight / total) for count, weight in zip(counts, weights, strict=True) if weight]
     k = _PRIOR_USERS

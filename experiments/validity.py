@@ -1,5 +1,5 @@
-"""Whether an experiment can be believed: the assignment, and the users whom it found. Pure functions, safe to
-look at all the time.
+"""Checks whether an experiment is valid: the sample ratio, mixed exposure, and balance of the arms before it.
+Pure functions. All p-values are anytime-valid, so they hold at every analysis.
 """
 
 import math
@@ -12,11 +12,11 @@ from experiments import effects, sequential
 from experiments.estimators import Covariate, Estimate
 from experiments.plan import Plan
 
-_MOST_MOVED = 0.01  # share of the exposed who saw both arms, above which arms are no longer apart
+_MOST_MOVED = 0.01  # share of exposed users served by both arms, above which the arms are mixed
 
 
 class _Arm(Protocol):
-    """What is asked of an arm in an epoch (`analysis.ArmStatistics`)."""
+    """The fields of an arm in an epoch that the checks read (`analysis.ArmStatistics`)."""
 
     @property
     def weight(self) -> float: ...
@@ -31,16 +31,18 @@ class _Arm(Protocol):
 
 
 class Health(BaseModel):
-    """What speaks against believing an experiment, whatever it finds."""
+    """Results of the validity checks of an experiment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_ratio_p: float = Field(description="of users falling on the arms by their weights, anytime-valid")
+    sample_ratio_p: float = Field(
+        description="anytime-valid p-value of users being split by the arms' weights"
+    )
     is_sample_ratio_sound: bool
-    moved_share: float = Field(description="of the exposed: later served by the other arm too")
+    moved_share: float = Field(description="share of the exposed users whom the other arm served later, too")
     is_unmixed: bool
     balance_p: float | None = Field(
-        description="of equal pasts of the arms' users, anytime-valid; None while nothing is known of them"
+        description="anytime-valid p-value of equal covariates in both arms; None without enough data"
     )
     is_balanced: bool
 
@@ -48,20 +50,23 @@ class Health(BaseModel):
 def check(
     pairs: Sequence[tuple[_Arm, _Arm]], proportions: Sequence[Sequence[tuple[_Arm, _Arm]]], plan: Plan
 ) -> Health:
-    """(baseline, challenger) in every epoch; and the same for each metric that all exposed users have, whose
-    covariates are compared.
+    """Check an experiment.
 
-    First exposures are held against their epoch's weights: evidence of epochs multiplies.
+    `pairs` has (baseline, challenger) of every epoch. `proportions` has the same for each metric that all
+    exposed users have: their covariates are compared. First exposures are tested against the weights of their
+    epoch; epochs are independent strata, so their e-values multiply.
     """
     log_e = sum(sequential.sample_ratio_log_e([a.exposed, b.exposed], [a.weight, b.weight]) for a, b in pairs)
     sample_ratio_p = math.exp(-max(log_e, 0.0))
     exposed = sum(a.exposed + b.exposed for a, b in pairs)
     moved_share = sum(a.moved + b.moved for a, b in pairs) / exposed if exposed else 0.0
     pasts = (
-        effects.effect([(_past(a), _past(b)) for a, b in of_metric], plan.alpha, plan.n_star)
-        for of_metric in proportions
+        effects.compare_arms(
+            [(_past_estimate(a), _past_estimate(b)) for a, b in metric_pairs], plan.alpha, plan.n_star
+        )
+        for metric_pairs in proportions
     )
-    ps = effects.holm(
+    ps = effects.adjust_by_holm(
         {
             str(number): past.p
             for number, past in enumerate(pasts)
@@ -80,7 +85,8 @@ def check(
     )
 
 
-def _past(arm: _Arm) -> Estimate:
+def _past_estimate(arm: _Arm) -> Estimate:
+    """The covariate of an arm as an estimate of its own."""
     past = arm.covariate
     if past is None:
         return Estimate(users=arm.users, mean=None, variance=None)

@@ -172,8 +172,8 @@ def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence
     champion, challenger = names[True], names[False]
     all_metrics, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
-    comparison = compare(outcomes.comparisons(session, champion, challenger, plan.votes_a_person), plan)
-    arms = outcomes.arms(session, experiment_id, all_metrics)
+    comparison = compare(outcomes.count_votes(session, champion, challenger, plan.votes_a_person), plan)
+    arms = outcomes.read_arms(session, experiment_id, all_metrics)
     users = between_users(arms, plan, all_metrics)
     assert row.started_at is not None
     duration = now - row.started_at
@@ -226,13 +226,13 @@ def _reweigh(engine: Engine, experiment_id: uuid.UUID, plan: Plan, rule: bandit.
     primary = metrics.load()[plan.primary]
     with Session(engine) as session:
         split, duration = _read_running_split(session, experiment_id)
-        arms = outcomes.arms(session, experiment_id, {plan.primary: primary})[plan.primary]
+        arms = outcomes.read_arms(session, experiment_id, {plan.primary: primary})[plan.primary]
     if split.ramp < plan.ramp[-1] or duration < timedelta(hours=plan.hours_a_batch):
         return
     # The bandit prefers higher means.
     sign = 1 if primary.better == "higher" else -1
     arms = [arm.model_copy(update={"mean": None if arm.mean is None else sign * arm.mean}) for arm in arms]
-    (first, weight), (second, _) = bandit.reweighted(arms, rule).items()
+    (first, weight), (second, _) = bandit.reweigh(arms, rule).items()
     weights = {first: round(weight, 3), second: 1 - round(weight, 3)}
     if weights == {arm.name: arm.weight for arm in split.arms}:
         return

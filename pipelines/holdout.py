@@ -80,7 +80,7 @@ def measure_gain(session: Session, plan: Plan) -> ExperimentResult | None:
         return None
     all_metrics = metrics.load()
     outcomes.refresh(session, running.experiment_id, plan, all_metrics)
-    arms = outcomes.arms(session, running.experiment_id, all_metrics, since=running.epoch)
+    arms = outcomes.read_arms(session, running.experiment_id, all_metrics, since=running.epoch)
     return between_users(arms, plan, all_metrics)
 
 

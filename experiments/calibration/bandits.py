@@ -16,7 +16,7 @@ from experiments.calibration.report import Allocation, BanditResult, estimate_me
 from experiments.plan import Plan
 
 _ARM_COUNTS = (2, 4)
-_RULES: dict[Allocation, tuple[bandit.Rule, float] | None] = {  # the rule, and `top` of `bandit.reweighted`
+_RULES: dict[Allocation, tuple[bandit.Rule, float] | None] = {  # the rule, and `top` of `bandit.reweigh`
     "fixed": None,
     "thompson": ("thompson", 0.5),
     "top_two": ("top_two", 0.5),
@@ -66,7 +66,7 @@ def _simulate_bandit(
     for epoch in range(BANDIT_EPOCHS):
         weights = dict.fromkeys(names, 1 / arms)
         if rule and statistics:
-            weights = bandit.reweighted(statistics, rule[0], top=rule[1])
+            weights = bandit.reweigh(statistics, rule[0], top=rule[1])
         n = rng.multinomial(batch, list(weights.values()))  # users, (arms,)
         ups = rng.binomial(n, _LEVEL + better + _TREND * epoch / BANDIT_EPOCHS)  # thumbs up, (arms,)
         lost += int(n[:-1].sum())

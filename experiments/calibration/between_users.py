@@ -111,7 +111,7 @@ class _Simulator:
         """Set the weights of an epoch by the bandit's rule."""
         for row, (sums, weights) in enumerate(zip(self.sums, self.weights, strict=True)):
             statistics = build_statistics(sums[:epoch], weights[:epoch])
-            updated = bandit.reweighted(statistics, self._setting.rule or "thompson", top=self._setting.top)
+            updated = bandit.reweigh(statistics, self._setting.rule or "thompson", top=self._setting.top)
             self.weights[row, epoch] = updated["challenger"]
 
     def _draw_batch(self, batch: int, epoch: int) -> None:

@@ -44,7 +44,7 @@ class Setting(NamedTuple):
     trend: float = 0.0  # rise of all outcomes from the first analysis to the last
     window: int = 0  # batches between a user's exposure and the end of the user's window
     rule: Rule | None = None  # of a bandit, which sets the weights
-    top: float = 0.5  # of `bandit.reweighted`
+    top: float = 0.5  # of `bandit.reweigh`
 
 
 def _make_thumbs(rate: float) -> Generate:

@@ -1,4 +1,4 @@
-"""Evidence from counts, and decisions from evidence: right numbers, right under peeking, ramps and trends."""
+"""Evidence and decisions are correct, also with repeated analyses, ramps and trends."""
 
 import math
 from datetime import timedelta
@@ -28,11 +28,13 @@ PLAN = Plan()
 MEASURED = metrics.load()
 
 
-def between_users(arms: list[ArmStatistics], plan: Plan, **others: list[ArmStatistics]) -> ExperimentResult:
-    """`others` are metrics beside the primary one; what is not given nobody has."""
-    nobody = [arm.model_copy(update={"users": 0, "mean": None, "variance": None}) for arm in arms]
+def between_users(
+    arms: list[ArmStatistics], plan: Plan, **secondary: list[ArmStatistics]
+) -> ExperimentResult:
+    """`secondary` are metrics other than the primary one; no user has a value in the metrics not given."""
+    without_values = [arm.model_copy(update={"users": 0, "mean": None, "variance": None}) for arm in arms]
     return analysis.between_users(
-        dict.fromkeys(MEASURED, nobody) | {plan.primary: arms} | others, plan, MEASURED
+        dict.fromkeys(MEASURED, without_values) | {plan.primary: arms} | secondary, plan, MEASURED
     )
 
 
@@ -56,7 +58,7 @@ def arm(
 def experiment(
     mean_a: float, mean_b: float, users: int = 400, exposed_b: int | None = None, silent: int = 0
 ) -> ExperimentResult:
-    """`silent` are users of the challenger, of as many in each arm, who do not vote."""
+    """Both arms have `users` users; of the challenger's, `silent` do not vote."""
     half = np.array([1, -1] * (users // 2)) * 0.1
     voted = mean_b + half[: users - silent]
     arms = [arm(mean_a + half, baseline=True), arm(voted, baseline=False, exposed=exposed_b or users)]
@@ -85,11 +87,11 @@ def test_the_shipped_plan_is_the_default_one() -> None:
         (0, 0, "undecided"),
     ],
 )
-def test_comparisons_decide_when_there_are_enough(wins: int, losses: int, decided: str) -> None:
+def test_enough_comparisons_decide(wins: int, losses: int, decided: str) -> None:
     assert votes(wins, losses).decision == decided
 
 
-def test_ties_are_reported_and_count_for_nobody() -> None:
+def test_ties_are_reported_and_do_not_change_the_rate() -> None:
     without, with_ties = votes(60, 40), votes(60, 40, 500)
     assert with_ties.interval == without.interval
     assert with_ties.win_rate == 0.6
@@ -97,8 +99,8 @@ def test_ties_are_reported_and_count_for_nobody() -> None:
     assert (side_by_side.code, side_by_side.values["ties"]) == ("side_by_side", 500)
 
 
-def test_one_person_s_many_votes_do_not_break_the_promise() -> None:
-    """People differ in taste (win rates spread by 0.19 around a half) and in how much they vote."""
+def test_several_votes_a_person_keep_the_false_positive_rate() -> None:
+    """People differ in their win rates (mean 0.5, deviation 0.19) and in their number of votes."""
     rng = np.random.default_rng(0)
     rejects = {
         n: [
@@ -119,21 +121,21 @@ def test_one_person_s_many_votes_do_not_break_the_promise() -> None:
 def test_one_epoch_is_a_difference_of_means() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.random(300), np.clip(rng.random(200) + 0.1, 0, 1)
-    found = between_users([arm(b, baseline=False), arm(a, baseline=True)], PLAN)
+    result = between_users([arm(b, baseline=False), arm(a, baseline=True)], PLAN)
     fixed = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.95)
-    assert found.primary is not None
-    assert found.primary.difference == pytest.approx(b.mean() - a.mean())
-    assert found.primary.relative == pytest.approx(b.mean() / a.mean() - 1)
-    assert found.primary.relative_interval is not None
-    low, high = found.primary.interval
+    assert result.primary is not None
+    assert result.primary.difference == pytest.approx(b.mean() - a.mean())
+    assert result.primary.relative == pytest.approx(b.mean() / a.mean() - 1)
+    assert result.primary.relative_interval is not None
+    low, high = result.primary.interval
     assert low < fixed.low < fixed.high < high
     assert high - low < 2.2 * (fixed.high - fixed.low)
-    assert (low + high) / 2 == pytest.approx(found.primary.difference)
+    assert (low + high) / 2 == pytest.approx(result.primary.difference)
     log_ratio = math.sqrt(b.var(ddof=1) / 200 / b.mean() ** 2 + a.var(ddof=1) / 300 / a.mean() ** 2)
-    relative_error = (b.mean() / a.mean()) * log_ratio  # the same delta method by way of logarithms
+    relative_error = (b.mean() / a.mean()) * log_ratio  # the same delta method, through logarithms
     error = math.sqrt(a.var(ddof=1) / 300 + b.var(ddof=1) / 200)
-    assert found.primary.relative_interval.high - found.primary.relative == pytest.approx(
-        (high - found.primary.difference) * relative_error / error
+    assert result.primary.relative_interval.high - result.primary.relative == pytest.approx(
+        (high - result.primary.difference) * relative_error / error
     )
 
 
@@ -145,56 +147,56 @@ def test_epochs_are_strata_weighted_by_precision() -> None:
         arm(flat[50] + 0.3, 2, baseline=True),
         arm(flat[50] + 0.3, 2, baseline=False),
         arm(flat[10], 3, baseline=True),
-        arm(flat[10][:1], 3, baseline=False, exposed=10),  # one outcome: no say yet
+        arm(flat[10][:1], 3, baseline=False, exposed=10),  # one outcome: no variance yet
     ]
-    found = between_users(arms, PLAN)
-    assert found.primary is not None
-    assert found.primary.difference == pytest.approx((0.2 * 9 + 0 * 25) / 34)
-    assert found.primary.baseline == pytest.approx((0.5 * 9 + 0.8 * 25) / 34)
-    assert (found.baseline.users, found.challenger.users, found.challenger.exposed) == (150, 61, 70)
-    assert found.challenger.response_rate == pytest.approx(61 / 70)
+    result = between_users(arms, PLAN)
+    assert result.primary is not None
+    assert result.primary.difference == pytest.approx((0.2 * 9 + 0 * 25) / 34)
+    assert result.primary.baseline == pytest.approx((0.5 * 9 + 0.8 * 25) / 34)
+    assert (result.baseline.users, result.challenger.users, result.challenger.exposed) == (150, 61, 70)
+    assert result.challenger.response_rate == pytest.approx(61 / 70)
 
 
-def simulated_ramp(rng: np.random.Generator, sizes: list[int]) -> list[list[ArmStatistics]]:
-    """Looks at an experiment between equals: the challenger's share grows, and so do everybody's outcomes."""
+def simulate_ramp(rng: np.random.Generator, sizes: list[int]) -> list[list[ArmStatistics]]:
+    """Analyses of an experiment with equal arms: the challenger's share and all outcomes grow over time."""
     shares, levels = (0.05, 0.2, 0.5), (0.3, 0.5, 0.7)
-    done: list[ArmStatistics] = []
-    looks = []
+    finished: list[ArmStatistics] = []
+    analyses = []
     for epoch, (share, level) in enumerate(zip(shares, levels, strict=True)):
         outcomes, is_challenger = rng.random(sizes[-1]) < level, rng.random(sizes[-1]) < share
         for n in sizes:
-            here = [
+            current = [
                 arm(outcomes[:n][~is_challenger[:n]] * 1.0, epoch, 1 - share, baseline=True),
                 arm(outcomes[:n][is_challenger[:n]] * 1.0, epoch, share, baseline=False),
             ]
-            looks.append([*done, *here])
-        done += here
-    return looks
+            analyses.append([*finished, *current])
+        finished += current
+    return analyses
 
 
-def pooled(arms: list[ArmStatistics]) -> list[ArmStatistics]:
-    """The mistake: epochs thrown together."""
+def pool(arms: list[ArmStatistics]) -> list[ArmStatistics]:
+    """The mistake: arms pooled over epochs."""
     pools = []
     for baseline in (True, False):
-        chosen = [a for a in arms if a.is_baseline is baseline and a.mean is not None]
-        ones = round(sum(a.users * (a.mean or 0) for a in chosen))
+        epochs = [a for a in arms if a.is_baseline is baseline and a.mean is not None]
+        ones = round(sum(a.users * (a.mean or 0) for a in epochs))
         pools.append(
-            arm(np.repeat([1.0, 0.0], [ones, sum(a.users for a in chosen) - ones]), baseline=baseline)
+            arm(np.repeat([1.0, 0.0], [ones, sum(a.users for a in epochs) - ones]), baseline=baseline)
         )
     return pools
 
 
-def test_a_ramp_under_a_trend_makes_no_winner() -> None:
+def test_a_ramp_with_a_trend_has_no_false_winner() -> None:
     rng = np.random.default_rng(2)
     experiments, sizes = 400, [100, 200, 400, 600]
     wrong = wrong_pooled = alarms = 0
     for _ in range(experiments):
-        looks = simulated_ramp(rng, sizes)
-        results = [between_users(look, PLAN) for look in looks]
+        analyses = simulate_ramp(rng, sizes)
+        results = [between_users(statistics, PLAN) for statistics in analyses]
         wrong += any(r.verdict in ("better", "worse") for r in results)
         alarms += any(not r.health.is_sample_ratio_sound for r in results)
         wrong_pooled += any(
-            between_users(pooled(look), PLAN).verdict in ("better", "worse") for look in looks
+            between_users(pool(statistics), PLAN).verdict in ("better", "worse") for statistics in analyses
         )
     assert wrong / experiments <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / experiments)
     assert alarms / experiments <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / experiments)
@@ -202,38 +204,38 @@ def test_a_ramp_under_a_trend_makes_no_winner() -> None:
 
 
 def test_response_rates_of_equals_are_rarely_called_uneven() -> None:
-    """At all of twenty looks, at rates where a share of few users is far from normal."""
+    """With twenty analyses, at a rate where the share of a few users is far from normal."""
     rng = np.random.default_rng(3)
     plan = Plan(response_margin=1e-9, minimum_users_an_arm=50)
     uneven = 0
     for _ in range(400):
         voted = rng.random((2, 1000)) < 0.1
-        looks = [
+        analyses = [
             [arm(np.ones(voted[side, :n].sum()), baseline=side == 0, exposed=n) for side in (0, 1)]
             for n in range(50, 1001, 50)
         ]
-        uneven += any(not between_users(look, plan).is_response_even for look in looks)
+        uneven += any(not between_users(statistics, plan).is_response_even for statistics in analyses)
     assert uneven / 400 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 400)
 
 
-def test_without_outcomes_nothing_is_claimed() -> None:
+def test_without_outcomes_there_is_no_verdict() -> None:
     none = np.array([])
-    found = between_users([arm(none, baseline=True, exposed=5), arm(none, baseline=False, exposed=4)], PLAN)
-    assert (found.verdict, found.primary, found.shows_harm) == ("too few users", None, False)
-    assert found.baseline.response_rate == 0
+    result = between_users([arm(none, baseline=True, exposed=5), arm(none, baseline=False, exposed=4)], PLAN)
+    assert (result.verdict, result.primary, result.shows_harm) == ("too few users", None, False)
+    assert result.baseline.response_rate == 0
 
 
-def test_too_few_users_are_no_verdict() -> None:
+def test_too_few_users_give_no_verdict() -> None:
     assert experiment(0.5, 0.9, users=48).verdict == "too few users"
     assert experiment(0.5, 0.9, users=50).verdict == "better"
 
 
-def test_arms_that_do_not_pair_up_are_refused() -> None:
-    one = arm(np.ones(3), baseline=True)
+def test_arms_that_do_not_pair_up_raise_an_error() -> None:
+    baseline = arm(np.ones(3), baseline=True)
     with pytest.raises(ValueError, match="one baseline and one challenger"):
-        between_users([one], PLAN)
+        between_users([baseline], PLAN)
     with pytest.raises(ValueError, match="one baseline and one challenger"):
-        between_users([one, arm(np.ones(3), 2, baseline=False)], PLAN)
+        between_users([baseline, arm(np.ones(3), 2, baseline=False)], PLAN)
 
 
 PREFER_CHALLENGER, PREFER_CHAMPION = reason("people_prefer_challenger"), reason("people_prefer_champion")
@@ -261,8 +263,8 @@ PREFER_CHALLENGER, PREFER_CHAMPION = reason("people_prefer_challenger"), reason(
     ],
 )
 def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action: str, cause: Reason) -> None:
-    found = decision(comparison, users)
-    assert (found.action, found.reasons[0]) == (action, cause)
+    decided = decision(comparison, users)
+    assert (decided.action, decided.reasons[0]) == (action, cause)
 
 
 @pytest.mark.parametrize(
@@ -270,17 +272,17 @@ def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action
     [
         (votes(80, 20), 2.9, "keep_running", reason("not_long_enough", days=2.9, minimum_days=3.0)),
         (votes(80, 20), 3.0, "ship", PREFER_CHALLENGER),
-        (votes(20, 80), 0.1, "roll_back", PREFER_CHAMPION),  # harm waits for nothing
+        (votes(20, 80), 0.1, "roll_back", PREFER_CHAMPION),  # a rollback does not wait for the minimum
         (votes(30, 30), 27.9, "keep_running", reason("not_settled")),
         (votes(30, 30), 28.0, "inconclusive", reason("maximum_days", days=28.0)),
         (votes(80, 20), 99.0, "ship", PREFER_CHALLENGER),
     ],
 )
-def test_a_run_has_a_least_and_a_longest_time(
+def test_an_experiment_has_a_minimum_and_a_maximum_duration(
     comparison: ComparisonResult, days: float, action: str, cause: Reason
 ) -> None:
-    found = decide(comparison, experiment(0.5, 0.5), PLAN, timedelta(days=days))
-    assert (found.action, found.reasons[0]) == (action, cause)
+    decided = decide(comparison, experiment(0.5, 0.5), PLAN, timedelta(days=days))
+    assert (decided.action, decided.reasons[0]) == (action, cause)
 
 
 def test_reasons_name_the_numbers() -> None:
@@ -364,7 +366,7 @@ def test_too_little_data_is_a_reason(
     assert expected in decision(comparison, users).reasons
 
 
-def test_a_small_loss_within_the_margin_does_not_forbid_to_ship() -> None:
+def test_a_small_loss_within_the_margin_does_not_forbid_shipping() -> None:
     users = experiment(0.54, 0.5)
     assert users.verdict == "worse"
     assert not users.shows_harm
@@ -380,48 +382,48 @@ def test_a_small_loss_within_the_margin_does_not_forbid_to_ship() -> None:
     st.sampled_from([None, 4000]),
     st.sampled_from([0, 20]),
 )
-def test_shipping_needs_preference_soundness_and_no_harm(
+def test_shipping_needs_preference_validity_and_no_harm(
     wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None, silent: int
 ) -> None:
-    comparison, found = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
-    is_sound = found.health.is_sample_ratio_sound and found.is_response_even
-    ships = comparison.decision == "challenger" and is_sound and not found.shows_harm
-    assert (decision(comparison, found).action == "ship") == ships
+    comparison, result = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
+    is_sound = result.health.is_sample_ratio_sound and result.is_response_even
+    ships = comparison.decision == "challenger" and is_sound and not result.shows_harm
+    assert (decision(comparison, result).action == "ship") == ships
 
 
-def test_to_ship_asks_for_what_earlier_launches_have_left() -> None:
+def test_shipping_uses_the_level_that_earlier_launches_left() -> None:
     tally = Tally(wins=66, losses=34, ties=0, people=100)
     assert compare(tally, PLAN).decision == "challenger"
     strict = PLAN.model_copy(update={"ship_alpha": 0.001})
-    found = compare(tally, strict)
-    assert found.decision == "undecided"
-    assert found.lowest_to_ship < 0.5 < found.interval.low
+    result = compare(tally, strict)
+    assert result.decision == "undecided"
+    assert result.lowest_to_ship < 0.5 < result.interval.low
     lost = compare(Tally(wins=34, losses=66, ties=0, people=100), strict)
-    assert lost.decision == "champion", "to withdraw one is no launch"
-    assert decide(found, experiment(0.5, 0.5), strict, timedelta()).reasons[2] == reason(
-        "side_by_side_strict", level=0.999, low=found.lowest_to_ship
+    assert lost.decision == "champion", "a rollback uses the plan's alpha"
+    assert decide(result, experiment(0.5, 0.5), strict, timedelta()).reasons[2] == reason(
+        "side_by_side_strict", level=0.999, low=result.lowest_to_ship
     )
 
 
-def shares(
+def build_proportions(
     rates: tuple[float, float], users: int = 400, before: tuple[float, float] | None = None
 ) -> list[ArmStatistics]:
     """A proportion in both arms."""
-    made = []
+    arms = []
     for side, rate in enumerate(rates):
         outcomes = (np.arange(users) < rate * users) * 1.0
         past = None
         if before is not None:
             share = before[side]
             past = Covariate(mean=share, variance=share * (1 - share), covariance=0.0)
-        made.append(arm(outcomes, baseline=side == 0).model_copy(update={"covariate": past}))
-    return made
+        arms.append(arm(outcomes, baseline=side == 0).model_copy(update={"covariate": past}))
+    return arms
 
 
-def with_others(**others: list[ArmStatistics]) -> ExperimentResult:
+def with_secondary(**secondary: list[ArmStatistics]) -> ExperimentResult:
     half = np.array([1, -1] * 200) * 0.1
     equal = [arm(0.5 + half, baseline=side == 0) for side in (0, 1)]
-    return between_users(equal, PLAN, **others)
+    return between_users(equal, PLAN, **secondary)
 
 
 @pytest.mark.parametrize(
@@ -430,61 +432,65 @@ def with_others(**others: list[ArmStatistics]) -> ExperimentResult:
         ("complained", (0.1, 0.4), True),
         ("complained", (0.4, 0.1), False),
         ("complained", (0.1, 0.14), False),
-        ("liked", (0.4, 0.1), False),  # no guardrail of the plan
+        ("liked", (0.4, 0.1), False),  # not a guardrail of the plan
     ],
 )
 def test_a_guardrail_beyond_its_margin_rolls_back(
     metric: str, rates: tuple[float, float], is_harmed: bool
 ) -> None:
-    found = with_others(**{metric: shares(rates)})
-    assert found.metrics[metric].is_harmed == is_harmed
-    said = decision(votes(80, 20), found)
-    assert said.action == ("roll_back" if is_harmed else "ship")
+    result = with_secondary(**{metric: build_proportions(rates)})
+    assert result.metrics[metric].is_harmed == is_harmed
+    decided = decision(votes(80, 20), result)
+    assert decided.action == ("roll_back" if is_harmed else "ship")
     if is_harmed:
-        assert said.reasons[0] == reason("harm_in_metrics", metrics=(metric,))
-        [difference] = [why for why in said.reasons if why.code == "metric_difference_margin"]
+        assert decided.reasons[0] == reason("harm_in_metrics", metrics=(metric,))
+        [difference] = [why for why in decided.reasons if why.code == "metric_difference_margin"]
         assert (difference.values["metric"], difference.values["margin"]) == (
             metric,
             PLAN.guardrails[metric],
         )
 
 
-def test_many_metrics_share_alpha() -> None:
-    one = with_others(complained=shares((0.30, 0.42)))
-    both = with_others(
-        complained=shares((0.30, 0.42)), liked=shares((0.4, 0.4)), corrected=shares((0.3, 0.3))
+def test_p_values_are_adjusted_for_the_number_of_metrics() -> None:
+    single = with_secondary(complained=build_proportions((0.30, 0.42)))
+    several = with_secondary(
+        complained=build_proportions((0.30, 0.42)),
+        liked=build_proportions((0.4, 0.4)),
+        corrected=build_proportions((0.3, 0.3)),
     )
-    alone, among = one.metrics["complained"].p, both.metrics["complained"].p
-    assert alone is not None
-    assert among == pytest.approx(min(1.0, 3 * alone))
-    assert with_others(complained=shares((0.1, 0.9), users=20)).metrics["complained"].p is None, (
-        "too few users"
-    )
+    unadjusted, adjusted = single.metrics["complained"].p, several.metrics["complained"].p
+    assert unadjusted is not None
+    assert adjusted == pytest.approx(min(1.0, 3 * unadjusted))
+    assert (
+        with_secondary(complained=build_proportions((0.1, 0.9), users=20)).metrics["complained"].p is None
+    ), "too few users"
 
 
-def test_a_metric_that_is_not_measured_is_refused() -> None:
+def test_a_metric_that_is_not_measured_raises_an_error() -> None:
     with_plan = PLAN.model_copy(update={"guardrails": {"happiness": 0.1}})
     arms = [arm(np.ones(3), baseline=side == 0) for side in (0, 1)]
-    with pytest.raises(ValueError, match="the plan names happiness; measured are satisfaction"):
+    with pytest.raises(
+        ValueError, match="the plan names happiness, which `arms` does not have; it has satis"
+    ):
         between_users(arms, with_plan)
 
 
-def test_arms_whose_users_differed_before_are_named() -> None:
-    even = with_others(responded=shares((0.5, 0.5), before=(0.3, 0.32))).health
-    odd = with_others(responded=shares((0.5, 0.5), before=(0.2, 0.4)))
+def test_unequal_pasts_of_the_arms_are_a_reason() -> None:
+    even = with_secondary(responded=build_proportions((0.5, 0.5), before=(0.3, 0.32))).health
+    odd = with_secondary(responded=build_proportions((0.5, 0.5), before=(0.2, 0.4)))
     assert even.is_balanced
     assert not odd.health.is_balanced
     assert odd.health.balance_p is not None
     assert decision(votes(80, 20), odd).reasons[-1] == reason("unequal_pasts", p=odd.health.balance_p)
-    assert with_others().health.balance_p is None
+    assert with_secondary().health.balance_p is None
 
 
-def test_users_who_saw_both_arms_are_named() -> None:
+def test_users_whom_both_arms_served_are_a_reason() -> None:
     half = np.array([1, -1] * 200) * 0.1
     arms = [arm(0.5 + half, baseline=side == 0).model_copy(update={"moved": 9}) for side in (0, 1)]
-    found = between_users(arms, PLAN)
-    assert not found.health.is_unmixed
-    assert reason("users_moved_many", users=18) in decision(votes(80, 20), found).reasons
+    result = between_users(arms, PLAN)
+    assert not result.health.is_unmixed
+    assert reason("users_moved_many", users=18) in decision(votes(80, 20), result).reasons
     few = [arms[0].model_copy(update={"moved": 1}), arms[1].model_copy(update={"moved": 0})]
     assert reason("users_moved", users=1) in decision(votes(80, 20), between_users(few, PLAN)).reasons
 
@@ -492,6 +498,6 @@ def test_users_who_saw_both_arms_are_named() -> None:
 def test_the_analysis_of_a_fixed_data_set_is_the_same_to_the_bit() -> None:
     rng = np.random.default_rng(4)
     arms = [arm(rng.random(300), baseline=side == 0) for side in (0, 1)]
-    others = {"liked": shares((0.31, 0.35), before=(0.1, 0.13)), "latency_p95": arms}
-    once, again = (between_users(arms, PLAN, **others).model_dump_json() for _ in range(2))
+    secondary = {"liked": build_proportions((0.31, 0.35), before=(0.1, 0.13)), "latency_p95": arms}
+    once, again = (between_users(arms, PLAN, **secondary).model_dump_json() for _ in range(2))
     assert once == again

@@ -1,4 +1,4 @@
-"""Who is in which arm: the same for ever, even between salts, and in the ratio of the weights."""
+"""The assignment is stable, independent between salts, and in the ratio of the weights."""
 
 import uuid
 
@@ -13,26 +13,26 @@ ARMS = (("a", 0.2), ("b", 0.3), ("c", 0.5))
 weights = (
     st.lists(st.integers(0, 9), min_size=1, max_size=4)
     .filter(any)
-    .map(lambda found: [(f"arm-{n}", weight / sum(found)) for n, weight in enumerate(found)])
+    .map(lambda counts: [(f"arm-{n}", count / sum(counts)) for n, count in enumerate(counts)])
 )
 
 
 def test_positions_are_uniform_and_independent_between_salts() -> None:
-    users = [uuid.UUID(int=n) for n in range(20_000)]  # ids in a row, as a hash must not mind
-    one, two = [position("one", user) for user in users], [position("two", user) for user in users]
-    assert stats.kstest(one, "uniform").pvalue > 0.001
-    cells = [int(u * 10) * 10 + int(v * 10) for u, v in zip(one, two, strict=True)]
+    users = [uuid.UUID(int=n) for n in range(20_000)]  # consecutive ids: the hash must not depend on that
+    first, second = ([position(salt, user) for user in users] for salt in ("one", "two"))
+    assert stats.kstest(first, "uniform").pvalue > 0.001
+    cells = [int(u * 10) * 10 + int(v * 10) for u, v in zip(first, second, strict=True)]
     assert stats.chisquare([cells.count(cell) for cell in range(100)]).pvalue > 0.001
 
 
 def test_arms_fill_in_the_ratio_of_their_weights() -> None:
-    users = [assign("salt", uuid.UUID(int=n), ARMS) for n in range(20_000)]
-    counts = [users.count(name) for name in ("a", "b", "c")]
+    arms = [assign("salt", uuid.UUID(int=n), ARMS) for n in range(20_000)]
+    counts = [arms.count(name) for name in ("a", "b", "c")]
     assert stats.chisquare(counts, [4_000, 6_000, 10_000]).pvalue > 0.001
 
 
 def test_the_hash_is_the_documented_one() -> None:
-    """Fixed for ever: another value would move every user of every running experiment."""
+    """Another value would move users of all running experiments to other arms."""
     # printf salt:00000000-0000-0000-0000-000000000001 | b2sum -l 64
     assert position("salt", uuid.UUID(int=1)) == pytest.approx(0xC3CCE59B2840C91D / 2**64, abs=1e-15)
 
@@ -47,6 +47,6 @@ def test_a_unit_stays_in_an_arm_that_has_a_weight(
     assert 0 <= position(salt, unit) < 1
 
 
-def test_weights_whose_sum_falls_short_of_one_leave_nobody_out() -> None:
+def test_every_unit_has_an_arm_when_weights_sum_to_less_than_one() -> None:
     unit = next(u for u in map(uuid.UUID, map("{:032x}".format, range(10_000))) if position("s", u) > 0.999)
     assert assign("s", unit, [("a", 0.5), ("b", 0.499), ("c", 0.0)]) == "b"

@@ -1,4 +1,4 @@
-"""Values and errors from sums, against what others compute from the rows themselves."""
+"""Values and errors from sums are compared with those that other libraries compute from the rows."""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from experiments.estimators import NOTHING, Covariate, Estimate, Sums, adjusted, estimate
+from experiments.estimators import NOTHING, Covariate, Estimate, Sums, adjust_for_past, estimate
 from experiments.metrics import BINS_MS, Metric
 
 MEAN = Metric(kind="mean", of="score", better="higher", says="x")
@@ -14,66 +14,66 @@ RATIO = Metric(kind="ratio", of="failures", per="requests", better="lower", says
 
 
 def sums(x: np.ndarray, y: np.ndarray) -> Sums:
-    one, other = ([Decimal(float(value)) for value in values] for values in (x, y))
-    pairs = list(zip(one, other, strict=True))
+    xs, ys = ([Decimal(float(value)) for value in values] for values in (x, y))
+    pairs = list(zip(xs, ys, strict=True))
     return Sums(
         len(pairs),
-        sum(one, Decimal(0)),
-        sum((a * a for a in one), Decimal(0)),
-        sum(other, Decimal(0)),
-        sum((b * b for b in other), Decimal(0)),
+        sum(xs, Decimal(0)),
+        sum((a * a for a in xs), Decimal(0)),
+        sum(ys, Decimal(0)),
+        sum((b * b for b in ys), Decimal(0)),
         sum((a * b for a, b in pairs), Decimal(0)),
     )
 
 
-def test_a_mean_is_that_of_the_rows() -> None:
+def test_a_mean_equals_that_of_the_rows() -> None:
     rng = np.random.default_rng(0)
     x, before = rng.random(200), rng.random(200)
-    found = estimate(MEAN, {0: sums(x, before)})
-    assert (found.users, found.mean) == (200, pytest.approx(x.mean()))
-    assert found.variance == pytest.approx(x.var(ddof=1))
-    assert found.covariate is not None
-    assert found.covariate.covariance == pytest.approx(np.cov(x, before)[0, 1])
+    estimated = estimate(MEAN, {0: sums(x, before)})
+    assert (estimated.users, estimated.mean) == (200, pytest.approx(x.mean()))
+    assert estimated.variance == pytest.approx(x.var(ddof=1))
+    assert estimated.covariate is not None
+    assert estimated.covariate.covariance == pytest.approx(np.cov(x, before)[0, 1])
 
 
 def test_large_sums_keep_their_digits() -> None:
     x = 1e9 + np.array([0.0, 1.0, 2.0] * 100)
-    found = estimate(MEAN, {0: sums(x, np.zeros(300))})
-    assert found.variance == pytest.approx(np.array([0.0, 1.0, 2.0] * 100).var(ddof=1), rel=1e-12)
+    estimated = estimate(MEAN, {0: sums(x, np.zeros(300))})
+    assert estimated.variance == pytest.approx(np.array([0.0, 1.0, 2.0] * 100).var(ddof=1), rel=1e-12)
 
 
-def test_few_users_have_a_value_and_no_variance_and_none_have_nothing() -> None:
-    one = estimate(MEAN, {0: sums(np.array([0.5]), np.array([0.0]))})
-    assert (one.users, one.mean, one.variance) == (1, 0.5, None)
+def test_one_user_has_a_value_without_variance_and_no_users_have_no_value() -> None:
+    estimated = estimate(MEAN, {0: sums(np.array([0.5]), np.array([0.0]))})
+    assert (estimated.users, estimated.mean, estimated.variance) == (1, 0.5, None)
     assert estimate(MEAN, {}) == NOTHING
     assert estimate(RATIO, {0: sums(np.zeros(3), np.zeros(3))}) == NOTHING
 
 
 def test_a_ratio_has_the_error_of_a_regression_with_clusters() -> None:
-    """Requests of one user belong together: a regression on a constant, with robust errors by user, knows."""
+    """A regression on a constant with standard errors clustered by user: its requests are correlated."""
     rng = np.random.default_rng(1)
     requests = np.minimum(100, rng.random(300) ** (-1 / 1.1)).astype(int)
     failures = rng.binomial(requests, rng.beta(1, 4, 300))
-    found = estimate(RATIO, {0: sums(failures, requests)})
+    estimated = estimate(RATIO, {0: sums(failures, requests)})
     users = np.repeat(np.arange(300), requests)
     failed = np.concatenate([np.arange(n) < k for n, k in zip(requests, failures, strict=True)]) * 1.0
     groups = {"groups": users, "use_correction": False}
     fitted = sm.OLS(failed, np.ones(len(failed))).fit(cov_type="cluster", cov_kwds=groups)
-    assert found.mean == pytest.approx(fitted.params[0])
-    assert found.variance is not None
-    assert found.variance / 300 == pytest.approx(fitted.bse[0] ** 2 * 300 / 299)
+    assert estimated.mean == pytest.approx(fitted.params[0])
+    assert estimated.variance is not None
+    assert estimated.variance / 300 == pytest.approx(fitted.bse[0] ** 2 * 300 / 299)
 
 
 def latencies(rng: np.random.Generator, users: int) -> list[np.ndarray]:
-    """Of users who differ in how long their messages take, and in how many misses they have."""
+    """Latencies of users who differ in how long their messages take, and in how many misses they have."""
     counts = np.minimum(12, rng.random(users) ** (-1 / 1.5)).astype(int)
     return [
         rng.lognormal(6 + level, 0.5, n) for level, n in zip(rng.normal(0, 0.7, users), counts, strict=True)
     ]
 
 
-def binned(misses: list[np.ndarray]) -> dict[int, Sums]:
-    """As `outcomes` keeps them."""
+def sum_by_bin(misses: list[np.ndarray]) -> dict[int, Sums]:
+    """The sums by bin as `outcomes` stores them."""
     n = len(misses)
     m = np.array([len(times) for times in misses])
     bins = {0: Sums(n, Decimal(0), Decimal(0), Decimal(int(m.sum())), Decimal(int(m @ m)), Decimal(0))}
@@ -81,36 +81,38 @@ def binned(misses: list[np.ndarray]) -> dict[int, Sums]:
     took, users = np.concatenate(misses), np.repeat(np.arange(n), m)
     for number, end in enumerate([*BINS_MS, np.inf], start=1):
         k = np.bincount(users[took < end], minlength=n)
-        grown = [k.sum() - before.sum(), k @ k - before @ before, k @ m - before @ m]
-        x, xx, xy = (Decimal(int(value)) for value in grown)
+        increments = [k.sum() - before.sum(), k @ k - before @ before, k @ m - before @ m]
+        x, xx, xy = (Decimal(int(value)) for value in increments)
         bins[number] = Sums(n, x, xx, Decimal(0), Decimal(0), xy)
         before = k
     return bins
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95])
-def test_a_quantile_is_that_of_all_misses_and_its_error_that_of_drawing_users(q: float) -> None:
+def test_a_quantile_is_over_all_misses_and_its_error_is_clustered_by_user(q: float) -> None:
     rng = np.random.default_rng(2)
     metric = Metric(kind="quantile", q=q, better="lower", says="x")
-    found, errors, exact = [], [], []
+    estimates, errors, exact = [], [], []
     for _ in range(200):
         misses = latencies(rng, 800)
-        one = estimate(metric, binned(misses))
-        assert one.mean is not None
-        assert one.variance is not None
-        found.append(one.mean)
-        errors.append(np.sqrt(one.variance / one.users))
+        estimated = estimate(metric, sum_by_bin(misses))
+        assert estimated.mean is not None
+        assert estimated.variance is not None
+        estimates.append(estimated.mean)
+        errors.append(np.sqrt(estimated.variance / estimated.users))
         exact.append(np.quantile(np.concatenate(misses), q))
-    assert np.mean(found) == pytest.approx(np.mean(exact), rel=0.02)
+    assert np.mean(estimates) == pytest.approx(np.mean(exact), rel=0.02)
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(exact), rel=0.15)
-    alone = estimate(metric, binned([np.array([took]) for took in np.concatenate(misses)]))
-    assert alone.variance is not None
-    assert np.sqrt(alone.variance / alone.users) < 0.8 * np.mean(errors), "as if misses were drawn"
+    independent = estimate(metric, sum_by_bin([np.array([took]) for took in np.concatenate(misses)]))
+    assert independent.variance is not None
+    assert np.sqrt(independent.variance / independent.users) < 0.8 * np.mean(errors), "independent misses"
 
 
-def test_beyond_the_last_bin_a_quantile_is_its_end() -> None:
-    found = estimate(Metric(kind="quantile", q=0.5, better="lower", says="x"), binned([np.array([1e6])] * 5))
-    assert found.mean == BINS_MS[-1]
+def test_a_quantile_beyond_the_last_bin_is_the_end_of_that_bin() -> None:
+    estimated = estimate(
+        Metric(kind="quantile", q=0.5, better="lower", says="x"), sum_by_bin([np.array([1e6])] * 5)
+    )
+    assert estimated.mean == BINS_MS[-1]
 
 
 def test_cuped_is_the_analysis_of_covariance() -> None:
@@ -119,7 +121,7 @@ def test_cuped_is_the_analysis_of_covariance() -> None:
     is_challenger = rng.random(500) < 0.3
     x = 0.2 + 0.1 * is_challenger + 0.5 * before + rng.normal(0, 0.1, 500)
     arms = [estimate(MEAN, {0: sums(x[side], before[side])}) for side in (~is_challenger, is_challenger)]
-    baseline, challenger = adjusted(*arms)
+    baseline, challenger = adjust_for_past(*arms)
     design = sm.add_constant(np.column_stack([is_challenger, before]).astype(float))
     fitted = sm.OLS(x, design).fit(cov_type="HC2")
     assert challenger.mean is not None
@@ -139,5 +141,5 @@ def test_without_a_past_nothing_is_adjusted() -> None:
         Estimate(users=9, mean=0.4, variance=0.1, covariate=past),
         Estimate(users=9, mean=0.6, variance=0.1, covariate=past),
     )
-    assert adjusted(*arms) == arms
-    assert adjusted(NOTHING, arms[1]) == (NOTHING, arms[1])
+    assert adjust_for_past(*arms) == arms
+    assert adjust_for_past(NOTHING, arms[1]) == (NOTHING, arms[1])

@@ -1,4 +1,4 @@
-"""What people did, summed up by a real Postgres."""
+"""Sums of votes and outcomes, computed by a real Postgres."""
 
 import asyncio
 import random
@@ -44,7 +44,7 @@ PRIMARY = Plan().primary
 
 @pytest.fixture(scope="module")
 def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
-    """Of a database of their own: what is counted has been committed."""
+    """An engine for a database of this module: a refresh counts committed rows only."""
     url = new_database()
     asyncio.run(answers.ensure_partitions(url, START.date(), days=9))
     engine = database.engine(url)
@@ -58,7 +58,7 @@ def session(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def output(session: Session, version: str, text: str) -> uuid.UUID:
+def add_output(session: Session, version: str, text: str) -> uuid.UUID:
     row = Output(
         id=new_id(),
         organisation_id=ORGANISATION,
@@ -86,7 +86,9 @@ def vote_on_both(
     pair_id: uuid.UUID | None = None,
     id: uuid.UUID | None = None,
 ) -> None:
-    outputs = {version: output(session, version, text) for version, text in zip(versions, texts, strict=True)}
+    outputs = {
+        version: add_output(session, version, text) for version, text in zip(versions, texts, strict=True)
+    }
     first, second = outputs.values()
     comparison = Comparison(
         id=id or new_id(),
@@ -114,8 +116,8 @@ def vote_on_both(
     session.flush()
 
 
-def count(session: Session, votes_a_person: int = 100) -> Tally:
-    return outcomes.comparisons(session, CHAMPION.version, CHALLENGER.version, votes_a_person)
+def count_votes(session: Session, votes_a_person: int = 100) -> Tally:
+    return outcomes.count_votes(session, CHAMPION.version, CHALLENGER.version, votes_a_person)
 
 
 def test_votes_count_in_either_order_shown(session: Session) -> None:
@@ -126,32 +128,32 @@ def test_votes_count_in_either_order_shown(session: Session) -> None:
     vote_on_both(session, people[2], champion, versions=(challenger, champion))
     vote_on_both(session, people[3], None)
     vote_on_both(session, people[4], challenger, texts=("Fix it, please.", "Fix it, please."))
-    assert count(session) == Tally(wins=2, losses=1, ties=2, people=5)
+    assert count_votes(session) == Tally(wins=2, losses=1, ties=2, people=5)
 
 
 def test_a_pair_that_several_people_judge_is_one_piece_of_evidence(session: Session) -> None:
-    """Its first person's vote: which that is was settled before anybody had voted."""
+    """The first person's vote counts; who is first was fixed before any vote."""
     pair_id = new_id()
     vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
     vote_on_both(session, uuid.uuid4(), CHAMPION.version, pair_id=pair_id, id=pair_id)
     vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
-    assert count(session) == Tally(wins=0, losses=1, ties=0, people=1)
+    assert count_votes(session) == Tally(wins=0, losses=1, ties=0, people=1)
 
 
 def test_other_policies_and_versions_do_not_count(session: Session) -> None:
     vote_on_both(session, uuid.uuid4(), CHALLENGER.version, policy="two_samples")
-    vote_on_both(session, uuid.uuid4(), "elsewhere", versions=(CHAMPION.version, "elsewhere"))
+    vote_on_both(session, uuid.uuid4(), "another", versions=(CHAMPION.version, "another"))
     session.add(
         Comparison(
             organisation_id=ORGANISATION,
             user_id=uuid.uuid4(),
             policy="champion_against_challenger",
-            first_output_id=output(session, CHAMPION.version, "a"),
-            second_output_id=output(session, CHALLENGER.version, "b"),
+            first_output_id=add_output(session, CHAMPION.version, "a"),
+            second_output_id=add_output(session, CHALLENGER.version, "b"),
         )
-    )  # shown, and never voted on
+    )  # a comparison without a vote
     session.flush()
-    assert count(session) == Tally(wins=0, losses=0, ties=0, people=0)
+    assert count_votes(session) == Tally(wins=0, losses=0, ties=0, people=0)
 
 
 def test_a_person_s_first_votes_count(session: Session) -> None:
@@ -159,7 +161,7 @@ def test_a_person_s_first_votes_count(session: Session) -> None:
     for preferred in (CHAMPION.version, CHALLENGER.version, CHALLENGER.version, CHALLENGER.version):
         vote_on_both(session, eager, preferred)
     vote_on_both(session, other, CHALLENGER.version)
-    assert count(session, votes_a_person=2) == Tally(wins=2, losses=1, ties=0, people=2)
+    assert count_votes(session, votes_a_person=2) == Tally(wins=2, losses=1, ties=0, people=2)
 
 
 def id_at(moment: datetime) -> uuid.UUID:
@@ -168,7 +170,7 @@ def id_at(moment: datetime) -> uuid.UUID:
 
 
 class Trial:
-    """An experiment in the database, and the people in it."""
+    """An experiment in the database, and its users."""
 
     def __init__(self, session: Session) -> None:
         self.session, self.id = session, new_id()
@@ -222,14 +224,14 @@ class Trial:
         organisation: uuid.UUID = ORGANISATION,
         minute: int = 5,
     ) -> None:
-        """Each vote on an answer of its own: a thumb, stars, or the text of an edit."""
+        """Store each vote on an output of its own: a thumb, stars, or the text of an edit."""
         for value in votes:
             kind = {bool: "thumb", int: "rating", str: "edit"}[type(value)]
             self.session.add(
                 Feedback(
                     organisation_id=organisation,
                     user_id=user,
-                    output_id=output(self.session, variant, "x"),
+                    output_id=add_output(self.session, variant, "x"),
                     kind=kind,
                     thumb_up=value if kind == "thumb" else None,
                     rating=value if kind == "rating" else None,
@@ -244,8 +246,8 @@ class Trial:
             )
         self.session.flush()
 
-    def answer(self, user: uuid.UUID, variant: str, epoch: int, minute: float, **about: Any) -> None:
-        """An answer, the output and what it took."""
+    def answer(self, user: uuid.UUID, variant: str, epoch: int, minute: float, **fields: Any) -> None:
+        """Store an answer; `fields` override its columns."""
         moment = START + timedelta(minutes=minute)
         row = Answer(
             id=id_at(moment),
@@ -254,13 +256,13 @@ class Trial:
             experiment_id=self.id,
             variant=variant,
             epoch=epoch,
-            **{"output_id": new_id(), "cache": "l1", "fell_back": False, "total_ms": 1.0, **about},
+            **{"output_id": new_id(), "cache": "l1", "fell_back": False, "total_ms": 1.0, **fields},
         )
         self.session.add(row)
         self.session.flush()
 
     def refresh(self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None) -> int:
-        """So many hours after the start, with windows of an hour."""
+        """Refresh `hours` after the start, with windows of one hour; the number of closed windows."""
         self.session.commit()
         now, plan = START + timedelta(hours=hours), Plan(window_hours=1)
         closed = outcomes.refresh(self.session, self.id, plan, measured or metrics.load(), now)
@@ -269,11 +271,11 @@ class Trial:
 
     def arms(self, metric: str = PRIMARY) -> dict[tuple[int, str], ArmStatistics]:
         self.refresh()
-        return {(arm.epoch, arm.variant): arm for arm in self.counted(metric)}
+        return {(arm.epoch, arm.variant): arm for arm in self.read_arms(metric)}
 
-    def counted(self, metric: str = PRIMARY, since: int = 0) -> list[ArmStatistics]:
-        """What has been counted by now."""
-        return outcomes.arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
+    def read_arms(self, metric: str = PRIMARY, since: int = 0) -> list[ArmStatistics]:
+        """The arms as of the last refresh."""
+        return outcomes.read_arms(self.session, self.id, {metric: metrics.load()[metric]}, since)[metric]
 
     def sums(self, metric: str, variant: str = "challenger") -> MetricSum:
         self.refresh()
@@ -302,8 +304,8 @@ def test_outcomes_are_means_of_users_not_of_votes(session: Session) -> None:
 def test_between_organisations_each_counts_once_with_the_mean_of_its_users(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5, unit="organisation")
-    one, other = uuid.uuid4(), uuid.uuid4()
-    for organisation, likes in ((one, (1.0, 0.5, 0.0)), (other, (1.0,))):
+    first, second = uuid.uuid4(), uuid.uuid4()
+    for organisation, likes in ((first, (1.0, 0.5, 0.0)), (second, (1.0,))):
         for liked in likes:
             user = uuid.uuid4()
             trial.expose(user, "challenger", epoch, organisation=organisation)
@@ -324,23 +326,23 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
     trial.expose(moves, "champion", first, minute=1)
     trial.expose(comes, "challenger", second, minute=11)
     trial.vote(stays, "challenger", first, True)
-    trial.vote(stays, "challenger", second, False)  # of an epoch that this user is not counted in
+    trial.vote(stays, "challenger", second, False)  # in an epoch in which this user does not count
     trial.vote(moves, "champion", first, True)
     trial.vote(moves, "challenger", second, False)
     trial.vote(comes, "challenger", second, False)
-    found = trial.arms()
-    counts = {key: (arm.exposed, arm.moved, arm.users, arm.mean) for key, arm in found.items()}
+    arms = trial.arms()
+    counts = {key: (arm.exposed, arm.moved, arm.users, arm.mean) for key, arm in arms.items()}
     assert counts == {
         (first, "champion"): (1, 1, 1, 1.0),
         (first, "challenger"): (1, 0, 1, 1.0),
         (second, "champion"): (0, 0, 0, None),
         (second, "challenger"): (1, 0, 1, 0.0),
     }
-    assert found[first, "champion"].weight == 0.9
+    assert arms[first, "champion"].weight == 0.9
 
 
-def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
-    """As for the holdout: the present champion is another than the one of the epoch before."""
+def test_earlier_epochs_can_be_excluded(session: Session) -> None:
+    """The holdout needs it: each of its epochs may have another champion."""
     trial = Trial(session)
     first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
     user = uuid.uuid4()
@@ -350,32 +352,32 @@ def test_what_came_before_an_epoch_can_be_left_aside(session: Session) -> None:
     trial.vote(user, "challenger", second, False)
     session.get_one(Experiment, trial.id).status = "holdout"
     trial.refresh()
-    found = trial.counted(since=second)
-    assert [(arm.epoch, arm.exposed, arm.mean) for arm in found] == [(second, 0, None), (second, 1, 0.0)]
+    arms = trial.read_arms(since=second)
+    assert [(arm.epoch, arm.exposed, arm.mean) for arm in arms] == [(second, 0, None), (second, 1, 0.0)]
     assert [arm.exposed for arm in trial.arms().values()] == [0, 1, 0, 1]
 
 
-def test_other_experiments_are_no_new_epoch(session: Session) -> None:
+def test_an_unrelated_routing_change_is_no_new_epoch(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     live = routing.current(session)
     assert live is not None
-    routing.publish(session, live.routing, "something else has changed")
+    routing.publish(session, live.routing, "an unrelated change")
     assert {number for number, _ in trial.arms()} == {epoch}
 
 
 def test_votes_outside_the_experiment_do_not_count(session: Session) -> None:
     trial, other = Trial(session), Trial(session)
-    epoch, elsewhere = trial.epoch(0.5, 0.5), other.epoch(0.5, 0.5)
+    epoch, other_epoch = trial.epoch(0.5, 0.5), other.epoch(0.5, 0.5)
     user, never_exposed = uuid.uuid4(), uuid.uuid4()
     trial.expose(user, "champion", epoch)
-    other.expose(user, "challenger", elsewhere)
-    other.vote(user, "challenger", elsewhere, True)
+    other.expose(user, "challenger", other_epoch)
+    other.vote(user, "challenger", other_epoch, True)
     trial.vote(never_exposed, "champion", epoch, True)
     assert [(a.exposed, a.moved, a.users) for a in trial.arms().values()] == [(1, 0, 0), (0, 0, 0)]
 
 
-def test_what_the_database_sums_up_can_be_analysed(session: Session) -> None:
+def test_the_sums_of_the_database_can_be_analysed(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     for number in range(12):
@@ -384,39 +386,37 @@ def test_what_the_database_sums_up_can_be_analysed(session: Session) -> None:
         trial.vote(user, variant, epoch, variant == "challenger" or number % 4 == 0)
     trial.refresh()
     measured = metrics.load()
-    arms = outcomes.arms(session, trial.id, measured)
-    found = between_users(arms, Plan(minimum_users_an_arm=6), measured)
-    assert found.primary is not None
-    assert found.primary.difference == pytest.approx(0.5)
-    assert found.health.is_sample_ratio_sound
-    assert found.metrics["complained"].effect is not None
-    assert found.metrics["latency_p95"].effect is None, "nobody had a miss"
-    assert outcomes.arms(session, trial.id, measured) == arms
+    arms = outcomes.read_arms(session, trial.id, measured)
+    result = between_users(arms, Plan(minimum_users_an_arm=6), measured)
+    assert result.primary is not None
+    assert result.primary.difference == pytest.approx(0.5)
+    assert result.health.is_sample_ratio_sound
+    assert result.metrics["complained"].effect is not None
+    assert result.metrics["latency_p95"].effect is None, "no misses"
+    assert outcomes.read_arms(session, trial.id, measured) == arms
 
 
-def test_a_users_outcome_is_what_came_before_the_window_closed_and_is_fixed_then(session: Session) -> None:
+def test_outcomes_in_the_window_count_and_are_final_when_it_closes(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     early, late = uuid.uuid4(), uuid.uuid4()
     trial.expose(early, "challenger", epoch, minute=0)
     trial.expose(late, "challenger", epoch, minute=90)
     trial.vote(early, "challenger", epoch, True, minute=30)
-    trial.vote(early, "challenger", epoch, False, minute=61)  # after the hour that counts
+    trial.vote(early, "challenger", epoch, False, minute=61)  # after the window
     trial.vote(late, "challenger", epoch, False, minute=91)
     assert trial.refresh(hours=0.9) == 0
     assert trial.refresh(hours=1) == 1
-    first = trial.counted()[1]
+    first = trial.read_arms()[1]
     assert (first.exposed, first.closed, first.users, first.mean) == (2, 1, 1, 1.0)
     assert trial.refresh(hours=2) == 0
-    trial.vote(early, "challenger", epoch, False, False, minute=31)  # seen too late to change what was seen
+    trial.vote(early, "challenger", epoch, False, False, minute=31)  # committed too late: outcomes are final
     assert trial.refresh(hours=2.5) == 1
-    second = trial.counted()[1]
+    second = trial.read_arms()[1]
     assert (second.exposed, second.closed, second.users, second.mean) == (2, 2, 2, 0.5)
 
 
-def test_what_is_seen_in_many_refreshes_is_what_is_seen_in_one(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_refreshes_and_one_give_the_same_sums(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(0)
     trials = [Trial(session), Trial(session)]
     epochs = [trial.epoch(0.5, 0.5) for trial in trials]
@@ -425,29 +425,29 @@ def test_what_is_seen_in_many_refreshes_is_what_is_seen_in_one(
         for trial, epoch in zip(trials, epochs, strict=True):
             trial.expose(user, variant, epoch, minute=minute)
         for _ in range(rng.randrange(4)):
-            at, likes = minute + rng.randrange(90), rng.random() < 0.6
-            took = {"cache": "miss", "total_ms": rng.random() * 4000, "fell_back": rng.random() < 0.2}
+            vote_minute, likes = minute + rng.randrange(90), rng.random() < 0.6
+            fields = {"cache": "miss", "total_ms": rng.random() * 4000, "fell_back": rng.random() < 0.2}
             for trial, epoch in zip(trials, epochs, strict=True):
-                trial.vote(user, variant, epoch, likes, minute=at)
-                trial.answer(user, variant, epoch, at, **took)
-    many, one = trials
-    monkeypatch.setattr(outcomes, "_CLOSED_AT_ONCE", 7)
-    assert sum(many.refresh(hours=hour / 2) for hour in range(30)) == 60
+                trial.vote(user, variant, epoch, likes, minute=vote_minute)
+                trial.answer(user, variant, epoch, vote_minute, **fields)
+    repeated, single = trials
+    monkeypatch.setattr(outcomes, "_BATCH_UNITS", 7)
+    assert sum(repeated.refresh(hours=hour / 2) for hour in range(30)) == 60
     monkeypatch.undo()
-    assert one.refresh(hours=15) == 60
+    assert single.refresh(hours=15) == 60
 
     def sums(trial: Trial, epoch: int) -> list[tuple[Any, ...]]:
         columns = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin, MetricSum.n)
-        of = (MetricSum.x, MetricSum.xx, MetricSum.y, MetricSum.yy, MetricSum.xy)
+        values = (MetricSum.x, MetricSum.xx, MetricSum.y, MetricSum.yy, MetricSum.xy)
         where = (MetricSum.experiment_id == trial.id, MetricSum.epoch == epoch)
         order = (MetricSum.variant, MetricSum.metric, MetricSum.segment, MetricSum.bin)
-        return list(map(tuple, session.execute(select(*columns, *of).where(*where).order_by(*order))))
+        return list(map(tuple, session.execute(select(*columns, *values).where(*where).order_by(*order))))
 
-    assert sums(many, epochs[0]) == sums(one, epochs[1])
-    assert {metric for _, metric, *_ in sums(one, epochs[1])} >= {PRIMARY, outcomes.LATENCY}
+    assert sums(repeated, epochs[0]) == sums(single, epochs[1])
+    assert {metric for _, metric, *_ in sums(single, epochs[1])} >= {PRIMARY, outcomes.LATENCY}
 
 
-def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session: Session) -> None:
+def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     busy, quiet, broken = (uuid.uuid4() for _ in range(3))
@@ -455,10 +455,10 @@ def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session:
         trial.expose(user, "challenger", epoch)
     same = new_id()
     for number in range(20):
-        about = {"output_id": same} if number < 15 else {"cache": "miss", "total_ms": 500.0}
-        trial.answer(busy, "challenger", epoch, number, **about, fell_back=number < 2)
+        fields = {"output_id": same} if number < 15 else {"cache": "miss", "total_ms": 500.0}
+        trial.answer(busy, "challenger", epoch, number, **fields, fell_back=number < 2)
     trial.answer(busy, "challenger", epoch, 61)  # the window has closed
-    trial.answer(busy, "champion", epoch, 5)  # of another arm
+    trial.answer(busy, "champion", epoch, 5)  # in another arm
     trial.vote(busy, "challenger", epoch, True, 1, 5, "Could you fix it?")
     moment = START + timedelta(minutes=3)
     for failures in (2, 1):
@@ -473,8 +473,8 @@ def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session:
                 failures=failures,
             )
         )
-    found = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
-    assert {name: (row.n, float(row.x), float(row.y)) for name, row in found.items()} == {
+    sums = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
+    assert {name: (row.n, float(row.x), float(row.y)) for name, row in sums.items()} == {
         "satisfaction": (1, pytest.approx(2 / 3), metrics.load()["satisfaction"].usual),
         "liked": (3, 1, 0),
         "complained": (3, 1, 0),
@@ -486,10 +486,10 @@ def test_metrics_are_over_the_exposed_and_their_sums_are_those_of_users(session:
         "failed": (3, 3, 23),
         "service_seconds": (3, 2.5, 20),
     }
-    assert (float(found["failed"].xx), float(found["failed"].xy)) == (9, 9)
+    assert (float(sums["failed"].xx), float(sums["failed"].xy)) == (9, 9)
 
 
-def test_a_cap_is_not_the_value_of_who_has_none(session: Session) -> None:
+def test_a_cap_gives_no_value_to_a_user_without_one(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     silent, mild, keen = (uuid.uuid4() for _ in range(3))
@@ -503,7 +503,7 @@ def test_a_cap_is_not_the_value_of_who_has_none(session: Session) -> None:
     assert (row.n, float(row.x)) == (2, 0.75)
 
 
-def test_latencies_are_kept_as_a_ratio_for_each_bin(session: Session) -> None:
+def test_latencies_are_stored_as_a_ratio_for_each_bin(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     rng = random.Random(0)
@@ -517,21 +517,21 @@ def test_latencies_are_kept_as_a_ratio_for_each_bin(session: Session) -> None:
     trial.refresh()
     where = (MetricSum.experiment_id == trial.id, MetricSum.metric == outcomes.LATENCY)
     bins = {row.bin: row for row in session.scalars(select(MetricSum).where(*where))}
-    median = trial.counted("latency_p50")[1]
+    median = trial.read_arms("latency_p50")[1]
     assert median.mean is not None
     assert median.mean == pytest.approx(statistics.median(chain.from_iterable(misses)), rel=0.2)
     missed = [times for times in misses if times]
     assert (bins[0].n, bins[0].y) == (len(missed), sum(map(len, missed)))
     assert bins[0].yy == sum(len(times) ** 2 for times in missed)
     for end, last in zip(metrics.BINS_MS, range(1, len(metrics.BINS_MS) + 1), strict=True):
-        up_to = [row for number, row in bins.items() if 0 < number <= last]
-        within = [(sum(took < end for took in times), len(times)) for times in missed]
-        assert sum(row.x for row in up_to) == sum(k for k, _ in within)
-        assert sum(row.xx for row in up_to) == sum(k * k for k, _ in within)
-        assert sum(row.xy for row in up_to) == sum(k * m for k, m in within)
+        bins_below = [row for number, row in bins.items() if 0 < number <= last]
+        counts = [(sum(ms < end for ms in times), len(times)) for times in missed]
+        assert sum(row.x for row in bins_below) == sum(k for k, _ in counts)
+        assert sum(row.xx for row in bins_below) == sum(k * k for k, _ in counts)
+        assert sum(row.xy for row in bins_below) == sum(k * m for k, m in counts)
 
 
-def test_what_is_committed_late_is_counted_late(session: Session, engine: Engine) -> None:
+def test_an_exposure_that_commits_late_is_counted_later(session: Session, engine: Engine) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     session.commit()
@@ -545,34 +545,37 @@ def test_what_is_committed_late_is_counted_late(session: Session, engine: Engine
     assert [(arm.exposed, arm.closed) for arm in trial.arms().values()] == [(0, 0), (2, 2)]
 
 
-def test_a_users_past_is_what_was_said_before_and_not_changed_since(session: Session) -> None:
+def test_the_covariate_is_feedback_before_entry_that_did_not_change_since(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     old, changed, stranger = (uuid.uuid4() for _ in range(3))
     for user in (old, changed, stranger):
         trial.expose(user, "challenger", epoch, minute=30)
         trial.vote(user, "challenger", epoch, True, minute=40)
-    days_ago = {-60: (False, False, 5), -60 * 24 * 15: (False, False, False)}  # the last three too long ago
-    for minute, votes in days_ago.items():
+    past_votes = {
+        -60: (False, False, 5),
+        -60 * 24 * 15: (False, False, False),
+    }  # the last three: before the past
+    for minute, votes in past_votes.items():
         for user in (old, changed):
-            trial.vote(user, "elsewhere", epoch, *votes, minute=minute)
-    session.execute(update(Feedback).where(Feedback.variant == "elsewhere").values(experiment_id=None))
-    touched = Feedback.user_id == changed, Feedback.variant == "elsewhere"
-    session.execute(update(Feedback).where(*touched).values(updated_at=START + timedelta(minutes=31)))
-    found = trial.arms()[epoch, "challenger"]
-    assert (found.users, found.mean) == (3, 1.0)
-    assert found.covariate is not None
+            trial.vote(user, "earlier", epoch, *votes, minute=minute)
+    session.execute(update(Feedback).where(Feedback.variant == "earlier").values(experiment_id=None))
+    changed_votes = Feedback.user_id == changed, Feedback.variant == "earlier"
+    session.execute(update(Feedback).where(*changed_votes).values(updated_at=START + timedelta(minutes=31)))
+    challenger = trial.arms()[epoch, "challenger"]
+    assert (challenger.users, challenger.mean) == (3, 1.0)
+    assert challenger.covariate is not None
     usual = metrics.load()[PRIMARY].usual
-    assert found.covariate.mean == pytest.approx((1 / 3 + 2 * usual) / 3), "of the others nothing is known"
-    disliked = trial.counted("complained")[1]
+    assert challenger.covariate.mean == pytest.approx((1 / 3 + 2 * usual) / 3), "the other two have no past"
+    disliked = trial.read_arms("complained")[1]
     assert disliked.covariate is not None
     assert disliked.covariate.mean == pytest.approx(1 / 3)
 
 
-def test_the_primary_metric_is_kept_by_what_a_units_first_answer_was_of(session: Session) -> None:
+def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
-    soft, hard = (output(session, CHALLENGER.version, "x") for _ in range(2))
+    soft, hard = (add_output(session, CHALLENGER.version, "x") for _ in range(2))
     session.execute(update(Output).where(Output.id == hard).values(transform_type="clarify"))
     for number in range(6):
         user = uuid.uuid4()
@@ -582,16 +585,18 @@ def test_the_primary_metric_is_kept_by_what_a_units_first_answer_was_of(session:
         trial.vote(user, "challenger", epoch, number < 3)
     silent = uuid.uuid4()
     trial.expose(silent, "challenger", epoch)
-    trial.vote(silent, "challenger", epoch, True)  # whose answers are not known: of no segment
+    trial.vote(silent, "challenger", epoch, True)  # no answers: no segment
     trial.refresh()
-    found = outcomes.segments(session, trial.id, PRIMARY, metrics.load()[PRIMARY], "champion", "challenger")
-    assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in found.items()} == {
+    segments = outcomes.read_segments(
+        session, trial.id, PRIMARY, metrics.load()[PRIMARY], "champion", "challenger"
+    )
+    assert {name: (pairs[0][1].users, pairs[0][1].mean) for name, pairs in segments.items()} == {
         "transform_type=soften": (4, 0.75),
         "transform_type=clarify": (2, 0.0),
         f"organisation={ORGANISATION}": (6, 0.5),
     }
-    assert {pairs[0][0].users for pairs in found.values()} == {0}
-    assert trial.counted()[1].users == 7
+    assert {pairs[0][0].users for pairs in segments.values()} == {0}
+    assert trial.read_arms()[1].users == 7
 
 
 answered = st.tuples(
@@ -604,21 +609,21 @@ answered = st.tuples(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(answered, max_size=12), min_size=1, max_size=4))
-def test_whatever_is_answered_nobody_counts_in_two_arms_and_a_hit_counts_once(
-    session: Session, looks: list[list[tuple[int, str, int, int]]]
+def test_no_user_counts_in_two_arms_and_repeated_hits_count_once(
+    session: Session, batches: list[list[tuple[int, str, int, int]]]
 ) -> None:
-    """Users are answered by both arms, in both epochs, again and again, with looks in between."""
+    """Both arms answer users repeatedly in both epochs, with analyses in between."""
     trial = Trial(session)
     epochs = [trial.epoch(0.5, 0.5), trial.epoch(0.2, 0.8)]
     users = [uuid.uuid4() for _ in range(6)]
     stored: set[tuple[int, str, int]] = set()
     first: dict[int, tuple[str, int]] = {}
     arms_of: dict[int, set[str]] = defaultdict(set)
-    for number, some in enumerate(looks):
+    for number, batch in enumerate(batches):
         entering: dict[int, tuple[int, int, str, int]] = {}
-        for order, (user, variant, epoch, minute) in enumerate(some):
+        for order, (user, variant, epoch, minute) in enumerate(batch):
             if (user, variant, epoch) in stored:
-                continue  # a hit more: its exposure is stored already
+                continue  # another hit: its exposure is stored already
             stored.add((user, variant, epoch))
             trial.expose(users[user], variant, epochs[epoch], minute=minute + 1000 * number)
             trial.vote(users[user], variant, epochs[epoch], True, minute=minute + 1000 * number)
@@ -629,9 +634,9 @@ def test_whatever_is_answered_nobody_counts_in_two_arms_and_a_hit_counts_once(
         for user, (_, _, variant, epoch) in entering.items():
             first.setdefault(user, (variant, epoch))
         trial.refresh(hours=100)
-        found = trial.counted()
-        assert {(arm.variant, epochs.index(arm.epoch)): arm.exposed for arm in found if arm.exposed} == dict(
+        arms = trial.read_arms()
+        assert {(arm.variant, epochs.index(arm.epoch)): arm.exposed for arm in arms if arm.exposed} == dict(
             Counter(first.values())
         )
-        assert sum(arm.exposed for arm in found) == sum(arm.users for arm in found) == len(first)
-        assert sum(arm.moved for arm in found) == sum(len(arms) > 1 for arms in arms_of.values())
+        assert sum(arm.exposed for arm in arms) == sum(arm.users for arm in arms) == len(first)
+        assert sum(arm.moved for arm in arms) == sum(len(variants) > 1 for variants in arms_of.values())

@@ -1,4 +1,4 @@
-"""The intervals hold at every look, by simulation, and agree with formulas that others wrote."""
+"""The intervals hold at every analysis in simulations, and agree with formulas of other libraries."""
 
 import math
 from collections.abc import Callable
@@ -16,61 +16,61 @@ ALPHA = 0.05
 MOST = ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / EXPERIMENTS)  # alpha, and three Monte-Carlo errors
 
 
-def ever_excludes_zero(difference: float, margin: Callable[[int], float]) -> float:
-    """Share of simulated experiments whose interval, looked at after every 10 users an arm, ever excludes 0.
+def share_ever_excluding_zero(difference: float, margin: Callable[[int], float]) -> float:
+    """Share of simulated experiments whose interval ever excludes 0, with an analysis every 10 users an arm.
 
-    Outcomes are means of 1 to 100 votes of one user, as skewed as those of people are.
+    An outcome is the mean of 1 to 100 votes of one user. The numbers of votes are as skewed as real ones.
     """
     rng = np.random.default_rng(0)
-    looks = np.arange(50, 1001, 10)
+    sizes = np.arange(50, 1001, 10)
 
     def arm(shift: float) -> tuple[np.ndarray, np.ndarray]:
-        shape = (EXPERIMENTS, looks[-1])
+        shape = (EXPERIMENTS, sizes[-1])
         votes = np.minimum(100, rng.random(shape) ** (-1 / 1.1)).astype(int)
         outcomes = rng.binomial(votes, np.clip(rng.beta(3, 2, shape) + shift, 0, 1)) / votes
-        sums, squares = outcomes.cumsum(axis=1)[:, looks - 1], (outcomes**2).cumsum(axis=1)[:, looks - 1]
-        return sums / looks, (squares - sums**2 / looks) / (looks - 1)
+        sums, squares = outcomes.cumsum(axis=1)[:, sizes - 1], (outcomes**2).cumsum(axis=1)[:, sizes - 1]
+        return sums / sizes, (squares - sums**2 / sizes) / (sizes - 1)
 
     (mean_a, variance_a), (mean_b, variance_b) = arm(0.0), arm(difference)
-    margins = np.array([margin(2 * n) for n in looks])  # for a variance of 1
+    margins = np.array([margin(2 * n) for n in sizes])  # for a variance of 1
     outside = np.abs(mean_b - mean_a) > margins * np.sqrt(2 * (variance_a + variance_b))
     return float(outside.any(axis=1).mean())
 
 
-def test_between_equals_the_interval_rarely_ever_excludes_zero() -> None:
-    assert ever_excludes_zero(0.0, lambda n: mean_margin(n, 1.0, ALPHA, 500)) <= MOST
+def test_between_equal_arms_the_interval_rarely_ever_excludes_zero() -> None:
+    assert share_ever_excluding_zero(0.0, lambda n: mean_margin(n, 1.0, ALPHA, 500)) <= MOST
 
 
 def test_a_fixed_sample_interval_fails_the_same_check() -> None:
-    assert ever_excludes_zero(0.0, lambda n: 1.96 / math.sqrt(n)) > 0.25
+    assert share_ever_excluding_zero(0.0, lambda n: 1.96 / math.sqrt(n)) > 0.25
 
 
-def test_a_real_difference_is_found() -> None:
-    assert ever_excludes_zero(0.1, lambda n: mean_margin(n, 1.0, ALPHA, 500)) > 0.8
+def test_a_real_difference_is_detected() -> None:
+    assert share_ever_excluding_zero(0.1, lambda n: mean_margin(n, 1.0, ALPHA, 500)) > 0.8
 
 
 @pytest.mark.parametrize("true_rate", [0.5, 0.7, 0.02])
-def test_win_rate_interval_covers_at_all_looks(true_rate: float) -> None:
+def test_win_rate_interval_covers_the_rate_at_all_analyses(true_rate: float) -> None:
     rng = np.random.default_rng(1)
-    looks = range(5, 251, 5)
-    wins = (rng.random((EXPERIMENTS, looks[-1])) < true_rate).cumsum(axis=1)
+    sizes = range(5, 251, 5)
+    wins = (rng.random((EXPERIMENTS, sizes[-1])) < true_rate).cumsum(axis=1)
     missed = np.zeros(EXPERIMENTS, dtype=bool)
-    for n in looks:
-        counts, where = np.unique(wins[:, n - 1], return_inverse=True)
+    for n in sizes:
+        counts, inverse = np.unique(wins[:, n - 1], return_inverse=True)
         intervals = [win_rate_interval(int(k), n - int(k), ALPHA) for k in counts]
-        missed |= np.array([not i.low <= true_rate <= i.high for i in intervals])[where]
+        missed |= np.array([not i.low <= true_rate <= i.high for i in intervals])[inverse]
     assert missed.mean() <= MOST
 
 
-def test_win_rate_has_power() -> None:
+def test_win_rate_interval_has_power() -> None:
     rng = np.random.default_rng(2)
-    looks = range(40, 201, 5)
-    wins = (rng.random((1000, looks[-1])) < 0.65).cumsum(axis=1)
+    sizes = range(40, 201, 5)
+    wins = (rng.random((1000, sizes[-1])) < 0.65).cumsum(axis=1)
     fewest = [
-        next(k for k in range(n // 2, n + 1) if win_rate_interval(k, n - k, ALPHA).low > 0.5) for n in looks
+        next(k for k in range(n // 2, n + 1) if win_rate_interval(k, n - k, ALPHA).low > 0.5) for n in sizes
     ]
-    found = (wins[:, np.array(looks) - 1] >= np.array(fewest)).any(axis=1)
-    assert found.mean() > 0.85
+    is_detected = (wins[:, np.array(sizes) - 1] >= np.array(fewest)).any(axis=1)
+    assert is_detected.mean() > 0.85
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -87,7 +87,7 @@ def test_win_rate_interval_is_where_the_e_value_reaches_one_over_alpha(wins: int
 
 
 def test_agrees_with_ville() -> None:
-    """Figures of the package ville 0.1.0: AsymptoticCS(t_opt=500), BernoulliCS(prior=(10, 10))."""
+    """Expected values from the package ville 0.1.0: AsymptoticCS(t_opt=500), BernoulliCS(prior=(10, 10))."""
     variance = float(np.tile([0, 1, 1, 0.5, 0.25], 200).var(ddof=1))
     assert mean_margin(1000, variance, 0.05, 500) == pytest.approx(0.0387763067, abs=1e-8)
     assert win_rate_interval(130, 70, 0.05) == pytest.approx((0.5394469122, 0.7506632358), abs=1e-8)
@@ -105,27 +105,27 @@ def test_sample_ratio_is_a_dirichlet_mixture_against_the_weights(counts: list[in
     weights = np.array([0.2, 0.3, 0.5])
     mixture = stats.dirichlet_multinomial(100 * weights, sum(counts)).logpmf(counts)
     expected = mixture - stats.multinomial(sum(counts), weights).logpmf(counts)
-    # Weights need not sum to 1: whoever is in no arm is not counted.
+    # Weights need not sum to 1: users outside all arms do not count.
     assert sample_ratio_log_e(counts, weights / 10) == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_sample_ratio_is_safe_to_peek_at_and_sees_a_fault() -> None:
+def test_the_sample_ratio_test_is_anytime_valid_and_detects_a_wrong_split() -> None:
     rng = np.random.default_rng(3)
-    looks = range(20, 1001, 20)
+    sizes = range(20, 1001, 20)
 
-    def ever_alarmed(share: float) -> float:
-        first = (rng.random((500, looks[-1])) < share).cumsum(axis=1)[:, np.array(looks) - 1]
+    def share_ever_rejected(share: float) -> float:
+        first = (rng.random((500, sizes[-1])) < share).cumsum(axis=1)[:, np.array(sizes) - 1]
         log_e = [
-            [sample_ratio_log_e([k, n - k], [0.5, 0.5]) for k, n in zip(row.tolist(), looks, strict=True)]
+            [sample_ratio_log_e([k, n - k], [0.5, 0.5]) for k, n in zip(row.tolist(), sizes, strict=True)]
             for row in first
         ]
         return float((np.array(log_e).max(axis=1) > math.log(100)).mean())
 
-    assert ever_alarmed(0.5) <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 500)
-    assert ever_alarmed(0.4) > 0.9
+    assert share_ever_rejected(0.5) <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 500)
+    assert share_ever_rejected(0.4) > 0.9
 
 
-def test_users_in_an_arm_without_weight_are_named() -> None:
+def test_users_in_an_arm_without_weight_raise_an_error() -> None:
     with pytest.raises(ValueError, match="weight 0 has users"):
         sample_ratio_log_e([10, 1], [1.0, 0.0])
     assert sample_ratio_log_e([0, 0], [0.0, 0.0]) == 0
