@@ -30,38 +30,71 @@ class Plan(configs.StageConfig):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    alpha: Share = Field(0.05, description="chance of ever deciding wrongly between equals, in each evidence")
-    ship_alpha: Share = Field(0.05, description="as alpha, to ship: what earlier launches leave to this one")
-    false_discovery_rate: Share = Field(
-        0.1, description="expected share of all shipped challengers that are no better: it sets ship_alpha"
+    alpha: Share = Field(
+        0.05,
+        description=(
+            "probability of a wrong decision between equal arms over all analyses, separately for"
+            " comparisons and for metrics of users"
+        ),
     )
-    minimum_comparisons: Count = Field(40, description="decided votes before which nothing is concluded")
-    maximum_comparisons: Count = Field(400, description="decided votes at which an open question is closed")
-    votes_a_person: Count = Field(3, description="comparisons of one person that count: nobody decides alone")
-    primary: str = Field("satisfaction", description="the metric that arms are compared by")
-    harm_margin: Margin = Field(0.05, description="shown loss in the primary metric that forbids to ship")
+    ship_alpha: Share = Field(
+        0.05, description="alpha for the decision to ship, computed from the results of earlier experiments"
+    )
+    false_discovery_rate: Share = Field(
+        0.1,
+        description=(
+            "expected share of shipped challengers that are not better than the champion; it"
+            " determines ship_alpha"
+        ),
+    )
+    minimum_comparisons: Count = Field(
+        40, description="decided votes that the comparisons need before they allow a conclusion"
+    )
+    maximum_comparisons: Count = Field(
+        400, description="decided votes after which an undecided experiment ends as inconclusive"
+    )
+    votes_a_person: Count = Field(
+        3, description="comparisons per person that count, so that nobody decides alone"
+    )
+    primary: str = Field("satisfaction", description="the metric by which the arms are compared")
+    harm_margin: Margin = Field(
+        0.05, description="demonstrated loss in the primary metric that prevents shipping"
+    )
     guardrails: Mapping[str, Margin] = Field(
         {"complained": 0.05, "failed": 0.02, "fell_back": 0.05, "latency_p95": 1000.0},
-        description="other metrics, and the shown loss in each that forbids to ship",
+        description="other metrics, each with the demonstrated loss that prevents shipping",
     )
     response_margin: Share = Field(
-        0.05, description="shown difference of response rates that forbids to ship"
+        0.05, description="demonstrated difference in response rates that prevents shipping"
     )
-    minimum_users_an_arm: Count = Field(50, description="users with a value before arms are compared")
-    n_star: Count = Field(500, description="users at which the interval of an effect is narrowest")
-    smallest_effect: Margin = Field(0.05, description="in the primary metric, that is worth finding")
-    power: Share = Field(0.8, description="chance to find it, for which the users needed are reckoned")
-    sample_ratio_alpha: Share = Field(0.01, description="chance of ever calling a sound assignment broken")
+    minimum_users_an_arm: Count = Field(
+        50, description="users with a value that each arm needs before the arms are compared"
+    )
+    n_star: Count = Field(
+        500, description="number of users at which the confidence sequence of an effect is narrowest"
+    )
+    smallest_effect: Margin = Field(
+        0.05, description="smallest effect on the primary metric that is worth detecting"
+    )
+    power: Share = Field(
+        0.8, description="probability of detecting the smallest effect; it determines the users needed"
+    )
+    sample_ratio_alpha: Share = Field(
+        0.01, description="probability that the sample-ratio check ever rejects a correct assignment"
+    )
     ramp: Annotated[
         tuple[Opened, ...],
-        Field(min_length=1, max_length=100, description="share of the users in it, from step to step"),
+        Field(min_length=1, max_length=100, description="share of the users in the experiment at each step"),
     ] = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
     window_hours: Annotated[
         float,
         Field(
             gt=0,
             le=24 * _LONGEST_DAYS,
-            description="after a user's first exposure: what counts; then the user is in",
+            description=(
+                "hours after a user's first exposure in which their behaviour counts; then the user"
+                " enters the results"
+            ),
         ),
     ] = 72.0
     past_days: Annotated[
@@ -69,29 +102,59 @@ class Plan(configs.StageConfig):
         Field(
             ge=0,
             le=_LONGEST_DAYS,
-            description="before it: what a user's past is taken from, for CUPED; 0 is none",
+            description="days before the first exposure whose behaviour CUPED uses; 0 switches CUPED off",
         ),
     ] = 14.0
     hours_a_step: Annotated[
-        float, Field(ge=0, le=24 * _LONGEST_DAYS, description="of the ramp, while nothing shows harm")
+        float,
+        Field(
+            ge=0,
+            le=24 * _LONGEST_DAYS,
+            description="hours at each step of the ramp, if the metrics show no harm",
+        ),
     ] = 24.0
     minimum_days: Annotated[
-        float, Field(ge=0, le=_LONGEST_DAYS, description="before which nothing is shipped: weekdays differ")
+        float,
+        Field(
+            ge=0,
+            le=_LONGEST_DAYS,
+            description="days before the challenger can be shipped, because weekdays differ",
+        ),
     ] = 3.0
     maximum_days: Annotated[
-        float, Field(gt=0, le=_LONGEST_DAYS, description="after which an open question is closed")
+        float,
+        Field(
+            gt=0,
+            le=_LONGEST_DAYS,
+            description="days after which an undecided experiment ends as inconclusive",
+        ),
     ] = 28.0
     allocation: Allocation = Field(
-        "fixed", description="of the users to the arms: top_two finds out with fewer in the worse arm"
+        "fixed",
+        description="rule that assigns users to arms; top_two decides with fewer users in the worse arm",
     )
     hours_a_batch: Annotated[
-        float, Field(gt=0, le=24 * _LONGEST_DAYS, description="between new weights: each begins an epoch")
+        float,
+        Field(
+            gt=0,
+            le=24 * _LONGEST_DAYS,
+            description="hours between changes of the weights; each change begins an epoch",
+        ),
     ] = 24.0
     shadow_messages: Annotated[
         int,
-        Field(ge=0, le=1000, description="recent ones that the challenger answers unseen before it starts"),
+        Field(
+            ge=0,
+            le=1000,
+            description=(
+                "recent messages that the challenger answers in a test before the start; users do not see"
+                " these answers"
+            ),
+        ),
     ] = 50
-    automatic: bool = Field(True, description="ship and roll back by itself; else it waits for a click")
+    automatic: bool = Field(
+        True, description="ship and roll back automatically; otherwise a person has to confirm"
+    )
 
     def __hash__(self) -> int:  # pydantic's own fails at the guardrails, which are a dict
         return hash(self.model_dump_json())

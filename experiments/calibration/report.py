@@ -145,7 +145,7 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
 
 
 def find_missed_targets(settings: Mapping[str, SettingResult]) -> Iterator[str]:
-    """A sentence for each target that a setting misses, as in "plain: power is 0.7; asked is at least 0.8".
+    """A sentence for each target that a setting misses, as "plain: power is 0.7; the target is at least 0.8".
 
     `Report.missed` stores the sentences. `find_newly_missed` and the dashboard split them at ": " and " is ".
     """
@@ -154,9 +154,9 @@ def find_missed_targets(settings: Mapping[str, SettingResult]) -> Iterator[str]:
             value = getattr(result.shipped, figure).value
             is_upper_limit = figure in _UPPER_LIMITS
             if value is None or (value > target if is_upper_limit else value < target):
-                actual = "beyond the last look" if value is None else f"{value:.3g}"
+                actual = "after the last analysis" if value is None else f"{value:.3g}"
                 limit = f"at {'most' if is_upper_limit else 'least'} {target:g}"
-                yield f"{name}: {figure} is {actual}; asked is {limit}"
+                yield f"{name}: {figure} is {actual}; the target is {limit}"
 
 
 def find_newly_missed(report: Report, published: Report) -> list[str]:
@@ -168,8 +168,8 @@ def find_newly_missed(report: Report, published: Report) -> list[str]:
 def format_table(report: Report) -> Iterator[str]:
     """The lines of three Markdown tables: the settings, the sample ratios, the bandits."""
     yield (
-        "| setting | false winners, % | a test for one look | the setting's mistake | coverage, % "
-        "| wrong winners, % | power by 2.5, % | median stop | the same with n_star tied |"
+        "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
+        "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
     )
     yield "|" + "---|" * 9
     for name, result in report.settings.items():
@@ -188,12 +188,12 @@ def format_table(report: Report) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
     yield ""
     counts = list(next(iter(report.srm_power.values())))
-    yield "| users fall | " + " | ".join(f"broken by {users:,}, %" for users in counts) + " |"
+    yield "| true split | " + " | ".join(f"{users:,} users, %" for users in counts) + " |"
     yield "|" + "---|" * (1 + len(counts))
     for split, rates in report.srm_power.items():
         yield f"| {split} | " + " | ".join(_format_percent(rate) for rate in rates.values()) + " |"
     yield ""
-    yield "| bandit | regret, effects a user | decision error, % |"
+    yield "| bandit | regret, effects per user | decision error, % |"
     yield "|---|---|---|"
     for arms, rules in report.bandits.regret.items():
         for rule, regret in rules.items():

@@ -1,5 +1,5 @@
-"""Plots as SVG in the page, by matplotlib: their text can be read aloud and selected, and their colours are
-the page's, light or dark.
+"""Plots as SVG in the page, by matplotlib. A reader can select their text, a screen reader can read it, and
+their colours follow the page, light or dark.
 """
 
 import io
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# What matplotlib writes for what the page's style sheet knows.
-_INK, _FAINT, _LINE, _ONE, _OTHER, _GOOD, _BAD = (
+# Placeholder colours in matplotlib's output. `_to_svg` replaces them with variables of the style sheet.
+_INK, _FAINT, _LINE, _FIRST, _SECOND, _GOOD, _BAD = (
     "#010203", "#010204", "#010205", "#010206", "#010207", "#010208", "#010209",
 )  # fmt: skip
 _COLOURS = {
-    _INK: "ink", _FAINT: "faint", _LINE: "line", _ONE: "one", _OTHER: "other", _GOOD: "good", _BAD: "bad",
+    _INK: "ink", _FAINT: "faint", _LINE: "line", _FIRST: "one", _SECOND: "other", _GOOD: "good", _BAD: "bad",
 }  # fmt: skip
 _WIDE, _HIGH = 6.4, 2.9  # inches; 72 units each
 _STYLE: Any = {
@@ -45,8 +45,8 @@ _drawing = Lock()
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
-    """One drawing at a time: matplotlib's style belongs to the process, and pages are made in threads."""
+def _apply_style() -> Iterator[None]:
+    """Allow one drawing at a time: pages are made in threads, and matplotlib's style is global."""
     from matplotlib import rc_context
 
     with _drawing, rc_context(_STYLE), warnings.catch_warnings():
@@ -55,7 +55,7 @@ def _styled() -> Iterator[None]:
         yield
 
 
-def _figure(wide: float = _WIDE, high: float = _HIGH) -> "tuple[Figure, Axes]":
+def _make_figure(wide: float = _WIDE, high: float = _HIGH) -> "tuple[Figure, Axes]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(wide, high), layout="constrained")
@@ -66,11 +66,11 @@ def _figure(wide: float = _WIDE, high: float = _HIGH) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _svg(figure: "Figure", says: str) -> Markup:
-    """A figure for the page; `says` is what it shows, for who cannot see it."""
-    written = io.StringIO()
-    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-    svg = written.getvalue()
+def _to_svg(figure: "Figure", description: str) -> Markup:
+    """The figure as SVG; `description` is its text for screen readers."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
@@ -79,18 +79,18 @@ def _svg(figure: "Figure", says: str) -> Markup:
     svg = re.sub(r"font: ([0-9.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = re.sub(r'^<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
     svg = re.sub(r'^<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
-    svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(says)}" ', 1)
-    return Markup(svg)  # noqa: S704 (ours but for texts, which matplotlib escapes)
+    svg = svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escape(description)}" ', 1)
+    return Markup(svg)  # noqa: S704 (matplotlib escapes the texts)
 
 
-def _days(moments: Sequence[datetime]) -> list[float]:
-    """Moments as matplotlib counts them."""
+def _to_days(moments: Sequence[datetime]) -> list[float]:
+    """Moments in matplotlib's unit: days since 1970."""
     from matplotlib.dates import date2num
 
     return [float(date2num(moment)) for moment in moments]  # type: ignore[no-untyped-call]
 
 
-def _over_time(axes: "Axes", first: float, last: float) -> None:
+def _format_time_axis(axes: "Axes", first: float, last: float) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator: Any = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
@@ -100,21 +100,21 @@ def _over_time(axes: "Axes", first: float, last: float) -> None:
         axes.set_xlim(first, last)
 
 
-def effect(
-    points: Sequence[Point], says: str, ylabel: str, nothing: float = 0.0, percent: bool = False
+def draw_effect(
+    points: Sequence[Point], description: str, ylabel: str, nothing: float = 0.0, percent: bool = False
 ) -> Markup:
-    """A number over time with its confidence sequence; `nothing` is where there is no difference."""
+    """A number over time with its confidence sequence; the dashed line at `nothing` means no difference."""
     from matplotlib.ticker import PercentFormatter
 
-    with _styled():
-        figure, axes = _figure()
-        at = _days([point.at for point in points])
+    with _apply_style():
+        figure, axes = _make_figure()
+        at = _to_days([point.at for point in points])
         low, high = [point.low for point in points], [point.high for point in points]
-        axes.fill_between(at, low, high, color=_ONE, alpha=0.18, linewidth=0)
-        axes.plot(at, [point.value for point in points], color=_ONE, linewidth=1.8)
+        axes.fill_between(at, low, high, color=_FIRST, alpha=0.18, linewidth=0)
+        axes.plot(at, [point.value for point in points], color=_FIRST, linewidth=1.8)
         axes.axhline(nothing, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
-        _over_time(axes, at[0], at[-1])
-        # Early intervals are many times wider than the effect: they leave the frame.
+        _format_time_axis(axes, at[0], at[-1])
+        # Early intervals are many times wider than the effect: the frame cuts them off.
         half = len(points) // 2
         edges = [*low[half:], *high[half:], *(point.value for point in points), nothing]
         margin = 0.15 * (max(edges) - min(edges) or 1.0)
@@ -122,46 +122,46 @@ def effect(
         axes.set_ylabel(ylabel)
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        return _svg(figure, says)
+        return _to_svg(figure, description)
 
 
-def exposures(
+def draw_exposures(
     counts: Sequence[Exposed],
     epochs: Sequence[EpochRow],
     names: tuple[str, str],
-    says: str,
+    description: str,
     ylabel: str,
 ) -> Markup:
-    """Users of both arms over time; a dotted line begins each epoch."""
-    with _styled():
-        figure, axes = _figure()
-        at = _days([count.at for count in counts])
+    """Exposed users of both arms over time; a dotted line marks the start of each epoch."""
+    with _apply_style():
+        figure, axes = _make_figure()
+        at = _to_days([count.at for count in counts])
         for name, colour, style, values in (
-            (names[0], _OTHER, "--", [count.baseline for count in counts]),
-            (names[1], _ONE, "-", [count.challenger for count in counts]),
+            (names[0], _SECOND, "--", [count.baseline for count in counts]),
+            (names[1], _FIRST, "-", [count.challenger for count in counts]),
         ):
             axes.plot(at, values, color=colour, linestyle=style, linewidth=1.8, label=name)
-        _over_time(axes, at[0], at[-1])
+        _format_time_axis(axes, at[0], at[-1])
         for epoch in epochs:
-            if at[0] <= (began := _days([epoch.started_at])[0]) <= at[-1]:
+            if at[0] <= (began := _to_days([epoch.started_at])[0]) <= at[-1]:
                 axes.axvline(began, color=_FAINT, linewidth=0.8, linestyle=":")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(ylabel)
         axes.legend(frameon=False, loc="upper left", labelcolor=_INK)
-        return _svg(figure, says)
+        return _to_svg(figure, description)
 
 
-_NARROW = 5.0  # as wide as a phone: text keeps its size there
+_NARROW = 5.0  # inches: about the width of a phone, where text keeps its size
 
-# Series are told apart by more than their colour, too.
+# Series differ in colour, line, marker and hatch, so that a reader can distinguish them without colour.
 _SERIES = (
-    (_ONE, "-", "o", ""), (_OTHER, "--", "s", "///"), (_GOOD, "-.", "^", "..."), (_BAD, ":", "v", "xxx"),
+    (_FIRST, "-", "o", ""), (_SECOND, "--", "s", "///"), (_GOOD, "-.", "^", "..."), (_BAD, ":", "v", "xxx"),
     (_FAINT, "-", "D", "\\\\\\"),
 )  # fmt: skip
 
 
 class Ranged(NamedTuple):
-    """A figure with its interval, as one row or one place of a plot; None where it is not known."""
+    """A value with its interval, as a row of a plot; None means unknown."""
 
     name: str
     value: float | None
@@ -169,49 +169,52 @@ class Ranged(NamedTuple):
     high: float | None
 
 
-def stacked(days: Sequence[datetime], counts: Mapping[str, Sequence[int]], says: str, ylabel: str) -> Markup:
+def draw_stacked(
+    days: Sequence[datetime], counts: Mapping[str, Sequence[int]], description: str, ylabel: str
+) -> Markup:
     """Counts of several kinds day by day, on top of each other."""
     from matplotlib.ticker import MaxNLocator
 
-    with _styled():
-        figure, axes = _figure(_NARROW, 3.0)
-        at = _days(days)
+    with _apply_style():
+        figure, axes = _make_figure(_NARROW, 3.0)
+        at = _to_days(days)
         below = [0] * len(days)
         for (name, values), (colour, _, _, hatch) in zip(counts.items(), _SERIES, strict=False):
-            shown = [value or float("nan") for value in values]  # nothing has no edge either
-            axes.bar(at, shown, 0.85, below, color=colour, alpha=0.3 if hatch else 1.0)
+            heights = [value or float("nan") for value in values]  # a bar of height 0 would show an edge
+            axes.bar(at, heights, 0.85, below, color=colour, alpha=0.3 if hatch else 1.0)
             face = "none" if hatch else colour
             axes.bar(
-                at, shown, 0.85, below, color=face, edgecolor=colour, hatch=hatch, linewidth=0.6, label=name
+                at, heights, 0.85, below, color=face, edgecolor=colour, hatch=hatch, linewidth=0.6, label=name
             )
-            below = [one + other for one, other in zip(below, values, strict=True)]
-        _over_time(axes, at[0] - 0.5, at[-1] + 0.5)
+            below = [base + value for base, value in zip(below, values, strict=True)]
+        _format_time_axis(axes, at[0] - 0.5, at[-1] + 0.5)
         axes.set_ylim(0, 1.05 * max(1, *below))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel(ylabel)
         figure.legend(loc="outside upper left", ncols=3, frameon=False, labelcolor=_INK)
-        return _svg(figure, says)
+        return _to_svg(figure, description)
 
 
-def lines(
+def draw_lines(
     at: Sequence[datetime],
     series: Mapping[str, Sequence[float | None]],
     limits: Mapping[str, float],
     most: float,
-    says: str,
+    description: str,
     ylabel: str,
 ) -> Markup:
-    """Several numbers over time, each with a mark of its own, and named limits; None is a gap. What is above
-    `most` is drawn there: a jump would leave nothing to see of the rest.
+    """Several series over time with named limits; None is a gap.
+
+    A value above `most` is drawn at `most`, because a jump would flatten the rest of the plot.
     """
-    with _styled():
-        figure, axes = _figure(_NARROW, 3.0)
-        days = _days(at)
+    with _apply_style():
+        figure, axes = _make_figure(_NARROW, 3.0)
+        days = _to_days(at)
         for (name, values), (colour, style, mark, _) in zip(series.items(), _SERIES, strict=False):
-            shown = [float("nan") if one is None else min(one, most) for one in values]
+            heights = [float("nan") if value is None else min(value, most) for value in values]
             axes.plot(
                 days,
-                shown,
+                heights,
                 color=colour,
                 linestyle=style,
                 marker=mark,
@@ -223,44 +226,45 @@ def lines(
             axes.axhline(limit, color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(name, (0.005, limit), xycoords=("axes fraction", "data"), ha="left", va="bottom",
                           color=_FAINT, fontsize=9)  # fmt: skip
-        _over_time(axes, days[0], days[-1])
-        known = [one for values in series.values() for one in values if one is not None]
+        _format_time_axis(axes, days[0], days[-1])
+        known = [value for values in series.values() for value in values if value is not None]
         axes.set_ylim(0, min(most, 1.15 * max([*known, *limits.values()])))
         axes.set_ylabel(ylabel)
         figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_INK)
-        return _svg(figure, says)
+        return _to_svg(figure, description)
 
 
-def ranges(
+def draw_ranges(
     series: Mapping[str, Sequence[Ranged]],
-    says: str,
+    description: str,
     xlabel: str,
     limits: Sequence[float] = (),
     within: tuple[float, float] | None = None,
     percent: bool = False,
 ) -> Markup:
-    """Figures with their intervals, row by row, of one or more series; dashed lines are limits."""
+    """Values with their intervals, a row for each name, of one or more series; dashed lines are limits."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    names = list(dict.fromkeys(one.name for rows in series.values() for one in rows))
-    with _styled():
-        figure, axes = _figure(_NARROW, 0.9 + 0.34 * len(names) + 0.3 * (len(series) > 1))
+    names = list(dict.fromkeys(row.name for rows in series.values() for row in rows))
+    with _apply_style():
+        figure, axes = _make_figure(_NARROW, 0.9 + 0.34 * len(names) + 0.3 * (len(series) > 1))
         axes.grid(axis="x", linewidth=0.6)
         axes.grid(axis="y", visible=False)
         for place, ((label, rows), (colour, _, mark, _)) in enumerate(
             zip(series.items(), _SERIES, strict=False)
         ):
             shift = (place - (len(series) - 1) / 2) * 0.5 / len(series)
-            shown = [(names.index(one.name) + shift, one) for one in rows if one.value is not None]
-            values = [one.value or 0.0 for _, one in shown]
-            ends = [
-                [max(0.0, value - (value if one.low is None else one.low)) for value, (_, one) in
-                 zip(values, shown, strict=True)],
-                [max(0.0, (value if one.high is None else one.high) - value) for value, (_, one) in
-                 zip(values, shown, strict=True)],
+            known = [row for row in rows if row.value is not None]
+            heights = [names.index(row.name) + shift for row in known]
+            values = [row.value or 0.0 for row in known]
+            lengths = [
+                [max(0.0, value - (value if row.low is None else row.low))
+                 for value, row in zip(values, known, strict=True)],
+                [max(0.0, (value if row.high is None else row.high) - value)
+                 for value, row in zip(values, known, strict=True)],
             ]  # fmt: skip
             axes.errorbar(
-                values, [at for at, _ in shown], xerr=ends, fmt=mark, color=colour, markersize=5, capsize=3,
+                values, heights, xerr=lengths, fmt=mark, color=colour, markersize=5, capsize=3,
                 label=label,
             )  # fmt: skip
         for limit in limits:
@@ -275,15 +279,15 @@ def ranges(
         axes.set_xlabel(xlabel)
         if len(series) > 1:
             figure.legend(loc="outside upper left", ncols=2, frameon=False, labelcolor=_INK)
-        return _svg(figure, says)
+        return _to_svg(figure, description)
 
 
-def curves(
-    series: Mapping[str, Sequence[tuple[float, float]]], says: str, xlabel: str, ylabel: str
+def draw_curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], description: str, xlabel: str, ylabel: str
 ) -> Markup:
-    """Numbers by step of a training."""
-    with _styled():
-        figure, axes = _figure(3.6, 2.3)
+    """Values by training step: (step, value) pairs by series."""
+    with _apply_style():
+        figure, axes = _make_figure(3.6, 2.3)
         for (name, points), (colour, style, mark, _) in zip(series.items(), _SERIES, strict=False):
             axes.plot(
                 *zip(*points, strict=True), color=colour, linestyle=style, marker=mark, markersize=3.5,
@@ -293,4 +297,4 @@ def curves(
         axes.set_ylabel(ylabel)
         if len(series) > 1:
             axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
-        return _svg(figure, says)
+        return _to_svg(figure, description)

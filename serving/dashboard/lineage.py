@@ -1,6 +1,6 @@
 """The lineage of versions, snapshot -> run -> version -> release, laid out as rows and edges of a picture.
 
-The template draws it. All functions are pure, except for `edges`, which reads the table.
+The template draws it. All functions are pure, except for `read_edges`, which reads the table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ class Picture:
     rows: int
 
 
-def edges(session: Session) -> list[Edge]:
+def read_edges(session: Session) -> list[Edge]:
     """The newest edges, newest first."""
     rows = session.execute(
         text("SELECT source, target FROM lineage ORDER BY created_at DESC, target DESC LIMIT :most"),
@@ -53,7 +53,7 @@ def edges(session: Session) -> list[Edge]:
     return [(source, target) for source, target in rows]
 
 
-def chains(edges: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
+def build_chains(edges: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
     """Training runs, newest first: those in the edges, and `runs`, which maps runs to their versions. A
     snapshot that an erasure has rewritten is replaced by its successor.
     """
@@ -78,7 +78,7 @@ def chains(edges: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
     known = list(dict.fromkeys([*order, *runs]))
     return [
         Chain(
-            _newest(read.get(run), rewritten),
+            _find_newest(read.get(run), rewritten),
             run,
             made.get(run),
             sorted(live.get(made.get(run, ""), []), reverse=True),
@@ -87,7 +87,7 @@ def chains(edges: Iterable[Edge], runs: Mapping[str, str]) -> list[Chain]:
     ]
 
 
-def _newest(snapshot: str | None, rewritten: Mapping[str, str]) -> str | None:
+def _find_newest(snapshot: str | None, rewritten: Mapping[str, str]) -> str | None:
     seen: set[str] = set()
     while snapshot is not None and snapshot in rewritten and snapshot not in seen:
         seen.add(snapshot)
@@ -95,7 +95,7 @@ def _newest(snapshot: str | None, rewritten: Mapping[str, str]) -> str | None:
     return snapshot
 
 
-def picture(chains: Sequence[Chain]) -> Picture:
+def lay_out(chains: Sequence[Chain]) -> Picture:
     """The layout of chains below each other, grouped by snapshot; a node is level with the middle of the
     nodes that it leads to.
     """
@@ -103,7 +103,7 @@ def picture(chains: Sequence[Chain]) -> Picture:
     for chain in chains:
         groups.setdefault(chain.snapshot or f"none:{chain.run}", []).append(chain)
     nodes: list[Node] = []
-    drawn: list[tuple[Node, Node]] = []
+    links: list[tuple[Node, Node]] = []
     row = 0
     for group in groups.values():
         first, runs = row, []
@@ -119,10 +119,10 @@ def picture(chains: Sequence[Chain]) -> Picture:
             if chain.version is not None:
                 version = Node("version", chain.version, middle)
                 nodes.append(version)
-                drawn += [(run, version), *((version, release) for release in releases)]
+                links += [(run, version), *((version, release) for release in releases)]
             row += height
         if group[0].snapshot is not None:
             snapshot = Node("snapshot", group[0].snapshot, first + (row - first - 1) / 2)
             nodes.append(snapshot)
-            drawn += [(snapshot, run) for run in runs]
-    return Picture(nodes, drawn, row)
+            links += [(snapshot, run) for run in runs]
+    return Picture(nodes, links, row)

@@ -1,7 +1,7 @@
-"""What the pages say, in the reader's language: sentences of `locale/*.po`, and numbers with sensible digits.
+"""The sentences and numbers of the pages in the reader's language.
 
-The sentences in templates and code are English, and the keys of the catalogues, which are read as they are:
-there is nothing to compile.
+The English sentences in templates and code are the keys of the catalogues `locale/*.po`. The dashboard reads
+these files directly, without a compile step.
 """
 
 import gettext as gettext_module
@@ -26,7 +26,7 @@ _FOLDER = Path(__file__).parent / "locale"
 
 
 def chosen(request: Request) -> Language:
-    """The language of a request: the one that was picked, or else the browser's first that there is."""
+    """The language of a request: that of the cookie, or else the browser's first that the pages have."""
     accepted = request.headers.get("accept-language", "").split(",")
     browsers = (tag.partition(";")[0].strip().partition("-")[0].lower() for tag in accepted)
     wanted = [request.cookies.get("language", ""), *browsers]
@@ -35,7 +35,7 @@ def chosen(request: Request) -> Language:
 
 @cache
 def catalogue(language: str) -> gettext_module.NullTranslations:
-    """The sentences of a language; English ones are themselves."""
+    """The translations of a language; English has none."""
     file = _FOLDER / f"{language}.po"
     if not file.exists():
         return gettext_module.NullTranslations()
@@ -46,8 +46,8 @@ def catalogue(language: str) -> gettext_module.NullTranslations:
     return gettext_module.GNUTranslations(compiled)
 
 
-# What makes text run the other way (UAX 9): embeddings and overrides, which U+202C ends; isolates, which
-# U+2069 ends; and letters of scripts that run from right to left.
+# Characters that change the direction of text (UAX 9): embeddings and overrides, which U+202C ends; isolates,
+# which U+2069 ends; and letters of scripts that run from right to left.
 _EMBEDDING, _ISOLATE = "\u202a\u202b\u202d\u202e", "\u2066\u2067\u2068"
 _END_OF_EMBEDDING, _END_OF_ISOLATE = "\u202c", "\u2069"
 _CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -57,13 +57,14 @@ _RUNS_BACK = re.compile(
 
 
 def contained(text: str) -> str:
-    """A text that turns no other around: what it opens is closed at its end, and it closes nothing that it
-    has not opened.
+    """The text with balanced direction controls, so that it cannot change the direction of other text.
+
+    Ends without a start are dropped, and missing ends are added.
     """
     if not _CONTROL.search(text):
         return text
     kept: list[str] = []
-    ends: list[str] = []  # of what is open, the innermost last
+    ends: list[str] = []  # of the open controls, the innermost last
     for character in text:
         if character in _EMBEDDING:
             ends.append(_END_OF_EMBEDDING)
@@ -76,21 +77,19 @@ def contained(text: str) -> str:
         elif character == _END_OF_ISOLATE:
             if _END_OF_ISOLATE not in ends:
                 continue
-            while ends.pop() != _END_OF_ISOLATE:  # it ends the embeddings within it, too
+            while ends.pop() != _END_OF_ISOLATE:  # it also ends the embeddings inside it
                 pass
         kept.append(character)
     return "".join([*kept, *reversed(ends)])
 
 
 def isolated(text: str) -> str:
-    """A text for the middle of a line where no element can stand (`<bdi>` does the same): what comes after it
-    stays where it is.
-    """
+    """The text for a line without HTML: it cannot move the text after it. In HTML, `<bdi>` does this."""
     return f"\u2068{contained(text)}\u2069" if _RUNS_BACK.search(text) else text
 
 
 class Words:
-    """What a page needs to speak a language; templates know it as `words`, and `_` is `say`."""
+    """Sentences, numbers and times in a language. In templates it is `words`, and `_` is `say`."""
 
     def __init__(self, language: Language) -> None:
         self.language = language
@@ -98,32 +97,32 @@ class Words:
 
     def say(self, sentence: str, **values: object) -> str:
         """A sentence in the reader's language, with values for its %(names)s."""
-        found = self._catalogue.gettext(sentence)
+        translation = self._catalogue.gettext(sentence)
         values = {
             name: isolated(value) if isinstance(value, str) else value for name, value in values.items()
         }
-        return found % values if values else found
+        return translation % values if values else translation
 
     def reasons(self, reasons: Iterable[Reason]) -> Markup:
-        """Reasons in the reader's language, one after the other; what a person wrote stays as it is."""
+        """Reasons in the reader's language, joined by spaces; a person's own text stays unchanged."""
         return escape(" ".join(reason.render(self.language, isolated) for reason in reasons))
 
     def number(self, value: float | None, digits: int = 3) -> str:
-        """A number with as many significant digits, without an exponent; a dash for None."""
+        """A number with `digits` significant digits and without an exponent; a dash for None."""
         if value is None or not math.isfinite(value):
             return "–"
         places = 0 if value == 0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
         if float(value).is_integer() or places == 0:
             return format_decimal(round(value), "#,##0", locale=self.language).replace("-", "−")
-        shown = format_decimal(value, "#,##0." + "#" * min(places, 6), locale=self.language)
-        return shown.replace("-", "−")
+        text = format_decimal(value, "#,##0." + "#" * min(places, 6), locale=self.language)
+        return text.replace("-", "−")
 
     def percent(self, value: float | None, places: int = 1) -> str:
         """A share in per cent; a dash for None."""
         if value is None or not math.isfinite(value):
             return "–"
-        shape = "#,##0" + ("." + "0" * places if places else "") + "%"
-        return format_percent(value, shape, locale=self.language).replace("-", "−")
+        pattern = "#,##0" + ("." + "0" * places if places else "") + "%"
+        return format_percent(value, pattern, locale=self.language).replace("-", "−")
 
     def signed(self, text: str) -> str:
         """A formatted number with its sign, also when it is above 0."""

@@ -1,10 +1,10 @@
 """The pages of the dashboard.
 
 - `experiments`: the list, one experiment, and drafts.
-- `comparisons`: two rewrites, blind.
+- `comparisons`: two rewrites of a message, without the names of their versions.
 - `data`: votes, snapshots and drift.
-- `models`: versions and what they were made from.
-- `calibration`: whether the evidence keeps its promises.
-- `operations`: what is in force.
-- `accounts`: people and their roles; one's own password.
+- `models`: versions, their scores and their lineage.
+- `calibration`: the error rates of the evidence in simulated experiments.
+- `operations`: the current routing, gateways, decisions and releases.
+- `accounts`: people, their roles, and the password of the signed-in person.
 """

@@ -1,5 +1,5 @@
-"""The page Accounts: one's own password; for administrators, the people of the organisation, and their
-roles.
+"""The page Accounts: it changes the password of the signed-in person. Administrators also manage the accounts
+of the organisation here.
 """
 
 import secrets
@@ -38,7 +38,7 @@ def add(
     role: Annotated[str, Form(max_length=20)],
     name: Annotated[str, Form(max_length=300)] = "",
 ) -> Response:
-    """Let a person sign in; the page again, with what is wrong."""
+    """Create an account. After an error, the page shows the form again with a message."""
     here.check(csrf)
     account = {"email": email.strip(), "name": name.strip(), "role": role, "password": password}
     return _write(here, "POST", "/auth/register", account, given=account)
@@ -62,7 +62,7 @@ def remove(here: Here, account_id: uuid.UUID, csrf: Csrf) -> Response:
 
 @router.post("/password")
 def change_password(here: Here, csrf: Csrf, password: Password, new_password: Password) -> Response:
-    """Change one's own password. Every session ends, so the next page is the one to sign in."""
+    """Change the password of the signed-in person. All their sessions end, so the sign-in page follows."""
     here.check(csrf)
     response = _write(
         here, "PUT", "/auth/password", {"password": password, "new_password": new_password}, to="/sign-in"
@@ -80,7 +80,7 @@ def _write(
     given: dict[str, Any] | None = None,
     to: str = "/accounts",
 ) -> Response:
-    """Send a change to the gateway, and go on; the page again when the gateway refuses it."""
+    """Send a change to the gateway and redirect to `to`. If the gateway rejects it, show the page again."""
     try:
         here.ask(method, path, body)
     except GatewayError as error:
@@ -91,7 +91,7 @@ def _write(
 
 
 def _list(here: Visit) -> list[dict[str, Any]]:
-    """The accounts of the organisation, each with the moment of its last sign-in."""
+    """The accounts of the organisation. `signed_in_at` is a datetime, or None before the first sign-in."""
     return [
         {**account, "signed_in_at": at and datetime.fromisoformat(at)}
         for account in here.ask("GET", "/accounts")

@@ -1,4 +1,4 @@
-"""The page on calibration: whether the evidence keeps its promises, as simulated experiments have found."""
+"""The page on calibration: the error rates, coverage and power of the evidence in simulated experiments."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,11 +19,14 @@ from serving.dashboard.visit import Visit, viewer_visit
 router = APIRouter(prefix="/calibration")
 
 Here = Annotated[Visit, viewer_visit]
-_SHIPPED = Path(__file__).parents[3] / "docs" / "results" / "calibration.json"
+_PUBLISHED = Path(__file__).parents[3] / "docs" / "results" / "calibration.json"
 
 
-class Read(NamedTuple):
-    """A report, where it was found, and when it was written; `is_own` when it was made here."""
+class StoredReport(NamedTuple):
+    """A report and its file.
+
+    `is_own`: this installation made the report. `made_at` is None for the published report.
+    """
 
     report: Report
     file: Path
@@ -31,23 +34,23 @@ class Read(NamedTuple):
     made_at: datetime | None
 
 
-def read(artifacts: Path) -> Read | None:
-    """The newest report that was made here, else the one that is shipped."""
+def read(artifacts: Path) -> StoredReport | None:
+    """The report of this installation, or else the published one. None if no file has the current format."""
     own = artifacts / "calibration" / "report.json"
-    for file, is_own in ((own, True), (_SHIPPED, False)):
+    for file, is_own in ((own, True), (_PUBLISHED, False)):
         if file.is_file():
             try:
                 report = Report.model_validate_json(file.read_text(encoding="utf-8"))
-            except ValidationError:  # of another release, whose settings were others
+            except ValidationError:  # written by a release with other settings
                 continue
-            # What is shipped has the time of a checkout, which says nothing.
+            # The published file has the time of the checkout, not of the calibration.
             made_at = datetime.fromtimestamp(file.stat().st_mtime, UTC) if is_own else None
-            return Read(report, file, is_own, made_at)
+            return StoredReport(report, file, is_own, made_at)
     return None
 
 
-def differences(calibrated: Plan, current: Plan) -> dict[str, tuple[Any, Any]]:
-    """Which fields of the plan in use are not as they were calibrated, with both values."""
+def compare_plans(calibrated: Plan, current: Plan) -> dict[str, tuple[Any, Any]]:
+    """The fields in which the plans differ: the calibrated value and the current one, by name."""
     before, now = calibrated.model_dump(mode="json"), current.model_dump(mode="json")
     return {name: (before[name], value) for name, value in now.items() if before[name] != value}
 
@@ -55,7 +58,7 @@ def differences(calibrated: Plan, current: Plan) -> dict[str, tuple[Any, Any]]:
 @router.get("")
 def show(here: Here) -> Response:
     """The page."""
-    found = read(here.settings.artifacts)
+    stored_report = read(here.settings.artifacts)
     current, fault = None, None
     try:
         current = plans.load()
@@ -63,26 +66,26 @@ def show(here: Here) -> Response:
         fault = str(error)
     return here.page(
         "calibration.html",
-        found=found,
-        missed=_missed(found.report) if found else {},
-        differences=differences(found.report.plan, current) if found and current else {},
+        stored_report=stored_report,
+        missed=_group_missed(stored_report.report) if stored_report else {},
+        differences=compare_plans(stored_report.report.plan, current) if stored_report and current else {},
         fault=fault,
         fields={name: field.description or name for name, field in Plan.model_fields.items()},
-        drawn=_draw(here, found.report) if found else {},
+        plots=_draw(here, stored_report.report) if stored_report else {},
     )
 
 
-def _missed(report: Report) -> Mapping[str, list[str]]:
-    """What each setting has not reached, in the report's own words."""
-    found: dict[str, list[str]] = {}
-    for said in report.missed:
-        setting, _, what = said.partition(": ")
-        found.setdefault(setting, []).append(what)
-    return found
+def _group_missed(report: Report) -> Mapping[str, list[str]]:
+    """The report's sentences on missed targets, by setting."""
+    missed: dict[str, list[str]] = {}
+    for sentence in report.missed:
+        setting, _, target = sentence.partition(": ")
+        missed.setdefault(setting, []).append(target)
+    return missed
 
 
-def _ranged(name: str, one: Estimate) -> Ranged:
-    return Ranged(name, one.value, one.low, one.high)
+def _to_ranged(name: str, estimate: Estimate) -> Ranged:
+    return Ranged(name, estimate.value, estimate.low, estimate.high)
 
 
 def _draw(here: Visit, report: Report) -> dict[str, Markup]:
@@ -90,25 +93,26 @@ def _draw(here: Visit, report: Report) -> dict[str, Markup]:
     names = {name: say(name.replace("_", " ")) for name in report.settings}
     false_winners = {
         say("our intervals"): [
-            _ranged(names[name], one) for name, one in report.aa_false_winner_rate.items()
+            _to_ranged(names[name], rate) for name, rate in report.aa_false_winner_rate.items()
         ],
-        say("a test meant for one look"): [
-            _ranged(names[name], one.naive_false_winner_rate) for name, one in report.settings.items()
+        say("fixed-horizon test"): [
+            _to_ranged(names[name], result.naive_false_winner_rate)
+            for name, result in report.settings.items()
         ],
     }
-    coverage = {"": [_ranged(names[name], one) for name, one in report.coverage.items()]}
+    coverage = {"": [_to_ranged(names[name], share) for name, share in report.coverage.items()]}
     return {
-        "false_winners": charts.ranges(
+        "false_winners": charts.draw_ranges(
             false_winners,
-            say("False winners between equals by setting: our intervals, and a test meant for one look"),
-            say("a winner that is none (dashed: 5 %)"),
+            say("False winners between equal arms: our intervals, and repeated fixed-horizon tests"),
+            say("experiments with a false winner (dashed: 5 %)"),
             limits=[0.05],
             percent=True,
         ),
-        "coverage": charts.ranges(
+        "coverage": charts.draw_ranges(
             coverage,
-            say("Share of experiments whose interval holds the true effect at every look, by setting"),
-            say("truth covered at every look (dashed: 95 %)"),
+            say("Share of experiments whose interval contains the true effect at every analysis, by setting"),
+            say("true effect covered at every analysis (dashed: 95 %)"),
             limits=[0.95],
             percent=True,
         ),

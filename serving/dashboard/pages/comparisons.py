@@ -1,6 +1,6 @@
-"""The page Compare: two rewrites of a message side by side, and nothing that says which version wrote which.
+"""The page Compare: two rewrites of a message side by side. It does not show which version wrote which.
 
-The gateway keeps what is open, so a page that is loaded again, or lost, shows the same two.
+The gateway stores the open comparison, so a reload shows the same pair.
 """
 
 import uuid
@@ -19,12 +19,12 @@ router = APIRouter(prefix="/compare")
 
 Here = Annotated[Visit, visit]
 Done = Literal["stored", "skipped"]
-_USUAL = {"text": "", "transform_type": "soften", "intensity": "2"}
+_DEFAULTS = {"text": "", "transform_type": "soften", "intensity": "2"}
 
 
 @router.get("")
 def show(here: Here, done: Annotated[Done | None, Query()] = None) -> Response:
-    """The comparison that is open, or the next one."""
+    """The open comparison, or the next one."""
     return _page(here, done)
 
 
@@ -36,12 +36,12 @@ def compare_own(
     transform_type: Annotated[str, Form(max_length=20)] = "",
     intensity: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
-    """Have a message of one's own rewritten twice; the form again, with what does not fit."""
+    """Rewrite a person's own message twice. After an error, show the form again with a message."""
     here.check(csrf)
-    given = {"text": _lines(text), "transform_type": transform_type, "intensity": intensity}
-    wanted = {**given, "intensity": int(intensity) if intensity.isdecimal() else intensity}
+    given = {"text": _normalise_lines(text), "transform_type": transform_type, "intensity": intensity}
+    body = {**given, "intensity": int(intensity) if intensity.isdecimal() else intensity}
     try:
-        here.ask("POST", "/comparisons/next", wanted)
+        here.ask("POST", "/comparisons/next", body)
     except GatewayError as error:
         if error.status not in (409, 422):
             raise
@@ -71,12 +71,12 @@ def choose(
         here.ask("POST", f"/comparisons/{comparison_id}/skip")
     else:
         vote = {"kind": "comparison", "receipt": receipt, "preferred": choice}
-        here.ask("POST", "/feedback", vote | ({"reason": _lines(reason)} if reason.strip() else {}))
+        here.ask("POST", "/feedback", vote | ({"reason": _normalise_lines(reason)} if reason.strip() else {}))
     return RedirectResponse(f"/compare?done={done}", 303)
 
 
-def _lines(text: str) -> str:
-    """A text as it was typed: forms are sent with two characters for the end of a line."""
+def _normalise_lines(text: str) -> str:
+    """The text with LF line ends, as the person typed it: browsers send forms with CRLF."""
     return text.replace("\r\n", "\n").strip()
 
 
@@ -87,28 +87,28 @@ def _page(
     problem: str | None = None,
     status: int = 200,
 ) -> Response:
-    shown, why = None, None
+    pair, state = None, None
     try:
-        shown = here.ask("POST", "/comparisons/next", {})
+        pair = here.ask("POST", "/comparisons/next", {})
     except GatewayError as error:
         if error.status not in (409, 503):
             raise
         if error.status == 409:
-            why = "nothing"
+            state = "no pair"
         elif _is_released(here):
-            why, status = "away", 503
+            state, status = "unavailable", 503
         else:
-            why = "no release"
+            state = "no release"
     return here.page(
         "compare.html",
         status,
-        shown=shown,
-        why=why,
-        progress=_progress(here),
+        pair=pair,
+        state=state,
+        progress=_fetch_progress(here),
         done=done,
-        given=given or _USUAL,
+        given=given or _DEFAULTS,
         problem=problem,
-        types=[one.value for one in TransformType],
+        types=[kind.value for kind in TransformType],
     )
 
 
@@ -117,8 +117,8 @@ def _is_released(here: Visit) -> bool:
         return routing.current(session) is not None
 
 
-def _progress(here: Visit) -> Any:
-    """How far the person has come; None when that cannot be known now."""
+def _fetch_progress(here: Visit) -> Any:
+    """The numbers of the person's votes and skips; None while the gateway is unavailable."""
     try:
         return here.ask("GET", "/comparisons/progress")
     except GatewayError as error:

@@ -1,5 +1,5 @@
-"""The page on data: how much feedback there is and how good, the snapshots made of it, and whether what
-people write has changed.
+"""The page on data: the amount and quality of the feedback, the snapshots made of it, and the drift of
+messages.
 """
 
 import uuid
@@ -33,18 +33,19 @@ Here = Annotated[Visit, viewer_visit]
 KINDS = ("thumb", "rating", "edit", "comparison", "comment")
 TRAITS = ("transform type", "intensity", "length", "script")
 _DAYS = 30
-_MOST_VOTES = 500_000  # of these days that are counted
+_MOST_VOTES = 500_000  # the newest ones are counted
 _MOST_SNAPSHOTS = 50
 _WEEK = timedelta(days=7)
-_WEEKS = 6  # that are held against those before
-_MOST_DRAWN = 1.0  # of the index: four times the alarm
-_A_WEEK = 20_000  # newest outputs of a week that are looked at
+_WEEKS = 6  # number of weeks with a drift index
+_MOST_DRAWN = 1.0  # largest index in the chart: four times the limit of an alarm
+_A_WEEK = 20_000  # newest outputs of a week that count
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRow:
-    """A snapshot as its row tells of it; `quality` is None when it was made before there was one, or was
-    rewritten by an erasure.
+    """A snapshot's row in Postgres.
+
+    `quality` is None if a release without quality measurements made the snapshot, or an erasure rewrote it.
     """
 
     digest: str
@@ -57,8 +58,8 @@ class SnapshotRow:
     is_kept: bool
 
 
-class Judged(NamedTuple):
-    """How many outputs of the last seven days somebody judged, and comparisons; of one organisation."""
+class Responses(NamedTuple):
+    """Outputs and comparisons of an organisation in the last seven days, and how many have a vote."""
 
     outputs: int
     judged: int
@@ -67,7 +68,7 @@ class Judged(NamedTuple):
 
 
 class Volumes(NamedTuple):
-    """Votes by kind, day by day (UTC)."""
+    """Votes per day (UTC), by kind. `is_cut`: only the newest votes are counted."""
 
     days: list[datetime]
     counts: dict[str, list[int]]
@@ -75,7 +76,7 @@ class Volumes(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of votes of all kinds."""
         return sum(sum(values) for values in self.counts.values())
 
 
@@ -86,17 +87,17 @@ _VOLUMES = """
 """
 
 
-def volumes(session: Session, now: datetime) -> Volumes:
-    """Votes of the last thirty days, of all organisations; of very many the newest."""
+def count_votes(session: Session, now: datetime) -> Volumes:
+    """Count the votes of the last thirty days, of all organisations: at most the newest `_MOST_VOTES`."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [today - timedelta(days=ago) for ago in reversed(range(_DAYS))]
     rows = session.execute(text(_VOLUMES), {"since": answers.floor(days[0]), "most": _MOST_VOTES}).all()
-    found = {(day, kind): count for day, kind, count in rows}
-    counts = {kind: [found.get((day.date(), kind), 0) for day in days] for kind in KINDS}
-    return Volumes(days, counts, sum(found.values()) >= _MOST_VOTES)
+    by_day = {(day, kind): count for day, kind, count in rows}
+    counts = {kind: [by_day.get((day.date(), kind), 0) for day in days] for kind in KINDS}
+    return Volumes(days, counts, sum(by_day.values()) >= _MOST_VOTES)
 
 
-# Both of the organisation that the session reads for, by row-level security. The sample's are made up.
+# Row-level security limits both to the organisation of the session. The sample's rows are simulated.
 _RESPONSE = """
     WITH made AS (
         SELECT id, version FROM outputs WHERE id >= :since ORDER BY id DESC LIMIT :most
@@ -114,10 +115,10 @@ _RESPONSE = """
 """
 
 
-def response(session: Session, now: datetime) -> Judged:
-    """Of the newest outputs and comparisons of a week, how many people have judged."""
-    about = {"since": answers.floor(now - _WEEK), "most": _A_WEEK}
-    return Judged(*session.execute(text(_RESPONSE), about).one())
+def count_responses(session: Session, now: datetime) -> Responses:
+    """Count the newest outputs and comparisons of a week, and those with a vote."""
+    params = {"since": answers.floor(now - _WEEK), "most": _A_WEEK}
+    return Responses(*session.execute(text(_RESPONSE), params).one())
 
 
 _SNAPSHOTS = """
@@ -126,26 +127,26 @@ _SNAPSHOTS = """
 """
 
 
-def snapshots(session: Session) -> list[SnapshotRow]:
+def list_snapshots(session: Session) -> list[SnapshotRow]:
     """The newest snapshots."""
     rows = session.execute(text(_SNAPSHOTS), {"most": _MOST_SNAPSHOTS})
     return [
         SnapshotRow(
-            digest, counts, accepted, load(reasons), _quality(quality), created_at, trained_at, is_kept
+            digest, counts, accepted, load(reasons), _parse_quality(quality), created_at, trained_at, is_kept
         )
         for digest, counts, accepted, reasons, quality, created_at, trained_at, is_kept in rows
     ]
 
 
-def _quality(found: object) -> Quality | None:
+def _parse_quality(stored: object) -> Quality | None:
     try:
-        return Quality.model_validate(found) if found is not None else None
+        return Quality.model_validate(stored) if stored is not None else None
     except ValidationError:  # written by another release
         return None
 
 
-# A message that is asked for twice in a week is one; so are the two outputs of a comparison. Kana and kanji:
-# Japanese, and what else is written in Chinese characters.
+# A message counts once a week, so a repeated request and the second output of a comparison add nothing. "Kana
+# or kanji" is Japanese, and other text in Chinese characters.
 _MESSAGES = """
     SELECT week, transform_type, intensity, length, script, count(*)
     FROM generate_series(0, :weeks - 1) AS week
@@ -159,33 +160,33 @@ _MESSAGES = """
             SELECT message, transform_type, intensity, version FROM outputs
             WHERE id >= (:floors)[week + 1] AND id < (:floors)[week + 2] ORDER BY id DESC LIMIT :most
         ) newest WHERE version NOT LIKE 'sample-%'
-    ) said
+    ) distinct_messages
     GROUP BY week, transform_type, intensity, length, script
 """
 _LENGTHS = ("0", "1–40", "41–80", "81–160", "161–320", "321–640", "641–1,280", "over 1,280")
 
 
 class Messages(NamedTuple):
-    """Different messages by trait and bin, week by week, and when each week ended."""
+    """Numbers of distinct messages by trait, week and bin, and the end of each week."""
 
     ends: list[datetime]
     counts: dict[str, list[Counter[str]]]
 
-    def drifts(self) -> dict[str, list[Drift]]:
-        """By trait, each of the newest weeks beside the four before it."""
+    def measure_drift(self) -> dict[str, list[Drift]]:
+        """By trait, the drift of each of the newest weeks from the four weeks before it."""
         return {trait: drift.compare_weeks(weeks) for trait, weeks in self.counts.items()}
 
 
-def messages(session: Session, now: datetime) -> Messages:
-    """What people wrote in the last weeks, of the organisation that the session reads for: at most so many of
-    the newest outputs of each week.
+def count_messages(session: Session, now: datetime) -> Messages:
+    """Count the distinct messages of the last weeks, of the organisation that the session reads for
+    (`database.read_for`), in the newest `_A_WEEK` outputs of each week.
     """
     weeks = _WEEKS + BEFORE
     begins = [now - _WEEK * ago for ago in reversed(range(weeks + 1))]
-    about = {"weeks": weeks, "floors": [answers.floor(moment) for moment in begins], "most": _A_WEEK}
+    params = {"weeks": weeks, "floors": [answers.floor(moment) for moment in begins], "most": _A_WEEK}
     counts = {trait: [Counter[str]() for _ in range(weeks)] for trait in TRAITS}
     query = _MESSAGES.replace(":floors", "CAST(:floors AS uuid[])")
-    for week, kind, intensity, length, script, count in session.execute(text(query), about):
+    for week, kind, intensity, length, script, count in session.execute(text(query), params):
         for trait, name in zip(TRAITS, (kind, str(intensity), _LENGTHS[length], script), strict=True):
             counts[trait][week][name] += count
     return Messages(begins[1:], counts)
@@ -196,112 +197,112 @@ def show(here: Here) -> Response:
     """The page."""
     now, own = datetime.now(UTC), uuid.UUID(here.me.organisation_id)
     with Session(here.engine) as session:
-        votes = volumes(session, now)
-        kept = snapshots(session)
+        votes = count_votes(session, now)
+        snapshots = list_snapshots(session)
         database.read_for(session, own)
-        answered = response(session, now)
-    written = _messages_in_time(here, own, now)
-    drifts = written.drifts() if written else {}
-    judged = next((one for one in kept if one.quality is not None), None)
+        responses = count_responses(session, now)
+    messages = _count_messages_in_time(here, own, now)
+    drifts = messages.measure_drift() if messages else {}
+    assessed = next((snapshot for snapshot in snapshots if snapshot.quality is not None), None)
     return here.page(
         "data.html",
         votes=votes,
-        volumes=_draw_volumes(here, votes) if votes.total else None,
+        votes_plot=_draw_volumes(here, votes) if votes.total else None,
         days=_DAYS,
-        answered=answered,
-        kept=kept,
-        judged=judged,
-        drawn=_draw_quality(here, judged.quality) if judged and judged.quality else {},
-        written=written,
-        drifts=drifts,
-        levels={trait: weeks[-1] for trait, weeks in drifts.items()},
-        drift_drawn=_draw_drift(here, written, drifts) if written else None,
-        compared=_compared(written) if written else {},
-        usual={"least": LEAST, "shifting": SHIFTING, "alarm": ALARM, "before": BEFORE, "a_week": _A_WEEK},
+        responses=responses,
+        snapshots=snapshots,
+        assessed=assessed,
+        plots=_draw_quality(here, assessed.quality) if assessed and assessed.quality else {},
+        messages=messages,
+        latest={trait: weeks[-1] for trait, weeks in drifts.items()},
+        drift_plot=_draw_drift(here, messages, drifts) if messages else None,
+        shares=_compute_shares(messages) if messages else {},
+        limits={"least": LEAST, "shifting": SHIFTING, "alarm": ALARM, "before": BEFORE, "a_week": _A_WEEK},
     )
 
 
-def _messages_in_time(here: Visit, own: uuid.UUID, now: datetime) -> Messages | None:
-    """Messages of the last weeks; None when Postgres takes longer than a page may wait."""
+def _count_messages_in_time(here: Visit, own: uuid.UUID, now: datetime) -> Messages | None:
+    """As `count_messages`; None if Postgres takes longer than a page may wait."""
     try:
         with Session(here.engine) as session:
             database.read_for(session, own)
-            return messages(session, now)
+            return count_messages(session, now)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != "57014":  # query_canceled: the timeout
             raise
         return None
 
 
-def _compared(written: Messages) -> dict[str, list[tuple[str, float, float]]]:
-    """By trait, each bin's share in the newest week and in those before it."""
-    found = {}
-    for trait, weeks in written.counts.items():
+def _compute_shares(messages: Messages) -> dict[str, list[tuple[str, float, float]]]:
+    """By trait: each bin, its share in the newest week, and its share in the weeks before."""
+    shares = {}
+    for trait, weeks in messages.counts.items():
         before: Counter[str] = Counter()
         for week in weeks[-1 - BEFORE : -1]:
             before.update(week)
-        names = sorted({*weeks[-1], *before}, key=_place)
+        names = sorted({*weeks[-1], *before}, key=_rank_bin)
         now, then = weeks[-1].total(), before.total()
-        found[trait] = [
+        shares[trait] = [
             (name, weeks[-1][name] / now if now else 0.0, before[name] / then if then else 0.0)
             for name in names
         ]
-    return found
+    return shares
 
 
-def _place(name: str) -> tuple[int, str]:
-    """Bins in their own order, not the alphabet's."""
-    known = [*_LENGTHS, *(one.value for one in TransformType)]
+def _rank_bin(name: str) -> tuple[int, str]:
+    """A sort key: lengths and transform types have an order of their own, other bins the alphabetical one."""
+    known = [*_LENGTHS, *(kind.value for kind in TransformType)]
     return (known.index(name) if name in known else 0, name)
 
 
 def _draw_volumes(here: Visit, votes: Volumes) -> Markup:
     say = here.words.say
     counts = {say(kind): values for kind, values in votes.counts.items()}
-    return charts.stacked(votes.days, counts, say("Votes by kind, day by day"), say("votes a day"))
+    return charts.draw_stacked(votes.days, counts, say("Votes per day, by kind"), say("votes a day"))
 
 
-def _draw_drift(here: Visit, written: Messages, drifts: Mapping[str, Sequence[Drift]]) -> Markup | None:
+def _draw_drift(here: Visit, messages: Messages, drifts: Mapping[str, Sequence[Drift]]) -> Markup | None:
     say = here.words.say
-    series = {say(trait): [one.psi for one in weeks] for trait, weeks in drifts.items()}
-    if not any(one is not None for values in series.values() for one in values):
+    series = {say(trait): [week.psi for week in weeks] for trait, weeks in drifts.items()}
+    if not any(psi is not None for values in series.values() for psi in values):
         return None
     limits = {say("shifting"): SHIFTING, say("alarm"): ALARM}
-    says = say("Population stability index of the messages of each week, by trait")
-    return charts.lines(
-        written.ends[BEFORE:],
+    description = say("Population stability index of the messages of each week, by trait")
+    return charts.draw_lines(
+        messages.ends[BEFORE:],
         series,
         limits,
         _MOST_DRAWN,
-        says,
-        say("stability index (1: 1 or more)"),
+        description,
+        say("stability index, cut off at 1"),
     )
 
 
 def _draw_quality(here: Visit, quality: Quality) -> dict[str, Markup]:
     say = here.words.say
     biases = [
-        Ranged(say(name), found.share, found.low, found.high)
-        for name, found in (("shown first", quality.position), ("longer", quality.length))
+        Ranged(say(name), bias.share, bias.low, bias.high)
+        for name, bias in (("shown first", quality.position), ("longer", quality.length))
     ]
-    agreed = [
-        Ranged(say(kind), found.alpha, found.low, found.high) for kind, found in quality.agreement.items()
+    agreements = [
+        Ranged(say(kind), agreement.alpha, agreement.low, agreement.high)
+        for kind, agreement in quality.agreement.items()
     ]
-    drawn = {}
-    if any(one.value is not None for one in biases):
-        drawn["bias"] = charts.ranges(
+    plots = {}
+    if any(bias.value is not None for bias in biases):
+        plots["bias"] = charts.draw_ranges(
             {"": biases},
-            say("Share of comparisons that chose the one shown first, and the longer one"),
+            say("Share of comparisons won by the rewrite shown first, and by the longer rewrite"),
             say("share of comparisons, 95 % interval"),
             limits=[0.5],
             within=(0.0, 1.0),
             percent=True,
         )
-    if any(one.value is not None for one in agreed):
-        drawn["agreement"] = charts.ranges(
-            {"": agreed},
+    if any(agreement.value is not None for agreement in agreements):
+        plots["agreement"] = charts.draw_ranges(
+            {"": agreements},
             say("Krippendorff's alpha by kind of vote"),
-            say("alpha (0 as by chance, 1 always), 95 % interval"),
+            say("alpha (0: chance, 1: full agreement), 95 % interval"),
             limits=[0.0],
         )
-    return drawn
+    return plots

@@ -1,6 +1,6 @@
-"""The pages on experiments: the list, one, a metric of it, a draft, and what is decided on it.
+"""The pages on experiments: the list, an experiment, a metric, a draft, and the actions on an experiment.
 
-Who may not decide sees no button, and the gateway refuses what they send all the same.
+People who may not decide see no button, and the gateway also rejects their requests.
 """
 
 import json
@@ -40,24 +40,36 @@ OFTEN_CHANGED = (
     "allocation", "automatic",
 )  # fmt: skip
 _NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK)
-_KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it goes on as a header, which holds no other characters
+_KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it becomes a header, which holds no other characters
 
 
-def marked(text: str, other: str) -> list[tuple[str, bool]]:
-    """A text in parts, and whether each is not in the other text; by words, with the white space between."""
-    words, others = (re.findall(r"\s+|[^\s]+", one) for one in (text, other))
-    found: list[tuple[str, bool]] = []
-    for kind, begin, end, _, _ in SequenceMatcher(None, words, others, autojunk=False).get_opcodes():
-        if begin < end:
-            found.append(("".join(words[begin:end]), kind != "equal"))
-    return found
+# SequenceMatcher needs cubic time in the worst case: a text that repeats the same word. 150 words took
+# 0.2 s and 400 words 1.3 s, and a page compares several texts.
+_MOST_WORDS = 150
 
 
-async def _sent(request: Request) -> FormData:
+def mark_differences(text: str, other: str) -> list[tuple[str, bool]]:
+    """Split `text` into parts, each with True if its words are not in the other text.
+
+    If either text has more than `_MOST_WORDS` words, the result is `text` as a single part without a mark.
+    """
+    tokens, other_tokens = (re.findall(r"^\s+|\S+\s*", side) for side in (text, other))
+    if max(len(tokens), len(other_tokens)) > _MOST_WORDS:
+        return [(text, False)]
+    words, other_words = ([token.strip() for token in side] for side in (tokens, other_tokens))
+    matcher = SequenceMatcher(None, words, other_words, autojunk=False)
+    return [
+        ("".join(tokens[begin:end]), kind != "equal")
+        for kind, begin, end, _, _ in matcher.get_opcodes()
+        if begin < end
+    ]
+
+
+async def _read_form(request: Request) -> FormData:
     return await request.form(max_fields=200)
 
 
-Sent = Annotated[FormData, Depends(_sent)]
+Sent = Annotated[FormData, Depends(_read_form)]
 
 
 @router.get("")
@@ -66,40 +78,40 @@ def list_experiments(
     status: Annotated[str, Query(max_length=20)] = "",
     q: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """The newest experiments, by status and words."""
+    """The newest experiments with a status, and with `q` in their name, hypothesis or challenger."""
     status, q = status if status in set(Status) else "", q.strip()
     with Session(here.engine) as session:
-        found = readings.list_experiments(session, status, q)
+        experiments = readings.list_experiments(session, status, q)
     return here.page(
         "experiments.html",
-        found=found,
+        experiments=experiments,
         status=status,
         q=q,
         statuses=list(Status),
-        kept=urlencode({name: value for name, value in (("status", status), ("q", q)) if value}),
+        list_query=urlencode({name: value for name, value in (("status", status), ("q", q)) if value}),
         may_decide=here.may_decide,
     )
 
 
 @router.get("/new")
 def new(here: Here) -> Response:
-    """The form to draft one."""
-    _must_decide(here)
+    """The form of a new draft."""
+    _require_decider(here)
     return _form(here, {}, {})
 
 
 @router.post("/new")
 def draft(here: Here, sent: Sent) -> Response:
-    """Draft it; the form again, with what does not fit."""
-    _must_decide(here)
+    """Create a draft. After an error, show the form again with a message at each field."""
+    _require_decider(here)
     here.check(str(sent.get("csrf", "")))
     given = {name: str(value) for name, value in sent.items()}
     idempotency_key = given.get("idempotency_key", "")
     if not re.fullmatch(_KEY, idempotency_key):
         raise HTTPException(422, "idempotency_key: 1 to 200 printable ASCII characters")
-    changes, faults = _changes(given)
+    changes, faults = _read_changes(given)
     target = {
-        "transform_types": [str(one) for one in sent.getlist("transform_types")],
+        "transform_types": [str(kind) for kind in sent.getlist("transform_types")],
         **{name: given.get(name, "").replace(",", " ").split() for name in ("locales", "channels")},
     }
     if faults:
@@ -117,21 +129,21 @@ def draft(here: Here, sent: Sent) -> Response:
     return RedirectResponse(f"/experiments/{drafted['id']}", 303)
 
 
-def _changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
-    """Which fields of the plan are not as `configs/experiment.yaml` has them, and what cannot be read."""
-    usual, changes, faults = plans.load(), dict[str, Any](), dict[str, Sequence[Reason]]()
+def _read_changes(given: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Sequence[Reason]]]:
+    """The fields that differ from `configs/experiment.yaml`, and a message for each field that is invalid."""
+    defaults, changes, faults = plans.load(), dict[str, Any](), dict[str, Sequence[Reason]]()
     for name in Plan.model_fields:
-        shown = given.get(f"plan.{name}")
-        if shown is None:
+        text = given.get(f"plan.{name}")
+        if text is None:
             continue
-        value, was = shown.strip(), usual.model_dump(mode="json")[name]
+        text, default = text.strip(), defaults.model_dump(mode="json")[name]
         try:
-            read = json.loads(value) if not isinstance(was, str) else value
+            value = json.loads(text) if not isinstance(default, str) else text
         except (ValueError, RecursionError):
-            faults[name] = [reason("plan_value_unreadable", value=repr(value), usual=json.dumps(was))]
+            faults[name] = [reason("plan_value_unreadable", value=repr(text), usual=json.dumps(default))]
             continue
-        if read != was:
-            changes[name] = read
+        if value != default:
+            changes[name] = value
     if not faults:
         try:
             plans.with_changes(changes)
@@ -147,10 +159,10 @@ def _form(
     target: Mapping[str, list[str]] | None = None,
     status: int = 422,
 ) -> Response:
-    usual = plans.load().model_dump(mode="json")
-    shown = {
+    defaults = plans.load().model_dump(mode="json")
+    values = {
         name: given.get(f"plan.{name}", value if isinstance(value, str) else json.dumps(value))
-        for name, value in usual.items()
+        for name, value in defaults.items()
     }
     with Session(here.engine) as session:
         versions = readings.candidates(session)
@@ -159,15 +171,15 @@ def _form(
         "new.html",
         status if faults else 200,
         given=given,
-        plan=shown,
+        plan=values,
         fields={name: field.description or name for name, field in Plan.model_fields.items()},
         often=OFTEN_CHANGED,
         choices={"primary": list(metrics.load()), "allocation": ["fixed", "top_two", "thompson"]},
         target=target or {"transform_types": [], "locales": [], "channels": []},
-        types=[one.value for one in TransformType],
+        types=[kind.value for kind in TransformType],
         versions=versions,
         users_a_day=given.get("users_a_day") or (round(past.users_a_day) if past.users_a_day else ""),
-        needed=_needed(here, shown, past),
+        needed=_estimate_needed(here, values, past),
         faults=faults,
         idempotency_key=given.get("idempotency_key") or str(uuid.uuid4()),
     )
@@ -175,7 +187,7 @@ def _form(
 
 @router.get("/needed")
 def needed(here: Here, request: Request) -> Response:
-    """How many users a plan needs, and how many days: a part of the form, while somebody fills it in."""
+    """The users and days that a plan needs. The form requests this part while a person fills it in."""
     given = {name.removeprefix("plan."): value for name, value in request.query_params.items()}
     with Session(here.engine) as session:
         past = readings.past(session)
@@ -184,20 +196,20 @@ def needed(here: Here, request: Request) -> Response:
     except ValueError:
         users_a_day = 0.0
     past = past._replace(users_a_day=users_a_day if 0 < users_a_day < 1e12 else None)
-    return here.page("needed.html", needed=_needed(here, given, past))
+    return here.page("needed.html", needed=_estimate_needed(here, given, past))
 
 
-def _needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[str, Any]:
-    """What `needed.html` shows."""
-    usual, read = plans.load(), dict[str, Any]()
+def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[str, Any]:
+    """The values of `needed.html`."""
+    defaults, values = plans.load(), dict[str, Any]()
     for name in ("smallest_effect", "power", "alpha", "n_star", "minimum_days", "window_hours"):
         try:
-            read[name] = json.loads(given.get(name, json.dumps(getattr(usual, name))))
+            values[name] = json.loads(given.get(name, json.dumps(getattr(defaults, name))))
         except (ValueError, RecursionError):
             return {"fault": here.words.say("Some of the numbers cannot be read.")}
-    primary = given.get("primary", usual.primary)
+    primary = given.get("primary", defaults.primary)
     try:
-        plan = plans.with_changes({**read, "primary": primary})
+        plan = plans.with_changes({**values, "primary": primary})
     except ValueError:
         return {"fault": here.words.say("With these values there is no plan yet.")}
     spread, is_guess = past.spread.get(primary), False
@@ -209,7 +221,7 @@ def _needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[
                     metric=primary,
                 )
             }
-        spread, is_guess = 1.0, True  # 4 v, and the variance of what lies between 0 and 1 is 1/4 at most
+        spread, is_guess = 1.0, True  # 4 times the variance, which is at most 1/4 for values between 0 and 1
     users = power.sequential_sample(plan.smallest_effect, spread, plan.alpha, plan.power, plan.n_star)
     if math.isinf(users):
         return {"fault": here.words.say("With these values there is no plan yet.")}
@@ -228,92 +240,105 @@ def _needed(here: Visit, given: Mapping[str, str], past: readings.Past) -> dict[
 
 @router.get("/{experiment_id}")
 def show(
-    here: Here, experiment_id: uuid.UUID, kept: Annotated[str, Query(alias="list", max_length=400)] = ""
+    here: Here, experiment_id: uuid.UUID, list_query: Annotated[str, Query(alias="list", max_length=400)] = ""
 ) -> Response:
-    """An experiment: the decision and its reason first, then what they rest on."""
+    """An experiment: the decision and its reasons first, then the evidence."""
     say = here.words.say
     with Session(here.engine) as session:
-        one = _experiment(session, experiment_id)
-        effects = evidence.effects_over_time(session, one.id)
-        wins = evidence.win_rates_over_time(session, one.id)
-        counts = evidence.exposures_over_time(session, one.id)
-        parts = readings.breakdowns(session, one) if one.evidence else {}
-        totals = readings.totals(session, one.id)
+        experiment = _load_experiment(session, experiment_id)
+        effects = evidence.effects_over_time(session, experiment.id)
+        wins = evidence.win_rates_over_time(session, experiment.id)
+        counts = evidence.exposures_over_time(session, experiment.id)
+        breakdowns = readings.breakdowns(session, experiment) if experiment.evidence else {}
+        totals = readings.totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
-        sides = readings.side_by_side(session, one)
-    drawn = {}
-    if len(effects) > 1 and one.plan:
-        drawn["effect"] = charts.effect(
+        pairs = readings.side_by_side(session, experiment)
+    plots = {}
+    if len(effects) > 1 and experiment.plan:
+        plots["effect"] = charts.draw_effect(
             effects,
-            say("Effect in %(metric)s over time, with its confidence sequence", metric=one.plan.primary),
-            say("difference in %(metric)s", metric=one.plan.primary),
+            say(
+                "Effect on %(metric)s over time, with its confidence sequence", metric=experiment.plan.primary
+            ),
+            say("difference in %(metric)s", metric=experiment.plan.primary),
         )
     if len(wins) > 1:
-        drawn["wins"] = charts.effect(
+        plots["wins"] = charts.draw_effect(
             wins,
-            say("Share of people who prefer the challenger, over time, with its confidence sequence"),
-            say("prefer the challenger"),
+            say("Share of votes for the challenger over time, with its confidence sequence"),
+            say("share of votes for the challenger"),
             nothing=0.5,
             percent=True,
         )
     if len(counts) > 1:
-        drawn["exposures"] = charts.exposures(
+        plots["exposures"] = charts.draw_exposures(
             counts,
-            one.epochs,
-            (one.baseline.version if one.baseline else say("baseline"), one.challenger.version),
-            say("Users exposed to each variant, over time"),
+            experiment.epochs,
+            (
+                experiment.baseline.version if experiment.baseline else say("baseline"),
+                experiment.challenger.version,
+            ),
+            say("Users exposed to each variant over time"),
             say("users"),
         )
     return here.page(
         "experiment.html",
-        one=one,
-        measured=metrics.load(),
+        experiment=experiment,
+        definitions=metrics.load(),
         totals=totals,
-        parts_of=parts,
+        breakdowns=breakdowns,
         fewest=readings.FEWEST,
-        sides=sides,
-        marked=marked,
-        drawn=drawn,
-        kept=kept,
-        actions=requestable(one.status, one.share) if here.may_decide else [],
+        pairs=pairs,
+        mark_differences=mark_differences,
+        plots=plots,
+        list_query=list_query,
+        actions=requestable(experiment.status, experiment.share) if here.may_decide else [],
         may_decide=here.may_decide,
     )
 
 
 @router.get("/{experiment_id}/metrics/{metric}")
 def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
-    """One metric: what it is, its effect over time, and what CUPED and its cap do to it."""
+    """A metric: its definition, its effect over time, and the effect without CUPED and without the cap."""
     say = here.words.say
     if metric not in metrics.load():
         raise HTTPException(404, say("There is no metric %(name)s.", name=metric))
     with Session(here.engine) as session:
-        one = _experiment(session, experiment_id)
-        if one.evidence is None or one.plan is None:
-            raise HTTPException(404, say("Nothing has been measured in this experiment yet."))
-        effects = evidence.effects_over_time(session, one.id, None if metric == one.plan.primary else metric)
-        ways = readings.effects_by_way(session, one, metric)
-        totals = readings.totals(session, one.id)
-    drawn = None
+        experiment = _load_experiment(session, experiment_id)
+        if experiment.evidence is None or experiment.plan is None:
+            raise HTTPException(404, say("This experiment has no measurements yet."))
+        effects = evidence.effects_over_time(
+            session, experiment.id, None if metric == experiment.plan.primary else metric
+        )
+        ways = readings.effects_by_way(session, experiment, metric)
+        totals = readings.totals(session, experiment.id)
+    plot = None
     if len(effects) > 1:
-        drawn = charts.effect(
+        plot = charts.draw_effect(
             effects,
-            say("Effect in %(metric)s over time, with its confidence sequence", metric=metric),
+            say("Effect on %(metric)s over time, with its confidence sequence", metric=metric),
             say("difference in %(metric)s", metric=metric),
         )
     definition = metrics.load()[metric]
     return here.page(
-        "metric.html", one=one, name=metric, definition=definition, ways=ways, totals=totals, drawn=drawn
+        "metric.html",
+        experiment=experiment,
+        name=metric,
+        definition=definition,
+        ways=ways,
+        totals=totals,
+        plot=plot,
     )
 
 
 @router.get("/{experiment_id}/{action}")
 def ask_to_confirm(here: Here, experiment_id: uuid.UUID, action: str) -> Response:
-    """What an action would do, before it is done."""
-    wanted = _action(action)
-    _must_decide(here)
+    """Show what an action will do, and ask for confirmation."""
+    requested = _parse_action(action)
+    _require_decider(here)
     with Session(here.engine) as session:
-        one = _experiment(session, experiment_id)
-    return _confirm(here, one, wanted, {})
+        experiment = _load_experiment(session, experiment_id)
+    return _confirm(here, experiment, requested, {})
 
 
 @router.post("/{experiment_id}/{action}")
@@ -326,11 +351,11 @@ def act(
     reason: Annotated[str, Form(max_length=2000)] = "",
     share: Annotated[float | None, Form(gt=0, le=100)] = None,
 ) -> Response:
-    """Ask the gateway for it."""
-    wanted = _action(action)
+    """Request the action from the gateway."""
+    requested = _parse_action(action)
     here.check(csrf)
     body: dict[str, Any] = {"reason": reason.strip()} if reason.strip() else {}
-    if wanted is Action.RAMP:
+    if requested is Action.RAMP:
         body["share"] = (share or 0) / 100
     try:
         here.ask("POST", f"/experiments/{experiment_id}/{action}", body, idempotency_key)
@@ -338,58 +363,58 @@ def act(
         if error.status not in (409, 422):
             raise
         with Session(here.engine) as session:
-            one = _experiment(session, experiment_id)
+            experiment = _load_experiment(session, experiment_id)
         given = {"reason": reason, "share": str(share or ""), "problem": error.explain(here.words)}
-        return _confirm(here, one, wanted, given, error.status)
+        return _confirm(here, experiment, requested, given, error.status)
     return RedirectResponse(f"/experiments/{experiment_id}#decisions", 303)
 
 
 def _confirm(
-    here: Visit, one: ExperimentPage, action: Action, given: Mapping[str, str], status: int = 200
+    here: Visit, experiment: ExperimentPage, action: Action, given: Mapping[str, str], status: int = 200
 ) -> Response:
     words = here.words
-    steps = [step for step in one.plan.ramp if step > one.share] if one.plan else []
+    steps = [step for step in experiment.plan.ramp if step > experiment.share] if experiment.plan else []
     wider = steps[0] if steps else 1.0
     will_happen = consequence(
         action,
-        one.status,
-        challenger=one.challenger.version,
-        baseline=one.baseline.version if one.baseline else words.say("the champion"),
-        share=one.plan.ramp[0] if action is Action.START and one.plan else wider,
+        experiment.status,
+        challenger=experiment.challenger.version,
+        baseline=experiment.baseline.version if experiment.baseline else words.say("the champion"),
+        share=experiment.plan.ramp[0] if action is Action.START and experiment.plan else wider,
     )
     return here.page(
         "act.html",
         status,
-        one=one,
+        experiment=experiment,
         action=action,
         happens=words.reasons([will_happen]),
         needs_reason=action in _NEEDS_REASON,
-        is_possible=action in requestable(one.status, one.share),
+        is_possible=action in requestable(experiment.status, experiment.share),
         share=round(100 * wider, 6),
         given=given,
         idempotency_key=str(uuid.uuid4()),
     )
 
 
-def _must_decide(here: Visit) -> None:
+def _require_decider(here: Visit) -> None:
     if not here.may_decide:
         raise NotAllowedError(
             here.words.say(
-                "Deciding on experiments takes the role experimenter or above; you are a %(role)s.",
+                "Only the role experimenter or above can decide on experiments. Your role is %(role)s.",
                 role=here.words.say(here.me.role),
             )
         )
 
 
-def _action(name: str) -> Action:
-    """The action of an address: `rollback` is `roll_back`."""
+def _parse_action(name: str) -> Action:
+    """The action in an address, such as `roll_back` for `rollback`; HTTPException 404 if there is none."""
     for action in REQUESTABLE:
         if action.replace("_", "") == name:
             return action
     raise HTTPException(404)
 
 
-def _experiment(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
+def _load_experiment(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
     try:
         return readings.experiment_page(session, experiment_id)
     except UnknownExperimentError as error:

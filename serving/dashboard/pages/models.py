@@ -111,12 +111,12 @@ _VERSIONS = """
 """
 
 
-def _versions(session: Session, name: str = "") -> list[Version]:
+def _list_versions(session: Session, name: str = "") -> list[Version]:
     rows = session.execute(text(_VERSIONS), {"name": name, "most": _MOST_LISTED}).mappings()
     return [Version(**{**row, "reasons": load(row["reasons"])}) for row in rows]
 
 
-def _in_force(session: Session) -> tuple[str | None, set[str]]:
+def _find_live_versions(session: Session) -> tuple[str | None, set[str]]:
     """The champion and the other versions that receive traffic."""
     live = routing.current(session)
     if live is None:
@@ -129,11 +129,11 @@ def _in_force(session: Session) -> tuple[str | None, set[str]]:
 def show_all(here: Here) -> Response:
     """The list of all versions, with their lineage."""
     with Session(here.engine) as session:
-        versions = _versions(session)
-        champion, challengers = _in_force(session)
-        edges = lineage.edges(session)
-        releases = operations.releases(session)
-    chains = lineage.chains(edges, {version.run_id: version.name for version in versions})
+        versions = _list_versions(session)
+        champion, challengers = _find_live_versions(session)
+        edges = lineage.read_edges(session)
+        releases = operations.list_releases(session)
+    chains = lineage.build_chains(edges, {version.run_id: version.name for version in versions})
     return here.page(
         "models.html",
         versions=versions,
@@ -141,7 +141,7 @@ def show_all(here: Here) -> Response:
         challengers=challengers,
         chains=chains[:_CHAINS],
         older=len(chains[_CHAINS:]),
-        picture=lineage.picture(chains[:_CHAINS]),
+        picture=lineage.lay_out(chains[:_CHAINS]),
         columns=lineage.COLUMNS,
         of_version={version.name: version for version in versions},
         of_release={str(release.id): release for release in releases},
@@ -153,29 +153,29 @@ def show(here: Here, name: str) -> Response:
     """The page of one version; 404 when there is none of this name."""
     with Session(here.engine) as session:
         version = _find(session, name)
-        parent = next(iter(_versions(session, version.parent)), None) if version.parent else None
-        champion, challengers = _in_force(session)
-        chains = lineage.chains(lineage.edges(session), {version.run_id: version.name})
+        parent = next(iter(_list_versions(session, version.parent)), None) if version.parent else None
+        champion, challengers = _find_live_versions(session)
+        chains = lineage.build_chains(lineage.read_edges(session), {version.run_id: version.name})
         orders = [Order(*row) for row in session.execute(text(_ORDERS), {"name": name})]
-        releases = operations.releases(session, name)
+        releases = operations.list_releases(session, name)
     folder = run_folder(here, version.run_id)
-    evaluation = _read(Evaluation, folder, "evaluation/metrics.json")
-    logs = {stage: _read(TrainingLog, folder, f"{stage}/metrics.json") for stage in STAGES}
+    evaluation = _read_json(Evaluation, folder, "evaluation/metrics.json")
+    logs = {stage: _read_json(TrainingLog, folder, f"{stage}/metrics.json") for stage in STAGES}
     card = folder / "version" / "README.md" if folder else None
     return here.page(
         "model.html",
-        one=version,
+        version=version,
         parent=parent,
         standing=version.standing(champion, challengers),
         snapshot=next(chain.snapshot for chain in chains if chain.run == version.run_id),
         orders=orders,
-        released=releases,
+        releases=releases,
         folder=folder,
         evaluation=evaluation,
-        columns=_columns(here, version, evaluation),
+        columns=_collect_scores(here, version, evaluation),
         scores=SCORES,
         of_types=_OF_TYPES,
-        drawn=_draw_scores(here, version, evaluation),
+        plot=_draw_scores(here, version, evaluation),
         logs={stage: log for stage, log in logs.items() if log is not None},
         curves={stage: _draw_curves(here, stage, log) for stage, log in logs.items() if log is not None},
         pictures={stage for stage in STAGES if folder and (folder / stage / "health.png").is_file()},
@@ -202,7 +202,7 @@ def health(here: Here, name: str, stage: str) -> Response:
 
 def _find(session: Session, name: str) -> Version:
     """The version of this name; HTTPException 404 when there is none."""
-    versions = _versions(session, name) if name else []
+    versions = _list_versions(session, name) if name else []
     if not versions:
         raise HTTPException(404)
     return versions[0]
@@ -217,7 +217,7 @@ def run_folder(here: Visit, run: str) -> Path | None:
 F = TypeVar("F", bound=BaseModel)
 
 
-def _read(kind: type[F], folder: Path | None, name: str) -> F | None:
+def _read_json(kind: type[F], folder: Path | None, name: str) -> F | None:
     """A parsed file of a run; None when it does not exist or has another format."""
     if folder is None or not (folder / name).is_file():
         return None
@@ -227,17 +227,19 @@ def _read(kind: type[F], folder: Path | None, name: str) -> F | None:
         return None
 
 
-def _with_perplexity(row: Mapping[str, Estimate]) -> dict[str, Estimate]:
+def _add_perplexity(row: Mapping[str, Estimate]) -> dict[str, Estimate]:
     log_perplexity = row.get("log_perplexity")
     return {**row, "perplexity": perplexity(log_perplexity)} if log_perplexity else dict(row)
 
 
-def _columns(here: Visit, version: Version, evaluation: Evaluation | None) -> dict[str, dict[str, Estimate]]:
+def _collect_scores(
+    here: Visit, version: Version, evaluation: Evaluation | None
+) -> dict[str, dict[str, Estimate]]:
     """Scores by the translated name of a system, in the order of the table."""
     if evaluation is None:
         return {}
     say = here.words.say
-    parent = version.parent or say("the bare base")
+    parent = version.parent or say("the base model")
     names = {
         "challenger": version.name,
         "challenger_protected": say("%(name)s, facts protected", name=version.name),
@@ -248,7 +250,7 @@ def _columns(here: Visit, version: Version, evaluation: Evaluation | None) -> di
         "reference": say("written by hand"),
     }
     return {
-        words: _with_perplexity(evaluation.systems[name])
+        words: _add_perplexity(evaluation.systems[name])
         for name, words in names.items()
         if name in evaluation.systems
     }
@@ -257,9 +259,9 @@ def _columns(here: Visit, version: Version, evaluation: Evaluation | None) -> di
 def _draw_scores(here: Visit, version: Version, evaluation: Evaluation | None) -> Markup | None:
     if evaluation is None:
         return None
-    say, columns = here.words.say, _columns(here, version, evaluation)
+    say, columns = here.words.say, _collect_scores(here, version, evaluation)
     baselines = [say("copy of the message"), say("rules")]
-    systems = [version.name, version.parent or say("the bare base"), *baselines]
+    systems = [version.name, version.parent or say("the base model"), *baselines]
     series = {
         name: [
             Ranged(say(score.replace("_", " ")), columns[name][score].mean, columns[name][score].low,
@@ -268,10 +270,10 @@ def _draw_scores(here: Visit, version: Version, evaluation: Evaluation | None) -
         ]
         for name in systems if name in columns
     }  # fmt: skip
-    return charts.ranges(
+    return charts.draw_ranges(
         series,
         say(
-            "Main scores of %(name)s beside its parent and two baselines, with 95 %% intervals",
+            "Main scores of %(name)s compared with its parent and two baselines, with 95 %% intervals",
             name=version.name,
         ),
         say("mean score (0 to 1), 95 % interval"),
@@ -292,7 +294,7 @@ def _draw_curves(here: Visit, stage: str, log: TrainingLog) -> list[Markup]:
         if series and max(len(points) for points in series.values()) > 1:
             caption = say("%(figure)s of the stage %(stage)s, by step", figure=say(title), stage=stage)
             ylabel = f"{say(title)} ({say(unit)})" if unit not in ("norm", "reward") else say(title)
-            plots.append(charts.curves(series, caption, say("step"), ylabel))  # type: ignore[arg-type]
+            plots.append(charts.draw_curves(series, caption, say("step"), ylabel))  # type: ignore[arg-type]
     return plots
 
 

@@ -1,4 +1,4 @@
-"""The page on operations: what is in force, whether every gateway knows it, what waits, what has failed."""
+"""The page on operations: the current routing, gateways, pending and failed decisions, releases, flows."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -28,16 +28,16 @@ _FLOW_RUNS = 10
 _ENDED = 10
 
 
-class Live(NamedTuple):
-    """A gateway that is alive, and the newest epoch that it has put into force."""
+class LiveGateway(NamedTuple):
+    """A gateway that reports, and the newest epoch that it has acknowledged."""
 
     id: uuid.UUID
     epoch: int
     seen_at: datetime
 
 
-class Released(NamedTuple):
-    """A version that went live."""
+class ReleaseRow(NamedTuple):
+    """The release of a version, and the version that it replaced."""
 
     id: uuid.UUID
     version: str
@@ -48,8 +48,8 @@ class Released(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A decision that is not carried out: open, proposed (it waits for a click), or failed."""
+class PendingDecision:
+    """A decision that has not been carried out: open, proposed (a person has to confirm it), or failed."""
 
     experiment_id: uuid.UUID
     experiment: str
@@ -64,8 +64,8 @@ class Waiting:
     failure: Sequence[Reason]
 
 
-class Ended(NamedTuple):
-    """An experiment that is over."""
+class EndedExperiment(NamedTuple):
+    """An experiment that has ended."""
 
     id: uuid.UUID
     name: str
@@ -78,7 +78,7 @@ _GATEWAYS = """
     FROM gateways ORDER BY id
 """
 
-# A proposal of an experiment that is over waits for nobody.
+# Nobody can confirm a proposal of an experiment that has ended.
 _DECISIONS = """
     SELECT d.experiment_id, e.name AS experiment, d.action, d.parameters, d.reasons, d.requested_by, a.email,
         d.created_at, d.claimed_at, d.outcome, d.failure
@@ -94,30 +94,29 @@ _RELEASES = """
     WHERE :version IN ('', version) ORDER BY id DESC LIMIT :most
 """
 
-_ENDED_ONES = """
+_ENDED_EXPERIMENTS = """
     SELECT id, name, status, ended_at FROM experiments
     WHERE ended_at IS NOT NULL AND NOT is_sample AND plan <> '{}' ORDER BY ended_at DESC LIMIT :most
 """
 
 
-def releases(session: Session, version: str = "") -> list[Released]:
-    """The newest releases, of all versions or of one."""
+def list_releases(session: Session, version: str = "") -> list[ReleaseRow]:
+    """The newest releases, of all versions or of `version`."""
     rows = session.execute(text(_RELEASES), {"version": version, "most": _MOST_LISTED}).mappings()
-    return [Released(**{**row, "reasons": load(row["reasons"])}) for row in rows]
+    return [ReleaseRow(**{**row, "reasons": load(row["reasons"])}) for row in rows]
 
 
-def _gateways(session: Session) -> tuple[list[Live], int]:
-    """Those that are alive, and how many have gone without a word: killed, or cut off."""
+def _list_gateways(session: Session) -> tuple[list[LiveGateway], int]:
+    """The gateways that report, and the number of those that stopped: killed, or without a connection."""
     rows = session.execute(text(_GATEWAYS), {"live": LIVE_S}).all()
-    return [Live(id, epoch, seen) for id, epoch, seen, is_live in rows if is_live], sum(
-        not is_live for *_, is_live in rows
-    )
+    live = [LiveGateway(id, epoch, seen_at) for id, epoch, seen_at, is_live in rows if is_live]
+    return live, len(rows) - len(live)
 
 
-def _waiting(session: Session) -> list[Waiting]:
+def _list_pending(session: Session) -> list[PendingDecision]:
     parameters = {"most": _MOST_LISTED, "open": list(OPEN)}
     return [
-        Waiting(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])})
+        PendingDecision(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])})
         for row in session.execute(text(_DECISIONS), parameters).mappings()
     ]
 
@@ -127,11 +126,11 @@ def show(here: Here) -> Response:
     """The page."""
     with Session(here.engine) as session:
         live = routing.current(session)
-        gateways, gone = _gateways(session)
-        waiting = _waiting(session)
-        released = releases(session)
-        ended = [Ended(*row) for row in session.execute(text(_ENDED_ONES), {"most": _ENDED})]
-        names = _names(session, live.routing) if live else {}
+        gateways, silent = _list_gateways(session)
+        pending = _list_pending(session)
+        releases = list_releases(session)
+        ended = [EndedExperiment(*row) for row in session.execute(text(_ENDED_EXPERIMENTS), {"most": _ENDED})]
+        names = _find_names(session, live.routing) if live else {}
     epoch = live.number if live else 0
     return here.page(
         "operations.html",
@@ -139,24 +138,24 @@ def show(here: Here) -> Response:
         routing=live.routing if live else None,
         names=names,
         gateways=gateways,
-        gone=gone,
-        behind=[one for one in gateways if one.epoch < epoch],
+        silent=silent,
+        behind=[gateway for gateway in gateways if gateway.epoch < epoch],
         live_s=LIVE_S,
-        waiting=waiting,
-        released=released,
+        pending=pending,
+        releases=releases,
         ended=ended,
-        **_outside(here),
+        **_ask_services(here),
     )
 
 
-def _names(session: Session, live: Routing) -> dict[uuid.UUID, str]:
+def _find_names(session: Session, live: Routing) -> dict[uuid.UUID, str]:
     ids = [split.experiment_id for split in live.experiments]
     rows = session.execute(text("SELECT id, name FROM experiments WHERE id = ANY(:ids)"), {"ids": ids})
     return {id: name for id, name in rows}  # noqa: C416 (rows are no tuples to mypy)
 
 
-def _outside(here: Visit) -> dict[str, Any]:
-    """What the page shows of MLflow and Prefect: their addresses, whether they answer, the newest runs."""
+def _ask_services(here: Visit) -> dict[str, Any]:
+    """The page's values on MLflow and Prefect: their addresses, whether they answer, the newest flow runs."""
     mlflow, prefect = services.mlflow(here.settings), services.prefect(here.settings)
     runs: list[FlowRun] | None
     try:
@@ -173,35 +172,35 @@ def _outside(here: Visit) -> dict[str, Any]:
 
 @router.get("/experiments/{experiment_id}/mlflow")
 def experiment_in_mlflow(here: Here, experiment_id: uuid.UUID) -> Response:
-    """To MLflow's page of an experiment that has ended."""
-    return to_mlflow(here, services.OF_EXPERIMENTS, "experiment_id", str(experiment_id))
+    """Redirect to MLflow's page of an experiment that has ended."""
+    return redirect_to_mlflow(here, services.OF_EXPERIMENTS, "experiment_id", str(experiment_id))
 
 
 @router.get("/versions/{version}/mlflow")
 def version_in_mlflow(here: Here, version: str) -> Response:
-    """To MLflow's page of the run that made a version."""
+    """Redirect to MLflow's page of the run that made a version."""
     with Session(here.engine) as session:
         run = session.scalar(text("SELECT run_id FROM versions WHERE name = :name"), {"name": version})
     if run is None:
         raise HTTPException(404)
-    return to_mlflow(here, services.OF_VERSIONS, "run", run)
+    return redirect_to_mlflow(here, services.OF_VERSIONS, "run", run)
 
 
-def to_mlflow(here: Visit, experiment: str, tag: str, value: str) -> Response:
-    """To the page of a run, or one that says why there is none."""
+def redirect_to_mlflow(here: Visit, experiment: str, tag: str, value: str) -> Response:
+    """Redirect to the page of a run, or show a page that says why there is none."""
     say, address = here.words.say, services.mlflow(here.settings)
     title, status = say("This run is not in MLflow"), 404
     try:
-        found = services.run_in_mlflow(here.settings, experiment, tag, value)
+        run_address = services.run_in_mlflow(here.settings, experiment, tag, value)
     except httpx.HTTPError:
         title, status = say("MLflow does not answer"), 503
-        detail = say("It should be at %(address)s. `make up` starts it; try again then.", address=address)
+        detail = say("MLflow should be at %(address)s. `make up` starts it. Then try again.", address=address)
         return here.page("problem.html", status, title=title, detail=detail)
-    if found is not None:
-        return RedirectResponse(found, 303)
+    if run_address is not None:
+        return RedirectResponse(run_address, 303)
     detail = say(
-        "A training is written there when its version is registered, an experiment by the flow `experiment`"
-        " when it has ended."
+        "A training run appears in MLflow when its version is registered. An experiment appears there after"
+        " its end, with the next run of the flow `experiment`."
     )
     if address is None:
         detail = say("TONEBRIDGE_MLFLOW_URI is not set in the dashboard's environment; `make up` sets it.")

@@ -1,45 +1,47 @@
-// The keys that the page Compare's buttons name in data-keys; they do nothing while somebody types.
+// Keyboard shortcuts of the page Compare: a button has its keys in data-keys. They are off while a person types.
 "use strict";
 
 {
   const form = document.querySelector("form[data-compare]");
-  const said = document.getElementById("said");
+  const status = document.getElementById("status");
 
-  // A live region is read out when it changes, not for what it came with.
-  const words = said.textContent;
-  if (words !== "") {
-    said.textContent = "";
-    setTimeout(() => { said.textContent ||= words; }, 100);
+  // Screen readers announce a live region when it changes, but not its first content.
+  const text = status.textContent;
+  if (text !== "") {
+    status.textContent = "";
+    setTimeout(() => { status.textContent ||= text; }, 100);
   }
 
   if (form) {
     const OFF = "compare without shortcuts";
     const shortcuts = document.getElementById("shortcuts");
     const keyed = [...form.querySelectorAll("[data-keys]")];
-    const byKey = new Map(keyed.flatMap((one) => one.dataset.keys.split(" ").map((key) => [key.toLowerCase(), one])));
+    const byKey = new Map(
+      keyed.flatMap((element) => element.dataset.keys.split(" ").map((key) => [key.toLowerCase(), element])),
+    );
 
-    function offer() {
-      for (const one of keyed) {
-        if (shortcuts.checked) one.setAttribute("aria-keyshortcuts", one.dataset.keys);
-        else one.removeAttribute("aria-keyshortcuts");
+    function showKeys() {
+      for (const element of keyed) {
+        if (shortcuts.checked) element.setAttribute("aria-keyshortcuts", element.dataset.keys);
+        else element.removeAttribute("aria-keyshortcuts");
       }
-      for (const one of form.querySelectorAll(".keys")) one.hidden = !shortcuts.checked;
+      for (const element of form.querySelectorAll(".keys")) element.hidden = !shortcuts.checked;
     }
 
-    // Whoever dictates, or leans on a key, can switch them off (WCAG 2.1.4).
+    // People who dictate, or press keys by accident, can switch the shortcuts off (WCAG 2.1.4).
     shortcuts.closest("label").hidden = false;
     shortcuts.checked = localStorage.getItem(OFF) === null;
     shortcuts.addEventListener("change", () => {
       shortcuts.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "");
-      offer();
+      showKeys();
     });
-    offer();
+    showKeys();
 
     let isSent = false;
     form.addEventListener("submit", (event) => {
       if (isSent) event.preventDefault();
       isSent = true;
-      said.textContent = form.dataset.sending;
+      status.textContent = form.dataset.sending;
     });
 
     document.addEventListener("keydown", (event) => {
@@ -47,13 +49,13 @@
       if (event.key === "Escape" && field) return document.getElementById("message").focus();
       if (!shortcuts.checked || field || event.repeat || event.isComposing) return;
       if (event.ctrlKey || event.altKey || event.metaKey) return;
-      const wanted = byKey.get(event.key.toLowerCase());
-      if (!wanted) return;
-      event.preventDefault(); // R would be typed into the field that it leads to
-      wanted.matches("button") ? wanted.click() : wanted.focus();
+      const target = byKey.get(event.key.toLowerCase());
+      if (!target) return;
+      event.preventDefault(); // otherwise the browser types R into the focused field
+      target.matches("button") ? target.click() : target.focus();
     });
 
-    // What the browser kept of a page that has been answered is not to be answered again.
+    // A page from the browser's cache may show a pair that already has a vote, so load the next pair.
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
 }

@@ -1,13 +1,14 @@
-// What is nicer with a script: times in the reader's zone, pages that renew themselves, a form that counts.
+// Improvements for browsers with scripts: times in the reader's time zone, pages that refresh themselves, and an
+// estimate that follows the form.
 "use strict";
 
 const language = document.documentElement.lang;
 
 function writeTimes(root) {
-  const shape = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
-    time.textContent = shape.format(moment);
+    time.textContent = format.format(moment);
     time.title = moment.toISOString();
   }
 }
@@ -16,11 +17,11 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
 });
 
-// A live page is asked for again every few seconds, and what has changed takes its place; not while somebody
-// has selected or focused something in it.
+// A live page is fetched every few seconds, and a changed page replaces it, but not while the reader has selected
+// or focused something in it.
 const EVERY_MS = 3000;
 
-async function renew() {
+async function refresh() {
   const main = document.getElementById("main");
   const isBusy = main.contains(document.activeElement) || String(document.getSelection()) !== "";
   if (document.hidden || isBusy || !main.hasAttribute("data-live")) return;
@@ -30,32 +31,32 @@ async function renew() {
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("main");
   if (fresh === null) return;
-  const before = shown;
-  shown = fresh.innerHTML;
-  if (before === shown) return;
-  const open = [...main.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const before = current;
+  current = fresh.innerHTML;
+  if (before === current) return;
+  const open = [...main.querySelectorAll("details[open][id]")].map((details) => details.id);
   main.replaceChildren(...fresh.childNodes);
   fresh.hasAttribute("data-live") ? main.setAttribute("data-live", "") : main.removeAttribute("data-live");
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   writeTimes(main);
 }
 
-let shown = document.getElementById("main").innerHTML;
+let current = document.getElementById("main").innerHTML;
 if (document.querySelector("main[data-live]")) {
-  setInterval(() => renew().catch(() => {}), EVERY_MS); // the gateway or network is away: next time
+  setInterval(() => refresh().catch(() => {}), EVERY_MS); // without a network, the next interval tries again
 }
 
-// Users and days needed, while the form is filled in.
+// The users and days that the plan needs, updated while a person fills in the form.
 const form = document.querySelector("form[data-needed]");
 if (form) {
-  let waiting, asked = 0;
+  let timer, requests = 0;
   form.addEventListener("input", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(async () => {
-      const number = ++asked;
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const number = ++requests;
       const fields = [...new FormData(form)].filter(([name]) => name.startsWith("plan.") || name === "users_a_day");
       const response = await fetch(`${form.dataset.needed}?${new URLSearchParams(fields)}`);
-      if (response.ok && number === asked) {
+      if (response.ok && number === requests) {
         const part = new DOMParser().parseFromString(await response.text(), "text/html");
         document.getElementById("needed").replaceChildren(...part.body.childNodes);
       }

@@ -11,7 +11,7 @@ from markupsafe import escape
 from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
-from experiments import metrics, readings
+from experiments import metrics
 from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from serving.dashboard import lineage, words
@@ -44,19 +44,19 @@ def named() -> set[str]:
         *(field.description or "" for field in Plan.model_fields.values()),
         *(kind.value for kind in TransformType),
         *(name for _, name, _ in PAGES),
-        *readings.WAYS,
+        "for the decision: with CUPED and the cap", "without CUPED", "without the cap",
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
         *(score.replace("_", " ") for score in models.SCORES),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
         "Start", "Ramp", "Pause", "Ship", "Roll back", "Discard", "Keep running", "Inconclusive",
         "ASCII only", "kana or kanji", "other letters",
-        "steady", "shifting, no alarm yet", "alarm: another distribution",
+        "steady", "shifting, but no alarm", "alarm: the distribution has changed",
         "shown first", "longer", "thumbs", "ratings", "comparisons",
-        "%(count)s votes beyond the cap of a person", "%(count)s votes beyond the cap of an API key",
-        "%(count)s edits that bring in a number", "%(count)s edits that bring in a phrase",
-        "%(count)s votes on an unusual phrase of one's own",
-        "%(count)s votes that tie what is held out to the rest",
-        "champion", "retired", "refused", "in an experiment", "accepted",
+        "%(count)s votes above the limit per person", "%(count)s votes above the limit per API key",
+        "%(count)s edits that add a number", "%(count)s edits that add a phrase",
+        "%(count)s votes on an unusual phrase that mostly one person votes on",
+        "%(count)s votes that connect held-out data with training data",
+        "champion", "retired", "rejected", "in an experiment", "accepted",
         "grad norm", "kl", "accuracy", "rewards/accuracies", "rewards/chosen", "rewards/rejected",
         "plain", "rare", "skewed", "repeated", "organisations", "delayed", "thompson", "top two", "tastes",
         "tastes in a row",

@@ -12,7 +12,7 @@ from tests.serving.dashboard.texts import text_at
 
 def test_an_installation_without_a_report_shows_the_shipped_one(empty: Installation) -> None:
     with empty.client() as client:
-        assert "This is the report that is shipped" in text_at(client, "/calibration")
+        assert "This is the published report" in text_at(client, "/calibration")
 
 
 def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
@@ -23,9 +23,12 @@ def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
     report = shipped.report
     with filled.client() as client:
         page = text_at(client, "/calibration")
-        assert "none was made on this machine" in page
+        assert "No report was made on this machine" in page
         missed = {line.partition(":")[0] for line in report.missed}
-        assert f"{len(report.settings) - len(missed)} of {len(report.settings)} settings reach all" in page
+        assert (
+            f"{len(report.settings) - len(missed)} of {len(report.settings)} settings reach all targets"
+            in page
+        )
         assert report.missed[0].partition(": ")[2] in page
         plain = report.settings["plain"].shipped.aa_false_winner_rate
         assert f"| {100 * plain.value:.1f}% {100 * plain.low:.1f}% … {100 * plain.high:.1f}% |" in page
@@ -33,7 +36,7 @@ def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
         other = tmp_path / "experiment.yaml"
         other.write_text(plans.FILE.read_text().replace("alpha: 0.05 ", "alpha: 0.01 ", 1))
         monkeypatch.setattr(plans, "FILE", other)
-        assert "alpha chance of ever deciding wrongly" in (page := text_at(client, "/calibration"))
+        assert "alpha probability of a wrong decision" in (page := text_at(client, "/calibration"))
         assert "| 0.05 | 0.01 |" in page
 
         folder = filled.settings.artifacts / "calibration"
@@ -44,4 +47,4 @@ def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
         assert "1,234 simulated experiments" in page
         assert "is the one that was calibrated" in page
         (folder / "report.json").write_text("{}")
-        assert "none was made on this machine" in text_at(client, "/calibration")
+        assert "No report was made on this machine" in text_at(client, "/calibration")

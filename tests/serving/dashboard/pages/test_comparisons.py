@@ -93,9 +93,9 @@ def test_twenty_pairs_by_keyboard_alone_become_preference_pairs(
             page.keyboard.press("r")
             page.keyboard.type(reason)
             press(page, "Escape", key)
-        expect(status).to_have_text("Stored. Here is the next one.")
+        expect(status).to_have_text("Your vote is stored. Here is the next pair.")
         expect(page.get_by_role("heading", name="The message")).to_be_focused()
-    expect(page.get_by_text("20 judged today, 20 in all, 0 skipped.")).to_be_visible()
+    expect(page.get_by_text("Your votes: 20 today, 20 in total. Skipped: 0.")).to_be_visible()
     assert len(seen) == 20
 
     expected = []
@@ -131,7 +131,7 @@ def test_a_reload_keeps_the_pair_and_what_is_skipped_does_not_come_again(
     page.reload()
     assert (open_id(page), texts_of(page)) == (id, texts)
     press(page, "s")
-    expect(page.get_by_role("status")).to_have_text("Skipped. You will not be asked this again.")
+    expect(page.get_by_role("status")).to_have_text("Skipped. You will not see this pair again.")
     later = {open_id(page)}
     for _ in range(3):
         page.reload()
@@ -183,11 +183,11 @@ def test_it_works_without_a_script_and_with_ones_own_words(
     expect(page.locator("kbd").first).to_be_hidden()
     page.get_by_text("Compare rewrites of a message of your own").click()
     page.get_by_label("Your message").fill("Fix it now.\n<b>Or else</b>, PAY-123 stays red.")
-    page.get_by_label("What shall be done to it").select_option("clarify")
+    page.get_by_label("How to rewrite it").select_option("clarify")
     page.get_by_label("Intensity").select_option("3")
     page.get_by_role("button", name="Rewrite it twice").click()
     expect(page.locator(".words").first).to_have_text("Fix it now.\n<b>Or else</b>, PAY-123 stays red.")
-    expect(page.get_by_text("Asked for: clarify, intensity 3 of 3")).to_be_visible()
+    expect(page.get_by_text("Requested: clarify, intensity 3 of 3")).to_be_visible()
     own = open_id(page)
     page.get_by_label("Why").fill("It keeps\nthe ticket.")
     page.get_by_role("button", name="The second is better").click()
@@ -232,7 +232,7 @@ def test_two_rewrites_that_are_the_same_are_said_in_words(
         page = sign_in("member")
         page.goto("/compare")
         expect(page.get_by_text("both rewrites were the same")).to_be_visible()
-    page.get_by_role("link", name="Try others").click()
+    page.get_by_role("link", name="Try other messages").click()
     assert len(texts_of(page)) == 2
 
 

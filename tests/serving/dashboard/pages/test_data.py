@@ -20,7 +20,7 @@ from tests.serving.dashboard.texts import text_at, text_of
         "Nobody has voted in the last 30 days. People vote on the Compare page",
         "There is no snapshot yet. The flow `collect` makes one",
         "Your organisation has had no new output in the last seven days.",
-        "0 messages in the last seven days and 0 in the four weeks before, 200 are needed of each",
+        "too few messages: 0 in the last seven days and 0 in the four weeks before; each period needs",
     ],
 )
 def test_what_is_missing_is_named_with_what_to_do(empty: Installation, sentence: str) -> None:
@@ -40,7 +40,7 @@ def test_feedback_is_counted_by_kind_with_its_response_rate(filled: Installation
         page = text_at(client, "/data")
     assert f"thumb | {thumbs} | {thumbs} |" in page
     assert "rating | 0 | 0 |" in page
-    assert f"{thumbs} of {outputs} of the last seven days" in page
+    assert f"of the last seven days have a vote ({thumbs} of {outputs})" in page
 
 
 def test_a_snapshot_has_the_reasons_of_its_rejection_and_its_measurements(filled: Installation) -> None:
@@ -48,19 +48,21 @@ def test_a_snapshot_has_the_reasons_of_its_rejection_and_its_measurements(filled
         html = client.get("/data").text
     page = text_of(html)
     assert f'<tr id="snapshot-{"bbbb2222" * 4}">' in html
-    assert "refused | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the text shown first in 90% of 80" in page
+    assert (
+        "rejected | 120 | 30 | 20 | 80 | 15 | – | 40 people chose the text shown first in 90% of 80" in page
+    )
     assert "accepted | 120 | 30 | 20 | 80 | 15 | 20" in page
-    assert "chose the one shown first: 90.0%" in page
-    assert "80 votes of 40 people" in page
-    assert "7 votes beyond the cap of a person" in page
-    assert "comparisons: not known" in page  # no two people judged the same pair
+    assert "chose the rewrite shown first: 90.0%" in page
+    assert "80 votes from 40 people" in page
+    assert "7 votes above the limit per person" in page
+    assert "comparisons: unknown" in page  # no two people judged the same pair
 
 
 def test_drift_alarms_for_what_has_changed_and_not_for_messages_of_others(filled: Installation) -> None:
     with filled.client() as client:
         page = text_at(client, "/data")
-    assert "What people write has changed in the last seven days: script." in page
-    assert "script alarm: another distribution" in page
+    assert "The messages of the last seven days differ from earlier ones: script." in page
+    assert "script alarm: the distribution has changed" in page
     assert "length steady; index 0 " in page  # although those of the other organisation are all long
     assert "transform type steady" in page
     assert "kana or kanji | 90.0% | 0.0% |" in page
@@ -73,4 +75,4 @@ def test_drift_is_not_reported_when_counting_takes_too_long(
     with filled.client() as client:
         page = text_at(client, "/data")
     assert "Postgres took longer than five seconds" in page
-    assert "What people write has changed" not in page
+    assert "The messages of the last seven days differ" not in page

@@ -82,7 +82,7 @@ def test_one_experiment_is_shipped_and_another_is_rolled_back(
     installation: Installation, sign_in: SignIn
 ) -> None:
     page = sign_in("experimenter")
-    expect(page.get_by_text("There has been no experiment yet.")).to_be_visible()
+    expect(page.get_by_text("There is no experiment yet.")).to_be_visible()
     draft(page, "Softer requests", "v2")
     expect_status(page, "draft")
     decide(page, "Start")
@@ -139,7 +139,7 @@ def test_a_viewer_sees_all_and_decides_nothing(installation: Installation, sign_
         response = page.goto(address + path)
         assert response is not None
         assert response.status == 403
-        expect(page.get_by_text("takes the role experimenter or above")).to_be_visible()
+        expect(page.get_by_text("Only the role experimenter or above can decide")).to_be_visible()
 
     # A request with the secret of their own page: the gateway rejects it.
     csrf = page.locator("[name=csrf]").first.get_attribute("value")
@@ -182,11 +182,11 @@ def test_the_form_names_errors_and_updates_the_sample_size_as_fields_change(
     page = sign_in("owner")
     page.goto("/experiments/new")
     needed = page.locator("#needed")
-    expect(needed).to_contain_text("users find an effect of 0.05")
+    expect(needed).to_contain_text("users are needed to detect an effect of 0.05")
     page.get_by_label(re.compile("^smallest effect", re.IGNORECASE)).fill("0.1")
     expect(needed).to_contain_text("effect of 0.1")
     page.get_by_label("Users a day in the experiment").fill("20")
-    expect(needed).to_contain_text("days with so many users a day")
+    expect(needed).to_contain_text("days are needed at this number of users a day")
     expect(needed).to_contain_text("longer than the plan's maximum of 28 days")
     page.get_by_label(re.compile("^smallest effect", re.IGNORECASE)).fill("many")
     expect(needed).to_contain_text("Some of the numbers cannot be read")

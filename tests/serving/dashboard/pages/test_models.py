@@ -20,7 +20,7 @@ def test_all_versions_are_listed_with_their_states(filled: Installation) -> None
     assert "v1 . In experiments: v3 ." in page
     for name, state in (
         ("v1", "champion"),
-        ("v2", "refused"),
+        ("v2", "rejected"),
         ("v3", "in an experiment"),
         ("v4", "retired"),
     ):
@@ -38,7 +38,7 @@ def test_the_lineage_is_drawn_and_described(filled: Installation) -> None:
     for name in ("v1", "v2", "v3", "v4"):
         assert f'href="/models/{name}"' in svg
     assert "epoch 1" in svg
-    assert "Run run2 learned from the seed corpus and snapshot" in text_of(html)
+    assert "Run run2 was trained on the seed corpus and snapshot" in text_of(html)
     assert "which was not released" in text_of(html)
 
 
@@ -46,11 +46,11 @@ def test_a_version_is_compared_with_its_parent_and_the_baselines(filled: Install
     with filled.client() as client:
         response = client.get("/models/v1")
     page = text_of(response.text)
-    assert "Score | v1 | v1, facts protected | the bare base | copy of the message | rules |" in page
+    assert "Score | v1 | v1, facts protected | the base model | copy of the message | rules |" in page
     row = page[page.index("composite higher is better |") :]
     assert "0.71 0.66 … 0.76 | 0.71 0.66 … 0.76 | 0.62 0.57 … 0.67 | 0.33 0.28 … 0.38 | 0.44" in row
     assert "171 held-out messages" in page
-    assert "58.0% of the held-out messages score higher" in page
+    assert "58.0% of its rewrites of held-out messages score higher" in page
     assert "soften | 0.5" in page
     assert "grad_norm is nan at step 3" in page
     assert response.text.count('class="chart"') == 3  # scores, loss, gradient norm
@@ -89,15 +89,15 @@ def test_without_its_run_folder_a_version_has_its_means(
 ) -> None:
     with filled.client() as client:
         page = text_at(client, "/models/v2")
-        assert "Refused" in page
+        assert "Rejected" in page
         assert REASON in page
         assert "Score | v2 | v1 |" in page
         assert "composite higher is better | 0.52 | 0.51 |" in page
-        assert "Its curves are files of the run's folder runs/run2" in page
+        assert "The training curves are in the folder runs/run2" in page
         assert "There is no such page" in text_at(client, "/models/v9", 404)
         assert "There is no such page" in text_at(client, "/operations/versions/v9/mlflow", 404)
         ordered = text_at(client, "/models/v4")
-    assert "It never becomes champion again." in ordered
+    assert "This version never becomes champion again." in ordered
     assert "the flow `retain` removes its weights" in ordered
 
 

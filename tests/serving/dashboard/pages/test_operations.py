@@ -9,8 +9,8 @@ from tests.serving.dashboard.texts import text_at, text_of
 @pytest.mark.parametrize(
     "sentence",
     [
-        "Nothing has been released yet, so the gateways answer nobody.",
-        "All that was decided has been carried out.",
+        "No version has been released yet, so the gateways cannot answer.",
+        "Every decision has been carried out.",
     ],
 )
 def test_what_is_missing_is_named_with_what_to_do(empty: Installation, sentence: str) -> None:
@@ -23,12 +23,14 @@ def test_the_page_has_what_is_in_force_and_which_gateways_are_behind(filled: Ins
         page = text_at(client, "/operations")
     assert "Epoch 2: the champion is v1" in page
     assert "Softer requests | 25.0% | v1 50.0%, v3 50.0% |" in page
-    assert "1 of 2 are behind: a release waits for them." in page  # the real one is not
+    assert (
+        "Gateways that have not acknowledged the current epoch: 1 of 2. A release waits for them." in page
+    )  # the real one is not
     assert "1 behind |" in page
-    assert "1 more went without a word" in page
-    assert "| Softer requests | ramp | waits for the flow `experiment` |" in page
+    assert "Gateways that stopped reporting: 1." in page
+    assert "| Softer requests | ramp | waiting for the flow `experiment` |" in page
     failed = "v3 did not pass the gate, so it may not go live; its page says why"
-    assert f"| Softer requests | ship | failed: {failed} | by itself | Because of ship. |" in page
+    assert f"| Softer requests | ship | failed: {failed} | the flow `experiment` | Because of ship. |" in page
     assert "Because of pause." not in page
     assert "| v1 | – | 1 | The first version. |" in page
     assert "no queue for background work yet" in page
