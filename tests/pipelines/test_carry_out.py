@@ -1,5 +1,5 @@
-"""Decisions are carried out: with a real registry, a real service, and a Postgres of the tests' own. The flow
-runs without Prefect's server, which has no part in it; tests/test_loop.py has one.
+"""Decisions are carried out with a real registry, a real service, and a Postgres of these tests. The flow
+runs without Prefect's server, which it does not need; tests/test_loop.py has one.
 """
 
 import asyncio
@@ -38,8 +38,7 @@ from data.tables import (
 )
 from data.traffic import answers, routing
 from data.traffic.routing import Routing, Target
-from experiments import decisions as asked
-from experiments import drafts, launches, plan
+from experiments import decisions, drafts, launches, plan
 from experiments.decisions import Request
 from experiments.drafts import Draft
 from experiments.lifecycle import Action
@@ -65,7 +64,7 @@ PEOPLE = [uuid.UUID(int=number * 2**64 + number) for number in range(400)]
 def installation(
     stack: Settings, new_database: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
-    """Three registered versions of one tiny model, and an environment that leads the flow to them."""
+    """Three registered versions of one tiny model, and an environment with their addresses for the flow."""
     folder = tmp_path_factory.mktemp("registry")
     settings = stack.model_copy(
         update={"database_url": new_database(), "mlflow_uri": f"sqlite:///{folder / 'mlflow.db'}"}
@@ -126,7 +125,7 @@ def click(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
         key = str(uuid.uuid4())
         why = written(f"Ann wants to {action}.")
         wanted = Request(experiment_id, Action(action), parameters, why, "token:ann", key)
-        return uuid.UUID(str(ask(asked.ask, wanted)))
+        return uuid.UUID(str(ask(decisions.ask, wanted)))
 
     return do
 
@@ -151,17 +150,17 @@ def run(overrides: tuple[str, ...] = ()) -> Any:
         return experiment.fn(overrides)
 
 
-def now(engine: Engine) -> Routing:
+def read_routing(engine: Engine) -> Routing:
     with Session(engine) as session:
         current = routing.current(session)
     assert current is not None
     return current.routing
 
 
-def of(
+def read_trail(
     engine: Engine, experiment_id: uuid.UUID
 ) -> tuple[str, list[tuple[str, str, list[Reason], str | None]]]:
-    """An experiment's status, and its audit trail: what, who, why, what came of it."""
+    """An experiment's status, and its audit trail: action, requester, reasons, outcome."""
     with Session(engine) as session:
         status = session.get_one(Experiment, experiment_id).status
         rows = session.scalars(
@@ -172,7 +171,7 @@ def of(
         return status, [(row.action, row.requested_by, row.reasons, row.outcome) for row in rows]
 
 
-def outcome(engine: Engine, decision_id: uuid.UUID) -> str | None:
+def read_outcome(engine: Engine, decision_id: uuid.UUID) -> str | None:
     with Session(engine) as session:
         row = session.get_one(Decision, decision_id)
         assert (row.done_at is None) == (row.outcome is None)
@@ -180,29 +179,29 @@ def outcome(engine: Engine, decision_id: uuid.UUID) -> str | None:
         return row.outcome
 
 
-def failure(engine: Engine, decision_id: uuid.UUID) -> list[Reason]:
+def read_failure(engine: Engine, decision_id: uuid.UUID) -> list[Reason]:
     """Why a decision could not be carried out."""
-    assert outcome(engine, decision_id) == "failed"
+    assert read_outcome(engine, decision_id) == "failed"
     with Session(engine) as session:
         return session.get_one(Decision, decision_id).failure or []
 
 
-def epoch_reasons(engine: Engine) -> list[list[Reason]]:
+def read_epoch_reasons(engine: Engine) -> list[list[Reason]]:
     """Why each epoch began, in order."""
     with Session(engine) as session:
         return list(session.scalars(select(Epoch.reasons).order_by(Epoch.number)))
 
 
-def arms(engine: Engine) -> dict[uuid.UUID, str]:
-    """Whom a gateway would answer by which arm; those outside all experiments are left out."""
-    epoch, found = RoutingEpoch(1, now(engine)), {}
+def assign_arms(engine: Engine) -> dict[uuid.UUID, str]:
+    """The arm that a gateway assigns to each person in an experiment."""
+    epoch, assigned = RoutingEpoch(1, read_routing(engine)), {}
     for id in PEOPLE:
         person = PlacedPerson(id, uuid.UUID(int=1), "k", "x")
         epoch.place(person)
         arm = person.arm(MESSAGE)
         if arm is not None:
-            found[id] = arm.variant
-    return found
+            assigned[id] = arm.variant
+    return assigned
 
 
 def test_a_draft_is_started_as_it_was_drafted(
@@ -212,13 +211,13 @@ def test_a_draft_is_started_as_it_was_drafted(
     drafted = draft(target=target)
     other = draft("v3")
     assert run().name == "NothingToDo", "a version that has a draft waits for its start"
-    started, beside = click(drafted, "start"), click(other, "start")
-    assert isinstance(run(), Evidence), "it is looked at at once"
-    [split] = now(engine).experiments
+    started, second = click(drafted, "start"), click(other, "start")
+    assert isinstance(run(), Evidence), "it is analysed at once"
+    [split] = read_routing(engine).experiments
     assert (split.experiment_id, split.ramp, split.target) == (drafted, 0.5, target)
     assert [arm.spec.version for arm in split.arms] == ["v1", "v2"]
-    assert now(engine).challenger == Spec(version="v2", protection=PROTECTED)
-    assert of(engine, drafted) == (
+    assert read_routing(engine).challenger == Spec(version="v2", protection=PROTECTED)
+    assert read_trail(engine, drafted) == (
         "running",
         [
             ("draft", "token:ann", written("People like v2."), "done"),
@@ -235,14 +234,14 @@ def test_a_draft_is_started_as_it_was_drafted(
         assert row.parameters == {"epoch": 2, "ramp": 0.5}
         assert row.claimed_at is not None
         assert row.claimed_at <= (row.done_at or row.created_at)
-    assert failure(engine, beside) == [reason("another_experiment", name="try v2", status="running")]
-    assert render(failure(engine, beside)) == (
+    assert read_failure(engine, second) == [reason("another_experiment", name="try v2", status="running")]
+    assert render(read_failure(engine, second)) == (
         "the experiment “try v2” is running, and only one runs at a time; ship it or roll it back first"
     )
-    assert render(failure(engine, beside), "ja") == (
+    assert render(read_failure(engine, second), "ja") == (
         "実験「try v2」が実行中です。実験は一度に一つだけなので、先に採用するかロールバックしてください"
     )
-    assert of(engine, other)[0] == "draft"
+    assert read_trail(engine, other)[0] == "draft"
 
 
 def test_a_pause_sends_everybody_to_the_champion_and_the_same_come_back(
@@ -251,30 +250,32 @@ def test_a_pause_sends_everybody_to_the_champion_and_the_same_come_back(
     drafted = draft(ramp=[0.3, 0.7, 1.0])
     click(drafted, "start")
     run()
-    before = arms(engine)
+    before = assign_arms(engine)
     assert 80 < len(before) < 160
     assert set(before.values()) == {"v1", "v2"}
 
     click(drafted, "pause")
     assert run().name == "Paused"
-    assert (arms(engine), now(engine).challenger) == ({}, None), "nobody meets the challenger, side by side"
-    assert of(engine, drafted)[0] == "paused"
-    assert run().name == "Paused", "it is neither looked at nor ramped, and no other one starts"
+    assert (assign_arms(engine), read_routing(engine).challenger) == ({}, None), (
+        "nobody meets the challenger, side by side"
+    )
+    assert read_trail(engine, drafted)[0] == "paused"
+    assert run().name == "Paused", "it is neither analysed nor ramped, and no other one starts"
 
     click(drafted, "start")
     run()
-    assert arms(engine) == before
-    assert (of(engine, drafted)[0], now(engine).experiments[0].ramp) == ("running", 0.3)
-    assert now(engine).challenger is not None
+    assert assign_arms(engine) == before
+    assert (read_trail(engine, drafted)[0], read_routing(engine).experiments[0].ramp) == ("running", 0.3)
+    assert read_routing(engine).challenger is not None
 
     click(drafted, "pause")
     click(drafted, "ramp", share=0.6)
     run()
-    after = arms(engine)
+    after = assign_arms(engine)
     assert len(after) > len(before)
     assert {id: after[id] for id in before} == before
-    assert of(engine, drafted)[0] == "running"
-    assert {one[3] for one in of(engine, drafted)[1]} == {"done"}
+    assert read_trail(engine, drafted)[0] == "running"
+    assert {row[3] for row in read_trail(engine, drafted)[1]} == {"done"}
 
 
 def test_a_person_ships(
@@ -288,9 +289,9 @@ def test_a_person_ships(
     run()
     click(drafted, "ship")
     assert run().name == "NothingToDo"
-    assert now(engine).champion == Spec(version="v2", protection=PROTECTED)
+    assert read_routing(engine).champion == Spec(version="v2", protection=PROTECTED)
     assert versions.resolve(installation.registry_uri, "champion") == "v2"
-    assert of(engine, drafted) == (
+    assert read_trail(engine, drafted) == (
         "shipped",
         [
             ("draft", "token:ann", written("People like v2."), "done"),
@@ -308,7 +309,7 @@ def test_a_draft_that_nobody_wants_is_discarded(
     drafted = draft()
     click(drafted, "discard")
     assert run().name == "NothingToDo", "its version counts as tried"
-    assert of(engine, drafted) == (
+    assert read_trail(engine, drafted) == (
         "discarded",
         [
             ("draft", "token:ann", written("People like v2."), "done"),
@@ -318,7 +319,9 @@ def test_a_draft_that_nobody_wants_is_discarded(
     with Session(engine) as session:
         row = session.get_one(Experiment, drafted)
         assert (row.started_at, row.ended_at is None) == (None, False)
-    assert (now(engine).experiments, epoch_reasons(engine)) == ((), [written("the first")]), "no epoch begins"
+    assert (read_routing(engine).experiments, read_epoch_reasons(engine)) == ((), [written("the first")]), (
+        "no epoch begins"
+    )
 
 
 def test_a_pause_without_a_reason_says_what_was_done(
@@ -330,13 +333,13 @@ def test_a_pause_without_a_reason_says_what_was_done(
 
     def decide(action: Action, **parameters: float) -> str:
         wanted = Request(drafted, action, parameters, [], "token:ann", str(uuid.uuid4()))
-        decision_id = str(ask(asked.ask, wanted))
+        decision_id = str(ask(decisions.ask, wanted))
         run()
         return decision_id
 
     paused, ramped = decide(Action.PAUSE), decide(Action.RAMP, share=0.75)
     rolled_back = decide(Action.ROLL_BACK)
-    assert epoch_reasons(engine)[-3:] == [
+    assert read_epoch_reasons(engine)[-3:] == [
         [reason("was_paused", decision=paused)],
         [reason("ramped", share=0.75, decision=ramped)],
         [reason("was_withdrawn", decision=rolled_back)],
@@ -354,8 +357,8 @@ def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
     judge("v2", False)
     started = click(drafted, "start")
     run()
-    assert failure(engine, started) == [reason("not_accepted", version="v2")]
-    assert of(engine, drafted)[0] == "draft"
+    assert read_failure(engine, started) == [reason("not_accepted", version="v2")]
+    assert read_trail(engine, drafted)[0] == "draft"
     judge("v2", True)
     with Session(engine) as session, session.begin():
         session.execute(update(Experiment).where(Experiment.status == "running").values(status="stopped"))
@@ -365,10 +368,10 @@ def test_what_is_not_fit_to_go_live_is_neither_started_nor_shipped(
     judge("v2", False)
     shipped, rolled_back = click(drafted, "ship"), click(drafted, "roll_back")
     run()
-    assert failure(engine, shipped) == [reason("not_accepted", version="v2")]
-    assert outcome(engine, rolled_back) == "done", "what fails holds up nobody"
-    assert of(engine, drafted)[0] == "rolled_back"
-    assert now(engine).champion.version == "v1"
+    assert read_failure(engine, shipped) == [reason("not_accepted", version="v2")]
+    assert read_outcome(engine, rolled_back) == "done", "what fails holds up nobody"
+    assert read_trail(engine, drafted)[0] == "rolled_back"
+    assert read_routing(engine).champion.version == "v1"
 
 
 def test_rolling_back_withdraws_the_challenger(
@@ -379,14 +382,14 @@ def test_rolling_back_withdraws_the_challenger(
     run()
     rolled_back, late = click(drafted, "roll_back"), click(drafted, "pause")
     run(("ramp=[1.0]",))
-    assert outcome(engine, rolled_back) == "done"
-    assert failure(engine, late) == [reason("experiment_ended", status="rolled_back")]
-    [split] = now(engine).experiments
+    assert read_outcome(engine, rolled_back) == "done"
+    assert read_failure(engine, late) == [reason("experiment_ended", status="rolled_back")]
+    [split] = read_routing(engine).experiments
     assert split.experiment_id != drafted, "v2, which nobody has tried, is in an experiment now"
-    [(action, who, why, done)] = of(engine, split.experiment_id)[1]
+    [(action, who, why, done)] = read_trail(engine, split.experiment_id)[1]
     gate = [reason("passed_gate", version="v2")]
     assert (action, who, why, done) == ("start", "flow:experiment", gate, "done")
-    assert epoch_reasons(engine)[-1] == [reason("experiment_started", version="v2")]
+    assert read_epoch_reasons(engine)[-1] == [reason("experiment_started", version="v2")]
 
 
 def test_a_ship_that_was_cut_off_is_ended(
@@ -400,18 +403,18 @@ def test_a_ship_that_was_cut_off_is_ended(
     run()
     shipped = click(drafted, "ship")
     with Session(engine) as session, session.begin():
-        claimed = asked.claim(session)
+        claimed = decisions.claim(session)
         assert claimed is not None
     make_champion.fn(installation, engine, Spec(version="v2", protection=PROTECTED), claimed.reasons)
-    assert of(engine, drafted)[0] == "stopped", "and here its process was killed"
+    assert read_trail(engine, drafted)[0] == "stopped", "and here its process was killed"
     run()
-    assert (of(engine, drafted)[0], outcome(engine, shipped)) == ("shipped", "done")
+    assert (read_trail(engine, drafted)[0], read_outcome(engine, shipped)) == ("shipped", "done")
     with Session(engine) as session:
         assert len(session.scalars(select(Release.id)).all()) == 1, "it is released once"
 
 
 def prefer(engine: Engine, version: str, people: int) -> None:
-    """So many people choose a version when they see it beside the other."""
+    """Let this number of people choose a version in a comparison."""
     with Session(engine) as session, session.begin():
         tenant = Organisation(name=str(uuid.uuid4()))
         session.add(tenant)
@@ -435,7 +438,7 @@ def prefer(engine: Engine, version: str, people: int) -> None:
             }
             session.add_all([user, *shown.values()])
             session.flush()
-            compared = Comparison(
+            comparison = Comparison(
                 id=new_id(),
                 organisation_id=tenant.id,
                 user_id=user.id,
@@ -443,7 +446,7 @@ def prefer(engine: Engine, version: str, people: int) -> None:
                 first_output_id=shown["v1"].id,
                 second_output_id=shown["v2"].id,
             )
-            session.add(compared)
+            session.add(comparison)
             session.flush()
             session.add(
                 Feedback(
@@ -451,7 +454,7 @@ def prefer(engine: Engine, version: str, people: int) -> None:
                     user_id=user.id,
                     output_id=shown["v1"].id,
                     kind="comparison",
-                    comparison_id=compared.id,
+                    comparison_id=comparison.id,
                     preferred_output_id=shown[version].id,
                 )
             )
@@ -472,25 +475,25 @@ def test_where_a_person_decides_the_flow_proposes_once(
     for _ in range(3):
         evidence = run()
         assert evidence.decision.action == action
-    status, trail = of(engine, drafted)
-    assert (status, now(engine).champion.version) == ("running", "v1")
-    assert [one for one in trail if one[3] == "proposed"] == [
+    status, trail = read_trail(engine, drafted)
+    assert (status, read_routing(engine).champion.version) == ("running", "v1")
+    assert [row for row in trail if row[3] == "proposed"] == [
         (action, "flow:experiment", list(evidence.decision.reasons), "proposed")
     ]
     click(drafted, action)
     run()
-    status, trail = of(engine, drafted)
+    status, trail = read_trail(engine, drafted)
     assert trail[-1] == (action, "token:ann", written(f"Ann wants to {action}."), "done")
     assert status == {"ship": "shipped", "roll_back": "rolled_back"}[action]
 
 
 def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
     assert run(("ramp=[0.5, 1.0]", "hours_a_step=0", "minimum_days=0")).name == "Started"
-    [split] = now(engine).experiments
+    [split] = read_routing(engine).experiments
     assert run().decision.action == "keep_running"
     prefer(engine, "v1", 60)
     assert run().decision.action == "roll_back"
-    status, trail = of(engine, split.experiment_id)
+    status, trail = read_trail(engine, split.experiment_id)
     assert status == "rolled_back"
     assert [(action, who, done) for action, who, _, done in trail] == [
         ("start", "flow:experiment", "done"),
@@ -515,7 +518,9 @@ def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[.
     assert japanese[2].startswith(
         "人々はチャンピオンを好むため、チャレンジャーを取り下げます。 並べた比較では、"
     )
-    assert epoch_reasons(engine)[-2:] == [trail[1][2], trail[2][2]], "the epochs begin for the same reasons"
+    assert read_epoch_reasons(engine)[-2:] == [trail[1][2], trail[2][2]], (
+        "the epochs begin for the same reasons"
+    )
 
 
 def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_are(
@@ -524,15 +529,15 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
     drafted = draft(ramp=[1.0], allocation="top_two", hours_a_batch=1e-9, window_hours=1e-9)
     click(drafted, "start")
     run()
-    [split] = now(engine).experiments
+    [split] = read_routing(engine).experiments
     assert [arm.weight for arm in split.arms] == [0.5, 0.5], "nothing is known yet"
-    before = arms(engine)
+    before = assign_arms(engine)
     moment = datetime.now(UTC) - timedelta(seconds=30)
     with Session(engine) as session, session.begin():
         for number, (person, variant) in enumerate(before.items()):
-            about = {"experiment_id": drafted, "user_id": person, "variant": variant, "epoch": split.epoch}
+            keys = {"experiment_id": drafted, "user_id": person, "variant": variant, "epoch": split.epoch}
             tenant = {"organisation_id": uuid.UUID(int=1)}
-            session.add(Exposure(answer_id=new_id(), exposed_at=moment, **about, **tenant))
+            session.add(Exposure(answer_id=new_id(), exposed_at=moment, **keys, **tenant))
             liked = number % 3 > 0 if variant == "v2" else number % 3 == 0
             shown = Output(
                 id=new_id(),
@@ -550,17 +555,17 @@ def test_a_bandit_gives_new_users_new_weights_and_leaves_the_others_where_they_a
             session.flush()
             session.add(
                 Feedback(
-                    output_id=shown.id, kind="thumb", thumb_up=liked, created_at=moment, **about, **tenant
+                    output_id=shown.id, kind="thumb", thumb_up=liked, created_at=moment, **keys, **tenant
                 )
             )
     evidence = run()
     assert evidence.between_users.primary.difference > 0.2
     assert evidence.unbiased is not None
-    [learned] = now(engine).experiments
+    [learned] = read_routing(engine).experiments
     assert learned.epoch > split.epoch
     assert learned.arms[1].weight == pytest.approx(0.7, abs=0.01)
     assert learned.is_reweighted
-    action, who, why, _ = of(engine, drafted)[1][-1]
+    action, who, why, _ = read_trail(engine, drafted)[1][-1]
     assert (action, who) == ("reweigh", "flow:experiment")
     shares = {
         name: arm.weight for name, arm in zip(("first_share", "second_share"), learned.arms, strict=True)
@@ -588,7 +593,7 @@ def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
         begun = datetime.now(UTC) - timedelta(days=28)
         session.execute(update(Experiment).where(Experiment.id == drafted).values(started_at=begun))
     assert run().decision.reasons[0] == reason("maximum_days", days=28.0)
-    assert of(engine, drafted)[0] == "stopped"
+    assert read_trail(engine, drafted)[0] == "stopped"
 
 
 def test_a_promotion_ends_what_is_paused(
@@ -603,8 +608,8 @@ def test_a_promotion_ends_what_is_paused(
     click(drafted, "pause")
     run()
     make_champion.fn(installation, engine, Spec(version="v3", protection=PROTECTED), "a test")
-    assert of(engine, drafted)[0] == "stopped"
-    assert now(engine).champion.version == "v3"
+    assert read_trail(engine, drafted)[0] == "stopped"
+    assert read_routing(engine).champion.version == "v3"
 
 
 def test_a_version_without_weights_fails_once_and_says_why(
@@ -615,21 +620,23 @@ def test_a_version_without_weights_fails_once_and_says_why(
     drafted = draft("v9")
     started = click(drafted, "start")
     run()
-    [why] = failure(engine, started)
+    [why] = read_failure(engine, started)
     assert why.code == "internal_error"
     assert "Model Version" in str(why.values["error"]), why
     run()
-    assert failure(engine, started) == [why], "it is not tried again"
-    assert of(engine, drafted)[0] == "draft"
+    assert read_failure(engine, started) == [why], "it is not tried again"
+    assert read_trail(engine, drafted)[0] == "draft"
 
 
-def logged(settings: Settings, experiment_id: uuid.UUID) -> list[Any]:
+def find_runs(settings: Settings, experiment_id: uuid.UUID) -> list[Any]:
     """The runs that MLflow has of an experiment."""
     client = MlflowClient(tracking_uri=settings.registry_uri)
-    there = client.get_experiment_by_name(tracking.EXPERIMENT)
-    if there is None:
+    mlflow_experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    if mlflow_experiment is None:
         return []
-    return list(client.search_runs([there.experiment_id], f"tags.experiment_id = '{experiment_id}'"))
+    return list(
+        client.search_runs([mlflow_experiment.experiment_id], f"tags.experiment_id = '{experiment_id}'")
+    )
 
 
 def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
@@ -643,14 +650,14 @@ def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
     run()
     prefer(engine, "v2", 20)
     run()
-    assert logged(installation, drafted) == [], "it runs"
+    assert find_runs(installation, drafted) == [], "it runs"
     click(drafted, "roll_back")
     run()
-    [found] = logged(installation, drafted)
-    assert found.info.status == "FINISHED"
-    assert found.data.params["guardrails.failed"] == "0.03"
-    assert found.data.params["ramp"] == "[0.5, 1.0]"
-    tags = {name: value for name, value in found.data.tags.items() if not name.startswith("mlflow.run")}
+    [tracked] = find_runs(installation, drafted)
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.params["guardrails.failed"] == "0.03"
+    assert tracked.data.params["ramp"] == "[0.5, 1.0]"
+    tags = {name: value for name, value in tracked.data.tags.items() if not name.startswith("mlflow.run")}
     assert {
         "name": "try v2",
         "hypothesis": "People like v2.",
@@ -660,10 +667,10 @@ def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
         "decided_by": "token:ann",
         "mlflow.note.content": "Ann wants to roll_back.",
     }.items() <= tags.items()
-    assert found.data.metrics["comparison/wins"] == 20
-    assert found.data.metrics["challenger/exposed"] == 0
+    assert tracked.data.metrics["comparison/wins"] == 20
+    assert tracked.data.metrics["challenger/exposed"] == 0
     client = MlflowClient(tracking_uri=installation.registry_uri)
-    assert {item.path for item in client.list_artifacts(found.info.run_id)} == {
+    assert {item.path for item in client.list_artifacts(tracked.info.run_id)} == {
         "evidence.json",
         "effect.png",
         "metrics.png",
@@ -672,13 +679,13 @@ def test_an_experiment_that_has_ended_is_one_run_in_mlflow(
     with Session(engine) as session, session.begin():  # as after a ship that was cut off
         session.execute(update(Experiment).where(Experiment.id == drafted).values(status="stopped"))
     run()
-    [again] = logged(installation, drafted)
-    assert (again.info.run_id, again.data.tags["status"]) == (found.info.run_id, "stopped")
+    [again] = find_runs(installation, drafted)
+    assert (again.info.run_id, again.data.tags["status"]) == (tracked.info.run_id, "stopped")
     run()
-    assert logged(installation, drafted)[0].info.to_proto() == again.info.to_proto(), "written once"
+    assert find_runs(installation, drafted)[0].info.to_proto() == again.info.to_proto(), "written once"
 
 
-def test_mlflow_that_is_away_holds_up_no_decision(
+def test_an_unavailable_mlflow_delays_no_decision(
     engine: Engine,
     installation: Settings,
     draft: Callable[..., uuid.UUID],
@@ -689,23 +696,23 @@ def test_mlflow_that_is_away_holds_up_no_decision(
     drafted = draft()
     click(drafted, "start")
     run()
-    with monkeypatch.context() as away:
-        away.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
-        away.setenv("TONEBRIDGE_MLFLOW_URI", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    with monkeypatch.context() as patch:
+        patch.setattr("mlflow.store.db.utils.MAX_RETRY_COUNT", 1)
+        patch.setenv("TONEBRIDGE_MLFLOW_URI", "postgresql+psycopg://nobody@127.0.0.1:1/nothing")
         rolled_back = click(drafted, "roll_back")
         with caplog.at_level("WARNING", logger="pipelines.tracking"):
             run()
         assert "is not in MLflow yet" in caplog.text
-        assert (of(engine, drafted)[0], outcome(engine, rolled_back)) == ("rolled_back", "done")
-    assert logged(installation, drafted) == []
+        assert (read_trail(engine, drafted)[0], read_outcome(engine, rolled_back)) == ("rolled_back", "done")
+    assert find_runs(installation, drafted) == []
     run()
-    assert [one.data.tags["status"] for one in logged(installation, drafted)] == ["rolled_back"]
+    assert [run.data.tags["status"] for run in find_runs(installation, drafted)] == ["rolled_back"]
 
 
 def answer(
     engine: Engine, settings: Settings, tenant: Organisation, rewrites: dict[str, str], **person: Any
 ) -> list[User]:
-    """A person each was answered with these rewrites of these messages by v1."""
+    """Store a person for each message, whom v1 answered with its rewrite."""
     assert settings.database_url is not None
     asyncio.run(answers.ensure_partitions(settings.database_url, datetime.now(UTC).date()))
     with Session(engine, expire_on_commit=False) as session, session.begin():
@@ -755,21 +762,21 @@ def owner(settings: Settings, **terms: bool) -> Organisation:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What the service is asked: version and message."""
-    seen: list[tuple[str, str]] = []
+def service_requests(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The requests to the inference service: version and message."""
+    requests: list[tuple[str, str]] = []
     rewrite = InferenceClient.rewrite
 
-    async def telling(self: InferenceClient, spec: Spec, items: Any, timeout_s: float = 30.0) -> Any:
-        seen.extend((spec.version, item.text) for item in items)
+    async def record(self: InferenceClient, spec: Spec, items: Any, timeout_s: float = 30.0) -> Any:
+        requests.extend((spec.version, item.text) for item in items)
         return await rewrite(self, spec, items, timeout_s)
 
-    monkeypatch.setattr(InferenceClient, "rewrite", telling)
-    return seen
+    monkeypatch.setattr(InferenceClient, "rewrite", record)
+    return requests
 
 
-PLAIN = {f"The page looks wrong, {word}.": "No facts here." for word in "abcdefghijklmno"}
-TELLING = {
+WITHOUT_FACTS = {f"The page looks wrong, {word}.": "No facts here." for word in "abcdefghijklmno"}
+WITH_FACTS = {
     f"Send the {number} reports to Anna Miller by 3 May {number}.": (
         f"Please send the {number} reports to Anna Miller by 3 May {number}."
     )
@@ -778,10 +785,10 @@ TELLING = {
 
 
 def test_only_what_may_be_learned_from_is_replayed(
-    engine: Engine, installation: Settings, told: list[tuple[str, str]]
+    engine: Engine, installation: Settings, service_requests: list[tuple[str, str]]
 ) -> None:
     ours = owner(installation)
-    answer(engine, installation, ours, PLAIN)
+    answer(engine, installation, ours, WITHOUT_FACTS)
     answer(engine, installation, ours, {"No, said I.": "x"}, consents_to_training=False)
     [erased] = answer(engine, installation, ours, {"Forget me.": "x"})
     answer(engine, installation, ours, {"Two wrote this.": "x"})
@@ -800,15 +807,15 @@ def test_only_what_may_be_learned_from_is_replayed(
         counted = select(func.count())
         before = [session.scalar(counted.select_from(table)) for table in (Output, Answer, Feedback)]
     run(("shadow_messages=100",))
-    assert {version for version, _ in told} == {"v2"}
-    assert sorted(message for _, message in told) == sorted([*PLAIN, "Yes, said I."])
+    assert {version for version, _ in service_requests} == {"v2"}
+    assert sorted(message for _, message in service_requests) == sorted([*WITHOUT_FACTS, "Yes, said I."])
     with Session(engine) as session:
         after = [session.scalar(counted.select_from(table)) for table in (Output, Answer, Feedback)]
         assert after == before, "nothing of it is stored"
-        found = session.scalars(select(Decision)).one().parameters["shadow"]
-        assert (found["messages"], found["failed"]) == (16, 0)
-        assert "page looks wrong" not in str(found)
-    assert len(now(engine).experiments) == 1
+        result = session.scalars(select(Decision)).one().parameters["shadow"]
+        assert (result["messages"], result["failed"]) == (16, 0)
+        assert "page looks wrong" not in str(result)
+    assert len(read_routing(engine).experiments) == 1
 
 
 def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
@@ -817,38 +824,40 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
     draft: Callable[..., uuid.UUID],
     click: Callable[..., uuid.UUID],
 ) -> None:
-    answer(engine, installation, owner(installation), TELLING)
+    answer(engine, installation, owner(installation), WITH_FACTS)
     plain = Organisation(id=new_id(), name="plain", trains_across=True)
     drafted = draft("v3")
     started = click(drafted, "start")
     first = run()
-    unsound, facts = failure(engine, started)
+    unsound, facts = read_failure(engine, started)
     assert unsound == reason("shadow_unsound", version="v3")
     assert (facts.code, facts.values["champion"], facts.values["messages"]) == ("shadow_facts", 1, 15)
     assert "of the facts, and the champion keeps 100.0% on the same 15 messages." in str(facts)
-    assert of(engine, drafted)[0] == "draft"
-    assert (first.name, now(engine).experiments) == ("Refused", ()), "and v2, by itself, does the same"
+    assert read_trail(engine, drafted)[0] == "draft"
+    assert (first.name, read_routing(engine).experiments) == ("Refused", ()), (
+        "and v2, by itself, does the same"
+    )
     with Session(engine) as session:
         parameters = session.get_one(Decision, started).parameters
         assert parameters["shadow"]["scores"]["facts_kept"]["champion"] == 1
         stopped = session.scalars(select(Experiment).where(Experiment.status == "stopped")).one()
         assert (stopped.started_at, stopped.ended_at is None) == (None, False)
-    [(action, who, why, done)] = of(engine, stopped.id)[1]
+    [(action, who, why, done)] = read_trail(engine, stopped.id)[1]
     assert (action, who, done) == ("stop", "flow:experiment", "done")
     assert [each.code for each in why] == ["shadow_unsound", "shadow_facts"]
     assert why[0] == reason("shadow_unsound", version="v2")
-    assert render(why).startswith("v2 is not fit to answer people, as its shadow run found. It keeps "), (
+    assert render(why).startswith("v2 is not fit to answer people, as its shadow run tracked. It keeps "), (
         render(why)
     )
     assert run().name == "NothingToDo", "it is not tried again"
-    [found] = logged(installation, stopped.id)
-    assert (found.data.tags["status"], found.data.tags["challenger"]) == ("stopped", "v2")
+    [tracked] = find_runs(installation, stopped.id)
+    assert (tracked.data.tags["status"], tracked.data.tags["challenger"]) == ("stopped", "v2")
 
-    answer(engine, installation, plain, PLAIN)
+    answer(engine, installation, plain, WITHOUT_FACTS)
     sound = draft("v3", shadow_messages=12)
     click(sound, "start")
     run()
-    assert of(engine, sound)[0] == "running", "of the newest twelve messages none has a fact to lose"
+    assert read_trail(engine, sound)[0] == "running", "of the newest twelve messages none has a fact to lose"
     with Session(engine) as session:
         ship_alpha = session.get_one(Experiment, sound).plan["ship_alpha"]
     assert ship_alpha == pytest.approx(launches.alpha_of_next([], 0.1)), "one that never began is no launch"
@@ -857,20 +866,20 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
 def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
     engine: Engine, installation: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer(engine, installation, owner(installation), PLAIN)
+    answer(engine, installation, owner(installation), WITHOUT_FACTS)
     monkeypatch.setattr(shadow, "_RETRY_WAIT_S", 0.0)
-    v1, unheard = Spec(version="v1"), Spec(version="v404")
+    v1, unknown = Spec(version="v1"), Spec(version="v404")
     with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; at most 10%") as unsound:
-        shadow.run(installation, engine, v1, unheard, Target(), 50)
+        shadow.run(installation, engine, v1, unknown, Target(), 50)
     assert unsound.value.reasons == [
         reason("shadow_unsound", version="v404"),
         reason("shadow_failed", failed=15, messages=15, limit=0.1),
     ]
     monkeypatch.setattr(shadow, "_ANSWER_TIMEOUT_S", 1.0)
-    away = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
+    unavailable = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
     with pytest.raises(InferenceUnavailable, match="neither for challenger nor champion"):
-        shadow.run(away, engine, v1, Spec(version="v2"), Target(), 50)
-    assert shadow.run(away, engine, v1, unheard, Target(), 0) is None
-    assert shadow.run(away, engine, v1, unheard, Target(), 9) is None, "too few to say anything"
+        shadow.run(unavailable, engine, v1, Spec(version="v2"), Target(), 50)
+    assert shadow.run(unavailable, engine, v1, unknown, Target(), 0) is None
+    assert shadow.run(unavailable, engine, v1, unknown, Target(), 9) is None, "too few to say anything"
     summaries = Target.model_validate({"transform_types": ["summarize"]})
-    assert shadow.run(away, engine, v1, unheard, summaries, 50) is None, "no such message"
+    assert shadow.run(unavailable, engine, v1, unknown, summaries, 50) is None, "no such message"

@@ -30,7 +30,7 @@ def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first
     user = uuid.uuid5(organisation, str(who))
     session.merge(User(id=user, organisation_id=organisation, key_id="k1"))
     texts = random.sample([f"Could you {who} {number}?", f"Would you kindly {who} {number}?"], 2)
-    shown = [
+    outputs = [
         Output(
             id=new_id(),
             organisation_id=organisation,
@@ -45,9 +45,9 @@ def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first
         )
         for text in texts
     ]
-    session.add_all(shown)
+    session.add_all(outputs)
     session.flush()
-    first, second = (output.id for output in shown)
+    first, second = (output.id for output in outputs)
     comparison = Comparison(
         id=new_id(),
         organisation_id=organisation,

@@ -1,4 +1,4 @@
-"""What speaks against a challenger in shadow; with a real service it runs in test_decisions.py."""
+"""The reasons of a shadow run to reject a challenger; test_carry_out.py has a real service."""
 
 from collections.abc import Callable
 

@@ -13,6 +13,7 @@ from serving.gateway.online.answering import Answer, Compared, EncodedAnswer, On
 from serving.gateway.online.bodies import BatchRequest, CompareRequest, TransformRequest
 from serving.gateway.online.front import PATH
 from serving.gateway.parts import InjectedParts
+from serving.gateway.problems import UnavailableError
 
 # Messages of one batch that are rewritten at the same time. A hundred of the longest, all sent at once, would
 # keep the service busy beyond the timeout of every call, and calls of others would count as its failures.
@@ -95,5 +96,5 @@ async def rewrite_all(online: Online, caller: Caller, batch: BatchRequest) -> tu
         else:
             raise outcome
     if statuses == {503}:
-        raise problems.UnavailableError("none_answered")
+        raise UnavailableError("none_answered")
     return 200, b'{"items":[%b]}' % b",".join(entries)
