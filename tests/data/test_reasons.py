@@ -36,6 +36,23 @@ COMPUTED = {
     ("pipelines/shadow.py", "f'shadow_{name}'"): ("shadow_chatter", "shadow_insult"),
     ("data/snapshots/validation.py", "code"): ("position_bias", "length_bias"),
     ("data/reasons.py", "WRITTEN"): ("as_written",),
+    ("serving/validation.py", "WRITTEN"): ("as_written",),
+    ("serving/validation.py", "code"): tuple(code for code in SENTENCES if code.startswith("invalid_")),
+    ("serving/gateway/problems.py", "f'allowed_{field}'"): tuple(
+        code
+        for code in SENTENCES
+        if code.startswith("allowed_") and not code.startswith("allowed_transform_type")
+    ),
+    ("serving/gateway/problems.py", "code"): ("title_not_found", "title_method_not_allowed"),
+    # Literals of the table of errors; tests/serving/gateway/test_problems.py renders each.
+    ("serving/gateway/problems.py", "title"): tuple(
+        code for code in SENTENCES if code.startswith("title_")
+    ),
+    ("serving/dashboard/api.py", "code"): tuple(
+        code
+        for code in SENTENCES
+        if code.startswith("title_") or code in ("gateway_unreachable", "sessions_unreadable")
+    ),
 }  # fmt: skip
 # The fields that an unpacked argument gives. None: tests of that file check each code with its values.
 UNPACKED = {
@@ -43,7 +60,7 @@ UNPACKED = {
     "difference": {"difference", "low", "high", "level"},
     "votes": {"challenger_users", "challenger_closed", "baseline_users", "baseline_closed"},
     "model_dump": {"mean", "low", "high"},
-    "_numbers": {"challenger", "champion", "mean", "low", "high"},
+    "_list_values": {"challenger", "champion", "mean", "low", "high"},
     "values": None,
 }
 
