@@ -145,7 +145,7 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
 
 
 def find_missed_targets(settings: Mapping[str, SettingResult]) -> Iterator[str]:
-    """A sentence for each target that a setting misses, as "plain: power is 0.7; the target is at least 0.8".
+    """A sentence for each missed target, such as "plain: power is 0.7; the target is at least 0.8".
 
     `Report.missed` stores the sentences. `find_newly_missed` and the dashboard split them at ": " and " is ".
     """

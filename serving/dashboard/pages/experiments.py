@@ -218,7 +218,7 @@ def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past)
             return {
                 "fault": here.words.say(
                     "How much users differ in %(metric)s is not known before an experiment has measured it.",
-                    metric=primary,
+                    metric=here.words.say(primary.replace("_", " ")),
                 )
             }
         spread, is_guess = 1.0, True  # 4 times the variance, which is at most 1/4 for values between 0 and 1
@@ -255,12 +255,13 @@ def show(
         pairs = readings.side_by_side(session, experiment)
     plots = {}
     if len(effects) > 1 and experiment.plan:
+        primary = say(experiment.plan.primary.replace("_", " "))
         plots["effect"] = charts.draw_effect(
             effects,
             say(
                 "Effect on %(metric)s over time, with its confidence sequence", metric=experiment.plan.primary
             ),
-            say("difference in %(metric)s", metric=experiment.plan.primary),
+            say("difference in %(metric)s", metric=primary),
         )
     if len(wins) > 1:
         plots["wins"] = charts.draw_effect(
@@ -314,10 +315,11 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
         totals = readings.totals(session, experiment.id)
     plot = None
     if len(effects) > 1:
+        title = say(metric.replace("_", " "))
         plot = charts.draw_effect(
             effects,
-            say("Effect on %(metric)s over time, with its confidence sequence", metric=metric),
-            say("difference in %(metric)s", metric=metric),
+            say("Effect on %(metric)s over time, with its confidence sequence", metric=title),
+            say("difference in %(metric)s", metric=title),
         )
     definition = metrics.load()[metric]
     return here.page(
