@@ -5,6 +5,7 @@
 never sentences, so every reader gets their own language and no program has to parse one.
 """
 
+import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -19,6 +20,7 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 Value = int | float | str | tuple[str, ...]
 FILE = Path(__file__).with_suffix(".yaml")
 WRITTEN = "as_written"  # the code of what a person wrote, in whatever language
+_FOLD = re.compile("(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])")
 _AND: Mapping[str, str] = {"en": " and ", "ja": "、"}
 
 
@@ -26,6 +28,9 @@ _AND: Mapping[str, str] = {"en": " and ", "ja": "、"}
 def catalogue() -> dict[str, dict[str, dict[str, str]]]:
     """`reasons` and `terms`: the sentence or the word of each code, by language."""
     loaded: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    for sentence in loaded["reasons"].values():
+        # YAML puts a space where a long sentence was folded; Japanese has none between its characters.
+        sentence["ja"] = _FOLD.sub("", sentence["ja"])
     return loaded
 
 

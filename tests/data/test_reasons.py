@@ -290,7 +290,7 @@ def test_a_term_is_rendered_in_the_reader_s_language_and_an_unknown_one_as_it_is
 
 
 def test_a_value_that_is_no_term_is_not_translated() -> None:
-    assert reason("not_accepted", version="ship").render("ja").startswith("ship は関門を")
+    assert reason("not_accepted", version="ship").render("ja").startswith("ship は品質ゲートを")
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_reasons_name_the_numbers() -> None:
     assert "Users were assigned as planned, 400 to the baseline and 400 to the challenger" in english
     for number in ("100 回のうち 80 回", "80.0%", "引き分け 7 票", "+0.020", "400 人中 400 人", "95%"):
         assert number in japanese
-    assert "満足度 の差は +0.020" in japanese
+    assert "満足度の差は +0.020" in japanese
     assert "ベースライン 400 人、チャレンジャー 400 人です" in japanese
 
 

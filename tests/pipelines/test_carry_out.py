@@ -511,7 +511,7 @@ def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[.
         "50% of the users were in the experiment for 0 hours or more, and nothing shows harm.",
     ]
     assert japanese[:2] == [
-        "v2 が関門を通過しました。",
+        "v2 が品質ゲートを通過しました。",
         "ユーザーの 50% が 0 時間以上実験に入っていて、害は見られません。",
     ]
     assert english[2].startswith("People prefer the champion, so the challenger is withdrawn. Side by side, ")

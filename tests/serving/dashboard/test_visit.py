@@ -34,7 +34,7 @@ def test_reasons_are_in_the_language_of_the_reader(filled: Installation) -> None
         client.cookies.set("language", "ja")
         pages = {path: text_at(client, path) for path in ("/operations", "/models", "/models/v2", "/data")}
         html = client.get("/operations").text
-    failed = "v3 は関門を通過していないため公開できません。理由はそのページにあります"
+    failed = "v3 は品質ゲートを通過していないためリリースできません。理由はそのページにあります"
     assert f"| 失敗: {failed} |" in pages["/operations"]
     assert "Because of ship." in pages["/operations"], "what a person wrote stays as it is"
     for path in ("/models", "/models/v2"):
