@@ -100,7 +100,7 @@ def test_a_wrong_password(installation: Installation, language: Language) -> Non
         assert wrong == "There is no account with this address and password."
         assert too_often == "this was tried too often; wait a little before the next try"
     else:
-        assert wrong == "このメールアドレスとパスワードのアカウントはありません。"
+        assert wrong == "メールアドレスまたはパスワードが正しくありません。"
         assert too_often == "試行回数が多すぎます。少し待ってからもう一度お試しください"
 
 
@@ -197,13 +197,13 @@ def test_nothing_to_compare(installation: Installation, language: Language) -> N
     if language == "en":
         assert alert(too_many.text).startswith("20 comparisons of your own messages wait for your choice;")
         assert alert(no_text.text).startswith("text: String should have at least 1 character (allowed: 1 to")
-        assert "There is nothing to choose between now" in text_of(nothing)
+        assert "There is no pair to compare now" in text_of(nothing)
     else:
         assert alert(too_many.text).startswith("自分のメッセージの比較が 20 件、未回答です。")
         assert alert(no_text.text) == (
             "メッセージ：入力してください（使える値：1〜8,000 文字。空白だけは不可、NUL は不可）。"
         )
-        assert "今は選べるものがありません。" in text_of(nothing)
+        assert "現在、比較できるペアはありません。" in text_of(nothing)
         assert not ENGLISH.search(alert(too_many.text) + alert(no_text.text))
 
 
