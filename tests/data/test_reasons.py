@@ -305,7 +305,7 @@ def test_a_list_is_joined(names: tuple[str, ...], english: str, japanese: str) -
     harm = reason("harm_in_metrics", metrics=names)
     assert harm.render() == f"Users of the challenger do worse, beyond the margin, in {english}."
     assert (
-        harm.render("ja") == f"{japanese} で、チャレンジャーのユーザーの結果が許容幅を超えて悪化しています。"
+        harm.render("ja") == f"{japanese}で、チャレンジャーのユーザーの結果が許容幅を超えて悪化しています。"
     )
 
 
