@@ -1,9 +1,9 @@
-"""What each trick of our training is worth: one is switched off at a time, by patching.
+"""The speed-up by each optimisation of our training: it is measured with one switched off at a time.
 
     python -m benchmarks.ablation artifacts/bench/ablation.json
 
-The same rows are trained on each time, in the order of their batches but for `length grouping`; no trick
-changes what is learnt. Rounds go through all tricks in turn. `benchmarks.training` runs it.
+Every run trains on the same rows, in the same order of batches except for `length grouping`; no optimisation
+changes the result of training. A round runs each of them once. `benchmarks.training` runs this module.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import configs
 from benchmarks import inputs, probe
 from models import dpo, loading, prompts, sft, training
 
-# What SmolLM2's own chat template puts before a request that has no system message.
+# SmolLM2's chat template puts this before a request without a system message.
 _SYSTEM = (
     "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
 )
@@ -69,7 +69,7 @@ def _one_thread() -> Iterator[None]:
 
 _Off = Callable[[], contextlib.AbstractContextManager[Any]]
 
-# How each trick is switched off, and what is set beside that.
+# How to switch off each optimisation, and the settings for that run.
 TRICKS: Mapping[str, tuple[_Off, tuple[str, ...]]] = {
     "nothing": (contextlib.nullcontext, ()),
     "length grouping": (lambda: patch.object(training, "training_order", _shuffled), ()),
@@ -86,8 +86,8 @@ TRICKS: Mapping[str, tuple[_Off, tuple[str, ...]]] = {
 
 
 def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds a step by what is switched off, one figure a round; of SFT, and of DPO's reference."""
-    found: dict[str, dict[str, list[float]]] = {"sft": {}, "dpo": {}}
+    """Seconds a step by stage and switched-off optimisation, one number a round: SFT, and DPO's reference."""
+    timings: dict[str, dict[str, list[float]]] = {"sft": {}, "dpo": {}}
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
         work = Path(name)
         train, held_out = inputs.demonstrations(base, seed=1)
@@ -98,9 +98,9 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
         common += ["masks=false", "max_tokens=320"]  # also with the long frame
 
         def seconds(stage: Any, config: Any) -> float:
-            with probe.watching() as seen:
+            with probe.watching() as record:
                 stage.main(config)
-            return (sum(seen.step_s) + seen.reference_s) / len(seen.step_s)
+            return (sum(record.step_s) + record.reference_s) / len(record.step_s)
 
         supervised = [*common, f"snapshots=[{rows}]", "seed_folder=null"]
         adapter = inputs.fresh_adapter(base, work / "fresh")
@@ -109,21 +109,21 @@ def main(base: Path, steps: int, rounds: int) -> dict[str, dict[str, list[float]
             for trick, (off, also) in TRICKS.items():
                 config: Any = configs.load(sft.SftConfig, "configs/sft.yaml", [*supervised, *also])
                 with off():
-                    found["sft"].setdefault(trick, []).append(seconds(sft, config))
+                    timings["sft"].setdefault(trick, []).append(seconds(sft, config))
             config = configs.load(dpo.DpoConfig, "configs/dpo.yaml", preferred)
-            found["dpo"].setdefault("nothing", []).append(seconds(dpo, config))
+            timings["dpo"].setdefault("nothing", []).append(seconds(dpo, config))
             with patch.object(dpo, "DPOConfig", _reference_in_each_step):
-                found["dpo"].setdefault("reference beforehand", []).append(seconds(dpo, config))
-    return found
+                timings["dpo"].setdefault("reference beforehand", []).append(seconds(dpo, config))
+    return timings
 
 
-def table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
-    """Steps without each trick in steps with all, in Markdown; rounds one by one show the noise."""
+def table(timings: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    """Time of a step without each optimisation, relative to all of them, in Markdown, for each round."""
     lines = ["| stage | without | s/step | times as long |", "|---|---|---|---|"]
-    for stage, by_trick in found.items():
+    for stage, by_trick in timings.items():
         with_all = statistics.fmean(by_trick["nothing"])
         for trick, each in by_trick.items():
-            seconds = ", ".join(f"{one:.2f}" for one in each)
+            seconds = ", ".join(f"{value:.2f}" for value in each)
             lines.append(f"| {stage} | {trick} | {seconds} | {statistics.fmean(each) / with_all:.2f} |")
     return lines
 
@@ -135,6 +135,6 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="3 steps, one round")
     chosen = parser.parse_args(sys.argv[1:])
     sizes = (3, 1) if chosen.quick else (5, 2)
-    found = main(loading.base_folder(chosen.base), *sizes)
-    print("\n" + "\n".join(table(found)))
-    chosen.out.write_text(json.dumps(found, indent=1))
+    timings = main(loading.base_folder(chosen.base), *sizes)
+    print("\n" + "\n".join(table(timings)))
+    chosen.out.write_text(json.dumps(timings, indent=1))

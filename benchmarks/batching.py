@@ -1,8 +1,8 @@
-"""What lists of misses save: `python -m benchmarks.batching`, about two minutes.
+"""Time saved by sending misses in lists: `python -m benchmarks.batching`, about two minutes.
 
-The real BentoML service with the real 135M model, on one hand as the gateway asks it (the messages of 5 ms as
-one list), on the other with a call for each message, gathered by the service while it is busy. One token is
-generated, so that the way there shows.
+Compares two ways of calling the real BentoML service with the real 135M model: as the gateway does, with the
+messages of 5 ms in one list, and with one call for each message, which the service batches while it is busy.
+The model generates one token, so that the overhead of the call dominates.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ _SECONDS = 8.0
 
 async def _ask(settings: Settings, service: psutil.Process, at_once: int, most: int) -> str:
     client = InferenceClient(settings.inference_urls, settings.secret("service_token"))
-    asked, took_ms = Upstream(client, max_list=most), []
+    upstream, took_ms = Upstream(client, max_list=most), []
     texts = iter(workload.fresh(100_000, f"{at_once}-{most}"))
 
     async def keep_asking(until: float) -> None:
         while time.monotonic() < until:
             began = time.monotonic()
             text = next(texts).decode()[10:90]
-            await asked.rewrite(_SPEC, Item(text=text, transform_type=TransformType.SOFTEN, intensity=1))
+            await upstream.rewrite(_SPEC, Item(text=text, transform_type=TransformType.SOFTEN, intensity=1))
             took_ms.append((time.monotonic() - began) * 1000)
 
     await client.load(_SPEC.version, _SPEC.engine)
@@ -51,11 +51,11 @@ async def _ask(settings: Settings, service: psutil.Process, at_once: int, most: 
 
 def _cpu_s(root: psutil.Process) -> float:
     times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return sum(process.user + process.system for process in times)
 
 
 def main() -> None:
-    """Print a line for each way and number of callers."""
+    """Print a line for each way of calling and number of callers."""
     with (
         tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as state,
         local.servers(

@@ -1,10 +1,10 @@
-"""How soon the dashboard's pages show something: `make bench-dashboard`, 20 minutes (`QUICK=1`: 3, with a
-hundred thousand exposures).
+"""Time to the first contentful paint of the dashboard's pages: `make bench-dashboard`, 20 minutes (`QUICK=1`:
+3 minutes, with 100,000 exposures).
 
-A running experiment of ten million exposures with three hundred looks, and 199 that have ended, in a real
-Postgres; real gateway, dashboard and chromium, each visit in a new context with an empty cache. Beside it,
-in the same run and browser: MLflow's page over as many runs. Prints a table of first contentful paints (the
-W3C's Paint Timing) and keeps it as `artifacts/bench/dashboard.json`.
+A real Postgres has a running experiment with ten million exposures and 300 analyses, and 199 ended
+experiments. The gateway, the dashboard and chromium are real; each visit has a new context with an empty
+cache. For comparison, the same run and browser also visit MLflow's page of as many runs. Prints a table of
+first contentful paints (W3C Paint Timing) and writes it to `artifacts/bench/dashboard.json`.
 """
 
 import argparse
@@ -36,21 +36,23 @@ from pipelines import local, sample_experiment
 
 SIZES = {False: 10_000_000, True: 100_000}
 _DAYS = 20
-_LOOKS = 300
+_ANALYSES = 300
 _OTHERS = 199
 _VISITS = 7
 _EMAIL, _PASSWORD = "bench@example.org", "a password for benchmarks"
-# Until it is painted; the script of the page tells it as a performance entry.
+# Waits for the first contentful paint, which the browser reports as a performance entry.
 _FIRST_PAINT = """() => new Promise(done => {
-    const told = () => performance.getEntriesByName('first-contentful-paint')[0];
-    if (told()) return done(told().startTime);
-    new PerformanceObserver((_, one) => { if (told()) { one.disconnect(); done(told().startTime); } })
+    const entry = () => performance.getEntriesByName('first-contentful-paint')[0];
+    if (entry()) return done(entry().startTime);
+    new PerformanceObserver((_, observer) => {
+        if (entry()) { observer.disconnect(); done(entry().startTime); }
+    })
         .observe({ type: 'paint', buffered: true });
 })"""
 
 
 def fill(engine: Engine, size: int) -> uuid.UUID:
-    """The large experiment, with a look for each day's sums, repeated to three hundred."""
+    """Create the large experiment. It has an analysis of each day's sums, copied to 300 analyses in all."""
     experiment, epoch = filled.begin(engine)
     planned = plan.load()
     with Session(engine) as session, session.begin():
@@ -65,32 +67,32 @@ def fill(engine: Engine, size: int) -> uuid.UUID:
         day = filled.START + timedelta(days=n)
         filled.fill(engine, experiment, epoch, day, size // _DAYS, filled.EXPOSED, filled.VOTED)
         filled.refresh(engine, experiment, day + timedelta(days=1))
-        _look(engine, experiment, n, planned)
+        _store_analyses(engine, experiment, n, planned)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     return experiment
 
 
-def _look(engine: Engine, experiment: uuid.UUID, day: int, planned: plan.Plan) -> None:
+def _store_analyses(engine: Engine, experiment: uuid.UUID, day: int, planned: plan.Plan) -> None:
     with Session(engine) as session, session.begin():
         users = between_users(
             outcomes.read_arms(session, experiment, metrics.load()), planned, metrics.load()
         )
         compared = compare(Tally(wins=20 * day, losses=15 * day, ties=day, people=30 * day), planned)
-        found = {
+        evidence = {
             "challenger": "challenger",
             "comparison": compared.model_dump(mode="json"),
             "between_users": users.model_dump(mode="json"),
             "unbiased": None,
             "decision": decide(compared, users, planned, timedelta(days=day)).model_dump(mode="json"),
         }
-        for number in range(_LOOKS // _DAYS):
+        for number in range(_ANALYSES // _DAYS):
             session.execute(
                 text(
-                    "INSERT INTO looks (experiment_id, looked_at, evidence)"
-                    " VALUES (:id, now() - make_interval(days => :ago, mins => :minutes), :found)"
+                    "INSERT INTO analyses (experiment_id, analysed_at, evidence)"
+                    " VALUES (:id, now() - make_interval(days => :ago, mins => :minutes), :evidence)"
                 ),
-                {"id": experiment, "ago": _DAYS - day, "minutes": number, "found": json.dumps(found)},
+                {"id": experiment, "ago": _DAYS - day, "minutes": number, "evidence": json.dumps(evidence)},
             )
 
 
@@ -102,15 +104,15 @@ _COPIES = (
               e.ended_at FROM copies c JOIN experiments e ON e.id = c.original""",
     """INSERT INTO variants SELECT c.id, v.name, v.spec_digest, v.is_baseline
        FROM copies c JOIN variants v ON v.experiment_id = c.original""",
-    """INSERT INTO looks SELECT c.id, l.looked_at, l.evidence
-       FROM copies c JOIN looks l ON l.experiment_id = c.original""",
+    """INSERT INTO analyses SELECT c.id, a.analysed_at, a.evidence
+       FROM copies c JOIN analyses a ON a.experiment_id = c.original""",
     """INSERT INTO arm_counts SELECT c.id, a.epoch, a.variant, a.exposed, a.moved, a.closed
        FROM copies c JOIN arm_counts a ON a.experiment_id = c.original""",
 )
 
 
 def fill_others(engine: Engine, organisation: str) -> None:
-    """The sample, and copies of it under other names."""
+    """Create the sample experiment, and copies of it with other names."""
     assert sample_experiment.store(engine, organisation)
     with Session(engine) as session, session.begin():
         for query in _COPIES:
@@ -120,7 +122,7 @@ def fill_others(engine: Engine, organisation: str) -> None:
 def visit(
     browser: Browser, base: str, path: str, session: str | None, login: HttpCredentials | None
 ) -> float:
-    """Milliseconds to the first contentful paint of a page that nobody has seen before."""
+    """Milliseconds to the first contentful paint of a page, with an empty cache."""
     context = browser.new_context(
         base_url=base, viewport={"width": 1280, "height": 900}, http_credentials=login
     )
@@ -134,7 +136,7 @@ def visit(
 
 
 def sign_in(browser: Browser, base: str) -> str:
-    """A session's cookie."""
+    """Sign in, and return the session's cookie."""
     context = browser.new_context(base_url=base)
     page = context.new_page()
     page.goto("/sign-in")
@@ -142,13 +144,13 @@ def sign_in(browser: Browser, base: str) -> str:
     page.fill("[name=password]", _PASSWORD)
     page.click("button.main")
     page.wait_for_url("**/experiments")
-    value = next(one["value"] for one in context.cookies() if one["name"] == "tonebridge_session")
+    value = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "tonebridge_session")
     context.close()
     return value
 
 
 def fill_peer(uri: str) -> None:
-    """As many runs in MLflow as there are experiments, with a dozen metrics each."""
+    """Create as many runs in MLflow as there are experiments, each with all metrics."""
     client = MlflowClient(tracking_uri=uri)
     experiment = client.create_experiment("experiments")
     for number in tqdm(range(_OTHERS + 1), desc="runs of the peer", unit="run"):
@@ -159,9 +161,9 @@ def fill_peer(uri: str) -> None:
 
 
 def measure(size: int, state: Path) -> dict[str, Any]:
-    """Fill, and visit every page several times, the peer's in between."""
-    wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    """Fill both systems, then visit all pages in turn, several times."""
+    requested = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
+    with local.servers(local.with_free_ports(requested)) as settings:
         assert settings.database_url is not None
         assert settings.mlflow_uri is not None
         asyncio.run(answers.ensure_partitions(settings.database_url, filled.START.date(), days=_DAYS + 3))
@@ -204,20 +206,20 @@ def measure(size: int, state: Path) -> dict[str, Any]:
         engine.dispose()
     return {
         "exposures": size,
-        "looks": _LOOKS,
+        "looks": _ANALYSES,
         "experiments": _OTHERS + 1,
         "first_contentful_paint_ms": painted,
-        "median_ms": {name: statistics.median(of_page) for name, of_page in painted.items()},
+        "median_ms": {name: statistics.median(times) for name, times in painted.items()},
     }
 
 
-def table(found: dict[str, Any]) -> Iterator[str]:
+def table(result: dict[str, Any]) -> Iterator[str]:
     """The printed table, in Markdown."""
     yield "| page | first contentful paint, ms: median | slowest | of the peer's |"
     yield "|" + "---|" * 4
-    peer = found["median_ms"]["MLflow's list of 200 runs"]
-    for name, median in found["median_ms"].items():
-        slowest = max(found["first_contentful_paint_ms"][name])
+    peer = result["median_ms"]["MLflow's list of 200 runs"]
+    for name, median in result["median_ms"].items():
+        slowest = max(result["first_contentful_paint_ms"][name])
         yield f"| {name} | {median:.0f} | {slowest:.0f} | {median / peer:.2f} |"
 
 

@@ -1,10 +1,10 @@
-"""How long a look at an experiment takes, however large it is: `make bench-experiments`, 30 minutes
-(`QUICK=1`: to a million exposures, 3 minutes).
+"""Duration of an analysis by size of the experiment: `make bench-experiments`, 30 minutes (`QUICK=1`: up to a
+million exposures, 3 minutes).
 
-Made-up exposures, answers and votes go into a real Postgres. Everything up to a day is taken in first, then
-that day's: 50,000 users enter, whose windows close, with three answers each and a vote of one in five, in the
-window and in the fortnight before. Beside it, in the same run: the same statistics of one metric from all
-rows at once, as one would write them without keeping sums. Prints a table and keeps it as
+A real Postgres gets simulated exposures, answers and votes. The earlier days are refreshed first. The
+measured refresh adds one more day: 50,000 users enter and their windows close. Each has three answers; one in
+five votes in the window, and one in five in the fortnight before. For comparison, the same run computes the
+statistics of one metric from all rows, as one would without stored sums. Prints a table and writes it to
 `artifacts/bench/experiments.json`.
 """
 
@@ -42,12 +42,12 @@ _ORGANISATION = uuid.uuid4()
 _OUTPUTS = tuple(uuid.uuid4() for _ in range(1000))
 _PLAN = Plan(window_hours=3)
 
-_MADE = """
+_OUTPUT_ROWS = """
     INSERT INTO outputs (id, organisation_id, message, transform_type, intensity, text, facts_missing,
                          spec_digest, version, upstream_ms)
     SELECT id, :organisation, 'Fix it.', (ARRAY['soften', 'clarify', 'structure'])[1 + n % 3], 2,
            'Could you fix it?', '[]', repeat('0', 32), 'v1', 1
-    FROM unnest(CAST(:outputs AS uuid[])) WITH ORDINALITY AS made(id, n)
+    FROM unnest(CAST(:outputs AS uuid[])) WITH ORDINALITY AS output(id, n)
 """
 _USERS = """
     CREATE TEMP TABLE users_of_a_day ON COMMIT DROP AS
@@ -60,7 +60,7 @@ EXPOSED = """
     SELECT :experiment, user_id, variant, :epoch, :organisation, gen_random_uuid(), entered_at
     FROM users_of_a_day
 """
-# A UUIDv7 of the moment: 48 bits of milliseconds, the version, and chance.
+# The id is a UUIDv7 of the answer's time: 48 bits of milliseconds, the version, and random bits.
 _ANSWERED = """
     INSERT INTO answers
     SELECT (
@@ -89,8 +89,8 @@ VOTED_BEFORE = """
         FROM users_of_a_day WHERE random() < 0.2
     ) AS earlier
 """
-# What one would write without sums, for one metric alone.
-_AT_ONCE = text("""
+# The comparison: one metric without stored sums.
+_FROM_ROWS = text("""
     WITH entered AS (
         SELECT DISTINCT ON (user_id) user_id, variant, epoch, exposed_at FROM exposures
         WHERE experiment_id = :experiment ORDER BY user_id, exposed_at, answer_id
@@ -105,7 +105,7 @@ _AT_ONCE = text("""
 
 
 def begin(engine: Engine) -> tuple[uuid.UUID, int]:
-    """An experiment in force; its id and epoch."""
+    """Create a running experiment. Returns its id and epoch."""
     experiment, champion = new_id(), Spec(version="v1")
     names = ("champion", "challenger")
     arms = tuple(Arm(name=name, weight=0.5, spec=champion) for name in names)
@@ -113,7 +113,7 @@ def begin(engine: Engine) -> tuple[uuid.UUID, int]:
         session.add(Experiment(id=experiment, name="b", hypothesis="", plan={}, salt="b", status="running"))
         session.flush()
         session.execute(text("SET LOCAL session_replication_role = replica"))
-        session.execute(text(_MADE), {"outputs": list(_OUTPUTS), "organisation": _ORGANISATION})
+        session.execute(text(_OUTPUT_ROWS), {"outputs": list(_OUTPUTS), "organisation": _ORGANISATION})
         split = Split(experiment_id=experiment, salt="b", arms=arms)
         epoch = routing.publish(session, Routing(champion=champion, experiments=(split,)), "benchmark")
         for name in names:
@@ -129,8 +129,8 @@ def begin(engine: Engine) -> tuple[uuid.UUID, int]:
 
 
 def fill(engine: Engine, experiment: uuid.UUID, epoch: int, day: datetime, count: int, *rows: str) -> None:
-    """So many users of a day, with their rows. Foreign keys are not checked: that is not measured."""
-    about = {
+    """Add `count` users of a day, with their rows. Postgres does not check foreign keys, to save time."""
+    parameters = {
         "experiment": experiment,
         "epoch": epoch,
         "organisation": _ORGANISATION,
@@ -143,11 +143,11 @@ def fill(engine: Engine, experiment: uuid.UUID, epoch: int, day: datetime, count
     with Session(engine) as session, session.begin():
         session.execute(text("SET LOCAL session_replication_role = replica"))
         for query in (_USERS, *rows):
-            session.execute(text(query), about)
+            session.execute(text(query), parameters)
 
 
 def refresh(engine: Engine, experiment: uuid.UUID, now: datetime) -> tuple[int, float]:
-    """How many windows have closed, and the seconds that took."""
+    """Refresh the sums. Returns the number of closed windows, and the seconds."""
     began = time.perf_counter()
     with Session(engine) as session, session.begin():
         closed = outcomes.refresh(session, experiment, _PLAN, metrics.load(), now)
@@ -155,7 +155,7 @@ def refresh(engine: Engine, experiment: uuid.UUID, now: datetime) -> tuple[int, 
 
 
 def measure(engine: Engine, size: int) -> dict[str, Any]:
-    """One size, and one day more."""
+    """Measure one size: a refresh with one more day, an analysis, and the comparison."""
     experiment, epoch = begin(engine)
     days = 20
     before_s = 0.0
@@ -167,30 +167,30 @@ def measure(engine: Engine, size: int) -> dict[str, Any]:
     fill(engine, experiment, epoch, today, _A_DAY, EXPOSED, _ANSWERED, VOTED_BEFORE, VOTED)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE exposures, feedback, units"))
-    closed, look_s = refresh(engine, experiment, today + timedelta(days=1))
+    closed, refresh_s = refresh(engine, experiment, today + timedelta(days=1))
     assert closed == _A_DAY
-    again, nothing_s = refresh(engine, experiment, today + timedelta(days=1))
-    assert again == 0
+    closed, empty_refresh_s = refresh(engine, experiment, today + timedelta(days=1))
+    assert closed == 0
     began = time.perf_counter()
     with Session(engine) as session:
         arms = outcomes.read_arms(session, experiment, metrics.load())
         users = between_users(arms, _PLAN, metrics.load())
         read_s = time.perf_counter() - began
         assert users.primary is not None
-        kept = {arm.variant: arm for arm in arms[_PLAN.primary]}
+        by_variant = {arm.variant: arm for arm in arms[_PLAN.primary]}
         began = time.perf_counter()
-        for variant, exposed, mean, variance in session.execute(_AT_ONCE, {"experiment": experiment}):
-            assert kept[variant].exposed == exposed
-            assert abs((kept[variant].mean or 0) - float(mean)) < 1e-9
-            assert abs((kept[variant].variance or 0) - float(variance)) < 1e-9
-        at_once_s = time.perf_counter() - began
+        for variant, exposed, mean, variance in session.execute(_FROM_ROWS, {"experiment": experiment}):
+            assert by_variant[variant].exposed == exposed
+            assert abs((by_variant[variant].mean or 0) - float(mean)) < 1e-9
+            assert abs((by_variant[variant].variance or 0) - float(variance)) < 1e-9
+        from_rows_s = time.perf_counter() - began
     return {
         "exposures": size + _A_DAY,
         "taken_in_per_s": size / before_s,
-        "look_s": look_s,
-        "look_without_news_s": nothing_s,
+        "look_s": refresh_s,
+        "look_without_news_s": empty_refresh_s,
         "read_s": read_s,
-        "at_once_s": at_once_s,
+        "at_once_s": from_rows_s,
         "server_mb": _peak_mb(_postmaster(engine)),
     }
 
@@ -202,22 +202,23 @@ def _postmaster(engine: Engine) -> int:
 
 
 def _peak_mb(postmaster: int) -> float:
-    """The largest resident memory that a process of the server has had, with its 128 MB of shared buffers."""
+    """The largest resident memory of any process of the server, including 128 MB of shared buffers."""
     statuses = (
-        Path(f"/proc/{one.pid}/status").read_text(encoding="utf-8")
-        for one in psutil.Process(postmaster).children()
+        Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        for process in psutil.Process(postmaster).children()
     )
     return max(int(status.partition("VmHWM:")[2].split()[0]) for status in statuses) / 1e3
 
 
-def table(found: list[dict[str, Any]]) -> Iterator[str]:
+def table(results: list[dict[str, Any]]) -> Iterator[str]:
     """The printed table, in Markdown."""
     yield (
-        f"| exposures | taken in, a second | a look with {_A_DAY:,} closed windows, s | a look without news, "
-        "s | all metrics analysed, s | one metric from all rows, s | a server process at most, MB |"
+        f"| exposures | exposures refreshed a second | refresh with {_A_DAY:,} closed windows, s "
+        "| refresh without new data, s | analysis of all metrics, s | one metric from all rows, s "
+        "| largest server process, MB |"
     )
     yield "|" + "---|" * 7
-    for row in found:
+    for row in results:
         figures = (
             f"{row['exposures']:,} | {row['taken_in_per_s']:,.0f} | {row['look_s']:.2f} "
             f"| {row['look_without_news_s']:.3f} | {row['read_s']:.3f} | {row['at_once_s']:.2f} "
@@ -227,23 +228,23 @@ def table(found: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Fill, look and print, size by size, each in a server of its own."""
-    found = []
+    """Fill, measure and print each size, with a new server for each."""
+    results = []
     for size in sizes:
         state = Path(tempfile.mkdtemp(prefix="tonebridge-bench-"))
-        wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
+        requested = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
         try:
-            with local.servers(local.with_free_ports(wanted)) as settings:
+            with local.servers(local.with_free_ports(requested)) as settings:
                 assert settings.database_url is not None
                 asyncio.run(answers.ensure_partitions(settings.database_url, START.date(), days=23))
                 engine = database.engine_of(settings)
-                found.append(measure(engine, size))
+                results.append(measure(engine, size))
                 engine.dispose()
         finally:
             shutil.rmtree(state, ignore_errors=True)
-        print(json.dumps(found[-1]), flush=True)
-    print("\n".join(table(found)))
-    return found
+        print(json.dumps(results[-1]), flush=True)
+    print("\n".join(table(results)))
+    return results
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The gateway against its peers: `python -m benchmarks.gateway [--quick]`.
 
-What is measured, and how to read it, is in benchmarks/README.md.
+benchmarks/README.md describes the measurements and how to read them.
 """
 
 import argparse
@@ -31,7 +31,7 @@ _P99_BOUNDS_MS = (1.0, 5.0, 10.0, 50.0)
 
 
 class Session:
-    """One run of the benchmark: its sizes, its files of bodies, its results."""
+    """One run of the benchmark: its sizes, its files of request bodies, its results."""
 
     def __init__(self, bench: Bench, quick: bool, raw: Path) -> None:
         self.bench, self.quick, self.raw = bench, quick, raw
@@ -40,7 +40,7 @@ class Session:
         self.folder = bench.settings.state / "bodies"
         self.folder.mkdir()
         self._runs = 0
-        # More texts than L1 holds, asked in a circle: each has left L1 when it is asked again.
+        # More texts than L1 holds, in a cycle: L1 has evicted each text before its next request.
         self.known_count = 15_000 if quick else 20_000
         known = workload.known(self.known_count)
         self.known = workload.write(known, self.folder / "known")
@@ -48,21 +48,21 @@ class Session:
         self.hot = workload.write(known[:_HOT], self.folder / "hot")
 
     def say(self, text: str) -> None:
-        """A line of progress."""
+        """Print a line of progress."""
         print(f"[{time.monotonic() - self._began:5.0f} s] {text}", flush=True)
 
     def fresh(self, count: int) -> Path:
-        """Texts never asked before."""
+        """A file of texts that no earlier request had."""
         self._runs += 1
         return workload.write(workload.fresh(count, f"{self._runs}"), self.folder / "fresh")
 
     def mix(self, count: int) -> Path:
-        """85 % known, 15 % never asked before."""
+        """A file with 85 % known texts and 15 % new ones."""
         self._runs += 1
         return workload.write(workload.mix(count, f"{self._runs}", self._runs), self.folder / "mix")
 
     def run(self, server: Server, phase: Phase, *, keep: bool = True) -> Result:
-        """Measure a phase and say what came out."""
+        """Measure a phase and print its result."""
         result = measure.run(self.bench, server, phase, self.raw)
         if keep:
             self.results.append(result)
@@ -75,7 +75,7 @@ class Session:
         return result
 
     def warm(self, server: Server, bodies: Path, requests: int, connections: int = _MANY_CONNECTIONS) -> None:
-        """Ask everything, unmeasured, until nothing is a miss."""
+        """Send all texts without measuring, until none is a miss."""
         phase = Phase("warm", bodies, connections, seconds=120, warmup_s=0, requests=requests)
         for _ in range(3):
             result = measure.run(self.bench, server, phase, self.raw)
@@ -86,14 +86,14 @@ class Session:
 
 
 def compare(session: Session, rounds: int) -> None:
-    """The phases that all peers go through, in interleaved rounds: the machine's mood is shared."""
+    """Run the phases of all peers in interleaved rounds, so that the machine's state affects all equally."""
     quick = session.quick
     seconds = 3.0 if quick else 5.0
     for number in range(1, rounds + 1):
         for name in PEERS:
             session.say(f"round {number} of {rounds}: {name}")
             with servers.running(session.bench, name) as server:
-                is_obvious = name == "obvious"  # it has no L1 to get past
+                is_obvious = name == "obvious"  # it has no L1
                 known = session.popular if is_obvious else session.known
                 if number == 1:
                     session.warm(server, known, workload.POPULAR if is_obvious else session.known_count)
@@ -129,7 +129,7 @@ def compare(session: Session, rounds: int) -> None:
 
 
 def hold_connections(session: Session, names: Iterable[str]) -> None:
-    """15,000 keep-alive connections, a request on each, idle, and a request on each again."""
+    """Open 15,000 keep-alive connections: a request on each, an idle time, and another request on each."""
     for name in names:
         with servers.running(session.bench, name) as server:
             session.warm(server, session.hot, _HOT, connections=64)
@@ -138,7 +138,7 @@ def hold_connections(session: Session, names: Iterable[str]) -> None:
 
 
 def search_rates(session: Session, server: Server) -> dict[str, float]:
-    """The highest req/s at which p99 stays within each bound, for L1 hits and, at 50 ms, for the mix."""
+    """The highest req/s with p99 within each bound: for L1 hits, and for the mix within 50 ms."""
     closed = [r.requests_per_s for r in session.results if (r.server, r.phase) == (server.name, "l1_hits")]
     ceiling = statistics.median(closed) * 1.1
 
@@ -170,7 +170,7 @@ def search_rates(session: Session, server: Server) -> dict[str, float]:
 
 def watch_memory(session: Session, server: Server) -> float:
     """Growth of resident memory in MB a minute, over the second half of 80 s of the mix."""
-    session.warm(server, session.known, session.known_count)  # L1 is full
+    session.warm(server, session.known, session.known_count)  # fills L1
     seconds = 80
     bodies = session.mix(2000 * (seconds + 10))
     phase = Phase("mix_at_2000_long", bodies, _MANY_CONNECTIONS, 2000, seconds, warmup_s=10)
@@ -178,7 +178,7 @@ def watch_memory(session: Session, server: Server) -> float:
 
 
 def ask_litellm(session: Session) -> str | None:
-    """Cache hits of LiteLLM's proxy; why it was left out, or None."""
+    """Measure cache hits of LiteLLM's proxy. Returns why it could not be measured, or None."""
     question = {"model": "stub", "messages": [{"role": "user", "content": "Fix it. Today."}]}
     bodies = workload.write([json.dumps(question).encode()], session.folder / "litellm")
     try:
@@ -193,7 +193,7 @@ def ask_litellm(session: Session) -> str | None:
 
 
 def summarise(results: list[Result]) -> dict[str, Any]:
-    """By phase: each server's medians over the rounds, and the medians of each round's ratios to it."""
+    """By phase: each server's medians over the rounds, and the medians of the rounds' ratios to it."""
     by_phase: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in results:
         by_phase[result.phase][result.server].append(result)
@@ -239,7 +239,7 @@ def _medians(runs: list[Result]) -> dict[str, Any]:
 
 
 def judge(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """The targets, each with what was measured."""
+    """The targets, each with its measurement."""
 
     def at_least(what: str, measured: float, target: float) -> dict[str, Any]:
         return {"what": what, "target": f">= {target:g}", "measured": measured, "met": measured >= target}
@@ -312,7 +312,7 @@ def _machine() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run everything, print the table, write `artifacts/bench/gateway.json` and the raw results."""
+    """Run all phases, print the table, write `artifacts/bench/gateway.json` and the raw results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of the main phases, 3 minutes")
     parser.add_argument("--no-litellm", action="store_true", help="leave LiteLLM's proxy out")

@@ -1,4 +1,4 @@
-"""What the training benchmarks start from: rows of the seed corpus, an adapter that changes nothing yet."""
+"""Inputs of the training benchmarks: rows of the seed corpus, and an adapter with no effect yet."""
 
 import json
 import random
@@ -19,7 +19,7 @@ RANK = 16
 
 
 def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Demonstration]]:
-    """The seed corpus in random order, to train and to hold out; without rewrites that are too long."""
+    """The seed corpus in random order, as training and held-out rows, without rewrites that are too long."""
     tokens = examples.load_tokens(base)
     rows = list(sft.seed_demonstrations(corpus.SEED / "train"))
     random.Random(seed).shuffle(rows)
@@ -29,22 +29,22 @@ def demonstrations(base: Path, seed: int) -> tuple[list[Demonstration], list[Dem
 
 
 def snapshot(folder: Path, rows: Sequence[Demonstration]) -> Path:
-    """Rows as a snapshot of feedback: the corpus's rewrites were chosen, copies of the messages were not."""
+    """Write rows as a snapshot of feedback: the corpus's rewrites are chosen, the messages rejected."""
 
-    def judged() -> Iterator[shards.Row]:
+    def build_rows() -> Iterator[shards.Row]:
         for row in rows:
-            about = row.model_dump(include={"text", "transform_type", "intensity", "split"})
+            fields = row.model_dump(include={"text", "transform_type", "intensity", "split"})
             versions = {"chosen_version": "seed", "rejected_version": "copy"}
             yield row
-            yield PreferencePair(**about, chosen=row.rewrite, rejected=row.text, **versions)
-            yield Label(**about, rewrite=row.rewrite, good=True, version="seed")
-            yield Label(**about, rewrite=row.text, good=False, version="copy")
+            yield PreferencePair(**fields, chosen=row.rewrite, rejected=row.text, **versions)
+            yield Label(**fields, rewrite=row.rewrite, good=True, version="seed")
+            yield Label(**fields, rewrite=row.text, good=False, version="copy")
 
-    return shards.write(folder, judged())
+    return shards.write(folder, build_rows())
 
 
 def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
-    """A row that our trainer was given as TRL's command line wants it: text that encodes to the same ids."""
+    """Convert a row of our trainer to the text that TRL's command line reads; it encodes to the same ids."""
 
     def text(ids: Sequence[int]) -> str:
         return tokenizer.decode(ids, skip_special_tokens=False)
@@ -53,13 +53,13 @@ def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
         prompt = sum(label == -100 for label in row["labels"])
         return {"prompt": text(row["input_ids"][:prompt]), "completion": text(row["input_ids"][prompt:])}
     parts = ("prompt", "completion", "chosen", "rejected")
-    found = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
+    texts = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
     rest = {key: value for key, value in row.items() if not key.endswith("_ids")}
-    return {**rest, **found}
+    return {**rest, **texts}
 
 
 def same_rows(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether two trainers were given the same rows, in whatever order."""
+    """Return whether two trainers got the same rows, in any order."""
 
     def sort(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return sorted(json.dumps(row, sort_keys=True) for row in rows)
@@ -68,7 +68,7 @@ def same_rows(ours: Sequence[Mapping[str, Any]], theirs: Sequence[Mapping[str, A
 
 
 def fresh_adapter(base: Path, out: Path) -> Path:
-    """An adapter that changes nothing yet, for our stages that go on from one."""
+    """Write a new adapter, which has no effect yet, for our stages that continue one."""
     adapter = training.lora(RANK, "CAUSAL_LM")
     assert adapter is not None
     model: Any = get_peft_model(loading.load_model(base), adapter)

@@ -1,4 +1,4 @@
-"""One phase: the generator asks, the server is watched, and what came out is held against the claim."""
+"""Runs one phase: sends requests, records the server's resources, and checks the result against the phase."""
 
 import contextlib
 import itertools
@@ -19,13 +19,13 @@ from benchmarks.servers import Bench, Server
 
 _SAMPLE_EVERY_S = 0.1
 _FLUSH_TIMEOUT_S = 5.0
-_BUSY = 0.9  # of its one core: a side that uses more is taken as the bottleneck
+_BUSY = 0.9  # share of its core from which a process counts as the bottleneck
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Phase:
-    """What is asked: at a `rate`, or as fast as the connections are answered (None)."""
+    """The requests of a phase: at a `rate` a second, or as fast as the server answers (None)."""
 
     name: str
     bodies: Path
@@ -39,10 +39,10 @@ class Phase:
 
 @dataclass
 class Result:
-    """What was measured. Times of the server are of its process tree, in the measured part of the phase.
+    """The measurements of a phase, without its warm-up. The server's times cover its process tree.
 
-    `cpu_us` is of one request; `*_cpu` are cores in use, `backing` being Postgres, Valkey and the stub, and
-    `strangers` whatever else runs on the machine; `problems` says what the phase claims and is not so.
+    `cpu_us` is CPU time per request. `*_cpu` are cores in use: `backing` is Postgres, Valkey and the stub,
+    and `strangers` is everything else on the machine. `problems` lists deviations from the phase.
     """
 
     server: str
@@ -70,22 +70,22 @@ class Result:
 
     @property
     def hit_share(self) -> float:
-        """Of all answers, those from L1 or L2."""
+        """The share of answers from L1 or L2."""
         hits = self.cache.get("l1", 0) + self.cache.get("l2", 0)
         return hits / max(sum(self.cache.values()), 1)
 
     @property
     def keeps_up(self) -> bool:
-        """Whether everything scheduled was asked and answered with 200."""
+        """Whether every scheduled request was sent and answered with 200."""
         return not self.unsent and not self.errors and set(self.statuses) == {"200"}
 
 
 class _Watch:
-    """Samples processor time and memory of a process tree, and of the machine, until stopped."""
+    """Samples CPU time and memory of a process tree, and of the machine, until it is stopped."""
 
     def __init__(self, server: psutil.Process, backing: Sequence[psutil.Process]) -> None:
         self._tree = _tree([server])
-        # What a process has used is kept here, because Postgres ends some of its own meanwhile.
+        # Keeps the CPU time of each process, because Postgres ends some of its processes meanwhile.
         self._backing = dict.fromkeys(_tree(backing), 0.0)
         self._samples: list[tuple[float, float, float, float, float]] = []
         self._stopped = threading.Event()
@@ -116,11 +116,11 @@ class _Watch:
 
     @property
     def first_memory_mb(self) -> float:
-        """Resident before the phase."""
+        """Resident memory before the phase, in MB."""
         return self._samples[0][3]
 
     def between(self, began: float, ended: float) -> "_Seen":
-        """What happened between two moments, in Unix seconds."""
+        """The use of resources between two times, in Unix seconds."""
         at, cpu_s, backing_s, memory_mb, idle_s = np.array(self._samples).T
 
         def cores(seconds: np.ndarray) -> float:
@@ -140,7 +140,9 @@ class _Watch:
 
 
 class _Seen(NamedTuple):
-    """Cores in use by the server, by what backs it, by anybody; its largest memory, its growth at the end."""
+    """Cores in use by the server, its backing services and the machine; the server's largest memory, and its
+    growth.
+    """
 
     server: float
     backing: float
@@ -159,7 +161,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def run(bench: Bench, server: Server, phase: Phase, raw: Path) -> Result:
-    """Ask, watch, and write everything to a file in the folder `raw`."""
+    """Run a phase, and write its measurements to a file in the folder `raw`."""
     command = [
         str(bench.programs / "load"),
         f"-url={server.url}",
@@ -177,14 +179,14 @@ def run(bench: Bench, server: Server, phase: Phase, raw: Path) -> Result:
         _forget_answers(bench)
     with _Watch(server.process, bench.backing) as watch:
         timeout_s = phase.warmup_s + phase.seconds + 90
-        said = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)  # noqa: S603
-    if said.returncode:
-        raise RuntimeError(f"the load generator failed: {said.stderr}")
-    load = json.loads(said.stdout)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)  # noqa: S603
+    if completed.returncode:
+        raise RuntimeError(f"the load generator failed: {completed.stderr}")
+    load = json.loads(completed.stdout)
     began, ended = load["began_unix_s"], load["ended_unix_s"]
-    seen = watch.between(began, ended)
+    usage = watch.between(began, ended)
     seconds, full = ended - began, 0.95 * (psutil.cpu_count() or 1)
-    shares = {"server": seen.server, "generator": load["generator_cpu_s"] / seconds}
+    shares = {"server": usage.server, "generator": load["generator_cpu_s"] / seconds}
     busiest = max(shares, key=lambda name: shares[name])
     result = Result(
         server=server.name,
@@ -192,15 +194,15 @@ def run(bench: Bench, server: Server, phase: Phase, raw: Path) -> Result:
         rate=phase.rate,
         requests_per_s=0 if phase.hold else load["requests_per_s"],
         latency_ms=load["latency_ms"],
-        cpu_us=0 if phase.hold else seen.server * seconds / max(load["requests"], 1) * 1e6,
-        server_cpu=seen.server,
+        cpu_us=0 if phase.hold else usage.server * seconds / max(load["requests"], 1) * 1e6,
+        server_cpu=usage.server,
         generator_cpu=shares["generator"],
-        backing_cpu=seen.backing,
-        strangers_cpu=max(seen.machine - seen.backing - sum(shares.values()), 0.0),
-        bottleneck=busiest if shares[busiest] > _BUSY else "machine" if seen.machine > full else "waiting",
+        backing_cpu=usage.backing,
+        strangers_cpu=max(usage.machine - usage.backing - sum(shares.values()), 0.0),
+        bottleneck=busiest if shares[busiest] > _BUSY else "machine" if usage.machine > full else "waiting",
         memory_before_mb=watch.first_memory_mb,
-        memory_mb=seen.memory_mb,
-        memory_growth_mb_per_min=seen.growth_mb_per_min,
+        memory_mb=usage.memory_mb,
+        memory_growth_mb_per_min=usage.growth_mb_per_min,
         statuses=load["statuses"],
         errors=load["errors"],
         cache=load["cache"],
@@ -217,7 +219,7 @@ def run(bench: Bench, server: Server, phase: Phase, raw: Path) -> Result:
 
 
 def _problems(result: Result, phase: Phase) -> list[str]:
-    """Where a result is not what its phase claims."""
+    """The deviations of a result from its phase."""
     problems = []
     refused = {status: n for status, n in result.statuses.items() if status != "200"}
     if refused:
@@ -249,7 +251,7 @@ def _forget_answers(bench: Bench) -> None:
 
 
 def _count_answers(bench: Bench, expected: int) -> int:
-    """The rows of a phase, as soon as they are as many as its answers, or have had time to be."""
+    """Count the answer rows of a phase. Waits until there are `expected` rows, or until the time limit."""
     assert bench.settings.database_url is not None
     deadline = time.monotonic() + _FLUSH_TIMEOUT_S
     with psycopg.connect(bench.settings.database_url, autocommit=True) as connection:

@@ -1,6 +1,7 @@
-"""The gateway's transform endpoint once more, as one would write it first: `python -m benchmarks.obvious`.
+"""A straightforward implementation of the transform endpoint, for comparison: `python -m benchmarks.obvious`.
 
-FastAPI and pydantic, redis-py with a GET a request, httpx to the service, a row inserted for every answer.
+It uses FastAPI and pydantic, redis-py with a GET for each request, httpx to the service, and an INSERT for
+each answer.
 """
 
 import time
@@ -49,7 +50,7 @@ class TransformRequest(BaseModel):
 
 
 class CachedOutput(BaseModel):
-    """What answers a message again."""
+    """A cached rewrite."""
 
     output_id: uuid.UUID
     text: str
@@ -58,7 +59,7 @@ class CachedOutput(BaseModel):
 
 
 class Answer(BaseModel):
-    """One reply to one person."""
+    """An answer to one person."""
 
     answer_id: uuid.UUID
     receipt: str
@@ -71,13 +72,13 @@ class Answer(BaseModel):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application."""
+    """Create the application."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
     pool = AsyncConnectionPool(
         settings.database_url, min_size=2, max_size=20, open=False, kwargs={"autocommit": True}
     )
-    # The default pool refuses the hundred-and-first connection; this one lets it wait.
+    # The default pool raises an error at 101 connections; this one waits.
     redis = Redis.from_pool(BlockingConnectionPool.from_url(settings.redis_url, max_connections=50))
     service = httpx.AsyncClient(base_url=settings.inference_urls[0], timeout=20)
     secret = settings.secret("receipt_secret").encode()

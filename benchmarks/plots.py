@@ -1,8 +1,8 @@
 """The plots of docs/performance.md, docs/reliability.md, docs/training.md: `python -m benchmarks.plots`.
 
-They show `artifacts/bench/gateway.json` (`make bench-gateway`), `artifacts/bench/faults.json`
-(`pytest tests/chaos/test_under_load.py`) and `artifacts/bench/training.json` (`make bench-training`), which
-docs/results keeps.
+They read `artifacts/bench/gateway.json` (`make bench-gateway`), `artifacts/bench/faults.json`
+(`pytest tests/chaos/test_under_load.py`) and `artifacts/bench/training.json` (`make bench-training`). The
+folder docs/results has copies of these files.
 """
 
 import json
@@ -84,14 +84,16 @@ def _steps(axes: Axes, by_step: dict[str, float], whole_us: float) -> None:
 
 
 def reliability(faults: dict[str, Any]) -> None:
-    """docs/reliability.png: what each fault does to the answers, second by second."""
+    """docs/reliability.png: the answers in each second of each fault."""
     columns = 3
     rows = -(-len(faults) // columns)
     figure, grid = plt.subplots(
         rows, columns, figsize=(15, 2.7 * rows), layout="constrained", sharex=True, squeeze=False
     )
     for axes, (name, of) in zip(grid.flat, faults.items(), strict=False):
-        course = [second for second in of["course"][1:-1] if second["s"] <= 12]  # the ends are parts
+        course = [
+            second for second in of["course"][1:-1] if second["s"] <= 12
+        ]  # without the incomplete first and last second
         at = [second["s"] + 0.5 for second in course]
         axes.bar(at, [second["well"] for second in course], 0.9, color="#5b8c5a", label="200 or 201")
         bottoms = [second["well"] for second in course]
@@ -116,7 +118,7 @@ def reliability(faults: dict[str, Any]) -> None:
 
 
 def training(report: dict[str, Any]) -> None:
-    """docs/training.png: each stage's speed and memory beside TRL's, and what each trick of SFT is worth."""
+    """docs/training.png: each stage's speed and memory compared with TRL's; each optimisation's speed-up."""
     figure, (speed, memory, tricks) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
     names = {"ours": "ToneBridge", "trl": "TRL, same settings", "trl_defaults": "TRL, its defaults"}
     colours = dict(zip(names, (_COLOURS["gateway"], _COLOURS["twin"], _COLOURS["obvious"]), strict=True))
@@ -157,4 +159,4 @@ if __name__ == "__main__":
             draw(json.loads(path.read_text()))
             shutil.copy(path, _DOCS / "results")
         else:
-            print(f"{path} is not there: docs/ keeps the picture that it has")
+            print(f"{path} does not exist: the picture in docs/ stays as it is")

@@ -1,10 +1,10 @@
-"""Runs one training in a process of its own and writes down what it took.
+"""Runs one training in its own process, and writes its time, tokens and memory to a file.
 
     python -m benchmarks.probe out.json models.sft configs/sft.yaml steps=10
     python -m benchmarks.probe out.json trl.scripts.sft --model_name_or_path ... --dataset_name ...
 
-The module runs as it would by itself; `trl.scripts.sft` is what `trl sft` starts. Both are timed in the same
-places, those of the trainer that they share.
+The module runs as it would alone; `trl.scripts.sft` is the module that `trl sft` starts. Both are timed at
+the same points, in the methods of the trainer that they share.
 """
 
 import contextlib
@@ -28,20 +28,20 @@ from trl.trainer.kto_trainer import KTOTrainer
 from data.records import TransformType
 from models import grpo
 
-# What a row holds, whichever trainer prepared it.
+# Columns of a row, for every trainer.
 _COLUMNS = ("input_ids", "prompt_ids", "chosen_ids", "rejected_ids", "completion_ids", "labels", "label")
 _PROMPT_COLUMNS = ("prompt", "text", "transform_type", "intensity")
 
 
 @dataclass
-class Seen:
-    """What a training run took.
+class Record:
+    """The measurements of a training run.
 
-    `step_s` is of each step from its batch to the end of the optimiser's step, `reference_s` what the
-    reference's log-probabilities of the training rows took beforehand. Tokens are those that a step's model
-    reads, prompts of pairs twice; `slots` are tokens and padding. `generation_s` is the part of each step in
-    which GRPO samples, `generated_tokens` how many that were. `peak_mb` is the process's largest resident
-    memory.
+    `step_s` is the time of each step from its batch to the end of the optimiser's step. `reference_s` is the
+    time before training for the reference's log-probabilities of the training rows. `tokens` are those that
+    the model reads, prompts of pairs twice; `slots` also counts padding. `generation_s` is the time of each
+    step in which GRPO samples, and `generated_tokens` the number of sampled tokens. `peak_mb` is the largest
+    resident memory of the process.
     """
 
     step_s: list[float] = field(default_factory=list)
@@ -57,16 +57,16 @@ class Seen:
 
 
 @contextlib.contextmanager
-def watching() -> Iterator[Seen]:
-    """Watch the one training run that happens inside."""
-    seen = Seen()
+def watching() -> Iterator[Record]:
+    """Context manager: records the one training run inside it."""
+    record = Record()
 
     class Clock(TrainerCallback):
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             self.began = time.perf_counter()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            seen.step_s.append(time.perf_counter() - self.began)
+            record.step_s.append(time.perf_counter() - self.began)
 
     def around(owner: type, name: str, watched: Callable[..., Any]) -> Any:
         """Replace a method by `watched(method, self, *args, **kwargs)`."""
@@ -78,19 +78,19 @@ def watching() -> Iterator[Seen]:
         return patch.object(owner, name, watch)
 
     def train(method: Any, trainer: Any, *args: Any, **kwargs: Any) -> Any:
-        seen.train_rows = _rows(trainer.train_dataset)
-        seen.held_out_rows = _rows(trainer.eval_dataset) if trainer.eval_dataset is not None else []
-        seen.history = trainer.state.log_history
+        record.train_rows = _rows(trainer.train_dataset)
+        record.held_out_rows = _rows(trainer.eval_dataset) if trainer.eval_dataset is not None else []
+        record.history = trainer.state.log_history
         try:
             return method(trainer, *args, **kwargs)
         finally:
-            seen.history = trainer.state.log_history
+            record.history = trainer.state.log_history
 
     def training_step(method: Any, trainer: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         for name, mask in inputs.items() if isinstance(inputs, dict) else ():
             if name.endswith("attention_mask"):
-                seen.tokens += int(mask.sum())
-                seen.slots += mask.numel()
+                record.tokens += int(mask.sum())
+                record.slots += mask.numel()
         return method(trainer, model, inputs, *args, **kwargs)
 
     def reference(method: Any, trainer: Any, dataset: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -99,21 +99,21 @@ def watching() -> Iterator[Seen]:
             return method(trainer, dataset, name, *args, **kwargs)
         finally:
             if name == "train":
-                seen.reference_s += time.perf_counter() - began
+                record.reference_s += time.perf_counter() - began
 
     def generate(method: Any, trainer: Any, *args: Any, **kwargs: Any) -> Any:
         began = time.perf_counter()
-        said = method(trainer, *args, **kwargs)
+        result = method(trainer, *args, **kwargs)
         if trainer.model.training:
-            seen.generation_s.append(time.perf_counter() - began)
-        return said
+            record.generation_s.append(time.perf_counter() - began)
+        return result
 
     def score(method: Any, trainer: Any, *args: Any, **kwargs: Any) -> Any:
         batch = method(trainer, *args, **kwargs)
         if trainer.model.training:
-            seen.generated_tokens.append(int(batch["completion_mask"].sum()))
-            seen.tokens += int(batch["prompt_mask"].sum() + batch["completion_mask"].sum())
-            seen.slots += batch["prompt_mask"].numel() + batch["completion_mask"].numel()
+            record.generated_tokens.append(int(batch["completion_mask"].sum()))
+            record.tokens += int(batch["prompt_mask"].sum() + batch["completion_mask"].sum())
+            record.slots += batch["prompt_mask"].numel() + batch["completion_mask"].numel()
         return batch
 
     with contextlib.ExitStack() as stack:
@@ -130,8 +130,8 @@ def watching() -> Iterator[Seen]:
         stack.enter_context(around(KTOTrainer, "_precompute_ref_logps", reference))
         stack.enter_context(around(GRPOTrainer, "_generate", generate))
         stack.enter_context(around(GRPOTrainer, "_generate_and_score_completions", score))
-        yield seen
-    seen.peak_mb = _peak_mb()
+        yield record
+    record.peak_mb = _peak_mb()
 
 
 def _rows(dataset: Any) -> list[dict[str, Any]]:
@@ -141,17 +141,17 @@ def _rows(dataset: Any) -> list[dict[str, Any]]:
 
 
 def _peak_mb() -> float:
-    """The largest resident memory so far; Linux's own count, which a parent's size does not touch."""
+    """The largest resident memory so far in MB, by Linux's count, which excludes the parent process."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found, status
-    return int(found[1]) / 1e3
+    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert match, status
+    return int(match[1]) / 1e3
 
 
 def rules(
     completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
 ) -> list[float]:
-    """The reward of `models.grpo` by rules, where TRL's command line finds it by its path."""
+    """The rule-based reward of `models.grpo`, at a path that TRL's command line can import."""
     kinds = [TransformType(kind) for kind in transform_type]
     return grpo.rules(masks=False)(
         completions=completions, text=text, transform_type=kinds, intensity=intensity
@@ -161,6 +161,6 @@ def rules(
 if __name__ == "__main__":
     out, module, *arguments = sys.argv[1:]
     sys.argv = [module, *arguments]
-    with watching() as seen:
+    with watching() as record:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
-    Path(out).write_text(json.dumps(asdict(seen)), encoding="utf-8")
+    Path(out).write_text(json.dumps(asdict(record)), encoding="utf-8")

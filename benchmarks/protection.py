@@ -1,8 +1,8 @@
-"""What fact protection buys and costs: `python -m benchmarks.protection artifacts/version`, five minutes.
+"""Benefit and cost of fact protection: `python -m benchmarks.protection artifacts/version`, five minutes.
 
-Every kind of protection rewrites the held-out messages with the same version; scores as in evaluation, how
-much the simulated people like it (they share nothing with the scores by which a draft is chosen), the tokens
-that it generates a message, and the seconds in all. The table is printed and kept as
+The same version rewrites the held-out messages with each kind of protection. The table has the scores of the
+evaluation, the preference of the simulated people (which is independent of the scores that select a draft),
+the generated tokens a message, and the total seconds. It is printed and written to
 `artifacts/bench/protection.json`.
 """
 
@@ -33,16 +33,19 @@ def main(version: Path) -> None:
     """Measure every kind and print the table."""
     config = EvaluateConfig(version=version)
     cases = evaluation.test_cases(config.test_folder, None)
-    asked = [(case.text, case.transform_type, case.intensity) for case in cases]
+    items = [(case.text, case.transform_type, case.intensity) for case in cases]
     base_version = export.base_version(config.base, config.base_version)
-    rewrite_greedily(version, asked[:8], 8)  # its pages are in memory from here on
+    rewrite_greedily(version, items[:8], 8)  # loads its pages into memory
     rows = {}
     print(f"{'':18}{'whole':>8}{'tokens':>8}{'seconds':>9}" + "".join(f"{name:>12}" for name in _SHOWN))
     for name, kind in _KINDS.items():
         began = time.perf_counter()
-        answers = rewrite_greedily(version, asked, config.max_new_tokens, kind)
+        answers = rewrite_greedily(version, items, config.max_new_tokens, kind)
         seconds = time.perf_counter() - began
-        texts, tokens = [one.text for one in answers], sum(one.tokens for one in answers) / len(answers)
+        texts, tokens = (
+            [answer.text for answer in answers],
+            sum(answer.tokens for answer in answers) / len(answers),
+        )
         [scored] = scoreboard.score(cases, {name: texts}, base_version).values()
         whole = sum(score.facts_kept == 1 for score in scored) / len(scored)
         liked = [
@@ -50,15 +53,15 @@ def main(version: Path) -> None:
             for case, text in zip(cases, texts, strict=True)
         ]
         estimates = scoreboard.estimates(scored, 0) | {"liked": scoreboard.estimate(liked)}
-        found = {key: value.model_dump() for key, value in estimates.items()}
+        scores = {key: value.model_dump() for key, value in estimates.items()}
         rows[name] = {
             "kind": kind.model_dump(),
             "whole": whole,
             "tokens": tokens,
             "seconds": seconds,
-            "scores": found,
+            "scores": scores,
         }
-        cells = "".join(f"{found[key]['mean']:12.3f}" for key in _SHOWN)
+        cells = "".join(f"{scores[key]['mean']:12.3f}" for key in _SHOWN)
         print(f"{name:18}{whole:8.3f}{tokens:8.1f}{seconds:9.1f}{cells}")
     file = Path("artifacts/bench/protection.json")
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The servers that are compared, each started as one process against the same Postgres, Valkey and stub."""
+"""The servers of the comparison. Each is one process and uses the same Postgres, Valkey and stub."""
 
 import asyncio
 import contextlib
@@ -41,12 +41,12 @@ _GO_SOURCES = "/usr/share/gocode"
 
 
 class MissingError(RuntimeError):
-    """Something that the benchmark needs is not installed; the message says how to get it."""
+    """A program that the benchmark needs is not installed. The message says how to install it."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all servers share: settings with the addresses behind them, the API key, the compiled programs."""
+    """Shared by all servers: settings with the addresses of backing services, API key, compiled programs."""
 
     settings: Settings
     api_key: str
@@ -65,7 +65,7 @@ class Server:
 
 
 def build(folder: Path) -> Path:
-    """Compile the Go programs into a folder. MissingError without Go, its libraries or nginx."""
+    """Compile the Go programs into a folder. Raises MissingError without Go, its libraries or nginx."""
     go, nginx = shutil.which("go"), shutil.which("nginx")
     if go is None or nginx is None:
         raise MissingError(f"the benchmark needs Go and nginx; on Debian: {_APT}")
@@ -81,11 +81,11 @@ def build(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def bench(state: Path, programs: Path) -> Iterator[Bench]:
-    """Postgres, Valkey and the stub, a routing with an experiment of two arms, and a key."""
+    """Context manager: starts Postgres, Valkey and the stub, with a two-arm experiment and an API key."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the children inherit it
-    wanted = Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
-    with local.servers(local.with_free_ports(wanted)) as settings:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # child processes inherit it
+    requested = Settings(state=state, artifacts=state / "artifacts", database_url=None, redis_url=None)
+    with local.servers(local.with_free_ports(requested)) as settings:
         assert settings.database_url is not None
         engine = database.engine(settings.database_url)
         key = identities.bootstrap(engine, None)
@@ -108,7 +108,7 @@ def bench(state: Path, programs: Path) -> Iterator[Bench]:
 
 
 def _release(engine: Engine) -> None:
-    """Half of the users in each of two arms of one spec: assigned and exposed, and sharing the cache."""
+    """Publish an experiment with two arms of one spec: users are assigned, and the arms share the cache."""
     spec, experiment_id = Spec(version="v1"), uuid.uuid4()
     arms = tuple(Arm(name=name, weight=0.5, spec=spec) for name in ("champion", "challenger"))
     with Session(engine) as session, session.begin():
@@ -138,7 +138,7 @@ def _address(url: str) -> str:
 
 @contextlib.contextmanager
 def running(bench: Bench, name: str) -> Iterator[Server]:
-    """One of the servers of benchmarks/README.md, ready to be asked; stopped afterwards."""
+    """Context manager: starts a server of benchmarks/README.md, waits until it is ready, and stops it."""
     settings = bench.settings
     env = environment(settings)
     address = _address(settings.gateway_url)
@@ -188,7 +188,7 @@ def running(bench: Bench, name: str) -> Iterator[Server]:
 
 
 def _nginx(settings: Settings) -> Path:
-    """A static answer as long as ours, by one process: what the generator can ask at most."""
+    """One nginx process with a static answer as long as ours: the upper limit of the load generator."""
     body = "x" * 560
     path = settings.state / "nginx.conf"
     path.write_text(
@@ -215,7 +215,7 @@ def _litellm_folder(bench: Bench) -> Path:
 
 
 def install_litellm(bench: Bench) -> None:
-    """LiteLLM in an environment of its own, once. MissingError when it cannot be had within five minutes."""
+    """Install LiteLLM once, in its own environment. Raises MissingError when that fails in five minutes."""
     folder = _litellm_folder(bench)
     if (folder / "ready").exists():
         return

@@ -1,9 +1,9 @@
 """Snapshots of many votes: `make bench-snapshots`, over an hour (`QUICK=1`: 5 minutes).
 
-Made-up votes go into a real Postgres by COPY. From there on it is what the flow `collect` does: read by a
-server-side cursor, counted, split, redacted, written as Parquet in shards, judged; then `datasets` streams
-the pairs back. Each size has a process of its own, whose largest resident memory is shown. Prints a table and
-keeps it as `artifacts/bench/snapshots.json`.
+Simulated votes enter a real Postgres by COPY. The rest is the work of the flow `collect`: it reads the votes
+with a server-side cursor, counts, splits and redacts them, writes Parquet shards, and assesses their quality.
+Then `datasets` streams the pairs back. Each size has its own process, whose largest resident memory is
+measured. Prints a table and writes it to `artifacts/bench/snapshots.json`.
 """
 
 import argparse
@@ -40,26 +40,26 @@ from pipelines.collect import CollectConfig
 
 SIZES = (20_000, 200_000, 2_000_000)
 _VOTES_A_PERSON = 12
-_SEEN_BEFORE = 0.1  # share of the votes that are about an output that somebody has voted on already
+_REPEATED = 0.1  # share of votes on an output that has a vote already
 _KINDS = ("comparison", "comparison", "edit", "thumb", "rating")
 
 
 def sentences() -> list[str]:
-    """What the messages of the corpus are made of."""
+    """The sentences of the corpus' messages."""
     texts = [original.text for original in corpus.read(corpus.SEED / "train")]
     return [part for text in texts for part in re.split(r"(?<=[.!?])\s+", text) if len(part.split()) > 3]
 
 
-def message(rng: random.Random, said: list[str]) -> str:
-    """Two sentences of the corpus about a thing and a person of its own."""
+def message(rng: random.Random, phrases: list[str]) -> str:
+    """A message of two sentences of the corpus, with its own name and facts."""
     who = rng.choice(names.GIVEN).capitalize()
-    about = f"See TB-{rng.randrange(10**7)}, {rng.randrange(10**4)} EUR."
-    return f"{who}: {rng.choice(said)} {rng.choice(said)} {about}"
+    facts = f"See TB-{rng.randrange(10**7)}, {rng.randrange(10**4)} EUR."
+    return f"{who}: {rng.choice(phrases)} {rng.choice(phrases)} {facts}"
 
 
 def fill(database_url: str, organisation: uuid.UUID, count: int) -> None:
-    """So many votes of an organisation, with their people and outputs."""
-    rng, said = random.Random(count), sentences()
+    """Add `count` votes of an organisation, with their people and outputs."""
+    rng, phrases = random.Random(count), sentences()
     people = [new_id() for _ in range(count // _VOTES_A_PERSON)]
     outputs, comparisons, feedback = [], [], []
     with psycopg.connect(database_url) as connection, tqdm(total=count, desc="votes into Postgres") as bar:
@@ -68,33 +68,35 @@ def fill(database_url: str, organisation: uuid.UUID, count: int) -> None:
         )
         _copy(connection, "users (id, organisation_id)", [(person, organisation) for person in people])
 
-        def output(text: str, *about: object) -> uuid.UUID:
+        def output(text: str, *request: object) -> uuid.UUID:
             name = new_id()
-            outputs.append((name, organisation, *about, text, [], "0" * 32, "v1", 1.0))
+            outputs.append((name, organisation, *request, text, [], "0" * 32, "v1", 1.0))
             return name
 
         for number in range(count):
             kind, person = rng.choice(_KINDS), rng.choice(people)
-            about = message(rng, said), rng.choice(list(TransformType)).value, rng.randrange(4)
-            again = outputs and kind in ("thumb", "rating") and rng.random() < _SEEN_BEFORE / 0.4
-            one = rng.choice(outputs)[0] if again else output(f"Could you look at this? {about[0]}", *about)
+            request = message(rng, phrases), rng.choice(list(TransformType)).value, rng.randrange(4)
+            again = outputs and kind in ("thumb", "rating") and rng.random() < _REPEATED / 0.4
+            first = (
+                rng.choice(outputs)[0] if again else output(f"Could you look at this? {request[0]}", *request)
+            )
             up = stars = text = comparison = preferred = None
             if kind == "thumb":
                 up = rng.random() < 0.7
             elif kind == "rating":
                 stars = rng.randint(1, 5)
             elif kind == "edit":
-                text = f"Please look at this: {about[0]}"
+                text = f"Please look at this: {request[0]}"
             else:
-                other, comparison = output(f"Kindly note: {about[0]} Thank you.", *about), new_id()
-                comparisons.append((comparison, organisation, person, "two_samples", one, other))
-                preferred = rng.choice((one, other))
-            vote = (person, one, kind, up, stars, text, comparison, preferred)
+                second, comparison = output(f"Kindly note: {request[0]} Thank you.", *request), new_id()
+                comparisons.append((comparison, organisation, person, "two_samples", first, second))
+                preferred = rng.choice((first, second))
+            vote = (person, first, kind, up, stars, text, comparison, preferred)
             feedback.append((new_id(), organisation, *vote))
             if len(feedback) == 20_000 or number == count - 1:
                 _copy(connection, _OUTPUTS, outputs)
                 _copy(connection, _COMPARISONS, comparisons)
-                # A person's second vote of a kind on an output would take the place of the first.
+                # A person has at most one vote of a kind on an output.
                 _copy(connection, _FEEDBACK, {row[2:5]: row for row in feedback}.values())
                 bar.update(len(feedback))
                 for rows in (outputs, comparisons, feedback):
@@ -119,7 +121,7 @@ def _copy(connection: psycopg.Connection, into: str, rows: Any) -> None:
 
 
 def measure(database_url: str, organisation: uuid.UUID, folder: Path) -> dict[str, Any]:
-    """Make the snapshot of an organisation, and read it back."""
+    """Build the snapshot of an organisation, and read it back."""
     config = configs.load(CollectConfig, collect.CONFIG)
     engine = create_engine(database_url)
     began = time.perf_counter()
@@ -128,21 +130,21 @@ def measure(database_url: str, organisation: uuid.UUID, folder: Path) -> dict[st
         with counting(votes.fetch(connection, organisation, until), folder, **config.caps()) as counted:
             counted_at = time.perf_counter()
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
-            made = snapshot.write(counted, folder, until, neighbours)
+            written = snapshot.write(counted, folder, until, neighbours)
             written_at = time.perf_counter()
             staged = sum(file.stat().st_size for file in folder.rglob("votes.duckdb*"))
-            quality = collect.assess(counted, made, None, config)
+            quality = collect.assess(counted, written, None, config)
             judged_at = time.perf_counter()
     engine.dispose()
     peak_mb = _peak_mb()
-    files = str(made.folder / "pairs" / "*.parquet")
+    files = str(written.folder / "pairs" / "*.parquet")
     began_reading = time.perf_counter()
     pairs = sum(1 for _ in load_dataset("parquet", data_files=files, split="train", streaming=True))
     read_s = time.perf_counter() - began_reading
-    assert pairs == made.counts["pairs"]
+    assert pairs == written.counts["pairs"]
     rows = sum(quality.rows.values())
     return {
-        "votes": made.counts["votes"] + made.left_out.total,
+        "votes": written.counts["votes"] + written.left_out.total,
         "rows": rows,
         "count_s": counted_at - began,
         "write_s": written_at - counted_at,
@@ -150,10 +152,10 @@ def measure(database_url: str, organisation: uuid.UUID, folder: Path) -> dict[st
         "rows_per_s": rows / (judged_at - began),
         "peak_mb": peak_mb,
         "staged_mb": staged / 1e6,
-        "snapshot_mb": sum(file.stat().st_size for file in made.folder.rglob("*.parquet")) / 1e6,
-        "shards": len(list(made.folder.rglob("*.parquet"))),
+        "snapshot_mb": sum(file.stat().st_size for file in written.folder.rglob("*.parquet")) / 1e6,
+        "shards": len(list(written.folder.rglob("*.parquet"))),
         "pairs_read_per_s": pairs / read_s,
-        "counts": made.counts,
+        "counts": written.counts,
     }
 
 
@@ -162,37 +164,39 @@ def _peak_mb() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e3
 
 
-def table(found: list[dict[str, Any]]) -> Iterator[str]:
+def table(results: list[dict[str, Any]]) -> Iterator[str]:
     """The printed table, in Markdown."""
     yield (
         "| votes | rows | counted, s | written, s | judged, s | rows/s | peak MB | staged MB | snapshot MB "
         "| shards | pairs/s, streamed |"
     )
     yield "|" + "---|" * 11
-    for one in found:
-        figures = [f"{value:,.0f}" for name, value in one.items() if name != "counts"]
+    for row in results:
+        figures = [f"{value:,.0f}" for name, value in row.items() if name != "counts"]
         yield f"| {' | '.join(figures)} |"
 
 
 def main(sizes: tuple[int, ...]) -> list[dict[str, Any]]:
     """Fill, measure and print every size."""
-    found = []
+    results = []
     state = Path(tempfile.mkdtemp(prefix="tonebridge-bench-"))
-    wanted = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
+    requested = Settings(state=state, artifacts=state, database_url=None, redis_url=None)
     try:
-        with local.servers(local.with_free_ports(wanted)) as settings:
+        with local.servers(local.with_free_ports(requested)) as settings:
             assert settings.database_url is not None
             for size in sizes:
                 organisation = uuid.uuid4()
                 fill(settings.database_url, organisation, size)
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
                     folder = state / str(size)
-                    found.append(alone.submit(measure, settings.database_url, organisation, folder).result())
-                print(json.dumps(found[-1]), flush=True)
+                    results.append(
+                        alone.submit(measure, settings.database_url, organisation, folder).result()
+                    )
+                print(json.dumps(results[-1]), flush=True)
     finally:
         shutil.rmtree(state, ignore_errors=True)
-    print("\n".join(table(found)))
-    return found
+    print("\n".join(table(results)))
+    return results
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Where the microseconds of an L1 hit go: `python -m benchmarks.steps`.
+"""CPU time of an L1 hit by step, in microseconds: `python -m benchmarks.steps`.
 
-The gateway's own parts on a real Postgres and Valkey, in this process, each called alone as
-`serving/gateway/online/protocol.py` and `front.py` call them. What a request costs beyond their sum is the
-event loop, the sockets and the kernel.
+Runs the gateway's own parts in this process, on a real Postgres and Valkey, and calls each alone, as
+`serving/gateway/online/protocol.py` and `front.py` do. The difference between a request's time and their sum
+is the event loop, the sockets and the kernel.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ _CALLS, _REPEATS = 5_000, 15
 
 
 class _Nowhere(asyncio.Transport):
-    """A connection whose answers are dropped."""
+    """A connection that discards answers."""
 
     def write(self, data: Any) -> None:
-        """Drop."""
+        """Discard the data."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Nothing."""
+        """Return the default."""
         return default
 
     def is_closing(self) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
 
@@ -58,7 +58,7 @@ async def _measure(bench: Bench) -> dict[str, float]:
     async with gateway.behind.router.lifespan_context(gateway.behind):
         parts = parts_of(gateway.behind)
         await parts.directory.beat()
-        await parts.telemetry.stop()  # this loop is kept busy on purpose
+        await parts.telemetry.stop()  # it measures the loop's delay, and this loop is always busy
         return await _by_step(gateway, parts, bench.settings, bench.api_key)
 
 
@@ -70,14 +70,14 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
         b"host": b"127.0.0.1", b"x-api-key": key.encode(), b"content-type": b"application/json",
         b"content-length": b"%d" % len(body),
     }  # fmt: skip
-    await gateway.reply(headers, body)  # now it is in L1
+    await gateway.reply(headers, body)  # stores it in L1
     token = credential(headers)
     caller = authenticator.recall(token) if token else None
     message = front._decode_fast(body, headers, caller) if caller else None
     assert caller is not None
     assert message is not None
     lease = limiter._lease(caller, PATH)
-    lease.tokens, lease.expires_at = 10**9, float("inf")  # no bucket is so large; leasing is measured by rate
+    lease.tokens, lease.expires_at = 10**9, float("inf")  # never runs empty: leases are measured with `rate`
     epoch = online._current()
     hit = online.recall(caller, message)
     assert hit is not None
@@ -91,7 +91,7 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
     request = b"POST %b HTTP/1.1\r\n%b\r\n%b" % (PATH.encode(), lines, body)
 
     def us(call: Callable[[], object]) -> float:
-        """The median cost of a call; what it leaves for Postgres is forgotten."""
+        """The median time of a call. Rows that it queues for Postgres are discarded."""
         times = []
         for _ in range(_REPEATS):
             began = time.process_time_ns()
@@ -146,16 +146,16 @@ async def _by_step(gateway: Front, parts: Parts, settings: Settings, key: str) -
 
 
 def measure(bench: Bench) -> dict[str, float]:
-    """Microseconds of CPU of one L1 hit, by step."""
+    """CPU time of one L1 hit by step, in microseconds."""
     return uvloop.run(_measure(bench))
 
 
 def table(steps: dict[str, float], whole_us: float | None = None) -> str:
-    """The steps, their sum, and what the whole costs beyond it."""
+    """The steps, their sum, and the difference to the whole request, as lines of text."""
     lines = [f"{cost:7.2f} us  {step}" for step, cost in steps.items()]
-    lines.append(f"{sum(steps.values()):7.2f} us  in all")
+    lines.append(f"{sum(steps.values()):7.2f} us  sum")
     if whole_us is not None:
-        lines.append(f"{whole_us - sum(steps.values()):7.2f} us  beyond: event loop, sockets, kernel")
+        lines.append(f"{whole_us - sum(steps.values()):7.2f} us  rest: event loop, sockets, kernel")
     return "\n".join(lines)
 
 

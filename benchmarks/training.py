@@ -1,10 +1,10 @@
 """Our training stages against TRL's own command line: `make bench-training`, 25 minutes (`QUICK=1`: 6).
 
-Each run is a process of its own, ours and TRL's in turn. Both get the same rows, made of the seed corpus: TRL
-reads ours as text, and it is checked that the token ids come out the same. A line is TRL with the same batch,
-precision, LoRA, learning rate and no checkpointing of activations; another is TRL as it comes, but for the
-batch. Prints a table and keeps it, with the ablation of `benchmarks.ablation` and what
-`benchmarks.generation` finds, as `artifacts/bench/training.json`.
+Each run has its own process, with ours and TRL's in turn. Both get the same rows of the seed corpus: TRL
+reads ours as text, and the benchmark checks that the token ids are equal. One line is TRL with the same
+batch, precision, LoRA and learning rate, without activation checkpointing. Another is TRL with its defaults,
+except for the batch. Prints a table and writes it to `artifacts/bench/training.json`, with the results of
+`benchmarks.ablation` and `benchmarks.generation`.
 """
 
 import argparse
@@ -33,8 +33,8 @@ _NEW_TOKENS = 64
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage, the rows of one step, what TRL's command line must be told to do the same, and the share of
-    the steps that it is given.
+    """A stage, the rows of one step, the flags with which TRL's command line does the same, and the stage's
+    share of the steps.
     """
 
     name: str
@@ -78,7 +78,7 @@ STAGES = (
 
 
 class Bench:
-    """Runs processes in a work folder and keeps what came out."""
+    """Runs processes in a work folder, and stores their results."""
 
     def __init__(self, work: Path, base: Path, steps: int) -> None:
         self.work, self.base, self._steps = work, base, steps
@@ -86,11 +86,11 @@ class Bench:
         self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
 
     def steps(self, stage: Stage) -> int:
-        """How many steps the stage is given."""
+        """The number of steps of a stage."""
         return max(2, round(self._steps * stage.steps))
 
     def ours(self, stage: Stage, start: Mapping[str, str], rows: Path, seed: int) -> dict[str, Any]:
-        """Run our stage; `start` says from which base and adapter."""
+        """Run our stage; `start` has the settings of its base and adapter."""
         settings = {
             **start,
             "snapshots": f"[{rows}]",
@@ -107,13 +107,14 @@ class Bench:
         return self._run(stage, "ours", [f"models.{stage.name}", f"configs/{stage.name}.yaml", *arguments])
 
     def theirs(self, stage: Stage, base: Path, rows: Path, seed: int, defaults: bool) -> dict[str, Any]:
-        """Run TRL's script of the stage on a data set that it loads, with our settings or with its own."""
+        """Run TRL's script of the stage on a data set, with our settings or with its defaults."""
         steps = self.steps(stage)
         arguments = {
             "model_name_or_path": str(base),
             "dataset_name": str(rows),
             "output_dir": str(self.work / "trl"),
-            "max_steps": str(-(-steps // 2) if defaults else steps),  # its speed shows in half of them
+            # Half of the steps are enough to measure the speed of the defaults.
+            "max_steps": str(-(-steps // 2) if defaults else steps),
             "per_device_train_batch_size": str(stage.batch),
             "use_peft": "true",
             "use_cpu": str(not torch.cuda.is_available()).lower(),
@@ -139,7 +140,7 @@ class Bench:
                 arguments |= {"eval_strategy": "steps", "eval_steps": str(steps)}
         flags = [part for key, value in arguments.items() for part in (f"--{key}", value)]
         if stage.name == "reward":
-            # By its defaults TRL's head would read the token before the stop, see models.reward.load_tokens.
+            # By default TRL's head reads the token before the stop: see models.reward.load_tokens.
             pad = str(reward.load_tokens(base).tokenizer.pad_token)
             flags += ["--lora_task_type", "SEQ_CLS", "--pad_token", pad]
         name = "trl_defaults" if defaults else "trl"
@@ -147,7 +148,7 @@ class Bench:
         return self._run(stage, name, command)
 
     def write_rows(self, stage: Stage, run: Mapping[str, Any]) -> Path:
-        """What a run of ours was given, as a data set for TRL."""
+        """Write the rows of our run as a data set for TRL."""
         folder = self.work / f"{stage.name}-rows"
         folder.mkdir()
         for split, rows in {"train": run["train_rows"], "test": run["held_out_rows"]}.items():
@@ -158,22 +159,22 @@ class Bench:
     def _run(self, stage: Stage, name: str, arguments: Sequence[str]) -> dict[str, Any]:
         out, log = self.work / "run.json", self.work / "run.log"
         command = [sys.executable, "-m", "benchmarks.probe", str(out), *arguments]
-        with log.open("w") as said:
-            done = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT)  # noqa: S603
+        with log.open("w") as output:
+            done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
         run: dict[str, Any] = json.loads(out.read_text())
-        kept = self.runs.setdefault(stage.name, {})
-        found = summary(run)
+        by_name = self.runs.setdefault(stage.name, {})
+        result = summary(run)
         if stage.name == "grpo":
-            found["held_out_loss"] = None  # it does not say how good a policy is
-        kept.setdefault(name, []).append(found)
-        _show(stage.name, name, kept[name][-1])
+            result["held_out_loss"] = None  # it does not measure the quality of a policy
+        by_name.setdefault(name, []).append(result)
+        _show(stage.name, name, by_name[name][-1])
         return run
 
 
 def summary(run: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a run. The reference's log-probabilities count as a part of the steps."""
+    """The results of a run. The time of the reference's log-probabilities counts as time of the steps."""
     seconds = sum(run["step_s"]) + run["reference_s"]
     losses = [entry["eval_loss"] for entry in run["history"] if "eval_loss" in entry]
     return {
@@ -191,17 +192,17 @@ def summary(run: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show(stage: str, name: str, found: Mapping[str, Any]) -> None:
-    loss = found["held_out_loss"]
+def _show(stage: str, name: str, result: Mapping[str, Any]) -> None:
+    loss = result["held_out_loss"]
     print(
-        f"{stage:8}{name:14}{found['tokens_per_s']:10.0f}{found['s_per_step']:10.2f}"
-        f"{found['peak_mb']:9.0f}{found['padding']:9.0%}" + ("" if loss is None else f"{loss:12.4f}"),
+        f"{stage:8}{name:14}{result['tokens_per_s']:10.0f}{result['s_per_step']:10.2f}"
+        f"{result['peak_mb']:9.0f}{result['padding']:9.0%}" + ("" if loss is None else f"{loss:12.4f}"),
         flush=True,
     )
 
 
 def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list[str]:
-    """The printed table, in Markdown: means of a line's runs, ratios of the means."""
+    """The printed table, in Markdown: means over the runs of a line, and ratios of the means."""
     lines = [
         "| stage | | tokens/s | ours to it | s/step | peak MB | padding | held-out loss |",
         "|---|---|---|---|---|---|---|---|",
@@ -237,7 +238,7 @@ def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list
 
 
 def beginning(stage: Stage, start: Path, work: Path) -> dict[str, str]:
-    """From where our stage begins, as settings: where TRL's begins, from a base under a fresh adapter."""
+    """The settings with which our stage starts like TRL's: from a base with a new adapter."""
     begin = {"base": str(start)}
     if stage.name == "reward":
         return {**begin, "adapter": "null"}
@@ -282,9 +283,9 @@ def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str
                 generated = generation.measure(
                     start, work / "grpo-0", prompts, bench.steps(stage), _GENERATIONS
                 )
-            else:  # by its defaults GRPO would sample other and longer rewrites: another job
+            else:  # with its defaults GRPO samples more and longer rewrites: not comparable
                 bench.theirs(stage, start, data, 0, defaults=True)
-            if stage.name == "sft":  # what comes after begins with what it learnt
+            if stage.name == "sft":  # the next stages start from its result
                 tokenizer = loading.load_tokenizer(base)
                 loading.save(loading.load_model(base, work / "sft-0"), tokenizer, work / "tuned")
                 start = work / "tuned"
@@ -295,7 +296,7 @@ def main(base: Path, steps: int, rounds: int, stages: Sequence[str]) -> dict[str
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on."""
+    """The machine and the versions of the run."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = next((line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line), "")
     return {

@@ -1,4 +1,4 @@
-"""What is asked: JSON bodies by the line, the same in every run but for the texts that must be new."""
+"""Request bodies as lines of JSON, equal in every run except for texts that must be new."""
 
 import json
 import random
@@ -47,12 +47,12 @@ def _text(n: int, name: str) -> str:
 
 
 def known(count: int) -> list[bytes]:
-    """The first texts of those that everything is asked of again and again."""
+    """The first `count` known texts, which requests repeat."""
     return [_body(_text(n, "PAY"), n) for n in range(count)]
 
 
 def fresh(count: int, run: str) -> Iterator[bytes]:
-    """Texts that no other run asks."""
+    """Texts that no other run has."""
     return (_body(_text(n, f"NEW-{run}"), n) for n in range(count))
 
 
@@ -60,14 +60,14 @@ def mix(count: int, run: str, seed: int = 0) -> list[bytes]:
     """`HIT_SHARE` of the requests repeat a known text, by Zipf's law over `POPULAR`; the rest are new."""
     rng = np.random.default_rng(seed)
     weights = 1 / np.arange(1, POPULAR + 1) ** ZIPF_EXPONENT
-    asked = rng.choice(POPULAR, count, p=weights / weights.sum())
+    ranks = rng.choice(POPULAR, count, p=weights / weights.sum())
     repeats = rng.random(count) < HIT_SHARE
     popular = known(POPULAR)
     new = fresh(count, run)
-    return [popular[n] if is_repeat else next(new) for n, is_repeat in zip(asked, repeats, strict=True)]
+    return [popular[n] if is_repeat else next(new) for n, is_repeat in zip(ranks, repeats, strict=True)]
 
 
 def write(bodies: Iterator[bytes] | list[bytes], path: Path) -> Path:
-    """A file for the load generator."""
+    """Write the bodies to a file for the load generator."""
     path.write_bytes(b"\n".join(bodies))
     return path

@@ -1,13 +1,14 @@
-"""Decisions on experiments: what people ask for and what is done by itself, with who, why and outcome.
+"""Decisions on experiments, by people and by the system, with requester, reasons and outcome.
 
-A click is a row that the gateway inserts, with a notice on `CHANNEL`; so is a pause that a breaker of its own
-asks for. It is open until it has an outcome. The flow `experiment` claims the oldest open row and carries it
-out (`pipelines.carry_out`).
+The gateway inserts a row for each decision that a person requests, and for each pause that its breaker
+requests, and sends a notice on `CHANNEL`. The row is open until it has an outcome. The flow `experiment`
+claims the oldest open row and carries it out (`pipelines.carry_out`).
 
-The claim is held by the advisory lock `decide` (`data.database.lock`), under which alone rows are claimed: a
-row that is claimed and open while the lock is ours was left by a process that died, and is claimed again at
-once. *A transaction* that stays open until it is done was left: for minutes no look would see what is newer
-than it. *A lease* was left, too: until it has run out, later decisions would overtake the one left lying.
+Rows are claimed only under the advisory lock `decide` (`data.database.lock`), which is held until the row has
+its outcome. So if the holder of the lock finds a row that is claimed and open, the process that claimed it
+has died, and the row can be claimed again at once. Rejected: holding one transaction open while a decision
+runs. That can take minutes, during which analyses would see no newer row. Rejected: a lease. Until it
+expires, later decisions would overtake the interrupted one.
 """
 
 import uuid
@@ -33,24 +34,25 @@ from experiments.lifecycle import OPEN, Action, RefusedError, Standing, Status
 CHANNEL = "tonebridge:decisions"
 FLOW = "flow:experiment"
 BREAKER = "gateway:breaker"
-GIVEN_UP = timedelta(minutes=10)  # one as old, begun before and not ended, is not begun again
+GIVEN_UP = timedelta(minutes=10)  # an interrupted decision that is older has failed, and is not repeated
 _MOST_LISTED = 200
 
 
 class UnknownExperimentError(ReasonedError, LookupError):
-    """There is no such experiment."""
+    """No experiment has this id."""
 
     def __init__(self, experiment_id: uuid.UUID) -> None:
         super().__init__("unknown_experiment", experiment=str(experiment_id))
 
 
 class Request(NamedTuple):
-    """What is asked for, and by whom: `api_key:<id>`, `token:<subject>`, `account:<id>` or `BREAKER`; a
-    person's `key` is
-    `scoped`.
+    """A requested decision.
+
+    `requested_by` is `api_key:<id>`, `token:<subject>`, `account:<id>` or `BREAKER`. For a person, `key` is
+    an Idempotency-Key from `scope_key`.
     """
 
-    experiment_id: uuid.UUID | None  # None: of one that is to be drafted
+    experiment_id: uuid.UUID | None  # None: the request drafts the experiment
     action: Action
     parameters: dict[str, Any]
     reasons: Sequence[Reason]
@@ -59,14 +61,14 @@ class Request(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A stored decision, and its experiment."""
+    """The ids of a stored decision and of its experiment."""
 
     id: uuid.UUID
     experiment_id: uuid.UUID
 
 
 class Command(NamedTuple):
-    """What the flow is to do, and why: a person's decision, or its own without an `id`."""
+    """A decision that the flow carries out: a person's, or without an `id` the flow's own."""
 
     experiment_id: uuid.UUID
     action: Action
@@ -74,12 +76,12 @@ class Command(NamedTuple):
     parameters: Mapping[str, Any] = {}
     id: uuid.UUID | None = None
     requested_by: str = FLOW
-    is_again: bool = False  # it was begun before, by a process that died
+    is_again: bool = False  # a process that died has begun it before
 
 
 @dataclass(frozen=True, slots=True)
 class ListedDecision:
-    """A decision, as people read it."""
+    """A decision with its rendered reason, as the API returns it."""
 
     id: uuid.UUID
     action: str
@@ -94,13 +96,13 @@ class ListedDecision:
     failure: list[Reason]
 
 
-def scoped(organisation_id: uuid.UUID, key: str) -> str:
-    """An Idempotency-Key as it is stored: two organisations may use one key."""
+def scope_key(organisation_id: uuid.UUID, key: str) -> str:
+    """The stored form of an Idempotency-Key: two organisations can use the same key."""
     return f"{organisation_id}:{blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
 async def find(connection: AsyncConnection, request: Request) -> Stored | None:
-    """The decision that was stored under the request's key; RefusedError when it is another one."""
+    """The decision stored under the request's key, or None. Raises RefusedError if it is a different one."""
     cursor = await connection.execute(
         "SELECT id, experiment_id, action, parameters, reasons FROM decisions WHERE idempotency_key = %s",
         (request.key,),
@@ -121,37 +123,38 @@ async def find(connection: AsyncConnection, request: Request) -> Stored | None:
 
 
 async def ask(connection: AsyncConnection, request: Request) -> uuid.UUID:
-    """Store a decision for the flow to carry out, in a transaction of its own, and give notice of it; its id,
-    which a repeated request keeps.
+    """Store a decision for the flow to carry out, in its own transaction, and notify the flow. Returns the
+    id; a repeated request gets the same id.
 
-    Raises RefusedError when it cannot be as the experiment stands, and UnknownExperimentError. What comes
-    between is found out when it is carried out.
+    Raises UnknownExperimentError, or RefusedError when the experiment's present status does not allow it. The
+    status can change before the flow carries the decision out, so the flow checks it again.
     """
     async with connection.transaction():
         if (stored := await find(connection, request)) is not None:
             return stored.id
         assert request.experiment_id is not None, request
-        return await _ask(connection, request, request.experiment_id)
+        return await _store_open(connection, request, request.experiment_id)
 
 
-async def ask_for_a_pause(
+async def request_pause(
     connection: AsyncConnection, experiment_id: uuid.UUID, epoch: int, reason: Reason
 ) -> bool:
-    """Ask for a pause as a gateway whose breaker has tripped, in a transaction of its own: once an epoch of
-    the experiment, whichever gateway comes first; whether this was it. Errors as `ask`.
+    """Request a pause for a breaker that has opened, in its own transaction. All gateways together request
+    one pause for each epoch of the experiment. Returns whether this call stored it. Raises the errors of
+    `ask`.
     """
     key = f"{experiment_id}:{BREAKER}:{epoch}"
     request = Request(experiment_id, Action.PAUSE, {}, [reason], BREAKER, key)
     try:
         async with connection.transaction():
-            await _ask(connection, request, experiment_id)
+            await _store_open(connection, request, experiment_id)
     except UniqueViolation:
         return False
     return True
 
 
-async def _ask(connection: AsyncConnection, request: Request, experiment_id: uuid.UUID) -> uuid.UUID:
-    standing = await _standing(connection, experiment_id)
+async def _store_open(connection: AsyncConnection, request: Request, experiment_id: uuid.UUID) -> uuid.UUID:
+    standing = await _read_standing(connection, experiment_id)
     standing.check(request.action, request.parameters.get("share"))
     await _refuse_a_second(connection, request, standing)
     decision_id = await add(connection, request)
@@ -160,7 +163,7 @@ async def _ask(connection: AsyncConnection, request: Request, experiment_id: uui
 
 
 async def add(connection: AsyncConnection, request: Request, is_done: bool = False) -> uuid.UUID:
-    """Insert the row of a decision: open, or with what it says done in the same transaction; its id."""
+    """Insert a decision and return its id. With `is_done`, the caller carries it out in this transaction."""
     decision_id = new_id()
     await connection.execute(
         "INSERT INTO decisions (id, experiment_id, action, parameters, reasons, requested_by,"
@@ -182,8 +185,8 @@ async def add(connection: AsyncConnection, request: Request, is_done: bool = Fal
     return decision_id
 
 
-async def of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -> list[ListedDecision]:
-    """What was decided on an experiment, the newest first, at most two hundred."""
+async def list_of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -> list[ListedDecision]:
+    """The decisions on an experiment, the newest first, at most 200."""
     cursor = await connection.cursor(row_factory=dict_row).execute(
         "SELECT id, action, parameters, reasons, requested_by, created_at, claimed_at, done_at, outcome,"
         " failure"
@@ -198,7 +201,7 @@ async def of_experiment(connection: AsyncConnection, experiment_id: uuid.UUID) -
     return listed
 
 
-async def _standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> Standing:
+async def _read_standing(connection: AsyncConnection, experiment_id: uuid.UUID) -> Standing:
     cursor = await connection.execute("SELECT status FROM experiments WHERE id = %s", (experiment_id,))
     row = await cursor.fetchone()
     if row is None:
@@ -225,16 +228,16 @@ async def _refuse_a_second(connection: AsyncConnection, request: Request, standi
 
 
 def is_any_open(connection: Connection) -> bool:
-    """Whether a decision waits to be carried out."""
+    """Return whether any decision is open."""
     return connection.execute("SELECT FROM decisions WHERE outcome IS NULL LIMIT 1").fetchone() is not None
 
 
 def claim(session: Session) -> Command | None:
-    """The oldest open decision, claimed; None when there is none. The caller commits, and holds the lock
+    """Claim the oldest open decision; None when there is none. The caller commits, and holds the lock
     `decide` until the decision has its outcome.
 
-    One that is older than `GIVEN_UP` and was begun before has failed: what kills a process every time would
-    do so for ever.
+    An interrupted decision that is older than `GIVEN_UP` gets the outcome `failed`: a decision that ends
+    every process that carries it out would otherwise be repeated for ever.
     """
     now = func.now()
     session.execute(
@@ -266,35 +269,35 @@ def claim(session: Session) -> Command | None:
 
 
 def record(session: Session, command: Command, results: Mapping[str, Any]) -> None:
-    """Record that a command is done, with its results; the caller commits what was done with it."""
+    """Record that a command is done, with its results. The caller commits this together with its effects."""
     if command.id is not None:
         _finish(session, command.id, "done", {**command.parameters, **results})
     else:
         now = func.now()
-        values = _own(command, results) | {"claimed_at": now, "done_at": now, "outcome": "done"}
+        values = _build_own_row(command, results) | {"claimed_at": now, "done_at": now, "outcome": "done"}
         session.execute(insert(Decision).values(values))
 
 
 def fail(session: Session, command: Command, why: Sequence[Reason], results: Mapping[str, Any] = {}) -> None:
-    """Record why a person's decision could not be carried out, and what was measured; the caller commits."""
+    """Record why a person's decision failed, with the measurements in `results`. The caller commits."""
     assert command.id is not None, command
     _finish(session, command.id, "failed", {**command.parameters, **results}, why)
 
 
 def propose(session: Session, command: Command) -> bool:
-    """Note what the flow would do and a person has to decide, once an experiment and action; whether this is
-    the first time. The caller commits.
+    """Store a proposal of the flow for a person to decide, once for each experiment and action. Returns
+    whether this call stored it. The caller commits.
     """
-    values = _own(command, {"is_proposed": True}) | {"outcome": "proposed"}
+    values = _build_own_row(command, {"is_proposed": True}) | {"outcome": "proposed"}
     inserted = insert(Decision).values(values).on_conflict_do_nothing().returning(Decision.id)
     return session.execute(inserted).first() is not None
 
 
-def _own(command: Command, results: Mapping[str, Any]) -> dict[str, Any]:
-    """The row of a decision that the flow makes by itself; its key forbids the same a second time. A mapping
-    in `results` holds measurements, which are no part of what is decided.
+def _build_own_row(command: Command, results: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a decision by the flow itself. Its key is the same for an equal decision, which prevents a
+    second one. A mapping in `results` holds measurements, which the key excludes.
     """
-    decides = (str(value) for value in results.values() if not isinstance(value, Mapping))
+    key_parts = (str(value) for value in results.values() if not isinstance(value, Mapping))
     return {
         "id": new_id(),
         "experiment_id": command.experiment_id,
@@ -302,7 +305,7 @@ def _own(command: Command, results: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": dict(results),
         "reasons": list(command.reasons),
         "requested_by": command.requested_by,
-        "idempotency_key": ":".join([str(command.experiment_id), command.action, *decides]),
+        "idempotency_key": ":".join([str(command.experiment_id), command.action, *key_parts]),
     }
 
 

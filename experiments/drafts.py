@@ -1,4 +1,4 @@
-"""Experiments as people see them: drafts, and how each stands. Their arms and evidence are elsewhere."""
+"""Drafts of experiments, and experiments as the API lists them. `experiments.readings` has their evidence."""
 
 import secrets
 import uuid
@@ -22,12 +22,12 @@ from experiments.lifecycle import Action, RefusedError, Status
 
 
 class UnknownVersionError(ReasonedError, LookupError):
-    """There is no such version."""
+    """No version has this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedArm:
-    """A variant, and the version that answers in it."""
+    """A variant, and the version that answers its users."""
 
     name: str
     version: str
@@ -36,8 +36,8 @@ class ListedArm:
 
 @dataclass(frozen=True, slots=True)
 class ListedExperiment:
-    """An experiment in a list. A draft has no baseline: that is what is champion when it starts. A sample is
-    made up.
+    """An experiment in a list. A draft has no baseline: the champion at its start becomes the baseline.
+    `is_sample` marks an experiment with simulated data.
     """
 
     id: uuid.UUID
@@ -53,7 +53,7 @@ class ListedExperiment:
 
 @dataclass(frozen=True, slots=True)
 class WholeExperiment(ListedExperiment):
-    """An experiment, the share of users that is in it now, and what was decided on it, the newest first."""
+    """An experiment, the share of users who are in it now (0 to 1), and its decisions, the newest first."""
 
     plan: dict[str, Any]
     target: dict[str, Any]
@@ -62,7 +62,7 @@ class WholeExperiment(ListedExperiment):
 
 
 class Draft(NamedTuple):
-    """An experiment to be: its plan is frozen from the beginning."""
+    """A new experiment. Its plan is fixed from now on."""
 
     name: str
     hypothesis: str
@@ -72,18 +72,18 @@ class Draft(NamedTuple):
 
 
 async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, key: str) -> uuid.UUID:
-    """Store a draft and the decision that made it, in a transaction of its own; its id, which a repeated
-    request keeps. `key` is scoped (`decisions.scoped`).
+    """Store a draft and its decision, in its own transaction. Returns the experiment's id; a repeated request
+    gets the same id. `key` is an Idempotency-Key from `decisions.scope_key`.
 
-    UnknownVersionError, or RefusedError when the challenger may meet nobody.
+    Raises UnknownVersionError, or RefusedError when the challenger may not answer users.
     """
     target = {name: sorted(values) for name, values in wanted.target.model_dump(mode="json").items()}
-    about = {"name": wanted.name, "challenger": wanted.challenger, "plan": wanted.plan, "target": target}
-    request = decisions.Request(None, Action.DRAFT, about, written(wanted.hypothesis), requested_by, key)
+    parameters = {"name": wanted.name, "challenger": wanted.challenger, "plan": wanted.plan, "target": target}
+    request = decisions.Request(None, Action.DRAFT, parameters, written(wanted.hypothesis), requested_by, key)
     async with connection.transaction():
         if (stored := await decisions.find(connection, request)) is not None:
             return stored.experiment_id
-        await _refuse(connection, wanted.challenger)
+        await _check_challenger(connection, wanted.challenger)
         spec, experiment_id = Spec(version=wanted.challenger, protection=PROTECTED), new_id()
         await connection.execute(
             "INSERT INTO specs (digest, spec) VALUES (%s, %s) ON CONFLICT DO NOTHING",
@@ -109,7 +109,7 @@ async def draft(connection: AsyncConnection, wanted: Draft, requested_by: str, k
     return experiment_id
 
 
-async def _refuse(connection: AsyncConnection, challenger: str) -> None:
+async def _check_challenger(connection: AsyncConnection, challenger: str) -> None:
     cursor = await connection.execute(
         "SELECT accepted, EXISTS (SELECT FROM version_orders o WHERE o.version = v.name)"
         " FROM versions v WHERE name = %s",
@@ -142,25 +142,25 @@ _NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id
 _WHOLE = sql.SQL("SELECT {}, e.plan, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
 
 
-async def newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
-    """The newest experiments, the newest first."""
+async def list_newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
+    """List at most `most` experiments, the newest first."""
     cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, (most,))
-    return [ListedExperiment(**_with_arms(row)) for row in await cursor.fetchall()]
+    return [ListedExperiment(**_parse_row(row)) for row in await cursor.fetchall()]
 
 
 async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExperiment:
-    """An experiment; UnknownExperimentError when there is none."""
+    """An experiment by its id. Raises UnknownExperimentError."""
     cursor = await connection.cursor(row_factory=dict_row).execute(_WHOLE, (experiment_id,))
     row = await cursor.fetchone()
     if row is None:
         raise UnknownExperimentError(experiment_id)
     live = await routing.fetch(connection)
     split = live.routing.split(experiment_id) if live else None
-    decided = await decisions.of_experiment(connection, experiment_id)
-    return WholeExperiment(**_with_arms(row), share=split.ramp if split else 0.0, decisions=decided)
+    made = await decisions.list_of_experiment(connection, experiment_id)
+    return WholeExperiment(**_parse_row(row), share=split.ramp if split else 0.0, decisions=made)
 
 
-def _with_arms(row: dict[str, Any]) -> dict[str, Any]:
+def _parse_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "status": Status(row["status"]),

@@ -1,6 +1,6 @@
-"""What the analyses of an experiment found: one row of the table `analyses` each, read back as typed objects.
+"""The results of an experiment's analyses: a row of the table `analyses` for each, read as typed objects.
 
-A row is stored only when it differs from the row before: the rows are the evidence over time.
+A row is stored only when it differs from the one before: the rows are the evidence over time.
 """
 
 import uuid
@@ -18,11 +18,11 @@ from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.effects import Effect
 from experiments.lifecycle import Action
 
-MOST_POINTS = 300  # of a curve: more cannot be told apart on a screen
+MOST_POINTS = 300  # points of a curve: more than a screen can show
 
 
 class Evidence(BaseModel):
-    """What one analysis of a running experiment found, and what follows from it."""
+    """The result of one analysis of a running experiment, and the decision that follows from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,13 +30,13 @@ class Evidence(BaseModel):
     comparison: ComparisonResult
     between_users: ExperimentResult
     unbiased: tuple[float, float] | None = Field(
-        description="effect and standard error that a bandit does not bias; None with fixed weights"
+        description="effect and standard error that are unbiased with a bandit; None with fixed weights"
     )
     decision: Decision
 
 
 class Dated(NamedTuple):
-    """Evidence, and when the analysis found it."""
+    """Evidence, and the time of its analysis."""
 
     at: datetime
     evidence: Evidence
@@ -52,7 +52,7 @@ class Point(NamedTuple):
 
 
 class Exposed(NamedTuple):
-    """How many users each arm had been shown to at one analysis."""
+    """The number of exposed users of each arm at one analysis."""
 
     at: datetime
     baseline: int
@@ -60,9 +60,9 @@ class Exposed(NamedTuple):
 
 
 def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> None:
-    """Store what an analysis found, unless the analysis before found the same; the caller commits."""
-    before = newest(session, experiment_id)
-    if before is None or before.evidence != evidence:
+    """Store an analysis' evidence, unless it equals the one before. The caller commits."""
+    previous = newest(session, experiment_id)
+    if previous is None or previous.evidence != evidence:
         session.add(
             Analysis(
                 experiment_id=experiment_id,
@@ -73,12 +73,12 @@ def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> Non
 
 
 def newest(session: Session, experiment_id: uuid.UUID) -> Dated | None:
-    """What the newest analysis found; None before the first one."""
+    """The evidence of the newest analysis; None before the first one."""
     return newest_of(session, [experiment_id]).get(experiment_id)
 
 
 def newest_of(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Dated]:
-    """What the newest analysis of each experiment found; experiments without one are absent."""
+    """The evidence of each experiment's newest analysis. Experiments without an analysis are absent."""
     rows = session.execute(
         select(Analysis)
         .where(Analysis.experiment_id.in_(list(experiment_ids)))
@@ -89,12 +89,12 @@ def newest_of(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uui
 
 
 def recommends_shipping() -> Any:
-    """A condition on the rows of `analyses`: this analysis recommended to ship."""
+    """A condition on the rows of `analyses`: the analysis recommended shipping."""
     return Analysis.evidence["decision"]["action"].astext == Action.SHIP
 
 
-# Of at most some MOST_POINTS analyses, the last among them, one part of the evidence: a year of analyses has
-# many megabytes.
+# Reads one part of the evidence of about MOST_POINTS analyses, including the last: all analyses of a year
+# have many megabytes.
 _OVER_TIME = text("""
     WITH numbered AS (
         SELECT analysed_at, evidence #> :path AS part, row_number() OVER (ORDER BY analysed_at) AS number,
@@ -106,7 +106,7 @@ _OVER_TIME = text("""
 """)
 
 
-def _over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> list[tuple[datetime, Any]]:
+def _read_over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> list[tuple[datetime, Any]]:
     parameters = {"experiment_id": experiment_id, "path": list(path), "most": MOST_POINTS}
     return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
 
@@ -114,14 +114,14 @@ def _over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> list[t
 def effects_over_time(session: Session, experiment_id: uuid.UUID, metric: str | None = None) -> list[Point]:
     """The effect in the primary metric, or in another one, at each analysis that has one."""
     path = ("primary",) if metric is None else ("metrics", metric, "effect")
-    rows = _over_time(session, experiment_id, "between_users", *path)
+    rows = _read_over_time(session, experiment_id, "between_users", *path)
     effects = ((at, Effect.model_validate(part)) for at, part in rows)
     return [Point(at, effect.difference, *effect.interval) for at, effect in effects]
 
 
 def win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Point]:
-    """How often people prefer the challenger side by side, at each analysis with a decided vote."""
-    rows = _over_time(session, experiment_id, "comparison")
+    """The challenger's win rate in blind comparisons, at each analysis with a decided vote."""
+    rows = _read_over_time(session, experiment_id, "comparison")
     comparisons = ((at, ComparisonResult.model_validate(part)) for at, part in rows)
     return [
         Point(at, comparison.win_rate, *comparison.interval)
@@ -131,7 +131,7 @@ def win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Poin
 
 
 def exposures_over_time(session: Session, experiment_id: uuid.UUID) -> list[Exposed]:
-    """How many users each arm had been shown to, at each analysis."""
-    rows = _over_time(session, experiment_id, "between_users")
+    """The number of exposed users of each arm, at each analysis."""
+    rows = _read_over_time(session, experiment_id, "between_users")
     results = ((at, ExperimentResult.model_validate(part)) for at, part in rows)
     return [Exposed(at, result.baseline.exposed, result.challenger.exposed) for at, result in results]

@@ -17,13 +17,13 @@ from data.reasons import Reason, ReasonedError, Value, reason
 class Status(StrEnum):
     """How an experiment stands, as the table `experiments` stores it."""
 
-    DRAFT = "draft"  # nobody is in it
+    DRAFT = "draft"  # has no users yet
     RUNNING = "running"  # the challenger answers its share of the users
     PAUSED = "paused"  # the champion answers everybody; the users keep their arms
     SHIPPED = "shipped"  # the challenger became champion
     ROLLED_BACK = "rolled_back"  # the challenger was withdrawn
     STOPPED = "stopped"  # ended without a winner
-    DISCARDED = "discarded"  # a draft that nobody wants any longer
+    DISCARDED = "discarded"  # a draft that a person withdrew
     HOLDOUT = "holdout"  # compares old and present champions; no decision ends it
 
 
@@ -38,12 +38,12 @@ class Action(StrEnum):
     PAUSE = "pause"  # the champion answers everybody for a while
     SHIP = "ship"  # the challenger becomes champion
     ROLL_BACK = "roll_back"  # the challenger is withdrawn
-    INCONCLUSIVE = "inconclusive"  # the evidence cannot settle it
-    STOP = "stop"  # the experiment ends for a reason that is no evidence
-    KEEP_RUNNING = "keep_running"  # what an analysis recommends when nothing is settled; never stored
+    INCONCLUSIVE = "inconclusive"  # the experiment ends, as the evidence does not decide it
+    STOP = "stop"  # the experiment ends for a reason other than evidence
+    KEEP_RUNNING = "keep_running"  # an analysis' recommendation without a decision; never stored
 
 
-# What follows an action; an action that is not here cannot be done in that status.
+# The status that follows each action. A status does not allow an action that is absent here.
 TRANSITIONS: Mapping[Status, Mapping[Action, Status]] = {
     Status.DRAFT: {
         Action.START: Status.RUNNING,
@@ -73,7 +73,7 @@ TRANSITIONS: Mapping[Status, Mapping[Action, Status]] = {
     Status.DISCARDED: {},
 }
 OPEN = (Status.RUNNING, Status.PAUSED)  # started and not ended: they have users
-# What a person may ask for; the order is that of the buttons.
+# Actions that a person can request, in the order of the buttons.
 REQUESTABLE = (
     Action.START, Action.RAMP, Action.PAUSE, Action.SHIP, Action.ROLL_BACK, Action.DISCARD,
 )  # fmt: skip
@@ -81,17 +81,17 @@ ENDING = (Action.SHIP, Action.ROLL_BACK, Action.INCONCLUSIVE, Action.STOP, Actio
 
 
 class RefusedError(ReasonedError, ValueError):
-    """What was asked for cannot be done as the experiment stands."""
+    """The experiment's status does not allow the requested action."""
 
 
 class Standing(NamedTuple):
-    """An experiment's status, and the widest share of the users that has ever been in it (0 to 1)."""
+    """An experiment's status, and the largest share of users that has ever been in it (0 to 1)."""
 
     status: Status
     reached_share: float = 0.0
 
     def check(self, action: Action, share: float | None = None) -> None:
-        """Raise RefusedError when an action, or a ramp to a share, is not possible now."""
+        """Raise RefusedError when the status does not allow an action, or a ramp to `share` of the users."""
         if action not in TRANSITIONS[self.status]:
             raise self._refusal(action)
         if share is not None and share < self.reached_share - 1e-9:
@@ -114,7 +114,7 @@ class Standing(NamedTuple):
 
 
 def requestable(status: Status, share: float) -> list[Action]:
-    """What a person may ask for now; `share` of the users is in the experiment (0 to 1)."""
+    """Actions that a person can request now; `share` of the users is in the experiment (0 to 1)."""
     return [
         action
         for action in REQUESTABLE
@@ -123,7 +123,7 @@ def requestable(status: Status, share: float) -> list[Action]:
 
 
 def consequence(action: Action, status: Status, *, challenger: str, baseline: str, share: float) -> Reason:
-    """What an action will do, before it is done; `share` of the users will be in the experiment (0 to 1)."""
+    """The effect of an action, to show before it; `share` of users will be in the experiment (0 to 1)."""
     code = f"will_{action}"
     values: dict[str, Value] = {}
     match action:

@@ -1,7 +1,7 @@
-"""What is measured of each user in an experiment: the definitions of `configs/metrics.yaml`, in SQL.
+"""The metrics of experiments: the definitions in `configs/metrics.yaml`, as SQL expressions.
 
-A user's *quantities* are counted once, when the user's window closes (`experiments.outcomes`). A metric makes
-two numbers of them, x and y. Of these numbers only sums are kept (`experiments.estimators`).
+A user's *quantities* are counted once, when the user's window closes (`experiments.outcomes`). A metric
+computes two numbers from them, x and y. Only sums of these numbers are stored (`experiments.estimators`).
 """
 
 import math
@@ -31,31 +31,29 @@ Quantity = Literal[
     "edits",
     "edit_distance",
 ]
-# Of these the same is known of the time before a user enters: votes are few, and looked up by user.
-_FROM_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
-# Upper ends of the bins of a miss's latency, in milliseconds: each a fifth wider than the one before.
+# These quantities also exist for the time before entry: votes are few, and have an index by user.
+_WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+# Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
 
 
 class Metric(configs.StageConfig):
-    """One number about an arm.
+    """The definition of a metric.
 
-    proportion  share of the exposed users with any of a quantity
-    mean        of a quantity, over the users who have it
-    ratio       sum of a quantity over the sum of another, `per`; its error by the delta method
-    quantile    of a miss's latency in milliseconds, over all misses of all users
+    proportion  share of the exposed users whose quantity is above 0
+    mean        mean of a quantity, over the users with a value
+    ratio       sum of a quantity divided by the sum of another, `per`; standard error by the delta method
+    quantile    quantile of the latency of misses in milliseconds, over all misses of all users
     """
 
     kind: Literal["proportion", "mean", "ratio", "quantile"]
     of: Quantity | None = None
     per: Quantity | None = None
     q: Annotated[float | None, Field(gt=0, lt=1)] = None
-    cap: Annotated[float | None, Field(gt=0, description="a user's larger quantity counts as this")] = None
-    usual: Annotated[
-        float, Field(ge=0, description="covariate of a mean, for a user of whom nothing is known before")
-    ] = 0.0
+    cap: Annotated[float | None, Field(gt=0, description="upper limit of a user's quantity")] = None
+    usual: Annotated[float, Field(ge=0, description="covariate of a mean for a user without a past")] = 0.0
     better: Literal["higher", "lower"]
-    says: Annotated[str, Field(min_length=1, description="what it is, in words")]
+    says: Annotated[str, Field(min_length=1, description="description for people")]
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Metric":
@@ -71,35 +69,39 @@ class Metric(configs.StageConfig):
 
     @property
     def largest(self) -> float:
-        """The largest difference that there can be between two arms."""
+        """The largest possible difference between two arms."""
         is_share = self.kind == "proportion" or self.of in ("score", "edit_distance")
         return 1.0 if is_share else math.inf
 
     @property
     def x(self) -> str:
-        """A user's x in SQL, of the columns of `quantities`; NULL for a user who is not counted."""
+        """SQL expression of a user's x over the columns of `quantities`; NULL for a user without a value."""
         assert self.of is not None
         if self.kind == "mean":
             return self._capped(self.of)
-        return self._any(self.of) if self.kind == "proportion" else self._capped(f"coalesce({self.of}, 0)")
+        return (
+            self._is_positive(self.of)
+            if self.kind == "proportion"
+            else self._capped(f"coalesce({self.of}, 0)")
+        )
 
     @property
     def y(self) -> str:
-        """A user's y in SQL: of a ratio what it is per, else the covariate (`experiments.estimators`)."""
+        """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
         if self.kind == "ratio":
             return f"coalesce({self.per}, 0)::numeric"
-        if self.of not in _FROM_VOTES:
+        if self.of not in _WITH_PAST:
             return "0::numeric"
         before = f"before_{self.of}"
         if self.kind == "proportion":
-            return self._any(before)
+            return self._is_positive(before)
         return f"coalesce({self._capped(before)}, {self.usual})"
 
-    def _any(self, of: str) -> str:
-        return f"(coalesce({of}, 0) > 0)::int::numeric"
+    def _is_positive(self, value: str) -> str:
+        return f"(coalesce({value}, 0) > 0)::int::numeric"
 
     def _capped(self, value: str) -> str:
-        # Not `least`, which leaves out NULL, and would make one who has no value one who has the largest.
+        # Not `least`: it ignores NULL, and would give the cap to users without a value.
         capped = f"CASE WHEN {value} > {self.cap} THEN {self.cap} ELSE {value} END"
         return f"{value}::numeric" if self.cap is None else f"({capped})::numeric"
 
@@ -111,21 +113,21 @@ class Metrics(configs.StageConfig):
 
 
 def uncapped(name: str) -> str:
-    """Under which name the sums of a metric with a cap are kept without it, to see what the cap does."""
+    """The name of a metric's sums without its cap, which show the effect of the cap."""
     return f"{name}~"
 
 
 def with_uncapped(measured: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics, and those with a cap once more without it."""
-    twins = {
+    """Add a version without a cap for each metric that has one."""
+    without_cap = {
         uncapped(name): metric.model_copy(update={"cap": None})
         for name, metric in measured.items()
         if metric.cap is not None
     }
-    return {**measured, **twins}
+    return {**measured, **without_cap}
 
 
 @cache
 def load(path: Path = FILE) -> Mapping[str, Metric]:
-    """The metrics of a yaml, read once. ValueError says what does not fit."""
+    """The metrics of a yaml by name; each file is read once. Raises ValueError for an invalid definition."""
     return configs.load(Metrics, path).metrics

@@ -1,5 +1,5 @@
-"""What the pages on experiments read from Postgres. Nothing is written here. Only what analyses do not store
-is computed: breakdowns, days left, and a metric without CUPED or cap.
+"""Read-only queries on experiments for the dashboard. They compute only what analyses do not store:
+breakdowns, days left, and a metric without CUPED or without its cap.
 """
 
 import uuid
@@ -23,8 +23,8 @@ from experiments.lifecycle import Status
 from experiments.plan import Plan
 from experiments.power import Outlook
 
-FEWEST = 10  # users of a segment that is shown: with fewer, it would reveal what a person thinks
-_SIDES = 8  # messages answered by both
+FEWEST = 10  # users of a segment on a page: a smaller segment would reveal a person's votes
+_SIDES = 8  # messages with the rewrites of both variants
 _MOST_LISTED = 200
 
 
@@ -50,7 +50,7 @@ class ExperimentRow:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A variant: the version that answers in it, and how."""
+    """A variant: the version that answers its users, and that version's spec."""
 
     name: str
     version: str
@@ -60,7 +60,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class EpochRow:
-    """An epoch of an experiment: when and why it began, its weights, and who entered each arm in it."""
+    """An epoch of an experiment: its start and reasons, its weights, and the users who entered each arm."""
 
     number: int
     started_at: datetime
@@ -72,7 +72,7 @@ class EpochRow:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A line of the audit trail. `email` is None when the account has been deleted, or there was none."""
+    """A line of the audit trail. `email` is None when the requester has no account, or it was deleted."""
 
     id: uuid.UUID
     action: str
@@ -87,7 +87,7 @@ class AuditRow:
 
 
 class SideBySide(NamedTuple):
-    """One message, and what each variant made of it."""
+    """One message, and each variant's rewrite of it."""
 
     message: str
     transform_type: str
@@ -98,7 +98,7 @@ class SideBySide(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPage:
-    """An experiment as its page shows it. The holdout has no plan, a draft no baseline."""
+    """The data of an experiment's page. The holdout has no plan, and a draft has no baseline."""
 
     id: uuid.UUID
     name: str
@@ -119,17 +119,17 @@ class ExperimentPage:
 
     @property
     def evidence(self) -> Evidence | None:
-        """What the newest analysis found."""
+        """The evidence of the newest analysis."""
         return self.newest.evidence if self.newest else None
 
     @property
     def baseline(self) -> Arm | None:
-        """The arm that the other is compared with."""
+        """The arm that the challenger is compared with."""
         return next((arm for arm in self.arms if arm.is_baseline), None)
 
     @property
     def challenger(self) -> Arm:
-        """The arm that the experiment is about."""
+        """The arm that the experiment tests."""
         return next(arm for arm in self.arms if not arm.is_baseline)
 
 
@@ -152,18 +152,18 @@ _EXPERIMENTS = text("""
 
 
 def list_experiments(session: Session, status: str = "", words: str = "") -> list[ExperimentRow]:
-    """The newest experiments of a status, with words in their name or hypothesis, or a challenger."""
+    """List the newest experiments, with a status. `words` are in the name or hypothesis, or a challenger."""
     escaped = words.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
     parameters = {"status": status, "words": words, "like": f"%{escaped}%", "most": _MOST_LISTED}
     rows = session.execute(_EXPERIMENTS, parameters).mappings().all()
     newest = evidence.newest_of(session, [row["id"] for row in rows])
-    return [_experiment_row(dict(row), newest.get(row["id"])) for row in rows]
+    return [_build_row(dict(row), newest.get(row["id"])) for row in rows]
 
 
-def _experiment_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
+def _build_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
     plan = Plan.model_validate(row["plan"]) if row["plan"] else None
     status = Status(row["status"])
-    outlook = _outlook(status, plan, newest, row["started_at"])
+    outlook = _forecast(status, plan, newest, row["started_at"])
     return ExperimentRow(
         **{
             **row,
@@ -175,8 +175,10 @@ def _experiment_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
     )
 
 
-def _outlook(status: Status, plan: Plan | None, newest: Dated | None, started_at: datetime) -> Outlook | None:
-    """How long a running experiment needs until its smallest effect is found; None for any other."""
+def _forecast(
+    status: Status, plan: Plan | None, newest: Dated | None, started_at: datetime
+) -> Outlook | None:
+    """The forecast of a running experiment; None with any other status."""
     if status is not Status.RUNNING or plan is None or newest is None:
         return None
     lasted = datetime.now(UTC) - started_at - plan.window
@@ -190,7 +192,7 @@ _EXPERIMENT = text("""
 
 
 def experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
-    """An experiment; UnknownExperimentError when there is none."""
+    """An experiment by its id. Raises UnknownExperimentError."""
     row = session.execute(_EXPERIMENT, {"id": experiment_id}).mappings().one_or_none()
     if row is None:
         raise UnknownExperimentError(experiment_id)
@@ -203,17 +205,17 @@ def experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPag
             **row,
             "status": status,
             "plan": plan,
-            "arms": _arms(session, experiment_id),
+            "arms": _read_arms(session, experiment_id),
             "share": split.ramp if split else 0.0,
             "newest": newest,
-            "outlook": _outlook(status, plan, newest, row["started_at"]),
-            "epochs": _epochs(session, experiment_id),
-            "audit": _audit(session, experiment_id),
+            "outlook": _forecast(status, plan, newest, row["started_at"]),
+            "epochs": _read_epochs(session, experiment_id),
+            "audit": _read_audit(session, experiment_id),
         }
     )
 
 
-def _arms(session: Session, experiment_id: uuid.UUID) -> list[Arm]:
+def _read_arms(session: Session, experiment_id: uuid.UUID) -> list[Arm]:
     rows = session.execute(
         text(
             "SELECT v.name, coalesce(s.spec->>'version', v.name) AS version, v.is_baseline, s.spec"
@@ -236,7 +238,7 @@ _EPOCHS = text("""
 """)
 
 
-def _epochs(session: Session, experiment_id: uuid.UUID) -> list[EpochRow]:
+def _read_epochs(session: Session, experiment_id: uuid.UUID) -> list[EpochRow]:
     return [
         EpochRow(
             number,
@@ -260,7 +262,7 @@ _AUDIT = text("""
 """)
 
 
-def _audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
+def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
     rows = session.execute(_AUDIT, {"id": experiment_id, "most": _MOST_LISTED}).mappings()
     return [
         AuditRow(**{**row, "reasons": load(row["reasons"]), "failure": load(row["failure"])}) for row in rows
@@ -268,7 +270,7 @@ def _audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
 
 
 def breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
-    """The effect in the primary metric by kind of users; without segments of fewer than FEWEST users."""
+    """The effects in the primary metric by kind of segment, without segments of fewer than FEWEST users."""
     if page.plan is None or page.baseline is None:
         return {}
     primary = metrics.load()[page.plan.primary]
@@ -279,24 +281,24 @@ def breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
         segment: effects.compare_arms(estimates, page.plan.alpha, page.plan.n_star, primary.better)
         for segment, estimates in pairs.items()
     }
-    shown = {
+    large_enough = {
         segment: effect
         for segment, effect in by_segment.items()
         if effect is not None and min(effect.baseline_users, effect.challenger_users) >= FEWEST
     }
-    return breakdown.break_down_by_kind(shown, page.plan.alpha)
+    return breakdown.break_down_by_kind(large_enough, page.plan.alpha)
 
 
 class Total(NamedTuple):
-    """What a value is made of, over all epochs: numerator and denominator, in the metric's own units."""
+    """The numerator and denominator of a metric's value over all epochs, in the metric's units."""
 
     numerator: float
     denominator: float
 
 
 def totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], Total]:
-    """By metric and variant: of a ratio its two sums, else the sum over the users who have a value and how
-    many these are. A quantile has none.
+    """The totals by (metric, variant). A ratio has its two sums. A mean or a proportion has the sum over the
+    users with a value, and their number. Quantiles are absent.
     """
     rows = session.execute(
         text(
@@ -318,7 +320,7 @@ WAYS: tuple[Way, ...] = get_args(Way)
 
 
 def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
-    """A metric's effect as it decides, without what users' past explains, and without its cap."""
+    """A metric's effect as decisions use it, without CUPED, and without its cap."""
     assert page.plan is not None, page.id
     assert page.baseline is not None, page.id
     plan, definition = page.plan, metrics.load()[metric]
@@ -329,9 +331,9 @@ def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[
         "without CUPED": [(_without_past(a), _without_past(b)) for a, b in pairs],
     }
     if definition.cap is not None:
-        free = definition.model_copy(update={"cap": None})
+        uncapped = definition.model_copy(update={"cap": None})
         estimates["without cap"] = outcomes.read_pairs(
-            session, page.id, metrics.uncapped(metric), free, *arms
+            session, page.id, metrics.uncapped(metric), uncapped, *arms
         )
     return {
         way: effects.compare_arms(pairs, plan.alpha, plan.n_star, definition.better, definition.largest)
@@ -358,7 +360,8 @@ _SIDE_BY_SIDE = """
 
 def side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
     """The newest shipped messages that both variants have rewritten for people of the organisation that the
-    session reads for (`database.read_for`). Not what people wrote: no colleague has been asked to read that.
+    session reads for (`database.read_for`). Messages that people wrote are excluded, since their authors have
+    not agreed that colleagues read them.
     """
     if page.baseline is None:
         return []
@@ -372,7 +375,7 @@ def side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
 
 
 def candidates(session: Session) -> list[str]:
-    """Versions that may be challengers: they passed the gate, and nobody whom they learned from is erased."""
+    """Versions that can be challengers: they passed the gate, and no erasure affects their training data."""
     live = routing.current(session)
     rows = session.scalars(
         text(
@@ -386,8 +389,8 @@ def candidates(session: Session) -> list[str]:
 
 
 class Past(NamedTuple):
-    """What past experiments tell about the next one: the spread of an effect by metric (`experiments.power`),
-    and how many users came a day.
+    """Estimates from past experiments, to plan the next one: the spread of an effect by metric
+    (`experiments.power`), and the number of new users a day.
     """
 
     spread: Mapping[str, float]
@@ -401,7 +404,7 @@ _PAST = text("""
 
 
 def past(session: Session) -> Past:
-    """Of each metric, what the newest experiment that has measured it found; samples do not count."""
+    """Estimates from the newest experiment that measured each metric. Sample experiments do not count."""
     spread: dict[str, float] = {}
     users_a_day = None
     rows = session.execute(_PAST).all()

@@ -1,4 +1,4 @@
-"""Decisions: who asks for what, what cannot be, and that each is claimed by one, however many look."""
+"""Decisions: requests, refusals, and claims, of which each decision has one at a time."""
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,7 +23,7 @@ from tests.logins import gateway_url
 
 @pytest.fixture
 def url(new_database: Callable[..., str]) -> str:
-    """A database of the test's own: whoever claims takes the oldest decision of an installation."""
+    """A database of this test: a claim takes the oldest decision in it."""
     return new_database()
 
 
@@ -44,7 +44,7 @@ async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
 
 @pytest.fixture
 def experiment(engine: Engine) -> uuid.UUID:
-    """One that runs, for a quarter of the users."""
+    """A running experiment with a quarter of the users."""
     split = Split(
         experiment_id=new_id(),
         salt="s",
@@ -62,9 +62,9 @@ def experiment(engine: Engine) -> uuid.UUID:
     return split.experiment_id
 
 
-def a_request(experiment: uuid.UUID, action: Action = Action.PAUSE, **changes: object) -> Request:
-    wanted = Request(experiment, action, {}, written("It is late."), "api_key:abcd", str(uuid.uuid4()))
-    return wanted._replace(**changes)  # type: ignore[arg-type]
+def build_request(experiment: uuid.UUID, action: Action = Action.PAUSE, **changes: object) -> Request:
+    request = Request(experiment, action, {}, written("It is late."), "api_key:abcd", str(uuid.uuid4()))
+    return request._replace(**changes)  # type: ignore[arg-type]
 
 
 async def ask(pool: AsyncConnectionPool, request: Request) -> uuid.UUID:
@@ -77,32 +77,36 @@ def claim(engine: Engine) -> Command | None:
         return decisions.claim(session)
 
 
-def stored(engine: Engine, decision_id: uuid.UUID) -> Decision:
+def read_decision(engine: Engine, decision_id: uuid.UUID) -> Decision:
     with Session(engine) as session:
         return session.get_one(Decision, decision_id)
 
 
-async def test_a_request_is_stored_once_with_who_what_and_why_and_gives_notice(
+async def test_a_request_is_stored_once_with_requester_action_and_reasons_and_notifies(
     pool: AsyncConnectionPool, engine: Engine, url: str, experiment: uuid.UUID
 ) -> None:
-    request = a_request(experiment, Action.RAMP, parameters={"share": 0.5}, requested_by="token:" + "x" * 200)
+    request = build_request(
+        experiment, Action.RAMP, parameters={"share": 0.5}, requested_by="token:" + "x" * 200
+    )
     with psycopg.connect(url, autocommit=True) as listening:
         listening.execute(f'LISTEN "{decisions.CHANNEL}"')
         assert not decisions.is_any_open(listening)
-        asked = await ask(pool, request)
-        assert [one.payload for one in listening.notifies(timeout=5, stop_after=1)] == [str(asked)]
+        decision_id = await ask(pool, request)
+        assert [notice.payload for notice in listening.notifies(timeout=5, stop_after=1)] == [
+            str(decision_id)
+        ]
         assert decisions.is_any_open(listening)
-    assert await ask(pool, request) == asked, "the same again is the same decision"
-    for other in (
+    assert await ask(pool, request) == decision_id, "a repeated request is the same decision"
+    for different in (
         request._replace(parameters={"share": 0.75}),
         request._replace(reasons=written("Another.")),
         request._replace(action=Action.PAUSE, parameters={}),
         request._replace(experiment_id=new_id()),
     ):
-        with pytest.raises(RefusedError, match=f"used for decision {asked}") as refused:
-            await ask(pool, other)
-        assert refused.value.reasons == [reason("decision_key_reused", decision=str(asked))]
-    row = stored(engine, asked)
+        with pytest.raises(RefusedError, match=f"used for decision {decision_id}") as refused:
+            await ask(pool, different)
+        assert refused.value.reasons == [reason("decision_key_reused", decision=str(decision_id))]
+    row = read_decision(engine, decision_id)
     assert (row.action, row.parameters, row.reasons) == ("ramp", {"share": 0.5}, written("It is late."))
     assert (row.requested_by, row.claimed_at, row.done_at, row.outcome) == ("token:" + "x" * 200, *[None] * 3)
 
@@ -110,34 +114,34 @@ async def test_a_request_is_stored_once_with_who_what_and_why_and_gives_notice(
     assert command is not None
     with Session(engine) as session, session.begin():
         decisions.record(session, command, {"epoch": 2})
-    assert await ask(pool, request) == asked, "nor is it decided again when it is done"
-    row = stored(engine, asked)
+    assert await ask(pool, request) == decision_id, "also when it is done"
+    row = read_decision(engine, decision_id)
     assert (row.parameters, row.outcome, row.failure) == ({"share": 0.5, "epoch": 2}, "done", None)
     assert row.created_at <= row.claimed_at <= row.done_at  # type: ignore[operator]
 
 
-async def test_what_the_experiment_does_not_allow_is_refused_and_leaves_no_row(
+async def test_an_action_that_the_status_does_not_allow_is_refused_without_a_row(
     pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
 ) -> None:
-    nowhere = new_id()
+    unknown_id = new_id()
     with pytest.raises(UnknownExperimentError) as unknown:
-        await ask(pool, a_request(nowhere))
-    assert unknown.value.reasons == [reason("unknown_experiment", experiment=str(nowhere))]
+        await ask(pool, build_request(unknown_id))
+    assert unknown.value.reasons == [reason("unknown_experiment", experiment=str(unknown_id))]
     with pytest.raises(RefusedError) as refused:
-        await ask(pool, a_request(experiment, Action.RAMP, parameters={"share": 0.24}))
+        await ask(pool, build_request(experiment, Action.RAMP, parameters={"share": 0.24}))
     assert refused.value.reasons == [reason("share_too_small", reached=0.25, share=0.24)]
     with pytest.raises(RefusedError) as refused:
-        await ask(pool, a_request(experiment, Action.START))
+        await ask(pool, build_request(experiment, Action.START))
     assert refused.value.reasons == [reason("already_running")]
-    asked = await ask(pool, a_request(experiment))
+    decision_id = await ask(pool, build_request(experiment))
     with pytest.raises(RefusedError) as refused:
-        await ask(pool, a_request(experiment))
-    assert refused.value.reasons == [reason("already_requested", decision=str(asked))]
+        await ask(pool, build_request(experiment))
+    assert refused.value.reasons == [reason("already_requested", decision=str(decision_id))]
     with Session(engine) as session:
-        assert session.scalars(select(Decision.id)).all() == [asked]
+        assert session.scalars(select(Decision.id)).all() == [decision_id]
 
 
-async def test_a_draft_does_not_start_beside_another(
+async def test_a_draft_does_not_start_while_another_experiment_is_open(
     pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
 ) -> None:
     draft = new_id()
@@ -147,72 +151,72 @@ async def test_a_draft_does_not_start_beside_another(
         with Session(engine) as session, session.begin():
             session.get_one(Experiment, experiment).status = status
         with pytest.raises(RefusedError, match=f"“x” is {status}, and only one runs at a time") as refused:
-            await ask(pool, a_request(draft, Action.START))
+            await ask(pool, build_request(draft, Action.START))
         assert refused.value.reasons == [reason("another_experiment", name="x", status=status.value)]
         assert f"実験「x」が{japanese}です" in render(refused.value.reasons, "ja")
     with Session(engine) as session, session.begin():
         session.get_one(Experiment, experiment).status = "shipped"
-    await ask(pool, a_request(draft, Action.START))
+    await ask(pool, build_request(draft, Action.START))
 
 
-async def test_two_who_look_at_once_get_two_decisions_in_the_order_they_were_asked_for(
+async def test_two_concurrent_claims_get_two_decisions_in_the_order_of_requests(
     pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
 ) -> None:
-    asked = [
-        await ask(pool, a_request(experiment, Action.RAMP, parameters={"share": share}))
+    requested = [
+        await ask(pool, build_request(experiment, Action.RAMP, parameters={"share": share}))
         for share in (0.5, 0.75)
     ]
-    with Session(engine) as one, one.begin(), Session(engine) as other, other.begin():
-        claims = [decisions.claim(one), decisions.claim(other)]
-        assert [claim and claim.id for claim in claims] == asked
+    with Session(engine) as first, first.begin(), Session(engine) as second, second.begin():
+        claims = [decisions.claim(first), decisions.claim(second)]
+        assert [claim and claim.id for claim in claims] == requested
         assert claims[0] == Command(
             experiment,
             Action.RAMP,
             written("It is late."),
             {"share": 0.5},
-            asked[0],
+            requested[0],
             "api_key:abcd",
             is_again=False,
         )
 
 
-async def test_whoever_does_not_hold_the_lock_claims_nothing_and_a_dead_ones_claim_is_taken_over(
+async def test_a_claim_of_a_process_that_died_is_claimed_again_under_the_lock(
     pool: AsyncConnectionPool, engine: Engine, url: str, experiment: uuid.UUID
 ) -> None:
-    asked = await ask(pool, a_request(experiment))
-    later = await ask(pool, a_request(experiment, Action.ROLL_BACK))
+    decision_id = await ask(pool, build_request(experiment))
+    later = await ask(pool, build_request(experiment, Action.ROLL_BACK))
     with database.lock(url, "decide", wait=False) as first:
         assert first
         assert claim(engine) is not None
         with database.lock(url, "decide", wait=False) as second:
-            assert not second, "so the row that is claimed and open is not another's to take"
-    # Whoever held the lock is gone, and has not finished.
+            assert not second, "so no other process claims the row"
+    # The holder of the lock has ended without an outcome.
     with database.lock(url, "decide", wait=False) as third:
         assert third
         again = claim(engine)
         assert again is not None
-        assert (again.id, again.is_again) == (asked, True), "no later one overtakes it"
+        assert (again.id, again.is_again) == (decision_id, True), "no later decision overtakes it"
         with Session(engine) as session, session.begin():
             decisions.fail(session, again, written("a test"), {"measured": 1})
         last = claim(engine)
         assert last is not None
         assert (last.id, last.is_again) == (later, False)
-    row = stored(engine, asked)
+    row = read_decision(engine, decision_id)
     assert (row.outcome, row.failure) == ("failed", written("a test"))
     assert row.parameters == {"measured": 1}
 
 
-async def test_what_ends_every_process_is_given_up(
+async def test_an_old_decision_that_was_interrupted_fails(
     pool: AsyncConnectionPool, engine: Engine, experiment: uuid.UUID
 ) -> None:
-    asked = await ask(pool, a_request(experiment))
+    decision_id = await ask(pool, build_request(experiment))
     with Session(engine) as session, session.begin():
         age = {"created_at": Decision.created_at - decisions.GIVEN_UP}
-        session.execute(update(Decision).where(Decision.id == asked).values(**age))
-    found = claim(engine)
-    assert found is not None, "one that merely waited is not given up"
+        session.execute(update(Decision).where(Decision.id == decision_id).values(**age))
+    command = claim(engine)
+    assert command is not None, "a decision that has only waited does not fail"
     assert claim(engine) is None
-    row = stored(engine, asked)
+    row = read_decision(engine, decision_id)
     assert (row.outcome, row.failure) == ("failed", [reason("process_ended")])
     assert row.done_at is not None
 

@@ -1,4 +1,4 @@
-"""What analyses found: stored once, read back as it was, and as curves over time."""
+"""Evidence of analyses: stored once, read back unchanged, and read as curves over time."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
 
 @pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
-    """A session whose rows are gone after the test."""
+    """A session that is rolled back after the test."""
     with Session(engine) as session:
         yield session
         session.rollback()
@@ -38,18 +38,18 @@ def session(engine: Engine) -> Iterator[Session]:
 
 @pytest.fixture
 def experiment(session: Session) -> uuid.UUID:
-    return an_experiment(session)
+    return add_experiment(session)
 
 
-def an_experiment(session: Session) -> uuid.UUID:
+def add_experiment(session: Session) -> uuid.UUID:
     row = Experiment(id=new_id(), name="x", hypothesis="x", plan={}, salt="s", status="running")
     session.add(row)
     session.flush()
     return row.id
 
 
-def found(wins: int = 80, losses: int = 20, users: int = 400, harm: bool = False) -> Evidence:
-    """The evidence of so many votes and so many users of each arm; `harm`: in the metric `complained`."""
+def build_evidence(wins: int = 80, losses: int = 20, users: int = 400, harm: bool = False) -> Evidence:
+    """Evidence from these votes, with `users` in each arm; `harm` adds harm in the metric `complained`."""
 
     def arm(is_baseline: bool, mean: float) -> ArmStatistics:
         outcomes = mean + np.array([1, -1] * (users // 2)) * 0.1
@@ -80,13 +80,15 @@ def found(wins: int = 80, losses: int = 20, users: int = 400, harm: bool = False
     )
 
 
-def rows(session: Session, experiment: uuid.UUID) -> int:
-    counted = select(func.count()).where(Analysis.experiment_id == experiment)
-    return session.scalars(counted).one()
+def count_rows(session: Session, experiment: uuid.UUID) -> int:
+    query = select(func.count()).where(Analysis.experiment_id == experiment)
+    return session.scalars(query).one()
 
 
-@pytest.mark.parametrize("stored", [found(), found(0, 0, users=0), found(harm=True)])
-def test_the_newest_evidence_is_read_back_as_it_was(
+@pytest.mark.parametrize(
+    "stored", [build_evidence(), build_evidence(0, 0, users=0), build_evidence(harm=True)]
+)
+def test_the_newest_evidence_is_read_back_unchanged(
     session: Session, experiment: uuid.UUID, stored: Evidence
 ) -> None:
     assert evidence.newest(session, experiment) is None
@@ -105,7 +107,7 @@ def test_the_newest_evidence_is_read_back_as_it_was(
 
 
 def test_evidence_of_harm_names_the_metric(session: Session, experiment: uuid.UUID) -> None:
-    evidence.store(session, experiment, found(harm=True))
+    evidence.store(session, experiment, build_evidence(harm=True))
     session.flush()
     session.expire_all()
     newest = evidence.newest(session, experiment)
@@ -116,20 +118,26 @@ def test_evidence_of_harm_names_the_metric(session: Session, experiment: uuid.UU
 
 
 def test_an_equal_analysis_is_not_stored_again(session: Session, experiment: uuid.UUID) -> None:
-    for one, expected in ((found(), 1), (found(), 1), (found(81), 2), (found(81), 2), (found(), 3)):
-        evidence.store(session, experiment, one)
+    for stored, expected in (
+        (build_evidence(), 1),
+        (build_evidence(), 1),
+        (build_evidence(81), 2),
+        (build_evidence(81), 2),
+        (build_evidence(), 3),
+    ):
+        evidence.store(session, experiment, stored)
         session.flush()
         session.expire_all()
-        assert rows(session, experiment) == expected
+        assert count_rows(session, experiment) == expected
         newest = evidence.newest(session, experiment)
         assert newest is not None
-        assert newest.evidence == one
+        assert newest.evidence == stored
 
 
 def test_the_newest_of_many_experiments(session: Session) -> None:
-    first, second, without = (an_experiment(session) for _ in range(3))
+    first, second, without = (add_experiment(session) for _ in range(3))
     for experiment, wins in ((first, 80), (second, 70), (first, 81), (second, 71)):
-        evidence.store(session, experiment, found(wins))
+        evidence.store(session, experiment, build_evidence(wins))
         session.flush()
     newest = evidence.newest_of(session, [first, second, without])
     assert {experiment: dated.evidence.comparison.tally.wins for experiment, dated in newest.items()} == {
@@ -140,10 +148,14 @@ def test_the_newest_of_many_experiments(session: Session) -> None:
     assert evidence.newest_of(session, []) == {}
 
 
-def test_evidence_over_time_is_one_point_an_analysis(session: Session, experiment: uuid.UUID) -> None:
-    analyses = [found(0, 0, users=0), found(30, 20, users=100), found(80, 20, harm=True)]
-    for one in analyses:
-        evidence.store(session, experiment, one)
+def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, experiment: uuid.UUID) -> None:
+    analyses = [
+        build_evidence(0, 0, users=0),
+        build_evidence(30, 20, users=100),
+        build_evidence(80, 20, harm=True),
+    ]
+    for analysis in analyses:
+        evidence.store(session, experiment, analysis)
         session.flush()
     moments = session.scalars(
         select(Analysis.analysed_at)
@@ -151,10 +163,12 @@ def test_evidence_over_time_is_one_point_an_analysis(session: Session, experimen
         .order_by(Analysis.analysed_at)
     ).all()
 
-    def points(metric: str | None) -> list[Point]:
+    def build_points(metric: str | None) -> list[Point]:
         effects = [
-            one.between_users.primary if metric is None else one.between_users.metrics[metric].effect
-            for one in analyses
+            analysis.between_users.primary
+            if metric is None
+            else analysis.between_users.metrics[metric].effect
+            for analysis in analyses
         ]
         return [
             Point(at, effect.difference, effect.interval.low, effect.interval.high)
@@ -162,14 +176,14 @@ def test_evidence_over_time_is_one_point_an_analysis(session: Session, experimen
             if effect is not None
         ]
 
-    assert len(points(None)) == 2, "the first analysis has no effect"
-    assert evidence.effects_over_time(session, experiment) == points(None)
-    assert evidence.effects_over_time(session, experiment, "complained") == points("complained")
+    assert len(build_points(None)) == 2, "the first analysis has no effect"
+    assert evidence.effects_over_time(session, experiment) == build_points(None)
+    assert evidence.effects_over_time(session, experiment, "complained") == build_points("complained")
     assert evidence.effects_over_time(session, experiment, "no_such_metric") == []
     assert evidence.win_rates_over_time(session, experiment) == [
-        Point(at, win_rate, *one.comparison.interval)
-        for at, one in zip(moments, analyses, strict=True)
-        if (win_rate := one.comparison.win_rate) is not None
+        Point(at, win_rate, *analysis.comparison.interval)
+        for at, analysis in zip(moments, analyses, strict=True)
+        if (win_rate := analysis.comparison.win_rate) is not None
     ]
     assert analyses[0].comparison.win_rate is None, "no win rate without a decided vote"
     assert evidence.exposures_over_time(session, experiment) == [
@@ -182,7 +196,7 @@ def test_a_long_curve_is_thinned_and_has_the_newest_point(
 ) -> None:
     monkeypatch.setattr(evidence, "MOST_POINTS", 4)
     for wins in range(40, 53):
-        evidence.store(session, experiment, found(wins))
+        evidence.store(session, experiment, build_evidence(wins))
         session.flush()
     curve = evidence.win_rates_over_time(session, experiment)
     assert [point.value for point in curve] == pytest.approx(
@@ -190,19 +204,19 @@ def test_a_long_curve_is_thinned_and_has_the_newest_point(
     )
 
 
-def test_the_analyses_that_recommend_to_ship_are_selected(session: Session, experiment: uuid.UUID) -> None:
-    for one in (found(), found(20, 80), found(harm=True)):
-        evidence.store(session, experiment, one)
+def test_the_analyses_that_recommend_shipping_are_selected(session: Session, experiment: uuid.UUID) -> None:
+    for analysis in (build_evidence(), build_evidence(20, 80), build_evidence(harm=True)):
+        evidence.store(session, experiment, analysis)
         session.flush()
     shipping = select(Analysis.evidence).where(
         Analysis.experiment_id == experiment, evidence.recommends_shipping()
     )
-    [only] = session.scalars(shipping).all()
-    assert Evidence.model_validate(only) == found()
+    [stored] = session.scalars(shipping).all()
+    assert Evidence.model_validate(stored) == build_evidence()
 
 
-def test_evidence_of_another_shape_is_no_evidence(session: Session, experiment: uuid.UUID) -> None:
-    evidence.store(session, experiment, found())
+def test_evidence_with_missing_fields_raises_an_error(session: Session, experiment: uuid.UUID) -> None:
+    evidence.store(session, experiment, build_evidence())
     session.flush()
     session.execute(update(Analysis).values(evidence={"challenger": "v2"}))
     session.expire_all()

@@ -23,7 +23,7 @@ from experiments.lifecycle import (
 ENDED = {Status.SHIPPED, Status.ROLLED_BACK, Status.STOPPED, Status.DISCARDED}
 
 
-def ended(status: str) -> Reason:
+def build_ended_reason(status: str) -> Reason:
     return reason("experiment_ended", status=status)
 
 
@@ -41,12 +41,12 @@ def test_every_action_is_in_a_transition_unless_it_changes_no_experiment() -> No
 
 def test_the_ending_actions_lead_to_an_ended_status_and_the_others_do_not() -> None:
     for actions in TRANSITIONS.values():
-        for action, after in actions.items():
-            assert (after in ENDED) == (action in ENDING), (action, after)
+        for action, next_status in actions.items():
+            assert (next_status in ENDED) == (action in ENDING), (action, next_status)
 
 
 def test_every_status_but_draft_and_holdout_is_reached() -> None:
-    reached = {after for actions in TRANSITIONS.values() for after in actions.values()}
+    reached = {status for actions in TRANSITIONS.values() for status in actions.values()}
     assert reached == set(Status) - {Status.DRAFT, Status.HOLDOUT}
 
 
@@ -60,7 +60,7 @@ def test_the_table_s_constraint_names_exactly_the_statuses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "share", "why"),
+    ("status", "action", "share", "refusal"),
     [
         (Status.DRAFT, Action.START, None, None),
         (Status.DRAFT, Action.DISCARD, None, None),
@@ -82,29 +82,29 @@ def test_the_table_s_constraint_names_exactly_the_statuses() -> None:
         (Status.PAUSED, Action.START, None, None),
         (Status.PAUSED, Action.RAMP, 0.1, reason("share_too_small", reached=0.25, share=0.1)),
         (Status.PAUSED, Action.ROLL_BACK, None, None),
-        (Status.SHIPPED, Action.ROLL_BACK, None, ended("shipped")),
-        (Status.ROLLED_BACK, Action.START, None, ended("rolled_back")),
-        (Status.STOPPED, Action.RAMP, 1.0, ended("stopped")),
-        (Status.DISCARDED, Action.START, None, ended("discarded")),
-        (Status.DISCARDED, Action.DISCARD, None, ended("discarded")),
+        (Status.SHIPPED, Action.ROLL_BACK, None, build_ended_reason("shipped")),
+        (Status.ROLLED_BACK, Action.START, None, build_ended_reason("rolled_back")),
+        (Status.STOPPED, Action.RAMP, 1.0, build_ended_reason("stopped")),
+        (Status.DISCARDED, Action.START, None, build_ended_reason("discarded")),
+        (Status.DISCARDED, Action.DISCARD, None, build_ended_reason("discarded")),
         (Status.HOLDOUT, Action.ROLL_BACK, None, reason("is_holdout")),
         (Status.HOLDOUT, Action.START, None, reason("is_holdout")),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_reason(
-    status: Status, action: Action, share: float | None, why: Reason | None
+def test_an_action_that_is_not_allowed_is_refused_with_the_reason(
+    status: Status, action: Action, share: float | None, refusal: Reason | None
 ) -> None:
     standing = Standing(status, 0.25)
-    if why is None:
+    if refusal is None:
         standing.check(action, share)
         return
     with pytest.raises(RefusedError) as refused:
         standing.check(action, share)
-    assert refused.value.reasons == [why]
-    assert str(refused.value) == str(why)
+    assert refused.value.reasons == [refusal]
+    assert str(refused.value) == str(refusal)
 
 
-def test_check_allows_exactly_what_has_a_transition() -> None:
+def test_check_allows_exactly_the_actions_with_a_transition() -> None:
     for status in Status:
         for action in Action:
             if action in TRANSITIONS[status]:
@@ -141,7 +141,7 @@ def test_a_refusal_is_a_sentence_in_both_languages() -> None:
         *((status, 0.0, []) for status in ENDED),
     ],
 )
-def test_what_a_person_may_ask_for(status: Status, share: float, expected: list[Action]) -> None:
+def test_requestable_actions(status: Status, share: float, expected: list[Action]) -> None:
     assert requestable(status, share) == expected
 
 
@@ -157,15 +157,15 @@ def test_what_a_person_may_ask_for(status: Status, share: float, expected: list[
         (Action.DISCARD, Status.DRAFT, reason("will_discard")),
     ],
 )
-def test_what_an_action_will_do(action: Action, status: Status, expected: Reason) -> None:
+def test_consequences_of_actions(action: Action, status: Status, expected: Reason) -> None:
     assert consequence(action, status, challenger="v2", baseline="v1", share=0.05) == expected
 
 
 def test_the_consequence_of_a_start_is_a_sentence_in_both_languages() -> None:
-    begin = consequence(Action.START, Status.DRAFT, challenger="v2", baseline="v1", share=0.05)
-    assert begin.render() == (
+    start = consequence(Action.START, Status.DRAFT, challenger="v2", baseline="v1", share=0.05)
+    assert start.render() == (
         "v2 is loaded. Then 5.0% of the users are in the experiment, and v2 answers half of them."
     )
-    assert begin.render("ja") == (
+    assert start.render("ja") == (
         "v2 を読み込みます。その後ユーザーの 5.0% が実験に入り、その半数に v2 が回答します。"
     )

@@ -61,7 +61,7 @@ class ArmFailures:
     async def _request_pause(self, experiment_id: uuid.UUID, epoch: int, why: Reason) -> None:
         try:
             async with self._pool.connection() as connection:
-                is_first = await decisions.ask_for_a_pause(connection, experiment_id, epoch, why)
+                is_first = await decisions.request_pause(connection, experiment_id, epoch, why)
             if not is_first:
                 log.info("a pause of experiment %s has been requested already", experiment_id)
         except (RefusedError, UnknownExperimentError) as error:

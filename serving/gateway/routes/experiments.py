@@ -140,7 +140,7 @@ class DecideOnce:
         self, parts: InjectedParts, answer_once: AnsweredOnce, caller: Experimenter, idempotency_key: Key
     ) -> None:
         self.pool, self.caller = parts.pool, caller
-        self.scoped_key = decisions.scoped(caller.identity.organisation_id, idempotency_key)
+        self.scoped_key = decisions.scope_key(caller.identity.organisation_id, idempotency_key)
         self._answer_once, self._key = answer_once, idempotency_key
 
     async def __call__(
@@ -193,7 +193,7 @@ async def list_experiments(
     caller: Viewer, connection: Connection, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> list[ListedExperiment]:
     """The newest experiments, the newest first; the holdout is one."""
-    return await drafts.newest(connection, limit)
+    return await drafts.list_newest(connection, limit)
 
 
 @router.get("/{experiment_id}")

@@ -237,7 +237,7 @@ async def test_two_that_ask_at_the_same_time_store_one_row(engine: Engine, gatew
     async def ask(gateway: Gateway) -> bool:
         async with gateway.parts.pool.connection() as connection:
             try:
-                return await decisions.ask_for_a_pause(connection, experiment_id, 1, BROKEN)
+                return await decisions.request_pause(connection, experiment_id, 1, BROKEN)
             except RefusedError:  # the other row is there already
                 return False
 
