@@ -26,8 +26,7 @@ from models import examples, export, judge, loading, reward, rules, scoring, ton
 from models.decoding import rewrite_greedily
 from models.gate import Margins, gate, win_rate
 from models.protection import Request
-from models.results import Estimate, Judged, perplexity
-from models.results import Evaluation as Evaluation  # re-exported
+from models.results import Estimate, Evaluation, Judged, perplexity
 from models.scoreboard import Case, by_type, estimate, estimates, score
 
 _INTENSITIES = range(4)

@@ -7,8 +7,7 @@ from pydantic import Field
 
 import configs
 from data.reasons import Reason, reason
-from models.results import Estimate
-from models.results import Verdict as Verdict  # re-exported
+from models.results import Estimate, Verdict
 from models.scoreboard import Scores, estimate
 
 

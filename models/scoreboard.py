@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 
 from data.records import TransformType
 from models import fluency, scoring, tone
-from models.results import Estimate as Estimate  # re-exported
+from models.results import Estimate
 
 
 class Case(BaseModel):

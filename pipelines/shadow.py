@@ -25,7 +25,8 @@ from data.traffic.routing import Target
 from experiments.lifecycle import RefusedError
 from models import scoring, tone
 from models.gate import Margins
-from models.scoreboard import Estimate, estimate
+from models.results import Estimate
+from models.scoreboard import estimate
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, VersionUnknown
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from data.reasons import reason
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action
-from models.scoreboard import Estimate
+from models.results import Estimate
 from pipelines import single_page
 from pipelines.train import Trained
 from simulation.simulated_people import Usage

@@ -38,9 +38,7 @@ from data.reasons import render
 from data.tables import Decision, Experiment, Variant, Version
 from experiments import evidence
 from models import versions
-from models.evaluation import Evaluation
-from models.gate import Verdict
-from models.scoreboard import Estimate
+from models.results import Estimate, Evaluation, Verdict
 from pipelines import deployments, local
 from pipelines.environments import environment
 from pipelines.experiment import experiment

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from configs.settings import Settings
 from models import versions
-from models.evaluation import Evaluation
-from models.gate import Verdict
-from models.scoreboard import Estimate
+from models.results import Estimate, Evaluation, Verdict
 
 _SCORE = Estimate(mean=0.7, low=0.6, high=0.8)
 _EVALUATION = Evaluation(

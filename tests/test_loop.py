@@ -57,10 +57,8 @@ from experiments import decisions
 from experiments.evidence import Evidence
 from models import progress, versions
 from models.dpo import DpoResult
-from models.evaluation import Evaluation
 from models.export import export
-from models.gate import Verdict
-from models.scoreboard import Estimate
+from models.results import Estimate, Evaluation, Verdict
 from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect

@@ -8,7 +8,7 @@ from dvc.repo import Repo
 
 import configs
 from models.export import ExportConfig
-from models.scoreboard import Estimate
+from models.results import Estimate
 from pipelines import train
 from simulation import methods_report
 from simulation.methods_report import METRICS, LearningReport, MethodResult
