@@ -147,7 +147,7 @@ def search_rates(session: Session, server: Server) -> dict[str, float]:
 
     def search(kind: str, bounds: Iterable[float], low: float, high: float, tries: int) -> dict[str, float]:
         probed: dict[int, Result] = {}
-        found = {}
+        rates = {}
         for bound in bounds:
             fits = max((rate for rate, r in probed.items() if fits_in(bound, r)), default=low)
             fails = min((rate for rate, r in probed.items() if rate > fits), default=high)
@@ -162,8 +162,8 @@ def search_rates(session: Session, server: Server) -> dict[str, float]:
                     fits = rate
                 else:
                     fails = rate
-            found[f"{kind}_p99_{bound:g}_ms"] = float(fits)
-        return found
+            rates[f"{kind}_p99_{bound:g}_ms"] = float(fits)
+        return rates
 
     return search("hits", _P99_BOUNDS_MS, 0, ceiling, 5) | search("mix", (50.0,), 0, ceiling, 5)
 

@@ -119,14 +119,14 @@ def create_app(settings: Settings) -> FastAPI:
             raise HTTPException(429, "too many requests", {"Retry-After": "1"})
 
     async def current() -> tuple[int, Routing]:
-        found = in_force.get("routing")
-        if found is None:
+        live = in_force.get("routing")
+        if live is None:
             async with pool.connection() as connection:
-                found = await routing.fetch(connection)
-            if found is None:
+                live = await routing.fetch(connection)
+            if live is None:
                 raise HTTPException(503, "no version has been released yet")
-            in_force["routing"] = found
-        return found
+            in_force["routing"] = live
+        return live
 
     async def rewrite(identity: Identity, spec: Spec, asked: TransformRequest) -> CachedOutput:
         began = time.perf_counter()

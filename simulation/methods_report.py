@@ -30,7 +30,7 @@ BASELINES = {
     "rules": "rules",
     "reference": "reference",
 }
-SHOWN = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
+METRICS = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
 
 
 class Learned(BaseModel):
@@ -101,14 +101,14 @@ def assemble(folder: Path) -> LearningReport:
 
 
 def beyond_noise(ours: LearningReport, theirs: LearningReport) -> list[str]:
-    """One line for each metric of `SHOWN` that differs between two reports beyond noise.
+    """One line for each metric of `METRICS` that differs between two reports beyond noise.
 
     The test is the normal approximation to the intervals with Bonferroni's correction: without a difference,
     one comparison of reports in twenty names a metric by chance.
     """
     their_rows = dict(theirs.rows())
     pairs = [
-        (system, name, row[name], their_rows[system][name]) for system, row in ours.rows() for name in SHOWN
+        (system, name, row[name], their_rows[system][name]) for system, row in ours.rows() for name in METRICS
     ]
     limit = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in halves of a 95 % interval
     return [
@@ -119,10 +119,10 @@ def beyond_noise(ours: LearningReport, theirs: LearningReport) -> list[str]:
 
 
 def plot(report: LearningReport, file: Path) -> None:
-    """Draw the metrics of `SHOWN` for every system, with their intervals."""
+    """Draw the metrics of `METRICS` for every system, with their intervals."""
     rows = list(report.rows())[::-1]
-    figure = Figure(figsize=(3 * len(SHOWN), 0.36 * len(rows) + 1), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(SHOWN), sharey=True), SHOWN, strict=True):
+    figure = Figure(figsize=(3 * len(METRICS), 0.36 * len(rows) + 1), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
         for y, (_, row) in enumerate(rows):
             estimate = row[name]
             axes.errorbar(
@@ -143,13 +143,13 @@ def plot(report: LearningReport, file: Path) -> None:
 def show(report: LearningReport) -> None:
     """Print the table."""
     table = Table(title=f"On {report.cases} held-out messages")
-    for words in ("", *(name.replace("_", " ") for name in SHOWN), "minutes", "gate"):
+    for words in ("", *(name.replace("_", " ") for name in METRICS), "minutes", "gate"):
         table.add_column(words, justify="right" if words else "left")
     for system, row in report.rows():
         learned = report.methods.get(system)
         verdict = ("accepted" if learned.accepted else "refused") if learned else ""
         minutes = f"{learned.minutes:.1f}" if learned else ""
-        table.add_row(system, *(f"{row[name].mean:.2f}" for name in SHOWN), minutes, verdict)
+        table.add_row(system, *(f"{row[name].mean:.2f}" for name in METRICS), minutes, verdict)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

@@ -174,7 +174,7 @@ def _reasons_at(text: str, at: int) -> tuple[list[dict[str, Any]], int] | None:
         of_code = {name: value for name, value in values.items() if "__" not in name}
         if verdict := of_code.pop("verdict", None):
             code = f"between_users_{verdict.replace(' ', '_')}"
-        found = [{"code": code, "values": of_code}]
+        reasons = [{"code": code, "values": of_code}]
         for part, part_code in parts.items():
             of_part = {
                 name.removeprefix(f"{part}__"): value
@@ -182,8 +182,8 @@ def _reasons_at(text: str, at: int) -> tuple[list[dict[str, Any]], int] | None:
                 if name.startswith(f"{part}__")
             }
             if of_part:
-                found.append({"code": part_code, "values": of_part})
-        return found, match.end()
+                reasons.append({"code": part_code, "values": of_part})
+        return reasons, match.end()
     return None
 
 
