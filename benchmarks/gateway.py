@@ -147,7 +147,7 @@ def search_rates(session: Session, server: Server) -> dict[str, float]:
 
     def search(kind: str, bounds: Iterable[float], low: float, high: float, tries: int) -> dict[str, float]:
         probed: dict[int, Result] = {}
-        found = {}
+        highest = {}
         for bound in bounds:
             fits = max((rate for rate, r in probed.items() if fits_in(bound, r)), default=low)
             fails = min((rate for rate, r in probed.items() if rate > fits), default=high)
@@ -162,8 +162,8 @@ def search_rates(session: Session, server: Server) -> dict[str, float]:
                     fits = rate
                 else:
                     fails = rate
-            found[f"{kind}_p99_{bound:g}_ms"] = float(fits)
-        return found
+            highest[f"{kind}_p99_{bound:g}_ms"] = float(fits)
+        return highest
 
     return search("hits", _P99_BOUNDS_MS, 0, ceiling, 5) | search("mix", (50.0,), 0, ceiling, 5)
 
@@ -273,7 +273,7 @@ def table(summary: dict[str, Any], targets: list[dict[str, Any]]) -> str:
         "  limited by"
     ]
     for phase, row in summary.items():
-        for server, of in row.items():
+        for server, medians in row.items():
             if server.endswith("_ratio"):
                 continue
             ratio, cpu_ratio = (
@@ -281,11 +281,12 @@ def table(summary: dict[str, Any], targets: list[dict[str, Any]]) -> str:
                 for quantity in ("requests_per_s", "cpu_us")
             )
             lines.append(
-                f"{phase:18}{server:11}{of['requests_per_s']:8,.0f}{ratio}{of['cpu_us']:8.0f}{cpu_ratio}"
-                f"{of['p50_ms']:8.2f}{of['p99_ms']:8.2f}{of['memory_mb']:5.0f}"
-                f"         {of['server_cpu']:6.2f}{of['generator_cpu']:6.2f}"
-                f"{of['backing_cpu']:7.2f}{of['strangers_cpu']:7.2f}"
-                f"  {', '.join(sorted(set(of['bottleneck'])))}{'  INVALID' if of['problems'] else ''}"
+                f"{phase:18}{server:11}{medians['requests_per_s']:8,.0f}{ratio}{medians['cpu_us']:8.0f}{cpu_ratio}"
+                f"{medians['p50_ms']:8.2f}{medians['p99_ms']:8.2f}{medians['memory_mb']:5.0f}"
+                f"         {medians['server_cpu']:6.2f}{medians['generator_cpu']:6.2f}"
+                f"{medians['backing_cpu']:7.2f}{medians['strangers_cpu']:7.2f}"
+                f"  {', '.join(sorted(set(medians['bottleneck'])))}"
+                f"{'  INVALID' if medians['problems'] else ''}"
             )
     lines.append("")
     lines += [
@@ -360,11 +361,11 @@ def main() -> None:
     path.write_text(json.dumps(report, indent=1))
     print("\n" + table(summary, targets))
     print("\nCPU of an L1 hit, by step:\n" + steps.table(by_step, summary["l1_hits"]["gateway"]["cpu_us"]))
-    for name, found in rates.items():
-        print(f"{name}: " + ", ".join(f"{what} {rate:,.0f} req/s" for what, rate in found.items()))
+    for name, by_bound in rates.items():
+        print(f"{name}: " + ", ".join(f"{bound} {rate:,.0f} req/s" for bound, rate in by_bound.items()))
         print(f"{name}: memory grows {growth[name]:.2f} MB a minute")
     if without_litellm is not None:
-        print(f"LiteLLM is left out: {without_litellm}")
+        print(f"LiteLLM was not measured: {without_litellm}")
     print(f"{path}, {report['seconds']} s")
 
 
