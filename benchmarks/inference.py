@@ -152,7 +152,7 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
             agreements[f"CTranslate2 {kind}"] = export.agreement(
                 folder, messages[:_COMPARED], _NEW_TOKENS, max_regret_nats=math.inf, min_same_choice=0
             )
-        texts = {name: of["callers"]["16"]["texts"] for name, of in result.items()}
+        texts = {name: engine["callers"]["16"]["texts"] for name, engine in result.items()}
         bare = export.base_version(loading.PIP_MODEL, Path("artifacts/base-version")) if trained else version
         scored = scoreboard.score(cases, texts, bare)
     report: dict[str, Any] = {
@@ -160,12 +160,12 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
         "messages": len(cases),
         "engines": {},
     }
-    for name, of in result.items():
+    for name, engine in result.items():
         same = [text == reference for text, reference in zip(texts[name], texts[REFERENCE], strict=True)]
         means = {key: value.model_dump() for key, value in scoreboard.estimates(scored[name], 0).items()}
         agreement = agreements.get(name)
         report["engines"][name] = {
-            **summary(of),
+            **summary(engine),
             "same_text": sum(same) / len(same),
             "scores": {key: means[key] for key in ("facts_kept", "meaning", "composite")},
             "same_choice": agreement and agreement.same_choice,
@@ -190,15 +190,17 @@ def table(report: dict[str, Any]) -> list[str]:
         "| same token | regret, nats | facts kept | meaning | composite |",
         "|" + "---|" * 14,
     ]
-    for name, of in report["engines"].items():
-        by_callers = list(of["callers"].values())
+    for name, engine in report["engines"].items():
+        by_callers = list(engine["callers"].values())
         tokens = " | ".join(f"{row['tokens_per_s']:.0f}" for row in by_callers)
         times = " | ".join(f"{row['p50_ms']:,.0f} / {row['p99_ms']:,.0f}" for row in by_callers)
         agreement = (
-            " | " if of["same_choice"] is None else f"{of['same_choice']:.1%} | {of['regret_nats']:.4f}"
+            " | "
+            if engine["same_choice"] is None
+            else f"{engine['same_choice']:.1%} | {engine['regret_nats']:.4f}"
         )
-        means = " | ".join(f"{score['mean']:.3f}" for score in of["scores"].values())
-        size = f"{of['memory_mb']:.0f} | {of['same_text']:.0%}"
+        means = " | ".join(f"{score['mean']:.3f}" for score in engine["scores"].values())
+        size = f"{engine['memory_mb']:.0f} | {engine['same_text']:.0%}"
         lines.append(f"| {name} | {tokens} | {times} | {size} | {agreement} | {means} |")
     return lines
 

@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     secret = settings.secret("receipt_secret").encode()
     keys: TTLCache[str, Identity] = TTLCache(10_000, ttl=1)
     in_force: TTLCache[str, tuple[int, Routing]] = TTLCache(1, ttl=1)
-    seen: set[tuple[uuid.UUID, int]] = set()
+    exposed: set[tuple[uuid.UUID, int]] = set()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -128,9 +128,9 @@ def create_app(settings: Settings) -> FastAPI:
             in_force["routing"] = live
         return live
 
-    async def rewrite(identity: Identity, spec: Spec, asked: TransformRequest) -> CachedOutput:
+    async def rewrite(identity: Identity, spec: Spec, message: TransformRequest) -> CachedOutput:
         began = time.perf_counter()
-        item = asked.model_dump(mode="json", exclude={"user_id"})
+        item = message.model_dump(mode="json", exclude={"user_id"})
         response = await service.post(
             "/rewrite", json={"spec": spec.model_dump(mode="json"), "items": [item]}
         )
@@ -150,9 +150,9 @@ def create_app(settings: Settings) -> FastAPI:
                 (
                     output.output_id,
                     identity.organisation_id,
-                    asked.text,
-                    asked.transform_type.value,
-                    asked.intensity,
+                    message.text,
+                    message.transform_type.value,
+                    message.intensity,
                     output.text,
                     spec.digest,
                     output.version,
@@ -162,12 +162,14 @@ def create_app(settings: Settings) -> FastAPI:
         return output
 
     @app.post("/api/v1/transform")
-    async def transform(asked: TransformRequest, x_api_key: Annotated[str | None, Header()] = None) -> Answer:
+    async def transform(
+        message: TransformRequest, x_api_key: Annotated[str | None, Header()] = None
+    ) -> Answer:
         began = time.perf_counter()
         identity = await authenticate(x_api_key)
         await limit(identity)
         epoch, routed = await current()
-        name = asked.user_id or "-"
+        name = message.user_id or "-"
         user_id = identity.user(name)
         variant, spec, experiment_id = "champion", routed.champion, None
         for split in routed.experiments:
@@ -180,9 +182,9 @@ def create_app(settings: Settings) -> FastAPI:
                 (
                     str(identity.organisation_id),
                     spec.digest,
-                    asked.transform_type,
-                    str(asked.intensity),
-                    asked.text,
+                    message.transform_type,
+                    str(message.intensity),
+                    message.text,
                 )
             ).encode()
         ).hexdigest()
@@ -190,12 +192,12 @@ def create_app(settings: Settings) -> FastAPI:
         if stored is not None:
             output, level = CachedOutput.model_validate_json(stored), "l2"
         else:
-            output, level = await rewrite(identity, spec, asked), "miss"
+            output, level = await rewrite(identity, spec, message), "miss"
             await redis.set(f"obvious:output:{cache_key}", output.model_dump_json(), ex=_DAY_S)
         answer_id = new_id()
         async with pool.connection() as connection:
-            if (user_id, epoch) not in seen:
-                seen.add((user_id, epoch))
+            if (user_id, epoch) not in exposed:
+                exposed.add((user_id, epoch))
                 await connection.execute(
                     "INSERT INTO users (id, organisation_id, key_id, external_id) VALUES (%s, %s, %s, %s)"
                     " ON CONFLICT DO NOTHING",

@@ -90,16 +90,15 @@ def reliability(faults: dict[str, Any]) -> None:
     figure, grid = plt.subplots(
         rows, columns, figsize=(15, 2.7 * rows), layout="constrained", sharex=True, squeeze=False
     )
-    for axes, (name, of) in zip(grid.flat, faults.items(), strict=False):
-        course = [
-            second for second in of["course"][1:-1] if second["s"] <= 12
-        ]  # without the incomplete first and last second
+    for axes, (name, fault) in zip(grid.flat, faults.items(), strict=False):
+        # Without the first and the last second, which are incomplete.
+        course = [second for second in fault["course"][1:-1] if second["s"] <= 12]
         at = [second["s"] + 0.5 for second in course]
         axes.bar(at, [second["well"] for second in course], 0.9, color="#5b8c5a", label="200 or 201")
         bottoms = [second["well"] for second in course]
         unwell = [second["unwell"] for second in course]
         axes.bar(at, unwell, 0.9, bottom=bottoms, color="#c8553d", label="503, refused or cut off")
-        for moment in (0, of["fault_s"]):
+        for moment in (0, fault["fault_s"]):
             axes.axvline(moment, color="black", linewidth=1, linestyle=":")
         axes.set_title(name, fontsize=10)
         axes.set_ylabel("answers a second")
@@ -127,9 +126,9 @@ def training(report: dict[str, Any]) -> None:
         (memory, "peak_mb", "Memory", "peak of the process, MB"),
     ):
         for i, (name, label) in enumerate(names.items()):
-            of = {stage: runs[name] for stage, runs in report["runs"].items() if name in runs}
-            places = [list(report["runs"]).index(stage) + (i - 1) * 0.27 for stage in of]
-            means = [sum(run[key] for run in runs) / len(runs) for runs in of.values()]
+            by_stage = {stage: runs[name] for stage, runs in report["runs"].items() if name in runs}
+            places = [list(report["runs"]).index(stage) + (i - 1) * 0.27 for stage in by_stage]
+            means = [sum(run[key] for run in runs) / len(runs) for runs in by_stage.values()]
             bars = axes.bar(places, means, 0.25, color=colours[name], label=label)
             axes.bar_label(bars, fmt="%.0f", fontsize=7)
         axes.set_xticks(range(len(report["runs"])), [stage.upper() for stage in report["runs"]])

@@ -217,19 +217,19 @@ def table(runs: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]) -> list
         for name in names:
             if name not in lines_of:
                 continue
-            of = lines_of[name]
+            line_runs = lines_of[name]
             mean = {
-                key: statistics.fmean(run[key] for run in of)
+                key: statistics.fmean(run[key] for run in line_runs)
                 for key in ("tokens_per_s", "s_per_step", "padding")
             }
-            losses = [f"{run['held_out_loss']:.3f}" for run in of if run["held_out_loss"] is not None]
+            losses = [f"{run['held_out_loss']:.3f}" for run in line_runs if run["held_out_loss"] is not None]
             cells = [
                 stage if name == "ours" else "",
                 names[name],
                 f"{mean['tokens_per_s']:.0f}",
                 "" if name == "ours" else f"{ours / mean['tokens_per_s']:.2f}",
                 f"{mean['s_per_step']:.2f}",
-                f"{max(run['peak_mb'] for run in of):.0f}",
+                f"{max(run['peak_mb'] for run in line_runs):.0f}",
                 f"{mean['padding']:.0%}",
                 ", ".join(losses),
             ]

@@ -1,6 +1,6 @@
 """Effects in segments of the users, shrunk towards the effect over all segments: pure functions.
 
-Among twenty segments with equal effects, one looks significant by chance. So the true variance between the
+Among twenty segments with equal effects, one is significant by chance. So the true variance between the
 segments is estimated first. The smaller it is, the more each segment's effect is shrunk.
 """
 

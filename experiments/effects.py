@@ -3,7 +3,7 @@ posterior. Pure functions.
 
 Decisions use the confidence sequence (`experiments.sequential`): it stays valid however often one analyses.
 The fixed-horizon interval and the Bayesian chance to win are for readers who are used to them. They hold for
-one analysis at a time that was fixed in advance. They mislead whoever stops as soon as they look good.
+one analysis whose time was fixed in advance. Stopping as soon as they look good makes them wrong.
 """
 
 import math
@@ -37,7 +37,7 @@ class Effect(BaseModel):
     )
     relative: float | None = Field(description="difference over the baseline's value")
     relative_interval: Interval | None
-    fixed_interval: Interval = Field(description="Welch's, for one analysis at a time fixed in advance")
+    fixed_interval: Interval = Field(description="Welch's, for one analysis whose time was fixed in advance")
     fixed_p: float
     chance_to_win: float = Field(description="probability that the challenger is better, under a flat prior")
     expected_loss: float = Field(description="mean loss if the challenger is shipped, under a flat prior")

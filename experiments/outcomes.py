@@ -150,7 +150,7 @@ _BEFORE_ENTRY = """
     f.created_at >= :begin - :past AND f.created_at < :end
     AND f.created_at >= closing.entered_at - :past AND f.updated_at < closing.entered_at
 """
-# Joins all quantities of a unit to one row. The metrics are SQL expressions over its columns.
+# Joins all quantities of a unit in one row. The metrics are SQL expressions over its columns.
 _QUANTITIES = """
     CREATE TEMP TABLE quantities ON COMMIT DROP AS
     WITH answer_counts AS (

@@ -1,10 +1,10 @@
-"""The report of the experiment in `dvc.yaml`: all training methods on the same feedback, compared.
+"""Compares the training methods on the same feedback: the report of the experiment in `dvc.yaml`.
 
     python -m simulation.methods_report artifacts/learning
     python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
-Writes `report.json` and `learning.png` to the folder. With a second report as argument it lists the metrics
-that differ from that report beyond noise, and exits with 1 when there are any.
+Writes `report.json` and `learning.png` to the folder. With a second report it lists the metrics that differ
+beyond noise, and exits with 1 when there are any.
 """
 
 import json
@@ -33,12 +33,11 @@ BASELINES = {
 METRICS = ("facts_kept", "meaning", "tone_moved", "chatter", "copy_rate", "composite")
 
 
-class Learned(BaseModel):
-    """The cost and the result of a method.
+class MethodResult(BaseModel):
+    """The result of a method.
 
-    `minutes` are the training time with the methods before it. `alone` and `protected` are the metrics
-    without and with fact protection. `win_rate`, `accepted` and `reasons` compare it with the version that it
-    was trained from.
+    `minutes` include the training of the methods before it. `alone` are the metrics of the model, `protected`
+    those with facts protected. The gate compares the version with the one that its training started from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,116 +51,116 @@ class Learned(BaseModel):
 
 
 class LearningReport(BaseModel):
-    """Baselines and methods on the same held-out messages, and the rows of feedback by kind."""
+    """The baselines and the methods on the same held-out messages, and the feedback's numbers of rows."""
 
     model_config = ConfigDict(frozen=True)
 
     cases: int
     baselines: dict[str, dict[str, Estimate]]
-    methods: dict[str, Learned]
+    methods: dict[str, MethodResult]
     feedback: dict[str, int]
     reward_accuracy: float  # of the reward model, on held-out pairs
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, Estimate]]]:
-        """Each system's name and metrics, in the order of the table."""
+        """The label and the metrics of each system, in the order of the table."""
         yield from self.baselines.items()
-        for name, learned in self.methods.items():
-            yield name, learned.alone
-            yield f"{name}, facts protected", learned.protected
+        for label, result in self.methods.items():
+            yield label, result.alone
+            yield f"{label}, facts protected", result.protected
 
 
 def assemble(folder: Path) -> LearningReport:
-    """Read the files that the stages wrote to a folder."""
+    """Build the report from the files that the stages wrote to a folder."""
     evaluations = {
         name: Evaluation.model_validate_json((folder / "evaluation" / name / METRICS_FILE).read_text("utf-8"))
         for name in METHODS
     }
-    figures = {
+    stage_metrics = {
         name: json.loads((folder / name / METRICS_FILE).read_text("utf-8")) for name in (*METHODS, "reward")
     }
-    seconds = {name: figures[name]["seconds"] for name in figures}
-    before = {"sft": (), "dpo": ("sft",), "kto": ("sft",), "grpo": ("sft", "reward", "dpo")}
+    durations_s = {name: metrics["seconds"] for name, metrics in stage_metrics.items()}
+    earlier_stages = {"sft": (), "dpo": ("sft",), "kto": ("sft",), "grpo": ("sft", "reward", "dpo")}
     return LearningReport(
         cases=evaluations["sft"].cases,
-        baselines={words: evaluations["sft"].systems[name] for name, words in BASELINES.items()},
+        baselines={label: evaluations["sft"].systems[name] for name, label in BASELINES.items()},
         methods={
-            words: Learned(
-                minutes=sum(seconds[stage] for stage in (*before[name], name)) / 60,
+            label: MethodResult(
+                minutes=sum(durations_s[stage] for stage in (*earlier_stages[name], name)) / 60,
                 alone=evaluations[name].systems["challenger"],
                 protected=evaluations[name].systems["challenger_protected"],
                 win_rate=evaluations[name].win_rate,
                 accepted=evaluations[name].verdict.accepted,
                 reasons=tuple(map(str, evaluations[name].verdict.reasons)),
             )
-            for name, words in METHODS.items()
+            for name, label in METHODS.items()
         },
         feedback=shards.count(folder / "votes"),
-        reward_accuracy=figures["reward"]["held_out_accuracy"],
+        reward_accuracy=stage_metrics["reward"]["held_out_accuracy"],
     )
 
 
-def beyond_noise(ours: LearningReport, theirs: LearningReport) -> list[str]:
-    """One line for each metric of `METRICS` that differs between two reports beyond noise.
+def find_differences(new: LearningReport, old: LearningReport) -> list[str]:
+    """One sentence for each metric that differs by more than two runs on other test messages would.
 
-    The test is the normal approximation to the intervals with Bonferroni's correction: without a difference,
-    one comparison of reports in twenty names a metric by chance.
+    A normal approximation to the intervals with Bonferroni's correction: when nothing has changed, one
+    comparison of twenty lists any metric at all.
     """
-    their_rows = dict(theirs.rows())
+    old_rows = dict(old.rows())
     pairs = [
-        (system, name, row[name], their_rows[system][name]) for system, row in ours.rows() for name in METRICS
+        (system, name, row[name], old_rows[system][name]) for system, row in new.rows() for name in METRICS
     ]
     limit = norm.isf(0.025 / len(pairs)) / norm.isf(0.025)  # in halves of a 95 % interval
     return [
-        f"{system}: {name} is {our}, and was {their}"
-        for system, name, our, their in pairs
-        if abs(our.mean - their.mean) > limit * math.hypot(our.high - our.low, their.high - their.low) / 2
+        f"{system}: {name} is {now}, and was {before}"
+        for system, name, now, before in pairs
+        if abs(now.mean - before.mean) > limit * math.hypot(now.high - now.low, before.high - before.low) / 2
     ]
 
 
 def plot(report: LearningReport, file: Path) -> None:
-    """Draw the metrics of `METRICS` for every system, with their intervals."""
+    """Draw every metric of every system with its interval, and write the plot to a file."""
     rows = list(report.rows())[::-1]
     figure = Figure(figsize=(3 * len(METRICS), 0.36 * len(rows) + 1), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(METRICS), sharey=True), METRICS, strict=True):
-        for y, (_, row) in enumerate(rows):
+        for place, (_, row) in enumerate(rows):
             estimate = row[name]
             axes.errorbar(
                 estimate.mean,
-                y,
+                place,
                 xerr=[[estimate.mean - estimate.low], [estimate.high - estimate.mean]],
                 fmt="o",
                 color="tab:blue",
                 capsize=2,
             )
         axes.set(
-            title=name.replace("_", " "), yticks=range(len(rows)), yticklabels=[words for words, _ in rows]
+            title=name.replace("_", " "), yticks=range(len(rows)), yticklabels=[label for label, _ in rows]
         )
         axes.grid(axis="x", alpha=0.3)
     figure.savefig(file, dpi=110)
 
 
-def show(report: LearningReport) -> None:
-    """Print the table."""
+def print_table(report: LearningReport) -> None:
+    """Print the metrics of every system as a table."""
     table = Table(title=f"On {report.cases} held-out messages")
-    for words in ("", *(name.replace("_", " ") for name in METRICS), "minutes", "gate"):
-        table.add_column(words, justify="right" if words else "left")
+    for label in ("", *(name.replace("_", " ") for name in METRICS), "minutes", "gate"):
+        table.add_column(label, justify="right" if label else "left")
     for system, row in report.rows():
-        learned = report.methods.get(system)
-        verdict = ("accepted" if learned.accepted else "refused") if learned else ""
-        minutes = f"{learned.minutes:.1f}" if learned else ""
+        result = report.methods.get(system)
+        verdict = ("accepted" if result.accepted else "rejected") if result else ""
+        minutes = f"{result.minutes:.1f}" if result else ""
         table.add_row(system, *(f"{row[name].mean:.2f}" for name in METRICS), minutes, verdict)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def main(folder: Path, other: Path | None = None) -> int:
-    """Write and print the report; return 1 when it differs from the report `other` beyond noise."""
+    """Write the report. Returns 1 when it differs from the report in `other` beyond noise, else 0."""
     report = assemble(folder)
     (folder / "report.json").write_text(report.model_dump_json(indent=1), encoding="utf-8")
     plot(report, folder / "learning.png")
-    show(report)
-    differences = (
-        beyond_noise(report, LearningReport.model_validate_json(other.read_text("utf-8"))) if other else []
-    )
+    print_table(report)
+    if other is None:
+        return 0
+    differences = find_differences(report, LearningReport.model_validate_json(other.read_text("utf-8")))
     for line in differences:
         print("DIFFERS", line)
     return 1 if differences else 0

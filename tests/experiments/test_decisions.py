@@ -224,16 +224,16 @@ async def test_an_old_decision_that_was_interrupted_fails(
 def test_a_proposal_is_made_once_and_is_not_claimed(engine: Engine, experiment: uuid.UUID) -> None:
     with Session(engine) as session, session.begin():
         for number in range(3):
-            command = Command(experiment, Action.SHIP, written(f"People prefer it, said analysis {number}."))
+            command = Command(experiment, Action.SHIP, written(f"People prefer it in analysis {number}."))
             assert decisions.propose(session, command) == (number == 0)
         assert decisions.propose(session, Command(experiment, Action.ROLL_BACK, written("Or not.")))
     with Session(engine) as session:
         rows = session.scalars(select(Decision).order_by(Decision.created_at, Decision.id)).all()
         assert [(row.action, row.outcome, row.reasons) for row in rows] == [
-            ("ship", "proposed", written("People prefer it, said analysis 0.")),
+            ("ship", "proposed", written("People prefer it in analysis 0.")),
             ("roll_back", "proposed", written("Or not.")),
         ]
         assert {row.requested_by for row in rows} == {"flow:experiment"}
     assert claim(engine) is None
     with Session(engine) as session, session.begin():
-        decisions.record(session, Command(experiment, Action.SHIP, written("A person said so.")), {})
+        decisions.record(session, Command(experiment, Action.SHIP, written("A person decided it.")), {})

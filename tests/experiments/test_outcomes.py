@@ -157,10 +157,10 @@ def test_other_policies_and_versions_do_not_count(session: Session) -> None:
 
 
 def test_a_person_s_first_votes_count(session: Session) -> None:
-    eager, other = uuid.uuid4(), uuid.uuid4()
+    first, second = uuid.uuid4(), uuid.uuid4()
     for preferred in (CHAMPION.version, CHALLENGER.version, CHALLENGER.version, CHALLENGER.version):
-        vote_on_both(session, eager, preferred)
-    vote_on_both(session, other, CHALLENGER.version)
+        vote_on_both(session, first, preferred)
+    vote_on_both(session, second, CHALLENGER.version)
     assert count_votes(session, votes_a_person=2) == Tally(wins=2, losses=1, ties=0, people=2)
 
 
@@ -367,12 +367,12 @@ def test_an_unrelated_routing_change_is_no_new_epoch(session: Session) -> None:
 
 
 def test_votes_outside_the_experiment_do_not_count(session: Session) -> None:
-    trial, other = Trial(session), Trial(session)
-    epoch, other_epoch = trial.epoch(0.5, 0.5), other.epoch(0.5, 0.5)
+    trial, second_trial = Trial(session), Trial(session)
+    epoch, other_epoch = trial.epoch(0.5, 0.5), second_trial.epoch(0.5, 0.5)
     user, never_exposed = uuid.uuid4(), uuid.uuid4()
     trial.expose(user, "champion", epoch)
-    other.expose(user, "challenger", other_epoch)
-    other.vote(user, "challenger", other_epoch, True)
+    second_trial.expose(user, "challenger", other_epoch)
+    second_trial.vote(user, "challenger", other_epoch, True)
     trial.vote(never_exposed, "champion", epoch, True)
     assert [(a.exposed, a.moved, a.users) for a in trial.arms().values()] == [(1, 0, 0), (0, 0, 0)]
 
