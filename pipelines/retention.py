@@ -32,7 +32,7 @@ def retain(days: int = 400) -> list[str]:
     (`data.erasure`).
     """
     if days < 1:
-        raise ValueError(f"days={days}: the answers of today cannot be dropped; set days to 1 or more")
+        raise ValueError(f"days={days}: the answers of today cannot be dropped; set days to at least 1")
     settings = Settings()
     engine = database.engine_of(settings)
     assert settings.database_url is not None

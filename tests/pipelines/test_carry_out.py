@@ -846,7 +846,7 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
     assert (action, who, done) == ("stop", "flow:experiment", "done")
     assert [each.code for each in why] == ["shadow_unsound", "shadow_facts"]
     assert why[0] == reason("shadow_unsound", version="v2")
-    assert render(why).startswith("v2 is not fit to answer people, as its shadow run tracked. It keeps "), (
+    assert render(why).startswith("v2 is not fit to answer people, as its shadow run found. It keeps "), (
         render(why)
     )
     assert run().name == "NothingToDo", "it is not tried again"
