@@ -46,7 +46,7 @@ learning: setup  ## every method of learning side by side, 40 minutes; fails whe
 calibrate: setup  ## test the statistical guarantees on 10,000 simulated experiments per setting, 4 minutes; fails if docs/results did better
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.calibration configs/calibrate.yaml
 
-month: setup  ## thirty days of experiments with no hand on them, 5 minutes
+month: setup  ## thirty days of automatic experiments, 5 minutes
 	$(BIN)/python -m simulation.month configs/month.yaml
 
 bench-gateway: setup  ## the gateway against its peers, 16 minutes (QUICK=1: 3)
