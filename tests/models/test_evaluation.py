@@ -111,7 +111,7 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
     assert set(result.by_type["copy_input"]) == {row["transform_type"] for row in outputs}
     assert outputs[0]["rewrites"]["copy_input"]["text"] == outputs[0]["text"]
     assert (config.out / "scores.png").stat().st_size > 1000
-    assert "refused" in evaluation.table(result)
+    assert "rejected" in evaluation.table(result)
 
 
 def test_the_ladder_has_every_type(corpus_folder):

@@ -107,6 +107,6 @@ def test_a_reward_that_rises_while_what_it_stands_for_falls_is_hacked():
         margin=0.1,
     )
     assert "facts kept fell from 0.900 to 0.750" in why.render()
-    assert "事実の保持 が 0.900 から 0.750 に下がりました" in why.render("ja")
+    assert "事実の保持が 0.900 から 0.750 に下がりました" in why.render("ja")
     assert hacked((0.5, 0.7), {"facts_kept": (0.9, 0.85)}) == ()
     assert hacked((0.7, 0.5), guards) == (), "it did not rise: there is nothing to disbelieve"

@@ -61,7 +61,7 @@ def test_versions_are_counted_kept_whole_and_named_by_aliases(store, tmp_path):
 
     client = versions.MlflowClient(tracking_uri=uri, registry_uri=uri)
     entry = client.get_model_version("tonebridge", "2")
-    assert entry.description == "refused: it is worse: 0.1"
+    assert entry.description == "rejected: it is worse: 0.1"
     assert [m.value for m in client.get_metric_history(entry.run_id, "sft/loss")] == [2.5]
     metrics = client.get_run(entry.run_id).data.metrics
     assert metrics["challenger/composite"] == metrics["challenger/soften/facts_kept"] == 0.7
