@@ -1,0 +1,11 @@
+"""Measurements against a peer in the same run; README.md says how to run and read them.
+
+- `gateway`: the gateway against its peers, with `servers`, `obvious` (a straightforward FastAPI version),
+  `twin/` and `load/` (Go), `workload`, `measure`; `steps`: CPU time of a cache hit; `batching`: misses in
+  lists.
+- `training`: the stages against TRL, with `ablation`, `generation`, `probe`, `inputs`; `inference`: the
+  engines.
+- `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;
+  `protection`: facts.
+- `plots`: the plots of the docs.
+"""

@@ -1,4 +1,7 @@
-"""Loads a stage's yaml into its frozen config object, with `key=value` overrides and unknown keys refused."""
+"""Loads a stage's yaml into its frozen config object, with `key=value` overrides and unknown keys refused.
+
+- `settings`: the environment; `secret_store`: random secrets, one set an installation.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -9,7 +9,7 @@
 - `tracking`: writes ended experiments to MLflow.
 - `deployments`: serves the flows on their schedules.
 - `tune`: searches the fields of a training stage.
-- `local`: runs Postgres, Valkey and every process of one machine.
-- `sample_experiment`: an ended experiment that a new dashboard shows.
+- `local`: Postgres, Valkey and the processes of one machine; `environments`: what each process may know;
+  `up`: the command that runs them all; `sample_experiment`: an ended experiment to look at.
 - `single_page`: writes HTML pages that are one file each.
 """

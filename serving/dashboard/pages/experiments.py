@@ -41,8 +41,6 @@ OFTEN_CHANGED = (
 )  # fmt: skip
 _NEEDS_REASON = (Action.SHIP, Action.ROLL_BACK)
 _KEY = r"^[!-~]{1,200}$"  # an Idempotency-Key: it becomes a header, which holds no other characters
-
-
 # SequenceMatcher needs cubic time in the worst case: a text that repeats the same word. 150 words took
 # 0.2 s and 400 words 1.3 s, and a page compares several texts.
 _MOST_WORDS = 150
@@ -258,9 +256,7 @@ def show(
         primary = say(experiment.plan.primary.replace("_", " "))
         plots["effect"] = charts.draw_effect(
             effects,
-            say(
-                "Effect on %(metric)s over time, with its confidence sequence", metric=experiment.plan.primary
-            ),
+            say("Effect on %(metric)s over time, with its confidence sequence", metric=primary),
             say("difference in %(metric)s", metric=primary),
         )
     if len(wins) > 1:

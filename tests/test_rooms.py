@@ -1,0 +1,32 @@
+"""The docstring of each room names its files, so that a newcomer finds the list where it cannot go stale."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("configs", "data", "models", "experiments", "serving", "pipelines", "simulation", "benchmarks")
+FOLDERS = sorted(
+    file.parent.relative_to(ROOT)
+    for room in ROOMS
+    for file in (ROOT / room).rglob("__init__.py")
+    if file.parent.name not in ("metrics", "migrations")
+)
+
+
+def test_the_rooms_are_found() -> None:
+    assert len(FOLDERS) > 15
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_a_docstring_names_every_file_and_folder_and_nothing_else(folder: Path) -> None:
+    doc = importlib.import_module(".".join(folder.parts)).__doc__ or ""
+    files = {file.stem for file in (ROOT / folder).glob("*.py")} - {"__init__", "__main__"}
+    rooms = {f"{path.name}/" for path in (ROOT / folder).iterdir() if (path / "__init__.py").is_file()}
+    named = set(re.findall(r"`([a-z_]+/?)`|^    ([a-z_]+/?)", doc, re.MULTILINE))
+    named = {first or second for first, second in named}
+    assert files | rooms <= named, "name them in the room's __init__.py"
+    kept = {path.stem if path.suffix == ".py" else f"{path.name}/" for path in (ROOT / folder).iterdir()}
+    assert {name for name in named if name.endswith("/")} <= kept, "these folders are gone"
