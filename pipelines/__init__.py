@@ -6,7 +6,7 @@
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
-- `tracking`: writes ended experiments to MLflow.
+- `tracking`: writes ended experiments to MLflow; `tracking_plots`: draws their plots.
 - `deployments`: serves the flows on their schedules.
 - `tune`: searches the fields of a training stage.
 - `local`: Postgres, Valkey and the processes of one machine; `environments`: what each process may know;
