@@ -240,7 +240,7 @@ def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> st
         consequence(
             request.action,
             experiment.status,
-            challenger=versions[False],
+            challenger=versions.get(False, "the challenger"),
             baseline=versions.get(True, "the champion"),
             share=share,
         )
