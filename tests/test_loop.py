@@ -24,7 +24,6 @@ import psycopg
 import pytest
 import redis
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from prefect.states import Running
 from psycopg import sql
 from pyarrow import parquet
@@ -63,13 +62,14 @@ from models.sft import SftResult
 from pipelines import holdout, local
 from pipelines.collect import SNAPSHOT_MADE, collect
 from pipelines.deployments import sweep
-from pipelines.environments import environment, prefect_login
+from pipelines.environments import environment
 from pipelines.experiment import experiment
 from pipelines.promote import promote, rollback
 from pipelines.retention import retain
 from pipelines.train import Trained, train
 from serving.dashboard.services import prefect_client
 from serving.inference import release
+from tests.flows import flows_led_to
 from tests.ports import with_own_ports
 
 pytestmark = pytest.mark.timeout(300)
@@ -118,21 +118,15 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
         state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
     )
     with (
-        pytest.MonkeyPatch.context() as patch,
         local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "inference", "gateway", "prefect") as processes,
+        flows_led_to(settings, processes["prefect"]),
     ):
-        for name, value in environment(settings).items():
-            patch.setenv(name, value)
         processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
-        prefect = f"http://127.0.0.1:{settings.prefect_port}/api"
-        processes["prefect"].wait_until_ready(f"{prefect}/health", 120)
         engine = database.engine_of(settings)
         identities.bootstrap(engine, KEY)
         engine.dispose()
-        login = prefect_login(settings)
-        with temporary_settings({PREFECT_API_URL: prefect, PREFECT_API_AUTH_STRING: login}):
-            yield settings
+        yield settings
 
 
 def training(corpus: Path) -> tuple[str, ...]:

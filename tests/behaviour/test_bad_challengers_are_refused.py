@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -25,9 +24,9 @@ from models.evaluation import table
 from models.grpo import GrpoResult
 from models.training import METRICS_FILE
 from pipelines import local
-from pipelines.environments import environment, prefect_login
 from pipelines.promote import promote
 from pipelines.train import Trained, train
+from tests.flows import flows_led_to
 from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -54,17 +53,11 @@ def flows(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator
         state=state, artifacts=state, base=str(tiny_base), database_url=None, redis_url=None, mlflow_uri=None
     )
     with (
-        pytest.MonkeyPatch.context() as patch,
         local.servers(with_own_ports(wanted)) as settings,
         local.running(settings, "prefect") as processes,
+        flows_led_to(settings, processes["prefect"]),
     ):
-        for name, value in environment(settings).items():
-            patch.setenv(name, value)
-        api = f"http://127.0.0.1:{settings.prefect_port}/api"
-        processes["prefect"].wait_until_ready(f"{api}/health", 120)
-        login = prefect_login(settings)
-        with temporary_settings({PREFECT_API_URL: api, PREFECT_API_AUTH_STRING: login}):
-            yield settings
+        yield settings
 
 
 @pytest.fixture
