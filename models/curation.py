@@ -36,6 +36,8 @@ def embed(texts: list[str]) -> np.ndarray:
     indices: dict[str, int] = {}  # equal texts are encoded once
     for text in texts:
         indices.setdefault(text, len(indices))
+    # (different texts, 384), float32: the mean over a text's tokens, divided by its length so that a dot
+    # product is a cosine. Texts of more than 256 tokens are truncated by the encoder.
     embeddings = _load_encoder().encode(
         list(indices), normalize_embeddings=True, show_progress_bar=False, batch_size=64
     )

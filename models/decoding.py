@@ -36,7 +36,8 @@ class Decoder:
         self._frame = prompts.read(version)
         self._tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
         self._generator = ctranslate2.Generator(
-            # Two workers of one thread each decode two batches at the same time.
+            # Two workers of one thread each decode two batches at the same time, with the same weights in
+            # memory. `fluency` and the inference service use one thread a worker too.
             str(version / "ctranslate2"),
             inter_threads=2,
             intra_threads=1,
@@ -58,6 +59,7 @@ class Decoder:
             self._tokenizer.encode(self._frame.render(*request), add_special_tokens=False)
             for request in requests
         ]
+        # CTranslate2 takes tokens as text and pads a batch itself: there is no mask to make here.
         # Sorted by length: CTranslate2 reads a batch's prompts in one pass only up to the shortest of them.
         order = sorted(range(len(prompts_encoded)), key=lambda i: len(prompts_encoded[i].ids))
         longest = max((len(prompt.ids) for prompt in prompts_encoded), default=0)
@@ -70,16 +72,17 @@ class Decoder:
                 max_batch_size=1 if retries else _BATCH,
                 # With alternatives CTranslate2 counts the prompt's tokens as well.
                 max_length=max_new_tokens + (longest if retries else 0),
-                sampling_topk=1,
+                sampling_topk=1,  # the likeliest token, so the seed does not matter
                 num_hypotheses=retries + 1,
                 return_alternatives=retries > 0,
                 end_token=self._frame.stop,
-                return_end_token=True,
+                return_end_token=True,  # so that a complete answer differs from a truncated one
                 include_prompt_in_result=False,
-                asynchronous=True,
+                asynchronous=True,  # returns at once, and the bar advances as answers arrive
             )
             for i, answer in zip(order, answers, strict=True):
                 # With retries the first sequence is the most likely answer, which the caller has already.
+                # A list for each hypothesis, (tokens,) each; lengths differ.
                 sequences = answer.result().sequences_ids[int(retries > 0) :]
                 rewrites[i] = [
                     Rewrite(prompts_encoded[i].ids, ids, self._tokenizer.decode(ids).strip())

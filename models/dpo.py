@@ -78,13 +78,17 @@ class _Trainer(DPOTrainer):
         return dataset  # TRL would tokenise it again
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        # TRL calls this while the trainer is built, so before `training.run` sets the head.
+        # TRL calls this while the trainer is built, so before `training.run` sets the head. The reference
+        # adds the columns ref_chosen_logps and ref_rejected_logps: log p of a completion, summed over its
+        # tokens, (rows,) each. It has no gradient, and the autocast of training, so that the log-ratios of
+        # the untrained policy are 0 and no rounding error.
         training.score_completions_only(self.model)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def get_batch_samples(self, *args: Any) -> tuple[list[dict[str, torch.Tensor]], Any]:
         """Return the batches of a step, and count their chosen tokens for `training_step`."""
-        batches, items = super().get_batch_samples(*args)
+        batches, items = super().get_batch_samples(*args)  # `accumulate_batches` of them
+        # A mean and no sum, since the trainer divides the loss of each batch by the number of batches.
         self._mean_chosen_tokens = sum(map(count_chosen_tokens, batches)) / max(1, len(batches))
         return batches, items
 
@@ -94,6 +98,8 @@ class _Trainer(DPOTrainer):
         TRL averages the SFT term over each batch's tokens and then over batches, so without the weight the
         tokens of a short batch would count more.
         """
+        # For batches b with n_b tokens and mean SFT losses l_b: mean_b (n_b / mean(n) * l_b) equals
+        # sum_b (n_b * l_b) / sum_b n_b, the mean over the tokens of the step.
         share = count_chosen_tokens(inputs) / self._mean_chosen_tokens  # 1 on average over the step
         # loss_weights are those of the preference loss and of the SFT term. Only the second is a mean over
         # tokens; the first is a mean over pairs, and every batch has the same number of pairs.
@@ -107,7 +113,8 @@ class _Trainer(DPOTrainer):
 
 def count_chosen_tokens(batch: Mapping[str, torch.Tensor]) -> float:
     """Number of tokens of the chosen rewrites of a batch."""
-    # completion_mask is (2 * pairs, tokens): the chosen rewrites first, then the rejected ones.
+    # completion_mask is (2 * pairs, tokens), int64: the chosen rewrites first, then the rejected ones. It is
+    # 1 at completion tokens, 0 at prompt and padding.
     return batch["completion_mask"].chunk(2)[0].sum().item()
 
 
@@ -119,7 +126,9 @@ def example(tokens: examples.Tokens, row: PreferencePair) -> dict[str, Any]:
         tokens.completion(row.rejected),
     )
     return {
-        # Token ids, (tokens,) each; the trainer makes two rows of a pair, each with the prompt.
+        # Token ids, (tokens,) each; the trainer makes two rows of a pair, each with the prompt. Log p of a
+        # completion is a sum over its tokens, so it falls with length; the log-ratio to the reference starts
+        # at 0 at every length.
         "prompt_ids": prompt,
         "chosen_ids": chosen,
         "rejected_ids": rejected,
@@ -155,7 +164,9 @@ def main(config: DpoConfig) -> DpoResult:
                 max_length=None,  # rows that are too long were dropped already
                 precompute_ref_log_probs=True,  # the reference is frozen, so once is enough
                 beta=config.beta,
-                loss_type=["sigmoid", "sft"],  # equation 7, and the chosen rewrite's negative log-likelihood
+                # -log sigma(beta * (log-ratio of chosen - log-ratio of rejected)), their equation 7, and the
+                # chosen rewrite's negative log-likelihood, in nats a token.
+                loss_type=["sigmoid", "sft"],
                 loss_weights=[1.0, config.sft_weight],
             ),
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
@@ -166,7 +177,8 @@ def main(config: DpoConfig) -> DpoResult:
     run = training.run("dpo", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    # TRL's rewards are beta * log-ratio.
+    # TRL's rewards are beta * log-ratio, in nats, and its held-out figures means over batches of a step's
+    # rows. Before training the policy is the reference, so all of them start at 0.
     chosen, rejected = (run.values(f"eval_rewards/{kind}")[-1] for kind in ("chosen", "rejected"))
     result = DpoResult(
         **run.shared_figures(started),

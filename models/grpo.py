@@ -146,7 +146,8 @@ class _Trainer(GRPOTrainer):
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         tokenizer: Any = self.processing_class
-        # Token ids of each prompt, no images, no multimodal fields.
+        # Token ids of each prompt, no images, no multimodal fields. Unpadded: the trainer pads prompts on the
+        # left, (rewrites, prompt tokens), so that all rewrites of a batch begin at the same position.
         return tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
 
@@ -160,7 +161,9 @@ def example(tokens: examples.Tokens, row: Prompt, masks: bool) -> dict[str, Any]
 
 
 # TRL calls a reward with the completions and the columns of their rows, and logs it by the function's name.
-Reward = Callable[..., list[float]]  # one number for each completion
+# Each column has been repeated for the rewrites of its row, so all lists have the length of `completions`.
+# Rewrites of the same prompt are neighbours: TRL views the weighted sum as (groups, generations).
+Reward = Callable[..., list[float]]  # one number for each completion, float32 in TRL
 
 
 def restore(completions: Sequence[str], text: Sequence[str], masks: bool) -> list[str | None]:
@@ -180,6 +183,7 @@ def rules(masks: bool) -> Reward:
         completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
     ) -> list[float]:
         rewrites = restore(completions, text, masks)
+        # One call for all rewrites: the encoder embeds them in batches, and equal messages once.
         meanings = scoring.meaning(text, [rewrite or "" for rewrite in rewrites])
         return [
             scoring.composite(
@@ -191,7 +195,7 @@ def rules(masks: bool) -> Reward:
                 scoring.repetition(rewrite),
             )
             if rewrite
-            else 0.0
+            else 0.0  # the lowest score, so that an unusable rewrite is the worst of its group
             for message, rewrite, kind, strength, meaning in zip(
                 text, rewrites, transform_type, intensity, meanings, strict=True
             )
@@ -214,8 +218,9 @@ def learned(model: RewardModel, masks: bool) -> Reward:
             )
         ]
         # Scores are unbounded. The sigmoid puts them on the scale of the rules, in [0, 1], so that the two
-        # weights are comparable.
-        scores = expit(model.score(rows)).tolist()
+        # weights are comparable. Differences far from 0 shrink; `center_rewards` of the reward model keeps
+        # its scores near 0.
+        scores = expit(model.score(rows)).tolist()  # (rewrites,)
         return [score if rewrite else 0.0 for score, rewrite in zip(scores, rewrites, strict=True)]
 
     return learned
@@ -243,12 +248,15 @@ def measure_agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[Prefe
     """
 
     def log_likelihood(row: PreferencePair, rewrite: str) -> float:
+        # One row at a time, so that there is no padding to mask: at most _MOST_PAIRS pairs are measured.
         prompt, completion = tokens.prompt(row), tokens.completion(rewrite)
         ids = torch.tensor([prompt + completion], device=model.device)  # (1, prompt + completion)
-        # The logits at a position predict the next token, so the slice starts at the last prompt token.
+        # The logits at a position predict the next token, so the slice starts at the last prompt token. It
+        # ends before the stop token, after which no token is predicted.
         logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1]  # (completion, vocabulary)
         targets = ids[0, len(prompt) :, None]  # (completion, 1)
-        # In float32, since bf16 would make small differences between two rewrites equal.
+        # In float32, since bf16 would make small differences between two rewrites equal. log_softmax and
+        # gather, (completion, vocabulary) to (completion, 1), then the mean in nats a token.
         return logits.float().log_softmax(-1).gather(1, targets).mean().item()
 
     agrees = [log_likelihood(row, row.chosen) > log_likelihood(row, row.rejected) for row in pairs]
@@ -275,7 +283,8 @@ def main(config: GrpoConfig) -> GrpoResult:
         config.validation_prompts,
     )
     # A batch counts rewrites, and the trainer repeats each prompt, so the order is over groups. It stays the
-    # same when batches are made smaller: a step keeps its rewrites.
+    # same when batches are made smaller: a step keeps its rewrites. With the defaults a step has 8 rewrites,
+    # 2 groups of 4.
     groups = training.rows_per_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
@@ -291,21 +300,31 @@ def main(config: GrpoConfig) -> GrpoResult:
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
         pairs = [examples.mask_row(pair, "chosen", "rejected") or pair for pair in pairs]
+    # By a policy of its own, which is freed before training: `build` makes another.
     agreement_before = measure_agreement(training.load_policy(base, config, config.adapter), tokens, pairs)
 
     # `config` here may have smaller batches than the run's, see training.run.
     def build(config: GrpoConfig, arguments: dict[str, Any]) -> training.Trainable:
+        # Loss of a step, a mean over the tokens t of all its complete rewrites:
+        #     -min(rho_t * A, clip(rho_t, 0.8, 1.2) * A) + beta * (exp(d_t) - d_t - 1)
+        # rho_t = p / p_old of the token, A = (reward - group's mean) / (group's deviation + 1e-4), and
+        # d_t = log p_ref - log p (Schulman's k3, never below 0). Each sample is used for one update only, so
+        # p_old is p without its gradient: rho is 1, nothing is clipped, and the gradient of the first term is
+        # that of -A * log p. A is (rewrites,) and the same for all tokens of a rewrite.
         return _Trainer(
             model=training.load_policy(base, config, config.adapter),
             reward_funcs=functions,
             args=TrlGrpoConfig(
                 **arguments,
+                # (rewrites, rewards) times (rewards,): one reward for each rewrite.
                 reward_weights=[weight for _, weight in rewards],
                 num_generations=config.generations,
                 max_completion_length=config.max_new_tokens,
-                temperature=config.temperature,
+                temperature=config.temperature,  # divides the logits that are sampled from
                 beta=config.beta,
-                mask_truncated_completions=True,  # the end of a truncated rewrite is unknown
+                # The end of a truncated rewrite is unknown, so its tokens have no loss. Its reward still
+                # counts in its group's mean and deviation.
+                mask_truncated_completions=True,
                 shuffle_dataset=False,  # the rows are in training order already
                 remove_unused_columns=False,  # the rewards read these columns
             ),
@@ -330,6 +349,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         facts_kept=held_out_facts_kept[-1],
         agreement_before=agreement_before,
         agreement=measure_agreement(run.trainer.model, tokens, pairs),
+        # Means over the tokens of sampled rewrites, in nats; clipped rewrites have no tokens here.
         kl_nats=run.values("eval_kl")[-1] if config.beta else 0.0,  # at beta 0 TRL has no reference
         entropy_nats=run.values("eval_entropy")[-1],
         clipped_completions=run.values("eval_completions/clipped_ratio")[-1],

@@ -90,7 +90,9 @@ class _Trainer(KTOTrainer):
         return dataset  # TRL would tokenise it and pair the rows again
 
     def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        # TRL calls this while the trainer is built, so before `training.run` sets the head.
+        # TRL calls this while the trainer is built, so before `training.run` sets the head. The reference
+        # adds the columns ref_logps and ref_KL_logps, (rows,) each: log p of the row's own completion and of
+        # the borrowed one, summed over its tokens, in nats.
         training.score_completions_only(self.model)
         return super()._precompute_ref_logps(dataset, name, batch_size)
 
@@ -99,10 +101,11 @@ def example(tokens: examples.Tokens, row: Label) -> dict[str, Any]:
     """A row for the trainer: token ids, whether the rewrite is good, and the number of tokens."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
-        # Token ids, (tokens,) each.
+        # Token ids, (tokens,) each. The trainer joins them, and pads a batch on the right to (batch, tokens);
+        # rows with borrowed completions have a length of their own.
         "prompt_ids": prompt,
         "completion_ids": completion,
-        "label": row.good,
+        "label": row.good,  # bool; decides the sign in equation 8, and the weight
         "length": len(prompt) + len(completion),
     }
 
@@ -137,6 +140,7 @@ def borrowed_rows(prompts: Sequence[Sequence[int]]) -> list[int]:
     """
 
     def own_prompt_matches(shift: int) -> int:
+        # A negative index counts from the end, which is what a rotation needs.
         return sum(prompt == prompts[i - shift] for i, prompt in enumerate(prompts))
 
     # Without a shift every row would borrow its own completion; a batch of one row has no other choice.
@@ -166,8 +170,10 @@ def measure_log_ratios(trainer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.
     """
     model = trainer.model.eval()  # without dropout
     batches = []
+    # A batch is at most a step's rows. Batches differ in their numbers of tokens, so only sums over tokens
+    # are kept.
     for batch in trainer.get_eval_dataloader():
-        columns = [batch["label"].float()]  # (batch,)
+        columns = [batch["label"].float()]  # (batch,), float32 so that the three columns can be stacked
         for kind in ("", "KL_"):  # the row's own completion, then the borrowed one
             ids = batch[f"{kind}input_ids"]  # (batch, tokens)
             # -100 at prompt and padding: the log-ratio is of the completion only.
@@ -176,7 +182,8 @@ def measure_log_ratios(trainer: Any) -> tuple[torch.Tensor, torch.Tensor, torch.
             with trainer.accelerator.autocast():
                 mask = batch[f"{kind}attention_mask"]
                 output = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
-            # (batch, tokens - 1) summed to (batch,): log p of a completion, minus the reference's.
+            # (batch, tokens - 1) summed to (batch,): log p of a completion, minus the reference's. float32,
+            # and 0 at prompt and padding, so the sum needs no mask.
             columns.append(output.log_probs.sum(-1) - batch[f"ref_{kind}logps"])
         batches.append(torch.stack(columns))  # (3, batch)
     is_good, matched, mismatched = torch.cat(batches, dim=1)
@@ -204,6 +211,7 @@ def main(config: KtoConfig) -> KtoResult:
         config.max_tokens,
         config.validation_rows,
     )
+    # Weights are from the counts of the training rows; held-out figures are means by kind and have none.
     good, bad = count(split.train, "training")
     validation_good, validation_bad = count(split.validation, "validation")
     good_weight, bad_weight = weights(good, bad)
@@ -218,10 +226,12 @@ def main(config: KtoConfig) -> KtoResult:
                 max_length=None,  # rows that are too long were dropped already
                 precompute_ref_log_probs=True,  # the reference is frozen, so once is enough
                 beta=config.beta,
+                # lambda in equation 8, by kind.
                 desirable_weight=good_weight,
                 undesirable_weight=bad_weight,
             ),
             train_dataset=Dataset.from_list(train),
+            # One rotation of all rows, since `kl_nats` is a mean over all of them and not by batch.
             eval_dataset=Dataset.from_list(add_borrowed(split.validation, len(split.validation))),
             processing_class=tokens.tokenizer,
         )
@@ -244,7 +254,7 @@ def main(config: KtoConfig) -> KtoResult:
         held_out_good_reward=good_reward.item(),
         held_out_bad_reward=bad_reward.item(),
         held_out_margin=(good_reward - bad_reward).item(),
-        kl_nats=mismatched.mean().item(),
+        kl_nats=mismatched.mean().item(),  # (validation rows,) to one number; the loss clamps its own at 0
         grad_norm_highest=max(run.values("grad_norm")),
     )
     panels = {

@@ -85,10 +85,13 @@ def example(tokens: examples.Tokens, row: Demonstration) -> dict[str, Any]:
     """A row for the trainer: token ids, labels, and the number of tokens."""
     prompt, completion = tokens.prompt(row), tokens.completion(row.rewrite)
     return {
-        # Both (tokens,). The trainer shifts them against each other: a position predicts the next token.
+        # Both (tokens,), and int64 in the batch. The trainer shifts them against each other: a position
+        # predicts the next token. It pads a batch on the right to (batch, longest row), labels with -100.
         "input_ids": prompt + completion,
-        # -100 is torch's ignore index: prompt tokens have no loss, so only the completion is learned.
+        # -100 is torch's ignore index: prompt tokens have no loss, so only the completion is learned. Its
+        # last token is the stop token, so stopping is learned too.
         "labels": [-100] * len(prompt) + completion,
+        # In the seed corpus 102 on average, 42 of them completion, and 186 at most.
         "length": len(prompt) + len(completion),
     }
 
@@ -110,19 +113,26 @@ def main(config: SftConfig) -> SftResult:
 
     # `config` here may have smaller batches than the run's, see training.run.
     def build(config: SftConfig, arguments: dict[str, Any]) -> training.Trainable:
+        # Loss of a step: -sum log p(completion token) / number of completion tokens, over all of its batches
+        # (`num_items_in_batch`). So a step of 2 x 4 rows and one of 1 x 8 have the same gradient.
         return SFTTrainer(
+            # With an adapter the base is frozen, in bf16 where that is fast; without one it is float32.
             model=training.quicken(loading.load_model(base), config, frozen=config.lora_rank > 0),
             args=SFTConfig(**arguments, max_length=None),  # rows that are too long were dropped already
+            # All rows of the run in training order, so a row is in it once for each pass over the data.
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
             eval_dataset=Dataset.from_list(split.validation),
-            processing_class=tokens.tokenizer,
+            processing_class=tokens.tokenizer,  # gives the padding token, which the attention mask hides
             peft_config=training.lora(config.lora_rank, "CAUSAL_LM"),  # None trains all weights
         )
 
+    # The adapter of the last step; held-out figures choose no earlier one.
     run = training.run("sft", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    losses = run.values("eval_loss")  # nats a token; the first is measured before training
+    # In nats a token, a mean over batches of a step's rows; the first is measured before training. exp of it
+    # is the perplexity of the held-out rewrites.
+    losses = run.values("eval_loss")
     result = SftResult(
         **run.shared_figures(started),
         train_rows=len(split.train),
