@@ -61,7 +61,7 @@ class Exposed(NamedTuple):
 
 def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> None:
     """Store an analysis' evidence, unless it equals the one before. The caller commits."""
-    previous = newest(session, experiment_id)
+    previous = read_newest(session, experiment_id)
     if previous is None or previous.evidence != evidence:
         session.add(
             Analysis(
@@ -72,12 +72,12 @@ def store(session: Session, experiment_id: uuid.UUID, evidence: Evidence) -> Non
         )
 
 
-def newest(session: Session, experiment_id: uuid.UUID) -> Dated | None:
+def read_newest(session: Session, experiment_id: uuid.UUID) -> Dated | None:
     """The evidence of the newest analysis; None before the first one."""
-    return newest_of(session, [experiment_id]).get(experiment_id)
+    return read_newest_of_each(session, [experiment_id]).get(experiment_id)
 
 
-def newest_of(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Dated]:
+def read_newest_of_each(session: Session, experiment_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Dated]:
     """The evidence of each experiment's newest analysis. Experiments without an analysis are absent."""
     rows = session.execute(
         select(Analysis)
@@ -111,7 +111,9 @@ def _read_over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> l
     return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
 
 
-def effects_over_time(session: Session, experiment_id: uuid.UUID, metric: str | None = None) -> list[Point]:
+def read_effects_over_time(
+    session: Session, experiment_id: uuid.UUID, metric: str | None = None
+) -> list[Point]:
     """The effect in the primary metric, or in another one, at each analysis that has one."""
     path = ("primary",) if metric is None else ("metrics", metric, "effect")
     rows = _read_over_time(session, experiment_id, "between_users", *path)
@@ -119,7 +121,7 @@ def effects_over_time(session: Session, experiment_id: uuid.UUID, metric: str | 
     return [Point(at, effect.difference, *effect.interval) for at, effect in effects]
 
 
-def win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Point]:
+def read_win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Point]:
     """The challenger's win rate in blind comparisons, at each analysis with a decided vote."""
     rows = _read_over_time(session, experiment_id, "comparison")
     comparisons = ((at, ComparisonResult.model_validate(part)) for at, part in rows)
@@ -130,7 +132,7 @@ def win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Poin
     ]
 
 
-def exposures_over_time(session: Session, experiment_id: uuid.UUID) -> list[Exposed]:
+def read_exposures_over_time(session: Session, experiment_id: uuid.UUID) -> list[Exposed]:
     """The number of exposed users of each arm, at each analysis."""
     rows = _read_over_time(session, experiment_id, "between_users")
     results = ((at, ExperimentResult.model_validate(part)) for at, part in rows)

@@ -18,7 +18,7 @@ from experiments.plan import Plan
 _MOST_USERS = 1e12
 
 
-def fixed_sample(difference: float, spread: float, alpha: float, power: float) -> float:
+def compute_fixed_sample(difference: float, spread: float, alpha: float, power: float) -> float:
     """Users in both arms together with which one analysis at the end detects a difference with this `power`.
 
     Rejected: statsmodels' NormalIndPower, which fails for very small and very large effects. This is its
@@ -28,29 +28,31 @@ def fixed_sample(difference: float, spread: float, alpha: float, power: float) -
     return spread * (z / abs(difference)) * (z / abs(difference)) if z > 0 else 0.0
 
 
-def sequential_sample(difference: float, spread: float, alpha: float, power: float, n_star: int) -> float:
+def compute_sequential_sample(
+    difference: float, spread: float, alpha: float, power: float, n_star: int
+) -> float:
     """Users in both arms together with which the confidence sequence excludes 0 with probability `power`, in
     one analysis at that size. Repeated analyses detect the difference earlier. Infinite when a trillion users
     are too few, or the numbers exceed the range of a float.
     """
     z = float(stats.norm.ppf(power))
 
-    def excess(log_n: float) -> float:
+    def compute_excess(log_n: float) -> float:
         n = math.exp(log_n)
         margin = sequential.mean_margin(n, spread, alpha, n_star)
         return abs(difference) - margin - z * math.sqrt(spread / n)
 
-    fewest, most = excess(0.0), excess(math.log(_MOST_USERS))
-    if fewest >= 0:
+    excess_of_one, excess_of_most = compute_excess(0.0), compute_excess(math.log(_MOST_USERS))
+    if excess_of_one >= 0:
         return 1.0
-    if not (math.isfinite(fewest) and most > 0):
+    if not (math.isfinite(excess_of_one) and excess_of_most > 0):
         return math.inf
-    return math.exp(float(brentq(excess, 0.0, math.log(_MOST_USERS))))
+    return math.exp(float(brentq(compute_excess, 0.0, math.log(_MOST_USERS))))
 
 
-def detectable(n: float, spread: float, alpha: float, power: float, n_star: int) -> float:
+def compute_detectable_effect(n: float, spread: float, alpha: float, power: float, n_star: int) -> float:
     """The smallest difference that `n` users in both arms detect with probability `power`: the inverse of
-    `sequential_sample`.
+    `compute_sequential_sample`.
     """
     return sequential.mean_margin(n, spread, alpha, n_star) + float(stats.norm.ppf(power)) * math.sqrt(
         spread / n
@@ -72,19 +74,19 @@ class Outlook(BaseModel):
     days_left: float = Field(description="days until `users_needed`, at the present rate of users")
 
 
-def outlook(effect: Effect | None, plan: Plan, lasted: timedelta) -> Outlook | None:
-    """Forecast an experiment. `lasted` is the time since the first user's window closed. None without an
+def forecast(effect: Effect | None, plan: Plan, elapsed: timedelta) -> Outlook | None:
+    """Forecast an experiment. `elapsed` is the time since the first user's window closed. None without an
     effect, and when no number of users detects the plan's smallest effect.
     """
     if effect is None:
         return None
     parameters = plan.alpha, plan.power, plan.n_star
-    needed = sequential_sample(plan.smallest_effect, effect.spread, *parameters)
+    needed = compute_sequential_sample(plan.smallest_effect, effect.spread, *parameters)
     if math.isinf(needed):
         return None
     return Outlook(
         users=effect.clock,
         users_needed=needed,
-        detectable=detectable(effect.clock, effect.spread, *parameters),
-        days_left=max(needed / effect.clock - 1, 0.0) * (lasted / timedelta(days=1)),
+        detectable=compute_detectable_effect(effect.clock, effect.spread, *parameters),
+        days_left=max(needed / effect.clock - 1, 0.0) * (elapsed / timedelta(days=1)),
     )

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -156,7 +156,7 @@ def list_experiments(session: Session, status: str = "", words: str = "") -> lis
     escaped = words.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
     parameters = {"status": status, "words": words, "like": f"%{escaped}%", "most": _MOST_LISTED}
     rows = session.execute(_EXPERIMENTS, parameters).mappings().all()
-    newest = evidence.newest_of(session, [row["id"] for row in rows])
+    newest = evidence.read_newest_of_each(session, [row["id"] for row in rows])
     return [_build_row(dict(row), newest.get(row["id"])) for row in rows]
 
 
@@ -181,8 +181,8 @@ def _forecast(
     """The forecast of a running experiment; None with any other status."""
     if status is not Status.RUNNING or plan is None or newest is None:
         return None
-    lasted = datetime.now(UTC) - started_at - plan.window
-    return power.outlook(newest.evidence.between_users.primary, plan, max(lasted, timedelta(0)))
+    elapsed = datetime.now(UTC) - started_at - plan.window
+    return power.forecast(newest.evidence.between_users.primary, plan, max(elapsed, timedelta(0)))
 
 
 _EXPERIMENT = text("""
@@ -191,13 +191,13 @@ _EXPERIMENT = text("""
 """)
 
 
-def experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
+def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
     """An experiment by its id. Raises UnknownExperimentError."""
     row = session.execute(_EXPERIMENT, {"id": experiment_id}).mappings().one_or_none()
     if row is None:
         raise UnknownExperimentError(experiment_id)
     plan = Plan.model_validate(row["plan"]) if row["plan"] else None
-    status, newest = Status(row["status"]), evidence.newest(session, experiment_id)
+    status, newest = Status(row["status"]), evidence.read_newest(session, experiment_id)
     live = routing.current(session)
     split = live.routing.split(experiment_id) if live else None
     return ExperimentPage(
@@ -269,7 +269,7 @@ def _read_audit(session: Session, experiment_id: uuid.UUID) -> list[AuditRow]:
     ]
 
 
-def breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
+def compute_breakdowns(session: Session, page: ExperimentPage) -> dict[str, Breakdown]:
     """The effects in the primary metric by kind of segment, without segments of fewer than FEWEST users."""
     if page.plan is None or page.baseline is None:
         return {}
@@ -296,7 +296,7 @@ class Total(NamedTuple):
     denominator: float
 
 
-def totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], Total]:
+def read_totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], Total]:
     """The totals by (metric, variant). A ratio has its two sums. A mean or a proportion has the sum over the
     users with a value, and their number. Quantiles are absent.
     """
@@ -316,10 +316,9 @@ def totals(session: Session, experiment_id: uuid.UUID) -> dict[tuple[str, str], 
 
 
 Way = Literal["as decided", "without CUPED", "without cap"]
-WAYS: tuple[Way, ...] = get_args(Way)
 
 
-def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
+def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[Way, Effect | None]:
     """A metric's effect as decisions use it, without CUPED, and without its cap."""
     assert page.plan is not None, page.id
     assert page.baseline is not None, page.id
@@ -328,7 +327,7 @@ def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[
     pairs = outcomes.read_pairs(session, page.id, metric, definition, *arms)
     estimates: dict[Way, list[tuple[Estimate, Estimate]]] = {
         "as decided": pairs,
-        "without CUPED": [(_without_past(a), _without_past(b)) for a, b in pairs],
+        "without CUPED": [(_drop_covariate(a), _drop_covariate(b)) for a, b in pairs],
     }
     if definition.cap is not None:
         uncapped = definition.model_copy(update={"cap": None})
@@ -341,7 +340,7 @@ def effects_by_way(session: Session, page: ExperimentPage, metric: str) -> dict[
     }
 
 
-def _without_past(arm: Estimate) -> Estimate:
+def _drop_covariate(arm: Estimate) -> Estimate:
     return arm.model_copy(update={"covariate": None})
 
 
@@ -358,7 +357,7 @@ _SIDE_BY_SIDE = """
 """
 
 
-def side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
+def read_side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
     """The newest shipped messages that both variants have rewritten for people of the organisation that the
     session reads for (`database.read_for`). Messages that people wrote are excluded, since their authors have
     not agreed that colleagues read them.
@@ -374,7 +373,7 @@ def side_by_side(session: Session, page: ExperimentPage) -> list[SideBySide]:
     return [SideBySide(*row) for row in session.execute(text(_SIDE_BY_SIDE), parameters)]
 
 
-def candidates(session: Session) -> list[str]:
+def list_candidates(session: Session) -> list[str]:
     """Versions that can be challengers: they passed the gate, and no erasure affects their training data."""
     live = routing.current(session)
     rows = session.scalars(
@@ -403,12 +402,12 @@ _PAST = text("""
 """)
 
 
-def past(session: Session) -> Past:
+def read_past(session: Session) -> Past:
     """Estimates from the newest experiment that measured each metric. Sample experiments do not count."""
     spread: dict[str, float] = {}
     users_a_day = None
     rows = session.execute(_PAST).all()
-    newest = evidence.newest_of(session, [row.id for row in rows])
+    newest = evidence.read_newest_of_each(session, [row.id for row in rows])
     for row in rows:
         if row.id not in newest:
             continue

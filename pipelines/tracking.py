@@ -108,7 +108,7 @@ def _read(engine: Engine, experiment_id: uuid.UUID) -> EndedExperiment:
             .order_by(Decision.created_at.desc())
             .limit(1)
         )
-        newest = evidence.newest(session, row.id)
+        newest = evidence.read_newest(session, row.id)
         assert row.ended_at is not None, row.id
         return EndedExperiment(
             id=row.id,
@@ -123,8 +123,8 @@ def _read(engine: Engine, experiment_id: uuid.UUID) -> EndedExperiment:
             reason=reasons.render(decision.reasons) if decision else "Another version was promoted.",
             plan=row.plan,
             evidence=newest.evidence if newest else None,
-            effects=evidence.effects_over_time(session, row.id),
-            win_rates=evidence.win_rates_over_time(session, row.id),
+            effects=evidence.read_effects_over_time(session, row.id),
+            win_rates=evidence.read_win_rates_over_time(session, row.id),
         )
 
 

@@ -123,26 +123,26 @@ class Pruning(TrainerCallback):
                 self.has_pruned = control.should_training_stop = True
 
 
-def setting(name: str, value: Any) -> str:
+def format_setting(name: str, value: Any) -> str:
     """A field's value in the form of the stage's command line; JSON is valid YAML."""
     return f"{name}={json.dumps(value)}"
 
 
-def distributions(config: TuneConfig) -> dict[str, optuna.distributions.BaseDistribution]:
+def build_distributions(config: TuneConfig) -> dict[str, optuna.distributions.BaseDistribution]:
     """The searched fields as Optuna's distributions.
 
     Raises ValueError when the stage has no such field, or refuses a choice or an end of a range.
     """
-    return {name: _distribution(config, name) for name in config.search}
+    return {name: _build_distribution(config, name) for name in config.search}
 
 
-def _distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDistribution:
+def _build_distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDistribution:
     space = config.search[name]
     # The valid values of a field are an interval, so a range is valid when both its ends are.
     values = space.choices if isinstance(space, Choices) else (space.low, space.high)
     try:
         for value in values:
-            stage_config(config.stage, [*config.fixed, setting(name, value)], ())
+            stage_config(config.stage, [*config.fixed, format_setting(name, value)], ())
         if any(line.partition("=")[0] == name for line in config.fixed):
             raise ValueError("it is in `fixed` too; remove it from one of the two")
         if isinstance(space, Choices):
@@ -157,7 +157,7 @@ def _distribution(config: TuneConfig, name: str) -> optuna.distributions.BaseDis
         raise ValueError(f"search.{name}: {error}") from error
 
 
-def search_name(config: TuneConfig) -> str:
+def name_search(config: TuneConfig) -> str:
     """The name of a search, from its config without `trials` and from the stage's config."""
     stage = stage_config(config.stage, config.fixed, ())
     # The order of a class's fields must not rename a search.
@@ -166,7 +166,7 @@ def search_name(config: TuneConfig) -> str:
     return f"{config.stage}-{blake2b(key.encode(), digest_size=4).hexdigest()}"
 
 
-def mlflow_uri(settings: Settings) -> str:
+def choose_mlflow_uri(settings: Settings) -> str:
     """MLflow's tracking URI; by default a SQLite file in the folder of searches, which needs no server."""
     return settings.mlflow_uri or f"sqlite:///{(settings.state / 'tune' / 'mlflow.db').absolute()}"
 
@@ -177,7 +177,7 @@ def main(config: TuneConfig, settings: Settings) -> SearchResult:
     Raises ValueError when the config does not fit the stage, when the first trial cannot run, or when another
     process runs this search.
     """
-    spaces = distributions(config)
+    distributions = build_distributions(config)
     result = STAGES[config.stage].result.model_fields
     known = [name for name, field in result.items() if field.annotation in (float, float | None)]
     if config.objective not in known:
@@ -185,18 +185,18 @@ def main(config: TuneConfig, settings: Settings) -> SearchResult:
             f"objective={config.objective} is no figure of {config.stage}; known: {', '.join(known)}"
         )
 
-    folder = settings.state / "tune" / search_name(config)
+    folder = settings.state / "tune" / name_search(config)
     folder.mkdir(parents=True, exist_ok=True)
     with _open_search(config, settings, folder) as search:
         study = search.study
         _requeue_killed(search)
         with tqdm(total=config.trials, initial=count_ended(study), desc=folder.name, unit="trial") as bar:
             while (number := count_ended(study)) < config.trials:
-                study.sampler = _sampler(config, number)
-                _run(search, study.ask(spaces))
+                study.sampler = _build_sampler(config, number)
+                _run_trial(search, study.ask(distributions))
                 bar.update()
-                if best := _best(study):
-                    bar.set_postfix(best=_short(best.value))
+                if best := _find_best(study):
+                    bar.set_postfix(best=_format_value(best.value))
         return SearchResult(study, search.run_id, _sum_up(search))
 
 
@@ -221,7 +221,7 @@ def _open_search(config: TuneConfig, settings: Settings, folder: Path) -> Iterat
             pruner=optuna.pruners.MedianPruner(n_startup_trials=config.random_trials),
             load_if_exists=True,
         )
-        client = MlflowClient(tracking_uri=mlflow_uri(settings))
+        client = MlflowClient(tracking_uri=choose_mlflow_uri(settings))
         if (experiment := client.get_experiment_by_name(EXPERIMENT)) is not None:
             experiment_id = str(experiment.experiment_id)
         else:
@@ -250,22 +250,22 @@ def _requeue_killed(search: _Search) -> None:
     """Queue a killed trial again with the same values, so that it resumes from its checkpoints."""
     client, study = search.client, search.study
     # The search is locked, so a running trial belongs to a process that was killed.
-    for killed in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(killed.number, state=TrialState.FAIL)
-        study.enqueue_trial(killed.params, user_attrs={"again": killed.number})
-        query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{killed.number}'"
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
+        query = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{search.run_id}' and tags.trial = '{trial.number}'"
         for run in client.search_runs([search.experiment_id], query):
             client.set_tag(run.info.run_id, "state", "killed")
             client.set_terminated(run.info.run_id, "KILLED")
 
 
-def _sampler(config: TuneConfig, number: int) -> optuna.samplers.TPESampler:
+def _build_sampler(config: TuneConfig, number: int) -> optuna.samplers.TPESampler:
     """A sampler for one trial; one for all trials would repeat its first draws when a search resumes."""
     seed = np.random.SeedSequence((config.seed, number)).generate_state(1)
     return optuna.samplers.TPESampler(seed=int(seed[0]), n_startup_trials=config.random_trials)
 
 
-def _run(search: _Search, trial: optuna.Trial) -> None:
+def _run_trial(search: _Search, trial: optuna.Trial) -> None:
     """Run one trial, and write it to MLflow and then to the study.
 
     A trial fails, with its reasons, when the stage raises ValueError or the run is unhealthy. As long as no
@@ -273,8 +273,8 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
     """
     config, study, client = search.config, search.study, search.client
     out, checkpoints = search.folder / "trial", search.folder / "checkpoints"
-    params = [setting(name, value) for name, value in trial.params.items()]
-    folders = [setting("out", str(out)), setting("checkpoints", str(checkpoints))]
+    params = [format_setting(name, value) for name, value in trial.params.items()]
+    folders = [format_setting("out", str(out)), format_setting("checkpoints", str(checkpoints))]
     tags = {MLFLOW_PARENT_RUN_ID: search.run_id, "trial": str(trial.number)}
     run = client.create_run(search.experiment_id, run_name=f"trial {trial.number}", tags=tags)
     run_id = run.info.run_id
@@ -311,14 +311,14 @@ def _run(search: _Search, trial: optuna.Trial) -> None:
         client.set_tag(run_id, "reasons", "; ".join(reasons))
     else:
         state = TrialState.PRUNED if pruning and pruning.has_pruned else TrialState.COMPLETE
-    client.set_tag(run_id, "state", _in_words(state))
+    client.set_tag(run_id, "state", _describe_state(state))
     client.set_terminated(run_id, "FAILED" if reasons else "FINISHED")
     study.tell(trial, value if state == TrialState.COMPLETE else None, state=state)
     for folder in (out, checkpoints):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _best(study: optuna.Study) -> FrozenTrial | None:
+def _find_best(study: optuna.Study) -> FrozenTrial | None:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return study.best_trial if complete else None
 
@@ -326,10 +326,10 @@ def _best(study: optuna.Study) -> FrozenTrial | None:
 def _sum_up(search: _Search) -> str | None:
     """Log the best trial, importances and a plot to the search's run; return the command of that trial."""
     config, study, client = search.config, search.study, search.client
-    best = _best(study)
+    best = _find_best(study)
     if best is None or best.value is None:
         return None
-    params = [setting(name, value) for name, value in best.params.items()]
+    params = [format_setting(name, value) for name, value in best.params.items()]
     stage = f"configs/{config.stage}.yaml"
     command = shlex.join(["python", "-m", f"models.{config.stage}", stage, *config.fixed, *params])
     tags = {f"best.{name}": value for name, value in best.params.items()}
@@ -347,29 +347,29 @@ def _sum_up(search: _Search) -> str | None:
     return command
 
 
-def table(study: optuna.Study) -> Table:
+def build_table(study: optuna.Study) -> Table:
     """The trials in their order, with the best one marked."""
     trials = study.get_trials(deepcopy=False)
-    again = {trial.user_attrs["again"]: trial.number for trial in trials if "again" in trial.user_attrs}
+    repetitions = {trial.user_attrs["again"]: trial.number for trial in trials if "again" in trial.user_attrs}
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    best = _best(study)
-    result = Table("trial", *names, "objective", "state", title=study.study_name)
+    best = _find_best(study)
+    table = Table("trial", *names, "objective", "state", title=study.study_name)
     for trial in trials:
-        notes = [_in_words(trial.state), *trial.user_attrs.get("reasons", ())]
-        if trial.number in again:
-            notes = [f"killed, again as {again[trial.number]}"]
+        notes = [_describe_state(trial.state), *trial.user_attrs.get("reasons", ())]
+        if trial.number in repetitions:
+            notes = [f"killed, again as {repetitions[trial.number]}"]
         if best and trial.number == best.number:
             notes.append("best")
-        values = (_short(trial.params.get(name)) for name in names)
-        result.add_row(str(trial.number), *values, _short(trial.value), "; ".join(notes))
-    return result
+        values = (_format_value(trial.params.get(name)) for name in names)
+        table.add_row(str(trial.number), *values, _format_value(trial.value), "; ".join(notes))
+    return table
 
 
-def _in_words(state: TrialState) -> str:
+def _describe_state(state: TrialState) -> str:
     return "failed" if state == TrialState.FAIL else state.name.lower()
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
@@ -384,8 +384,8 @@ if __name__ == "__main__":
             "\nStopped. The same command resumes the search; with trials= set to the number of finished "
             "trials, it only reports."
         ) from None
-    Console().print(table(outcome.study))
-    print(f"MLflow: run {outcome.run_id} of the experiment {EXPERIMENT} in {mlflow_uri(environment)}")
+    Console().print(build_table(outcome.study))
+    print(f"MLflow: run {outcome.run_id} of the experiment {EXPERIMENT} in {choose_mlflow_uri(environment)}")
     if outcome.command is None:
         raise SystemExit("no trial is complete; the table says why")
     print(f"Train with the best values:\n  {outcome.command}")

@@ -227,7 +227,7 @@ class Month:
             seconds_to_trip=self._measure_seconds_to_trip(session, row),
             win_rates=[
                 WinRate(day=self._to_day(point.at), win_rate=point.value, low=point.low, high=point.high)
-                for point in evidence.win_rates_over_time(session, row.id)
+                for point in evidence.read_win_rates_over_time(session, row.id)
             ],
         )
 

@@ -436,7 +436,7 @@ def test_releases_versions_and_snapshots(engine: Engine) -> None:
 
 def test_what_analyses_found_is_read_as_evidence(engine: Engine, old: Old) -> None:
     with Session(engine) as session:
-        newest = evidence.newest(session, old.experiment_id)
+        newest = evidence.read_newest(session, old.experiment_id)
         assert newest is not None
         assert newest.evidence.decision.action is Action.SHIP
         assert newest.evidence.unbiased is None
@@ -507,6 +507,6 @@ def test_the_way_back_gives_sentences_and_the_way_up_the_same_reasons_to_read(
             ("failed", False), ("done", True), ("proposed", True), (None, True)
         }  # fmt: skip
     with Session(engine) as session:
-        newest = evidence.newest(session, old.experiment_id)
+        newest = evidence.read_newest(session, old.experiment_id)
         assert newest is not None
         assert newest.evidence.decision.reasons[0] == reason("people_prefer_challenger")

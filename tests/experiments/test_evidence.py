@@ -91,11 +91,11 @@ def count_rows(session: Session, experiment: uuid.UUID) -> int:
 def test_the_newest_evidence_is_read_back_unchanged(
     session: Session, experiment: uuid.UUID, stored: Evidence
 ) -> None:
-    assert evidence.newest(session, experiment) is None
+    assert evidence.read_newest(session, experiment) is None
     evidence.store(session, experiment, stored)
     session.flush()
     session.expire_all()
-    newest = evidence.newest(session, experiment)
+    newest = evidence.read_newest(session, experiment)
     assert newest is not None
     assert newest.evidence == stored
     assert [str(why) for why in newest.evidence.decision.reasons] == [
@@ -110,7 +110,7 @@ def test_evidence_of_harm_names_the_metric(session: Session, experiment: uuid.UU
     evidence.store(session, experiment, build_evidence(harm=True))
     session.flush()
     session.expire_all()
-    newest = evidence.newest(session, experiment)
+    newest = evidence.read_newest(session, experiment)
     assert newest is not None
     decision = newest.evidence.decision
     assert (decision.action, decision.reasons[0].code) == (Action.ROLL_BACK, "harm_in_metrics")
@@ -129,7 +129,7 @@ def test_an_equal_analysis_is_not_stored_again(session: Session, experiment: uui
         session.flush()
         session.expire_all()
         assert count_rows(session, experiment) == expected
-        newest = evidence.newest(session, experiment)
+        newest = evidence.read_newest(session, experiment)
         assert newest is not None
         assert newest.evidence == stored
 
@@ -139,13 +139,13 @@ def test_the_newest_of_many_experiments(session: Session) -> None:
     for experiment, wins in ((first, 80), (second, 70), (first, 81), (second, 71)):
         evidence.store(session, experiment, build_evidence(wins))
         session.flush()
-    newest = evidence.newest_of(session, [first, second, without])
+    newest = evidence.read_newest_of_each(session, [first, second, without])
     assert {experiment: dated.evidence.comparison.tally.wins for experiment, dated in newest.items()} == {
         first: 81,
         second: 71,
     }
-    assert evidence.newest_of(session, [without]) == {}
-    assert evidence.newest_of(session, []) == {}
+    assert evidence.read_newest_of_each(session, [without]) == {}
+    assert evidence.read_newest_of_each(session, []) == {}
 
 
 def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, experiment: uuid.UUID) -> None:
@@ -177,16 +177,16 @@ def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, expe
         ]
 
     assert len(build_points(None)) == 2, "the first analysis has no effect"
-    assert evidence.effects_over_time(session, experiment) == build_points(None)
-    assert evidence.effects_over_time(session, experiment, "complained") == build_points("complained")
-    assert evidence.effects_over_time(session, experiment, "no_such_metric") == []
-    assert evidence.win_rates_over_time(session, experiment) == [
+    assert evidence.read_effects_over_time(session, experiment) == build_points(None)
+    assert evidence.read_effects_over_time(session, experiment, "complained") == build_points("complained")
+    assert evidence.read_effects_over_time(session, experiment, "no_such_metric") == []
+    assert evidence.read_win_rates_over_time(session, experiment) == [
         Point(at, win_rate, *analysis.comparison.interval)
         for at, analysis in zip(moments, analyses, strict=True)
         if (win_rate := analysis.comparison.win_rate) is not None
     ]
     assert analyses[0].comparison.win_rate is None, "no win rate without a decided vote"
-    assert evidence.exposures_over_time(session, experiment) == [
+    assert evidence.read_exposures_over_time(session, experiment) == [
         Exposed(at, users, users) for at, users in zip(moments, (0, 100, 400), strict=True)
     ]
 
@@ -198,7 +198,7 @@ def test_a_long_curve_is_thinned_and_has_the_newest_point(
     for wins in range(40, 53):
         evidence.store(session, experiment, build_evidence(wins))
         session.flush()
-    curve = evidence.win_rates_over_time(session, experiment)
+    curve = evidence.read_win_rates_over_time(session, experiment)
     assert [point.value for point in curve] == pytest.approx(
         [wins / (wins + 20) for wins in (42, 45, 48, 51, 52)]
     )
@@ -221,4 +221,4 @@ def test_evidence_with_missing_fields_raises_an_error(session: Session, experime
     session.execute(update(Analysis).values(evidence={"challenger": "v2"}))
     session.expire_all()
     with pytest.raises(ValueError, match="comparison\n  Field required"):
-        evidence.newest(session, experiment)
+        evidence.read_newest(session, experiment)

@@ -27,7 +27,7 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
 
 def stored(engine: Engine) -> readings.ExperimentPage:
     with Session(engine) as session:
-        return readings.experiment_page(session, session.scalars(select(Experiment.id)).one())
+        return readings.read_experiment_page(session, session.scalars(select(Experiment.id)).one())
 
 
 def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
@@ -46,11 +46,13 @@ def test_it_is_stored_once_and_shows_everything(engine: Engine) -> None:
     assert reasons.WRITTEN not in [code for of_row in codes for code in of_row], "all are recognised"
     with Session(engine) as session:
         own = session.scalars(select(Organisation.id)).one()
-        assert len(evidence.effects_over_time(session, one.id)) > 1
-        assert readings.totals(session, one.id).keys() >= {("satisfaction", arm.name) for arm in one.arms}
-        ways = readings.effects_by_way(session, one, "regenerated")
+        assert len(evidence.read_effects_over_time(session, one.id)) > 1
+        assert readings.read_totals(session, one.id).keys() >= {
+            ("satisfaction", arm.name) for arm in one.arms
+        }
+        ways = readings.compute_effects_by_way(session, one, "regenerated")
         database.read_for(session, own)
-        sides = readings.side_by_side(session, one)
+        sides = readings.read_side_by_side(session, one)
     assert ways["as decided"] is not None
     assert ways["without cap"] is not None
     assert one.evidence.between_users.metrics["regenerated"].effect == ways["as decided"]
@@ -65,11 +67,11 @@ def test_nothing_takes_it_into_account(engine: Engine) -> None:
     assert sample_experiment.store(engine, "first")
     with Session(engine) as session:
         planned = carry_out._limit_ship_alpha(session, plan.load())
-        assert readings.past(session).spread == {}
+        assert readings.read_past(session).spread == {}
         session.scalars(select(Experiment)).one().is_sample = False
         session.flush()
         assert carry_out._limit_ship_alpha(session, plan.load()) != planned, "it would spend alpha"
-        assert "satisfaction" in readings.past(session).spread
+        assert "satisfaction" in readings.read_past(session).spread
         session.rollback()
     nowhere = Settings(database_url=engine.url.render_as_string(hide_password=False), mlflow_uri=None)
     assert list(tracking.write_ended(nowhere, engine)) == [], "it would ask for MLflow, which is not set"

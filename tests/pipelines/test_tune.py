@@ -100,7 +100,7 @@ def changed(config, **values):
 
 def children(settings, result):
     """A search's child runs by the number of their trial."""
-    client = MlflowClient(tune.mlflow_uri(settings))
+    client = MlflowClient(tune.choose_mlflow_uri(settings))
     experiment = client.get_run(result.run_id).info.experiment_id
     runs = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{result.run_id}'")
     return client, {int(run.data.tags["trial"]): run for run in runs}
@@ -157,7 +157,7 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
     file.write_text(config.model_dump_json())  # JSON is YAML
     monkeypatch.setenv("TONEBRIDGE_STATE", str(settings.state))
     monkeypatch.delenv("TONEBRIDGE_MLFLOW_URI", raising=False)
-    folder = settings.state / "tune" / tune.search_name(config)
+    folder = settings.state / "tune" / tune.name_search(config)
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines.tune", str(file)],
         stderr=subprocess.DEVNULL,
@@ -190,7 +190,7 @@ def test_a_killed_search_goes_on_as_an_unbroken_one_would_have(config, unbroken,
         0: "FINISHED", 1: "FINISHED", 2: "KILLED", 3: "FINISHED", 4: "FINISHED"
     }  # fmt: skip
     assert runs[3].data.metrics["resumed_from_step"] >= 5, "the trial goes on from its checkpoint"
-    table = tune.table(result.study)
+    table = tune.build_table(result.study)
     assert list(table.columns[-1].cells)[2:4] == ["killed, again as 3", "complete"]
 
 
@@ -243,7 +243,7 @@ def test_a_search_without_a_complete_trial_says_so(config, settings):
         changed(config, fixed=[*config.fixed, "healthy={eval_loss: [0, 0.1]}"], trials=2), settings
     )
     assert result.command is None
-    assert all("eval_loss is" in cell for cell in tune.table(result.study).columns[-1].cells)
+    assert all("eval_loss is" in cell for cell in tune.build_table(result.study).columns[-1].cells)
 
 
 def test_a_trial_that_is_worse_than_the_others_is_stopped(config, settings):
@@ -287,7 +287,7 @@ def test_pairs_are_searched_by_figures_that_only_the_trainer_logs(config, settin
 
 
 def test_two_processes_cannot_be_at_one_search(config, settings):
-    folder = settings.state / "tune" / tune.search_name(config)
+    folder = settings.state / "tune" / tune.name_search(config)
     folder.mkdir(parents=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -304,6 +304,6 @@ def test_a_search_does_not_change_its_mlflow(config, settings, tmp_path):
 
 def test_the_shipped_search_fits_the_shipped_stage():
     shipped = configs.load(TuneConfig, "configs/tune.yaml")
-    assert set(tune.distributions(shipped)) == set(shipped.search)
-    assert tune.search_name(shipped) == tune.search_name(changed(shipped, trials=1))
-    assert tune.search_name(shipped) != tune.search_name(changed(shipped, fixed=["steps=61"]))
+    assert set(tune.build_distributions(shipped)) == set(shipped.search)
+    assert tune.name_search(shipped) == tune.name_search(changed(shipped, trials=1))
+    assert tune.name_search(shipped) != tune.name_search(changed(shipped, fixed=["steps=61"]))

@@ -163,8 +163,8 @@ def _form(
         for name, value in defaults.items()
     }
     with Session(here.engine) as session:
-        versions = readings.candidates(session)
-        past = readings.past(session)
+        versions = readings.list_candidates(session)
+        past = readings.read_past(session)
     return here.page(
         "new.html",
         status if faults else 200,
@@ -188,7 +188,7 @@ def needed(here: Here, request: Request) -> Response:
     """The users and days that a plan needs. The form requests this part while a person fills it in."""
     given = {name.removeprefix("plan."): value for name, value in request.query_params.items()}
     with Session(here.engine) as session:
-        past = readings.past(session)
+        past = readings.read_past(session)
     try:
         users_a_day = float(given.get("users_a_day") or 0)
     except ValueError:
@@ -220,10 +220,10 @@ def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past)
                 )
             }
         spread, is_guess = 1.0, True  # 4 times the variance, which is at most 1/4 for values between 0 and 1
-    users = power.sequential_sample(plan.smallest_effect, spread, plan.alpha, plan.power, plan.n_star)
+    users = power.compute_sequential_sample(plan.smallest_effect, spread, plan.alpha, plan.power, plan.n_star)
     if math.isinf(users):
         return {"fault": here.words.say("With these values there is no plan yet.")}
-    fixed = power.fixed_sample(plan.smallest_effect, spread, plan.alpha, plan.power)
+    fixed = power.compute_fixed_sample(plan.smallest_effect, spread, plan.alpha, plan.power)
     days = users / past.users_a_day + plan.window_hours / 24 if past.users_a_day else None
     return {
         "fault": None,
@@ -244,13 +244,13 @@ def show(
     say = here.words.say
     with Session(here.engine) as session:
         experiment = _load_experiment(session, experiment_id)
-        effects = evidence.effects_over_time(session, experiment.id)
-        wins = evidence.win_rates_over_time(session, experiment.id)
-        counts = evidence.exposures_over_time(session, experiment.id)
-        breakdowns = readings.breakdowns(session, experiment) if experiment.evidence else {}
-        totals = readings.totals(session, experiment.id)
+        effects = evidence.read_effects_over_time(session, experiment.id)
+        wins = evidence.read_win_rates_over_time(session, experiment.id)
+        counts = evidence.read_exposures_over_time(session, experiment.id)
+        breakdowns = readings.compute_breakdowns(session, experiment) if experiment.evidence else {}
+        totals = readings.read_totals(session, experiment.id)
         database.read_for(session, uuid.UUID(here.me.organisation_id))
-        pairs = readings.side_by_side(session, experiment)
+        pairs = readings.read_side_by_side(session, experiment)
     plots = {}
     if len(effects) > 1 and experiment.plan:
         primary = say(experiment.plan.primary.replace("_", " "))
@@ -304,11 +304,11 @@ def show_metric(here: Here, experiment_id: uuid.UUID, metric: str) -> Response:
         experiment = _load_experiment(session, experiment_id)
         if experiment.evidence is None or experiment.plan is None:
             raise HTTPException(404, say("This experiment has no measurements yet."))
-        effects = evidence.effects_over_time(
+        effects = evidence.read_effects_over_time(
             session, experiment.id, None if metric == experiment.plan.primary else metric
         )
-        ways = readings.effects_by_way(session, experiment, metric)
-        totals = readings.totals(session, experiment.id)
+        ways = readings.compute_effects_by_way(session, experiment, metric)
+        totals = readings.read_totals(session, experiment.id)
     plot = None
     if len(effects) > 1:
         title = say(metric.replace("_", " "))
@@ -414,6 +414,6 @@ def _parse_action(name: str) -> Action:
 
 def _load_experiment(session: Session, experiment_id: uuid.UUID) -> ExperimentPage:
     try:
-        return readings.experiment_page(session, experiment_id)
+        return readings.read_experiment_page(session, experiment_id)
     except UnknownExperimentError as error:
         raise HTTPException(404, str(error)) from error
