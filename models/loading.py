@@ -75,7 +75,7 @@ def load_model(
     source: str | Path, adapter: Path | None = None, dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
     """A causal language model in `dtype`, with a PEFT adapter merged into its weights when one is given."""
-    # The dtype is set, since a checkpoint may say bf16, in which the merge below would lose small updates.
+    # The dtype is set, since a checkpoint may be in bf16, where the merge below would lose small updates.
     model: Any = AutoModelForCausalLM.from_pretrained(
         str(source), dtype=dtype, use_safetensors=True, trust_remote_code=False
     )

@@ -169,7 +169,7 @@ def bf16_is_fast() -> bool:
     """Whether this machine multiplies bf16 natively; elsewhere autocast is slower than float32."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported()
-    # AMX multiplies tiles, AVX-512 BF16 vectors; float32 takes 1.72 times as long (docs/training.md).
+    # Both multiply bf16 in hardware. With them SFT in float32 takes 1.72 times as long (docs/training.md).
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
