@@ -18,10 +18,11 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -38,8 +39,9 @@ from pipelines.environments import environment
 _ROOT = Path(__file__).parent.parent
 _USERS = "users.acl"  # of Valkey
 _TIMEOUT_S = 5.0  # of a question to Valkey
-_ATTEMPTS = 5  # to start Valkey, each on another port
+_ATTEMPTS = 5  # to start servers, each time on other ports
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -182,11 +184,13 @@ def _is_our_valkey(url: str, folder: Path) -> bool:
     return False
 
 
-def free_port(wanted: int) -> int:
-    """The first free port of 127.0.0.1 in the 200 from `wanted`; OSError when all are in use. Another process
-    may take it before the caller does.
+def free_port(wanted: int, chosen: Collection[int] = ()) -> int:
+    """The first free port of 127.0.0.1 in the 200 from `wanted`, apart from the `chosen`; OSError when all
+    are in use. Another process may take it before the caller does.
     """
     for port in range(wanted, min(wanted + 200, 65536)):
+        if port in chosen:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -197,10 +201,9 @@ def free_port(wanted: int) -> int:
 
 def with_free_ports(settings: Settings) -> Settings:
     """The settings with the next free port wherever one is taken, and the addresses that follow from it."""
-    ports = {
-        name: free_port(getattr(settings, name))
-        for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port")
-    }
+    ports: dict[str, int] = {}
+    for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port"):
+        ports[name] = free_port(getattr(settings, name), ports.values())
     return settings.model_copy(
         update={
             **ports,
@@ -212,6 +215,21 @@ def with_free_ports(settings: Settings) -> Settings:
 
 class ProcessEndedError(RuntimeError):
     """A process that should run has ended; the message holds the end of its log."""
+
+
+def run_on_free_ports(settings: Settings, run: Callable[[Settings], T]) -> T:
+    """What `run` returns, which gets the settings with free ports and starts processes on them. Each server
+    binds its port itself: if another program takes a port before the server does, and a process ends, `run`
+    is called again with other ports. ProcessEndedError when a process ends and its ports are free.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        chosen = with_free_ports(settings)
+        try:
+            return run(chosen)
+        except ProcessEndedError:
+            if with_free_ports(chosen) == chosen:
+                raise
+    return run(with_free_ports(settings))
 
 
 class Process:
