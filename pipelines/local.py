@@ -217,18 +217,18 @@ class ProcessEndedError(RuntimeError):
     """A process that should run has ended; the message holds the end of its log."""
 
 
+class PortTakenError(ProcessEndedError):
+    """The process has ended since another program listens on its port."""
+
+
 def run_on_free_ports(settings: Settings, run: Callable[[Settings], T]) -> T:
     """What `run` returns, which gets the settings with free ports and starts processes on them. Each server
-    binds its port itself: if another program takes a port before the server does, and a process ends, `run`
-    is called again with other ports. ProcessEndedError when a process ends and its ports are free.
+    binds its port itself: if another program takes a port before the server does, the process ends, and `run`
+    is called again with other ports. ProcessEndedError when a process ends for another reason.
     """
     for _ in range(_ATTEMPTS - 1):
-        chosen = with_free_ports(settings)
-        try:
-            return run(chosen)
-        except ProcessEndedError:
-            if with_free_ports(chosen) == chosen:
-                raise
+        with contextlib.suppress(PortTakenError):
+            return run(with_free_ports(settings))
     return run(with_free_ports(settings))
 
 
@@ -241,6 +241,7 @@ class Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.name, self.log = name, log
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._popen = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -261,8 +262,11 @@ class Process:
         """Raise ProcessEndedError if it has ended."""
         code = self._popen.poll()
         if code is not None:
-            end = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-            raise ProcessEndedError(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
+            text = self.log.read_bytes()[self._log_start :].decode("utf-8", "replace")
+            end = "\n".join(text.splitlines()[-20:])
+            # Every server logs these words. Whether the port is free now does not say why the process ended.
+            kind = PortTakenError if "already in use" in text.lower() else ProcessEndedError
+            raise kind(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
 
     def wait_until_ready(self, url: str, timeout_s: float = 60.0) -> None:
         """Wait for a 200. ProcessEndedError when the process ends first, TimeoutError after `timeout_s`."""

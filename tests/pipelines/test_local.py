@@ -207,7 +207,7 @@ def test_processes_start_again_on_other_ports_when_a_program_takes_one_first(loc
     assert url == f"http://127.0.0.1:{second}"
 
 
-def test_a_process_that_ends_with_its_port_free_is_not_started_again(local: Settings) -> None:
+def test_a_process_that_ends_for_another_reason_is_not_started_again(local: Settings) -> None:
     calls = 0
 
     def fail(settings: Settings) -> None:
