@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, description="URL of a Redis-protocol server; the local one when unset"
     )
+    redis_timeout_s: float = Field(
+        0.05, gt=0, description="a gateway waits so long for Redis, then answers without it"
+    )
     inference_urls: tuple[str, ...] = Field(
         ("http://127.0.0.1:3000",), description="replicas of the BentoML service, JSON list"
     )

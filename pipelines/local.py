@@ -18,10 +18,11 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
@@ -38,8 +39,9 @@ from pipelines.environments import environment
 _ROOT = Path(__file__).parent.parent
 _USERS = "users.acl"  # of Valkey
 _TIMEOUT_S = 5.0  # of a question to Valkey
-_ATTEMPTS = 5  # to start Valkey, each on another port
+_ATTEMPTS = 5  # to start servers, each time on other ports
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -182,11 +184,13 @@ def _is_our_valkey(url: str, folder: Path) -> bool:
     return False
 
 
-def free_port(wanted: int) -> int:
-    """The first free port of 127.0.0.1 in the 200 from `wanted`; OSError when all are in use. Another process
-    may take it before the caller does.
+def free_port(wanted: int, chosen: Collection[int] = ()) -> int:
+    """The first free port of 127.0.0.1 in the 200 from `wanted`, apart from the `chosen`; OSError when all
+    are in use. Another process may take it before the caller does.
     """
     for port in range(wanted, min(wanted + 200, 65536)):
+        if port in chosen:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -197,10 +201,9 @@ def free_port(wanted: int) -> int:
 
 def with_free_ports(settings: Settings) -> Settings:
     """The settings with the next free port wherever one is taken, and the addresses that follow from it."""
-    ports = {
-        name: free_port(getattr(settings, name))
-        for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port")
-    }
+    ports: dict[str, int] = {}
+    for name in ("gateway_port", "inference_port", "dashboard_port", "prefect_port", "mlflow_port"):
+        ports[name] = free_port(getattr(settings, name), ports.values())
     return settings.model_copy(
         update={
             **ports,
@@ -214,6 +217,21 @@ class ProcessEndedError(RuntimeError):
     """A process that should run has ended; the message holds the end of its log."""
 
 
+class PortTakenError(ProcessEndedError):
+    """The process has ended since another program listens on its port."""
+
+
+def run_on_free_ports(settings: Settings, run: Callable[[Settings], T]) -> T:
+    """What `run` returns, which gets the settings with free ports and starts processes on them. Each server
+    binds its port itself: if another program takes a port before the server does, the process ends, and `run`
+    is called again with other ports. ProcessEndedError when a process ends for another reason.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(PortTakenError):
+            return run(with_free_ports(settings))
+    return run(with_free_ports(settings))
+
+
 class Process:
     """A child process in a session of its own, with its output in a log file. On Linux it ends with this
     process, even by kill -9.
@@ -223,6 +241,7 @@ class Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.name, self.log = name, log
         with log.open("ab") as output:
+            self._log_start = output.tell()
             self._popen = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -243,8 +262,11 @@ class Process:
         """Raise ProcessEndedError if it has ended."""
         code = self._popen.poll()
         if code is not None:
-            end = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-            raise ProcessEndedError(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
+            text = self.log.read_bytes()[self._log_start :].decode("utf-8", "replace")
+            end = "\n".join(text.splitlines()[-20:])
+            # Every server logs these words. Whether the port is free now does not say why the process ended.
+            kind = PortTakenError if "already in use" in text.lower() else ProcessEndedError
+            raise kind(f"{self.name} ended with code {code}; the end of {self.log}:\n{end}")
 
     def wait_until_ready(self, url: str, timeout_s: float = 60.0) -> None:
         """Wait for a 200. ProcessEndedError when the process ends first, TimeoutError after `timeout_s`."""

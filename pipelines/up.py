@@ -4,6 +4,7 @@ Ctrl-C stops it.
 
 import os
 import time
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -12,7 +13,7 @@ from data import database
 from data.people import accounts, identities
 from pipelines import sample_experiment
 from pipelines.environments import write_environment
-from pipelines.local import ProcessEndedError, running, servers, with_free_ports
+from pipelines.local import Process, ProcessEndedError, run_on_free_ports, running, servers
 
 
 def up(settings: Settings) -> None:
@@ -25,21 +26,32 @@ def up(settings: Settings) -> None:
         flush=True,
     )
     os.umask(0o077)  # logs, runs and models are the owner's alone
-    with servers(with_free_ports(settings)) as local:
-        new_key, new_password = _bootstrap(local)
-        with running(local) as processes:
-            processes["gateway"].wait_until_ready(f"{local.gateway_url}/livez")
-            processes["inference"].wait_until_ready(f"{local.inference_urls[0]}/livez")
-            processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{local.dashboard_port}/livez")
-            processes["prefect"].wait_until_ready(f"http://127.0.0.1:{local.prefect_port}/api/health", 120)
-            processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{local.mlflow_port}/health", 120)
-            _print_addresses(local)
-            _print_credentials(local, new_key, new_password)
-            print("\nCtrl-C stops everything.", flush=True)
-            while True:
-                for process in processes.values():
-                    process.check()
-                time.sleep(1)
+    with servers(settings) as stores:
+        new_key, new_password = _bootstrap(stores)
+
+        def serve(local: Settings) -> None:
+            with running(local) as processes:
+                _wait_until_ready(local, processes)
+                _print_addresses(local)
+                _print_credentials(local, new_key, new_password)
+                print("\nCtrl-C stops everything.", flush=True)
+                while True:
+                    for process in processes.values():
+                        process.check()
+                    time.sleep(1)
+
+        run_on_free_ports(stores, serve)
+
+
+def _wait_until_ready(settings: Settings, processes: Mapping[str, Process]) -> None:
+    processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+    processes["inference"].wait_until_ready(f"{settings.inference_urls[0]}/livez")
+    processes["dashboard"].wait_until_ready(f"http://127.0.0.1:{settings.dashboard_port}/livez")
+    processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
+    processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{settings.mlflow_port}/health", 120)
+    # The answer may be that of another program, which took a port first; then the process has ended by now.
+    for process in processes.values():
+        process.check()
 
 
 def _bootstrap(settings: Settings) -> tuple[str | None, str | None]:

@@ -105,10 +105,12 @@ class _Retrying(httpx.ASGITransport):
         return response
 
 
-def client(front: Any, raises: bool = True) -> httpx.AsyncClient:
-    """A client of a gateway in this process; without `raises` it sees the 500 of an error."""
+def client(front: Any, raises: bool = True, prefix: str = "") -> httpx.AsyncClient:
+    """A client of a gateway in this process; without `raises` it sees the 500 of an error. `prefix` stands
+    before its paths.
+    """
     transport = _Retrying(front, raise_app_exceptions=raises)
-    return httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60)
+    return httpx.AsyncClient(transport=transport, base_url=f"http://gateway{prefix}", timeout=60)
 
 
 def an_organisation(engine: Engine, plan: str = "scale") -> uuid.UUID:

@@ -164,7 +164,10 @@ class AnswerWriter:
         """
         if self._task is None:
             return
-        self._task.cancel()
+        while not self._task.done():
+            self._task.cancel()
+            # `asyncio.wait_for` of Python 3.11, which the pool calls, may lose a cancellation.
+            await asyncio.wait([self._task], timeout=self._interval_s)
         await asyncio.gather(self._task, return_exceptions=True)
         try:
             async with asyncio.timeout(5):

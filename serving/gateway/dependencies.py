@@ -62,10 +62,13 @@ async def _connection(parts: InjectedParts) -> AsyncIterator[AsyncConnection]:
 # handler has returned, before the first byte. So a client that reads slowly holds no connection, and what the
 # response reports is committed. (FastAPI reads the request's body before it calls any dependency.)
 #
-# A connection is taken before the handler begins and kept until it ends. A handler that also hashes a
-# password, calls the inference service, or takes a second connection (`AnswerOnce`, a lookup of a key) uses
-# `parts.pool.connection()` where it needs one: ten such handlers would hold the whole pool and wait for each
-# other. Parameters are resolved in their order: the caller comes first, so strangers take no connection.
+# A connection is taken before the handler begins and kept until it ends. Two kinds of handlers use
+# `parts.pool.connection()` where they need one instead:
+# - A handler with a body. FastAPI validates the body after it has called the dependencies, so while Postgres
+#   is unavailable an invalid body would be answered with 503, and the client would send it again and again.
+# - A handler that hashes a password, calls the inference service, or takes a second connection (`AnswerOnce`,
+#   a lookup of a key): ten such handlers would hold the whole pool and wait for each other.
+# Parameters are resolved in their order: the caller comes first, so strangers take no connection.
 Connection = Annotated[AsyncConnection, Depends(_connection, scope="function")]
 
 

@@ -107,8 +107,12 @@ class Directory:
 
     async def stop(self) -> None:
         """Stop both, and deregister, so that no promotion waits for this gateway."""
-        for task in self._tasks:
-            task.cancel()
+        running = set(self._tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            # `asyncio.wait_for` of Python 3.11, which the pool calls, may lose a cancellation.
+            _, running = await asyncio.wait(running, timeout=_BEAT_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with self._pool.connection() as connection:

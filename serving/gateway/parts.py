@@ -80,10 +80,11 @@ def make(
     session_secret, service_token = settings.secret("session_secret"), settings.secret("service_token")
     receipt_secret = settings.secret("receipt_secret").encode()
     authenticator = Authenticator(pool, session_secret)
-    limiter = Limiter(rate.plans(), redis, pool)
+    limiter = Limiter(rate.plans(), redis, pool, redis_timeout_s=settings.redis_timeout_s)
+    guesses = Limiter(guessing.PLANS, redis, redis_timeout_s=settings.redis_timeout_s)
     # `online` is made below, since it reads the routing of `directory`.
     directory = Directory(pool, url, authenticator, limiter, lambda: online.forget())
-    outputs = Cache(redis)
+    outputs = Cache(redis, settings.redis_timeout_s)
     answers = AnswerWriter(pool)
     inference = InferenceClient(settings.inference_urls, service_token)
     upstream = Upstream(inference)
@@ -103,7 +104,7 @@ def make(
         idempotency=Idempotency(pool),
         telemetry=Telemetry(settings.sampled_share),
         passwords=Passwords(),
-        guard=Guard(Limiter(guessing.PLANS, redis), session_secret, service_token),
+        guard=Guard(guesses, session_secret, service_token),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())
@@ -179,7 +180,7 @@ async def running(
         pool: AsyncConnectionPool = database.online_pool(_database_url(settings))
         stack.push_async_callback(pool.close)
         await pool.open(wait=False)
-        redis = cache.connect(settings.redis_url)
+        redis = cache.connect(settings.redis_url, settings.redis_timeout_s)
         if redis is not None:
             stack.push_async_callback(redis.connection_pool.disconnect)
             stack.push_async_callback(redis.aclose)

@@ -60,7 +60,6 @@ _WRITES = {
 _PREFIX = "tonebridge:rate:"
 _BLOCK_S = 0.1
 _LEASE_S = 1.0
-_TIMEOUT_S = 0.05
 _READ_USAGE_S = 0.5  # that the first request of an organisation waits for its usage
 _MAX_LEASES = 20_000
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -168,12 +167,15 @@ class Limiter:
         lease_s: float = _LEASE_S,
         max_leases: int = _MAX_LEASES,
         clock: Callable[[], float] = time.monotonic,
+        redis_timeout_s: float = 0.05,
     ) -> None:
         """Without `pool` the usage of an organisation is zero before the first heartbeat. A lease can be
-        spent for `lease_s`. `clock` gives the breaker of Redis the time in seconds.
+        spent for `lease_s`. `clock` gives the breaker of Redis the time in seconds; a call to Redis may take
+        `redis_timeout_s`.
         """
         self.breaker = Breaker(failures=1, open_s=2.0, clock=clock)
         self._plans, self._pool, self._lease_s, self._max_leases = plans, pool, lease_s, max_leases
+        self._redis_timeout_s = redis_timeout_s
         self._draw_in_redis = redis.register_script(_DRAW) if redis is not None else None
         self._leases: OrderedDict[tuple[str, str], _Lease] = OrderedDict()  # last fetched at the end
         self._quotas: WeakValueDictionary[uuid.UUID, _Quota] = WeakValueDictionary()
@@ -344,7 +346,7 @@ class Limiter:
         rate, burst = lease.plan.requests_per_s, lease.plan.burst
         if self._draw_in_redis is not None and self.breaker.allows():
             try:
-                async with asyncio.timeout(_TIMEOUT_S):
+                async with asyncio.timeout(self._redis_timeout_s):
                     granted, left, wait_ms = await self._draw_in_redis(
                         [lease.bucket], [rate, burst, want, need, returned]
                     )

@@ -1,5 +1,6 @@
 """The local stack keeps its data and leaves no process behind, however it ends."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,8 +25,11 @@ from pipelines.local import (
     ProcessEndedError,
     command,
     process_names,
+    run_on_free_ports,
+    running,
     with_free_ports,
 )
+from tests import ports
 
 HOLDER = """
 import signal, sys
@@ -177,6 +181,43 @@ def test_the_next_free_port_is_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert port < local.free_port(port) <= port + 200
+
+
+def test_no_two_servers_get_the_same_port(local: Settings) -> None:
+    wanted = ports.free_port()
+    settings = with_free_ports(local.model_copy(update=dict.fromkeys(ports.NAMES, wanted)))
+    assert len({getattr(settings, name) for name in ports.NAMES}) == len(ports.NAMES)
+
+
+def test_processes_start_again_on_other_ports_when_a_program_takes_one_first(local: Settings) -> None:
+    tried: list[int] = []
+
+    def start_gateway(settings: Settings) -> str:
+        tried.append(settings.gateway_port)
+        if len(tried) == 1:
+            others.enter_context(socket.create_server(("127.0.0.1", settings.gateway_port)))
+        with running(settings, "gateway") as processes:
+            processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
+        return settings.gateway_url
+
+    with contextlib.ExitStack() as others:
+        url = run_on_free_ports(ports.with_own_ports(local), start_gateway)
+    first, second = tried
+    assert second > first
+    assert url == f"http://127.0.0.1:{second}"
+
+
+def test_a_process_that_ends_for_another_reason_is_not_started_again(local: Settings) -> None:
+    calls = 0
+
+    def fail(settings: Settings) -> None:
+        nonlocal calls
+        calls += 1
+        raise ProcessEndedError("no such model")
+
+    with pytest.raises(ProcessEndedError, match="no such model"):
+        run_on_free_ports(ports.with_own_ports(local), fail)
+    assert calls == 1
 
 
 def test_every_command_of_the_procfile_is_complete(local: Settings) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,9 +21,8 @@ from data.people import accounts, identities
 from data.tables import Account, AccountSession
 from pipelines import local as processes
 from serving.dashboard import app as dashboard
-from serving.gateway import guessing, rate
+from serving.gateway import guessing
 from serving.gateway.app import create_app
-from serving.gateway.online import cache
 from serving.gateway.online.front import Front
 from tests.accounts import PASSWORD, add_account
 from tests.logins import as_dashboard, as_gateway
@@ -35,9 +34,7 @@ API = "/api/v1"
 
 @pytest.fixture(autouse=True)
 def on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Buckets hardly refill, and a slow Redis is waited for: a gateway would count by itself meanwhile."""
-    monkeypatch.setattr(rate, "_TIMEOUT_S", 30.0)
-    monkeypatch.setattr(cache, "_L2_TIMEOUT_S", 30.0)  # of the connections
+    """Buckets hardly refill."""
     for name, plan in guessing.PLANS.items():
         slower = plan.model_copy(update={"requests_per_s": plan.requests_per_s / 1000})
         monkeypatch.setitem(guessing.PLANS, name, slower)
@@ -45,6 +42,20 @@ def on_a_slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_changes(settings: Settings, **changes: Any) -> Settings:
     return Settings(**{**settings.model_dump(), **changes})
+
+
+@pytest.fixture
+def patient(local: Settings) -> Settings:
+    """A gateway waits for a slow Redis: it would count by itself meanwhile."""
+    return with_changes(local, redis_timeout_s=30.0)
+
+
+@pytest.fixture
+async def front(patient: Settings) -> AsyncIterator[Front]:
+    front = create_app(as_gateway(patient))
+    async with front.behind.router.lifespan_context(front.behind):
+        await front.behind.state.parts.directory.beat()
+        yield front
 
 
 def an_ip() -> str:
@@ -288,9 +299,9 @@ async def test_the_dashboard_says_where_its_visitors_come_from(
 @pytest.mark.usefixtures("cheap_passwords")
 @pytest.mark.parametrize("port", ["", ":4711"])
 async def test_a_trusted_proxy_says_where_its_clients_come_from(
-    local: Settings, email: str, port: str
+    patient: Settings, email: str, port: str
 ) -> None:
-    front = create_app(as_gateway(with_changes(local, trusted_proxies=(PROXY, "192.0.2.0/24"))))
+    front = create_app(as_gateway(with_changes(patient, trusted_proxies=(PROXY, "192.0.2.0/24"))))
     async with front.behind.router.lifespan_context(front.behind):
         clients = [an_ip(), an_ip()]
         first, second = (

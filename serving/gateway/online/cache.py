@@ -26,7 +26,7 @@ Level = Literal["l1", "l2", "miss"]
 
 _L1_ITEMS, _L1_S = 10_000, 300
 _L2_S, _L2_JITTER = 24 * 3600, 0.1
-_L2_TIMEOUT_S = 0.05
+_TIMEOUT_S = 0.05  # of a call to Redis
 _L2_FORMAT = b"\x02"  # the first byte of a value; values of another release's format count as misses
 _MAX_KEYS = 256
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
@@ -71,17 +71,17 @@ class Recent:
             self._items.popitem(last=False)
 
 
-def connect(redis_url: str | None) -> Redis | None:
-    """A client whose every wait ends after `_L2_TIMEOUT_S`; None without a URL."""
+def connect(redis_url: str | None, timeout_s: float = _TIMEOUT_S) -> Redis | None:
+    """A client whose every wait ends after `timeout_s`; None without a URL."""
     if redis_url is None:
         return None
     return Redis(
         connection_pool=BlockingConnectionPool.from_url(
             redis_url,
             max_connections=32,
-            timeout=_L2_TIMEOUT_S,
-            socket_timeout=_L2_TIMEOUT_S,
-            socket_connect_timeout=_L2_TIMEOUT_S,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
         )
     )
@@ -90,9 +90,10 @@ def connect(redis_url: str | None) -> Redis | None:
 class Cache:
     """L1, L2 and the calls in progress. Belongs to one event loop."""
 
-    def __init__(self, redis: Redis | None) -> None:
+    def __init__(self, redis: Redis | None, timeout_s: float = _TIMEOUT_S) -> None:
+        """Redis is waited for `timeout_s`."""
         self.breaker = Breaker(failures=1, open_s=2.0)
-        self._redis = redis
+        self._redis, self._timeout_s = redis, timeout_s
         self._l1 = Recent()
         self._calls: dict[bytes, asyncio.Task[tuple[CachedOutput, float]]] = {}
         self._reads: dict[bytes, list[asyncio.Future[CachedOutput | None]]] = {}
@@ -163,7 +164,7 @@ class Cache:
         values: list[bytes | str | None] = [None] * len(reads)
         if self._redis is not None and self.breaker.allows():
             try:
-                async with asyncio.timeout(_L2_TIMEOUT_S):
+                async with asyncio.timeout(self._timeout_s):
                     values = await self._redis.mget([CACHE_PREFIX + name for name in reads])
                 self.breaker.succeeded()
             except _REDIS_ERRORS:
@@ -199,7 +200,7 @@ class Cache:
         if self._redis is None or not self.breaker.allows():
             return
         try:
-            async with asyncio.timeout(_L2_TIMEOUT_S), self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(self._timeout_s), self._redis.pipeline(transaction=False) as pipeline:
                 for name, output in writes.items():
                     # Jitter: outputs stored together should not expire together.
                     ttl_s = int(_L2_S * (1 + _L2_JITTER * (2 * random.random() - 1)))

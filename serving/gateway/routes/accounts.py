@@ -195,13 +195,17 @@ async def list_accounts(administrator: Administrator, connection: Connection) ->
 
 @account_router.patch("/accounts/{account_id}", status_code=204, response_class=Response)
 async def change_role(
-    account_id: uuid.UUID, body: NewRole, administrator: Administrator, connection: Connection
+    parts: InjectedParts, account_id: uuid.UUID, body: NewRole, administrator: Administrator
 ) -> None:
     """Give a person another role, at most your own. It holds within a second, in their open sessions, too."""
     check_gives(administrator, body.role)
     identity = administrator.identity
     roles = Role(identity.role).included
-    if not await accounts.change_role(connection, identity.organisation_id, account_id, body.role, roles):
+    async with parts.pool.connection() as connection:
+        is_known = await accounts.change_role(
+            connection, identity.organisation_id, account_id, body.role, roles
+        )
+    if not is_known:
         raise NotFoundError("unknown_account")
 
 

@@ -192,11 +192,12 @@ def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) 
 
 @router.post("/{comparison_id}/skip", status_code=204)
 async def skip(
-    comparison_id: uuid.UUID, caller: Authenticated, connection: Connection, body: Who | None = None
+    parts: InjectedParts, comparison_id: uuid.UUID, caller: Authenticated, body: Who | None = None
 ) -> None:
     """Choose nothing: the person is not offered this comparison again."""
     user_id = _person(caller, body.user_id if body else None)
-    await comparisons.skip(connection, caller.identity.organisation_id, user_id, comparison_id)
+    async with parts.pool.connection() as connection:
+        await comparisons.skip(connection, caller.identity.organisation_id, user_id, comparison_id)
 
 
 @router.get("/progress")

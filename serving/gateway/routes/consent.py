@@ -11,6 +11,7 @@ from data.reasons import reason
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
 from serving.gateway.online.bodies import UserId, check_speaks_for
+from serving.gateway.parts import InjectedParts
 from serving.gateway.problems import ForbiddenError, InvalidError
 
 router = APIRouter(prefix="/api/v1", tags=["consent"])
@@ -89,16 +90,17 @@ async def get_consent(caller: Authenticated, connection: Connection, user_id: Us
 
 
 @router.put("/consent")
-async def put_consent(caller: Authenticated, connection: Connection, body: NewConsent) -> Consent:
+async def put_consent(parts: InjectedParts, caller: Authenticated, body: NewConsent) -> Consent:
     """Set whether a person's feedback may train models, before or after they give any.
 
     It applies from the next snapshot on, to all of their feedback, old and new. It does not change earlier
     snapshots, and models that were trained on them: only erasure does.
     """
     person, name = caller.user(_named(caller, body.user_id))
-    await consent.store(
-        connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
-    )
+    async with parts.pool.connection() as connection:
+        await consent.store(
+            connection, caller.identity.organisation_id, person, name, caller.key_id, body.training
+        )
     return Consent(training=body.training, said_by="person")
 
 
@@ -110,13 +112,14 @@ async def get_organisation(caller: Owner, connection: Connection) -> Terms:
 
 
 @router.put("/organisation")
-async def put_organisation(caller: Owner, connection: Connection, body: NewTerms) -> Terms:
+async def put_organisation(parts: InjectedParts, caller: Owner, body: NewTerms) -> Terms:
     """Decide whether your people's feedback may train other organisations' models, and set the default for
     people who have not chosen. A person's own choice takes precedence over your default.
 
     It applies from the next snapshot on, and does not change models that were trained before.
     """
-    terms = await consent.change_terms(
-        connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
-    )
+    async with parts.pool.connection() as connection:
+        terms = await consent.change_terms(
+            connection, caller.identity.organisation_id, body.trains_across, body.trains_by_default
+        )
     return Terms(**terms._asdict())

@@ -102,14 +102,15 @@ def check_gives(caller: Caller, role: Role) -> None:
 
 @router.post("/keys", status_code=201)
 async def create_key(
-    response: Response, body: NewKey, caller: Administrator, connection: Connection
+    response: Response, parts: InjectedParts, body: NewKey, caller: Administrator
 ) -> MadeKey:
     """Make an API key. Store it: it is shown only once."""
     check_gives(caller, body.role)
     response.headers["Cache-Control"] = "no-store"
-    key_id, key = await identities.create_key(
-        connection, caller.identity.organisation_id, body.name, body.role
-    )
+    async with parts.pool.connection() as connection:
+        key_id, key = await identities.create_key(
+            connection, caller.identity.organisation_id, body.name, body.role
+        )
     return MadeKey(id=key_id, key=key)
 
 
@@ -129,20 +130,21 @@ async def delete_key(key_id: KeyId, caller: Administrator, connection: Connectio
 
 @router.post("/signing-keys", status_code=201)
 async def add_signing_key(
-    body: NewSigningKey, caller: Administrator, connection: Connection
+    parts: InjectedParts, body: NewSigningKey, caller: Administrator
 ) -> AddedSigningKey:
     """Accept tokens that are signed with a key. They need `kid`, `exp` (at most 24 hours ahead) and `sub`.
     They identify people of your application, not people with an account.
     """
     check_gives(caller, body.role)
-    await identities.add_signing_key(
-        connection,
-        caller.identity.organisation_id,
-        body.kid,
-        body.algorithm,
-        _from_base64url(body.key),
-        body.role,
-    )
+    async with parts.pool.connection() as connection:
+        await identities.add_signing_key(
+            connection,
+            caller.identity.organisation_id,
+            body.kid,
+            body.algorithm,
+            _from_base64url(body.key),
+            body.role,
+        )
     return AddedSigningKey(kid=body.kid)
 
 

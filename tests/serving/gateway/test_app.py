@@ -37,13 +37,6 @@ def put_into_force(engine: Engine, wanted: Routing) -> int:
 
 
 @pytest.fixture
-def api_key(engine: Engine) -> str:
-    key = identities.generate_key()
-    identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    return key
-
-
-@pytest.fixture
 async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     put_into_force(engine, Routing(champion=CHAMPION))
     front = create_app(as_gateway(stack))

@@ -1,21 +1,34 @@
 """Handlers' parameters are released in time: a connection before the response is sent, the place among the
-concurrent requests after it.
+concurrent requests after it. And a body is validated before a handler takes a connection.
 """
 
+import dataclasses
+import uuid
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from psycopg_pool import AsyncConnectionPool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from data import database
 from serving.gateway.dependencies import Admitted, Connection
 from serving.gateway.parts import Parts, parts_of
 from serving.gateway.problems import UnavailableError
+from serving.gateway.routes import accounts, comparisons, consent, feedback, keys, rewriting
 from tests import gateways
 
 router = APIRouter()
+# Without the routes of experiments: Postgres knows who may decide on them, and that is checked first.
+ROUTERS = [
+    accounts.router, accounts.account_router, comparisons.router, consent.router, feedback.router,
+    keys.router, rewriting.router,
+]  # fmt: skip
+ROUTES_WITH_A_BODY = [
+    route for each in ROUTERS for route in each.routes if isinstance(route, APIRoute) and route.body_field
+]
 
 
 @router.get("/backend")
@@ -80,3 +93,17 @@ async def test_a_request_counts_as_concurrent_until_its_response_is_sent(
         assert (await client.get("/admitted", headers=key)).status_code == 200
     assert probe.requests == [1]
     assert not probe.parts.limiter._in_flight
+
+
+@pytest.mark.parametrize("route", ROUTES_WITH_A_BODY, ids=lambda route: f"{min(route.methods)} {route.path}")
+async def test_an_invalid_body_is_422_while_postgres_is_unavailable(
+    pool: AsyncConnectionPool, engine: Any, organisation_id: uuid.UUID, route: APIRoute
+) -> None:
+    key = gateways.a_key(engine, organisation_id, "owner")
+    app = await gateways.app_of(pool, *ROUTERS)
+    away = database.online_pool("postgresql://localhost:1/none", timeout_s=0.1)
+    app.state.parts = dataclasses.replace(parts_of(app), pool=away)
+    path = route.path.format_map(dict.fromkeys(route.param_convertors, uuid.uuid4()))
+    async with gateways.client(app) as client:
+        response = await client.request(min(route.methods), path, json=["not", "an", "object"], headers=key)
+    assert response.status_code == 422, response.text

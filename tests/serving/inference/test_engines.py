@@ -1,15 +1,8 @@
 import pytest
 
 from data.records import Protection, Spec, TransformType
-from models.export import export
 from serving.inference import engines
 from serving.inference.client import Item
-
-
-@pytest.fixture(scope="module")
-def folder(build_tiny, tiny_texts, tmp_path_factory):
-    base = build_tiny(tmp_path_factory.mktemp("base") / "b", tiny_texts, seed=3, spread=0.5)
-    return export(base, None, tmp_path_factory.mktemp("version") / "v", "float32")
 
 
 @pytest.fixture(scope="module", params=["ctranslate2", "transformers"])

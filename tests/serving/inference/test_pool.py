@@ -4,18 +4,11 @@ import threading
 import pytest
 
 from data.records import Spec, TransformType
-from models.export import export
 from serving.inference import engines
 from serving.inference.client import Item, VersionUnknown
 from serving.inference.pool import MAX_BATCH, Pool
 
 RED, GREEN = Spec(version="red", max_new_tokens=4), Spec(version="green", max_new_tokens=4)
-
-
-@pytest.fixture(scope="module")
-def folder(build_tiny, tiny_texts, tmp_path_factory):
-    base = build_tiny(tmp_path_factory.mktemp("base") / "b", tiny_texts, spread=0.5)
-    return export(base, None, tmp_path_factory.mktemp("version") / "v", "float32")
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from starlette.types import ASGIApp, Message
 
 from configs.settings import Settings
-from data.people import identities
 from data.records import Spec
 from data.traffic import routing
 from data.traffic.routing import Routing
@@ -33,13 +32,6 @@ from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 JSON = b"application/json"
-
-
-@pytest.fixture
-def api_key(engine: Engine) -> str:
-    key = identities.generate_key()
-    identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    return key
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from data.people import accounts, identities
+from data.people import accounts
 from data.people.identities import Role
 from data.tables import Account, AccountSession, Organisation
 from serving.gateway import guessing
@@ -39,23 +39,9 @@ async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
         authenticator=Authenticator(pool, SECRET),
         guard=guessing.Guard(Limiter(slower, None), SECRET, "a service token"),
     )
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
-    ) as client:
+    async with gateways.client(app, prefix="/api/v1") as client:
         client.app = app  # type: ignore[attr-defined]
         yield client
-
-
-@pytest.fixture
-def owner(engine: Engine, organisation_id: uuid.UUID) -> dict[str, str]:
-    return a_key(engine, organisation_id, "owner")
-
-
-def a_key(engine: Engine, organisation_id: uuid.UUID, role: Role) -> dict[str, str]:
-    key = identities.generate_key()
-    with Session(engine) as session, session.begin():
-        identities.add_key(session, organisation_id, "fixture", key, role)
-    return {"X-API-Key": key}
 
 
 def an_address() -> str:
@@ -252,10 +238,9 @@ async def test_another_password_ends_every_session(client: httpx.AsyncClient, ow
 
 
 async def test_nobody_gives_more_than_they_have(
-    client: httpx.AsyncClient, owner: dict[str, str], engine: Engine, organisation_id: uuid.UUID
+    client: httpx.AsyncClient, owner: dict[str, str], a_key: Callable[..., dict[str, str]]
 ) -> None:
-    admin = a_key(engine, organisation_id, "admin")
-    viewer = a_key(engine, organisation_id, "viewer")
+    admin, viewer = a_key("admin"), a_key("viewer")
     new = {"email": an_address(), "password": PASSWORD, "role": "owner"}
     assert (await client.post("/auth/register", json=new, headers=admin)).status_code == 403
     assert (await client.post("/auth/register", json=new, headers=viewer)).status_code == 403
@@ -271,14 +256,11 @@ async def test_nobody_gives_more_than_they_have(
 
 
 async def test_an_organisation_knows_its_own_accounts_only(
-    client: httpx.AsyncClient, owner: dict[str, str], engine: Engine
+    client: httpx.AsyncClient, owner: dict[str, str], stranger: dict[str, str], engine: Engine
 ) -> None:
     email = await an_account(client, owner)
     with Session(engine, expire_on_commit=False) as session, session.begin():
-        tenant = Organisation(name=str(uuid.uuid4()))
-        session.add(tenant)
         account = session.scalars(select(Account).where(Account.email == email)).one()
-    stranger = a_key(engine, tenant.id, "owner")
     assert (await client.get("/accounts", headers=stranger)).json() == []
     assert (await client.delete(f"/accounts/{account.id}", headers=stranger)).status_code == 404
     # Nor can the address be taken there: who signs in names no organisation.
@@ -319,14 +301,17 @@ async def account_id_of(client: httpx.AsyncClient, owner: dict[str, str], email:
 
 
 async def test_an_administrator_changes_a_role_up_to_their_own(
-    client: httpx.AsyncClient, owner: dict[str, str], engine: Engine, organisation_id: uuid.UUID
+    client: httpx.AsyncClient,
+    owner: dict[str, str],
+    stranger: dict[str, str],
+    a_key: Callable[..., dict[str, str]],
 ) -> None:
-    admin = a_key(engine, organisation_id, "admin")
+    admin = a_key("admin")
     email = await an_account(client, owner, "viewer")
     tokens = (await sign_in(client, email)).json()
     path = f"/accounts/{await account_id_of(client, owner, email)}"
     for role, headers, status in (
-        ("experimenter", a_key(engine, organisation_id, "experimenter"), 403),
+        ("experimenter", a_key("experimenter"), 403),
         ("owner", admin, 403),
         ("king", admin, 422),
         ("experimenter", admin, 204),
@@ -334,7 +319,6 @@ async def test_an_administrator_changes_a_role_up_to_their_own(
         assert (await client.patch(path, json={"role": role}, headers=headers)).status_code == status, role
     await gateways.renew(client.app)  # type: ignore[attr-defined]
     assert (await client.get("/auth/me", headers=bearer(tokens))).json()["role"] == "experimenter"
-    stranger = a_key(engine, gateways.an_organisation(engine), "owner")
     assert (await client.patch(path, json={"role": "viewer"}, headers=stranger)).status_code == 404
 
 

@@ -23,13 +23,13 @@ from data.records import Spec, TransformType
 from data.snapshots import votes
 from data.snapshots.counting import LeftOut
 from data.snapshots.validation import Limits, assess
-from data.tables import Comparison, Erasure, Feedback, Organisation, Output, new_id
+from data.tables import Comparison, Erasure, Feedback, Output, new_id
 from data.traffic import answers, comparisons, receipts, routing
 from data.traffic.comparisons import CompareConfig, draw_people
 from data.traffic.routing import Routing
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
-from tests import snapshots
+from tests import gateways, snapshots
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -51,34 +51,21 @@ def overlap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def tenant(engine: Engine) -> uuid.UUID:
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        row = Organisation(name=f"org-{uuid.uuid4()}", plan="team")
-        session.add(row)
-    return row.id
-
-
-@pytest.fixture
-def a_key(engine: Engine, tenant: uuid.UUID) -> Callable[..., str]:
-    def make(role: Role = "member", organisation_id: uuid.UUID = tenant) -> str:
-        key = identities.generate_key()
-        with Session(engine) as session, session.begin():
-            identities.add_key(session, organisation_id, "fixture", key, role)
-        return key
-
-    return make
+def organisation_id(engine: Engine) -> uuid.UUID:
+    """A tenant whose plan has room for many comparisons."""
+    return gateways.an_organisation(engine, "team")
 
 
 @pytest.fixture
 async def client(
-    stack: Settings, engine: Engine, a_key: Callable[..., str]
+    stack: Settings, engine: Engine, a_key: Callable[..., dict[str, str]]
 ) -> AsyncIterator[httpx.AsyncClient]:
     front = create_app(as_gateway(stack))
     app, transport = front.behind, httpx.ASGITransport(front)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", headers={"X-API-Key": a_key()}, timeout=30
+            transport=transport, base_url="http://gateway", headers=a_key(), timeout=30
         ) as client,
     ):
         client.app = app  # type: ignore[attr-defined]
@@ -219,18 +206,14 @@ async def test_pairs_for_several_are_judged_by_so_many_and_by_nobody_twice(
 
 
 async def test_other_organisations_do_not_share(
-    client: httpx.AsyncClient, engine: Engine, a_key: Callable[..., str], overlap: Callable[..., None]
+    client: httpx.AsyncClient, engine: Engine, stranger: dict[str, str], overlap: Callable[..., None]
 ) -> None:
     overlap(1.0)
     ann = await ask(client, "ann")
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        stranger = Organisation(name=f"org-{uuid.uuid4()}")
-        session.add(stranger)
-    theirs = {"X-API-Key": a_key("owner", stranger.id)}
-    pair = (await client.post(f"{API}/next", json={"user_id": "ann"}, headers=theirs)).json()
+    pair = (await client.post(f"{API}/next", json={"user_id": "ann"}, headers=stranger)).json()
     assert sorted(texts(pair)) != sorted(texts(ann))
     path = f"{API}/{ann['comparison_id']}/skip"
-    refused = await client.post(path, json={"user_id": "ann"}, headers=theirs)
+    refused = await client.post(path, json={"user_id": "ann"}, headers=stranger)
     assert (refused.status_code, refused.json()["title"]) == (404, "Unknown comparison")
     assert (await skip(client, "bob", ann["comparison_id"])).status_code == 404, "nor those of a colleague"
     assert stored(engine, ann).skipped_at is None
@@ -316,9 +299,9 @@ async def test_who_has_seen_everything_is_told_so(
 
 @pytest.mark.parametrize("role", ["member", "viewer", "experimenter", "admin", "owner"])
 async def test_every_role_may_compare(
-    client: httpx.AsyncClient, a_key: Callable[..., str], role: Role
+    client: httpx.AsyncClient, a_key: Callable[..., dict[str, str]], role: Role
 ) -> None:
-    key = {"X-API-Key": a_key(role)}
+    key = a_key(role)
     pair = await client.post(f"{API}/next", json={"user_id": "ann"}, headers=key)
     assert pair.status_code == 200
     path = f"{API}/{pair.json()['comparison_id']}/skip"
@@ -375,7 +358,7 @@ async def test_what_has_a_vote_cannot_be_skipped(client: httpx.AsyncClient, engi
 
 
 async def test_nothing_to_compare_before_the_first_release(
-    stack: Settings, new_database: Callable[..., str]
+    stack: Settings, new_database: Callable[..., dict[str, str]]
 ) -> None:
     url = new_database()
     engine = database.engine(url)
@@ -394,7 +377,7 @@ async def test_nothing_to_compare_before_the_first_release(
 
 
 async def test_agreement_is_measured_on_pairs_that_several_have_judged(
-    client: httpx.AsyncClient, engine: Engine, tenant: uuid.UUID, overlap: Callable[..., None]
+    client: httpx.AsyncClient, engine: Engine, organisation_id: uuid.UUID, overlap: Callable[..., None]
 ) -> None:
     """Three people judge six pairs. Of three they prefer the text that comes first in the alphabet, of three
     the other one; but once one of them does not.
@@ -409,7 +392,7 @@ async def test_agreement_is_measured_on_pairs_that_several_have_judged(
             await vote(client, pair, "first" if in_order[-1] == prefers_earlier else "second")
     assert set(in_order) == {True, False}, "else the place would do for the text"
     with engine.connect() as connection:
-        usable = list(votes.fetch(connection, tenant, votes.find_high_water(connection)))
+        usable = list(votes.fetch(connection, organisation_id, votes.find_high_water(connection)))
     assert len(usable) == 18
     agreement = assess(usable, LeftOut(), {}, None, Limits(least_units=6)).agreement["comparisons"]
     assert agreement.units == 6
@@ -423,19 +406,19 @@ def written(folder: Path) -> bytes:
 
 
 async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
-    client: httpx.AsyncClient, engine: Engine, tenant: uuid.UUID, stack: Settings, tmp_path: Path
+    client: httpx.AsyncClient, engine: Engine, organisation_id: uuid.UUID, stack: Settings, tmp_path: Path
 ) -> None:
     rare = "quagmire-zx81-rutabaga"
     pair = await ask(client, "ann")
     await vote(client, pair, "first", reason=rare)
     with engine.connect() as connection:
-        made = snapshots.make(connection, tenant, tmp_path)
+        made = snapshots.make(connection, organisation_id, tmp_path)
     assert made.counts["pairs"] == 1
     assert written(tmp_path)
     assert rare.encode() not in written(tmp_path)
     with Session(engine) as session:
         row = session.scalars(select(Feedback).where(Feedback.reason == rare)).one()
-        person = Person(row.user_id, tenant)
+        person = Person(row.user_id, organisation_id)
     erased = erase(stack, engine, person, report=lambda _: None)
     with Session(engine) as session:
         counts = session.get_one(Erasure, erased).counts
@@ -448,14 +431,14 @@ async def test_a_reason_is_in_no_snapshot_and_goes_with_its_person(
 async def test_who_leaves_takes_their_comparison_and_leaves_others_theirs(
     client: httpx.AsyncClient,
     engine: Engine,
-    tenant: uuid.UUID,
+    organisation_id: uuid.UUID,
     stack: Settings,
     overlap: Callable[..., None],
 ) -> None:
     overlap(1.0, 3)
     ann, bob = await ask(client, "ann"), await ask(client, "bob")
     user_id = stored(engine, ann).user_id
-    erased = erase(stack, engine, Person(user_id, tenant), report=lambda _: None)
+    erased = erase(stack, engine, Person(user_id, organisation_id), report=lambda _: None)
     with Session(engine) as session:
         assert session.get_one(Erasure, erased).counts == {"comparisons": 1}
     assert texts(await ask(client, "bob")) == texts(bob)

@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from data.people import identities
-from data.people.identities import Role
 from data.records import TransformType
 from data.snapshots import votes
 from data.tables import User, new_id
@@ -32,33 +31,13 @@ SECRET = b"a secret of at least 32 bytes, shared"
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = await gateways.app_of(pool, consent.router)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
-    ) as client:
+    async with gateways.client(app, prefix="/api/v1") as client:
         yield client
 
 
 @pytest.fixture
-def a_key(engine: Engine, organisation_id: uuid.UUID) -> Callable[[Role], dict[str, str]]:
-    """The header of a key of a role."""
-
-    def make(role: Role) -> dict[str, str]:
-        key = identities.generate_key()
-        with Session(engine) as session, session.begin():
-            identities.add_key(session, organisation_id, "fixture", key, role)
-        return {"X-API-Key": key}
-
-    return make
-
-
-@pytest.fixture
-def key(a_key: Callable[[Role], dict[str, str]]) -> dict[str, str]:
+def key(a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
     return a_key("member")
-
-
-@pytest.fixture
-def owner(a_key: Callable[[Role], dict[str, str]]) -> dict[str, str]:
-    return a_key("owner")
 
 
 def person(key: dict[str, str], name: str) -> uuid.UUID:
@@ -205,7 +184,7 @@ async def test_an_owner_opts_in_to_training_across_organisations_and_out_again(
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_only_an_owner_decides_for_the_organisation(
-    client: httpx.AsyncClient, a_key: Callable[[Role], dict[str, str]], method: str
+    client: httpx.AsyncClient, a_key: Callable[..., dict[str, str]], method: str
 ) -> None:
     body = {"trains_across": False} if method == "PUT" else None
     assert (await client.request(method, "/organisation", json=body)).status_code == 401

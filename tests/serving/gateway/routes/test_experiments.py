@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from data import database
 from data.erasure import orders
 from data.people import identities
-from data.people.identities import Role
 from data.reasons import dump, reason, written
 from data.records import Spec
 from data.tables import Decision, Erasure, Experiment, Organisation, Version, new_id
@@ -79,37 +78,13 @@ async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = await gateways.app_of(pool, experiments.router, organisation="ours")
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
-    ) as client:
+    async with gateways.client(app, prefix="/api/v1") as client:
         yield client
-
-
-@pytest.fixture
-def a_key(engine: Engine, organisation_id: uuid.UUID) -> Callable[..., dict[str, str]]:
-    """The header of a key of a role, of the organisation that runs the installation or another."""
-
-    def make(role: Role, organisation_id: uuid.UUID = organisation_id) -> dict[str, str]:
-        key = identities.generate_key()
-        with Session(engine) as session, session.begin():
-            identities.add_key(session, organisation_id, "fixture", key, role)
-        return {"X-API-Key": key}
-
-    return make
 
 
 @pytest.fixture
 def experimenter(a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
     return a_key("experimenter")
-
-
-@pytest.fixture
-def stranger(engine: Engine, a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
-    """The owner of another organisation."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        tenant = Organisation(name="theirs")
-        session.add(tenant)
-    return a_key("owner", tenant.id)
 
 
 async def post(

@@ -11,12 +11,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from data.people import identities
-from data.people.identities import Role
-from data.tables import Organisation
 from serving.gateway.routes import keys
 from tests import gateways
 
@@ -31,38 +27,9 @@ def base64url(key: bytes) -> str:
 @pytest.fixture
 async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
     app = await gateways.app_of(pool, keys.router)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://gateway/api/v1"
-    ) as client:
+    async with gateways.client(app, prefix="/api/v1") as client:
         client.app = app  # type: ignore[attr-defined]
         yield client
-
-
-@pytest.fixture
-def a_key(engine: Engine, organisation_id: uuid.UUID) -> Callable[..., dict[str, str]]:
-    """The header of a key of a role, of the test's organisation or another."""
-
-    def make(role: Role, organisation_id: uuid.UUID = organisation_id) -> dict[str, str]:
-        key = identities.generate_key()
-        with Session(engine) as session, session.begin():
-            identities.add_key(session, organisation_id, "fixture", key, role)
-        return {"X-API-Key": key}
-
-    return make
-
-
-@pytest.fixture
-def owner(a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
-    return a_key("owner")
-
-
-@pytest.fixture
-def stranger(engine: Engine, a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
-    """The owner of another organisation."""
-    with Session(engine, expire_on_commit=False) as session, session.begin():
-        tenant = Organisation(name=str(uuid.uuid4()))
-        session.add(tenant)
-    return a_key("owner", tenant.id)
 
 
 def a_signing_key(**changes: Any) -> dict[str, Any]:

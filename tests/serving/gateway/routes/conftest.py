@@ -1,0 +1,33 @@
+"""Callers of the routes, by role."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine
+
+from data.people.identities import Role
+from tests import gateways
+
+
+@pytest.fixture
+def a_key(engine: Engine, organisation_id: uuid.UUID) -> Callable[..., dict[str, str]]:
+    """`a_key(role)` makes a key and returns its header; `a_key(role, organisation_id)` for another
+    organisation.
+    """
+
+    def make(role: Role = "member", organisation_id: uuid.UUID = organisation_id) -> dict[str, str]:
+        return gateways.a_key(engine, organisation_id, role)
+
+    return make
+
+
+@pytest.fixture
+def owner(a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
+    return a_key("owner")
+
+
+@pytest.fixture
+def stranger(engine: Engine, a_key: Callable[..., dict[str, str]]) -> dict[str, str]:
+    """The owner of another organisation."""
+    return a_key("owner", gateways.an_organisation(engine))
