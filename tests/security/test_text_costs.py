@@ -224,9 +224,7 @@ def test_no_pattern_is_pumped_up(prefix: list[str], unit: list[str], suffix: lis
         repeats = length // len("".join(unit))
         return "".join([*prefix, *unit * repeats, *suffix])
 
-    slow = [
-        p.pattern for p in PATTERNS if grows_too_fast(lambda text, p=p: [*p.finditer(text)], pump)
-    ]
+    slow = [p.pattern for p in PATTERNS if grows_too_fast(lambda text, p=p: [*p.finditer(text)], pump)]
     assert slow == []
 
 
