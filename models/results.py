@@ -5,12 +5,14 @@ Nothing heavy is imported here, so that the dashboard can read these files witho
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from data.reasons import Reason, written
+from data.reasons import Language, Reason, written
+
+CARD_FILES: Mapping[Language, str] = {"en": "README.md", "ja": "README.ja.md"}  # in a version folder
 
 
 class Estimate(BaseModel):

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data.reasons import Reason, load
+from data.reasons import Language, Reason, load
 from data.traffic import routing
-from models.results import Estimate, Evaluation, perplexity
+from models.results import CARD_FILES, Estimate, Evaluation, perplexity
 from serving.dashboard import charts, lineage, services
 from serving.dashboard.charts import Ranged
 from serving.dashboard.pages import operations
@@ -70,6 +70,13 @@ class Order(NamedTuple):
     action: str
     created_at: datetime
     done_at: datetime | None
+
+
+class Card(NamedTuple):
+    """A model card as HTML, and its language."""
+
+    language: Language
+    html: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,6 @@ def show(here: Here, name: str) -> Response:
     folder = run_folder(here, version.run_id)
     evaluation = _read_json(Evaluation, folder, "evaluation/metrics.json")
     logs = {stage: _read_json(TrainingLog, folder, f"{stage}/metrics.json") for stage in STAGES}
-    card = folder / "version" / "README.md" if folder else None
     return here.page(
         "model.html",
         version=version,
@@ -179,7 +185,7 @@ def show(here: Here, name: str) -> Response:
         logs={stage: log for stage, log in logs.items() if log is not None},
         curves={stage: _draw_curves(here, stage, log) for stage, log in logs.items() if log is not None},
         pictures={stage for stage in STAGES if folder and (folder / stage / "health.png").is_file()},
-        card=render_markdown(card.read_text(encoding="utf-8")) if card and card.is_file() else None,
+        card=_read_card(here, folder) if folder else None,
         mlflow=services.mlflow(here.settings),
     )
 
@@ -225,6 +231,16 @@ def _read_json(kind: type[F], folder: Path | None, name: str) -> F | None:
         return kind.model_validate_json((folder / name).read_text(encoding="utf-8"))
     except ValidationError:
         return None
+
+
+def _read_card(here: Visit, folder: Path) -> Card | None:
+    """The model card in the reader's language; in English for a version of an earlier release."""
+    languages: tuple[Language, ...] = (here.words.language, "en")
+    for language in languages:
+        file = folder / "version" / CARD_FILES[language]
+        if file.is_file():
+            return Card(language, render_markdown(file.read_text(encoding="utf-8")))
+    return None
 
 
 def _add_perplexity(row: Mapping[str, Estimate]) -> dict[str, Estimate]:

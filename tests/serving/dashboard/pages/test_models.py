@@ -69,6 +69,21 @@ def test_a_card_adds_no_html_to_the_page(filled: Installation) -> None:
     assert "evil.example" not in html
 
 
+def test_the_card_is_in_the_reader_s_language_if_the_version_has_it(filled: Installation) -> None:
+    with filled.client() as client:
+        client.cookies.set("language", "ja")
+        page = client.get("/models/v1").text
+        assert 'lang="ja"><h3>ToneBridge、実行 run1</h3>' in page
+        assert "It rewrites short English" not in page
+        japanese = filled.settings.state / "runs/run1/version/README.ja.md"
+        text = japanese.read_text(encoding="utf-8")
+        japanese.unlink()  # as in a version of an earlier release
+        try:
+            assert 'lang="en"><h3>ToneBridge, run run1</h3>' in client.get("/models/v1").text
+        finally:
+            japanese.write_text(text, encoding="utf-8")
+
+
 def test_the_plot_of_training_health_is_served_and_no_other_file(filled: Installation) -> None:
     with filled.client() as client:
         assert 'src="/models/v1/sft/health.png"' in client.get("/models/v1").text
