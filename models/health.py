@@ -14,6 +14,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
+from data.reasons import Reason, reason
+
 Ranges = Mapping[str, tuple[float, float]]  # low and high of a logged figure, both included, by its name
 
 # Consecutive training logs, each a mean over five steps (fewer before a checkpoint): a single bad log may be
@@ -21,12 +23,12 @@ Ranges = Mapping[str, tuple[float, float]]  # low and high of a logged figure, b
 _CONSECUTIVE_LOGS = 3
 
 
-def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[str, ...]:
-    """One sentence for each figure that left its range; NaN counts as outside at once.
+def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[Reason, ...]:
+    """One reason for each figure that left its range; NaN counts as outside at once.
 
     `history` is the trainer's log: dictionaries of figures, each with its `step`.
     """
-    sentences = []
+    reasons = []
     for name, (low, high) in ranges.items():
         limit = 1 if name.startswith("eval_") else _CONSECUTIVE_LOGS
         outside = 0  # consecutive logs outside the range
@@ -35,11 +37,18 @@ def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[str,
                 continue
             outside = 0 if low <= entry[name] <= high else outside + 1  # a comparison with NaN is false
             if outside == limit or math.isnan(entry[name]):
-                sentences.append(
-                    f"{name} is {entry[name]:.3g} at step {entry['step']:.0f}; healthy is {low:g} to {high:g}"
+                reasons.append(
+                    reason(
+                        "training_unhealthy",
+                        figure=name,
+                        value=f"{entry[name]:.3g}",  # as text, since JSON has no NaN and no infinity
+                        step=entry["step"],
+                        low=f"{low:g}",
+                        high=f"{high:g}",
+                    )
                 )
                 break
-    return tuple(sentences)
+    return tuple(reasons)
 
 
 class Watch(TrainerCallback):

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from data.reasons import Language, Reason, load
 from data.traffic import routing
-from models.results import CARD_FILES, Estimate, Evaluation, perplexity
+from models.results import CARD_FILES, Estimate, Evaluation, StoredReasons, perplexity
 from serving.dashboard import charts, lineage, services
 from serving.dashboard.charts import Ranged
 from serving.dashboard.pages import operations
@@ -60,7 +60,7 @@ class TrainingLog(BaseModel):
 
     steps: int
     seconds: float
-    unhealthy: tuple[str, ...] = ()
+    unhealthy: StoredReasons = ()
     history: tuple[dict[str, float | None], ...]
 
 

@@ -1,5 +1,7 @@
 """The page on models and the page of a version."""
 
+import json
+
 from models import versions
 from models.evaluation import SHOWN
 from serving.dashboard.pages import models
@@ -67,6 +69,22 @@ def test_a_card_adds_no_html_to_the_page(filled: Installation) -> None:
     assert "<script>alert" not in html
     assert 'href="javascript:' not in html
     assert "evil.example" not in html
+
+
+def test_the_faults_of_a_training_are_in_the_reader_s_language(filled: Installation) -> None:
+    file = filled.settings.state / "runs/run1/sft/metrics.json"
+    stored = file.read_text(encoding="utf-8")
+    with filled.client() as client:
+        client.cookies.set("language", "ja")
+        page = text_at(client, "/models/v1")
+        assert "ステップ 3 で勾配ノルムが nan でした。正常範囲は 0.001 から 10 です。" in page
+        assert "healthy is" not in page
+        sentence = "grad_norm is 11 at step 3; healthy is 0.001 to 10"  # as an earlier release wrote it
+        file.write_text(json.dumps({**json.loads(stored), "unhealthy": [sentence]}), encoding="utf-8")
+        try:
+            assert sentence in text_at(client, "/models/v1")
+        finally:
+            file.write_text(stored, encoding="utf-8")
 
 
 def test_the_card_is_in_the_reader_s_language_if_the_version_has_it(filled: Installation) -> None:
