@@ -71,7 +71,8 @@ class TrainingResult(BaseModel):
     figure that left its healthy range. `history` is the trainer's log.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no NaN, and pydantic would write null, which is no float when it is read: "NaN" is one.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     out: Path
     digest: str

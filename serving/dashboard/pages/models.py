@@ -4,6 +4,7 @@ The full evaluation, the training curves and the model card are files of the run
 means of the scores. A page shows the files that exist on this machine, and says where the others are.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +55,9 @@ CURVES = (
 
 
 class TrainingLog(BaseModel):
-    """The part of a stage's `metrics.json` that a page shows; a figure that is no number is None."""
+    """The part of a stage's `metrics.json` that a page shows; a figure that is no number is NaN, and None in
+    a file of an earlier release.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -304,8 +307,8 @@ def _draw_curves(here: Visit, stage: str, log: TrainingLog) -> list[Markup]:
             say("held out") if key.startswith("eval_") and len(keys) > 1 and keys[0] == key[5:] else
             say(key.removeprefix("eval_").replace("_", " ")): points
             for key in keys
-            if (points := [(entry["step"], entry[key]) for entry in log.history
-                           if entry.get(key) is not None and entry.get("step") is not None])
+            if (points := [(entry["step"], value) for entry in log.history
+                           if (value := entry.get(key)) is not None and math.isfinite(value)])
         }  # fmt: skip
         if series and max(len(points) for points in series.values()) > 1:
             caption = say("%(figure)s of the stage %(stage)s, by step", figure=say(title), stage=stage)
