@@ -48,6 +48,9 @@ COMPUTED = {
     ("serving/gateway/problems.py", "title"): tuple(
         code for code in SENTENCES if code.startswith("title_")
     ),
+    ("serving/protocol.py", "refused.title"): (
+        "title_invalid", "title_too_slow", "title_too_large", "title_unavailable",
+    ),
     ("serving/dashboard/api.py", "code"): tuple(
         code
         for code in SENTENCES
