@@ -11,12 +11,13 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from data.reasons import ReasonedError, written
+from data.reasons import Reason, ReasonedError, written
 from data.records import PROTECTED, Spec
 from data.tables import new_id
 from data.traffic import routing
 from data.traffic.routing import Target
 from experiments import decisions
+from experiments import plan as plans
 from experiments.decisions import ListedDecision, UnknownExperimentError
 from experiments.lifecycle import Action, RefusedError, Status
 
@@ -37,7 +38,7 @@ class ListedArm:
 @dataclass(frozen=True, slots=True)
 class ListedExperiment:
     """An experiment in a list. A draft has no baseline: the champion at its start becomes the baseline.
-    `is_sample` marks an experiment with simulated data.
+    `is_sample` marks an experiment with simulated data. `plan_faults` say why its plan is not valid.
     """
 
     id: uuid.UUID
@@ -49,6 +50,7 @@ class ListedExperiment:
     started_at: datetime | None
     ended_at: datetime | None
     variants: list[ListedArm]
+    plan_faults: list[Reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +136,22 @@ _LISTED = sql.SQL(
     "e.id, e.name, e.hypothesis, e.status, e.is_sample, e.created_at, e.started_at, e.ended_at,"
     " (SELECT coalesce(jsonb_agg(jsonb_build_object('name', v.name, 'is_baseline', v.is_baseline,"
     " 'version', coalesce(s.spec->>'version', v.name)) ORDER BY v.is_baseline DESC, v.name), '[]')"
-    " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants"
+    " FROM variants v JOIN specs s ON s.digest = v.spec_digest WHERE v.experiment_id = e.id) AS variants,"
+    " e.plan"
 )
 _NEWEST = sql.SQL("SELECT {} FROM experiments e ORDER BY e.created_at DESC, e.id DESC LIMIT %s").format(
     _LISTED
 )
-_WHOLE = sql.SQL("SELECT {}, e.plan, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
+_WHOLE = sql.SQL("SELECT {}, e.target FROM experiments e WHERE e.id = %s").format(_LISTED)
 
 
 async def list_newest(connection: AsyncConnection, most: int) -> list[ListedExperiment]:
     """List at most `most` experiments, the newest first."""
     cursor = await connection.cursor(row_factory=dict_row).execute(_NEWEST, (most,))
-    return [ListedExperiment(**_parse_row(row)) for row in await cursor.fetchall()]
+    rows = [_parse_row(row) for row in await cursor.fetchall()]
+    return [
+        ListedExperiment(**{name: value for name, value in row.items() if name != "plan"}) for row in rows
+    ]
 
 
 async def get(connection: AsyncConnection, experiment_id: uuid.UUID) -> WholeExperiment:
@@ -165,4 +171,5 @@ def _parse_row(row: dict[str, Any]) -> dict[str, Any]:
         **row,
         "status": Status(row["status"]),
         "variants": [ListedArm(**arm) for arm in row["variants"]],
+        "plan_faults": plans.read(row["plan"]).faults,
     }

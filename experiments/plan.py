@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 import configs
-from data.reasons import ReasonedError
+from data.reasons import Reason, ReasonedError, reason
 from experiments import metrics
 
 FILE = Path(__file__).parent.parent / "configs" / "experiment.yaml"
@@ -197,3 +197,27 @@ def with_changes(changes: Mapping[str, JsonValue]) -> Plan:
     if unknown := sorted(set(changes) - set(Plan.model_fields)):
         raise PlanError("plan_unknown_fields", unknown=", ".join(unknown), known=", ".join(Plan.model_fields))
     return Plan.model_validate({**load().model_dump(), **changes})
+
+
+class StoredPlan(NamedTuple):
+    """A plan as it was stored. None for the holdout, which has none, and for one with `faults`."""
+
+    plan: Plan | None
+    faults: list[Reason]
+
+
+def read(stored: Mapping[str, JsonValue] | None) -> StoredPlan:
+    """The plan of a row. An earlier release may have stored one that is no longer valid."""
+    if not stored:
+        return StoredPlan(None, [])
+    try:
+        return StoredPlan(Plan.model_validate(stored), [])
+    except ValidationError as error:
+        faults = [reason("plan_invalid")]
+        for fault in error.errors():
+            cause = fault.get("ctx", {}).get("error")
+            if isinstance(cause, PlanError):
+                faults += cause.reasons
+            else:
+                faults.append(reason("plan_field_invalid", field=".".join(map(str, fault["loc"]))))
+        return StoredPlan(None, faults)

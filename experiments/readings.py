@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from data.reasons import Reason, load
 from data.traffic import comparisons, routing
 from experiments import breakdown, effects, evidence, metrics, outcomes, power
+from experiments import plan as plans
 from experiments.breakdown import Breakdown
 from experiments.decisions import UnknownExperimentError
 from experiments.effects import Effect
@@ -30,7 +31,9 @@ _MOST_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRow:
-    """An experiment in the list. `evidence` is None before the first analysis."""
+    """An experiment in the list. `evidence` is None before the first analysis; `plan_faults` say why its plan
+    is not valid.
+    """
 
     id: uuid.UUID
     name: str
@@ -41,6 +44,7 @@ class ExperimentRow:
     started_at: datetime | None
     ended_at: datetime | None
     plan: Plan | None
+    plan_faults: Sequence[Reason]
     baseline: str | None
     challenger: str | None
     exposed: int
@@ -98,7 +102,9 @@ class SideBySide(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPage:
-    """The data of an experiment's page. The holdout has no plan, and a draft has no baseline."""
+    """The data of an experiment's page. The holdout has no plan, nor has one with `plan_faults`; a draft has
+    no baseline.
+    """
 
     id: uuid.UUID
     name: str
@@ -109,6 +115,7 @@ class ExperimentPage:
     started_at: datetime | None
     ended_at: datetime | None
     plan: Plan | None
+    plan_faults: Sequence[Reason]
     target: Mapping[str, Any]
     arms: Sequence[Arm]
     share: float
@@ -161,7 +168,7 @@ def list_experiments(session: Session, status: str = "", words: str = "") -> lis
 
 
 def _build_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
-    plan = Plan.model_validate(row["plan"]) if row["plan"] else None
+    plan, plan_faults = plans.read(row["plan"])
     status = Status(row["status"])
     outlook = _forecast(status, plan, newest, row["started_at"])
     return ExperimentRow(
@@ -169,6 +176,7 @@ def _build_row(row: dict[str, Any], newest: Dated | None) -> ExperimentRow:
             **row,
             "status": status,
             "plan": plan,
+            "plan_faults": plan_faults,
             "evidence": newest.evidence if newest else None,
             "days_left": outlook.days_left if outlook else None,
         }
@@ -196,7 +204,7 @@ def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> Experime
     row = session.execute(_EXPERIMENT, {"id": experiment_id}).mappings().one_or_none()
     if row is None:
         raise UnknownExperimentError(experiment_id)
-    plan = Plan.model_validate(row["plan"]) if row["plan"] else None
+    plan, plan_faults = plans.read(row["plan"])
     status, newest = Status(row["status"]), evidence.read_newest(session, experiment_id)
     live = routing.current(session)
     split = live.routing.split(experiment_id) if live else None
@@ -205,6 +213,7 @@ def read_experiment_page(session: Session, experiment_id: uuid.UUID) -> Experime
             **row,
             "status": status,
             "plan": plan,
+            "plan_faults": plan_faults,
             "arms": _read_arms(session, experiment_id),
             "share": split.ramp if split else 0.0,
             "newest": newest,

@@ -1,6 +1,7 @@
 """A version's model card: what it is, how it was trained, its measurements, and its limits.
 
-The card is `README.md` of the version folder, so that it travels with the weights.
+The card is `README.md` of the version folder, so that it travels with the weights. The dashboard shows it, so
+the folder has a Japanese one too.
 """
 
 from collections.abc import Mapping
@@ -8,19 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from data.reasons import render
+from data.reasons import LANGUAGES, Language, Reason, reason, render
 from models.evaluation import SHOWN, table_rows
-from models.results import Estimate, Evaluation
-
-_LIMITS = """\
-- It rewrites short English workplace messages (up to about 80 words in training). Other languages, code,
-  threads and long documents are out of its depth, whatever the scores say.
-- It can lose or alter a fact, and it can state a reason that nobody gave. An answer names the facts that it
-  misses (`facts_missing`); read before you send.
-- The scores are formulas (`models/scoring.py`, `models/tone.py`); each docstring says what its score cannot
-  see. `tone_moved` is a probability whose own accuracy stands in `models/tone.json`.
-- The held-out messages were written by the same hand as the seed corpus. What people think of the version is
-  measured by their comparisons, not here."""
+from models.results import CARD_FILES, Estimate, Evaluation
 
 
 class Origin(BaseModel):
@@ -36,59 +27,66 @@ class Origin(BaseModel):
     counts: dict[str, int]
 
 
-def card(origin: Origin, evaluation: Evaluation) -> str:
+def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
     """The card, in Markdown."""
     verdict = evaluation.verdict
-    learned = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in origin.counts.items())
-    tones = {
-        kind: {key: row[key] for key in ("facts_kept", "meaning", "tone_moved", "chatter")}
-        for kind, row in evaluation.by_type["challenger"].items()
-    }
-    return f"""# ToneBridge, run {origin.run}
+    data = reason("card_seed")
+    if origin.snapshot:
+        counts = (reason("card_count", count=count, kind=kind) for kind, count in origin.counts.items())
+        rows = ", ".join(count.render(language) for count in counts)
+        data = reason("card_snapshot", snapshot=origin.snapshot, rows=rows)
+    gate = reason("card_accepted")
+    if not verdict.accepted:
+        gate = reason("card_rejected", reasons=render(verdict.reasons, language))
+    moves = evaluation.move_by_intensity["challenger"].items()
 
-A rewriter of workplace messages: `{origin.base}` fine-tuned by {origin.method}. It reads the frame in
-`frame.json` (a transform type, an intensity of 0 to 3, the message) and writes the message anew.
+    def say(sentence: Reason) -> str:
+        return sentence.render(language)
+
+    def name(term: str) -> str:
+        return say(reason("card_term", term=term))
+
+    def table(rows: Mapping[str, Mapping[str, Estimate]], scores: tuple[str, ...]) -> str:
+        lines = [f"| | {' | '.join(map(name, scores))} |", "|---" * (len(scores) + 1) + "|"]
+        for system, row in rows.items():
+            cells = (say(reason("card_estimate", **row[k].model_dump())) if k in row else "" for k in scores)
+            lines.append(f"| {name(system)} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+    return f"""# {say(reason("card_title", run=origin.run))}
+
+{say(reason("card_summary", base=origin.base, method=origin.method))}
 
 | | |
 |---|---|
-| base | {origin.base} |
-| method | {origin.method} |
-| measured against | {origin.parent or "the bare base"} |
-| learned from | the seed corpus{f", and snapshot {origin.snapshot} ({learned})" if origin.snapshot else ""} |
-| gate | {"accepted" if verdict.accepted else "rejected: " + render(verdict.reasons)} |
+| {name("base")} | {origin.base} |
+| {name("method")} | {origin.method} |
+| {name("measured_against")} | {origin.parent or name("bare_base")} |
+| {name("learned_from")} | {say(data)} |
+| {name("gate")} | {say(gate)} |
 
-## Measured
+## {name("measured")}
 
-Means over {evaluation.cases} held-out messages with 95 % bootstrap intervals; `challenger` is this version.
+{say(reason("card_means", cases=evaluation.cases))}
 
-{_table(dict(table_rows(evaluation.systems.items())), (*SHOWN, "perplexity"))}
+{table(dict(table_rows(evaluation.systems.items())), (*SHOWN, "perplexity"))}
 
-This version by transform type:
+{say(reason("card_by_type"))}
 
-{_table(tones, ("facts_kept", "meaning", "tone_moved", "chatter"))}
+{table(evaluation.by_type["challenger"], ("facts_kept", "meaning", "tone_moved", "chatter"))}
 
-The move by intensity asked for, of the same messages: \
-{", ".join(f"{i}: {e.mean:.2f}" for i, e in evaluation.move_by_intensity["challenger"].items())}.
+{say(reason("card_moves", moves=", ".join(f"{i}: {move.mean:.2f}" for i, move in moves)))}
 
-## Limits
+## {name("limits")}
 
-{_LIMITS}
+- {say(reason("card_limit_language"))}
+- {say(reason("card_limit_facts"))}
+- {say(reason("card_limit_scores"))}
+- {say(reason("card_limit_messages"))}
 """
 
 
-def _table(rows: Mapping[str, Mapping[str, Estimate]], names: tuple[str, ...]) -> str:
-    lines = [
-        "| | " + " | ".join(name.replace("_", " ") for name in names) + " |",
-        "|---" * (len(names) + 1) + "|",
-    ]
-    for name, row in rows.items():
-        cells = (
-            f"{row[k].mean:.2f} ({row[k].low:.2f} to {row[k].high:.2f})" if k in row else "" for k in names
-        )
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def write(folder: Path, origin: Origin, evaluation: Evaluation) -> None:
-    """Write the card into a version folder."""
-    (folder / "README.md").write_text(card(origin, evaluation), encoding="utf-8")
+    """Write the card into a version folder, in each language."""
+    for language in LANGUAGES:
+        (folder / CARD_FILES[language]).write_text(card(origin, evaluation, language), encoding="utf-8")

@@ -14,32 +14,46 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerState
 
+from data.reasons import Reason, reason
+
 Ranges = Mapping[str, tuple[float, float]]  # low and high of a logged figure, both included, by its name
 
 # Consecutive training logs, each a mean over five steps (fewer before a checkpoint): a single bad log may be
 # noise. A held-out figure is a mean over all validation rows, so a single one is enough.
 _CONSECUTIVE_LOGS = 3
+_LOSSES = ("loss", "eval_loss")
 
 
-def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[str, ...]:
-    """One sentence for each figure that left its range; NaN counts as outside at once.
+def faults(history: Sequence[Mapping[str, float]], ranges: Ranges) -> tuple[Reason, ...]:
+    """One reason for each figure that left its range; NaN counts as outside at once. A loss that is NaN is a
+    fault even without a range.
 
     `history` is the trainer's log: dictionaries of figures, each with its `step`.
     """
-    sentences = []
-    for name, (low, high) in ranges.items():
+    reasons = []
+    for name, (low, high) in {**dict.fromkeys(_LOSSES, (-math.inf, math.inf)), **ranges}.items():
         limit = 1 if name.startswith("eval_") else _CONSECUTIVE_LOGS
         outside = 0  # consecutive logs outside the range
         for entry in history:
             if name not in entry:  # training and held-out figures have separate entries
                 continue
             outside = 0 if low <= entry[name] <= high else outside + 1  # a comparison with NaN is false
-            if outside == limit or math.isnan(entry[name]):
-                sentences.append(
-                    f"{name} is {entry[name]:.3g} at step {entry['step']:.0f}; healthy is {low:g} to {high:g}"
+            if math.isnan(entry[name]):
+                reasons.append(reason("training_not_a_number", figure=name, step=entry["step"]))
+                break
+            if outside == limit:
+                reasons.append(
+                    reason(
+                        "training_unhealthy",
+                        figure=name,
+                        value=f"{entry[name]:.3g}",  # as text, since JSON has no infinity
+                        step=entry["step"],
+                        low=f"{low:g}",
+                        high=f"{high:g}",
+                    )
                 )
                 break
-    return tuple(sentences)
+    return tuple(reasons)
 
 
 class Watch(TrainerCallback):

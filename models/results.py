@@ -5,12 +5,21 @@ Nothing heavy is imported here, so that the dashboard can read these files witho
 """
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from data.reasons import Reason, written
+from data.reasons import Language, Reason, written
+
+
+def _read_sentences(reasons: Iterable[Any]) -> list[Any]:
+    """Files of earlier releases have English sentences instead."""
+    return [written(entry)[0] if isinstance(entry, str) else entry for entry in reasons]
+
+
+StoredReasons = Annotated[tuple[Reason, ...], BeforeValidator(_read_sentences)]  # as a run's file has them
+CARD_FILES: Mapping[Language, str] = {"en": "README.md", "ja": "README.ja.md"}  # in a version folder
 
 
 class Estimate(BaseModel):
@@ -32,13 +41,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     accepted: bool
-    reasons: tuple[Reason, ...]
-
-    @field_validator("reasons", mode="before")
-    @classmethod
-    def _read_sentences(cls, reasons: Iterable[Any]) -> list[Any]:
-        """Files of earlier releases have English sentences instead."""
-        return [written(entry)[0] if isinstance(entry, str) else entry for entry in reasons]
+    reasons: StoredReasons
 
 
 class Judged(BaseModel):

@@ -34,6 +34,7 @@ import configs
 from models import checkpoints, health, loading
 from models.health import Ranges
 from models.progress import Progress
+from models.results import StoredReasons
 
 _log = logging.getLogger(__name__)
 
@@ -66,18 +67,19 @@ class TrainingResult(BaseModel):
     """The figures that every training stage reports, as they are written to `metrics.json`.
 
     `digest` names the run, see the function. `resumed_from_step` is 0 for an uninterrupted run.
-    `out_of_memory_at` has the batch sizes that did not fit into memory. `unhealthy` has one sentence for each
+    `out_of_memory_at` has the batch sizes that did not fit into memory. `unhealthy` has one reason for each
     figure that left its healthy range. `history` is the trainer's log.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON has no NaN, and pydantic would write null, which is no float when it is read: "NaN" is one.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     out: Path
     digest: str
     steps: int
     resumed_from_step: int
     out_of_memory_at: tuple[int, ...] = ()
-    unhealthy: tuple[str, ...] = ()
+    unhealthy: StoredReasons = ()
     seconds: float
     history: History
 

@@ -157,11 +157,11 @@ def _experiment_id(client: MlflowClient, artifacts: Path) -> str:
 def curves(stage: str, file: Path) -> Iterator[Metric]:
     """A stage's training log as MLflow metrics: `sft/loss`, `sft/eval_loss`, ... by step.
 
-    A figure that was no number is null in the file, and is skipped.
+    A figure that is not finite is text in the file (null in one of an earlier release), and is skipped.
     """
     now_ms = int(time.time() * 1000)
     entry: dict[str, Any]
     for entry in json.loads(file.read_text(encoding="utf-8"))["history"]:
         for key, value in entry.items():
-            if key not in ("step", "epoch") and value is not None:
+            if key not in ("step", "epoch") and isinstance(value, int | float):
                 yield Metric(f"{stage}/{key}", value, now_ms, int(entry["step"]))

@@ -81,7 +81,7 @@ def _run_next_step(
 
 def _find_new_challenger(engine: Engine) -> str | None:
     """The newest accepted version, if it is untested: not the champion, in no experiment or draft, and
-    trained on no person who was erased since. Else None.
+    trained on no person who was erased since. Else None. A discarded draft never ran, so it tested nothing.
     """
     with Session(engine) as session:
         live = routing.current(session)
@@ -102,7 +102,12 @@ def _find_new_challenger(engine: Engine) -> str | None:
         experiments_of_it = session.scalar(
             select(func.count())
             .select_from(Variant)
-            .where(Variant.name == newest.name, Variant.is_baseline.is_(False))
+            .join(Experiment)
+            .where(
+                Variant.name == newest.name,
+                Variant.is_baseline.is_(False),
+                Experiment.status != Status.DISCARDED,
+            )
         )
         return None if experiments_of_it else newest.name
 

@@ -31,7 +31,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import database
-from data.reasons import Reason, render
+from data.reasons import Reason, ReasonedError, render
 from data.tables import Lineage, Snapshot, Version
 from data.traffic import routing
 from models import (
@@ -72,11 +72,11 @@ class Trained(BaseModel):
     evaluation: Evaluation
 
 
-class UnhealthyError(ValueError):
+class UnhealthyError(ReasonedError):
     """A stage was stopped because a logged figure left its healthy range; a plot shows the figure."""
 
-    def __init__(self, stage: str, faults: Sequence[str], plot: Path) -> None:
-        super().__init__(f"{stage} was not healthy: {'; '.join(faults)}; see {plot}")
+    def __init__(self, stage: str, faults: Sequence[Reason], plot: Path) -> None:
+        super().__init__("stage_unhealthy", stage=stage, plot=str(plot), details=faults)
 
 
 class _Weights(NamedTuple):

@@ -301,7 +301,7 @@ def _run_trial(search: _Search, trial: optuna.Trial) -> None:
         for file in (*out.glob("*.png"), out / training.METRICS_FILE):
             client.log_artifact(run_id, str(file))
         value = getattr(result, config.objective)
-        reasons = [*result.unhealthy, *map(str, getattr(result, "hacked", ()))]
+        reasons = [*map(str, result.unhealthy), *map(str, getattr(result, "hacked", ()))]
         if value is None or not math.isfinite(value):
             reasons.append(f"{config.objective} is {value}")
 

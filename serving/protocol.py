@@ -17,6 +17,7 @@ No request has a timer of its own: one sweep a second compares every connection'
 """
 
 import asyncio
+import json
 from collections import Counter
 from math import inf
 from typing import Any
@@ -25,6 +26,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from configs.settings import Settings
+from data.reasons import ReasonedError, catalogue, dump, reason
 
 _RETRY_AFTER_S = 2
 # From a refusal until the connection is closed: closing with unread bytes resets it, and may lose the answer.
@@ -36,12 +38,28 @@ NOTHING, HEAD_BEGAN, _HEAD, BODY_BEGAN, _BODY = range(5)
 BODY_CAME = -1  # in `quiet_bytes`: the last bytes were a part of a body
 
 
-class RefusedError(Exception):
-    """The bytes so far cannot be accepted, whatever follows."""
+class RefusedError(ReasonedError):
+    """The bytes so far cannot be accepted, whatever follows. `title` is the code of the problem's title."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+    status, title = 400, "title_invalid"
+
+
+class LateError(RefusedError):
+    """A head or a body did not arrive in time."""
+
+    status, title = 408, "title_too_slow"
+
+
+class LongHeadError(RefusedError):
+    """A head is too long, or has too many fields."""
+
+    status, title = 431, "title_too_large"
+
+
+class CrowdedError(RefusedError):
+    """Too many connections are open."""
+
+    status, title = 503, "title_unavailable"
 
 
 class Door:
@@ -52,6 +70,7 @@ class Door:
     """
 
     def __init__(self, settings: Settings) -> None:
+        catalogue()  # read now, since the first refusal would wait for it
         self.settings = settings
         self.now_s = 0.0
         self._period_s = min(1.0, settings.header_timeout_s / 4, settings.body_timeout_s / 4)
@@ -120,8 +139,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.due_s = self.door.later_s(self.door.settings.header_timeout_s)
         if not self.door.enter(self):
             self._is_refused = True
-            text = f"too many connections are open: come back in {_RETRY_AFTER_S} s"
-            transport.write(_response(503, text, b"retry-after: %d\r\n" % _RETRY_AFTER_S))
+            refused = CrowdedError("too_many_connections", seconds=_RETRY_AFTER_S)
+            transport.write(_response(refused, b"retry-after: %d\r\n" % _RETRY_AFTER_S))
             transport.close()  # without lingering, since there are too many connections
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,7 +169,7 @@ class GuardedProtocol(HttpToolsProtocol):
         except HttpParserError as error:
             refused = error.__context__
             if not isinstance(refused, RefusedError):
-                refused = RefusedError(400, "Invalid HTTP request received.")
+                refused = RefusedError("not_http")
             self._refuse(refused)
         except RefusedError as refused:
             self._refuse(refused)
@@ -171,14 +190,10 @@ class GuardedProtocol(HttpToolsProtocol):
         """RefusedError for a head that is not allowed."""
         if self.parser.should_upgrade():
             # An exception for WebSockets belongs here, once a route needs them.
-            raise RefusedError(
-                400,
-                "this server does not change the protocol of a connection: send the request without"
-                " 'Upgrade' and 'Connection: Upgrade', and no CONNECT",
-            )
+            raise RefusedError("no_other_protocol")
         limit = self.door.settings.max_header_fields
         if len(self.headers) > limit:
-            raise RefusedError(431, f"the request has more than {limit} header fields: send fewer")
+            raise LongHeadError("too_many_header_fields", limit=limit)
         # A head that came in one piece is short enough.
         if self.part == _HEAD and self._head_bytes() > self.door.settings.max_header_bytes:
             raise self._head_is_too_long()
@@ -221,10 +236,9 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.flow.read_paused:  # the server does not read: the client is not late
             self.due_s = self.door.later_s(limits.body_timeout_s)
         elif self.part < BODY_BEGAN:
-            self._refuse(RefusedError(408, f"the head did not arrive within {limits.header_timeout_s:g} s"))
+            self._refuse(LateError("head_late", seconds=limits.header_timeout_s))
         else:
-            text = f"the body did not arrive within {limits.body_timeout_s:g} s, and came too slowly"
-            self._refuse(RefusedError(408, text))
+            self._refuse(LateError("body_late", seconds=limits.body_timeout_s))
 
     def _set_deadline(self, piece_bytes: int) -> None:
         """Set the deadline of a request that has arrived in part, and limit bytes that are not its body."""
@@ -253,15 +267,12 @@ class GuardedProtocol(HttpToolsProtocol):
         )
 
     def _head_is_too_long(self) -> RefusedError:
-        limit = self.door.settings.max_header_bytes
-        return RefusedError(
-            431, f"the request line and the header fields are longer than {limit:,} bytes: shorten them"
-        )
+        return LongHeadError("head_too_long", limit=self.door.settings.max_header_bytes)
 
     def _refuse(self, refused: RefusedError) -> None:
         """Answer with a refusal, after the answers to earlier requests, and stop reading."""
         part, self.part, self.due_s, self._is_refused = self.part, NOTHING, inf, True
-        refusal, cycle = _response(refused.status, str(refused)), self.cycle
+        refusal, cycle = _response(refused), self.cycle
         held, self.held = self.held, None
         if part >= BODY_BEGAN and held is None:  # uvicorn has the request already
             if self.pipeline and self.pipeline[0][0] is cycle:
@@ -286,12 +297,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self.due_s = self.door.later_s(_LINGER_S)
 
 
-def _response(status: int, text: str, headers: bytes = b"") -> bytes:
-    body = text.encode()
+def _response(refused: RefusedError, headers: bytes = b"") -> bytes:
+    """A problem document (RFC 9457), as the gateway's other errors are."""
+    body = {
+        "type": "about:blank",
+        "title": str(reason(refused.title)),
+        "status": refused.status,
+        "detail": str(refused),
+        "reasons": dump(refused.reasons),
+    }
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     return (
-        STATUS_LINE[status]
+        STATUS_LINE[refused.status]
         + headers
-        + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-        % len(body)
-        + body
+        + b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        % len(content)
+        + content
     )

@@ -11,7 +11,7 @@ import sys
 
 import configs
 from experiments.calibration.config import CalibrationConfig
-from experiments.calibration.report import Report, find_newly_missed, format_table
+from experiments.calibration.report import Report, find_newly_missed, format_missed, format_table
 from experiments.calibration.run import DOCS, main
 
 if __name__ == "__main__":
@@ -22,6 +22,7 @@ if __name__ == "__main__":
     report = main(config)
     print("\n".join(format_table(report)))
     if report.missed:
-        print("\nMissed targets:", *report.missed, sep="\n  ")
+        print("\nMissed targets:", *format_missed(report.missed), sep="\n  ")
     if published and (newly_missed := find_newly_missed(report, published)):
-        raise SystemExit("\n  ".join([f"This report misses targets that {file} reaches:", *newly_missed]))
+        lines = [f"This report misses targets that {file} reaches:", *format_missed(newly_missed)]
+        raise SystemExit("\n  ".join(lines))

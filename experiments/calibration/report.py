@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import binom, binomtest
 
+from data.reasons import Reason, reason
 from experiments.plan import Plan
 
 Z_95 = 1.96  # quantile of the normal distribution for a two-sided interval of 95 %
@@ -106,7 +107,7 @@ class Report(_Result):
     power: dict[str, Estimate]
     median_stop_ratio: dict[str, Estimate]
     srm_power: dict[str, dict[int, Estimate]] = Field(description="`SampleRatioResult.called_broken_by`")
-    missed: list[str] = Field(description="the targets that are missed, as sentences")
+    missed: dict[str, list[Reason]] = Field(description="the targets that are missed, by setting")
     experiments: int = Field(description="in each setting, without an effect and with one")
     looks: int = Field(description="analyses of each experiment")
     effect: float = Field(description="in standard deviations of the outcome")
@@ -144,25 +145,39 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def find_missed_targets(settings: Mapping[str, SettingResult]) -> Iterator[str]:
-    """A sentence for each missed target, such as "plain: power is 0.7; the target is at least 0.8".
-
-    `Report.missed` stores the sentences. `find_newly_missed` and the dashboard split them at ": " and " is ".
-    """
+def find_missed_targets(settings: Mapping[str, SettingResult]) -> dict[str, list[Reason]]:
+    """A reason for each missed target, by setting. Settings that reach all their targets are left out."""
+    missed: dict[str, list[Reason]] = {}
     for name, result in settings.items():
+        targets = []
         for figure, target in _TARGETS.items():
             value = getattr(result.shipped, figure).value
-            is_upper_limit = figure in _UPPER_LIMITS
-            if value is None or (value > target if is_upper_limit else value < target):
-                actual = "after the last analysis" if value is None else f"{value:.3g}"
-                limit = f"at {'most' if is_upper_limit else 'least'} {target:g}"
-                yield f"{name}: {figure} is {actual}; the target is {limit}"
+            if value is None:
+                targets.append(reason("target_not_in_time", figure=figure, target=target))
+            elif figure in _UPPER_LIMITS and value > target:
+                targets.append(reason("target_exceeded", figure=figure, value=value, target=target))
+            elif figure not in _UPPER_LIMITS and value < target:
+                targets.append(reason("target_not_reached", figure=figure, value=value, target=target))
+        if targets:
+            missed[name] = targets
+    return missed
 
 
-def find_newly_missed(report: Report, published: Report) -> list[str]:
-    """The sentences on targets that `report` misses and `published` reaches."""
-    known = {sentence.partition(" is ")[0] for sentence in published.missed}
-    return [sentence for sentence in report.missed if sentence.partition(" is ")[0] not in known]
+def find_newly_missed(report: Report, published: Report) -> dict[str, list[Reason]]:
+    """The targets that `report` misses and `published` reaches, by setting."""
+    newly = {}
+    for name, targets in report.missed.items():
+        known = {target.values["figure"] for target in published.missed.get(name, [])}
+        if more := [target for target in targets if target.values["figure"] not in known]:
+            newly[name] = more
+    return newly
+
+
+def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
+    """A line for each missed target, such as "plain: power is 0.7; the target is at least 0.8"."""
+    for name, targets in missed.items():
+        for target in targets:
+            yield f"{name}: {target}"
 
 
 def format_table(report: Report) -> Iterator[str]:

@@ -149,7 +149,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         power=collect("power"),
         median_stop_ratio=collect("median_stop_ratio"),
         srm_power=results["sample_ratio"].called_broken_by,
-        missed=list(find_missed_targets(settings)),
+        missed=find_missed_targets(settings),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,

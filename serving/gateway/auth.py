@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from jwt.exceptions import InvalidJTIError, InvalidSubjectError
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -296,7 +297,26 @@ def _verified_by_any(token: str, signing_keys: tuple[SigningKey, ...]) -> tuple[
 
 
 def _invalid(error: jwt.PyJWTError) -> UnknownKeyError:
-    return UnknownKeyError("token_invalid", error=str(error))
+    """The error for a token that PyJWT rejects. PyJWT's own sentences are English."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return UnknownKeyError("token_expired")
+        case jwt.ImmatureSignatureError():
+            return UnknownKeyError("token_not_yet_valid")
+        case jwt.InvalidSignatureError():
+            return UnknownKeyError("token_signature_wrong")
+        case jwt.InvalidAlgorithmError() | jwt.InvalidKeyError():
+            return UnknownKeyError("token_algorithm_wrong")
+        case jwt.InvalidAudienceError():
+            return UnknownKeyError("token_audience_wrong")
+        case jwt.MissingRequiredClaimError(claim=claim):
+            return UnknownKeyError("token_claim_missing", claim=claim)
+        case InvalidSubjectError():
+            return UnknownKeyError("token_claim_invalid", claim="sub")
+        case InvalidJTIError():
+            return UnknownKeyError("token_claim_invalid", claim="jti")
+        case _:
+            return UnknownKeyError("token_malformed")
 
 
 def _digest(token: str) -> str:

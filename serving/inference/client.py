@@ -9,6 +9,7 @@ from typing import Annotated
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from data.reasons import Reason
 from data.records import Engine, Intensity, Spec, TransformType
 from serving.breaker import Breaker
 
@@ -40,7 +41,7 @@ class Rewritten(BaseModel):
     facts_missing: list[str]
     tokens: Annotated[int, Field(ge=0)]
     finished: bool
-    refusal: str | None = None
+    refusal: Reason | None = None
 
 
 class RewriteReply(BaseModel):

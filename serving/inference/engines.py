@@ -14,6 +14,7 @@ from typing import Any
 import ctranslate2
 from tokenizers import Encoding, Tokenizer
 
+from data.reasons import reason
 from data.records import Engine, Spec
 from models import prompts, protection
 from models.protection import Draft, Kept
@@ -96,7 +97,7 @@ def _rewritten(kept: Kept) -> Rewritten:
 
 
 def _refused(tokens: int) -> Rewritten:
-    refusal = f"it has {tokens:,} tokens; this model reads at most {MAX_PROMPT_TOKENS:,}"
+    refusal = reason("text_too_long_for_model", tokens=tokens, limit=MAX_PROMPT_TOKENS)
     return Rewritten(text="", facts_missing=[], tokens=0, finished=False, refusal=refusal)
 
 

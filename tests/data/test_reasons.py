@@ -48,6 +48,9 @@ COMPUTED = {
     ("serving/gateway/problems.py", "title"): tuple(
         code for code in SENTENCES if code.startswith("title_")
     ),
+    ("serving/protocol.py", "refused.title"): (
+        "title_invalid", "title_too_slow", "title_too_large", "title_unavailable",
+    ),
     ("serving/dashboard/api.py", "code"): tuple(
         code
         for code in SENTENCES
@@ -217,8 +220,9 @@ def test_every_term_is_there_in_every_language() -> None:
         TransformType,
         get_args(bandit.Rule),
         ("facts_kept", "agreement"),  # the guards of a reward (models/grpo.py)
+        ("aa_false_winner_rate", "coverage", "median_stop_ratio", "power"),  # targets of a calibration
     ],
-    ids=["metrics", "statuses", "actions", "transform types", "bandit rules", "guards"],
+    ids=["metrics", "statuses", "actions", "transform types", "bandit rules", "guards", "targets"],
 )
 def test_every_name_that_a_reason_may_hold_is_a_term(names: object) -> None:
     missing = [str(name) for name in names if str(name) not in TERMS]  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ from experiments.calibration.report import (
     estimate_median,
     estimate_rate,
     find_newly_missed,
+    format_missed,
     format_table,
 )
 from experiments.calibration.run import main
@@ -75,7 +76,7 @@ def test_the_page_names_what_the_published_report_misses() -> None:
     published = Report.model_validate_json(PUBLISHED.read_text("utf-8"))
     page = Path("docs/calibration.md").read_text("utf-8")
     assert published.experiments == 10_000
-    for name in {sentence.partition(":")[0] for sentence in published.missed}:
+    for name in published.missed:
         assert f"**`{name}` " in page
     assert "\n".join(list(format_table(published))[: 2 + len(published.settings)]) in page
 
@@ -121,13 +122,13 @@ def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tm
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     report = Report.model_validate_json((tmp_path / "report.json").read_text())
     published = Report.model_validate_json(PUBLISHED.read_text("utf-8"))
-    newly_missed = find_newly_missed(report, published)
+    newly_missed = list(format_missed(find_newly_missed(report, published)))
     assert newly_missed
     assert process.stdout.splitlines() == [
         *format_table(report),
         "",
         "Missed targets:",
-        *(f"  {sentence}" for sentence in report.missed),
+        *(f"  {sentence}" for sentence in format_missed(report.missed)),
     ]
     assert process.returncode == 1
     assert process.stderr.splitlines()[-len(newly_missed) :] == [f"  {sentence}" for sentence in newly_missed]
@@ -189,9 +190,10 @@ def test_a_broken_interval_misses_its_targets(
     )
     broken = main(few())
     assert broken.aa_false_winner_rate["plain"].low > 0.05
-    assert [sentence.partition(" is ")[0] for sentence in find_newly_missed(broken, report)][:2] == [
-        "plain: aa_false_winner_rate",
-        "plain: coverage",
+    newly_missed = find_newly_missed(broken, report)["plain"]
+    assert [(target.code, target.values["figure"]) for target in newly_missed][:2] == [
+        ("target_exceeded", "aa_false_winner_rate"),
+        ("target_not_reached", "coverage"),
     ]
 
 

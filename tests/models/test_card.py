@@ -1,5 +1,9 @@
-from data.reasons import reason
+import re
+
+from data.reasons import catalogue, reason
+from data.snapshots import snapshot
 from models import card
+from models.evaluation import SHOWN
 from models.results import Estimate, Evaluation, Verdict
 from models.scoreboard import Scores
 
@@ -38,12 +42,35 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
     rows = [line for line in text.splitlines() if line.startswith("| challenger")]
     assert rows[0].count("0.70 (0.60 to 0.80)") == 10
     assert "2.01 (1.82 to 2.23)" in rows[0], "perplexity, not its logarithm"
-    reference = next(line for line in text.splitlines() if line.startswith("| reference"))
+    reference = next(line for line in text.splitlines() if line.startswith("| written by hand"))
     assert reference.count("|") == rows[0].count("|"), "what was not measured is left empty"
 
 
 def test_a_rejected_version_says_why():
     origin = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
-    text = card.card(origin, found(accepted=False))
+    text = card.card(origin, found(accepted=False), "en")
     assert "rejected: It is worse than the champion beyond noise: the composite changes by -0.100" in text
     assert "the bare base" in text
+
+
+def test_a_version_folder_has_a_japanese_card_too(tmp_path):
+    origin = card.Origin(
+        run="ab12", base="smollm2-135m", method="dpo", parent=None, snapshot="cd34", counts={"pairs": 131}
+    )
+    card.write(tmp_path, origin, found(accepted=False))
+    text = (tmp_path / "README.ja.md").read_text()
+    assert "不合格。チャンピオンより明らかに悪い結果です。" in text
+    assert "シードコーパスとスナップショット cd34（ペア 131 件）" in text
+    assert "| 学習前のベースモデル |" in text
+    allowed = "ToneBridge|smollm2-135m|ab12|cd34|dpo|docstring|`[^`]*`"
+    assert re.findall("[A-Za-z]{2,}", re.sub(allowed, "", text)) == []
+
+
+def test_every_count_of_a_snapshot_and_every_system_has_a_japanese_name():
+    kinds = [*snapshot._EXTRA_COUNTS, "votes", "people", "votes_erased"]
+    kinds += [
+        name + suffix for name in ("demonstrations", "pairs", "labels") for suffix in ("", "_validation")
+    ]
+    systems = ["copy_input", "rules", "reference"]
+    systems += [name + suffix for name in ("challenger", "champion") for suffix in ("", "_protected")]
+    assert [term for term in [*kinds, *systems, *SHOWN] if term not in catalogue()["terms"]] == []

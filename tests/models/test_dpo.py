@@ -48,7 +48,7 @@ def test_another_adapter_is_another_run(config, adapter):
 
 def test_a_run_that_leaves_its_range_is_stopped_and_says_so(config):
     result = dpo.main(config.model_copy(update={"healthy": {"grad_norm": (0.0, 1e-6)}, "steps": 60}))
-    assert result.unhealthy[0].startswith("grad_norm is ")
+    assert str(result.unhealthy[0]).startswith("grad_norm is ")
     assert max(entry["step"] for entry in result.history) < 20, "stopped early"
     assert (config.out / "health.png").exists()
     assert dpo.main(config).unhealthy == ()

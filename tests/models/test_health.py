@@ -3,7 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from models import health
+from data.reasons import catalogue, dump, load
+from models import dpo, grpo, health, kto, reward, sft
 from models.health import Watch, faults
 
 RANGES = {"grad_norm": (0.01, 10.0), "kl": (0.0, 2.0), "eval_kl": (0.0, 2.0)}
@@ -27,12 +28,35 @@ def test_what_leaves_its_range_for_a_moment_or_not_at_all_is_healthy(values):
         ("grad_norm", (0.001, 11, 0.001), "grad_norm is 0.001 at step 3"),
         ("kl", (3, 3, 3), "kl is 3 at step 3; healthy is 0 to 2"),
         ("eval_kl", (0.1, 2.5), "eval_kl is 2.5 at step 2"),
-        ("grad_norm", (1, math.nan), "grad_norm is nan at step 2"),
+        ("grad_norm", (1, math.nan), "grad_norm is not a number at step 2."),
+        ("loss", (1, math.nan), "loss is not a number at step 2."),
+        ("eval_loss", (math.nan,), "eval_loss is not a number at step 1."),
     ],
 )
 def test_what_stays_outside_is_named_with_its_step_and_its_range(name, values, words):
     [found] = faults(history(name, *values), RANGES)
-    assert words in found
+    assert words in str(found)
+
+
+def test_a_fault_is_told_in_both_languages_and_survives_json():
+    found = faults(history("grad_norm", 1, math.inf, math.inf, math.inf), {"grad_norm": (0.01, math.inf)})
+    assert found == ()
+    found = faults(history("grad_norm", 1, 0, 0, 0, math.nan), {"grad_norm": (0.01, math.inf)})
+    assert [fault.render("ja") for fault in faults(history("loss", math.nan), RANGES)] == [
+        "ステップ 1 で損失が数値ではなくなりました（NaN）。"
+    ]
+    assert [fault.render("ja") for fault in found] == [
+        "ステップ 4 で勾配ノルムが 0 でした。正常範囲は 0.01 から inf です。"
+    ]
+    assert tuple(load(dump(found))) == found
+
+
+@pytest.mark.parametrize(
+    "stage", [sft.SftConfig, reward.RewardConfig, dpo.DpoConfig, kto.KtoConfig, grpo.GrpoConfig]
+)
+def test_every_watched_figure_has_a_japanese_name(stage):
+    watched = stage.model_fields["healthy"].default
+    assert [name for name in [*watched, "loss"] if name not in catalogue()["terms"]] == []
 
 
 def test_a_run_is_stopped_when_it_is_not_healthy_and_not_before():

@@ -306,13 +306,13 @@ def test_a_person_ships(
 def test_a_draft_that_nobody_wants_is_discarded(
     engine: Engine, draft: Callable[..., uuid.UUID], click: Callable[..., uuid.UUID]
 ) -> None:
-    drafted = draft()
+    other, drafted = draft(), draft("v3")
     click(drafted, "discard")
-    assert run().name == "NothingToDo", "its version counts as tried"
+    assert run().name == "NothingToDo", "v2 waits for its start"
     assert read_trail(engine, drafted) == (
         "discarded",
         [
-            ("draft", "token:ann", written("People like v2."), "done"),
+            ("draft", "token:ann", written("People like v3."), "done"),
             ("discard", "token:ann", written("Ann wants to discard."), "done"),
         ],
     )
@@ -322,6 +322,11 @@ def test_a_draft_that_nobody_wants_is_discarded(
     assert (read_routing(engine).experiments, read_epoch_reasons(engine)) == ((), [written("the first")]), (
         "no epoch begins"
     )
+    click(other, "discard")
+    assert run().name == "Started", "a draft that never ran tested nothing, so its version is available again"
+    [split] = read_routing(engine).experiments
+    assert split.experiment_id not in (other, drafted)
+    assert [arm.spec.version for arm in split.arms] == ["v1", "v2"]
 
 
 def test_a_pause_without_a_reason_says_what_was_done(

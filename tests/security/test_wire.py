@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from configs.settings import Settings
+from data.reasons import load, render
 from tests.ports import free_port
 from tests.wire import Answer, Connection, Gateway, gateway, insist, message, process
 
@@ -103,7 +105,10 @@ def test_a_refused_upgrade_says_what_to_do(server: Gateway) -> None:
         connection.send(server.head("Connection: Upgrade", "Upgrade: h2c"))
         answer = connection.answer()
     assert answer is not None
-    assert b"without 'Upgrade'" in answer.body
+    problem = json.loads(answer.body)
+    assert "without 'Upgrade'" in problem["detail"]
+    assert (problem["status"], problem["title"]) == (400, "The request does not fit")
+    assert "プロトコルを変更しません" in render(load(problem["reasons"]), "ja")
 
 
 @PROTOCOLS

@@ -1,6 +1,5 @@
 """The page on calibration: the error rates, coverage and power of the evidence in simulated experiments."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -67,21 +66,11 @@ def show(here: Here) -> Response:
     return here.page(
         "calibration.html",
         stored_report=stored_report,
-        missed=_group_missed(stored_report.report) if stored_report else {},
         differences=compare_plans(stored_report.report.plan, current) if stored_report and current else {},
         fault=fault,
         fields={name: field.description or name for name, field in Plan.model_fields.items()},
         plots=_draw(here, stored_report.report) if stored_report else {},
     )
-
-
-def _group_missed(report: Report) -> Mapping[str, list[str]]:
-    """The report's sentences on missed targets, by setting."""
-    missed: dict[str, list[str]] = {}
-    for sentence in report.missed:
-        setting, _, target = sentence.partition(": ")
-        missed.setdefault(setting, []).append(target)
-    return missed
 
 
 def _to_ranged(name: str, estimate: Estimate) -> Ranged:

@@ -4,6 +4,7 @@ The full evaluation, the training curves and the model card are files of the run
 means of the scores. A page shows the files that exist on this machine, and says where the others are.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data.reasons import Reason, load
+from data.reasons import Language, Reason, load
 from data.traffic import routing
-from models.results import Estimate, Evaluation, perplexity
+from models.results import CARD_FILES, Estimate, Evaluation, StoredReasons, perplexity
 from serving.dashboard import charts, lineage, services
 from serving.dashboard.charts import Ranged
 from serving.dashboard.pages import operations
@@ -54,13 +55,15 @@ CURVES = (
 
 
 class TrainingLog(BaseModel):
-    """The part of a stage's `metrics.json` that a page shows; a figure that is no number is None."""
+    """The part of a stage's `metrics.json` that a page shows; a figure that is no number is NaN, and None in
+    a file of an earlier release.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     steps: int
     seconds: float
-    unhealthy: tuple[str, ...] = ()
+    unhealthy: StoredReasons = ()
     history: tuple[dict[str, float | None], ...]
 
 
@@ -70,6 +73,13 @@ class Order(NamedTuple):
     action: str
     created_at: datetime
     done_at: datetime | None
+
+
+class Card(NamedTuple):
+    """A model card as HTML, and its language."""
+
+    language: Language
+    html: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +171,6 @@ def show(here: Here, name: str) -> Response:
     folder = run_folder(here, version.run_id)
     evaluation = _read_json(Evaluation, folder, "evaluation/metrics.json")
     logs = {stage: _read_json(TrainingLog, folder, f"{stage}/metrics.json") for stage in STAGES}
-    card = folder / "version" / "README.md" if folder else None
     return here.page(
         "model.html",
         version=version,
@@ -179,7 +188,7 @@ def show(here: Here, name: str) -> Response:
         logs={stage: log for stage, log in logs.items() if log is not None},
         curves={stage: _draw_curves(here, stage, log) for stage, log in logs.items() if log is not None},
         pictures={stage for stage in STAGES if folder and (folder / stage / "health.png").is_file()},
-        card=render_markdown(card.read_text(encoding="utf-8")) if card and card.is_file() else None,
+        card=_read_card(here, folder) if folder else None,
         mlflow=services.mlflow(here.settings),
     )
 
@@ -225,6 +234,16 @@ def _read_json(kind: type[F], folder: Path | None, name: str) -> F | None:
         return kind.model_validate_json((folder / name).read_text(encoding="utf-8"))
     except ValidationError:
         return None
+
+
+def _read_card(here: Visit, folder: Path) -> Card | None:
+    """The model card in the reader's language; in English for a version of an earlier release."""
+    languages: tuple[Language, ...] = (here.words.language, "en")
+    for language in languages:
+        file = folder / "version" / CARD_FILES[language]
+        if file.is_file():
+            return Card(language, render_markdown(file.read_text(encoding="utf-8")))
+    return None
 
 
 def _add_perplexity(row: Mapping[str, Estimate]) -> dict[str, Estimate]:
@@ -288,8 +307,8 @@ def _draw_curves(here: Visit, stage: str, log: TrainingLog) -> list[Markup]:
             say("held out") if key.startswith("eval_") and len(keys) > 1 and keys[0] == key[5:] else
             say(key.removeprefix("eval_").replace("_", " ")): points
             for key in keys
-            if (points := [(entry["step"], entry[key]) for entry in log.history
-                           if entry.get(key) is not None and entry.get("step") is not None])
+            if (points := [(entry["step"], value) for entry in log.history
+                           if (value := entry.get(key)) is not None and math.isfinite(value)])
         }  # fmt: skip
         if series and max(len(points) for points in series.values()) > 1:
             caption = say("%(figure)s of the stage %(stage)s, by step", figure=say(title), stage=stage)

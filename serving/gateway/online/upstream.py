@@ -2,7 +2,6 @@
 
 import asyncio
 
-from data.reasons import reason
 from data.records import Spec
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.inference.client import InferenceClient, InferenceUnavailable, Item, Rewritten, VersionUnknown
@@ -90,5 +89,5 @@ class Upstream:
 
 def _accepted(rewritten: Rewritten) -> Rewritten:
     if rewritten.refusal is not None:
-        raise InvalidError({"text": reason("text_unreadable", refusal=rewritten.refusal)})
+        raise InvalidError({"text": rewritten.refusal})
     return rewritten

@@ -222,6 +222,8 @@ class Decide:
         async def do() -> bytes:
             async with self._once.pool.connection() as connection:
                 experiment = await drafts.get(connection, self._experiment_id)
+                if action is Action.START and experiment.plan_faults:
+                    raise RefusedError("plan_invalid", details=experiment.plan_faults[1:])
                 decision_id = await decisions.ask(connection, request)
             happens = _what_happens(experiment, request)
             return Asked(decision_id=decision_id, happens=happens).model_dump_json().encode()
@@ -233,8 +235,8 @@ Deciding = Annotated[Decide, Depends()]
 
 
 def _what_happens(experiment: WholeExperiment, request: decisions.Request) -> str:
-    is_draft = experiment.status is Status.DRAFT
-    share = request.parameters.get("share") or (experiment.plan["ramp"][0] if is_draft else 0.0)
+    starts = request.action is Action.START and experiment.status is Status.DRAFT
+    share = request.parameters.get("share") or (experiment.plan["ramp"][0] if starts else 0.0)
     versions = {arm.is_baseline: arm.version for arm in experiment.variants}
     return str(
         consequence(

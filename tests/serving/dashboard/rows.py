@@ -248,7 +248,7 @@ def _write_run(run: Path, evaluated: Evaluation) -> None:
     result = SftResult(
         out=run / "sft", digest="d", train_rows=10, validation_rows=2, rows_too_long=0, steps=10,
         resumed_from_step=0, out_of_memory_at=(), held_out_loss_before=3.0, held_out_loss_after=2.2,
-        unhealthy=("grad_norm is nan at step 3; healthy is 0.001 to 10",), seconds=90.0, history=tuple(log),
+        unhealthy=health.faults(log, {"grad_norm": (1e-3, 10.0)}), seconds=90.0, history=tuple(log),
     )  # fmt: skip
     training.write_figures(result, run / "sft")
     health.plot(log, {"grad_norm": (1e-3, 10.0)}, run / "sft" / "health.png")

@@ -21,6 +21,7 @@ from sqlalchemy import Engine, text
 
 from data.people import identities
 from data.people.identities import Identity
+from data.reasons import render
 from serving.gateway import auth
 from serving.gateway.auth import Authenticator
 from serving.gateway.dependencies import Authenticated
@@ -253,22 +254,24 @@ now = time.time
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"exp": None}, "exp"),
+        ({"exp": None}, "exp is missing"),
         ({"exp": lambda: now() - 6}, "expired"),
         ({"exp": lambda: now() + 24 * HOUR + 60}, "24 hours"),
         ({"exp": 1e300}, "24 hours"),
         ({"exp": "soon"}, "integer"),
         ({"nbf": lambda: now() + 60}, "not yet valid"),
-        ({"sub": None}, "sub"),
+        ({"iat": lambda: now() + 60}, "not yet valid"),
+        ({"iat": "soon"}, "integer"),
+        ({"sub": None}, "sub is missing"),
         ({"sub": ""}, "1 to 200"),
         ({"sub": "x" * 201}, "1 to 200"),
         ({"sub": "a\0b"}, "1 to 200"),
         ({"sub": "a\ud800"}, "1 to 200"),
-        ({"sub": 7}, "string"),
-        ({"sub": ["ann"]}, "string"),
+        ({"sub": 7}, "sub has 1 to 200"),
+        ({"sub": ["ann"]}, "sub has 1 to 200"),
         ({"jti": ""}, "1 to 200"),
         ({"jti": "x" * 201}, "1 to 200"),
-        ({"jti": 7}, "string"),
+        ({"jti": 7}, "jti has 1 to 200"),
         ({"aud": "others"}, "audience"),
         ({"padding": "x" * 4096}, "4,096"),
     ],
@@ -282,6 +285,24 @@ async def test_claims_that_do_not_do(
     claims = {name: value for name, value in claims.items() if value is not None}
     with pytest.raises(UnknownKeyError, match=message):
         await authenticator.identify(by_hand({"alg": "HS256", "kid": kid}, SECRET, claims))
+
+
+@pytest.mark.parametrize(
+    ("header", "key", "japanese"),
+    [
+        ({"alg": "HS256"}, b"another secret of at least 32 bytes", "署名が正しくありません。"),
+        ({"alg": "HS512"}, SECRET, "署名鍵のアルゴリズムと異なります"),
+        ({"alg": "none"}, None, "署名鍵のアルゴリズムと異なります"),
+    ],
+)
+async def test_a_token_that_its_key_did_not_sign_is_refused_in_both_languages(
+    authenticator: Authenticator, kid: str, header: dict[str, Any], key: bytes | None, japanese: str
+) -> None:
+    with pytest.raises(UnknownKeyError) as refused:
+        await authenticator.identify(
+            by_hand({**header, "kid": kid}, key, {"sub": "ann", "exp": now() + HOUR})
+        )
+    assert japanese in render(refused.value.reasons, "ja")
 
 
 @pytest.mark.parametrize(

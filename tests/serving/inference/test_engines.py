@@ -120,7 +120,8 @@ def test_seeded_retries_are_drawn_again(engine, items):
 def test_a_message_that_is_too_long_is_refused_and_the_others_are_not(engine, items):
     endless = items[0].model_copy(update={"text": "😀" * 8000})
     before, refused, after = engine.generate(spec(), [items[1], endless, items[2]])
-    assert "at most 2,048" in refused.refusal
+    assert "at most 2,048" in refused.refusal.render("en")
+    assert "このモデルが読めるのは 2,048 トークンまでです" in refused.refusal.render("ja")
     assert refused.text == ""
     assert texts([before, after]) == texts(engine.generate(spec(), items[1:3]))
     assert before.refusal is after.refusal is None

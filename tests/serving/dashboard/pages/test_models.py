@@ -1,5 +1,7 @@
 """The page on models and the page of a version."""
 
+import json
+
 from models import versions
 from models.evaluation import SHOWN
 from serving.dashboard.pages import models
@@ -52,7 +54,7 @@ def test_a_version_is_compared_with_its_parent_and_the_baselines(filled: Install
     assert "171 held-out messages" in page
     assert "58.0% of its rewrites of held-out messages score higher" in page
     assert "soften | 0.5" in page
-    assert "grad_norm is nan at step 3" in page
+    assert "grad_norm is not a number at step 3." in page
     assert response.text.count('class="chart"') == 3  # scores, loss, gradient norm
     assert "loss (nats a token)" in page
     assert page.count("Released") == 1
@@ -67,6 +69,37 @@ def test_a_card_adds_no_html_to_the_page(filled: Installation) -> None:
     assert "<script>alert" not in html
     assert 'href="javascript:' not in html
     assert "evil.example" not in html
+
+
+def test_the_faults_of_a_training_are_in_the_reader_s_language(filled: Installation) -> None:
+    file = filled.settings.state / "runs/run1/sft/metrics.json"
+    stored = file.read_text(encoding="utf-8")
+    with filled.client() as client:
+        client.cookies.set("language", "ja")
+        page = text_at(client, "/models/v1")
+        assert "ステップ 3 で勾配ノルムが数値ではなくなりました（NaN）。" in page
+        assert "not a number" not in page
+        sentence = "grad_norm is 11 at step 3; healthy is 0.001 to 10"  # as an earlier release wrote it
+        file.write_text(json.dumps({**json.loads(stored), "unhealthy": [sentence]}), encoding="utf-8")
+        try:
+            assert sentence in text_at(client, "/models/v1")
+        finally:
+            file.write_text(stored, encoding="utf-8")
+
+
+def test_the_card_is_in_the_reader_s_language_if_the_version_has_it(filled: Installation) -> None:
+    with filled.client() as client:
+        client.cookies.set("language", "ja")
+        page = client.get("/models/v1").text
+        assert 'lang="ja"><h3>ToneBridge、実行 run1</h3>' in page
+        assert "It rewrites short English" not in page
+        japanese = filled.settings.state / "runs/run1/version/README.ja.md"
+        text = japanese.read_text(encoding="utf-8")
+        japanese.unlink()  # as in a version of an earlier release
+        try:
+            assert 'lang="en"><h3>ToneBridge, run run1</h3>' in client.get("/models/v1").text
+        finally:
+            japanese.write_text(text, encoding="utf-8")
 
 
 def test_the_plot_of_training_health_is_served_and_no_other_file(filled: Installation) -> None:

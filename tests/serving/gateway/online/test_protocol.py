@@ -234,7 +234,9 @@ async def test_an_idle_connection_is_closed(gateway: Gateway, client: Client) ->
 
 
 async def test_what_is_no_http_is_refused(gateway: Gateway, client: Client) -> None:
-    assert (await client.ask(b"\x16\x03\x01 hello\r\n\r\n"))[0] == 400
+    status, named, problem = await client.ask(b"\x16\x03\x01 hello\r\n\r\n")
+    assert (status, named["content-type"]) == (400, "application/problem+json")
+    assert problem["reasons"] == [{"code": "not_http", "values": {}}]
     with pytest.raises(EOFError):
         await client.response()
 

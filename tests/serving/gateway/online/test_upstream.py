@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from data.reasons import reason
 from data.records import Spec, TransformType
 from serving.gateway.online.upstream import Upstream
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
 from serving.inference.client import InferenceUnavailable, Item, Rewritten, VersionUnknown
+
+TOO_LONG = reason("text_too_long_for_model", tokens=3000, limit=2048)
 
 
 class Service:
@@ -29,7 +32,7 @@ class Service:
                 facts_missing=[],
                 tokens=1,
                 finished=True,
-                refusal="too long" if item.text == "endless" else None,
+                refusal=TOO_LONG if item.text == "endless" else None,
             )
             for item in items
         ]
@@ -68,6 +71,7 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(upstream: Upstr
     )
     assert isinstance(good, Rewritten)
     assert isinstance(bad, InvalidError)
+    assert bad.by_field == {"text": TOO_LONG}
 
 
 @pytest.mark.parametrize(

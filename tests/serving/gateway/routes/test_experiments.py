@@ -203,6 +203,34 @@ async def test_a_draft_has_its_whole_plan_and_says_who_made_it(
     assert (await client.get(f"/experiments/{SOME}", headers=viewer)).status_code == 404
 
 
+async def test_an_invalid_plan_is_named_and_hides_no_other_experiment(
+    client: httpx.AsyncClient, engine: Engine, experimenter: dict[str, str]
+) -> None:
+    old = await drafted(client, experimenter, name="old")
+    await drafted(client, experimenter, name="sound")
+    with Session(engine) as session, session.begin():  # as a release with other fields and metrics stored it
+        session.get_one(Experiment, uuid.UUID(old["id"])).plan = {"primary": "smiles", "alpha": 2}
+    rows = (await client.get("/experiments", headers=experimenter)).json()
+    faults = {row["name"]: [fault["code"] for fault in row["plan_faults"]] for row in rows}
+    assert faults == {"sound": [], "old": ["plan_invalid", "plan_field_invalid"]}
+    address = f"/experiments/{old['id']}"
+    assert len((await client.get(address, headers=experimenter)).json()["plan_faults"]) == 2
+    started = await client.post(f"{address}/start", headers={**experimenter, "Idempotency-Key": "start"})
+    assert started.status_code == 409
+    assert "The field alpha is unknown, or its value does not fit." in started.json()["detail"]
+    thrown = await client.post(f"{address}/discard", headers={**experimenter, "Idempotency-Key": "discard"})
+    assert thrown.status_code == 202
+
+
+def test_a_stored_plan_says_what_is_wrong_with_it() -> None:
+    assert plan.read({}) == (None, [])
+    assert plan.read(plan.load().model_dump(mode="json")) == (plan.load(), [])
+    [general, unknown] = plan.read({"primary": "smiles"}).faults
+    assert (general.code, unknown.code) == ("plan_invalid", "unknown_metrics")
+    [_, field] = plan.read({"of_an_old_release": 1}).faults
+    assert field.render("ja") == "項目 of_an_old_release は存在しないか、値が正しくありません。"
+
+
 BAD = [
     ({"hypothesis": " "}, 422, "hypothesis: String should have at least 1 character (allowed: a sentence"),
     ({"hypothesis": "\x00"}, 422, "hypothesis"),
