@@ -28,6 +28,7 @@ PersonalKind = Literal[
     "account",
 ]
 Style = Literal["blunt", "vague", "rambling", "jargon", "polite"]
+Label = Literal["usable", "timid", "wrong", "broken"]  # data/seed/labels/guideline.md defines them
 
 
 class _Row(BaseModel):
@@ -45,7 +46,7 @@ class Rewrite(_Row):
 class Line(_Row):
     """A line with an id."""
 
-    id: Annotated[str, StringConstraints(pattern=r"^[a-z_]+-\d{3}$")]
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z_]+-\d{3,4}$")]
 
 
 class Message(Line):
@@ -89,6 +90,34 @@ class Judged(Line):
     text: Text
     rewrite: str
     moved: bool
+
+
+class ReadRewrite(Line):
+    """A system's rewrite of a message with the labels of two blind readers.
+
+    `third` settles where the two differ. `message` is the id of the message in the seed corpus.
+    """
+
+    message: str
+    system: str
+    transform_type: TransformType
+    intensity: Intensity
+    text: Text
+    rewrite: str
+    first: Label
+    second: Label
+    third: Label | None = None
+
+    @property
+    def label(self) -> Label:
+        """The label that both readers gave, otherwise the third reader's."""
+        return self.third or self.first
+
+    @model_validator(mode="after")
+    def _a_third_label_settles(self) -> Self:
+        if (self.third is None) != (self.first == self.second):
+            raise ValueError("a third label is needed where two readers differ, and only there")
+        return self
 
 
 class Labelled(_Row):

@@ -85,6 +85,38 @@ def test_the_test_set_has_facts_to_keep_and_attempts_to_break_out() -> None:
         assert sum(o.rewrites[0].transform_type == kind for o in held_out) >= 20, kind
 
 
+@pytest.mark.parametrize(("part", "least"), [("dev", 160), ("test", 200)])
+def test_the_ordinary_messages_are_of_all_types_and_keep_their_facts(part: str, least: int) -> None:
+    originals = corpus.read(corpus.SEED / "ordinary" / part)
+    english = [o for o in originals if "_ja-" not in o.id]
+    assert len(english) >= least
+    assert len(originals) - len(english) >= 30
+    assert len({o.domain for o in english}) >= 18
+    for kind in TransformType:
+        requests = [r.intensity for o in english for r in o.rewrites if r.transform_type == kind]
+        assert len(requests) >= least // 8, kind
+        assert len(set(requests)) >= 2, kind
+    for original in originals:
+        for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
+            assert [fact for fact in original.facts if fact not in text] == [], original.id
+
+
+def test_the_ordinary_messages_are_in_no_other_part() -> None:
+    """Nothing that a model trained on, and nothing that a choice was made on, is in the test set.
+
+    Ordinary messages share some 6-grams, such as "it would be good to have it", so 8-grams are compared.
+    """
+    known: set[tuple[str, ...]] = set()
+    for folder in ("train", "test", "ordinary/dev"):
+        for original in corpus.read(corpus.SEED / folder):
+            for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
+                known |= corpus.ngrams(text, 8)
+    for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message):
+        known |= corpus.ngrams(message.text, 8)
+    test = corpus.read(corpus.SEED / "ordinary" / "test")
+    assert {o.id: grams for o in test if (grams := corpus.ngrams(o.text, 8) & known)} == {}
+
+
 def test_the_japanese_part_is_japanese_and_keeps_its_facts() -> None:
     originals = corpus.read(corpus.SEED / "japanese")
     assert sum(len(o.rewrites) for o in originals) >= 100

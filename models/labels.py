@@ -1,0 +1,178 @@
+"""What readers' labels say: their agreement, the share of usable rewrites, and whether a score sees it.
+
+    python -m models.labels              # writes docs/quality.md from data/seed/labels
+
+`data/seed/labels/guideline.md` defines the labels; `models.reading` collects them from blind readers.
+"""
+
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from scipy.stats import binomtest, bootstrap
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
+
+from data import corpus
+from data.corpus import Label, ReadRewrite
+from models.results import Estimate
+
+LABELS: tuple[Label, ...] = get_args(Label)
+FOLDER = corpus.SEED / "labels"
+POLICY = "policy"  # the system whose rewrites people are served
+PAGE = """\
+# How good the rewrites are, as read
+
+This page answers how many rewrites a person could send as they are. `python -m models.labels` writes it
+from the labels in `data/seed/labels/`.
+
+Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
+readers were two runs of a large language model. They did not know which system wrote a rewrite or what the
+other reader said, and read in random order. They followed [a written
+guideline](../data/seed/labels/guideline.md):
+
+- **usable**: the writer would send it as it is
+- **timid**: true to the message, but it hardly does what was requested
+- **wrong**: the recipient would believe or do something else
+- **broken**: no message at all
+
+They gave the same label to {same} of the rewrites (Cohen's kappa {kappa}). A third reader settled the rest.
+Two runs of one model agree more than two people would, so the agreement shows that the guideline is clear,
+not that it is right.
+
+## By system
+
+{systems}
+
+- `policy`: the model that people are served, SFT on the seed corpus, with facts protected
+- `uncopied`: a recipe that removes copying: SFT on strong rewrites only; of five drafts the one that the
+  tone scorer prefers
+- `rules`: a dozen hand-written rules
+- `reference`: what the author of the message would have written
+
+## The policy by transform type
+
+{types}
+
+## Forty rewrites, drawn at random
+
+{examples}
+"""
+
+
+def read_labels(folder: Path = FOLDER) -> list[ReadRewrite]:
+    """All labelled rewrites of a folder; see `data.corpus.read_lines` for errors."""
+    return corpus.read_lines(folder, ReadRewrite)
+
+
+def measure_agreement(rows: Sequence[ReadRewrite]) -> float:
+    """Cohen's kappa of the first and the second reader over the four labels: 1 is perfect, 0 is chance."""
+    return float(
+        cohen_kappa_score([row.first for row in rows], [row.second for row in rows], labels=list(LABELS))
+    )
+
+
+def estimate_share(rows: Sequence[ReadRewrite], label: Label) -> Estimate:
+    """The share of rewrites with a label and its exact 95 % interval (Clopper and Pearson, 1934).
+
+    The interval has a width with zero events, too: 0 of 84 is 0 to 4.3 %. Raises ValueError without rows.
+    """
+    if not rows:
+        raise ValueError("no rewrites have been read, so there is no share")
+    result = binomtest(sum(row.label == label for row in rows), len(rows))
+    interval = result.proportion_ci(method="exact")
+    return Estimate(mean=float(result.statistic), low=float(interval.low), high=float(interval.high))
+
+
+def estimate_auc(usable: Sequence[float], wrong: Sequence[float], seed: int = 0) -> Estimate:
+    """The probability that a score ranks a usable rewrite above a wrong one, ties counted as half.
+
+    `usable` and `wrong` are the scores of rewrites with these labels. The 95 % interval is a percentile
+    bootstrap (2,000 resamples) of both. Raises ValueError when one of them is empty.
+    """
+    if not usable or not wrong:
+        raise ValueError("an AUC needs at least one usable and one wrong rewrite")
+
+    def auc(positive: np.ndarray, negative: np.ndarray) -> float:
+        truth = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
+        return float(roc_auc_score(truth, np.r_[positive, negative]))
+
+    samples = (np.asarray(usable, dtype=float), np.asarray(wrong, dtype=float))
+    mean = auc(*samples)
+    if min(map(len, samples)) < 2:  # a bootstrap of one row has no width, so nothing is known
+        return Estimate(mean=mean, low=0.0, high=1.0)
+    interval = bootstrap(
+        samples,
+        auc,
+        n_resamples=2000,
+        method="percentile",
+        vectorized=False,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Estimate(mean=mean, low=float(interval.low), high=float(interval.high))
+
+
+def tabulate(rows: Sequence[ReadRewrite], groups: Iterable[str]) -> str:
+    """A Markdown table of the number of rewrites and the share of each label by group.
+
+    `groups` has the group of each row; groups keep their order.
+    """
+    by_group: dict[str, list[ReadRewrite]] = {}
+    for row, group in zip(rows, groups, strict=True):
+        by_group.setdefault(group, []).append(row)
+    lines = [
+        "| | read | " + " | ".join(LABELS) + " | usable, 95 % interval |",
+        "|" + "---|" * (len(LABELS) + 3),
+    ]
+    for group, members in by_group.items():
+        counts = Counter(row.label for row in members)
+        usable = estimate_share(members, "usable")
+        shares = (f"{100 * counts[label] / len(members):.0f} %" for label in LABELS)
+        interval = f"{100 * usable.low:.0f} to {100 * usable.high:.0f} %"
+        lines.append(f"| {group} | {len(members)} | {' | '.join(shares)} | {interval} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text as one cell of a Markdown table, with its special characters shown as they are."""
+    escaped = re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", text)
+    return escaped.replace("\n", "<br>")
+
+
+def draw_examples(rows: Sequence[ReadRewrite], number: int, seed: int) -> str:
+    """A Markdown table of rewrites that are drawn at random, with the labels of both readers."""
+    drawn = random.Random(seed).sample(list(rows), min(number, len(rows)))
+    lines = ["| message | request | rewrite | system | first | second |", "|" + "---|" * 6]
+    for row in sorted(drawn, key=lambda row: row.id):
+        request = f"{row.transform_type.value} {row.intensity}"
+        cells = (_cell(row.text), request, _cell(row.rewrite), row.system, row.first, row.second)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_page(rows: Sequence[ReadRewrite]) -> str:
+    """The page `docs/quality.md`: agreement, labels by system and by type, and forty random rewrites."""
+    same = sum(row.first == row.second for row in rows)
+    policy = sorted((row for row in rows if row.system == POLICY), key=lambda row: row.transform_type)
+    return PAGE.format(
+        rows=len(rows),
+        messages=len({row.message for row in rows}),
+        same=f"{100 * same / len(rows):.0f} %",
+        kappa=f"{measure_agreement(rows):.2f}",
+        systems=tabulate(rows, [row.system for row in rows]),
+        types=tabulate(policy, [row.transform_type.value for row in policy]),
+        examples=draw_examples(rows, 40, seed=0),
+    )
+
+
+def main(folder: Path, page: Path) -> None:
+    """Write the page of a folder's labels."""
+    page.write_text(write_page(read_labels(folder)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(FOLDER, Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/quality.md"))

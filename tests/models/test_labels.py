@@ -1,0 +1,94 @@
+"""The labels of readers: agreement, shares and AUC against values by hand, and the labels of the seed."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from data import corpus
+from data.corpus import Label, ReadRewrite
+from data.records import TransformType
+from models import labels
+
+
+def row(first: Label, second: Label, third: Label | None = None, number: int = 0) -> ReadRewrite:
+    return ReadRewrite(
+        id=f"label-{number:04}",
+        message="plain-001",
+        system="rules",
+        transform_type=TransformType.SOFTEN,
+        intensity=2,
+        text="Fix it.",
+        rewrite="Please fix it.",
+        first=first,
+        second=second,
+        third=third,
+    )
+
+
+def test_the_third_reader_settles_a_difference_and_only_a_difference():
+    assert row("usable", "usable").label == "usable"
+    assert row("usable", "wrong", "wrong").label == "wrong"
+    for wrong in (lambda: row("usable", "wrong"), lambda: row("usable", "usable", "wrong")):
+        with pytest.raises(ValidationError, match="where two readers differ, and only there"):
+            wrong()
+
+
+def test_kappa_by_hand():
+    """Eight of ten agree; by chance (.6 * .6 + .4 * .4) = .52 would: (.8 - .52) / .48."""
+    rows = [row("usable", "usable")] * 5 + [row("wrong", "wrong")] * 3
+    rows += [row("usable", "wrong", "wrong"), row("wrong", "usable", "wrong")]
+    assert labels.measure_agreement(rows) == pytest.approx(0.28 / 0.48)
+
+
+def test_a_share_of_zero_events_has_an_interval():
+    """Clopper and Pearson: the upper end for 0 of n is 1 - .025 ** (1 / n)."""
+    share = labels.estimate_share([row("timid", "timid")] * 84, "usable")
+    assert (share.mean, share.low) == (0, 0)
+    assert share.high == pytest.approx(1 - 0.025 ** (1 / 84))
+    with pytest.raises(ValueError, match="no rewrites have been read"):
+        labels.estimate_share([], "usable")
+
+
+def test_auc_by_hand():
+    """Of six pairs three are in order and one is a tie: 3.5 / 6."""
+    auc = labels.estimate_auc([0.9, 0.2], [0.5, 0.2, 0.3])
+    assert auc.mean == pytest.approx(3.5 / 6)
+    assert auc.low < auc.mean < auc.high
+    assert labels.estimate_auc([0.9], [0.1]).low == 0, "one row a side says nothing"
+    with pytest.raises(ValueError, match="at least one usable and one wrong"):
+        labels.estimate_auc([], [0.1])
+
+
+def test_a_table_counts_each_group():
+    rows = [row("usable", "usable"), row("timid", "timid"), row("wrong", "wrong")]
+    table = labels.tabulate(rows, ["a", "a", "b"]).splitlines()
+    assert table[2].startswith("| a | 2 | 50 % | 50 % | 0 % | 0 % |")
+    assert table[3].startswith("| b | 1 | 0 % | 0 % | 100 % | 0 % |")
+
+
+def test_the_seed_has_six_hundred_labels_of_messages_that_it_contains():
+    rows = labels.read_labels()
+    assert len({(row.text, row.transform_type, row.intensity, row.rewrite) for row in rows}) >= 600
+    messages = {m.id: m.text for m in corpus.read(corpus.SEED / "ordinary" / "dev")}
+    for read in rows:
+        assert messages[read.message] == read.text
+    assert {"rules", "reference"} < {read.system for read in rows}
+    assert labels.measure_agreement(rows) > 0.6
+
+
+def test_the_page_is_what_the_labels_say():
+    """`python -m models.labels` writes it again."""
+    page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    assert page == labels.write_page(labels.read_labels())
+
+
+def test_examples_are_shown_as_they_are():
+    read = row("usable", "usable").model_copy(update={"rewrite": "- *one* | two\n- <b>`three`</b>"})
+    line = labels.draw_examples([read], 40, 0).splitlines()[2]
+    assert r"- \*one\* \| two<br>- \<b\>\`three\`\</b\>" in line
+
+
+def test_no_labels_are_an_error(tmp_path: Path):
+    with pytest.raises(corpus.CorpusError, match=r"no \.jsonl files"):
+        labels.read_labels(tmp_path)
