@@ -30,6 +30,9 @@ _WORDS = {
 }
 # After an ASCII letter the word is no mask; after another letter, as in Japanese, it is.
 _MASK = re.compile(rf"(?<![a-z])(?:{'|'.join(_WORDS.values())})\d+", re.IGNORECASE)
+# A mask without its number, also in a broken word: "NAME: see above", "port lNUMBER". Capitals only, since
+# "name" and "code" are words that people write.
+_BARE = re.compile(rf"(?<![A-Z])(?:{'|'.join(_WORDS.values())})(?![A-Z0-9])")
 _ENDS_IN_LETTER = re.compile(r"[a-z]\Z", re.IGNORECASE)
 
 
@@ -50,10 +53,15 @@ class Masked:
         return masked if len(facts.lost(self.hidden.values(), masked)) == len(self.hidden) else None
 
     def restore(self, rewrite: str) -> str | None:
-        """A rewrite of the masked text with its facts; None when it has a mask that hides no fact."""
+        """A rewrite of the masked text with its facts.
+
+        None when it has a mask that hides no fact, or a mask's word that the message does not have.
+        """
         restored = _MASK.sub(lambda m: self.hidden.get(m.group().upper(), m.group()), rewrite)
-        invented = (m.group() for m in _MASK.finditer(restored) if m.group() not in self.message)
-        return None if any(invented) else restored
+        invented = any(m.group() not in self.message for m in _MASK.finditer(restored))
+        return (
+            None if invented or set(_BARE.findall(restored)) - set(_BARE.findall(self.message)) else restored
+        )
 
 
 def mask(message: str) -> Masked:
@@ -106,10 +114,10 @@ Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
 def rewrite(requests: Sequence[Request], protection: Protection, write: Write) -> list[Kept]:
     """The rewrites of messages, in their order, with their facts protected.
 
-    `protection.retries` more drafts are generated for a rewrite that lost a fact or has a mask that hides no
-    fact, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen;
-    among equals, the draft with the highest `tone.rule_score`. When every draft has a mask that hides no
-    fact, the message itself is returned.
+    `protection.retries` more drafts are generated for a rewrite that lost a fact or that `Masked.restore`
+    refuses, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen;
+    among equals, the draft with the highest `tone.rule_score`. When every draft is refused, the message
+    itself is returned.
     """
     masked = [
         mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
