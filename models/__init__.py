@@ -24,6 +24,8 @@ Evaluation
     scoreboard    scores of rewrites, and their means with intervals
     judge         an LLM as judge of two rewrites
     rules         the rule baseline
+    reading       sheets of rewrites for blind readers, and their labels joined
+    labels        what the labels say: agreement, usable rewrites, whether a score sees them
     decoding      greedy rewrites by a version's quantised weights
     card          the model card of a version
     versions      the MLflow registry

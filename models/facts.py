@@ -18,28 +18,44 @@ _MONTHS = (
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
 
+# A letter or digit that runs on from a number or a word. Japanese has no spaces between words, so its
+# characters end a fact: 17 stands in "は17時" as a whole.
+_RUNS_ON = r"[^\W\u3005-\u30ff\u3400-\u9fff]"
+
+def _whole(pattern: str) -> str:
+    """A pattern for a whole word or number."""
+    return rf"(?<!{_RUNS_ON})(?:{pattern})(?!{_RUNS_ON})"
+
+
 # Order matters: characters that match an earlier kind are not searched for a later kind.
 # The empty group of "email" matches a text that begins like an address but is none, and skips all of it.
 # Otherwise the search would start again at each of its characters, which takes quadratic time.
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url", re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")),
     ("email", re.compile(r"[\w.+-]++(?:@[\w-]++(?:\.[\w-]++)++|())")),
-    ("ticket", re.compile(r"\b[A-Z][A-Z0-9]+-\d+\b|(?<!\w)#\d+\b")),
+    ("ticket", re.compile(rf"{_whole(r'[A-Z][A-Z0-9]+-[0-9]+')}|(?<!\w)#\d+\b")),
     ("channel", re.compile(r"(?<!\w)#[a-z][\w-]*\b")),
     ("identifier", re.compile(r"\b\w+_\w+\b(?:\(\))?|\b\w+\(\)")),
-    ("version", re.compile(r"\bv\d+(?:\.\d+)*\b|\b\d+\.\d+\.\d+(?:\.\d+)?\b")),
-    ("time", re.compile(r"\b\d{1,2}:\d{2}(?:\s?[ap]m)?\b|\b\d{1,2}\s?[ap]m\b", re.IGNORECASE)),
+    ("version", re.compile(_whole(r"v\d+(?:\.\d+)*|\d+\.\d+\.\d+(?:\.\d+)?"))),
+    ("time", re.compile(_whole(r"\d{1,2}:\d{2}(?:\s?[ap]m)?|\d{1,2}\s?[ap]m"), re.IGNORECASE)),
     (
         "date",
         re.compile(
-            rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:{_MONTHS})\.?\s\d{{1,2}}\b|\b\d{{1,2}}\s(?:{_MONTHS})\b"
-            r"|\b(?:Q[1-4]|H[12]|FY\d{2,4})\b",
+            _whole(
+                rf"\d{{4}}-\d{{2}}-\d{{2}}|(?:{_MONTHS})\.?\s\d{{1,2}}|\d{{1,2}}\s(?:{_MONTHS})"
+                r"|Q[1-4]|H[12]|FY\d{2,4}"
+            ),
             re.I,
         ),
     ),
     (
         "number",
-        re.compile(r"(?<![\w.])[$€£¥]?\d[\d,]*(?:\.\d+)?\s?(?:%|(?:k|m|bn|ms|s|h|gb|mb|tb)\b)?", re.I),
+        # With a unit, or with what is written on to it: 14th, 3B, 30mm.
+        re.compile(
+            rf"(?<!{_RUNS_ON})(?<!\.)[$€£¥]?\d[\d,]*(?:\.\d+)?"
+            rf"(?:\s?(?:%|(?:k|m|bn|ms|s|h|gb|mb|tb)(?!{_RUNS_ON}))|{_RUNS_ON}+)?",
+            re.I,
+        ),
     ),
     ("weekday", re.compile(rf"\b(?:{_WEEKDAYS})\b", re.I)),
 )
@@ -136,8 +152,8 @@ def _lower(text: str) -> str:
 
 
 # Places where a whole word or number may start and end: neither 42 nor 4.5 contains 4.
-_STARTS = re.compile(r"(?<!\w)")
-_ENDS = re.compile(r"(?<!\0)(?!\0?\w|\0?[.,]\0?\d)")  # in a text with marked starts
+_STARTS = re.compile(rf"(?<!{_RUNS_ON})")
+_ENDS = re.compile(rf"(?<!\0)(?!\0?{_RUNS_ON}|\0?[.,]\0?\d)")  # in a text with marked starts
 
 
 def _marked(text: str) -> str:
