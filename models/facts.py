@@ -18,9 +18,10 @@ _MONTHS = (
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
 
-# A letter or digit that runs on from a number or a word. Japanese has no spaces between words, so its
-# characters end a fact: 17 stands in "は17時" as a whole.
-_RUNS_ON = r"[^\W\u3005-\u30ff\u3400-\u9fff]"
+# A letter or digit that runs on from a number or a word. Japanese has no spaces between words, so next to its
+# characters a fact may start and end: 17 stands in "は17時" as a whole.
+_JAPANESE = r"\u3005-\u30ff\u3400-\u9fff"
+_RUNS_ON = rf"[^\W{_JAPANESE}]"
 
 def _whole(pattern: str) -> str:
     """A pattern for a whole word or number."""
@@ -151,9 +152,10 @@ def _lower(text: str) -> str:
     return text.replace("İ", "I").lower()  # the only letter whose lower case has two characters
 
 
-# Places where a whole word or number may start and end: neither 42 nor 4.5 contains 4.
-_STARTS = re.compile(rf"(?<!{_RUNS_ON})")
-_ENDS = re.compile(rf"(?<!\0)(?!\0?{_RUNS_ON}|\0?[.,]\0?\d)")  # in a text with marked starts
+# Places where a whole word or number may start and end: neither 42 nor 4.5 contains 4. `_ENDS` is for a text
+# with marked starts.
+_STARTS = re.compile(rf"(?<!{_RUNS_ON})|(?=[{_JAPANESE}])")
+_ENDS = re.compile(rf"(?<!\0)(?:(?<=[{_JAPANESE}])|(?!\0?{_RUNS_ON}|\0?[.,]\0?\d))")
 
 
 def _marked(text: str) -> str:

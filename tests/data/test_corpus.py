@@ -107,7 +107,7 @@ def test_the_ordinary_messages_are_in_no_other_part() -> None:
     Ordinary messages share some 6-grams, such as "it would be good to have it", so 8-grams are compared.
     """
     known: set[tuple[str, ...]] = set()
-    for folder in ("train", "test", "ordinary/dev"):
+    for folder in ("train", "edits", "test", "ordinary/dev"):
         for original in corpus.read(corpus.SEED / folder):
             for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):
                 known |= corpus.ngrams(text, 8)

@@ -78,9 +78,17 @@ def test_neighbours_are_those_of_the_whole_matrix():
     pairs, nearest = curation.neighbours(texts, 0.5)
     cosines = np.triu(curation.embed(texts) @ curation.embed(texts).T, k=1)
     assert sorted(pairs) == sorted(map(tuple, np.argwhere(cosines >= 0.5).tolist()))
-    assert nearest == pytest.approx(curation.nearest_similarity(curation.embed(texts)), abs=1e-3)
+    every_row_alone = np.arange(len(texts))
+    similarity = curation.nearest_similarity(curation.embed(texts), every_row_alone)
+    assert nearest == pytest.approx(similarity, abs=1e-3)
     assert curation.neighbours(["alone"], 0.5) == ([], [0.0])
     assert curation.neighbours([], 0.5) == ([], [])
+
+
+def test_rows_of_one_group_are_no_neighbours():
+    embeddings = np.array([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8]])
+    for groups, expected in ((["a", "a", "b"], [0.6, 0.6, 0.6]), (["a", "b", "b"], [1.0, 1.0, 0.6])):
+        assert curation.nearest_similarity(embeddings, np.array(groups)) == pytest.approx(expected)
 
 
 def an_edit(user: int, message: str) -> Usable:

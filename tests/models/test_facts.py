@@ -40,3 +40,27 @@ PIECES = st.sampled_from(
 def test_spans_do_not_overlap(parts: list[str]) -> None:
     spans = sorted(facts.spans(" ".join(parts)), key=lambda span: span.start)
     assert all(before.end <= after.start for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("By the 14th, room 3B, 30mm, flight 0620Z.", ["14th", "3B", "30mm", "0620Z"]),
+        ("5k users, 5 % of 12,000, 3.5GB", ["5k", "5 %", "12,000", "3.5GB"]),
+        ("明日は17時に3件、新しいv2.4はPAY-12です。", ["PAY-12", "v2.4", "17", "3"]),
+    ],
+)
+def test_a_number_is_taken_with_what_is_written_on_to_it(text: str, expected: list[str]) -> None:
+    assert [fact for _, fact in facts.extract(text)] == expected
+    assert facts.missing(text, text) == []
+
+
+def test_another_number_keeps_no_fact() -> None:
+    assert facts.missing("room 3B by the 14th", "room 13B by the 14") == ["3B", "14th"]
+    assert facts.missing("は17時に", "は117時に") == ["17"]
+
+
+def test_a_japanese_fact_may_stand_next_to_a_number() -> None:
+    assert facts.is_kept("10月15日", "10月15日10時30分より")
+    assert facts.is_kept("関東", "全国8%に対し、3関東は12%です")
+    assert not facts.is_kept("10月15日", "110月15日")
