@@ -23,6 +23,7 @@ _MONTHS = (
 _JAPANESE = r"\u3005-\u30ff\u3400-\u9fff"
 _RUNS_ON = rf"[^\W{_JAPANESE}]"
 
+
 def _whole(pattern: str) -> str:
     """A pattern for a whole word or number."""
     return rf"(?<!{_RUNS_ON})(?:{pattern})(?!{_RUNS_ON})"

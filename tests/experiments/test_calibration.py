@@ -108,6 +108,7 @@ def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
     assert report.power["thompson"].value < report.power["top_two"].value
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
     few: Callable[..., CalibrationConfig], tmp_path: Path
 ) -> None:

@@ -126,6 +126,7 @@ class Expected:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list[Any]) -> None:
     assert local.database_url is not None

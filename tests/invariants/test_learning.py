@@ -261,6 +261,7 @@ def test_shuffled_labels_do_not_teach(tuned, tmp_path):
     assert not kto_learns(result)
 
 
+@pytest.mark.slow
 def test_a_flipped_kto_loss_does_not_teach(tuned, tmp_path, monkeypatch):
     honest = kto._Trainer.compute_loss
     monkeypatch.setattr(kto._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))
@@ -273,6 +274,7 @@ def test_grpo_raises_the_held_out_reward(tuned, judge, tmp_path):
     assert grpo_learns(result)
 
 
+@pytest.mark.slow
 def test_shuffled_rewards_do_not_teach(tuned, judge, tmp_path, monkeypatch):
     honest, coin = grpo.learned, random.Random(1)
 
@@ -291,6 +293,7 @@ def test_shuffled_rewards_do_not_teach(tuned, judge, tmp_path, monkeypatch):
     assert not grpo_learns(result)
 
 
+@pytest.mark.slow
 def test_a_flipped_grpo_loss_does_not_teach(tuned, judge, tmp_path, monkeypatch):
     honest = grpo._Trainer.compute_loss
     monkeypatch.setattr(grpo._Trainer, "compute_loss", lambda *args, **kw: -honest(*args, **kw))

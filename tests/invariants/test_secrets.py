@@ -273,6 +273,7 @@ def learn_tiny(base: Path, folder: Path, made: snapshot.Made) -> Sharer:
     return Sharer(result.out, None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("is_defended", [False, True])
 def test_a_tiny_model_learns_a_secret_of_fifty_edits_only_without_the_defence(
