@@ -291,10 +291,10 @@ def test_an_origin_that_is_none_of_ours_is_refused(site: Site, origin: str) -> N
 
 
 def test_what_breaks_is_a_page_with_the_headers_that_says_that_the_connection_closes(site: Site) -> None:
-    # A plan that this release cannot read: nothing that a request can bring about.
+    # A target that this release cannot read: nothing that a request can bring about.
     with Session(site.installation.engine) as session, session.begin():
         broken = update(Experiment).where(Experiment.id == site.experiment_id)
-        session.execute(broken.values(plan={"alpha": "no number"}))
+        session.execute(broken.values(target="no object"))
     try:
         answer = site.signed_in.get(f"/experiments/{site.experiment_id}")
         assert answer.status_code == 500
@@ -305,7 +305,7 @@ def test_what_breaks_is_a_page_with_the_headers_that_says_that_the_connection_cl
         assert site.signed_in.get("/sign-in").status_code == 200
     finally:
         with Session(site.installation.engine) as session, session.begin():
-            session.execute(update(Experiment).where(Experiment.id == site.experiment_id).values(plan={}))
+            session.execute(update(Experiment).where(Experiment.id == site.experiment_id).values(target={}))
 
 
 async def test_what_breaks_in_the_error_page_itself_has_the_headers(local: Settings) -> None:
