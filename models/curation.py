@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-TRAINED = (corpus.SEED / "train", corpus.SEED / "edits")  # the parts that models learn from
+AUDITED = (corpus.SEED / "train", corpus.SEED / "edits")  # the parts with several rewrites a message
 
 
 @cache
@@ -98,6 +98,13 @@ def audit(originals: list[corpus.Original]) -> tuple[dict[str, float], list[str]
         for fact in o.facts
         if not facts.is_kept(fact, o.text)
     ]
+    broken += [
+        f"{o.id} {kind}: two intensities have the same rewrite"
+        for o in originals
+        for kind in TransformType
+        if len({r.text for r in o.rewrites if r.transform_type == kind})
+        < sum(r.transform_type == kind for r in o.rewrites)
+    ]
     all_four = sum(
         any(
             {r.intensity for r in o.rewrites if r.transform_type == kind} == {0, 1, 2, 3}
@@ -148,4 +155,4 @@ def main(folders: Iterable[Path]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main([Path(folder) for folder in sys.argv[1:]] or TRAINED))
+    raise SystemExit(main([Path(folder) for folder in sys.argv[1:]] or AUDITED))

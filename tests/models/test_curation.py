@@ -91,6 +91,34 @@ def test_rows_of_one_group_are_no_neighbours():
         assert curation.nearest_similarity(embeddings, np.array(groups)) == pytest.approx(expected)
 
 
+def test_each_broken_rule_of_the_corpus_is_named():
+    def original(number: int, text: str, *rewrites: str, facts: tuple[str, ...] = ()) -> corpus.Original:
+        return corpus.Original(
+            id=f"note-{number:03}",
+            domain="notes",
+            style="blunt",
+            text=text,
+            facts=facts,
+            rewrites=tuple(
+                corpus.Rewrite(transform_type=TransformType.SOFTEN, intensity=intensity, text=rewrite)
+                for intensity, rewrite in enumerate(rewrites, start=1)
+            ),
+        )
+
+    _, broken = curation.audit(
+        [
+            original(1, "Send PAY-12 to Anna.", "Could you send it to Anna?", "Please send PAY-12 to Anna."),
+            original(2, "Close the window.", "Please close the window.", "Please close the window."),
+            original(3, "Shut the window.", "Please close the window."),
+            original(4, "Buy milk.", "Could you buy milk?", facts=("bread",)),
+        ]
+    )
+    assert "note-001 soften 1: loses ['PAY-12']" in broken
+    assert "note-002 soften: two intensities have the same rewrite" in broken
+    assert "note-004: fact 'bread' is not in its text" in broken
+    assert any(line.startswith("near-duplicate") and "note-003" in line for line in broken)
+
+
 def an_edit(user: int, message: str) -> Usable:
     return Usable(
         feedback_id=new_id(),

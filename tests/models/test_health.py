@@ -34,21 +34,21 @@ def test_what_leaves_its_range_for_a_moment_or_not_at_all_is_healthy(values):
     ],
 )
 def test_what_stays_outside_is_named_with_its_step_and_its_range(name, values, words):
-    [found] = faults(history(name, *values), RANGES)
-    assert words in str(found)
+    [fault] = faults(history(name, *values), RANGES)
+    assert words in str(fault)
 
 
 def test_a_fault_is_told_in_both_languages_and_survives_json():
-    found = faults(history("grad_norm", 1, math.inf, math.inf, math.inf), {"grad_norm": (0.01, math.inf)})
-    assert found == ()
-    found = faults(history("grad_norm", 1, 0, 0, 0, math.nan), {"grad_norm": (0.01, math.inf)})
+    reasons = faults(history("grad_norm", 1, math.inf, math.inf, math.inf), {"grad_norm": (0.01, math.inf)})
+    assert reasons == ()
+    reasons = faults(history("grad_norm", 1, 0, 0, 0, math.nan), {"grad_norm": (0.01, math.inf)})
     assert [fault.render("ja") for fault in faults(history("loss", math.nan), RANGES)] == [
         "ステップ 1 で損失が数値ではなくなりました（NaN）。"
     ]
-    assert [fault.render("ja") for fault in found] == [
+    assert [fault.render("ja") for fault in reasons] == [
         "ステップ 4 で勾配ノルムが 0 でした。正常範囲は 0.01 から inf です。"
     ]
-    assert tuple(load(dump(found))) == found
+    assert tuple(load(dump(reasons))) == reasons
 
 
 @pytest.mark.parametrize(
