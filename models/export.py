@@ -108,8 +108,8 @@ def agreement(
 
     A message is (text, transform type, intensity).
     Raises ValueError when the copy cannot be loaded, or when a limit is exceeded.
-    For 135M parameters int8 costs 0.02 to 0.05 nats, and 6 to 10 % of the tokens are others; one scrambled MLP
-    of thirty costs 0.28 nats, and 19 % are others (ties counted as others, so these shares are upper bounds).
+    For 135M parameters int8 has a regret of 0.02 to 0.05 nats and writes other tokens in 6 to 10 % of the
+    places. One scrambled MLP of thirty has 0.28 nats and 19 %. These shares include ties.
     """
     try:
         rewrites = [answer for [answer] in Decoder(folder).rewrite(messages, max_new_tokens)]
