@@ -12,6 +12,8 @@ from data.people.identities import Role
 from data.reasons import Reason, reason
 from data.records import TransformType
 from experiments import metrics
+from experiments.calibration.report import Report
+from experiments.calibration.run import DOCS
 from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from serving.dashboard import lineage, words
@@ -38,6 +40,9 @@ def named() -> set[str]:
         *Status, *Action, *metrics.load(), *Plan.model_fields, "transform_types", "locales", "channels",
         "organisations", "transform_type",
     }  # fmt: skip
+    published = Report.model_validate_json(
+        (DOCS / "results" / "calibration.json").read_text(encoding="utf-8")
+    )
     return {
         *(name.replace("_", " ") for name in names - {Action.KEEP_RUNNING}),
         *(metric.says for metric in metrics.load().values()),
@@ -47,6 +52,7 @@ def named() -> set[str]:
         "for the decision: with CUPED and the cap", "without CUPED", "without the cap",
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
         *(score.replace("_", " ") for score in models.SCORES),
+        *(setting.description for setting in published.settings.values()),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
         "Start", "Ramp", "Pause", "Ship", "Roll back", "Discard", "Keep running", "Inconclusive",
         "ASCII only", "kana or kanji", "other letters",
