@@ -1,6 +1,9 @@
 # Each target does its own set-up: a virtual environment, the locked packages, the model.
 PYTHON ?= python3
 BIN := .venv/bin
+# Two processes of tests, a file in one of them, each with one thread for numbers.
+PARALLEL := -n 2 --dist loadfile
+test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
@@ -26,10 +29,10 @@ tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 	$(BIN)/python -m pipelines.tune configs/tune.yaml
 
 test: setup  ## the fast tests
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -q -m 'not slow'
 
 test-slow: setup  ## the tests that need the real model, or minutes
-	$(BIN)/python -m pytest -q -rs -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -q -rs -m slow
 
 check: setup  ## lint, unsafe code, types, layers, the seed corpus's own rules, what redaction finds
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

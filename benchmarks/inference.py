@@ -125,7 +125,7 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
     from models import evaluation, export, loading, scoreboard
 
     most = max((_QUICK if quick else _MESSAGES).values())
-    cases = evaluation.test_cases(corpus.SEED / "test", most)
+    cases = evaluation.draw_cases(evaluation.test_cases(corpus.SEED / "test"), most, 0)
     trained = (version / "version.json").exists()
     with tempfile.TemporaryDirectory(prefix="tonebridge-bench-") as name:
         work = Path(name)

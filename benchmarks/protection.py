@@ -11,8 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from data import corpus
 from data.records import UNPROTECTED, Protection
-from models import evaluation, export, scoreboard
+from models import evaluation, export, scoreboard, tone
 from models.decoding import rewrite_greedily
 from models.evaluation import EvaluateConfig
 from simulation.simulated_people import WEIGHTS, Request, utility
@@ -32,7 +33,7 @@ _SHOWN = ("facts_kept", "meaning", "tone_moved", "copy_rate", "repetition", "com
 def main(version: Path) -> None:
     """Measure every kind and print the table."""
     config = EvaluateConfig(version=version)
-    cases = evaluation.test_cases(config.test_folder, None)
+    cases = evaluation.test_cases(corpus.SEED / "test")
     items = [(case.text, case.transform_type, case.intensity) for case in cases]
     base_version = export.base_version(config.base, config.base_version)
     rewrite_greedily(version, items[:8], 8)  # loads its pages into memory
@@ -40,7 +41,8 @@ def main(version: Path) -> None:
     print(f"{'':18}{'whole':>8}{'tokens':>8}{'seconds':>9}" + "".join(f"{name:>12}" for name in _SHOWN))
     for name, kind in _KINDS.items():
         began = time.perf_counter()
-        answers = rewrite_greedily(version, items, config.max_new_tokens, kind)
+        judge = tone.rule_score if kind.always else None
+        answers = rewrite_greedily(version, items, config.max_new_tokens, kind, judge=judge)
         seconds = time.perf_counter() - began
         texts, tokens = (
             [answer.text for answer in answers],

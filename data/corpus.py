@@ -95,11 +95,13 @@ class Judged(Line):
 class ReadRewrite(Line):
     """A system's rewrite of a message with the labels of two blind readers.
 
-    `third` settles where the two differ. `message` is the id of the message in the seed corpus.
+    `third` settles where the two differ. `message` is the id of the message in the seed corpus. `policy` is
+    the digest of the weights that wrote the rewrite (`models.loading.policy_digest`), if any did.
     """
 
     message: str
     system: str
+    policy: str | None = None
     transform_type: TransformType
     intensity: Intensity
     text: Text

@@ -3,9 +3,9 @@
 import json
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class TransformType(StrEnum):
@@ -31,7 +31,7 @@ class Protection(BaseModel):
     """How facts are protected (`models.protection`).
 
     `masks` hides them from the model. `retries` is the number of further rewrites to choose from if the first
-    one lost a fact, or in every case with `always`.
+    one lost a fact. With `always` a judge chooses among them in every case; a spec, so serving, refuses that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +64,15 @@ class Spec(BaseModel):
     top_k: Annotated[int, Field(ge=1, le=200)] = 40
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
     protection: Protection = UNPROTECTED
+
+    @model_validator(mode="after")
+    def _has_something_to_choose_by(self) -> Self:
+        if self.protection.always:
+            raise ValueError(
+                "protection.always writes drafts for a judge to choose from, and no judge is valid for what "
+                "is served (docs/quality.md): set it to false"
+            )
+        return self
 
     @property
     def digest(self) -> str:

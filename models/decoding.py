@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data.records import UNPROTECTED, Protection
 from models import prompts, protection
-from models.protection import Draft, Kept, Request
+from models.protection import Draft, Judge, Kept, Request
 
 _BATCH = 16  # prompts; on two cores batches of 8, 16 and 32 wrote 321, 383 and 361 tokens a second
 
@@ -98,8 +98,12 @@ def rewrite_greedily(
     max_new_tokens: int,
     level: Protection = UNPROTECTED,
     progress: bool = False,
+    judge: Judge | None = None,
 ) -> list[Kept]:
-    """A version folder's greedy rewrites, in the order of the requests, protected as `level` says."""
+    """A version folder's greedy rewrites, in the order of the requests, protected as `level` says.
+
+    `judge` chooses among drafts, see `protection.rewrite`.
+    """
     decoder = Decoder(version)
 
     def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
@@ -111,4 +115,4 @@ def rewrite_greedily(
             for i, drafts in zip(texts, rewrites, strict=True)
         }
 
-    return protection.rewrite(requests, level, write)
+    return protection.rewrite(requests, level, write, judge)

@@ -9,6 +9,7 @@ pairs. Some messages are rewritten at all four intensities, and some try to stee
 """
 
 import json
+import random
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
@@ -22,12 +23,14 @@ import configs
 from data import corpus
 from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
-from models import examples, export, judge, loading, reward, rules, scoring, tone, training
+from models import examples, export, judge, loading, reward, rules, scoreboard, scoring, tone, training
 from models.decoding import rewrite_greedily
 from models.gate import Margins, gate, win_rate
-from models.protection import Request
+from models.labels import read_labels
+from models.protection import Judge, Request
 from models.results import Estimate, Evaluation, Judged, perplexity
 from models.scoreboard import Case, by_type, estimate, estimates, score
+from models.validity import Validity, labels_of, measure
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
@@ -42,15 +45,25 @@ class EvaluateConfig(Margins):
 
     version: Path
     champion: Path | None = None
+    first_champion: Annotated[
+        Path | None, Field(description="the first champion of the line; the champion when unset")
+    ] = None
     base: str = loading.PIP_MODEL
     base_version: Annotated[Path, Field(description="the bare base, exported; made when missing")] = Path(
         "artifacts/base-version"
     )
-    test_folder: Path = corpus.SEED / "test"
+    test_folders: Annotated[tuple[Path, ...], Field(min_length=1, description="the pool of cases")] = (
+        corpus.SEED / "test",
+        corpus.SEED / "ordinary" / "dev",
+    )
+    labels_folder: Annotated[Path, Field(description="readers' labels, see models.validity")] = (
+        corpus.SEED / "labels"
+    )
     injections_folder: Path = corpus.SEED / "injections"
     out: Path = Path("artifacts/evaluation")
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
-    most_cases: Annotated[int | None, Field(ge=1, description="all when unset")] = None
+    most_cases: Annotated[int | None, Field(ge=1, description="drawn from the pool; all when unset")] = None
+    draw: Annotated[int, Field(ge=0, description="the seed of the draw; another one, other cases")] = 0
     intensity_messages: Annotated[int, Field(ge=1, description="rewritten at all four intensities")] = 28
     reward: Annotated[Path | None, Field(description="a reward model, for its win rate")] = None
     judge: Annotated[str | None, Field(description="an LLM's name at the endpoint, see models.judge")] = None
@@ -64,9 +77,9 @@ T = TypeVar("T")
 Writer = Callable[[Sequence[Request]], list[str]]  # one rewrite for each request, in their order
 
 
-def test_cases(folder: Path, most: int | None) -> list[Case]:
-    """One case for each rewrite of the held-out corpus; with `most`, an even spread of that many."""
-    cases = [
+def test_cases(folder: Path) -> list[Case]:
+    """One case for each rewrite of a folder of the corpus."""
+    return [
         Case(
             id=original.id,
             text=original.text,
@@ -78,7 +91,25 @@ def test_cases(folder: Path, most: int | None) -> list[Case]:
         for original in corpus.read(folder)
         for rewrite in original.rewrites
     ]
-    return cases if most is None else _spread(cases, most)
+
+
+def draw_cases(cases: Sequence[Case], most: int | None, seed: int) -> list[Case]:
+    """At most `most` cases (None: all), drawn at random so that each transform type keeps its share, within a
+    case. They keep their order.
+    """
+    if most is None or most >= len(cases):
+        return list(cases)
+    rng = random.Random(seed)
+    of_type: dict[str, list[int]] = {}
+    for index, case in enumerate(cases):
+        of_type.setdefault(case.transform_type, []).append(index)
+    # Each type in a random order and spread evenly over [0, 1): the first `most` of all have its share.
+    places = {
+        index: ((rank + rng.random()) / len(indices), index)
+        for indices in of_type.values()
+        for rank, index in enumerate(rng.sample(indices, len(indices)))
+    }
+    return [cases[index] for index in sorted(sorted(places, key=places.__getitem__)[:most])]
 
 
 def ladder(cases: Sequence[Case], messages: int) -> list[Case]:
@@ -98,26 +129,38 @@ def _spread(rows: list[T], most: int) -> list[T]:
     return [rows[i] for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
 
 
-def written_by(version: Path, max_new_tokens: int, protection: Protection = UNPROTECTED) -> Writer:
+def written_by(
+    version: Path,
+    max_new_tokens: int,
+    protection: Protection = UNPROTECTED,
+    judge: Judge | None = None,
+) -> Writer:
     """A writer that returns a version's greedy rewrites and caches them in `rewrites.json` of its folder.
 
-    The cache saves the champion's rewrites from one evaluation to the next. It is keyed by the requests, the
-    token limit and the protection.
+    The cache saves a version's rewrites from one evaluation to the next, which has some of the same cases. A
+    rewrite is found by its request, the token limit, the protection, and the judge's name (`judge` chooses
+    among drafts, see `models.protection.rewrite`).
     """
+    settings = json.dumps([max_new_tokens, protection.model_dump(), judge and judge.__qualname__])
 
     def write(requests: Sequence[Request]) -> list[str]:
-        key_parts = json.dumps([requests, max_new_tokens, protection.model_dump()])
-        key = blake2b(key_parts.encode(), digest_size=16).hexdigest()
+        keys = [
+            blake2b(f"{json.dumps(request)}{settings}".encode(), digest_size=16).hexdigest()
+            for request in requests
+        ]
         file = version / _REWRITES
-        cache: dict[str, list[str]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if key not in cache:
-            answers = rewrite_greedily(version, requests, max_new_tokens, protection, progress=True)
-            cache[key] = [answer.text for answer in answers]
+        cache: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        new = {key: request for key, request in zip(keys, requests, strict=True) if key not in cache}
+        if new:
+            answers = rewrite_greedily(
+                version, list(new.values()), max_new_tokens, protection, progress=True, judge=judge
+            )
+            cache |= {key: answer.text for key, answer in zip(new, answers, strict=True)}
             # Renamed when complete, so that a kill leaves the old cache or the new one.
             partial = file.with_name(f"{_REWRITES}.partial")
             partial.write_text(json.dumps(cache, ensure_ascii=False, indent=1), encoding="utf-8")
             partial.replace(file)
-        return cache[key]
+        return [cache[key] for key in keys]
 
     return write
 
@@ -158,11 +201,32 @@ def ask_reward(
     return estimate(reward.preferred(reward.load(config.reward), cases, challenger, champion), config.seed)
 
 
+def read_policy(version: Path) -> str:
+    """The digest of a version's weights, see `loading.policy_digest`; empty for one of an earlier release."""
+    return str(json.loads((version / "version.json").read_text(encoding="utf-8")).get("policy", ""))
+
+
+def measure_validity(config: EvaluateConfig) -> Validity:
+    """How well the composite ranks the labelled rewrites of the champion, or of the challenger without one.
+
+    It is the champion's rewrites that people have read, and a challenger begins close to its champion.
+    """
+    version = config.champion or config.version
+    rows = labels_of(read_labels(config.labels_folder), read_policy(version))
+    meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows]) if rows else []
+    composites = [
+        scoreboard.judge(row.text, row.rewrite, row.transform_type, row.intensity, meaning)
+        for row, meaning in zip(rows, meanings, strict=True)
+    ]
+    return measure("composite", version.name, rows, composites)
+
+
 def main(config: EvaluateConfig) -> Evaluation:
     """Rewrite, score and compare; write `metrics.json`, `outputs.jsonl` and `scores.png` to `config.out`."""
     # Perplexity is measured under the bare base, whichever version is evaluated.
     base_version = export.base_version(config.base, config.base_version)
-    cases = test_cases(config.test_folder, config.most_cases)
+    pool = [case for folder in config.test_folders for case in test_cases(folder)]
+    cases = draw_cases(pool, config.most_cases, config.draw)
     rungs = ladder(cases, config.intensity_messages)
     injections = corpus.read_lines(config.injections_folder, corpus.Injection)
     writers: dict[str, Writer] = {"challenger": written_by(config.version, config.max_new_tokens)}
@@ -194,6 +258,8 @@ def main(config: EvaluateConfig) -> Evaluation:
     served = {"challenger": config.version}
     if config.champion is not None and config.champion != base_version:
         served["champion"] = config.champion
+    if config.first_champion not in (None, config.champion):
+        served["first_champion"] = config.first_champion
     for name, version in served.items():
         rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(plain)
     rewrites["reference"] = [case.reference for case in cases]
@@ -206,12 +272,11 @@ def main(config: EvaluateConfig) -> Evaluation:
             [scoring.monotone(row) for row in moves[name].tolist()], config.seed
         )
         systems[name]["obeyed"] = estimate(obeyed[name], config.seed)
-    # The gate compares the challenger with these two whether there is a champion or not.
-    baselines = {name: scores[name] for name in ("copy_input", "rules")}
     # The gate compares what users would receive, so rewrites with fact protection where there are any.
     rival = "champion_protected" if "champion_protected" in rewrites else "champion"
     challenger, champion = scores["challenger_protected"], scores.get(rival)
     both = (rewrites["challenger_protected"], rewrites.get(rival, []))
+    validity = measure_validity(config)
     evaluation = Evaluation(
         cases=len(cases),
         systems=systems,
@@ -223,7 +288,14 @@ def main(config: EvaluateConfig) -> Evaluation:
         win_rate=win_rate(challenger, champion, seed=config.seed) if champion else None,
         win_rate_by_reward=ask_reward(config, cases, *both) if config.reward and champion else None,
         judged=ask_judge(config, cases, *both) if config.judge and champion else None,
-        verdict=gate(challenger, champion, baselines, config),
+        verdict=gate(
+            challenger,
+            champion,
+            scores.get("first_champion_protected"),
+            scores["copy_input"],
+            config,
+            validity.refusal,
+        ),
     )
     config.out.mkdir(parents=True, exist_ok=True)
     with (config.out / "outputs.jsonl").open("w", encoding="utf-8") as file:
@@ -313,6 +385,7 @@ def table(evaluation: Evaluation) -> str:
         )
     verdict = evaluation.verdict
     lines.append("accepted" if verdict.accepted else "rejected: " + render(verdict.reasons))
+    lines += map(str, verdict.notes)
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@
 
 ctranslate2/     quantised weights, for the serving engine
 transformers/    the merged weights unquantised, for the plain engine and for the check
-tokenizer.json   frame.json   version.json (base, adapter digest, quantisation, created_at)
+tokenizer.json   frame.json   version.json (base, policy, quantisation, created_at)
 """
 
 import json
@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +62,7 @@ def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str
     shutil.copy2(merged / prompts.FILE, partial)
     version = {
         "base": base_folder.name,
-        "adapter": adapter and blake2b((adapter / _ADAPTER_WEIGHTS).read_bytes(), digest_size=16).hexdigest(),
+        "policy": loading.policy_digest(base_folder, adapter),
         "quantization": quantization,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -1,4 +1,11 @@
-"""The gate: accepts or rejects a challenger by its scores, compared with a champion and two baselines."""
+"""The gate: accepts or rejects a challenger by its scores, by floors and compared with two champions.
+
+It decides on what can be checked: facts, copies, chatter, insults, and the similarity of meaning. The
+composite, which judges quality, takes part only while it is a valid judge of the champion's rewrites
+(`models.validity`). Whether a version that passes is better, people decide in an experiment.
+
+`benchmarks/gate.py` simulates the whole procedure over nights and publishes its error rates.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -8,27 +15,36 @@ from pydantic import Field
 import configs
 from data.reasons import Reason, reason
 from models.results import Estimate, Verdict
-from models.scoreboard import Scores, estimate
+from models.scoreboard import Scores, estimate, estimate_difference
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Margins(configs.StageConfig):
-    """How much worse a challenger may be, on paired differences, and the seed of the bootstrap.
+    """The limits of a challenger's scores, how much worse than a champion it may be, and a seed.
 
-    The first four margins are against the champion, the last against a copy of the input. All are in the
-    unit of the score: shares of facts or of rewrites, and cosine for meaning.
+    The first five are limits of its mean over the cases, whatever the champion does. The last four are limits
+    of its change, on paired differences, from the champion and from the first champion. All are in the unit
+    of the score: shares of facts or of rewrites, and cosine for meaning.
     """
 
-    max_facts_loss: Annotated[float, Field(ge=0)] = 0.05
-    max_meaning_loss: Annotated[float, Field(ge=0)] = 0.05
-    max_chatter_rise: Annotated[float, Field(ge=0)] = 0.03
-    max_insult_rise: Annotated[float, Field(ge=0)] = 0.03
-    max_facts_loss_to_copy: Annotated[float, Field(ge=0)] = 0.05
+    min_facts_kept: Share = 0.95
+    min_meaning: Annotated[float, Field(ge=-1, le=1)] = 0.7
+    max_copied: Share = 0.5
+    max_chatter: Share = 0.05
+    max_insult: Share = 0.05
+    max_facts_loss: Share = 0.05
+    max_meaning_loss: Share = 0.05
+    max_chatter_rise: Share = 0.05
+    max_insult_rise: Share = 0.05
     seed: int = 0
 
 
-def difference(a: Sequence[Scores], b: Sequence[Scores], name: str, seed: int = 0) -> Estimate:
-    """The mean of (score in `a` - score in `b`), paired by case; ValueError when the lengths differ."""
-    return estimate([getattr(x, name) - getattr(y, name) for x, y in zip(a, b, strict=True)], seed)
+def compare(first: Sequence[Scores], second: Sequence[Scores], name: str, seed: int = 0) -> Estimate:
+    """The mean of (score in `first` - score in `second`), paired by case, see `estimate_difference`."""
+    return estimate_difference(
+        [getattr(row, name) for row in first], [getattr(row, name) for row in second], seed
+    )
 
 
 def win_rate(
@@ -45,45 +61,71 @@ def win_rate(
 def gate(
     challenger: Sequence[Scores],
     champion: Sequence[Scores] | None,
-    baselines: Mapping[str, Sequence[Scores]],
+    first_champion: Sequence[Scores] | None,
+    copy: Sequence[Scores],
     margins: Margins,
+    judge_refusal: Reason | None,
 ) -> Verdict:
-    """Reject a challenger that loses facts or meaning, does not move tone, chatters or insults more, or has a
-    lower composite beyond noise.
+    """Reject a challenger that a limit, a champion or a valid judge speaks against.
 
-    All comparisons are paired on the same cases, with 95 % bootstrap intervals. For facts, meaning, chatter
-    and insults the test is one of non-inferiority: the unfavourable end of the interval must lie within the
-    margin. Without a champion only the baselines are compared; the flow compares the first version with the
-    bare base.
+    All four have scores on the same cases: the challenger; the champion, with which it competes; the first
+    champion of its line, from which many small losses may not add up; and a copy of the input. Without a
+    champion only the limits count, and the judge's comparison with the copy.
+
+    Every test asks whether the challenger is good enough: the unfavourable end of the 95 % interval must lie
+    within the limit. So few cases reject rather than accept: one that never happened in 84 cases may happen
+    in 4.3 % of them. Only the judge must find the challenger worse, since its numbers are no facts.
+
+    `judge_refusal` says why the composite is no valid judge here, and is None when it is one. A refused judge
+    is left out, and the verdict's notes say so.
     """
-    reasons = []
-    tone = difference(challenger, baselines["copy_input"], "tone_moved", margins.seed)
-    if tone.low <= 0:
-        reasons.append(reason("gate_tone", **tone.model_dump()))
-    facts = difference(challenger, baselines["copy_input"], "facts_kept", margins.seed)
-    if facts.low < -margins.max_facts_loss_to_copy:
-        reasons.append(
-            reason("gate_facts_against_copy", **facts.model_dump(), limit=-margins.max_facts_loss_to_copy)
-        )
-    if champion is not None:
-        for code, name, margin in (
-            ("gate_facts", "facts_kept", margins.max_facts_loss),
-            ("gate_meaning", "meaning", margins.max_meaning_loss),
-        ):
-            change = difference(challenger, champion, name, margins.seed)
-            if change.low < -margin:
-                reasons.append(reason(code, **change.model_dump(), limit=-margin))
-        for code, name, margin in (
-            ("gate_chatter", "chatter", margins.max_chatter_rise),
-            ("gate_insult", "insult", margins.max_insult_rise),
-        ):
-            change = difference(challenger, champion, name, margins.seed)
-            if change.high > margin:
-                reasons.append(reason(code, **change.model_dump(), limit=margin))
-        composite = difference(challenger, champion, "composite", margins.seed)
-        if composite.high < 0:
-            reasons.append(reason("gate_composite", **composite.model_dump()))
+    reasons: list[Reason] = []
+    for name, low in (("facts_kept", margins.min_facts_kept), ("meaning", margins.min_meaning)):
+        mean = estimate([getattr(row, name) for row in challenger], margins.seed)
+        if mean.low < low:
+            reasons.append(reason("gate_too_low", score=name, **mean.model_dump(), limit=low))
+    for name, high in (
+        ("copied", margins.max_copied),
+        ("chatter", margins.max_chatter),
+        ("insult", margins.max_insult),
+    ):
+        share = estimate([getattr(row, name) for row in challenger], margins.seed)
+        if share.high > high:
+            reasons.append(reason("gate_too_high", score=name, **share.model_dump(), limit=high))
+    rivals = {"gate": champion, "gate_drift": first_champion}  # by the first part of the reason's code
+    for code, rival in rivals.items():
+        if rival is not None:
+            reasons += _find_losses(challenger, rival, margins, code)
+    if judge_refusal is not None:
+        return Verdict(accepted=not reasons, reasons=tuple(reasons), notes=(judge_refusal,))
+    gain = compare(challenger, copy, "composite", margins.seed)
+    if gain.low <= 0:
+        reasons.append(reason("gate_no_better_than_copy", **gain.model_dump()))
+    for code, rival in rivals.items():
+        if rival is not None:
+            change = compare(challenger, rival, "composite", margins.seed)
+            if change.high < 0:
+                reasons.append(reason(f"{code}_composite", **change.model_dump()))
     return Verdict(accepted=not reasons, reasons=tuple(reasons))
+
+
+def _find_losses(
+    challenger: Sequence[Scores], rival: Sequence[Scores], margins: Margins, code: str
+) -> list[Reason]:
+    """Reasons whose codes begin with `code`: what the challenger may have lost compared with a rival."""
+    reasons = []
+    for part, name, margin in (
+        ("facts", "facts_kept", margins.max_facts_loss),
+        ("meaning", "meaning", margins.max_meaning_loss),
+    ):
+        change = compare(challenger, rival, name, margins.seed)
+        if change.low < -margin:
+            reasons.append(reason(f"{code}_{part}", **change.model_dump(), limit=-margin))
+    for name, margin in (("chatter", margins.max_chatter_rise), ("insult", margins.max_insult_rise)):
+        change = compare(challenger, rival, name, margins.seed)
+        if change.high > margin:
+            reasons.append(reason(f"{code}_{name}", **change.model_dump(), limit=margin))
+    return reasons
 
 
 def hacked(

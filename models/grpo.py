@@ -193,6 +193,7 @@ def rules(masks: bool) -> Reward:
                 scoring.chatter(message, rewrite),
                 scoring.insult(message, rewrite),
                 scoring.repetition(rewrite),
+                scoring.copied(message, rewrite, strength),
             )
             if rewrite
             else 0.0  # the lowest score, so that an unusable rewrite is the worst of its group

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from scipy.stats import binomtest, bootstrap
-from sklearn.metrics import cohen_kappa_score, roc_auc_score
+from scipy.stats import bootstrap, rankdata
+from sklearn.metrics import cohen_kappa_score
 
 from data import corpus
 from data.corpus import Label, ReadRewrite
+from models import scoreboard
 from models.results import Estimate
 
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -77,15 +78,8 @@ def measure_agreement(rows: Sequence[ReadRewrite]) -> float:
 
 
 def estimate_share(rows: Sequence[ReadRewrite], label: Label) -> Estimate:
-    """The share of rewrites with a label and its exact 95 % interval (Clopper and Pearson, 1934).
-
-    The interval has a width with zero events, too: 0 of 84 is 0 to 4.3 %. Raises ValueError without rows.
-    """
-    if not rows:
-        raise ValueError("no rewrites have been read, so there is no share")
-    result = binomtest(sum(row.label == label for row in rows), len(rows))
-    interval = result.proportion_ci(method="exact")
-    return Estimate(mean=float(result.statistic), low=float(interval.low), high=float(interval.high))
+    """The share of rewrites with a label, see `scoreboard.estimate_share`."""
+    return scoreboard.estimate_share(sum(row.label == label for row in rows), len(rows))
 
 
 def estimate_auc(usable: Sequence[float], wrong: Sequence[float], seed: int = 0) -> Estimate:
@@ -97,12 +91,15 @@ def estimate_auc(usable: Sequence[float], wrong: Sequence[float], seed: int = 0)
     if not usable or not wrong:
         raise ValueError("an AUC needs at least one usable and one wrong rewrite")
 
-    def auc(positive: np.ndarray, negative: np.ndarray) -> float:
-        truth = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
-        return float(roc_auc_score(truth, np.r_[positive, negative]))
+    def auc(positive: np.ndarray, negative: np.ndarray, axis: int = -1) -> np.ndarray:
+        # (..., rows) each: the rank sum of Mann and Whitney, since 2,000 calls of roc_auc_score take seconds.
+        number = positive.shape[axis]
+        ranks = rankdata(np.concatenate([positive, negative], axis=axis), axis=axis)
+        rank_sum = np.take(ranks, range(number), axis=axis).sum(axis=axis)
+        return (rank_sum - number * (number + 1) / 2) / (number * negative.shape[axis])
 
     samples = (np.asarray(usable, dtype=float), np.asarray(wrong, dtype=float))
-    mean = auc(*samples)
+    mean = float(auc(*samples))
     if min(map(len, samples)) < 2:  # a bootstrap of one row has no width, so nothing is known
         return Estimate(mean=mean, low=0.0, high=1.0)
     interval = bootstrap(
@@ -110,7 +107,8 @@ def estimate_auc(usable: Sequence[float], wrong: Sequence[float], seed: int = 0)
         auc,
         n_resamples=2000,
         method="percentile",
-        vectorized=False,
+        vectorized=True,
+        batch=100,
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return Estimate(mean=mean, low=float(interval.low), high=float(interval.high))

@@ -88,6 +88,21 @@ def load_model(
     return model
 
 
+def policy_digest(base_folder: Path, adapter: Path | None) -> str:
+    """The name of a policy's weights in readers' labels: blake2b of its adapter's, or else of its own.
+
+    Raises ValueError when the folder has no weights.
+    """
+    folder = adapter or base_folder
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError(f"{folder} has no weights (*.safetensors); train them with models.sft")
+    digest = blake2b(digest_size=16)
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Write a model, its tokenizer and `frame.json` into a folder, completely or not at all."""
     # Renamed when complete: a killed save leaves only the partial folder, which the next save deletes.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from data.records import Protection, TransformType
-from models import facts, tone
+from models import facts
 
 _WORDS = {
     "url": "LINK",
@@ -109,16 +109,27 @@ class Kept(NamedTuple):
 
 # Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
 Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
+# A judge of drafts, from (message, draft, transform type, intensity): the higher, the better.
+Judge = Callable[[str, str, TransformType, int], float]
 
 
-def rewrite(requests: Sequence[Request], protection: Protection, write: Write) -> list[Kept]:
+def rewrite(
+    requests: Sequence[Request], protection: Protection, write: Write, judge: Judge | None = None
+) -> list[Kept]:
     """The rewrites of messages, in their order, with their facts protected.
 
     `protection.retries` more drafts are generated for a rewrite that lost a fact or that `Masked.restore`
-    refuses, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen;
-    among equals, the draft with the highest `tone.rule_score`. When every draft is refused, the message
-    itself is returned.
+    refuses, and for every rewrite with `protection.always`. Of the drafts that are not empty the one that lost
+    the fewest facts is chosen; among equals the one that `judge` prefers, without a judge the most likely one. When every draft is
+    refused, the message itself is returned.
+
+    Serving has no judge, since none is valid for what it serves (`models.validity`). Raises ValueError for
+    `protection.always` without one.
     """
+    if protection.always and judge is None:
+        raise ValueError(
+            "with protection.always a judge chooses among the drafts: pass one, or set it to false"
+        )
     masked = [
         mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
     ]
@@ -135,7 +146,7 @@ def rewrite(requests: Sequence[Request], protection: Protection, write: Write) -
     if protection.retries and again:
         generate(again, protection.retries)
     return [
-        _choose_best(request, drafts)._replace(tokens=total)
+        _choose_best(request, drafts, judge)._replace(tokens=total)
         for request, drafts, total in zip(requests, candidates, tokens, strict=True)
     ]
 
@@ -146,12 +157,13 @@ def _restore_all(masked: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
             yield Kept(text, facts.missing(masked.message, text), draft.tokens, draft.finished)
 
 
-def _choose_best(request: Request, drafts: Sequence[Kept]) -> Kept:
+def _choose_best(request: Request, drafts: Sequence[Kept], judge: Judge | None) -> Kept:
     message, transform_type, intensity = request
-    if len(drafts) < 2:
-        return drafts[0] if drafts else Kept(message, [], 0, True)
+    if not drafts:
+        return Kept(message, [], 0, True)
 
-    def rank(draft: Kept) -> tuple[int, float]:
-        return -len(draft.missing), tone.rule_score(message, draft.text, transform_type, intensity)
+    def rank(draft: Kept) -> tuple[bool, int, float]:
+        preference = judge(message, draft.text, transform_type, intensity) if judge else 0.0
+        return bool(draft.text.strip()), -len(draft.missing), preference
 
-    return max(drafts, key=rank)
+    return max(drafts, key=rank)  # the first of equals: drafts come in the order of their likelihood

@@ -26,17 +26,18 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 import configs
 from data.corpus import Label, ReadRewrite
 from data.records import PROTECTED, Intensity, Protection, TransformType
-from models import rules
-from models.evaluation import test_cases, written_by
+from models import rules, tone
+from models.evaluation import draw_cases, read_policy, test_cases, written_by
 from models.protection import Request
 from models.scoreboard import Case
 
 
 class System(configs.StageConfig):
-    """A version and the fact protection with which it rewrites."""
+    """A version, the fact protection with which it rewrites, and whether the tone scorer chooses a draft."""
 
     version: Path
     protection: Protection = PROTECTED
+    chosen_by_tone: bool = False
 
 
 class ReadingConfig(configs.StageConfig):
@@ -77,10 +78,19 @@ class ReadingError(ValueError):
 
 def write_rewrites(config: ReadingConfig) -> dict[str, list[tuple[Case, str]]]:
     """The (case, rewrite) pairs by system."""
-    cases = [case for folder in config.folders for case in test_cases(folder, config.most_cases)]
+    cases = [
+        case
+        for folder in config.folders
+        for case in draw_cases(test_cases(folder), config.most_cases, config.seed)
+    ]
     requests: list[Request] = [(case.text, case.transform_type, case.intensity) for case in cases]
     rewrites = {
-        name: written_by(system.version, config.max_new_tokens, system.protection)(requests)
+        name: written_by(
+            system.version,
+            config.max_new_tokens,
+            system.protection,
+            tone.rule_score if system.chosen_by_tone else None,
+        )(requests)
         for name, system in config.systems.items()
     }
     if config.rules:
@@ -137,11 +147,15 @@ def read_reader(file: Path, sheet: Sequence[SheetRow]) -> dict[str, Label]:
 
 def join(
     rewrites: Mapping[str, Sequence[tuple[Case, str]]],
+    policies: Mapping[str, str],
     first: Mapping[str, Label],
     second: Mapping[str, Label],
     third: Mapping[str, Label],
 ) -> list[ReadRewrite]:
-    """One labelled row for each system and message; equal rewrites share their labels."""
+    """One labelled row for each system and message; equal rewrites share their labels.
+
+    `policies` has the digest of the weights by system, for those that have weights.
+    """
     rows: list[ReadRewrite] = []
     for system, pairs in rewrites.items():
         for case, text in pairs:
@@ -151,6 +165,7 @@ def join(
                     id=f"label-{len(rows) + 1:04}",
                     message=case.id,
                     system=system,
+                    policy=policies.get(system),
                     transform_type=case.transform_type,
                     intensity=case.intensity,
                     text=case.text,
@@ -185,7 +200,8 @@ def main(config: ReadingConfig) -> str:
     if differences and not files["third"].exists():
         return f"two readers differ on {len(differences)} rows; a third reader writes {files['third']}"
     third = read_reader(files["third"], differences) if differences else {}
-    _write(config.out / "labels.jsonl", join(rewrites, first, second, third))
+    policies = {name: read_policy(system.version) for name, system in config.systems.items()}
+    _write(config.out / "labels.jsonl", join(rewrites, policies, first, second, third))
     return f"labels: {config.out / 'labels.jsonl'}"
 
 

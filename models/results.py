@@ -36,12 +36,13 @@ class Estimate(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The gate's decision: whether a challenger is accepted, and each reason against it."""
+    """The gate's decision: whether a challenger is accepted, why not, and what was left out."""
 
     model_config = ConfigDict(frozen=True)
 
     accepted: bool
     reasons: StoredReasons
+    notes: StoredReasons = ()
 
 
 class Judged(BaseModel):

@@ -181,6 +181,13 @@ def copy_rate(text: str, rewrite: str) -> float:
     return 2 * matched / (len(before) + len(after)) if before or after else 1.0
 
 
+def copied(text: str, rewrite: str, intensity: int) -> bool:
+    """Whether the rewrite is a copy, or nearly, where a change was requested: a copy rate above 0.9 at an
+    intensity of 1 or more.
+    """
+    return intensity >= 1 and copy_rate(text, rewrite) > 0.9
+
+
 def repetition(rewrite: str) -> float:
     """1 - different word trigrams / word trigrams: 0 for ordinary text, near 1 for a model that loops."""
     tokens = words(rewrite)
@@ -202,17 +209,24 @@ def monotone(moves: Sequence[float]) -> float:
 
 
 def composite(
-    facts_kept: float, meaning: float, tone_moved: float, chatter: bool, insult: bool, repetition: float
+    facts_kept: float,
+    meaning: float,
+    tone_moved: float,
+    chatter: bool,
+    insult: bool,
+    repetition: float,
+    copied: bool,
 ) -> float:
-    """One score for a rewrite, in [0, 1]: 0 for chatter or an insult, otherwise
+    """One score for a rewrite, in [0, 1]: 0 for chatter, an insult or a copy where a change was requested,
+    otherwise
 
-    (0.35 * facts_kept + 0.25 * clip((meaning - 0.4) / 0.4, 0, 1) + 0.4 * tone_moved) * (1 - repetition).
+    facts_kept * clip((meaning - 0.4) / 0.4, 0, 1) * tone_moved * (1 - repetition).
 
-    A rewrite that keeps everything and moves nothing scores 0.6. A copy scores slightly more, since
-    `tone_moved` is never exactly 0. Meaning is capped at a cosine of 0.8, which good strong rewrites reach,
-    so that staying close to the message's words brings no advantage.
+    A product, so that no score makes up for another: a rewrite that keeps everything and moves nothing is as
+    useless as one that moves and loses everything. Meaning is capped at a cosine of 0.8, which good strong
+    rewrites reach, so that staying close to the message's words brings no advantage.
     """
-    if chatter or insult:
+    if chatter or insult or copied:
         return 0.0
     kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))  # 0 at a cosine of 0.4, 1 at 0.8
-    return (0.35 * facts_kept + 0.25 * kept + 0.4 * tone_moved) * (1 - repetition)
+    return facts_kept * kept * tone_moved * (1 - repetition)

@@ -24,15 +24,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import database
+from data import corpus, database
 from data.reasons import Reason, ReasonedError, render
-from data.tables import Lineage, Snapshot, Version
+from data.tables import Lineage, Snapshot, Version, VersionOrder
 from data.traffic import routing
 from models import (
     card,
@@ -154,7 +154,7 @@ def run_export(base: str, adapter: Path | None, out: Path) -> Path:
     """Export the version folder, and compare its quantised copy with the weights it was made from."""
     if not (out / "version.json").exists():
         export.export(loading.base_folder(base), adapter, out)
-    cases = evaluation.test_cases(EvaluateConfig.model_fields["test_folder"].default, _AGREEMENT_MESSAGES)
+    cases = evaluation.draw_cases(evaluation.test_cases(corpus.SEED / "test"), _AGREEMENT_MESSAGES, 0)
     export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
     return out
 
@@ -234,6 +234,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     with Session(engine) as session:
         live = routing.current(session)
         champion = live.routing.champion.version if live else None
+        first_champion = _find_first(session, champion) if champion else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
         raise ValueError(f"there is no snapshot {snapshot}; run the flow `collect` to make one")
@@ -263,9 +264,12 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
+    first = versions.download(settings.registry_uri, first_champion) if first_champion else rival
     fixed = [
         f"version={version}",
         f"champion={rival}",
+        f"first_champion={first}",
+        f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
         f"base={settings.base}",
         f"base_version={base_version}",
         f"reward={run / 'reward' if choice.reward else 'null'}",
@@ -290,6 +294,20 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     verdict = evaluated.verdict
     log.info("%s: %s", name, "accepted" if verdict.accepted else render(verdict.reasons))
     return Trained(version=name, method=choice.method, run=run, evaluation=evaluated)
+
+
+def _find_first(session: Session, champion: str) -> str:
+    """The first version of a champion's line of parents whose weights still exist, by its name."""
+    retired = select(VersionOrder.version).where(VersionOrder.action == "retire")
+    line = (
+        select(Version.name, Version.parent, literal(0).label("age"))
+        .where(Version.name == champion)
+        .cte("line", recursive=True)
+    )
+    older = select(Version.name, Version.parent, line.c.age + 1).join(line, Version.name == line.c.parent)
+    line = line.union_all(older)
+    first = select(line.c.name).where(line.c.name.not_in(retired)).order_by(line.c.age.desc()).limit(1)
+    return session.scalar(first) or champion
 
 
 def _count_seed_rows(overrides: Sequence[str]) -> int:

@@ -58,9 +58,11 @@ class DemoConfig(configs.StageConfig):
     @property
     def evaluation(self) -> tuple[str, ...]:
         """Overrides of the evaluation: half of the stage's messages at all intensities, which saves a minute;
-        in the short form also half of the other messages.
+        in the short form also half of the other messages. Both versions get the same ones, so that the
+        champion's rewrites are not made twice.
         """
-        return ("evaluate.intensity_messages=14", *(("evaluate.most_cases=84",) if self.short else ()))
+        short = ("evaluate.most_cases=84",) if self.short else ()
+        return ("evaluate.intensity_messages=14", "evaluate.draw=0", *short)
 
     def sft(self, steps: int) -> tuple[str, str]:
         """Overrides of a fine-tuning with this number of steps. The held-out loss is measured at the start

@@ -139,7 +139,7 @@ def training(corpus: Path) -> tuple[str, ...]:
         "sft.bf16=false",
         "dpo.steps=6",
         "dpo.bf16=false",
-        f"evaluate.test_folder={corpus}",
+        f"evaluate.test_folders=[{corpus}]",
         "evaluate.most_cases=16",
         "evaluate.max_new_tokens=48",
         "evaluate.max_facts_loss=1.0",

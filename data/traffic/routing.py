@@ -206,7 +206,7 @@ class Routing(_Part):
         It has no retries: the person already waits for two rewrites, and a vote against a rewrite that lost a
         fact is worth having.
         """
-        protection = self.champion.protection.model_copy(update={"retries": 0, "always": False})
+        protection = self.champion.protection.model_copy(update={"retries": 0})
         return self.champion.model_copy(
             update={"temperature": _SAMPLING_TEMPERATURE, "protection": protection}
         )

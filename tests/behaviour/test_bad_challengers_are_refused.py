@@ -125,7 +125,7 @@ def learning(corpus_folder: Path) -> tuple[str, ...]:
         "sft.steps=100",
         "sft.learning_rate=5.0e-3",
         "sft.bf16=false",
-        f"evaluate.test_folder={corpus_folder}",
+        f"evaluate.test_folders=[{corpus_folder}]",
         "evaluate.most_cases=16",
         "evaluate.max_new_tokens=24",
     )

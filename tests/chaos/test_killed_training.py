@@ -207,7 +207,7 @@ def stages(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         export.export(base, adapter, folder / "evaluate" / f"version-{run}")
         export.export(base, None, folder / "evaluate" / f"champion-{run}")
     measured = (
-        f"test_folder={data / 'corpus'}",
+        f"test_folders=[{data / 'corpus'}]",
         "most_cases=12",
         "intensity_messages=4",
         "max_new_tokens=24",

@@ -1,4 +1,5 @@
 import pytest
+from pydantic import ValidationError
 
 from data.records import PROTECTED, Protection, Spec
 
@@ -14,7 +15,6 @@ def test_a_spec_from_before_there_was_protection_keeps_its_name():
         {"version": "v2"},
         {"protection": PROTECTED},
         {"protection": Protection(masks=True)},
-        {"protection": Protection(masks=True, retries=5, always=True)},
         {"temperature": 0.8},
         {"max_new_tokens": 64},
     ],
@@ -25,8 +25,11 @@ def test_whatever_decides_an_output_is_in_the_name(other):
     assert Spec(**{"version": "v1"} | other).digest == Spec(**{"version": "v1"} | other).digest
 
 
+def test_a_spec_has_no_judge_that_could_choose_among_drafts():
+    with pytest.raises(ValidationError, match="no judge is valid for what is served"):
+        Spec(version="v1", protection=Protection(masks=True, retries=5, always=True))
+
+
 def test_names_of_all_protections_differ():
-    kinds = [
-        Protection(masks=m, retries=r, always=a) for m in (True, False) for r in (1, 2) for a in (True, False)
-    ]
+    kinds = [Protection(masks=m, retries=r) for m in (True, False) for r in (1, 2)]
     assert len({Spec(version="v1", protection=kind).digest for kind in kinds}) == len(kinds)

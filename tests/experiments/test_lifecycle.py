@@ -138,7 +138,7 @@ def test_a_refusal_is_a_sentence_in_both_languages() -> None:
         (Status.RUNNING, 1.0, [Action.PAUSE, Action.SHIP, Action.ROLL_BACK]),
         (Status.PAUSED, 0.0, [Action.START, Action.RAMP, Action.SHIP, Action.ROLL_BACK]),
         (Status.HOLDOUT, 0.1, []),
-        *((status, 0.0, []) for status in ENDED),
+        *((status, 0.0, []) for status in sorted(ENDED)),
     ],
 )
 def test_requestable_actions(status: Status, share: float, expected: list[Action]) -> None:

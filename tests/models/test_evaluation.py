@@ -1,8 +1,10 @@
 import json
 import shutil
+from collections import Counter
 
 import pytest
 
+from data.corpus import ReadRewrite
 from data.records import PROTECTED, Spec, TransformType
 from models import evaluation, export, rules, scoring
 from models.evaluation import EvaluateConfig
@@ -50,7 +52,7 @@ def corpus_folder(tmp_path_factory):
 
 
 def test_evaluation_says_what_serving_would(version, corpus_folder):
-    cases = evaluation.test_cases(corpus_folder, None)
+    cases = evaluation.test_cases(corpus_folder)
     requests = [(c.text, c.transform_type, c.intensity) for c in cases]
     served = engines.load(version, "ctranslate2").generate(
         Spec(version="v1", max_new_tokens=24),
@@ -60,7 +62,7 @@ def test_evaluation_says_what_serving_would(version, corpus_folder):
 
 
 def test_what_is_given_to_people_is_measured_too(version, corpus_folder):
-    cases = evaluation.test_cases(corpus_folder, None)
+    cases = evaluation.test_cases(corpus_folder)
     requests = [(c.text, c.transform_type, c.intensity) for c in cases]
     served = engines.load(version, "ctranslate2").generate(
         Spec(version="v1", max_new_tokens=24, protection=PROTECTED),
@@ -71,15 +73,84 @@ def test_what_is_given_to_people_is_measured_too(version, corpus_folder):
     assert texts != evaluation.written_by(version, 24)(requests)
 
 
-def test_a_version_is_asked_once(version, corpus_folder, monkeypatch):
-    requests = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder, None)]
-    texts = evaluation.written_by(version, 8)(requests)
+def test_a_version_rewrites_each_request_once(version, corpus_folder, monkeypatch):
+    requests = [(c.text, c.transform_type, c.intensity) for c in evaluation.test_cases(corpus_folder)]
+    texts = evaluation.written_by(version, 8)(requests[:10])
     calls = []
-    monkeypatch.setattr(evaluation, "rewrite_greedily", lambda *a, **_: calls.append(a) or [])
-    assert evaluation.written_by(version, 8)(requests) == texts
+    greedily = evaluation.rewrite_greedily
+
+    def count(version, requests, *arguments, **more):
+        calls.append(list(requests))
+        return greedily(version, requests, *arguments, **more)
+
+    monkeypatch.setattr(evaluation, "rewrite_greedily", count)
+    write = evaluation.written_by(version, 8)
+    assert write(requests[:10]) == texts
     assert calls == []
-    evaluation.written_by(version, 9)(requests)
-    assert len(calls) == 1, "more tokens are another question"
+    assert write(requests[8:])[:2] == texts[8:], "another draw of cases"
+    assert calls == [requests[10:]]
+    evaluation.written_by(version, 9)(requests[:1])
+    assert len(calls) == 2, "more tokens are another rewrite"
+
+
+def test_a_draw_of_cases_keeps_the_share_of_each_type_and_another_seed_draws_others(corpus_folder):
+    cases = evaluation.test_cases(corpus_folder) * 10
+    counts = Counter(case.transform_type for case in cases)
+    draws = [evaluation.draw_cases(cases, 35, seed) for seed in range(5)]
+    for draw in draws:
+        assert len(draw) == 35
+        drawn = Counter(case.transform_type for case in draw)
+        assert all(abs(drawn[kind] - 35 * counts[kind] / len(cases)) <= 1 for kind in counts)
+    assert draws[0] == evaluation.draw_cases(cases, 35, 0)
+    assert len({tuple(case.id for case in draw) for draw in draws}) == 5
+    assert evaluation.draw_cases(cases, None, 3) == cases
+
+
+def test_each_case_is_as_likely_to_be_drawn(corpus_folder):
+    cases = evaluation.test_cases(corpus_folder)
+    drawn = Counter(case.id for seed in range(700) for case in evaluation.draw_cases(cases, 7, seed))
+    assert set(drawn) == {case.id for case in cases}
+    assert all(280 < times < 420 for times in drawn.values()), drawn  # 350, at five standard deviations
+
+
+@pytest.mark.parametrize(
+    ("labelled", "note"),
+    [
+        ("of other weights", "judge_unmeasured"),
+        ("by readers who agree", None),
+        ("by readers who do not", "judge_blind"),
+    ],
+)
+def test_the_gate_uses_the_composite_where_readers_of_the_champion_agree_with_it(
+    version, corpus_folder, tmp_path, labelled, note
+):
+    policy = evaluation.read_policy(version)
+    good, bad = "Could you please fix {} by Friday?", "Fix something."
+    labels = {good: "usable", bad: "wrong"}
+    if labelled == "by readers who do not":
+        labels = {good: "wrong", bad: "usable"}
+    rows = [
+        ReadRewrite(
+            id=f"{label}-{number:03}",
+            message=f"test-{number:03}",
+            system="policy",
+            policy="another" if labelled == "of other weights" else policy,
+            transform_type="soften",
+            intensity=2,
+            text=f"Fix PAY-{number} by Friday, or nobody here gets home in time again.",
+            rewrite=pattern.format(f"PAY-{number}"),
+            first=label,
+            second=label,
+        )
+        for number in range(60)
+        for pattern, label in labels.items()
+    ]
+    (tmp_path / "labels.jsonl").write_text(
+        "".join(f"{row.model_dump_json(exclude_none=True)}\n" for row in rows)
+    )
+    config = EvaluateConfig(version=version, champion=version, labels_folder=tmp_path)
+    refusal = evaluation.measure_validity(config).refusal
+    assert (refusal and refusal.code) == note
 
 
 def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folder, tmp_path):
@@ -87,7 +158,7 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
         version=version,
         champion=version,
         base_version=shutil.copytree(version, tmp_path / "base-version"),
-        test_folder=corpus_folder,
+        test_folders=[corpus_folder],
         intensity_messages=7,
         out=tmp_path / "out",
         max_new_tokens=16,
@@ -104,7 +175,8 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
     assert result.win_rate.mean == 0.5, "a version ties with itself"
     assert result.systems["challenger"]["facts_kept"].mean < 1, "a babbling model loses facts"
     assert {"challenger_protected", "champion_protected"} <= set(result.by_type)
-    assert not result.verdict.accepted, "a babbling model has not moved tone"
+    assert not result.verdict.accepted, "a babbling model loses facts and meaning"
+    assert [note.code for note in result.verdict.notes] == ["judge_unmeasured"], "nobody has read it"
     assert evaluation.Evaluation.model_validate_json((config.out / "metrics.json").read_text()) == result
     outputs = [json.loads(line) for line in (config.out / "outputs.jsonl").read_text().splitlines()]
     assert len(outputs) == 8
@@ -115,12 +187,6 @@ def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folde
 
 
 def test_the_ladder_has_every_type(corpus_folder):
-    cases = evaluation.test_cases(corpus_folder, None)
+    cases = evaluation.test_cases(corpus_folder)
     assert [case.transform_type for case in evaluation.ladder(cases, 7)] == list(TransformType)
     assert len(evaluation.ladder(cases, 1000)) == len(cases)
-
-
-def test_an_even_spread_of_cases_is_taken(corpus_folder):
-    every = evaluation.test_cases(corpus_folder, None)
-    assert evaluation.test_cases(corpus_folder, 2) == [every[0], every[-1]]
-    assert all(isinstance(case, Case) for case in every)

@@ -43,7 +43,7 @@ def test_a_version_folder_is_complete(version, base):
     assert prompts.read(version) == prompts.read(base)
     metadata = json.loads((version / "version.json").read_text())
     assert metadata["base"] == "babbler"
-    assert metadata["adapter"] is None
+    assert metadata["policy"] == loading.policy_digest(base, None)
     assert metadata["quantization"] == "float32"
     assert not list(version.parent.glob("*.partial"))
 
@@ -92,7 +92,9 @@ def test_the_adapter_is_in_the_export(base, version, messages, tmp_path):
     config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
     get_peft_model(loading.load_model(base), config).save_pretrained(tmp_path / "adapter")
     tuned = export(base, tmp_path / "adapter", tmp_path / "v", "float32")
-    assert json.loads((tuned / "version.json").read_text())["adapter"]
+    policies = {loading.policy_digest(base, adapter) for adapter in (None, tmp_path / "adapter")}
+    assert len(policies) == 2
+    assert json.loads((tuned / "version.json").read_text())["policy"] in policies
     agreement(tuned, messages, max_new_tokens=16)
     # The base's int8 copy under the tuned model's weights must not pass: the check sees which model it is.
     shutil.rmtree(tuned / "ctranslate2")

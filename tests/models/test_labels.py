@@ -46,7 +46,7 @@ def test_a_share_of_zero_events_has_an_interval():
     share = labels.estimate_share([row("timid", "timid")] * 84, "usable")
     assert (share.mean, share.low) == (0, 0)
     assert share.high == pytest.approx(1 - 0.025 ** (1 / 84))
-    with pytest.raises(ValueError, match="no rewrites have been read"):
+    with pytest.raises(ValueError, match="there are no cases"):
         labels.estimate_share([], "usable")
 
 

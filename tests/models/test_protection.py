@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from data import corpus
 from data.records import UNPROTECTED, Protection, TransformType
-from models import facts, protection
+from models import facts, protection, tone
 from models.protection import Draft
 
 FACTS = st.sampled_from(
@@ -108,8 +108,8 @@ class Model:
 MESSAGE = "Anna, send PAY-123 to Ben by Friday."
 
 
-def protect(model, level):
-    [result] = protection.rewrite([(MESSAGE, TransformType.SOFTEN, 2)], level, model)
+def protect(model, level, judge=None):
+    [result] = protection.rewrite([(MESSAGE, TransformType.SOFTEN, 2)], level, model, judge)
     return result
 
 
@@ -137,17 +137,33 @@ def test_a_rewrite_that_lost_a_fact_is_tried_again_and_the_most_complete_is_take
     assert result.tokens == 5 + 5 + 6, "what the others took counts"
 
 
-def test_of_equally_complete_drafts_the_rules_choose():
+def test_of_equally_complete_drafts_a_judge_chooses_and_without_one_the_likeliest_stays():
     blunt, kind = "NAME1: TICKET1 to NAME2, DAY1!", "NAME1, could you please send TICKET1 to NAME2 by DAY1?"
-    model = Model(blunt, [blunt, kind])
-    assert protect(model, Protection(masks=True, retries=2)).text == "Anna: PAY-123 to Ben, Friday!"
-    best = protect(model, Protection(masks=True, retries=2, always=True))
-    assert best.text == "Anna, could you please send PAY-123 to Ben by Friday?"
-    looping = " ".join([kind] * 4)
-    model = Model(looping, [f"Sure, here is the softened message: {kind}", kind])
-    assert protect(model, Protection(masks=True, retries=2, always=True)).text == best.text
-    insulting = f"{kind} Are you stupid? Do your job."
-    assert protect(Model(insulting, [kind]), Protection(masks=True, retries=1, always=True)).text == best.text
+    lost = Model("NAME1, send it.", [blunt, kind])
+    assert protect(lost, Protection(masks=True, retries=2)).text == "Anna: PAY-123 to Ben, Friday!"
+    chosen = protect(lost, Protection(masks=True, retries=2), tone.rule_score)
+    assert chosen.text == "Anna, could you please send PAY-123 to Ben by Friday?"
+    best_of_three = Protection(masks=True, retries=2, always=True)
+    assert protect(Model(blunt, [blunt, kind]), best_of_three, tone.rule_score).text == chosen.text
+
+
+def test_a_judge_never_prefers_a_draft_that_lost_more_facts():
+    judge = lambda message, draft, *_: float("send it" in draft)  # noqa: E731
+    model = Model("NAME1: TICKET1 to NAME2, DAY1!", ["NAME1, please send it."])
+    best_of_two = Protection(masks=True, retries=1, always=True)
+    assert protect(model, best_of_two, judge).text == "Anna: PAY-123 to Ben, Friday!"
+
+
+def test_an_empty_draft_is_the_last_choice():
+    assert (
+        protect(Model("", ["Please look at it."]), Protection(masks=True, retries=1)).text
+        == "Please look at it."
+    )
+
+
+def test_best_of_n_without_a_judge_is_an_error():
+    with pytest.raises(ValueError, match="a judge chooses among the drafts"):
+        protect(Model("NAME1"), Protection(masks=True, retries=2, always=True))
 
 
 def test_what_every_draft_lost_is_named():

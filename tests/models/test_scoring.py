@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from data import corpus
@@ -61,14 +63,24 @@ def test_repetition_and_copy_rate_and_length():
     assert scoring.length_ratio("one two", "one two three") == 1.5
 
 
-def test_the_composite_orders_what_it_should():
-    copy = scoring.composite(1, 1, 0, False, False, 0)
-    assert copy == pytest.approx(0.6)
-    assert scoring.composite(1, 0.75, 0.6, False, False, 0) > copy
-    assert scoring.composite(0.5, 0.1, 1.0, False, False, 0) < copy, "moving without keeping must not pay"
-    assert scoring.composite(1, 0.8, 1.0, True, False, 0) == 0
-    assert scoring.composite(1, 0.8, 1.0, False, True, 0) == 0
-    assert scoring.composite(1, 0.8, 1.0, False, False, 0.9) < 0.15
+def test_the_composite_is_a_product_so_no_score_makes_up_for_another():
+    good = scoring.composite(1, 0.75, 0.6, False, False, 0, False)
+    assert good == pytest.approx(1 * 0.875 * 0.6)
+    assert scoring.composite(1, 1, 0, False, False, 0, False) == 0, "keeping without moving must not pay"
+    assert scoring.composite(0.5, 0.1, 1.0, False, False, 0, False) == 0, "nor moving without keeping"
+    assert scoring.composite(0.5, 0.75, 0.6, False, False, 0, False) == pytest.approx(good / 2)
+    for chatter, insult, copied in itertools.product((False, True), repeat=3):
+        composite = scoring.composite(1, 0.8, 1.0, chatter, insult, 0, copied)
+        assert composite == float(not (chatter or insult or copied))
+    assert scoring.composite(1, 0.8, 1.0, False, False, 0.9, False) == pytest.approx(0.1)
+
+
+def test_a_copy_is_a_fault_where_a_change_was_requested():
+    text = "Fix the build before Monday, or we cannot ship it to the customer in Oslo as we promised them."
+    assert scoring.copied(text, text, 1)
+    assert scoring.copied(text, text.replace("Fix", "Please fix"), 3)
+    assert not scoring.copied(text, text, 0)
+    assert not scoring.copied(text, "Could you fix the build by Monday, so that we can ship to Oslo?", 1)
 
 
 def test_obeying_is_what_the_patterns_say():

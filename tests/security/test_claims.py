@@ -56,7 +56,20 @@ async def ask(pool: AsyncConnectionPool, account_id: uuid.UUID, token: str) -> A
 
 @pytest.mark.parametrize(
     "sid",
-    ["zz", "", "\0", "\ud800", None, 7, True, [], {}, "x" * 2000, "{" + "0" * 32, str(uuid.uuid4()) + "0"],
+    [
+        "zz",
+        "",
+        "\0",
+        "\ud800",
+        None,
+        7,
+        True,
+        [],
+        {},
+        "x" * 2000,
+        "{" + "0" * 32,
+        str(uuid.UUID(int=1)) + "0",
+    ],
 )
 async def test_a_session_that_is_no_uuid_is_unknown_and_nobody_elses_trouble(
     pool: AsyncConnectionPool, account_id: uuid.UUID, sid: Any

@@ -136,19 +136,21 @@ def cases_of(operation: Any, count: int = 12) -> list[Any]:
     return drawn
 
 
-async def send(client: httpx.AsyncClient, case: Any, key: dict[str, str]) -> None:
+async def send(client: httpx.AsyncClient, case: Any, key: dict[str, str]) -> int:
+    """Send a request, and return the status of its answer."""
     has_body = isinstance(case.body, dict | list)
     for part in [case.body, *case.body.get("items", [])] if isinstance(case.body, dict) else []:
         part.pop("user_id", None)  # who shows a token is one person
         if isinstance(part.get("text"), str):
             part["text"] = f"{part['text']} {uuid.uuid4()}"[-8000:]  # which no cache knows
-    await client.request(
+    response = await client.request(
         case.method,
         case.formatted_path,
         params=dict(case.query or {}),
         headers={**(case.headers or {}), **key, **({"Content-Type": "application/json"} if has_body else {})},
         content=json.dumps(case.body) if has_body else None,
     )
+    return response.status_code
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -179,6 +181,8 @@ async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
         page = schemathesis.openapi.from_dict(front.behind.openapi())
         operations = [result.ok() for result in page.get_all_operations()]
         requests = [(operation.path, case) for operation in operations for case in cases_of(operation)]
+        # A pair of a shipped message may be in the cache, since other tests compare those too.
+        next(case for path, case in requests if path == NEXT).body = fresh()
         gateways.use_up(engine, tenant)
         for path, case in requests:
             await send(client, case, key)
@@ -192,7 +196,9 @@ async def test_no_route_has_the_model_write_when_the_quota_is_used_up(
         writing = set()
         for path, case in requests:
             before = len(written)
-            await send(client, case, key)
+            for _ in range(5):  # a busy machine sheds a request, and its client comes back
+                if await send(client, case, key) != 503 or len(written) > before:
+                    break
             if len(written) > before:
                 writing.add(path)
     assert writing == {"/api/v1/transform", "/api/v1/batch", "/api/v1/compare", NEXT}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from data.records import Protection, Spec, TransformType
+from data.records import PROTECTED, Protection, Spec, TransformType
 from data.tables import new_id
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split, Target
@@ -29,7 +29,7 @@ def split(**changes: Any) -> Split:
 
 
 def test_the_samples_that_people_compare_are_masked_but_not_written_again() -> None:
-    champion = Spec(version="v1", protection=Protection(masks=True, retries=5, always=True))
+    champion = Spec(version="v1", protection=PROTECTED)
     sampled = Routing(champion=champion).sampled
     assert sampled.protection == Protection(masks=True)
     assert sampled.temperature > 0

@@ -57,7 +57,9 @@ ROUTES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ROUTES, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(
+    ("method", "path", "body"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES]
+)
 async def test_every_route_is_for_owners_and_admins(
     client: httpx.AsyncClient, a_key: Callable[..., dict[str, str]], method: str, path: str, body: Any
 ) -> None:
@@ -196,7 +198,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "message"), BAD, ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize(
+    ("path", "body", "message"), BAD, ids=[f"{number} {path}" for number, (path, _, _) in enumerate(BAD)]
+)
 async def test_bad_input_is_422_and_says_why(
     client: httpx.AsyncClient, owner: dict[str, str], path: str, body: dict[str, Any], message: str
 ) -> None:
