@@ -119,9 +119,9 @@ def rewrite(
     """The rewrites of messages, in their order, with their facts protected.
 
     `protection.retries` more drafts are generated for a rewrite that lost a fact or that `Masked.restore`
-    refuses, and for every rewrite with `protection.always`. Of the drafts that are not empty the one that lost
-    the fewest facts is chosen; among equals the one that `judge` prefers, without a judge the most likely one. When every draft is
-    refused, the message itself is returned.
+    refuses, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen,
+    an empty one last; among equals the one that `judge` prefers, without a judge the most likely one. When
+    every draft is refused, the message itself is returned.
 
     Serving has no judge, since none is valid for what it serves (`models.validity`). Raises ValueError for
     `protection.always` without one.

@@ -61,7 +61,7 @@ def score(
     perplexities = iter(fluency.log_perplexity(base_version, flat))
     return {
         name: [
-            _score_case(case, text, next(meanings), next(perplexities))
+            score_case(case, text, next(meanings), next(perplexities))
             for case, text in zip(cases, texts, strict=True)
         ]
         for name, texts in rewrites.items()
@@ -88,7 +88,8 @@ def judge(
     )
 
 
-def _score_case(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> Scores:
+def score_case(case: Case, rewrite: str, meaning: float, log_perplexity: float) -> Scores:
+    """The scores of one rewrite; `score` computes `meaning` and `log_perplexity` for all rewrites at once."""
     request = (case.text, rewrite, case.transform_type, case.intensity)
     return Scores(
         facts_kept=scoring.facts_kept(case.text, rewrite, case.must_keep),

@@ -8,7 +8,6 @@ from data.corpus import ReadRewrite
 from data.records import PROTECTED, Spec, TransformType
 from models import evaluation, export, rules, scoring
 from models.evaluation import EvaluateConfig
-from models.scoreboard import Case
 from serving.inference import engines
 from serving.inference.client import Item
 
