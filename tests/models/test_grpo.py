@@ -168,3 +168,9 @@ def test_a_reward_that_rose_while_facts_or_agreement_fell_is_hacked(config):
     [people] = result.model_copy(update=risen | kept | {"agreement": 0.4}).hacked
     assert (people.code, people.values["score"]) == ("gate_hacked", "agreement")
     assert "agreement with people's pairs fell from 0.600 to 0.400" in str(people)
+
+
+def test_a_run_at_another_temperature_starts_as_its_reference(config):
+    """The reference has TRL's head, the policy ours: they agree when both divide by the temperature."""
+    result = grpo.main(config.model_copy(update={"temperature": 0.7, "steps": 2}))
+    assert result.history[0]["eval_kl"] == pytest.approx(0, abs=1e-4)
