@@ -57,7 +57,9 @@ class GrpoConfig(TrainingConfig):
     learned_weight: Annotated[float, Field(ge=0)] = 0.5
     masks: bool = Field(True, description="mask facts, as fact protection does")
     max_prompt_tokens: Annotated[int, Field(ge=16)] = 128
-    max_new_tokens: Annotated[int, Field(ge=4)] = 64
+    # Cuts 0.3 % of the seed corpus' English rewrites, 1.2 % of `structure`; 64 cut 22 % and 48 %. Japanese ones
+    # need 384 (0.4 % cut): the default base has no tokens for their characters.
+    max_new_tokens: Annotated[int, Field(ge=4)] = 120
     validation_prompts: Annotated[int, Field(ge=1, description="most prompts of the held-out reward")] = 16
     healthy: Ranges = Field(
         {
