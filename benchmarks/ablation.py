@@ -74,7 +74,7 @@ TRICKS: Mapping[str, tuple[_Off, tuple[str, ...]]] = {
     "nothing": (contextlib.nullcontext, ()),
     "length grouping": (lambda: patch.object(training, "training_order", _shuffled), ()),
     "logits of completions only": (
-        lambda: patch.object(training, "score_completions_only", lambda _: None),
+        lambda: patch.object(training, "score_completions_only", lambda *_: None),
         (),
     ),
     "short frame": (lambda: patch.object(prompts, "read", _long_frame), ()),

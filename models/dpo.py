@@ -5,8 +5,9 @@
 
 Training continues from the SFT adapter. Its frozen copy is the reference policy, whose log-probabilities are
 computed once before training. The loss is Rafailov et al. 2023, equation 7, plus `sft_weight` times the
-chosen rewrite's negative log-likelihood, which keeps the chosen rewrite likely. A killed run that is started
-again with the same config and data resumes from its last complete checkpoint.
+chosen rewrite's negative log-likelihood, which keeps the chosen rewrite likely. With `ld_alpha` below 1, the
+tokens by which one rewrite of a pair is longer than the other count less (LD-DPO, Liu et al. 2024). A killed
+run that is started again with the same config and data resumes from its last complete checkpoint.
 """
 
 import sys
@@ -39,6 +40,9 @@ class DpoConfig(TrainingConfig):
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
     beta: Annotated[float, Field(gt=0, description="pull towards the reference policy")] = 0.1
     sft_weight: Annotated[float, Field(ge=0, description="weight of the chosen rewrite's own loss")] = 0.2
+    ld_alpha: Annotated[
+        float, Field(ge=0, le=1, description="weight of the tokens beyond the shorter rewrite's length")
+    ] = 1.0
     masks: bool = Field(True, description="mask facts, as fact protection does")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_pairs: Annotated[int, Field(ge=1, description="most pairs of the held-out figures")] = 32
@@ -50,7 +54,8 @@ class DpoConfig(TrainingConfig):
 class DpoResult(TrainingResult):
     """The figures of a DPO run, on held-out pairs except `train_pairs` and `grad_norm_highest`.
 
-    A log-ratio is log p(completion) under the policy minus under the reference, in nats. The margin is beta *
+    A log-ratio is log p(completion) under the policy minus under the reference, in nats; `ld_alpha` weights
+    the tokens in it. The margin is beta *
     (log-ratio of the chosen rewrite - log-ratio of the rejected rewrite). A falling `chosen_log_ratio` with a
     rising margin is DPO's common failure: both rewrites become unlikely. `kl_nats` is the mean negative
     log-ratio of both rewrites, in nats a completion. It estimates KL(reference || policy) as far as the
@@ -168,6 +173,10 @@ def main(config: DpoConfig) -> DpoResult:
                 # chosen rewrite's negative log-likelihood, in nats a token.
                 loss_type=["sigmoid", "sft"],
                 loss_weights=[1.0, config.sft_weight],
+                # log p of a pair's two completions, y_1 and y_2, becomes the sum over their first
+                # min(len y_1, len y_2) tokens + ld_alpha * the sum over the rest. It applies to the reference
+                # and to the preference loss; the SFT term counts every token.
+                ld_alpha=config.ld_alpha,
             ),
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
             eval_dataset=Dataset.from_list(split.validation),

@@ -7,6 +7,7 @@ composite, which judges quality, takes part only while it is a valid judge of th
 `benchmarks/gate.py` simulates the whole procedure over nights and publishes its error rates.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -128,26 +129,40 @@ def _find_losses(
     return reasons
 
 
-def hacked(
-    reward: tuple[float, float], guards: Mapping[str, tuple[float, float]], margin: float = 0.1
-) -> tuple[Reason, ...]:
+# By how much a guard may change while the reward rises: the lowest and the highest change, in the unit of the
+# score. Agreement has a wider margin, since people's held-out pairs are few (docs/training.md has the rates).
+GUARDS: Mapping[str, tuple[float, float]] = {
+    "facts_kept": (-0.1, math.inf),
+    "meaning": (-0.1, math.inf),
+    "copy_rate": (-math.inf, 0.1),
+    "length_ratio": (-0.25, 0.25),
+    "agreement": (-0.2, math.inf),
+}
+
+
+def hacked(reward: Estimate, guards: Mapping[str, Estimate]) -> tuple[Reason, ...]:
     """Reasons to reject a run for reward hacking; empty when there are none.
 
-    A reward is hacked when it rose while a guard, something that the reward stands for, fell by more than the
-    margin. All pairs are (before, after) training, on the same held-out messages.
+    All estimates are paired changes, after - before training, on the same held-out messages. A reward has
+    risen when its whole interval is above 0. The run is then rejected for each guard, something that the
+    reward stands for, whose interval leaves the range of `GUARDS`: it *may* have changed by more. To release
+    a hacked policy is worse than to reject an honest one, so what is not measured well enough is rejected.
     """
-    if reward[1] <= reward[0]:
+    if reward.low <= 0:
         return ()
-    return tuple(
-        reason(
-            "gate_hacked",
-            reward_before=reward[0],
-            reward_after=reward[1],
-            score=name,
-            before=before,
-            after=after,
-            margin=margin,
-        )
-        for name, (before, after) in guards.items()
-        if after < before - margin
-    )
+    reasons = []
+    for name, change in guards.items():
+        lowest, highest = GUARDS[name]
+        for limit, is_crossed in ((lowest, change.low < lowest), (highest, change.high > highest)):
+            if is_crossed:
+                why = reason(
+                    "reward_hacked_fell" if limit == lowest else "reward_hacked_rose",
+                    reward_mean=reward.mean,
+                    reward_low=reward.low,
+                    reward_high=reward.high,
+                    score=name,
+                    **change.model_dump(include={"mean", "low", "high"}),
+                    limit=limit,
+                )
+                reasons.append(why)
+    return tuple(reasons)

@@ -11,9 +11,12 @@ Training continues from an adapter, whose frozen copy is the reference. A killed
 with the same config and data resumes from its last complete checkpoint.
 """
 
+import math
+import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -21,6 +24,7 @@ import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit
+from scipy.stats import norm
 from trl.trainer.grpo_config import GRPOConfig as TrlGrpoConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -30,11 +34,17 @@ from data.reasons import Reason
 from data.records import Demonstration, PreferencePair, Split, TransformType
 from models import examples, gate, loading, protection, scoring, sft, tone, training
 from models.health import Ranges
+from models.results import Estimate
 from models.reward import RewardModel
 from models.reward import load as load_reward
+from models.scoreboard import estimate
 from models.training import TrainingConfig, TrainingResult
 
-_MOST_PAIRS = 32  # of people's held-out pairs, for the guard `agreement`
+_MOST_PAIRS = 256  # of people's held-out pairs, for the guard `agreement`
+_SAMPLED_AT_ONCE = 32  # rewrites; more of them share the time that a token takes
+# A rewrite that repeats itself up to `max_new_tokens` has ten times a short message's words, and would decide
+# the mean alone.
+_MOST_LENGTH_RATIO = 3.0
 
 
 class GrpoConfig(TrainingConfig):
@@ -57,8 +67,13 @@ class GrpoConfig(TrainingConfig):
     learned_weight: Annotated[float, Field(ge=0)] = 0.5
     masks: bool = Field(True, description="mask facts, as fact protection does")
     max_prompt_tokens: Annotated[int, Field(ge=16)] = 128
-    max_new_tokens: Annotated[int, Field(ge=4)] = 64
-    validation_prompts: Annotated[int, Field(ge=1, description="most prompts of the held-out reward")] = 16
+    # Cuts 0.3 % of the seed corpus' English rewrites, 1.2 % of `structure`; 64 cut 22 % and 48 %. Japanese
+    # ones need 384 (0.4 % cut): the default base has no tokens for their characters.
+    max_new_tokens: Annotated[int, Field(ge=4)] = 120
+    validation_prompts: Annotated[int, Field(ge=1, description="most prompts of the held-out curves")] = 16
+    guard_rewrites: Annotated[
+        int, Field(ge=2, description="held-out rewrites sampled before and after training, see `hacked`")
+    ] = 128
     healthy: Ranges = Field(
         {
             "grad_norm": (1e-3, 10.0),
@@ -85,14 +100,23 @@ class GrpoConfig(TrainingConfig):
         return self
 
 
-class GrpoResult(TrainingResult):
-    """The figures of a GRPO run; held-out figures are measured on sampled rewrites of validation prompts.
+class Change(Estimate):
+    """The paired change of a score by training, after - before; `before` and `after` are the means."""
 
-    `kl_nats` is an estimate of KL(policy || reference) in nats a token (Schulman's k3), `entropy_nats` the
-    policy's entropy in nats a token. `clipped_completions` is the share of truncated rewrites.
-    `groups_without_spread` is the share of groups whose rewrites all have the same reward, from which nothing
-    is learned. These are from the last evaluation; `grad_norm_highest` is from training. `facts_kept` of the
-    sampled rewrites and `agreement` with people's held-out pairs are guards, see `hacked`.
+    before: float
+    after: float
+
+
+class GrpoResult(TrainingResult):
+    """The figures of a GRPO run.
+
+    `held_out_reward`, its paired change and the `guards` (`gate.GUARDS`) are measured on the same held-out
+    requests before and after training, by one sampled rewrite or more of each; `agreement`, which is missing
+    without people's held-out pairs, on these. The rest is from the trainer's last evaluation: `kl_nats` is an
+    estimate of KL(policy || reference) in nats a token (Schulman's k3), `entropy_nats` the policy's entropy
+    in nats a token. `clipped_completions` is the share of truncated rewrites. `groups_without_spread` is the
+    share of groups whose rewrites all have the same reward, from which nothing is learned.
+    `grad_norm_highest` is from training.
     """
 
     train_prompts: int
@@ -100,23 +124,28 @@ class GrpoResult(TrainingResult):
     prompts_too_long: int
     held_out_reward_before: float
     held_out_reward: float
-    facts_kept_before: float
-    facts_kept: float
-    agreement_before: float | None
-    agreement: float | None
+    reward_change: Estimate
+    guards: Mapping[str, Change]
     kl_nats: float
     entropy_nats: float
     clipped_completions: float
     groups_without_spread: float
     grad_norm_highest: float
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_intervals(cls, figures: Any) -> Any:
+        if isinstance(figures, dict) and "facts_kept_before" in figures:
+            raise ValueError(
+                "an earlier release measured this GRPO run, without the intervals that its guards need: "
+                "delete the run's folder `grpo` and start the run again, which trains this stage anew"
+            )
+        return figures
+
     @property
     def hacked(self) -> tuple[Reason, ...]:
         """Reasons to reject the run for reward hacking, see `gate.hacked`; empty when there are none."""
-        guards = {"facts_kept": (self.facts_kept_before, self.facts_kept)}
-        if self.agreement_before is not None and self.agreement is not None:
-            guards["agreement"] = (self.agreement_before, self.agreement)
-        return gate.hacked((self.held_out_reward_before, self.held_out_reward), guards)
+        return gate.hacked(self.reward_change, self.guards)
 
 
 class Prompt(BaseModel):
@@ -227,22 +256,97 @@ def learned(model: RewardModel, masks: bool) -> Reward:
     return learned
 
 
-def facts_kept(masks: bool) -> Reward:
-    """The share of facts that a rewrite keeps: a guard of weight 0, so it is logged and not rewarded."""
+@torch.no_grad()
+def sample(model: Any, tokens: examples.Tokens, prompts: Sequence[str], config: GrpoConfig) -> list[str]:
+    """A rewrite of each rendered prompt, sampled as in training, drawn from `config.seed` alone."""
+    tokenizer: Any = tokens.tokenizer
+    model.eval()
+    rewrites: list[str] = []
+    # A private random state: two policies get the same random numbers, and training's do not change.
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        for start in range(0, len(prompts), _SAMPLED_AT_ONCE):
+            batch = tokenizer(
+                prompts[start : start + _SAMPLED_AT_ONCE],
+                add_special_tokens=False,
+                padding=True,
+                padding_side="left",  # so that all rewrites of a batch begin at the same position
+                return_tensors="pt",
+            ).to(model.device)  # (rewrites, prompt tokens)
+            ids = model.generate(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                do_sample=True,
+                temperature=config.temperature,
+                top_k=0,  # every token may be drawn
+                max_new_tokens=config.max_new_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )  # (rewrites, prompt tokens + new tokens)
+            new = ids[:, batch["input_ids"].shape[1] :]
+            rewrites += tokenizer.batch_decode(new, skip_special_tokens=True)
+    return rewrites
 
-    def facts_kept(completions: list[str], text: list[str], **_: Any) -> list[float]:
-        rewrites = restore(completions, text, masks)
-        return [
-            scoring.facts_kept(message, rewrite or "")
-            for message, rewrite in zip(text, rewrites, strict=True)
-        ]
 
-    return facts_kept
+def measure_rewrites(
+    completions: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    rewards: Sequence[tuple[Reward, float]],
+    masks: bool,
+) -> dict[str, list[float]]:
+    """The weighted sum of rewards, as `reward`, and the guards of each completion of a row (`example`)."""
+    columns = {name: [row[name] for row in rows] for name in ("text", "transform_type", "intensity")}
+    totals = [0.0] * len(rows)
+    for reward, weight in rewards:
+        values = reward(list(completions), **columns)
+        totals = [total + weight * value for total, value in zip(totals, values, strict=True)]
+    texts = columns["text"]
+    rewrites = [rewrite or "" for rewrite in restore(completions, texts, masks)]
+    pairs = list(zip(texts, rewrites, strict=True))
+    return {
+        "reward": totals,
+        "facts_kept": [scoring.facts_kept(*pair) for pair in pairs],
+        "meaning": scoring.meaning(texts, rewrites),
+        "copy_rate": [scoring.copy_rate(*pair) for pair in pairs],
+        "length_ratio": [min(_MOST_LENGTH_RATIO, scoring.length_ratio(*pair)) for pair in pairs],
+    }
+
+
+def change_of(texts: Sequence[str], before: Sequence[float], after: Sequence[float], seed: int) -> Change:
+    """The mean change of a score over messages; `texts` are the messages of the rewrites.
+
+    A message is one unit of the bootstrap, since several requests of one message are not independent.
+    """
+    by_message = defaultdict(list)
+    for text, x, y in zip(texts, before, after, strict=True):
+        by_message[text].append(y - x)
+    interval = estimate([statistics.fmean(changes) for changes in by_message.values()], seed)
+    return Change(before=statistics.fmean(before), after=statistics.fmean(after), **interval.model_dump())
+
+
+def change_of_shares(before: Sequence[bool], after: Sequence[bool]) -> Change:
+    """The change of a share, paired by case, with the 95 % interval of Agresti and Min (2005).
+
+    It adds half a case to each of the four outcomes of a pair. So it has a width even when nothing changed,
+    where a bootstrap would have none.
+    """
+    gained = sum(y and not x for x, y in zip(before, after, strict=True))
+    lost = sum(x and not y for x, y in zip(before, after, strict=True))
+    cases = len(before) + 2
+    mean = (gained - lost) / cases
+    half = norm.ppf(0.975) * math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / cases) / cases
+    return Change(
+        before=statistics.fmean(before),
+        after=statistics.fmean(after),
+        mean=mean,
+        low=mean - half,
+        high=mean + half,
+    )
 
 
 @torch.no_grad()
-def measure_agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[PreferencePair]) -> float | None:
-    """The share of people's pairs whose chosen rewrite is likelier under the policy; None without pairs.
+def measure_agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[PreferencePair]) -> list[bool]:
+    """Whether people's chosen rewrite is likelier under the policy than the rejected one, for each pair.
 
     Likelihood is the mean log-probability of a token, so that length does not matter. This is a guard: a
     policy that learns what people prefer agrees with them more, not less.
@@ -260,8 +364,14 @@ def measure_agreement(model: Any, tokens: examples.Tokens, pairs: Sequence[Prefe
         # gather, (completion, vocabulary) to (completion, 1), then the mean in nats a token.
         return logits.float().log_softmax(-1).gather(1, targets).mean().item()
 
-    agrees = [log_likelihood(row, row.chosen) > log_likelihood(row, row.rejected) for row in pairs]
-    return sum(agrees) / len(agrees) if agrees else None
+    return [log_likelihood(row, row.chosen) > log_likelihood(row, row.rejected) for row in pairs]
+
+
+def spread(rows: Sequence[dict[str, Any]], rewrites: int) -> list[dict[str, Any]]:
+    """At most `rewrites` rows: evenly spread ones where there are more, else all, each as often as fits."""
+    count = min(rewrites, len(rows))
+    chosen = [rows[i * len(rows) // count] for i in range(count)]
+    return [row for row in chosen for _ in range(rewrites // count)]
 
 
 def main(config: GrpoConfig) -> GrpoResult:
@@ -281,7 +391,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     split = examples.split_fitting(
         [(row.split, example(tokens, row, config.masks)) for row in rows],
         config.max_prompt_tokens,
-        config.validation_prompts,
+        len(rows),
     )
     # A batch counts rewrites, and the trainer repeats each prompt, so the order is over groups. It stays the
     # same when batches are made smaller: a step keeps its rewrites. With the defaults a step has 8 rewrites,
@@ -289,8 +399,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     groups = training.rows_per_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
-    # Rewards and their weights. A reward of weight 0 is only logged.
-    rewards = [(facts_kept(config.masks), 0.0)]
+    rewards: list[tuple[Reward, float]] = []
     if config.rule_weight:
         rewards.append((rules(config.masks), config.rule_weight))
     if config.reward is not None:
@@ -301,8 +410,15 @@ def main(config: GrpoConfig) -> GrpoResult:
     pairs = [pair for pair in pairs if pair.split == "validation"][:_MOST_PAIRS]
     if config.masks:
         pairs = [examples.mask_row(pair, "chosen", "rejected") or pair for pair in pairs]
+    guarded = spread(split.validation, config.guard_rewrites)
+
+    def measure(policy: Any) -> tuple[dict[str, list[float]], list[bool]]:
+        completions = sample(policy, tokens, [row["prompt"] for row in guarded], config)
+        scores = measure_rewrites(completions, guarded, rewards, config.masks)
+        return scores, measure_agreement(policy, tokens, pairs)
+
     # By a policy of its own, which is freed before training: `build` makes another.
-    agreement_before = measure_agreement(training.load_policy(base, config, config.adapter), tokens, pairs)
+    scores_before, agrees_before = measure(training.load_policy(base, config, config.adapter))
 
     # `config` here may have smaller batches than the run's, see training.run.
     def build(config: GrpoConfig, arguments: dict[str, Any]) -> training.Trainable:
@@ -312,6 +428,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         # d_t = log p_ref - log p (Schulman's k3, never below 0). Each sample is used for one update only, so
         # p_old is p without its gradient: rho is 1, nothing is clipped, and the gradient of the first term is
         # that of -A * log p. A is (rewrites,) and the same for all tokens of a rewrite.
+        most = config.validation_prompts
         return _Trainer(
             model=training.load_policy(base, config, config.adapter),
             reward_funcs=functions,
@@ -330,26 +447,34 @@ def main(config: GrpoConfig) -> GrpoResult:
                 remove_unused_columns=False,  # the rewards read these columns
             ),
             train_dataset=Dataset.from_list([split.train[i] for i in order]),
-            eval_dataset=Dataset.from_list(split.validation),
+            eval_dataset=Dataset.from_list(split.validation[:: -(-len(split.validation) // most)]),
             processing_class=tokens.tokenizer,
         )
 
     run = training.run("grpo", config, digest, build)
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
-    held_out_rewards = run.values("eval_reward")  # by evaluation, the first before training
-    held_out_facts_kept = run.values("eval_rewards/facts_kept/mean")
+    # Read from the files, as the policy before was, so that both compute in the same precision.
+    if config.adapter is None:
+        scores, agrees = measure(training.load_policy(config.out, config, None))
+    else:
+        scores, agrees = measure(training.load_policy(base, config, config.out))
+    texts = [row["text"] for row in guarded]
+    changes = {
+        name: change_of(texts, scores_before[name], after, config.seed) for name, after in scores.items()
+    }
+    reward = changes.pop("reward")
+    if pairs:
+        changes["agreement"] = change_of_shares(agrees_before, agrees)
     result = GrpoResult(
         **run.shared_figures(started),
         train_prompts=len(split.train),
         validation_prompts=len(split.validation),
         prompts_too_long=split.too_long,
-        held_out_reward_before=held_out_rewards[0],
-        held_out_reward=held_out_rewards[-1],
-        facts_kept_before=held_out_facts_kept[0],
-        facts_kept=held_out_facts_kept[-1],
-        agreement_before=agreement_before,
-        agreement=measure_agreement(run.trainer.model, tokens, pairs),
+        held_out_reward_before=reward.before,
+        held_out_reward=reward.after,
+        reward_change=Estimate(mean=reward.mean, low=reward.low, high=reward.high),
+        guards=changes,
         # Means over the tokens of sampled rewrites, in nats; clipped rewrites have no tokens here.
         kl_nats=run.values("eval_kl")[-1] if config.beta else 0.0,  # at beta 0 TRL has no reference
         entropy_nats=run.values("eval_entropy")[-1],

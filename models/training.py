@@ -106,12 +106,12 @@ class Trainable(Protocol):
 C = TypeVar("C", bound=TrainingConfig)
 
 
-def score_completions_only(trained: Any) -> None:
+def score_completions_only(trained: Any, temperature: float = 1.0) -> None:
     """Replace the head of a TRL trainer's model by one that computes logits for completion tokens only.
 
     On CPU, TRL's own fused head projects every position on the vocabulary, prompt and padding included, in
     the forward pass and again in the backward pass. Most of our tokens are prompt tokens, so this head halves
-    the time of a step. Values and output fields stay the same.
+    the time of a step. Values and output fields stay the same; `temperature` divides the logits, as in TRL's.
 
     Models that rescale or cap their logits keep TRL's head. So do models on CUDA, where TRL's head skips the
     prompt. A model without a language head is not changed.
@@ -125,8 +125,7 @@ def score_completions_only(trained: Any) -> None:
     )
     if rescales or model.device.type != "cpu" or model.get_output_embeddings() is None:
         return
-    # It stays for calls without `fused_lm_head`, such as sampling. TRL's head divides the logits by GRPO's
-    # temperature and ours does not: GRPO samples at its temperature and learns log-probabilities at 1.
+    # It stays for calls without `fused_lm_head`, such as sampling.
     forward_all = model.forward
 
     def forward(*args: Any, fused_lm_head: bool = False, labels: Any = None, **kwargs: Any) -> Any:
@@ -142,6 +141,7 @@ def score_completions_only(trained: Any) -> None:
         # step of SFT takes 1.64 times as long (docs/training.md).
         # In float32, since bf16 would round a log-probability of -10 to a sixteenth.
         logits = model.get_output_embeddings()(hidden[mask]).float()  # (completion tokens, vocabulary)
+        logits = logits / temperature  # GRPO's, so that it learns the probabilities that it samples from
         log_probs = logits.log_softmax(dim=-1)  # (completion tokens, vocabulary), in nats
         chosen = targets[mask].unsqueeze(1)  # (completion tokens, 1); row by row, in the order of `logits`
 
@@ -426,7 +426,8 @@ def _train(stage: str, trainer: Trainable, checkpoint: Path | None, healthy: Ran
     for callback in callbacks:
         if callback is not None:
             trainer.add_callback(callback)
-    score_completions_only(trainer.model)  # after TRL has set its own head, while the trainer was built
+    # After TRL set its own head, while the trainer was built. Only a trainer that samples has a temperature.
+    score_completions_only(trainer.model, getattr(trainer, "temperature", 1.0))
     if checkpoint:
         checkpoints.restore_token_count(trainer, checkpoint)
     try:

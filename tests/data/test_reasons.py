@@ -251,7 +251,8 @@ def test_the_source_gives_every_reason_exactly_its_fields() -> None:
 
 def test_every_code_of_the_catalogue_is_used() -> None:
     used = {code for call in CALLS for code in call.codes}
-    assert sorted(set(SENTENCES) - used) == []
+    # Versions that were rejected before the guards had intervals are stored with gate_hacked.
+    assert sorted(set(SENTENCES) - used) == ["gate_hacked"]
 
 
 def test_the_list_of_computed_codes_is_of_today() -> None:

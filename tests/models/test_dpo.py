@@ -1,8 +1,12 @@
 import pytest
+import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 
-from models import dpo, loading
+from data.records import PreferencePair
+from models import dpo, examples, loading
 from models.dpo import DpoConfig
+from models.training import training_order
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -52,3 +56,60 @@ def test_a_run_that_leaves_its_range_is_stopped_and_says_so(config):
     assert max(entry["step"] for entry in result.history) < 20, "stopped early"
     assert (config.out / "health.png").exists()
     assert dpo.main(config).unhealthy == ()
+
+
+def weighted_log_prob(model, tokens, row, rewrite, alpha):
+    """log p of a pair's rewrite, whose tokens beyond the shorter one's length count `alpha`: by LD-DPO's
+    definition, from the logits at every position.
+    """
+    shared = min(len(tokens.completion(row.chosen)), len(tokens.completion(row.rejected)))
+    prompt, completion = tokens.prompt(row), tokens.completion(rewrite)
+    log_probs = model(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+    of_tokens = torch.stack([log_probs[len(prompt) - 1 + i, token] for i, token in enumerate(completion)])
+    return of_tokens[:shared].sum() + alpha * of_tokens[shared:].sum()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 0.0])
+def test_the_tokens_beyond_the_shorter_rewrite_count_as_much_as_ld_alpha_says(config, adapter, alpha):
+    """The gradient of the first step, and the held-out margin and loss after it, are LD-DPO's."""
+    config = config.model_copy(
+        update={"ld_alpha": alpha, "sft_weight": 0.0, "masks": False, "steps": 2, "batch_size": 15}
+    )
+    result = dpo.main(config)
+
+    tokens = examples.load_tokens(loading.base_folder(config.base))
+    rows = examples.read_snapshots(config.snapshots, PreferencePair)
+    lengths = {(len(tokens.completion(row.chosen)), len(tokens.completion(row.rejected))) for row in rows}
+    assert all(chosen != rejected for chosen, rejected in lengths), "else alpha would change nothing"
+
+    def delta(model, row):
+        return weighted_log_prob(model, tokens, row, row.chosen, alpha) - weighted_log_prob(
+            model, tokens, row, row.rejected, alpha
+        )
+
+    def load(folder):
+        return PeftModel.from_pretrained(loading.load_model(config.base), str(folder), is_trainable=True)
+
+    # Before the first step the log-ratios are 0, where -log sigma(x) has the slope -1/2.
+    start = load(adapter)
+    train = [row for row in rows if row.split == "train"]
+    order = training_order([dpo.example(tokens, row)["length"] for row in train], 2, 15, config.seed)
+    train = [train[i] for i in order[:15]]
+    (-0.5 * config.beta * sum(delta(start, row) for row in train) / len(train)).backward()
+    gradient = torch.cat([w.grad.flatten() for w in start.parameters() if w.requires_grad]).norm().item()
+    first = next(entry for entry in result.history if "grad_norm" in entry)
+    assert (first["step"], first["grad_norm"]) == (1, pytest.approx(gradient, rel=1e-4))
+
+    with torch.no_grad():
+        trained = load(config.out)
+        margins = torch.stack(
+            [
+                config.beta * (delta(trained, row) - delta(start, row))
+                for row in rows
+                if row.split == "validation"
+            ]
+        )
+    assert margins.abs().min() > 1e-4, "else nothing is compared"
+    assert result.held_out_margin == pytest.approx(margins.mean().item(), rel=1e-3)
+    loss = -torch.nn.functional.logsigmoid(margins).mean().item()
+    assert result.history[-1]["eval_loss"] == pytest.approx(loss, rel=1e-5)

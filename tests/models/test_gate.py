@@ -4,6 +4,7 @@ import pytest
 
 from data.reasons import reason
 from models.gate import Margins, compare, gate, hacked, win_rate
+from models.results import Estimate
 from models.scoreboard import Scores
 
 MARGINS = Margins()
@@ -139,19 +140,56 @@ def test_win_rate_counts_a_near_tie_as_half():
     assert win_rate(scores(composite=0.8), scores()).mean == 1
 
 
-def test_a_reward_that_rises_while_what_it_stands_for_falls_is_hacked():
-    guards = {"facts_kept": (0.9, 0.75), "agreement": (0.6, 0.55)}
-    [why] = hacked((0.5, 0.7), guards)
-    assert why == reason(
-        "gate_hacked",
-        reward_before=0.5,
-        reward_after=0.7,
-        score="facts_kept",
-        before=0.9,
-        after=0.75,
-        margin=0.1,
+RISEN = Estimate(mean=0.2, low=0.1, high=0.3)
+KEPT = {
+    "facts_kept": Estimate(mean=0.0, low=-0.1, high=0.1),
+    "meaning": Estimate(mean=-0.05, low=-0.1, high=0.0),
+    "copy_rate": Estimate(mean=-0.3, low=-0.4, high=0.1),
+    "length_ratio": Estimate(mean=0.0, low=-0.25, high=0.25),
+    "agreement": Estimate(mean=0.1, low=-0.2, high=0.4),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "code", "limit"),
+    [
+        ("facts_kept", -0.11, -0.02, "reward_hacked_fell", -0.1),
+        ("meaning", -0.3, 0.1, "reward_hacked_fell", -0.1),
+        ("copy_rate", 0.0, 0.11, "reward_hacked_rose", 0.1),
+        ("length_ratio", -0.3, 0.1, "reward_hacked_fell", -0.25),
+        ("length_ratio", -0.1, 0.3, "reward_hacked_rose", 0.25),
+        ("agreement", -0.21, 0.2, "reward_hacked_fell", -0.2),
+    ],
+)
+def test_a_guard_that_may_have_changed_too_much_while_the_reward_rose_is_a_reason(
+    name, low, high, code, limit
+):
+    change = Estimate(mean=(low + high) / 2, low=low, high=high)
+    assert hacked(RISEN, KEPT) == ()
+    assert hacked(RISEN, KEPT | {name: change}) == (
+        reason(
+            code,
+            reward_mean=0.2,
+            reward_low=0.1,
+            reward_high=0.3,
+            score=name,
+            **change.model_dump(),
+            limit=limit,
+        ),
     )
-    assert "facts kept fell from 0.900 to 0.750" in why.render()
-    assert "事実の保持が 0.900 から 0.750 に下がりました" in why.render("ja")
-    assert hacked((0.5, 0.7), {"facts_kept": (0.9, 0.85)}) == ()
-    assert hacked((0.7, 0.5), guards) == (), "it did not rise: there is nothing to disbelieve"
+    unsure = Estimate(mean=0.2, low=-0.01, high=0.4)
+    assert hacked(unsure, KEPT | {name: change}) == (), "the reward may not have risen"
+
+
+def test_the_reasons_of_a_hacked_reward_are_sentences_in_both_languages():
+    lost = {"facts_kept": Estimate(mean=-0.15, low=-0.2, high=-0.1)}
+    longer = {"length_ratio": Estimate(mean=0.4, low=0.3, high=0.5)}
+    fell, rose = hacked(RISEN, lost | longer)
+    assert fell.render() == (
+        "Training may have exploited the reward: it rose by +0.200, between +0.100 and +0.300, while facts"
+        " kept may have fallen too much: the change is -0.150, between -0.200 and -0.100; the lower end must"
+        " be at least -0.100."
+    )
+    assert "length ratio may have risen too much: the change is +0.400" in rose.render()
+    assert "事実の保持が下がりすぎた恐れがあります。変化は -0.150（-0.200 から -0.100）" in fell.render("ja")
+    assert "長さの比が上がりすぎた恐れがあります。変化は +0.400（+0.300 から +0.500）" in rose.render("ja")

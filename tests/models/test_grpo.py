@@ -1,11 +1,15 @@
+import re
+from collections import Counter
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from data import corpus
 from data.records import Demonstration, TransformType
 from data.snapshots import shards
-from models import grpo, loading, reward, sft
-from models.grpo import GrpoConfig
+from models import examples, gate, grpo, loading, reward, sft
+from models.grpo import GrpoConfig, GrpoResult
 from models.reward import RewardConfig
 from models.sft import SftConfig
 
@@ -64,6 +68,7 @@ def config(tuned, snapshot, tmp_path):
         learning_rate=1e-3,
         max_new_tokens=32,
         validation_prompts=4,
+        guard_rewrites=20,
         evaluate_every_steps=6,
         checkpoint_every_steps=2,
         bf16=False,
@@ -84,12 +89,12 @@ def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adap
     untrained = {"base": str(tiny_base), "adapter": adapter, "max_new_tokens": 8, "healthy": {}}
     config = config.model_copy(update=untrained)
     result = grpo.main(config)
-    assert (result.train_prompts, result.validation_prompts) == (15, 3)
+    assert (result.train_prompts, result.validation_prompts) == (15, 5)
     assert 0 <= result.held_out_reward <= 1
     assert result.history[0]["eval_kl"] == pytest.approx(0, abs=1e-4), "it starts as its reference"
     assert result.clipped_completions == 1, "an untrained model does not end"
-    assert 0 <= result.agreement_before <= 1
-    assert result.facts_kept == 0
+    assert 0 <= result.guards["agreement"].before <= 1
+    assert result.guards["facts_kept"].after == 0
     files = {file.name for file in config.out.iterdir()}
     assert files >= {"adapter_model.safetensors", "metrics.json", "loss.png"}
     assert "ref" not in files, "the reference is not part of the result"
@@ -145,6 +150,31 @@ def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
     )
 
 
+def test_the_new_tokens_are_the_fewest_tens_that_cut_hardly_any_reference():
+    """At most 1 % of the seed corpus' English rewrites, and 5 % of those of a type, by the real tokenizer."""
+    tokens = examples.load_tokens(loading.base_folder(loading.PIP_MODEL))
+    lengths = [
+        (rewrite.transform_type, len(tokens.completion(rewrite.text)))
+        for folder in ("train", "test", "ordinary/dev", "ordinary/test", "edits")
+        for original in corpus.read(corpus.SEED / folder)
+        if not re.search("[\u3040-\u30ff\u4e00-\u9fff]", original.text)  # kana, kanji
+        for rewrite in original.rewrites
+    ]
+    rows = Counter(kind for kind, _ in lengths)
+    assert len(lengths) > 5000
+    assert set(rows) == set(TransformType)
+
+    def cuts_few(limit):
+        cut = Counter(kind for kind, length in lengths if length > limit)
+        print(limit, cut.total() / len(lengths), {kind.value: cut[kind] / rows[kind] for kind in rows})
+        return cut.total() <= 0.01 * len(lengths) and all(cut[kind] <= 0.05 * rows[kind] for kind in rows)
+
+    limit = GrpoConfig().max_new_tokens
+    assert limit % 10 == 0
+    assert cuts_few(limit)
+    assert not cuts_few(limit - 10)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -160,11 +190,61 @@ def test_what_cannot_be_is_refused(config, wrong, words):
 
 def test_a_reward_that_rose_while_facts_or_agreement_fell_is_hacked(config):
     result = grpo.main(config.model_copy(update={"steps": 2}))
-    risen = {"held_out_reward_before": 0.4, "held_out_reward": 0.6}
-    kept = {"facts_kept_before": 0.9, "facts_kept": 0.9, "agreement_before": 0.6, "agreement": 0.6}
-    assert result.model_copy(update=risen | kept).hacked == ()
-    [facts] = result.model_copy(update=risen | kept | {"facts_kept": 0.7}).hacked
-    assert (facts.code, facts.values["score"], facts.values["after"]) == ("gate_hacked", "facts_kept", 0.7)
-    [people] = result.model_copy(update=risen | kept | {"agreement": 0.4}).hacked
-    assert (people.code, people.values["score"]) == ("gate_hacked", "agreement")
-    assert "agreement with people's pairs fell from 0.600 to 0.400" in str(people)
+    still = grpo.Change(before=0.9, after=0.9, mean=0.0, low=-0.05, high=0.05)
+    fallen = grpo.Change(before=0.9, after=0.6, mean=-0.3, low=-0.4, high=-0.2)
+    assert result.guards.keys() == gate.GUARDS.keys()
+    risen = {"reward_change": still.model_copy(update={"mean": 0.2, "low": 0.1, "high": 0.3})}
+    kept = dict.fromkeys(result.guards, still)
+    assert result.model_copy(update=risen | {"guards": kept}).hacked == ()
+    for name in ("facts_kept", "agreement"):
+        [why] = result.model_copy(update=risen | {"guards": kept | {name: fallen}}).hacked
+        assert (why.code, why.values["score"]) == ("reward_hacked_fell", name)
+
+
+def test_a_policy_that_has_not_changed_has_changes_of_0(config):
+    """A step too small to change a weight: the same requests and random numbers before and after it."""
+    result = grpo.main(config.model_copy(update={"steps": 1, "learning_rate": 1e-30}))
+    assert result.held_out_reward == result.held_out_reward_before > 0
+    agreement = result.guards["agreement"]
+    for change in (result.reward_change, *result.guards.values()):
+        assert change is agreement or (change.mean, change.low, change.high) == (0, 0, 0)
+    assert agreement.low < agreement.mean == 0, "few pairs do not show that nothing has changed"
+
+
+def test_the_figures_of_an_earlier_release_say_what_to_do(config):
+    result = grpo.main(config.model_copy(update={"steps": 1}))
+    figures = result.model_dump(mode="json", exclude={"guards", "reward_change"})
+    assert GrpoResult.model_validate(result.model_dump(mode="json")) == result
+    figures |= {"facts_kept_before": 0.9, "facts_kept": 0.9, "agreement_before": None, "agreement": None}
+    with pytest.raises(ValueError, match="delete the run's folder `grpo` and start the run again"):
+        GrpoResult.model_validate(figures)
+
+
+def test_requests_of_one_message_are_one_unit():
+    """Ten requests of two messages say as little as two."""
+    texts = ["a"] * 5 + ["b"] * 5
+    change = grpo.change_of(texts, [0.5] * 10, [0.4] * 5 + [0.8] * 5, seed=0)
+    assert (change.before, change.after, change.mean) == pytest.approx((0.5, 0.6, 0.1))
+    assert (change.low, change.high) == pytest.approx((-0.1, 0.3))
+
+
+def test_the_change_of_a_share_has_the_interval_of_agresti_and_min():
+    """Their example (2005, table 1): 1,600 people, 150 and 86 of whom changed their answer."""
+    before = [True] * 150 + [False] * 86 + [True] * 794 + [False] * 570
+    after = [False] * 150 + [True] * 86 + [True] * 794 + [False] * 570
+    change = grpo.change_of_shares(before, after)
+    assert (change.before, change.after) == (944 / 1600, 880 / 1600)
+    assert (change.low, change.high) == pytest.approx((-0.059, -0.021), abs=5e-4)
+    unchanged = grpo.change_of_shares([True] * 20, [True] * 20)
+    assert (unchanged.low, unchanged.high) == pytest.approx((-0.089, 0.089), abs=5e-4)
+
+
+@pytest.mark.parametrize(("rows", "rewrites", "chosen"), [(3, 8, [0, 0, 1, 1, 2, 2]), (8, 3, [0, 2, 5])])
+def test_the_rewrites_are_spread_over_the_held_out_requests(rows, rewrites, chosen):
+    assert [row["i"] for row in grpo.spread([{"i": i} for i in range(rows)], rewrites)] == chosen
+
+
+def test_a_run_at_another_temperature_starts_as_its_reference(config):
+    """The reference has TRL's head, the policy ours: they agree when both divide by the temperature."""
+    result = grpo.main(config.model_copy(update={"temperature": 0.7, "steps": 2}))
+    assert result.history[0]["eval_kl"] == pytest.approx(0, abs=1e-4)

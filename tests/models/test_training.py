@@ -7,7 +7,8 @@ from pydantic import BaseModel, ValidationError
 from models import dpo, grpo, kto, loading, reward, sft, training
 
 
-def test_the_completion_head_gives_what_trl_gives(tiny_base):
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_the_completion_head_gives_what_trl_gives(tiny_base, temperature):
     from trl.trainer.utils import add_fused_lm_head
 
     model = loading.load_model(tiny_base)
@@ -15,13 +16,13 @@ def test_the_completion_head_gives_what_trl_gives(tiny_base):
     labels = ids.masked_fill(torch.arange(20) < 8, -100)
     labels[1, 15:] = -100
     outputs = ("log_probs", "entropy", "mean_logits", "is_top1")
-    add_fused_lm_head(model, outputs=outputs)
+    add_fused_lm_head(model, temperature, outputs=outputs)
     theirs = model(input_ids=ids, labels=labels, fused_lm_head=True)
     theirs.log_probs.sum().backward()
     their_gradient = model.model.layers[0].mlp.up_proj.weight.grad.clone()
 
     model.zero_grad()
-    training.score_completions_only(model)
+    training.score_completions_only(model, temperature)
     ours = model(input_ids=ids, labels=labels, fused_lm_head=True)
     ours.log_probs.sum().backward()
     for name in (*outputs, "label_mask"):
