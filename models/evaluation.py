@@ -30,7 +30,7 @@ from models.labels import read_labels
 from models.protection import Judge, Request
 from models.results import Estimate, Evaluation, Judged, perplexity
 from models.scoreboard import Case, by_type, estimate, estimates, score
-from models.validity import Validity, labels_of, measure
+from models.validity import Validity, labels_of, validate
 
 _INTENSITIES = range(4)
 _REWRITES = "rewrites.json"
@@ -218,7 +218,7 @@ def measure_validity(config: EvaluateConfig) -> Validity:
         scoreboard.judge(row.text, row.rewrite, row.transform_type, row.intensity, meaning)
         for row, meaning in zip(rows, meanings, strict=True)
     ]
-    return measure("composite", version.name, rows, composites)
+    return validate("composite", version.name, rows, composites)
 
 
 def main(config: EvaluateConfig) -> Evaluation:

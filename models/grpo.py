@@ -6,12 +6,12 @@
 For each prompt a group of rewrites is sampled. The advantage of a rewrite is (its reward - the group's mean)
 / the group's standard deviation (Shao et al. 2024, section 4.1.2). The loss is the clipped objective with a
 KL term (their equation 3), averaged over tokens (Yu et al. 2025, equation 8), without truncated rewrites.
-The reward is `rule_weight` * `scoring.composite` + `learned_weight` * sigma(score of the reward model).
+The reward is `rule_weight` * `scoring.checks` + `learned_weight` * sigma(score of the reward model). It is a
+judge, so it must be valid: readers' labels of the adapter's rewrites must agree with it (`models.validity`).
 Training continues from an adapter, whose frozen copy is the reference. A killed run that is started again
 with the same config and data resumes from its last complete checkpoint.
 """
 
-import math
 import statistics
 import sys
 import time
@@ -24,7 +24,6 @@ import torch
 from datasets import Dataset
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit
-from scipy.stats import norm
 from trl.trainer.grpo_config import GRPOConfig as TrlGrpoConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -32,13 +31,15 @@ import configs
 from data import corpus
 from data.reasons import Reason
 from data.records import Demonstration, PreferencePair, Split, TransformType
-from models import examples, gate, loading, protection, scoring, sft, tone, training
+from models import examples, gate, loading, protection, scoreboard, scoring, sft, training
 from models.health import Ranges
+from models.labels import read_labels
 from models.results import Estimate
 from models.reward import RewardModel
 from models.reward import load as load_reward
-from models.scoreboard import estimate
+from models.scoreboard import estimate, estimate_difference
 from models.training import TrainingConfig, TrainingResult
+from models.validity import Validity, labels_of, validate
 
 _MOST_PAIRS = 256  # of people's held-out pairs, for the guard `agreement`
 _SAMPLED_AT_ONCE = 32  # rewrites; more of them share the time that a token takes
@@ -66,6 +67,10 @@ class GrpoConfig(TrainingConfig):
     rule_weight: Annotated[float, Field(ge=0)] = 1.0
     learned_weight: Annotated[float, Field(ge=0)] = 0.5
     masks: bool = Field(True, description="mask facts, as fact protection does")
+    labels_folder: Path = Field(corpus.SEED / "labels", description="readers' labels, see models.validity")
+    waive_validity: bool = Field(
+        False, description="train by an invalid judge, for a measurement: the flow rejects the version"
+    )
     max_prompt_tokens: Annotated[int, Field(ge=16)] = 128
     # Cuts 0.3 % of the seed corpus' English rewrites, 1.2 % of `structure`; 64 cut 22 % and 48 %. Japanese
     # ones need 384 (0.4 % cut): the default base has no tokens for their characters.
@@ -126,6 +131,7 @@ class GrpoResult(TrainingResult):
     held_out_reward: float
     reward_change: Estimate
     guards: Mapping[str, Change]
+    validity: Validity
     kl_nats: float
     entropy_nats: float
     clipped_completions: float
@@ -146,6 +152,12 @@ class GrpoResult(TrainingResult):
     def hacked(self) -> tuple[Reason, ...]:
         """Reasons to reject the run for reward hacking, see `gate.hacked`; empty when there are none."""
         return gate.hacked(self.reward_change, self.guards)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Reasons to reject the run: an invalid judge was its reward, or it hacked its reward."""
+        refusal = self.validity.refusal
+        return (*((refusal,) if refusal else ()), *self.hacked)
 
 
 class Prompt(BaseModel):
@@ -206,29 +218,20 @@ def restore(completions: Sequence[str], text: Sequence[str], masks: bool) -> lis
 
 
 def rules(masks: bool) -> Reward:
-    """The reward by rules: `scoring.composite`, and 0 for an empty rewrite or an unusable one (`restore`)."""
+    """The reward by rules: `scoring.checks`, and 0 for an empty rewrite or an unusable one (`restore`).
 
-    def rules(
-        completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
-    ) -> list[float]:
+    It is not the composite, since the gate decides by that.
+    """
+
+    def rules(completions: list[str], text: list[str], intensity: list[int], **_: Any) -> list[float]:
         rewrites = restore(completions, text, masks)
         # One call for all rewrites: the encoder embeds them in batches, and equal messages once.
         meanings = scoring.meaning(text, [rewrite or "" for rewrite in rewrites])
         return [
-            scoring.composite(
-                scoring.facts_kept(message, rewrite),
-                meaning,
-                tone.tone_moved(message, rewrite, TransformType(kind), strength, meaning),
-                scoring.chatter(message, rewrite),
-                scoring.insult(message, rewrite),
-                scoring.repetition(rewrite),
-                scoring.copied(message, rewrite, strength),
-            )
+            scoreboard.check(message, rewrite, strength, meaning)
             if rewrite
             else 0.0  # the lowest score, so that an unusable rewrite is the worst of its group
-            for message, rewrite, kind, strength, meaning in zip(
-                text, rewrites, transform_type, intensity, meanings, strict=True
-            )
+            for message, rewrite, strength, meaning in zip(text, rewrites, intensity, meanings, strict=True)
         ]
 
     return rules
@@ -325,23 +328,9 @@ def change_of(texts: Sequence[str], before: Sequence[float], after: Sequence[flo
 
 
 def change_of_shares(before: Sequence[bool], after: Sequence[bool]) -> Change:
-    """The change of a share, paired by case, with the 95 % interval of Agresti and Min (2005).
-
-    It adds half a case to each of the four outcomes of a pair. So it has a width even when nothing changed,
-    where a bootstrap would have none.
-    """
-    gained = sum(y and not x for x, y in zip(before, after, strict=True))
-    lost = sum(x and not y for x, y in zip(before, after, strict=True))
-    cases = len(before) + 2
-    mean = (gained - lost) / cases
-    half = norm.ppf(0.975) * math.sqrt(gained + lost + 1 - (gained - lost) ** 2 / cases) / cases
-    return Change(
-        before=statistics.fmean(before),
-        after=statistics.fmean(after),
-        mean=mean,
-        low=mean - half,
-        high=mean + half,
-    )
+    """The change of a share, paired by case, see `scoreboard.estimate_difference`."""
+    interval = estimate_difference(after, before)
+    return Change(before=statistics.fmean(before), after=statistics.fmean(after), **interval.model_dump())
 
 
 @torch.no_grad()
@@ -374,12 +363,38 @@ def spread(rows: Sequence[dict[str, Any]], rewrites: int) -> list[dict[str, Any]
     return [row for row in chosen for _ in range(rewrites // count)]
 
 
+def make_rewards(config: GrpoConfig, masks: bool) -> list[tuple[Reward, float]]:
+    """The rewards of a config with their weights; `masks` says whether completions have masks for facts."""
+    rewards: list[tuple[Reward, float]] = []
+    if config.rule_weight:
+        rewards.append((rules(masks), config.rule_weight))
+    if config.reward is not None:
+        rewards.append((learned(load_reward(config.reward), masks), config.learned_weight))
+    return rewards
+
+
+def measure_validity(config: GrpoConfig) -> Validity:
+    """How well the reward ranks the labelled rewrites of the policy that training starts from."""
+    digest = loading.policy_digest(loading.base_folder(config.base), config.adapter)
+    labels = labels_of(read_labels(config.labels_folder), digest)
+    rows = [row.model_dump(include={"text", "transform_type", "intensity"}) for row in labels]
+    scores: list[float] = []
+    if rows:
+        rewrites = [row.rewrite for row in labels]
+        scores = measure_rewrites(rewrites, rows, make_rewards(config, masks=False), masks=False)["reward"]
+    return validate("reward", str(config.adapter or config.base), labels, scores)
+
+
 def main(config: GrpoConfig) -> GrpoResult:
     """Train, or resume, and write the adapter (or the model), `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no training or no validation prompt remains.
+    Raises InvalidJudgeError when the reward is no valid judge of the policy, unless the config waives that,
+    and ValueError when no training or no validation prompt remains.
     """
     started = time.monotonic()
+    validity = measure_validity(config)
+    if not config.waive_validity:
+        validity.require()
     rows = prompts(config)
     reward_bytes = (config.reward / "model.safetensors").read_bytes() if config.reward else b""
     digest = training.digest(
@@ -399,11 +414,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     groups = training.rows_per_step(config) // config.generations
     order = training.training_order([row["length"] for row in split.train], config.steps, groups, config.seed)
 
-    rewards: list[tuple[Reward, float]] = []
-    if config.rule_weight:
-        rewards.append((rules(config.masks), config.rule_weight))
-    if config.reward is not None:
-        rewards.append((learned(load_reward(config.reward), config.masks), config.learned_weight))
+    rewards = make_rewards(config, config.masks)
     functions: list[Any] = [reward for reward, _ in rewards]
     pairs = examples.read_snapshots(config.snapshots, PreferencePair)
     # Held-out pairs only: DPO may have trained this adapter on the others.
@@ -475,6 +486,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         held_out_reward=reward.after,
         reward_change=Estimate(mean=reward.mean, low=reward.low, high=reward.high),
         guards=changes,
+        validity=validity,
         # Means over the tokens of sampled rewrites, in nats; clipped rewrites have no tokens here.
         kl_nats=run.values("eval_kl")[-1] if config.beta else 0.0,  # at beta 0 TRL has no reference
         entropy_nats=run.values("eval_entropy")[-1],

@@ -76,11 +76,19 @@ def judge(
     meaning: float,
     must_keep: Sequence[str] = (),
 ) -> float:
-    """`scoring.composite` of a rewrite; `meaning` is `scoring.meaning` of the two texts."""
-    return scoring.composite(
+    """The composite, in [0, 1]: `check` * `tone.tone_moved`.
+
+    A rewrite that keeps everything and moves nothing is as useless as one that moves and loses everything.
+    """
+    moved = tone.tone_moved(text, rewrite, transform_type, intensity, meaning)
+    return check(text, rewrite, intensity, meaning, must_keep) * moved
+
+
+def check(text: str, rewrite: str, intensity: int, meaning: float, must_keep: Sequence[str] = ()) -> float:
+    """`scoring.checks` of a rewrite; `meaning` is `scoring.meaning` of the two texts."""
+    return scoring.checks(
         scoring.facts_kept(text, rewrite, must_keep),
         meaning,
-        tone.tone_moved(text, rewrite, transform_type, intensity, meaning),
         scoring.chatter(text, rewrite),
         scoring.insult(text, rewrite),
         scoring.repetition(rewrite),

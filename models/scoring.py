@@ -208,25 +208,17 @@ def monotone(moves: Sequence[float]) -> float:
     return float(kendalltau(range(len(moves)), moves).statistic)
 
 
-def composite(
-    facts_kept: float,
-    meaning: float,
-    tone_moved: float,
-    chatter: bool,
-    insult: bool,
-    repetition: float,
-    copied: bool,
+def checks(
+    facts_kept: float, meaning: float, chatter: bool, insult: bool, repetition: float, copied: bool
 ) -> float:
-    """One score for a rewrite, in [0, 1]: 0 for chatter, an insult or a copy where a change was requested,
-    otherwise
+    """What can be checked of a rewrite without judging it, in [0, 1]: 0 for chatter, an insult or a copy
+    where a change was requested, otherwise
 
-    facts_kept * clip((meaning - 0.4) / 0.4, 0, 1) * tone_moved * (1 - repetition).
+    facts_kept * clip((meaning - 0.4) / 0.4, 0, 1) * (1 - repetition).
 
-    A product, so that no score makes up for another: a rewrite that keeps everything and moves nothing is as
-    useless as one that moves and loses everything. Meaning is capped at a cosine of 0.8, which good strong
+    A product, so that no score makes up for another. Meaning is capped at a cosine of 0.8, which good strong
     rewrites reach, so that staying close to the message's words brings no advantage.
     """
     if chatter or insult or copied:
         return 0.0
-    kept = max(0.0, min(1.0, (meaning - 0.4) / 0.4))  # 0 at a cosine of 0.4, 1 at 0.8
-    return facts_kept * kept * tone_moved * (1 - repetition)
+    return facts_kept * max(0.0, min(1.0, (meaning - 0.4) / 0.4)) * (1 - repetition)

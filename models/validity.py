@@ -75,7 +75,7 @@ class Validity(BaseModel):
             raise InvalidJudgeError(self.refusal)
 
 
-def measure(judge: str, policy: str, labels: Sequence[ReadRewrite], scores: Sequence[float]) -> Validity:
+def validate(judge: str, policy: str, labels: Sequence[ReadRewrite], scores: Sequence[float]) -> Validity:
     """The validity of a judge, from the labels of a policy's rewrites and the judge's scores of them.
 
     `judge` and `policy` are the names that a refusal shows. Only usable and wrong rewrites count. Raises

@@ -260,7 +260,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     for reason in choice.why:
         log.info(reason)
 
-    trained, hacked = _run_training(settings, run, snapshots, choice, overrides)
+    trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
+    choice = choice.model_copy(update=dict.fromkeys(skipped, False))
     version = run_export(trained.base, trained.adapter, run / "version")
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
@@ -278,8 +279,12 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     ]
     evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
     assert isinstance(evaluated, Evaluation)
-    if hacked:
-        verdict = Verdict(accepted=False, reasons=(*evaluated.verdict.reasons, *hacked))
+    if objections:
+        verdict = Verdict(
+            accepted=False,
+            reasons=(*evaluated.verdict.reasons, *objections),
+            notes=evaluated.verdict.notes,
+        )
         evaluated = evaluated.model_copy(update={"verdict": verdict})
     origin = card.Origin(
         run=run.name,
@@ -317,15 +322,15 @@ def _count_seed_rows(overrides: Sequence[str]) -> int:
 
 def _run_training(
     settings: Settings, run: Path, snapshots: Sequence[Path], choice: Choice, overrides: Sequence[str]
-) -> tuple[_Weights, tuple[Reason, ...]]:
+) -> tuple[_Weights, tuple[Reason, ...], tuple[str, ...]]:
     """Run the training stages, each from the weights of the one before.
 
-    Returns the last weights, and the reasons to reject them for reward hacking (empty when there are none).
+    Returns the last weights, the reasons to reject them (empty when there are none), and the chosen stages
+    that were skipped: GRPO is, when its reward is no valid judge of the policy that it would train.
     Raises UnhealthyError when a stage was stopped.
     """
-    hacked: tuple[Reason, ...] = ()
 
-    def train_stage(stage: str, start: _Weights | None, *more: str) -> Path:
+    def configure(stage: str, start: _Weights | None, *more: str) -> Any:
         fixed = [
             f"base={start.base if start else settings.base}",
             f"checkpoints={run / 'checkpoints'}",
@@ -335,20 +340,33 @@ def _run_training(
         ]
         if start is not None:
             fixed.append(f"adapter={start.adapter or 'null'}")
-        config = stage_config(stage, fixed, overrides)
+        return stage_config(stage, fixed, overrides)
+
+    def train_stage(stage: str, config: Any) -> Any:
         result: Any = run_stage(stage, config)
         if result.unhealthy:
             raise UnhealthyError(stage, result.unhealthy, config.out / "health.png")
-        return Path(config.out)
+        return result
 
     whole = not stage_config("sft", [], overrides).lora_rank
-    out = train_stage("sft", None, f"repeats={choice.repeats}")
-    trained = _Weights.after(out, settings.base, whole)
-    reward_model = train_stage("reward", trained) if choice.reward else None
+    config = configure("sft", None, f"repeats={choice.repeats}")
+    train_stage("sft", config)
+    trained = _Weights.after(config.out, settings.base, whole)
+    reward_model = None
+    if choice.reward:
+        config = configure("reward", trained)
+        train_stage("reward", config)
+        reward_model = config.out
     if choice.preference:
-        trained = _Weights.after(train_stage(choice.preference, trained), settings.base, whole)
-    if choice.grpo:
-        out = train_stage("grpo", trained, f"reward={reward_model}")
-        hacked = GrpoResult.model_validate_json((out / training.METRICS_FILE).read_text()).hacked
-        trained = _Weights.after(out, settings.base, whole)
-    return trained, hacked
+        config = configure(choice.preference, trained)
+        train_stage(choice.preference, config)
+        trained = _Weights.after(config.out, settings.base, whole)
+    if not choice.grpo:
+        return trained, (), ()
+    config = configure("grpo", trained, f"reward={reward_model}")
+    refusal = grpo.measure_validity(config).refusal
+    if refusal is not None and not config.waive_validity:
+        get_run_logger().warning("GRPO is skipped. %s", refusal)
+        return trained, (), ("grpo",)
+    result = train_stage("grpo", config)
+    return _Weights.after(config.out, settings.base, whole), result.reasons, ()

@@ -32,7 +32,13 @@ COMPUTED = {
         "will_begin", "will_resume", "will_ramp", "will_pause", "will_ship", "will_roll_back",
         "will_discard",
     ),
-    ("models/gate.py", "code"): ("gate_facts", "gate_meaning", "gate_chatter", "gate_insult"),
+    ("models/gate.py", "f'{code}_{part}'"): tuple(
+        f"{rival}_{part}" for rival in ("gate", "gate_drift") for part in ("facts", "meaning")
+    ),
+    ("models/gate.py", "f'{code}_{name}'"): tuple(
+        f"{rival}_{name}" for rival in ("gate", "gate_drift") for name in ("chatter", "insult")
+    ),
+    ("models/gate.py", "f'{code}_composite'"): ("gate_composite", "gate_drift_composite"),
     ("pipelines/shadow.py", "f'shadow_{name}'"): ("shadow_chatter", "shadow_insult"),
     ("data/snapshots/validation.py", "code"): ("position_bias", "length_bias"),
     ("data/reasons.py", "WRITTEN"): ("as_written",),

@@ -63,16 +63,15 @@ def test_repetition_and_copy_rate_and_length():
     assert scoring.length_ratio("one two", "one two three") == 1.5
 
 
-def test_the_composite_is_a_product_so_no_score_makes_up_for_another():
-    good = scoring.composite(1, 0.75, 0.6, False, False, 0, False)
-    assert good == pytest.approx(1 * 0.875 * 0.6)
-    assert scoring.composite(1, 1, 0, False, False, 0, False) == 0, "keeping without moving must not pay"
-    assert scoring.composite(0.5, 0.1, 1.0, False, False, 0, False) == 0, "nor moving without keeping"
-    assert scoring.composite(0.5, 0.75, 0.6, False, False, 0, False) == pytest.approx(good / 2)
+def test_the_checks_are_a_product_so_no_score_makes_up_for_another():
+    good = scoring.checks(1, 0.75, False, False, 0, False)
+    assert good == pytest.approx(0.875)
+    assert scoring.checks(1, 0.3, False, False, 0, False) == 0, "the facts of a message in another message"
+    assert scoring.checks(0.5, 0.75, False, False, 0, False) == pytest.approx(good / 2)
     for chatter, insult, copied in itertools.product((False, True), repeat=3):
-        composite = scoring.composite(1, 0.8, 1.0, chatter, insult, 0, copied)
-        assert composite == float(not (chatter or insult or copied))
-    assert scoring.composite(1, 0.8, 1.0, False, False, 0.9, False) == pytest.approx(0.1)
+        checked = scoring.checks(1, 0.8, chatter, insult, 0, copied)
+        assert checked == float(not (chatter or insult or copied))
+    assert scoring.checks(1, 0.8, False, False, 0.9, False) == pytest.approx(0.1)
 
 
 def test_a_copy_is_a_fault_where_a_change_was_requested():

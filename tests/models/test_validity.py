@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from data.corpus import ReadRewrite
-from models.validity import InvalidJudgeError, labels_of, measure
+from models.validity import InvalidJudgeError, labels_of, validate
 
 
 def read(labels, policy="weights"):
@@ -26,14 +26,14 @@ def read(labels, policy="weights"):
 
 def test_a_judge_that_readers_agree_with_is_valid():
     rows = read(["usable"] * 50 + ["wrong"] * 50)
-    validity = measure("composite", "v1", rows, [1 - number / 100 for number in range(100)])
+    validity = validate("composite", "v1", rows, [1 - number / 100 for number in range(100)])
     assert (validity.usable, validity.wrong, validity.auc.mean) == (50, 50, 1.0)
     assert validity.refusal is None
     validity.require()
 
 
 def test_a_judge_that_readers_contradict_is_refused_with_the_numbers():
-    validity = measure("composite", "v1", read(["usable"] * 50 + ["wrong"] * 50), list(range(100)))
+    validity = validate("composite", "v1", read(["usable"] * 50 + ["wrong"] * 50), list(range(100)))
     assert validity.refusal.code == "judge_blind"
     with pytest.raises(InvalidJudgeError, match=r"composite does not judge v1.*probability 0\.00"):
         validity.require()
@@ -50,14 +50,14 @@ def test_a_judge_that_readers_contradict_is_refused_with_the_numbers():
 )
 def test_too_few_labels_of_either_kind_validate_nothing(labels):
     rows = read(labels)
-    validity = measure("the judge", "v1", rows, [float(row.label == "usable") for row in rows])
+    validity = validate("the judge", "v1", rows, [float(row.label == "usable") for row in rows])
     assert validity.refusal.code == "judge_unmeasured"
 
 
 def test_timid_and_broken_rewrites_do_not_count():
     rows = read(["usable"] * 50 + ["wrong"] * 50 + ["timid", "broken"] * 50)
     scores = [float(row.label == "usable") + 2 * (row.label in ("timid", "broken")) for row in rows]
-    assert measure("composite", "v1", rows, scores).auc.mean == 1.0
+    assert validate("composite", "v1", rows, scores).auc.mean == 1.0
 
 
 def test_only_labels_of_the_same_weights_count():
@@ -72,7 +72,7 @@ def accept(auc, usable, wrong, times=60):
     rows = read(["usable"] * usable + ["wrong"] * wrong)
     shift = norm.ppf(auc) * np.sqrt(2)
     draws = [np.r_[rng.normal(shift, 1, usable), rng.normal(0, 1, wrong)].tolist() for _ in range(times)]
-    return np.mean([measure("composite", "v1", rows, scores).refusal is None for scores in draws])
+    return np.mean([validate("composite", "v1", rows, scores).refusal is None for scores in draws])
 
 
 def test_a_blind_judge_is_seldom_found_valid_and_a_good_one_mostly():
