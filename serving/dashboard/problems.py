@@ -12,12 +12,13 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from configs import ConfigError
 from data.reasons import ReasonedError
 from serving.dashboard import session
 from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError
 from serving.dashboard.visit import NotAllowedError, Visit, signed_in_if_possible
-from serving.validation import reason_of
+from serving.validation import reason_of, reasons_of
 
 _MAX_LENGTH = 2000  # characters of the path to return to after signing in
 
@@ -45,6 +46,9 @@ def install(app: FastAPI) -> None:
                 status, title, detail = 403, say("This page is not for you"), str(error)
             case ForgedError():
                 status, title, detail = 403, say("This form cannot be used"), say(str(error))
+            case ConfigError():
+                status, title = 500, say("A file of settings is not valid")
+                detail = here.words.reasons(reasons_of(error))
             case OperationalError():
                 status, title = 503, say("Try again shortly")
                 detail = say("Postgres does not answer. The gateway goes on with what it knows.")
@@ -64,8 +68,8 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(SignedOutError, signed_out)
     for kind in (
-        GatewayError, NotAllowedError, ForgedError, OperationalError, RequestValidationError, HTTPException,
-        Exception,
+        GatewayError, NotAllowedError, ForgedError, ConfigError, OperationalError, RequestValidationError,
+        HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, explained)
 
