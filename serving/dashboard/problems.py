@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from configs import ConfigError
-from data.reasons import ReasonedError
+from data.reasons import Reason, ReasonedError, reason
 from serving.dashboard import session
 from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError
@@ -63,7 +63,8 @@ def install(app: FastAPI) -> None:
                 elif detail == HTTPStatus.NOT_FOUND.phrase:  # no handler has said more
                     detail = say("It may have been renamed. Begin at the list of experiments.")
             case HTTPException():
-                status, title, detail = error.status_code, say("The request was refused"), str(error.detail)
+                status, title = error.status_code, say("The request was refused")
+                detail = here.words.reasons([_refusal(error)])
         return here.page("problem.html", status, title=title, detail=detail)
 
     app.add_exception_handler(SignedOutError, signed_out)
@@ -72,6 +73,14 @@ def install(app: FastAPI) -> None:
         HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, explained)
+
+
+def _refusal(error: HTTPException) -> Reason:
+    """The reason of a refusal: ours in its `detail`, or one in place of the framework's English sentence."""
+    detail: object = error.detail
+    if isinstance(detail, Reason):
+        return detail
+    return reason("title_method_not_allowed") if error.status_code == 405 else reason("form_unreadable")
 
 
 def _sentence(fault: Mapping[str, Any], here: Visit) -> str:
