@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 import configs
+from data.reasons import ReasonedError
 
 FILE = Path(__file__).parent.parent / "configs" / "metrics.yaml"
 
@@ -35,6 +36,10 @@ Quantity = Literal[
 _WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
 # Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
+
+
+class MetricError(ReasonedError, ValueError):
+    """The fields of a metric do not fit together."""
 
 
 class Metric(configs.StageConfig):
@@ -60,11 +65,13 @@ class Metric(configs.StageConfig):
         needs = {"proportion": {"of"}, "mean": {"of"}, "ratio": {"of", "per"}, "quantile": {"q"}}[self.kind]
         given = {name for name in ("of", "per", "q") if getattr(self, name) is not None}
         if given != needs:
-            raise ValueError(f"a {self.kind} has {' and '.join(sorted(needs))}, not {sorted(given)}")
+            raise MetricError(
+                "metric_fields_wrong", kind=self.kind, needed=tuple(sorted(needs)), given=str(sorted(given))
+            )
         if self.cap is not None and self.kind not in ("mean", "ratio"):
-            raise ValueError(f"a {self.kind} has no cap")
+            raise MetricError("metric_without_cap", kind=self.kind)
         if self.usual and self.kind != "mean":
-            raise ValueError(f"a {self.kind} has no usual value")
+            raise MetricError("metric_without_usual", kind=self.kind)
         return self
 
     @property
@@ -129,5 +136,5 @@ def with_uncapped(measured: Mapping[str, Metric]) -> dict[str, Metric]:
 
 @cache
 def load(path: Path = FILE) -> Mapping[str, Metric]:
-    """The metrics of a yaml by name; each file is read once. Raises ValueError for an invalid definition."""
+    """The metrics of a yaml by name; each file is read once. Raises ConfigError for an invalid definition."""
     return configs.load(Metrics, path).metrics

@@ -186,7 +186,7 @@ class Plan(configs.StageConfig):
 
 
 def load(overrides: Sequence[str] = ()) -> Plan:
-    """The plan of `configs/experiment.yaml`, with `key=value` overrides."""
+    """The plan of `configs/experiment.yaml`, with `key=value` overrides. ConfigError when it is invalid."""
     return configs.load(Plan, FILE, overrides)
 
 
@@ -195,7 +195,9 @@ def with_changes(changes: Mapping[str, JsonValue]) -> Plan:
     the known ones; pydantic's ValidationError names the fields that do not fit.
     """
     if unknown := sorted(set(changes) - set(Plan.model_fields)):
-        raise PlanError("plan_unknown_fields", unknown=", ".join(unknown), known=", ".join(Plan.model_fields))
+        raise PlanError(
+            "invalid_unknown_fields", unknown=", ".join(unknown), known=", ".join(Plan.model_fields)
+        )
     return Plan.model_validate({**load().model_dump(), **changes})
 
 

@@ -7,6 +7,7 @@
 - `holdout`: keeps a few users on an old champion.
 - `promote`: makes a version champion; `retention`: deletes old answers and retired weights.
 - `tracking`: writes ended experiments to MLflow; `tracking_plots`: draws their plots.
+- `run_reasons`: labels flow runs with the reasons for their states.
 - `deployments`: serves the flows on their schedules.
 - `tune`: searches the fields of a training stage.
 - `local`: Postgres, Valkey and the processes of one machine; `environments`: what each process may know;

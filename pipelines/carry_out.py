@@ -13,7 +13,7 @@ from sqlalchemy import Engine, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
-from data.reasons import Reason, ReasonedError, reason
+from data.reasons import Reason, reason
 from data.records import Spec
 from data.tables import Analysis, Epoch, Experiment, StoredSpec, Variant, new_id
 from data.traffic import routing
@@ -26,6 +26,7 @@ from models import versions
 from pipelines import holdout, shadow
 from pipelines.promote import make_champion, make_servable, refuse_unfit
 from pipelines.shadow import Shadow, UnsoundError
+from serving.validation import reasons_of
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,7 @@ def carry_out(settings: Settings, engine: Engine) -> Iterator[str]:
 
 
 def _explain(error: Exception) -> list[Reason]:
-    if isinstance(error, ReasonedError):
-        return error.reasons
-    return [reason("internal_error", error=str(error) or type(error).__name__)]
+    return reasons_of(error) or [reason("internal_error", error=str(error) or type(error).__name__)]
 
 
 def _extract_measurements(error: Exception) -> dict[str, object]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
-from prefect.states import Completed
 from pydantic import Field
 from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import database
-from data.reasons import Reason, render
+from data.reasons import Reason, reason, render
 from data.records import Demonstration, PreferencePair
 from data.snapshots import archive, shards, snapshot, validation, votes
 from data.snapshots.counting import Counted, counting
@@ -29,6 +28,7 @@ from data.tables import Organisation, Snapshot, VersionOrder
 from data.traffic import routing
 from models import curation
 from pipelines.quality import write_page
+from pipelines.run_reasons import FlowError, complete, label_failure
 
 SNAPSHOT_MADE = "tonebridge.snapshot.made"  # the event that starts a training
 
@@ -54,13 +54,11 @@ class CollectConfig(Limits):
 
 
 def find_organisation_id(engine: Engine, name: str) -> uuid.UUID:
-    """The id of an organisation by its name; ValueError when it does not exist."""
+    """The id of an organisation by its name; FlowError when it does not exist."""
     with Session(engine) as session:
         organisation = session.scalar(select(Organisation.id).where(Organisation.name == name))
     if organisation is None:
-        raise ValueError(
-            f"there is no organisation {name!r}; set TONEBRIDGE_ORGANISATION to the name of an existing one"
-        )
+        raise FlowError("no_such_organisation", name=name)
     return organisation
 
 
@@ -144,7 +142,7 @@ def _sample_rows(result: Made, name: str, kind: type[R]) -> Iterator[R]:
     return islice(shards.read(result.folder, kind), 0, None, step)
 
 
-@flow(name="collect")
+@flow(name="collect", on_failure=[label_failure])
 def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
     """Write a snapshot when there are enough new votes, and emit the event `SNAPSHOT_MADE`.
 
@@ -159,17 +157,17 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
         organisation = find_organisation_id(engine, settings.organisation)
         new_votes = count_new_votes(engine, organisation)
         if new_votes < config.minimum:
-            message = f"not enough feedback: {new_votes} of {config.minimum}"
-            get_run_logger().info(message)
-            return Completed(message=message, name="NotEnoughFeedback")
+            too_few = reason("not_enough_feedback", votes=new_votes, minimum=config.minimum)
+            get_run_logger().info(str(too_few))
+            return complete("NotEnoughFeedback", too_few)
         assert settings.database_url is not None
         with database.lock(settings.database_url, "snapshot"):  # an erasure must not miss a half-written one
             result, reasons = make_snapshot(settings, engine, organisation, config)
         get_run_logger().info("snapshot %s: %s", result.digest, result.counts)
         if reasons:
-            message = f"snapshot {result.digest} is rejected: {render(reasons)}"
-            get_run_logger().warning(message)
-            return Completed(message=message, name="Refused")
+            reasons = (reason("snapshot_rejected", snapshot=result.digest), *reasons)
+            get_run_logger().warning(render(reasons))
+            return complete("Refused", *reasons)
         emit_event(
             SNAPSHOT_MADE,
             resource={"prefect.resource.id": f"tonebridge.snapshot.{result.digest}"},

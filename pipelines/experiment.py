@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect import State, flow, get_run_logger
-from prefect.states import Completed
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
 from data.erasure import orders
-from data.reasons import reason, render
+from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split
@@ -29,10 +28,11 @@ from experiments.evidence import Evidence
 from experiments.lifecycle import OPEN, Action, Status
 from experiments.plan import Plan
 from pipelines import carry_out, holdout, tracking
+from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError
 
 
-@flow(name="experiment")
+@flow(name="experiment", on_failure=[label_failure])
 def experiment(overrides: Sequence[str] = ()) -> Evidence | State[Evidence]:
     """Carry out the open decisions. Then start the experiment of the newest challenger, or analyse the
     running one and act on the evidence. A paused experiment does not change.
@@ -64,19 +64,18 @@ def _run_next_step(
         current = session.scalar(open_experiments.order_by(Experiment.status.desc()).limit(1))
     if current is not None:
         if why_stopped := _stop_if_erased(engine, current.id):
-            return Completed(message=why_stopped, name="Stopped")
+            return complete("Stopped", *why_stopped)
         if current.status == Status.PAUSED:
-            return Completed(message=f"experiment {current.id} is paused", name="Paused")
+            return complete("Paused", reason("experiment_paused", name=current.name))
         return _analyse_and_act(settings, engine, current.id)
     challenger = _find_new_challenger(engine)
     if challenger is None:
-        return Completed(message="there is no new challenger to test", name="NothingToDo")
+        return complete("NothingToDo", reason("no_new_challenger"))
     try:
-        command = carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides))
+        carry_out.start_without_draft(settings, engine, challenger, plans.load(overrides))
     except UnsoundError as error:
-        return Completed(message=str(error), name="Refused")
-    message = f"experiment {command.experiment_id} of {challenger} has started"
-    return Completed(message=message, name="Started")
+        return complete("Refused", *error.reasons)
+    return complete("Started", reason("experiment_started", version=challenger))
 
 
 def _find_new_challenger(engine: Engine) -> str | None:
@@ -136,9 +135,9 @@ def _check_holdout(engine: Engine) -> None:
         )
 
 
-def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> str | None:
+def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> Sequence[Reason]:
     """End an experiment whose challenger was trained on a person who was erased since: it may never become
-    champion. Returns the reason, or None when the experiment may continue.
+    champion. Returns the reasons; none when the experiment may continue.
     """
     with Session(engine) as session:
         challengers = select(Variant.name).where(
@@ -152,9 +151,9 @@ def _stop_if_erased(engine: Engine, experiment_id: uuid.UUID) -> str | None:
         except orders.OrderedError as error:
             reasons = error.reasons
         else:
-            return None
+            return ()
     carry_out.withdraw(engine, Command(experiment_id, Action.STOP, reasons))
-    return render(reasons)
+    return reasons
 
 
 def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUID) -> Evidence:

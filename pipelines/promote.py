@@ -22,6 +22,7 @@ from data.traffic.routing import Routing
 from experiments.lifecycle import OPEN, RefusedError, Status
 from models import versions
 from pipelines import holdout
+from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
 
 
@@ -79,7 +80,7 @@ def make_champion(settings: Settings, engine: Engine, spec: Spec, why: str | Seq
     return epoch
 
 
-@flow(name="promote")
+@flow(name="promote", on_failure=[label_failure])
 def promote(version: str, reason: str) -> int:
     """Make an accepted version champion. Returns the number of its epoch, once every live gateway routes by
     it.
@@ -100,11 +101,11 @@ def promote(version: str, reason: str) -> int:
     return epoch
 
 
-@flow(name="rollback")
+@flow(name="rollback", on_failure=[label_failure])
 def rollback(reason: str) -> int:
     """Promote the version that the newest release replaced. Returns the number of its epoch.
 
-    ValueError without an earlier release; RefusedError and OrderedError as in `promote`.
+    FlowError without an earlier release; RefusedError and OrderedError as in `promote`.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -112,7 +113,7 @@ def rollback(reason: str) -> int:
         with Session(engine) as session:
             newest = session.scalar(select(Release).order_by(Release.id.desc()).limit(1))
         if newest is None or newest.replaced is None:
-            raise ValueError("there is no earlier release to roll back to; promote a version instead")
+            raise FlowError("no_earlier_release")
         with Session(engine) as session:
             refuse_unfit(session, newest.replaced)
         spec = make_servable(settings, newest.replaced)

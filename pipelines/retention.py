@@ -20,10 +20,11 @@ from data.erasure import orders, rows
 from data.tables import Failure, IdempotentRequest
 from data.traffic import answers
 from models import versions
+from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
 
 
-@flow(name="retain")
+@flow(name="retain", on_failure=[label_failure])
 def retain(days: int = 400) -> list[str]:
     """Drop the partitions of answers older than `days` and create those of the next days. Returns the names
     of the dropped partitions.
@@ -32,7 +33,7 @@ def retain(days: int = 400) -> list[str]:
     (`data.erasure`).
     """
     if days < 1:
-        raise ValueError(f"days={days}: the answers of today cannot be dropped; set days to at least 1")
+        raise FlowError("retention_too_short", days=days)
     settings = Settings()
     engine = database.engine_of(settings)
     assert settings.database_url is not None

@@ -22,7 +22,6 @@ import torch
 from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging.handlers import APILogHandler
-from prefect.states import Completed
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -31,7 +30,7 @@ from sqlalchemy.orm import Session
 import configs
 from configs.settings import Settings
 from data import corpus, database
-from data.reasons import Reason, ReasonedError, render
+from data.reasons import Reason, ReasonedError, reason, render
 from data.tables import Lineage, Snapshot, Version, VersionOrder
 from data.traffic import routing
 from models import (
@@ -56,6 +55,7 @@ from models.methods import Choice, MethodsConfig
 from models.results import Evaluation, Verdict
 from models.reward import RewardConfig
 from models.sft import SftConfig
+from pipelines.run_reasons import FlowError, complete, label_failure
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _AGREEMENT_MESSAGES = 16
@@ -117,12 +117,11 @@ def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> 
 
 
 def refuse_unknown(overrides: Sequence[str]) -> None:
-    """Raise ValueError when an override names no stage."""
+    """Raise FlowError when an override names no stage."""
     for override in overrides:
         if override.partition(".")[0] not in _CONFIG_CLASSES:
-            raise ValueError(
-                f"{override!r}: write stage.key=value; the stages are {', '.join(_CONFIG_CLASSES)}"
-            )
+            stages = ", ".join(_CONFIG_CLASSES)
+            raise FlowError("override_without_stage", override=override, stages=stages)
 
 
 @contextlib.contextmanager
@@ -205,7 +204,7 @@ def register(
     return name
 
 
-@flow(name="train")
+@flow(name="train", on_failure=[label_failure])
 def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained | State[Trained]:
     """Train on the seed corpus and a snapshot (without one on the seed alone), evaluate, gate and register.
 
@@ -219,11 +218,11 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
     try:
         with database.lock(settings.database_url, "train", wait=False) as may_train:
             if not may_train:
-                return Completed(message="skipped: another training is running", name="Skipped")
+                return complete("Skipped", reason("training_running"))
             return _train(settings, engine, snapshot, overrides)
     except UnhealthyError as error:
         get_run_logger().warning(str(error))
-        return Completed(message=str(error), name="Refused")
+        return complete("Refused", *error.reasons)
     finally:
         engine.dispose()
 
@@ -237,9 +236,9 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         first_champion = _find_first(session, champion) if champion else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
-        raise ValueError(f"there is no snapshot {snapshot}; run the flow `collect` to make one")
+        raise FlowError("no_such_snapshot", snapshot=snapshot)
     if stored and not stored.accepted:
-        raise ValueError(f"snapshot {snapshot} was rejected: {render(stored.reasons)}")
+        raise FlowError("snapshot_rejected", snapshot=stored.digest, details=stored.reasons)
     folder = Path(stored.path) if stored else None
 
     key = "\0".join([snapshot or "", champion or "", *overrides])
@@ -257,8 +256,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
     choice = methods.choose(methods.feedback(snapshots), _count_seed_rows(overrides), may_sample, limits)
     log.info("training in %s by %s", run, choice.method)
-    for reason in choice.why:
-        log.info(reason)
+    for line in choice.why:
+        log.info(line)
 
     trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
     choice = choice.model_copy(update=dict.fromkeys(skipped, False))

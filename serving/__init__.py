@@ -2,6 +2,6 @@
 
 - `protocol`: HTTP with limits that apply before authentication, for gateway and dashboard.
 - `source`: the source of a request, for limits.
-- `validation`: what pydantic finds wrong, as reasons.
+- `validation`: what is wrong with a value or a config, as reasons.
 - `breaker`: stops calls to a failing service for a while.
 """

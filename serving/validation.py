@@ -1,8 +1,9 @@
-"""What pydantic finds wrong with a value, as reasons: the reader gets the sentence in their own language."""
+"""What is wrong with a value or a config, as reasons: the reader gets the sentence in their own language."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from configs import ConfigError
 from data.reasons import WRITTEN, Reason, ReasonedError, Value, catalogue, reason
 
 # Pydantic counts in its sentences: "at least 1 character", "at least 2 characters".
@@ -24,6 +25,23 @@ def reason_of(fault: Mapping[str, Any]) -> Reason:
         return reason(WRITTEN, text=fault["msg"])
     values = {name: _value(value) for name, value in context.items()}
     return reason(code, **values)
+
+
+def reasons_of(error: Exception) -> list[Reason]:
+    """The reasons of an error of ours; none for any other exception."""
+    if isinstance(error, ReasonedError):
+        return error.reasons
+    if isinstance(error, ConfigError):
+        return [each for fault in error.faults for each in _reasons_of_fault(str(error.path), fault)]
+    return []
+
+
+def _reasons_of_fault(file: str, fault: Mapping[str, Any]) -> list[Reason]:
+    if isinstance(error := fault.get("ctx", {}).get("error"), ConfigError):
+        return reasons_of(error)  # a validator reads a config of its own
+    field = ".".join(map(str, fault["loc"]))
+    where = reason("config_field_invalid", file=file, field=field) if field else None
+    return [where or reason("config_invalid", file=file), reason_of(fault)]
 
 
 def _value(value: Any) -> Value:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from data.reasons import Reason, reason, written
+from data.reasons import Reason, ReasonedError, reason, written
 from data.records import Spec, TransformType
 from data.tables import Epoch, Gateway, StoredSpec
 
@@ -251,7 +251,7 @@ class Live(NamedTuple):
     routing: Routing
 
 
-class NotAcknowledgedError(TimeoutError):
+class NotAcknowledgedError(ReasonedError, TimeoutError):
     """Some live gateways did not apply an epoch in time; they still use an older one."""
 
 
@@ -326,7 +326,6 @@ def wait_until_acknowledged(engine: Engine, number: int, timeout_s: float = 15.0
             if not behind:
                 return session.scalar(select(func.count()).select_from(Gateway).where(is_live)) or 0
         if time.monotonic() > deadline:
-            raise NotAcknowledgedError(
-                f"these gateways have not applied epoch {number}: {', '.join(map(str, behind))}"
-            )
+            gateways = ", ".join(map(str, behind))
+            raise NotAcknowledgedError("epoch_not_acknowledged", epoch=number, gateways=gateways)
         time.sleep(0.05)

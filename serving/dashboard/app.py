@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from configs.settings import Settings
+from data.reasons import reason
 from serving import source
 from serving.dashboard import entry, parts, problems
 from serving.dashboard.pages import accounts, calibration, comparisons, data, experiments, models, operations
@@ -66,7 +66,7 @@ class Front:
             message = await receive()
             received += len(message.get("body", b""))
             if received > _MAX_BYTES:
-                raise HTTPException(413, f"a form has at most {_MAX_BYTES:,} bytes")
+                raise HTTPException(413, reason("form_too_long", limit=_MAX_BYTES))
             return message
 
         async def send_protected(message: Message) -> None:
@@ -120,7 +120,7 @@ async def _check_readable(request: Request) -> None:
         try:
             form = await request.form(max_fields=_MAX_FIELDS)
         except UnicodeError as error:  # in the charset that the client names
-            raise HTTPException(400, "send the form as UTF-8") from error
+            raise HTTPException(400, reason("form_not_utf8")) from error
         fields += [
             (name, value, _MAX_MESSAGE if name == "text" else _MAX_FIELD)
             for name, value in form.multi_items()
@@ -128,9 +128,9 @@ async def _check_readable(request: Request) -> None:
         ]
     for name, value, limit in fields:
         if _UNREADABLE.search(name + value):
-            raise HTTPException(422, "NUL and half a surrogate pair are not text; leave them out")
+            raise HTTPException(422, reason("form_not_text"))
         if len(name) > _MAX_LENGTH or len(value) > limit:
-            raise HTTPException(422, f"a value is longer than {limit} characters; shorten it")
+            raise HTTPException(422, reason("form_value_too_long", limit=limit))
 
 
 def create_app(settings: Settings) -> Front:

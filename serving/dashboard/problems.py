@@ -12,12 +12,13 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from data.reasons import ReasonedError
+from configs import ConfigError
+from data.reasons import Reason, ReasonedError, reason
 from serving.dashboard import session
 from serving.dashboard.api import GatewayError, SignedOutError
 from serving.dashboard.session import ForgedError
 from serving.dashboard.visit import NotAllowedError, Visit, signed_in_if_possible
-from serving.validation import reason_of
+from serving.validation import reason_of, reasons_of
 
 _MAX_LENGTH = 2000  # characters of the path to return to after signing in
 
@@ -45,6 +46,9 @@ def install(app: FastAPI) -> None:
                 status, title, detail = 403, say("This page is not for you"), str(error)
             case ForgedError():
                 status, title, detail = 403, say("This form cannot be used"), say(str(error))
+            case ConfigError():
+                status, title = 500, say("A file of settings is not valid")
+                detail = here.words.reasons(reasons_of(error))
             case OperationalError():
                 status, title = 503, say("Try again shortly")
                 detail = say("Postgres does not answer. The gateway goes on with what it knows.")
@@ -59,15 +63,24 @@ def install(app: FastAPI) -> None:
                 elif detail == HTTPStatus.NOT_FOUND.phrase:  # no handler has said more
                     detail = say("It may have been renamed. Begin at the list of experiments.")
             case HTTPException():
-                status, title, detail = error.status_code, say("The request was refused"), str(error.detail)
+                status, title = error.status_code, say("The request was refused")
+                detail = here.words.reasons([_refusal(error)])
         return here.page("problem.html", status, title=title, detail=detail)
 
     app.add_exception_handler(SignedOutError, signed_out)
     for kind in (
-        GatewayError, NotAllowedError, ForgedError, OperationalError, RequestValidationError, HTTPException,
-        Exception,
+        GatewayError, NotAllowedError, ForgedError, ConfigError, OperationalError, RequestValidationError,
+        HTTPException, Exception,
     ):  # fmt: skip
         app.add_exception_handler(kind, explained)
+
+
+def _refusal(error: HTTPException) -> Reason:
+    """The reason of a refusal: ours in its `detail`, or one in place of the framework's English sentence."""
+    detail: object = error.detail
+    if isinstance(detail, Reason):
+        return detail
+    return reason("title_method_not_allowed") if error.status_code == 405 else reason("form_unreadable")
 
 
 def _sentence(fault: Mapping[str, Any], here: Visit) -> str:

@@ -3,8 +3,9 @@
 The ids in the addresses come from their APIs, since our tables have only the names of runs.
 """
 
+import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from configs.settings import SERVICE_USER, SecretName, Settings
+from data.reasons import Reason, load
 
 # Names of experiments in MLflow, as `models.versions` and `pipelines.tracking` set them.
 OF_VERSIONS, OF_EXPERIMENTS = "tonebridge", "experiments"
@@ -23,11 +25,17 @@ _STARTED = ("RUNNING", "PENDING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED",
 
 @dataclass(frozen=True, slots=True)
 class FlowRun:
-    """A run of a flow, from Prefect."""
+    """A run of a flow, from Prefect.
+
+    `state` is the name of its state, such as NotEnoughFeedback, and `type` is Prefect's type of the state,
+    such as COMPLETED. `reasons` are ours for that state. `message` is Prefect's, in English.
+    """
 
     flow: str
     name: str
+    type: str
     state: str
+    reasons: Sequence[Reason]
     message: str
     started_at: datetime | None
     address: str
@@ -101,6 +109,21 @@ def run_in_mlflow(settings: Settings, experiment: str, tag: str, value: str) -> 
     return f"{address}/#/experiments/{id}/runs/{runs[0]['info']['run_id']}" if runs else None
 
 
+def reasons_label(state: str) -> str:
+    """The name of the label of a flow run that has the reasons for its state, as JSON. A run that is repeated
+    gets another state; the label of the earlier one then stays and is not read.
+    """
+    return f"tonebridge.reasons.{state}"
+
+
+def _read_reasons(run: Mapping[str, Any]) -> list[Reason]:
+    """None for a label that another release wrote in a format of its own."""
+    try:
+        return load(json.loads((run["labels"] or {}).get(reasons_label(run["state_name"]), "[]")))
+    except ValueError:
+        return []
+
+
 def flow_runs(settings: Settings, most: int) -> list[FlowRun]:
     """The newest flow runs that have started. httpx.HTTPError while Prefect is unavailable."""
     address = prefect(settings)
@@ -115,7 +138,9 @@ def flow_runs(settings: Settings, most: int) -> list[FlowRun]:
         FlowRun(
             flow=names.get(run["flow_id"], "–"),
             name=run["name"],
+            type=run["state_type"] or "",
             state=run["state_name"] or "–",
+            reasons=_read_reasons(run),
             message=(run["state"] or {}).get("message") or "",
             started_at=datetime.fromisoformat(run["start_time"]) if run["start_time"] else None,
             address=f"{address}/runs/flow-run/{run['id']}",

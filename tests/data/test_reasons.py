@@ -57,6 +57,9 @@ COMPUTED = {
     ("serving/protocol.py", "refused.title"): (
         "title_invalid", "title_too_slow", "title_too_large", "title_unavailable",
     ),
+    ("serving/dashboard/pages/operations.py", "code"): (
+        "flow_failed", "flow_timed_out", "flow_crashed", "flow_cancelled",
+    ),
     ("serving/dashboard/api.py", "code"): tuple(
         code
         for code in SENTENCES

@@ -8,12 +8,15 @@ from fastapi import APIRouter, Response
 from markupsafe import Markup
 from pydantic import ValidationError
 
+from configs import ConfigError
+from data.reasons import Reason
 from experiments import plan as plans
 from experiments.calibration.report import Estimate, Report
 from experiments.plan import Plan
 from serving.dashboard import charts
 from serving.dashboard.charts import Ranged
 from serving.dashboard.visit import Visit, viewer_visit
+from serving.validation import reasons_of
 
 router = APIRouter(prefix="/calibration")
 
@@ -39,7 +42,7 @@ def read(artifacts: Path) -> StoredReport | None:
     for file, is_own in ((own, True), (_PUBLISHED, False)):
         if file.is_file():
             try:
-                report = Report.model_validate_json(file.read_text(encoding="utf-8"))
+                report = Report.model_validate_json(file.read_bytes())
             except ValidationError:  # written by a release with other settings
                 continue
             # The published file has the time of the checkout, not of the calibration.
@@ -58,16 +61,16 @@ def compare_plans(calibrated: Plan, current: Plan) -> dict[str, tuple[Any, Any]]
 def show(here: Here) -> Response:
     """The page."""
     stored_report = read(here.settings.artifacts)
-    current, fault = None, None
+    current, faults = None, list[Reason]()
     try:
         current = plans.load()
-    except (ValueError, OSError) as error:
-        fault = str(error)
+    except ConfigError as error:
+        faults = reasons_of(error)
     return here.page(
         "calibration.html",
         stored_report=stored_report,
         differences=compare_plans(stored_report.report.plan, current) if stored_report and current else {},
-        fault=fault,
+        faults=faults,
         fields={name: field.description or name for name, field in Plan.model_fields.items()},
         plots=_draw(here, stored_report.report) if stored_report else {},
     )

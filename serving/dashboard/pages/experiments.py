@@ -106,7 +106,7 @@ def draft(here: Here, sent: Sent) -> Response:
     given = {name: str(value) for name, value in sent.items()}
     idempotency_key = given.get("idempotency_key", "")
     if not re.fullmatch(_KEY, idempotency_key):
-        raise HTTPException(422, "idempotency_key: 1 to 200 printable ASCII characters")
+        raise HTTPException(422, reason("form_key_malformed"))
     changes, faults = _read_changes(given)
     target = {
         "transform_types": [str(kind) for kind in sent.getlist("transform_types")],

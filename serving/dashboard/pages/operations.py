@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from data.reasons import Reason, load
+from data.reasons import Reason, load, reason
 from data.traffic import routing
 from data.traffic.routing import LIVE_S, Routing
 from experiments.lifecycle import OPEN
@@ -64,6 +64,20 @@ class PendingDecision:
     failure: Sequence[Reason]
 
 
+class ListedRun(NamedTuple):
+    """A flow run as the page shows it.
+
+    `state` is a key of the catalogue of words. `quotation` is Prefect's English message about a state that no
+    reason of ours explains; empty otherwise.
+    """
+
+    run: FlowRun
+    state: str
+    is_bad: bool
+    reasons: Sequence[Reason]
+    quotation: str
+
+
 class EndedExperiment(NamedTuple):
     """An experiment that has ended."""
 
@@ -72,6 +86,15 @@ class EndedExperiment(NamedTuple):
     status: str
     ended_at: datetime
 
+
+# The names of states that the pages translate: those of our flows, and Prefect's. A state with another name
+# is shown by its type.
+STATES = (
+    "NotEnoughFeedback", "NothingToDo", "Refused", "Skipped", "Started", "Stopped",
+    "Cancelled", "Cancelling", "Completed", "Crashed", "Failed", "Paused", "Pending", "Retrying", "Running",
+    "Suspended", "TimedOut",
+)  # fmt: skip
+_BAD = {"FAILED": "flow_failed", "CRASHED": "flow_crashed", "CANCELLED": "flow_cancelled"}
 
 _GATEWAYS = """
     SELECT id, epoch, seen_at, seen_at > now() - make_interval(secs => :live) AS is_live
@@ -148,6 +171,22 @@ def show(here: Here) -> Response:
     )
 
 
+def explain(run: FlowRun) -> ListedRun:
+    """What the page shows of a flow run: that it failed, crashed or was cancelled, if so, and the reasons
+    that the flow has written.
+    """
+    code = "flow_timed_out" if run.state == "TimedOut" else _BAD.get(run.type)
+    causes = [reason(code, flow=run.flow)] if code else []
+    is_explained = any(each.code != "flow_exception" for each in run.reasons)
+    return ListedRun(
+        run,
+        state=run.state if run.state in STATES else run.type.capitalize(),
+        is_bad=run.type in ("FAILED", "CRASHED"),
+        reasons=[*causes, *run.reasons],
+        quotation="" if is_explained else run.message,
+    )
+
+
 def _find_names(session: Session, live: Routing) -> dict[uuid.UUID, str]:
     ids = [split.experiment_id for split in live.experiments]
     rows = session.execute(text("SELECT id, name FROM experiments WHERE id = ANY(:ids)"), {"ids": ids})
@@ -157,9 +196,9 @@ def _find_names(session: Session, live: Routing) -> dict[uuid.UUID, str]:
 def _ask_services(here: Visit) -> dict[str, Any]:
     """The page's values on MLflow and Prefect: their addresses, whether they answer, the newest flow runs."""
     mlflow, prefect = services.mlflow(here.settings), services.prefect(here.settings)
-    runs: list[FlowRun] | None
+    runs: list[ListedRun] | None
     try:
-        runs = services.flow_runs(here.settings, _FLOW_RUNS)
+        runs = [explain(run) for run in services.flow_runs(here.settings, _FLOW_RUNS)]
     except httpx.HTTPError:
         runs = None
     return {

@@ -250,3 +250,59 @@ def test_what_a_client_wrote_is_escaped_once() -> None:
     fault = Fault("<b>", Reason(code="as_written", values={"text": "<i>"}), reason("allowed_nothing"))
     shown = GatewayError(422, reason("title_invalid"), [fault.reason], [fault]).explain(Words("en"))
     assert shown == "&lt;b&gt;: &lt;i&gt; (allowed: nothing of this name)"
+
+
+FORM = "application/x-www-form-urlencoded"
+OTHER = "multipart/form-data; boundary=b"
+
+
+@pytest.mark.parametrize(
+    ("method", "content", "content_type", "status", "english", "japanese"),
+    [
+        ("POST", b"email=" + b"x" * 10**7, FORM, 413, "A form has at most", "バイトまでです"),
+        ("POST", b"email=%00", FORM, 422, "NUL and half a surrogate", "NUL と、対になっていない"),
+        ("POST", b"email=" + b"x" * 10**5, FORM, 422, "A value is longer than", "文字を超えています"),
+        (
+            "POST",
+            b"&".join([b"a=b"] * 10**4),
+            FORM,
+            400,
+            "The form cannot be read",
+            "フォームを読み取れません",
+        ),
+        ("POST", b"--c\r\n", OTHER, 400, "The form cannot be read", "フォームを読み取れません"),
+        ("PUT", b"", FORM, 405, "Method Not Allowed", "このメソッドは使えません"),
+    ],
+    ids=["too long", "no text", "a long value", "many fields", "no parts", "a wrong method"],
+)
+def test_a_form_that_is_refused_as_a_whole(
+    installation: Installation,
+    method: str,
+    content: bytes,
+    content_type: str,
+    status: int,
+    english: str,
+    japanese: str,
+) -> None:
+    for language, sentence in (("en", english), ("ja", japanese)):
+        client = visitor(installation, language)  # type: ignore[arg-type]
+        response = client.request(method, "/sign-in", content=content, headers={"Content-Type": content_type})
+        assert response.status_code == status, response.text
+        assert sentence in text_of(response.text)
+        if language == "ja":
+            assert "リクエストは拒否されました" in text_of(response.text)
+            assert not ENGLISH.search(text_of(response.text))
+
+
+def test_a_form_with_a_bad_key(installation: Installation) -> None:
+    with visitor(installation, "ja", installation.account("experimenter")) as client:
+        assert "idempotency_key は、" in text_of(draft(client, idempotency_key="").text)
+
+
+def test_a_form_that_is_not_utf8(installation: Installation) -> None:
+    part = 'Content-Disposition: form-data; name="name"\r\n\r\nxn--0\r\n'
+    headers = {"Content-Type": f"{OTHER}; charset=idna"}
+    with visitor(installation, "ja", installation.account("experimenter")) as client:
+        response = client.post("/experiments/new", content=f"--b\r\n{part}--b--\r\n", headers=headers)
+    assert response.status_code == 400
+    assert "フォームは UTF-8 で送信してください。" in text_of(response.text)

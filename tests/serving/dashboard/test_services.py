@@ -63,4 +63,5 @@ def test_links_lead_to_the_right_runs(
             prefect.post("/flow_runs/", json={"flow_id": flow, "state": scheduled}).raise_for_status()
         (only,) = services.flow_runs(settings, 10)
         assert (only.flow, only.state, only.message) == ("collect", "NotEnoughFeedback", "3 of 50")
+        assert (only.type, only.reasons) == ("COMPLETED", [])
         assert only.address == f"{address}/runs/flow-run/{run.json()['id']}"

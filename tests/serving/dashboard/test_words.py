@@ -17,7 +17,7 @@ from experiments.calibration.run import DOCS
 from experiments.lifecycle import Action, Status
 from experiments.plan import Plan
 from serving.dashboard import lineage, words
-from serving.dashboard.pages import data, models
+from serving.dashboard.pages import data, models, operations
 from serving.dashboard.visit import PAGES
 from serving.dashboard.words import Words, isolated
 
@@ -50,7 +50,7 @@ def named() -> set[str]:
         *(kind.value for kind in TransformType),
         *(name for _, name, _ in PAGES),
         "for the decision: with CUPED and the cap", "without CUPED", "without the cap",
-        *data.KINDS, *data.TRAITS, *lineage.COLUMNS,
+        *data.KINDS, *data.TRAITS, *lineage.COLUMNS, *operations.STATES,
         *(score.replace("_", " ") for score in models.SCORES),
         *(setting.description for setting in published.settings.values()),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
