@@ -37,7 +37,7 @@ from models.labels import read_labels
 from models.results import Estimate
 from models.reward import RewardModel
 from models.reward import load as load_reward
-from models.scoreboard import estimate, estimate_difference
+from models.scoreboard import estimate_difference
 from models.training import TrainingConfig, TrainingResult
 from models.validity import Validity, labels_of, validate
 
@@ -322,8 +322,9 @@ def change_of(texts: Sequence[str], before: Sequence[float], after: Sequence[flo
     """
     by_message = defaultdict(list)
     for text, x, y in zip(texts, before, after, strict=True):
-        by_message[text].append(y - x)
-    interval = estimate([statistics.fmean(changes) for changes in by_message.values()], seed)
+        by_message[text].append((x, y))
+    means = [tuple(map(statistics.fmean, zip(*pairs, strict=True))) for pairs in by_message.values()]
+    interval = estimate_difference([y for _, y in means], [x for x, _ in means], seed)
     return Change(before=statistics.fmean(before), after=statistics.fmean(after), **interval.model_dump())
 
 

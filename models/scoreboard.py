@@ -125,6 +125,10 @@ def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
     sample = np.asarray(values, dtype=float)
     if np.isin(sample, (0.0, 1.0)).all():
         return estimate_share(int(sample.sum()), len(sample))
+    return _bootstrap(sample, seed)
+
+
+def _bootstrap(sample: np.ndarray, seed: int) -> Estimate:
     mean = float(sample.mean())
     if np.ptp(sample) == 0:  # all values are equal, so every resample has the same mean
         return Estimate(mean=mean, low=mean, high=mean)
@@ -166,7 +170,7 @@ def estimate_difference(first: Sequence[float], second: Sequence[float], seed: i
     if np.ptp(differences) == 0:
         mean, missed = float(differences[0]), 1 - 0.025 ** (1 / len(differences))
         return Estimate(mean=mean, low=mean - missed, high=mean + missed)
-    return estimate(differences.tolist(), seed)
+    return _bootstrap(differences, seed)
 
 
 def _estimate_paired_shares(rises: int, falls: int, number: int) -> Estimate:

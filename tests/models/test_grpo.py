@@ -6,12 +6,14 @@ import torch
 from safetensors.torch import load_file
 
 from data import corpus
+from data.corpus import ReadRewrite
 from data.records import Demonstration, TransformType
 from data.snapshots import shards
 from models import examples, gate, grpo, loading, reward, sft
 from models.grpo import GrpoConfig, GrpoResult
 from models.reward import RewardConfig
 from models.sft import SftConfig
+from models.validity import InvalidJudgeError
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -72,6 +74,7 @@ def config(tuned, snapshot, tmp_path):
         evaluate_every_steps=6,
         checkpoint_every_steps=2,
         bf16=False,
+        waive_validity=True,
     )
 
 
@@ -103,7 +106,7 @@ def test_training_goes_on_from_an_adapter_and_writes_one(config, tiny_base, adap
     loading.load_model(config.base, config.out)
 
 
-def test_the_rules_like_what_was_asked_and_nothing_that_nobody_may_be_given():
+def test_the_rules_refuse_what_nobody_may_receive_and_a_copy():
     score = grpo.rules(masks=True)
     kind, copy, leaking = score(
         [
@@ -114,11 +117,58 @@ def test_the_rules_like_what_was_asked_and_nothing_that_nobody_may_be_given():
         text=[MESSAGE] * 3,
         **ASKED,
     )
-    assert kind > copy > leaking == 0
+    assert kind > copy == leaking == 0
     lost, empty, chatter = score(
         ["Could you please look?", " ", f"Sure, here is the message: {KIND}"], text=[MESSAGE] * 3, **ASKED
     )
-    assert kind > lost > empty == chatter == 0
+    assert kind > lost >= empty == chatter == 0
+
+
+def label_rewrites(folder, policy, usable, wrong, rows=60):
+    """Labels of a policy's rewrites: readers find one kind usable and the other kind wrong."""
+    folder.mkdir()
+    labels = [
+        ReadRewrite(
+            id=f"{label}-{number:03}",
+            message=f"message-{number:03}",
+            system="policy",
+            policy=policy,
+            transform_type="soften",
+            intensity=2,
+            text=MESSAGE.replace("7", str(number)),
+            rewrite=rewrite.replace("7", str(number)),
+            first=label,
+            second=label,
+        )
+        for number in range(100, 100 + rows)
+        for label, rewrite in (("usable", usable), ("wrong", wrong))
+    ]
+    lines = [row.model_dump_json(exclude_none=True) for row in labels]
+    (folder / "labels.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+def test_a_reward_that_no_reader_of_the_policy_agrees_with_trains_nothing(config, tmp_path):
+    strict = config.model_copy(update={"waive_validity": False, "steps": 1})
+    with pytest.raises(InvalidJudgeError, match="0 of its rewrites usable and 0 wrong"):
+        grpo.main(strict)
+    policy = loading.policy_digest(loading.base_folder(config.base), None)
+    flattery = "Could you please have a look at the invoice of last Monday?"
+    kept = label_rewrites(tmp_path / "kept", policy, usable=KIND, wrong=flattery)
+    lost = label_rewrites(tmp_path / "lost", policy, usable=flattery, wrong=KIND)
+    others = label_rewrites(tmp_path / "others", "of other weights", usable=KIND, wrong=flattery)
+    for folder, words in ((lost, "with probability 0.00"), (others, "0 of its rewrites usable")):
+        with pytest.raises(InvalidJudgeError, match=words):
+            grpo.main(strict.model_copy(update={"labels_folder": folder}))
+    assert not strict.out.exists()
+    result = grpo.main(strict.model_copy(update={"labels_folder": kept}))
+    assert result.validity.auc.mean == 1
+    assert result.reasons == result.hacked
+
+
+def test_a_run_whose_validity_was_waived_is_rejected(config):
+    result = grpo.main(config.model_copy(update={"steps": 1}))
+    assert result.reasons[0].code == "judge_unmeasured"
 
 
 def test_the_learned_reward_is_the_models_and_changes_the_run(config, tmp_path):
@@ -204,11 +254,11 @@ def test_a_reward_that_rose_while_facts_or_agreement_fell_is_hacked(config):
 def test_a_policy_that_has_not_changed_has_changes_of_0(config):
     """A step too small to change a weight: the same requests and random numbers before and after it."""
     result = grpo.main(config.model_copy(update={"steps": 1, "learning_rate": 1e-30}))
-    assert result.held_out_reward == result.held_out_reward_before > 0
-    agreement = result.guards["agreement"]
+    assert result.held_out_reward == result.held_out_reward_before
     for change in (result.reward_change, *result.guards.values()):
-        assert change is agreement or (change.mean, change.low, change.high) == (0, 0, 0)
-    assert agreement.low < agreement.mean == 0, "few pairs do not show that nothing has changed"
+        assert change.low < change.mean == 0 < change.high, (
+            "few messages do not show that nothing has changed"
+        )
 
 
 def test_the_figures_of_an_earlier_release_say_what_to_do(config):
@@ -226,17 +276,6 @@ def test_requests_of_one_message_are_one_unit():
     change = grpo.change_of(texts, [0.5] * 10, [0.4] * 5 + [0.8] * 5, seed=0)
     assert (change.before, change.after, change.mean) == pytest.approx((0.5, 0.6, 0.1))
     assert (change.low, change.high) == pytest.approx((-0.1, 0.3))
-
-
-def test_the_change_of_a_share_has_the_interval_of_agresti_and_min():
-    """Their example (2005, table 1): 1,600 people, 150 and 86 of whom changed their answer."""
-    before = [True] * 150 + [False] * 86 + [True] * 794 + [False] * 570
-    after = [False] * 150 + [True] * 86 + [True] * 794 + [False] * 570
-    change = grpo.change_of_shares(before, after)
-    assert (change.before, change.after) == (944 / 1600, 880 / 1600)
-    assert (change.low, change.high) == pytest.approx((-0.059, -0.021), abs=5e-4)
-    unchanged = grpo.change_of_shares([True] * 20, [True] * 20)
-    assert (unchanged.low, unchanged.high) == pytest.approx((-0.089, 0.089), abs=5e-4)
 
 
 @pytest.mark.parametrize(("rows", "rewrites", "chosen"), [(3, 8, [0, 0, 1, 1, 2, 2]), (8, 3, [0, 2, 5])])
