@@ -29,7 +29,7 @@ class Margins(configs.StageConfig):
     of the score: shares of facts or of rewrites, and cosine for meaning.
     """
 
-    min_facts_kept: Share = 0.95
+    min_facts_kept: Share = 0.9
     min_meaning: Annotated[float, Field(ge=-1, le=1)] = 0.7
     max_copied: Share = 0.5
     max_chatter: Share = 0.05
