@@ -267,6 +267,7 @@ def beginning(stage: Stage, start: Path, work: Path) -> dict[str, str]:
     if stage.name == "grpo":
         begin |= {"seed_folder": "null", "reward": "null", "learned_weight": "0", "validation_prompts": "2"}
         begin |= {"generations": str(_GENERATIONS), "max_new_tokens": str(_NEW_TOKENS)}
+        begin |= {"guard_rewrites": "2"}  # TRL has no such guards
     return begin
 
 
