@@ -156,7 +156,7 @@ def grpo_config(tuned, judge, folder, **changed):
     rewards = {"reward": judge, "learned_weight": 1.0, "rule_weight": 0.0}
     size = {"steps": 40, "batch_size": 16, "max_new_tokens": 24, "beta": 0.0, "learning_rate": 5e-4}
     # Half of a tiny model's samples are truncated, so its run is never healthy.
-    data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}}
+    data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}, "guard_rewrites": 64}
     return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **data_settings, **changed))
 
 
