@@ -61,7 +61,7 @@ bench-experiments: setup  ## looks at experiments of up to ten million exposures
 bench-dashboard: setup  ## first paints of the dashboard beside MLflow's, ten million exposures, 20 minutes (QUICK=1: 3)
 	$(BIN)/python -m benchmarks.dashboard $(if $(QUICK),--quick)
 
-bench-training: setup  ## the training stages against TRL's command line, 25 minutes (QUICK=1: 6)
+bench-training: setup  ## the training stages against TRL's command line, about 35 minutes (QUICK=1: 9)
 	$(BIN)/python -m benchmarks.training $(if $(QUICK),--quick)
 
 bench-inference: setup  ## the inference engines at 1, 4 and 16 callers, 8 minutes (QUICK=1: 3)

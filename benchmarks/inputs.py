@@ -55,6 +55,9 @@ def as_text(row: Mapping[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
     parts = ("prompt", "completion", "chosen", "rejected")
     texts = {part: text(row[f"{part}_ids"]) for part in parts if f"{part}_ids" in row}
     rest = {key: value for key, value in row.items() if not key.endswith("_ids")}
+    if "chosen_ids" in row:  # TRL groups pairs by this column only
+        longer = max(len(row["chosen_ids"]), len(row["rejected_ids"]))
+        rest["length"] = len(row.get("prompt_ids", ())) + longer
     return {**rest, **texts}
 
 

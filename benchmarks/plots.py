@@ -119,17 +119,26 @@ def reliability(faults: dict[str, Any]) -> None:
 def training(report: dict[str, Any]) -> None:
     """docs/training.png: each stage's speed and memory compared with TRL's; each optimisation's speed-up."""
     figure, (speed, memory, tricks) = plt.subplots(1, 3, figsize=(15, 4.2), layout="constrained")
-    names = {"ours": "ToneBridge", "trl": "TRL, same settings", "trl_defaults": "TRL, its defaults"}
-    colours = dict(zip(names, (_COLOURS["gateway"], _COLOURS["twin"], _COLOURS["obvious"]), strict=True))
+    names = {
+        "ours": ("ToneBridge", _COLOURS["gateway"]),
+        "trl_tuned": ("TRL, tuned", _COLOURS["nginx"]),
+        "trl": ("TRL, same settings", _COLOURS["twin"]),
+        "trl_defaults": ("TRL, its defaults", _COLOURS["obvious"]),
+    }
+    names = {
+        name: style for name, style in names.items() if any(name in runs for runs in report["runs"].values())
+    }
+    width = 0.8 / len(names)
     for axes, key, title, unit in (
         (speed, "tokens_per_s", "Tokens that are learnt from", "tokens a second, without padding"),
         (memory, "peak_mb", "Memory", "peak of the process, MB"),
     ):
-        for i, (name, label) in enumerate(names.items()):
+        for i, (name, (label, colour)) in enumerate(names.items()):
             by_stage = {stage: runs[name] for stage, runs in report["runs"].items() if name in runs}
-            places = [list(report["runs"]).index(stage) + (i - 1) * 0.27 for stage in by_stage]
+            offset = (i - (len(names) - 1) / 2) * width
+            places = [list(report["runs"]).index(stage) + offset for stage in by_stage]
             means = [sum(run[key] for run in runs) / len(runs) for runs in by_stage.values()]
-            bars = axes.bar(places, means, 0.25, color=colours[name], label=label)
+            bars = axes.bar(places, means, 0.93 * width, color=colour, label=label)
             axes.bar_label(bars, fmt="%.0f", fontsize=7)
         axes.set_xticks(range(len(report["runs"])), [stage.upper() for stage in report["runs"]])
         axes.set_ylabel(unit)

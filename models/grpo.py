@@ -425,6 +425,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     guarded = spread(split.validation, config.guard_rewrites)
 
     def measure(policy: Any) -> tuple[dict[str, list[float]], list[bool]]:
+        policy = policy.to(training.processes().device)
         completions = sample(policy, tokens, [row["prompt"] for row in guarded], config)
         scores = measure_rewrites(completions, guarded, rewards, config.masks)
         return scores, measure_agreement(policy, tokens, pairs)
@@ -467,6 +468,7 @@ def main(config: GrpoConfig) -> GrpoResult:
     training.save(run.trainer.model, tokens.tokenizer, config.out)
 
     # Read from the files, as the policy before was, so that both compute in the same precision.
+    run.trainer.model.to("cpu")  # a GPU may have no memory for both
     if config.adapter is None:
         scores, agrees = measure(training.load_policy(config.out, config, None))
     else:

@@ -193,10 +193,9 @@ def test_a_challenger_that_hacked_its_reward_is_refused(
     assert honest.evaluation.verdict.accepted, honest.evaluation.verdict.reasons
 
     assert bad.held_out_reward > bad.held_out_reward_before + 0.1, "else nothing was hacked"
-    facts, agreement = bad.hacked
-    assert (facts.code, facts.values["score"]) == ("gate_hacked", "facts_kept")
-    assert (agreement.code, agreement.values["score"]) == ("gate_hacked", "agreement")
-    assert hacked.evaluation.verdict.reasons[-2:] == bad.hacked
+    fallen = {why.values["score"] for why in bad.hacked if why.code == "reward_hacked_fell"}
+    assert fallen >= {"facts_kept", "agreement"}
+    assert hacked.evaluation.verdict.reasons[-len(bad.hacked) :] == bad.hacked
     assert_stays_out(flows, engine_of_flows, hacked, honest)
 
 

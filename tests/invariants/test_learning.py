@@ -158,7 +158,7 @@ def grpo_config(tuned, judge, folder, **changed):
     # The loss is tested here, and nobody has read what a tiny model writes.
     size |= {"waive_validity": True}
     # Half of a tiny model's samples are truncated, so its run is never healthy.
-    data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}}
+    data_settings = {"seed_folder": None, "snapshots": (data,), "healthy": {}, "guard_rewrites": 64}
     return GrpoConfig(**whole_model(tuned, folder, **rewards, **size, **data_settings, **changed))
 
 

@@ -1,9 +1,13 @@
 import itertools
+import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks import guards
 from data.reasons import reason
-from models.gate import Margins, compare, gate, hacked, win_rate
+from models.gate import GUARDS, Margins, compare, gate, hacked, win_rate
 from models.results import Estimate
 from models.scoreboard import Scores
 
@@ -193,3 +197,24 @@ def test_the_reasons_of_a_hacked_reward_are_sentences_in_both_languages():
     assert "length ratio may have risen too much: the change is +0.400" in rose.render()
     assert "事実の保持が下がりすぎた恐れがあります。変化は -0.150（-0.200 から -0.100）" in fell.render("ja")
     assert "長さの比が上がりすぎた恐れがあります。変化は +0.400（+0.300 から +0.500）" in rose.render("ja")
+
+
+def test_the_guards_err_as_rarely_as_published():
+    """128 messages and pairs: few honest runs are rejected, and most that lost a margin or two are.
+
+    The noise is normal, with the published deviations.
+    """
+    published = json.loads(Path("docs/results/guards.json").read_text(encoding="utf-8"))
+    assert published["margins"] == {name: guards.margin(name) for name in GUARDS}
+    deviations = list(published["deviation_of_changes"].values())
+    changes = np.random.default_rng(0).normal(scale=deviations, size=(170, len(deviations)))
+    changes -= changes.mean(axis=0)
+
+    shares = guards.simulate(changes, guards.Size(128, 1, 128), runs=100, seed=0)
+    assert shares["honest"]["rejected"] <= 0.05
+    for name in GUARDS:
+        assert shares[f"{name}_1"]["rejected"] >= 0.85
+        assert shares[f"{name}_2"]["rejected"] >= 0.95
+    [row] = [each for each in published["sizes"] if (each["messages"], each["pairs"]) == (128, 128)]
+    for case, share in row["share_of_runs"].items():
+        assert shares[case]["rejected"] == pytest.approx(share["rejected"], abs=0.2), case
