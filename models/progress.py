@@ -13,7 +13,6 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerState
 
 _log = logging.getLogger(__name__)
-_LINE_EVERY_S = 30.0
 _STEPS_MEASURED = 20  # a batch has rows of similar length, so a mean needs this many batches to be stable
 
 
@@ -34,8 +33,9 @@ def in_words(seconds: float) -> str:
 class Progress(TrainerCallback):
     """The progress bar and the log lines of a training."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
+    def __init__(self, stage: str, log_every_s: float) -> None:
+        """`log_every_s` are the seconds between two lines of the log."""
+        self._stage, self._log_every_s = stage, log_every_s
         self._steps_s: list[float] = []  # seconds of each step of this process
         self._figures: dict[str, str] = {}
         self._remaining = ""
@@ -60,12 +60,12 @@ class Progress(TrainerCallback):
         self._started_at = time.monotonic()
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Advance the bar, and log the remaining time every 30 seconds."""
+        """Advance the bar, and log the remaining time every `log_every_s` seconds."""
         now = time.monotonic()
         self._steps_s.append(now - self._started_at)
         self._remaining = in_words(self.seconds_left(state, is_evaluation_due=control.should_evaluate))
         self._update_bar(step=state.global_step)
-        if now - self._logged_at >= _LINE_EVERY_S:
+        if now - self._logged_at >= self._log_every_s:
             self._logged_at = now
             self._log_line(f"step {state.global_step} of {state.max_steps}, {self._remaining} left")
 
