@@ -228,9 +228,7 @@ def test_no_pattern_is_pumped_up(prefix: list[str], unit: list[str], suffix: lis
 
 def test_all_patterns_are_looked_at() -> None:
     assert len(PATTERNS) > 90
-    assert {facts._KINDS[1][1], identifiers._RULES[0].pattern, identifiers._CLOSE, tone._LABEL} < set(
-        PATTERNS
-    )
+    assert {facts._KINDS[1][1], identifiers.RULES[0].pattern, identifiers._CLOSE, tone._LABEL} < set(PATTERNS)
 
 
 # A pattern that is quadratic, and one that is not: the measure tells them apart.
