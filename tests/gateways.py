@@ -68,6 +68,11 @@ async def app_of(
     return app
 
 
+def replace_parts(app: FastAPI, **replaced: Any) -> None:
+    """Give an application that runs these parts in place of its own."""
+    app.state.parts = dataclasses.replace(parts.parts_of(app), **replaced)
+
+
 async def renew(app: FastAPI) -> None:
     """Let an application's authenticator see the keys and tokens in force, as a heartbeat does."""
     made = parts.parts_of(app)

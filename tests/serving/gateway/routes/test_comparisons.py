@@ -38,18 +38,6 @@ OWN = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity"
 API = "/api/v1/comparisons"
 
 
-@pytest.fixture(autouse=True)
-def overlap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """No pair is shared, but where a test says so."""
-
-    def set_to(share: float, overlap: int = 3) -> None:
-        config = CompareConfig(overlap=overlap, share=share)
-        monkeypatch.setattr(comparisons, "load", lambda: config)
-
-    set_to(0.0)
-    return set_to
-
-
 @pytest.fixture
 def organisation_id(engine: Engine) -> uuid.UUID:
     """A tenant whose plan has room for many comparisons."""
@@ -69,8 +57,20 @@ async def client(
         ) as client,
     ):
         client.app = app  # type: ignore[attr-defined]
+        gateways.replace_parts(app, compare=CompareConfig(share=0.0))
         await release(client, engine, Routing(champion=CHAMPION))
         yield client
+
+
+@pytest.fixture
+def overlap(client: httpx.AsyncClient) -> Callable[..., None]:
+    """`overlap(share, people)` makes the gateway share pairs, which it does not otherwise."""
+
+    def set_to(share: float, people: int = 3) -> None:
+        config = CompareConfig(share=share, overlap=people)
+        gateways.replace_parts(client.app, compare=config)  # type: ignore[attr-defined]
+
+    return set_to
 
 
 async def release(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> None:
@@ -287,14 +287,29 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
     assert own["policy"] == "two_samples", "the champion alone writes one's own message in two ways"
 
 
-async def test_who_has_seen_everything_is_told_so(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparisons, "read_messages", lambda: ("Ship it.",))
-    await vote(client, await ask(client, "ann"), "first")
+async def test_who_has_seen_everything_is_told_so(client: httpx.AsyncClient, engine: Engine) -> None:
+    pair = await ask(client, "ann")
+    await vote(client, pair, "first")
+    row, messages = stored(engine, pair), comparisons.read_messages()
+    with Session(engine) as session, session.begin():
+        for message in {*messages} - {pair["message"]}:  # she has skipped all others
+            output = Output(
+                id=new_id(), organisation_id=row.organisation_id, message=message, transform_type="soften",
+                intensity=1, text="one", facts_missing=[], spec_digest="x", version="v1", upstream_ms=1.0,
+            )  # fmt: skip
+            session.add(output)
+            session.flush()
+            id = new_id()
+            session.add(
+                Comparison(
+                    id=id, organisation_id=row.organisation_id, user_id=row.user_id, policy=row.policy,
+                    first_output_id=output.id, second_output_id=row.second_output_id, pair_id=id, people=1,
+                    skipped_at=datetime.now(UTC),
+                )
+            )  # fmt: skip
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 409
-    assert "you have seen all 1 messages" in response.json()["detail"]
+    assert f"you have seen all {len(messages)} messages" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("role", ["member", "viewer", "experimenter", "admin", "owner"])
