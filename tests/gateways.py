@@ -33,13 +33,18 @@ CHAMPION = Spec(version="v1", max_new_tokens=8)
 ONLY_A_CHAMPION = Routing(champion=CHAMPION)
 
 
+def publish(engine: Engine, routed: Routing) -> int:
+    """Put a routing into force; the number of its epoch."""
+    with Session(engine) as session, session.begin():
+        return routing.publish(session, routed, "a test")
+
+
 @asynccontextmanager
 async def in_process(
     settings: Settings, engine: Engine, routed: Routing = ONLY_A_CHAMPION
 ) -> AsyncIterator[Any]:
     """The gateway's front, with a champion released; `client` asks it."""
-    with Session(engine) as session, session.begin():
-        routing.publish(session, routed, "a test")
+    publish(engine, routed)
     front = create_app(as_gateway(settings))
     async with front.behind.router.lifespan_context(front.behind):
         await parts.parts_of(front.behind).directory.beat()

@@ -29,14 +29,6 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    """A session that is rolled back after the test."""
-    with Session(engine) as session:
-        yield session
-        session.rollback()
-
-
-@pytest.fixture
 def experiment(session: Session) -> uuid.UUID:
     return add_experiment(session)
 

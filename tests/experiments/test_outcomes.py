@@ -52,12 +52,6 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with Session(engine) as session:
-        yield session
-
-
 def add_output(session: Session, version: str, text: str) -> uuid.UUID:
     row = Output(
         id=new_id(),

@@ -14,9 +14,15 @@ from tests.logins import as_gateway
 
 
 @pytest.fixture
-async def front(local: Settings) -> AsyncIterator[Front]:
+def settings(local: Settings) -> Settings:
+    """The settings of `front`. A file of tests may have its own."""
+    return local
+
+
+@pytest.fixture
+async def front(settings: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
-    front = create_app(as_gateway(local))
+    front = create_app(as_gateway(settings))
     async with front.behind.router.lifespan_context(front.behind):
         await front.behind.state.parts.directory.beat()
         yield front

@@ -29,6 +29,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import parts_of
 from tests.gateways import client as client_of
+from tests.gateways import publish
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -108,7 +109,7 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
     """Two."""
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    put_into_force(engine, Routing(champion=CHAMPION))
+    publish(engine, Routing(champion=CHAMPION))
     made = []
     async with AsyncExitStack() as open_:
         for _ in range(2):
@@ -128,11 +129,6 @@ def gateway(gateways: list[Gateway]) -> Gateway:
     return gateways[0]
 
 
-def put_into_force(engine: Engine, wanted: Routing) -> int:
-    with Session(engine) as session, session.begin():
-        return routing.publish(session, wanted, "a test")
-
-
 async def start(
     engine: Engine, gateways: list[Gateway], arm: Spec, status: str = "running", champion: Spec = CHAMPION
 ) -> uuid.UUID:
@@ -144,7 +140,7 @@ async def start(
         session.add(
             Experiment(id=split.experiment_id, name="x", hypothesis="", plan={}, salt="s", status=status)
         )
-    put_into_force(engine, Routing(champion=champion, experiments=(split,)))
+    publish(engine, Routing(champion=champion, experiments=(split,)))
     for gateway in gateways:
         await gateway.parts.directory.beat()
     return split.experiment_id

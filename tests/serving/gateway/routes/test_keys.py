@@ -3,13 +3,14 @@
 import base64
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 
 from data.people import identities
@@ -25,11 +26,8 @@ def base64url(key: bytes) -> str:
 
 
 @pytest.fixture
-async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = await gateways.app_of(pool, keys.router)
-    async with gateways.client(app, prefix="/api/v1") as client:
-        client.app = app  # type: ignore[attr-defined]
-        yield client
+async def app(pool: AsyncConnectionPool) -> FastAPI:
+    return await gateways.app_of(pool, keys.router)
 
 
 def a_signing_key(**changes: Any) -> dict[str, Any]:
