@@ -27,6 +27,7 @@ from data.traffic import routing
 from data.traffic.routing import Routing
 from serving.gateway import parts, problems
 from serving.gateway.app import create_app
+from serving.gateway.online.front import Front
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -39,6 +40,24 @@ def publish(engine: Engine, routed: Routing) -> int:
         return routing.publish(session, routed, "a test")
 
 
+async def read_what_is_in_force(app: FastAPI) -> None:
+    """The first heartbeat of an application. On a busy machine its first connections to Postgres take longer
+    than it waits for one.
+    """
+    made = parts.parts_of(app)
+    await made.pool.wait(timeout=60)
+    await made.directory.beat()
+
+
+@asynccontextmanager
+async def running(front: Front) -> AsyncIterator[FastAPI]:
+    """Run a gateway in this process, which has read what is in force; its application."""
+    app = front.behind
+    async with app.router.lifespan_context(app):
+        await read_what_is_in_force(app)
+        yield app
+
+
 @asynccontextmanager
 async def in_process(
     settings: Settings, engine: Engine, routed: Routing = ONLY_A_CHAMPION
@@ -46,8 +65,7 @@ async def in_process(
     """The gateway's front, with a champion released; `client` asks it."""
     publish(engine, routed)
     front = create_app(as_gateway(settings))
-    async with front.behind.router.lifespan_context(front.behind):
-        await parts.parts_of(front.behind).directory.beat()
+    async with running(front):
         yield front
 
 

@@ -23,8 +23,7 @@ def settings(local: Settings) -> Settings:
 async def front(settings: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
     front = create_app(as_gateway(settings))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
+    async with gateways.running(front):
         yield front
 
 

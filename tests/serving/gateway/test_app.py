@@ -35,14 +35,15 @@ ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity"
 async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     gateways.publish(engine, Routing(champion=CHAMPION))
     front = create_app(as_gateway(stack))
-    app, transport = front.behind, httpx.ASGITransport(front)
-    async with app.router.lifespan_context(app):
-        await app.state.parts.directory.beat()
-        async with httpx.AsyncClient(
+    transport = httpx.ASGITransport(front)
+    async with (
+        gateways.running(front) as app,
+        httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"X-API-Key": api_key}, timeout=30
-        ) as client:
-            client.app = app  # type: ignore[attr-defined]
-            yield client
+        ) as client,
+    ):
+        client.app = app  # type: ignore[attr-defined]
+        yield client
 
 
 async def reroute(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> int:

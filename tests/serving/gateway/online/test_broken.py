@@ -29,7 +29,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import parts_of
 from tests.gateways import client as client_of
-from tests.gateways import publish
+from tests.gateways import publish, running
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -115,9 +115,7 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
         for _ in range(2):
             clock = Clock()
             front = create_app(as_gateway(stack.model_copy(update={"database_url": url})), clock)
-            app = front.behind
-            await open_.enter_async_context(app.router.lifespan_context(app))
-            await app.state.parts.directory.beat()
+            app = await open_.enter_async_context(running(front))
             client = client_of(front)  # it repeats what a gateway sheds whose event loop is late
             client.headers["X-API-Key"] = key
             made.append(Gateway(app, await open_.enter_async_context(client), key, clock))
