@@ -93,8 +93,8 @@ def recommends_shipping() -> Any:
     return Analysis.evidence["decision"]["action"].astext == Action.SHIP
 
 
-# Reads one part of the evidence of about MOST_POINTS analyses, including the last: all analyses of a year
-# have many megabytes.
+# Reads one part of the evidence of about `most` analyses, including the last: all analyses of a year have
+# many megabytes.
 _OVER_TIME = text("""
     WITH numbered AS (
         SELECT analysed_at, evidence #> :path AS part, row_number() OVER (ORDER BY analysed_at) AS number,
@@ -106,24 +106,28 @@ _OVER_TIME = text("""
 """)
 
 
-def _read_over_time(session: Session, experiment_id: uuid.UUID, *path: str) -> list[tuple[datetime, Any]]:
-    parameters = {"experiment_id": experiment_id, "path": list(path), "most": MOST_POINTS}
+def _read_over_time(
+    session: Session, experiment_id: uuid.UUID, most: int, *path: str
+) -> list[tuple[datetime, Any]]:
+    parameters = {"experiment_id": experiment_id, "path": list(path), "most": most}
     return [(at, part) for at, part in session.execute(_OVER_TIME, parameters) if part is not None]
 
 
 def read_effects_over_time(
-    session: Session, experiment_id: uuid.UUID, metric: str | None = None
+    session: Session, experiment_id: uuid.UUID, metric: str | None = None, most: int = MOST_POINTS
 ) -> list[Point]:
-    """The effect in the primary metric, or in another one, at each analysis that has one."""
+    """The effect in the primary metric, or in another one, at about `most` of the analyses that have one."""
     path = ("primary",) if metric is None else ("metrics", metric, "effect")
-    rows = _read_over_time(session, experiment_id, "between_users", *path)
+    rows = _read_over_time(session, experiment_id, most, "between_users", *path)
     effects = ((at, Effect.model_validate(part)) for at, part in rows)
     return [Point(at, effect.difference, *effect.interval) for at, effect in effects]
 
 
-def read_win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list[Point]:
-    """The challenger's win rate in blind comparisons, at each analysis with a decided vote."""
-    rows = _read_over_time(session, experiment_id, "comparison")
+def read_win_rates_over_time(
+    session: Session, experiment_id: uuid.UUID, most: int = MOST_POINTS
+) -> list[Point]:
+    """The challenger's win rate in blind comparisons, at about `most` of the analyses with a decided vote."""
+    rows = _read_over_time(session, experiment_id, most, "comparison")
     comparisons = ((at, ComparisonResult.model_validate(part)) for at, part in rows)
     return [
         Point(at, comparison.win_rate, *comparison.interval)
@@ -132,8 +136,10 @@ def read_win_rates_over_time(session: Session, experiment_id: uuid.UUID) -> list
     ]
 
 
-def read_exposures_over_time(session: Session, experiment_id: uuid.UUID) -> list[Exposed]:
-    """The number of exposed users of each arm, at each analysis."""
-    rows = _read_over_time(session, experiment_id, "between_users")
+def read_exposures_over_time(
+    session: Session, experiment_id: uuid.UUID, most: int = MOST_POINTS
+) -> list[Exposed]:
+    """The number of exposed users of each arm, at about `most` of the analyses."""
+    rows = _read_over_time(session, experiment_id, most, "between_users")
     results = ((at, ExperimentResult.model_validate(part)) for at, part in rows)
     return [Exposed(at, result.baseline.exposed, result.challenger.exposed) for at, result in results]

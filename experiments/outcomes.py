@@ -269,6 +269,7 @@ def refresh(
     plan: Plan,
     measured: Mapping[str, Metric],
     now: datetime | None = None,
+    batch_units: int = _BATCH_UNITS,
 ) -> int:
     """Add the data since the last refresh to the sums, and return the number of units whose windows have
     closed by `now` since then. The caller commits.
@@ -280,7 +281,8 @@ def refresh(
     grows with the new data, not with the experiment. The sums also contain the covariates of the time before
     the window (`experiments.estimators`), and the primary metric by segment of the users.
 
-    Sums are exact numbers: the same rows give the same bits in any order.
+    Units are closed in rounds of `batch_units`. Sums are exact numbers: the same rows give the same bits in
+    any order.
     """
     # Locks out another refresh, but not the gateways' exposures, which hold a share lock on the row's key.
     row = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
@@ -308,7 +310,7 @@ def refresh(
     closed = 0
     while True:
         session.execute(
-            _SELECT_CLOSING, {**parameters, "window": plan.window, "now": now, "most": _BATCH_UNITS}
+            _SELECT_CLOSING, {**parameters, "window": plan.window, "now": now, "most": batch_units}
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:
@@ -319,7 +321,7 @@ def refresh(
             session.execute(text("DROP TABLE window_answers, quantities, segments"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
-        if count < _BATCH_UNITS:
+        if count < batch_units:
             return closed
 
 

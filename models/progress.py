@@ -7,13 +7,13 @@ only until there is a second step.
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerState
 
 _log = logging.getLogger(__name__)
-_LINE_EVERY_S = 30.0
 _STEPS_MEASURED = 20  # a batch has rows of similar length, so a mean needs this many batches to be stable
 
 
@@ -34,8 +34,9 @@ def in_words(seconds: float) -> str:
 class Progress(TrainerCallback):
     """The progress bar and the log lines of a training."""
 
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
+    def __init__(self, stage: str, log_every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`log_every_s` are the seconds between two lines of the log; `clock` gives the time in seconds."""
+        self._stage, self._log_every_s, self._clock = stage, log_every_s, clock
         self._steps_s: list[float] = []  # seconds of each step of this process
         self._figures: dict[str, str] = {}
         self._remaining = ""
@@ -51,21 +52,21 @@ class Progress(TrainerCallback):
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
             disable=not state.is_world_process_zero,
         )
-        self._logged_at = time.monotonic()
+        self._logged_at = self._clock()
         if state.global_step:
             self._log_line(f"goes on from step {state.global_step} of {state.max_steps}")
 
     def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
         """Start the clock of a step."""
-        self._started_at = time.monotonic()
+        self._started_at = self._clock()
 
     def on_step_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Advance the bar, and log the remaining time every 30 seconds."""
-        now = time.monotonic()
+        """Advance the bar, and log the remaining time every `log_every_s` seconds."""
+        now = self._clock()
         self._steps_s.append(now - self._started_at)
         self._remaining = in_words(self.seconds_left(state, is_evaluation_due=control.should_evaluate))
         self._update_bar(step=state.global_step)
-        if now - self._logged_at >= _LINE_EVERY_S:
+        if now - self._logged_at >= self._log_every_s:
             self._logged_at = now
             self._log_line(f"step {state.global_step} of {state.max_steps}, {self._remaining} left")
 

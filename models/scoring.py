@@ -152,11 +152,11 @@ def length_ratio(text: str, rewrite: str) -> float:
 _MOST_COMPARISONS = 200_000
 
 
-def copy_rate(text: str, rewrite: str) -> float:
+def copy_rate(text: str, rewrite: str, most_comparisons: int = _MOST_COMPARISONS) -> float:
     """2 * words matched in order / all words of both texts (Ratcliff and Obershelp); 1 for a copy.
 
-    Time grows with the cube of the number of repeated words. After `_MOST_COMPARISONS` comparisons the rest
-    is therefore matched in any order, as `SequenceMatcher.quick_ratio` does.
+    Time grows with the cube of the number of repeated words. After `most_comparisons` of words the rest is
+    therefore matched in any order, as `SequenceMatcher.quick_ratio` does.
     """
     before, after = text.lower().split(), rewrite.lower().split()
     matcher = SequenceMatcher(None, before, after, autojunk=False)
@@ -168,7 +168,7 @@ def copy_rate(text: str, rewrite: str) -> float:
     while waiting:
         low, high, low_after, high_after = waiting.pop()
         spent += comparisons[high] - comparisons[low]  # an upper bound, as if all of `after` were searched
-        if spent > _MOST_COMPARISONS:
+        if spent > most_comparisons:
             matched += (Counter(before[low:high]) & Counter(after[low_after:high_after])).total()
             continue
         # The longest run of equal words; what is left and right of it is matched in the same way.

@@ -59,6 +59,7 @@ class TrainingConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; when unset, where the machine is fast at it")
+    log_every_s: Annotated[float, Field(gt=0, description="between two lines of progress in the log")] = 30.0
     healthy: Ranges = Field(description="low and high of logged figures, see models.health")
     seed: int = 0
 
@@ -369,7 +370,7 @@ def run(
         trainer = None
         try:
             trainer = build(current, common_arguments(current, folder, resumes=checkpoint is not None))
-            history = _train(stage, trainer, checkpoint, config.healthy)
+            history = _train(stage, trainer, checkpoint, config)
             return Run(config, digest, folder, trainer, step, history, tuple(failed))
         except torch.OutOfMemoryError as error:
             failed.append(current.batch_size)
@@ -417,12 +418,12 @@ def cut_batches(config: C) -> C | None:
     return config.model_copy(update=changes)
 
 
-def _train(stage: str, trainer: Trainable, checkpoint: Path | None, healthy: Ranges) -> History:
+def _train(stage: str, trainer: Trainable, checkpoint: Path | None, config: TrainingConfig) -> History:
     """Train to the end and return the log; a missing last evaluation is made up."""
     transformers_logging.disable_progress_bar()
     trainer.remove_callback(PrinterCallback)
-    progress = Progress(stage)
-    callbacks = (checkpoints.LogAtCheckpoints(), progress, health.Watch(healthy), _extra_callback.get())
+    progress, watch = Progress(stage, config.log_every_s), health.Watch(config.healthy)
+    callbacks = (checkpoints.LogAtCheckpoints(), progress, watch, _extra_callback.get())
     for callback in callbacks:
         if callback is not None:
             trainer.add_callback(callback)
@@ -446,10 +447,10 @@ def _train(stage: str, trainer: Trainable, checkpoint: Path | None, healthy: Ran
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
     """A name for a run, from everything that determines its result: its data, and its config.
 
-    The folders `out` and `checkpoints` are left out. `parts` are the data, such as `row_bytes` and
-    `adapter_bytes`.
+    The folders `out` and `checkpoints` and the time `log_every_s` are left out. `parts` are the data, such as
+    `row_bytes` and `adapter_bytes`.
     """
-    settings = config.model_dump(mode="json", exclude={"out", "checkpoints"})
+    settings = config.model_dump(mode="json", exclude={"out", "checkpoints", "log_every_s"})
     sha = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for part in parts:
         sha.update(len(part).to_bytes(8, "big"))  # so that (b"ab", b"c") and (b"a", b"bc") differ

@@ -124,10 +124,18 @@ class UnsoundError(RefusedError):
 
 
 def run(
-    settings: Settings, engine: Engine, champion: Spec, challenger: Spec, target: Target, most: int
+    settings: Settings,
+    engine: Engine,
+    champion: Spec,
+    challenger: Spec,
+    target: Target,
+    most: int,
+    answer_timeout_s: float = _ANSWER_TIMEOUT_S,
+    retry_wait_s: float = _RETRY_WAIT_S,
 ) -> Shadow | None:
     """Replay up to `most` recent messages through the challenger and compare both versions. None with fewer
-    than `MIN_MESSAGES` messages, which allow no conclusion.
+    than `MIN_MESSAGES` messages, which allow no conclusion. A request may take `answer_timeout_s`, and one
+    that fails is sent again after `retry_wait_s`.
 
     UnsoundError when the challenger is not fit to answer people; InferenceUnavailable when the service
     answers neither for the challenger nor for the champion, which is no fault of the challenger.
@@ -136,7 +144,9 @@ def run(
         return None
     messages = fetch_messages(engine, champion.version, settings.organisation, target, most)
     if len(messages) >= MIN_MESSAGES:
-        results = asyncio.run(_request_rewrites(settings, champion, challenger, messages))
+        results = asyncio.run(
+            _request_rewrites(settings, champion, challenger, messages, answer_timeout_s, retry_wait_s)
+        )
         messages = [message for message, result in zip(messages, results, strict=True) if result is not None]
         answers = [result for result in results if result is not None]
     if len(messages) < MIN_MESSAGES:
@@ -255,7 +265,12 @@ def _score(replayed: ReplayedMessage, rewrite: str) -> dict[str, float]:
 
 
 async def _request_rewrites(
-    settings: Settings, champion: Spec, challenger: Spec, messages: Sequence[ReplayedMessage]
+    settings: Settings,
+    champion: Spec,
+    challenger: Spec,
+    messages: Sequence[ReplayedMessage],
+    answer_timeout_s: float,
+    retry_wait_s: float,
 ) -> list[ChallengerAnswer | None]:
     """The challenger's answers, in the order of the messages; None for a request that ran out of time.
     Requests are concurrent, so that the service batches them.
@@ -266,11 +281,11 @@ async def _request_rewrites(
     async def answer(message: ReplayedMessage) -> ChallengerAnswer:
         async with semaphore:
             began = time.monotonic()
-            rewrite = await _rewrite(client, challenger, message)
+            rewrite = await _rewrite(client, challenger, message, answer_timeout_s)
             if rewrite is None:  # retried once: the network or another message of the batch may have failed
-                await asyncio.sleep(_RETRY_WAIT_S)
+                await asyncio.sleep(retry_wait_s)
                 began = time.monotonic()
-                rewrite = await _rewrite(client, challenger, message)
+                rewrite = await _rewrite(client, challenger, message, answer_timeout_s)
             return ChallengerAnswer(rewrite, (time.monotonic() - began) * 1000)
 
     tasks = [asyncio.create_task(answer(message)) for message in messages]
@@ -279,7 +294,7 @@ async def _request_rewrites(
         answers = [task.result() if task.done() else None for task in tasks]
         finished = [answer for answer in answers if answer is not None]
         all_failed = bool(finished) and all(answer.text is None for answer in finished)
-        if all_failed and await _rewrite(client, champion, messages[0]) is None:
+        if all_failed and await _rewrite(client, champion, messages[0], answer_timeout_s) is None:
             raise InferenceUnavailable("the inference service answers neither for challenger nor champion")
         return answers
     finally:
@@ -289,10 +304,12 @@ async def _request_rewrites(
         await client.close()
 
 
-async def _rewrite(client: InferenceClient, spec: Spec, replayed: ReplayedMessage) -> str | None:
+async def _rewrite(
+    client: InferenceClient, spec: Spec, replayed: ReplayedMessage, timeout_s: float
+) -> str | None:
     item = Item(text=replayed.message, transform_type=replayed.transform_type, intensity=replayed.intensity)
     try:
-        [result] = await client.rewrite(spec, [item], _ANSWER_TIMEOUT_S)
+        [result] = await client.rewrite(spec, [item], timeout_s)
     except (InferenceUnavailable, VersionUnknown):
         return None
     return None if result.refusal is not None else result.text

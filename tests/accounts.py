@@ -2,6 +2,7 @@
 
 import uuid
 
+import httpx
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -28,3 +29,8 @@ def add_account(
     with Session(engine, expire_on_commit=False) as session, session.begin():
         session.add(account)
     return account
+
+
+async def sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
+    """The gateway's answer to an address and a password."""
+    return await client.post("/auth/login", json={"email": email, "password": password})

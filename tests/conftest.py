@@ -102,6 +102,14 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_version(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base model as a version folder. Tests read it and never write into it."""
+    from models.export import export
+
+    return export(tiny_base, None, tmp_path_factory.mktemp("tiny") / "version")
+
+
+@pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A real Postgres, migrated, and a real Valkey, for the whole session. Nobody listens on the ports of the
     other services.

@@ -82,6 +82,13 @@ def sign_in_by_form(client: httpx.Client, email: str) -> None:
     assert response.status_code == 303, response.text
 
 
+def csrf_token(client: httpx.Client, path: str) -> str:
+    """The secret of the session, which every form of a page has."""
+    match = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
+    assert match is not None
+    return match[1]
+
+
 def own_settings(settings: Settings, url: str, folder: Path) -> Settings:
     """Settings for another database and state folder, with ports on which nobody listens: MLflow and Prefect
     are unavailable.

@@ -27,10 +27,35 @@ from data.traffic import routing
 from data.traffic.routing import Routing
 from serving.gateway import parts, problems
 from serving.gateway.app import create_app
+from serving.gateway.online.front import Front
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
 ONLY_A_CHAMPION = Routing(champion=CHAMPION)
+
+
+def publish(engine: Engine, routed: Routing) -> int:
+    """Put a routing into force; the number of its epoch."""
+    with Session(engine) as session, session.begin():
+        return routing.publish(session, routed, "a test")
+
+
+async def read_what_is_in_force(app: FastAPI) -> None:
+    """The first heartbeat of an application. On a busy machine its first connections to Postgres take longer
+    than it waits for one.
+    """
+    made = parts.parts_of(app)
+    await made.pool.wait(timeout=60)
+    await made.directory.beat()
+
+
+@asynccontextmanager
+async def running(front: Front) -> AsyncIterator[FastAPI]:
+    """Run a gateway in this process, which has read what is in force; its application."""
+    app = front.behind
+    async with app.router.lifespan_context(app):
+        await read_what_is_in_force(app)
+        yield app
 
 
 @asynccontextmanager
@@ -38,11 +63,9 @@ async def in_process(
     settings: Settings, engine: Engine, routed: Routing = ONLY_A_CHAMPION
 ) -> AsyncIterator[Any]:
     """The gateway's front, with a champion released; `client` asks it."""
-    with Session(engine) as session, session.begin():
-        routing.publish(session, routed, "a test")
+    publish(engine, routed)
     front = create_app(as_gateway(settings))
-    async with front.behind.router.lifespan_context(front.behind):
-        await parts.parts_of(front.behind).directory.beat()
+    async with running(front):
         yield front
 
 
@@ -66,6 +89,11 @@ async def app_of(
         app.include_router(router)
     await renew(app)
     return app
+
+
+def replace_parts(app: FastAPI, **replaced: Any) -> None:
+    """Give an application that runs these parts in place of its own."""
+    app.state.parts = dataclasses.replace(parts.parts_of(app), **replaced)
 
 
 async def renew(app: FastAPI) -> None:

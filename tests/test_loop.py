@@ -54,7 +54,7 @@ from data.tables import (
 from data.traffic import answers, routing
 from experiments import decisions
 from experiments.evidence import Evidence
-from models import progress, versions
+from models import versions
 from models.dpo import DpoResult
 from models.export import export
 from models.results import Estimate, Evaluation, Verdict
@@ -137,13 +137,17 @@ def training(corpus: Path) -> tuple[str, ...]:
         "sft.steps=60",
         "sft.learning_rate=3.0e-3",
         "sft.bf16=false",
+        "sft.log_every_s=0.5",
         "dpo.steps=6",
         "dpo.bf16=false",
         f"evaluate.test_folders=[{corpus}]",
         "evaluate.most_cases=16",
         "evaluate.max_new_tokens=48",
         *(f"evaluate.min_{name}=0" for name in ("facts_kept", "meaning")),
-        *(f"evaluate.max_{name}=1" for name in ("copied", "chatter", "insult", "chatter_rise", "insult_rise")),
+        *(
+            f"evaluate.max_{name}=1"
+            for name in ("copied", "chatter", "insult", "chatter_rise", "insult_rise")
+        ),
         *(f"evaluate.max_{name}_loss=1" for name in ("facts", "meaning")),
     )
 
@@ -220,10 +224,8 @@ def test_the_loop(
     people: httpx.Client,
     session: Session,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One test, because each step stands on the one before."""
-    monkeypatch.setattr(progress, "_LINE_EVERY_S", 0.5)
     assert people.get("/readyz").status_code == 503, "nothing is released yet"
     assert people.post("/api/v1/transform", json={**ASK, "text": "Fix it."}).status_code == 503
     assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5"

@@ -1,4 +1,6 @@
-"""The docstring of each room names its files, so that a newcomer finds the list where it cannot go stale."""
+"""The docstring of each room names its files, so that a newcomer finds the list where it cannot go stale, and
+tests are found by the path of the module that they test.
+"""
 
 import importlib
 import re
@@ -30,3 +32,25 @@ def test_a_docstring_names_every_file_and_folder_and_nothing_else(folder: Path) 
     assert files | rooms <= named, "name them in the room's __init__.py"
     kept = {path.stem if path.suffix == ".py" else f"{path.name}/" for path in (ROOT / folder).iterdir()}
     assert {name for name in named if name.endswith("/")} <= kept, "these folders are gone"
+
+
+TESTS = ROOT / "tests"
+OF_SEVERAL_MODULES = ("behaviour", "chaos", "invariants", "security")
+FILES = sorted(
+    file.relative_to(TESTS)
+    for file in TESTS.glob("*/**/test_*.py")
+    if file.relative_to(TESTS).parts[0] not in OF_SEVERAL_MODULES
+)
+
+
+def test_the_files_of_tests_are_found() -> None:
+    assert len(FILES) > 90
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_the_path_of_a_file_of_tests_is_that_of_a_module(file: Path) -> None:
+    named = file.parent / file.stem.removeprefix("test_")
+    modules = [ROOT / f"{module}.py" for module in (named, file.parent)]
+    assert any(module.is_file() for module in [*modules, ROOT / named / "__init__.py"]), (
+        "name it for the module that it tests, or put it into a folder with that name"
+    )

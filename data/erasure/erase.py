@@ -18,17 +18,22 @@ from data.erasure.copies import Report
 from data.erasure.whom import OutOfReachError, Person, match_owner
 from data.tables import Erasure, User
 
-# Within a quarter of this time a gateway writes its answers and applies an erasure.
-_SETTLE_S = 1.0
+_SETTLE_S = 1.0  # within a quarter of this time a gateway writes its answers and applies an erasure
 
 
 def erase(
-    settings: Settings, engine: Engine, person: Person, report: Report = print, rewrite_files: bool = False
+    settings: Settings,
+    engine: Engine,
+    person: Person,
+    report: Report = print,
+    rewrite_files: bool = False,
+    settle_s: float = _SETTLE_S,
 ) -> uuid.UUID:
     """Forget a person in every store that this machine reaches; the id of the erasure.
 
     `report` receives lines of progress. `rewrite_files` also makes Postgres rewrite the tables' files, and
-    locks each table meanwhile. Raises OutOfReachError when snapshots cannot be read here, after everything
+    locks each table meanwhile. `settle_s` is how long the gateways get to write what they have in memory.
+    Raises OutOfReachError when snapshots cannot be read here, after everything
     else is done, and the error of a store that is unavailable. In both cases run it again.
     """
     assert settings.database_url is not None
@@ -40,7 +45,7 @@ def erase(
         _wait_for_training(settings.database_url, report)
         with database.lock(settings.database_url, "train"):
             missing = copies.rewrite_snapshots(settings, engine, person, erasure_id, report)
-        time.sleep(_SETTLE_S)
+        time.sleep(settle_s)
         report(_format("meanwhile", rows.purge(settings, engine, person, erasure_id)))
     rows.vacuum(engine, rewrite_files)
     report("tables     vacuumed" + (", their files rewritten" if rewrite_files else ""))

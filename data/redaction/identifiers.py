@@ -7,7 +7,7 @@ that names its kind.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import phonenumbers
@@ -24,7 +24,7 @@ class Span(NamedTuple):
     key: str
 
 
-class _Rule(NamedTuple):
+class Rule(NamedTuple):
     """A pattern for a kind of identifier: its first group is one if `holds` accepts the group's text.
 
     Some patterns also match long texts that only begin like an identifier, without the group. This skips the
@@ -142,15 +142,15 @@ _TOWN = (
     rf"(?:,? (?:{_POSTCODE} {_CAPITAL}|{_CAPITAL}(?: {_CAPITAL}){{0,2}}(?:,? {_REGION})?,? {_POSTCODE}))?"
 )
 
-_RULES: tuple[_Rule, ...] = (
-    _Rule("secret", re.compile(rf"\b(?i:{_LABEL})\s*[:=]\s*{_VALUE}"), needs=_IN_LABELS),
-    _Rule(
+RULES: tuple[Rule, ...] = (
+    Rule("secret", re.compile(rf"\b(?i:{_LABEL})\s*[:=]\s*{_VALUE}"), needs=_IN_LABELS),
+    Rule(
         "secret",
         re.compile(rf"(?i)\b{_LABEL}\b[^\n.:=\0]{{0,24}}?\s(?:is|was)\s{_VALUE}"),
         _is_no_plain_word,
         needs=_IN_LABELS,
     ),
-    _Rule(
+    Rule(
         "secret",
         re.compile(
             r"(?i)\b(?:error|status|exit|response|reason|postal|zip|product|country|currency) code"  # none
@@ -159,27 +159,27 @@ _RULES: tuple[_Rule, ...] = (
         needs=_split("pin|code"),
         digits=1,
     ),
-    _Rule("secret", re.compile(rf"(?i)\b{_LABEL} {_VALUE}"), _has_letters_and_digits, _IN_LABELS, digits=1),
-    _Rule(
+    Rule("secret", re.compile(rf"(?i)\b{_LABEL} {_VALUE}"), _has_letters_and_digits, _IN_LABELS, digits=1),
+    Rule(
         "secret",
         re.compile(rf"(?i)\bwith {_VALUE} as the pass(?:word|phrase|code)"),
         needs=_split(" as the pass"),
     ),
-    _Rule("secret", re.compile(r"(?<=://)([^\s/@:\0]+:[^\s/@\0]+)(?=@)"), needs="@"),
-    _Rule("secret", re.compile(r"(?i)[?&]\w*(?:token|key|secret|password|sig)=([^\s&#\0]+)"), needs="="),
-    _Rule(
+    Rule("secret", re.compile(r"(?<=://)([^\s/@:\0]+:[^\s/@\0]+)(?=@)"), needs="@"),
+    Rule("secret", re.compile(r"(?i)[?&]\w*(?:token|key|secret|password|sig)=([^\s&#\0]+)"), needs="="),
+    Rule(
         "secret",
         re.compile(r"\b[A-Z][A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|PASS)=([^\s\0]{3,}[^\s\0.,;])"),
         needs="=",
     ),
-    _Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=_split("-u ")),
-    _Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_split("bearer ")),
-    _Rule(
+    Rule("secret", re.compile(r"\s-u ([^\s:\0]+:[^\s\0]+)"), needs=_split("-u ")),
+    Rule("secret", re.compile(r"(?i)\bbearer ([\w.~+/-]{11,}[\w=])"), needs=_split("bearer ")),
+    Rule(
         "secret",
         re.compile(r"\b(?:(eyJ[\w-]{10,}+\.[\w-]{10,}+\.[\w-]*+)|eyJ[\w-]*+)"),
         needs=_split("eyj"),
     ),
-    _Rule(
+    Rule(
         "secret",
         re.compile(
             r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|glpat-[\w-]{16,}|npm_\w{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
@@ -188,20 +188,20 @@ _RULES: tuple[_Rule, ...] = (
         needs=_split("_|-|akia|aiza|hvs."),
     ),
     # Only Latin letters, with accents: in Japanese no space separates an address from the next word.
-    _Rule(
+    Rule(
         "email",
         re.compile(rf"([{_LATIN}0-9._%+-]++@[{_LATIN}0-9-]++(?:\.[{_LATIN}0-9-]++)++)|[{_LATIN}0-9._%+-]++"),
         needs="@",
     ),
-    _Rule(
+    Rule(
         "iban",
         re.compile(r"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?)\b"),
         _passes_mod_97,
         digits=12,
     ),
-    _Rule("iban", re.compile(r"\bIBAN:? ([A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8})\b"), digits=12),
-    _Rule("card", re.compile(r"(?<![\d-])(\d(?:[ -]?\d){12,18})(?![\d-])"), _passes_luhn, digits=13),
-    _Rule(
+    Rule("iban", re.compile(r"\bIBAN:? ([A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8})\b"), digits=12),
+    Rule("card", re.compile(r"(?<![\d-])(\d(?:[ -]?\d){12,18})(?![\d-])"), _passes_luhn, digits=13),
+    Rule(
         "ip",
         re.compile(
             r"(?i:\b(?:version|release|section|chapter|clause|paragraph|build|driver)s? \d[\d.]+)"  # none
@@ -210,7 +210,7 @@ _RULES: tuple[_Rule, ...] = (
         digits=4,
         hint=re.compile(r"\.\d"),
     ),
-    _Rule(
+    Rule(
         "ip",
         re.compile(
             rf"(?<![\w:.])((?:{_HEX}:){{7}}{_HEX}|(?=[0-9A-Fa-f:]*::)(?:{_HEX}(?::{_HEX}){{0,6}})?::"
@@ -220,44 +220,44 @@ _RULES: tuple[_Rule, ...] = (
         hint=re.compile(r"::|:\w{1,4}:"),
     ),
     # National ids by format: US, UK, Spain, Brazil, Italy, India, Switzerland, Finland, Belgium, France.
-    _Rule(
+    Rule(
         "national_id",
         re.compile(r"(?<![\d-])((?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4})(?![\d-])"),
         needs="-",
         digits=6,
     ),
-    _Rule(
+    Rule(
         "national_id",
         re.compile(
             r"\b((?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D])\b"
         ),
         digits=6,
     ),
-    _Rule(
+    Rule(
         "national_id",
         re.compile(r"\b([XYZ]?-?\d{7,8}-?[A-Z])\b"),
         lambda t: len(_keep_digits(t)) + t[0].isalpha() == 8 and _passes_dni(t),
         digits=6,
     ),
-    _Rule(
+    Rule(
         "national_id",
         re.compile(r"(?<![\d.])(\d{3}\.\d{3}\.\d{3}-\d{2})(?!\d)"),
         _passes_cpf,
         needs=".",
         digits=6,
     ),
-    _Rule("national_id", re.compile(r"\b([A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])\b"), digits=6),
-    _Rule("national_id", re.compile(r"\b([A-Z]{3}P[A-Z]\d{4}[A-Z])\b"), digits=4),
-    _Rule("national_id", re.compile(r"(?<!\d)(756\.\d{4}\.\d{4}\.\d{2})(?!\d)"), needs=".", digits=6),
-    _Rule("national_id", re.compile(r"\b(\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y])\b"), needs="-+a", digits=6),
-    _Rule("national_id", re.compile(r"(?<!\d)(\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2})(?!\d)"), needs=".", digits=6),
-    _Rule(
+    Rule("national_id", re.compile(r"\b([A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])\b"), digits=6),
+    Rule("national_id", re.compile(r"\b([A-Z]{3}P[A-Z]\d{4}[A-Z])\b"), digits=4),
+    Rule("national_id", re.compile(r"(?<!\d)(756\.\d{4}\.\d{4}\.\d{2})(?!\d)"), needs=".", digits=6),
+    Rule("national_id", re.compile(r"\b(\d{6}[-+A]\d{3}[0-9A-FHJ-NPR-Y])\b"), needs="-+a", digits=6),
+    Rule("national_id", re.compile(r"(?<!\d)(\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2})(?!\d)"), needs=".", digits=6),
+    Rule(
         "national_id",
         re.compile(r"(?<!\d)([12] \d{2} (?:0[1-9]|1[0-2]) \d[\dAB] \d{3} \d{3}(?: \d{2})?)(?!\d)"),
         digits=6,
     ),
-    _Rule("national_id", re.compile(r"(?<!\d)(\d{6}-[1-8]\d{6})(?!\d)"), needs="-", digits=6),
-    _Rule(
+    Rule("national_id", re.compile(r"(?<!\d)(\d{6}-[1-8]\d{6})(?!\d)"), needs="-", digits=6),
+    Rule(
         "national_id",
         re.compile(
             r"(?i)\b(?:ssn|social security|ni number|national insurance|passport|aadhaar|pan|bsn|pesel|sin"
@@ -274,12 +274,12 @@ _RULES: tuple[_Rule, ...] = (
         ),
         digits=4,
     ),
-    _Rule(
+    Rule(
         "birth_date",
         re.compile(rf"(?i)\b(?:born|d\.?o\.?b\.?|birth(?:day|\s?date)?s?|b\.)[^\n\0\d]{{0,40}}?\b({_DATE})"),
         digits=5,
     ),
-    _Rule(
+    Rule(
         "address",
         re.compile(
             rf"((?:(?:(?:Flat|Apt|Unit|Suite) \w+|The(?: {_CAPITAL}){{1,3}}), )?"
@@ -288,8 +288,8 @@ _RULES: tuple[_Rule, ...] = (
         digits=1,
         hint=re.compile(rf"\d[A-Za-z]? {_CAPITAL}"),
     ),
-    _Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs=_split("box "), digits=1),
-    _Rule(
+    Rule("address", re.compile(rf"\b(P\.?O\.? ?Box \d+{_TOWN})"), needs=_split("box "), digits=1),
+    Rule(
         "address",
         re.compile(
             rf"(\b\d{{1,4}}(?: ?bis)?,? (?i:rue|avenue|boulevard|place|quai|chemin|allée|impasse|cours|route)"
@@ -298,7 +298,7 @@ _RULES: tuple[_Rule, ...] = (
         needs=_split("rue |avenue |boulevard |place |quai |chemin |allée |impasse |cours |route "),
         digits=1,
     ),
-    _Rule(
+    Rule(
         "address",
         re.compile(
             rf"\b((?:Via|Viale|Corso|Piazza|Calle|C/|Avenida|Av\.|Plaza|Paseo|Rua|Avenida|ul\.|al\.|pl\.)"
@@ -308,7 +308,7 @@ _RULES: tuple[_Rule, ...] = (
         needs=_split("via |viale |corso |piazza |calle |c/ |avenida |av. |plaza |paseo |rua |ul. |al. |pl. "),
         digits=1,
     ),
-    _Rule(
+    Rule(
         "address",
         re.compile(
             rf"\b(?:({_CAPITAL}(?:straße|strasse|str\.|weg|platz|allee|gasse|ufer|damm|straat|laan|gracht|plein|kade|gatan|vägen|vej)"
@@ -320,7 +320,7 @@ _RULES: tuple[_Rule, ...] = (
         ),
         digits=1,
     ),
-    _Rule(
+    Rule(
         "address",
         re.compile(
             rf"(?<![\d-])(\d{{1,3}}-\d{{1,3}}(?:-\d{{1,3}})? (?:{_CAPITAL},? ){{1,4}}\d{{3}}-\d{{4}})\b"
@@ -328,12 +328,12 @@ _RULES: tuple[_Rule, ...] = (
         needs="-",
         digits=1,
     ),
-    _Rule("account", re.compile(rf"/(?:users?|u|in|people|profiles?|members?|home|~|@)/{_USER}"), needs="/"),
-    _Rule("account", re.compile(rf"/[~@]{_USER}"), needs="~@"),
-    _Rule("account", re.compile(rf"[?&](?:user|user_?name|login|account)=(?!\d+\b){_USER}"), needs="="),
-    _Rule("account", re.compile(rf"\\Users\\{_USER}"), needs="\\"),
-    _Rule("account", re.compile(r"(?<![\w.@/])@([A-Za-z][\w.-]*\w)(?![/(\w])"), _is_handle, needs="@"),
-    _Rule(
+    Rule("account", re.compile(rf"/(?:users?|u|in|people|profiles?|members?|home|~|@)/{_USER}"), needs="/"),
+    Rule("account", re.compile(rf"/[~@]{_USER}"), needs="~@"),
+    Rule("account", re.compile(rf"[?&](?:user|user_?name|login|account)=(?!\d+\b){_USER}"), needs="="),
+    Rule("account", re.compile(rf"\\Users\\{_USER}"), needs="\\"),
+    Rule("account", re.compile(r"(?<![\w.@/])@([A-Za-z][\w.-]*\w)(?![/(\w])"), _is_handle, needs="@"),
+    Rule(
         "account",
         re.compile(
             r"(?i)\b(?:user(?: ?name)?|login|logon|account(?: name)?|log(?:ged)? in as|sign(?:ed)? in as)"
@@ -345,12 +345,12 @@ _RULES: tuple[_Rule, ...] = (
         ),
         needs=_split("user|login|logon|account| in as"),
     ),
-    _Rule(
+    Rule(
         "account",
         re.compile(r"\b([a-z]+\d{1,4}|[a-z]+[._][a-z]+)(?='s account| account\b)"),
         needs=_split(" account"),
     ),
-    _Rule(
+    Rule(
         "account",
         re.compile(r"(?<![\w.@/-])([a-z]\.[a-z]{3,}|[a-z]{3,}\.[a-z])\b(?!\.)"),
         _is_name_and_initial,
@@ -370,15 +370,17 @@ _NATIONAL = re.compile(
 )
 
 
-def find(text: str, region: str = "US") -> list[Span]:
+def find(text: str, region: str = "US", rules: Iterable[Rule] = RULES, quick: bool = True) -> list[Span]:
     """Find the identifiers and secrets in a text, in the order of the rules. The spans do not overlap.
 
-    A span is hidden from later rules. `region` is the country of phone numbers without a country code.
+    A span is hidden from later rules. `region` is the country of phone numbers without a country code. With
+    `quick=False` a rule does not ask its words and its faster pattern first; the spans are the same.
     """
     spans: list[Span] = []
     rest, digits, has = text, len(_keep_digits(text)), lower(text).__contains__
-    for kind, pattern, holds, needs, at_least, hint in _RULES:
-        if digits < at_least or (needs and not any(map(has, needs))) or (hint and not hint.search(rest)):
+    for kind, pattern, holds, needs, at_least, hint in rules:
+        is_hopeless = (needs and not any(map(has, needs))) or (hint and not hint.search(rest))
+        if digits < at_least or (quick and is_hopeless):
             continue
         for match in pattern.finditer(rest):
             start, end = match.span(1)
@@ -386,7 +388,7 @@ def find(text: str, region: str = "US") -> list[Span]:
                 spans.append(Span(kind, start, end, _compute_key(kind, match[1])))
                 rest = hide(rest, start, end)
     if digits >= 7:
-        spans += _find_phones(rest, region)
+        spans += _find_phones(rest, region, quick)
     return spans
 
 
@@ -406,11 +408,12 @@ def _compute_key(kind: str, value: str) -> str:
     return value.lower() if kind in ("email", "account") else value
 
 
-def _find_phones(text: str, region: str) -> Iterator[Span]:
+def _find_phones(text: str, region: str, quick: bool) -> Iterator[Span]:
     """Find phone numbers: valid ones, and numbers after a word such as call or mobile."""
     if sum(c.isdigit() for c in text) < 7:
         return
-    for valid in phonenumbers.PhoneNumberMatcher(text, region) if _CLOSE.search(text) else ():
+    may_have = not quick or _CLOSE.search(text)
+    for valid in phonenumbers.PhoneNumberMatcher(text, region) if may_have else ():
         number = phonenumbers.format_number(valid.number, phonenumbers.PhoneNumberFormat.E164)
         yield Span("phone", valid.start, valid.end, number)
         text = hide(text, valid.start, valid.end)

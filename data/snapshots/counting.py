@@ -21,9 +21,10 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
-from data.snapshots.staging import BATCH, stage
+from data.snapshots.staging import stage
 from data.snapshots.votes import Usable
 
+BATCH_VOTES = 4096  # in memory at once
 _VOTES = TypeAdapter(list[Usable])
 
 
@@ -54,10 +55,11 @@ class Counted:
     """The votes that count, in the order of staging. A vote's place is its number in this order.
 
     `db` has the staged tables (`data.snapshots.staging`), and the table `counted` with the places of the
-    votes that count. Its length is the number of these votes.
+    votes that count. Its length is the number of these votes. `batch_votes` are in memory at once.
     """
 
     db: DuckDBPyConnection
+    batch_votes: int
 
     @property
     def left_out(self) -> LeftOut:
@@ -98,11 +100,11 @@ class Counted:
         return _fetch_number(self.db, "SELECT count(*) FROM counted")
 
     def __iter__(self) -> Iterator[Usable]:
-        for first in range(0, self.staged, BATCH):
+        for first in range(0, self.staged, self.batch_votes):
             rows = self.db.sql(
                 "SELECT * FROM votes SEMI JOIN counted USING (place)"
                 " WHERE place BETWEEN $first AND $last ORDER BY place",
-                params={"first": first, "last": first + BATCH - 1},
+                params={"first": first, "last": first + self.batch_votes - 1},
             )
             yield from _VOTES.validate_python(rows.to_arrow_table().to_pylist())
 
@@ -116,18 +118,19 @@ def counting(
     votes_a_key: int,
     edits_a_phrase: int,
     votes_a_phrase: int,
+    batch_votes: int = BATCH_VOTES,
 ) -> Iterator[Counted]:
     """Context manager: stages votes and gives those that count.
 
     It excludes votes that a model must not learn from, then votes beyond the caps. The votes are staged in
-    `folder`, the folder of the snapshots, until the end of the block.
+    `folder`, the folder of the snapshots, until the end of the block. `batch_votes` are in memory at once.
     """
-    with stage(votes, folder) as db:
+    with stage(votes, folder, batch_votes) as db:
         leave_out_secrets(db, edits_a_phrase)
-        leave_out_triggers(db, votes_a_phrase)
+        leave_out_triggers(db, votes_a_phrase, batch_votes)
         leave_out_beyond_caps(db, votes_a_person, votes_a_key)
         db.execute("CREATE TABLE counted AS SELECT place FROM votes ANTI JOIN left_out USING (place)")
-        yield Counted(db)
+        yield Counted(db, batch_votes)
 
 
 def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
@@ -149,11 +152,12 @@ def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
     )
 
 
-def leave_out_triggers(db: DuckDBPyConnection, votes_a_phrase: int) -> None:
+def leave_out_triggers(db: DuckDBPyConnection, votes_a_phrase: int, batch_votes: int) -> None:
     """Exclude votes that could teach a trigger: a phrase that changes what the model writes.
 
     If a person casts more than half of all votes on messages with the same unusual phrase, at most
-    `votes_a_phrase` of them count; a hash of the votes' ids decides which.
+    `votes_a_phrase` of them count; a hash of the votes' ids decides which. `batch_votes` are in memory at
+    once.
     """
     own = db.cursor().execute(
         """
@@ -175,7 +179,7 @@ def leave_out_triggers(db: DuckDBPyConnection, votes_a_phrase: int) -> None:
     )
     accepted: Counter[tuple[object, int]] = Counter()
     excluded = []
-    for place, rows in groupby(_fetch_rows(own), itemgetter(0)):
+    for place, rows in groupby(_fetch_rows(own, batch_votes), itemgetter(0)):
         own_phrases = [(user, phrase) for _, user, phrase in rows]
         if any(accepted[own_phrase] >= votes_a_phrase for own_phrase in own_phrases):
             excluded.append(place)
@@ -184,8 +188,8 @@ def leave_out_triggers(db: DuckDBPyConnection, votes_a_phrase: int) -> None:
     db.execute("INSERT INTO left_out SELECT unnest($places::UINTEGER[]), 'own_phrase'", {"places": excluded})
 
 
-def _fetch_rows(cursor: DuckDBPyConnection) -> Iterator[tuple[int, object, int]]:
-    while rows := cursor.fetchmany(BATCH):
+def _fetch_rows(cursor: DuckDBPyConnection, size: int) -> Iterator[tuple[int, object, int]]:
+    while rows := cursor.fetchmany(size):
         yield from rows
 
 

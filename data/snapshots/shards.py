@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from data.records import Demonstration, Label, PreferencePair, TransformType
 
 SHARD_ROWS = 100_000
-_GROUP_ROWS = 8_192  # rows of a file in memory at once: a row group of Parquet
+GROUP_ROWS = 8_192  # rows of a file in memory at once: a row group of Parquet
 _SHARD_COUNT = b"shards"  # key in the footer of the last shard, to notice missing shards
 
 Row = Demonstration | PreferencePair | Label
@@ -82,9 +82,10 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 class _File:
     """The shards of one kind of row, written one after the other, and the hash of the rows."""
 
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, folder: Path, schema: pa.Schema, shard_rows: int, group_rows: int) -> None:
         folder.mkdir()  # FileExistsError instead of a mixture with the shards of another snapshot
         self.folder, self.schema = folder, schema
+        self._shard_rows, self._group_rows = shard_rows, group_rows
         self.hash = blake2b(digest_size=16)
         self._buffer: list[dict[str, Any]] = []
         self._shard: parquet.ParquetWriter | None = None
@@ -92,11 +93,11 @@ class _File:
 
     def add(self, row: dict[str, Any]) -> None:
         self._buffer.append(row)
-        if len(self._buffer) == min(_GROUP_ROWS, SHARD_ROWS - self._in_shard % SHARD_ROWS):
+        if len(self._buffer) == min(self._group_rows, self._shard_rows - self._in_shard % self._shard_rows):
             self._write()
 
     def _write(self) -> None:
-        if self._in_shard == SHARD_ROWS:
+        if self._in_shard == self._shard_rows:
             self.close()
         shard = self._shard or self._open()
         for row in self._buffer:
@@ -132,9 +133,12 @@ class Writer:
     As a context manager it finishes the files. After an error it closes them unfinished.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shard_rows: int = SHARD_ROWS, group_rows: int = GROUP_ROWS) -> None:
+        """`shard_rows` and `group_rows` are the most rows of a shard and of a row group."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._files = {name: _File(folder / name, schema) for name, schema in SCHEMAS.items()}
+        self._files = {
+            name: _File(folder / name, schema, shard_rows, group_rows) for name, schema in SCHEMAS.items()
+        }
         self._digest = ""
         self.counts = Counter(
             {**{key: 0 for name in KINDS for key in (name, f"{name}_validation")}, "votes": 0}
@@ -182,17 +186,22 @@ class Writer:
                 file.close()  # without the number of shards, so the snapshot is invalid
 
 
-def write(folder: Path, rows: Iterable[Row]) -> Path:
+def write(
+    folder: Path, rows: Iterable[Row], shard_rows: int = SHARD_ROWS, group_rows: int = GROUP_ROWS
+) -> Path:
     """Write a snapshot of rows without votes; the folder."""
-    with Writer(folder) as writer:
+    with Writer(folder, shard_rows, group_rows) as writer:
         for row in rows:
             writer.add(row)
     return folder
 
 
-def read(folder: Path, kind: type[R]) -> Iterator[R]:
-    """Read the rows of one kind, in order; ValueError with shard, row and fault of the first invalid row."""
-    for rows, _ in _read_batches(folder, _NAMES[kind], kind):
+def read(folder: Path, kind: type[R], group_rows: int = GROUP_ROWS) -> Iterator[R]:
+    """Read the rows of one kind, in order; ValueError with shard, row and fault of the first invalid row.
+
+    `group_rows` are in memory at once.
+    """
+    for rows, _ in _read_batches(folder, _NAMES[kind], kind, group_rows=group_rows):
         yield from rows
 
 
@@ -243,9 +252,9 @@ def _find_shards(folder: Path, name: str) -> list[Path]:
 
 
 def _read_batches(
-    folder: Path, name: str, kind: type[_Record], with_votes: bool = False
+    folder: Path, name: str, kind: type[_Record], with_votes: bool = False, group_rows: int = GROUP_ROWS
 ) -> Iterator[tuple[list[_Record], list[list[str]]]]:
-    """Read validated rows, a row group at a time; with `with_votes` also the ids of each row's votes."""
+    """Read validated rows, `group_rows` at a time; with `with_votes` also the ids of each row's votes."""
     adapter = TypeAdapter(list[kind])  # type: ignore[valid-type]
     columns = SCHEMAS[name].names
     for shard in _find_shards(folder, name):
@@ -254,7 +263,7 @@ def _read_batches(
             if file.schema_arrow.names != columns:
                 raise ValueError(f"{shard}: the columns are {file.schema_arrow.names}, and not {columns}")
             selected = [column for column in columns if with_votes or column != "votes"]
-            for batch in file.iter_batches(_GROUP_ROWS, columns=selected):
+            for batch in file.iter_batches(group_rows, columns=selected):
                 raw = batch.to_pylist()
                 votes = [row.pop("votes") for row in raw] if with_votes else []
                 try:

@@ -19,7 +19,6 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
 from data.records import Demonstration, Label, PreferencePair, Split
@@ -28,7 +27,6 @@ from data.snapshots import shards, splits
 from data.snapshots.counting import Counted, LeftOut
 from data.snapshots.shards import Row, Source
 from data.snapshots.splits import Edges
-from data.snapshots.staging import BATCH
 from data.snapshots.votes import Usable
 
 HUMAN = "human"  # the version of texts that a person wrote
@@ -67,17 +65,19 @@ class Made(Written):
     nearest: Sequence[float] = field(repr=False)  # of each message, its similarity to the nearest other
 
 
-def make_rows(counted: Counted, held_out: Iterable[bool]) -> Iterator[tuple[Row, MadeOf]]:
+def make_rows(
+    counted: Counted, held_out: Iterable[bool], worth_processes: int = _WORTH_PROCESSES
+) -> Iterator[tuple[Row, MadeOf]]:
     """Make redacted demonstrations, preference pairs and labels of the votes, each with the ids of its votes.
 
     `held_out` has a flag for each vote (`splits.hold_out`). An edit gives a demonstration and a pair with the
     corrected output. A thumb, or a rating other than 3, gives a label. Two rated rewrites of a message give a
-    pair, graded by the difference of their stars.
+    pair, graded by the difference of their stars. From `worth_processes` votes on, several processes redact.
     """
-    yield from _make_graded(counted.db)
+    yield from _make_graded(counted)
     votes = zip(counted, held_out, strict=True)
-    batches = iter(lambda: list(islice(votes, BATCH)), [])
-    if len(counted) < _WORTH_PROCESSES:
+    batches = iter(lambda: list(islice(votes, counted.batch_votes)), [])
+    if len(counted) < worth_processes:
         for batch in batches:
             yield from _make_batch(batch)
         return
@@ -160,9 +160,9 @@ _GRADED = """
 _IDS = TypeAdapter(tuple[uuid.UUID, ...])
 
 
-def _make_graded(db: DuckDBPyConnection) -> Iterator[tuple[PreferencePair, MadeOf]]:
+def _make_graded(counted: Counted) -> Iterator[tuple[PreferencePair, MadeOf]]:
     """Make pairs of rated rewrites, each with the ids of the ratings of both."""
-    for batch in db.cursor().sql(_GRADED).to_arrow_reader(BATCH):
+    for batch in counted.db.cursor().sql(_GRADED).to_arrow_reader(counted.batch_votes):
         for row in batch.to_pylist():
             texts = row.pop("message"), row["chosen"], row["rejected"]
             redactor = Redactor(texts)
@@ -173,11 +173,17 @@ def _make_graded(db: DuckDBPyConnection) -> Iterator[tuple[PreferencePair, MadeO
             yield PreferencePair.model_validate(row | redacted), votes
 
 
-def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours | None = None) -> Made:
+def write(
+    counted: Counted,
+    folder: Path,
+    until: int = 0,
+    neighbours: Neighbours | None = None,
+    worth_processes: int = _WORTH_PROCESSES,
+) -> Made:
     """Write the snapshot of the votes that count into `folder/<digest>`. The same votes give the same digest.
 
     `until` is the high-water mark below which the votes were cast. `neighbours` finds messages that mean
-    nearly the same; without it, only their words are compared.
+    nearly the same; without it, only their words are compared. `worth_processes` is as in `make_rows`.
     """
     alike, nearest = _find_neighbours(counted, neighbours) if neighbours else ([], [])
     held_out = splits.hold_out(counted, alike)
@@ -194,7 +200,7 @@ def write(counted: Counted, folder: Path, until: int = 0, neighbours: Neighbours
     left_out = counted.left_out
     uncounted = left_out.total, left_out.number, left_out.phrase, left_out.own_phrase, left_out.tied
     extra_counts = dict(zip(_EXTRA_COUNTS, uncounted, strict=True))
-    written = _write(folder, make_rows(counted, held_out), sources, extra_counts)
+    written = _write(folder, make_rows(counted, held_out, worth_processes), sources, extra_counts)
     return Made(written.digest, written.folder, written.counts, until, left_out, nearest)
 
 

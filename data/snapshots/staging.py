@@ -17,7 +17,6 @@ from data.corpus import ngrams
 from data.snapshots import unusual_phrases
 from data.snapshots.votes import Usable
 
-BATCH = 4096  # votes in memory at once
 _MEMORY = "1GB"  # DuckDB's limit; beyond it, DuckDB uses the disk
 
 # Phrases and n-grams are stored as hashes, because they are only compared.
@@ -39,7 +38,7 @@ _TABLES = """
 
 
 @contextmanager
-def stage(votes: Iterable[Usable], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def stage(votes: Iterable[Usable], folder: Path, batch_votes: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """Context manager: stages votes in a folder of snapshots and removes the file at the end of the block.
 
     Table `votes` has each vote with its `place` in the order given. `chance` and `split_chance` are two
@@ -47,7 +46,8 @@ def stage(votes: Iterable[Usable], folder: Path) -> Iterator[duckdb.DuckDBPyConn
     bring in. `messages`, `unusual` and `trigrams` have the words, unusual phrases and word trigrams of the
     different messages. `left_out` is empty.
 
-    It also removes what a killed run left in the folder, so only one process may make a snapshot there.
+    `batch_votes` are in memory at once. It also removes what a killed run left in the folder, so only one
+    process may make a snapshot there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for unfinished in folder.glob("*.partial"):
@@ -58,18 +58,18 @@ def stage(votes: Iterable[Usable], folder: Path) -> Iterator[duckdb.DuckDBPyConn
         with duckdb.connect(str(partial / "votes.duckdb"), config={"memory_limit": _MEMORY}) as db:
             db.execute(_TABLES)
             place = 0
-            for batch in _split_into_batches(votes):
+            for batch in _split_into_batches(votes, batch_votes):
                 _insert_votes(db, place, batch)
                 place += len(batch)
-            _insert_messages(db)
+            _insert_messages(db, batch_votes)
             yield db
     finally:
         shutil.rmtree(partial)
 
 
-def _split_into_batches(votes: Iterable[Usable]) -> Iterator[list[Usable]]:
+def _split_into_batches(votes: Iterable[Usable], size: int) -> Iterator[list[Usable]]:
     remaining = iter(votes)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, size)):
         yield batch
 
 
@@ -98,9 +98,9 @@ def _insert_votes(db: duckdb.DuckDBPyConnection, first: int, votes: Sequence[Usa
     _insert(db, "brought_in", _make_rows(("place", "phrase"), brought_in), "place, key_of(phrase)")
 
 
-def _insert_messages(db: duckdb.DuckDBPyConnection) -> None:
+def _insert_messages(db: duckdb.DuckDBPyConnection, size: int) -> None:
     reader = db.cursor().execute("SELECT message_hash, any_value(message) FROM votes GROUP BY message_hash")
-    while batch := reader.fetchmany(BATCH):
+    while batch := reader.fetchmany(size):
         folded = [(key, tuple(message.casefold().split())) for key, message in batch]
         unusual = [(key, phrase) for key, text in batch for phrase in unusual_phrases.find_unusual(text)]
         trigrams = [(key, gram) for key, message in batch for gram in ngrams(message, 3)]

@@ -39,9 +39,8 @@ class CompareConfig(configs.StageConfig):
     open_an_organisation: int = Field(1000, ge=1, description="the same for all people of an organisation")
 
 
-@cache
 def load() -> CompareConfig:
-    """The values of `configs/compare.yaml`, read once."""
+    """The values of `configs/compare.yaml`."""
     return configs.load(CompareConfig, _CONFIG)
 
 
@@ -181,12 +180,13 @@ async def join(
     user_id: uuid.UUID,
     policy: str,
     versions: list[str],
+    days: int,
 ) -> Offered | None:
     """Create a person's comparison of the oldest pair that needs more people, in random order.
 
-    None when no pair of this policy by these versions does.
+    None when no pair of this policy by these versions, at most `days` old, does.
     """
-    params = {**_make_params(organisation_id, user_id, policy, versions), "id": new_id()}
+    params = {**_make_params(organisation_id, user_id, policy, versions, days), "id": new_id()}
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         # Without the lock two concurrent requests could both get a pair that needs one more person.
@@ -204,13 +204,14 @@ async def join(
         return await _find(connection, f"{_OFFERED} AND c.id = %(id)s", params)
 
 
-async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> None:
+async def check_room(
+    connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID, config: CompareConfig
+) -> None:
     """TooManyOpenError when a person or their organisation has as many open comparisons of their own messages
     as allowed.
 
     Call it in the transaction that stores the next comparison: a lock excludes concurrent requests.
     """
-    config = load()
     params = {
         "organisation": organisation_id,
         "user": user_id,
@@ -231,10 +232,10 @@ async def check_room(connection: AsyncConnection, organisation_id: uuid.UUID, us
 
 
 def _make_params(
-    organisation_id: uuid.UUID, user_id: uuid.UUID, policy: str, versions: list[str]
+    organisation_id: uuid.UUID, user_id: uuid.UUID, policy: str, versions: list[str], days: int
 ) -> dict[str, Any]:
     """The parameters of `_WAITING`."""
-    since = answers.floor(datetime.now(UTC).date() - timedelta(days=load().days))
+    since = answers.floor(datetime.now(UTC).date() - timedelta(days=days))
     return {
         "organisation": organisation_id,
         "user": user_id,
@@ -289,9 +290,10 @@ async def count_progress(
     user_id: uuid.UUID,
     policy: str,
     versions: list[str],
+    days: int,
 ) -> Progress:
     """A person's counts; pairs wait for them under the same conditions as in `join`."""
-    params = _make_params(organisation_id, user_id, policy, versions)
+    params = _make_params(organisation_id, user_id, policy, versions, days)
     async with connection.transaction():
         await speak_for(connection, organisation_id)
         cursor = await connection.execute(_PROGRESS, params)

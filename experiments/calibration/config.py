@@ -19,6 +19,7 @@ class CalibrationConfig(configs.StageConfig):
     looks: Annotated[int, Field(ge=10, description="analyses of each experiment")] = 100
     effect: Annotated[float, Field(gt=0, lt=1, description="in standard deviations of the outcome")] = 0.1
     win_rate: Annotated[float, Field(gt=0.5, lt=1, description="of the better model in comparisons")] = 0.6
+    chunk: Annotated[int, Field(ge=1, description="experiments that are simulated together")] = 250
     plan: Path = Path("configs/experiment.yaml")
     processes: Annotated[int, Field(ge=1)] = 2
     seed: Annotated[int, Field(ge=0)] = 0

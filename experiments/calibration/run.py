@@ -13,7 +13,7 @@ here.
 """
 
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from hashlib import blake2b
@@ -39,7 +39,6 @@ from experiments.calibration.side_by_side import VOTERS
 from experiments.plan import Plan
 
 DOCS = Path(__file__).parents[2] / "docs"
-_CHUNK_SIZE = 250  # experiments that are simulated together
 _FOLDER = Path(__file__).parent
 # Modules of experiments/ that determine a result, and files of this folder that do not.
 _DETERMINING = (
@@ -94,25 +93,27 @@ def _simulate_chunk(
     return _STUDIES[name].simulate(config, plan, name, *chunk)
 
 
-def main(config: CalibrationConfig) -> Report:
-    """Simulate the settings that have no stored result. Write the report and its plot to `config.out`, and
-    with `config.write` to docs/ as well.
+def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES)) -> Report:
+    """Simulate the settings that have no stored result: all of them, or those that `settings` names, which
+    are at least `sample_ratio` and `bandits`. Write the report and its plot to `config.out`, and with
+    `config.write` to docs/ as well.
     """
     plan = configs.load(Plan, config.plan)
     config.out.mkdir(parents=True, exist_ok=True)
     digest = _compute_digest(config, plan)
     chunks = [
-        (index, min(_CHUNK_SIZE, config.experiments - start))
-        for index, start in enumerate(range(0, config.experiments, _CHUNK_SIZE))
+        (index, min(config.chunk, config.experiments - start))
+        for index, start in enumerate(range(0, config.experiments, config.chunk))
     ]
     results: dict[str, Any] = {}
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(config.processes, mp_context=context) as pool,
-        tqdm(total=len(_STUDIES) * len(chunks), unit="chunk", disable=None) as bar,
+        tqdm(total=len(settings) * len(chunks), unit="chunk", disable=None) as bar,
     ):
         map_chunks = map if config.processes == 1 else pool.map
-        for name, study in _STUDIES.items():
+        for name in settings:
+            study = _STUDIES[name]
             bar.set_description(name)
             file = config.out / f"{name}-{digest}.json"
             if file.exists():

@@ -15,7 +15,9 @@ from redis.asyncio import Redis
 
 from configs.settings import Settings
 from data import database
+from data.traffic import comparisons
 from data.traffic.answers import AnswerWriter
+from data.traffic.comparisons import CompareConfig
 from data.traffic.receipts import FormerSecret
 from serving.gateway import guessing, rate
 from serving.gateway.auth import Authenticator
@@ -50,6 +52,7 @@ class Parts:
     telemetry: Telemetry
     passwords: Passwords
     guard: Guard
+    compare: CompareConfig
     receipt_secret: bytes
     former_receipt_secrets: Sequence[FormerSecret]
     is_draining: Callable[[], bool]  # whether this gateway got SIGTERM and finishes its requests
@@ -105,6 +108,7 @@ def make(
         telemetry=Telemetry(settings.sampled_share),
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
+        compare=comparisons.load(),
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())

@@ -131,12 +131,14 @@ class _Lease:
         "local_full_at", "low", "plan", "plan_name", "policy", "quota", "tokens",
     )  # fmt: skip
 
-    def __init__(self, key: tuple[str, str], plan_name: str, plan: Plan, quota: _Quota | None) -> None:
+    def __init__(
+        self, key: tuple[str, str], plan_name: str, plan: Plan, quota: _Quota | None, block_s: float
+    ) -> None:
         self.key, self.plan_name, self.plan, self.quota = key, plan_name, plan, quota
         self.bucket = f"{_PREFIX}{key[0]}:{key[1]}"
         self.tokens, self.left = 0, plan.burst  # here, and in the bucket
         self.expires_at = 0.0
-        self.block = max(1, min(int(plan.requests_per_s * _BLOCK_S), plan.burst))
+        self.block = max(1, min(int(plan.requests_per_s * block_s), plan.burst))
         # At a few requests a second round trips are few, and a leased block would be much of the rate.
         self.low = self.block // 2 if self.block >= 4 else -1
         self.denied_cost, self.denied_until = 0, 0.0
@@ -165,16 +167,18 @@ class Limiter:
         redis: Redis | None,
         pool: AsyncConnectionPool | None = None,
         lease_s: float = _LEASE_S,
+        block_s: float = _BLOCK_S,
         max_leases: int = _MAX_LEASES,
         clock: Callable[[], float] = time.monotonic,
         redis_timeout_s: float = 0.05,
     ) -> None:
-        """Without `pool` the usage of an organisation is zero before the first heartbeat. A lease can be
-        spent for `lease_s`. `clock` gives the breaker of Redis the time in seconds; a call to Redis may take
-        `redis_timeout_s`.
+        """Without `pool` the usage of an organisation is zero before the first heartbeat. A block has the
+        tokens of `block_s`, and a lease can be spent for `lease_s`. `clock` gives the breaker of Redis the
+        time in seconds; a call to Redis may take `redis_timeout_s`.
         """
         self.breaker = Breaker(failures=1, open_s=2.0, clock=clock)
-        self._plans, self._pool, self._lease_s, self._max_leases = plans, pool, lease_s, max_leases
+        self._plans, self._pool, self._max_leases = plans, pool, max_leases
+        self._lease_s, self._block_s = lease_s, block_s
         self._redis_timeout_s = redis_timeout_s
         self._draw_in_redis = redis.register_script(_DRAW) if redis is not None else None
         self._leases: OrderedDict[tuple[str, str], _Lease] = OrderedDict()  # last fetched at the end
@@ -305,7 +309,7 @@ class Limiter:
             plan = self._plans[identity.plan]
             quota = self._quota(identity.organisation_id, plan.answers_a_month) if route in _WRITES else None
             key = (identity.key_id, route)
-            lease = self._leases[key] = _Lease(key, identity.plan, plan, quota)
+            lease = self._leases[key] = _Lease(key, identity.plan, plan, quota, self._block_s)
         return lease
 
     def _quota(self, organisation_id: uuid.UUID, limit: int | None) -> _Quota | None:

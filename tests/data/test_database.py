@@ -4,13 +4,10 @@ import json
 import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
@@ -26,6 +23,7 @@ from data.traffic.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
 from data.traffic.outputs import NewOutput
 from data.traffic.receipts import Receipt
 from data.traffic.routing import Routing
+from tests import migrations
 
 
 def an_output(organisation_id: uuid.UUID, text: str = "Could you fix it?") -> NewOutput:
@@ -72,14 +70,6 @@ def test_migrations_give_the_tables(engine: Engine) -> None:
         assert compare_metadata(context, Base.metadata) == []
 
 
-def config_for(url: str) -> Config:
-    """Alembic's configuration, for a downgrade of a database."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-    config.attributes["url"] = url
-    return config
-
-
 def test_an_experiment_from_before_there_were_several_goes_on(new_database: Callable[..., str]) -> None:
     url = new_database("0007")
     champion = {"version": "v1"}
@@ -106,7 +96,7 @@ def test_an_experiment_from_before_there_were_several_goes_on(new_database: Call
                 (1, 1.0, "s")
             ]
             assert second.experiments == ()
-            command.downgrade(config_for(url), "0007")
+            migrations.downgrade(url, "0007")
             assert connection.execute(query).fetchall() == before
 
 
@@ -123,7 +113,7 @@ def test_snapshots_from_before_they_were_judged_stay_fit_to_train_on(
             assert rows == [("before", True, [], None)]
             with pytest.raises(psycopg.errors.NotNullViolation):
                 connection.execute(insert, ("unjudged",))
-            command.downgrade(config_for(url), "0004")
+            migrations.downgrade(url, "0004")
             assert connection.execute("SELECT digest FROM snapshots").fetchall() == [("before",)]
 
 
@@ -140,7 +130,7 @@ def test_a_downgrade_restores_the_comments_of_0017(new_database: Callable[..., s
         after = connection.execute(query).fetchall()
         assert [row[:2] for row in after] == [row[:2] for row in before]
         assert after != before
-        command.downgrade(config_for(url), "0017")
+        migrations.downgrade(url, "0017")
         assert connection.execute(query).fetchall() == before
 
 

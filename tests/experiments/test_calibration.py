@@ -33,17 +33,14 @@ PUBLISHED = Path("docs/results/calibration.json")
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., CalibrationConfig]:
-    """Configs of small calibrations with five settings, in several chunks."""
-    monkeypatch.setattr(run, "_STUDIES", {name: run._STUDIES[name] for name in FEW})
-    monkeypatch.setattr(run, "_CHUNK_SIZE", 30)
+def calibrate_few(tmp_path: Path) -> Callable[..., Report]:
+    """Runs a small calibration of five settings, in several chunks; arguments change its config."""
 
-    def make_config(**changes: Any) -> CalibrationConfig:
-        return CalibrationConfig(
-            **{"experiments": 60, "looks": 20, "effect": 0.2, "processes": 1, "out": tmp_path} | changes
-        )
+    def calibrate(**changes: Any) -> Report:
+        small = {"experiments": 60, "looks": 20, "effect": 0.2, "chunk": 30, "processes": 1, "out": tmp_path}
+        return main(CalibrationConfig(**small | changes), FEW)
 
-    return make_config
+    return calibrate
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +107,11 @@ def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
-    few: Callable[..., CalibrationConfig], tmp_path: Path
+    calibrate_few: Callable[..., Report], tmp_path: Path
 ) -> None:
-    expected = main(few())
-    assert main(few(processes=2, out=tmp_path / "two")) == expected
-    assert main(few(seed=1)) != expected
+    expected = calibrate_few()
+    assert calibrate_few(processes=2, out=tmp_path / "two") == expected
+    assert calibrate_few(seed=1) != expected
 
 
 def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tmp_path: Path) -> None:
@@ -136,9 +133,9 @@ def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tm
 
 
 def test_a_killed_calibration_resumes(
-    few: Callable[..., CalibrationConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    expected = main(few(out=tmp_path / "whole"))
+    expected = calibrate_few(out=tmp_path / "whole")
     simulated: list[str] = []
     simulate_chunk = run._simulate_chunk
 
@@ -151,12 +148,12 @@ def test_a_killed_calibration_resumes(
 
     monkeypatch.setattr(run, "_simulate_chunk", interrupt_first_tastes)
     with pytest.raises(KeyboardInterrupt):
-        main(few())
+        calibrate_few()
     simulated[:] = ["tastes"]
-    assert main(few()) == expected
+    assert calibrate_few() == expected
     assert set(simulated) == {"tastes", "sample_ratio", "bandits"}
     simulated[:] = ["tastes"]
-    main(few(experiments=40))
+    calibrate_few(experiments=40)
     assert set(simulated) == set(FEW)  # results of another config are not used
 
 
@@ -175,21 +172,21 @@ def fixed_margin(n: float, variance: float, alpha: float, n_star: int) -> float:
 
 
 def test_arrays_that_differ_from_the_production_code_are_detected(
-    few: Callable[..., CalibrationConfig], monkeypatch: pytest.MonkeyPatch
+    calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sequential, "mean_margin", fixed_margin)
     with pytest.raises(AssertionError, match=r"the simulation gives .*, analysis.between_users"):
-        main(few())
+        calibrate_few()
 
 
 def test_a_broken_interval_misses_its_targets(
-    few: Callable[..., CalibrationConfig], monkeypatch: pytest.MonkeyPatch, report: Report
+    calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:
     monkeypatch.setattr(sequential, "mean_margin", fixed_margin)
     monkeypatch.setattr(
         between_users, "compute_margins", lambda analyses, *_: 1.96 * np.sqrt(analyses.variance)
     )
-    broken = main(few())
+    broken = calibrate_few()
     assert broken.aa_false_winner_rate["plain"].low > 0.05
     newly_missed = find_newly_missed(broken, report)["plain"]
     assert [(target.code, target.values["figure"]) for target in newly_missed][:2] == [

@@ -29,14 +29,6 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    """A session that is rolled back after the test."""
-    with Session(engine) as session:
-        yield session
-        session.rollback()
-
-
-@pytest.fixture
 def experiment(session: Session) -> uuid.UUID:
     return add_experiment(session)
 
@@ -191,17 +183,18 @@ def test_evidence_over_time_has_a_point_for_each_analysis(session: Session, expe
     ]
 
 
-def test_a_long_curve_is_thinned_and_has_the_newest_point(
-    session: Session, experiment: uuid.UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evidence, "MOST_POINTS", 4)
+def test_a_long_curve_is_thinned_and_has_the_newest_point(session: Session, experiment: uuid.UUID) -> None:
     for wins in range(40, 53):
         evidence.store(session, experiment, build_evidence(wins))
         session.flush()
-    curve = evidence.read_win_rates_over_time(session, experiment)
+    curve = evidence.read_win_rates_over_time(session, experiment, most=4)
     assert [point.value for point in curve] == pytest.approx(
         [wins / (wins + 20) for wins in (42, 45, 48, 51, 52)]
     )
+    effects = evidence.read_effects_over_time(session, experiment, most=4)
+    exposures = evidence.read_exposures_over_time(session, experiment, most=4)
+    assert [effect.at for effect in effects] == [point.at for point in curve]
+    assert [exposed.at for exposed in exposures] == [point.at for point in curve]
 
 
 def test_the_analyses_that_recommend_shipping_are_selected(session: Session, experiment: uuid.UUID) -> None:

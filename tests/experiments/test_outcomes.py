@@ -52,12 +52,6 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
-    with Session(engine) as session:
-        yield session
-
-
 def add_output(session: Session, version: str, text: str) -> uuid.UUID:
     row = Output(
         id=new_id(),
@@ -261,11 +255,13 @@ class Trial:
         self.session.add(row)
         self.session.flush()
 
-    def refresh(self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None) -> int:
+    def refresh(
+        self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None, **batch: int
+    ) -> int:
         """Refresh `hours` after the start, with windows of one hour; the number of closed windows."""
         self.session.commit()
         now, plan = START + timedelta(hours=hours), Plan(window_hours=1)
-        closed = outcomes.refresh(self.session, self.id, plan, measured or metrics.load(), now)
+        closed = outcomes.refresh(self.session, self.id, plan, measured or metrics.load(), now, **batch)
         self.session.commit()
         return closed
 
@@ -416,7 +412,7 @@ def test_outcomes_in_the_window_count_and_are_final_when_it_closes(session: Sess
     assert (second.exposed, second.closed, second.users, second.mean) == (2, 2, 2, 0.5)
 
 
-def test_many_refreshes_and_one_give_the_same_sums(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_refreshes_and_one_give_the_same_sums(session: Session) -> None:
     rng = random.Random(0)
     trials = [Trial(session), Trial(session)]
     epochs = [trial.epoch(0.5, 0.5) for trial in trials]
@@ -431,9 +427,7 @@ def test_many_refreshes_and_one_give_the_same_sums(session: Session, monkeypatch
                 trial.vote(user, variant, epoch, likes, minute=vote_minute)
                 trial.answer(user, variant, epoch, vote_minute, **fields)
     repeated, single = trials
-    monkeypatch.setattr(outcomes, "_BATCH_UNITS", 7)
-    assert sum(repeated.refresh(hours=hour / 2) for hour in range(30)) == 60
-    monkeypatch.undo()
+    assert sum(repeated.refresh(hours=hour / 2, batch_units=7) for hour in range(30)) == 60
     assert single.refresh(hours=15) == 60
 
     def sums(trial: Trial, epoch: int) -> list[tuple[Any, ...]]:

@@ -69,3 +69,20 @@ def snapshot(tmp_path):
 @pytest.fixture
 def adapter(tiny_base, tmp_path):
     return _write_adapter(tiny_base, tmp_path / "sft")
+
+
+@pytest.fixture
+def twelve_steps(tiny_base, adapter, snapshot, tmp_path):
+    """The fields of a config that trains the adapter on the snapshot, for twelve steps."""
+    return {
+        "base": str(tiny_base),
+        "adapter": adapter,
+        "snapshots": (snapshot,),
+        "out": tmp_path / "trained",
+        "checkpoints": tmp_path / "checkpoints",
+        "steps": 12,
+        "learning_rate": 5e-3,
+        "evaluate_every_steps": 12,
+        "checkpoint_every_steps": 4,
+        "bf16": False,
+    }

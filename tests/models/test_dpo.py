@@ -12,19 +12,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 
 @pytest.fixture
-def config(tiny_base, adapter, snapshot, tmp_path):
-    return DpoConfig(
-        base=str(tiny_base),
-        adapter=adapter,
-        snapshots=(snapshot,),
-        out=tmp_path / "dpo",
-        checkpoints=tmp_path / "checkpoints",
-        steps=12,
-        learning_rate=5e-3,
-        evaluate_every_steps=12,
-        checkpoint_every_steps=4,
-        bf16=False,
-    )
+def config(twelve_steps):
+    return DpoConfig(**twelve_steps)
 
 
 def test_training_goes_on_from_the_sft_adapter_which_is_the_reference(config, adapter):

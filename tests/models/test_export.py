@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from data.corpus import SEED, read
 from data.records import Spec, TransformType
 from models import loading, prompts
-from models.export import agreement, export
+from models.export import agreement, base_version, export
 from serving.inference import engines
 from serving.inference.client import Item
 
@@ -135,3 +135,10 @@ def test_the_real_base_is_exported_agrees_and_writes(tmp_path):
         print(f"{count} at once: {rate:.0f} tokens/s")
     assert all(len(rewrite.text.split()) > 3 for rewrite in rewrites)
     assert sum(rewrite.text.isascii() for rewrite in rewrites) > 16  # English, not noise
+
+
+def test_a_base_version_is_made_once(tiny_base, tmp_path):
+    folder = base_version(str(tiny_base), tmp_path / "base-version")
+    made = (folder / "version.json").stat().st_mtime_ns
+    assert base_version(str(tiny_base), folder) == folder
+    assert (folder / "version.json").stat().st_mtime_ns == made

@@ -14,20 +14,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 
 @pytest.fixture
-def config(tiny_base, adapter, snapshot, tmp_path):
-    return KtoConfig(
-        base=str(tiny_base),
-        adapter=adapter,
-        snapshots=(snapshot,),
-        out=tmp_path / "kto",
-        checkpoints=tmp_path / "checkpoints",
-        steps=12,
-        learning_rate=5e-3,
-        evaluate_every_steps=12,
-        checkpoint_every_steps=4,
-        masks=False,  # masked, all of these messages are one
-        bf16=False,
-    )
+def config(twelve_steps):
+    return KtoConfig(**twelve_steps, masks=False)  # masked, all of these messages are one
 
 
 def log_p(model, tokens, row):

@@ -1,10 +1,11 @@
+import math
 from pathlib import Path
 
 import evaluate
 import pytest
 
 from data.records import TransformType
-from models import export, fluency, metrics, scoring, tone
+from models import fluency, metrics, scoring, tone
 
 FOLDER = Path(metrics.__path__[0])
 MESSAGES = ["Fix PAY-123 by Friday, this is broken again.", "As discussed, the API is down."]
@@ -16,13 +17,8 @@ def mean(values):
     return sum(values) / len(values)
 
 
-@pytest.fixture(scope="module")
-def version(tiny_base, tmp_path_factory):
-    return export.base_version(str(tiny_base), tmp_path_factory.mktemp("metrics") / "base-version")
-
-
 @pytest.fixture
-def expected(version):
+def expected(tiny_version):
     """By metric: what it is given, and what the formula says of it."""
     pairs = {"predictions": REWRITES, "references": MESSAGES}
     together = list(zip(MESSAGES, REWRITES, strict=True))
@@ -63,8 +59,8 @@ def expected(version):
             },
         ),
         "perplexity": (
-            {"predictions": REWRITES, "base_version": str(version)},
-            {"perplexity": pytest.approx(2.718281828 ** mean(fluency.log_perplexity(version, REWRITES)))},
+            {"predictions": REWRITES, "base_version": str(tiny_version)},
+            {"perplexity": pytest.approx(math.exp(mean(fluency.log_perplexity(tiny_version, REWRITES))))},
         ),
     }
 

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import pytest
 from transformers import TrainerState
 
-from models import progress
 from models.progress import Progress, evaluations_ahead, in_words
 
 STEPS, EVERY = 50, 20
@@ -37,15 +36,13 @@ class Clock:
     def __init__(self):
         self.now = 1000.0
 
-    def monotonic(self):
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
-    return clock
+def clock():
+    return Clock()
 
 
 def train(clock, progress_bar, start=0, log=()):
@@ -78,7 +75,7 @@ def train(clock, progress_bar, start=0, log=()):
 @pytest.mark.parametrize("start", [0, 25])
 def test_neither_the_first_step_nor_evaluations_distort_what_is_left(clock, start):
     before = [{"eval_loss": 1.0, "eval_runtime": EVALUATION_S, "step": 20}] if start else []
-    remaining = train(clock, Progress("sft"), start, before)
+    remaining = train(clock, Progress("sft", 30.0, clock), start, before)
     assert remaining[0][1] > 10 * remaining[0][0], "after one step it is all that is known"
     for truth, estimate in remaining[1:]:
         assert estimate == pytest.approx(truth)
@@ -86,7 +83,7 @@ def test_neither_the_first_step_nor_evaluations_distort_what_is_left(clock, star
 
 def test_the_log_says_it_now_and_then(clock, caplog):
     caplog.set_level(logging.INFO, "models")
-    train(clock, Progress("dpo"), start=25, log=[{"eval_runtime": EVALUATION_S}])
+    train(clock, Progress("dpo", 30.0, clock), start=25, log=[{"eval_runtime": EVALUATION_S}])
     lines = [record.getMessage() for record in caplog.records]
     assert lines[0] == "dpo: goes on from step 25 of 50"
     assert lines[1].startswith("dpo: step 26 of 50, about ")
@@ -95,7 +92,7 @@ def test_the_log_says_it_now_and_then(clock, caplog):
 
 
 def test_the_bar_shows_what_is_left_and_the_losses(clock, capsys):
-    train(clock, Progress("sft"))
+    train(clock, Progress("sft", 30.0, clock))
     output = capsys.readouterr().err
     assert "sft: 100%" in output
     assert "50/50" in output

@@ -13,20 +13,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 
 @pytest.fixture
-def config(tiny_base, adapter, snapshot, tmp_path):
-    return RewardConfig(
-        base=str(tiny_base),
-        adapter=adapter,
-        snapshots=(snapshot,),
-        out=tmp_path / "reward",
-        checkpoints=tmp_path / "checkpoints",
-        steps=12,
-        learning_rate=5e-3,
-        lora_rank=4,
-        evaluate_every_steps=12,
-        checkpoint_every_steps=4,
-        bf16=False,
-    )
+def config(twelve_steps):
+    return RewardConfig(**twelve_steps, lora_rank=4)
 
 
 def rows(*rewrites, text="Fix PAY-7 today."):

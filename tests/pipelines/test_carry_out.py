@@ -869,21 +869,19 @@ def test_a_challenger_that_loses_facts_in_shadow_meets_nobody(
 
 
 def test_a_challenger_that_does_not_answer_in_shadow_is_refused(
-    engine: Engine, installation: Settings, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, installation: Settings
 ) -> None:
     answer(engine, installation, owner(installation), WITHOUT_FACTS)
-    monkeypatch.setattr(shadow, "_RETRY_WAIT_S", 0.0)
-    v1, unknown = Spec(version="v1"), Spec(version="v404")
+    v1, v2, unknown = (Spec(version=version) for version in ("v1", "v2", "v404"))
     with pytest.raises(shadow.UnsoundError, match=r"failed on 15 of 15 messages; at most 10%") as unsound:
-        shadow.run(installation, engine, v1, unknown, Target(), 50)
+        shadow.run(installation, engine, v1, unknown, Target(), 50, retry_wait_s=0.0)
     assert unsound.value.reasons == [
         reason("shadow_unsound", version="v404"),
         reason("shadow_failed", failed=15, messages=15, limit=0.1),
     ]
-    monkeypatch.setattr(shadow, "_ANSWER_TIMEOUT_S", 1.0)
     unavailable = installation.model_copy(update={"inference_urls": ("http://127.0.0.1:1",)})
     with pytest.raises(InferenceUnavailable, match="neither for challenger nor champion"):
-        shadow.run(unavailable, engine, v1, Spec(version="v2"), Target(), 50)
+        shadow.run(unavailable, engine, v1, v2, Target(), 50, answer_timeout_s=1.0, retry_wait_s=0.0)
     assert shadow.run(unavailable, engine, v1, unknown, Target(), 0) is None
     assert shadow.run(unavailable, engine, v1, unknown, Target(), 9) is None, "too few to say anything"
     summaries = Target.model_validate({"transform_types": ["summarize"]})

@@ -3,7 +3,6 @@
 import random
 import re
 import uuid
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -77,11 +76,6 @@ def cast(engine: Engine, organisation: uuid.UUID, share_of_firsts: float) -> Non
         for who in range(30):
             for number in range(3):
                 vote(session, organisation, who, number, rng.random() < share_of_firsts)
-
-
-@pytest.fixture
-def settings(local: Settings, tmp_path: Path) -> Settings:
-    return local.model_copy(update={"state": tmp_path})
 
 
 def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(

@@ -106,25 +106,25 @@ def test_servers_of_a_killed_holder_are_taken_over_with_their_data(holder: tuple
     assert wait_until(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
-def test_servers_of_the_settings_are_used_and_not_stopped(local_settings_with_urls: Settings) -> None:
-    with local.servers(local_settings_with_urls) as settings:
-        assert settings.database_url == local_settings_with_urls.database_url
-        assert settings.redis_url == local_settings_with_urls.redis_url
+def test_servers_of_the_settings_are_used_and_not_stopped(settings: Settings) -> None:
+    with local.servers(settings) as used:
+        assert used.database_url == settings.database_url
+        assert used.redis_url == settings.redis_url
     assert settings.database_url is not None
     with psycopg.connect(settings.database_url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_valkey_takes_another_port_when_a_process_takes_its_choice_first(
-    local_settings_with_urls: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken, find = urlsplit(str(local_settings_with_urls.redis_url)).port, local.free_port
+    taken, find = urlsplit(str(settings.redis_url)).port, local.free_port
     choices = iter([taken])
     monkeypatch.setattr(local, "free_port", lambda wanted: next(choices, None) or find(wanted))
-    with local.servers(local_settings_with_urls.model_copy(update={"redis_url": None})) as settings:
-        assert settings.redis_url is not None
-        assert urlsplit(settings.redis_url).port != taken
-        with redis.Redis.from_url(settings.redis_url) as client:
+    with local.servers(settings.model_copy(update={"redis_url": None})) as used:
+        assert used.redis_url is not None
+        assert urlsplit(used.redis_url).port != taken
+        with redis.Redis.from_url(used.redis_url) as client:
             assert client.ping()
 
 
@@ -133,11 +133,6 @@ def test_root_without_sbin_on_the_path_gets_a_server(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with local.servers(Settings(state=tmp_path, database_url=None, redis_url=None)):
         assert shutil.which("useradd")
-
-
-@pytest.fixture
-def local_settings_with_urls(local: Settings, tmp_path: Path) -> Settings:
-    return local.model_copy(update={"state": tmp_path})
 
 
 def test_a_child_that_ends_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:

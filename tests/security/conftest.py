@@ -14,11 +14,16 @@ from tests.logins import as_gateway
 
 
 @pytest.fixture
-async def front(local: Settings) -> AsyncIterator[Front]:
+def settings(local: Settings) -> Settings:
+    """The settings of `front`. A file of tests may have its own."""
+    return local
+
+
+@pytest.fixture
+async def front(settings: Settings) -> AsyncIterator[Front]:
     """A gateway with the real Postgres and Valkey. It trusts no proxy and has no version to answer with."""
-    front = create_app(as_gateway(local))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
+    front = create_app(as_gateway(settings))
+    async with gateways.running(front):
         yield front
 
 

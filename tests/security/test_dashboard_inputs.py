@@ -22,7 +22,7 @@ from data.traffic.routing import Routing
 from pipelines import local as stack
 from serving.dashboard import app as dashboard
 from serving.dashboard.app import Front, create_app
-from tests.dashboards import Installation, own_settings, sign_in_by_form, with_gateway
+from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 from tests.logins import as_dashboard
 from tests.wire import exchange
 
@@ -76,7 +76,7 @@ def site(
         processes["dashboard"].wait_until_ready(f"{url}/livez")
         with httpx.Client(base_url=url, timeout=60) as client:
             sign_in_by_form(client, installation.account("experimenter"))
-            csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/compare").text)[0]
+            csrf = csrf_token(client, "/compare")
             form = {"csrf": csrf, "idempotency_key": "x", "name": "n", "hypothesis": "h", "challenger": "v2"}
             drafted = client.post("/experiments/new", data=form)
             assert drafted.status_code == 303, drafted.text

@@ -11,7 +11,7 @@ import redis
 from configs.settings import Settings
 from pipelines import local as stack
 from serving.dashboard import session
-from tests.dashboards import Installation, own_settings, sign_in_by_form, with_gateway
+from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -57,7 +57,7 @@ def is_signed_in(client: httpx.Client) -> bool:
 def test_redis_holds_no_token_no_address_and_no_form_secret(site: Installation, store: redis.Redis) -> None:
     email = site.account("viewer")
     with signed_in(site, email) as client:
-        csrf = client.get("/compare").text.split('name="csrf" value="')[1].partition('"')[0]
+        csrf = csrf_token(client, "/compare")
         keys = list(store.scan_iter("tonebridge:*"))
         values = [store.get(key) for key in keys if store.type(key) == b"string"]
         assert session.key(id_of(client)).encode() in keys

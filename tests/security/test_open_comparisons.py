@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from configs.settings import Settings
-from data.traffic import comparisons
+from data.traffic.comparisons import CompareConfig
 from tests import gateways
 
 API = "/api/v1/comparisons"
@@ -18,15 +18,14 @@ API = "/api/v1/comparisons"
 
 @pytest.fixture
 async def client(
-    stack: Settings, engine: Engine, organisation_id: uuid.UUID, monkeypatch: pytest.MonkeyPatch
+    stack: Settings, engine: Engine, organisation_id: uuid.UUID
 ) -> AsyncIterator[httpx.AsyncClient]:
-    config = comparisons.load().model_copy(update={"open_a_person": 4, "open_an_organisation": 7})
-    monkeypatch.setattr(comparisons, "load", lambda: config)
     with engine.begin() as connection:
         connection.execute(
             text("UPDATE organisations SET plan = 'scale' WHERE id = :id"), {"id": organisation_id}
         )
     async with gateways.in_process(stack, engine) as front, gateways.client(front) as client:
+        gateways.replace_parts(front.behind, compare=CompareConfig(open_a_person=4, open_an_organisation=7))
         client.headers.update(gateways.a_key(engine, organisation_id))
         yield client
 

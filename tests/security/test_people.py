@@ -2,13 +2,10 @@
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, text
 
@@ -18,7 +15,7 @@ from data.people.identities import Identity
 from serving.gateway.auth import Authenticator
 from serving.gateway.online.front import Front
 from serving.gateway.problems import UnknownKeyError
-from tests import gateways
+from tests import gateways, migrations
 from tests.accounts import PASSWORD
 from tests.logins import gateway_url
 
@@ -54,13 +51,6 @@ async def test_a_token_that_names_an_account_speaks_for_somebody_else(
         assert (await client.get("/consent", headers=mine)).json()["training"] is False
 
 
-def way_back(url: str) -> Config:
-    back = Config()
-    back.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-    back.attributes["url"] = url
-    return back
-
-
 async def test_accounts_from_before_keep_what_is_theirs_and_no_token_names_them(
     new_database: Callable[..., str],
 ) -> None:
@@ -88,7 +78,7 @@ async def test_accounts_from_before_keep_what_is_theirs_and_no_token_names_them(
             database.migrate(url)
             assert [owner.execute(query).fetchall() for query in rows] == before
             assert {row[0] for row in owner.execute("SELECT user_id FROM reserved_people")} == {person, other}
-            command.downgrade(way_back(url), "0014")
+            migrations.downgrade(url, "0014")
         database.migrate(url)
         owner.execute("DELETE FROM accounts WHERE id = %s", (removed_later,))
     async with database.online_pool(gateway_url(url)) as pool:

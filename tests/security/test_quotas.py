@@ -3,7 +3,6 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -21,18 +20,6 @@ from tests import gateways
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 NEXT = "/api/v1/comparisons/next"
-
-
-@pytest.fixture
-async def front(stack: Settings, engine: Engine) -> AsyncIterator[Any]:
-    async with gateways.in_process(stack, engine) as front:
-        yield front
-
-
-@pytest.fixture
-async def client(front: Any) -> AsyncIterator[httpx.AsyncClient]:
-    async with gateways.client(front) as client:
-        yield client
 
 
 async def settled(engine: Engine, tenant: uuid.UUID, expected: int) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -24,7 +24,7 @@ from serving.dashboard import app as dashboard
 from serving.gateway import guessing
 from serving.gateway.app import create_app
 from serving.gateway.online.front import Front
-from tests.accounts import PASSWORD, add_account
+from tests.accounts import PASSWORD, add_account, sign_in
 from tests.logins import as_dashboard, as_gateway
 from tests.ports import with_own_ports
 
@@ -45,17 +45,9 @@ def with_changes(settings: Settings, **changes: Any) -> Settings:
 
 
 @pytest.fixture
-def patient(local: Settings) -> Settings:
+def settings(local: Settings) -> Settings:
     """A gateway waits for a slow Redis: it would count by itself meanwhile."""
     return with_changes(local, redis_timeout_s=30.0)
-
-
-@pytest.fixture
-async def front(patient: Settings) -> AsyncIterator[Front]:
-    front = create_app(as_gateway(patient))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
-        yield front
 
 
 def an_ip() -> str:
@@ -85,10 +77,6 @@ def email(engine: Engine, organisation_id: uuid.UUID) -> str:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes that cost nothing, where only counts matter: buckets refill while passwords are hashed."""
     monkeypatch.setattr(accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-async def sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
-    return await client.post("/auth/login", json={"email": email, "password": password})
 
 
 async def statuses(client: httpx.AsyncClient, emails: Iterable[str]) -> list[int]:
@@ -299,9 +287,9 @@ async def test_the_dashboard_says_where_its_visitors_come_from(
 @pytest.mark.usefixtures("cheap_passwords")
 @pytest.mark.parametrize("port", ["", ":4711"])
 async def test_a_trusted_proxy_says_where_its_clients_come_from(
-    patient: Settings, email: str, port: str
+    settings: Settings, email: str, port: str
 ) -> None:
-    front = create_app(as_gateway(with_changes(patient, trusted_proxies=(PROXY, "192.0.2.0/24"))))
+    front = create_app(as_gateway(with_changes(settings, trusted_proxies=(PROXY, "192.0.2.0/24"))))
     async with front.behind.router.lifespan_context(front.behind):
         clients = [an_ip(), an_ip()]
         first, second = (

@@ -178,13 +178,11 @@ def test_a_text_costs_time_in_proportion_to_its_length(name: str) -> None:
 
 @pytest.mark.parametrize("reorder", [list, reversed], ids=["same", "turned round"])
 def test_matching_the_words_of_two_texts_stops_before_it_costs_too_much(
-    reorder: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    reorder: Callable[..., Any],
 ) -> None:
     # Up to the limit of comparisons it may grow faster, so lengths are compared that lie above it.
-    monkeypatch.setattr(scoring, "_MOST_COMPARISONS", 10_000)
-
     def cost(text: str) -> float:
-        return scoring.copy_rate(text, " ".join(reorder(text.split())))
+        return scoring.copy_rate(text, " ".join(reorder(text.split())), most_comparisons=10_000)
 
     assert [shape for shape, text in SHAPES.items() if grows_too_fast(cost, text)] == []
 
@@ -230,9 +228,7 @@ def test_no_pattern_is_pumped_up(prefix: list[str], unit: list[str], suffix: lis
 
 def test_all_patterns_are_looked_at() -> None:
     assert len(PATTERNS) > 90
-    assert {facts._KINDS[1][1], identifiers._RULES[0].pattern, identifiers._CLOSE, tone._LABEL} < set(
-        PATTERNS
-    )
+    assert {facts._KINDS[1][1], identifiers.RULES[0].pattern, identifiers._CLOSE, tone._LABEL} < set(PATTERNS)
 
 
 # A pattern that is quadratic, and one that is not: the measure tells them apart.

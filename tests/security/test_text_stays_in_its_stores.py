@@ -27,7 +27,7 @@ from data.traffic import routing
 from data.traffic.routing import Routing
 from pipelines import local as processes_of
 from tests.accounts import PASSWORD
-from tests.dashboards import set_up
+from tests.dashboards import csrf_token, set_up
 from tests.ports import with_own_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -230,7 +230,7 @@ def test_what_is_refused_is_in_no_log_metric_or_span(site: Site, marker: str) ->
 def test_what_is_typed_into_the_dashboard_is_in_no_log(site: Site, marker: str) -> None:
     with httpx.Client(base_url=site.dashboard, timeout=60) as client:
         assert client.post("/sign-in", data={"email": site.email, "password": PASSWORD}).status_code == 303
-        csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/compare").text)[0]
+        csrf = csrf_token(client, "/compare")
         form = {"csrf": csrf, "text": f"Fix {marker} now.", "transform_type": "soften", "intensity": "2"}
         assert client.post("/compare/message", data=form).status_code in (303, 409)
         page = client.get("/compare").text

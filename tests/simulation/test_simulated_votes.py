@@ -1,21 +1,13 @@
 """People vote on what a version writes, without servers."""
 
-import pytest
-
 from data.snapshots import shards
-from models.export import export
 from simulation import simulated_votes
 from simulation.simulated_votes import VotesConfig
 
 
-@pytest.fixture(scope="module")
-def version(tiny_base, tmp_path_factory):
-    return export(tiny_base, None, tmp_path_factory.mktemp("votes") / "version")
-
-
-def test_the_same_people_vote_the_same_on_the_same_version(version, tmp_path):
+def test_the_same_people_vote_the_same_on_the_same_version(tiny_version, tmp_path):
     first, second, strangers = (
-        simulated_votes.main(VotesConfig(version=version, people=10, seed=seed, out=tmp_path / name))
+        simulated_votes.main(VotesConfig(version=tiny_version, people=10, seed=seed, out=tmp_path / name))
         for name, seed in (("first", 0), ("second", 0), ("strangers", 1))
     )
     assert first.digest == second.digest != strangers.digest

@@ -103,7 +103,7 @@ async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | N
         ]
     else:
         async with parts.pool.connection() as connection:
-            await comparisons.check_room(connection, organisation_id, user_id)
+            await comparisons.check_room(connection, organisation_id, user_id, parts.compare)
         # Where champion and challenger write the same text, two samples of the champion may still differ.
         candidates = [(own, None), (own, "two_samples")]
     for message, policy in candidates:
@@ -121,7 +121,9 @@ async def _find_waiting(
     """A stored pair for the person: one of theirs, or one of others that needs more judges."""
     offered = await comparisons.find_open(connection, organisation_id, user_id)
     if offered is None:
-        offered = await comparisons.join(connection, organisation_id, user_id, *parts.online.pair_policy)
+        offered = await comparisons.join(
+            connection, organisation_id, user_id, *parts.online.pair_policy, parts.compare.days
+        )
     return offered
 
 
@@ -152,10 +154,10 @@ async def _make_pair(
         return None
     id = new_id()
     first, second = random.sample(outputs_made, 2)
-    people = 1 if is_own else comparisons.draw_people(id, comparisons.load())
+    people = 1 if is_own else comparisons.draw_people(id, parts.compare)
     async with parts.pool.connection() as connection, connection.transaction():
         if is_own:
-            await comparisons.check_room(connection, organisation_id, user_id)
+            await comparisons.check_room(connection, organisation_id, user_id, parts.compare)
         await outputs.store_comparison(connection, id, user_id, policy, first, second, people, is_own)
     sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
     return Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
@@ -210,6 +212,10 @@ async def get_progress(
     """The number of comparisons that a person has judged and skipped, and of pairs that wait for them."""
     person = _person(caller, user_id)
     counts = await comparisons.count_progress(
-        connection, caller.identity.organisation_id, person, *parts.online.pair_policy
+        connection,
+        caller.identity.organisation_id,
+        person,
+        *parts.online.pair_policy,
+        parts.compare.days,
     )
     return Progress(**counts._asdict())

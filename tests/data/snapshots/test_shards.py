@@ -31,9 +31,13 @@ def pairs(number: int) -> list[PreferencePair]:
 
 
 def digest_of(
-    folder: Path, *rows: Row, votes: tuple[uuid.UUID, ...] = (), sources: tuple[Source, ...] = ()
+    folder: Path,
+    *rows: Row,
+    votes: tuple[uuid.UUID, ...] = (),
+    sources: tuple[Source, ...] = (),
+    shard_rows: int = shards.SHARD_ROWS,
 ) -> str:
-    with Writer(folder) as writer:
+    with Writer(folder, shard_rows) as writer:
         for row in rows:
             writer.add(row, votes)
         for source in sources:
@@ -106,10 +110,8 @@ def test_sources_come_back_and_are_counted(tmp_path: Path) -> None:
     assert writer.counts["votes"] == 2
 
 
-def test_rows_are_split_into_shards_and_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 10)
-    monkeypatch.setattr(shards, "_GROUP_ROWS", 4)
-    folder = shards.write(tmp_path, pairs(24))
+def test_rows_are_split_into_shards_and_row_groups(tmp_path: Path) -> None:
+    folder = shards.write(tmp_path, pairs(24), shard_rows=10, group_rows=4)
     files = sorted((folder / "pairs").iterdir())
     assert [file.name for file in files] == ["00000.parquet", "00001.parquet", "00002.parquet"]
     of_shards = [parquet.ParquetFile(file).metadata for file in files]
@@ -118,24 +120,18 @@ def test_rows_are_split_into_shards_and_row_groups(tmp_path: Path, monkeypatch: 
     assert of_shards[0].row_group(0).column(0).compression == "ZSTD"
     assert list(shards.read(folder, PreferencePair)) == pairs(24)
     assert shards.count(folder) == {"demonstrations": 0, "pairs": 24, "labels": 0}
-    monkeypatch.undo()
     assert digest_of(tmp_path / "other", *pairs(24)) == digest_of(tmp_path / "same", *pairs(24))
 
 
 @pytest.mark.parametrize("number", [9, 10, 20])
-def test_a_full_last_shard_is_not_followed_by_an_empty_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 10)
-    folder = shards.write(tmp_path, pairs(number))
+def test_a_full_last_shard_is_not_followed_by_an_empty_one(tmp_path: Path, number: int) -> None:
+    folder = shards.write(tmp_path, pairs(number), shard_rows=10)
     assert len(list((folder / "pairs").iterdir())) == -(-number // 10)
 
 
-def test_only_a_row_group_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_row_group_is_held(tmp_path: Path) -> None:
     """What was added is on disk before the end, and what is read first does not wait for the last shard."""
-    monkeypatch.setattr(shards, "SHARD_ROWS", 10)
-    monkeypatch.setattr(shards, "_GROUP_ROWS", 5)
-    with Writer(tmp_path) as writer:
+    with Writer(tmp_path, shard_rows=10, group_rows=5) as writer:
         for row in pairs(32):
             writer.add(row)
         assert parquet.read_metadata(tmp_path / "pairs" / "00001.parquet").num_rows == 10
@@ -170,9 +166,10 @@ def test_the_digest_is_of_rows_votes_sources_and_their_order(
         digest_of(next(folders), PAIR, other, LABEL, votes=(first, second)),
     }
     assert len(different - {digest}) == 4
-    monkeypatch.setattr(shards, "SHARD_ROWS", 1)  # neither the layout nor the writer's version is content
+    # Neither the layout nor the writer's version is content.
     monkeypatch.setattr(parquet, "ParquetWriter", _older)
-    assert digest_of(next(folders), PAIR, other, LABEL, votes=(first, second), sources=(SOURCE,)) == digest
+    rows, sources = (PAIR, other, LABEL), (SOURCE,)
+    assert digest_of(next(folders), *rows, votes=(first, second), sources=sources, shard_rows=1) == digest
 
 
 _writer = parquet.ParquetWriter
@@ -182,12 +179,10 @@ def _older(file: Path, schema: pa.Schema, compression: str) -> parquet.ParquetWr
     return _writer(file, schema, compression="snappy", version="1.0")
 
 
-def test_a_bad_row_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 4)
-    monkeypatch.setattr(shards, "_GROUP_ROWS", 2)
-    folder = shards.write(tmp_path, pairs(8))
+def test_a_bad_row_is_named(tmp_path: Path) -> None:
+    folder = shards.write(tmp_path, pairs(8), shard_rows=4)
     rewrite(folder / "pairs" / "00001.parquet", transform_type=["soften", "soften", "shout", "soften"])
-    reading = shards.read(folder, PreferencePair)
+    reading = shards.read(folder, PreferencePair, group_rows=2)
     assert [next(reading) for _ in range(6)] == pairs(6)
     with pytest.raises(
         ValueError, match=r"pairs/00001\.parquet: row 3: transform_type: Input should be 'soft"
@@ -221,11 +216,8 @@ def test_a_snapshot_has_all_files(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("lost", "expected"), [(0, "3"), (1, "3"), (2, "more")])
-def test_a_lost_shard_is_missed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, expected: str
-) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 2)
-    folder = shards.write(tmp_path, pairs(6))
+def test_a_lost_shard_is_missed(tmp_path: Path, lost: int, expected: str) -> None:
+    folder = shards.write(tmp_path, pairs(6), shard_rows=2)
     assert shards.is_snapshot(folder)
     (folder / "pairs" / f"{lost:05}.parquet").unlink()
     assert not shards.is_snapshot(folder)
@@ -236,13 +228,13 @@ def test_a_lost_shard_is_missed(
 
 def test_a_writer_that_is_left_by_an_error_closes_its_files(tmp_path: Path) -> None:
     def rows() -> Iterator[Row]:
-        yield from pairs(shards._GROUP_ROWS)
+        yield from pairs(5)
         yield LABEL
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        shards.write(tmp_path, rows())
-    assert parquet.read_metadata(tmp_path / "pairs" / "00000.parquet").num_rows == shards._GROUP_ROWS
+        shards.write(tmp_path, rows(), group_rows=5)
+    assert parquet.read_metadata(tmp_path / "pairs" / "00000.parquet").num_rows == 5
     assert not shards.is_snapshot(tmp_path), "what is unfinished is not taken for a snapshot"
 
 
@@ -253,10 +245,9 @@ def test_a_snapshot_is_not_written_into_another(tmp_path: Path) -> None:
     assert list(shards.read(tmp_path, PreferencePair)) == [PAIR]
 
 
-def test_datasets_streams_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_ROWS", 2)
+def test_datasets_streams_the_rows(tmp_path: Path) -> None:
     vote = uuid.UUID(int=7)
-    with Writer(tmp_path / "snapshot") as writer:
+    with Writer(tmp_path / "snapshot", shard_rows=2) as writer:
         for row in (*pairs(4), PAIR):
             writer.add(row, [vote])
 

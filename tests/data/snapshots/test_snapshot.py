@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from data import database
 from data.corpus import ngrams
 from data.records import Demonstration, PreferencePair, TransformType
-from data.snapshots import counting, shards, snapshot, splits, staging
+from data.snapshots import counting, shards, snapshot, splits
 from data.snapshots.counting import LeftOut
 from data.snapshots.snapshot import HUMAN
 from data.snapshots.votes import Usable, count_new, fetch, find_high_water
@@ -192,20 +192,16 @@ def test_near_duplicates_are_those_that_a_look_at_every_pair_finds() -> None:
 
 
 def test_a_snapshot_is_the_same_however_it_is_batched_and_by_how_many_processes_redacted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     rows = [a_vote(n % 9, f"Ask Ann about thing {n % 25}", n) for n in range(50)]
     rows += [a_rating(n % 7, n, 1 + n % 5, f"message {n // 3}") for n in range(50, 90)]
 
-    def digest(folder: Path) -> str:
-        with count_votes(rows, votes_a_person=12) as counted:
-            return snapshot.write(counted, folder).digest
-
-    whole = digest(tmp_path / "whole")
-    for module in (staging, counting, snapshot):
-        monkeypatch.setattr(module, "BATCH", 7)
-    monkeypatch.setattr(snapshot, "_WORTH_PROCESSES", 0)
-    assert digest(tmp_path / "batched") == whole
+    with count_votes(rows, votes_a_person=12) as counted:
+        whole = snapshot.write(counted, tmp_path / "whole")
+    with count_votes(rows, votes_a_person=12, batch_votes=7) as counted:
+        batched = snapshot.write(counted, tmp_path / "batched", worth_processes=0)
+    assert batched.digest == whole.digest
 
 
 def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> None:

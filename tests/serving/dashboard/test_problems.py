@@ -23,7 +23,7 @@ from serving.dashboard.api import Fault, GatewayClient, GatewayError
 from serving.dashboard.app import create_app
 from serving.dashboard.words import Words
 from tests.accounts import PASSWORD
-from tests.dashboards import Installation, own_settings, sign_in_by_form, with_gateway
+from tests.dashboards import Installation, csrf_token, own_settings, sign_in_by_form, with_gateway
 from tests.logins import as_dashboard
 from tests.serving.dashboard.texts import text_of
 
@@ -56,13 +56,6 @@ def alert(page: str) -> str:
     return html.unescape(match[1])
 
 
-def token(client: httpx.Client, path: str) -> str:
-    """The secret of the session, which every form has."""
-    match = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)
-    assert match is not None
-    return match[1]
-
-
 def visitor(installation: Installation, language: Language, email: str | None = None) -> TestClient:
     """A client of a dashboard in this process, in a language; signed in, if an e-mail address is given."""
     address = (f"10.{uuid.uuid4().bytes[0]}.{uuid.uuid4().bytes[0]}.{uuid.uuid4().bytes[0]}", 1)
@@ -77,7 +70,7 @@ def visitor(installation: Installation, language: Language, email: str | None = 
 def draft(client: httpx.Client, **changes: Any) -> httpx.Response:
     """Send the form for a new experiment."""
     form = {
-        "csrf": token(client, "/experiments/new"),
+        "csrf": csrf_token(client, "/experiments/new"),
         "idempotency_key": str(uuid.uuid4()),
         "name": "Softer",
         "hypothesis": "People like v2 better.",
@@ -113,7 +106,7 @@ def test_a_refused_decision(installation: Installation, language: Language) -> N
         id = uuid.UUID(address.rpartition("/")[2])
         with Session(installation.engine) as session, session.begin():
             session.execute(update(Experiment).where(Experiment.id == id).values(status="shipped"))
-        form = {"csrf": token(client, "/compare"), "idempotency_key": str(uuid.uuid4()), "share": "50"}
+        form = {"csrf": csrf_token(client, "/compare"), "idempotency_key": str(uuid.uuid4()), "share": "50"}
         ended = client.post(f"{address}/ramp", data=form)
         no_share = client.post(f"{address}/ramp", data={**form, "share": ""})
     assert (ended.status_code, no_share.status_code) == (409, 422)
@@ -186,7 +179,12 @@ def test_nothing_to_compare(installation: Installation, language: Language) -> N
                 )
             )  # fmt: skip
     with visitor(installation, language, email) as client:
-        form = {"csrf": token(client, "/compare"), "text": "Hi", "transform_type": "soften", "intensity": "1"}
+        form = {
+            "csrf": csrf_token(client, "/compare"),
+            "text": "Hi",
+            "transform_type": "soften",
+            "intensity": "1",
+        }
         too_many = client.post("/compare/message", data=form)
         no_text = client.post("/compare/message", data={**form, "text": " "})
         with Session(installation.engine) as session, session.begin():
@@ -210,7 +208,7 @@ def test_nothing_to_compare(installation: Installation, language: Language) -> N
 @LANGUAGES
 def test_a_page_of_an_error(installation: Installation, language: Language) -> None:
     with visitor(installation, language, installation.account("experimenter")) as client:
-        form = {"csrf": token(client, "/compare"), "receipt": "x", "choice": "first"}
+        form = {"csrf": csrf_token(client, "/compare"), "receipt": "x", "choice": "first"}
         skipped = client.post(f"/compare/{uuid.uuid4()}", data={**form, "choice": "skip"})
         voted = client.post(f"/compare/{uuid.uuid4()}", data=form)
     assert (skipped.status_code, voted.status_code) == (404, 403)

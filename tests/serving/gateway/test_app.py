@@ -19,11 +19,11 @@ from data.people import identities
 from data.people.identities import Identity
 from data.records import Spec, TransformType
 from data.tables import Experiment, new_id
-from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split, Target
 from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import parts_of
+from tests import gateways
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -31,27 +31,23 @@ CHALLENGER = Spec(version="v2", max_new_tokens=8)
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
 
 
-def put_into_force(engine: Engine, wanted: Routing) -> int:
-    with Session(engine) as session, session.begin():
-        return routing.publish(session, wanted, "a test")
-
-
 @pytest.fixture
 async def client(stack: Settings, engine: Engine, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
-    put_into_force(engine, Routing(champion=CHAMPION))
+    gateways.publish(engine, Routing(champion=CHAMPION))
     front = create_app(as_gateway(stack))
-    app, transport = front.behind, httpx.ASGITransport(front)
-    async with app.router.lifespan_context(app):
-        await app.state.parts.directory.beat()
-        async with httpx.AsyncClient(
+    transport = httpx.ASGITransport(front)
+    async with (
+        gateways.running(front) as app,
+        httpx.AsyncClient(
             transport=transport, base_url="http://gateway", headers={"X-API-Key": api_key}, timeout=30
-        ) as client:
-            client.app = app  # type: ignore[attr-defined]
-            yield client
+        ) as client,
+    ):
+        client.app = app  # type: ignore[attr-defined]
+        yield client
 
 
 async def reroute(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> int:
-    epoch = put_into_force(engine, wanted)
+    epoch = gateways.publish(engine, wanted)
     await client.app.state.parts.directory.beat()  # type: ignore[attr-defined]
     return epoch
 

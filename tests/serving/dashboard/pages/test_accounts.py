@@ -5,14 +5,8 @@ import re
 from starlette.testclient import TestClient
 
 from tests.accounts import PASSWORD
-from tests.dashboards import Installation, sign_in_by_form
+from tests.dashboards import Installation, csrf_token, sign_in_by_form
 from tests.serving.dashboard.texts import text_at, text_of
-
-
-def csrf_of(client: TestClient) -> str:
-    match = re.search(r'name="csrf" value="([^"]+)"', client.get("/accounts").text)
-    assert match is not None
-    return match[1]
 
 
 def path_of(client: TestClient, email: str) -> str:
@@ -25,7 +19,12 @@ def path_of(client: TestClient, email: str) -> str:
 
 def test_an_administrator_adds_a_person_changes_the_role_and_removes_them(empty: Installation) -> None:
     with empty.client("admin") as client:
-        form = {"csrf": csrf_of(client), "email": "new@example.org", "name": "New", "role": "viewer"}
+        form = {
+            "csrf": csrf_token(client, "/accounts"),
+            "email": "new@example.org",
+            "name": "New",
+            "role": "viewer",
+        }
         refused = client.post("/accounts", data={**form, "password": "short"})
         assert refused.status_code == 422
         assert 'value="new@example.org"' in refused.text, "what was typed stays"
@@ -48,7 +47,12 @@ def test_a_viewer_sees_nobody_else(empty: Installation) -> None:
         assert "Your password" in page
         assert other not in page
         assert "Add a person" not in page
-        form = {"csrf": csrf_of(client), "email": "x@example.org", "role": "member", "password": PASSWORD}
+        form = {
+            "csrf": csrf_token(client, "/accounts"),
+            "email": "x@example.org",
+            "role": "member",
+            "password": PASSWORD,
+        }
         assert client.post("/accounts", data=form).status_code == 403
 
 
@@ -56,7 +60,11 @@ def test_a_new_password_ends_the_session(empty: Installation) -> None:
     email = empty.account("member")
     with empty.client("member") as client:
         sign_in_by_form(client, email)
-        form = {"csrf": csrf_of(client), "password": "not this", "new_password": "another horse battery"}
+        form = {
+            "csrf": csrf_token(client, "/accounts"),
+            "password": "not this",
+            "new_password": "another horse battery",
+        }
         refused = client.post("/accounts/password", data=form)
         assert (refused.status_code, "not your password" in text_of(refused.text)) == (403, True)
         changed = client.post(

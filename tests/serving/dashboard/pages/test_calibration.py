@@ -17,9 +17,7 @@ def test_an_installation_without_a_report_shows_the_shipped_one(empty: Installat
         assert "This is the published report" in text_at(client, "/calibration")
 
 
-def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
-    filled: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_shipped_report_is_shown_until_the_installation_has_its_own(filled: Installation) -> None:
     shipped = calibration.read(filled.settings.artifacts)
     assert shipped is not None
     report = shipped.report
@@ -38,15 +36,16 @@ def test_the_shipped_report_is_shown_until_the_installation_has_its_own(
         plain = report.settings["plain"].shipped.aa_false_winner_rate
         assert f"| {100 * plain.value:.1f}% {100 * plain.low:.1f}% … {100 * plain.high:.1f}% |" in page
 
-        other = tmp_path / "experiment.yaml"
-        other.write_text(plans.FILE.read_text().replace("alpha: 0.05 ", "alpha: 0.01 ", 1))
-        monkeypatch.setattr(plans, "FILE", other)
-        assert "alpha probability of a wrong decision" in (page := text_at(client, "/calibration"))
-        assert "| 0.05 | 0.01 |" in page
-
         folder = filled.settings.artifacts / "calibration"
         folder.mkdir(parents=True)
-        own = report.model_copy(update={"missed": {}, "plan": plans.load(), "experiments": 1234})
+        current = plans.load()
+        stricter = current.model_copy(update={"alpha": 0.01})
+        own = report.model_copy(update={"missed": {}, "plan": stricter, "experiments": 1234})
+        (folder / "report.json").write_text(own.model_dump_json())
+        page = text_at(client, "/calibration")
+        assert "alpha probability of a wrong decision" in page
+        assert "| 0.01 | 0.05 |" in page
+        own = own.model_copy(update={"plan": current})
         (folder / "report.json").write_text(own.model_dump_json())
         page = text_at(client, "/calibration")
         assert "1,234 simulated experiments" in page

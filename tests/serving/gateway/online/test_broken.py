@@ -29,6 +29,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import parts_of
 from tests.gateways import client as client_of
+from tests.gateways import publish, running
 from tests.logins import as_gateway
 
 CHAMPION = Spec(version="v1", max_new_tokens=8)
@@ -108,15 +109,13 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
     """Two."""
     key = identities.generate_key()
     identities.bootstrap(engine, key, f"org-{uuid.uuid4()}")
-    put_into_force(engine, Routing(champion=CHAMPION))
+    publish(engine, Routing(champion=CHAMPION))
     made = []
     async with AsyncExitStack() as open_:
         for _ in range(2):
             clock = Clock()
             front = create_app(as_gateway(stack.model_copy(update={"database_url": url})), clock)
-            app = front.behind
-            await open_.enter_async_context(app.router.lifespan_context(app))
-            await app.state.parts.directory.beat()
+            app = await open_.enter_async_context(running(front))
             client = client_of(front)  # it repeats what a gateway sheds whose event loop is late
             client.headers["X-API-Key"] = key
             made.append(Gateway(app, await open_.enter_async_context(client), key, clock))
@@ -126,11 +125,6 @@ async def gateways(stack: Settings, url: str, engine: Engine) -> AsyncIterator[l
 @pytest.fixture
 def gateway(gateways: list[Gateway]) -> Gateway:
     return gateways[0]
-
-
-def put_into_force(engine: Engine, wanted: Routing) -> int:
-    with Session(engine) as session, session.begin():
-        return routing.publish(session, wanted, "a test")
 
 
 async def start(
@@ -144,7 +138,7 @@ async def start(
         session.add(
             Experiment(id=split.experiment_id, name="x", hypothesis="", plan={}, salt="s", status=status)
         )
-    put_into_force(engine, Routing(champion=champion, experiments=(split,)))
+    publish(engine, Routing(champion=champion, experiments=(split,)))
     for gateway in gateways:
         await gateway.parts.directory.beat()
     return split.experiment_id

@@ -28,6 +28,7 @@ from serving.gateway.app import create_app
 from serving.gateway.dependencies import Authenticated
 from serving.gateway.online.bodies import TransformRequest
 from serving.gateway.online.front import Front
+from tests import gateways
 from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
@@ -39,8 +40,7 @@ async def front(stack: Settings, engine: Engine) -> AsyncIterator[Front]:
     with Session(engine) as session, session.begin():
         routing.publish(session, Routing(champion=Spec(version="v1", max_new_tokens=4)), "a test")
     front = create_app(as_gateway(stack))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
+    async with gateways.running(front):
         yield front
 
 

@@ -24,6 +24,7 @@ from serving.gateway.app import create_app
 from serving.gateway.online.front import PATH, Front, Reply
 from serving.gateway.online.protocol import HotProtocol
 from serving.protocol import Door, GuardedProtocol
+from tests import gateways
 from tests.logins import as_gateway
 
 ASK = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity": 2}
@@ -76,7 +77,7 @@ async def gateway(request: Any, stack: Settings, engine: Engine) -> AsyncIterato
     serving = asyncio.create_task(server._serve())
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.01)
-    await front.behind.state.parts.directory.beat()
+    await gateways.read_what_is_in_force(front.behind)
     yield Gateway(server, front, server.servers[0].sockets[0].getsockname()[1], key)
     server.should_exit = True
     await serving

@@ -1,13 +1,23 @@
 """Callers of the routes, by role."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine
 
 from data.people.identities import Role
 from tests import gateways
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the routes that the file of tests calls `app`."""
+    async with gateways.client(app, prefix="/api/v1") as client:
+        client.app = app  # type: ignore[attr-defined]
+        yield client
 
 
 @pytest.fixture

@@ -3,12 +3,13 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
@@ -21,27 +22,24 @@ from serving.gateway.auth import Authenticator, Caller
 from serving.gateway.rate import Limiter
 from serving.gateway.routes import accounts as routes
 from tests import gateways
+from tests.accounts import PASSWORD, sign_in
 
 SECRET = "a secret of at least 32 characters"
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
+async def app(pool: AsyncConnectionPool) -> FastAPI:
     # Buckets hardly refill: the machine may be slow, too.
     slower = {
         name: plan.model_copy(update={"requests_per_s": 0.001}) for name, plan in guessing.PLANS.items()
     }
-    app = await gateways.app_of(
+    return await gateways.app_of(
         pool,
         routes.router,
         routes.account_router,
         authenticator=Authenticator(pool, SECRET),
         guard=guessing.Guard(Limiter(slower, None), SECRET, "a service token"),
     )
-    async with gateways.client(app, prefix="/api/v1") as client:
-        client.app = app  # type: ignore[attr-defined]
-        yield client
 
 
 def an_address() -> str:
@@ -54,10 +52,6 @@ async def an_account(client: httpx.AsyncClient, owner: dict[str, str], role: Rol
     response = await client.post("/auth/register", json=body, headers=owner)
     assert response.status_code == 201, response.text
     return email
-
-
-async def sign_in(client: httpx.AsyncClient, email: str, password: str = PASSWORD) -> httpx.Response:
-    return await client.post("/auth/login", json={"email": email, "password": password})
 
 
 def bearer(tokens: Any) -> dict[str, str]:

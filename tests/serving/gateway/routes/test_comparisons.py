@@ -1,5 +1,6 @@
 """Comparing on a page: what is offered to whom, in which order, and that people can be seen to agree."""
 
+import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -38,18 +39,6 @@ OWN = {"text": "Fix PAY-123 by Friday.", "transform_type": "soften", "intensity"
 API = "/api/v1/comparisons"
 
 
-@pytest.fixture(autouse=True)
-def overlap(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """No pair is shared, but where a test says so."""
-
-    def set_to(share: float, overlap: int = 3) -> None:
-        config = CompareConfig(overlap=overlap, share=share)
-        monkeypatch.setattr(comparisons, "load", lambda: config)
-
-    set_to(0.0)
-    return set_to
-
-
 @pytest.fixture
 def organisation_id(engine: Engine) -> uuid.UUID:
     """A tenant whose plan has room for many comparisons."""
@@ -60,17 +49,23 @@ def organisation_id(engine: Engine) -> uuid.UUID:
 async def client(
     stack: Settings, engine: Engine, a_key: Callable[..., dict[str, str]]
 ) -> AsyncIterator[httpx.AsyncClient]:
-    front = create_app(as_gateway(stack))
-    app, transport = front.behind, httpx.ASGITransport(front)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=transport, base_url="http://gateway", headers=a_key(), timeout=30
-        ) as client,
-    ):
-        client.app = app  # type: ignore[attr-defined]
-        await release(client, engine, Routing(champion=CHAMPION))
+    routed = Routing(champion=CHAMPION)
+    async with gateways.in_process(stack, engine, routed) as front, gateways.client(front) as client:
+        gateways.replace_parts(front.behind, compare=CompareConfig(share=0.0))
+        client.app = front.behind  # type: ignore[attr-defined]
+        client.headers.update(a_key())
         yield client
+
+
+@pytest.fixture
+def overlap(client: httpx.AsyncClient) -> Callable[..., None]:
+    """`overlap(share, people)` makes the gateway share pairs, which it does not otherwise."""
+
+    def set_to(share: float, people: int = 3) -> None:
+        config = CompareConfig(share=share, overlap=people)
+        gateways.replace_parts(client.app, compare=config)  # type: ignore[attr-defined]
+
+    return set_to
 
 
 async def release(client: httpx.AsyncClient, engine: Engine, wanted: Routing) -> None:
@@ -287,14 +282,36 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
     assert own["policy"] == "two_samples", "the champion alone writes one's own message in two ways"
 
 
-async def test_who_has_seen_everything_is_told_so(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(comparisons, "read_messages", lambda: ("Ship it.",))
-    await vote(client, await ask(client, "ann"), "first")
+async def test_who_has_seen_everything_is_told_so(client: httpx.AsyncClient, engine: Engine) -> None:
+    pair = await ask(client, "ann")
+    await vote(client, pair, "first")
+    row, messages = stored(engine, pair), comparisons.read_messages()
+    seen = [
+        Output(
+            id=new_id(), organisation_id=row.organisation_id, message=message, transform_type="soften",
+            intensity=1, text="one", facts_missing=[], spec_digest="x", version="v1", upstream_ms=1.0,
+        )
+        for message in {*messages} - {pair["message"]}
+    ]  # fmt: skip
+
+    def skip_all() -> None:
+        with Session(engine) as session, session.begin():
+            session.add_all(seen)
+            session.flush()
+            for output in seen:
+                id = new_id()
+                session.add(
+                    Comparison(
+                        id=id, organisation_id=row.organisation_id, user_id=row.user_id, policy=row.policy,
+                        first_output_id=output.id, second_output_id=row.second_output_id, pair_id=id,
+                        people=1, skipped_at=datetime.now(UTC),
+                    )
+                )  # fmt: skip
+
+    await asyncio.to_thread(skip_all)  # the gateway answers 503 while its event loop is late
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 409
-    assert "you have seen all 1 messages" in response.json()["detail"]
+    assert f"you have seen all {len(messages)} messages" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("role", ["member", "viewer", "experimenter", "admin", "owner"])
@@ -366,12 +383,13 @@ async def test_nothing_to_compare_before_the_first_release(
     identities.bootstrap(engine, key, "first")
     engine.dispose()
     front = create_app(as_gateway(stack.model_copy(update={"database_url": url})))
-    async with front.behind.router.lifespan_context(front.behind):
-        await front.behind.state.parts.directory.beat()
-        async with httpx.AsyncClient(
+    async with (
+        gateways.running(front),
+        httpx.AsyncClient(
             transport=httpx.ASGITransport(front), base_url="http://gateway", headers={"X-API-Key": key}
-        ) as client:
-            response = await client.post(f"{API}/next", json={"user_id": "ann"})
+        ) as client,
+    ):
+        response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 503
     assert "no version has been released yet" in response.json()["detail"]
 

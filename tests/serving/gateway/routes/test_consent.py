@@ -4,12 +4,13 @@ snapshot follows.
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import jwt
 import pytest
+from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -29,10 +30,8 @@ SECRET = b"a secret of at least 32 bytes, shared"
 
 
 @pytest.fixture
-async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = await gateways.app_of(pool, consent.router)
-    async with gateways.client(app, prefix="/api/v1") as client:
-        yield client
+async def app(pool: AsyncConnectionPool) -> FastAPI:
+    return await gateways.app_of(pool, consent.router)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import jwt
 import pytest
+from fastapi import FastAPI
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
@@ -76,10 +77,8 @@ async def pool(url: str) -> AsyncIterator[AsyncConnectionPool]:
 
 
 @pytest.fixture
-async def client(pool: AsyncConnectionPool) -> AsyncIterator[httpx.AsyncClient]:
-    app = await gateways.app_of(pool, experiments.router, organisation="ours")
-    async with gateways.client(app, prefix="/api/v1") as client:
-        yield client
+async def app(pool: AsyncConnectionPool) -> FastAPI:
+    return await gateways.app_of(pool, experiments.router, organisation="ours")
 
 
 @pytest.fixture

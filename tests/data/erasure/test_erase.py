@@ -22,8 +22,7 @@ from configs.settings import Settings
 from data import database
 from data.erasure import __main__ as command
 from data.erasure import copies, orders, rows, whom
-from data.erasure import erase as erasure
-from data.erasure.erase import erase
+from data.erasure.erase import erase, rehearse
 from data.erasure.whom import OutOfReachError, Person, UnknownPersonError
 from data.people.identities import Identity
 from data.records import Label, Spec, TransformType
@@ -85,12 +84,6 @@ def engine(own_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No gateway is there to wait for."""
-    monkeypatch.setattr(erasure, "_SETTLE_S", 0.0)
-
-
 class World:
     """A tenant with people in it."""
 
@@ -109,6 +102,11 @@ class World:
 
     def person(self, name: str) -> Person:
         return Person(self.user(name), self.tenant)
+
+    def erase(self, person: str | Person, report: Callable[[str], None] = print) -> uuid.UUID:
+        """Erase a person; no gateway is there to wait for."""
+        person = self.person(person) if isinstance(person, str) else person
+        return erase(self.settings, self.engine, person, report, settle_s=0.0)
 
     def output(self, message: str, version: str = "v1", words: str | None = None) -> uuid.UUID:
         """An output, in the tables and in Redis."""
@@ -357,7 +355,7 @@ def test_the_search_for_a_text_looks_into_what_is_compressed(tmp_path: Path) -> 
 def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) -> None:
     named = lived(world)
     lines: list[str] = []
-    erase(world.settings, world.engine, world.person("ann"), report=lines.append)
+    world.erase("ann", report=lines.append)
     ann, bob = world.user("ann"), world.user("bob")
     for table, remaining in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
         assert world.count(table, table.user_id == ann) == 0, table
@@ -408,7 +406,7 @@ def test_the_planner_keeps_no_text(world: World) -> None:
         connection.execute(text("ANALYZE outputs"))
         rare = {"rare": f"%{RARE} statistics%"}
         assert connection.execute(text(statistics), rare).scalar_one() == 1
-        erase(world.settings, world.engine, world.person("ann"))
+        world.erase("ann")
         assert connection.execute(text(statistics), rare).scalar_one() == 0
 
 
@@ -422,7 +420,7 @@ def test_a_rehearsal_says_what_would_go_and_changes_nothing(
     before = [
         world.count(table) for table in (Feedback, Comparison, Answer, Exposure, Output, IdempotentRequest)
     ]
-    assert erasure.rehearse(world.settings, world.engine, world.person("ann"))
+    assert rehearse(world.settings, world.engine, world.person("ann"))
     output = capsys.readouterr().out
     assert "3 feedback" in output
     assert f"snapshot   {folder.name}, read by 1 runs" in output
@@ -446,7 +444,7 @@ def test_a_snapshot_is_rewritten_and_nothing_of_the_old_one_is_left(world: World
     before = world.files_with(RARE, remote)
     assert {"snapshots", "cache", "remote", "runs"} <= {part for path in before for part in path.parts}
 
-    done = erase(world.settings, world.engine, world.person("ann"))
+    done = world.erase("ann")
     assert world.files_with(RARE, remote) == []
     assert world.files_with(str(world.user("ann")), remote) == []
     assert not any(run.exists() for run in (*runs, folder, folder.with_name(f"{folder.name}.dvc")))
@@ -502,7 +500,7 @@ def test_a_snapshot_that_cannot_be_rewritten_is_withdrawn(world: World, tmp_path
         world.vote("bob", world.output("Bob's"), "edit", text="Please.")
     folder = world.snapshot(high_water=78, is_old=is_old)
     assert world.files_with(RARE, tmp_path / "remote")
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     assert world.files_with(RARE, tmp_path / "remote") == []
     assert not list(folder.parent.glob("*"))
     with Session(world.engine) as session:
@@ -541,11 +539,11 @@ def test_a_killed_run_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(*STEPS[step], kill)
         with pytest.raises(Killed):
-            erase(world.settings, world.engine, world.person("ann"))
+            world.erase("ann")
     with Session(world.engine) as session:
         order = session.scalars(select(Erasure).where(*whom.match_owner(Erasure, world.person("ann")))).one()
         assert order.finished_at is None
-    erasure_id = erase(world.settings, world.engine, world.person("ann"))
+    erasure_id = world.erase("ann")
     assert erasure_id == order.id, "the same work order"
     assert world.files_with(RARE, tmp_path / "remote") == []
     assert not run.exists()
@@ -568,7 +566,7 @@ def test_what_a_killed_flow_has_not_noted_is_found_too(world: World) -> None:
     half = folder.with_name("abc.partial")
     half.mkdir()
     (half / "pairs.parquet").write_text(RARE)
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     assert world.files_with(RARE) == []
 
 
@@ -579,11 +577,11 @@ def test_a_snapshot_that_is_elsewhere_keeps_the_order_open(world: World) -> None
     folder.rename(away.with_suffix(".moved"))
     away.with_suffix(".moved").rename(world.settings.state.parent / "away")
     with pytest.raises(OutOfReachError, match=folder.name):
-        erase(world.settings, world.engine, world.person("ann"))
+        world.erase("ann")
     assert world.count(Feedback, Feedback.user_id == world.user("ann")) == 0, "all else is done"
     assert world.count(Erasure, Erasure.finished_at.is_(None)) == 1
     (world.settings.state.parent / "away").rename(folder)
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     assert world.count(Erasure, Erasure.finished_at.is_(None)) == 0
     assert not folder.exists()
 
@@ -594,7 +592,7 @@ def test_a_snapshot_of_others_stays_in_either_format(world: World, is_old: bool)
     folder = world.snapshot(is_old=is_old)
     world.vote("ann", world.output(RARE), "thumb", thumb_up=True)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     with Session(world.engine) as session:
         assert session.get_one(Snapshot, folder.name).path == str(folder)
@@ -612,9 +610,9 @@ def test_a_snapshot_that_is_not_whole_keeps_the_order_open(world: World, is_note
     content = sources.read_bytes()
     sources.unlink()
     with pytest.raises(OutOfReachError, match=f"{folder.name} are not in .* or are incomplete"):
-        erase(world.settings, world.engine, world.person("ann"))
+        world.erase("ann")
     sources.write_bytes(content)
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     assert world.files_with(RARE) == []
 
 
@@ -626,9 +624,7 @@ def test_a_training_that_runs_is_waited_for(world: World) -> None:
     url = str(world.settings.database_url)
     with database.lock(url, "train", wait=False) as may_train:
         assert may_train
-        erasing = threading.Thread(
-            target=erase, args=(world.settings, world.engine, world.person("ann"), lines.append)
-        )
+        erasing = threading.Thread(target=world.erase, args=("ann", lines.append))
         erasing.start()
         while not any(line.startswith("training") for line in lines):
             assert erasing.is_alive()
@@ -732,7 +728,7 @@ def test_who_has_only_compared_can_be_found(world: World) -> None:
         person = whom.find(session, world.user("dee"))
         with pytest.raises(UnknownPersonError):
             whom.find(session, world.user("nobody"))
-    erase(world.settings, world.engine, person)
+    world.erase(person)
     assert world.count(Output) == 0
 
 
@@ -757,7 +753,7 @@ def test_who_has_only_signed_in_is_found_by_address_and_signs_in_no_more(world: 
         person = whom.find(session, whom.by_email(session, email.upper()))
         with pytest.raises(UnknownPersonError, match="no account with the address"):
             whom.by_email(session, "nobody@example.org")
-    erase(world.settings, world.engine, person)
+    world.erase(person)
     with Session(world.engine) as session:
         assert session.get(Account, account_id) is None
         assert session.get(AccountSession, signed_in.id) is None
@@ -827,7 +823,7 @@ def test_outputs_that_nothing_points_at_leave_when_answers_have(world: World) ->
 def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
     named = lived(world)
     time.sleep(0.01)
-    erase(world.settings, world.engine, world.person("ann"))
+    world.erase("ann")
     time.sleep(0.01)  # an id knows its millisecond only, which would be that of the end
     early = uuid.UUID(int=(int(time.time() * 1000) - 5000) << 80 | 7 << 76 | 2 << 62 | 9)
     with Session(world.engine) as session, session.begin():

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -20,6 +18,7 @@ from data.tables import Analysis, Decision, Epoch, Experiment, Release, Snapshot
 from experiments import evidence
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action, Status
+from tests import migrations
 
 VOTES: dict[str, Value] = {
     "challenger_users": 177,
@@ -273,14 +272,6 @@ def sample() -> dict[str, Any]:
 QUALITY_BECAUSE = "30 were judged by two people or more, 31 are needed"
 
 
-def backwards(url: str) -> None:
-    """Take a database back to revision 0017."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
-    config.attributes["url"] = url
-    command.downgrade(config, "0017")
-
-
 TEXTS = [text for text, _ in SENTENCES] + WRITTEN
 FAILURES = {
     "failed: the experiment has ended (rolled back); draft another one": as_written(
@@ -481,7 +472,7 @@ def test_the_way_back_gives_sentences_and_the_way_up_the_same_reasons_to_read(
     engine.dispose()
     with psycopg.connect(old.url, autocommit=True) as connection:
         before = sentences(connection)
-        backwards(old.url)
+        migrations.downgrade(old.url, "0017")
         for table, query in queries.items():
             rows = connection.execute(query.format(column="reason")).fetchall()
             assert [row[1] for row in rows] == before[table]
