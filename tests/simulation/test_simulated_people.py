@@ -17,19 +17,15 @@ import configs
 from data.records import TransformType
 from simulation import simulated_people
 from simulation.simulated_people import (
-    WEIGHTS,
     PeopleConfig,
     PlannedRequest,
-    Request,
-    correct,
-    features,
     make_people,
     plan_requests,
     use_gateway,
-    utility,
     vote_on_answer,
     vote_on_pair,
 )
+from simulation.taste import WEIGHTS, Request, correct, features, utility
 
 PLAIN = "You never update PAY-212. Fix it by Friday, Ravi told you twice."
 
