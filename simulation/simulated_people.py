@@ -31,7 +31,8 @@ import configs
 from configs.settings import Settings
 from data import corpus
 from data.records import TransformType
-from simulation.taste import WEIGHTS, Request, correct, features, utility
+from simulation.corrections import correct
+from simulation.taste import BAR, WEIGHTS, Request, features, is_wrong, utility
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -115,7 +116,7 @@ def make_people(config: PeopleConfig) -> list[Person]:
             Person(
                 name=f"person-{config.seed}-{number}",
                 weights={k: w * rng.lognormvariate(0, 0.4) for k, w in WEIGHTS.items()},
-                bar=rng.gauss(0.85, 0.05),
+                bar=rng.gauss(BAR, 0.05),
                 votes_on=rng.betavariate(3 * rate, 3 * (1 - rate)),
                 messages=min(config.max_messages, int((1 - rng.random()) ** (-1 / 1.1))),
             )
@@ -164,7 +165,7 @@ def vote_on_answer(
         votes.append({"kind": "rating", "stars": random_stars if is_noise else stars})
     if liking < person.bar and edit_draw < config.edits_share:
         corrected = correct(request, answer)
-        if utility(person.weights, request, corrected) > liking:
+        if utility(person.weights, request, corrected) >= person.bar and not is_wrong(request, corrected):
             votes.append({"kind": "edit", "text": corrected})
     if comment_draw < config.comments_share:
         votes.append({"kind": "comment", "text": _write_comment(request, answer)})
@@ -194,7 +195,7 @@ def _logistic(x: float) -> float:
 
 def _write_comment(request: Request, answer: str) -> str:
     worst, value = min(features(request, answer).items(), key=lambda item: item[1])
-    return "This is how I would say it." if value == 1 else f"It could be more {worst}."
+    return "This is how I would say it." if value == 1 else f"I would change this first: {worst}."
 
 
 # --- using the gateway ---------------------------------------------------------------------------------
