@@ -3,7 +3,8 @@
 Padding becomes plain words, exclamation marks become full stops, and repeated sentences go. Then they do
 what was requested, as far as it needs no knowledge of the subject: orders become questions and a thank-you is
 added (soften), the sentences become the lines of a list (structure), chat goes (summarize), what is not said
-is named (clarify, background). When the rewrite is still wrong after that, they start again from their message.
+is named (clarify, background). When the rewrite is still wrong after that, they start again from their own
+message.
 """
 
 import re

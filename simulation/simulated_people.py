@@ -4,9 +4,9 @@
 
 Their hidden taste gives a rewrite its utility u for a person, in [0, 1]; see `simulation.taste`.
 
-**Their votes.** A person has a bar b = 0.85 + N(0, 0.05^2). A thumb is up with probability
+**Their votes.** A person has a bar b = 0.5 + N(0, 0.05^2). A thumb is up with probability
 logistic((u - b) / 0.05). Stars are 1 + round(4 logistic((u - b) / 0.1)). Of two rewrites the first is chosen
-with probability logistic((u_1 - u_2) / 0.05); neither is chosen when both are more than 0.25 below the bar. A
+with probability logistic((u_1 - u_2) / 0.05); neither is chosen when both are more than 0.35 below the bar. A
 person with u < b may also correct the rewrite, by the fixed operations of `correct`. A share `noise` of the
 votes is random: a flipped thumb, random stars, a coin for a comparison. People write N messages,
 P(N >= n) = n^-1.1 up to `max_messages`, and vote on a share of the answers, Beta(3 r, 3 (1 - r)) with the
@@ -182,7 +182,7 @@ def vote_on_pair(
     u_1, u_2 = utility(person.weights, request, first), utility(person.weights, request, second)
     if noise_draw < config.noise:
         preferred = "first" if coin < 0.5 else "second"
-    elif max(u_1, u_2) < person.bar - 0.25:
+    elif max(u_1, u_2) < person.bar - 0.35:
         preferred = "neither"
     else:
         preferred = "first" if choice_draw < _logistic((u_1 - u_2) / 0.05) else "second"

@@ -219,9 +219,8 @@ def test_corrections_read_as_people_write() -> None:
     assert correct(message, "Fix PAY-212 by Friday. Ravi asked twice!") == (
         "Could you please fix PAY-212 by Friday? Ravi asked twice."
     )
-    assert correct(message, "I hope this email finds you well. Ravi asked you to fix PAY-212 by Friday!") == (
-        "Ravi asked you to fix PAY-212 by Friday. Thank you."
-    )
+    padded = "I hope this email finds you well. Could you fix PAY-212 by Friday? Ravi told you twice!"
+    assert correct(message, padded) == "Could you fix PAY-212 by Friday? Ravi told you twice. Thank you."
     from_the_message = "You never update PAY-212. Could you please fix it by Friday, Ravi told you twice?"
     assert correct(message, "I am a large language model.") == from_the_message
     assert correct(message, "PAY-212 has been fixed.") == from_the_message, "a wrong rewrite cannot be mended"
