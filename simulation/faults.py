@@ -34,36 +34,17 @@ _SAME_CONDITION = {
     "after": re.compile(r"after|once|when|since|then|following|next|from|later|as soon as"),
     "only": re.compile(r"only|just|alone|limit|except|nothing|solely|merely|no other|\bbut\b|\bnot\b|n't"),
 }
-_OPPOSITES = [
-    *[("strong", "weak"), ("before", "after"), ("increase", "decrease"), ("earlier", "later")],
-    *[("accept", "reject"), ("accepted", "rejected"), ("approve", "decline"), ("passed", "failed")],
-    *[("start", "stop"), ("add", "remove"), ("higher", "lower"), ("high", "low"), ("paid", "unpaid")],
-    *[
-        ("always", "never"),
-        ("easy", "hard"),
-        ("faster", "slower"),
-        ("maximum", "minimum"),
-        ("larger", "smaller"),
-    ],
-    *[
-        ("cheaper", "dearer"),
-        ("enable", "disable"),
-        ("lock", "unlock"),
-        ("buyer", "seller"),
-        ("inside", "outside"),
-    ],
-    *[("possible", "impossible"), ("allowed", "forbidden"), ("everybody", "nobody"), ("rose", "fell")],
-    *[
-        ("前", "後"),
-        ("増", "減"),
-        ("高い", "低い"),
-        ("強い", "弱い"),
-        ("可能", "不可能"),
-        ("承認", "却下"),
-        ("早", "遅"),
-    ],
-    *[("上が", "下が"), ("有効", "無効"), ("開始", "停止"), ("以上", "以下"), ("多い", "少ない")],
-]
+_OPPOSITES: list[tuple[str, str]] = re.findall(
+    r"(\S+)/(\S+)",
+    """
+    strong/weak before/after increase/decrease earlier/later accept/reject accepted/rejected
+    approve/decline passed/failed start/stop add/remove higher/lower high/low paid/unpaid
+    always/never easy/hard faster/slower maximum/minimum larger/smaller cheaper/dearer
+    enable/disable lock/unlock buyer/seller inside/outside possible/impossible allowed/forbidden
+    everybody/nobody rose/fell 前/後 増/減 高い/低い 強い/弱い 承認/却下
+    早/遅 上が/下が 有効/無効 開始/停止 以上/以下 多い/少ない
+    """,
+)
 _IDLE_REQUEST = re.compile(
     r"了承|容赦|安心|査収|確認ください|連絡ください|利用ください|let me know|thank", re.IGNORECASE
 )
@@ -114,6 +95,11 @@ _NEW_WORDS = {
     TransformType.REQUIREMENTS: 0.2,
     TransformType.BACKGROUND: 0.25,
 }
+_PROMISE = re.compile(r"\b(?:i|we)(?:'ll| will| promise)\b", re.IGNORECASE)
+_NO = re.compile(r"\b(?:not|no|never|nobody|nothing|neither|constraints?)\b|n't|制約", re.IGNORECASE)
+_COURTESY = re.compile(
+    r"\b(?:please|thank you|thanks|hi|hello|dear|need|open|constraint)\b|お願い(?:いた)?します|よろしく"
+)
 _PLACEHOLDER = re.compile(
     r"\b(?:NAME|DATE|DAY|TIME|NUMBER|MONTH|PLACE|AMOUNT|PERSON|Numbered\d*)\b"
     r"|\[[A-Za-z _]{2,20}\]|<[A-Za-z_ ]{2,20}>|\ufffd"
@@ -304,9 +290,6 @@ def _is_denied(reading: Reading, number: int) -> bool:
     )
 
 
-_NO = re.compile(r"\b(?:not|no|never|nobody|nothing|neither|constraints?)\b|n't|制約", re.IGNORECASE)
-
-
 def _contains(reading: Reading, word: str) -> bool:
     return word in reading.tokens if word.isascii() else word in reading.text
 
@@ -398,9 +381,6 @@ def check_inventions(kind: TransformType, message: Reading, rewrite: Reading) ->
     return 1 - _clip(gush + (parties + reason + foreign) / 2 + _clip((share - _NEW_WORDS[kind]) / 0.3))
 
 
-_PROMISE = re.compile(r"\b(?:i|we)(?:'ll| will| promise)\b", re.IGNORECASE)
-
-
 def _split(reading: Reading) -> list[list[Word]]:
     """The words of each sentence that are not customary."""
     sentences: dict[int, list[Word]] = {}
@@ -470,11 +450,6 @@ def check_change(kind: TransformType, intensity: int, message: Reading, rewrite:
 def _count_pairs(text: str) -> Counter[tuple[str, str]]:
     words = re.findall(r"[\u3040-\u9fff]|[^\W\u3040-\u9fff]+", _COURTESY.sub(" ", text.casefold()))
     return Counter(pairwise(words))
-
-
-_COURTESY = re.compile(
-    r"\b(?:please|thank you|thanks|hi|hello|dear|need|open|constraint)\b|お願い(?:いた)?します|よろしく"
-)
 
 
 def _weigh(word: Word) -> float:
