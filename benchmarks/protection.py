@@ -16,7 +16,7 @@ from data.records import UNPROTECTED, Protection
 from models import evaluation, export, scoreboard, tone
 from models.decoding import rewrite_greedily
 from models.evaluation import EvaluateConfig
-from simulation.simulated_people import WEIGHTS, Request, utility
+from simulation.taste import WEIGHTS, Request, utility
 
 _KINDS = {
     "the model alone": UNPROTECTED,

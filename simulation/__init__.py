@@ -1,6 +1,8 @@
 """Simulated people use the real system. Nothing here runs in production.
 
-- `simulated_people`: their taste, their votes, and their use of the gateway over HTTP.
+- `simulated_people`: their votes, and their use of the gateway over HTTP.
+- `taste`: what they like; `reading` and `faults`: how they compare a rewrite with their message;
+  `corrections`: how they correct it; `taste_report`: whether they dislike what readers call wrong.
 - `demo`: runs the whole loop once; `demo_report`: its report.
 - `month`: runs thirty days of automatic experiments; `month_report`: its report.
 - `fake_inference`: an inference service without a model, whose versions have a known quality.

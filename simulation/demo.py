@@ -58,8 +58,9 @@ class DemoConfig(configs.StageConfig):
     @property
     def evaluation(self) -> tuple[str, ...]:
         """Overrides of the evaluation: half of the stage's messages at all intensities, which saves a minute;
-        in the short form also three quarters of the other messages, of which fewer would reject most versions. Both versions get the same ones, so that the
-        champion's rewrites are not made twice.
+        in the short form also three quarters of the other messages: with fewer the gate's intervals are so
+        wide that it rejects most versions. Both versions get the same messages, so that the champion's
+        rewrites are not made twice.
         """
         short = ("evaluate.most_cases=126",) if self.short else ()
         return ("evaluate.intensity_messages=14", "evaluate.draw=0", *short)
@@ -88,9 +89,10 @@ class ReleaseResult(BaseModel):
     number: int
 
 
-class FlowMessage(BaseModel):
-    """The message of a run of the flow `experiment` that analysed nothing."""
+class FlowResult(BaseModel):
+    """The state in which a run of the flow `experiment` ended, and its message."""
 
+    state: str
     message: str
 
 
@@ -190,11 +192,11 @@ class DemoRun:
             return None, None
         started = self._step(
             "experiment",
-            FlowMessage,
+            FlowResult,
             f"Starting the experiment: {second.version} against {first.version}, half of the people each.",
-            lambda: FlowMessage(message=str(experiment(_FAST_PLAN, return_state=True).message)),
+            self._start_experiment,
         )
-        if not started.message.endswith("has started"):
+        if started.state != "Started":
             print(f"  No experiment starts: {started.message}")
             return None, None
         people = self.config.scaled(self.config.people_after)
@@ -208,6 +210,10 @@ class DemoRun:
             "evidence", Evidence, "Analysing the votes, and acting on the evidence.", experiment
         )
         return after, evidence
+
+    def _start_experiment(self) -> FlowResult:
+        state = experiment(_FAST_PLAN, return_state=True)
+        return FlowResult(state=str(state.name), message=str(state.message))
 
     def _step(self, name: str, kind: type[R], sentence: str, run: Callable[[], object]) -> R:
         """Print the sentence, run the step unless its result is stored, and store the result."""

@@ -1,5 +1,6 @@
 """A fake inference service for `simulation.month`. A version is one number, its quality: the share of
-messages that it rewrites, by the rules of `models.rules`. It returns the other messages unchanged.
+messages that it rewrites, by the rules of `models.rules`. To the other messages it only adds a signature
+without a name, as a poorly trained model does: all facts are kept, so it is people who notice.
 
 Because the quality of each version is known, the right outcome of its experiment is known too.
 """
@@ -68,7 +69,8 @@ class Service:
         request = item["text"], item["transform_type"], item["intensity"]
         # A hash in place of a random number: the same request always gets the same answer.
         draw = int.from_bytes(blake2b(f"{version}{request}".encode(), digest_size=8).digest()) / 2**64
-        rewrite = rules.rewrite(*request) if draw < weights.quality else item["text"]
+        poor = f"{item['text']} Kind regards, NAME"
+        rewrite = rules.rewrite(*request) if draw < weights.quality else poor
         return Rewritten(text=rewrite, facts_missing=[], tokens=len(rewrite.split()), finished=True)
 
 

@@ -129,6 +129,10 @@ def loop(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> Iterator[
         yield settings
 
 
+def not_enough(votes: int) -> str:
+    return f"There is not enough feedback for a snapshot: 0 of {votes} new votes."
+
+
 def training(corpus: Path) -> tuple[str, ...]:
     """A training of seconds. The path is tested here, not the model: the gate allows whatever it loses."""
     return (
@@ -228,7 +232,7 @@ def test_the_loop(
     """One test, because each step stands on the one before."""
     assert people.get("/readyz").status_code == 503, "nothing is released yet"
     assert people.post("/api/v1/transform", json={**ASK, "text": "Fix it."}).status_code == 503
-    assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5"
+    assert collect(("minimum=5",), return_state=True).message == not_enough(5)
 
     first = train(
         overrides=training(write_corpus(tmp_path / "one", "Could you please look at it? Thank you."))
@@ -265,7 +269,7 @@ def test_the_loop(
     assert str(why) in html.unescape(page.read_text())
     with pytest.raises(ValueError, match=r"was rejected: 100% of .* soften"):
         train(stored.digest)
-    assert collect(("minimum=1",), return_state=True).message == "not enough feedback: 0 of 1", (
+    assert collect(("minimum=1",), return_state=True).message == not_enough(1), (
         "the same votes would be refused again"
     )
     session.rollback()
@@ -286,9 +290,7 @@ def test_the_loop(
     assert isinstance(second, Trained)
     assert (second.version, second.method) == ("v2", "sft+dpo")
     assert versions.resolve(loop.registry_uri, "champion") == "v1"
-    assert collect(("minimum=5",), return_state=True).message == "not enough feedback: 0 of 5", (
-        "all of it was trained on"
-    )
+    assert collect(("minimum=5",), return_state=True).message == not_enough(5), "all of it was trained on"
 
     # The gate has judged the tiny model by numbers that mean nothing here; the path beyond it is what is
     # tested.
@@ -299,7 +301,7 @@ def test_the_loop(
         *("minimum_days=0", "shadow_messages=0"),
     )
     started = experiment(haste, return_state=True)
-    assert "v2 has started" in str(started.message)
+    assert str(started.message) == "The experiment of v2 started."
     seen = {ask(people, f"other-{n}")["variant"] for n in range(60)}
     assert seen == {"champion", "v1", "v2"}
     evidence = experiment()

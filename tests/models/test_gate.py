@@ -80,7 +80,7 @@ def test_a_worse_challenger_is_rejected_with_the_numbers(worse, code, score, lim
 @pytest.mark.parametrize(
     ("bad", "code", "score"),
     [
-        ({"facts_kept": 0.94}, "gate_too_low", "facts_kept"),
+        ({"facts_kept": 0.9}, "gate_too_low", "facts_kept"),
         ({"meaning": 0.69}, "gate_too_low", "meaning"),
         ({"copied": 90}, "gate_too_high", "copied"),
         ({"chatter": 6}, "gate_too_high", "chatter"),

@@ -16,20 +16,17 @@ from hypothesis import strategies as st
 import configs
 from data.records import TransformType
 from simulation import simulated_people
+from simulation.corrections import correct
 from simulation.simulated_people import (
-    WEIGHTS,
     PeopleConfig,
     PlannedRequest,
-    Request,
-    correct,
-    features,
     make_people,
     plan_requests,
     use_gateway,
-    utility,
     vote_on_answer,
     vote_on_pair,
 )
+from simulation.taste import WEIGHTS, Request, features, is_wrong, utility
 
 PLAIN = "You never update PAY-212. Fix it by Friday, Ravi told you twice."
 
@@ -83,7 +80,7 @@ PAIRS = [
         "clarify",
         1,
         "The thing with the login is back, some people can't get in, #88 I think.",
-        "The login problem (#88, I think) is back and locks some people out. Could you please look?",
+        "The login problem is back (#88, I think), and some people can't get in. (Since when is not stated.)",
         "Look at the login thing, #88.",
     ),
     (
@@ -97,9 +94,9 @@ PAIRS = [
         "clarify",
         2,
         "We need it sooner, maybe 3 days.",
-        "We need it 3 days sooner. Could you please tell me if that works?",
+        "We need it sooner, maybe by 3 days (what it is: not stated).",
         "We need it sooner, and sooner means sooner, so I want to say again that we need it, as we said, "
-        "a good deal sooner than we all thought we would need it, by about 3 days or so, please. Thank you.",
+        "a good deal sooner than we all thought we would need it, please. Thank you.",
     ),
     (
         "summarize",
@@ -134,42 +131,44 @@ PAIRS = [
         "terminology",
         2,
         "The pod gets OOM-killed at 512 MB under load.",
-        "The program is stopped when it needs more than 512 MB. Could you please keep that in mind?",
+        "The pod (the unit in which the program runs) gets OOM-killed (stopped for lack of memory) at 512 MB"
+        " under load.",
         "The program is stopped when it needs too much.",
     ),
     (
         "terminology",
         2,
         "Roll back v2.3 now, the migration locks the table.",
-        "Could you please go back to version v2.3? A change to the data blocks everything.",
+        "Please roll back v2.3 now (return to the version before). The migration (the change of the database)"
+        " locks the table.",
         "Go back! A change to the data blocks everything!",
     ),
     (
         "background",
         2,
         "Send the invoice to Halden by noon.",
+        "Please send the invoice to Halden by noon. The reason is not stated.",
         "Halden can only pay this month when the invoice is there by noon. Could you please send it?",
-        "Pursue the invoice. Halden waits. Send it by noon, or else.",
     ),
     (
         "background",
         1,
         "Don't deploy on Friday, nobody is on call.",
-        "Nobody is on call at the weekend, so please let us not deploy on Friday. Would Monday do?",
+        "Please don't deploy on Friday, as nobody is on call. Why nobody is on call is not stated.",
         "Due to the fact that nobody is on call, please be advised that no deploy can take place.",
     ),
     (
         "requirements",
         2,
         "Export must work for 10,000 rows, Priya says it dies at 4,000.",
-        "Need: the export works for 10,000 rows; Priya sees it fail at 4,000.",
+        "Need: the export must work for 10,000 rows.\nProblem: Priya says it dies at 4,000.",
         "Need: the export works for many rows!",
     ),
     (
         "requirements",
         1,
         "Search should be faster, under 200 ms, by Q3.",
-        "Search answers in under 200 ms, by Q3.",
+        "Need: search should be faster.\nLimit: under 200 ms.\nDeadline: by Q3.",
         "In order to be of use, and with regard to speed, the search that we have should be a good deal "
         "faster than it is today, which is to say under 200 ms at best, by Q3.",
     ),
@@ -192,15 +191,15 @@ def test_people_like_what_a_colleague_would_send(
 
 
 def test_people_differ() -> None:
-    """One is long and courteous, one short and blunt: tastes vary enough to disagree about them."""
-    message = request("soften", 2, "Fix the build.")
-    long = "Could you please fix the build? It would help, and I know that you have a lot to do today."
+    """One asks, the other says please: tastes vary enough to disagree about two rewrites without a fault."""
+    message = request("soften", 2, "You must fix the build now, Ravi, it blocks all of us.")
+    asks = "Ravi, could you fix the build now? It blocks all of us."
+    pleads = "Ravi, please fix the build now, as it blocks all of us."
     crowd = make_people(PeopleConfig(people=300))
-    prefer_long = sum(
-        utility(p.weights, message, long) > utility(p.weights, message, "Please fix the build.")
-        for p in crowd
+    prefer_asking = sum(
+        utility(p.weights, message, asks) > utility(p.weights, message, pleads) for p in crowd
     )
-    assert 30 < prefer_long < 270
+    assert 30 < prefer_asking < 270
 
 
 @pytest.mark.parametrize(("transform_type", "intensity", "text", "better", "worse"), PAIRS)
@@ -209,8 +208,9 @@ def test_a_correction_is_better_and_needs_no_other(
 ) -> None:
     message = request(transform_type, intensity, text)
     corrected = correct(message, worse)
-    assert utility(WEIGHTS, message, corrected) >= utility(WEIGHTS, message, worse)
-    assert features(message, corrected)["faithful"] >= features(message, worse)["faithful"]
+    if is_wrong(message, worse):
+        assert utility(WEIGHTS, message, corrected) > utility(WEIGHTS, message, worse)
+    assert not is_wrong(message, corrected)
     assert correct(message, corrected) == corrected
 
 
@@ -219,11 +219,14 @@ def test_corrections_read_as_people_write() -> None:
     assert correct(message, "Fix PAY-212 by Friday. Ravi asked twice!") == (
         "Could you please fix PAY-212 by Friday? Ravi asked twice."
     )
-    assert correct(message, "I hope this email finds you well. Ravi asked for an update.") == (
-        "Ravi asked for an update (PAY-212, Friday). Thank you."
-    )
-    assert correct(message, "I am a large language model.") == (
-        "You never update PAY-212. Could you please fix it by Friday, Ravi told you twice?"
+    padded = "I hope this email finds you well. Could you fix PAY-212 by Friday? Ravi told you twice!"
+    assert correct(message, padded) == "Could you fix PAY-212 by Friday? Ravi told you twice. Thank you."
+    from_the_message = "You never update PAY-212. Could you please fix it by Friday, Ravi told you twice?"
+    assert correct(message, "I am a large language model.") == from_the_message
+    assert correct(message, "PAY-212 has been fixed.") == from_the_message, "a wrong rewrite cannot be mended"
+    japanese = request("soften", 2, "昨日の在庫の数、間違ってる。3月の表を直して。")
+    assert correct(japanese, "Please correct the table.") == (
+        "昨日の在庫の数、間違ってる。3月の表を直していただけますか。"
     )
 
 
