@@ -53,7 +53,7 @@ from models.fidelity_words import (
     THANKS,
 )
 
-Kind = Literal["broken", "copied", "request", "reversal", "roles", "facts", "invention", "loss", "garbled"]
+Kind = Literal["broken", "copied", "request", "reversal", "roles", "facts", "invention", "loss"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # The probability that a rewrite is usable in spite of one fault of a kind.
@@ -61,12 +61,11 @@ _USABLE: Mapping[Kind, float] = {
     "broken": 0.0,
     "copied": 0.0,
     "reversal": 0.0,
-    "roles": 0.2,
+    "roles": 0.4,
     "request": 0.3,
-    "facts": 0.3,
-    "loss": 0.3,
-    "invention": 0.4,
-    "garbled": 0.5,
+    "facts": 0.2,
+    "loss": 0.2,
+    "invention": 0.5,
 }
 
 
@@ -85,12 +84,13 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:['’][^\W\d_\u3040-\u30ff\u3400-\u9fff]+)*)"
     r"|(?P<kanji>[\u3005\u3400-\u9fff]+)|(?P<katakana>[\u30a1-\u30ff]+)|(?P<hiragana>[\u3041-\u3096]+)"
 )
+_BRACKET = re.compile(r"[(（][^()（）]*[)）]?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _MOST_PLACES = (
     8  # of one word that are looked at, so that a text of one repeated word takes no quadratic time
 )
-_NEAR = 6  # words within which a denial may stand for a negation
+_NEAR = 10  # words within which a denial may stand for a negation
 
 
 @lru_cache(maxsize=1 << 14)
@@ -143,6 +143,7 @@ class _Reading(NamedTuple):
     facts: Sequence[facts.Span]
     characters: Set[str]  # the Chinese ones
     negated: Set[int]  # indexes of the words that a negator applies to
+    negators: Set[int]  # places of negators
     denials: Set[int]  # places of negators and of words that deny
 
     def has(self, word: _Word) -> bool:
@@ -155,6 +156,11 @@ class _Reading(NamedTuple):
         """Whether a negation or a word that denies stands near a word of this text."""
         return not self.denials.isdisjoint(range(word.at - before, word.at + after))
 
+    def list_neighbours(self, word: _Word) -> Set[str]:
+        """The keys of the words within two of a word, in its sentence."""
+        near = self.words[max(0, word.index - 2) : word.index + 3]
+        return {other.key for other in near if other is not word and other.sentence == word.sentence}
+
     def says(self, word: str) -> bool:
         """Whether a word, or Chinese characters, are in this text."""
         return word in (self.text if _CHINESE.match(word) else self.vocabulary)
@@ -165,6 +171,7 @@ def _read(text: str) -> _Reading:
     words: list[_Word] = []
     sentences: list[_Sentence] = []
     negated: set[int] = set()
+    negators: set[int] = set()
     denials: set[int] = set()
     begin = first_token = first_word = clause = depth = 0
     negating = imperative = False
@@ -184,7 +191,7 @@ def _read(text: str) -> _Reading:
                     requests or ASKS.search(part) is not None,
                     requests,
                     "?" in part or "？" in part,
-                    NOTES.search(part) is not None,
+                    NOTES.search(_BRACKET.sub("", part)) is not None,
                     REASON.search(part) is not None,
                 )
             )
@@ -219,8 +226,8 @@ def _read(text: str) -> _Reading:
                 "please",
             )
             if token in NEGATORS:
-                imperative = imperative or (token == "don't" and at == first_token)
-                denials.add(at)
+                imperative = imperative or (at == first_token and token in ("don't", "never"))
+                negators.add(at)
                 negating = True
                 continue
             if token in DENIALS:
@@ -237,7 +244,7 @@ def _read(text: str) -> _Reading:
         elif kind == "katakana":
             keys = (token,)
         elif JA_NEGATION.search(JA_NO_NEGATION.sub("", token)):
-            denials.add(at)
+            negators.add(at)
             near = [
                 word for word in words[-8:] if word.sentence == len(sentences) and word.aside == (depth > 0)
             ]
@@ -268,7 +275,8 @@ def _read(text: str) -> _Reading:
         facts.spans(text),
         set(_CHINESE.findall(text)),
         negated,
-        denials,
+        negators,
+        negators | denials,
     )
 
 
@@ -306,7 +314,21 @@ class _Pair(NamedTuple):
 
 _HANGING = re.compile(r"(?:\b(?:the|a|an|of|and|or|to|with|for|from|in|by|that|is|are|was)|,|[をがにの])$")
 _POLITE = frozenset(
-    ("please", "thank", "thanks", "you", "hi", "hello", "hey", "dear", "many", "and", "kindly", "in", "advance")
+    (
+        "please",
+        "thank",
+        "thanks",
+        "you",
+        "hi",
+        "hello",
+        "hey",
+        "dear",
+        "many",
+        "and",
+        "kindly",
+        "in",
+        "advance",
+    )
 )
 
 
@@ -424,7 +446,11 @@ def _find_reversed(pair: _Pair) -> Iterator[Fault]:
                 continue
             if pair.kept[word.sentence] < 0.5 if one is before else one.sentences[word.sentence].notes:
                 continue
-            places = other.places[word.key]
+            context = one.list_neighbours(word)
+            places = [p for p in other.places[word.key] if not context.isdisjoint(other.list_neighbours(p))]
+            if context and not places:
+                continue
+            places = places or list(other.places[word.key])
             sentences = [other.sentences[place.sentence] for place in places]
             if any(sentence.questions or sentence.notes for sentence in sentences):
                 continue
@@ -434,13 +460,13 @@ def _find_reversed(pair: _Pair) -> Iterator[Fault]:
     for keys, (states, word) in _list_polarities(after).items():
         if keys in old and states.isdisjoint(old[keys][0]) and not after.sentences[word.sentence].notes:
             plain, place = (before, old[keys][1]) if True in states else (after, word)
-            if not plain.denies(place, 4, 3):
+            if plain.negators.isdisjoint(range(place.at - 3, place.at + 3)):
                 yield Fault("reversal", f"{'not' if True in states else 'no longer not'} {word.text}")
     if pair.transform_type != "summarize":
         for one_word, opposite in (*OPPOSITES, *(words[::-1] for words in OPPOSITES)):
-            if before.says(one_word) and after.says(opposite):
-                if not before.says(opposite) and not after.says(one_word):
-                    yield Fault("reversal", f"{one_word}, {opposite}")
+            taken = before.says(one_word) and after.says(opposite)
+            if taken and not before.says(opposite) and not after.says(one_word):
+                yield Fault("reversal", f"{one_word}, {opposite}")
 
 
 # --- Persons -----------------------------------------------------------------------------------------------
@@ -577,7 +603,7 @@ def _find_inventions(pair: _Pair) -> Iterator[Fault]:
         words, new = words + len(clause), new + len(unknown)
         if pair.transform_type == "terminology" and not sentence.reasons:  # an explanation has new words
             continue
-        least = 4 if japanese else 2 if sentence.reasons else 3
+        least = 3 + japanese - sentence.reasons
         if len(unknown) >= max(least, 0.75 * len(clause)):
             yield Fault("invention", _join(unknown))
     if words > 4 and new > (_NEW.get(pair.transform_type, _NEW_ELSE) + 0.1 * japanese) * words:
@@ -630,17 +656,6 @@ def _find_lost_hinges(pair: _Pair) -> Iterator[Fault]:
                 yield Fault("loss", ja_hinges[0])
 
 
-def _find_garbled(pair: _Pair) -> Iterator[Fault]:
-    """Words that stand twice in a sentence of the rewrite, and once in the message."""
-    if pair.transform_type in ("structure", "background"):  # where a heading repeats a word
-        return
-    for sentence in pair.after.sentences:
-        counts = Counter((word.key, word.text) for word in sentence.words if not word.aside)
-        for (key, text), number in counts.items():
-            if number > len(pair.before.places.get(key, ())) > 0:
-                yield Fault("garbled", text)
-
-
 # --- The judgement -----------------------------------------------------------------------------------------
 
 
@@ -666,7 +681,6 @@ def check(text: str, rewrite: str, transform_type: TransformType, intensity: int
         *_find_inventions(pair),
         *_find_losses(pair),
         *_find_lost_hinges(pair),
-        *_find_garbled(pair),
     ]
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: KINDS.index(fault.kind)))
 

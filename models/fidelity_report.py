@@ -1,21 +1,28 @@
-"""Measures `models.fidelity` on rewrites that readers labelled, and on damage that is done to good rewrites.
+"""Measures `models.fidelity` on rewrites that readers labelled, and on good rewrites that are then damaged.
 
     python -m models.fidelity_report     # writes docs/results/fidelity.json, in about a minute
 
-Messages are split in halves by a hash of their id. The rules were written by looking at the first half only;
-the figures are of the second half.
+Messages are split in halves by a hash of their id. The rules and lists were written by looking at the first
+half only; the figures are of the second half.
 """
 
 import hashlib
+import json
 import random
 import re
-from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
 
+from data import corpus
+from data.corpus import ReadRewrite
 from data.records import TransformType
-from models import facts
+from models import facts, fidelity, labels, scoring, tone
 
 SALT = "fidelity"
+PAGE = Path("docs/results/fidelity.json")
 
 
 def in_first_half(message: str) -> bool:
@@ -60,7 +67,8 @@ _NEGATED = (
 _AFFIRMED = (
     (
         re.compile(
-            r"\b(is|are|was|were|has|have|will|can|should|must) (?!not|n't|to\b|you|it|i\b|we|the|there)(?=\w)"
+            r"\b(is|are|was|were|has|have|will|can|should|must) "
+            r"(?!not|n't|to\b|you|it|i\b|we|the|there)(?=\w)"
         ),
         r"\1 not ",
     ),
@@ -73,8 +81,11 @@ _AFFIRMED = (
     (re.compile(r"してください"), "しないでください"),
     (re.compile(r"(?<=[しきりみえけれり])ます(?=[。ので])"), "ません"),
 )
-_OTHER_PERSON = {"i": "you", "you": "I", "my": "your", "your": "my", "me": "you", "mine": "yours", "yours": "mine", "i'm": "you're", "i'll": "you'll", "i've": "you've", "i'd": "you'd",
-    "you're": "I'm", "you'll": "I'll", "you've": "I've", "you'd": "I'd"}  # fmt: skip
+_OTHER_PERSON = {
+    "i": "you", "you": "I", "my": "your", "your": "my", "me": "you", "mine": "yours", "yours": "mine",
+    "i'm": "you're", "i'll": "you'll", "i've": "you've", "i'd": "you'd", "you're": "I'm", "you'll": "I'll",
+    "you've": "I've", "you'd": "I'd",
+}  # fmt: skip
 _STATED = (
     (
         re.compile(
@@ -191,3 +202,138 @@ def damage(rewrite: str, kind: Damage, rng: random.Random) -> str | None:
             return f"{rewrite} {rng.choice(_REASONS[is_japanese(rewrite)])}"
         case "sentence dropped":
             return _drop_sentence(rewrite, rng)
+
+
+def read_labelled(first_half: bool) -> list[ReadRewrite]:
+    """The labelled rewrites of one half of the messages."""
+    return [row for row in labels.read_labels() if in_first_half(row.message) == first_half]
+
+
+def read_edits(first_half: bool) -> list[Pair]:
+    """The rewrites of one half of the corpus of edits. A reader has accepted all of them."""
+    return [
+        Pair(original.text, rewrite.text, rewrite.transform_type, rewrite.intensity)
+        for original in corpus.read(corpus.SEED / "edits")
+        if in_first_half(original.id) == first_half
+        for rewrite in original.rewrites
+    ]
+
+
+def score_all(rows: Sequence[ReadRewrite]) -> dict[str, list[float]]:
+    """The judge's score of each row, and the scores without it: whether it moved, and the composite."""
+    meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows])
+    moves = [
+        tone.tone_moved(row.text, row.rewrite, row.transform_type, row.intensity, meaning)
+        for row, meaning in zip(rows, meanings, strict=True)
+    ]
+    return {
+        "fidelity": [
+            fidelity.score(row.text, row.rewrite, row.transform_type, row.intensity) for row in rows
+        ],
+        "tone_moved": moves,
+        "composite": [
+            scoring.composite(
+                scoring.facts_kept(row.text, row.rewrite),
+                meaning,
+                moved,
+                scoring.chatter(row.text, row.rewrite),
+                scoring.insult(row.text, row.rewrite),
+                scoring.repetition(row.rewrite),
+            )
+            for row, meaning, moved in zip(rows, meanings, moves, strict=True)
+        ],
+    }
+
+
+def measure_aucs(rows: Sequence[ReadRewrite], scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """By score and group of rewrites: the AUC of usable against wrong and its interval, where both occur."""
+    groups = {
+        "all": rows,
+        "English": [row for row in rows if not is_japanese(row.text)],
+        "Japanese": [row for row in rows if is_japanese(row.text)],
+        **{
+            system: [row for row in rows if row.system == system]
+            for system in dict.fromkeys(r.system for r in rows)
+        },
+    }
+    measured: dict[str, Any] = {}
+    for name, values in scores.items():
+        by_id = {row.id: value for row, value in zip(rows, values, strict=True)}
+        measured[name] = {}
+        for group, members in groups.items():
+            usable = [by_id[row.id] for row in members if row.label == "usable"]
+            wrong = [by_id[row.id] for row in members if row.label == "wrong"]
+            if usable and wrong:
+                auc = labels.estimate_auc(usable, wrong).model_dump()
+                measured[name][group] = {"usable": len(usable), "wrong": len(wrong), **auc}
+    return measured
+
+
+def count_faults(pairs: Iterable[Pair]) -> dict[str, Any]:
+    """The number of rewrites, the share with a fault, and the share with each kind of fault."""
+    kinds = [{fault.kind for fault in fidelity.check(*pair)} for pair in pairs]
+    counts = Counter(kind for found in kinds for kind in found)
+    return {
+        "rewrites": len(kinds),
+        "with_a_fault": sum(map(bool, kinds)) / len(kinds),
+        "kinds": {kind: counts[kind] / len(kinds) for kind in fidelity.KINDS if counts[kind]},
+    }
+
+
+def measure_damage(pairs: Sequence[Pair], seed: int = 0) -> dict[Damage, dict[str, float]]:
+    """By kind of damage: the rewrites without a fault that can have it, and the share that then has a fault."""
+    measured: dict[Damage, dict[str, float]] = {}
+    whole = [pair for pair in pairs if not fidelity.check(*pair)]
+    for kind in DAMAGES:
+        rng = random.Random(f"{seed} {kind}")
+        damaged = [(pair, damage(pair.rewrite, kind, rng)) for pair in whole]
+        found = [
+            bool(fidelity.check(*pair._replace(rewrite=rewrite)))
+            for pair, rewrite in damaged
+            if rewrite is not None and rewrite != pair.rewrite
+        ]
+        if found:
+            measured[kind] = {"rewrites": len(found), "found": sum(found) / len(found)}
+    return measured
+
+
+def report() -> dict[str, Any]:
+    """All figures, of the second half of the messages."""
+    rows = read_labelled(first_half=False)
+    groups = sorted({(row.system, row.label) for row in rows})
+    edits = read_edits(first_half=False)
+    by_language = {
+        "English": [pair for pair in edits if not is_japanese(pair.text)],
+        "Japanese": [pair for pair in edits if is_japanese(pair.text)],
+    }
+    return {
+        "auc": measure_aucs(rows, score_all(rows)),
+        "labelled": {
+            f"{system}, {label}": count_faults(
+                Pair(row.text, row.rewrite, row.transform_type, row.intensity)
+                for row in rows
+                if (row.system, row.label) == (system, label)
+            )
+            for system, label in groups
+        },
+        "edits": {
+            language: {
+                "all": count_faults(pairs),
+                **{
+                    kind.value: count_faults(pair for pair in pairs if pair.transform_type == kind)
+                    for kind in TransformType
+                },
+            }
+            for language, pairs in by_language.items()
+        },
+        "damaged": {language: measure_damage(pairs) for language, pairs in by_language.items()},
+    }
+
+
+def main(page: Path) -> None:
+    """Write the figures as JSON."""
+    page.write_text(json.dumps(report(), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE)
