@@ -35,6 +35,9 @@ Scoring
     tone          whether a rewrite did what was asked, as a calibrated probability
     tone_words    the word lists of `tone`
     tone_fit      fits the weights of `tone` (`tone.json`)
+    fidelity      faults of a rewrite's meaning, and one score of them
+    fidelity_words  the word lists of `fidelity`
+    fidelity_report  measures `fidelity` on what readers said, and on damaged rewrites
     fluency       perplexity under the bare base
     facts         finds facts in a message and checks that a rewrite keeps them
     metrics/      the scores for Hugging Face `evaluate`, loaded by path

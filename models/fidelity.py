@@ -77,7 +77,8 @@ class Fault(NamedTuple):
 
 
 _TOKEN = re.compile(
-    r"(?P<end>[.!?](?=[\s)\"'’”]|$)|[。！？\n])"
+    r"(?P<item>(?<![^\n])[ \t]*\d+[.)](?=\s))"  # the number of a point in a list
+    r"|(?P<end>[.!?](?=[\s)\"'’”]|$)|[。！？\n])"
     r"|(?P<pause>[,;:、；：—–→・]| - )"
     r"|(?P<open>[(（])|(?P<close>[)）])"
     r"|(?P<number>[$€£¥]?\d+(?:[.,:]\d+)*%?)"
@@ -108,11 +109,11 @@ def _key(word: str) -> str:
 
 
 class _Word(NamedTuple):
-    """A word with content. `index` counts these words, `at` all words of the text, `clause` its clauses."""
+    """A word with content. `number` counts these words, `at` all words of the text, `clause` its clauses."""
 
     key: str
     text: str
-    index: int
+    number: int
     at: int
     start: int  # index of its first character
     clause: int
@@ -141,8 +142,8 @@ class _Reading(NamedTuple):
     places: Mapping[str, Sequence[_Word]]  # by key, `_MOST_PLACES` at most
     vocabulary: Set[str]  # all its words, in lower case
     facts: Sequence[facts.Span]
-    characters: Set[str]  # the Chinese ones
-    negated: Set[int]  # indexes of the words that a negator applies to
+    characters: frozenset[str]  # the Chinese ones
+    negated: Set[int]  # numbers of the words that a negator applies to
     negators: Set[int]  # places of negators
     denials: Set[int]  # places of negators and of words that deny
 
@@ -158,7 +159,7 @@ class _Reading(NamedTuple):
 
     def list_neighbours(self, word: _Word) -> Set[str]:
         """The keys of the words within two of a word, in its sentence."""
-        near = self.words[max(0, word.index - 2) : word.index + 3]
+        near = self.words[max(0, word.number - 2) : word.number + 3]
         return {other.key for other in near if other is not word and other.sentence == word.sentence}
 
     def says(self, word: str) -> bool:
@@ -199,6 +200,8 @@ def _read(text: str) -> _Reading:
 
     for match in _TOKEN.finditer(text):
         kind, token = match.lastgroup, match.group().lower().replace("’", "'")
+        if kind == "item":
+            continue
         if kind in ("end", "pause", "open", "close"):
             imperative = imperative or (opening is False and verb in IMPERATIVES and tokens[-1:] == [verb])
             clause, negating, opening, verb = clause + 1, False, True, ""
@@ -225,6 +228,8 @@ def _read(text: str) -> _Reading:
                 "don't",
                 "please",
             )
+            if token in ("because", "since", "due"):  # a reason is a clause of its own
+                clause += 1
             if token in NEGATORS:
                 imperative = imperative or (at == first_token and token in ("don't", "never"))
                 negators.add(at)
@@ -248,7 +253,7 @@ def _read(text: str) -> _Reading:
             near = [
                 word for word in words[-8:] if word.sentence == len(sentences) and word.aside == (depth > 0)
             ]
-            negated.update(word.index for word in near[-1:])
+            negated.update(word.number for word in near[-1:])
         if kind != "word":
             opening, verb = False, ""
         for key in keys:
@@ -256,7 +261,7 @@ def _read(text: str) -> _Reading:
         if token in ABSORBING:
             negating = False
         if keys and negating:
-            negated.add(words[-1].index)
+            negated.add(words[-1].number)
             negating = False
     imperative = imperative or (verb in IMPERATIVES and tokens[-1:] == [verb])
     end_sentence(len(text))
@@ -273,7 +278,7 @@ def _read(text: str) -> _Reading:
         places,
         set(tokens),
         facts.spans(text),
-        set(_CHINESE.findall(text)),
+        frozenset(_CHINESE.findall(text)),
         negated,
         negators,
         negators | denials,
@@ -369,7 +374,7 @@ def _strip(reading: _Reading) -> tuple[Sequence[str], int]:
 # --- Facts -------------------------------------------------------------------------------------------------
 
 _ASIDE = re.compile(r"[(（][^()（）\n]*[)）]|^[ \t]*\d+[.)]\s", re.MULTILINE)
-_TITLED = re.compile(r"[\u30a1-\u30ff\u3400-\u9fff]+(?=さん|様|氏|くん|君|部長|課長|先生|店長)")
+_TITLED = re.compile(r"[\u30a1-\u30ff\u3400-\u9fff]{1,6}(?=さん|様|氏|くん|君|部長|課長|先生|店長)")
 _MOST_ENTITIES = 16
 _MOST_NEIGHBOURS = 60
 
@@ -390,7 +395,7 @@ def _list_entities(reading: _Reading) -> dict[str, tuple[str, set[str]]]:
     Neighbours are the words with content within four on each side, with and without the side, and the word
     directly before.
     """
-    index = {word.start: word.index for word in reading.words}
+    index = {word.start: word.number for word in reading.words}
     spans: list[tuple[str, int, int]] = [*reading.facts]
     spans += [
         ("order", word.start, word.start + len(word.text)) for word in reading.words if word.text in ORDERED
@@ -406,9 +411,9 @@ def _list_entities(reading: _Reading) -> dict[str, tuple[str, set[str]]]:
         if len(neighbours) > _MOST_NEIGHBOURS:
             continue
         neighbours.add(f"after {reading.tokens[word.at - 1] if word.at else ''}")
-        for other in reading.words[max(0, word.index - 4) : word.index + 5]:
+        for other in reading.words[max(0, word.number - 4) : word.number + 5]:
             if other.sentence == word.sentence and not start <= other.start < end:
-                neighbours.update((other.key, f"{'<' if other.index < word.index else '>'}{other.key}"))
+                neighbours.update((other.key, f"{'<' if other.number < word.number else '>'}{other.key}"))
     return entities
 
 
@@ -433,7 +438,7 @@ def _list_polarities(reading: _Reading) -> dict[tuple[str, str], tuple[set[bool]
     for previous, word in pairwise(reading.words):
         if previous.sentence == word.sentence:
             states = polarities.setdefault((previous.key, word.key), (set(), word))[0]
-            states.add(word.index in reading.negated)
+            states.add(word.number in reading.negated)
     return polarities
 
 
@@ -442,7 +447,7 @@ def _find_reversed(pair: _Pair) -> Iterator[Fault]:
     before, after = pair.before, pair.after
     for one, other in ((before, after), (after, before)):
         for word in one.words:
-            if word.index not in one.negated or word.aside or word.key not in other.places:
+            if word.number not in one.negated or word.aside or word.key not in other.places:
                 continue
             if pair.kept[word.sentence] < 0.5 if one is before else one.sentences[word.sentence].notes:
                 continue
@@ -642,6 +647,8 @@ def _find_lost_hinges(pair: _Pair) -> Iterator[Fault]:
         if hinges.isdisjoint(before.vocabulary) or not enough.isdisjoint(vocabulary):
             continue
         if "not" in hinges and pair.transform_type == "soften":  # which says the same without a "no"
+            continue
+        if "again" in hinges and pair.transform_type == "summarize":  # which leaves the past out
             continue
         for at, token in enumerate(before.tokens):
             if token in hinges and not stayed.isdisjoint(range(at + 1, at + 4)):

@@ -281,7 +281,7 @@ def count_faults(pairs: Iterable[Pair]) -> dict[str, Any]:
 
 
 def measure_damage(pairs: Sequence[Pair], seed: int = 0) -> dict[Damage, dict[str, float]]:
-    """By kind of damage: the rewrites without a fault that can have it, and the share that then has a fault."""
+    """By kind of damage: the rewrites without a fault that can have it, the share that then has one."""
     measured: dict[Damage, dict[str, float]] = {}
     whole = [pair for pair in pairs if not fidelity.check(*pair)]
     for kind in DAMAGES:

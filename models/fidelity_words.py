@@ -47,7 +47,8 @@ COURTESY = _split(
 JA_COURTESY = _split(
     """
     願 迷惑 不便 協力 正直 世話 恐 入 疲 様 手数 申 訳 件 思 気 何卒 幸 助 存 致 頂 下 了承 理解 拝見 失礼 誠
-    方 旨 際 為 事 物 所 他 以上 下記 現時点 現在 今 状況 状態 内容 必要 制約 未定 対象 依頼 要望 質問 確認 結論 理由 注意 背景 希望
+    方 旨 際 為 事 物 所 他 以上 下記 現時点 現在 今 状況 状態 内容 必要 制約 未定 対象 依頼 要望 質問
+    確認 結論 理由 注意 背景 希望
     """
 )
 # Words that deny what follows them.
@@ -122,7 +123,8 @@ IRREGULAR = {
 }  # fmt: skip
 PERSONS = {
     "i": 1, "me": 1, "my": 1, "i'm": 1, "i'll": 1, "i've": 1, "i'd": 1, "we": 1, "us": 1, "our": 1,
-    "we're": 1, "we'll": 1, "we've": 1, "we'd": 1, "you": 2, "your": 2, "you're": 2, "you'll": 2, "you've": 2, "you'd": 2,
+    "we're": 1, "we'll": 1, "we've": 1, "we'd": 1, "you": 2, "your": 2,
+    "you're": 2, "you'll": 2, "you've": 2, "you'd": 2,
     "he": 3, "she": 3, "they": 3, "him": 3, "her": 3, "them": 3, "his": 3, "their": 3, "he's": 3, "she's": 3,
     "they're": 3, "they'll": 3, "they've": 3, "they'd": 3, "he'll": 3, "she'll": 3,
 }  # fmt: skip
@@ -226,8 +228,8 @@ HINGES: tuple[tuple[frozenset[str], frozenset[str]], ...] = tuple(
         ("still", "yet continues remains again already open since pending currently stays"),
         ("yet", "still open later far until so not"),
         (
-            "never nobody nothing none neither nor not no don't doesn't didn't can't cannot won't isn't aren't "
-            "wasn't without",
+            "never nobody nothing none neither nor not no don't doesn't didn't can't cannot won't isn't "
+            "aren't wasn't without",
             "",
         ),
     )
