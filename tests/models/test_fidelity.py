@@ -3,9 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from data.records import TransformType
-from models import fidelity, fidelity_report, labels
+from models import fidelity, fidelity_report
 from models.fidelity import check, score
 from models.fidelity_report import DAMAGES, damage, measure_damage, read_edits, read_labelled
 
@@ -137,16 +138,12 @@ def test_serving_loads_nothing_heavy_with_it() -> None:
 
 def test_readers_agree_with_the_score_on_messages_that_it_was_not_written_on() -> None:
     rows = read_labelled(first_half=False)
-    scores = {
-        label: [
-            score(row.text, row.rewrite, row.transform_type, row.intensity)
-            for row in rows
-            if row.label == label
-        ]
-        for label in labels.LABELS
-    }
-    assert labels.estimate_auc(scores["usable"], scores["wrong"]).mean >= 0.8
-    assert sum(scores["broken"]) / len(scores["broken"]) <= 0.1
+    scores = [score(row.text, row.rewrite, row.transform_type, row.intensity) for row in rows]
+    judged = [i for i, row in enumerate(rows) if row.label in ("usable", "wrong")]
+    usable = [rows[i].label == "usable" for i in judged]
+    assert roc_auc_score(usable, [scores[i] for i in judged]) >= 0.8
+    broken = [value for row, value in zip(rows, scores, strict=True) if row.label == "broken"]
+    assert sum(broken) / len(broken) <= 0.1
 
 
 def test_the_halves_share_no_message() -> None:
