@@ -588,7 +588,7 @@ _NEW_ELSE = 0.3
 _KEPT: Mapping[str, float] = {"soften": 0.72, "clarify": 0.7, "terminology": 0.85, "structure": 0.86}
 _KEPT_ELSE = 0.9
 _KEPT_OF_SUMMARY = (0.85, 0.78, 0.62, 0.47)  # by intensity
-# A clause of the message may lose most of its words where the type drops phrases.
+# These types keep the message's phrases, so a clause must keep some of its words.
 _STRICT = ("requirements", "background", "terminology")
 
 

@@ -275,4 +275,5 @@ CHATTER = re.compile(
     r"|\bwhat you mean by\b",
     re.IGNORECASE,
 )
-MASK = re.compile(r"\b(?:NAME|DAY|DATE|TIME|URL|EMAIL|NUMBER|TICKET|CHANNEL)\d*\b|\[[A-Z]+\]|�")
+# The masks of `models.protection`, other placeholders, and a broken character.
+MASK = re.compile(r"\b(?:NAME|DAY|DATE|TIME|LINK|EMAIL|NUMBER|TICKET|CHANNEL|CODE|VERSION)\d*\b|\[[A-Z]+\]|�")
