@@ -6,6 +6,6 @@
 - `training`: the stages against TRL, with `ablation`, `generation`, `probe`, `inputs`; `inference`: the
   engines.
 - `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;
-  `protection`: facts.
+  `protection`: facts; `gate` and `guards`: how often the gate and the guards of GRPO decide wrongly.
 - `plots`: the plots of the docs.
 """

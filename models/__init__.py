@@ -26,15 +26,19 @@ Evaluation
     rules         the rule baseline
     reading       sheets of rewrites for blind readers, and their labels joined
     labels        what the labels say: agreement, usable rewrites, whether a score sees them
+    validity      whether a score is a valid judge of a policy, by the labels of its rewrites
     decoding      greedy rewrites by a version's quantised weights
     card          the model card of a version
     versions      the MLflow registry
 
 Scoring
-    scoring       facts kept, meaning, chatter, insult, repetition, composite
+    scoring       facts kept, meaning, chatter, insult, repetition, and what can be checked of a rewrite
     tone          whether a rewrite did what was asked, as a calibrated probability
     tone_words    the word lists of `tone`
     tone_fit      fits the weights of `tone` (`tone.json`)
+    fidelity      faults of a rewrite's meaning, and one score of them
+    fidelity_words  the word lists of `fidelity`
+    fidelity_report  measures `fidelity` on what readers said, and on damaged rewrites
     fluency       perplexity under the bare base
     facts         finds facts in a message and checks that a rewrite keeps them
     metrics/      the scores for Hugging Face `evaluate`, loaded by path

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest, bootstrap, norm
 
 from data.records import TransformType
-from models import fluency, scoring, tone
+from models import fidelity, fluency, scoring, tone
 from models.results import Estimate
 
 
@@ -76,12 +76,16 @@ def judge(
     meaning: float,
     must_keep: Sequence[str] = (),
 ) -> float:
-    """The composite, in [0, 1]: `check` * `tone.tone_moved`.
+    """The composite, in [0, 1]: `check` * `tone.tone_moved` * `fidelity.score`.
 
-    A rewrite that keeps everything and moves nothing is as useless as one that moves and loses everything.
+    A rewrite that keeps everything and moves nothing is as useless as one that moves and loses everything or
+    says something else.
     """
-    moved = tone.tone_moved(text, rewrite, transform_type, intensity, meaning)
-    return check(text, rewrite, intensity, meaning, must_keep) * moved
+    return (
+        check(text, rewrite, intensity, meaning, must_keep)
+        * tone.tone_moved(text, rewrite, transform_type, intensity, meaning)
+        * fidelity.score(text, rewrite, transform_type, intensity)
+    )
 
 
 def check(text: str, rewrite: str, intensity: int, meaning: float, must_keep: Sequence[str] = ()) -> float:

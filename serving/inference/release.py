@@ -22,7 +22,8 @@ from data.records import Spec
 from serving.inference.client import InferenceClient, VersionUnknown
 
 NAME = "tonebridge"
-_DIGEST = "digest"
+# Not content: the rewrites that evaluations cache in a version folder, and BentoML's own file.
+_NOT_RELEASED = ("rewrites.json", "model.yaml")
 
 
 def publish(folder: Path, version: str, settings: Settings) -> str:
@@ -33,7 +34,7 @@ def publish(folder: Path, version: str, settings: Settings) -> str:
     with a letter or digit.
     """
     home = settings.model_store.absolute()
-    digest = _digest(folder)
+    digest = digest_of(folder)
     tag = bentoml.Tag(NAME, version)
     (home / "tmp").mkdir(parents=True, exist_ok=True)
     (home / "models" / NAME).mkdir(parents=True, exist_ok=True)
@@ -42,18 +43,17 @@ def publish(folder: Path, version: str, settings: Settings) -> str:
         module="",
         api_version="v1",
         signatures={},
-        labels={_DIGEST: digest},
+        labels={},
         context=ModelContext("", {}),
     )
     model.flush()  # type: ignore[no-untyped-call]  # writes model.yaml
     with tempfile.TemporaryDirectory(dir=home / "tmp") as staging:
         complete = Path(staging) / version
-        shutil.copytree(folder, complete, copy_function=_link)
+        shutil.copytree(folder, complete, copy_function=_link, ignore=shutil.ignore_patterns(*_NOT_RELEASED))
         shutil.copy2(model.path_of("model.yaml"), complete)
         with contextlib.suppress(OSError):  # a folder with files in it is never replaced
             complete.rename(home / "models" / NAME / version)
-    [stored] = bentoml.models.list(tag, _model_store=_store(settings))
-    if stored.info.labels[_DIGEST] != digest:
+    if digest_of(home / "models" / NAME / version) != digest:
         raise ValueError(
             f"{tag} is published with other content; a version is immutable, so choose a new name"
         )
@@ -99,14 +99,18 @@ def _store(settings: Settings) -> ModelStore:
     return ModelStore(settings.model_store.absolute() / "models")
 
 
-def _digest(folder: Path) -> str:
-    """blake2b-128 of the names and contents of a version's files; ValueError without a version.json."""
+def digest_of(folder: Path) -> str:
+    """blake2b-128 of the names and contents of a version's files; ValueError without a version.json.
+
+    What evaluations add to the folder later is left out.
+    """
     if not (folder / "version.json").is_file():
         raise ValueError(
             f"{folder} is no version folder: it has no version.json; make one with models.export"
         )
     digest = blake2b(digest_size=16)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in _NOT_RELEASED)
+    for path in sorted(files):
         digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):

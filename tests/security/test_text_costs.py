@@ -22,7 +22,7 @@ from data import normal_form
 from data.records import TransformType
 from data.redaction import identifiers, names, redactor
 from data.snapshots import unusual_phrases
-from models import facts, protection, rules, scoring, tone
+from models import facts, fidelity, fidelity_words, protection, rules, scoring, tone
 
 LENGTH = 2000
 MOST_GROWTH = 8.0  # between the 4 of linear and the 16 of quadratic work
@@ -130,6 +130,8 @@ COSTS: dict[str, Callable[[str], Any]] = {
         f"rules.rewrite {kind}": lambda text, kind=kind: rules.rewrite(text, kind, 2)
         for kind in TransformType
     },
+    "fidelity.check": lambda text: fidelity.check(text, rewritten(text), TransformType.REQUIREMENTS, 2),
+    "fidelity.check of another text": lambda text: fidelity.check(text, text[::-1], TransformType.CLARIFY, 2),
     "identifiers.find": identifiers.find,
     "names.find": names.find,
     "names.fold": names.fold,
@@ -142,6 +144,7 @@ COSTS: dict[str, Callable[[str], Any]] = {
 def cpu_s(cost: Callable[[str], Any], text: str) -> float:
     redactor._scan.cache_clear()
     names._look_up.cache_clear()
+    fidelity._key.cache_clear()
     begun = time.thread_time()
     cost(text)
     return time.thread_time() - begun
@@ -193,7 +196,10 @@ def test_words_beyond_the_limit_of_comparisons_are_matched_in_any_order() -> Non
     assert scoring.copy_rate("", "") == 1.0
 
 
-MODULES = (identifiers, names, normal_form, unusual_phrases, redactor, facts, protection, scoring, tone)
+MODULES = (
+    *(identifiers, names, normal_form, unusual_phrases, redactor),
+    *(facts, fidelity, fidelity_words, protection, scoring, tone),
+)
 
 
 def patterns(value: object) -> Iterator[re.Pattern[str]]:

@@ -50,6 +50,15 @@ def test_the_same_content_again_changes_nothing(settings, version):
     assert (release.find("v1", settings) / "model.yaml").read_text() == before
 
 
+def test_what_an_evaluation_adds_to_a_version_is_no_content(settings, version):
+    folder = version("a", "same")
+    (folder / "rewrites.json").write_text("{}")
+    release.publish(folder, "v1", settings)
+    assert not (release.find("v1", settings) / "rewrites.json").exists()
+    (folder / "rewrites.json").write_text('{"key": "a rewrite of another draw of cases"}')
+    release.publish(folder, "v1", settings)
+
+
 def test_other_content_under_the_same_name_is_refused(settings, version):
     release.publish(version("a", "one"), "v1", settings)
     with pytest.raises(ValueError, match="immutable"):
