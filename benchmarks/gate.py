@@ -188,7 +188,7 @@ def simulate_judges(times: int) -> list[dict[str, float]]:
 
 def main(quick: bool) -> None:
     """Simulate all, print the tables, and write them unless `quick`."""
-    times, lines = (20, 4) if quick else (200, 30)
+    times, lines = (20, 4) if quick else (100, 15)
     scores = read_scores()
     nights: dict[str, dict[str, float]] = {}
     for name in tqdm(CHALLENGERS, desc="challengers"):

@@ -220,7 +220,7 @@ def read_edits(first_half: bool) -> list[Pair]:
 
 
 def score_all(rows: Sequence[ReadRewrite]) -> dict[str, list[float]]:
-    """The judge's score of each row, whether the rewrite moved, and the composite, of which both are factors."""
+    """By score, that of each row: the judge, whether the rewrite moved, the composite of both and more."""
     meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows])
     requests = [(row.text, row.rewrite, row.transform_type, row.intensity) for row in rows]
     return {

@@ -223,15 +223,19 @@ def rules(masks: bool) -> Reward:
     It is not the composite, since the gate decides by that.
     """
 
-    def rules(completions: list[str], text: list[str], intensity: list[int], **_: Any) -> list[float]:
+    def rules(
+        completions: list[str], text: list[str], transform_type: list[str], intensity: list[int], **_: Any
+    ) -> list[float]:
         rewrites = restore(completions, text, masks)
         # One call for all rewrites: the encoder embeds them in batches, and equal messages once.
         meanings = scoring.meaning(text, [rewrite or "" for rewrite in rewrites])
         return [
-            scoreboard.check(message, rewrite, strength, meaning)
+            scoreboard.check(message, rewrite, TransformType(kind), strength, meaning)
             if rewrite
             else 0.0  # the lowest score, so that an unusable rewrite is the worst of its group
-            for message, rewrite, strength, meaning in zip(text, rewrites, intensity, meanings, strict=True)
+            for message, rewrite, kind, strength, meaning in zip(
+                text, rewrites, transform_type, intensity, meanings, strict=True
+            )
         ]
 
     return rules

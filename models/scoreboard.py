@@ -82,13 +82,20 @@ def judge(
     says something else.
     """
     return (
-        check(text, rewrite, intensity, meaning, must_keep)
+        check(text, rewrite, transform_type, intensity, meaning, must_keep)
         * tone.tone_moved(text, rewrite, transform_type, intensity, meaning)
         * fidelity.score(text, rewrite, transform_type, intensity)
     )
 
 
-def check(text: str, rewrite: str, intensity: int, meaning: float, must_keep: Sequence[str] = ()) -> float:
+def check(
+    text: str,
+    rewrite: str,
+    transform_type: TransformType,
+    intensity: int,
+    meaning: float,
+    must_keep: Sequence[str] = (),
+) -> float:
     """`scoring.checks` of a rewrite; `meaning` is `scoring.meaning` of the two texts."""
     return scoring.checks(
         scoring.facts_kept(text, rewrite, must_keep),
@@ -96,7 +103,7 @@ def check(text: str, rewrite: str, intensity: int, meaning: float, must_keep: Se
         scoring.chatter(text, rewrite),
         scoring.insult(text, rewrite),
         scoring.repetition(rewrite),
-        scoring.copied(text, rewrite, intensity),
+        scoring.copied(text, rewrite, transform_type, intensity),
     )
 
 
@@ -114,7 +121,7 @@ def score_case(case: Case, rewrite: str, meaning: float, log_perplexity: float) 
         repetition=scoring.repetition(rewrite),
         length_ratio=scoring.length_ratio(case.text, rewrite),
         copy_rate=scoring.copy_rate(case.text, rewrite),
-        copied=scoring.copied(case.text, rewrite, case.intensity),
+        copied=scoring.copied(case.text, rewrite, case.transform_type, case.intensity),
         log_perplexity=log_perplexity,
         composite=judge(*request, meaning, case.must_keep),
     )

@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 from itertools import accumulate, groupby
 from string import ascii_lowercase
 
+from data.records import TransformType
 from models import facts
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -181,11 +182,19 @@ def copy_rate(text: str, rewrite: str, most_comparisons: int = _MOST_COMPARISONS
     return 2 * matched / (len(before) + len(after)) if before or after else 1.0
 
 
-def copied(text: str, rewrite: str, intensity: int) -> bool:
+def copied(text: str, rewrite: str, transform_type: TransformType, intensity: int) -> bool:
     """Whether the rewrite is a copy, or nearly, where a change was requested: a copy rate above 0.9 at an
-    intensity of 1 or more.
+    intensity of 1 or more. For `structure` the same words on more lines are no copy.
+
+    Of the rewrites that readers labelled, 157 are such copies: 148 are timid, 8 wrong, 1 is usable.
     """
-    return intensity >= 1 and copy_rate(text, rewrite) > 0.9
+    if intensity == 0 or copy_rate(text, rewrite) <= 0.9:
+        return False
+    return transform_type != TransformType.STRUCTURE or _count_lines(rewrite) <= _count_lines(text)
+
+
+def _count_lines(text: str) -> int:
+    return sum(bool(line.strip()) for line in text.splitlines())
 
 
 def repetition(rewrite: str) -> float:

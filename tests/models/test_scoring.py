@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from data import corpus
+from data.records import TransformType
 from models import scoring
 
 BLUNT = "This is broken again. Fix PAY-123 by Friday. Your team never tests anything."
@@ -76,10 +77,16 @@ def test_the_checks_are_a_product_so_no_score_makes_up_for_another():
 
 def test_a_copy_is_a_fault_where_a_change_was_requested():
     text = "Fix the build before Monday, or we cannot ship it to the customer in Oslo as we promised them."
-    assert scoring.copied(text, text, 1)
-    assert scoring.copied(text, text.replace("Fix", "Please fix"), 3)
-    assert not scoring.copied(text, text, 0)
-    assert not scoring.copied(text, "Could you fix the build by Monday, so that we can ship to Oslo?", 1)
+    soften, structure = TransformType.SOFTEN, TransformType.STRUCTURE
+    assert scoring.copied(text, text, soften, 1)
+    assert scoring.copied(text, text.replace("Fix", "Please fix"), soften, 3)
+    assert not scoring.copied(text, text, soften, 0)
+    rewrite = "Could you fix the build by Monday, so that we can ship to Oslo?"
+    assert not scoring.copied(text, rewrite, soften, 1)
+    laid_out = text.replace(", ", ",\n").replace(" as we", "\nas we")
+    assert scoring.copied(text, laid_out, soften, 2)
+    assert not scoring.copied(text, laid_out, structure, 2)
+    assert scoring.copied(text, text, structure, 2)
 
 
 def test_obeying_is_what_the_patterns_say():
