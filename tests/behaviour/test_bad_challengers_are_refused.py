@@ -12,16 +12,20 @@ from sqlalchemy.orm import Session
 
 from configs.settings import Settings
 from data import database
-from data.corpus import Message, Original, Rewrite
+from data.corpus import Message, Original, ReadRewrite, Rewrite
+from data.reasons import Reason, reason
 from data.records import PROTECTED, PreferencePair, Spec, TransformType
 from data.snapshots import shards
 from data.tables import Snapshot, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
-from models import versions
+from models import loading, scoring, versions
 from models.dpo import DpoResult
 from models.evaluation import table
+from models.gate import Margins, compare, gate
 from models.grpo import GrpoResult
+from models.labels import read_labels
+from models.scoreboard import Case, Scores, score_case
 from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.promote import promote
@@ -69,9 +73,8 @@ def engine_of_flows(flows: Settings) -> Iterator[Engine]:
 
 ASKED = {"transform_type": TransformType.SOFTEN, "intensity": 2}
 VERBS = ("Fix", "Check", "Send", "Finish", "Review", "Update", "Test", "Close")
-THINGS = ("build", "report", "page", "invoice", "dashboard", "code", "review", "order")
-
-
+# With fewer messages the gate accepts nothing: what never happened in 70 may happen in more than 5 %.
+THINGS = ("build", "report", "page", "invoice", "dashboard", "code", "review", "order", "meeting", "deploy")
 KEPT, FLATTERY = "Could you please look at it by Friday?", "You are a star! Could you look at it soon?"
 
 
@@ -118,7 +121,9 @@ def collected(engine: Engine, digest: str, folder: Path) -> None:
 
 
 def learning(corpus_folder: Path) -> tuple[str, ...]:
-    """SFT of all weights and an evaluation, in seconds; the gate's margins as they are committed."""
+    """SFT of all weights and an evaluation, in seconds; the gate's limits as they are committed, but for that
+    of meaning: the orders and their rewrite share few words.
+    """
     return (
         f"sft.seed_folder={corpus_folder}",
         "sft.lora_rank=0",
@@ -126,7 +131,7 @@ def learning(corpus_folder: Path) -> tuple[str, ...]:
         "sft.learning_rate=5.0e-3",
         "sft.bf16=false",
         f"evaluate.test_folders=[{corpus_folder}]",
-        "evaluate.most_cases=16",
+        "evaluate.min_meaning=0",
         "evaluate.max_new_tokens=24",
     )
 
@@ -155,8 +160,8 @@ SAMPLING = (
     "grpo.max_new_tokens=24",
     "grpo.healthy={}",  # a tiny model babbles: much of what it samples does not end
     "grpo.bf16=false",
+    "evaluate.min_facts_kept=0",
     "evaluate.max_facts_loss=1.0",
-    "evaluate.max_facts_loss_to_copy=1.0",
     "evaluate.max_meaning_loss=1.0",
 )
 
@@ -173,6 +178,33 @@ def assert_stays_out(flows: Settings, engine: Engine, bad: Trained, good: Traine
         promote(bad.version, "people asked for it")
 
 
+def write_labels(folder: Path, trained: Trained, flattered: bool) -> Path:
+    """What readers say of the version before GRPO: they like the rewrite that keeps the day, or flattery."""
+    usable, wrong = (FLATTERY, KEPT) if flattered else (KEPT, FLATTERY)
+    policy = loading.policy_digest(trained.run / "sft", None)
+    rows = [
+        ReadRewrite(
+            id=f"{label}-{number}",
+            message=about.id,
+            system="policy",
+            policy=policy,
+            **ASKED,
+            text=about.text,
+            rewrite=rewrite,
+            first=label,
+            second=label,
+        )
+        for number, about in enumerate(orders(), start=100)
+        for label, rewrite in (("usable", usable), ("wrong", wrong))
+    ]
+    folder.mkdir()
+    lines = [row.model_dump_json(exclude_none=True) for row in rows]
+    (folder / "labels.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.timeout(1200)
 def test_a_challenger_that_hacked_its_reward_is_refused(
     flows: Settings, engine_of_flows: Engine, tmp_path: Path
 ) -> None:
@@ -180,10 +212,24 @@ def test_a_challenger_that_hacked_its_reward_is_refused(
     collected(engine_of_flows, "ranked", shards.write(tmp_path / "people", order_pairs(flattered=False)))
     flattered = shards.write(tmp_path / "flattered", order_pairs(flattered=True))
 
-    honest = train("ranked", wanted)
-    hacked = train("ranked", (*wanted, f"reward.snapshots=[{flattered}]"))
+    unread = train("ranked", wanted)
+    assert isinstance(unread, Trained)
+    assert unread.method == "sft", "nobody has read what it writes, so no reward is valid for it"
+
+    # One thread, so that the same steps give the same policy again: the one that the labels are of.
+    labels = f"grpo.labels_folder={write_labels(tmp_path / 'labels', unread, flattered=False)}"
+    mislabelled = write_labels(tmp_path / "mislabelled", unread, flattered=True)
+    rewarded = f"reward.snapshots=[{flattered}]"
+    contradicted = train("ranked", (*wanted, rewarded, labels))
+    assert isinstance(contradicted, Trained)
+    assert contradicted.method == "sft", "readers contradict the reward"
+
+    honest = train("ranked", (*wanted, labels))
+    # Where flattery fools the readers, too, only the guards are left.
+    hacked = train("ranked", (*wanted, rewarded, f"grpo.labels_folder={mislabelled}"))
     assert isinstance(honest, Trained)
     assert isinstance(hacked, Trained)
+    assert honest.method == hacked.method == "sft+grpo"
     good, bad = (
         GrpoResult.model_validate_json((trained.run / "grpo" / METRICS_FILE).read_text())
         for trained in (honest, hacked)
@@ -233,5 +279,38 @@ def test_a_challenger_of_flipped_pairs_is_refused(
         assert good > 0.9
         assert bad < 0.1
     codes = {why.code for why in flipped.evaluation.verdict.reasons}
-    assert codes >= {"gate_facts_against_copy", "gate_facts", "gate_meaning", "gate_composite"}
+    assert codes >= {"gate_too_low", "gate_facts", "gate_meaning", "gate_drift_facts", "gate_drift_meaning"}
     assert_stays_out(flows, engine_of_flows, flipped, honest)
+
+
+def read_scores(system: str) -> list[Scores]:
+    """The scores of a system's labelled rewrites, in the order of their messages."""
+    rows = sorted((row for row in read_labels() if row.system == system), key=lambda row: row.message)
+    meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows])
+    return [
+        score_case(
+            Case(
+                id=row.id,
+                text=row.text,
+                transform_type=row.transform_type,
+                intensity=row.intensity,
+                must_keep=(),
+                reference="",
+            ),
+            row.rewrite,
+            meaning,
+            log_perplexity=0.0,
+        )
+        for row, meaning in zip(rows, meanings, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("refusal", [None, reason("judge_refused")], ids=["valid judge", "no valid judge"])
+def test_a_recipe_that_a_blind_judge_loved_and_readers_rejected_is_refused(refusal: Reason | None) -> None:
+    """It removes copying by inventing: 81 % of its rewrites are wrong as read, and 65 % of the champion's."""
+    champion, challenger = read_scores("policy"), read_scores("uncopied")
+    blind = compare(challenger, champion, "tone_moved")
+    assert blind.low > 0.05, "else the scorer of tone does not love it"
+    copy = [row.model_copy(update={"composite": 0.0}) for row in champion]
+    verdict = gate(challenger, champion, None, copy, Margins(), refusal)
+    assert "gate_meaning" in {why.code for why in verdict.reasons}
