@@ -204,7 +204,7 @@ def main(quick: bool) -> None:
         kind: simulate_tries(scores, rotating, 10, lines)
         for kind, rotating in (("the same cases", False), ("other cases every night", True))
     }
-    judges = simulate_judges(10 * times)
+    judges = simulate_judges(2 * times)
     result = {
         "times": times,
         "lines": lines,

