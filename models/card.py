@@ -63,7 +63,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 | {name("method")} | {origin.method} |
 | {name("measured_against")} | {origin.parent or name("bare_base")} |
 | {name("learned_from")} | {say(data)} |
-| {name("gate")} | {say(gate)} |
+| {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
 
 ## {name("measured")}
 

@@ -12,14 +12,15 @@ WORSE = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
 EVERY = dict.fromkeys(Scores.model_fields, ONE)
 
 
-def found(accepted):
+def found(accepted, notes=()):
+    challenger = {**EVERY, "monotone": ONE, "obeyed": ONE}
     return Evaluation(
         cases=168,
-        systems={"challenger": {**EVERY, "monotone": ONE, "obeyed": ONE}, "reference": EVERY},
+        systems={"challenger": challenger, "first_champion_protected": EVERY, "reference": EVERY},
         by_type={"challenger": {"soften": EVERY}},
         move_by_intensity={"challenger": {str(i): ONE for i in range(4)}},
         win_rate=None,
-        verdict=Verdict(accepted=accepted, reasons=() if accepted else (WORSE,)),
+        verdict=Verdict(accepted=accepted, reasons=() if accepted else (WORSE,), notes=notes),
     )
 
 
@@ -36,7 +37,7 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
         "v1",
         "snapshot cd34 (131 pairs)",
         "168 held-out",
-        "accepted",
+        "Accepted.",
     ):
         assert phrase in text
     rows = [line for line in text.splitlines() if line.startswith("| challenger")]
@@ -51,6 +52,14 @@ def test_a_rejected_version_says_why():
     text = card.card(origin, found(accepted=False), "en")
     assert "rejected: It is worse than the champion beyond noise: the composite changes by -0.100" in text
     assert "the bare base" in text
+
+
+def test_a_judge_that_was_left_out_is_named_beside_the_verdict():
+    origin = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
+    note = reason("judge_unmeasured", judge="composite", policy="v1", usable=2, wrong=130, least=100, each=10)
+    gate = "Accepted. The composite is no valid judge of v1: readers labelled 2 of its rewrites usable"
+    assert gate in card.card(origin, found(accepted=True, notes=(note,)), "en")
+    assert "「使える」とした書き換えは 2 件" in card.card(origin, found(accepted=True, notes=(note,)), "ja")
 
 
 def test_a_version_folder_has_a_japanese_card_too(tmp_path):
