@@ -68,8 +68,8 @@ class Evaluation(BaseModel):
 
     Systems are `challenger` (the version), `champion` (the version in force when it was trained, or the bare
     base), both also with the suffix `_protected` (with fact protection), `first_champion_protected` where it
-    is another version than the champion, and the baselines `copy_input`, `rules` and `reference`. The win rates and the verdict are about `challenger_protected`, since that is
-    what users receive.
+    is another version than the champion, and the baselines `copy_input`, `rules` and `reference`. The win
+    rates and the verdict are about `challenger_protected`, since that is what users receive.
 
     `systems` maps a system to its scores: every field of `models.scoreboard.Scores` and, where they were
     measured, `monotone` (over messages rewritten at all four intensities) and `obeyed` (over messages that

@@ -50,7 +50,7 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
 def test_a_rejected_version_says_why():
     origin = card.Origin(run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={})
     text = card.card(origin, found(accepted=False), "en")
-    assert "rejected: It is worse than the champion beyond noise: the composite changes by -0.100" in text
+    assert "Rejected. It is worse than the champion beyond noise: the composite changes by -0.100" in text
     assert "the bare base" in text
 
 
