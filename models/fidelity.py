@@ -3,8 +3,8 @@
 `check` names the faults: a request that became a statement, a negation that came or went, a person or a
 fact in another's place, a claim that nobody made, a clause that is gone. `score` makes one number of them. No
 check knows the world: a synonym outside the lists looks like a loss, and a false claim in the message's own
-words can pass. `models.fidelity_report` measures both. The inference service judges every draft with this
-file: it imports no heavy library, and its time grows with the length of the texts.
+words can pass. `models.fidelity_report` measures both. This file imports no heavy library, and its time grows
+linearly with the length of the texts, so that it can judge drafts while a person waits.
 """
 
 import re
