@@ -1,4 +1,4 @@
-"""How often the gate decides wrongly: `python -m benchmarks.gate`, eight minutes (`--quick`: one).
+"""How often the gate decides wrongly: `python -m benchmarks.gate`, seven minutes (`--quick`: two).
 
 The whole procedure is simulated: a draw of cases, the scores of all systems, the gate, and where it accepts,
 the next night with the accepted version as champion. The scores are those of the 800 rewrites that readers
