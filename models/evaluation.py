@@ -218,7 +218,8 @@ def measure_validity(config: EvaluateConfig) -> Validity:
         scoreboard.judge(row.text, row.rewrite, row.transform_type, row.intensity, meaning)
         for row, meaning in zip(rows, meanings, strict=True)
     ]
-    return validate("composite", version.name, rows, composites)
+    name = "the_champion" if config.champion else "the_challenger"  # a term of the catalogue of reasons
+    return validate("composite", name, rows, composites)
 
 
 def main(config: EvaluateConfig) -> Evaluation:

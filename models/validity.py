@@ -34,7 +34,8 @@ class InvalidJudgeError(ReasonedError):
 class Validity(BaseModel):
     """How well a judge ranks a policy's usable rewrites above its wrong ones.
 
-    `usable` and `wrong` are numbers of labels. `auc` is None while there are too few.
+    `policy` is a term of the catalogue of reasons, or the folder of the weights. `usable` and `wrong` are
+    numbers of labels. `auc` is None while there are too few.
     """
 
     model_config = ConfigDict(frozen=True)
