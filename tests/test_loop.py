@@ -146,6 +146,7 @@ def training(corpus: Path) -> tuple[str, ...]:
         "dpo.bf16=false",
         f"evaluate.test_folders=[{corpus}]",
         "evaluate.most_cases=16",
+        "evaluate.draw=0",  # the same cases for runs that are compared
         "evaluate.max_new_tokens=48",
         *(f"evaluate.min_{name}=0" for name in ("facts_kept", "meaning")),
         *(
