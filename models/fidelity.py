@@ -88,9 +88,8 @@ _TOKEN = re.compile(
 _BRACKET = re.compile(r"[(（][^()（）]*[)）]?")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-_MOST_PLACES = (
-    8  # of one word that are looked at, so that a text of one repeated word takes no quadratic time
-)
+# The places of one word that are compared, so that a text of one repeated word takes no quadratic time.
+_MOST_PLACES = 8
 _NEAR = 10  # words within which a denial may stand for a negation
 
 
@@ -352,9 +351,9 @@ def _find_broken(before: _Reading, after: _Reading) -> Iterator[Fault]:
         yield Fault("broken", "no words")
         return
     for pattern in (MASK, CHATTER):
-        found = pattern.search(rewrite)
-        if found and found.group().lower() not in text.lower():
-            yield Fault("broken", found.group())
+        match = pattern.search(rewrite)
+        if match and match.group().lower() not in text.lower():
+            yield Fault("broken", match.group())
     japanese, letters = len(_JAPANESE.findall(rewrite)), sum(map(str.isalpha, rewrite))
     expected, all_letters = len(_JAPANESE.findall(text)), sum(map(str.isalpha, text))
     if (5 * japanese < letters and 3 * expected > all_letters) or (3 * japanese > letters and not expected):
@@ -595,9 +594,9 @@ _STRICT = ("requirements", "background", "terminology")
 def _find_inventions(pair: _Pair) -> Iterator[Fault]:
     before, after = pair.before, pair.after
     for pattern, known in ((THANKS, THANKED), (SORRY, SORRY)):
-        found = pattern.search(after.text)
-        if found and not known.search(before.text):
-            yield Fault("invention", found.group())
+        match = pattern.search(after.text)
+        if match and not known.search(before.text):
+            yield Fault("invention", match.group())
     words = new = 0
     japanese = _JAPANESE.search(after.text) is not None  # there, other characters may mean the same
     for clause in _list_clauses(after):

@@ -272,13 +272,13 @@ def measure_damage(pairs: Sequence[Pair], seed: int = 0) -> dict[Damage, dict[st
     for kind in DAMAGES:
         rng = random.Random(f"{seed} {kind}")
         damaged = [(pair, damage(pair.rewrite, kind, rng)) for pair in whole]
-        found = [
+        detected = [
             bool(fidelity.check(*pair._replace(rewrite=rewrite)))
             for pair, rewrite in damaged
             if rewrite is not None and rewrite != pair.rewrite
         ]
-        if found:
-            measured[kind] = {"rewrites": len(found), "found": sum(found) / len(found)}
+        if detected:
+            measured[kind] = {"rewrites": len(detected), "found": sum(detected) / len(detected)}
     return measured
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from benchmarks.gate import read_scores
 from configs.settings import Settings
 from data import database
 from data.corpus import Message, Original, ReadRewrite, Rewrite
@@ -19,13 +20,11 @@ from data.snapshots import shards
 from data.tables import Snapshot, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
-from models import loading, scoring, versions
+from models import loading, versions
 from models.dpo import DpoResult
 from models.evaluation import table
 from models.gate import Margins, compare, gate
 from models.grpo import GrpoResult
-from models.labels import read_labels
-from models.scoreboard import Case, Scores, score_case
 from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.promote import promote
@@ -284,34 +283,11 @@ def test_a_challenger_of_flipped_pairs_is_refused(
     assert_stays_out(flows, engine_of_flows, flipped, honest)
 
 
-def read_scores(system: str) -> list[Scores]:
-    """The scores of a system's labelled rewrites, in the order of their messages."""
-    rows = sorted((row for row in read_labels() if row.system == system), key=lambda row: row.message)
-    meanings = scoring.meaning([row.text for row in rows], [row.rewrite for row in rows])
-    return [
-        score_case(
-            Case(
-                id=row.id,
-                text=row.text,
-                transform_type=row.transform_type,
-                intensity=row.intensity,
-                must_keep=(),
-                reference="",
-            ),
-            row.rewrite,
-            meaning,
-            log_perplexity=0.0,
-        )
-        for row, meaning in zip(rows, meanings, strict=True)
-    ]
-
-
 @pytest.mark.parametrize("refusal", [None, reason("judge_refused")], ids=["valid judge", "no valid judge"])
 def test_a_recipe_that_a_blind_judge_loved_and_readers_rejected_is_refused(refusal: Reason | None) -> None:
     """It removes copying by inventing: 81 % of its rewrites are wrong as read, and 65 % of the champion's."""
-    champion, challenger = read_scores("policy"), read_scores("uncopied")
-    blind = compare(challenger, champion, "tone_moved")
+    scores = read_scores()
+    blind = compare(scores["uncopied"], scores["policy"], "tone_moved")
     assert blind.low > 0.05, "else the scorer of tone does not love it"
-    copy = [row.model_copy(update={"composite": 0.0}) for row in champion]
-    verdict = gate(challenger, champion, None, copy, Margins(), refusal)
+    verdict = gate(scores["uncopied"], scores["policy"], None, scores["copy"], Margins(), refusal)
     assert "gate_meaning" in {why.code for why in verdict.reasons}

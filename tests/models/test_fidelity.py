@@ -159,7 +159,7 @@ def test_few_rewrites_that_a_reader_accepted_have_a_fault() -> None:
 
 def test_damage_is_found() -> None:
     edits = read_edits(first_half=False)
-    found = measure_damage([pair for pair in edits if not fidelity_report.is_japanese(pair.text)][::3])
+    rates = measure_damage([pair for pair in edits if not fidelity_report.is_japanese(pair.text)][::3])
     least = {
         "negation dropped": 0.5,
         "negation added": 0.35,
@@ -169,8 +169,8 @@ def test_damage_is_found() -> None:
         "reason invented": 0.85,
         "sentence dropped": 0.8,
     }
-    assert set(least) == set(DAMAGES) == set(found)
-    assert {kind: rate for kind, rate in found.items() if rate["found"] < least[kind]} == {}
+    assert set(least) == set(DAMAGES) == set(rates)
+    assert {kind: rate for kind, rate in rates.items() if rate["found"] < least[kind]} == {}
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
