@@ -182,7 +182,9 @@ def test_a_guard_that_may_have_changed_too_much_while_the_reward_rose_is_a_reaso
         ),
     )
     unsure = Estimate(mean=0.2, low=-0.01, high=0.4)
-    assert hacked(unsure, KEPT | {name: change}) == (), "the reward may not have risen"
+    assert [why.code for why in hacked(unsure, KEPT | {name: change})] == [code], "it may have risen"
+    fallen = Estimate(mean=-0.2, low=-0.4, high=-0.01)
+    assert hacked(fallen, KEPT | {name: change}) == (), "nothing was exploited"
 
 
 def test_the_reasons_of_a_hacked_reward_are_sentences_in_both_languages():
