@@ -1,0 +1,98 @@
+"""Edits of a message: what an edit is, which edits fit together, and how they are applied.
+
+An edit script is a list of edits. It always applies, and what no edit names stays as the person wrote it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from models import facts
+
+
+class Change(NamedTuple):
+    """Replaces `message[start:end]` by `text`; an insertion has `start == end`, a deletion an empty text."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Changes that are made together or not at all, from the least intensity on at which they belong.
+
+    `rule` names the entry of the closed list that proposed it, such as `soften.please`: a kind of edit, not
+    its words. `level` is 1, 2 or 3. The changes are ordered and do not overlap.
+    """
+
+    rule: str
+    level: int
+    changes: tuple[Change, ...]
+
+    def __post_init__(self) -> None:
+        assert self.changes and 1 <= self.level <= 3, self
+        for before, after in zip(self.changes, self.changes[1:], strict=False):
+            assert before.end <= after.start, self
+
+    @property
+    def start(self) -> int:
+        """Where its first change starts."""
+        return self.changes[0].start
+
+    @property
+    def end(self) -> int:
+        """Where its last change ends."""
+        return self.changes[-1].end
+
+
+def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool]) -> list[Edit]:
+    """The accepted edits of a level up to `intensity` that fit together, in the order of the message.
+
+    Of two that touch the same words, the one of the higher level is taken, then the one that changes more,
+    then the first.
+    """
+    ranked = sorted(
+        (edit for edit in edits if edit.level <= intensity),
+        key=lambda edit: (-edit.level, -sum(change.end - change.start for change in edit.changes), edit.start),
+    )
+    chosen: list[Edit] = []
+    for edit in ranked:
+        if not any(_collide(edit, other) for other in chosen) and accepts(edit):
+            chosen.append(edit)
+    return sorted(chosen, key=lambda edit: (edit.start, edit.end))
+
+
+def apply(message: str, edits: Iterable[Edit]) -> str:
+    """The message with edits that fit together. A new sentence starts with a capital if the old one did."""
+    changes = sorted(change for edit in edits for change in edit.changes)
+    parts, end = [], 0
+    for change in changes:
+        assert change.start >= end, (message, changes)
+        parts += [message[end : change.start], change.text]
+        end = change.end
+    return tidy("".join([*parts, message[end:]]))
+
+
+def tidy(text: str) -> str:
+    """A text without the double spaces and lonely punctuation that deletions leave."""
+    text = re.sub(r"[ \t]+([,.;:!?])(?=[\s)]|$)", r"\1", text)
+    text = re.sub(r"(?<=\S)[ \t]{2,}(?=\S)", " ", text)
+    return "\n".join(line.strip() if not line.startswith((" ", "\t")) else line.rstrip() for line in text.split("\n")).strip()
+
+
+def keeps_facts(message: str, edit: Edit) -> bool:
+    """Whether the message still has all of its facts after the edit alone."""
+    return not facts.missing(message, apply(message, [edit]))
+
+
+def _collide(edit: Edit, other: Edit) -> bool:
+    return any(_touch(a, b) for a in edit.changes for b in other.changes)
+
+
+def _touch(a: Change, b: Change) -> bool:
+    """Whether two changes touch the same characters; two insertions at one place do."""
+    if a.start == a.end and b.start == b.end:
+        return a.start == b.start
+    return a.start < b.end and b.start < a.end or a.start == b.start
