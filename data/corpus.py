@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from data.records import Intensity, TransformType
+from data.records import Intensity, Need, Role, TransformType
 
 SEED = Path(__file__).parent / "seed"
 
@@ -120,6 +120,40 @@ class ReadRewrite(Line):
         if (self.third is None) != (self.first == self.second):
             raise ValueError("a third label is needed where two readers differ, and only there")
         return self
+
+
+class LabelledPart(_Row):
+    """What a reader says that the characters from `start` to `end` of a message do in it.
+
+    `importance` in a summary: 1 always stays, 2 goes from a strong summary, 3 from any.
+    """
+
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=1)]
+    role: Role
+    need: Need
+    importance: Annotated[int, Field(ge=1, le=3)]
+
+
+class LabelledParts(Line):
+    """A message, by its id in the seed corpus, with the labels of its parts."""
+
+    parts: Annotated[tuple[LabelledPart, ...], Field(min_length=1)]
+
+
+class LabelledEdit(_Row):
+    """Whether a reader accepts an edit that a rule proposes for the characters from `start` to `end` of a message."""
+
+    rule: str
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(ge=0)]
+    accepted: bool
+
+
+class LabelledEdits(Line):
+    """A message, by its id in the seed corpus, with the labels of edits that were proposed for it."""
+
+    edits: Annotated[tuple[LabelledEdit, ...], Field(min_length=1)]
 
 
 class Labelled(_Row):

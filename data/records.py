@@ -85,6 +85,34 @@ class Spec(BaseModel):
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 
 
+class Role(StrEnum):
+    """What a part of a message does in it."""
+
+    GREETING = "greeting"
+    CLOSING = "closing"
+    TOPIC = "topic"
+    SITUATION = "situation"
+    REASON = "reason"
+    REQUEST = "request"
+    QUESTION = "question"
+    DATE = "date"
+    PLAN = "plan"
+    OPEN = "open"
+    ASIDE = "aside"
+
+
+class Need(StrEnum):
+    """What a part of a message is in a list of requirements."""
+
+    NEED = "need"
+    WISH = "wish"
+    CONSTRAINT = "constraint"
+    DEADLINE = "deadline"
+    OPEN = "open"
+    CONTEXT = "context"
+    NOTHING = "nothing"
+
+
 Split = Literal["train", "validation"]
 
 

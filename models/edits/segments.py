@@ -1,0 +1,158 @@
+"""Splits an English message into its parts: sentences, and the clauses of a sentence that can stand alone.
+
+Rejected: pysbd, whose sentences have no reliable offsets in chat-style text, and spaCy, whose models do not come
+from the package index. A clause is split off only where both sides have a verb of their own.
+"""
+
+import re
+from typing import NamedTuple
+
+# A full stop after one of these does not end a sentence.
+_ABBREVIATIONS = (
+    r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max|incl|excl|cf|est|jr|sr)"
+)
+_ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
+_BULLET = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+")
+
+_PRONOUN = r"(?:i|we|you|he|she|it|they|there|this|that|these|those|everyone|everybody|someone|somebody|nobody)"
+_VERB = (
+    r"(?:am|is|are|was|were|isn't|aren't|wasn't|weren't|has|have|had|hasn't|haven't|hadn't|will|won't|would"
+    r"|wouldn't|can|can't|cannot|could|couldn't|shall|should|shouldn't|must|mustn't|may|might|do|does|did|don't"
+    r"|doesn't|didn't|needs?|needed|wants?|wanted|says?|said|thinks?|thought|knows?|knew|gets?|got|goes|went|comes?"
+    r"|came|takes?|took|makes?|made|looks?|looked|works?|worked|stays?|stayed|starts?|started|ends?|ended|asks?"
+    r"|asked|tells?|told|keeps?|kept|runs?|ran|holds?|held|leaves?|left|costs?|failed|fails?|uses?|used|lets?"
+    r"|seems?|seemed|expects?|expected|prefers?|likes?|finds?|found|sends?|sent|gives?|gave|sees?|saw|shows?|showed"
+    r"|changed|moved|promised|agreed|decided|called|arrives?|arrived|becomes?|became|belongs?|happens?|happened)"
+)
+_CONTRACTION = r"(?:i|we|you|he|she|it|they|there|that|who|what|where|here)['’](?:m|re|s|ve|ll|d)"
+_DETERMINED = r"(?:the|a|an|my|our|your|his|her|its|their|this|that|these|those|some|all|both|no|one|two|most|half)"
+_NO_RELATIVE = r"(?!(?:that|who|which|whose)\b)"  # "the ones that took" has no verb of its own yet
+_ORDER = (
+    r"(?:add|ask|book|bring|buy|call|cancel|change|check|clean|close|collect|come|confirm|copy|cut|delete|do|draft|drop"
+    r"|email|empty|fill|find|finish|fix|get|give|go|keep|leave|lock|look|mail|make|merge|move|open|order|park|pay|pick"
+    r"|plan|post|press|print|push|put|read|remove|rename|renew|reply|report|restart|return|review|run|save|schedule"
+    r"|send|set|share|sign|sort|start|stay|stop|store|switch|take|talk|tell|test|treat|try|turn|update|upload|use"
+    r"|wait|warn|wash|watch|wear|write)"
+)
+# What may open a clause of its own: a subject with a verb soon after it, or the start of a request or question.
+_CLAUSE = (
+    rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{_VERB}\b"
+    rf"|(?:i|we|he|she|they|you|it)\s+[a-z]{{3,}}\b"
+    rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
+    rf"|[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{_VERB}\b"
+    rf"|please\b|pls\b|let\s+(?:me|us)\b|let['’]s\b|(?:could|can|would|will)\s+(?:you|we|i|someone|somebody)\b"
+    rf"|{_ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
+    rf"|back|down|to|for|\d+|[A-Z]\w+)\b"
+    rf"|(?:don['’]t|do\s+not|never)\s+\w+|if\s+{_PRONOUN}\b|(?:what|when|where|why|how|who|which)\s+\w+\s+{_VERB}\b)"
+)
+_GREETING = re.compile(
+    r"(?:(?:hi|hello|hey|dear|good\s+(?:morning|afternoon|evening|day)|morning|greetings)\b[^,.!?:\n]{0,40}[,!:]|"
+    r"[A-Z][\w'’-]+(?:\s+and\s+[A-Z][\w'’-]+)?,)\s+",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(r"[^\s,:;.!?][^,:;.!?\n]{1,60}:\s+(?=\S+\s+\S)")
+_BREAK = re.compile(
+    rf"(?:;|\s[-–—]|,)\s+(?P<link>(?:and|but|so|or|then|plus|also|anyway|and\s+then|and\s+so|and\s+also|but\s+also)\s+)?"
+    rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+then|,\s+and\s+then)\s+",
+    re.IGNORECASE,
+)
+_HAS_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE)
+# A part that opens like this depends on what follows the comma.
+_DEPENDENT = re.compile(
+    r"^\W*(?:(?:and|but|so|or|also|then|anyway|well|ok|okay|now)[\s,]+)*(?:if|when|whenever|while|as|because|since"
+    r"|although|though|even|before|after|until|till|unless|once|whether|given|assuming|in\s+case|as\s+soon|like)\b",
+    re.IGNORECASE,
+)
+# After these words a comma leads into a clause that belongs to the words before it.
+_LEADS_ON = re.compile(r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|that|because|as|since|when|while|which|who|where)\W*$", re.IGNORECASE)
+
+
+class Segment(NamedTuple):
+    """A part of a message, `message[start:end]`, without the white space around it.
+
+    `opens_sentence` and `opens_line` say whether it is the first of its sentence or line. `mark` is the length of
+    a bullet or number in front of it, which is not part of the segment.
+    """
+
+    start: int
+    end: int
+    opens_sentence: bool
+    opens_line: bool
+    mark: int = 0
+
+
+def sentences(message: str) -> list[Segment]:
+    """The sentences and lines of a message, in order."""
+    result: list[Segment] = []
+    start, opens_line = 0, True
+    for match in [*_SENTENCE_END.finditer(message), None]:
+        end = len(message) if match is None else match.end()
+        newline = match is not None and match.group()[0] == "\n"
+        part = message[start:end]
+        if match is not None and not newline and _is_abbreviated(part, message[end : end + 2]):
+            continue
+        if stripped := part.strip():
+            first = start + len(part) - len(part.lstrip())
+            bullet = _BULLET.match(stripped) if opens_line else None
+            mark = len(bullet.group()) if bullet and len(bullet.group()) < len(stripped) else 0
+            result.append(Segment(first + mark, first + len(stripped), True, opens_line, mark))
+            opens_line = False
+        opens_line = opens_line or newline
+        start = end
+    return result
+
+
+def split(message: str) -> list[Segment]:
+    """The segments of a message: its sentences, split where a clause can stand alone."""
+    return [segment for sentence in sentences(message) for segment in _clauses(message, sentence)]
+
+
+def _clauses(message: str, sentence: Segment) -> list[Segment]:
+    text = message[sentence.start : sentence.end]
+    cuts: list[tuple[int, int]] = []  # end of a part, start of the next
+    start = 0
+    for opening in (_GREETING, _HEADING):
+        if (match := opening.match(text, start)) and (opening is _HEADING or sentence.start == 0):
+            cuts.append((len(match.group().rstrip()) + start, match.end()))
+            start = match.end()
+    for match in _BREAK.finditer(text, start):
+        part = text[start : match.start()]
+        at = match.start("link") if match.group("link") else match.end()
+        if not match.group("link") and (then := re.search(r"(?:and\s+)?then\s+$", match.group())):
+            at = match.start() + then.start()
+        if (
+            not _HAS_VERB.search(part)
+            or _LEADS_ON.search(part[-20:])
+            or _DEPENDENT.match(part)  # what follows may hold only under its condition
+            or len(text) - at < 8
+            or _inside_brackets(text, match.start())
+        ):
+            continue
+        cuts.append((match.start(), at))
+        start = at
+    bounds = [0, *(at for _, at in cuts), len(text)]
+    ends = [*(end for end, _ in cuts), len(text)]
+    result = []
+    for i, (begin, end) in enumerate(zip(bounds[:-1], ends, strict=True)):
+        first = i == 0
+        result.append(
+            Segment(
+                sentence.start + begin,
+                sentence.start + end,
+                first,
+                first and sentence.opens_line,
+                sentence.mark if first else 0,
+            )
+        )
+    return result
+
+
+def _is_abbreviated(part: str, following: str) -> bool:
+    """Whether the full stop at the end of `part` belongs to an abbreviation; "No. 5" is one, "No. We" is not."""
+    match = _ABBREVIATED.search(part[-8:])
+    return match is not None and (not match.group().lower().startswith(("no", "nr")) or following.strip().isdigit())
+
+
+def _inside_brackets(text: str, at: int) -> bool:
+    return text.count("(", 0, at) > text.count(")", 0, at) or text.count('"', 0, at) % 2 == 1

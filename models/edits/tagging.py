@@ -1,0 +1,156 @@
+"""Reads messages with the tagger: what each part does, and whether a proposed edit fits its place.
+
+The tagger is MiniLM, int8 in CTranslate2, with linear heads on the mean of the token states of a place. It takes
+3 ms a message on one core. `models.tagger` trains it; this file needs no torch.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import ctranslate2
+import numpy as np
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from data.records import Need, Role
+from models.edits.script import Edit
+from models.edits.segments import Segment
+
+ROLES = tuple(Role)
+NEEDS = tuple(Need)
+WINDOW_TOKENS = 384  # MiniLM reads 512; a longer message is read in windows of its own words
+
+Choose = Callable[[np.ndarray], int]  # an index, from logits
+
+
+def likeliest(logits: np.ndarray) -> int:
+    """The index of the largest logit."""
+    return int(logits.argmax())
+
+
+def sampler(seed: int | None, temperature: float) -> Choose:
+    """Draws an index from logits at a temperature above 0; equal seeds draw equal sequences."""
+    random = np.random.default_rng(seed)
+
+    def sample(logits: np.ndarray) -> int:
+        # Gumbel-max: the index with the largest logit plus Gumbel noise is a sample.
+        return int((logits / temperature + random.gumbel(size=logits.shape)).argmax())
+
+    return sample
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A message as tokens: their ids and texts, and where each stands in the message, by character, (tokens, 2)."""
+
+    ids: list[int]
+    texts: list[str]
+    offsets: np.ndarray
+
+    def at(self, start: int, end: int) -> np.ndarray:
+        """The indices of the tokens that touch `message[start:end]`; of an insertion, its two neighbours."""
+        if start == end:
+            start, end = start - 1, end + 1
+        touched = np.nonzero((self.offsets[:, 0] < end) & (self.offsets[:, 1] > start))[0]
+        if len(touched):
+            return touched
+        return np.asarray([min(int(np.searchsorted(self.offsets[:, 0], start)), len(self.ids) - 1)])
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """MiniLM's tokenizer without padding and truncation."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def tokenize(tokenizer: Tokenizer, message: str) -> Tokens:
+    """The tokens of a message, without special tokens."""
+    encoding = tokenizer.encode(message, add_special_tokens=False)
+    offsets = np.asarray(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+    return Tokens(encoding.ids, encoding.tokens, offsets)
+
+
+def place(edit: Edit) -> tuple[int, int]:
+    """Where the tagger looks for an edit: from its first changed character to its last."""
+    return edit.start, edit.end
+
+
+class Reading:
+    """What the tagger sees in one message: the states of its tokens, (tokens, width)."""
+
+    def __init__(self, tagger: "Tagger", tokens: Tokens, states: np.ndarray) -> None:
+        self._tagger, self._tokens, self._states = tagger, tokens, states
+
+    def parts(self, segments: Sequence[Segment], choose: Choose = likeliest) -> list[tuple[Role, Need, int]]:
+        """The role, the kind of requirement and the importance of each segment."""
+        heads = self._tagger.heads
+        result = []
+        for segment in segments:
+            state = self._mean(segment.start, segment.end)  # (width,)
+            role, need, importance = (
+                choose(heads[f"{name}.weight"] @ state + heads[f"{name}.bias"])
+                for name in ("role", "need", "importance")
+            )
+            result.append((ROLES[role], NEEDS[need], importance + 1))
+        return result
+
+    def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
+        """Whether the edit fits its place. A rule that training has not seen is judged as its mean."""
+        heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
+        state = self._mean(*place(edit))
+        weight, bias = heads["edit.weight"], heads["edit.bias"]
+        logit = weight @ state + bias  # (1,)
+        if rule is not None:
+            logit = logit + heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
+        return bool(choose(np.concatenate([np.zeros(1, np.float32), np.atleast_1d(logit)])))
+
+    def _mean(self, start: int, end: int) -> np.ndarray:
+        return np.asarray(self._states[self._tokens.at(start, end)].mean(axis=0))
+
+
+class Tagger:
+    """A tagger's folder in memory. Safe to call from several threads."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self._tokenizer = load_tokenizer(folder)
+        self._encoder = ctranslate2.Encoder(
+            str(folder / "ctranslate2"), inter_threads=2, intra_threads=threads
+        )
+        self.heads: dict[str, np.ndarray] = load_file(str(folder / "heads.safetensors"))
+        names: list[str] = json.loads((folder / "rules.json").read_text(encoding="utf-8"))
+        self.rules = {name: i for i, name in enumerate(names)}
+
+    def read(self, messages: Sequence[str]) -> list[Reading]:
+        """Read messages together, in their order."""
+        tokens = [tokenize(self._tokenizer, message) for message in messages]
+        windows = [window for each in tokens for window in split_windows(each)]
+        states: list[np.ndarray] = []
+        if windows:
+            batch = [["[CLS]", *each.texts, "[SEP]"] for each in windows]
+            output = self._encoder.forward_batch(batch).last_hidden_state
+            hidden = np.array(output)  # (windows, longest window + 2, width)
+            states = [hidden[i, 1 : 1 + len(each.ids)] for i, each in enumerate(windows)]
+        result, at = [], 0
+        for each in tokens:
+            count = len(split_windows(each))
+            joined = np.concatenate(states[at : at + count]) if count else np.zeros((1, 1), np.float32)
+            result.append(Reading(self, each, joined))
+            at += count
+        return result
+
+    def close(self) -> None:
+        """Free the weights. No reading may be running."""
+        self._encoder.unload_model()
+
+
+def split_windows(tokens: Tokens) -> list[Tokens]:
+    """The tokens in windows that the encoder can read."""
+    starts = range(0, len(tokens.ids), WINDOW_TOKENS)
+    return [
+        Tokens(tokens.ids[i : i + WINDOW_TOKENS], tokens.texts[i : i + WINDOW_TOKENS], tokens.offsets[i : i + WINDOW_TOKENS])
+        for i in starts
+    ]  # fmt: skip

@@ -1,0 +1,365 @@
+"""Trains the tagger of the edit writer: LoRA on MiniLM, with linear heads for parts and edits.
+
+    python -m models.tagger configs/tagger.yaml
+
+It learns from labels: what each part of a message does (`data/seed/roles/`), and whether a proposed edit fits its
+place (`data/seed/accepted/`). The loss is the sum of the cross-entropies of the heads, each a mean over its places.
+The weights of the epoch with the lowest held-out loss are kept. A run takes minutes, so it has no checkpoints.
+"""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import load_file, save_file
+from torch import nn
+from tqdm import tqdm
+from transformers import AutoModel
+
+import configs
+from data import corpus
+from models import curation, training
+from models.edits import tagging
+
+HEADS_FILE, RULES_FILE = "heads.safetensors", "rules.json"
+_TARGETS = ["query", "key", "value", "dense"]
+
+
+class TaggerConfig(configs.StageConfig):
+    """The labels, and the settings of the run."""
+
+    roles: Path = corpus.SEED / "roles"
+    accepted: Annotated[Path | None, Field(description="labels of edits; none when unset")] = corpus.SEED / "accepted"
+    edits: Path = Field(corpus.SEED / "edits", description="the messages that the labels are of")
+    out: Path = Path("artifacts/tagger")
+    epochs: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1, description="messages")] = 16
+    learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
+    lora_rank: Annotated[int, Field(ge=1)] = 16
+    held_out_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    seed: int = 0
+
+
+class TaggerResult(BaseModel):
+    """Held-out figures of the kept epoch: shares of places that get the label's value, and the losses in nats."""
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path
+    messages: int
+    held_out: int
+    parts: int
+    edits: int
+    epoch: int
+    held_out_losses: tuple[float, ...]
+    role: float
+    need: float
+    importance: float
+    edit: float | None
+    edit_accepted: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """A message with its labelled places.
+
+    `parts` are (start, end, role, need, importance - 1), `edits` are (start, end, rule or -1, accepted).
+    """
+
+    message: str
+    held_out: bool
+    parts: list[tuple[int, int, int, int, int]]
+    edits: list[tuple[int, int, int, int]]
+
+
+class Model(nn.Module):
+    """MiniLM and the heads. Places of a batch are given by their token weights, (places, batch * tokens)."""
+
+    def __init__(self, encoder: Any, rules: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        width = encoder.config.hidden_size
+        self.role = nn.Linear(width, len(tagging.ROLES))
+        self.need = nn.Linear(width, len(tagging.NEEDS))
+        self.importance = nn.Linear(width, 3)
+        # An edit's logit is (w + w_rule) . state + b + b_rule: what all rules share, and what one needs beyond it.
+        self.edit = nn.Linear(width, 1)
+        self.rule_weight = nn.Parameter(torch.zeros(rules, width))
+        self.rule_bias = nn.Parameter(torch.zeros(rules))
+
+    def states(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The token states of a batch, (batch, tokens, width)."""
+        output: torch.Tensor = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        return output
+
+    def edit_logits(self, states: torch.Tensor, rules: torch.Tensor) -> torch.Tensor:
+        """The logits of edits, (edits,), from the states of their places, (edits, width), and their rules, (edits,)."""
+        known = (rules >= 0).float()
+        weight, bias = self.rule_weight[rules.clamp_min(0)], self.rule_bias[rules.clamp_min(0)]
+        own = (weight * states).sum(-1) + bias
+        shared: torch.Tensor = self.edit(states)[:, 0]
+        return shared + known * own
+
+
+def is_held_out(id: str, share: float) -> bool:
+    """Whether a message is held out: by a hash of its id, so it stays so when the labels grow."""
+    return blake2b(f"tagger\0{id}".encode(), digest_size=4).digest()[0] / 256 < share
+
+
+def read_examples(config: TaggerConfig) -> tuple[list[Example], list[str]]:
+    """The labelled messages, and the names of the rules in their order."""
+    texts = {original.id: original.text for original in corpus.read(config.edits)}
+    rows = corpus.read_lines(config.accepted, corpus.LabelledEdits) if config.accepted else []
+    accepted = {row.id: row.edits for row in rows}
+    rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
+    index = {rule: i for i, rule in enumerate(rules)}
+    roles = {row.id: row.parts for row in corpus.read_lines(config.roles, corpus.LabelledParts)}
+    examples = []
+    for id in sorted(roles.keys() | accepted.keys()):
+        examples.append(
+            Example(
+                texts[id],
+                is_held_out(id, config.held_out_share),
+                [
+                    (
+                        part.start,
+                        part.end,
+                        tagging.ROLES.index(part.role),
+                        tagging.NEEDS.index(part.need),
+                        part.importance - 1,
+                    )
+                    for part in roles.get(id, ())
+                ],
+                [(edit.start, edit.end, index[edit.rule], int(edit.accepted)) for edit in accepted.get(id, ())],
+            )
+        )
+    return examples, rules
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages as tensors: ids and mask (batch, tokens), and the places of their labels.
+
+    `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 3): role, need,
+    importance. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    part_weights: torch.Tensor
+    part_labels: torch.Tensor
+    edit_weights: torch.Tensor
+    edit_rules: torch.Tensor
+    edit_labels: torch.Tensor
+
+
+def collate(tokenizer: Any, examples: Sequence[Example]) -> Batch:
+    """A batch of examples; of a message longer than a window only the first window is read."""
+    tokens = [tagging.tokenize(tokenizer, example.message) for example in examples]
+    windows = [tagging.split_windows(each)[0] for each in tokens]
+    width = max(len(each.ids) for each in windows) + 2
+    cls, sep, pad = (tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]"))
+    ids = torch.full((len(examples), width), pad)
+    mask = torch.zeros((len(examples), width), dtype=torch.long)
+    rows: dict[str, list[Any]] = {"parts": [], "part_labels": [], "edits": [], "rules": [], "edit_labels": []}
+    for i, (example, window) in enumerate(zip(examples, windows, strict=True)):
+        length = len(window.ids) + 2
+        ids[i, :length] = torch.tensor([cls, *window.ids, sep])
+        mask[i, :length] = 1
+        end = int(window.offsets[-1, 1])
+        for start, stop, *labels in example.parts:
+            if stop <= end:
+                rows["parts"].append(_weights(window, i, width, start, stop, len(examples)))
+                rows["part_labels"].append(labels)
+        for start, stop, rule, label in example.edits:
+            if stop <= end:
+                rows["edits"].append(_weights(window, i, width, start, stop, len(examples)))
+                rows["rules"].append(rule)
+                rows["edit_labels"].append(label)
+    places = len(examples) * width
+    return Batch(
+        ids,
+        mask,
+        torch.stack(rows["parts"]) if rows["parts"] else torch.zeros(0, places),
+        torch.tensor(rows["part_labels"], dtype=torch.long).reshape(-1, 3),
+        torch.stack(rows["edits"]) if rows["edits"] else torch.zeros(0, places),
+        torch.tensor(rows["rules"], dtype=torch.long),
+        torch.tensor(rows["edit_labels"], dtype=torch.float32),
+    )
+
+
+def _weights(tokens: tagging.Tokens, row: int, width: int, start: int, end: int, batch: int) -> torch.Tensor:
+    """The weights that average the tokens of a place, (batch * width,)."""
+    touched = tokens.at(start, end)
+    weights = torch.zeros(batch * width)
+    weights[row * width + 1 + torch.from_numpy(np.asarray(touched))] = 1 / len(touched)
+    return weights
+
+
+def _losses(model: Model, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[int, int]]]:
+    """The loss of a batch, and (right, all) places by head."""
+    states = model.states(batch.ids, batch.mask).flatten(0, 1)  # (batch * tokens, width)
+    loss, right = torch.zeros(()), {}
+    if len(batch.part_labels):
+        parts = batch.part_weights @ states  # (parts, width)
+        for i, name in enumerate(("role", "need", "importance")):
+            logits, labels = getattr(model, name)(parts), batch.part_labels[:, i]
+            loss = loss + nn.functional.cross_entropy(logits, labels)
+            right[name] = (int((logits.argmax(-1) == labels).sum()), len(labels))
+    if len(batch.edit_labels):
+        logits = model.edit_logits(batch.edit_weights @ states, batch.edit_rules)
+        loss = loss + nn.functional.binary_cross_entropy_with_logits(logits, batch.edit_labels)
+        accepted = logits > 0
+        right["edit"] = (int((accepted == (batch.edit_labels > 0)).sum()), len(logits))
+        right["edit_accepted"] = (int(batch.edit_labels[accepted].sum()), int(accepted.sum()))
+    return loss, right
+
+
+def _evaluate(model: Model, batches: Sequence[Batch]) -> tuple[float, dict[str, float]]:
+    """The mean held-out loss, and the share of right places by head."""
+    model.eval()
+    total, counts = 0.0, dict[str, list[int]]()
+    with torch.inference_mode():
+        for batch in batches:
+            loss, right = _losses(model, batch)
+            total += float(loss)
+            for name, (good, places) in right.items():
+                count = counts.setdefault(name, [0, 0])
+                count[0] += good
+                count[1] += places
+    model.train()
+    return total / len(batches), {name: good / max(1, places) for name, (good, places) in counts.items()}
+
+
+def main(config: TaggerConfig) -> TaggerResult:
+    """Train, and write the adapter, the heads, `rules.json` and `metrics.json` to `config.out`.
+
+    Raises ValueError when no message is held out or none is left to train on.
+    """
+    started = time.monotonic()
+    examples, rules = read_examples(config)
+    train = [example for example in examples if not example.held_out]
+    held_out = [example for example in examples if example.held_out]
+    if not train or not held_out:
+        raise ValueError(
+            f"of {len(examples)} labelled messages {len(held_out)} are held out: label more messages, or change "
+            "held_out_share"
+        )
+    torch.manual_seed(config.seed)
+    folder = curation.encoder_folder()
+    tokenizer = tagging.load_tokenizer(folder)
+    lora = LoraConfig(
+        r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.1, target_modules=_TARGETS
+    )
+    base: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, trust_remote_code=False)
+    model = Model(get_peft_model(base, lora), len(rules))
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad],
+        lr=config.learning_rate,
+        weight_decay=0.01,
+    )
+    steps = config.epochs * -(-len(train) // config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
+    checks = [
+        collate(tokenizer, held_out[i : i + config.batch_size])
+        for i in range(0, len(held_out), config.batch_size)
+    ]
+    random = np.random.default_rng(config.seed)
+    losses: list[float] = []
+    best: dict[str, float] = {}
+    partial = config.out.with_name(config.out.name + ".partial")
+    with tqdm(total=steps, desc="training the tagger") as bar:
+        for epoch in range(config.epochs):
+            order = random.permutation(len(train))
+            for i in range(0, len(order), config.batch_size):
+                batch = collate(tokenizer, [train[j] for j in order[i : i + config.batch_size]])
+                loss, _ = _losses(model, batch)
+                optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                bar.update()
+            held_out_loss, shares = _evaluate(model, checks)
+            if not losses or held_out_loss < min(losses):
+                best = shares | {"epoch": epoch + 1}
+                _save(model, rules, partial)
+            losses.append(held_out_loss)
+            bar.set_postfix(held_out=f"{held_out_loss:.3f}", role=f"{shares.get('role', 0):.2f}")
+    result = TaggerResult(
+        out=config.out,
+        messages=len(train),
+        held_out=len(held_out),
+        parts=sum(len(example.parts) for example in examples),
+        edits=sum(len(example.edits) for example in examples),
+        epoch=int(best["epoch"]),
+        held_out_losses=tuple(losses),
+        role=best["role"],
+        need=best["need"],
+        importance=best["importance"],
+        edit=best.get("edit"),
+        edit_accepted=best.get("edit_accepted"),
+        seconds=time.monotonic() - started,
+    )
+    (partial / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
+    shutil.rmtree(config.out, ignore_errors=True)
+    partial.replace(config.out)
+    return result
+
+
+def _save(model: Model, rules: Sequence[str], folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    model.encoder.save_pretrained(str(folder))
+    heads = {
+        f"{name}.{kind}": tensor.detach().contiguous().clone()
+        for name in ("role", "need", "importance", "edit")
+        for kind, tensor in getattr(model, name).named_parameters()
+    }
+    heads["rule.weight"] = model.rule_weight.detach().clone()
+    heads["rule.bias"] = model.rule_bias.detach().clone()
+    save_file(heads, str(folder / HEADS_FILE))
+    (folder / RULES_FILE).write_text(json.dumps(list(rules), indent=0), encoding="utf-8")
+
+
+def export(tagger: Path, out: Path) -> Path:
+    """Write the folder that `tagging.Tagger` reads: the merged encoder in int8, its tokenizer, heads and rules."""
+    from ctranslate2.converters import TransformersConverter
+
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    folder = curation.encoder_folder()
+    base: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, trust_remote_code=False)
+    merged = PeftModel.from_pretrained(base, str(tagger)).merge_and_unload()
+    merged.save_pretrained(str(partial / "merged"), safe_serialization=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
+        shutil.copy2(folder / name, partial / "merged")
+    TransformersConverter(str(partial / "merged")).convert(str(partial / "ctranslate2"), quantization="int8")
+    shutil.copy2(partial / "merged" / "tokenizer.json", partial)
+    shutil.rmtree(partial / "merged")
+    for name in (HEADS_FILE, RULES_FILE):
+        shutil.copy2(tagger / name, partial)
+    assert load_file(str(partial / HEADS_FILE))
+    shutil.rmtree(out, ignore_errors=True)
+    partial.replace(out)
+    return out
+
+
+if __name__ == "__main__":
+    result = main(configs.from_command_line(TaggerConfig, sys.argv[1:]))
+    print(
+        f"held out: roles {result.role:.1%}, needs {result.need:.1%}, importance {result.importance:.1%}, in "
+        f"{result.seconds:.0f} s; wrote {result.out}"
+    )
