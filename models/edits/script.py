@@ -11,6 +11,15 @@ from typing import NamedTuple
 from models import facts
 
 
+_SEAM = "\0"  # stands where words were deleted; the gateway accepts no message that contains it
+_AT_SEAMS = (
+    (re.compile(r"(?m)^\0+[ ,;]*"), ""),  # the start of a line
+    (re.compile(r" *,? *\0+ *(?=[.;:!?\n]|$)"), ""),  # before the end of a clause
+    (re.compile(r" *, *\0+ *(?=,)"), ""),
+    (re.compile(r" *\0+ *(?=,)| \0+(?= )|\0+"), ""),
+)
+
+
 class Change(NamedTuple):
     """Replaces `message[start:end]` by `text`; an insertion has `start == end`, a deletion an empty text."""
 
@@ -65,21 +74,16 @@ def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool
 
 
 def apply(message: str, edits: Iterable[Edit]) -> str:
-    """The message with edits that fit together. A new sentence starts with a capital if the old one did."""
-    changes = sorted(change for edit in edits for change in edit.changes)
+    """The message with edits that fit together. Where words are deleted, no double space or comma remains."""
     parts, end = [], 0
-    for change in changes:
-        assert change.start >= end, (message, changes)
-        parts += [message[end : change.start], change.text]
+    for change in sorted(change for edit in edits for change in edit.changes):
+        assert change.start >= end, (message, change)
+        parts += [message[end : change.start], change.text or _SEAM]
         end = change.end
-    return tidy("".join([*parts, message[end:]]))
-
-
-def tidy(text: str) -> str:
-    """A text without the double spaces and lonely punctuation that deletions leave."""
-    text = re.sub(r"[ \t]+([,.;:!?])(?=[\s)]|$)", r"\1", text)
-    text = re.sub(r"(?<=\S)[ \t]{2,}(?=\S)", " ", text)
-    return "\n".join(line.strip() if not line.startswith((" ", "\t")) else line.rstrip() for line in text.split("\n")).strip()
+    text = "".join([*parts, message[end:]])
+    for pattern, replacement in _AT_SEAMS:
+        text = pattern.sub(replacement, text)
+    return text.strip()
 
 
 def keeps_facts(message: str, edit: Edit) -> bool:

@@ -13,6 +13,7 @@ _ABBREVIATIONS = (
 )
 _ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
+_NUMBERED = re.compile(r"\d{1,2}\.")
 _BULLET = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+")
 
 _PRONOUN = r"(?:i|we|you|he|she|it|they|there|this|that|these|those|everyone|everybody|someone|somebody|nobody)"
@@ -91,6 +92,8 @@ def sentences(message: str) -> list[Segment]:
         newline = match is not None and match.group()[0] == "\n"
         part = message[start:end]
         if match is not None and not newline and _is_abbreviated(part, message[end : end + 2]):
+            continue
+        if match is not None and opens_line and _NUMBERED.fullmatch(part.strip()):
             continue
         if stripped := part.strip():
             first = start + len(part) - len(part.lstrip())

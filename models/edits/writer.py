@@ -1,0 +1,113 @@
+"""Rewrites messages by edits: proposes them, has the tagger decide, applies them, or says why nothing changed."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import py3langid
+
+from data.reasons import Reason, reason
+from data.records import TransformType
+from models import facts
+from models.edits import arrange, background, clarify, japanese, script, shorten, soften, tagging, terminology
+from models.edits.script import Edit
+from models.edits.tagging import Choose, Reading, Tagger
+
+FOLDER = "tagger"  # of a version folder
+_FEW_WORDS = 4  # fewer say little about their language
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
+    TransformType.SOFTEN: soften.propose,
+    TransformType.CLARIFY: clarify.propose,
+    TransformType.TERMINOLOGY: terminology.propose,
+    TransformType.BACKGROUND: background.propose,
+}
+
+Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
+
+
+class Edited(NamedTuple):
+    """A rewrite; or the message itself, and the reason why."""
+
+    text: str
+    unchanged: Reason | None = None
+
+
+class Writer:
+    """The edit writer of a version folder. Safe to call from several threads."""
+
+    def __init__(self, version: Path) -> None:
+        self._tagger = Tagger(version / FOLDER)
+
+    def rewrite(
+        self,
+        requests: Sequence[Request],
+        temperature: float = 0.0,
+        seeds: Sequence[int | None] | None = None,
+    ) -> list[Edited]:
+        """Rewrite messages in their order.
+
+        Above a temperature of 0 the tagger's decisions are drawn, by the request's seed or without one.
+        """
+        readings = self._tagger.read([message for message, _, _ in requests])
+        chooses = [
+            tagging.sampler(seed, temperature) if temperature > 0 else tagging.likeliest
+            for seed in (seeds or [None] * len(requests))
+        ]
+        return [
+            rewrite(*request, reading, choose)
+            for request, reading, choose in zip(requests, readings, chooses, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Free the weights. No rewrite may be running."""
+        self._tagger.close()
+
+
+def language(message: str) -> str:
+    """The language of a message as an ISO 639-1 code. A message of a few words is English if its letters are."""
+    if message.isascii() and len(_WORD.findall(message)) < _FEW_WORDS:
+        return "en"
+    return str(py3langid.classify(message)[0])
+
+
+def rewrite(
+    message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
+) -> Edited:
+    """One rewrite, from what the tagger sees in the message."""
+    if intensity == 0:
+        return Edited(message, reason("unchanged_intensity_zero"))
+    spoken = language(message)
+    if spoken == "en":
+        text = _english(message, transform_type, intensity, reading, choose)
+    elif spoken == "ja":
+        text = japanese.rewrite(message, transform_type, intensity, lambda edit: reading.accepts(edit, choose))
+    else:
+        return Edited(message, reason("unchanged_language"))
+    if text is None or text.split() == message.split() and text.count("\n") <= message.count("\n"):
+        code = "unchanged_no_term" if transform_type is TransformType.TERMINOLOGY else "unchanged_nothing_to_do"
+        return Edited(message, reason(code, transform_type=transform_type.value))
+    if facts.missing(message, text):
+        return Edited(message, reason("unchanged_not_kept"))
+    return Edited(text)
+
+
+def _english(
+    message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
+) -> str | None:
+    if propose := _PROPOSERS.get(transform_type):
+        edits = [edit for edit in propose(message) if script.keeps_facts(message, edit)]
+        return script.apply(message, script.select(edits, intensity, lambda edit: reading.accepts(edit, choose)))
+    parts = arrange.parts(message, lambda segments: reading.parts(segments, choose))
+    match transform_type:
+        case TransformType.STRUCTURE:
+            return arrange.structure(parts, intensity)
+        case TransformType.REQUIREMENTS:
+            return arrange.requirements(parts, intensity)
+    return arrange.summarize(parts, intensity, lambda text: _shorten(text, intensity))
+
+
+def _shorten(text: str, intensity: int) -> str:
+    edits = [edit for edit in shorten.propose(text) if script.keeps_facts(text, edit)]
+    return script.apply(text, script.select(edits, intensity, lambda edit: True))
