@@ -6,10 +6,11 @@
   hyphen also stands for a space, and a space for a hyphen. Regular plurals and verb forms are added.
 - field: the professional field, such as `finance`.
 - specialised: 1 (known to most people at work), 2, or 3 (known to few outside of the field).
-- kind: `n` a noun with a plural, `m` a noun without one, `a` an adjective or adverb, `v` a verb. `!` after it:
-  the spellings are the four verb forms (base, past, -ing, -s). `d`: the word is also an everyday verb, so
-  it must stand where a noun stands. `e`: the short gloss is what the abbreviation stands for. `#`: a
-  number belongs to the term ("PO 4711"). `?`: other terms of the field show its sense too.
+- kind: `n` a noun with a plural, `m` a noun without one, `a` an adjective or adverb, `v` a verb. Further
+  letters: `!` the spellings are the four verb forms (base, past, -ing, -s); `o` the verb's gloss has an object;
+  `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where a noun
+  stands; `e` the short gloss is what the abbreviation stands for; `#` a number belongs to the term ("PO
+  4711"); `?` other terms of the field show its sense too.
 - short, fuller: the glosses. `{one/many}` gives the singular and the plural, `~` the plural s, and for verbs
   `{base/past/-ing/-s}` or `{regular*}`. The article of a singular gloss goes where a plural is explained.
 - needs: words of which one must occur in the message; never: words of which none may.
@@ -34,80 +35,91 @@ _CUE = re.compile(r"[^\W_][^\s,.;:!?()\"“”]*")
 
 # Places that are no running text: quotations, brackets, code, paths and names of files.
 _CLOSED = re.compile(
-    r"```[^`]*(?:```|$)|`[^`\n]*`|\([^()]*\)|\[[^\[\]]*\]|\"[^\"\n]*\"|“[^”\n]*”"
-    r"|(?<!\w)'[^'\n]{1,80}'(?!\w)|[^\s()\[\]]*[\w)][/\\][^\s()\[\]]*[/\\][^\s()\[\]]*|\b[\w-]+\.[a-z][a-z0-9]{1,4}\b(?!\.)"
+    r"```[^`]*(?:```|$)|`[^`\n]*`|\([^()]*\)|\[[^\[\]]*\]|\"[^\"\n]*\"|“[^”\n]*”|(?<!\w)'[^'\n]{1,80}'(?!\w)"
+    r"|(?<!\S)[^\s()\[\]]{0,200}[/\\][^\s()\[\]/\\]{1,200}[/\\]\S{0,200}|\b[\w-]{1,80}\.[a-z][a-z0-9]{1,4}\b(?!\.)"
 )
 _KINDS_WITHOUT_TERMS = frozenset({"url", "email", "channel", "identifier", "version"})
 
 # What follows or precedes a term that the message explains by itself.
 _EXPLAINED_AFTER = re.compile(
-    r"\s*(?:[(\[=“\"]|,?\s?(?:i\.\s?e\.?|that is|meaning|which means|which is|which are|also known as|also called"
-    r"|aka|a\.k\.a|short for|stands? for|means?)\b|,\s(?:an?|our|your|the|one|or|who|whose|where)\s[^,.;:!?\n]{3,80}[,.!?]"
+    r"\s*(?:[(\[=“\"]"
+    r"|,?\s?(?:i\.\s?e\.?|that is|meaning|which means|which is|which are|also known as|also called|aka|a\.k\.a"
+    r"|short for|stands? for|means?)\b"
+    r"|,\s(?:an?|our|your|the|one|or|who|whose|where)\s[^,.;:!?\n]{3,80}[,.!?]"
     r"|\s?[-–—]\s?(?:an?|the|our|your|i\.e|that is|meaning|so)\b|:\s(?:an?|the|our)\s)",
     re.IGNORECASE,
 )
 _EXPLAINED_BEFORE = re.compile(
-    r"(?:so-called|called|known as|stands? for|(?:what|define|explain)(?: an?| the| is| are)*)\s$", re.I
+    r"(?:so-called|called|known as|stands? for|(?:what|define|explain)(?: an?| the| is| are)*)\s$",
+    re.IGNORECASE,
 )
 
 _NUMBER = re.compile(
     r"[ -](?:(?:no\.? ?|nr\.? ?)?#?\d[\w./-]*(?<![./-])|#?[B-HJ-Z]{1,4}-?\d[\w-]*|[B-HJ-Z](?!\w))"
 )
 
-_DETERMINERS = frozenset(
-    "the a an this that these those my your our his her its their no any some every each which what".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_DETERMINERS = _words(
+    "the a an this that these those my your our his her its their no any some every each which what"
 )
-_PRONOUNS = frozenset(
-    "it them him us me you everything everyone all both whatever anything something one".split()
-)
+_PRONOUNS = _words("it them him us me you everything everyone all both whatever anything something")
+_SUBJECTS = _words("we i you he she they it who and have has had i've we've they've you've already just not")
 # After these words a base form is a verb: "to deploy", "please deploy".
-_BEFORE_VERBS = frozenset(
-    "to please pls can could will would should must may might shall don't dont doesn't didn't can't won't not "
-    "you we i they let's lets just cannot and then or never always ll we'll i'll you'll they'll kindly also"
-    " help did does do".split()
-)
-_BEFORE_NOUNS = _DETERMINERS | frozenset(
-    "of for in on with by from as new next last first old current latest full one another after before during "
-    "without about per via under over into at between more clean single own whole and or same missing is "
-    "failed hard quick small big final second main several two three four five six many few these bad"
-    " good was are were production prod weekly daily monthly".split()
-)
-_SAFE_NEXT = frozenset(
-    "a about above after again against all already also always am an and any anymore are aren't around as at "
-    "because been before being below between both but by can can't cannot could couldn't did didn't do does "
-    "doesn't don't down due during each either ends ended even ever every except failed fails first for from "
-    "goes got had has hasn't have haven't he her here him his how i if in instead into is isn't it its just "
-    "last later like looks may me means might must my need needs neither never next no nor not now of off on "
-    "once one only or our out over per please plus rather s says seems shall she should shows since so some "
-    "soon starts started still takes than that that's the their them then there these they this those though "
-    "through till to today together tomorrow tonight too two under unless until up us via was wasn't we went "
-    "were weren't what when where whether which while who whose why will with within without won't would yes "
-    "yesterday yet you your monday tuesday wednesday thursday friday saturday sunday dropped jumped rose fell "
-    "went ran broke breaks came comes gets expires expired works worked runs keeps kept stays stopped stops "
-    "changed changes happened happens applies apply covers requires wants asked asks sent sends finished "
-    "said lands landed slipped slips lasts took makes made gives gave exists left becomes became belongs "
-    "shouldn't wouldn't hits hit hangs hung crashes crashed triggers increased decreased doubled expected "
-    "properly immediately directly manually ourselves yourself themselves almost nearly roughly exactly "
-    "earlier sooner immediately twice thursday's otherwise afterwards anyway accordingly overnight quite".split()
-)
-_HEADS = frozenset(
-    "plan plans item items list lists meeting meetings process processes test tests job jobs report reports file "
-    "files dashboard risk rate rates number numbers date dates time team teams page pages form forms review reviews "
-    "check checks problem problems issue issues error errors error step steps script scripts server servers "
-    "system systems tool tools policy policies rule rules agreement contract contracts clause clauses account "
-    "accounts request requests document documents data note notes code codes letter letters call calls session "
-    "sessions training course courses period manager managers owner owners lead leads level levels cost costs "
-    "fee fees value values target targets limit limits status statuses settings setting update updates change "
-    "changes ticket tickets version versions survey surveys analysis workshop workshops phase phases window "
-    "windows board boards entry entries figures figure numbers log logs reset setup service services provider "
-    "providers template templates email emails mail mails link links group groups budget budgets model models "
-    "channel channels schedule calendar section chart charts sheet sheets table tables query queries field "
-    "fields key keys name names id ids certificate certificates label labels case cases claim claims rule "
-    "order orders payment payments vendor vendors supplier suppliers customer customers user users app apps "
-    "interview interviews candidate candidates checklist guide guidelines programme program programs project "
-    "projects task tasks work effort rota shift deadline environment environments instance instances job "
-    "alert alerts warning warnings rates point points folder folders export exports import imports".split()
-)
+_BEFORE_VERBS = _words("""
+    to please pls can could will would should must may might shall don't dont doesn't didn't can't won't
+    not you we i they let's lets just cannot and then or never always ll we'll i'll you'll they'll kindly
+    also help did does do wouldn't couldn't shouldn't
+""")
+_BEFORE_NOUNS = _DETERMINERS | _words("""
+    of for in on with by from as new next last first old current latest full one another after before
+    during without about per via under over into at between more clean single own whole and or same
+    missing is failed hard quick small big final second main several two three four five six many few bad
+    good was are were production prod weekly daily monthly
+""")
+# After these words a noun has ended, so that its gloss may stand before them.
+_SAFE_NEXT = _words("""
+    a about above after again against all already also always am an and any anymore are aren't around as
+    at because been before being below between both but by can can't cannot could couldn't did didn't do
+    does doesn't don't down due during each either ends ended even ever every except failed fails first
+    for from goes got had has hasn't have haven't he her here him his how i if in instead into is isn't it
+    its just last later like looks may me means might must my need needs neither never next no nor not now
+    of off on once one only or our out over per please plus rather says seems shall she should shows since
+    so some soon starts started still takes than that that's the their them then there these they this
+    those though through till to today together tomorrow tonight too two under unless until up us via was
+    wasn't we went were weren't what when where whether which while who whose why will with within without
+    won't would yes yesterday yet you your monday tuesday wednesday thursday friday saturday sunday
+    dropped jumped rose fell ran broke breaks came comes gets expires expired works worked runs keeps kept
+    stays stopped stops changed changes happened happens applies apply covers requires wants asked asks
+    sent sends finished said lands landed slipped slips lasts took makes made gives gave exists left
+    becomes became belongs shouldn't wouldn't hits hit hangs hung crashes crashed triggers increased
+    decreased doubled expected properly immediately directly manually ourselves yourself themselves almost
+    nearly roughly exactly earlier sooner twice otherwise afterwards anyway accordingly overnight quite
+    maxes trips rejected wants stuck there's below
+""")
+# The last word of a compound, after which the gloss of its first word goes: "backlog items (backlog: ...)".
+_HEADS = _words("""
+    plan plans item items list lists meeting meetings process processes job jobs file files dashboard
+    dashboards risk risks date dates time times team teams page pages form problem problems issue issues
+    error step steps script scripts server servers system systems tool tools policy policies rule rules
+    agreement agreements contract contracts clause clauses account accounts document documents data note
+    notes code letter letters session sessions training course courses period manager managers owner
+    owners level levels fee fees value values status setting settings ticket tickets version versions
+    survey surveys analysis workshop workshops phase phases window windows board boards entry entries
+    figure figures setup service services provider providers template templates email emails link group
+    groups budget budgets model models channel channels schedule calendar section chart charts sheet
+    sheets table tables query queries field fields key keys id ids certificate certificates label labels
+    case cases vendor vendors supplier suppliers customer customers user users app apps interview
+    interviews candidate candidates checklist guide guidelines programme programs project projects task
+    tasks rota deadline environment environments instance instances alert alerts warning warnings folder
+    folders engineer engineers specialist department office room rooms software machine machines report
+    reports test tests check checks request requests review reviews
+""")
+# A phrase of these words is a noun only with a hyphen or as one word: "the cut-off", but "cut off".
+_PARTICLES = _words("off up down in out over live through")
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,9 @@ class _Entry:
 
     def gloss(self, text: str, form: int) -> str:
         """A gloss in the form of the word that it explains."""
-        if "v" not in self.kind and form:
+        if "n" in self.kind and form and not re.search("[~{]", text):
+            text = f"{self.terms[0][0]}: {text}"
+        elif "v" not in self.kind and form:
             text = re.sub(r"^an? (?=[^~{]*[~{])", "", text)
         text = text.replace("~", "{/s}")
 
@@ -325,8 +339,14 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
     if "v" in entry.kind:
         if form == 0:
             is_order = scan.opens(start) and (after in _DETERMINERS or after in _PRONOUNS)
-            return (before in _BEFORE_VERBS or is_order) and after not in ("of", "is", "was", "has")
+            return (
+                before in _BEFORE_VERBS or is_order or ("f" in entry.kind and before not in _DETERMINERS)
+            ) and after not in ("of", "is", "was", "has")
+        if form == 1 and "o" in entry.kind:
+            return before in _SUBJECTS
         return form < 3 and (form == 1 or before not in _DETERMINERS)
+    if " " in text and text.rpartition(" ")[2].lower() in _PARTICLES:
+        return False
     if "d" in entry.kind:
         if after in _DETERMINERS or after in _PRONOUNS:
             return before in _DETERMINERS
