@@ -7,8 +7,8 @@
 - field: the professional field, such as `finance`.
 - specialised: 1 (known to most people at work), 2, or 3 (known to few outside of the field).
 - kind: `n` a noun with a plural, `m` a noun without one, `a` an adjective or adverb, `v` a verb. Further
-  letters: `!` the spellings are the four verb forms (base, past, -ing, -s); `o` the verb's gloss has an object;
-  `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where a noun
+  letters: `!` the spellings are the four verb forms (base, past, -ing, -s); `o` the verb's gloss has an
+  object; `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where a noun
   stands; `e` the short gloss is what the abbreviation stands for; `#` a number belongs to the term ("PO
   4711"); `?` other terms of the field show its sense too.
 - short, fuller: the glosses. `{one/many}` gives the singular and the plural, `~` the plural s, and for verbs
@@ -76,7 +76,7 @@ _BEFORE_VERBS = _words("""
 """)
 _BEFORE_NOUNS = _DETERMINERS | _words("""
     of for in on with by from as new next last first old current latest full one another after before
-    during without about per via under over into at between more clean single own whole and or same
+    during without about per via under over into at between more clean single own whole same
     missing is failed hard quick small big final second main several two three four five six many few bad
     good was are were production prod weekly daily monthly
 """)
@@ -127,6 +127,7 @@ class _Entry:
     """An entry of the glossary; `terms` are its spellings with the form that each is (0 is the base form)."""
 
     order: int
+    name: str
     terms: tuple[tuple[str, int], ...]
     field: str
     specialised: int
@@ -138,9 +139,7 @@ class _Entry:
 
     def gloss(self, text: str, form: int) -> str:
         """A gloss in the form of the word that it explains."""
-        if "n" in self.kind and form and not re.search("[~{]", text):
-            text = f"{self.terms[0][0]}: {text}"
-        elif "v" not in self.kind and form:
+        if "v" not in self.kind and form:
             text = re.sub(r"^an? (?=[^~{]*[~{])", "", text)
         text = text.replace("~", "{/s}")
 
@@ -150,6 +149,11 @@ class _Entry:
             return forms[min(form, len(forms) - 1)]
 
         return re.sub(r"\{([^{}]*)\}", chosen, text)
+
+    def named(self, text: str, form: int) -> str:
+        """A gloss, after the singular of the term where a plural is explained but the gloss has none."""
+        is_singular = "n" in self.kind and form and not re.search("[~{]", text)
+        return f"{self.name}: {self.gloss(text, form)}" if is_singular else self.gloss(text, form)
 
 
 class _Place(NamedTuple):
@@ -180,17 +184,27 @@ def propose(message: str, own_terms: Mapping[str, str] | None = None) -> list[Ed
     at_once = 1 if len(places) < 3 else 2
     for rank, place in enumerate(ranked):
         entry = place.entry
-        short, fuller = entry.gloss(entry.short, place.form), entry.gloss(entry.fuller, place.form)
-        joined = f"{short}: {fuller}" if "e" in entry.kind else f"{short}, that is, {fuller}"
-        if len(places) == 1:
-            glosses = [(1, short), (2, fuller), (3, joined)]
-        else:
+        short, fuller = entry.named(entry.short, place.form), entry.named(entry.fuller, place.form)
+        rest = entry.gloss(entry.fuller, place.form)
+        joined = f"{short}: {rest}" if "e" in entry.kind else f"{short}, that is, {rest}"
+        if len(places) > 1:
             glosses = [(1 if rank < at_once else 2, short), (3, joined if "e" in entry.kind else fuller)]
+        elif _repeats(short, fuller):
+            glosses = [(1, short), (3, fuller)]
+        else:
+            glosses = [(1, short), (2, fuller), (3, joined)]
         edits += [
             Edit(place.rule, level, (Change(place.at, place.at, f" ({place.label}{gloss})"),))
             for level, gloss in glosses
         ]
     return sorted(edits, key=lambda edit: (edit.start, edit.level))
+
+
+def _repeats(short: str, fuller: str) -> bool:
+    """Whether a fuller gloss has so many words of the short one that both together would sound silly."""
+    words = [word for word in _WORD.findall(fuller.lower()) if len(word) > 3]
+    known = set(_WORD.findall(short.lower()))
+    return sum(word in known or word.rstrip("s") in known for word in words) * 2 >= len(words)
 
 
 class _Scan:
@@ -350,11 +364,9 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
     if "d" in entry.kind:
         if after in _DETERMINERS or after in _PRONOUNS:
             return before in _DETERMINERS
-        if before in _BEFORE_VERBS and before not in _BEFORE_NOUNS:
+        if not form and before in _BEFORE_VERBS and before not in _BEFORE_NOUNS:
             return False
-        if scan.opens(start):
-            return bool(form) or after in _SAFE_NEXT
-        return True
+        return not scan.opens(start) or bool(form) or after in _SAFE_NEXT or after[:1].isdigit()
     return True
 
 
@@ -461,6 +473,7 @@ def _entries() -> Iterator[_Entry]:
         own = {word for spelling, _ in spellings for word in spelling.lower().split()}
         yield _Entry(
             order,
+            terms.split(", ")[0],
             spellings,
             field,
             int(specialised),
