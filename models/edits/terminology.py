@@ -8,9 +8,9 @@
 - specialised: 1 (known to most people at work), 2, or 3 (known to few outside of the field).
 - kind: `n` a noun with a plural, `m` a noun without one, `a` an adjective or adverb, `v` a verb. Further
   letters: `!` the spellings are the four verb forms (base, past, -ing, -s); `o` the verb's gloss has an
-  object; `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where a noun
-  stands; `e` the short gloss is what the abbreviation stands for; `#` a number belongs to the term ("PO
-  4711"); `?` other terms of the field show its sense too.
+  object; `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where
+  a noun stands; `e` the short gloss is what the abbreviation stands for; `#` a number belongs to the term
+  ("PO 4711"); `?` other terms of the field show the sense of an abbreviation too.
 - short, fuller: the glosses. `{one/many}` gives the singular and the plural, `~` the plural s, and for verbs
   `{base/past/-ing/-s}` or `{regular*}`. The article of a singular gloss goes where a plural is explained.
 - needs: words of which one must occur in the message; never: words of which none may.
@@ -43,9 +43,10 @@ _KINDS_WITHOUT_TERMS = frozenset({"url", "email", "channel", "identifier", "vers
 # What follows or precedes a term that the message explains by itself.
 _EXPLAINED_AFTER = re.compile(
     r"\s*(?:[(\[=“\"]"
-    r"|,?\s?(?:i\.\s?e\.?|that is|meaning|which means|which is|which are|also known as|also called|aka|a\.k\.a"
-    r"|short for|stands? for|means?)\b"
-    r"|,\s(?:an?|our|your|the|one|or|who|whose|where)\s[^,.;:!?\n]{3,80}[,.!?]"
+    r"|,?\s?(?:i\.\s?e\.?|that is|meaning|which means|which is|which are|also known as|also called|aka"
+    r"|a\.k\.a|short for|stands? for|means?)\b"
+    r"|,\s(?:or|who|whose|where)\s"
+    r"|,\san?\s[^,.;:!?\n]{3,80}[,.!?]|,\s(?:our|your|the|one)(?:\s[^\s,.;:!?]{1,30}){1,5},"
     r"|\s?[-–—]\s?(?:an?|the|our|your|i\.e|that is|meaning|so)\b|:\s(?:an?|the|our)\s)",
     re.IGNORECASE,
 )
@@ -60,6 +61,7 @@ _NUMBER = re.compile(
 
 
 def _words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -72,7 +74,7 @@ _SUBJECTS = _words("we i you he she they it who and have has had i've we've they
 _BEFORE_VERBS = _words("""
     to please pls can could will would should must may might shall don't dont doesn't didn't can't won't
     not you we i they let's lets just cannot and then or never always ll we'll i'll you'll they'll kindly
-    also help did does do wouldn't couldn't shouldn't
+    also help did does do wouldn't couldn't shouldn't i'd we'd you'd they'd he'll she'll it'll
 """)
 _BEFORE_NOUNS = _DETERMINERS | _words("""
     of for in on with by from as new next last first old current latest full one another after before
@@ -331,7 +333,7 @@ def _sense(
         weight = 0
         if entry.needs:
             weight = len(entry.needs & scan.words)
-            if "?" in entry.kind:
+            if "?" in entry.kind and entry.name != entry.name.lower():
                 weight += len(fields.get(entry.field, set()) - {entry.order})
             if not weight:
                 continue
