@@ -69,6 +69,7 @@ _DETERMINERS = _words(
     "the a an this that these those my your our his her its their no any some every each which what"
 )
 _PRONOUNS = _words("it them him us me you everything everyone all both whatever anything something")
+_ORDERS = _words("first onto")  # "Rebase onto main" is an order without an object
 _SUBJECTS = _words("we i you he she they it who and have has had i've we've they've you've already just not")
 # After these words a base form is a verb: "to deploy", "please deploy".
 _BEFORE_VERBS = _words("""
@@ -100,7 +101,8 @@ _SAFE_NEXT = _words("""
     becomes became belongs shouldn't wouldn't hits hit hangs hung crashes crashed triggers increased
     decreased doubled expected properly immediately directly manually ourselves yourself themselves almost
     nearly roughly exactly earlier sooner twice otherwise afterwards anyway accordingly overnight quite
-    maxes trips rejected wants stuck there's below
+    maxes trips rejected stuck there's closes closed lifts opens opened meets reboots blocked blocks
+    showed brings brought cost costs needed improves
 """)
 # The last word of a compound, after which the gloss of its first word goes: "backlog items (backlog: ...)".
 _HEADS = _words("""
@@ -354,7 +356,7 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
     before, after = scan.before(start), scan.after(end)
     if "v" in entry.kind:
         if form == 0:
-            is_order = scan.opens(start) and (after in _DETERMINERS or after in _PRONOUNS)
+            is_order = scan.opens(start) and (after in _DETERMINERS or after in _PRONOUNS or after in _ORDERS)
             return (
                 before in _BEFORE_VERBS or is_order or ("f" in entry.kind and before not in _DETERMINERS)
             ) and after not in ("of", "is", "was", "has")
