@@ -31,6 +31,7 @@ _GLOSSARY = Path(__file__).with_name("glossary.tsv")
 # A run of letters and digits starts a term; the index of the glossary has it as its key.
 _RUN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_NEXT = re.compile(r"[ \t]+[\w'’]+")
 _CUE = re.compile(r"[^\W_][^\s,.;:!?()\"“”]*")
 
 # Places that are no running text: quotations, brackets, code, paths and names of files.
@@ -70,6 +71,12 @@ _DETERMINERS = _words(
 )
 _PRONOUNS = _words("it them him us me you everything everyone all both whatever anything something")
 _ORDERS = _words("first onto")  # "Rebase onto main" is an order without an object
+# After a noun that starts a sentence; "Switch to the other one" starts with a verb.
+_AFTER_SUBJECTS = _words("""
+    is was are were has had will would can could must may should isn't wasn't hasn't won't doesn't didn't looks
+    seems needs failed fails works worked starts started ends ended takes took went goes got keeps kept stays runs
+    ran dropped jumped rose fell of
+""")
 _SUBJECTS = _words("we i you he she they it who and have has had i've we've they've you've already just not")
 # After these words a base form is a verb: "to deploy", "please deploy".
 _BEFORE_VERBS = _words("""
@@ -356,7 +363,9 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
     before, after = scan.before(start), scan.after(end)
     if "v" in entry.kind:
         if form == 0:
-            is_order = scan.opens(start) and (after in _DETERMINERS or after in _PRONOUNS or after in _ORDERS)
+            is_order = (scan.opens(start) or not before) and (
+                after in _DETERMINERS or after in _PRONOUNS or after in _ORDERS
+            )
             return (
                 before in _BEFORE_VERBS or is_order or ("f" in entry.kind and before not in _DETERMINERS)
             ) and after not in ("of", "is", "was", "has")
@@ -370,7 +379,7 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
             return before in _DETERMINERS
         if not form and before in _BEFORE_VERBS and before not in _BEFORE_NOUNS:
             return False
-        return not scan.opens(start) or bool(form) or after in _SAFE_NEXT or after[:1].isdigit()
+        return not scan.opens(start) or bool(form) or after in _AFTER_SUBJECTS or after[:1].isdigit()
     return True
 
 
@@ -392,7 +401,7 @@ def _place(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> _Plac
     label = ""
     term = scan.message[start:end]
     at = _with_number(scan, [(entry, form)], end)
-    if any(scan.closed[start : at + 1]) and any(scan.closed[start:at]):
+    if any(scan.closed[start:at]):
         return None
     is_abbreviation = any(character.isupper() or character.isdigit() for character in entry.terms[0][0])
     if is_abbreviation and scan.shouted:
@@ -401,7 +410,7 @@ def _place(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> _Plac
     rule = _rule(entry, is_abbreviation)
     if after and after not in _SAFE_NEXT and not after[0].isdigit() and at == end:
         if after in _HEADS and not is_abbreviation and "v" not in entry.kind and "a" not in entry.kind:
-            head = re.compile(r"[ \t]+[\w'’]+").match(scan.message, end)
+            head = _NEXT.match(scan.message, end)
             assert head is not None
             beyond = scan.after(head.end())
             if (beyond and beyond not in _SAFE_NEXT) or not scan.is_whole(start, head.end()):
@@ -419,6 +428,7 @@ def _place(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> _Plac
 
 
 def _rule(entry: _Entry, is_abbreviation: bool) -> str:
+    """The kind of edit: how a term shows its sense, and what kind of word it is."""
     if "v" in entry.kind:
         return "terminology.verb"
     if "?" in entry.kind:
@@ -440,15 +450,15 @@ def _own_places(scan: _Scan, own_terms: Mapping[str, str]) -> Iterator[tuple[int
         if not gloss or not pattern:
             continue
         flags = re.IGNORECASE if term == term.lower() else 0
+        is_done = False
         for match in re.finditer(pattern + "(?:s(?![^\\W_]))?", scan.message, flags):
             start, end = match.span()
             if not scan.is_whole(start, end) or any(scan.closed[start:end]):
                 continue
             scan.closed[start:end] = b"\1" * (end - start)
-            if _EXPLAINED_AFTER.match(scan.message, end) or scan.inside[end]:
-                break
-            yield end, gloss
-            break
+            if not is_done and not _EXPLAINED_AFTER.match(scan.message, end) and not scan.inside[end]:
+                yield end, gloss
+            is_done = True
 
 
 @functools.cache

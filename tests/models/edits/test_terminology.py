@@ -72,6 +72,7 @@ def test_a_verb_gets_a_gloss_in_its_own_form() -> None:
 def test_a_word_is_a_noun_or_a_verb_by_its_place() -> None:
     assert glossed("Can you cache the result? It takes 4 s.") == []
     assert glossed("Please commit to a date.") == []
+    assert glossed("Switch to the second line if the first one is down.") == []
     assert glossed("Your commit broke the build.") == ["commit"]
 
 
@@ -163,6 +164,8 @@ def test_own_terms_win_at_every_level() -> None:
     assert rewritten(message, 1, KPI="our weekly number", Falcon="the new billing system") == (
         "The KPI (our weekly number) board shows Falcon (the new billing system) in red."
     )
+    twice = "Falcon is late. Is Falcon red? The KPI says so, the KPI is right."
+    assert rewritten(twice, 3, Falcon="the billing system", KPI="our number").count("(") == 2
     assert terminology.propose("Falcon (the billing system) is red.", {"Falcon": "x"}) == []
 
 
