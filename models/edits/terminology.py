@@ -73,9 +73,9 @@ _PRONOUNS = _words("it them him us me you everything everyone all both whatever 
 _ORDERS = _words("first onto")  # "Rebase onto main" is an order without an object
 # After a noun that starts a sentence; "Switch to the other one" starts with a verb.
 _AFTER_SUBJECTS = _words("""
-    is was are were has had will would can could must may should isn't wasn't hasn't won't doesn't didn't looks
-    seems needs failed fails works worked starts started ends ended takes took went goes got keeps kept stays runs
-    ran dropped jumped rose fell of
+    is was are were has had will would can could must may should isn't wasn't hasn't won't doesn't
+    didn't looks seems needs failed fails works worked starts started ends ended takes took went goes
+    got keeps kept stays runs ran dropped jumped rose fell of
 """)
 _SUBJECTS = _words("we i you he she they it who and have has had i've we've they've you've already just not")
 # After these words a base form is a verb: "to deploy", "please deploy".
