@@ -342,7 +342,8 @@ def _sense(
         weight = 0
         if entry.needs:
             weight = len(entry.needs & scan.words)
-            if "?" in entry.kind and entry.name != entry.name.lower():
+            # Two letters have too many senses to be known by their field alone.
+            if "?" in entry.kind and entry.name != entry.name.lower() and (weight or len(entry.name) > 2):
                 weight += len(fields.get(entry.field, set()) - {entry.order})
             if not weight:
                 continue
