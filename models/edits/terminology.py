@@ -343,7 +343,11 @@ def _sense(
         if entry.needs:
             weight = len(entry.needs & scan.words)
             # Two letters have too many senses to be known by their field alone.
-            if "?" in entry.kind and entry.name != entry.name.lower() and (weight or len(entry.name) > 2):
+            if (
+                "?" in entry.kind
+                and entry.name != entry.name.lower()
+                and (weight or not re.fullmatch(r"[A-Z]{2}", entry.name))
+            ):
                 weight += len(fields.get(entry.field, set()) - {entry.order})
             if not weight:
                 continue
