@@ -1,0 +1,245 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.edits import script, terminology
+
+_SEED = Path(__file__).parents[3] / "data" / "seed"
+
+
+def rewritten(message: str, intensity: int = 2, **own_terms: str) -> str:
+    edits = terminology.propose(message, own_terms)
+    return script.apply(message, script.select(edits, intensity, lambda edit: True))
+
+
+def glossed(message: str, intensity: int = 2) -> list[str]:
+    """The terms of a message that are explained: the words right before the brackets."""
+    edits = script.select(terminology.propose(message), intensity, lambda edit: True)
+    return [message[: edit.start].split()[-1] for edit in edits]
+
+
+def test_an_abbreviation_is_explained_after_its_first_use() -> None:
+    assert rewritten("The KPI is fine. Send the KPI today.") == (
+        "The KPI (a measured value that shows how well something is going) is fine. Send the KPI today."
+    )
+
+
+def test_a_plural_term_gets_a_plural_gloss() -> None:
+    assert rewritten("No edge cases, and the KPIs and SLAs hold.") == (
+        "No edge cases (rare, unusual cases), and the KPIs (key performance indicators) and SLAs "
+        "(service level agreements) hold."
+    )
+
+
+def test_a_plural_whose_gloss_is_singular_names_the_singular() -> None:
+    assert "LTIs (LTI: injury with lost working time)" in rewritten("Two LTIs in May, and the KPIs are red.")
+
+
+def test_each_level_changes_more_than_the_one_below() -> None:
+    message = "The MOQ is 4,500, so the lead time kills us, and DDP is out, only EXW or a blanket PO."
+    one, two, three = (rewritten(message, intensity) for intensity in (1, 2, 3))
+    assert len(message) < len(one) < len(two) < len(three)
+    assert one.count("(") == 2
+    assert two.count("(") == three.count("(") == 5
+
+
+def test_a_single_term_grows_with_the_intensity() -> None:
+    message = "The endpoint must be idempotent, please."
+    message = message.replace("endpoint", "call")
+    one, two, three = (rewritten(message, intensity) for intensity in (1, 2, 3))
+    assert "idempotent (safe to repeat)," in one
+    assert "idempotent (a repeated call has the same effect as a single one)," in two
+    assert "idempotent (safe to repeat, that is, a repeated call has" in three
+
+
+def test_the_most_specialised_terms_come_first() -> None:
+    assert glossed("The API is slow, p99 doubled, and the mutex on the dashboard is held too long.", 1) == [
+        "p99",
+        "mutex",
+    ]
+
+
+def test_a_verb_gets_a_gloss_in_its_own_form() -> None:
+    assert "rolled back (returned to the version before) at" in rewritten(
+        "We rolled back at 3 pm, prod is fine."
+    )
+    assert "descope (remove from the plan) the" in rewritten("We must descope the export, the KPI is red.")
+
+
+def test_a_word_is_a_noun_or_a_verb_by_its_place() -> None:
+    assert glossed("Can you cache the result? It takes 4 s.") == []
+    assert glossed("Please commit to a date.") == []
+    assert glossed("Switch to the second line if the first one is down.") == []
+    assert glossed("Your commit broke the build.") == ["commit"]
+
+
+@pytest.mark.parametrize(
+    ("message", "gloss"),
+    [
+        ("The PO asked whether the story fits into the sprint.", "PO (product owner)"),
+        ("The supplier never got the PO for the goods.", "PO (a binding order in writing to a supplier)"),
+        ("The CI crosses zero, so the uplift may be chance.", "CI (confidence interval)"),
+        ("My branch is ready, but CI is red on main.", "CI (automatic build and test)"),
+        ("The EDD on the client is late, compliance wants the UBO.", "EDD (enhanced due diligence)"),
+        ("EDD for bed 9 is Thursday, tell the ward and the MDT.", "EDD (expected date of discharge)"),
+        ("The MSA is signed, each project needs a SOW.", "MSA (master services agreement"),
+        ("The MSA failed and Cpk is 0.9.", "MSA (measurement system analysis)"),
+    ],
+)
+def test_the_words_of_the_message_choose_the_sense(message: str, gloss: str) -> None:
+    assert gloss in rewritten(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The PO is here.",
+        "PR for the new campaign goes through the agency.",
+        "The call is at 9 am PT.",
+        "Our office in CT is closed.",
+        "Churn the butter longer.",
+        "Bleed the radiators before Monday.",
+        "The server at table 4 is sick.",
+        "The bank branch closes in March.",
+        "The fork of the forklift is bent.",
+        "By law we have until 27 February.",
+        "Write down who you reached and cut off the rest.",
+    ],
+)
+def test_an_unsure_or_everyday_sense_is_skipped(message: str) -> None:
+    assert terminology.propose(message) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The KPI (key performance indicator) is red.",
+        "The key performance indicator (KPI) is red.",
+        "The KPI, i.e. the number we watch, is red.",
+        "Talk to the DPO, our lawyer, about GDPR-like rules.",
+        "What does the KPI mean?",
+        "What is a KPI?",
+        "The KPI means how well we do.",
+    ],
+)
+def test_what_the_message_explains_or_asks_is_left_alone(message: str) -> None:
+    assert "KPI (key perf" not in rewritten(message).replace(message, "")
+    assert terminology.propose(message) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "See https://example.com/API/KPI for it.",
+        "Write to kpi@example.com or SLA-77 today.",
+        'The button says "API" and the file is api.yaml.',
+        "Run `kubectl rollback` please.",
+        "It is in /opt/api/kpi/sla on the disk.",
+        "The API's answer and the SLA-driven plan.",
+        "The api_key and the VPN/LAN part.",
+    ],
+)
+def test_urls_ids_code_quotations_and_possessives_are_left_alone(message: str) -> None:
+    assert terminology.propose(message) == []
+
+
+def test_a_number_belongs_to_its_document() -> None:
+    assert "PO 4711 (purchase order) is" in rewritten("The supplier says PO 4711 is late, the KPI is red.")
+    assert "CVE-2031-1188 (publicly listed security hole) is" in rewritten(
+        "CVE-2031-1188 is open, the WAF helps."
+    )
+
+
+def test_a_compound_is_explained_after_its_last_word() -> None:
+    assert "backlog items (backlog: list of open work) are" in rewritten(
+        "The backlog items are old, the KPI is red."
+    )
+
+
+def test_own_terms_win_at_every_level() -> None:
+    message = "The KPI board shows Falcon in red."
+    assert rewritten(message, 1, KPI="our weekly number", Falcon="the new billing system") == (
+        "The KPI (our weekly number) board shows Falcon (the new billing system) in red."
+    )
+    twice = "Falcon is late. Is Falcon red? The KPI says so, the KPI is right."
+    assert rewritten(twice, 3, Falcon="the billing system", KPI="our number").count("(") == 2
+    assert terminology.propose("Falcon (the billing system) is red.", {"Falcon": "x"}) == []
+
+
+def test_the_glossary_is_well_formed() -> None:
+    entries = list(terminology._entries())
+    assert len(entries) >= 900
+    for entry in entries:
+        assert 1 <= entry.specialised <= 3, entry.name
+        assert set(entry.kind) & set("nmva"), entry.name
+        assert "?" not in entry.kind or entry.needs, entry.name
+        assert not entry.needs & entry.never, entry.name
+        for text in (entry.short, entry.fuller):
+            for form in range(4):
+                assert not re.search(r"[{}~*/()]|  ", entry.gloss(text, form)), (entry.name, text)
+        assert 1 <= len(entry.gloss(entry.short, 0).split()) <= 7, entry.name
+        assert 4 <= len(entry.gloss(entry.fuller, 0).split()) <= 17, entry.name
+
+
+def test_every_edit_of_the_corpus_only_adds_brackets_and_keeps_the_facts() -> None:
+    lines = (_SEED / "edits" / "english.jsonl").read_text(encoding="utf-8").splitlines()
+    for text in (json.loads(line)["text"] for line in lines[::2]):
+        for edit in terminology.propose(text):
+            (change,) = edit.changes
+            assert change.start == change.end
+            assert re.fullmatch(r" \([^()]+\)", change.text)
+            assert script.keeps_facts(text, edit), (text, edit)
+
+
+def test_most_messages_with_terms_of_a_field_get_an_explanation() -> None:
+    lines = (_SEED / "edits" / "english.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    texts = [
+        row["text"]
+        for row in rows
+        if any(rewrite["transform_type"] == "terminology" for rewrite in row["rewrites"])
+    ]
+    assert sum(bool(terminology.propose(text)) for text in texts) / len(texts) > 0.9
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "KPI ",
+        "KPI, ",
+        "(",
+        "(KPI ",
+        "'a ",
+        "`",
+        '"KPI',
+        "code ",
+        "a/",
+        "PO 1",
+        "- the ",
+        "x.a",
+        "I'd ",
+        "KPI, the ",
+        "-",
+    ],
+)
+def test_hostile_text_takes_time_that_grows_with_its_length_only(unit: str) -> None:
+    def calls(length: int) -> int:
+        count = 0
+
+        def count_call(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        text = (unit * length)[:length]
+        terminology.propose("KPI")
+        sys.setprofile(count_call)
+        try:
+            terminology.propose(text)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    assert calls(8000) <= 2.5 * calls(4000) + 1000
