@@ -1,0 +1,1232 @@
+"""Proposes edits that soften an English message: orders become requests, blame a hedge, harsh words milder ones.
+
+The words are in `soften.yaml`. A sentence is rewritten at its front, at its end and where a second clause starts,
+so that the levels of one place are alternatives and the words between them stay as the person wrote them.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from data.redaction import names
+from models import facts
+from models.edits.script import Change, Edit
+
+
+class Sentence(NamedTuple):
+    """A sentence at [start, end) without its final marks, which are at [end, stop)."""
+
+    start: int
+    end: int
+    stop: int
+
+
+@dataclass
+class _Draft:
+    """The edits of one message as they are found."""
+
+    message: str
+    sentences: list[Sentence]
+    facts: list[tuple[int, int]]
+    is_lower: bool
+    edits: list[Edit] = field(default_factory=list)
+    requests: int = 0
+    softened: set[int] = field(default_factory=set)
+
+    def text(self, sentence: Sentence) -> str:
+        """The words of a sentence, without its final marks."""
+        return self.message[sentence.start : sentence.end]
+
+    def mark(self, sentence: Sentence) -> str:
+        """The final marks of a sentence."""
+        return self.message[sentence.end : sentence.stop]
+
+    def add(self, rule: str, level: int, *changes: Change) -> bool:
+        """Adds an edit unless it would lose a fact or change nothing; says whether it did."""
+        real = tuple(sorted(c for c in changes if self.message[c.start : c.end] != c.text))
+        if not real:
+            return False
+        for before, after in zip(real, real[1:], strict=False):
+            if after.start < before.end or after.start == before.start:
+                return False
+        for start, end in self.facts:
+            for change in real:
+                inside = change.start < end and start < change.end
+                if (inside or change.start == change.end and start < change.start < end) and (
+                    self.message[start:end] not in change.text
+                ):
+                    return False
+        self.edits.append(Edit(f"soften.{rule}", level, real))
+        return True
+
+    def cap(self, at: int, text: str) -> str:
+        """The text with a capital if the message has one at `at` or writes sentences with capitals."""
+        return text if self.is_lower else text[:1].upper() + text[1:]
+
+
+def propose(message: str) -> list[Edit]:
+    """All edits that soften a message, of all levels."""
+    sentences = _split(message)
+    spans = [(span.start, span.end) for span in facts.spans(message)]
+    starts = [message[s.start] for s in sentences if message[s.start].isalpha()]
+    draft = _Draft(message, sentences, spans, bool(starts) and not any(c.isupper() for c in starts))
+    hedges = 0
+    for index, sentence in enumerate(sentences):
+        if _in_quotes(message, sentence):
+            continue
+        _calm(draft, index, sentence)
+        if _drop_sentence(draft, index, sentence):
+            continue
+        before = len(draft.edits)
+        _milder_words(draft, sentence)
+        has_milder = len(draft.edits) > before
+        if has_milder:
+            draft.softened.add(index)
+        if _request(draft, index, sentence) or _question(draft, index, sentence):
+            draft.softened.add(index)
+        elif _wish(draft, sentence) or _refusal(draft, index, sentence):
+            draft.softened.add(index)
+        elif hedges < 3 and _complaint(draft, index, sentence, hedges, has_milder):
+            hedges += 1
+            draft.softened.add(index)
+    if draft.softened:
+        _open_and_close(draft)
+    return draft.edits
+
+
+# Sentences -----------------------------------------------------------------------------------------------------
+
+_END = re.compile(r"[.!?…]+[\"')\]]?(?=\s|$)")
+_ABBREVIATIONS = frozenset("mr mrs ms dr prof st no nr vs e.g i.e etc approx ca inc ltd co jr sr dept tel a.m p.m".split())
+_BULLET = re.compile(r"[ \t]*(?:[-*•]\s+|\d{1,2}[.)]\s+|>+\s*)?")
+
+
+def _split(message: str) -> list[Sentence]:
+    """The sentences of a message; a line break ends one, and the mark of a list item is in none."""
+    result: list[Sentence] = []
+    at = 0
+    for line in message.split("\n"):
+        bullet = _BULLET.match(line)
+        start = at + (bullet.end() if bullet else 0)
+        is_quoted = line.lstrip().startswith(">")
+        for match in [] if is_quoted else _END.finditer(line):
+            end, stop = at + match.start(), at + match.end()
+            if end <= start:
+                start = max(start, stop)
+                continue
+            word = message[max(start, end - 12) : end].rsplit(None, 1)[-1:] or [""]
+            is_short = match.group() == "." and (
+                word[0].lower().lstrip("(\"'") in _ABBREVIATIONS or len(word[0]) == 1 and word[0].isupper()
+            )
+            if is_short and message[stop : stop + 2].strip():
+                continue
+            result.append(Sentence(start, end, stop))
+            start = stop
+            while start < at + len(line) and message[start].isspace():
+                start += 1
+        rest = at + len(line.rstrip())
+        if not is_quoted and start < rest:
+            result.append(Sentence(start, rest, rest))
+        at += len(line) + 1
+    return result
+
+
+def _in_quotes(message: str, sentence: Sentence) -> bool:
+    """Whether a sentence begins or ends inside a quotation, or has marks of code."""
+    text = message[sentence.start : sentence.stop]
+    return text[0] in "\"'“‘«`" or text.count('"') % 2 == 1 or text.count("“") != text.count("”") or "```" in text
+
+
+# Words ---------------------------------------------------------------------------------------------------------
+
+
+class _Words(NamedTuple):
+    """The tables of `soften.yaml`, with the forms of the verbs."""
+
+    verbs: frozenset[str]
+    ambiguous: frozenset[str]
+    objects: frozenset[str]
+    no_objects: frozenset[str]
+    base_of_ing: dict[str, str]
+    past: dict[str, str]
+    base_of_past: dict[str, str]
+    pasts: frozenset[str]
+    participles: frozenset[str]
+    thirds: frozenset[str]
+    predicates: list[tuple[re.Pattern[str], str]]
+    phrases: list[tuple[re.Pattern[str], str]]
+    empty_words: re.Pattern[str]
+    empty_tails: re.Pattern[str]
+    empty_sentences: re.Pattern[str]
+    loud: frozenset[str]
+
+
+@cache
+def _words() -> _Words:
+    data = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    ambiguous = frozenset(data["ambiguous"].split())
+    verbs = frozenset(data["verbs"].split()) - ambiguous
+    irregular = {base: (past, participle) for base, past, participle in data["irregular"]}
+    bases = sorted(verbs | ambiguous | set(irregular) - {"be"})
+    past = {base: irregular[base][0] if base in irregular else _ed(base) for base in bases}
+    return _Words(
+        verbs=verbs | {"be"},
+        ambiguous=ambiguous,
+        objects=frozenset(data["objects"].split()),
+        no_objects=frozenset(data["no_objects"].split()),
+        base_of_ing={_ing(base): base for base in bases},
+        past=past,
+        base_of_past={past: base for base, past in past.items()},
+        pasts=frozenset(past.values()),
+        participles=frozenset(irregular[b][1] if b in irregular else _ed(b) for b in bases) | {"been"},
+        thirds=frozenset(_third(base) for base in bases),
+        predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
+        phrases=[(re.compile(pattern), text) for pattern, text in data["phrases"]],
+        empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
+        empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
+        empty_sentences=re.compile(data["empty_sentences"], re.I),
+        loud=frozenset(data["loud"].split()),
+    )
+
+
+_DOUBLING = frozenset(
+    "bar chat clip commit control cut drop dig get grab let log map nag nod plan plug prep put quit rebut refer regret run set "
+    "ship shut sit skip slip split step stop submit swap tag tap tip trim unplug wrap dig win begin forget hit reset admit ban".split()
+)
+
+
+def _ing(base: str) -> str:
+    if base.endswith("ie"):
+        return f"{base[:-2]}ying"
+    if base.endswith("e") and not base.endswith(("ee", "oe", "ye")) and base != "be":
+        return f"{base[:-1]}ing"
+    return f"{base}{base[-1] if base in _DOUBLING else ''}ing"
+
+
+def _ed(base: str) -> str:
+    if base.endswith("e"):
+        return f"{base}d"
+    if base.endswith("y") and base[-2:-1] not in "aeou":
+        return f"{base[:-1]}ied"
+    return f"{base}{base[-1] if base in _DOUBLING else ''}ed"
+
+
+def _third(base: str) -> str:
+    if base in {"have", "do", "go"}:
+        return {"have": "has", "do": "does", "go": "goes"}[base]
+    if base.endswith("y") and base[-2:-1] not in "aeou":
+        return f"{base[:-1]}ies"
+    return f"{base}es" if base.endswith(("s", "sh", "ch", "x", "z")) else f"{base}s"
+
+
+# Loud marks and empty words ------------------------------------------------------------------------------------
+
+_CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z']*[A-Z](?![\w-])|(?<![\w.-])A(?= [A-Z]{2})")
+
+
+def _calm(draft: _Draft, index: int, sentence: Sentence) -> None:
+    """Loud capitals become small letters, and rows of marks become one mark."""
+    loud = _words().loud
+    text = draft.text(sentence)
+    for match in _CAPITALS.finditer(text):
+        if match.group().lower() in loud:
+            at = sentence.start + match.start()
+            word = match.group().lower()
+            is_first = match.start() == 0 and not draft.is_lower
+            if draft.add("capitals", 1, Change(at, at + len(word), word.capitalize() if is_first else word)):
+                draft.softened.add(index)
+    mark = draft.mark(sentence)
+    if "!" in mark and mark.strip("\"')]") != "!" or "??" in mark:
+        closing = mark[len(mark.rstrip("\"')]")) :]
+        calm = "?" if "?" in mark else "."
+        draft.add("marks", 1, Change(sentence.end, sentence.stop, calm + closing))
+    elif mark == "!" and not _FRIENDLY.search(text):
+        draft.add("marks", 1, Change(sentence.end, sentence.stop, "."))
+
+
+_FRIENDLY = re.compile(
+    r"\b(?:thank|thanks|thx|cheers|great|good|nice|welcome|congrat\w*|happy|hi|hello|hey|morning|all|awesome|love\w*|glad|enjoy|"
+    r"please|well done|best|perfect|wonderful|excellent)\b",
+    re.I,
+)
+_AGAIN = re.compile(r"again", re.I)
+
+
+def _drop_sentence(draft: _Draft, index: int, sentence: Sentence) -> bool:
+    """A sentence without information is deleted; a lonely "Again." joins the sentence before it."""
+    text = draft.text(sentence)
+    previous = draft.sentences[index - 1] if index else None
+    if previous and _AGAIN.fullmatch(text):
+        if draft.mark(previous) in {".", "!"} and draft.message[previous.stop : sentence.start].strip(" ") == "":
+            if not re.search(r"\bagain\b", draft.text(previous), re.I) and "," not in draft.text(previous)[-25:]:
+                draft.add("join_again", 1, Change(previous.end, sentence.end, " again"))
+        return True
+    if len(draft.sentences) < 2 or not _words().empty_sentences.fullmatch(text.strip(" ,")):
+        return False
+    start, stop = sentence.start, sentence.stop
+    if index and draft.message[previous.stop : start].isspace() and "\n" not in draft.message[previous.stop : start]:  # type: ignore[union-attr]
+        start = previous.stop  # type: ignore[union-attr]
+    else:
+        while stop < len(draft.message) and draft.message[stop] == " ":
+            stop += 1
+    if draft.add("drop_sentence", 1, Change(start, stop, "")):
+        draft.softened.add(index)
+    return True
+
+
+_PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
+_BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[a-z])(?:'s|'re)\s+", re.I)
+_ADVERBS = re.compile(r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently) ", re.I)
+
+
+def _milder_words(draft: _Draft, sentence: Sentence) -> None:
+    """Harsh words inside a sentence become milder or go; its front and its end belong to other rules."""
+    words = _words()
+    text = draft.text(sentence)
+    taken: list[tuple[int, int]] = []
+
+    def replace(rule: str, start: int, end: int, new: str) -> None:
+        if any(start < b and a < end for a, b in taken):
+            return
+        at = sentence.start + start
+        if start == 0 and text[0].isupper():
+            new = new[:1].upper() + new[1:]
+        if draft.add(rule, 1, Change(at, sentence.start + end, new)):
+            taken.append((start, end))
+
+    for pattern, new in words.phrases:
+        for match in pattern.finditer(text):
+            replace("phrase", match.start(), match.end(), match.expand(new))
+    for be in _BE.finditer(text):
+        at = be.end()
+        adverb = _ADVERBS.match(text, at)
+        at = adverb.end() if adverb else at
+        if re.match(r"also |still |again ", text[at:]):
+            at = text.index(" ", at) + 1
+        for pattern, new in words.predicates:
+            match = pattern.match(text, at)
+            if not match or text[at - 4 : at].lower() == "not ":
+                continue
+            is_person = bool(_PERSON.search(text[: be.end()].rstrip()))
+            if is_person and not re.match(r"quite upset|not happy|not part|not something|something for", new):
+                break
+            replace("predicate", match.start(), match.end(), new)
+            break
+    tail = words.empty_tails.search(text)
+    if tail and tail.start() > 8:
+        replace("empty_tail", tail.start(), tail.end(), "")
+    for match in words.empty_words.finditer(text):
+        if match.start() == 0:
+            continue
+        before = text[: match.start()]
+        after = text[match.end() :]
+        if re.search(r"\b(?:an?|is|are|was|were|be|so|too|not|very|that|and|or)\s*$", before, re.I) or not re.match(
+            r" \w", after
+        ):
+            continue
+        replace("empty_word", match.start(), match.end() + 1, "")
+
+
+# Orders --------------------------------------------------------------------------------------------------------
+
+_NAME_LEAD = re.compile(
+    r"(?P<name>(?:(?:Mr|Mrs|Ms|Dr)\.? )?[A-Za-zÀ-ž][\w'’-]*(?: (?:and|&) [A-ZÀ-Ž][\w'’-]*)?)(?P<sep>,| -| –|:)\s+", re.I
+)
+_NO_NAMES = frozenset(
+    "today tomorrow unfortunately however first second then next finally no yes ok okay sorry listen look seriously honestly frankly "
+    "also again please well right so and but now anyway still obviously clearly meanwhile otherwise instead therefore hence besides "
+    "plus read actually basically sure fine sadly luckily morning afternoon evening hi hello hey thanks thx cheers guys quick "
+    "quickly monday tuesday wednesday thursday friday saturday sunday fyi reminder note update question btw done here there".split()
+)
+_CONDITION = re.compile(
+    r"(?:if|when|once|before|after|until|as soon as|whenever|unless|next time|from now on|in (?:the )?future|for (?:now|next time)|"
+    r"until then|by (?:tomorrow|tonight)|for the last time|in that case|starting (?:today|now|tomorrow)|after that|before that)"
+    r"(?P<rest>[^,.;:!?\n]{0,90}?)(?P<comma>, (?:then )?|(?= ))",
+    re.I,
+)
+_SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case)$", re.I)
+_FILLERS = re.compile(
+    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|come on|for god's sake|for once|"
+    r"okay|ok|now),? )+",
+    re.I,
+)
+_JOINERS = re.compile(r"(?:and|so|but|then|also|first|now|instead|plus|therefore|meanwhile),? ", re.I)
+
+
+class _Order(NamedTuple):
+    """An order in a sentence: its fillers and verb at [start, verb_end), and the words that ask for it politely."""
+
+    start: int
+    verb_end: int
+    kind: str
+    phrase: str
+    adverb: str
+
+
+_NEGATIVE = re.compile(r"(?:do not|don't|dont|don’t|never)(?: (?:ever|even think of))? ([a-z][a-z-]*)\b", re.I)
+_STOP = re.compile(r"stop (?:(?P<not>not) )?([a-z-]+ing)\b", re.I)
+_DUTY = re.compile(
+    r"you(?: guys| all)?(?: really| just| still| also| now)?(?:(?:'ll|’ll| will)? (?:need to|have to|must|gotta)|(?:'ve|’ve| have) got to| should| better|'d better| had better)"
+    r"(?: really| just| also| finally)? (?P<not>not )?([a-z][a-z-]*)\b",
+    re.I,
+)
+_WANT_YOU = re.compile(
+    r"i(?: really| just| also| still|'d| would)? (?:need|want|expect|like) (?:all of )?you(?: guys| all)? to(?: finally| just| please)? (?P<not>not )?([a-z][a-z-]*)\b",
+    re.I,
+)
+_NO_ORDER = frozenset("let have be see come get go do think understand know".split())
+
+
+def _find_order(draft: _Draft, sentence: Sentence, start: int) -> _Order | None:
+    """The order that begins at `start` in the message, fillers included."""
+    text = draft.message[: sentence.end]
+    filler = _FILLERS.match(text, start)
+    at = filler.end() if filler else start
+    adverb = ""
+    joiner = re.compile(r"(?:also|first|then|now|instead) (?=[a-z])", re.I).match(text, at) if at == start else None
+    if joiner:
+        adverb, at = joiner.group().lower(), joiner.end()
+        filler = _FILLERS.match(text, at)
+        at = filler.end() if filler else at
+    match = _NEGATIVE.match(text, at)
+    if match:
+        verb = match.group(1).lower()
+        if not _is_verb(verb) and verb not in {"be", "think", "assume", "expect", "mention", "rely", "guess", "rush", "hesitate", "worry", "blame"}:
+            return None
+        if verb in {"worry", "hesitate", "forget"} or verb == "get" and "wrong" in text[match.end() : match.end() + 12]:
+            return None
+        never = "never " if match.group().lower().startswith("never") else ""
+        kind = "never" if never else "not"
+        return _Order(start, match.start(1), kind, f"{never}", adverb)
+    match = _STOP.match(text, at)
+    if match and not match.group("not"):
+        return _Order(start, at + 5, "stop", "stop ", adverb)
+    word = re.compile(r"[A-Za-z][a-z]*(?:-[a-z]+)?(?=[ ]|$)").match(text, at)
+    if word and _begins_order(draft, text, word.group().lower(), word.end(), at == sentence.start):
+        return _Order(start, at, "do", "", adverb)
+    return None
+
+
+def _is_verb(word: str) -> bool:
+    words = _words()
+    return word in words.verbs or word in words.ambiguous or word in words.past
+
+
+def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool) -> bool:
+    """Whether a base verb begins an order, judged by the words after it."""
+    words = _words()
+    following = re.compile(r" ([\w'’-]+)( [\w'’-]+)?").match(text, end)
+    word = following.group(1).lower() if following else ""
+    second = (following.group(2) or "").strip().lower() if following else ""
+    if verb in words.ambiguous:
+        if verb in {"have", "face", "hold", "lead", "process", "sound", "own", "stand", "heat", "dry"} and word not in words.objects:
+            return False
+        if verb == "look" and word in {"at", "into", "up", "after", "through", "for"}:
+            return True
+        if verb in {"work", "focus", "comment", "act", "report"} and word in {"on", "to", "with"} and second not in {"is", "was"}:
+            return second in words.objects or verb == "focus"
+        if verb == "have" and (second in {"nice", "good", "great", "lovely", "wonderful", "fun", "pleasant", "safe"} or word in {"fun", "no", "you"}):
+            return False
+        if verb in {"stop", "wait"} and not word:
+            return True
+        if word in {"no", "some", "all", "both", "each", "any", "only", "what", "it's"} and verb in {"test", "work", "support", "change"} and False:
+            return False
+        is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS)
+        return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
+    if verb not in words.verbs:
+        return False
+    if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry"}:
+        return False
+    if verb == "let":
+        return word in {"me", "us", "him", "her", "them"} or bool(following and following.group(1)[0].isupper() and word != "let's")
+    if verb == "be":
+        return word not in {"it", "that", "aware"} or True
+    if verb == "come" and word in {"on", "to"}:
+        return word == "to"
+    if verb in {"give", "take", "make", "get", "keep", "go", "do", "put", "start", "come"} and word in {"care", "well", "soon"}:
+        return False
+    if verb in {"take", "get"} and (second in {"time"} or word == "well"):
+        return False
+    if verb in {"clean", "clear", "complete", "correct", "open", "empty", "separate", "lower", "close", "direct", "own"}:
+        return word in words.objects or bool(following and following.group(1)[0].isupper()) or verb in {"clean", "open"} and word in {"up", "with"}
+    if verb in {"speak", "say", "learn", "treat", "remember", "understand", "wait", "start", "finish", "stick", "stay"} and word in {"and"}:
+        return False
+    return not (second in {"is", "are", "was", "were"} and word not in words.objects)
+
+
+_CALLS = frozenset("call contact phone answer invoice chase meet show help ship label cut copy report check review book bill lock ask charge".split())
+
+# Where the order ends and a statement begins that must not become part of the question.
+_SUBJECT = (
+    r"(?:I|i|we|you|it|they|he|she|this|that|there|nobody|no one|everyone|everybody|somebody|someone|otherwise|else|I'm|I've|I'll|I'd|i'm|i've|i'll|"
+    r"it's|that's|there's|we're|we've|we'll|you're|you've|you'll|they're|they've|they'll|he's|she's|don't|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|half)"
+)
+_BREAK = re.compile(
+    rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |the \w+ (?:will|is|gets|goes)|[A-Z]\w+ (?:will|is|gets|goes))"
+    rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?={_SUBJECT}\b)"
+    rf"|(?: -+| –| —|;) (?=\w)"
+    rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
+    rf"|, (?=(?:the|my|our|your|his|her|their|these|those|half|nothing|all|every) (?:[\w'-]+ ){{1,3}}?(?:is|are|was|were|has|have|will|needs|need|can't|can|won't|isn't|doesn't|don't|starts|start|ends|leaves|closes|goes|expires|wants|comes)\b))"
+)
+_SUBORDINATE = re.compile(r"\b(?:if|when|once|because|since|unless|until|before|after|that|who|which|what|why|how|where|whether|so)\b[^,]{0,60}$", re.I)
+
+
+def _break_of(text: str, start: int) -> re.Match[str] | None:
+    """The place after `start` where a statement of its own begins."""
+    for match in _BREAK.finditer(text, start):
+        sep = match.group("sep")
+        if sep.strip() in {",", ", so", ", and", ", as"} and re.search(r"\b(?:if|when|once|because|since|unless)\b[^,]{0,60}$", text[start : match.start()], re.I):
+            # "Tell me if A, I ..." is a statement after a condition; "If A, I ..." is its main clause.
+            if re.match(r"(?:if|when|once)\b", text[start:], re.I):
+                continue
+        return match
+    return None
+
+
+def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sentence, level: int, is_question: bool) -> list[Change]:
+    """The changes that end a question before a statement, or at the end of the sentence."""
+    mark = draft.mark(sentence)
+    if match is None:
+        closing = mark[len(mark.rstrip("\"')]")) :]
+        if not is_question:
+            return [Change(sentence.end, sentence.stop, "." + closing)] if "!" in mark else []
+        return [Change(sentence.end, sentence.stop, "?" + closing)]
+    sep = match.group("sep")
+    words = sep.strip(" ,;-–—").lower()
+    at = match.end()
+    first = draft.message[at]
+    following = draft.message[at : at + 12].lower()
+    stop = "? " if is_question else ". "
+    if words in {"or", "or else", "otherwise", "else"}:
+        new = stop + draft.cap(at, "otherwise ")
+        if level == 3 and re.match(r"(?:I|we|it|they|my|our|the|you)\b", draft.message[at : at + 5], re.I):
+            new += "I'm afraid " if not draft.is_lower else "i'm afraid "
+        end = at
+        if re.match(r"otherwise |else ", following):
+            end = at + len(re.match(r"otherwise |else ", following).group())  # type: ignore[union-attr]
+        return [Change(match.start(), end, new)]
+    if re.match(r"otherwise\b", following):
+        return [Change(match.start(), at + 9, stop + draft.cap(at, "otherwise"))]
+    if re.match(r"else\b", following):
+        return [Change(match.start(), at + 4, stop + draft.cap(at, "otherwise"))]
+    if re.match(r"(?:don't|do not|never|stop) ", following):
+        lead = draft.cap(at, "please ")
+        return [Change(match.start(), at + 1, stop + lead + first.lower())]
+    if words == "and" and re.match(r"(?:i|we)(?:'ll|’ll| will| can)\b", following):
+        return [Change(match.start(), at, stop + draft.cap(at, "then "))]
+    if words in {"because", "so", "but", "as"}:
+        return [] if words in {"because", "so", "as"} and not is_question else [
+            Change(match.start(), at, (f" {words} " if words == "because" else f"{stop}{draft.cap(at, '')}"))
+        ] if words != "but" else [Change(match.start(), at + 1, stop + draft.cap(at, "but ") + first)]
+    return [Change(match.start(), at + 1, stop + draft.cap(at, first))]
+
+
+def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
+    """Where the order may begin after a name, a joiner or a condition; and whether a name stands in front."""
+    text = draft.message[: sentence.end]
+    at, has_name = sentence.start, False
+    match = _NAME_LEAD.match(text, at)
+    if match and match.group("name").lower() not in _NO_NAMES and not _is_verb(match.group("name").lower()):
+        at, has_name = match.end(), True
+    for _ in range(2):
+        match = re.compile(r"(?:and|so|but|plus|no|yes|ok|okay|therefore)(?:,|(?<=and)|(?<=so)|(?<=but)|(?<=plus)) ", re.I).match(text, at)
+        if match:
+            at = match.end()
+    return at, has_name
+
+
+def _request(draft: _Draft, index: int, sentence: Sentence) -> bool:
+    """Orders, duties and polite requests become requests, politer with each level."""
+    text = draft.message[: sentence.end]
+    at, has_name = _lead_end(draft, sentence)
+    if _ask_directly(draft, sentence, at):
+        return True
+    if "?" in draft.mark(sentence):
+        return False
+    order = _find_order(draft, sentence, at)
+    if order:
+        return _soften_order(draft, sentence, order, at)
+    for pattern in (_DUTY, _WANT_YOU):
+        match = pattern.match(text, at)
+        if match and _duty(draft, sentence, at, match):
+            return True
+    condition = _CONDITION.match(text, at)
+    if condition:
+        lead = text[at : condition.start("comma")]
+        is_short = bool(_SHORT_LEADS.fullmatch(lead))
+        if condition.group("comma") or is_short:
+            start = condition.end() if condition.group("comma") else condition.end() + 1
+            order = _find_order(draft, sentence, start)
+            if order and (is_short or not order.adverb):
+                return _soften_order(draft, sentence, order, start)
+    return (
+        _third_person(draft, sentence, at) or _passive(draft, sentence, at) or _order_inside(draft, sentence, at)
+    )
+
+
+def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) -> bool:
+    """The levels of one order."""
+    text = draft.message[: sentence.end]
+    at, verb = order.start, order.verb_end
+    is_upper = text[at].isupper()
+
+    def front(words: str) -> Change:
+        new = words[:1].upper() + words[1:] if is_upper else words
+        kept = text[verb : verb + 1].lower()
+        return Change(at, verb + 1, new + kept)
+
+    adverb = order.adverb
+    rest = text[verb:]
+    had_please = bool(re.search(r"\b(?:please|pls|plz)\b", text[at:sentence.end], re.I))
+    trailing = re.search(r",? (?:please|pls|plz)$", rest, re.I)
+    lead_please = bool(re.search(r"\b(?:please|pls|plz) ", text[at:verb], re.I))
+    inner_please = had_please and not lead_please and not trailing
+    match = _break_of(text, verb + 1)
+    is_list = ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
+    rank = draft.requests
+    draft.requests += 1
+    verb_words = order.phrase
+    name = {"do": "order", "not": "prohibition", "never": "prohibition", "stop": "stop"}[order.kind]
+    plain = {"do": "", "not": "don't ", "never": "never ", "stop": "stop "}[order.kind]
+    asked = {"do": "", "not": "not ", "never": "never ", "stop": "stop "}[order.kind]
+    please = "" if trailing or inner_please else "please "
+    if not had_please:
+        ending = [] if draft.mark(sentence) != "!" else [Change(sentence.end, sentence.stop, ".")]
+        draft.add(f"{name}_please", 1, front(f"please {adverb}{plain}"), *ending)
+    if is_list:
+        if had_please:
+            return True
+        return True
+    if not re.search(r"[?]", text[verb:]):
+        ends = [_changes_for_break(draft, match, sentence, level, True) for level in (2, 3)]
+        thanks = [
+            Change(c.start, c.end, c.text + _thanks(draft)) if c.start >= sentence.end and _may_thank(draft, sentence) else c
+            for c in ends[1]
+        ]
+        if had_please:
+            draft.add(f"{name}_question", 1, front(f"could you {adverb}{asked}"), *ends[0])
+            draft.add(f"{name}_question_please", 2, front(f"could you {please}{adverb}{asked}"), *ends[0])
+            draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
+        elif rank % 2 == 0 or order.kind != "do":
+            draft.add(f"{name}_question", 2, front(f"could you {please}{adverb}{asked}" if order.kind in {"not", "never"} else f"could you {adverb}{asked}"), *ends[0])
+            if order.kind in {"not", "never"}:
+                wish = f"may I ask you {adverb}{asked}to " if not draft.is_lower else f"may i ask you {adverb}{asked}to "
+                draft.add(f"{name}_ask", 3, front(wish), *thanks)
+            else:
+                draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
+        else:
+            draft.add(f"{name}_would", 3, front(f"would you {please}{adverb}{asked}"), *thanks)
+    return True
+
+
+def _may_thank(draft: _Draft, sentence: Sentence) -> bool:
+    """Whether thanks may follow this sentence: it is the last one and has no mark, so no closer can stand apart."""
+    return sentence is draft.sentences[-1] and sentence.stop == sentence.end and not _THANKS.search(draft.message)
+
+
+_THANKS = re.compile(r"\b(?:thanks?|thx|cheers|grateful|appreciate[ds]?|regards|ty)\b", re.I)
+
+
+def _thanks(draft: _Draft) -> str:
+    return " thank you!" if draft.is_lower else " Thank you!"
+
+
+def _duty(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str]) -> bool:
+    """A duty such as "you need to fix it" is asked for as "could you fix it?"."""
+    verb = match.group(2).lower()
+    if not _is_verb(verb) or verb in _NO_ORDER and verb not in {"get", "go", "do", "come"}:
+        return False
+    text = draft.message[: sentence.end]
+    is_upper = text[at].isupper()
+    negation = "not " if match.group("not") else ""
+    start = match.start(2)
+    end = _break_of(text, start)
+
+    def front(words: str) -> Change:
+        return Change(at, start, words[:1].upper() + words[1:] if is_upper else words)
+
+    draft.requests += 1
+    closing = _changes_for_break(draft, end, sentence, 2, True)
+    last = _changes_for_break(draft, end, sentence, 3, True)
+    draft.add("duty_please", 1, front(f"please {'do not ' if negation else ''}"))
+    draft.add("duty_question", 2, front(f"could you {negation}"), *closing)
+    draft.add("duty_question_please", 3, front(f"could you please {negation}"), *last)
+    return True
+
+
+_ASK = re.compile(r"(?P<modal>can|will|would|could) (?P<who>you|someone|somebody|anyone|we|i|you guys)(?: please| pls)? (?P<verb>[a-z][a-z-]*)\b", re.I)
+
+
+def _ask_directly(draft: _Draft, sentence: Sentence, at: int) -> bool:
+    """A question such as "Can you send it?" gets a softer modal, a "please" and thanks."""
+    text = draft.message[: sentence.end]
+    match = _ASK.match(text, at)
+    if not match or not (_is_verb(match.group("verb").lower()) or match.group("verb") == "be"):
+        return False
+    if match.group("who").lower() in {"we", "i"} and match.group("modal").lower() in {"will", "would"}:
+        return False
+    who = match.group("who") if not match.group("who").lower().endswith("guys") else "you"
+    has_please = bool(re.search(r"\b(?:please|pls)\b", draft.text(sentence), re.I))
+    modal = {"can": "could", "will": "would"}.get(match.group("modal").lower(), match.group("modal").lower())
+    modal = modal.capitalize() if match.group("modal")[0].isupper() else modal
+    draft.requests += 1
+    front = Change(at, match.end("who"), f"{modal} {who}")
+    if modal.lower() != match.group("modal").lower():
+        draft.add("modal", 1, front)
+    elif not has_please and who.lower() not in {"we", "i"}:
+        draft.add("modal_please", 1, Change(at, match.end("who"), f"{modal} {who} please"))
+    if not has_please:
+        draft.add("modal_please", 2, Change(at, match.end("who"), f"{modal} {who} please" if who.lower() != "i" else f"{modal} I please"))
+    return True
+
+
+_ANYONE = re.compile(r"(?P<who>somebody|someone|everyone|everybody) (?:(?P<modal>needs to|has to|should|must|should probably) )?(?P<verb>[a-z-]+)\b", re.I)
+
+
+def _third_person(draft: _Draft, sentence: Sentence, at: int) -> bool:
+    """An order to someone: "Someone needs to fix it" is asked for as "Could someone fix it?"."""
+    text = draft.message[: sentence.end]
+    match = _ANYONE.match(text, at)
+    if not match or not (match.group("verb").lower() in _words().verbs or match.group("verb").lower() in _words().ambiguous):
+        return False
+    verb = match.group("verb").lower()
+    if verb in _NO_ORDER and verb not in {"get", "go", "do"} or not match.group("modal") and verb in _words().pasts:
+        return False
+    who = match.group("who").lower()
+    closing = _changes_for_break(draft, _break_of(text, match.start("verb")), sentence, 2, True)
+    if match.group("modal"):
+        draft.add("someone_should", 1, Change(match.end("who"), match.start("verb"), " should please " if False else " should "))
+    draft.add("someone_question", 2, Change(at, match.start("verb"), draft.cap(at, f"could {who} ")), *closing)
+    draft.add("someone_question_please", 3, Change(at, match.start("verb"), draft.cap(at, f"could {who} please ")), *closing)
+    draft.requests += 1
+    return True
+
+
+_PASSIVE = re.compile(
+    r"(?P<what>(?:the|this|that|these|those|it|they|my|our|your|all|both|everything)(?: (?!(?:is|are|was|were|has|have|that|which|who|must|need|needs|will|and)\b)[\w'/-]+){0,5}?)"
+    r" (?:must|has to|have to|needs to|need to|should|better)(?: really| just| finally| still| now)? be (?P<pp>[a-z]+)\b",
+    re.I,
+)
+
+
+def _passive(draft: _Draft, sentence: Sentence, at: int) -> bool:
+    """An obligation in the passive: "This must be fixed today" is asked for as "Could this be fixed today?"."""
+    text = draft.message[: sentence.end]
+    match = _PASSIVE.match(text, at)
+    if not match:
+        return False
+    participle = match.group("pp").lower()
+    if not (participle in _words().participles):
+        return False
+    what = match.group("what")
+    what = what[0].lower() + what[1:]
+    closing = _changes_for_break(draft, _break_of(text, match.end()), sentence, 2, True)
+    draft.requests += 1
+    draft.add("passive_question", 2, Change(at, match.start("pp"), draft.cap(at, f"could {what} be ")), *closing)
+    draft.add("passive_question_please", 3, Change(at, match.start("pp"), draft.cap(at, f"could {what} please be ")), *closing)
+    return True
+
+
+_INSIDE = re.compile(r"(?:,|;| -| –| —|:) (?P<joiner>(?:and |so |then |but |now )*)(?=[a-z])|(?<=[a-z]) (?P<so>so) (?=[a-z])")
+_STATES = re.compile(
+    r"\b(?:is|are|was|were|isn't|aren't|wasn't|has|had|can't|cannot|doesn't|didn't|hasn't|haven't|won't|needs|\w+ed|broke|forgot|sent|went|came|gave|lost)\b"
+    r"|\w'(?:s|re|ve|m) "
+)
+
+
+def _order_inside(draft: _Draft, sentence: Sentence, at: int) -> bool:
+    """An order after a statement in the same sentence: "It is broken, fix it"."""
+    text = draft.message[: sentence.end]
+    for match in _INSIDE.finditer(text, at):
+        head = text[at : match.start()]
+        if match.group("so") and not _STATES.search(head):
+            continue
+        if match.group("joiner") == "and " and not re.search(r"\b(?:is|are|was|were|'s)\b", head):
+            continue
+        if re.search(r"\b(?:to|will|'ll|can|could|would|should|must|may|might|let's|did|please|do|does|don't|didn't|than)\b(?! not)", head) and not re.search(
+            r"can't|cannot", head
+        ):
+            continue
+        order = _find_order(draft, sentence, match.end())
+        if not order:
+            continue
+        if not _STATES.search(head):
+            continue
+        return _soften_order(draft, sentence, order, match.end())
+    return False
+
+
+# Questions -----------------------------------------------------------------------------------------------------
+
+_PRONOUN = r"(?:i|you|we|they|he|she|it|this|that|there|nobody|no one|somebody|someone|everybody|everyone|nothing|everything|anyone|anybody)"
+_WHY = re.compile(
+    r"(?P<wh>why|how come|when|where|how)(?: the (?:hell|fuck|heck)| on earth| exactly| in the world)? "
+    r"(?P<aux>is|are|was|were|do|does|did|has|have|can|can't|isn't|aren't|wasn't|weren't|don't|doesn't|didn't|hasn't|haven't|will|won't|should|must|am)\b ?",
+    re.I,
+)
+_WHAT = re.compile(
+    r"(?P<wh>what|which)(?: the (?:hell|fuck|heck)| on earth| exactly)? (?P<aux>is|are|was|were|did|does|do|has|have|'s) ", re.I
+)
+_WHO = re.compile(r"who(?: the (?:hell|fuck)| on earth)? (?P<verb>[a-z']+)\b", re.I)
+_DID = re.compile(
+    r"(?P<aux>did|have|has|do|does|are|is)(?P<who> you(?: guys)?| any(?:one|body)| some(?:one|body)| your team| they| he| she| nobody)(?P<even>(?: even| actually| ever| really| at least| seriously| technically)+| technical)? (?P<verb>[a-z-]+)",
+    re.I,
+)
+_CHANCE = frozenset(
+    "read check test run look see review try open finish send update fill ask answer reply verify validate measure compare proofread "
+    "fix sign submit upload look write call contact start do".split()
+)
+_SPLITTERS = frozenset(
+    "still not so always again already even never only being broken down red empty missing late blank gone open closed there here in on "
+    "at off out taking behind back without available ready done finished fixed different wrong sitting stuck blocked".split()
+)
+
+
+def _question(draft: _Draft, index: int, sentence: Sentence) -> bool:
+    """Questions with blame in them become questions for information."""
+    text = draft.message[: sentence.end]
+    mark = draft.mark(sentence)
+    at, _ = _lead_end(draft, sentence)
+    filler = _FILLERS.match(text, at)
+    begin = filler.end() if filler else at
+    is_question = "?" in mark or (mark == "" and draft.is_lower) or mark in {".", "!", "!!"} and bool(re.match(r"(?:why|who) ", text[begin:], re.I))
+    if not is_question:
+        return False
+    end = Change(sentence.end, sentence.stop, "?" + mark[len(mark.rstrip("\"')]")) :]) if "?" not in mark or len(mark) > 1 else None
+    ends = [end] if end else []
+    is_upper = text[at].isupper()
+
+    def front(words: str) -> str:
+        return words[:1].upper() + words[1:] if is_upper else words
+
+    did = _DID.match(text, begin)
+    if did and "?" in mark:
+        return _did(draft, sentence, at, did, front)
+    who = _WHO.match(text, begin)
+    if who:
+        verb = who.group("verb").lower()
+        words = _words()
+        finite = verb in words.pasts or verb.endswith("ed") or verb in {"is", "was", "has", "are", "were", "had", "owns", "can", "will", "left", "keeps"} or verb in words.thirds
+        if not finite or re.match(r"who (?:is|was|are|were) (?:this|that|it|they|he|she|you|the|your|our|my)\b", text[begin:], re.I):
+            return False
+        if re.search(r"\bwho (?:even )?(?:cares|knows|needs|wants)\b", text[begin:], re.I):
+            return False
+        if re.match(r"who'?s? (?:else )?(?:asked|does this)", text[begin:], re.I) and False:
+            return False
+        tail_start = who.start("verb")
+        inner = re.match(r"even ", text[tail_start:])
+        tail_start += inner.end() if inner else 0
+        draft.add("who", 1, Change(at, tail_start, front("do you know who ")), *ends)
+        draft.add("who", 2, Change(at, tail_start, front("could you tell me who ")), *ends)
+        draft.add("who", 3, Change(at, tail_start, front("could you please let me know who ")), *ends)
+        return True
+    why = _WHY.match(text, begin) or _WHAT.match(text, begin)
+    if not why:
+        return False
+    clause = _straight(text, why)
+    if clause is None:
+        return False
+    new, resume = clause
+    wh = {"how come": "why"}.get(why.group("wh").lower(), why.group("wh").lower())
+    draft.add("why", 1, Change(at, resume, front(f"do you know {wh} {new}" if not new.startswith("you ") else f"can you tell me {wh} {new}")), *ends)
+    draft.add("why", 2, Change(at, resume, front(f"could you tell me {wh} {new}")), *ends)
+    help_ = "could you please help me understand" if wh in {"why", "how"} else "could you please let me know"
+    draft.add("why", 3, Change(at, resume, front(f"{help_} {wh} {new}")), *ends)
+    return True
+
+
+def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
+    """The clause of a question in the order of a statement, and where the words go on as they are."""
+    words = _words()
+    aux = why.group("aux").lower()
+    start = why.end()
+    rest = text[start:]
+    negation = " not" if aux.endswith("n't") and aux not in {"can't", "won't"} else ""
+    plain = {"isn't": "is", "aren't": "are", "wasn't": "was", "weren't": "were", "don't": "do", "doesn't": "does", "didn't": "did",
+             "hasn't": "has", "haven't": "have"}.get(aux, aux)
+    subject = re.match(rf"({_PRONOUN})\b", rest, re.I)
+    if subject and re.match(r"(?:this|that|these|those) (?!(?:still|not|so|always|even|done|in|on|broken|taking|happen|again|taken|only|a|an|the|my|your|our|work|here|there)\b)", rest, re.I):
+        subject = None
+    if subject:
+        what, size = subject.group(1), subject.end()
+    else:
+        tokens = list(re.compile(r"[\w'’./#-]+").finditer(rest))[:9]
+        if not tokens:
+            return None
+        is_det = tokens[0].group().lower() in {"the", "my", "your", "our", "this", "that", "these", "those", "his", "her", "their", "a", "all"}
+        if not is_det and not tokens[0].group()[0].isupper():
+            return None
+        # The subject must be one run of words without marks.
+        run = re.match(r"[^,;:()?!\"]*", rest)
+        limit = run.end() if run else 0
+        size = 0
+        for position, token in enumerate(tokens):
+            if token.start() > limit or position < (2 if is_det else 1):
+                continue
+            word = token.group().lower()
+            if re.fullmatch(r"that|which|who|and|or|of|for|from|to|with", word):
+                return None if word not in {"for", "of", "from", "with"} else None
+            if plain in {"do", "does", "did"}:
+                is_start = word in words.past
+            elif plain in {"has", "have"}:
+                is_start = word in words.participles or word in {"not", "still", "already", "been", "never"}
+            else:
+                is_start = word in _SPLITTERS or word.endswith(("ing", "ed")) and position >= 1 or word in words.participles
+            if is_start:
+                size = token.start() - 1
+                break
+        if not size:
+            # "Where are the receipts": nothing follows the subject.
+            if why.group("wh").lower() in {"where", "what", "when"} and plain in {"is", "are", "was", "were"} and limit == len(rest) and len(
+                tokens
+            ) <= 4 and not re.search(r"\b(?:with|for|about|so|up|that|this|the point|the plan|on|supposed)\b", rest, re.I):
+                return f"{rest} {plain}", start + len(rest)
+            return None
+        what = rest[:size]
+    what = what if what[:1] != "I" or len(what) > 1 else "I"
+    resume = start + size
+    following = text[resume:]
+    if plain in {"do", "does", "did"} and not negation:
+        verb = re.match(r"(?: (?P<adv>even|always|still|never|just|keep|really|also))? (?P<verb>[a-z-]+)\b", following)
+        if not verb:
+            return None
+        base = verb.group("verb")
+        adverb = f" {verb.group('adv')}" if verb.group("adv") and verb.group("adv") != "even" else ""
+        if plain == "did":
+            form = words.past.get(base)
+        elif plain == "does":
+            form = _third(base) if base in words.past else None
+        else:
+            form = base if base in words.past else None
+        if verb.group("adv") == "keep":
+            return None
+        if not form:
+            return None
+        return f"{what}{adverb} {form}", resume + verb.end()
+    even = re.match(r" even\b", following)
+    if even:
+        resume += even.end()
+    if why.group("wh").lower() in {"what", "which"} and plain in {"has", "have"}:
+        return None
+    if why.group("wh").lower() == "what" and subject and plain in {"is", "are", "was", "were"} and what.lower() in {"this", "that", "it"} and following.strip(" ") not in {"", "about", "for"}:
+        return None
+    return f"{what} {plain}{negation}" if plain not in {"do", "does", "did"} else f"{what} {plain} not", resume
+
+
+def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front: object) -> bool:
+    """A question such as "Did you even read it?" becomes "Did you have a chance to read it?"."""
+    assert callable(front)
+    verb = match.group("verb").lower()
+    aux = match.group("aux").lower()
+    who = match.group("who").replace(" guys", "").lower()
+    words = _words()
+    mark = draft.mark(sentence)
+    ends = [Change(sentence.end, sentence.stop, "?")] if mark != "?" else []
+    if who == " nobody":
+        who = " anybody"
+    if match.group("even") == " technical":
+        return False
+    start = match.start("verb")
+    if aux == "did" and verb in _CHANCE:
+        draft.add("did_you", 1, Change(at, start, front(f"did{who} get to ")), *ends)
+        draft.add("did_you", 2, Change(at, start, front(f"did{who} have a chance to ")), *ends)
+        draft.add("did_you", 3, Change(at, start, front(f"may I ask if{who} had a chance to ".replace("I", "i") if draft.is_lower else f"may I ask if{who} had a chance to ")), *ends)
+        return True
+    if aux in {"have", "has"} and verb in words.participles and verb != "been":
+        base = next((b for b, p in words.past.items() if p == verb), None) or verb
+        if base in _CHANCE:
+            draft.add("did_you", 2, Change(at, match.end("verb"), front(f"{aux}{who} had a chance to {base}")), *ends)
+            draft.add("did_you", 3, Change(at, match.end("verb"), front(f"may I ask if{who} {aux} had a chance to {base}")), *ends)
+            return True
+    if match.group("even"):
+        draft.add("even", 1, Change(match.end("who"), start, " "), *ends)
+        return True
+    return False
+
+
+# Wishes and refusals -------------------------------------------------------------------------------------------
+
+_WISH = re.compile(
+    r"(?:i|we)(?: really| just| still| also)? (?P<verb>need|want|expect|require)(?: to have| to see| to get)? (?P<what>(?:the|a|an|it|them|this|that|these|those|my|your|our|all|both|one|two|three|\d+|new|another|more|[a-z]+s\b|an?y)\b)",
+    re.I,
+)
+_WISH_KNOW = re.compile(r"(?:i|we)(?: really| just| still| also)? (?:need|want|would like|have) to know (?=who|what|why|when|how|where|which|if|whether|by)", re.I)
+_WISH_TO = re.compile(r"(?:i|we) want to (?=[a-z])", re.I)
+
+
+def _wish(draft: _Draft, sentence: Sentence) -> bool:
+    """"I want X by Friday" becomes "I'd like X" and "Could I have X by Friday?"."""
+    text = draft.message[: sentence.end]
+    if "?" in draft.mark(sentence):
+        return False
+    at, _ = _lead_end(draft, sentence)
+    is_upper = text[at].isupper()
+    who = "we" if text[at : at + 2].lower() == "we" else "I" if not draft.is_lower else "i"
+
+    def front(words: str) -> str:
+        return words[:1].upper() + words[1:] if is_upper else words
+
+    match = _WISH_KNOW.match(text, at)
+    if match:
+        us = "us" if who == "we" else "me"
+        closing = _changes_for_break(draft, _break_of(text, match.end()), sentence, 2, True)
+        draft.requests += 1
+        draft.add("wish_know", 1, Change(at, match.end(), front(f"{who} would like to know ")))
+        draft.add("wish_know", 2, Change(at, match.end(), front(f"could you tell {us} ")), *closing)
+        draft.add("wish_know", 3, Change(at, match.end(), front(f"could you please let {us} know ")), *closing)
+        return True
+    match = _WISH.match(text, at)
+    if match:
+        start = match.start("what")
+        rest = text[start:]
+        if re.search(r"\b(?:in order to|so that|because)\b", rest) and False:
+            return False
+        if re.match(r"(?:[\w'-]+ ){1,5}to (?:be |have |stop|know|talk|work|go)", rest) or re.match(r"(?:it|them|this|that) to ", rest):
+            return False
+        if re.match(r"that (?!\w+ (?:by|on|before|today|now))", rest) and not re.match(r"that (?:by|on|before|today|now|file|list|report)\b|that$", rest):
+            return False
+        if match.group("what").lower().endswith("s") and match.group("what").lower() not in {"this", "these", "those", "numbers"} and match.group("verb").lower() != "need":
+            return False
+        closing = _changes_for_break(draft, _break_of(text, start), sentence, 2, True)
+        last = _changes_for_break(draft, _break_of(text, start), sentence, 3, True)
+        draft.requests += 1
+        would = f"{who} would need " if match.group("verb").lower() in {"need", "require"} else f"{who} would like to have "
+        draft.add("wish_would", 1, Change(at, start, front(would)))
+        draft.add("wish_question", 2, Change(at, start, front(f"could {who} have ")), *closing)
+        draft.add("wish_question_please", 3, Change(at, start, front(f"could {who} please have ")), *last)
+        return True
+    match = _WISH_TO.match(text, at)
+    if match:
+        draft.add("wish_to", 1, Change(at, match.end(), front(f"{who} would like to ")))
+        return True
+    return False
+
+
+_NOT_DOING = re.compile(
+    r"(?P<no>no[,.]? )?(?P<who>I|we)(?P<be>'m| am|'re| are) (?P<not>not|never)(?: just| simply)? (?P<ing>[a-z-]+ing)\b", re.I
+)
+_WONT = re.compile(r"(?P<no>no[,.]? )?(?P<who>I|we) (?P<wont>won't|will not|cannot|can't|can not) (?P<verb>[a-z'\"-]+)\b", re.I)
+
+
+def _refusal(draft: _Draft, index: int, sentence: Sentence) -> bool:
+    """"No." and "I'm not doing it" become a refusal with regret."""
+    text = draft.message[: sentence.end]
+    at = sentence.start
+    full = draft.text(sentence)
+    i_am = "i'm afraid" if draft.is_lower else "I'm afraid"
+    if re.fullmatch(r"(?:no|nope|no way|absolutely not|certainly not|no chance|out of the question|forget it)", full, re.I):
+        end = [Change(sentence.end, sentence.stop, ".")] if "!" in draft.mark(sentence) else []
+        draft.add("no", 1, Change(at, sentence.end, draft.cap(at, "unfortunately not")), *end)
+        draft.add("no", 2, Change(at, sentence.end, f"{i_am} not"), *end)
+        return True
+    match = _NOT_DOING.match(text, at)
+    if match:
+        base = _words().base_of_ing.get(match.group("ing").lower())
+        if base and base not in {"have", "say", "get", "go"}:
+            who = "we" if match.group("who").lower() == "we" else match.group("who")
+            plain = f"{who} won't be able to {base}"
+            start, end = at, match.end()
+            draft.add("refusal", 1, Change(start, end, draft.cap(at, plain)))
+            draft.add("refusal_afraid", 2, Change(start, end, f"{i_am} {plain}"))
+            draft.add("refusal_afraid", 3, Change(start, end, f"{draft.cap(at, 'unfortunately')}, {plain}" if False else f"{draft.cap(at, 'unfortunately')}, {who} don't see a way to {base}" if False else f"{i_am} that {who} won't be able to {base}"))
+            return True
+    match = _WONT.match(text, at)
+    if match:
+        who = "we" if match.group("who").lower() == "we" else match.group("who")
+        wont = match.group("wont")
+        draft.add("wont", 1, Change(at, match.start("wont"), draft.cap(at, "unfortunately, ") + f"{who} "))
+        draft.add("wont", 2, Change(at, match.start("wont"), f"{i_am} {who} "))
+        able = "won't be able to" if wont.lower() in {"won't", "will not"} else "are not able to" if who == "we" else "am not able to"
+        draft.add("wont_able", 3, Change(at, match.end("wont"), f"{i_am} {who} {able}"))
+        return True
+    match = re.compile(r"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{2,60}(?:not|n't|no)\b)", re.I).match(text, at)
+    if match:
+        draft.add("no_but", 1, Change(at, match.end(), draft.cap(at, "unfortunately, ")))
+        draft.add("no_but", 2, Change(at, match.end(), f"{i_am} "))
+        return True
+    return False
+
+
+# Complaints ----------------------------------------------------------------------------------------------------
+
+_CUES = re.compile(
+    r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still|again|wrong|late|broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
+    r"bad|badly|worse|worst|too|only|wast\w+|down|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
+    r"incorrect|unable|cold|dirty|delay\w*|overdue|expired|rejected|denied|declined|cancel\w*|twice|useless|terrible|mess|unusable|"
+    r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|short|slow|off|empty|weak|poor|outdated|"
+    r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|disappoint\w+|loses|hard to|mixed|double|unbalanced|"
+    r"dangerous|illegal|gaps?|third time|second time|instead of|angry|upset|furious)\b",
+    re.I,
+)
+_POSITIVE = re.compile(
+    r"\b(?:unfortunately|afraid|sadly|i think|i believe|it looks like|it seems|sorry|apolog\w+|no (?:problem|worries|rush|hurry|need)|not (?:urgent|bad)|"
+    r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
+    r"excellent|fixed|works now|approved|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
+    re.I,
+)
+_OPENERS = frozenset(
+    "the this that these those your our my his her their it he she they we there nobody somebody someone half all every some many most both "
+    "several another a an nothing none you everything everyone".split()
+)
+_FINITE = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|does|do|did|can|will|isn't|aren't|wasn't|weren't|hasn't|haven't|hadn't|doesn't|don't|didn't|can't|cannot|won't|"
+    r"keeps?|needs?|looks?|makes?|says?|shows?|reads?|takes?|costs?|breaks?|fails?|blocks?|crashes|loses|misses|goes|comes|\w+ed)\b|\w'(?:s|re|ve) \w",
+    re.I,
+)
+_YOU_DID = re.compile(r"you(?: guys| all)? (?:(?:also|still|just|even|always|again|now|both|clearly|obviously) )?(?P<verb>[a-z']+)\b", re.I)
+_SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
+_NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
+_THREAT = re.compile(r"if [^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'm|i'll|we'll|you'll)\b)", re.I)
+
+
+def _complaint(draft: _Draft, index: int, sentence: Sentence, rank: int, has_milder: bool) -> bool:
+    """A statement that blames or complains gets a hedge."""
+    text = draft.message[: sentence.end]
+    full = draft.text(sentence)
+    mark = draft.mark(sentence)
+    if "?" in mark or len(full) < 8 or full.endswith(":"):
+        return False
+    at, _ = _lead_end(draft, sentence)
+    filler = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I).match(text, at)
+    begin = filler.end() if filler else at
+    i, i_am = ("i", "i'm afraid") if draft.is_lower else ("I", "I'm afraid")
+    if _POSITIVE.search(full):
+        return False
+
+    def front(words: str, end: int, kept: str = "") -> Change:
+        return Change(at, end, (words if not text[at].isupper() else words[:1].upper() + words[1:]) + kept)
+
+    match = _SHOULD_HAVE.match(text, begin)
+    if match:
+        negation = "not " if match.group("not") else ""
+        start = match.start("pp")
+        draft.add("should_have", 1, front(f"it would have helped if you had {negation}", start))
+        draft.add("should_have", 2, front(f"{i} think it would have helped if you had {negation}", start))
+        draft.add("should_have", 3, front(f"perhaps it would have helped a lot if you had {negation}" if False else f"for next time: {i} think it would have helped if you had {negation}" if False else f"{i} believe that it would have helped if you had {negation}", start))
+        return True
+    match = _THREAT.match(text, begin)
+    if match:
+        if not re.search(r"n't|not|late|again|miss|fail|no ", match.group(), re.I) and not _CUES.search(text[match.end() : sentence.end]):
+            return False
+        draft.add("threat", 2, Change(match.end(), match.end(), f"{i_am} "))
+        return True
+    match = _NEVER.match(text, begin)
+    if match and (match.group("never") or match.group("who").lower() in {"nobody", "no one"}):
+        verb = match.group("verb").lower()
+        is_past = verb in _words().pasts or verb.endswith("ed") or verb in {"was", "were", "had", "told", "knew"}
+        if is_past and not re.search(r"\b(?:except|but|unless|until)\b", full):
+            subject = match.group("who").lower()
+            subject = "anybody" if subject == "nobody" else "anyone" if subject == "no one" else subject
+            start = match.start("verb")
+            draft.add("nobody_did", 1, front(f"{i} don't think {subject} ", start))
+            draft.add("nobody_did", 2, front(f"as far as {i} know, {match.group('who').lower()} {'never ' if match.group('never') else ''}" if False else f"unfortunately, {i} don't think {subject} ", start))
+            draft.add("nobody_did", 3, front(f"unfortunately, it looks like {match.group('who').lower()} {'never ' if match.group('never') else ''}" if False else f"{i_am} {i} don't think {subject} ", start))
+            return True
+        if match.group("who").lower() in {"nobody", "no one"}:
+            return False
+    match = _YOU_DID.match(text, begin)
+    if match:
+        verb = match.group("verb").lower()
+        words = _words()
+        finite = (
+            verb in words.pasts and verb not in {"put", "let", "cut", "set", "read", "split", "shut", "hit"}
+            or verb.endswith("ed")
+            or verb in {"haven't", "didn't", "were", "weren't", "forgot", "don't", "keep", "never", "missed", "ignored", "had", "overlooked", "put", "promised", "slept", "sent"}
+        )
+        if not finite or verb in {"said", "told", "asked", "wanted", "knew", "mentioned", "need", "agreed"}:
+            return False
+        if verb in {"had", "were"} and not _CUES.search(full):
+            return False
+        strong = {"forgot": "may have forgotten", "missed": "may have missed"}.get(verb)
+        lower = text[begin].lower()
+        if strong:
+            end = match.end("verb")
+            middle = text[begin + 3 : match.start("verb")]
+            draft.add("you_did", 1, front(f"{i} think you{middle}{strong}", end))
+            draft.add("you_did", 2, front(f"it looks like you{middle}{strong}", end))
+            draft.add("you_did", 3, front(f"unfortunately, it looks like you{middle}{strong}", end))
+        else:
+            draft.add("you_did", 1, front(f"{i} think ", begin + 1, lower))
+            draft.add("you_did", 2, front("it looks like ", begin + 1, lower))
+            draft.add("you_did", 3, front("unfortunately, it looks like ", begin + 1, lower))
+        return True
+    if not _CUES.search(full) and not has_milder:
+        return False
+    if not _FINITE.search(full):
+        return False
+    word = re.compile(r"[\w’']+").match(text, begin)
+    if not word:
+        return False
+    first = word.group()
+    level = 2 if has_milder or rank > 0 else 1
+    stem = re.split(r"['’]", first)[0].lower()
+    if stem in {"i", "we"} and not re.search(r"n't|not|still", full[:40]):
+        return False
+    if stem in _OPENERS or stem == "i":
+        lower = first if stem == "i" and not draft.is_lower else first[0].lower() + first[1:]
+        kept, end = lower, word.end()
+        is_yours = stem == "your"
+        if is_yours:
+            hedges = (f"{i} think ", "it looks like ", "unfortunately, it looks like ")
+            if has_milder:
+                hedges = ("", f"{i} think ", f"{i_am} ")
+        elif rank % 2 == 0:
+            hedges = ("unfortunately, ", f"{i_am} ", f"{i_am} that ")
+        else:
+            hedges = ("", "unfortunately, ", "unfortunately, ")
+        rule = "hedge_your" if is_yours else "hedge"
+        for number, hedge in enumerate(hedges, 1):
+            if hedge and number >= level and (number == 1 or hedge != hedges[number - 2]):
+                draft.add(rule, number, front(hedge, end, kept))
+        return True
+    be = re.compile(r"(?:[\w'’/#-]+ ){1,7}?(?:is|are|was|were|has|have) (?=[a-z])").match(text, begin)
+    if be and not re.search(r"\b(?:who|that|which|what|whoever|if|when)\b", be.group(), re.I):
+        draft.add("hedge_inside", level, Change(be.end(), be.end(), "unfortunately "))
+        return True
+    return False
+
+
+# Greeting and thanks -------------------------------------------------------------------------------------------
+
+_GREETING = re.compile(r"\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|evening|afternoon|team|all)\b", re.I)
+
+
+def _open_and_close(draft: _Draft) -> None:
+    """At level 3 a name in front becomes a greeting, and a request gets thanks."""
+    message = draft.message
+    first, last = draft.sentences[0], draft.sentences[-1]
+    match = _NAME_LEAD.match(message, first.start)
+    if (
+        match
+        and not _GREETING.match(message)
+        and match.group("sep") == ","
+        and match.group("name").lower() not in _NO_NAMES
+        and (message[first.start].isupper() or names.find(message[first.start : match.end()]))
+        and not _is_verb(match.group("name").lower())
+        and (names.find(match.group("name")) or match.group("name").startswith(("Mr", "Ms", "Dr")))
+    ):
+        draft.add("greeting_name", 3, Change(first.start, first.start, "hi " if draft.is_lower else "Hi "))
+    elif not draft.requests and not _GREETING.match(message) and not draft.is_lower:
+        _greet_first(draft, first)
+    if draft.requests and not _THANKS.search(message) and last.stop > last.end and last.stop == len(message.rstrip()):
+        if not re.search(r"[\"')\]]$", draft.mark(last)):
+            draft.add("thanks", 3, Change(last.stop, last.stop, _thanks(draft)))
+
+
+def _greet_first(draft: _Draft, first: Sentence) -> None:
+    """The edits of level 3 at the start of the message get a greeting, since two edits cannot start at one place."""
+    for number, edit in enumerate(draft.edits):
+        change = edit.changes[0]
+        if edit.level == 3 and change.start == first.start and change.text:
+            keep = change.text.startswith(("I ", "I'"))
+            text = "Hi, " + (change.text if keep else change.text[0].lower() + change.text[1:])
+            draft.edits[number] = Edit(edit.rule, 3, (Change(change.start, change.end, text), *edit.changes[1:]))
+
+
+def _unused(parts: Iterable[str]) -> Iterator[str]:
+    yield from parts
