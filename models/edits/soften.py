@@ -37,6 +37,7 @@ class _Draft:
     edits: list[Edit] = field(default_factory=list)
     requests: int = 0
     softened: set[int] = field(default_factory=set)
+    hedges: set[str] = field(default_factory=set)
 
     def text(self, sentence: Sentence) -> str:
         """The words of a sentence, without its final marks."""
@@ -87,11 +88,19 @@ def propose(message: str) -> list[Edit]:
         has_milder = len(draft.edits) > before
         if has_milder:
             draft.softened.add(index)
-        if _request(draft, index, sentence) or _question(draft, index, sentence):
+        asked = draft.requests
+        if _request(draft, sentence) or _question(draft, sentence):
             draft.softened.add(index)
-        elif _wish(draft, sentence) or _refusal(draft, index, sentence):
+            continue
+        # The statement in front of an order may be a complaint too.
+        has_order = _order_inside(draft, sentence)
+        if has_order or _wish(draft, sentence):
             draft.softened.add(index)
-        elif hedges < 3 and _complaint(draft, index, sentence, hedges, has_milder):
+        if not has_order and draft.requests > asked:
+            continue
+        if _refusal(draft, sentence):
+            draft.softened.add(index)
+        elif hedges < 3 and _complaint(draft, sentence, hedges, has_milder):
             hedges += 1
             draft.softened.add(index)
     if draft.softened:
@@ -263,8 +272,8 @@ def _drop_sentence(draft: _Draft, index: int, sentence: Sentence) -> bool:
     previous = draft.sentences[index - 1] if index else None
     if previous and _AGAIN.fullmatch(text):
         if draft.mark(previous) in {".", "!"} and draft.message[previous.stop : sentence.start].strip(" ") == "":
-            if not re.search(r"\bagain\b", draft.text(previous), re.I) and "," not in draft.text(previous)[-25:]:
-                draft.add("join_again", 1, Change(previous.end, sentence.end, " again"))
+            if not re.search(r"\bagain\b", draft.text(previous), re.I):
+                draft.add("join_again", 1, Change(previous.end, sentence.end, ", again"))
         return True
     if len(draft.sentences) < 2 or not _words().empty_sentences.fullmatch(text.strip(" ,")):
         return False
@@ -280,7 +289,7 @@ def _drop_sentence(draft: _Draft, index: int, sentence: Sentence) -> bool:
 
 
 _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
-_BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[a-z])(?:'s|'re)\s+", re.I)
+_BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently) ", re.I)
 
 
@@ -337,6 +346,7 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
 _NAME_LEAD = re.compile(
     r"(?P<name>(?:(?:Mr|Mrs|Ms|Dr)\.? )?[A-Za-zÀ-ž][\w'’-]*(?: (?:and|&) [A-ZÀ-Ž][\w'’-]*)?)(?P<sep>,| -| –|:)\s+", re.I
 )
+_BARE_NAME = re.compile(r"([A-ZÀ-Ž][\w'’-]+) (?=(?:you|your|the|this|that|why|who|can|could|please|pls|don't|i|we|it|it's|what|where|how)\b)")
 _NO_NAMES = frozenset(
     "today tomorrow unfortunately however first second then next finally no yes ok okay sorry listen look seriously honestly frankly "
     "also again please well right so and but now anyway still obviously clearly meanwhile otherwise instead therefore hence besides "
@@ -352,6 +362,7 @@ _CONDITION = re.compile(
 _SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case)$", re.I)
 _FILLERS = re.compile(
     r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|come on|for god's sake|for once|"
+    r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|complaining|moaning)) and|"
     r"okay|ok|now),? )+",
     re.I,
 )
@@ -424,6 +435,8 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
     word = following.group(1).lower() if following else ""
     second = (following.group(2) or "").strip().lower() if following else ""
     if verb in words.ambiguous:
+        if re.search(r"\b(?:please|pls|plz)\b", text[max(0, end - 20) :], re.I) and word in {"in", "on", "to", "with", "by", "for"}:
+            return True
         if verb in {"have", "face", "hold", "lead", "process", "sound", "own", "stand", "heat", "dry"} and word not in words.objects:
             return False
         if verb == "look" and word in {"at", "into", "up", "after", "through", "for"}:
@@ -443,7 +456,7 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
     if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry"}:
         return False
     if verb == "let":
-        return word in {"me", "us", "him", "her", "them"} or bool(following and following.group(1)[0].isupper() and word != "let's")
+        return word in {"me", "us", "him", "her", "them"} and second in {"know", "have", "see"}
     if verb == "be":
         return word not in {"it", "that", "aware"} or True
     if verb == "come" and word in {"on", "to"}:
@@ -456,7 +469,8 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
         return word in words.objects or bool(following and following.group(1)[0].isupper()) or verb in {"clean", "open"} and word in {"up", "with"}
     if verb in {"speak", "say", "learn", "treat", "remember", "understand", "wait", "start", "finish", "stick", "stay"} and word in {"and"}:
         return False
-    return not (second in {"is", "are", "was", "were"} and word not in words.objects)
+    is_clause = word in {"what", "whatever", "whoever", "everything", "all", "that"}
+    return not (second in {"is", "are", "was", "were", "has", "will"} and not is_clause)
 
 
 _CALLS = frozenset("call contact phone answer invoice chase meet show help ship label cut copy report check review book bill lock ask charge".split())
@@ -469,6 +483,7 @@ _SUBJECT = (
 _BREAK = re.compile(
     rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |the \w+ (?:will|is|gets|goes)|[A-Z]\w+ (?:will|is|gets|goes))"
     rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?={_SUBJECT}\b)"
+    rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
     rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
     rf"|, (?=(?:the|my|our|your|his|her|their|these|those|half|nothing|all|every) (?:[\w'-]+ ){{1,3}}?(?:is|are|was|were|has|have|will|needs|need|can't|can|won't|isn't|doesn't|don't|starts|start|ends|leaves|closes|goes|expires|wants|comes)\b))"
@@ -502,6 +517,12 @@ def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sen
     first = draft.message[at]
     following = draft.message[at : at + 12].lower()
     stop = "? " if is_question else ". "
+    if words == "or" and re.match(r"(?:lose|risk|face|forget|get off|stop) ", following):
+        return [Change(match.start(), at, stop + draft.cap(at, "otherwise you will " if following[:2] not in {"st", "ge"} else "otherwise please "))]
+    if re.match(r"(?:just|simply) ", following):
+        word = re.match(r"(?:just|simply) ", following)
+        if _is_verb(re.split(r"\W", draft.message[at + word.end() : at + word.end() + 20])[0]):  # type: ignore[union-attr]
+            return [Change(match.start(), at + word.end(), stop + draft.cap(at, "please "))]  # type: ignore[union-attr]
     if words in {"or", "or else", "otherwise", "else"}:
         new = stop + draft.cap(at, "otherwise ")
         if level == 3 and re.match(r"(?:I|we|it|they|my|our|the|you)\b", draft.message[at : at + 5], re.I):
@@ -517,6 +538,11 @@ def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sen
     if re.match(r"(?:don't|do not|never|stop) ", following):
         lead = draft.cap(at, "please ")
         return [Change(match.start(), at + 1, stop + lead + first.lower())]
+    if words == "and" and re.match(r"(?:please|pls) ", following):
+        return [Change(match.start(), at, stop + draft.cap(at, "and "))]
+    afraid = "i'm afraid " if draft.is_lower else "I'm afraid "
+    if level == 3 and not words and re.match(r"(?:i'm not|i won't|we won't|we're not|i can't|we can't|i will not|i cannot)\b", following):
+        return [Change(match.start(), at, stop + afraid)]
     if words == "and" and re.match(r"(?:i|we)(?:'ll|’ll| will| can)\b", following):
         return [Change(match.start(), at, stop + draft.cap(at, "then "))]
     if words in {"because", "so", "but", "as"}:
@@ -533,6 +559,9 @@ def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
     match = _NAME_LEAD.match(text, at)
     if match and match.group("name").lower() not in _NO_NAMES and not _is_verb(match.group("name").lower()):
         at, has_name = match.end(), True
+    elif match := _BARE_NAME.match(text, at):
+        if match.group(1).lower() not in _NO_NAMES and names.is_plain(match.group(1)):
+            at, has_name = match.end(), True
     for _ in range(2):
         match = re.compile(r"(?:and|so|but|plus|no|yes|ok|okay|therefore)(?:,|(?<=and)|(?<=so)|(?<=but)|(?<=plus)) ", re.I).match(text, at)
         if match:
@@ -540,7 +569,7 @@ def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
     return at, has_name
 
 
-def _request(draft: _Draft, index: int, sentence: Sentence) -> bool:
+def _request(draft: _Draft, sentence: Sentence) -> bool:
     """Orders, duties and polite requests become requests, politer with each level."""
     text = draft.message[: sentence.end]
     at, has_name = _lead_end(draft, sentence)
@@ -564,9 +593,7 @@ def _request(draft: _Draft, index: int, sentence: Sentence) -> bool:
             order = _find_order(draft, sentence, start)
             if order and (is_short or not order.adverb):
                 return _soften_order(draft, sentence, order, start)
-    return (
-        _third_person(draft, sentence, at) or _passive(draft, sentence, at) or _order_inside(draft, sentence, at)
-    )
+    return _third_person(draft, sentence, at) or _passive(draft, sentence, at)
 
 
 def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) -> bool:
@@ -587,6 +614,9 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     lead_please = bool(re.search(r"\b(?:please|pls|plz) ", text[at:verb], re.I))
     inner_please = had_please and not lead_please and not trailing
     match = _break_of(text, verb + 1)
+    tail = _words().empty_tails.search(draft.text(sentence))
+    if match and tail and sentence.start + tail.start() <= match.start():
+        match = None
     is_list = ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
     rank = draft.requests
     draft.requests += 1
@@ -734,28 +764,31 @@ def _passive(draft: _Draft, sentence: Sentence, at: int) -> bool:
 
 _INSIDE = re.compile(r"(?:,|;| -| –| —|:) (?P<joiner>(?:and |so |then |but |now )*)(?=[a-z])|(?<=[a-z]) (?P<so>so) (?=[a-z])")
 _STATES = re.compile(
-    r"\b(?:is|are|was|were|isn't|aren't|wasn't|has|had|can't|cannot|doesn't|didn't|hasn't|haven't|won't|needs|\w+ed|broke|forgot|sent|went|came|gave|lost)\b"
+    r"\b(?:is|are|was|were|isn't|aren't|wasn't|has|had|can't|cannot|doesn't|didn't|hasn't|haven't|won't|needs|weren't|look|looks|seems|don't|need|\w+ed|broke|forgot|sent|went|came|gave|lost)\b"
     r"|\w'(?:s|re|ve|m) "
 )
 
 
-def _order_inside(draft: _Draft, sentence: Sentence, at: int) -> bool:
+def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
     """An order after a statement in the same sentence: "It is broken, fix it"."""
     text = draft.message[: sentence.end]
+    at, _ = _lead_end(draft, sentence)
     for match in _INSIDE.finditer(text, at):
         head = text[at : match.start()]
         if match.group("so") and not _STATES.search(head):
             continue
         if match.group("joiner") == "and " and not re.search(r"\b(?:is|are|was|were|'s)\b", head):
             continue
-        if re.search(r"\b(?:to|will|'ll|can|could|would|should|must|may|might|let's|did|please|do|does|don't|didn't|than)\b(?! not)", head) and not re.search(
+        if re.search(r"\b(?:to|will|'ll|can|could|would|should|must|may|might|let's|did|do|does|than)\b(?! not)", head) and not re.search(
             r"can't|cannot", head
         ):
             continue
+        if not _STATES.search(head):
+            continue
+        if _ask_directly(draft, sentence, match.end()):
+            return True
         order = _find_order(draft, sentence, match.end())
         if not order:
-            continue
-        if not _STATES.search(head):
             continue
         return _soften_order(draft, sentence, order, match.end())
     return False
@@ -783,11 +816,12 @@ _CHANCE = frozenset(
 )
 _SPLITTERS = frozenset(
     "still not so always again already even never only being broken down red empty missing late blank gone open closed there here in on "
+    "long slow green high low big small short full active live visible public necessary due overdue unavailable offline online incomplete "
     "at off out taking behind back without available ready done finished fixed different wrong sitting stuck blocked".split()
 )
 
 
-def _question(draft: _Draft, index: int, sentence: Sentence) -> bool:
+def _question(draft: _Draft, sentence: Sentence) -> bool:
     """Questions with blame in them become questions for information."""
     text = draft.message[: sentence.end]
     mark = draft.mark(sentence)
@@ -821,6 +855,7 @@ def _question(draft: _Draft, index: int, sentence: Sentence) -> bool:
         tail_start = who.start("verb")
         inner = re.match(r"even ", text[tail_start:])
         tail_start += inner.end() if inner else 0
+        draft.requests += 1
         draft.add("who", 1, Change(at, tail_start, front("do you know who ")), *ends)
         draft.add("who", 2, Change(at, tail_start, front("could you tell me who ")), *ends)
         draft.add("who", 3, Change(at, tail_start, front("could you please let me know who ")), *ends)
@@ -833,6 +868,7 @@ def _question(draft: _Draft, index: int, sentence: Sentence) -> bool:
         return False
     new, resume = clause
     wh = {"how come": "why"}.get(why.group("wh").lower(), why.group("wh").lower())
+    draft.requests += 1
     draft.add("why", 1, Change(at, resume, front(f"do you know {wh} {new}" if not new.startswith("you ") else f"can you tell me {wh} {new}")), *ends)
     draft.add("why", 2, Change(at, resume, front(f"could you tell me {wh} {new}")), *ends)
     help_ = "could you please help me understand" if wh in {"why", "how"} else "could you please let me know"
@@ -850,7 +886,7 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
     plain = {"isn't": "is", "aren't": "are", "wasn't": "was", "weren't": "were", "don't": "do", "doesn't": "does", "didn't": "did",
              "hasn't": "has", "haven't": "have"}.get(aux, aux)
     subject = re.match(rf"({_PRONOUN})\b", rest, re.I)
-    if subject and re.match(r"(?:this|that|these|those) (?!(?:still|not|so|always|even|done|in|on|broken|taking|happen|again|taken|only|a|an|the|my|your|our|work|here|there)\b)", rest, re.I):
+    if subject and plain not in {"do", "does", "did"} and re.match(r"(?:this|that|these|those) (?!(?:still|not|so|always|even|done|in|on|broken|taking|happen|again|taken|only|a|an|the|my|your|our|work|here|there)\b)", rest, re.I):
         subject = None
     if subject:
         what, size = subject.group(1), subject.end()
@@ -876,7 +912,7 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
             elif plain in {"has", "have"}:
                 is_start = word in words.participles or word in {"not", "still", "already", "been", "never"}
             else:
-                is_start = word in _SPLITTERS or word.endswith(("ing", "ed")) and position >= 1 or word in words.participles
+                is_start = word in _SPLITTERS or word.isdigit() or word.endswith(("ing", "ed")) and position >= 1 or word in words.participles
             if is_start:
                 size = token.start() - 1
                 break
@@ -1007,13 +1043,22 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
     return False
 
 
+def _regret(draft: _Draft) -> tuple[str, str]:
+    """A hedge for level 2 and one for level 3 that no other sentence has."""
+    if "afraid" in draft.hedges:
+        draft.hedges.add("unfortunately")
+        return "unfortunately, ", "unfortunately, "
+    draft.hedges.add("afraid")
+    return ("i'm afraid ", "i'm afraid that ") if draft.is_lower else ("I'm afraid ", "I'm afraid that ")
+
+
 _NOT_DOING = re.compile(
     r"(?P<no>no[,.]? )?(?P<who>I|we)(?P<be>'m| am|'re| are) (?P<not>not|never)(?: just| simply)? (?P<ing>[a-z-]+ing)\b", re.I
 )
 _WONT = re.compile(r"(?P<no>no[,.]? )?(?P<who>I|we) (?P<wont>won't|will not|cannot|can't|can not) (?P<verb>[a-z'\"-]+)\b", re.I)
 
 
-def _refusal(draft: _Draft, index: int, sentence: Sentence) -> bool:
+def _refusal(draft: _Draft, sentence: Sentence) -> bool:
     """"No." and "I'm not doing it" become a refusal with regret."""
     text = draft.message[: sentence.end]
     at = sentence.start
@@ -1031,18 +1076,21 @@ def _refusal(draft: _Draft, index: int, sentence: Sentence) -> bool:
             who = "we" if match.group("who").lower() == "we" else match.group("who")
             plain = f"{who} won't be able to {base}"
             start, end = at, match.end()
+            regret, regret_more = _regret(draft)
             draft.add("refusal", 1, Change(start, end, draft.cap(at, plain)))
-            draft.add("refusal_afraid", 2, Change(start, end, f"{i_am} {plain}"))
-            draft.add("refusal_afraid", 3, Change(start, end, f"{draft.cap(at, 'unfortunately')}, {plain}" if False else f"{draft.cap(at, 'unfortunately')}, {who} don't see a way to {base}" if False else f"{i_am} that {who} won't be able to {base}"))
+            draft.add("refusal_regret", 2, Change(start, end, draft.cap(at, f"{regret}{plain}")))
+            draft.add("refusal_regret", 3, Change(start, end, draft.cap(at, f"{regret_more}{plain}")))
             return True
     match = _WONT.match(text, at)
     if match:
         who = "we" if match.group("who").lower() == "we" else match.group("who")
         wont = match.group("wont")
+        regret, regret_more = _regret(draft)
         draft.add("wont", 1, Change(at, match.start("wont"), draft.cap(at, "unfortunately, ") + f"{who} "))
-        draft.add("wont", 2, Change(at, match.start("wont"), f"{i_am} {who} "))
+        draft.add("wont", 2, Change(at, match.start("wont"), draft.cap(at, f"{regret}{who} ")))
         able = "won't be able to" if wont.lower() in {"won't", "will not"} else "are not able to" if who == "we" else "am not able to"
-        draft.add("wont_able", 3, Change(at, match.end("wont"), f"{i_am} {who} {able}"))
+        if match.group("verb").lower() not in {"be", "have", "find", "see", "tell", "believe", "even", "just", "keep", "help", "make"}:
+            draft.add("wont_able", 3, Change(at, match.end("wont"), draft.cap(at, f"{regret_more}{who} {able}")))
         return True
     match = re.compile(r"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{2,60}(?:not|n't|no)\b)", re.I).match(text, at)
     if match:
@@ -1066,7 +1114,7 @@ _CUES = re.compile(
 _POSITIVE = re.compile(
     r"\b(?:unfortunately|afraid|sadly|i think|i believe|it looks like|it seems|sorry|apolog\w+|no (?:problem|worries|rush|hurry|need)|not (?:urgent|bad)|"
     r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
-    r"excellent|fixed|works now|approved|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
+    r"excellent|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
     re.I,
 )
 _OPENERS = frozenset(
@@ -1078,13 +1126,22 @@ _FINITE = re.compile(
     r"keeps?|needs?|looks?|makes?|says?|shows?|reads?|takes?|costs?|breaks?|fails?|blocks?|crashes|loses|misses|goes|comes|\w+ed)\b|\w'(?:s|re|ve) \w",
     re.I,
 )
+_SUBJECT_BE = re.compile(
+    r"(?:(?!(?:or|and|but|i|you|we|because|so|who|that|which|what|whoever|if|when|where|it|they)\b)[\w'’/#-]+ ){1,6}?"
+    r"(?P<be>is|are|was|were|has|have) (?P<next>[a-z]+)\b",
+    re.I,
+)
 _YOU_DID = re.compile(r"you(?: guys| all)? (?:(?:also|still|just|even|always|again|now|both|clearly|obviously) )?(?P<verb>[a-z']+)\b", re.I)
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
+_NEXT_TIME = re.compile(
+    r"(?P<lead>(?:next time|otherwise|or else),? )(?:(?P<who>i|we)(?:'m|'re| am| are) (?P<ing>[a-z]+ing)\b|(?=(?:i|we|it|you|they)(?:'ll| will| goes| get| won't| can't)\b))",
+    re.I,
+)
 _THREAT = re.compile(r"if [^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'm|i'll|we'll|you'll)\b)", re.I)
 
 
-def _complaint(draft: _Draft, index: int, sentence: Sentence, rank: int, has_milder: bool) -> bool:
+def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -> bool:
     """A statement that blames or complains gets a hedge."""
     text = draft.message[: sentence.end]
     full = draft.text(sentence)
@@ -1115,45 +1172,62 @@ def _complaint(draft: _Draft, index: int, sentence: Sentence, rank: int, has_mil
             return False
         draft.add("threat", 2, Change(match.end(), match.end(), f"{i_am} "))
         return True
+    match = _NEXT_TIME.match(text, begin)
+    if match:
+        base = _words().base_of_ing.get((match.group("ing") or "").lower())
+        who = match.group("who")
+        if base and who:
+            draft.add("threat_have_to", 1, Change(match.start("who"), match.end("ing"), f"{who} will have to {base}"))
+            draft.add("threat_have_to", 2, Change(match.start("who"), match.end("ing"), f"{i_am} {who} will have to {base}"))
+        else:
+            draft.add("threat", 2, Change(match.end("lead"), match.end("lead"), f"{i_am} "))
+        return True
     match = _NEVER.match(text, begin)
     if match and (match.group("never") or match.group("who").lower() in {"nobody", "no one"}):
         verb = match.group("verb").lower()
         is_past = verb in _words().pasts or verb.endswith("ed") or verb in {"was", "were", "had", "told", "knew"}
-        if is_past and not re.search(r"\b(?:except|but|unless|until)\b", full):
-            subject = match.group("who").lower()
-            subject = "anybody" if subject == "nobody" else "anyone" if subject == "no one" else subject
-            start = match.start("verb")
-            draft.add("nobody_did", 1, front(f"{i} don't think {subject} ", start))
-            draft.add("nobody_did", 2, front(f"as far as {i} know, {match.group('who').lower()} {'never ' if match.group('never') else ''}" if False else f"unfortunately, {i} don't think {subject} ", start))
-            draft.add("nobody_did", 3, front(f"unfortunately, it looks like {match.group('who').lower()} {'never ' if match.group('never') else ''}" if False else f"{i_am} {i} don't think {subject} ", start))
-            return True
-        if match.group("who").lower() in {"nobody", "no one"}:
+        is_present = verb in _words().thirds and not match.group("never") or verb in {"needs", "wants", "cares", "likes", "will", "can", "could", "would", "does"}
+        if not (is_past or is_present) or re.search(r"\b(?:except|but|unless|until|before|without)\b", full):
             return False
+        subject = {"nobody": "anybody", "no one": "anyone"}.get(match.group("who").lower(), match.group("who").lower())
+        start, who = match.start("verb"), text[begin : match.start("verb")]
+        if is_present or match.group("never"):
+            draft.add("nobody_does", 1, front(f"{i} don't think {subject} ", start))
+            draft.add("nobody_does", 3, front(f"{i_am} {i} don't think {subject} ", start))
+        else:
+            who = who[0].lower() + who[1:]
+            draft.add("nobody_did", 1, front(f"unfortunately, {who}", start))
+            draft.add("nobody_did", 2, front(f"it looks like {who}", start))
+            draft.add("nobody_did", 3, front(f"{i_am} it looks like {who}", start))
+        draft.hedges.add("afraid")
+        return True
     match = _YOU_DID.match(text, begin)
     if match:
         verb = match.group("verb").lower()
         words = _words()
         finite = (
-            verb in words.pasts and verb not in {"put", "let", "cut", "set", "read", "split", "shut", "hit"}
+            verb in words.pasts
+            and (verb not in {"put", "let", "cut", "set", "read", "split", "shut", "hit"} or bool(_CUES.search(full)))
             or verb.endswith("ed")
-            or verb in {"haven't", "didn't", "were", "weren't", "forgot", "don't", "keep", "never", "missed", "ignored", "had", "overlooked", "put", "promised", "slept", "sent"}
+            or verb in {"haven't", "didn't", "were", "weren't", "forgot", "don't", "keep", "never", "missed", "ignored", "had", "overlooked", "slept"}
         )
-        if not finite or verb in {"said", "told", "asked", "wanted", "knew", "mentioned", "need", "agreed"}:
+        is_general = verb in {"can't", "cannot", "aren't", "are", "won't", "shouldn't"}
+        if not is_general and not finite or verb in {"said", "asked", "wanted", "knew", "mentioned", "need", "agreed"}:
+            return False
+        if verb == "told" and re.match(r" (?:me|us)\b", text[match.end() :]):
             return False
         if verb in {"had", "were"} and not _CUES.search(full):
             return False
         strong = {"forgot": "may have forgotten", "missed": "may have missed"}.get(verb)
+        regret = "" if "unfortunately" in draft.hedges else "unfortunately, "
         lower = text[begin].lower()
+        end, kept = begin + 1, lower
         if strong:
-            end = match.end("verb")
-            middle = text[begin + 3 : match.start("verb")]
-            draft.add("you_did", 1, front(f"{i} think you{middle}{strong}", end))
-            draft.add("you_did", 2, front(f"it looks like you{middle}{strong}", end))
-            draft.add("you_did", 3, front(f"unfortunately, it looks like you{middle}{strong}", end))
-        else:
-            draft.add("you_did", 1, front(f"{i} think ", begin + 1, lower))
-            draft.add("you_did", 2, front("it looks like ", begin + 1, lower))
-            draft.add("you_did", 3, front("unfortunately, it looks like ", begin + 1, lower))
+            end, kept = match.end("verb"), f"you{text[begin + 3 : match.start('verb')]}{strong}"
+        draft.add("you_did", 1, front(f"{i} think ", end, kept))
+        draft.add("you_did", 2, front("it looks like ", end, kept))
+        draft.add("you_did", 3, front(f"{regret}it looks like ", end, kept))
+        draft.hedges.add("unfortunately")
         return True
     if not _CUES.search(full) and not has_milder:
         return False
@@ -1171,22 +1245,32 @@ def _complaint(draft: _Draft, index: int, sentence: Sentence, rank: int, has_mil
         lower = first if stem == "i" and not draft.is_lower else first[0].lower() + first[1:]
         kept, end = lower, word.end()
         is_yours = stem == "your"
-        if is_yours:
-            hedges = (f"{i} think ", "it looks like ", "unfortunately, it looks like ")
-            if has_milder:
-                hedges = ("", f"{i} think ", f"{i_am} ")
-        elif rank % 2 == 0:
-            hedges = ("unfortunately, ", f"{i_am} ", f"{i_am} that ")
-        else:
+        that = "" if stem in {"that", "this", "these", "those"} else "that "
+        if is_yours and has_milder:
+            hedges = ("", f"{i} think ", f"{i_am} ")
+            draft.hedges.add("afraid")
+        elif is_yours:
+            regret = "" if "unfortunately" in draft.hedges else "unfortunately, "
+            hedges = (f"{i} think ", "it looks like ", f"{regret}it looks like ")
+            draft.hedges.add("unfortunately")
+        elif "afraid" not in draft.hedges:
+            hedges = ("unfortunately, ", f"{i_am} ", f"{i_am} {that}")
+            draft.hedges.add("afraid")
+        elif "unfortunately" not in draft.hedges:
             hedges = ("", "unfortunately, ", "unfortunately, ")
+            draft.hedges.add("unfortunately")
+        else:
+            return False
         rule = "hedge_your" if is_yours else "hedge"
         for number, hedge in enumerate(hedges, 1):
-            if hedge and number >= level and (number == 1 or hedge != hedges[number - 2]):
+            if hedge and number >= level and (number == level or hedge != hedges[number - 2]):
                 draft.add(rule, number, front(hedge, end, kept))
         return True
-    be = re.compile(r"(?:[\w'’/#-]+ ){1,7}?(?:is|are|was|were|has|have) (?=[a-z])").match(text, begin)
-    if be and not re.search(r"\b(?:who|that|which|what|whoever|if|when)\b", be.group(), re.I):
-        draft.add("hedge_inside", level, Change(be.end(), be.end(), "unfortunately "))
+    be = _SUBJECT_BE.match(text, begin)
+    if be and (be.group("be") not in {"has", "have"} or be.group("next") in _words().participles | {"not", "still"}):
+        at_word = be.start("next")
+        draft.add("hedge_inside", level, Change(at_word, at_word, "unfortunately "))
+        draft.hedges.add("unfortunately")
         return True
     return False
 
@@ -1211,7 +1295,7 @@ def _open_and_close(draft: _Draft) -> None:
         and (names.find(match.group("name")) or match.group("name").startswith(("Mr", "Ms", "Dr")))
     ):
         draft.add("greeting_name", 3, Change(first.start, first.start, "hi " if draft.is_lower else "Hi "))
-    elif not draft.requests and not _GREETING.match(message) and not draft.is_lower:
+    elif not draft.requests and first.start == 0 and not _GREETING.match(message):
         _greet_first(draft, first)
     if draft.requests and not _THANKS.search(message) and last.stop > last.end and last.stop == len(message.rstrip()):
         if not re.search(r"[\"')\]]$", draft.mark(last)):
@@ -1219,14 +1303,24 @@ def _open_and_close(draft: _Draft) -> None:
 
 
 def _greet_first(draft: _Draft, first: Sentence) -> None:
-    """The edits of level 3 at the start of the message get a greeting, since two edits cannot start at one place."""
-    for number, edit in enumerate(draft.edits):
-        change = edit.changes[0]
-        if edit.level == 3 and change.start == first.start and change.text:
-            keep = change.text.startswith(("I ", "I'"))
-            text = "Hi, " + (change.text if keep else change.text[0].lower() + change.text[1:])
-            draft.edits[number] = Edit(edit.rule, 3, (Change(change.start, change.end, text), *edit.changes[1:]))
-
-
-def _unused(parts: Iterable[str]) -> Iterator[str]:
-    yield from parts
+    """The strongest edits at the start of the message get a greeting at level 3, since two cannot start at one place."""
+    message = draft.message
+    hello = "hi, " if draft.is_lower else "Hi, "
+    at_start = [edit for edit in draft.edits if edit.changes[0].start == first.start]
+    if not at_start:
+        word = re.compile(r"[\w’']+").match(message, first.start)
+        stem = re.split(r"['’]", word.group())[0] if word else ""
+        if word and (stem.lower() in _OPENERS or stem in {"I", "i"} or draft.is_lower):
+            kept = word.group() if stem in {"I", "i"} else word.group()[0].lower() + word.group()[1:]
+            draft.add("greeting", 3, Change(first.start, word.end(), hello + kept))
+        return
+    best = max(at_start, key=lambda edit: (edit.level, edit.end - edit.start))
+    change = best.changes[0]
+    if not change.text or change.end == change.start and not change.text.strip():
+        return
+    keeps = change.text.startswith(("I ", "I'")) or change.end > change.start and message[change.start : change.end] == change.text
+    text = hello + (change.text if keeps else change.text[0].lower() + change.text[1:])
+    greeted = Edit(best.rule, 3, (Change(change.start, change.end, text), *best.changes[1:]))
+    if best.level == 3:
+        draft.edits.remove(best)
+    draft.edits.append(greeted)
