@@ -34,6 +34,7 @@ class _Draft:
     sentences: list[Sentence]
     facts: list[tuple[int, int]]
     is_lower: bool
+    is_friendly: bool
     edits: list[Edit] = field(default_factory=list)
     requests: int = 0
     softened: set[int] = field(default_factory=set)
@@ -75,7 +76,8 @@ def propose(message: str) -> list[Edit]:
     sentences = _split(message)
     spans = [(span.start, span.end) for span in facts.spans(message)]
     starts = [message[s.start] for s in sentences if message[s.start].isalpha()]
-    draft = _Draft(message, sentences, spans, bool(starts) and not any(c.isupper() for c in starts))
+    is_lower = bool(starts) and not any(c.isupper() for c in starts)
+    draft = _Draft(message, sentences, spans, is_lower, bool(_KIND.search(message)))
     hedges = 0
     for index, sentence in enumerate(sentences):
         if _in_quotes(message, sentence):
@@ -93,7 +95,7 @@ def propose(message: str) -> list[Edit]:
             draft.softened.add(index)
             continue
         # The statement in front of an order may be a complaint too.
-        has_order = _order_inside(draft, sentence)
+        has_order = _ask_inside(draft, sentence) or _order_inside(draft, sentence)
         if has_order or _wish(draft, sentence):
             draft.softened.add(index)
         if not has_order and draft.requests > asked:
@@ -443,6 +445,8 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return True
         if verb in {"work", "focus", "comment", "act", "report"} and word in {"on", "to", "with"} and second not in {"is", "was"}:
             return second in words.objects or verb == "focus"
+        if word in {"or", "and"}:
+            return not is_first
         if verb == "have" and (second in {"nice", "good", "great", "lovely", "wonderful", "fun", "pleasant", "safe"} or word in {"fun", "no", "you"}):
             return False
         if verb in {"stop", "wait"} and not word:
@@ -451,7 +455,9 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return False
         is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS)
         return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
-    if verb not in words.verbs:
+    if verb not in words.verbs or word in {"or", "and"} and not second:
+        return False
+    if verb in {"give", "take"} and word == "or":
         return False
     if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry"}:
         return False
@@ -481,7 +487,7 @@ _SUBJECT = (
     r"it's|that's|there's|we're|we've|we'll|you're|you've|you'll|they're|they've|they'll|he's|she's|don't|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|half)"
 )
 _BREAK = re.compile(
-    rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |the \w+ (?:will|is|gets|goes)|[A-Z]\w+ (?:will|is|gets|goes))"
+    rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?={_SUBJECT}\b)"
     rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
@@ -562,6 +568,8 @@ def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
     elif match := _BARE_NAME.match(text, at):
         if match.group(1).lower() not in _NO_NAMES and names.is_plain(match.group(1)):
             at, has_name = match.end(), True
+    elif match := re.compile(r"(?:third|second|fourth|last) time (?:that )?I'm asking(?: you)?: ", re.I).match(text, at):
+        at = match.end()
     for _ in range(2):
         match = re.compile(r"(?:and|so|but|plus|no|yes|ok|okay|therefore)(?:,|(?<=and)|(?<=so)|(?<=but)|(?<=plus)) ", re.I).match(text, at)
         if match:
@@ -628,10 +636,8 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     if not had_please:
         ending = [] if draft.mark(sentence) != "!" else [Change(sentence.end, sentence.stop, ".")]
         draft.add(f"{name}_please", 1, front(f"please {adverb}{plain}"), *ending)
-    if is_list:
-        if had_please:
-            return True
-        return True
+    if is_list or match is None and re.search(r", (?:the|my|our|your|his|her|their|this|these|those|[A-Z][a-z]+ (?:is|has|was|will)) ", rest):
+        return True  # A statement or a list may follow, which must not become part of a question.
     if not re.search(r"[?]", text[verb:]):
         ends = [_changes_for_break(draft, match, sentence, level, True) for level in (2, 3)]
         thanks = [
@@ -689,13 +695,19 @@ def _duty(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str]) -> b
     return True
 
 
-_ASK = re.compile(r"(?P<modal>can|will|would|could) (?P<who>you|someone|somebody|anyone|we|i|you guys)(?: please| pls)? (?P<verb>[a-z][a-z-]*)\b", re.I)
+_ASK = re.compile(r"(?P<modal>can|will|would|could) (?P<who>you|someone|somebody|anyone|anybody|we|i|you guys)(?: please| pls)? (?P<verb>[a-z][a-z-]*)\b", re.I)
 
 
 def _ask_directly(draft: _Draft, sentence: Sentence, at: int) -> bool:
     """A question such as "Can you send it?" gets a softer modal, a "please" and thanks."""
     text = draft.message[: sentence.end]
     match = _ASK.match(text, at)
+    if not match and "?" in draft.mark(sentence):
+        plain = re.compile(r"can (?=(?:the |your |my |our |this |that |it |these )?[a-z]+ )", re.I).match(text, at)
+        if plain:
+            draft.add("modal", 1, Change(at, plain.end(), "Could " if text[at].isupper() else "could "))
+            draft.requests += 1
+            return True
     if not match or not (_is_verb(match.group("verb").lower()) or match.group("verb") == "be"):
         return False
     if match.group("who").lower() in {"we", "i"} and match.group("modal").lower() in {"will", "would"}:
@@ -713,6 +725,17 @@ def _ask_directly(draft: _Draft, sentence: Sentence, at: int) -> bool:
     if not has_please:
         draft.add("modal_please", 2, Change(at, match.end("who"), f"{modal} {who} please" if who.lower() != "i" else f"{modal} I please"))
     return True
+
+
+_ASK_INSIDE = re.compile(
+    r"(?:(?<=[,;:–—-]) (?:(?:so|but|and|then) )?|(?<= )(?:so|but|and) )(?=(?:can|will) (?:you|someone|somebody|anyone|anybody|we)\b)", re.I
+)
+
+
+def _ask_inside(draft: _Draft, sentence: Sentence) -> bool:
+    """A question such as "can someone check?" at the end of a longer sentence."""
+    text = draft.message[: sentence.end]
+    return any(_ask_directly(draft, sentence, match.end()) for match in _ASK_INSIDE.finditer(text, sentence.start))
 
 
 _ANYONE = re.compile(r"(?P<who>somebody|someone|everyone|everybody) (?:(?P<modal>needs to|has to|should|must|should probably) )?(?P<verb>[a-z-]+)\b", re.I)
@@ -785,8 +808,6 @@ def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
             continue
         if not _STATES.search(head):
             continue
-        if _ask_directly(draft, sentence, match.end()):
-            return True
         order = _find_order(draft, sentence, match.end())
         if not order:
             continue
@@ -805,14 +826,19 @@ _WHY = re.compile(
 _WHAT = re.compile(
     r"(?P<wh>what|which)(?: the (?:hell|fuck|heck)| on earth| exactly)? (?P<aux>is|are|was|were|did|does|do|has|have|'s) ", re.I
 )
-_WHO = re.compile(r"who(?: the (?:hell|fuck)| on earth)? (?P<verb>[a-z']+)\b", re.I)
+_WHO = re.compile(r"who(?P<where> on your team| in your team| on your side| of you| here| there)?(?: the (?:hell|fuck)| on earth)?(?: even)? (?P<verb>[a-z']+)\b", re.I)
 _DID = re.compile(
-    r"(?P<aux>did|have|has|do|does|are|is)(?P<who> you(?: guys)?| any(?:one|body)| some(?:one|body)| your team| they| he| she| nobody)(?P<even>(?: even| actually| ever| really| at least| seriously| technically)+| technical)? (?P<verb>[a-z-]+)",
+    r"(?P<aux>did|have|has|do|does|are|is)(?P<who> you(?: guys)?| any(?:one|body)(?: technical| (?:over )?here| (?:over )?there| on your (?:side|team|end)| in your team)?| some(?:one|body)| your team| they| he| she| nobody)(?P<even>(?: even| actually| ever| really| at least| seriously| technically)+)? (?P<verb>[a-z-]+)",
     re.I,
 )
 _CHANCE = frozenset(
     "read check test run look see review try open finish send update fill ask answer reply verify validate measure compare proofread "
     "fix sign submit upload look write call contact start do".split()
+)
+_WHAT_IS_THE = re.compile(
+    r"what(?:'s|’s| is)(?: exactly)? the (?=(?:\w+ )?(?:status|state|deadline|date|name|reason|cause|progress|price|cost|budget|version|schedule|timeline|eta|address|number|password|room|time|"
+    r"scope|order|owner|amount|total|size|limit|latest)\b)",
+    re.I,
 )
 _SPLITTERS = frozenset(
     "still not so always again already even never only being broken down red empty missing late blank gone open closed there here in on "
@@ -853,12 +879,18 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
         if re.match(r"who'?s? (?:else )?(?:asked|does this)", text[begin:], re.I) and False:
             return False
         tail_start = who.start("verb")
-        inner = re.match(r"even ", text[tail_start:])
-        tail_start += inner.end() if inner else 0
+        asker = f"who{who.group('where') or ''} "
         draft.requests += 1
-        draft.add("who", 1, Change(at, tail_start, front("do you know who ")), *ends)
-        draft.add("who", 2, Change(at, tail_start, front("could you tell me who ")), *ends)
-        draft.add("who", 3, Change(at, tail_start, front("could you please let me know who ")), *ends)
+        draft.add("who", 1, Change(at, tail_start, front(f"do you know {asker}")), *ends)
+        draft.add("who", 2, Change(at, tail_start, front(f"could you tell me {asker}")), *ends)
+        draft.add("who", 3, Change(at, tail_start, front(f"could you please let me know {asker}")), *ends)
+        return True
+    status = _WHAT_IS_THE.match(text, begin)
+    if status:
+        draft.requests += 1
+        draft.add("what_is_the", 1, Change(at, status.end(), front("can you tell me the ")), *ends)
+        draft.add("what_is_the", 2, Change(at, status.end(), front("could you tell me the ")), *ends)
+        draft.add("what_is_the", 3, Change(at, status.end(), front("could you please let me know the ")), *ends)
         return True
     why = _WHY.match(text, begin) or _WHAT.match(text, begin)
     if not why:
@@ -906,7 +938,9 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
                 continue
             word = token.group().lower()
             if re.fullmatch(r"that|which|who|and|or|of|for|from|to|with", word):
-                return None if word not in {"for", "of", "from", "with"} else None
+                if why.group("wh").lower() == "where" and word in {"for", "of", "from"}:
+                    break
+                return None
             if plain in {"do", "does", "did"}:
                 is_start = word in words.past
             elif plain in {"has", "have"}:
@@ -920,7 +954,7 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
             # "Where are the receipts": nothing follows the subject.
             if why.group("wh").lower() in {"where", "what", "when"} and plain in {"is", "are", "was", "were"} and limit == len(rest) and len(
                 tokens
-            ) <= 4 and not re.search(r"\b(?:with|for|about|so|up|that|this|the point|the plan|on|supposed)\b", rest, re.I):
+            ) <= (7 if why.group("wh").lower() == "where" else 4) and not re.search(r"\b(?:with|about|so|up|that|this|the point|the plan|on|supposed)\b", rest, re.I):
                 return f"{rest} {plain}", start + len(rest)
             return None
         what = rest[:size]
@@ -965,8 +999,6 @@ def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front
     ends = [Change(sentence.end, sentence.stop, "?")] if mark != "?" else []
     if who == " nobody":
         who = " anybody"
-    if match.group("even") == " technical":
-        return False
     start = match.start("verb")
     if aux == "did" and verb in _CHANCE:
         draft.add("did_you", 1, Change(at, start, front(f"did{who} get to ")), *ends)
@@ -988,7 +1020,7 @@ def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front
 # Wishes and refusals -------------------------------------------------------------------------------------------
 
 _WISH = re.compile(
-    r"(?:i|we)(?: really| just| still| also)? (?P<verb>need|want|expect|require)(?: to have| to see| to get)? (?P<what>(?:the|a|an|it|them|this|that|these|those|my|your|our|all|both|one|two|three|\d+|new|another|more|[a-z]+s\b|an?y)\b)",
+    r"(?:i|we)(?: really| just| still| also)? (?P<verb>need|want|expect|require)(?: to have| to see| to get)? (?P<what>(?:the|a|an|it|them|this|that|these|those|my|your|our|all|both|one|two|three|\d+|new|another|more|some|any|(?!you|to|in|out|no|nothing|people|everyone|someone|somebody|nobody|everything|help|time|less|and|or)[a-z]+)\b)",
     re.I,
 )
 _WISH_KNOW = re.compile(r"(?:i|we)(?: really| just| still| also)? (?:need|want|would like|have) to know (?=who|what|why|when|how|where|which|if|whether|by)", re.I)
@@ -1026,7 +1058,7 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             return False
         if re.match(r"that (?!\w+ (?:by|on|before|today|now))", rest) and not re.match(r"that (?:by|on|before|today|now|file|list|report)\b|that$", rest):
             return False
-        if match.group("what").lower().endswith("s") and match.group("what").lower() not in {"this", "these", "those", "numbers"} and match.group("verb").lower() != "need":
+        if match.group("what").lower().endswith(("ing", "ly")):
             return False
         closing = _changes_for_break(draft, _break_of(text, start), sentence, 2, True)
         last = _changes_for_break(draft, _break_of(text, start), sentence, 3, True)
@@ -1104,9 +1136,9 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
 
 _CUES = re.compile(
     r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still|again|wrong|late|broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
-    r"bad|badly|worse|worst|too|only|wast\w+|down|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
+    r"bad|badly|worse|worst|wast\w+|down|too (?:long|short|late|slow|small|big|high|low|many|much|expensive|few|little|loud|hot|cold|dark)|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
     r"incorrect|unable|cold|dirty|delay\w*|overdue|expired|rejected|denied|declined|cancel\w*|twice|useless|terrible|mess|unusable|"
-    r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|short|slow|off|empty|weak|poor|outdated|"
+    r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|disappoint\w+|loses|hard to|mixed|double|unbalanced|"
     r"dangerous|illegal|gaps?|third time|second time|instead of|angry|upset|furious)\b",
     re.I,
@@ -1114,7 +1146,7 @@ _CUES = re.compile(
 _POSITIVE = re.compile(
     r"\b(?:unfortunately|afraid|sadly|i think|i believe|it looks like|it seems|sorry|apolog\w+|no (?:problem|worries|rush|hurry|need)|not (?:urgent|bad)|"
     r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
-    r"excellent|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
+    r"excellent|well|i feel|kind of|sort of|not sure|i don't know|don't mind|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
     re.I,
 )
 _OPENERS = frozenset(
@@ -1127,11 +1159,18 @@ _FINITE = re.compile(
     re.I,
 )
 _SUBJECT_BE = re.compile(
+    r"(?!(?:until|before|after|as|since|while|although|though|once|given|for|at|in|on|from|with|by|about|not|maybe|perhaps|then|please)\b)"
     r"(?:(?!(?:or|and|but|i|you|we|because|so|who|that|which|what|whoever|if|when|where|it|they)\b)[\w'’/#-]+ ){1,6}?"
     r"(?P<be>is|are|was|were|has|have) (?P<next>[a-z]+)\b",
     re.I,
 )
 _YOU_DID = re.compile(r"you(?: guys| all)? (?:(?:also|still|just|even|always|again|now|both|clearly|obviously) )?(?P<verb>[a-z']+)\b", re.I)
+# A message with such words is friendly already: a hedge would turn its good news into bad news.
+_KIND = re.compile(
+    r"\b(?:thank you|thanks (?:for|again|so|a lot|to you)|many thanks|grateful|appreciate|sorry|apologi[sz]e|great (?:work|job)|well done|good (?:work|job)|congratulations|"
+    r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    re.I,
+)
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
 _NEXT_TIME = re.compile(
@@ -1139,6 +1178,11 @@ _NEXT_TIME = re.compile(
     re.I,
 )
 _THREAT = re.compile(r"if [^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'm|i'll|we'll|you'll)\b)", re.I)
+
+
+_NEUTRAL = frozenset(
+    "stayed helped did made got went came found worked showed took gave handled explained answered wrote sent shared fixed solved kept brought managed improved".split()
+)
 
 
 def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -> bool:
@@ -1152,7 +1196,9 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     filler = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I).match(text, at)
     begin = filler.end() if filler else at
     i, i_am = ("i", "i'm afraid") if draft.is_lower else ("I", "I'm afraid")
-    if _POSITIVE.search(full):
+    if _POSITIVE.search(full) or draft.is_friendly:
+        return False
+    if any(sentence.start <= edit.start <= begin + 2 and edit.end > begin for edit in draft.edits):
         return False
 
     def front(words: str, end: int, kept: str = "") -> Change:
@@ -1165,6 +1211,12 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         draft.add("should_have", 1, front(f"it would have helped if you had {negation}", start))
         draft.add("should_have", 2, front(f"{i} think it would have helped if you had {negation}", start))
         draft.add("should_have", 3, front(f"perhaps it would have helped a lot if you had {negation}" if False else f"for next time: {i} think it would have helped if you had {negation}" if False else f"{i} believe that it would have helped if you had {negation}", start))
+        return True
+    match = re.compile(rf"if [^,.;:!?\n]{{4,90}}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I).match(text, begin)
+    if match:
+        negation = " not" if match.group("not") else ""
+        new = f"it would have helped if you had{negation}"
+        draft.add("should_have", 1, Change(match.start("should"), match.end("should"), new))
         return True
     match = _THREAT.match(text, begin)
     if match:
@@ -1187,19 +1239,31 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         verb = match.group("verb").lower()
         is_past = verb in _words().pasts or verb.endswith("ed") or verb in {"was", "were", "had", "told", "knew"}
         is_present = verb in _words().thirds and not match.group("never") or verb in {"needs", "wants", "cares", "likes", "will", "can", "could", "would", "does"}
-        if not (is_past or is_present) or re.search(r"\b(?:except|but|unless|until|before|without)\b", full):
+        if not (is_past or is_present) or re.search(
+            r"\b(?:except|but|unless|until|before|without|from now|anymore)\b", full
+        ) or is_present and re.search(r"\b(?:again|today|now)\b", full):
             return False
         subject = {"nobody": "anybody", "no one": "anyone"}.get(match.group("who").lower(), match.group("who").lower())
         start, who = match.start("verb"), text[begin : match.start("verb")]
         if is_present or match.group("never"):
             draft.add("nobody_does", 1, front(f"{i} don't think {subject} ", start))
-            draft.add("nobody_does", 3, front(f"{i_am} {i} don't think {subject} ", start))
+            if "unfortunately" not in draft.hedges:
+                draft.add("nobody_does", 3, front(f"unfortunately, {i} don't think {subject} ", start))
+                draft.hedges.add("unfortunately")
         else:
             who = who[0].lower() + who[1:]
             draft.add("nobody_did", 1, front(f"unfortunately, {who}", start))
             draft.add("nobody_did", 2, front(f"it looks like {who}", start))
             draft.add("nobody_did", 3, front(f"{i_am} it looks like {who}", start))
-        draft.hedges.add("afraid")
+            draft.hedges.add("afraid")
+        return True
+    match = re.compile(r"you(?:'ve|’ve| have) (?:not |never |just )?(?P<pp>[a-z]+)\b", re.I).match(text, begin)
+    if match and match.group("pp").lower() in _words().participles and not re.search(r"\b(?:won|earned|helped|improved)\b", full):
+        regret = "" if "unfortunately" in draft.hedges else "unfortunately, "
+        kept = "you" + text[begin + 3 : begin + 4]
+        draft.add("you_have", 2, front("it looks like ", begin + 4, kept))
+        draft.add("you_have", 3, front(f"{regret}it looks like ", begin + 4, kept))
+        draft.hedges.add("unfortunately")
         return True
     match = _YOU_DID.match(text, begin)
     if match:
@@ -1211,6 +1275,8 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
             or verb.endswith("ed")
             or verb in {"haven't", "didn't", "were", "weren't", "forgot", "don't", "keep", "never", "missed", "ignored", "had", "overlooked", "slept"}
         )
+        if not _CUES.search(full) and verb in _NEUTRAL:
+            return False
         is_general = verb in {"can't", "cannot", "aren't", "are", "won't", "shouldn't"}
         if not is_general and not finite or verb in {"said", "asked", "wanted", "knew", "mentioned", "need", "agreed"}:
             return False
@@ -1229,9 +1295,9 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         draft.add("you_did", 3, front(f"{regret}it looks like ", end, kept))
         draft.hedges.add("unfortunately")
         return True
-    if not _CUES.search(full) and not has_milder:
-        return False
-    if not _FINITE.search(full):
+    clause = re.match(r".{20,}?(?=[,;:]\s|$)", draft.message[begin : sentence.end], re.S)
+    head = clause.group() if clause else draft.message[begin : sentence.end]
+    if not _CUES.search(head) and not has_milder or not _FINITE.search(head):
         return False
     word = re.compile(r"[\w’']+").match(text, begin)
     if not word:
@@ -1269,6 +1335,8 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     be = _SUBJECT_BE.match(text, begin)
     if be and (be.group("be") not in {"has", "have"} or be.group("next") in _words().participles | {"not", "still"}):
         at_word = be.start("next")
+        if "unfortunately" in draft.hedges or any(edit.start == at_word for edit in draft.edits):
+            return False
         draft.add("hedge_inside", level, Change(at_word, at_word, "unfortunately "))
         draft.hedges.add("unfortunately")
         return True
