@@ -105,9 +105,24 @@ def propose(message: str) -> list[Edit]:
         elif hedges < 3 and _complaint(draft, sentence, hedges, has_milder):
             hedges += 1
             draft.softened.add(index)
+    _promote(draft)
     if draft.softened:
         _open_and_close(draft)
     return draft.edits
+
+
+def _promote(draft: _Draft) -> None:
+    """A lone "please" is too little for level 1: if it is all that level has, the question moves down to it."""
+    first = [edit for edit in draft.edits if edit.level == 1]
+    if len(first) != 1 or first[0].rule not in {"soften.order_please", "soften.prohibition_please", "soften.stop_please"}:
+        return
+    start = first[0].start
+    moved = [edit for edit in draft.edits if edit.level > 1 and edit.start == start]
+    if {edit.level for edit in moved} != {2, 3}:
+        return
+    draft.edits.remove(first[0])
+    for edit in moved:
+        draft.edits[draft.edits.index(edit)] = Edit(edit.rule, edit.level - 1, edit.changes)
 
 
 # Sentences -----------------------------------------------------------------------------------------------------
@@ -134,7 +149,8 @@ def _split(message: str) -> list[Sentence]:
             is_short = match.group() == "." and (
                 word[0].lower().lstrip("(\"'") in _ABBREVIATIONS or len(word[0]) == 1 and word[0].isupper()
             )
-            if is_short and message[stop : stop + 2].strip():
+            is_number = word[0].lower() in {"no", "nr", "st", "ca"}
+            if is_short and (message[stop : stop + 2].strip().isdigit() if is_number else message[stop : stop + 2].strip()):
                 continue
             result.append(Sentence(start, end, stop))
             start = stop
@@ -265,6 +281,7 @@ _FRIENDLY = re.compile(
     r"please|well done|best|perfect|wonderful|excellent)\b",
     re.I,
 )
+_PRAISE = re.compile(r"(?:oh,? |just |well,? )?(?:great|wonderful|fantastic|brilliant|lovely|perfect|awesome|amazing|terrific)(?: stuff| timing)?", re.I)
 _AGAIN = re.compile(r"again", re.I)
 
 
@@ -277,7 +294,15 @@ def _drop_sentence(draft: _Draft, index: int, sentence: Sentence) -> bool:
             if not re.search(r"\bagain\b", draft.text(previous), re.I):
                 draft.add("join_again", 1, Change(previous.end, sentence.end, ", again"))
         return True
-    if len(draft.sentences) < 2 or not _words().empty_sentences.fullmatch(text.strip(" ,")):
+    if previous and len(text.split()) <= 3 and draft.mark(previous) != "?" and draft.mark(sentence) in {".", "!"}:
+        said = draft.text(previous).lower()
+        if re.search(rf"\b{re.escape(text.lower())}\b", said) and len(said) > len(text) + 8:
+            start = previous.stop
+            if draft.message[start : sentence.start].strip(" ") == "" and draft.add("drop_repeated", 1, Change(start, sentence.stop, "")):
+                draft.softened.add(index)
+                return True
+    is_sarcasm = bool(previous) and not draft.is_friendly and bool(_PRAISE.fullmatch(text)) and bool(_CUES.search(draft.text(previous)))  # type: ignore[arg-type]
+    if len(draft.sentences) < 2 or not is_sarcasm and not _words().empty_sentences.fullmatch(text.strip(" ,")):
         return False
     start, stop = sentence.start, sentence.stop
     if index and draft.message[previous.stop : start].isspace() and "\n" not in draft.message[previous.stop : start]:  # type: ignore[union-attr]
@@ -330,7 +355,11 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
             break
     tail = words.empty_tails.search(text)
     if tail and tail.start() > 8:
-        replace("empty_tail", tail.start(), tail.end(), "")
+        is_asked = "?" in draft.mark(sentence) and not re.match(r"(?:why|what|who|how|when|where|which|can|could|will|would|do|does|did|is|are|have|has|should)\b", text, re.I)
+        if is_asked:
+            draft.add("empty_tail", 1, Change(sentence.start + tail.start(), sentence.stop, "."))
+        else:
+            replace("empty_tail", tail.start(), tail.end(), "")
     for match in words.empty_words.finditer(text):
         if match.start() == 0:
             continue
@@ -358,10 +387,10 @@ _NO_NAMES = frozenset(
 _CONDITION = re.compile(
     r"(?:if|when|once|before|after|until|as soon as|whenever|unless|next time|from now on|in (?:the )?future|for (?:now|next time)|"
     r"until then|by (?:tomorrow|tonight)|for the last time|in that case|starting (?:today|now|tomorrow)|after that|before that)"
-    r"(?P<rest>[^,.;:!?\n]{0,90}?)(?P<comma>, (?:then )?|(?= ))",
+    r"[^,.;:!?\n]{0,90}?(?P<comma>, (?:then )?)",
     re.I,
 )
-_SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case)$", re.I)
+_SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case|then) ", re.I)
 _FILLERS = re.compile(
     r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|complaining|moaning)) and|"
@@ -411,6 +440,8 @@ def _find_order(draft: _Draft, sentence: Sentence, start: int) -> _Order | None:
         verb = match.group(1).lower()
         if not _is_verb(verb) and verb not in {"be", "think", "assume", "expect", "mention", "rely", "guess", "rush", "hesitate", "worry", "blame"}:
             return None
+        if verb == "ask" and not text[match.end() :].strip():
+            return None
         if verb in {"worry", "hesitate", "forget"} or verb == "get" and "wrong" in text[match.end() : match.end() + 12]:
             return None
         never = "never " if match.group().lower().startswith("never") else ""
@@ -430,9 +461,20 @@ def _is_verb(word: str) -> bool:
     return word in words.verbs or word in words.ambiguous or word in words.past
 
 
+# "Order 7731: ..." and "Pay app 6 is late": the verb was a noun, and the clause has a verb of its own.
+_NOUN_CLAUSE = re.compile(
+    r" #?[\w.-]*\d[\w.-]*:|(?! (?:the|a|an|this|that|these|those|it|them|him|her|me|us|my|your|our|his|their|what|whatever|who|how|all|everything|whether|why|where|when|if|sure)\b)"
+    r"(?: (?!(?:that|which|who|if|when|before|until|because|and|what|how|why|where|whether|so|or|but|as|after|since|the|a|an|your|my|our|it|they|we|you|i|he|she|this|there)\b)[\w'’#/.-]*[\w'’]){1,5}"
+    r" (?:is|are|was|were|has|had|will|isn't|aren't|wasn't|doesn't|don't|didn't|fails|failed|won't|hasn't|can't|looks|works|needs)\b",
+    re.I,
+)
+
+
 def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool) -> bool:
     """Whether a base verb begins an order, judged by the words after it."""
     words = _words()
+    if _NOUN_CLAUSE.match(text, end):
+        return False
     following = re.compile(r" ([\w'’-]+)( [\w'’-]+)?").match(text, end)
     word = following.group(1).lower() if following else ""
     second = (following.group(2) or "").strip().lower() if following else ""
@@ -441,6 +483,8 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return True
         if verb in {"have", "face", "hold", "lead", "process", "sound", "own", "stand", "heat", "dry"} and word not in words.objects:
             return False
+        if verb == "call" and word == "in":
+            return True
         if verb == "look" and word in {"at", "into", "up", "after", "through", "for"}:
             return True
         if verb in {"work", "focus", "comment", "act", "report"} and word in {"on", "to", "with"} and second not in {"is", "was"}:
@@ -455,14 +499,16 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return False
         is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS)
         return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
-    if verb not in words.verbs or word in {"or", "and"} and not second:
+    if verb not in words.verbs and not (verb.startswith("re") and verb[2:].lstrip("-") in words.verbs | words.ambiguous and len(verb) > 5) or word in {"or", "and"} and not second:
         return False
     if verb in {"give", "take"} and word == "or":
         return False
     if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry"}:
         return False
     if verb == "let":
-        return word in {"me", "us", "him", "her", "them"} and second in {"know", "have", "see"}
+        if word in {"me", "us"}:
+            return second in {"know", "have", "see"}
+        return word in {"him", "her", "them", "others", "people", "the", "your", "everyone", "everybody"}
     if verb == "be":
         return word not in {"it", "that", "aware"} or True
     if verb == "come" and word in {"on", "to"}:
@@ -488,7 +534,7 @@ _SUBJECT = (
 )
 _BREAK = re.compile(
     rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
-    rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?={_SUBJECT}\b)"
+    rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?=(?:(?:from now on|next time|then) )?{_SUBJECT}\b)"
     rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
     rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
@@ -592,16 +638,12 @@ def _request(draft: _Draft, sentence: Sentence) -> bool:
         match = pattern.match(text, at)
         if match and _duty(draft, sentence, at, match):
             return True
-    condition = _CONDITION.match(text, at)
+    condition = _CONDITION.match(text, at) or _SHORT_LEADS.match(text, at)
     if condition:
-        lead = text[at : condition.start("comma")]
-        is_short = bool(_SHORT_LEADS.fullmatch(lead))
-        if condition.group("comma") or is_short:
-            start = condition.end() if condition.group("comma") else condition.end() + 1
-            order = _find_order(draft, sentence, start)
-            if order and (is_short or not order.adverb):
-                return _soften_order(draft, sentence, order, start)
-    return _third_person(draft, sentence, at) or _passive(draft, sentence, at)
+        order = _find_order(draft, sentence, condition.end())
+        if order and not order.adverb:
+            return _soften_order(draft, sentence, order, condition.end())
+    return _nobody(draft, sentence, at) or _third_person(draft, sentence, at) or _passive(draft, sentence, at)
 
 
 def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) -> bool:
@@ -757,6 +799,27 @@ def _third_person(draft: _Draft, sentence: Sentence, at: int) -> bool:
     draft.add("someone_question", 2, Change(at, match.start("verb"), draft.cap(at, f"could {who} ")), *closing)
     draft.add("someone_question_please", 3, Change(at, match.start("verb"), draft.cap(at, f"could {who} please ")), *closing)
     draft.requests += 1
+    return True
+
+
+_NOBODY = re.compile(
+    r"(?P<who>nobody|no one) (?P<verb>[a-z]+)\b(?=[^.!?]*\b(?:before|without|unless|until|except|again|anymore|from now on|but)\b)", re.I
+)
+
+
+def _nobody(draft: _Draft, sentence: Sentence, at: int) -> bool:
+    """A ban such as "Nobody enters without a badge" becomes "Please make sure that nobody enters without a badge"."""
+    text = draft.message[: sentence.end]
+    match = _NOBODY.match(text, at)
+    if not match or match.group("verb").lower() not in _words().thirds or match.group("verb").lower() in _OBSERVED:
+        return False
+    who = match.group("who").lower()
+    closing = _changes_for_break(draft, _break_of(text, match.end()), sentence, 2, True)
+    draft.requests += 1
+    end = match.end("who")
+    draft.add("nobody_please", 1, Change(at, end, draft.cap(at, f"please make sure that {who}")))
+    draft.add("nobody_question", 2, Change(at, end, draft.cap(at, f"could you make sure that {who}")), *closing)
+    draft.add("nobody_question_please", 3, Change(at, end, draft.cap(at, f"could you please make sure that {who}")), *closing)
     return True
 
 
@@ -1024,6 +1087,9 @@ _WISH = re.compile(
     re.I,
 )
 _WISH_KNOW = re.compile(r"(?:i|we)(?: really| just| still| also)? (?:need|want|would like|have) to know (?=who|what|why|when|how|where|which|if|whether|by)", re.I)
+_DEADLINE = re.compile(
+    r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|morning|afternoon)|on (?:mon|tue|wed|thu|fri|sat|sun)\w*|or|urgently)\b|\bat \d", re.I
+)
 _WISH_TO = re.compile(r"(?:i|we) want to (?=[a-z])", re.I)
 
 
@@ -1062,6 +1128,8 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             return False
         closing = _changes_for_break(draft, _break_of(text, start), sentence, 2, True)
         last = _changes_for_break(draft, _break_of(text, start), sentence, 3, True)
+        if who.lower() == "we" and not _DEADLINE.search(rest) and match.group("what").lower() not in {"it", "them", "this", "some", "more", "new", "another"}:
+            return False
         draft.requests += 1
         would = f"{who} would need " if match.group("verb").lower() in {"need", "require"} else f"{who} would like to have "
         draft.add("wish_would", 1, Change(at, start, front(would)))
@@ -1118,7 +1186,9 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
         who = "we" if match.group("who").lower() == "we" else match.group("who")
         wont = match.group("wont")
         regret, regret_more = _regret(draft)
-        draft.add("wont", 1, Change(at, match.start("wont"), draft.cap(at, "unfortunately, ") + f"{who} "))
+        if "first" not in draft.hedges:
+            draft.hedges.add("first")
+            draft.add("wont", 1, Change(at, match.start("wont"), draft.cap(at, "unfortunately, ") + f"{who} "))
         draft.add("wont", 2, Change(at, match.start("wont"), draft.cap(at, f"{regret}{who} ")))
         able = "won't be able to" if wont.lower() in {"won't", "will not"} else "are not able to" if who == "we" else "am not able to"
         if match.group("verb").lower() not in {"be", "have", "find", "see", "tell", "believe", "even", "just", "keep", "help", "make"}:
@@ -1136,7 +1206,7 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
 
 _CUES = re.compile(
     r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still|again|wrong|late|broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
-    r"bad|badly|worse|worst|wast\w+|down|too (?:long|short|late|slow|small|big|high|low|many|much|expensive|few|little|loud|hot|cold|dark)|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
+    r"bad|badly|worse|worst|wast\w+|(?<!-)down|too (?:long|short|late|slow|small|big|high|low|many|much|expensive|few|little|loud|hot|cold|dark)|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
     r"incorrect|unable|cold|dirty|delay\w*|overdue|expired|rejected|denied|declined|cancel\w*|twice|useless|terrible|mess|unusable|"
     r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|disappoint\w+|loses|hard to|mixed|double|unbalanced|"
@@ -1167,7 +1237,7 @@ _SUBJECT_BE = re.compile(
 _YOU_DID = re.compile(r"you(?: guys| all)? (?:(?:also|still|just|even|always|again|now|both|clearly|obviously) )?(?P<verb>[a-z']+)\b", re.I)
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 _KIND = re.compile(
-    r"\b(?:thank you|thanks (?:for|again|so|a lot|to you)|many thanks|grateful|appreciate|sorry|apologi[sz]e|great (?:work|job)|well done|good (?:work|job)|congratulations|"
+    r"\b(?:thank you|thanks (?:for|again|so|a lot|to you)|many thanks|grateful|appreciate|sorry|i apologi[sz]e|apologies|great (?:work|job)|well done|good (?:work|job)|congratulations|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
@@ -1180,6 +1250,10 @@ _NEXT_TIME = re.compile(
 _THREAT = re.compile(r"if [^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'm|i'll|we'll|you'll)\b)", re.I)
 
 
+_OBSERVED = frozenset(
+    "needs wants takes reads uses knows likes has cares understands can will could would answers replies listens tells calls believes works does "
+    "comes looks seems remembers sees helps".split()
+)
 _NEUTRAL = frozenset(
     "stayed helped did made got went came found worked showed took gave handled explained answered wrote sent shared fixed solved kept brought managed improved".split()
 )
@@ -1242,6 +1316,8 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         if not (is_past or is_present) or re.search(
             r"\b(?:except|but|unless|until|before|without|from now|anymore)\b", full
         ) or is_present and re.search(r"\b(?:again|today|now)\b", full):
+            return False
+        if is_present and verb not in _OBSERVED:
             return False
         subject = {"nobody": "anybody", "no one": "anyone"}.get(match.group("who").lower(), match.group("who").lower())
         start, who = match.start("verb"), text[begin : match.start("verb")]
@@ -1328,6 +1404,10 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         else:
             return False
         rule = "hedge_your" if is_yours else "hedge"
+        if hedges[0].startswith("unfortunately") and level == 1:
+            if "first" in draft.hedges:
+                level = 2
+            draft.hedges.add("first")
         for number, hedge in enumerate(hedges, 1):
             if hedge and number >= level and (number == level or hedge != hedges[number - 2]):
                 draft.add(rule, number, front(hedge, end, kept))
