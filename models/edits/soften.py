@@ -67,8 +67,12 @@ class _Draft:
         return True
 
     def cap(self, at: int, text: str) -> str:
-        """The text with a capital if the message has one at `at` or writes sentences with capitals."""
+        """The text with a capital, unless the message writes its sentences without capitals."""
         return text if self.is_lower else text[:1].upper() + text[1:]
+
+    def cap_first(self, sentence: Sentence, at: int, text: str) -> str:
+        """The text with a capital if it begins the sentence."""
+        return self.cap(at, text) if at == sentence.start else text
 
 
 def propose(message: str) -> list[Edit]:
@@ -100,6 +104,8 @@ def propose(message: str) -> list[Edit]:
             draft.softened.add(index)
         if not has_order and draft.requests > asked:
             continue
+        if _blame_inside(draft, sentence):
+            draft.softened.add(index)
         if _refusal(draft, sentence):
             draft.softened.add(index)
         elif hedges < 3 and _complaint(draft, sentence, hedges, has_milder):
@@ -187,6 +193,7 @@ class _Words(NamedTuple):
     thirds: frozenset[str]
     predicates: list[tuple[re.Pattern[str], str]]
     phrases: list[tuple[re.Pattern[str], str]]
+    sentences: list[tuple[re.Pattern[str], str]]
     empty_words: re.Pattern[str]
     empty_tails: re.Pattern[str]
     empty_sentences: re.Pattern[str]
@@ -214,6 +221,7 @@ def _words() -> _Words:
         thirds=frozenset(_third(base) for base in bases),
         predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
         phrases=[(re.compile(pattern), text) for pattern, text in data["phrases"]],
+        sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
         empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
         empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
         empty_sentences=re.compile(data["empty_sentences"], re.I),
@@ -301,6 +309,12 @@ def _drop_sentence(draft: _Draft, index: int, sentence: Sentence) -> bool:
             if draft.message[start : sentence.start].strip(" ") == "" and draft.add("drop_repeated", 1, Change(start, sentence.stop, "")):
                 draft.softened.add(index)
                 return True
+    for pattern, new in _words().sentences:
+        if pattern.fullmatch(text) and draft.add("sentence", 1, Change(sentence.start, sentence.end, draft.cap(sentence.start, new))):
+            if "!" in draft.mark(sentence):
+                draft.add("marks", 1, Change(sentence.end, sentence.stop, "."))
+            draft.softened.add(index)
+            return True
     is_sarcasm = bool(previous) and not draft.is_friendly and bool(_PRAISE.fullmatch(text)) and bool(_CUES.search(draft.text(previous)))  # type: ignore[arg-type]
     if len(draft.sentences) < 2 or not is_sarcasm and not _words().empty_sentences.fullmatch(text.strip(" ,")):
         return False
@@ -346,7 +360,7 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
             at = text.index(" ", at) + 1
         for pattern, new in words.predicates:
             match = pattern.match(text, at)
-            if not match or text[at - 4 : at].lower() == "not ":
+            if not match or text[at - 4 : at].lower() == "not " or text[:7].lower() == "either ":
                 continue
             is_person = bool(_PERSON.search(text[: be.end()].rstrip()))
             if is_person and not re.match(r"quite upset|not happy|not part|not something|something for", new):
@@ -385,12 +399,11 @@ _NO_NAMES = frozenset(
     "quickly monday tuesday wednesday thursday friday saturday sunday fyi reminder note update question btw done here there".split()
 )
 _CONDITION = re.compile(
-    r"(?:if|when|once|before|after|until|as soon as|whenever|unless|next time|from now on|in (?:the )?future|for (?:now|next time)|"
-    r"until then|by (?:tomorrow|tonight)|for the last time|in that case|starting (?:today|now|tomorrow)|after that|before that)"
+    r"(?:if|when|once|before|after|until|as soon as|whenever|unless)"
     r"[^,.;:!?\n]{0,90}?(?P<comma>, (?:then )?)",
     re.I,
 )
-_SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case|then) ", re.I)
+_SHORT_LEADS = re.compile(r"(?:next time|from now on|in (?:the )?future|until then|after that|before that|in that case|for now|by (?:tomorrow|tonight)|for the last time|starting (?:today|now|tomorrow)),? |then ", re.I)
 _FILLERS = re.compile(
     r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|complaining|moaning)) and|"
@@ -421,6 +434,7 @@ _WANT_YOU = re.compile(
     r"i(?: really| just| also| still|'d| would)? (?:need|want|expect|like) (?:all of )?you(?: guys| all)? to(?: finally| just| please)? (?P<not>not )?([a-z][a-z-]*)\b",
     re.I,
 )
+_FIRST_PERSON = frozenset("you know have want need like mind see understand care even really think remember believe feel recall yet".split())
 _NO_ORDER = frozenset("let have be see come get go do think understand know".split())
 
 
@@ -438,7 +452,8 @@ def _find_order(draft: _Draft, sentence: Sentence, start: int) -> _Order | None:
     match = _NEGATIVE.match(text, at)
     if match:
         verb = match.group(1).lower()
-        if not _is_verb(verb) and verb not in {"be", "think", "assume", "expect", "mention", "rely", "guess", "rush", "hesitate", "worry", "blame"}:
+        # Almost any word may follow "don't", but "Don't know yet" has lost its "I".
+        if verb in _FIRST_PERSON or verb.endswith(("ing", "ly")):
             return None
         if verb == "ask" and not text[match.end() :].strip():
             return None
@@ -475,7 +490,7 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
     words = _words()
     if _NOUN_CLAUSE.match(text, end):
         return False
-    following = re.compile(r" ([\w'’-]+)( [\w'’-]+)?").match(text, end)
+    following = re.compile(r" [\"“'‘]?([\w'’-]+)( [\w'’-]+)?").match(text, end)
     word = following.group(1).lower() if following else ""
     second = (following.group(2) or "").strip().lower() if following else ""
     if verb in words.ambiguous:
@@ -499,11 +514,11 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return False
         is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS)
         return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
-    if verb not in words.verbs and not (verb.startswith("re") and verb[2:].lstrip("-") in words.verbs | words.ambiguous and len(verb) > 5) or word in {"or", "and"} and not second:
+    if verb not in words.verbs and not (verb.startswith(("re", "un")) and verb[2:].lstrip("-") in words.verbs | words.ambiguous and len(verb) > 5) or word in {"or", "and"} and not second:
         return False
     if verb in {"give", "take"} and word == "or":
         return False
-    if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry"}:
+    if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry", "redo", "revert", "rewrite"}:
         return False
     if verb == "let":
         if word in {"me", "us"}:
@@ -535,7 +550,7 @@ _SUBJECT = (
 _BREAK = re.compile(
     rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?=(?:(?:from now on|next time|then) )?{_SUBJECT}\b)"
-    rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop) )|, (?=(?:just|simply) [a-z]+ )"
+    rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop|don't|do not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
     rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
     rf"|, (?=(?:the|my|our|your|his|her|their|these|those|half|nothing|all|every) (?:[\w'-]+ ){{1,3}}?(?:is|are|was|were|has|have|will|needs|need|can't|can|won't|isn't|doesn't|don't|starts|start|ends|leaves|closes|goes|expires|wants|comes)\b))"
@@ -569,8 +584,8 @@ def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sen
     first = draft.message[at]
     following = draft.message[at : at + 12].lower()
     stop = "? " if is_question else ". "
-    if words == "or" and re.match(r"(?:lose|risk|face|forget|get off|stop) ", following):
-        return [Change(match.start(), at, stop + draft.cap(at, "otherwise you will " if following[:2] not in {"st", "ge"} else "otherwise please "))]
+    if words == "or" and re.match(r"(?:lose|risk|face|forget|get off|stop|don't|do not) ", following):
+        return [Change(match.start(), at, stop + draft.cap(at, "otherwise you will " if following[:2] in {"lo", "ri", "fa"} else "otherwise please "))]
     if re.match(r"(?:just|simply) ", following):
         word = re.match(r"(?:just|simply) ", following)
         if _is_verb(re.split(r"\W", draft.message[at + word.end() : at + word.end() + 20])[0]):  # type: ignore[union-attr]
@@ -650,7 +665,7 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     """The levels of one order."""
     text = draft.message[: sentence.end]
     at, verb = order.start, order.verb_end
-    is_upper = text[at].isupper()
+    is_upper = text[at].isupper() and at == sentence.start
 
     def front(words: str) -> Change:
         new = words[:1].upper() + words[1:] if is_upper else words
@@ -720,7 +735,7 @@ def _duty(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str]) -> b
     if not _is_verb(verb) or verb in _NO_ORDER and verb not in {"get", "go", "do", "come"}:
         return False
     text = draft.message[: sentence.end]
-    is_upper = text[at].isupper()
+    is_upper = text[at].isupper() and at == sentence.start
     negation = "not " if match.group("not") else ""
     start = match.start(2)
     end = _break_of(text, start)
@@ -777,6 +792,8 @@ _ASK_INSIDE = re.compile(
 def _ask_inside(draft: _Draft, sentence: Sentence) -> bool:
     """A question such as "can someone check?" at the end of a longer sentence."""
     text = draft.message[: sentence.end]
+    if text.endswith("or not"):
+        return False
     return any(_ask_directly(draft, sentence, match.end()) for match in _ASK_INSIDE.finditer(text, sentence.start))
 
 
@@ -796,8 +813,8 @@ def _third_person(draft: _Draft, sentence: Sentence, at: int) -> bool:
     closing = _changes_for_break(draft, _break_of(text, match.start("verb")), sentence, 2, True)
     if match.group("modal"):
         draft.add("someone_should", 1, Change(match.end("who"), match.start("verb"), " should please " if False else " should "))
-    draft.add("someone_question", 2, Change(at, match.start("verb"), draft.cap(at, f"could {who} ")), *closing)
-    draft.add("someone_question_please", 3, Change(at, match.start("verb"), draft.cap(at, f"could {who} please ")), *closing)
+    draft.add("someone_question", 2, Change(at, match.start("verb"), draft.cap_first(sentence, at, f"could {who} ")), *closing)
+    draft.add("someone_question_please", 3, Change(at, match.start("verb"), draft.cap_first(sentence, at, f"could {who} please ")), *closing)
     draft.requests += 1
     return True
 
@@ -817,9 +834,9 @@ def _nobody(draft: _Draft, sentence: Sentence, at: int) -> bool:
     closing = _changes_for_break(draft, _break_of(text, match.end()), sentence, 2, True)
     draft.requests += 1
     end = match.end("who")
-    draft.add("nobody_please", 1, Change(at, end, draft.cap(at, f"please make sure that {who}")))
-    draft.add("nobody_question", 2, Change(at, end, draft.cap(at, f"could you make sure that {who}")), *closing)
-    draft.add("nobody_question_please", 3, Change(at, end, draft.cap(at, f"could you please make sure that {who}")), *closing)
+    draft.add("nobody_please", 1, Change(at, end, draft.cap_first(sentence, at, f"please make sure that {who}")))
+    draft.add("nobody_question", 2, Change(at, end, draft.cap_first(sentence, at, f"could you make sure that {who}")), *closing)
+    draft.add("nobody_question_please", 3, Change(at, end, draft.cap_first(sentence, at, f"could you please make sure that {who}")), *closing)
     return True
 
 
@@ -843,8 +860,8 @@ def _passive(draft: _Draft, sentence: Sentence, at: int) -> bool:
     what = what[0].lower() + what[1:]
     closing = _changes_for_break(draft, _break_of(text, match.end()), sentence, 2, True)
     draft.requests += 1
-    draft.add("passive_question", 2, Change(at, match.start("pp"), draft.cap(at, f"could {what} be ")), *closing)
-    draft.add("passive_question_please", 3, Change(at, match.start("pp"), draft.cap(at, f"could {what} please be ")), *closing)
+    draft.add("passive_question", 2, Change(at, match.start("pp"), draft.cap_first(sentence, at, f"could {what} be ")), *closing)
+    draft.add("passive_question_please", 3, Change(at, match.start("pp"), draft.cap_first(sentence, at, f"could {what} please be ")), *closing)
     return True
 
 
@@ -883,13 +900,13 @@ def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
 _PRONOUN = r"(?:i|you|we|they|he|she|it|this|that|there|nobody|no one|somebody|someone|everybody|everyone|nothing|everything|anyone|anybody)"
 _WHY = re.compile(
     r"(?P<wh>why|how come|when|where|how)(?: the (?:hell|fuck|heck)| on earth| exactly| in the world)? "
-    r"(?P<aux>is|are|was|were|do|does|did|has|have|can|can't|isn't|aren't|wasn't|weren't|don't|doesn't|didn't|hasn't|haven't|will|won't|should|must|am)\b ?",
+    r"(?P<aux>is|are|was|were|do|does|did|has|have|can|can't|isn't|aren't|wasn't|weren't|don't|doesn't|didn't|hasn't|haven't|will|won't|should|must|am|would)\b ?",
     re.I,
 )
 _WHAT = re.compile(
     r"(?P<wh>what|which)(?: the (?:hell|fuck|heck)| on earth| exactly)? (?P<aux>is|are|was|were|did|does|do|has|have|'s) ", re.I
 )
-_WHO = re.compile(r"who(?P<where> on your team| in your team| on your side| of you| here| there)?(?: the (?:hell|fuck)| on earth)?(?: even)? (?P<verb>[a-z']+)\b", re.I)
+_WHO = re.compile(r"who(?P<where> (?:on|in|at|from|of) your \w+| of you| (?:over )?here| (?:over )?there)?(?: the (?:hell|fuck)| on earth)?(?: even| actually)? (?P<verb>[a-z']+)\b", re.I)
 _DID = re.compile(
     r"(?P<aux>did|have|has|do|does|are|is)(?P<who> you(?: guys)?| any(?:one|body)(?: technical| (?:over )?here| (?:over )?there| on your (?:side|team|end)| in your team)?| some(?:one|body)| your team| they| he| she| nobody)(?P<even>(?: even| actually| ever| really| at least| seriously| technically)+)? (?P<verb>[a-z-]+)",
     re.I,
@@ -898,13 +915,14 @@ _CHANCE = frozenset(
     "read check test run look see review try open finish send update fill ask answer reply verify validate measure compare proofread "
     "fix sign submit upload look write call contact start do".split()
 )
+_HOW_OFTEN = re.compile(r"how (?:many times|often) (?:do|must|should|did) (?:i|we) (?:have to |need to )?(?:tell|ask|remind) you (?=(?:not )?to [a-z])", re.I)
 _WHAT_IS_THE = re.compile(
     r"what(?:'s|’s| is)(?: exactly)? the (?=(?:\w+ )?(?:status|state|deadline|date|name|reason|cause|progress|price|cost|budget|version|schedule|timeline|eta|address|number|password|room|time|"
     r"scope|order|owner|amount|total|size|limit|latest)\b)",
     re.I,
 )
 _SPLITTERS = frozenset(
-    "still not so always again already even never only being broken down red empty missing late blank gone open closed there here in on "
+    "still not so always again already even never only being supposed meant broken down red empty missing late blank gone open closed there here in on "
     "long slow green high low big small short full active live visible public necessary due overdue unavailable offline online incomplete "
     "at off out taking behind back without available ready done finished fixed different wrong sitting stuck blocked".split()
 )
@@ -922,11 +940,15 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
         return False
     end = Change(sentence.end, sentence.stop, "?" + mark[len(mark.rstrip("\"')]")) :]) if "?" not in mark or len(mark) > 1 else None
     ends = [end] if end else []
-    is_upper = text[at].isupper()
+    is_upper = text[at].isupper() and at == sentence.start
 
     def front(words: str) -> str:
         return words[:1].upper() + words[1:] if is_upper else words
 
+    times = _HOW_OFTEN.match(text, begin)
+    if times and "?" in mark:
+        draft.add("how_often", 1, Change(at, times.end(), front("I have asked you before ")), Change(sentence.end, sentence.stop, "."))
+        return True
     did = _DID.match(text, begin)
     if did and "?" in mark:
         return _did(draft, sentence, at, did, front)
@@ -1010,6 +1032,9 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
                 is_start = word in words.participles or word in {"not", "still", "already", "been", "never"}
             else:
                 is_start = word in _SPLITTERS or word.isdigit() or word.endswith(("ing", "ed")) and position >= 1 or word in words.participles
+            if is_start and plain in {"do", "does", "did"} and tokens[position + 1 : position + 2]:
+                # "the signup form log": the last of two such words is the verb.
+                is_start = tokens[position + 1].group() not in words.past
             if is_start:
                 size = token.start() - 1
                 break
@@ -1025,11 +1050,11 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
     resume = start + size
     following = text[resume:]
     if plain in {"do", "does", "did"} and not negation:
-        verb = re.match(r"(?: (?P<adv>even|always|still|never|just|keep|really|also))? (?P<verb>[a-z-]+)\b", following)
+        verb = re.match(r"(?: (?P<adv>even|actually|always|still|never|just|keep|really|also))? (?P<verb>[a-z-]+)\b", following)
         if not verb:
             return None
         base = verb.group("verb")
-        adverb = f" {verb.group('adv')}" if verb.group("adv") and verb.group("adv") != "even" else ""
+        adverb = f" {verb.group('adv')}" if verb.group("adv") and verb.group("adv") not in {"even", "actually"} else ""
         if plain == "did":
             form = words.past.get(base)
         elif plain == "does":
@@ -1090,6 +1115,7 @@ _WISH_KNOW = re.compile(r"(?:i|we)(?: really| just| still| also)? (?:need|want|w
 _DEADLINE = re.compile(
     r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|morning|afternoon)|on (?:mon|tue|wed|thu|fri|sat|sun)\w*|or|urgently)\b|\bat \d", re.I
 )
+_NO_MORE = re.compile(r"no more (?!than\b)[^,;:.!?]{3,80}$", re.I)
 _WISH_TO = re.compile(r"(?:i|we) want to (?=[a-z])", re.I)
 
 
@@ -1099,12 +1125,19 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
     if "?" in draft.mark(sentence):
         return False
     at, _ = _lead_end(draft, sentence)
-    is_upper = text[at].isupper()
+    is_upper = text[at].isupper() and at == sentence.start
     who = "we" if text[at : at + 2].lower() == "we" else "I" if not draft.is_lower else "i"
 
     def front(words: str) -> str:
         return words[:1].upper() + words[1:] if is_upper else words
 
+    if at == sentence.start and _NO_MORE.match(draft.text(sentence)) and not _FINITE.search(draft.text(sentence)):
+        no_more = "no more" + text[at + 7 :] if False else "no more"
+        end = [Change(sentence.end, sentence.stop, "?")]
+        draft.requests += 1
+        draft.add("no_more_please", 1, Change(at, at + 7, front(f"please, {no_more}")))
+        draft.add("no_more_question", 2, Change(at, at + 7, front(f"could we please have {no_more}")), *end)
+        return True
     match = _WISH_KNOW.match(text, at)
     if match:
         us = "us" if who == "we" else "me"
@@ -1128,7 +1161,7 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             return False
         closing = _changes_for_break(draft, _break_of(text, start), sentence, 2, True)
         last = _changes_for_break(draft, _break_of(text, start), sentence, 3, True)
-        if who.lower() == "we" and not _DEADLINE.search(rest) and match.group("what").lower() not in {"it", "them", "this", "some", "more", "new", "another"}:
+        if who.lower() == "we" and match.group("verb").lower() != "want" and not _DEADLINE.search(rest) and match.group("what").lower() not in {"it", "them", "this", "some", "more", "new", "another"}:
             return False
         draft.requests += 1
         would = f"{who} would need " if match.group("verb").lower() in {"need", "require"} else f"{who} would like to have "
@@ -1166,7 +1199,7 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
     i_am = "i'm afraid" if draft.is_lower else "I'm afraid"
     if re.fullmatch(r"(?:no|nope|no way|absolutely not|certainly not|no chance|out of the question|forget it)", full, re.I):
         end = [Change(sentence.end, sentence.stop, ".")] if "!" in draft.mark(sentence) else []
-        draft.add("no", 1, Change(at, sentence.end, draft.cap(at, "unfortunately not")), *end)
+        draft.add("no", 1, Change(at, sentence.end, draft.cap_first(sentence, at, "unfortunately not")), *end)
         draft.add("no", 2, Change(at, sentence.end, f"{i_am} not"), *end)
         return True
     match = _NOT_DOING.match(text, at)
@@ -1177,9 +1210,9 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
             plain = f"{who} won't be able to {base}"
             start, end = at, match.end()
             regret, regret_more = _regret(draft)
-            draft.add("refusal", 1, Change(start, end, draft.cap(at, plain)))
-            draft.add("refusal_regret", 2, Change(start, end, draft.cap(at, f"{regret}{plain}")))
-            draft.add("refusal_regret", 3, Change(start, end, draft.cap(at, f"{regret_more}{plain}")))
+            draft.add("refusal", 1, Change(start, end, draft.cap_first(sentence, at, plain)))
+            draft.add("refusal_regret", 2, Change(start, end, draft.cap_first(sentence, at, f"{regret}{plain}")))
+            draft.add("refusal_regret", 3, Change(start, end, draft.cap_first(sentence, at, f"{regret_more}{plain}")))
             return True
     match = _WONT.match(text, at)
     if match:
@@ -1188,15 +1221,15 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
         regret, regret_more = _regret(draft)
         if "first" not in draft.hedges:
             draft.hedges.add("first")
-            draft.add("wont", 1, Change(at, match.start("wont"), draft.cap(at, "unfortunately, ") + f"{who} "))
-        draft.add("wont", 2, Change(at, match.start("wont"), draft.cap(at, f"{regret}{who} ")))
+            draft.add("wont", 1, Change(at, match.start("wont"), draft.cap_first(sentence, at, "unfortunately, ") + f"{who} "))
+        draft.add("wont", 2, Change(at, match.start("wont"), draft.cap_first(sentence, at, f"{regret}{who} ")))
         able = "won't be able to" if wont.lower() in {"won't", "will not"} else "are not able to" if who == "we" else "am not able to"
         if match.group("verb").lower() not in {"be", "have", "find", "see", "tell", "believe", "even", "just", "keep", "help", "make"}:
-            draft.add("wont_able", 3, Change(at, match.end("wont"), draft.cap(at, f"{regret_more}{who} {able}")))
+            draft.add("wont_able", 3, Change(at, match.end("wont"), draft.cap_first(sentence, at, f"{regret_more}{who} {able}")))
         return True
     match = re.compile(r"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{2,60}(?:not|n't|no)\b)", re.I).match(text, at)
     if match:
-        draft.add("no_but", 1, Change(at, match.end(), draft.cap(at, "unfortunately, ")))
+        draft.add("no_but", 1, Change(at, match.end(), draft.cap_first(sentence, at, "unfortunately, ")))
         draft.add("no_but", 2, Change(at, match.end(), f"{i_am} "))
         return True
     return False
@@ -1241,6 +1274,9 @@ _KIND = re.compile(
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
+_YOUR_DEED = re.compile(
+    r"your (?:team|people|guys|driver|colleagues?|department|office|crew|staff|technician|installer|contractor|company|[a-z]+ team) [a-z]+(?:ed|ent|ft|ut|ook|ave|oke|old|ade)\b", re.I
+)
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
 _NEXT_TIME = re.compile(
@@ -1254,6 +1290,31 @@ _OBSERVED = frozenset(
     "needs wants takes reads uses knows likes has cares understands can will could would answers replies listens tells calls believes works does "
     "comes looks seems remembers sees helps".split()
 )
+_YOU_INSIDE = re.compile(
+    r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because|since) (?:now |then )?)(?=(?P<you>you(?:'ve|’ve)?) (?:also |still |just )?(?P<verb>[a-z']+)\b)", re.I
+)
+
+
+def _blame_inside(draft: _Draft, sentence: Sentence) -> bool:
+    """Blame in a later clause gets a hedge: "and you deleted it" becomes "and it looks like you deleted it"."""
+    text = draft.text(sentence)
+    if draft.is_friendly or "inside" in draft.hedges or "?" in draft.mark(sentence) or re.match(r"(?:if|when|unless|you)\b", text, re.I):
+        return False
+    words = _words()
+    for match in _YOU_INSIDE.finditer(text):
+        verb = match.group("verb").lower()
+        if verb in _TOLD or verb in _NEUTRAL or re.search(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", text[: match.start()], re.I):
+            continue
+        has_done = match.group("you").lower() != "you" and (verb in words.participles or verb.endswith("ed"))
+        did = verb in words.pasts - words.past.keys() or verb.endswith("ed") or verb in {"haven't", "didn't", "keep", "weren't", "ignored", "forgot"}
+        if has_done or did and match.group("you").lower() == "you":
+            at = sentence.start + match.end("lead")
+            draft.hedges.add("inside")
+            return draft.add("you_did_inside", 2, Change(at, at, "it looks like "))
+    return False
+
+
+_TOLD = frozenset("said asked told wanted knew mentioned need agreed were had been heard seen got saw thought known asked wished liked felt".split())
 _NEUTRAL = frozenset(
     "stayed helped did made got went came found worked showed took gave handled explained answered wrote sent shared fixed solved kept brought managed improved".split()
 )
@@ -1276,7 +1337,8 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         return False
 
     def front(words: str, end: int, kept: str = "") -> Change:
-        return Change(at, end, (words if not text[at].isupper() else words[:1].upper() + words[1:]) + kept)
+        is_first = text[at].isupper() and at == sentence.start
+        return Change(at, end, (words[:1].upper() + words[1:] if is_first else words) + kept)
 
     match = _SHOULD_HAVE.match(text, begin)
     if match:
@@ -1295,6 +1357,8 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     match = _THREAT.match(text, begin)
     if match:
         if not re.search(r"n't|not|late|again|miss|fail|no ", match.group(), re.I) and not _CUES.search(text[match.end() : sentence.end]):
+            return False
+        if re.match(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would|'d)\b|(?:i|we)'d\b", text[match.end() :], re.I):
             return False
         draft.add("threat", 2, Change(match.end(), match.end(), f"{i_am} "))
         return True
@@ -1360,28 +1424,36 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
             return False
         if verb in {"had", "were"} and not _CUES.search(full):
             return False
-        strong = {"forgot": "may have forgotten", "missed": "may have missed"}.get(verb)
-        regret = "" if "unfortunately" in draft.hedges else "unfortunately, "
-        lower = text[begin].lower()
-        end, kept = begin + 1, lower
-        if strong:
-            end, kept = match.end("verb"), f"you{text[begin + 3 : match.start('verb')]}{strong}"
-        draft.add("you_did", 1, front(f"{i} think ", end, kept))
-        draft.add("you_did", 2, front("it looks like ", end, kept))
-        draft.add("you_did", 3, front(f"{regret}it looks like ", end, kept))
-        draft.hedges.add("unfortunately")
-        return True
+        if not is_general:
+            strong = {"forgot": "may have forgotten", "missed": "may have missed"}.get(verb)
+            regret = "" if "unfortunately" in draft.hedges else "unfortunately, "
+            lower = text[begin].lower()
+            end, kept = begin + 1, lower
+            if strong:
+                end, kept = match.end("verb"), f"you{text[begin + 3 : match.start('verb')]}{strong}"
+            draft.add("you_did", 1, front(f"{i} think ", end, kept))
+            draft.add("you_did", 2, front("it looks like ", end, kept))
+            draft.add("you_did", 3, front(f"{regret}it looks like ", end, kept))
+            draft.hedges.add("unfortunately")
+            return True
     clause = re.match(r".{20,}?(?=[,;:]\s|$)", draft.message[begin : sentence.end], re.S)
     head = clause.group() if clause else draft.message[begin : sentence.end]
-    if not _CUES.search(head) and not has_milder or not _FINITE.search(head):
+    if sentence is draft.sentences[0] and len(draft.sentences) > 1 and not _CUES.search(head) and not has_milder:
+        mine = re.compile(r"your [\w' -]{2,40}? (?:is|are|was|were|has|have|had|says?|begins?|starts?|takes?|shows?|ends?|contains?|costs?|uses?|[a-z]+ed)\b", re.I).match(head)
+        if mine and not re.search(r"\b(?:will|can|should|must|would|leaves|arrives)\b", head) and not _YOUR_DEED.match(head):
+            kept = text[begin].lower()
+            draft.add("noticed", 2, front(f"{i} noticed that ", begin + 1, kept))
+            return True
+    is_deed = bool(_YOUR_DEED.match(head))
+    if not _CUES.search(head) and not has_milder and not is_deed or not _FINITE.search(head):
         return False
-    word = re.compile(r"[\w’']+").match(text, begin)
+    word = re.compile(r"[\w’']+(?= )").match(text, begin)
     if not word:
         return False
     first = word.group()
     level = 2 if has_milder or rank > 0 else 1
     stem = re.split(r"['’]", first)[0].lower()
-    if stem in {"i", "we"} and not re.search(r"n't|not|still", full[:40]):
+    if stem in {"i", "we"} and not re.search(r"n't|not|still|\b(?:no|none|nobody|never)\b", full[:60]):
         return False
     if stem in _OPENERS or stem == "i":
         lower = first if stem == "i" and not draft.is_lower else first[0].lower() + first[1:]
