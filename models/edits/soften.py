@@ -77,16 +77,20 @@ class _Draft:
 
 def propose(message: str) -> list[Edit]:
     """All edits that soften a message, of all levels."""
-    sentences = _split(message)
+    calm, loud = _without_shouting(message)
+    sentences = _split(calm)
     spans = [(span.start, span.end) for span in facts.spans(message)]
-    starts = [message[s.start] for s in sentences if message[s.start].isalpha()]
-    is_lower = bool(starts) and not any(c.isupper() for c in starts)
-    draft = _Draft(message, sentences, spans, is_lower, bool(_KIND.search(message)))
+    starts = [calm[s.start] for s in sentences if calm[s.start].isalpha()]
+    is_lower = bool(starts) and not any(c.isupper() for c in starts) and not re.search(r"(?<!\w)I(?!\w)", calm)
+    draft = _Draft(calm, sentences, spans, is_lower, bool(_KIND.search(calm)))
+    if loud:
+        draft.softened.add(-1)
+        draft.edits += [Edit("soften.capitals", 1, (change,)) for change in loud]
     hedges = 0
     for index, sentence in enumerate(sentences):
         if _in_quotes(message, sentence):
             continue
-        _calm(draft, index, sentence)
+        _calm(draft, sentence)
         if _drop_sentence(draft, index, sentence):
             continue
         before = len(draft.edits)
@@ -220,7 +224,7 @@ def _words() -> _Words:
         participles=frozenset(irregular[b][1] if b in irregular else _ed(b) for b in bases) | {"been"},
         thirds=frozenset(_third(base) for base in bases),
         predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
-        phrases=[(re.compile(pattern), text) for pattern, text in data["phrases"]],
+        phrases=[(re.compile(pattern, re.I), text) for pattern, text in data["phrases"]],
         sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
         empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
         empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
@@ -261,20 +265,40 @@ def _third(base: str) -> str:
 
 # Loud marks and empty words ------------------------------------------------------------------------------------
 
-_CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z']*[A-Z](?![\w-])|(?<![\w.-])A(?= [A-Z]{2})")
+_CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z'’]*[A-Z](?![\w-])")
+_WORD = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z'’]+(?![\w-])")
 
 
-def _calm(draft: _Draft, index: int, sentence: Sentence) -> None:
-    """Loud capitals become small letters, and rows of marks become one mark."""
+def _without_shouting(message: str) -> tuple[str, list[Change]]:
+    """The message with its loud capitals as small letters, which keeps all places, and the changes that do so.
+
+    A word of the list is loud alone; in a sentence of capitals every word is that is no likely acronym.
+    """
     loud = _words().loud
-    text = draft.text(sentence)
-    for match in _CAPITALS.finditer(text):
-        if match.group().lower() in loud:
+    changes: list[Change] = []
+    calm = message
+    for sentence in _split(message):
+        text = message[sentence.start : sentence.end]
+        capitals = list(_CAPITALS.finditer(text))
+        if not capitals:
+            continue
+        count = len(_WORD.findall(text))
+        is_shouted = len(capitals) >= 3 and len(capitals) * 10 >= count * 7
+        for match in capitals:
+            word = match.group()
+            if word.lower() not in loud and not (is_shouted and len(word) > 3):
+                continue
             at = sentence.start + match.start()
-            word = match.group().lower()
-            is_first = match.start() == 0 and not draft.is_lower
-            if draft.add("capitals", 1, Change(at, at + len(word), word.capitalize() if is_first else word)):
-                draft.softened.add(index)
+            new = word.capitalize() if match.start() == 0 else word.lower()
+            new = re.sub(r"^i(?=['’])", "I", new)
+            changes.append(Change(at, at + len(word), new))
+            calm = calm[:at] + new + calm[at + len(word) :]
+    return calm, changes
+
+
+def _calm(draft: _Draft, sentence: Sentence) -> None:
+    """Rows of marks become one mark."""
+    text = draft.text(sentence)
     mark = draft.mark(sentence)
     if "!" in mark and mark.strip("\"')]") != "!" or "??" in mark:
         closing = mark[len(mark.rstrip("\"')]")) :]
@@ -360,12 +384,12 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
             at = text.index(" ", at) + 1
         for pattern, new in words.predicates:
             match = pattern.match(text, at)
-            if not match or text[at - 4 : at].lower() == "not " or text[:7].lower() == "either ":
+            if not match or text[at - 4 : at].lower() == "not " or "either " in text[:at].lower():
                 continue
             is_person = bool(_PERSON.search(text[: be.end()].rstrip()))
             if is_person and not re.match(r"quite upset|not happy|not part|not something|something for", new):
                 break
-            replace("predicate", match.start(), match.end(), new)
+            replace("predicate", match.start(), match.end(), match.expand(new))
             break
     tail = words.empty_tails.search(text)
     if tail and tail.start() > 8:
@@ -435,6 +459,7 @@ _WANT_YOU = re.compile(
     re.I,
 )
 _FIRST_PERSON = frozenset("you know have want need like mind see understand care even really think remember believe feel recall yet".split())
+_EITHER_YOU = re.compile(r"either you (?:(?:will|can) )?(?P<not>not )?([a-z][a-z-]*)\b(?=[^.!?]* or (?:i|we|you|it)\b)", re.I)
 _NO_ORDER = frozenset("let have be see come get go do think understand know".split())
 
 
@@ -457,7 +482,7 @@ def _find_order(draft: _Draft, sentence: Sentence, start: int) -> _Order | None:
             return None
         if verb == "ask" and not text[match.end() :].strip():
             return None
-        if verb in {"worry", "hesitate", "forget"} or verb == "get" and "wrong" in text[match.end() : match.end() + 12]:
+        if verb in {"worry", "hesitate"} or verb == "get" and "wrong" in text[match.end() : match.end() + 12]:
             return None
         never = "never " if match.group().lower().startswith("never") else ""
         kind = "never" if never else "not"
@@ -512,11 +537,13 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return True
         if word in {"no", "some", "all", "both", "each", "any", "only", "what", "it's"} and verb in {"test", "work", "support", "change"} and False:
             return False
-        is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS)
+        is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS and word not in {"i", "we"})
         return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
     if verb not in words.verbs and not (verb.startswith(("re", "un")) and verb[2:].lstrip("-") in words.verbs | words.ambiguous and len(verb) > 5) or word in {"or", "and"} and not second:
         return False
-    if verb in {"give", "take"} and word == "or":
+    if verb == "do" and word in {"you", "we", "they", "i", "he", "she", "not", "any", "either"} or verb == "use" and word in {"case", "cases"}:
+        return False
+    if verb in {"give", "take"} and word == "or" or "not" in {word, second} or word == "only" and not is_first:
         return False
     if word in words.no_objects or not word and verb not in {"explain", "apologise", "apologize", "hurry", "stop", "wait", "proofread", "start", "reply", "respond", "listen", "retry", "redo", "revert", "rewrite"}:
         return False
@@ -540,7 +567,9 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
     return not (second in {"is", "are", "was", "were", "has", "will"} and not is_clause)
 
 
-_CALLS = frozenset("call contact phone answer invoice chase meet show help ship label cut copy report check review book bill lock ask charge".split())
+_CALLS = frozenset("call contact phone answer invoice chase meet show help ship label cut copy report check review book bill lock ask charge "
+    "order post mail email share refund repair reset review scan schedule update upgrade upload export import download merge pull push split switch".split()
+)
 
 # Where the order ends and a statement begins that must not become part of the question.
 _SUBJECT = (
@@ -549,10 +578,12 @@ _SUBJECT = (
 )
 _BREAK = re.compile(
     rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
-    rf"|(?:,| -+| –| —|;) (?:and |but |because |so |as )?(?=(?:(?:from now on|next time|then) )?{_SUBJECT}\b)"
+    rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
     rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop|don't|do not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
     rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
+    rf"|, (?=(?:(?!(?:which|who|that|if|when|where|what|how|why|whether|and|or|but|because|so|as|since|unless|until|before|after|not|then|than|to)\b)[\w'’-]+ ){{1,3}}"
+    rf"(?:is|are|was|were|has|have|will|doesn't|don't|isn't|aren't|can't|cannot|can|won't|need|needs)\b)"
     rf"|, (?=(?:the|my|our|your|his|her|their|these|those|half|nothing|all|every) (?:[\w'-]+ ){{1,3}}?(?:is|are|was|were|has|have|will|needs|need|can't|can|won't|isn't|doesn't|don't|starts|start|ends|leaves|closes|goes|expires|wants|comes)\b))"
 )
 _SUBORDINATE = re.compile(r"\b(?:if|when|once|because|since|unless|until|before|after|that|who|which|what|why|how|where|whether|so)\b[^,]{0,60}$", re.I)
@@ -612,10 +643,11 @@ def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sen
         return [Change(match.start(), at, stop + afraid)]
     if words == "and" and re.match(r"(?:i|we)(?:'ll|’ll| will| can)\b", following):
         return [Change(match.start(), at, stop + draft.cap(at, "then "))]
-    if words in {"because", "so", "but", "as"}:
-        return [] if words in {"because", "so", "as"} and not is_question else [
-            Change(match.start(), at, (f" {words} " if words == "because" else f"{stop}{draft.cap(at, '')}"))
-        ] if words != "but" else [Change(match.start(), at + 1, stop + draft.cap(at, "but ") + first)]
+    if words == "but":
+        return [Change(match.start(), at, stop + draft.cap(at, "but "))]
+    word = re.compile(r"[a-z-]+(?= )").match(draft.message, at)
+    if word and not words and _begins_order(draft, draft.message[: sentence.end], word.group(), word.end(), False):
+        return [Change(match.start(), at, stop + draft.cap(at, "please "))]
     return [Change(match.start(), at + 1, stop + draft.cap(at, first))]
 
 
@@ -623,11 +655,14 @@ def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
     """Where the order may begin after a name, a joiner or a condition; and whether a name stands in front."""
     text = draft.message[: sentence.end]
     at, has_name = sentence.start, False
+    hello = re.compile(r"(?:hi|hello|hey|dear|good morning|good afternoon|morning)(?: [\w.’'-]+){0,3}[,!:]? +(?<=[,!:] )", re.I).match(text, at)
     match = _NAME_LEAD.match(text, at)
-    if match and match.group("name").lower() not in _NO_NAMES and not _is_verb(match.group("name").lower()):
+    if hello:
+        at, has_name = hello.end(), True
+    elif match and match.group("name").lower() not in _NO_NAMES and not _is_verb(match.group("name").lower()):
         at, has_name = match.end(), True
     elif match := _BARE_NAME.match(text, at):
-        if match.group(1).lower() not in _NO_NAMES and names.is_plain(match.group(1)):
+        if match.group(1).lower() not in _NO_NAMES and names.find(match.group(1)):
             at, has_name = match.end(), True
     elif match := re.compile(r"(?:third|second|fourth|last) time (?:that )?I'm asking(?: you)?: ", re.I).match(text, at):
         at = match.end()
@@ -649,13 +684,15 @@ def _request(draft: _Draft, sentence: Sentence) -> bool:
     order = _find_order(draft, sentence, at)
     if order:
         return _soften_order(draft, sentence, order, at)
-    for pattern in (_DUTY, _WANT_YOU):
+    for pattern in (_DUTY, _WANT_YOU, _EITHER_YOU):
         match = pattern.match(text, at)
         if match and _duty(draft, sentence, at, match):
             return True
     condition = _CONDITION.match(text, at) or _SHORT_LEADS.match(text, at)
     if condition:
         order = _find_order(draft, sentence, condition.end())
+        if re.search(r"\b(?:please|pls|could you|can you)\b", condition.group(), re.I):
+            order = None
         if order and not order.adverb:
             return _soften_order(draft, sentence, order, condition.end())
     return _nobody(draft, sentence, at) or _third_person(draft, sentence, at) or _passive(draft, sentence, at)
@@ -665,12 +702,12 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     """The levels of one order."""
     text = draft.message[: sentence.end]
     at, verb = order.start, order.verb_end
+    verb_stop = verb + len(re.split(r"[^\w'’-]", text[verb:], maxsplit=1)[0])
     is_upper = text[at].isupper() and at == sentence.start
 
     def front(words: str) -> Change:
         new = words[:1].upper() + words[1:] if is_upper else words
-        kept = text[verb : verb + 1].lower()
-        return Change(at, verb + 1, new + kept)
+        return Change(at, verb_stop, new + text[verb:verb_stop].lower())
 
     adverb = order.adverb
     rest = text[verb:]
@@ -679,10 +716,12 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     lead_please = bool(re.search(r"\b(?:please|pls|plz) ", text[at:verb], re.I))
     inner_please = had_please and not lead_please and not trailing
     match = _break_of(text, verb + 1)
+    if order.kind in {"not", "never"}:
+        match = _next_order(draft, text, verb, match)
     tail = _words().empty_tails.search(draft.text(sentence))
     if match and tail and sentence.start + tail.start() <= match.start():
         match = None
-    is_list = ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
+    is_list = len(rest) > 170 or ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
     rank = draft.requests
     draft.requests += 1
     verb_words = order.phrase
@@ -693,6 +732,11 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     if not had_please:
         ending = [] if draft.mark(sentence) != "!" else [Change(sentence.end, sentence.stop, ".")]
         draft.add(f"{name}_please", 1, front(f"please {adverb}{plain}"), *ending)
+    if order.kind == "not" and rest.startswith("forget"):
+        end = _changes_for_break(draft, match, sentence, 2, True)
+        start_of = Change(at, verb_stop, "Could you please remember" if is_upper else "could you please remember")
+        draft.add("forget_remember", 2, start_of, *end)
+        return True
     if is_list or match is None and re.search(r", (?:the|my|our|your|his|her|their|this|these|those|[A-Z][a-z]+ (?:is|has|was|will)) ", rest):
         return True  # A statement or a list may follow, which must not become part of a question.
     if not re.search(r"[?]", text[verb:]):
@@ -701,7 +745,14 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
             Change(c.start, c.end, c.text + _thanks(draft)) if c.start >= sentence.end and _may_thank(draft, sentence) else c
             for c in ends[1]
         ]
-        if had_please:
+        if trailing and match is None:
+            closing = draft.mark(sentence)[len(draft.mark(sentence).rstrip("\"')]")) :]
+            cut = Change(verb + trailing.start(), sentence.stop, "?" + closing)
+            thanked = cut._replace(text=cut.text + _thanks(draft)) if _may_thank(draft, sentence) else cut
+            draft.add(f"{name}_question", 1, front(f"could you {adverb}{asked}"), *ends[0])
+            draft.add(f"{name}_question_please", 2, front(f"could you please {adverb}{asked}"), cut)
+            draft.add(f"{name}_question_please", 3, front(f"could you please {adverb}{asked}"), thanked)
+        elif had_please:
             draft.add(f"{name}_question", 1, front(f"could you {adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 2, front(f"could you {please}{adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
@@ -715,6 +766,17 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
         else:
             draft.add(f"{name}_would", 3, front(f"would you {please}{adverb}{asked}"), *thanks)
     return True
+
+
+_COMMA_ORDER = re.compile(r"(?P<sep>, |; )(?=(?P<verb>[a-z-]+) )")
+
+
+def _next_order(draft: _Draft, text: str, start: int, until: re.Match[str] | None) -> re.Match[str] | None:
+    """Where after a prohibition an order begins, which must not be read as prohibited too."""
+    for match in _COMMA_ORDER.finditer(text, start, until.start() if until else len(text)):
+        if _begins_order(draft, text, match.group("verb"), match.end("verb"), False):
+            return match
+    return until
 
 
 def _may_thank(draft: _Draft, sentence: Sentence) -> bool:
@@ -765,7 +827,7 @@ def _ask_directly(draft: _Draft, sentence: Sentence, at: int) -> bool:
             draft.add("modal", 1, Change(at, plain.end(), "Could " if text[at].isupper() else "could "))
             draft.requests += 1
             return True
-    if not match or not (_is_verb(match.group("verb").lower()) or match.group("verb") == "be"):
+    if not match or not _is_verb(match.group("verb").lower()) or match.group("verb").lower() in {"mind", "be"}:
         return False
     if match.group("who").lower() in {"we", "i"} and match.group("modal").lower() in {"will", "would"}:
         return False
@@ -867,7 +929,7 @@ def _passive(draft: _Draft, sentence: Sentence, at: int) -> bool:
 
 _INSIDE = re.compile(r"(?:,|;| -| –| —|:) (?P<joiner>(?:and |so |then |but |now )*)(?=[a-z])|(?<=[a-z]) (?P<so>so) (?=[a-z])")
 _STATES = re.compile(
-    r"\b(?:is|are|was|were|isn't|aren't|wasn't|has|had|can't|cannot|doesn't|didn't|hasn't|haven't|won't|needs|weren't|look|looks|seems|don't|need|\w+ed|broke|forgot|sent|went|came|gave|lost)\b"
+    r"\b(?:is|are|was|were|isn't|aren't|wasn't|has|had|can't|cannot|doesn't|didn't|hasn't|haven't|won't|needs|weren't|look|looks|seems|don't|need|\w+ed|owe|owes|broke|forgot|sent|went|came|gave|lost)\b"
     r"|\w'(?:s|re|ve|m) "
 )
 
@@ -882,7 +944,7 @@ def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
             continue
         if match.group("joiner") == "and " and not re.search(r"\b(?:is|are|was|were|'s)\b", head):
             continue
-        if re.search(r"\b(?:to|will|'ll|can|could|would|should|must|may|might|let's|did|do|does|than)\b(?! not)", head) and not re.search(
+        if re.search(r"\b(?:to|will|'ll|can|could|would|should|must|may|might|let's|did|do|does|than|please [a-z]+)\b(?! not)", head) and not re.search(
             r"can't|cannot", head
         ):
             continue
@@ -948,6 +1010,10 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
     times = _HOW_OFTEN.match(text, begin)
     if times and "?" in mark:
         draft.add("how_often", 1, Change(at, times.end(), front("I have asked you before ")), Change(sentence.end, sentence.stop, "."))
+        return True
+    hard = re.compile(r"how (?:hard|difficult) (?:can|could|is) it (?:be )?to (?=[a-z])", re.I).match(text, begin)
+    if hard and "?" in mark:
+        draft.add("how_hard", 1, Change(at, hard.end(), front("it should be possible to ")), Change(sentence.end, sentence.stop, "."))
         return True
     did = _DID.match(text, begin)
     if did and "?" in mark:
@@ -1026,13 +1092,13 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
                 if why.group("wh").lower() == "where" and word in {"for", "of", "from"}:
                     break
                 return None
-            if plain in {"do", "does", "did"}:
-                is_start = word in words.past
+            if plain in {"do", "does", "did"} or plain in {"will", "can", "can't", "won't", "should", "must", "would"}:
+                is_start = word in words.past or word in {"be", "have"}
             elif plain in {"has", "have"}:
                 is_start = word in words.participles or word in {"not", "still", "already", "been", "never"}
             else:
                 is_start = word in _SPLITTERS or word.isdigit() or word.endswith(("ing", "ed")) and position >= 1 or word in words.participles
-            if is_start and plain in {"do", "does", "did"} and tokens[position + 1 : position + 2]:
+            if is_start and word not in {"be", "have"} and plain not in {"is", "are", "was", "were", "am", "has", "have"} and tokens[position + 1 : position + 2]:
                 # "the signup form log": the last of two such words is the verb.
                 is_start = tokens[position + 1].group() not in words.past
             if is_start:
@@ -1113,7 +1179,7 @@ _WISH = re.compile(
 )
 _WISH_KNOW = re.compile(r"(?:i|we)(?: really| just| still| also)? (?:need|want|would like|have) to know (?=who|what|why|when|how|where|which|if|whether|by)", re.I)
 _DEADLINE = re.compile(
-    r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|morning|afternoon)|on (?:mon|tue|wed|thu|fri|sat|sun)\w*|or|urgently)\b|\bat \d", re.I
+    r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|morning|afternoon)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|or|urgently)\b|\b(?:at|on) \d", re.I
 )
 _NO_MORE = re.compile(r"no more (?!than\b)[^,;:.!?]{3,80}$", re.I)
 _WISH_TO = re.compile(r"(?:i|we) want to (?=[a-z])", re.I)
@@ -1131,12 +1197,11 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
     def front(words: str) -> str:
         return words[:1].upper() + words[1:] if is_upper else words
 
-    if at == sentence.start and _NO_MORE.match(draft.text(sentence)) and not _FINITE.search(draft.text(sentence)):
-        no_more = "no more" + text[at + 7 :] if False else "no more"
+    if sentence is draft.sentences[0] and at == sentence.start and _NO_MORE.match(draft.text(sentence)) and not _FINITE.search(draft.text(sentence)):
         end = [Change(sentence.end, sentence.stop, "?")]
         draft.requests += 1
-        draft.add("no_more_please", 1, Change(at, at + 7, front(f"please, {no_more}")))
-        draft.add("no_more_question", 2, Change(at, at + 7, front(f"could we please have {no_more}")), *end)
+        draft.add("no_more_please", 1, Change(at, at + 7, front(f"please, no more")))
+        draft.add("no_more_question", 2, Change(at, at + 7, front(f"could we please have no more")), *end)
         return True
     match = _WISH_KNOW.match(text, at)
     if match:
@@ -1161,7 +1226,7 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             return False
         closing = _changes_for_break(draft, _break_of(text, start), sentence, 2, True)
         last = _changes_for_break(draft, _break_of(text, start), sentence, 3, True)
-        if who.lower() == "we" and match.group("verb").lower() != "want" and not _DEADLINE.search(rest) and match.group("what").lower() not in {"it", "them", "this", "some", "more", "new", "another"}:
+        if match.group("verb").lower() not in {"want", "expect"} and not _DEADLINE.search(rest):
             return False
         draft.requests += 1
         would = f"{who} would need " if match.group("verb").lower() in {"need", "require"} else f"{who} would like to have "
@@ -1199,6 +1264,7 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
     i_am = "i'm afraid" if draft.is_lower else "I'm afraid"
     if re.fullmatch(r"(?:no|nope|no way|absolutely not|certainly not|no chance|out of the question|forget it)", full, re.I):
         end = [Change(sentence.end, sentence.stop, ".")] if "!" in draft.mark(sentence) else []
+        draft.hedges |= {"afraid", "first"}
         draft.add("no", 1, Change(at, sentence.end, draft.cap_first(sentence, at, "unfortunately not")), *end)
         draft.add("no", 2, Change(at, sentence.end, f"{i_am} not"), *end)
         return True
@@ -1238,9 +1304,9 @@ def _refusal(draft: _Draft, sentence: Sentence) -> bool:
 # Complaints ----------------------------------------------------------------------------------------------------
 
 _CUES = re.compile(
-    r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still|again|wrong|late|broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
-    r"bad|badly|worse|worst|wast\w+|(?<!-)down|too (?:long|short|late|slow|small|big|high|low|many|much|expensive|few|little|loud|hot|cold|dark)|crash\w*|errors?|mistakes?|problems?|stuck|without|ignor\w+|delet\w+|overwr\w+|incomplete|"
-    r"incorrect|unable|cold|dirty|delay\w*|overdue|expired|rejected|denied|declined|cancel\w*|twice|useless|terrible|mess|unusable|"
+    r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still(?! (?:valid|open|works?|working|fine|good|there|possible|free|available|on time|on track))|wrong|late|broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
+    r"bad|badly|worse|worst|wast\w+|(?<!-)down|too (?:long|short|late|slow|small|big|high|low|many|much|expensive|few|little|loud|hot|cold|dark)|gone|crash\w*|errors?|mistakes?|problems?|stuck|ignor\w+|delet\w+|overwr\w+|incomplete|"
+    r"incorrect|unable|cold|dirty|delay\w*|overdue|expired|rejected|denied|declined|cancel\w*|useless|terrible|mess|unusable|"
     r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|disappoint\w+|loses|hard to|mixed|double|unbalanced|"
     r"dangerous|illegal|gaps?|third time|second time|instead of|angry|upset|furious)\b",
@@ -1249,7 +1315,7 @@ _CUES = re.compile(
 _POSITIVE = re.compile(
     r"\b(?:unfortunately|afraid|sadly|i think|i believe|it looks like|it seems|sorry|apolog\w+|no (?:problem|worries|rush|hurry|need)|not (?:urgent|bad)|"
     r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
-    r"excellent|well|i feel|kind of|sort of|not sure|i don't know|don't mind|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
+    r"excellent|well|would like|don't need|doesn't need|do not need|don't have to|doesn't have to|doesn't matter|not need\w*|not necessary|don't want|i feel|kind of|sort of|not sure|i don't know|don't mind|if you|as i mentioned|i told you|i said|i asked|i've asked|i want|i need)\b",
     re.I,
 )
 _OPENERS = frozenset(
@@ -1267,15 +1333,18 @@ _SUBJECT_BE = re.compile(
     r"(?P<be>is|are|was|were|has|have) (?P<next>[a-z]+)\b",
     re.I,
 )
-_YOU_DID = re.compile(r"you(?: guys| all)? (?:(?:also|still|just|even|always|again|now|both|clearly|obviously) )?(?P<verb>[a-z']+)\b", re.I)
+_YOU_DID = re.compile(r"you(?: guys| all| people)? (?P<adverb>(?:also|still|just|even|always|never|constantly|often|again|now|both|clearly|obviously|only) )?(?P<verb>[a-z']+)\b", re.I)
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 _KIND = re.compile(
-    r"\b(?:thank you|thanks (?:for|again|so|a lot|to you)|many thanks|grateful|appreciate|sorry|i apologi[sz]e|apologies|great (?:work|job)|well done|good (?:work|job)|congratulations|"
+    r"\b(?:thank you|thanks (?:for(?! nothing)|again|so|a lot|to you)|many thanks|grateful|appreciate|sorry|i apologi[sz]e|apologies|great (?:work|job)|well done|good (?:work|job)|congratulations|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
 _YOUR_DEED = re.compile(
     r"your (?:team|people|guys|driver|colleagues?|department|office|crew|staff|technician|installer|contractor|company|[a-z]+ team) [a-z]+(?:ed|ent|ft|ut|ook|ave|oke|old|ade)\b", re.I
+)
+_I_CANNOT = re.compile(
+    r"(?:i|we)(?: just| also| really)? ?(?:can't|cannot|don't|didn't|won't|haven't|couldn't|hadn't|still|never|have no|had no|'m not|'re not|am not|are not|'ve not|'ve had|had to|lost|missed|got no)\b", re.I
 )
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
@@ -1333,8 +1402,14 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     i, i_am = ("i", "i'm afraid") if draft.is_lower else ("I", "I'm afraid")
     if _POSITIVE.search(full) or draft.is_friendly:
         return False
-    if any(sentence.start <= edit.start <= begin + 2 and edit.end > begin for edit in draft.edits):
-        return False
+    for edit in draft.edits:
+        if sentence.start <= edit.start <= begin + 2 and edit.end > begin and edit.level == 1:
+            change = edit.changes[0]
+            if len(edit.changes) == 1 and change.start == sentence.start and change.text.startswith(("You ", "you ")):
+                hedge = draft.cap(sentence.start, "it looks like ")
+                draft.add("you_milder", 2, change._replace(text=hedge + change.text[0].lower() + change.text[1:]))
+                return True
+            return False
 
     def front(words: str, end: int, kept: str = "") -> Change:
         is_first = text[at].isupper() and at == sentence.start
@@ -1356,7 +1431,7 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         return True
     match = _THREAT.match(text, begin)
     if match:
-        if not re.search(r"n't|not|late|again|miss|fail|no ", match.group(), re.I) and not _CUES.search(text[match.end() : sentence.end]):
+        if not re.match(r"if (?:i|you|we|it|this|that|they|he|she|there|your)\b.*(?:n't|n’t|not|late|again|miss|fail|\bno )", match.group(), re.I):
             return False
         if re.match(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would|'d)\b|(?:i|we)'d\b", text[match.end() :], re.I):
             return False
@@ -1388,7 +1463,7 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         if is_present or match.group("never"):
             draft.add("nobody_does", 1, front(f"{i} don't think {subject} ", start))
             if "unfortunately" not in draft.hedges:
-                draft.add("nobody_does", 3, front(f"unfortunately, {i} don't think {subject} ", start))
+                draft.add("nobody_does", 2, front(f"unfortunately, {i} don't think {subject} ", start))
                 draft.hedges.add("unfortunately")
         else:
             who = who[0].lower() + who[1:]
@@ -1413,10 +1488,12 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
             verb in words.pasts
             and (verb not in {"put", "let", "cut", "set", "read", "split", "shut", "hit"} or bool(_CUES.search(full)))
             or verb.endswith("ed")
-            or verb in {"haven't", "didn't", "were", "weren't", "forgot", "don't", "keep", "never", "missed", "ignored", "had", "overlooked", "slept"}
+            or verb in {"haven't", "didn't", "were", "weren't", "forgot", "keep", "never", "missed", "ignored", "had", "overlooked", "slept"}
         )
         if not _CUES.search(full) and verb in _NEUTRAL:
             return False
+        if (match.group("adverb") or "").strip().lower() in {"always", "never", "constantly", "often"} and verb in words.past:
+            finite = True
         is_general = verb in {"can't", "cannot", "aren't", "are", "won't", "shouldn't"}
         if not is_general and not finite or verb in {"said", "asked", "wanted", "knew", "mentioned", "need", "agreed"}:
             return False
@@ -1453,7 +1530,7 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     first = word.group()
     level = 2 if has_milder or rank > 0 else 1
     stem = re.split(r"['’]", first)[0].lower()
-    if stem in {"i", "we"} and not re.search(r"n't|not|still|\b(?:no|none|nobody|never)\b", full[:60]):
+    if stem in {"i", "we"} and not _I_CANNOT.match(full, begin - sentence.start):
         return False
     if stem in _OPENERS or stem == "i":
         lower = first if stem == "i" and not draft.is_lower else first[0].lower() + first[1:]
