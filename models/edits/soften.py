@@ -5,9 +5,10 @@ so that the levels of one place are alternatives and the words between them stay
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ class _Draft:
     requests: int = 0
     softened: set[int] = field(default_factory=set)
     hedges: set[str] = field(default_factory=set)
+    leads: dict[int, int] = field(default_factory=dict)
 
     def text(self, sentence: Sentence) -> str:
         """The words of a sentence, without its final marks."""
@@ -195,8 +197,10 @@ class _Words(NamedTuple):
     pasts: frozenset[str]
     participles: frozenset[str]
     thirds: frozenset[str]
+    any_predicate: re.Pattern[str]
     predicates: list[tuple[re.Pattern[str], str]]
-    phrases: list[tuple[re.Pattern[str], str]]
+    any_key: re.Pattern[str]
+    phrases: list[tuple[list[str], re.Pattern[str], str]]
     sentences: list[tuple[re.Pattern[str], str]]
     empty_words: re.Pattern[str]
     empty_tails: re.Pattern[str]
@@ -223,8 +227,10 @@ def _words() -> _Words:
         pasts=frozenset(past.values()),
         participles=frozenset(irregular[b][1] if b in irregular else _ed(b) for b in bases) | {"been"},
         thirds=frozenset(_third(base) for base in bases),
+        any_predicate=re.compile("|".join(pattern for pattern, _ in data["predicates"]), re.I),
         predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
-        phrases=[(re.compile(pattern, re.I), text) for pattern, text in data["phrases"]],
+        any_key=re.compile("|".join(re.escape(key) for row in data["phrases"] for key in row[0].split("|"))),
+        phrases=[(key.split("|"), re.compile(pattern, re.I), text) for key, pattern, text in data["phrases"]],
         sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
         empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
         empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
@@ -373,8 +379,9 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
         if draft.add(rule, 1, Change(at, sentence.start + end, new)):
             taken.append((start, end))
 
-    for pattern, new in words.phrases:
-        for match in pattern.finditer(text):
+    lower = text.lower()
+    for keys, pattern, new in words.phrases if words.any_key.search(lower) else ():
+        for match in pattern.finditer(text) if any(key in lower for key in keys) else ():
             replace("phrase", match.start(), match.end(), match.expand(new))
     for be in _BE.finditer(text):
         at = be.end()
@@ -382,16 +389,18 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
         at = adverb.end() if adverb else at
         if re.match(r"also |still |again ", text[at:]):
             at = text.index(" ", at) + 1
+        if not words.any_predicate.match(text, at) or lower[at - 4 : at] == "not " or "either " in lower[max(0, at - 80) : at]:
+            continue
         for pattern, new in words.predicates:
             match = pattern.match(text, at)
-            if not match or text[at - 4 : at].lower() == "not " or "either " in text[:at].lower():
+            if not match:
                 continue
-            is_person = bool(_PERSON.search(text[: be.end()].rstrip()))
+            is_person = bool(_PERSON.search(text[max(0, be.end() - 30) : be.end()].rstrip()))
             if is_person and not re.match(r"quite upset|not happy|not part|not something|something for", new):
                 break
             replace("predicate", match.start(), match.end(), match.expand(new))
             break
-    tail = words.empty_tails.search(text)
+    tail = words.empty_tails.search(text, max(0, len(text) - 70))
     if tail and tail.start() > 8:
         is_asked = "?" in draft.mark(sentence) and not re.match(r"(?:why|what|who|how|when|where|which|can|could|will|would|do|does|did|is|are|have|has|should)\b", text, re.I)
         if is_asked:
@@ -401,8 +410,8 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
     for match in words.empty_words.finditer(text):
         if match.start() == 0:
             continue
-        before = text[: match.start()]
-        after = text[match.end() :]
+        before = text[max(0, match.start() - 12) : match.start()]
+        after = text[match.end() : match.end() + 2]
         if re.search(r"\b(?:an?|is|are|was|were|be|so|too|not|very|that|and|or)\s*$", before, re.I) or not re.match(
             r" \w", after
         ):
@@ -503,8 +512,8 @@ def _is_verb(word: str) -> bool:
 
 # "Order 7731: ..." and "Pay app 6 is late": the verb was a noun, and the clause has a verb of its own.
 _NOUN_CLAUSE = re.compile(
-    r" #?[\w.-]*\d[\w.-]*:|(?! (?:the|a|an|this|that|these|those|it|them|him|her|me|us|my|your|our|his|their|what|whatever|who|how|all|everything|whether|why|where|when|if|sure)\b)"
-    r"(?: (?!(?:that|which|who|if|when|before|until|because|and|what|how|why|where|whether|so|or|but|as|after|since|the|a|an|your|my|our|it|they|we|you|i|he|she|this|there)\b)[\w'’#/.-]*[\w'’]){1,5}"
+    r" #?[\w.-]{0,20}\d:|(?! (?:the|a|an|this|that|these|those|it|them|him|her|me|us|my|your|our|his|their|what|whatever|who|how|all|everything|whether|why|where|when|if|sure)\b)"
+    r"(?: (?!(?:that|which|who|if|when|before|until|because|and|what|how|why|where|whether|so|or|but|as|after|since|the|a|an|your|my|our|it|they|we|you|i|he|she|this|there)\b)[\w'’#/.-]{1,30}){1,5}"
     r" (?:is|are|was|were|has|had|will|isn't|aren't|wasn't|doesn't|don't|didn't|fails|failed|won't|hasn't|can't|looks|works|needs)\b",
     re.I,
 )
@@ -535,8 +544,6 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return False
         if verb in {"stop", "wait"} and not word:
             return True
-        if word in {"no", "some", "all", "both", "each", "any", "only", "what", "it's"} and verb in {"test", "work", "support", "change"} and False:
-            return False
         is_object = word in words.objects or bool(following and (following.group(1)[0].isupper() or word[0].isdigit()) and verb in _CALLS and word not in {"i", "we"})
         return is_object and second not in {"is", "was", "are", "were", "isn't", "has"}
     if verb not in words.verbs and not (verb.startswith(("re", "un")) and verb[2:].lstrip("-") in words.verbs | words.ambiguous and len(verb) > 5) or word in {"or", "and"} and not second:
@@ -551,8 +558,6 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
         if word in {"me", "us"}:
             return second in {"know", "have", "see"}
         return word in {"him", "her", "them", "others", "people", "the", "your", "everyone", "everybody"}
-    if verb == "be":
-        return word not in {"it", "that", "aware"} or True
     if verb == "come" and word in {"on", "to"}:
         return word == "to"
     if verb in {"give", "take", "make", "get", "keep", "go", "do", "put", "start", "come"} and word in {"care", "well", "soon"}:
@@ -586,14 +591,14 @@ _BREAK = re.compile(
     rf"(?:is|are|was|were|has|have|will|doesn't|don't|isn't|aren't|can't|cannot|can|won't|need|needs)\b)"
     rf"|, (?=(?:the|my|our|your|his|her|their|these|those|half|nothing|all|every) (?:[\w'-]+ ){{1,3}}?(?:is|are|was|were|has|have|will|needs|need|can't|can|won't|isn't|doesn't|don't|starts|start|ends|leaves|closes|goes|expires|wants|comes)\b))"
 )
-_SUBORDINATE = re.compile(r"\b(?:if|when|once|because|since|unless|until|before|after|that|who|which|what|why|how|where|whether|so)\b[^,]{0,60}$", re.I)
+_OPEN_CONDITION = re.compile(r"\b(?:if|when|once|because|since|unless)\b[^,]{0,60}$", re.I)
 
 
 def _break_of(text: str, start: int) -> re.Match[str] | None:
     """The place after `start` where a statement of its own begins."""
-    for match in _BREAK.finditer(text, start):
+    for match in islice(_BREAK.finditer(text, start), 8):
         sep = match.group("sep")
-        if sep.strip() in {",", ", so", ", and", ", as"} and re.search(r"\b(?:if|when|once|because|since|unless)\b[^,]{0,60}$", text[start : match.start()], re.I):
+        if sep.strip() in {",", ", so", ", and", ", as"} and _OPEN_CONDITION.search(text[max(start, match.start() - 80) : match.start()]):
             # "Tell me if A, I ..." is a statement after a condition; "If A, I ..." is its main clause.
             if re.match(r"(?:if|when|once)\b", text[start:], re.I):
                 continue
@@ -651,32 +656,40 @@ def _changes_for_break(draft: _Draft, match: re.Match[str] | None, sentence: Sen
     return [Change(match.start(), at + 1, stop + draft.cap(at, first))]
 
 
-def _lead_end(draft: _Draft, sentence: Sentence) -> tuple[int, bool]:
-    """Where the order may begin after a name, a joiner or a condition; and whether a name stands in front."""
-    text = draft.message[: sentence.end]
-    at, has_name = sentence.start, False
-    hello = re.compile(r"(?:hi|hello|hey|dear|good morning|good afternoon|morning)(?: [\w.’'-]+){0,3}[,!:]? +(?<=[,!:] )", re.I).match(text, at)
-    match = _NAME_LEAD.match(text, at)
+_HELLO = re.compile(
+    r"(?:hi|hello|hey|dear|good morning|good afternoon|morning)(?: [\w.’'-]{1,40}){0,3}[,!:]? +(?<=[,!:] )", re.I
+)
+_ASKED_BEFORE = re.compile(r"(?:third|second|fourth|last) time (?:that )?I'm asking(?: you)?: ", re.I)
+_SMALL_LEAD = re.compile(r"(?:(?:and|so|but|plus|therefore),?|(?:no|yes|ok|okay),) ", re.I)
+
+
+def _lead_end(draft: _Draft, sentence: Sentence) -> int:
+    """Where a sentence goes on after a greeting, a name or a joiner in front."""
+    if sentence.start in draft.leads:
+        return draft.leads[sentence.start]
+    text, at = draft.message[: sentence.end], sentence.start
+    hello = _HELLO.match(text, at)
+    name = _NAME_LEAD.match(text, at)
+    bare = _BARE_NAME.match(text, at)
     if hello:
-        at, has_name = hello.end(), True
-    elif match and match.group("name").lower() not in _NO_NAMES and not _is_verb(match.group("name").lower()):
-        at, has_name = match.end(), True
-    elif match := _BARE_NAME.match(text, at):
-        if match.group(1).lower() not in _NO_NAMES and names.find(match.group(1)):
-            at, has_name = match.end(), True
-    elif match := re.compile(r"(?:third|second|fourth|last) time (?:that )?I'm asking(?: you)?: ", re.I).match(text, at):
-        at = match.end()
+        at = hello.end()
+    elif name and name.group("name").lower() not in _NO_NAMES and not _is_verb(name.group("name").lower()):
+        at = name.end()
+    elif bare and bare.group(1).lower() not in _NO_NAMES and names.find(bare.group(1)):
+        at = bare.end()
+    elif asked := _ASKED_BEFORE.match(text, at):
+        at = asked.end()
     for _ in range(2):
-        match = re.compile(r"(?:and|so|but|plus|no|yes|ok|okay|therefore)(?:,|(?<=and)|(?<=so)|(?<=but)|(?<=plus)) ", re.I).match(text, at)
-        if match:
-            at = match.end()
-    return at, has_name
+        if lead := _SMALL_LEAD.match(text, at):
+            at = lead.end()
+    draft.leads[sentence.start] = at
+    return at
 
 
 def _request(draft: _Draft, sentence: Sentence) -> bool:
     """Orders, duties and polite requests become requests, politer with each level."""
     text = draft.message[: sentence.end]
-    at, has_name = _lead_end(draft, sentence)
+    at = _lead_end(draft, sentence)
     if _ask_directly(draft, sentence, at):
         return True
     if "?" in draft.mark(sentence):
@@ -718,7 +731,7 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     match = _break_of(text, verb + 1)
     if order.kind in {"not", "never"}:
         match = _next_order(draft, text, verb, match)
-    tail = _words().empty_tails.search(draft.text(sentence))
+    tail = _words().empty_tails.search(draft.text(sentence), max(0, len(draft.text(sentence)) - 70))
     if match and tail and sentence.start + tail.start() <= match.start():
         match = None
     is_list = len(rest) > 170 or ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
@@ -856,7 +869,7 @@ def _ask_inside(draft: _Draft, sentence: Sentence) -> bool:
     text = draft.message[: sentence.end]
     if text.endswith("or not"):
         return False
-    return any(_ask_directly(draft, sentence, match.end()) for match in _ASK_INSIDE.finditer(text, sentence.start))
+    return any(_ask_directly(draft, sentence, match.end()) for match in islice(_ASK_INSIDE.finditer(text, sentence.start), 6))
 
 
 _ANYONE = re.compile(r"(?P<who>somebody|someone|everyone|everybody) (?:(?P<modal>needs to|has to|should|must|should probably) )?(?P<verb>[a-z-]+)\b", re.I)
@@ -874,7 +887,7 @@ def _third_person(draft: _Draft, sentence: Sentence, at: int) -> bool:
     who = match.group("who").lower()
     closing = _changes_for_break(draft, _break_of(text, match.start("verb")), sentence, 2, True)
     if match.group("modal"):
-        draft.add("someone_should", 1, Change(match.end("who"), match.start("verb"), " should please " if False else " should "))
+        draft.add("someone_should", 1, Change(match.end("who"), match.start("verb"), " should "))
     draft.add("someone_question", 2, Change(at, match.start("verb"), draft.cap_first(sentence, at, f"could {who} ")), *closing)
     draft.add("someone_question_please", 3, Change(at, match.start("verb"), draft.cap_first(sentence, at, f"could {who} please ")), *closing)
     draft.requests += 1
@@ -937,9 +950,9 @@ _STATES = re.compile(
 def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
     """An order after a statement in the same sentence: "It is broken, fix it"."""
     text = draft.message[: sentence.end]
-    at, _ = _lead_end(draft, sentence)
-    for match in _INSIDE.finditer(text, at):
-        head = text[at : match.start()]
+    at = _lead_end(draft, sentence)
+    for match in islice(_INSIDE.finditer(text, at), 12):
+        head = text[max(at, match.start() - 200) : match.start()]
         if match.group("so") and not _STATES.search(head):
             continue
         if match.group("joiner") == "and " and not re.search(r"\b(?:is|are|was|were|'s)\b", head):
@@ -994,7 +1007,7 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
     """Questions with blame in them become questions for information."""
     text = draft.message[: sentence.end]
     mark = draft.mark(sentence)
-    at, _ = _lead_end(draft, sentence)
+    at = _lead_end(draft, sentence)
     filler = _FILLERS.match(text, at)
     begin = filler.end() if filler else at
     is_question = "?" in mark or (mark == "" and draft.is_lower) or mark in {".", "!", "!!"} and bool(re.match(r"(?:why|who) ", text[begin:], re.I))
@@ -1026,8 +1039,6 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
         if not finite or re.match(r"who (?:is|was|are|were) (?:this|that|it|they|he|she|you|the|your|our|my)\b", text[begin:], re.I):
             return False
         if re.search(r"\bwho (?:even )?(?:cares|knows|needs|wants)\b", text[begin:], re.I):
-            return False
-        if re.match(r"who'?s? (?:else )?(?:asked|does this)", text[begin:], re.I) and False:
             return False
         tail_start = who.start("verb")
         asker = f"who{who.group('where') or ''} "
@@ -1142,9 +1153,8 @@ def _straight(text: str, why: re.Match[str]) -> tuple[str, int] | None:
     return f"{what} {plain}{negation}" if plain not in {"do", "does", "did"} else f"{what} {plain} not", resume
 
 
-def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front: object) -> bool:
+def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front: Callable[[str], str]) -> bool:
     """A question such as "Did you even read it?" becomes "Did you have a chance to read it?"."""
-    assert callable(front)
     verb = match.group("verb").lower()
     aux = match.group("aux").lower()
     who = match.group("who").replace(" guys", "").lower()
@@ -1157,7 +1167,7 @@ def _did(draft: _Draft, sentence: Sentence, at: int, match: re.Match[str], front
     if aux == "did" and verb in _CHANCE:
         draft.add("did_you", 1, Change(at, start, front(f"did{who} get to ")), *ends)
         draft.add("did_you", 2, Change(at, start, front(f"did{who} have a chance to ")), *ends)
-        draft.add("did_you", 3, Change(at, start, front(f"may I ask if{who} had a chance to ".replace("I", "i") if draft.is_lower else f"may I ask if{who} had a chance to ")), *ends)
+        draft.add("did_you", 3, Change(at, start, front(f"may I ask if{who} had a chance to ")), *ends)
         return True
     if aux in {"have", "has"} and verb in words.participles and verb != "been":
         base = next((b for b, p in words.past.items() if p == verb), None) or verb
@@ -1190,7 +1200,7 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
     text = draft.message[: sentence.end]
     if "?" in draft.mark(sentence):
         return False
-    at, _ = _lead_end(draft, sentence)
+    at = _lead_end(draft, sentence)
     is_upper = text[at].isupper() and at == sentence.start
     who = "we" if text[at : at + 2].lower() == "we" else "I" if not draft.is_lower else "i"
 
@@ -1216,8 +1226,6 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
     if match:
         start = match.start("what")
         rest = text[start:]
-        if re.search(r"\b(?:in order to|so that|because)\b", rest) and False:
-            return False
         if re.match(r"(?:[\w'-]+ ){1,5}to (?:be |have |stop|know|talk|work|go)", rest) or re.match(r"(?:it|them|this|that) to ", rest):
             return False
         if re.match(r"that (?!\w+ (?:by|on|before|today|now))", rest) and not re.match(r"that (?:by|on|before|today|now|file|list|report)\b|that$", rest):
@@ -1370,9 +1378,9 @@ def _blame_inside(draft: _Draft, sentence: Sentence) -> bool:
     if draft.is_friendly or "inside" in draft.hedges or "?" in draft.mark(sentence) or re.match(r"(?:if|when|unless|you)\b", text, re.I):
         return False
     words = _words()
-    for match in _YOU_INSIDE.finditer(text):
+    for match in islice(_YOU_INSIDE.finditer(text), 6):
         verb = match.group("verb").lower()
-        if verb in _TOLD or verb in _NEUTRAL or re.search(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", text[: match.start()], re.I):
+        if verb in _TOLD or verb in _NEUTRAL or re.search(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", text[max(0, match.start() - 100) : match.start()], re.I):
             continue
         has_done = match.group("you").lower() != "you" and (verb in words.participles or verb.endswith("ed"))
         did = verb in words.pasts - words.past.keys() or verb.endswith("ed") or verb in {"haven't", "didn't", "keep", "weren't", "ignored", "forgot"}
@@ -1396,7 +1404,7 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
     mark = draft.mark(sentence)
     if "?" in mark or len(full) < 8 or full.endswith(":"):
         return False
-    at, _ = _lead_end(draft, sentence)
+    at = _lead_end(draft, sentence)
     filler = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I).match(text, at)
     begin = filler.end() if filler else at
     i, i_am = ("i", "i'm afraid") if draft.is_lower else ("I", "I'm afraid")
@@ -1421,7 +1429,7 @@ def _complaint(draft: _Draft, sentence: Sentence, rank: int, has_milder: bool) -
         start = match.start("pp")
         draft.add("should_have", 1, front(f"it would have helped if you had {negation}", start))
         draft.add("should_have", 2, front(f"{i} think it would have helped if you had {negation}", start))
-        draft.add("should_have", 3, front(f"perhaps it would have helped a lot if you had {negation}" if False else f"for next time: {i} think it would have helped if you had {negation}" if False else f"{i} believe that it would have helped if you had {negation}", start))
+        draft.add("should_have", 3, front(f"{i} believe that it would have helped if you had {negation}", start))
         return True
     match = re.compile(rf"if [^,.;:!?\n]{{4,90}}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I).match(text, begin)
     if match:
