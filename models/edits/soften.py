@@ -686,7 +686,8 @@ _BREAK = re.compile(
     rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
-    rf"|,? and (?=(?:I|i|we)(?:'ll|’ll| will| can| am|'m)\b)"
+    rf"|,? and (?=(?:I|i|we|you|it|they|he|she)(?:'ll|’ll|'m|'re|’m|’re| (?!and\b|need\b|"
+    rf"want\b|have\b)[a-z]+)\b)"
     rf"|, (?=(?:(?!(?:which|who|that|if|when|where|what|how|why|whether|and|or|but|because|"
     rf"so|as|since|unless|until|before|after|not|then|than|to)\b)[\w'’-]+ ){{1,3}}"
     rf"(?:is|are|was|were|has|have|will|doesn't|don't|isn't|aren't|can't|cannot|can|won't|need|needs)\b)"
@@ -706,7 +707,7 @@ _IMPLIED_YOU = re.compile(r"(?P<loss>lose|risk|face) |(?:forget|get off|stop|don
 _NO_MORE_HELP = re.compile(
     r"(?:i'm not|i won't|we won't|we're not|i can't|we can't|i will not|i cannot)\b", re.I
 )
-_THEN_I = re.compile(r"(?:i|we)(?:'ll|’ll| will| can)\b", re.I)
+_THEN_I = re.compile(r"(?:i|we|you|it|they|he|she)(?:'ll|’ll| will| can)\b", re.I)
 _JUST = re.compile(r"(?:just|simply) (?=(?P<verb>[a-z-]+))", re.I)
 _PROHIBITION = re.compile(r"(?:don't|do not|never|stop) ", re.I)
 _OTHERWISE = re.compile(r"(?:otherwise|else)\b", re.I)
@@ -744,7 +745,7 @@ def _changes_for_break(
         return begin("please " + message[at].lower(), at + 1)
     if joiner == "and" and _PLEASE.match(message, at):
         return begin("and ")
-    if joiner == "and" and _THEN_I.match(message, at):
+    if joiner == "and" and (_THEN_I.match(message, at) or "," not in match.group("sep")):
         return begin("then ")
     if joiner == "but":
         return begin("but ")
@@ -882,7 +883,8 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
             draft.add(f"{name}_question_please", 2, front(f"could you please {adverb}{asked}"), cut)
             draft.add(f"{name}_question_please", 3, front(f"could you please {adverb}{asked}"), thanked)
         elif had_please:
-            draft.add(f"{name}_question", 1, front(f"could you {adverb}{asked}"), *ends[0])
+            polite = "" if order.kind == "do" else please
+            draft.add(f"{name}_question", 1, front(f"could you {polite}{adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 2, front(f"could you {please}{adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
         elif rank % 2 == 0 or order.kind != "do":
@@ -1124,7 +1126,7 @@ def _passive(draft: _Draft, sentence: Sentence, at: int) -> bool:
     if not match:
         return False
     participle = match.group("pp").lower()
-    if participle not in _words().participles:
+    if participle not in _words().participles or not _DUE.search(text, match.end()):
         return False
     what = match.group("what")
     what = what[0].lower() + what[1:]
@@ -1225,6 +1227,13 @@ _WHAT_IS_THE = re.compile(
 )
 
 
+_WHY_DID = re.compile(
+    r"why (?:is|are|was|were|do|does|did|has|have|can't|isn't|aren't|wasn't|don't|doesn't|"
+    r"didn't|hasn't|haven't)\b",
+    re.I,
+)
+
+
 def _question(draft: _Draft, sentence: Sentence) -> bool:
     """Questions with blame in them become questions for information."""
     text = draft.message[: sentence.end]
@@ -1235,7 +1244,7 @@ def _question(draft: _Draft, sentence: Sentence) -> bool:
     is_question = (
         "?" in mark
         or (mark == "" and draft.is_lower)
-        or (mark in {".", "!", "!!"} and bool(re.match(r"(?:why|who) ", text[begin:], re.I)))
+        or (mark in {".", "!", "!!"} and _WHY_DID.match(text, begin) is not None)
     )
     if not is_question:
         return False
@@ -1520,6 +1529,11 @@ _WISH_KNOW = re.compile(
     r"(?=who|what|why|when|how|where|which|if|whether|by)",
     re.I,
 )
+_DUE = re.compile(
+    r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|"
+    r"morning|afternoon)|(?:mon|tues|wednes|thurs|fri)day)\b",
+    re.I,
+)
 _DEADLINE = re.compile(
     r"\b(?:by|before|until|today|tomorrow|tonight|now|asap|immediately|this (?:week|"
     r"morning|afternoon)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|or|urgently)\b|"
@@ -1580,7 +1594,11 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             return False
         closing = _changes_for_break(draft, _break_of(text, start), sentence, 2)
         last = _changes_for_break(draft, _break_of(text, start), sentence, 3)
-        if match.group("verb").lower() not in {"want", "expect"} and not _DEADLINE.search(rest):
+        if match.group("verb").lower() != "want" and not _DEADLINE.search(rest):
+            is_claim = text[at] in "Ii" and match.group("verb").lower() == "expect"
+            if not is_claim or _FINITE.search(rest):
+                return False
+        if re.match(r"(?:it|them|this|that|these|those) (?:for|because|since|to)\b", rest):
             return False
         draft.requests += 1
         would = (
@@ -1759,6 +1777,7 @@ _I_CANNOT = re.compile(
 )
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
+_RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought)\b", re.I)
 _EMPTY_LEAD = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I)
 _IF_SHOULD_HAVE = re.compile(
     r"if [^,.;:!?\n]{4,90}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I
@@ -1769,7 +1788,7 @@ _BAN_WORDS = re.compile(r"\b(?:except|but|unless|until|before|without|from now|a
 _BAN_WORDS_NOW = re.compile(
     r"\b(?:except|but|unless|until|before|without|from now|anymore|again|today|now)\b", re.I
 )
-_FIRST_CLAUSE = re.compile(r".{20,}?(?=[,;:]\s|$)", re.S)
+_FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s|$)", re.S)
 _FIRST_WORD = re.compile(r"[\w’']+(?= )")
 _YOURS = re.compile(
     r"your [\w' -]{2,40}? (?:is|are|was|were|has|have|had|says?|begins?|starts?|takes?|"
@@ -1955,6 +1974,8 @@ def _nobody_did(statement: _Statement) -> bool | None:
     is_present = not match.group("never") and (
         verb in words.thirds or verb in words.classes["nobody_present"]
     )
+    if verb in {"has", "needs", "had"} and text[match.end() :].startswith(" to "):
+        return False
     if is_past and _BAN_WORDS.search(statement.full):
         return False
     if is_present and (verb not in words.classes["observed"] or _BAN_WORDS_NOW.search(statement.full)):
@@ -2040,7 +2061,7 @@ def _hedge(statement: _Statement, rank: int, has_milder: bool) -> bool:
     text, begin, draft, head = statement.text, statement.begin, statement.draft, _head(statement)
     is_complaint = bool(_CUES.search(head)) or has_milder or bool(_YOUR_DEED.match(head))
     word = _FIRST_WORD.match(text, begin)
-    if not is_complaint or not word or not _FINITE.search(head):
+    if not is_complaint or not word or not _FINITE.search(head) or _RULE_WORDS.search(head):
         return False
     first = word.group()
     stem = re.split(r"['’]", first)[0].lower()
