@@ -617,7 +617,7 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
         ):
             return second in words.objects or verb == "focus"
         if word in {"or", "and"}:
-            return not is_first
+            return word == "or" and not is_first and second in words.verbs
         if verb == "have" and (second in _words().classes["wishes"] or word in {"fun", "no", "you"}):
             return False
         if verb in {"stop", "wait"} and not word:
@@ -683,7 +683,8 @@ _BREAK = re.compile(
     rf"(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
-    rf"|,? and (?=(?:please|pls) )|,? or (?=(?:lose|risk|face|forget|get off|stop|don't|do "
+    rf"|,? and (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
+    rf"get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
     rf"|,? and (?=(?:I|i|we|you|it|they|he|she)(?:'ll|’ll|'m|'re|’m|’re| (?!and\b|need\b|"
@@ -741,6 +742,8 @@ def _changes_for_break(
     if joiner in {"or", "or else", "otherwise", "else"}:
         is_afraid = level == 3 and _AFRAID_OTHERWISE.match(message, at)
         return begin("otherwise " + (afraid if is_afraid else ""))
+    if joiner == "and" and _PROHIBITION.match(message, at):
+        return begin("and please " + message[at].lower(), at + 1)
     if _PROHIBITION.match(message, at):
         return begin("please " + message[at].lower(), at + 1)
     if joiner == "and" and _PLEASE.match(message, at):
@@ -850,7 +853,7 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     please = "" if trailing or inner_please else "please "
     if not had_please:
         ending = [] if draft.mark(sentence) != "!" else [Change(sentence.end, sentence.stop, ".")]
-        draft.add(f"{name}_please", 1, front(f"please {adverb}{plain}"), *ending)
+        draft.add(f"{name}_please", 1, front(f"{adverb}please {plain}"), *ending)
     if order.kind == "not" and rest.startswith("forget"):
         end = _changes_for_break(draft, match, sentence, 2)
         start_of = Change(
@@ -1159,6 +1162,10 @@ _STATES = re.compile(
 )
 
 
+# "We delete the old ones, page only for ..." goes on with what we do.
+_PLAIN_PRESENT = re.compile(r"(?:[\w ]{0,30} )?(?:we|i|they|you) ([a-z]+) ", re.I)
+
+
 def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
     """An order after a statement in the same sentence: "It is broken, fix it"."""
     text = draft.message[: sentence.end]
@@ -1175,7 +1182,8 @@ def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
             head,
         ) and not re.search(r"can't|cannot", head):
             continue
-        if not _STATES.search(head):
+        plain = _PLAIN_PRESENT.match(head)
+        if not _STATES.search(head) or (plain and plain.group(1).lower() in _words().past):
             continue
         order = _find_order(draft, sentence, match.end())
         if not order:
@@ -1725,7 +1733,9 @@ _CUES = re.compile(
 )
 _POSITIVE = re.compile(
     r"\b(?:unfortunately|afraid|sadly|i think|i believe|it looks like|it seems|sorry|"
-    r"apolog\w+|no (?:problem|worries|rush|hurry|need)|not (?:urgent|bad)|"
+    r"apolog\w+|no (?:problem|worries|rush|hurry|need|damage|data loss)|(?:not|nobody|no "
+    r"one|nothing|isn't|wasn't|weren't|aren't) (?:was |is |are )?(?:affected|hurt|lost|"
+    r"broken|in danger)|not (?:urgent|bad)|"
     r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|"
     r"congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
     r"excellent|well|would like|don't need|doesn't need|do not need|don't have to|doesn't "
@@ -1777,7 +1787,7 @@ _I_CANNOT = re.compile(
 )
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
-_RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought)\b", re.I)
+_RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought|has to|have to|needs to)\b|\w['’]d\b", re.I)
 _EMPTY_LEAD = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I)
 _IF_SHOULD_HAVE = re.compile(
     r"if [^,.;:!?\n]{4,90}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I
@@ -1788,7 +1798,7 @@ _BAN_WORDS = re.compile(r"\b(?:except|but|unless|until|before|without|from now|a
 _BAN_WORDS_NOW = re.compile(
     r"\b(?:except|but|unless|until|before|without|from now|anymore|again|today|now)\b", re.I
 )
-_FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s|$)", re.S)
+_FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s| (?:if|whether|what|how|why|so that) |$)", re.S)
 _FIRST_WORD = re.compile(r"[\w’']+(?= )")
 _YOURS = re.compile(
     r"your [\w' -]{2,40}? (?:is|are|was|were|has|have|had|says?|begins?|starts?|takes?|"
@@ -2057,7 +2067,12 @@ def _noticed(statement: _Statement, has_milder: bool) -> bool:
 
 
 def _hedge(statement: _Statement, rank: int, has_milder: bool) -> bool:
-    """A hedge in front of a complaint, or inside it where its first word may be a name."""
+    """A hedge in front of a complaint, or inside it where its first word may be a name.
+
+    A long message rather reports than complains, and there a hedge is out of place.
+    """
+    if statement.draft.message.count(" ") > 65 and not has_milder:
+        return False
     text, begin, draft, head = statement.text, statement.begin, statement.draft, _head(statement)
     is_complaint = bool(_CUES.search(head)) or has_milder or bool(_YOUR_DEED.match(head))
     word = _FIRST_WORD.match(text, begin)
