@@ -102,6 +102,8 @@ def propose(message: str) -> list[Edit]:
         has_milder = len(draft.edits) > before
         if has_milder:
             draft.softened.add(index)
+        if _is_item(calm, sentence):
+            continue
         asked = draft.requests
         if _request(draft, sentence) or _question(draft, sentence):
             draft.softened.add(index)
@@ -146,6 +148,7 @@ def _promote(draft: _Draft) -> None:
 # Sentences ------------------------------------------------------------------------------------------------
 
 _END = re.compile(r"[.!?…]+[\"')\]]?(?=\s|$)")
+_STARTS_LINE = re.compile(r"[ \t]*(?:[-*•]|\d{1,2}[.)])\s+")
 _BULLET = re.compile(r"[ \t]*(?:[-*•]\s+|\d{1,2}[.)]\s+|>+\s*)?")
 
 
@@ -181,6 +184,14 @@ def _split(message: str) -> list[Sentence]:
             result.append(Sentence(start, rest, rest))
         at += len(line) + 1
     return result
+
+
+def _is_item(message: str, sentence: Sentence) -> bool:
+    """Whether a sentence is an item of a list, where questions would read oddly."""
+    return (
+        _STARTS_LINE.fullmatch(message[message.rfind("\n", 0, sentence.start) + 1 : sentence.start])
+        is not None
+    )
 
 
 def _in_quotes(message: str, sentence: Sentence) -> bool:
@@ -309,6 +320,8 @@ def _without_shouting(message: str) -> tuple[str, list[Change]]:
             at = sentence.start + match.start()
             new = word.capitalize() if match.start() == 0 else word.lower()
             new = re.sub(r"^i(?=['’])", "I", new)
+            if word.lower() in _words().classes["days"]:
+                new = word.capitalize()
             changes.append(Change(at, at + len(word), new))
             calm = calm[:at] + new + calm[at + len(word) :]
     return calm, changes
@@ -320,7 +333,7 @@ def _calm(draft: _Draft, sentence: Sentence) -> None:
     mark = draft.mark(sentence)
     if ("!" in mark and mark.strip("\"')]") != "!") or "??" in mark:
         closing = mark[len(mark.rstrip("\"')]")) :]
-        calm = "?" if "?" in mark else "."
+        calm = "?" if "?" in mark else "!" if _FRIENDLY.search(text) else "."
         draft.add("marks", 1, Change(sentence.end, sentence.stop, calm + closing))
     elif mark == "!" and not _FRIENDLY.search(text):
         draft.add("marks", 1, Change(sentence.end, sentence.stop, "."))
@@ -434,7 +447,9 @@ def _milder_words(draft: _Draft, sentence: Sentence) -> None:
             if not harsh:
                 continue
             is_person = bool(_PERSON.search(text[max(0, be.end() - 30) : be.end()].rstrip()))
-            if is_person and not re.match(r"quite upset|not happy|not part|not something|something for", new):
+            if is_person and not re.match(
+                r"quite upset|a bit|not happy|not part|not something|something for", new
+            ):
                 break
             replace("predicate", harsh.start(), harsh.end(), harsh.expand(new))
             break
@@ -548,6 +563,8 @@ def _find_order(draft: _Draft, sentence: Sentence, start: int) -> _Order | None:
         verb = match.group(1).lower()
         # Almost any word may follow "don't", but "Don't know yet" has lost its "I".
         if verb in _words().classes["first_person"] or verb.endswith(("ing", "ly")):
+            return None
+        if verb == "be" and re.match(r" (?:surprised|shocked|afraid|shy)\b", text[match.end() :]):
             return None
         if verb == "ask" and not text[match.end() :].strip():
             return None
@@ -821,6 +838,10 @@ def _request(draft: _Draft, sentence: Sentence) -> bool:
     return _nobody(draft, sentence, at) or _third_person(draft, sentence, at) or _passive(draft, sentence, at)
 
 
+# A question mark behind a link would become part of it.
+_LINK_AT_END = re.compile(r"https?://\S+$")
+
+
 def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) -> bool:
     """The levels of one order."""
     text = draft.message[: sentence.end]
@@ -844,7 +865,7 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
     tail = _words().empty_tails.search(draft.text(sentence), max(0, len(draft.text(sentence)) - 70))
     if match and tail and sentence.start + tail.start() <= match.start():
         match = None
-    is_list = len(rest) > 170 or ":" in re.sub(r"\d:\d", "", rest) or "\n" in rest or text.endswith(":")
+    is_list = len(rest) > 170 or ":" in re.sub(r"\d:\d", "", rest) or bool(_LINK_AT_END.search(rest))
     rank = draft.requests
     draft.requests += 1
     name = {"do": "order", "not": "prohibition", "never": "prohibition", "stop": "stop"}[order.kind]
@@ -872,24 +893,17 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
         return True  # A statement or a list may follow, which must not become part of a question.
     if not re.search(r"[?]", text[verb:]):
         ends = [_changes_for_break(draft, match, sentence, level) for level in (2, 3)]
-        thanks = [
-            Change(c.start, c.end, c.text + _thanks(draft))
-            if c.start >= sentence.end and _may_thank(draft, sentence)
-            else c
-            for c in ends[1]
-        ]
         if trailing and match is None:
             closing = draft.mark(sentence)[len(draft.mark(sentence).rstrip("\"')]")) :]
             cut = Change(verb + trailing.start(), sentence.stop, "?" + closing)
-            thanked = cut._replace(text=cut.text + _thanks(draft)) if _may_thank(draft, sentence) else cut
             draft.add(f"{name}_question", 1, front(f"could you {adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 2, front(f"could you please {adverb}{asked}"), cut)
-            draft.add(f"{name}_question_please", 3, front(f"could you please {adverb}{asked}"), thanked)
+            draft.add(f"{name}_question_please", 3, front(f"could you please {adverb}{asked}"), cut)
         elif had_please:
             polite = "" if order.kind == "do" else please
             draft.add(f"{name}_question", 1, front(f"could you {polite}{adverb}{asked}"), *ends[0])
             draft.add(f"{name}_question_please", 2, front(f"could you {please}{adverb}{asked}"), *ends[0])
-            draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
+            draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *ends[1])
         elif rank % 2 == 0 or order.kind != "do":
             draft.add(
                 f"{name}_question",
@@ -907,11 +921,11 @@ def _soften_order(draft: _Draft, sentence: Sentence, order: _Order, start: int) 
                     if not draft.is_lower
                     else f"may i ask you {adverb}{asked}to "
                 )
-                draft.add(f"{name}_ask", 3, front(wish), *thanks)
+                draft.add(f"{name}_ask", 3, front(wish), *ends[1])
             else:
-                draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *thanks)
+                draft.add(f"{name}_question_please", 3, front(f"could you {please}{adverb}{asked}"), *ends[1])
         else:
-            draft.add(f"{name}_would", 3, front(f"would you {please}{adverb}{asked}"), *thanks)
+            draft.add(f"{name}_would", 3, front(f"would you {please}{adverb}{asked}"), *ends[1])
     return True
 
 
@@ -924,15 +938,6 @@ def _next_order(draft: _Draft, text: str, start: int, until: re.Match[str] | Non
         if _begins_order(draft, text, match.group("verb"), match.end("verb"), False):
             return match
     return until
-
-
-def _may_thank(draft: _Draft, sentence: Sentence) -> bool:
-    """Whether the edit of this sentence must bring the thanks: it is the last and has no final mark."""
-    return (
-        sentence is draft.sentences[-1]
-        and sentence.stop == sentence.end
-        and not _THANKS.search(draft.message)
-    )
 
 
 _THANKS = re.compile(r"\b(?:thanks?|thx|cheers|grateful|appreciate[ds]?|regards|ty)\b", re.I)
@@ -1075,7 +1080,7 @@ def _third_person(draft: _Draft, sentence: Sentence, at: int) -> bool:
 
 _NOBODY = re.compile(
     r"(?P<who>nobody|no one) (?P<verb>[a-z]+)\b(?=[^.!?]*\b(?:before|without|unless|until|"
-    r"except|again|anymore|from now on|but)\b)",
+    r"except|anything|again|anymore|from now on|but)\b)",
     re.I,
 )
 
@@ -1200,7 +1205,7 @@ _PRONOUN = (
 )
 _WHY = re.compile(
     r"(?P<wh>why|how come|when|where|how)(?: the (?:hell|fuck|heck)| on earth| exactly| in the world)? "
-    r"(?P<aux>is|are|was|were|do|does|did|has|have|can|can't|isn't|aren't|wasn't|weren't|"
+    r"(?P<aux>is|are|was|were|do|does|did|has|have|can't|can|isn't|aren't|wasn't|weren't|"
     r"don't|doesn't|didn't|hasn't|haven't|will|won't|should|must|am|would)\b ?",
     re.I,
 )
@@ -1606,7 +1611,9 @@ def _wish(draft: _Draft, sentence: Sentence) -> bool:
             is_claim = text[at] in "Ii" and match.group("verb").lower() == "expect"
             if not is_claim or _FINITE.search(rest):
                 return False
-        if re.match(r"(?:it|them|this|that|these|those) (?:for|because|since|to)\b", rest):
+        if match.group("verb").lower() != "want" and re.match(
+            r"(?:it|them|this|that|these|those) (?:for|because|since|to)\b", rest
+        ):
             return False
         draft.requests += 1
         would = (
@@ -2153,13 +2160,30 @@ def _open_and_close(draft: _Draft) -> None:
         draft.add("greeting_name", 3, Change(first.start, first.start, "hi " if draft.is_lower else "Hi "))
     elif not draft.requests and first.start == 0 and not _GREETING.match(message):
         _greet_first(draft, first)
-    if (
-        draft.requests
-        and not _THANKS.search(message)
-        and last.stop > last.end
-        and last.stop == len(message.rstrip())
-    ) and not re.search(r"[\"')\]]$", draft.mark(last)):
+    if draft.requests and not _THANKS.search(message) and last.stop == len(message.rstrip()):
+        _thank(draft, last)
+
+
+def _thank(draft: _Draft, last: Sentence) -> None:
+    """Thanks after the last sentence; where that has no mark, they come with the edit that ends it."""
+    if last.stop > last.end and not re.search(r"[\"')\]]$", draft.mark(last)):
         draft.add("thanks", 3, Change(last.stop, last.stop, _thanks(draft)))
+    closing = [edit for edit in draft.edits if last.stop == last.end and edit.end == last.end]
+    closing = [edit for edit in closing if edit.changes[-1].text.endswith("?")]
+    if closing:
+        best = max(closing, key=lambda edit: edit.level)
+        end = best.changes[-1]
+        thanked = (*best.changes[:-1], end._replace(text=end.text + _thanks(draft)))
+        if best.level == 3:
+            draft.edits.remove(best)
+        draft.edits.append(Edit(best.rule, 3, thanked))
+    elif last.stop == last.end and draft.message[last.end - 1].isalpha() and not _is_signature(draft, last):
+        draft.add("thanks", 3, Change(last.end, last.end, "." + _thanks(draft)))
+
+
+def _is_signature(draft: _Draft, last: Sentence) -> bool:
+    """Whether the last line may be a name or a closing phrase, or ends in a link."""
+    return len(draft.text(last).split()) < 3 or bool(_LINK_AT_END.search(draft.text(last)))
 
 
 def _greet_first(draft: _Draft, first: Sentence) -> None:
