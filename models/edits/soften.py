@@ -598,9 +598,19 @@ _NOUN_CLAUSE = re.compile(
     r"whether|so|or|but|as|after|since|the|a|an|your|my|our|it|they|we|you|i|he|she|this|"
     r"there)\b)[\w'’#/.-]{1,30}){1,5}"
     r" (?:is|are|was|were|has|had|will|isn't|aren't|wasn't|doesn't|don't|didn't|fails|"
-    r"failed|won't|hasn't|can't|looks|works|needs)\b",
+    r"failed|won't|hasn't|can't|looks|works|needs|get|gets|goes|have|need|want)\b",
     re.I,
 )
+
+
+def _ends_plural(verb: str, word: str) -> bool:
+    """Whether the word may be the plural object of a verb that rarely stands before one as a noun."""
+    return (
+        len(word) > 3
+        and word.endswith("s")
+        and not word.endswith("ss")
+        and verb not in _words().classes["compound_heads"]
+    )
 
 
 def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool) -> bool:
@@ -641,7 +651,7 @@ def _begins_order(draft: _Draft, text: str, verb: str, end: int, is_first: bool)
             return True
         is_object = word in words.objects or bool(
             following
-            and (following.group(1)[0].isupper() or word[0].isdigit())
+            and (following.group(1)[0].isupper() or word[0].isdigit() or _ends_plural(verb, word))
             and verb in _words().classes["calls"]
             and word not in {"i", "we"}
         )
@@ -700,7 +710,7 @@ _BREAK = re.compile(
     rf"(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
-    rf"|,? and (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
+    rf"|,? (?:and|but) (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
     rf"get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
@@ -759,8 +769,8 @@ def _changes_for_break(
     if joiner in {"or", "or else", "otherwise", "else"}:
         is_afraid = level == 3 and _AFRAID_OTHERWISE.match(message, at)
         return begin("otherwise " + (afraid if is_afraid else ""))
-    if joiner == "and" and _PROHIBITION.match(message, at):
-        return begin("and please " + message[at].lower(), at + 1)
+    if joiner in {"and", "but"} and _PROHIBITION.match(message, at):
+        return begin(f"{joiner} please {message[at].lower()}", at + 1)
     if _PROHIBITION.match(message, at):
         return begin("please " + message[at].lower(), at + 1)
     if joiner == "and" and _PLEASE.match(message, at):
@@ -1745,7 +1755,7 @@ _POSITIVE = re.compile(
     r"broken|in danger)|not (?:urgent|bad)|"
     r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|"
     r"congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
-    r"excellent|well|would like|don't need|doesn't need|do not need|don't have to|doesn't "
+    r"excellent|fine|well|would like|don't need|doesn't need|do not need|don't have to|doesn't "
     r"have to|doesn't matter|not need\w*|not necessary|don't want|i feel|kind of|sort of|"
     r"not sure|i don't know|don't mind|if you|as i mentioned|i told you|i said|i asked|"
     r"i've asked|i want|i need)\b",
@@ -2128,6 +2138,9 @@ def _hedge_inside(statement: _Statement, level: int) -> bool:
     ):
         return False
     at = be.start("next")
+    clause = re.split(r" (?:and|but|because|so|when|if|since) ", statement.text[statement.begin : at + 80])[0]
+    if not _CUES.search(clause):
+        return False
     if any(edit.start == at for edit in statement.draft.edits) or not statement.regret():
         return False
     statement.draft.add("hedge_inside", level, Change(at, at, "unfortunately "))
