@@ -710,6 +710,7 @@ _BREAK = re.compile(
     rf"(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
+    rf"|,? and (?=[A-Z]\w+ (?:can|will|has|is|gets)\b)"
     rf"|,? (?:and|but) (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
     rf"get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
@@ -1178,6 +1179,7 @@ _STATES = re.compile(
 
 
 # "We delete the old ones, page only for ..." goes on with what we do.
+_UNKNOWN_ORDER = re.compile(r"\b(?:so|then) [a-z]+ (?:the|a|an|it|them|this|that|all|your)\b[^,]{0,80}$")
 _PLAIN_PRESENT = re.compile(r"(?:[\w ]{0,30} )?(?:we|i|they|you) ([a-z]+) ", re.I)
 
 
@@ -1196,6 +1198,8 @@ def _order_inside(draft: _Draft, sentence: Sentence) -> bool:
             r"please [a-z]+)\b(?! not)",
             head,
         ) and not re.search(r"can't|cannot", head):
+            continue
+        if _UNKNOWN_ORDER.search(head):
             continue
         plain = _PLAIN_PRESENT.match(head)
         if not _STATES.search(head) or (plain and plain.group(1).lower() in _words().past):
