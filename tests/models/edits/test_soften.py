@@ -1,0 +1,232 @@
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.edits import script, soften
+
+CORPUS = Path(__file__).parents[3] / "data" / "seed" / "edits" / "english.jsonl"
+
+
+def rewrite(message, intensity):
+    return script.apply(message, script.select(soften.propose(message), intensity, lambda edit: True))
+
+
+def messages():
+    return [json.loads(line)["text"] for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+
+
+def test_an_order_becomes_a_request_that_is_politer_with_each_level():
+    message = "Your branch is broken. Fix it before 4 pm and send me the link."
+    assert "Please fix it before 4 pm and send me the link." in rewrite(message, 1)
+    assert "Could you fix it before 4 pm and send me the link?" in rewrite(message, 2)
+    assert "Could you please fix it before 4 pm and send me the link? Thank you!" in rewrite(message, 3)
+
+
+def test_a_lone_order_is_a_question_from_level_1_on():
+    assert rewrite("Send me the report.", 1) == "Could you send me the report?"
+    assert rewrite("Send me the report.", 2) == "Could you please send me the report?"
+    assert rewrite("Send me the report.", 3) == "Could you please send me the report? Thank you!"
+
+
+def test_a_name_in_front_stays_and_becomes_a_greeting_at_level_3():
+    assert rewrite("Lena, fix it.", 2) == "Lena, could you please fix it?"
+    assert rewrite("Lena, fix it.", 3) == "Hi Lena, could you please fix it? Thank you!"
+
+
+def test_chat_style_keeps_its_small_letters():
+    assert rewrite("fix it pls", 2) == "could you please fix it?"
+    assert rewrite("this is broken, fix it", 2) == "i'm afraid this is broken, could you fix it?"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Update on the migration: it is done.",
+        "Test results are in.",
+        "Call with Lena at 3.",
+        "Review is due on Friday.",
+        "Release plan for the app: Wednesday we cut the branch.",
+        "Order 7731: the customer called.",
+        "Pick up is at five.",
+        "Don't know yet.",
+        "Take care and have a nice weekend.",
+    ],
+)
+def test_a_noun_or_a_wish_is_no_order(message):
+    assert not [
+        edit for edit in soften.propose(message) if "order" in edit.rule or "prohibition" in edit.rule
+    ]
+
+
+def test_a_prohibition_keeps_its_negation():
+    assert rewrite("Don't touch the server. It is slow.", 1).startswith("Please don't touch the server.")
+    assert rewrite("Don't touch the server. It is slow.", 2).startswith(
+        "Could you please not touch the server?"
+    )
+    assert rewrite("Don't touch the server. It is slow.", 3).startswith(
+        "May I ask you not to touch the server?"
+    )
+
+
+def test_an_order_after_a_prohibition_is_not_prohibited():
+    assert "not to discuss? Please send them to me" in rewrite(
+        "If they argue, don't discuss, send them to me.", 2
+    )
+
+
+def test_an_ultimatum_stays_in_softer_form():
+    message = "Your claim is late. Fix it by Monday or I'll reject it."
+    assert rewrite(message, 2).endswith("Could you fix it by Monday? Otherwise I'll reject it.")
+    assert rewrite(message, 3).endswith("Otherwise I'm afraid I'll reject it. Thank you!")
+
+
+def test_a_statement_after_an_order_is_not_part_of_the_question():
+    assert rewrite("Start over, I need them Monday.", 2) == "Could you please start over? I need them Monday."
+    assert "Then I'll do it." in rewrite("Tell me what you need and I'll do it.", 2)
+
+
+def test_duties_and_wishes_become_requests_with_their_deadline():
+    assert rewrite("You need to update the ticket today.", 2) == "Could you update the ticket today?"
+    assert rewrite("I need you to finish the slides by noon.", 2) == "Could you finish the slides by noon?"
+    assert (
+        rewrite("I want the slides by Friday.", 3) == "Could I please have the slides by Friday? Thank you!"
+    )
+    assert rewrite("This must be done by Monday.", 2) == "Could this be done by Monday?"
+    assert rewrite("I need it for the board.", 3) == "I need it for the board."
+
+
+def test_blame_gets_a_hedge_and_stays_with_the_same_person():
+    assert rewrite("You broke the build.", 1) == "I think you broke the build."
+    assert rewrite("You broke the build.", 2) == "It looks like you broke the build."
+    assert rewrite("You forgot the NDA.", 2) == "It looks like you may have forgotten the NDA."
+    assert rewrite("You should have told us.", 1) == "It would have helped if you had told us."
+    assert rewrite("You never told me.", 1) == "I don't think you told me."
+
+
+def test_praise_gets_no_hedge():
+    message = "Thank you all for last night. You stayed calm and support always knew what was going on."
+    assert rewrite(message, 3) == message
+
+
+def test_harsh_words_become_milder_but_the_complaint_stays():
+    assert rewrite("Your report is a mess again.", 1) == "Your report is not in good shape again."
+    assert rewrite("Your report is a mess again.", 2) == "I think your report is not in good shape again."
+    assert rewrite("This is the worst code I have ever seen.", 1) == "This is not the best code I've seen."
+    assert rewrite("Fix it today, it's not that hard.", 2) == "Could you fix it today?"
+
+
+def test_exclamations_without_information_go():
+    assert rewrite("The parts are late. Unbelievable. Send new ones.", 1).count(".") == 2
+    assert rewrite("Five gaps in the log. Five. Who was on?", 1).startswith(
+        "Five gaps in the log. Do you know who"
+    )
+
+
+def test_a_refusal_stays_a_refusal():
+    assert (
+        rewrite("No. We are not paying that.", 2)
+        == "I'm afraid not. Unfortunately, we won't be able to pay that."
+    )
+    assert rewrite("We can't refund this.", 2) == "I'm afraid we can't refund this."
+
+
+def test_questions_with_blame_ask_for_information():
+    assert rewrite("Why is this still not done?", 1) == "Do you know why this is still not done?"
+    assert rewrite("Why did you merge it?", 2) == "Could you tell me why you merged it?"
+    assert (
+        rewrite("Why does the signup form log the mail?", 2)
+        == "Could you tell me why the signup form logs the mail?"
+    )
+    assert rewrite("Who signed this?", 1) == "Do you know who signed this?"
+    assert rewrite("Did you even read it?", 2) == "Did you have a chance to read it?"
+
+
+def test_shouting_becomes_calm_but_acronyms_stay():
+    assert rewrite("STOP SENDING ME THESE EMAILS!!!", 2) == "Could you stop sending me these emails?"
+    assert "NDA" in rewrite("Sign the NDA NOW!", 1)
+    assert "now" in rewrite("Sign the NDA NOW!", 1)
+
+
+def test_a_ban_on_everybody_is_asked_for():
+    message = "Nobody touches the thermostat without asking me first."
+    assert (
+        rewrite(message, 2)
+        == "Could you make sure that nobody touches the thermostat without asking me first?"
+    )
+
+
+def test_thanks_and_greetings_are_not_repeated():
+    assert "Thank you!" not in rewrite("Thanks for the draft. Send me the rest by Friday.", 3)
+    assert rewrite("Hi Tom, fix it by Friday.", 3).startswith("Hi Tom, could you please fix it")
+
+
+def test_a_message_without_edits_gets_no_wrapper():
+    assert soften.propose("The meeting is at 3 pm in room 4.") == []
+
+
+def test_every_edit_of_the_corpus_applies_and_keeps_the_facts():
+    for message in messages():
+        edits = soften.propose(message)
+        for edit in edits:
+            assert 0 <= edit.start <= edit.end <= len(message)
+            assert script.keeps_facts(message, edit), (message, edit)
+        for intensity in (1, 2, 3):
+            script.apply(message, script.select(edits, intensity, lambda edit: True))
+
+
+def test_any_subset_of_the_edits_applies():
+    choose = random.Random(1)
+    for message in messages()[::5]:
+        edits = soften.propose(message)
+        script.apply(message, script.select(edits, 3, lambda edit: choose.random() < 0.5))
+
+
+def test_each_level_changes_more_than_the_one_below_on_most_blunt_messages():
+    rows = [json.loads(line) for line in CORPUS.read_text(encoding="utf-8").splitlines()]
+    blunt = [row["text"] for row in rows if any(r["transform_type"] == "soften" for r in row["rewrites"])]
+    levels = [[rewrite(message, intensity) for intensity in (1, 2, 3)] for message in blunt]
+    assert sum(
+        len({message, *texts}) == 4 for message, texts in zip(blunt, levels, strict=True)
+    ) > 0.75 * len(blunt)
+
+
+def work(message):
+    """How many calls of functions a proposal takes, which no load of the machine changes."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        soften.propose(message)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        "a ",
+        "fix it, ",
+        "you ",
+        "no. ",
+        "it is wrong ",
+        "a b, ",
+        "and you've ",
+        "1",
+        "A",
+        "!",
+        "why is the ",
+        "- \n",
+    ],
+)
+def test_the_work_on_hostile_text_does_not_grow_faster_than_the_text(seed):
+    soften.propose("Warm up.")
+    short, long = (work((seed * 4000)[:n]) for n in (2000, 4000))
+    assert long < 2.6 * short + 1000
