@@ -1,0 +1,1004 @@
+"""Edits of Japanese messages, for all transform types.
+
+`propose` gives small edits for soften, clarify, terminology, background and summarize. Structure and
+requirements arrange whole sentences, so `rewrite` builds those texts and offers each as one edit.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from data.records import TransformType
+from models import facts
+from models.edits import script
+from models.edits.japanese_grammar import (
+    KANJI,
+    KATAKANA,
+    Sentence,
+    ends_with_form,
+    is_polite,
+    request_te,
+    sentences,
+    te_of_stem,
+    to_polite,
+)
+from models.edits.script import Change, Edit
+
+_HERE = Path(__file__).parent
+_LETTER = re.compile(rf"[A-Za-z{KANJI}{KATAKANA}ぁ-ん]")
+_KANA = re.compile(rf"[ぁ-ん{KATAKANA}]")
+_JAPANESE = re.compile(rf"[ぁ-ん{KATAKANA}{KANJI}]")
+
+
+def is_japanese(message: str) -> bool:
+    """Whether a message is in Japanese; English terms, names and quotes in it are normal."""
+    letters = len(_LETTER.findall(message))
+    return len(_KANA.findall(message)) > 0 and 5 * len(_JAPANESE.findall(message)) >= letters
+
+
+def propose(message: str, transform_type: TransformType) -> list[Edit]:
+    """All edits of all levels for a transform type; none for structure and requirements (`rewrite`)."""
+    match transform_type:
+        case TransformType.SOFTEN:
+            return _soften(message)
+        case TransformType.CLARIFY:
+            return _clarify(message)
+        case TransformType.TERMINOLOGY:
+            return _terminology(message)
+        case TransformType.BACKGROUND:
+            return _background(message)
+        case TransformType.SUMMARIZE:
+            return _summarize(message)
+        case _:
+            return []
+
+
+def rewrite(
+    message: str,
+    transform_type: TransformType,
+    intensity: int,
+    accepts: Callable[[Edit], bool] = lambda edit: True,
+) -> str | None:
+    """The message rewritten by the accepted edits; None when there is nothing good to do."""
+    if intensity < 1 or not message.strip():
+        return None
+    if transform_type in (TransformType.STRUCTURE, TransformType.REQUIREMENTS):
+        arrange = _structure if transform_type is TransformType.STRUCTURE else _requirements
+        text = arrange(message, intensity)
+        if text is None or not accepts(Edit(f"{transform_type}.lines", intensity, (Change(0, len(message), text),))):
+            return None
+    else:
+        edits = script.select(propose(message, transform_type), intensity, accepts)
+        text = script.apply(message, edits)
+        if transform_type is TransformType.SUMMARIZE and 20 * len(text) > 19 * len(message):
+            return None  # a summary of the same length is none
+    if text.strip() == message.strip() or facts.missing(message, text):
+        return None
+    return text
+
+
+@functools.cache
+def _table(name: str) -> tuple[tuple[str, ...], ...]:
+    """The rows of a file of tab-separated values next to this module, without comments."""
+    lines = (_HERE / name).read_text("utf-8").splitlines()
+    return tuple(tuple(line.split("\t")) for line in lines if line and not line.startswith("#"))
+
+
+# --- what several types need ---------------------------------------------------------------------------------
+
+_GREETING = re.compile(
+    r"(?:いつも|平素|日頃|毎度)?.{0,12}(?:お疲れ(?:様|さま)|おつかれ|お世話になっ|お世話様|おはようございます|こんにちは|こんばんは|はじめまして|初めまして"
+    r"|ご無沙汰|お忙しいところ(?:すみません|失礼|恐れ入ります|申し訳)|突然(?:の|すみません)|失礼(?:いた)?します)[^、]{0,14}$|^いつもありがとう[^、]*$"
+)
+_CLOSING = re.compile(
+    r"^(?:(?:以上|それでは|では|引き続き|何卒|どうぞ|お手数(?:です|おかけし(?:ます|て)|をおかけし(?:ます|て)|をおかけいたします)[^、]{0,4}"
+    r"|ご(?:不便|迷惑|面倒)をおかけ(?:し|いたし)ますが|お忙しいところ(?:恐れ入ります|すみません|恐縮です)が?|恐れ入りますが|ご確認のほど)、?)*"
+    r"(?:よろしく(?:お願い(?:し|いたし|致し|申し上げ)ます?|お願い|です|頼みます|どうぞ)?|宜しくお願い[^、]*|以上です|以上になります|以上、?)$"
+)
+_ADDRESS = re.compile(
+    rf"^(?:皆さん|皆様|みなさん|みなさま|皆さま|各位|関係者各位|(?:[{KANJI}{KATAKANA}ぁ-んA-Za-z・ー ]{{1,12}}?)(?:さん|様|さま|くん|君|先生|部長|課長|係長|店長|社長|殿))[、，]\s?"
+)
+_CONJUNCTION = re.compile(r"^(?:なので|だから|ですので|そのため|ですから|また|あと|それと|それから|そして|ただし|ただ|でも|しかし|なお|ちなみに|では|それでは|次に)、?")
+_DATE = re.compile(
+    rf"[0-9０-９一二三四五六七八九十]+(?:月|日|時|/|:|：|分|営業日|週間|か月|年)|[月火水木金土日]曜|(?<![{KANJI}])[月火水木金土日](?:まで|中に|の朝|の午)"
+    r"|本日|今日|明日|明後日|あさって|昨日|今週|来週|再来週|今月|来月|月末|週末|週明け|朝イチ|今すぐ|至急|すぐ|午前|午後|正午|夕方|今夜|期限|締め?切|期日|納期|EOD|まで(?:に|です|で)"
+)
+_NOTED = re.compile(r"書かれて(?:い)?(?:ない|ません)|記載(?:が)?(?:なし|あり?ません|ない)|明記")
+
+
+def _body(message: str, sentence: Sentence) -> str:
+    return message[sentence.start : sentence.end]
+
+
+def _entry(message: str, sentence: Sentence) -> int:
+    """Where words may be inserted at the start of a sentence: after a name or a conjunction."""
+    at = sentence.start
+    body = _body(message, sentence)
+    for pattern in (_ADDRESS, _CONJUNCTION):
+        if match := pattern.match(body[at - sentence.start :]):
+            at += match.end()
+    return at if at < sentence.end else sentence.start
+
+
+# --- soften --------------------------------------------------------------------------------------------------
+
+_REQUEST_TAIL = re.compile(
+    r"(?P<plain>よ|ね|よね|な|くれ|くれよ|くれない(?:か|かな)?|くれる|ちょうだい|頂戴|ほしい|欲しい|ほしいんだけど|ほしいんだけどね|ほしいな)?"
+    r"(?P<please>(?:ください|下さい)(?:ね|よ|ませ|な)?)?"
+    r"(?P<could>もらえ(?:る|ない|ないか|ないかな|ます|ますか|ません|ませんか|ないですか|ないでしょうか|ますでしょうか|ませんかね|ますかね)"
+    r"|もらって(?:も)?(?:いい|良い|よい)(?:ですか|でしょうか|かな|か)?|くれます(?:か)?|くれません(?:か)?"
+    r"|ほしい(?:です|のですが|んですが|んですけど|です(?:ね|よ))|もらいたい(?:です)?|もらえると(?:助かる|ありがたい|嬉しい|うれしい))?"
+    r"(?P<would>いただけ(?:ます|ますか|ません|ませんか|ないでしょうか)|いただきたい(?:です|のですが|んですが)?|いただいて(?:も)?(?:いい|よろしい)でしょうか)?$"
+)
+_POLITE_REQUEST = re.compile(
+    rf"(?P<noun>(?:ご|御)[{KANJI}]{{2,6}}|お[{KANJI}ぁ-ん]{{1,6}}[りきしちみびえけせてねべめれげい])"
+    r"(?:(?P<please>ください|下さい)(?:ませ|ね)?|(?P<would>いただけますか|いただけませんか|願います))$"
+)
+_WISH = re.compile(
+    r"(?<!よろしく)(?<!宜しく)(?P<base>[をでにはもまりへ、]|くらい|まで|ほど)(?P<tail>よろしく(?:です|お願い(?:し|いたし)ます)?|お願い(?:し|いたし|致し)?(?:ます)?(?:ね|よ)?|頼む(?:よ|わ|ぞ)?|頼みます(?:ね|よ)?)$"
+)
+_ORDERLY = re.compile(r"(?P<noun>する|しない)こと$")
+
+
+class _Request(NamedTuple):
+    """A request that ends a sentence: where its te form starts, the form, and how polite the words are, 0 to 3."""
+
+    start: int
+    te: str
+    strength: int
+
+
+def _request(body: str) -> _Request | None:
+    if body.endswith("すんな") or body.endswith("すんなよ"):
+        return _Request(body.rindex("すんな"), "しないで", 0)
+    for cut in range(len(body), max(0, len(body) - 16), -1):
+        tail, base = body[cut:], body[:cut]
+        if not base.endswith(("て", "で")) or not (match := _REQUEST_TAIL.match(tail)):
+            continue
+        strength = 3 if match["would"] else 2 if match["could"] else 1 if match["please"] else 0
+        explicit = strength > 0 or (match["plain"] or "") not in ("", "よ", "ね", "よね", "な")
+        if base.endswith("ないで"):
+            return _Request(len(base) - 3, "ないで", strength)
+        if re.search(r"[しきいっちりえけせてねべめれげ]といて$", base):
+            return _Request(len(base) - 3, "ておいて", strength)
+        if base.endswith("んどいて"):
+            return _Request(len(base) - 3, "でおいて", strength)
+        if form := request_te(base):
+            return _Request(form[0], form[1], strength)
+        if explicit and re.search(r"[いきしちりみびえけせてねべめれげっん][てで]$|[見出来寝着]て$", base):
+            return _Request(len(base) - 1, base[-1], strength)
+    return _order(re.sub(r"[よねぞ]$", "", body))
+
+
+def _order(body: str) -> _Request | None:
+    """An order or a ban in plain form: 出せ, 出すな, 出しなさい, 出すこと."""
+    if re.search(r"(?<![うつく])しろ$", body):
+        return _Request(len(body) - 2, "して", 0)
+    if match := _ORDERLY.search(body):
+        return _Request(match.start(), "して" if match["noun"] == "する" else "しないで", 0)
+    if body.endswith("なさい") and (form := te_of_stem(body[:-3])):
+        return _Request(form[0], form[1], 0)
+    for kind in ("order", "ban"):
+        form2 = ends_with_form(body, kind)
+        if form2 and request_te(form2[1].te) and body[form2[0] :] not in ("切れ", "割れ", "折れ", "売れ", "取れ", "流れ", "遅れ"):
+            start, verb = form2
+            return _Request(start, verb.te if kind == "order" else verb.negative + "で", 0)
+    return None
+
+
+# For how polite a request is: the ends of its three levels, for the first request and for the next.
+_ENDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        ("ください", "いただけますか", "いただけますでしょうか"),
+        ("ください", "いただけると助かります", "いただけますと助かります"),
+    ),
+    (
+        ("いただけますか", "いただけると助かります", "いただけますでしょうか"),
+        ("いただけると助かります", "いただけますか", "いただけますと幸いです"),
+    ),
+    (
+        ("いただけますか", "いただけますでしょうか", "いただけますと幸いです"),
+        ("いただけますか", "いただけると助かります", "いただけますと助かります"),
+    ),
+    (
+        ("いただけますでしょうか", "いただけますでしょうか", "いただけますと幸いです"),
+        ("いただけると助かります", "いただけると助かります", "いただけますと幸いです"),
+    ),
+)
+_BAN_ENDS = (
+    ("ないでください", "ないようお願いします", "ないよう、お願いできますでしょうか"),
+    ("ないようお願いします", "ないようお願いできますか", "ないようお願いできますでしょうか"),
+    ("ないでいただけますか", "ないようお願いできますか", "ないようお願いできますでしょうか"),
+    ("ないようお願いできますか", "ないようお願いできますか", "ないようお願いできますでしょうか"),
+)
+_STOP_ENDS = ("やめてください", "控えていただけますか", "お控えいただけますでしょうか")
+
+# Whole sentences of anger. An empty replacement drops the sentence.
+_ANGER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(rf"^(?:もう|ほんと|本当に|マジで|まじで|正直|さすがに|は[ぁあ]?、?)*、?(?:{pattern})$"), new)
+    for pattern, new in (
+        (r"ふざけ(?:るな|んな|ないで(?:くれ|ください|ほしい|もらえますか)?)(?:よ)?", "困っています"),
+        (r"(?:あり得|ありえ|有り得)(?:ない|ません|ん)(?:です|だろ|でしょ)?(?:よ|ね|わ)?", "困っています"),
+        (r"(?:お)?話にな(?:らない|りません|らん)(?:です)?(?:よ|ね|わ)?", "このままでは進められません"),
+        (r"(?:何|なに)(?:それ|これ|なの)", ""),
+        (r"(?:勘弁|いい加減に)し(?:ろ|て|てくれ|てください|てほしい|てくれよ|てよ|てほしいです|てもらえますか)(?:よ)?", "困っています"),
+        (r"(?:信じられ(?:ない|ません)|呆れる|呆れた|あきれる|あきれた|呆れます)(?:です|わ|ね|よ|な)?", "驚いています"),
+        (r"(?:最悪|最低)(?:です|だ)?(?:よ|ね|な)?", "困っています"),
+        (r"(?:何|なに)(?:考えて|やって|して)(?:い)?(?:るの|んの|るんだ|るんですか|んだ)(?:よ)?", "状況を教えていただけますか"),
+        (r"(?:やる気|本気)(?:は)?(?:ある|あります|ないの|ありますか|あるんですか|あるのか|ないなら帰れ)(?:の|か)?", "進み具合を教えていただけますか"),
+        (r"(?:普通に考えて)?(?:常識|当たり前|当然)(?:でしょ|だろ|ですよね|だよね|でしょう)", ""),
+        (r"どうするつもり(?:なの|ですか|だ|なんですか|よ)?", "今後どのように進めるか教えていただけますか"),
+        (r"(?:どういう|何の)つもり(?:なの|ですか|だ|なんですか|よ)?", "意図を教えていただけますか"),
+        (r"どうなって(?:い)?(?:る|ます|るの|んの|るんですか|るんだ|ますか)(?:か|よ)?", "現在どのような状況でしょうか"),
+        (r"(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|気が済む|いい|る)?(?:の|んだ|んですか|のですか|んでしょうか)?(?:よ)?", "何度かお伝えしています"),
+        (r"(?:何回|何度)目(?:です|だ|なの|ですか|なんですか|だと思ってるの|だよ|だと思って(?:る|います))?(?:か|の|よ)?", "以前にもお伝えしています"),
+        (r"(?:前|前回|先週|昨日|この前)?(?:に)?(?:も)?(?:何回も|何度も)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|はずだよね|はずです(?:が|よね))", "以前にお伝えしています"),
+    )
+)
+_SAID = re.compile(r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$")
+_HOW_OFTEN = re.compile(r"^(?P<what>.{2,60}?)(?:って|と)、?(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|わかり|分かり|気が済む|いい|る)(?:の|ます|んだ|んですか|んでしょうか)?(?:か|よ)?$")
+_WHY = re.compile(r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?P<end>の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$")
+_PLAIN_END = re.compile(r"(?:[うくぐすつぬぶむる]|[たいだ])$")
+_WHICH = re.compile(r"(?P<word>誰|だれ|いつ|どこ|何|なに|どれ|どっち|どちら|いくら|何時|何人|どう|どなた|なぜ)(?:なの|ですか|なんですか|なのか|よ|だ|か)?$")
+_STILL = re.compile(r"(?P<join>[はも、])?まだ(?:なの|か|ですか|なんですか|でしょうか|かな|かよ)?$")
+_TOO = re.compile(r"(?P<word>長|多|遅|早|高|低|短|狭|広|重|大き|小さ|細か|古|少な|弱|雑)(?:すぎ|過ぎ)(?:る|です|ます|だ|るよ|だよ|ですよ)?$")
+_FAULT = re.compile(
+    r"(?P<is>(?:間違っ|抜け|漏れ|残っ|ずれ|崩れ|壊れ|止まっ|落ち|切れ|汚れ|溢れ|あふれ|荒れ|欠け|遅れ|違っ|滞っ|放置され|不足し|重複し|食い違っ|開い|散らかっ|混ざっ|消え)て)(?:い)?(?P<tense>る|ます|た|ました)$"
+    r"|(?P<not>(?:返っ|戻っ|届い|出|入っ|合っ|終わっ|揃っ|でき|され|守られ|反映され|更新され|閉まっ|片付い|片づい|つい|付い|来|共有され|返って来|写っ|提出され|直っ)て)(?:い)?(?P<ntense>ない|ません|なかった|ませんでした)$"
+)
+_MINE = re.compile(r"私|僕|俺|自分|うち|弊社|当社|当方|こちら|こっち")
+_TOPIC = re.compile(
+    rf"^(?P<topic>[^、。はがをもにでと]{{1,24}}?(?:件|書|表|資料|精算|報告|日報|申請|見積もり|見積り|見積|コード|データ|ファイル|テスト|サーバー?|画面|棚|足場|データ|伝票|返信|議事録|手順書|マニュアル|原稿|図面|設計|仕様|予算|在庫|レビュー|デザイン|スライド|グラフ|領収書|契約書|請求書|メール|チケット|機|分|号室|[A-Z]+-[0-9]+|#[0-9]+))、"
+)
+_NUMBERED = re.compile(r"[0-9０-９]")
+
+
+def _soften(message: str) -> list[Edit]:
+    edits: list[Edit] = []
+    requests = 0
+    parts = sentences(message)
+    changed: list[Sentence] = []
+    for sentence in parts:
+        body = _body(message, sentence)
+        if _GREETING.search(body) or _CLOSING.match(body):
+            continue
+        new = list(_soften_sentence(message, sentence, body, requests, len(parts) > 1))
+        asks = any(edit.rule.startswith("soften.request") for edit in new)
+        if asks and not requests:
+            edits += _opener(message, sentence, body)
+        requests += asks
+        changed += [sentence] if new else []
+        edits += new
+    edits += _harsh_words(message, parts)
+    edits += _frame(message, parts, requests > 0, bool(edits))
+    return edits
+
+
+def _end_edit(rule: str, level: int, message: str, sentence: Sentence, start: int, text: str, question: bool) -> Edit:
+    """An edit of a sentence's end, from `start` of its body on; its mark becomes a question mark or a full stop."""
+    mark = message[sentence.end : sentence.stop]
+    if mark:
+        mark = ("？" if "?" in mark or "？" in mark else "。") if question else "。"
+    return Edit(rule, level, (Change(sentence.start + start, sentence.stop, text + mark),))
+
+
+def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int, several: bool) -> Iterator[Edit]:
+    asks = bool(re.search("[?？]", message[sentence.end : sentence.stop]))
+
+    def end(rule: str, level: int, start: int, text: str, question: bool = False) -> Edit:
+        return _end_edit(f"soften.{rule}", level, message, sentence, start, text, question)
+
+    for pattern, new in _ANGER:
+        if pattern.match(body):
+            if new:
+                yield end("anger", 1, 0, new, new.endswith("か"))
+            elif several:
+                yield Edit("soften.anger_dropped", 1, (Change(sentence.start, sentence.stop, ""),))
+            return
+    if match := _HOW_OFTEN.match(body):
+        request = _request(match["what"])
+        if request:
+            base = body[: request.start]
+            lead = ("以前にもお伝えしていますが、", "何度かお伝えしていますが、", "何度かお伝えしている件で恐縮ですが、")
+            for level in (1, 2, 3):
+                yield end("request_repeated", level, 0, lead[level - 1] + base + _request_end(request, level, requests, body)[0])
+            return
+    if (match := _SAID.match(body)) and "自分で" not in body:
+        yield end("said", 1, match.end("what"), "とお伝えしていました")
+        yield end("said", 2, match.end("what"), "とお伝えしておりました")
+        return
+    if request := _request(body):
+        if request.strength == 0 and asks and not body.endswith(("くれる", "くれない", "もらえる", "くれないか", "くれないかな")):
+            return
+        rule = "request_ban" if request.te.endswith("ないで") else ("request_te", "request_please", "request_could", "request_would")[request.strength]
+        previous = ""
+        for level in (1, 2, 3):
+            text, question = _request_end(request, level, requests, body)
+            if text != previous and body[request.start :] != text:
+                yield end(rule, level, request.start, text, question)
+            previous = text
+        return
+    if match := _POLITE_REQUEST.search(body):
+        strength = 3 if match["would"] else 1
+        start = match.end("noun")
+        previous = ""
+        for level in (1, 2, 3):
+            text = _ENDS[strength][requests % 2][level - 1]
+            if text != previous and body[start:] != text:
+                yield end("request_honorific", level, start, text, text.endswith("か"))
+            previous = text
+        return
+    if match := _WISH.search(body):
+        polite = body.endswith(("ます", "ますね", "ますよ"))
+        texts = ("お願いできますか", "お願いできますでしょうか", "お願いできますと幸いです") if polite else ("お願いします", "お願いできますか", "お願いできますでしょうか")
+        for level, text in enumerate(texts, 1):
+            yield end("request_wish", level, match.start("tail"), text, text.endswith("か"))
+        return
+    yield from _soften_question_or_statement(body, asks, end)
+
+
+def _request_end(request: _Request, level: int, requests: int, body: str) -> tuple[str, bool]:
+    """The words of a request from its te form on, and whether they are a question."""
+    if request.te.endswith("ないで"):
+        text = request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
+        return text, text.endswith("か")
+    if request.te == "やめて" and request.strength < 2:
+        levels = _STOP_ENDS if request.strength == 0 else ("控えていただけますか", "控えていただけると助かります", "お控えいただけますでしょうか")
+        return levels[level - 1], levels[level - 1].endswith("か")
+    text = request.te + _ENDS[request.strength][requests % 2][level - 1]
+    return text, text.endswith("か")
+
+
+def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
+    if match := _WHY.search(body):
+        what, start = match["what"], match.start()
+        if _PLAIN_END.search(what) and not is_polite(what):
+            yield end("why", 1, start, f"なぜ{what}のでしょうか", True)
+            yield end("why", 2, start, f"{what}理由を教えていただけますか", True)
+            yield end("why", 3, start, f"{what}理由をお聞かせいただけますでしょうか", True)
+        return
+    if re.fullmatch(r"(?:なんで|何で|どうして|なぜ)(?:ですか|なの|だ|よ)?", body):
+        yield end("why", 1, 0, "なぜでしょうか", True)
+        yield end("why", 2, 0, "理由を教えていただけますか", True)
+        yield end("why", 3, 0, "よろしければ、理由をお聞かせいただけますでしょうか", True)
+        return
+    if (match := _STILL.search(body)) and (asks or body.endswith(("か", "の", "ですか", "なの", "よ"))):
+        join = match["join"] or ("は" if match.start() else "")
+        yield end("still", 1, match.start(), f"{join}まだでしょうか", True)
+        yield end("still", 2, match.start(), f"{join}、現在どのような状況でしょうか".replace("、、", "、"), True)
+        yield end("still", 3, match.start(), f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace("も、", "、"), True)
+        return
+    if match := re.search(r"どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body):
+        yield end("why", 1, match.start(), "どのような状況でしょうか", True)
+        return
+    if asks or body.endswith(("ですか", "ますか", "ましたか", "んだ", "の")):
+        yield from _soften_question(body, asks, end)
+        if asks or body.endswith("か"):
+            return
+    if match := _TOO.search(body):
+        yield end("too", 1, match.start(), match[0][: -len(match[0]) + len(match["word"])] + "すぎます")
+        if match["word"] != "雑":
+            yield end("too", 2, match.start(), f"かなり{match['word']}いようです" if match["word"] != "少な" else "かなり少ないようです")
+        return
+    if re.search(r"読む気(?:が|も)?(?:しない|起きない|なくす|しません)$", body):
+        yield end("anger", 1, body.index("読む気"), "読みにくいです")
+        return
+    polite = to_polite(body)
+    if polite:
+        common = _common_start(body, polite)
+        yield end("polite", 1, common, polite[common:], polite.endswith("か"))
+    core = polite or body
+    if (match := _FAULT.search(core)) and not _MINE.search(body):
+        start = match.start()
+        if match["is"]:
+            seems = f"{match['is']}{'いる' if match['tense'] in ('る', 'ます') else 'いた'}ようです"
+        else:
+            seems = f"{match['not']}{'いない' if match['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
+        if core[:start] == body[:start]:
+            yield end("fault_seems", 2, start, seems)
+
+
+def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
+    if match := _WHICH.search(body):
+        word = {"どっち": "どちら", "なに": "何", "誰": "どなた", "だれ": "どなた"}.get(match["word"], match["word"])
+        if word != "どう" or match.start():
+            yield end("which", 1, match.start(), f"{word}でしょうか", True)
+        return
+    if match := re.search(r"(?:なんですか|ですか)$", body):
+        if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith("なんですか"):
+            yield end("question", 1, match.start(), "でしょうか", True)
+        elif body.endswith(("いいですか", "よいですか")):
+            yield end("question", 1, len(body) - 5, "よろしいでしょうか", True)
+        else:
+            yield end("question", 1, len(body) - 4, "のでしょうか", True)
+        return
+    if match := re.search(r"(?:ます|ました|ません)か(?:ね)?$", body):
+        yield end("question", 1, match.start(), match[0].rstrip("ね").removesuffix("か") + "でしょうか", True)
+        return
+    if (body.endswith("の") and asks) or body.endswith("んの"):
+        what = body[:-1] if not body.endswith("んの") else body[:-2] + "る"
+        if _PLAIN_END.search(what) and not what.endswith(("もの", "い")) or what.endswith(("ない", "たい")):
+            yield end("question", 1, len(body) - 1 - body.endswith("んの"), "るのでしょうか" if body.endswith("んの") else "のでしょうか", True)
+        return
+    if match := re.search(r"(?:でしょ|だろ|よね|でしょう)$", body):
+        polite = to_polite(body[: match.start()])
+        if polite:
+            common = _common_start(body, polite)
+            yield end("tag", 1, common, polite[common:] + "よね", True)
+        return
+    if not asks:
+        return
+    polite = to_polite(re.sub("[かねよ]$", "", body))
+    if polite and polite.endswith(("です", "ます", "ました", "ません", "でした")):
+        polite = polite.removesuffix("です") + "でしょうか" if polite.endswith("です") else polite + "か"
+        common = _common_start(body, polite)
+        yield end("question", 1, common, polite[common:], True)
+        if polite.endswith(("ますか", "ましたか", "ませんか")):
+            yield end("question", 3, common, polite[common:-1] + "でしょうか", True)
+
+
+def _common_start(old: str, new: str) -> int:
+    at = 0
+    while at < min(len(old), len(new)) and old[at] == new[at]:
+        at += 1
+    return at
+
+
+def _opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
+    """Words before the first request."""
+    if re.search(r"恐れ入|お手数|恐縮|すみません|すいません|申し訳|お忙しい|お願いです|可能でし|よろしければ|お手すき", message):
+        return []
+    at = _entry(message, sentence)
+    return [
+        Edit("soften.opener", 2, (Change(at, at, "お手数ですが、"),)),
+        Edit("soften.opener", 3, (Change(at, at, "恐れ入りますが、"),)),
+    ]
+
+
+def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> list[Edit]:
+    """A greeting and a close, as is customary."""
+    if not parts:
+        return []
+    edits = []
+    first, last = _body(message, parts[0]), _body(message, parts[-1])
+    greeted = any(_GREETING.search(_body(message, part)) for part in parts[:3]) or re.match("お疲れ|おつかれ|お世話|いつも|こんにちは|おはよう", first)
+    if not greeted and "\n" not in message:
+        match = _ADDRESS.match(first)
+        at = parts[0].start + (match.end() if match else 0)
+        words = "いつもお世話になっております。" if match and match[0].rstrip("、 ").endswith(("様", "殿", "さま")) else "お疲れさまです。"
+        edits.append(Edit("soften.greeting", 3 if softened else 1, (Change(at, at, words),)))
+    closed = re.search(r"よろしく|宜しく|お願い(?:いたし|致し|申し上げ)ます", last) or _CLOSING.match(last)
+    if not closed and (asks or not softened):
+        end = parts[-1].stop
+        stop = "" if message[parts[-1].end : end] else "。"
+        gap = "\n" if "\n" in message else ""
+        edits.append(Edit("soften.closing", 3 if softened else 2, (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),)))
+    return edits
+
+
+@functools.cache
+def _harsh_patterns() -> tuple[tuple[int, re.Pattern[str], str], ...]:
+    return tuple((int(level), re.compile(pattern), new) for level, pattern, new in _table("japanese_soften.tsv"))
+
+
+def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
+    for level, pattern, new in _harsh_patterns():
+        for match in pattern.finditer(message):
+            yield Edit("soften.harsh_word", level, (Change(match.start(), match.end(), new),))
+    for part in parts:
+        body = _body(message, part)
+        request = _request(body)
+        if request and request.te.endswith("ないで") and (match := re.search("勝手に", body)):
+            at = part.start + match.start()
+            yield Edit("soften.harsh_word", 1, (Change(at, at + 3, "確認なしに"),))
+    first = parts[0] if parts else None
+    if first and (match := _TOPIC.match(_body(message, first))) and not re.search(r"(?:さん|様|くん)$", match["topic"]):
+        rest = _body(message, first)[match.end() :]
+        if len(rest) > 3:
+            at = first.start + match.end("topic")
+            yield Edit("soften.topic", 2, (Change(at, at + 1, "ですが、"),))
+
+
+# --- clarify -------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _vague() -> tuple[tuple[int, re.Pattern[str], str, str], ...]:
+    rows = (tuple([*row, "", ""][:4]) for row in _table("japanese_clarify.tsv"))
+    return tuple((int(rank), re.compile(pattern), plain, note) for rank, pattern, plain, note in rows)
+
+
+_VAGUE_TIME = re.compile(
+    r"(?<!昨日の)(?<![0-9０-９日曜])(?P<part>午後(?:イチ|一)?|夕方|朝イチ|朝一|お?昼過ぎ|お?昼前|朝のうち)(?!から|まで|は|休|に[0-9])(?=に|で|の|、|[一-龠])(?![0-9０-９一二三四五六七八九十])(?!の?[0-9０-９一二三四五六七八九十])"
+    r"|(?P<week>来週|再来週|来月|今週中|来週中)(?![のはま]|末|から|頭|以降|初|半|後半|前半|いっぱい|[月火水木金土日])(?=[、にで一-龠ァ-ヶ])(?!に?[0-9０-９])"
+)
+
+
+def _clarify(message: str) -> list[Edit]:
+    parts = sentences(message)
+    found: list[tuple[int, int, int, str, str, str]] = []
+    taken: list[tuple[int, int]] = []
+    for rank, pattern, plain, note in _vague():
+        for match in pattern.finditer(message):
+            if any(a < match.end() and match.start() < b for a, b in taken) or match.start() == match.end():
+                continue
+            if message[match.end() : match.end() + 1] == "（":
+                continue
+            taken.append(match.span())
+            noun = match.groupdict().get("noun") or ""
+            rule = "plain_word" if not note else "pointer" if rank == 1 else "vague_word"
+            found.append((rank, match.start(), match.end(), (plain or match[0]).format(noun=noun), note.format(noun=noun), rule))
+    for match in _VAGUE_TIME.finditer(message):
+        if any(a < match.end() and match.start() < b for a, b in taken):
+            continue
+        note = "時刻は書かれていません" if match["part"] else "日付は書かれていません"
+        found.append((2, match.start(), match.end(), match[0], note, "time"))
+    found.sort(key=lambda row: row[:2])
+    notes: set[str] = set()
+    edits: list[Edit] = []
+    for index, (rank, start, end, plain, note, rule) in enumerate(found):
+        if note in notes:
+            note = ""
+        notes.add(note)
+        level = min(3, index + 1) if note else 1 if rank < 3 else 2
+        text = plain + (f"（{note}）" if note else "")
+        if text != message[start:end]:
+            edits.append(Edit(f"clarify.{rule}", level, (Change(start, end, text),)))
+    edits += _missing_notes(message, parts, notes, len([edit for edit in edits if "（" in edit.changes[0].text]))
+    return edits
+
+
+def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: int) -> list[Edit]:
+    """Notes behind the first request that it does not say by when, or who."""
+    request = next((part for part in parts if _asks(_body(message, part))), None)
+    if request is None:
+        return []
+    by_when = not _DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
+    who = not re.search(r"さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私", message) and not any("担当" in note for note in notes)
+    wanted = [text for text, missing in (("いつまでにか", by_when), ("誰が対応するか", who)) if missing]
+    edits = []
+    at = request.stop
+    for step, text in enumerate([wanted[:1], wanted] if len(wanted) == 2 else [wanted] if wanted else []):
+        level = min(3, count + 1 + step)
+        edits.append(Edit("clarify.missing", level, (Change(at, at, f"（{'と、'.join(text)}は書かれていません）"),)))
+    return edits
+
+
+def _asks(body: str) -> bool:
+    return bool(_request(body) or _POLITE_REQUEST.search(body) or _WISH.search(body) or re.search(r"(?:助かります|幸いです|お願いできますか|お願いできますでしょうか|いただけますでしょうか|いただけますと幸いです)$", body))
+
+
+# --- terminology ---------------------------------------------------------------------------------------------
+
+
+class _Term(NamedTuple):
+    word: str
+    weight: int
+    short: str
+    full: str
+    context: re.Pattern[str] | None
+
+
+@functools.cache
+def _glossary() -> tuple[dict[str, _Term], re.Pattern[str]]:
+    terms = {}
+    for word, weight, short, full, *context in _table("glossary_ja.tsv"):
+        terms[word] = _Term(word, int(weight), short, full, re.compile(context[0]) if context and context[0] else None)
+    return terms, re.compile("|".join(map(re.escape, sorted(terms, key=len, reverse=True))))
+
+
+def _terms(message: str) -> list[tuple[int, _Term]]:
+    """The terms of a message that are not explained there, with the end of their first occurrence, in order."""
+    terms, pattern = _glossary()
+    result: dict[str, tuple[int, _Term]] = {}
+    for match in pattern.finditer(message):
+        term = terms[match[0]]
+        before, after = message[match.start() - 1 : match.start()], message[match.end() : match.end() + 1]
+        if term.word in result or after in ("（", "(") or before in ("（", "(", "「", "_", "-", "/", ".") or _runs_on(term.word, before, after):
+            continue
+        if re.match(r"[-_./+]\w|」", message[match.end() : match.end() + 2]):
+            continue
+        if term.context and not term.context.search(message[: match.start()] + "　" + message[match.end() :]):
+            continue
+        if term.short in message or any(term.short == other.short for _, other in result.values()):
+            continue
+        result[term.word] = (match.end(), term)
+    return sorted(result.values(), key=lambda row: row[0])
+
+
+_KANJI_AFTER = re.compile(rf"[{KANJI}]")
+
+
+def _runs_on(word: str, before: str, after: str) -> bool:
+    """Whether a term is only a part of a longer word."""
+    if word[0].isascii() and before.isascii() and before.isalnum() or word[-1].isascii() and after.isascii() and after.isalnum():
+        return True
+    kata = re.compile(f"[{KATAKANA}]")
+    if kata.match(word[0]) and kata.match(before) or kata.match(word[-1]) and kata.match(after):
+        return True
+    kanji = _KANJI_AFTER
+    if kanji.match(word[0]) and kanji.match(before):
+        return True
+    return bool(kanji.match(word[-1]) and (kanji.match(after) and after not in "前後中時済待" or after == "し" and word in ("棚卸", "切り戻", "申し送", "仕訳")))
+
+
+def _terminology(message: str) -> list[Edit]:
+    terms = _terms(message)
+    if not terms:
+        return []
+    first = max(terms, key=lambda row: (row[1].weight, -row[0]))[1]
+    edits = []
+    for at, term in terms:
+        texts = {1: term.short} if term is first else {}
+        if len(terms) > 1:
+            texts |= {2: term.short, 3: term.full}
+        else:
+            texts |= {2: term.full}
+        edits += [Edit("terminology.explain", level, (Change(at, at, f"（{text}）"),)) for level, text in texts.items()]
+    return edits
+
+
+# --- background ----------------------------------------------------------------------------------------------
+
+_REASON = re.compile(r"ため(?!に[はも])|ので|のため|理由|原因|により|都合|影響|せい(?:で|です)|おかげ|背景|経緯|(?<![0-9０-９時日月分])(?:です|ます|た|る|い|だ)から|に伴|なぜなら|なんで|なぜ|どうして|んで、")
+# What happened, and the note that its reason or cause is missing.
+_EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern), note, rule)
+    for pattern, note, rule in (
+        (r"延期|先送り|後ろ倒し|リスケ", "延期の理由", "change"),
+        (r"前倒し|早め(?:ます|る|ました|て)", "早める理由", "change"),
+        (r"中止|取りやめ|キャンセル(?:と|に|さ|し)", "中止の理由", "change"),
+        (r"休館|休業|休診|臨時休", "休みの理由", "change"),
+        (r"短縮", "短縮の理由", "change"),
+        (r"終了(?:し|と|いた|さ|する|にな)|廃止", "終了の理由", "change"),
+        (r"見送(?:り|る|っ)", "見送りの理由", "change"),
+        (r"却下|差し戻|認められ(?:ま|な)|受け入れられ|お断り|断られ", "その判断の理由", "decision"),
+        (r"値上げ|値上がり", "値上げの理由", "change"),
+        (r"異動", "異動の理由", "change"),
+        (r"変更(?:と|に|し|さ|いた|です|があ|が入|。|$|を|します)|変わ(?:り|る|っ)|切り?替え(?:ます|る|ました|て)|移行|移転|移し(?:ます|ました)|入れ替え", "変更の理由", "change"),
+        (r"増や(?:し|す)|減ら(?:し|す)|増員|減員|追加(?:し|と|に|さ)", "その理由", "change"),
+        (r"遅れ(?:て|ま|る|そう|た)|遅延|間に合わ", "遅れの原因", "cause"),
+        (r"落ち(?:て(?:い)?(?:る|ます|ました)|ました|た)|ダウン|停止(?:し(?:て|ま|た)|中)|止まっ(?:て|た)|障害|エラー|不具合|動か(?:ない|なく|ず)|つながら(?:ない|なく|ず)|繋がら(?:ない|なく|ず)|故障|壊れ", "原因", "cause"),
+        (r"不良|破損|異常|誤り|間違(?:い|っ)|合わ(?:ない|ず|ま)|合って(?:い)?(?:ない|ません)|漏れ|ミス|不足|超え(?:て|ま|た)|下回|悪化|下が(?:っ|り)", "原因", "cause"),
+        (r"使え(?:ない|ません)|使用できません|ご利用(?:いただけません|になれません)|できなくな|禁止|出せません|お受けでき(?:ない|ません)", "その理由", "limit"),
+        (r"(?:ない|なら|わ)ないで(?:ください|$)|(?:ないよう|控え|ご遠慮)", "その理由", "limit"),
+        (r"退職|辞め(?:る|ま|た)|欠席|休み(?:です|ます|に|を)|休職", "その理由", "absence"),
+        (r"決ま(?:り|っ)|決定|ことにな(?:り|っ)|ことにし", "決定の理由", "decision"),
+    )
+)
+
+
+def _background(message: str) -> list[Edit]:
+    if _NOTED.search(message):
+        return []
+    edits: list[Edit] = []
+    parts = [part for part in sentences(message) if not _GREETING.search(_body(message, part)) and not _CLOSING.match(_body(message, part))]
+    terms = _terms(message)
+    notes = list(_notes(message, parts))
+    for rank, (sentence, what, rule) in enumerate(notes[:2]):
+        at = sentence.stop
+        stop = "" if message[sentence.end : sentence.stop] else "。"
+        gap = stop if "\n" not in message[sentence.stop : sentence.stop + 1] else stop
+        last = " " if False else ""
+        edits.append(Edit(f"background.{rule}", 1 + rank, (Change(at, at, f"{gap}{what}は書かれていません。{last}"),)))
+        if rank == 0:
+            text = f"{gap}{what}は書かれていませんので、必要な場合はご確認ください。"
+            edits.append(Edit(f"background.{rule}", 3, (Change(at, at, text),)))
+    for rank, (at, term) in enumerate(sorted(terms, key=lambda row: -row[1].weight)):
+        level = 1 if not notes and not rank else 2 if rank < 2 else 3
+        edits.append(Edit("background.term", level, (Change(at, at, f"（{term.short}）"),)))
+    return edits
+
+
+def _notes(message: str, parts: list[Sentence]) -> Iterator[tuple[Sentence, str, str]]:
+    """What the message does not say: the sentence behind which a note belongs, what is missing, and the rule."""
+    used: set[str] = set()
+    reasoned = [bool(_REASON.search(_body(message, part))) for part in parts]
+    general = any(reasoned)
+    done: list[Sentence] = []
+    for index, part in enumerate(parts):
+        body = _body(message, part)
+        near = reasoned[index] or (index + 1 < len(parts) and reasoned[index + 1]) or (index > 0 and reasoned[index - 1])
+        if near or message[part.end : part.stop].count("?") or message[part.end : part.stop].count("？"):
+            continue
+        for pattern, what, rule in _EVENTS:
+            if pattern.search(body) and not re.search("未定|調査中|確認中|ありません|ございません|なければ|場合|たら", body):
+                if what not in used and not (what == "原因" and "原因" in message):
+                    used.add(what)
+                    done.append(part)
+                    yield part, what, rule
+                break
+        if len(done) > 1:
+            return
+    asking = next((part for part in parts if _asks(_body(message, part)) and part not in done), None)
+    if asking and not _DATE.search(message):
+        yield asking, "期限", "deadline"
+    elif asking and not general and not done:
+        yield asking, "依頼の理由", "purpose"
+    if not done and not asking and parts and not general:
+        yield parts[-1], "この連絡の背景や経緯", "general"
+
+
+# --- summarize -----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _shorter() -> tuple[tuple[str, int, re.Pattern[str], str], ...]:
+    rows = (tuple([*row, ""][:4]) for row in _table("japanese_summary.tsv"))
+    return tuple((rule, int(level), re.compile(pattern), new) for rule, level, pattern, new in rows)
+
+
+_MATTERS = re.compile(
+    rf"[0-9０-９A-Za-z一二三四五六七八九十]|さん|様|先生|部長|課長|店長|社長|ない|ません|なく|ず、|なし|場合|たら|なら|れば|以外|だけ|のみ|必ず|まで|より|期限|締切|決|予定|変更|中止|延期"
+    rf"|未定|確認|調整|検討|待ち|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|難し|できな|注意|危|必要|要り|要る|いる|不可|可能|私|僕"
+)
+
+
+def _summarize(message: str) -> list[Edit]:
+    edits: list[Edit] = []
+    parts = sentences(message)
+    kept = 0
+    for part in parts:
+        body = _body(message, part)
+        drop = 0
+        if _GREETING.search(body) and len(parts) > 1:
+            drop, rule = 1, "greeting"
+        elif _CLOSING.match(body) and len(parts) > 1:
+            drop, rule = 1, "closing"
+        elif re.search(r"ありがとうございま(?:す|した)$|ご容赦ください$|ご了承ください$|ご安心ください$", body) and not _MATTERS.search(body) and len(parts) > 1:
+            drop, rule = 1, "courtesy"
+        elif not _MATTERS.search(body) and not _asks(body) and "?" not in message[part.end : part.stop] and "？" not in message[part.end : part.stop] and kept and not body.endswith("か"):
+            drop, rule = 2, "aside"
+        if drop:
+            stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
+            edits.append(Edit(f"summarize.{rule}", drop, (Change(part.start, stop, ""),)))
+        else:
+            kept += 1
+    for rule, level, pattern, new in _shorter():
+        for match in pattern.finditer(message):
+            text = match.expand(new)
+            if text != match[0]:
+                edits.append(Edit(f"summarize.{rule}", level, (Change(match.start(), match.end(), text),)))
+    return [edit for edit in edits if script.keeps_facts(message, edit)]
+
+
+# --- structure and requirements ------------------------------------------------------------------------------
+
+_ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (role, re.compile(pattern))
+    for role, pattern in (
+        ("open", r"未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|わから(?:ない|なく)|分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
+        ("question", r"[か]$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$"),
+        ("unneeded", r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$"),
+        ("limit", r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|(?:のみ|だけ)(?:です|で|にしてください|とします)?$|以外(?:は|に)|不可|まで待って|お待ちください$|出すな$|するな$|すな$|認められ(?:ません|ない)|お受けでき|いただけません$|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない|以内"),
+        ("wish", r"できれば|(?:希望し|希望です)|だと(?:嬉しい|うれしい|ありがたい|助かる)"),
+        ("request", r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$"),
+        ("reason", r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|からです|ためです|から|んで)$"),
+        ("deadline", r"締め?切|期限|期日|納期|(?:まで|までに)(?:です|必要です|要ります)?$"),
+        ("condition", r"^(?:ただし|ただ).*場合|場合(?:は|も|のみ|には)|なければ、|なら、|ときは"),
+        ("decision", r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|延期|中止|にします$|に変えます$|決まった|決定"),
+        ("plan", r"予定|見込み|(?<![ありおご])(?:ます|いたします|行います)$"),
+        ("need", r"必要(?:です|が|だ|と|で)|必須|要ります|いります|要る|たい(?:です|のですが)?$|前提|こと$|優先"),
+    )
+)
+_STRUCTURE_LABELS = {
+    "open": "未定",
+    "question": "質問",
+    "unneeded": "不要",
+    "limit": "注意",
+    "wish": "希望",
+    "request": "お願い",
+    "reason": "理由",
+    "deadline": "期限",
+    "condition": "条件",
+    "decision": "決定",
+    "plan": "予定",
+    "need": "要望",
+    "state": "状況",
+}
+_LEAD_END = re.compile(r"(?:の件(?:です|について)?|について(?:です|お知らせします|ご連絡します|のお知らせです|ご報告します)?|お知らせです|ご連絡です|ご相談です|引き継ぎです|報告です|確認です|話です|お願いです|伝言です|共有です)$")
+_TOPIC_LEAD = re.compile(
+    r"^(?P<topic>[^、。はがをもへ]{1,22}?)(?P<ken>の件|のこと)?(?:なんですけれども|なんですけど|なんですが|ですけれども|ですけど|ですが|につきまして|について|に関して|の件で|、)、?(?=.{6})"
+)
+_CLAUSE = re.compile(r"(?<=ので、)|(?<=ため、)|(?<=ますが、)|(?<=ですが、)|(?<=ましたが、)|(?<=ませんが、)|(?<=でしたが、)|(?<=ですけど、)|(?<=ますけど、)|(?<=ますし、)|(?<=ですし、)")
+
+
+class _Part(NamedTuple):
+    role: str
+    text: str
+
+
+def _role(body: str, asks: bool) -> str:
+    if asks and not _asks(body):
+        return "question" if not re.search(r"もらえ|いただけ", body) else "request"
+    for role, pattern in _ROLES:
+        if pattern.search(body):
+            if role == "limit" and re.search("(?:のみ|だけ)", body) and _asks(body) and not body.endswith(("のみ", "だけ")) and "ないで" not in body:
+                continue
+            return role
+    return "request" if _asks(body) else "state"
+
+
+def _split(message: str) -> tuple[list[str], list[_Part], list[str]]:
+    """The opening lines, the parts with their roles, and the closing lines of a message."""
+    head: list[str] = []
+    tail: list[str] = []
+    parts: list[_Part] = []
+    for sentence in sentences(message):
+        body, whole = _body(message, sentence), message[sentence.start : sentence.stop]
+        if not parts and (_GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)):
+            head.append(whole)
+        elif _CLOSING.match(body):
+            tail.append(whole)
+        else:
+            asks = bool(re.search("[?？]", whole[len(body) :]))
+            role = _role(body, asks)
+            if role == "reason" and parts and re.search("(?:ので|ため|から|んで)$", body):
+                parts[-1] = _Part(parts[-1].role, parts[-1].text + whole)
+            else:
+                parts.append(_Part(role, whole))
+    return head, parts, tail
+
+
+def _self(body: str) -> bool:
+    """Whether a sentence only says who writes: 総務の呉です."""
+    return re.fullmatch(rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}です", body) is not None and len(body) < 18 and "まだ" not in body
+
+
+def _lead(parts: list[_Part], head: list[str]) -> tuple[list[str], list[_Part]]:
+    """Takes the topic from the first sentence: 3号機なんですが、…"""
+    if not parts or head and _LEAD_END.search(head[-1].rstrip("。")):
+        return head, parts
+    match = _TOPIC_LEAD.match(parts[0].text)
+    if not match or match[0].endswith("、") and not re.search(r"(?:が|けど|も|て|件|で)、$", match[0]) and "の件" not in match[0]:
+        return head, parts
+    topic = match["topic"]
+    if re.search(r"(?:さん|様|くん|先生|部長|課長|ます|です|た|る|い|て|で|ない|あと|また)$", topic) or len(topic) < 2:
+        return head, parts
+    end = "" if topic.endswith("件") else "の件"
+    rest = parts[0].text[match.end() :]
+    return [*head, f"{topic}{end}です。"], [_Part(_role(rest.rstrip("。！？!?"), rest.endswith(("?", "？"))), rest), *parts[1:]]
+
+
+def _clauses(parts: list[_Part]) -> list[_Part]:
+    """Splits a single sentence at its clauses."""
+    if len(parts) != 1:
+        return parts
+    pieces = [piece for piece in _CLAUSE.split(parts[0].text) if piece]
+    if len(pieces) < 2 or any(len(piece) < 6 for piece in pieces):
+        return parts
+    result = []
+    for index, piece in enumerate(pieces):
+        body = piece.rstrip("。！？!?、")
+        if index < len(pieces) - 1:
+            role = "reason" if body.endswith(("ので", "ため")) else _role(re.sub("(?:が|けど|し)$", "", body), False)
+            text = re.sub(r"(?:が|けど|し)$", "", body) + "。" if not body.endswith(("ので", "ため")) else body + "。"
+            result.append(_Part(role, text))
+        else:
+            result.append(_Part(_role(body, piece.endswith(("?", "？"))), piece))
+    return result
+
+
+def _structure(message: str, intensity: int) -> str | None:
+    if re.search(r"(?m)^\s*(?:[・■●◆\-*]|\d+[.)．、])", message):
+        return None
+    head, parts, tail = _split(message)
+    head, parts = _lead(parts, head)
+    parts = _clauses(parts)
+    if len(parts) < 2:
+        return None
+    if intensity == 1:
+        lines = [f"・{part.text}" for part in parts]
+    else:
+        lines = []
+        groups: list[tuple[str, list[str]]] = []
+        for part in parts:
+            text = _plain_line(part.text)
+            if groups and groups[-1][0] == part.role:
+                groups[-1][1].append(text)
+            else:
+                groups.append((part.role, [text]))
+        for role, texts in groups:
+            label = _STRUCTURE_LABELS[role]
+            if intensity == 2 and len(texts) == 1:
+                lines.append(f"{label}：{texts[0]}")
+            elif intensity == 2:
+                lines += [f"{label}：", *(f"・{text}" for text in texts)]
+            else:
+                lines += [f"■{label}", *(f"・{text}" for text in texts)]
+    return "\n".join([*head, *lines, *tail])
+
+
+def _plain_line(text: str) -> str:
+    """A sentence as a line: without its full stop and the conjunction before it."""
+    text = re.sub(r"^(?:なので|また|あと|それと|それから|なお|ちなみに|そして)、?", "", text)
+    return text[:-1] if text.endswith("。") and "。" not in text[:-1] else text
+
+
+_REQUIREMENT_LABELS = (
+    ("state", "状況"),
+    ("need", "必要"),
+    ("request", "必要"),
+    ("wish", "希望"),
+    ("deadline", "期限"),
+    ("condition", "条件"),
+    ("limit", "制約"),
+    ("unneeded", "不要"),
+    ("decision", "決定"),
+    ("plan", "予定"),
+    ("reason", "理由"),
+    ("question", "未定"),
+    ("open", "未定"),
+)
+_POINTS_BACK = re.compile(r"^(?:それ|その|これ|この|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)")
+
+
+def _requirements(message: str, intensity: int) -> str | None:
+    head, parts, tail = _split(message)
+    head, parts = _lead(parts, head)
+    parts = _clauses(parts)
+    if not parts:
+        return None
+    grouped: dict[str, list[str]] = {}
+    labels = dict(_REQUIREMENT_LABELS)
+    previous = ""
+    for part in parts:
+        text = _plain_line(part.text)
+        label = labels[part.role]
+        if previous and _POINTS_BACK.match(text) and not part.text.startswith(("ただし", "ただ、")):
+            grouped[previous][-1] = _join(grouped[previous][-1], text)
+            continue
+        grouped.setdefault(label, []).append(_short(text, part.role) if intensity > 1 else text)
+        previous = label
+    if not any(label in grouped for label in ("必要", "希望", "制約", "期限", "未定", "条件", "決定", "不要")):
+        return None
+    if intensity > 1 or len(parts) == 1:
+        if "期限" not in grouped and not _DATE.search(message):
+            grouped.setdefault("未定", []).append("期限（書かれていません）")
+        if intensity > 2 and not re.search("さん|様|くん|先生|部長|課長|店長|私|誰|担当", message):
+            grouped.setdefault("未定", []).append("担当者（書かれていません）")
+    order = list(dict.fromkeys(label for _, label in _REQUIREMENT_LABELS))
+    lines = []
+    for label in sorted(grouped, key=order.index):
+        texts = grouped[label]
+        if intensity == 1 and len(texts) == 1 or intensity == 2 and len(texts) == 1 and len(grouped) > 1:
+            lines.append(f"{label}：{texts[0]}")
+        elif intensity == 3:
+            lines += [f"■{label}", *(f"・{text}" for text in texts)]
+        else:
+            lines += [f"{label}：", *(f"・{text}" for text in texts)]
+    head = [line for line in head if not _GREETING.search(line.rstrip("。"))]
+    return "\n".join([*head, *lines])
+
+
+def _join(first: str, second: str) -> str:
+    return f"{first}{'' if first.endswith(('。', '？', '?')) else '。'}{second}"
+
+
+_SHORT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern + "$"), new)
+    for pattern, new in (
+        (r"ないでください", "ないこと"),
+        (r"ないようお願い(?:し|いたし)ます", "ないこと"),
+        (r"([一-龠]{2})してください", r"\1すること"),
+        (r"を?お願い(?:し|いたし)ます", ""),
+        (r"たいです", "たい"),
+        (r"てほしいです", "てほしい"),
+        (r"が必要です", "が必要"),
+        (r"は未定です", "は未定"),
+        (r"必須です", "必須"),
+    )
+)
+
+
+def _short(text: str, role: str) -> str:
+    """A need in few words, where that is certain."""
+    if "。" in text:
+        return text
+    for pattern, new in _SHORT:
+        if pattern.search(text):
+            result = pattern.sub(new, text, count=1)
+            return result if not result.endswith(("で", "に", "は", "も", "へ", "り", "の")) else text
+    return text
