@@ -95,10 +95,10 @@ _GREETING = re.compile(
 _CLOSING = re.compile(
     r"^(?:(?:以上|それでは|では|引き続き|何卒|どうぞ|お手数(?:です|おかけし(?:ます|て)|をおかけし(?:ます|て)|をおかけいたします)[^、]{0,4}"
     r"|ご(?:不便|迷惑|面倒)をおかけ(?:し|いたし)ますが|お忙しいところ(?:恐れ入ります|すみません|恐縮です)が?|恐れ入りますが|ご確認のほど)、?)*"
-    r"(?:よろしく(?:お願い(?:し|いたし|致し|申し上げ)ます?|お願い|です|頼みます|どうぞ)?|宜しくお願い[^、]*|以上です|以上になります|以上、?)$"
+    r"(?:よろしく(?:お願い(?:し|いたし|致し|申し上げ)ます?|お願い|です|頼みます|どうぞ)?|宜しくお願い[^、]*|以上です|以上になります|以上、?|ご(?:理解|協力|了承)[^、。]{0,12}お願い[^、。]{0,8})$"
 )
 _ADDRESS = re.compile(
-    rf"^(?:皆さん|皆様|みなさん|みなさま|皆さま|各位|関係者各位|(?:[{KANJI}{KATAKANA}ぁ-んA-Za-z・ー ]{{1,12}}?)(?:さん|様|さま|くん|君|先生|部長|課長|係長|店長|社長|殿))[、，]\s?"
+    rf"^(?:皆さん|皆様|みなさん|みなさま|皆さま|各位|関係者各位|(?:[{KANJI}{KATAKANA}ぁ-んA-Za-z・ー ]{{1,12}}?)(?<!お客)(?:さん|様|さま|くん|君|先生|部長|課長|係長|店長|社長|殿))[、，]\s?"
 )
 _CONJUNCTION = re.compile(r"^(?:なので|だから|ですので|そのため|ですから|また|あと|それと|それから|そして|ただし|ただ|でも|しかし|なお|ちなみに|では|それでは|次に)、?")
 _DATE = re.compile(
@@ -169,6 +169,10 @@ def _request(body: str) -> _Request | None:
             return _Request(form[0], form[1], strength)
         if explicit and re.search(r"[いきしちりみびえけせてねべめれげっん][てで]$|[見出来寝着]て$", base):
             return _Request(len(base) - 1, base[-1], strength)
+    if re.search(r"[いきしちりみびえけせてねべめれげっん]て(?:から)$|してから$", body) and len(body) > 5:
+        return _Request(len(body), "にして", 0)
+    if match := re.search(r"(?:^|[、は])(?P<verb>や|作|書|出|撮|送|送り)り?(?P<redo>直)し$", body):
+        return _Request(match.start("redo"), "直して", 0)
     return _order(re.sub(r"[よねぞ]$", "", body))
 
 
@@ -234,7 +238,22 @@ _ANGER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"どうなって(?:い)?(?:る|ます|るの|んの|るんですか|るんだ|ますか)(?:か|よ)?", "現在どのような状況でしょうか"),
         (r"(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|気が済む|いい|る)?(?:の|んだ|んですか|のですか|んでしょうか)?(?:よ)?", "何度かお伝えしています"),
         (r"(?:何回|何度)目(?:です|だ|なの|ですか|なんですか|だと思ってるの|だよ|だと思って(?:る|います))?(?:か|の|よ)?", "以前にもお伝えしています"),
+        (r"(?:許さない|許しません|覚悟して(?:おけ|ください|ね)?)(?:から|よ|ぞ|です|からな|からね)*", "見過ごせません"),
         (r"(?:前|前回|先週|昨日|この前)?(?:に)?(?:も)?(?:何回も|何度も)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|はずだよね|はずです(?:が|よね))", "以前にお伝えしています"),
+    )
+)
+# Harsh ends of a sentence, and milder words with the same message.
+_HARSH_ENDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(rf"(?:{pattern})$"), particle, new)
+    for pattern, particle, new in (
+        (r"(?:許さない|許しません)(?:から|よ|ぞ|です|からな|からね)*", "", "見過ごせません"),
+        (r"(?:恥|恥ずかしい)(?:だ|です)?(?:よ|ぞ|から)?", "", "困ります"),
+        (r"(?<=は)(?:論外|ありえない|あり得ない|ありえません|話にならない|最悪|最低)(?:だ|です)?(?:よ|ね|ぞ)?", "", "困ります"),
+        (r"失礼(?:すぎ(?:る|ます)?|だ|です|すぎです|だろ|でしょ)?(?:よ|ね)?", "", "失礼にあたると思います"),
+        (r"が(?:めちゃくちゃ|滅茶苦茶|ぐちゃぐちゃ|メチャクチャ|グチャグチャ)(?:です|だ|だよ|ですよ)?", "", "がかなり乱れています"),
+        (r"(?:けど|って)(?:何|なに)(?:それ|これ|なの)?", "", ""),
+        (r"うるさい(?:です|よ|ですよ|んだけど|んですけど)?", "が", "気になります"),
+        (r"(?:ひどい|ひどすぎる|酷い|ひどすぎます|ひどすぎ)(?:です|よ|ですよ|ね)?", "が", "改善が必要な状態です"),
     )
 )
 _SAID = re.compile(r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$")
@@ -266,14 +285,32 @@ def _soften(message: str) -> list[Edit]:
             continue
         new = list(_soften_sentence(message, sentence, body, requests, len(parts) > 1))
         asks = any(edit.rule.startswith("soften.request") for edit in new)
-        if asks and not requests:
+        if asks and not requests and not any(edit.rule == "soften.request_repeated" for edit in new):
             edits += _opener(message, sentence, body)
         requests += asks
         changed += [sentence] if new else []
         edits += new
     edits += _harsh_words(message, parts)
     edits += _frame(message, parts, requests > 0, bool(edits))
-    return edits
+    return _merge_insertions(edits)
+
+
+def _merge_insertions(edits: list[Edit]) -> list[Edit]:
+    """Makes an insertion and a change that starts at the same place one edit, because both would collide."""
+    result = list(edits)
+    for edit in edits:
+        change = edit.changes[0]
+        if len(edit.changes) > 1 or change.start != change.end:
+            continue
+        beside = [other for other in edits if other.start == change.start and other.changes[0].end > change.start]
+        best = {other.level: other for other in beside if other.level <= edit.level}
+        if best:
+            other = best[max(best)]
+            first = other.changes[0]
+            merged = (Change(first.start, first.end, change.text + first.text), *other.changes[1:])
+            result = [Edit(other.rule, edit.level, merged) if row is edit else row for row in result]
+            result = [row for row in result if row is not other or other.level < edit.level]
+    return result
 
 
 def _end_edit(rule: str, level: int, message: str, sentence: Sentence, start: int, text: str, question: bool) -> Edit:
@@ -306,8 +343,13 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
                 yield end("request_repeated", level, 0, lead[level - 1] + base + _request_end(request, level, requests, body)[0])
             return
     if (match := _SAID.match(body)) and "自分で" not in body:
-        yield end("said", 1, match.end("what"), "とお伝えしていました")
-        yield end("said", 2, match.end("what"), "とお伝えしておりました")
+        order = _order(match["what"])
+        start, words = match.end("what"), "と"
+        if order and order.start:
+            start, words = order.start, ("ないよう" if order.te.endswith("ないで") else order.te + "いただくよう")
+            words = order.te[:-3] + words if order.te.endswith("ないで") else words
+        yield end("said", 1, start, f"{words}お伝えしていました")
+        yield end("said", 2, start, f"{words}お伝えしておりました")
         return
     if request := _request(body):
         if request.strength == 0 and asks and not body.endswith(("くれる", "くれない", "もらえる", "くれないか", "くれないかな")):
@@ -320,7 +362,7 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
                 yield end(rule, level, request.start, text, question)
             previous = text
         return
-    if match := _POLITE_REQUEST.search(body):
+    if (match := _POLITE_REQUEST.search(body)) and not re.search(r"(?:ご安心|ご了承|ご容赦|ご注意|お大事に|ご自由に)", match["noun"]):
         strength = 3 if match["would"] else 1
         start = match.end("noun")
         previous = ""
@@ -341,19 +383,23 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
 
 def _request_end(request: _Request, level: int, requests: int, body: str) -> tuple[str, bool]:
     """The words of a request from its te form on, and whether they are a question."""
+    particle = _particle(request, body)
     if request.te.endswith("ないで"):
-        text = request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
+        text = particle + request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
         return text, text.endswith("か")
     if request.te == "やめて" and request.strength < 2:
         levels = _STOP_ENDS if request.strength == 0 else ("控えていただけますか", "控えていただけると助かります", "お控えいただけますでしょうか")
-        return levels[level - 1], levels[level - 1].endswith("か")
-    text = request.te + _ENDS[request.strength][requests % 2][level - 1]
+        return particle + levels[level - 1], levels[level - 1].endswith("か")
+    text = particle + request.te + _ENDS[request.strength][requests % 2][level - 1]
     return text, text.endswith("か")
 
 
 def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
     if match := _WHY.search(body):
         what, start = match["what"], match.start()
+        what = re.sub(rf"([{KANJI}]{{2}}|[{KATAKANA}]{{2}})(?=ない$|なかった$)", r"\1が", what)
+        if at := _object_end(what):
+            what = f"{what[:at]}を{what[at:]}"
         if _PLAIN_END.search(what) and not is_polite(what):
             yield end("why", 1, start, f"なぜ{what}のでしょうか", True)
             yield end("why", 2, start, f"{what}理由を教えていただけますか", True)
@@ -373,38 +419,120 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if match := re.search(r"どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body):
         yield end("why", 1, match.start(), "どのような状況でしょうか", True)
         return
+    for pattern, particle, new in _HARSH_ENDS:
+        if match := pattern.search(body):
+            start, text = match.start(), new
+            if not new:
+                rest = to_polite(body[:start])
+                if body[:start].endswith("だけ"):
+                    rest = body[:start] + "なのが気になっています"
+                if rest is None:
+                    return
+                start, text = _common_start(body, rest), rest[_common_start(body, rest) :]
+            elif particle and (_wants_particle(body[:start]) or re.search(rf"[ぁ-ん][{KANJI}]$", body[:start])):
+                text = particle + new
+            yield end("harsh_end", 1, start, text)
+            return
     if asks or body.endswith(("ですか", "ますか", "ましたか", "んだ", "の")):
         yield from _soften_question(body, asks, end)
         if asks or body.endswith("か"):
             return
     if match := _TOO.search(body):
-        yield end("too", 1, match.start(), match[0][: -len(match[0]) + len(match["word"])] + "すぎます")
+        before = body[: match.start()]
+        join = "が" if _wants_particle(before) or re.search(rf"[ぁ-ん][{KANJI}]$", before) else ""
+        yield end("too", 1, match.start(), f"{join}{match['word']}すぎます")
         if match["word"] != "雑":
-            yield end("too", 2, match.start(), f"かなり{match['word']}いようです" if match["word"] != "少な" else "かなり少ないようです")
+            yield end("too", 2, match.start(), f"{join}かなり{match['word']}いようです")
+        return
+    if match := re.search(r"(?:無理|むり)(?:です|だ|だよ|だから)?$", body):
+        join = "は" if body[: match.start()].endswith("の") else ""
+        yield end("polite", 1, match.start(), f"{join}無理です")
+        yield end("harsh_end", 2, match.start(), f"{join}難しいです")
         return
     if re.search(r"読む気(?:が|も)?(?:しない|起きない|なくす|しません)$", body):
         yield end("anger", 1, body.index("読む気"), "読みにくいです")
         return
+    if match := re.search(r"(?:でしょ|だろ|ろ|でしょう)(?:が|よ)?$", body):
+        core = body[: match.start()]
+        polite = to_polite(core)
+        if polite and polite.endswith(("した", "ます", "ません", "です")) and not core.endswith(("まで", "から", "だけ")):
+            common = _common_start(body, polite)
+            yield end("tag", 1, common, polite[common:] + "よね")
+            if core.endswith(("た", "てない", "ていない", "てる", "ている")):
+                plain = re.sub("て(?=(?:ない|る)$)", "てい", core)
+                yield end("fault_seems", 2, len(core) if plain == core else len(core) - 2 - core.endswith("ない"), (plain + "ようです")[len(core) if plain == core else len(core) - 2 - core.endswith("ない") :])
+        return
     polite = to_polite(body)
+    core = polite or body
+    fault = _FAULT.search(core)
     if polite:
         common = _common_start(body, polite)
-        yield end("polite", 1, common, polite[common:], polite.endswith("か"))
-    core = polite or body
-    if (match := _FAULT.search(core)) and not _MINE.search(body):
-        start = match.start()
-        if match["is"]:
-            seems = f"{match['is']}{'いる' if match['tense'] in ('る', 'ます') else 'いた'}ようです"
+        if fault and fault.start() <= common and _wants_particle(core[: fault.start()]):
+            yield end("polite", 1, fault.start(), "が" + polite[fault.start() :])
+        elif (at := _object_end(body)) and at <= common:
+            yield end("polite", 1, at, "を" + polite[at:])
         else:
-            seems = f"{match['not']}{'いない' if match['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
+            yield end("polite", 1, common, polite[common:], polite.endswith("か"))
+    elif match := re.search(r"(?<=[^かひまあはしおゆ])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$", body):
+        tail = "" if match["tail"] in (None, "よ") else match["tail"]
+        yield end("polite", 1, match.start() + 1, f"い{match['end']}{tail}")
+    if fault and not _MINE.search(body):
+        start = fault.start()
+        if fault["is"]:
+            stem = fault["is"]
+            if "まま" not in body:
+                stem = stem.replace("放置されて", "そのままになって")
+            seems = f"{stem}{'いる' if fault['tense'] in ('る', 'ます') else 'いた'}ようです"
+        else:
+            seems = f"{fault['not']}{'いない' if fault['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
         if core[:start] == body[:start]:
-            yield end("fault_seems", 2, start, seems)
+            yield end("fault_seems", 2, start, ("が" if _wants_particle(body[:start]) else "") + seems)
+
+
+def _object_end(body: str) -> int:
+    """Where を is missing before the verb that ends a sentence; 0 if nowhere."""
+    for kind, text in (
+        ("past", body),
+        ("plain", body),
+        ("not", body),
+        ("te", re.sub(r"(?<=[てで])い?(?:る|た|ない|なかった)(?:んだけど|よ)?$", "", body)),
+    ):
+        form = ends_with_form(re.sub(r"(?:よ|んだけど)$", "", text), kind)
+        if form and form[0]:
+            return form[0] if _TRANSITIVE.match(body[form[0] :]) and _wants_particle(body[: form[0]]) else 0
+    return 0
+
+
+_BARE_NOUN = re.compile(rf"(?:[{KANJI}]{{2}}|[{KATAKANA}ー]{{2}}|[A-Za-z0-9]{{2}})$")
+_NO_OBJECT = re.compile(
+    rf"(?:加減|絶対|全部|全員|毎日|毎回|毎朝|毎週|今日|明日|昨日|今週|今月|来週|最低限|最優先|優先|直接|事前|至急|早急|随時|各自|自分|勝手|別途|一旦|一応|再度|手動|自動|一緒|直前|直後|以内|以上|以下|以降|以前"
+    rf"|[0-9０-９一二三四五六七八九十数何毎人][{KANJI}]|[前後中時日月年朝夜昼夕際]|イチ|[{KANJI}]頃|[0-9])$"
+)
+
+
+def _wants_particle(before: str) -> bool:
+    """Whether a bare noun ends the text, so that a particle was left out behind it, as in chats."""
+    return _BARE_NOUN.search(before) is not None and _NO_OBJECT.search(before) is None
+
+
+_TRANSITIVE = re.compile(
+    r"^(?:出|直|戻|消|渡|返|外|移|動か|探|残|減ら|増や|止め|閉め|閉じ|開け|決め|集め|確認|修正|見せ|見直|見て|読|書|聞|置|送|使|取|作|守|切|貼|変え|替え|入れ|捨て|片付け|付け|つけ|届け|調べ|並べ|混ぜ|教え|伝え|分け|上げ|下げ|立た|立って|押|試|隠|やめ|通|回|足|落と|準備|交換|掃除|抜か|抜い|直|任せ|数え|持って|叩|鳴ら)"
+)
+
+
+def _particle(request: _Request, body: str) -> str:
+    """を, if the request's object has lost it."""
+    if request.te == "やめて":
+        return "は" if body[: request.start].endswith("の") else ""
+    return "を" if _TRANSITIVE.match(body[request.start :]) and _wants_particle(body[: request.start]) else ""
 
 
 def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
     if match := _WHICH.search(body):
         word = {"どっち": "どちら", "なに": "何", "誰": "どなた", "だれ": "どなた"}.get(match["word"], match["word"])
         if word != "どう" or match.start():
-            yield end("which", 1, match.start(), f"{word}でしょうか", True)
+            join = "は" if body[: match.start()].endswith("の") else ""
+            yield end("which", 1, match.start(), f"{join}{word}でしょうか", True)
         return
     if match := re.search(r"(?:なんですか|ですか)$", body):
         if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith("なんですか"):
@@ -413,6 +541,11 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
             yield end("question", 1, len(body) - 5, "よろしいでしょうか", True)
         else:
             yield end("question", 1, len(body) - 4, "のでしょうか", True)
+        return
+    if match := re.search(r"(?:んだっけ|だっけ|でしたっけ|んでしたっけ)$", body):
+        yield end("question", 1, match.start(), "のでしょうか" if match[0].startswith("ん") else "でしょうか", True)
+        return
+    if body.endswith(("ませんか", "ましょうか")):
         return
     if match := re.search(r"(?:ます|ました|ません)か(?:ね)?$", body):
         yield end("question", 1, match.start(), match[0].rstrip("ね").removesuffix("か") + "でしょうか", True)
@@ -435,8 +568,6 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
         polite = polite.removesuffix("です") + "でしょうか" if polite.endswith("です") else polite + "か"
         common = _common_start(body, polite)
         yield end("question", 1, common, polite[common:], True)
-        if polite.endswith(("ますか", "ましたか", "ませんか")):
-            yield end("question", 3, common, polite[common:-1] + "でしょうか", True)
 
 
 def _common_start(old: str, new: str) -> int:
@@ -451,10 +582,20 @@ def _opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
     if re.search(r"恐れ入|お手数|恐縮|すみません|すいません|申し訳|お忙しい|お願いです|可能でし|よろしければ|お手すき", message):
         return []
     at = _entry(message, sentence)
+    request = _request(body) or _WISH.search(body) or _POLITE_REQUEST.search(body)
+    until = request.start if isinstance(request, _Request) else request.start() if request else 0
+    clauses = [match.end() for match in _BEFORE_REQUEST.finditer(body[:until])]
+    if clauses:
+        at = sentence.start + clauses[-1]
+        if body[: clauses[-1]].endswith(("が、", "けど、")) or clauses[-1] >= until:
+            return []
     return [
         Edit("soften.opener", 2, (Change(at, at, "お手数ですが、"),)),
         Edit("soften.opener", 3, (Change(at, at, "恐れ入りますが、"),)),
     ]
+
+
+_BEFORE_REQUEST = re.compile(r"(?:ので|が|けど|から|ため|たら|場合は|場合|なら)、")
 
 
 def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> list[Edit]:
@@ -492,13 +633,18 @@ def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
         request = _request(body)
         if request and request.te.endswith("ないで") and (match := re.search("勝手に", body)):
             at = part.start + match.start()
-            yield Edit("soften.harsh_word", 1, (Change(at, at + 3, "確認なしに"),))
+            new = "" if "なし" in body else "確認なしに"
+            yield Edit("soften.harsh_word", 1, (Change(at, at + 3, new),))
     first = parts[0] if parts else None
     if first and (match := _TOPIC.match(_body(message, first))) and not re.search(r"(?:さん|様|くん)$", match["topic"]):
         rest = _body(message, first)[match.end() :]
         if len(rest) > 3:
             at = first.start + match.end("topic")
-            yield Edit("soften.topic", 2, (Change(at, at + 1, "ですが、"),))
+            if _request(_body(message, first)) or _POLITE_REQUEST.search(rest):
+                if not re.match(r"[^、。]*は", rest):
+                    yield Edit("soften.topic", 1, (Change(at, at + 1, "は、"),))
+            else:
+                yield Edit("soften.topic", 2, (Change(at, at + 1, "ですが、"),))
 
 
 # --- clarify -------------------------------------------------------------------------------------------------
@@ -520,14 +666,17 @@ def _clarify(message: str) -> list[Edit]:
     parts = sentences(message)
     found: list[tuple[int, int, int, str, str, str]] = []
     taken: list[tuple[int, int]] = []
-    for rank, pattern, plain, note in _vague():
+    for rank, pattern, words, note in _vague():
         for match in pattern.finditer(message):
+            plain = words
             if any(a < match.end() and match.start() < b for a, b in taken) or match.start() == match.end():
                 continue
             if message[match.end() : match.end() + 1] == "（":
                 continue
             taken.append(match.span())
             noun = match.groupdict().get("noun") or ""
+            if plain.startswith("普段と違う状態") and _wants_particle(message[: match.start()]):
+                plain = "が" + plain
             rule = "plain_word" if not note else "pointer" if rank == 1 else "vague_word"
             found.append((rank, match.start(), match.end(), (plain or match[0]).format(noun=noun), note.format(noun=noun), rule))
     for match in _VAGUE_TIME.finditer(message):
@@ -555,8 +704,17 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
     request = next((part for part in parts if _asks(_body(message, part))), None)
     if request is None:
         return []
+    body = _body(message, request)
+    plain = _request(body)
+    if re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から", body) or plain and plain.te.endswith("ないで"):
+        return []
     by_when = not _DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
-    who = not re.search(r"さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私", message) and not any("担当" in note for note in notes)
+    who = (
+        plain is not None
+        and plain.strength < 2
+        and not re.search(r"さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私|教え|知らせ|連絡|相談|返事|聞かせ|お願い", message)
+        and not any("担当" in note for note in notes)
+    )
     wanted = [text for text, missing in (("いつまでにか", by_when), ("誰が対応するか", who)) if missing]
     edits = []
     at = request.stop
@@ -673,52 +831,78 @@ _EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 def _background(message: str) -> list[Edit]:
     if _NOTED.search(message):
         return []
+    parts = [
+        part
+        for part in sentences(message)
+        if not _GREETING.search(_body(message, part)) and not _CLOSING.match(_body(message, part))
+    ]
     edits: list[Edit] = []
-    parts = [part for part in sentences(message) if not _GREETING.search(_body(message, part)) and not _CLOSING.match(_body(message, part))]
-    terms = _terms(message)
-    notes = list(_notes(message, parts))
-    for rank, (sentence, what, rule) in enumerate(notes[:2]):
+    terms = sorted(_terms(message), key=lambda row: -row[1].weight)
+    note = _note(message, parts)
+    if note is None and not terms and parts:
+        note = parts[-1], "詳しい経緯", "詳しい経緯", "general"
+    if note is not None:
+        sentence, what, more, rule = note
         at = sentence.stop
         stop = "" if message[sentence.end : sentence.stop] else "。"
-        gap = stop if "\n" not in message[sentence.stop : sentence.stop + 1] else stop
-        last = " " if False else ""
-        edits.append(Edit(f"background.{rule}", 1 + rank, (Change(at, at, f"{gap}{what}は書かれていません。{last}"),)))
-        if rank == 0:
-            text = f"{gap}{what}は書かれていませんので、必要な場合はご確認ください。"
-            edits.append(Edit(f"background.{rule}", 3, (Change(at, at, text),)))
-    for rank, (at, term) in enumerate(sorted(terms, key=lambda row: -row[1].weight)):
-        level = 1 if not notes and not rank else 2 if rank < 2 else 3
+        texts = (f"{what}は書かれていません。", f"{more}は書かれていません。", f"{more}は書かれていませんので、必要な場合はご確認ください。")
+        for level, text in enumerate(texts, 1):
+            if level != 2 or what != more:
+                edits.append(Edit(f"background.{rule}", level, (Change(at, at, stop + text),)))
+    for rank, (at, term) in enumerate(terms):
+        level = 1 if note is None and not rank else 2 if rank < 2 else 3
         edits.append(Edit("background.term", level, (Change(at, at, f"（{term.short}）"),)))
     return edits
 
 
-def _notes(message: str, parts: list[Sentence]) -> Iterator[tuple[Sentence, str, str]]:
-    """What the message does not say: the sentence behind which a note belongs, what is missing, and the rule."""
-    used: set[str] = set()
-    reasoned = [bool(_REASON.search(_body(message, part))) for part in parts]
-    general = any(reasoned)
-    done: list[Sentence] = []
-    for index, part in enumerate(parts):
-        body = _body(message, part)
-        near = reasoned[index] or (index + 1 < len(parts) and reasoned[index + 1]) or (index > 0 and reasoned[index - 1])
-        if near or message[part.end : part.stop].count("?") or message[part.end : part.stop].count("？"):
+_ANNOUNCES = re.compile(r"(?:ました|ます|です)ので、?(?:ご連絡|お知らせ|ご報告|ご案内)")
+_GIVES_REASON = re.compile(r"(?:ので|から|ため|ためです|からです|んで)$|^(?:理由|原因|というのも|なぜなら)")
+_SO = re.compile(r"^(?:なので|そのため|だから|ですから|したがって|これにより|それで)")
+
+
+def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str] | None:
+    """What the message does not say: the sentence behind which a note belongs, the note, a longer one, and the rule."""
+    bodies = [_ANNOUNCES.sub("", _body(message, part)) for part in parts]
+    for index, (part, body) in enumerate(zip(parts, bodies, strict=True)):
+        after = bodies[index + 1] if index + 1 < len(bodies) else ""
+        if _REASON.search(body) or _GIVES_REASON.search(after) or _SO.search(body) or _LEAD_END.search(body):
+            continue
+        if re.search("[?？]", message[part.end : part.stop]) or body.endswith("か"):
             continue
         for pattern, what, rule in _EVENTS:
-            if pattern.search(body) and not re.search("未定|調査中|確認中|ありません|ございません|なければ|場合|たら", body):
-                if what not in used and not (what == "原因" and "原因" in message):
-                    used.add(what)
-                    done.append(part)
-                    yield part, what, rule
+            if not pattern.search(body):
+                continue
+            if re.search("未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか", body):
                 break
-        if len(done) > 1:
-            return
-    asking = next((part for part in parts if _asks(_body(message, part)) and part not in done), None)
+            if rule == "absence" and re.search("で(?:お?休|欠席|退職)", body) or what == "原因" and "原因" in message or _asks(body) and rule != "limit":
+                break
+            if rule == "limit" and not _asks(body) and not re.search("(?:ません|ない|できなくなり?ます|禁止です|禁止)$", body):
+                break
+            return part, what, f"{what}と、{_MORE[rule]}" if _lacks(message, rule) else what, rule
+    general = any(_REASON.search(body) for body in bodies)
+    asking = next((part for part in parts if _asks(_body(message, part))), None)
     if asking and not _DATE.search(message):
-        yield asking, "期限", "deadline"
-    elif asking and not general and not done:
-        yield asking, "依頼の理由", "purpose"
-    if not done and not asking and parts and not general:
-        yield parts[-1], "この連絡の背景や経緯", "general"
+        return asking, "期限", "期限と、依頼の理由" if not general else "期限と、担当者" if not re.search("さん|様|先生|誰", message) else "期限", "deadline"
+    if asking and not general:
+        return asking, "依頼の理由", "依頼の理由や経緯", "purpose"
+    if not asking and parts and not general:
+        return parts[-1], "この連絡の背景", "この連絡の背景や経緯", "general"
+    return None
+
+
+_MORE = {"change": "変更前の内容", "cause": "影響の範囲", "decision": "決めた人", "limit": "いつまでか", "absence": "代わりの担当者"}
+
+
+def _lacks(message: str, rule: str) -> bool:
+    """Whether the message also lacks the second thing to note."""
+    present = {
+        "change": r"から|予定し|当初|これまで|元は|ではなく|じゃなく|旧|変更なし",
+        "cause": r"影響|以外|だけ|無事|大丈夫|範囲|利用できません|使えません",
+        "decision": r"部長|課長|社長|会議|委員会|理事会|役員|さん|様|先生|先方|総務|人事|甲|乙|私",
+        "limit": r"まで|本日|今日|期間|当面|常に|いつも|場合|以降|明日|今週|毎",
+        "absence": r"代わり|代理|後任|引き継|担当|応援",
+    }
+    return not re.search(present[rule], message)
 
 
 # --- summarize -----------------------------------------------------------------------------------------------
@@ -730,32 +914,42 @@ def _shorter() -> tuple[tuple[str, int, re.Pattern[str], str], ...]:
     return tuple((rule, int(level), re.compile(pattern), new) for rule, level, pattern, new in rows)
 
 
-_MATTERS = re.compile(
-    rf"[0-9０-９A-Za-z一二三四五六七八九十]|さん|様|先生|部長|課長|店長|社長|ない|ません|なく|ず、|なし|場合|たら|なら|れば|以外|だけ|のみ|必ず|まで|より|期限|締切|決|予定|変更|中止|延期"
-    rf"|未定|確認|調整|検討|待ち|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|難し|できな|注意|危|必要|要り|要る|いる|不可|可能|私|僕"
+# Sentences that a summary leaves out: by level, rule and pattern.
+_LEFT_OUT: tuple[tuple[int, str, re.Pattern[str]], ...] = tuple(
+    (level, rule, re.compile(pattern))
+    for level, rule, pattern in (
+        (1, "courtesy", r"^(?:いつも|日頃より|平素より|先日は|昨日は|ご連絡|ご返信|ご丁寧に)?[^、。0-9]{0,16}(?:ありがとうございま(?:す|した)|感謝(?:いたし|申し上げ)ます)$"),
+        (1, "courtesy", r"^(?:すみません|すいません|申し訳(?:ありません|ございません)|失礼します|長文(?:失礼(?:いた)?します|すみません)|長くなって(?:すみません|しまい.{0,8}))(?:が)?$"),
+        (1, "courtesy", r"^(?:ご不便|ご迷惑|お手数)をおかけ(?:し|いたし)ますが、(?:何卒)?(?:ご協力|ご理解)(?:のほど)?[^、]{0,6}お願い[^、]{0,6}$"),
+        (1, "courtesy", r"^(?:何か)?ご(?:不明な?点|質問|不明点)[^。]{0,14}(?:ください|お願い(?:いた)?します|お問い合わせください)$"),
+        (2, "courtesy", r"^(?:わからな|分からな|不明な)[^、。0-9]{0,10}(?:聞いてください|ご連絡ください)$|お気軽に[^。]{0,16}$|^(?:以上、?)?(?:ご了承|ご容赦|ご安心)ください$"),
+        (1, "aside", r"^(?:残念|大変|さすが|びっくり|驚き)(?:です|でした|ですね|ですが|ですよね)?$|^[^。0-9]{2,16}(?:長かった|大変だった|疲れ|寒かった|暑かった|楽しかった|お疲れさまでした)(?:です)?(?:ね)?$"),
+        (2, "reason", r"^[^0-9]{4,40}(?<!お願いします)(?:ので|から)$"),
+        (3, "opinion", r"^(?:個人的に|私とし|正直)[^0-9]{6,50}(?:思います|思って(?:い)?ます|気がします|かなと)$"),
+    )
 )
 
 
 def _summarize(message: str) -> list[Edit]:
     edits: list[Edit] = []
     parts = sentences(message)
-    kept = 0
-    for part in parts:
+    for index, part in enumerate(parts):
         body = _body(message, part)
-        drop = 0
-        if _GREETING.search(body) and len(parts) > 1:
+        drop, rule = 0, ""
+        if len(parts) == 1:
+            break
+        if _GREETING.search(body) and index < 2:
             drop, rule = 1, "greeting"
-        elif _CLOSING.match(body) and len(parts) > 1:
+        elif _CLOSING.match(body) and index > 0:
             drop, rule = 1, "closing"
-        elif re.search(r"ありがとうございま(?:す|した)$|ご容赦ください$|ご了承ください$|ご安心ください$", body) and not _MATTERS.search(body) and len(parts) > 1:
-            drop, rule = 1, "courtesy"
-        elif not _MATTERS.search(body) and not _asks(body) and "?" not in message[part.end : part.stop] and "？" not in message[part.end : part.stop] and kept and not body.endswith("か"):
-            drop, rule = 2, "aside"
+        elif not re.search("[?？]", message[part.end : part.stop]):
+            drop, rule = next(((level, name) for level, name, pattern in _LEFT_OUT if pattern.search(body)), (0, ""))
         if drop:
             stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
             edits.append(Edit(f"summarize.{rule}", drop, (Change(part.start, stop, ""),)))
-        else:
-            kept += 1
+        elif match := _REASON_FIRST.match(body):
+            at = part.start
+            edits.append(Edit("summarize.reason", 3, (Change(at, at + match.end(), ""),)))
     for rule, level, pattern, new in _shorter():
         for match in pattern.finditer(message):
             text = match.expand(new)
@@ -764,23 +958,30 @@ def _summarize(message: str) -> list[Edit]:
     return [edit for edit in edits if script.keeps_facts(message, edit)]
 
 
+# A reason before a request. One with a negation, a condition, a person or a number stays.
+_REASON_FIRST = re.compile(
+    r"(?!.{0,60}(?:ない|ません|なく|ず|なら|場合|たら|れば|さん|様|私|だけ|のみ|それ|その|まで|は、|が、|けど、))[^、。0-9０-９A-Za-z]{5,40}(?:ので|ため)、(?=.{8})"
+)
+
+
 # --- structure and requirements ------------------------------------------------------------------------------
 
 _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern))
     for role, pattern in (
-        ("open", r"未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|わから(?:ない|なく)|分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
+        ("open", r"未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
         ("question", r"[か]$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$"),
         ("unneeded", r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$"),
-        ("limit", r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|(?:のみ|だけ)(?:です|で|にしてください|とします)?$|以外(?:は|に)|不可|まで待って|お待ちください$|出すな$|するな$|すな$|認められ(?:ません|ない)|お受けでき|いただけません$|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない|以内"),
+        ("note", r"(?:構いません|かまいません|大丈夫です|問題(?:は)?(?:ない(?:です)?|ありません|ございません)|影響(?:は)?(?:ない(?:です)?|ありません|ございません)|歓迎です|任せます)$"),
+        ("limit", r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|不可|まで待って|お待ちください$|[出すれうくつむぶぐ]な(?:よ)?$|認められ(?:ません|ない)|受け入れられ(?:ません|ない)|お受けでき|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない"),
         ("wish", r"できれば|(?:希望し|希望です)|だと(?:嬉しい|うれしい|ありがたい|助かる)"),
-        ("request", r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$"),
-        ("reason", r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|からです|ためです|から|んで)$"),
-        ("deadline", r"締め?切|期限|期日|納期|(?:まで|までに)(?:です|必要です|要ります)?$"),
+        ("request", r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です|んです(?:が|けど|よね)?|のですが)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$"),
+        ("reason", r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|ためです|んで)$|(?:る|た|い|だ|です|ます|ない)から(?:です)?$"),
+        ("deadline", r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくい])(?:まで|までに)(?:です|必要です|要ります)?$"),
         ("condition", r"^(?:ただし|ただ).*場合|場合(?:は|も|のみ|には)|なければ、|なら、|ときは"),
         ("decision", r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|延期|中止|にします$|に変えます$|決まった|決定"),
-        ("plan", r"予定|見込み|(?<![ありおご])(?:ます|いたします|行います)$"),
-        ("need", r"必要(?:です|が|だ|と|で)|必須|要ります|いります|要る|たい(?:です|のですが)?$|前提|こと$|優先"),
+        ("plan", r"予定|見込み|(?:行い|実施し|開催し|お知らせし|連絡し|報告し|共有し|送り|お送りし|お渡しし|やり|調整し|対応し|配布し|再開し|開始し|始め|担当し|伺い|いたし)ます$"),
+        ("need", r"必要(?:です|が|だ|と|で)|必須|要ります|いります|要る|(?<!み)たい(?:です|のですが|んです(?:が|けど|よね)?)?$|前提|(?<!との)(?<!いう)こと$|優先したい|ないと困"),
     )
 )
 _STRUCTURE_LABELS = {
@@ -796,6 +997,7 @@ _STRUCTURE_LABELS = {
     "decision": "決定",
     "plan": "予定",
     "need": "要望",
+    "note": "補足",
     "state": "状況",
 }
 _LEAD_END = re.compile(r"(?:の件(?:です|について)?|について(?:です|お知らせします|ご連絡します|のお知らせです|ご報告します)?|お知らせです|ご連絡です|ご相談です|引き継ぎです|報告です|確認です|話です|お願いです|伝言です|共有です)$")
@@ -803,6 +1005,9 @@ _TOPIC_LEAD = re.compile(
     r"^(?P<topic>[^、。はがをもへ]{1,22}?)(?P<ken>の件|のこと)?(?:なんですけれども|なんですけど|なんですが|ですけれども|ですけど|ですが|につきまして|について|に関して|の件で|、)、?(?=.{6})"
 )
 _CLAUSE = re.compile(r"(?<=ので、)|(?<=ため、)|(?<=ますが、)|(?<=ですが、)|(?<=ましたが、)|(?<=ませんが、)|(?<=でしたが、)|(?<=ですけど、)|(?<=ますけど、)|(?<=ますし、)|(?<=ですし、)")
+
+
+_LONG_CLAUSE = re.compile(_CLAUSE.pattern + r"|(?<=くて、)|(?<=って、)|(?<=して、)|(?<=いて、)|(?<=んですが、)|(?<=んですけど、)|(?<=たり、)")
 
 
 class _Part(NamedTuple):
@@ -815,8 +1020,6 @@ def _role(body: str, asks: bool) -> str:
         return "question" if not re.search(r"もらえ|いただけ", body) else "request"
     for role, pattern in _ROLES:
         if pattern.search(body):
-            if role == "limit" and re.search("(?:のみ|だけ)", body) and _asks(body) and not body.endswith(("のみ", "だけ")) and "ないで" not in body:
-                continue
             return role
     return "request" if _asks(body) else "state"
 
@@ -866,7 +1069,8 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
     """Splits a single sentence at its clauses."""
     if len(parts) != 1:
         return parts
-    pieces = [piece for piece in _CLAUSE.split(parts[0].text) if piece]
+    text = parts[0].text
+    pieces = [piece for piece in (_LONG_CLAUSE if len(text) > 60 else _CLAUSE).split(text) if piece]
     if len(pieces) < 2 or any(len(piece) < 6 for piece in pieces):
         return parts
     result = []
@@ -874,7 +1078,8 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
         body = piece.rstrip("。！？!?、")
         if index < len(pieces) - 1:
             role = "reason" if body.endswith(("ので", "ため")) else _role(re.sub("(?:が|けど|し)$", "", body), False)
-            text = re.sub(r"(?:が|けど|し)$", "", body) + "。" if not body.endswith(("ので", "ため")) else body + "。"
+            ends = re.search(r"(?:です|ます|ました|ません|でした)(?:が|けど|し)$", body)
+            text = (re.sub(r"(?:が|けど|し)$", "", body) if ends else body) + "。"
             result.append(_Part(role, text))
         else:
             result.append(_Part(_role(body, piece.endswith(("?", "？"))), piece))
@@ -929,7 +1134,8 @@ _REQUIREMENT_LABELS = (
     ("decision", "決定"),
     ("plan", "予定"),
     ("reason", "理由"),
-    ("question", "未定"),
+    ("note", "補足"),
+    ("question", "確認"),
     ("open", "未定"),
 )
 _POINTS_BACK = re.compile(r"^(?:それ|その|これ|この|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)")
@@ -957,7 +1163,7 @@ def _requirements(message: str, intensity: int) -> str | None:
     if intensity > 1 or len(parts) == 1:
         if "期限" not in grouped and not _DATE.search(message):
             grouped.setdefault("未定", []).append("期限（書かれていません）")
-        if intensity > 2 and not re.search("さん|様|くん|先生|部長|課長|店長|私|誰|担当", message):
+        if intensity > 2 and "必要" in grouped and not re.search("さん|様|くん|先生|部長|課長|店長|私|誰|担当", message):
             grouped.setdefault("未定", []).append("担当者（書かれていません）")
     order = list(dict.fromkeys(label for _, label in _REQUIREMENT_LABELS))
     lines = []

@@ -145,7 +145,7 @@ def ends_with_form(text: str, kind: str) -> tuple[int, Verb] | None:
 
 
 _KANA = re.compile(r"[ぁ-ん]+$")
-_BEFORE_KANA = re.compile(rf"(?:^|[をにはがもとで、。！？\s」）!?a-zA-Z0-9０-９{KANJI}{KATAKANA}]|から|まで|より|ちゃんと|って|く|しか|だけ|すぐ|[うりん])$")
+_BEFORE_KANA = re.compile(rf"(?:^|[をにはがもとでのて、。！？\s」）!?a-zA-Z0-9０-９{KANJI}{KATAKANA}]|から|まで|より|ちゃんと|って|く|しか|だけ|すぐ|[うりん])$")
 
 
 def _may_start(before: str, form: str) -> bool:
@@ -166,6 +166,8 @@ def request_te(text: str) -> tuple[int, str] | None:
     """
     if text.endswith("して") and _NOUN_DOES.search(text[-8:-1]):
         return None if _HAPPENING.search(text[-8:-1]) else (len(text) - 2, "して")
+    if re.search(r"(?<!知)[わかさたなまらがば]せて$", text[-4:]) and not text.endswith(("合わせて", "任せて", "聞かせて")):
+        return len(text) - 1, "て"
     match = ends_with_form(text, "te")
     if not match or match[1].te in _NO_REQUEST:
         return None
@@ -228,6 +230,9 @@ _RULES: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
         (r"(?<=[がはもの])ない", "ありません"),
         (r"(?<=[がはもの])なかった", "ありませんでした"),
         (r"(問題|関係|間違い|異常|変更|予定|必要|意味)ない", r"\1ありません"),
+        (r"(?<=[がはもにの])ある", "あります"),
+        (r"(部署|場合|箇所|ところ|こと|もの|問題)ある", r"\1があります"),
+        (r"(?<=[がはもに])いる", "います"),
         (r"だった", "でした"),
         (r"(?<=[ぁ-ん])かった", "かったです"),
         (r"(?<=[い多高遅早悪良長短]な)かった", None),
@@ -242,7 +247,7 @@ _KANJI_NOT = re.compile(r"(見|出|来|着|寝|得)な(い|かった)$")
 _PAST_E = re.compile(rf"(?:[{KANJI}ぁ-ん][えけげせてねべめれきぎじちびみり]|見|出|来|着|寝|で)た$")
 _ADJECTIVE = re.compile(rf"(?:{_ADJECTIVES})い$|いい$")
 _DOES = re.compile(r"する$|(?<![まで])した$|しない$|しなかった$")
-_NOUN = re.compile(rf"(?:[{KANJI}]{{2}}|[{KATAKANA}]{{3}}|[はがも、][{KANJI}]|すぎ|過ぎ|まま|だけ|ばかり|まで|から|ところ|予定|とのこと|なし|まだ|だめ|ダメ|[0-9０-９][{KANJI}]|OK|NG)$")
+_NOUN = re.compile(rf"(?:[{KANJI}]{{2}}|[{KATAKANA}]{{3}}|[はがも、][{KANJI}]|すぎ|過ぎ|まま|だけ|ばかり|まで|ところ|予定|とのこと|なし|まだ|だめ|ダメ|[0-9０-９][{KANJI}]|OK|NG)$")
 _VOICE = re.compile(r"(?:よ|ね|よね|な|よな|ぞ|わ|さ|んだよね|んだよ|んだぞ|んだわ|んだ|んだけど|んだけどね|のだが|けど|けどね)$")
 _EXPLAINS = re.compile(r"(?:んだ|の)?(?:よね|よな|よ|ぞ|わ|からな|からね|からよ)?$")
 
@@ -259,6 +264,8 @@ def to_polite(body: str) -> str | None:
     if tail == "だ":
         # 問題だ, 必要だよ: a noun before it. In 急いだ, 読んだ it ends a verb.
         return _polite_end(body + "だ") if body.endswith(("い", "ん")) else body + "です"
+    if tail == "ですので":
+        return body + tail if not body.endswith(("い", "ん")) else None
     if tail in ("ではないでしょうか", "でしょう"):
         return body + tail if _NOUN.search(body[-6:]) or body.endswith("逆") else None
     polite = _polite_end(body)
@@ -268,7 +275,7 @@ def to_polite(body: str) -> str | None:
 # What may follow the predicate, longest first, and what remains of it in polite speech; "だ" marks the copula.
 _TAILS = (
     *(("んだけどね", ""), ("んだけど", ""), ("んだよね", ""), ("んだよ", ""), ("んだぞ", ""), ("んだわ", ""), ("んですけど", "")),
-    *(("だろ", "ではないでしょうか"), ("だろう", "でしょう"), ("だからな", "だ"), ("だからね", "だ"), ("だからよ", "だ"), ("からな", ""), ("からね", "")),
+    *(("だろ", "ではないでしょうか"), ("だろう", "でしょう"), ("だから", "ですので"), ("だからな", "だ"), ("だからね", "だ"), ("だからよ", "だ"), ("からな", ""), ("からね", "")),
     *(("だよな", "だ"), ("だよね", "だ"), ("だぞ", "だ"), ("だよ", "だ"), ("だね", "だ"), ("だな", "だ"), ("だけど", "だ")),
     *(("よね", "よね"), ("よな", "よね"), ("けど", "が"), ("よ", ""), ("ぞ", ""), ("わ", ""), ("ね", "ね")),
     ("だ", "だ"),
