@@ -19,6 +19,7 @@ from models.edits.japanese_grammar import (
     Sentence,
     ends_with_form,
     is_polite,
+    plain_of_te,
     request_te,
     sentences,
     te_of_stem,
@@ -516,7 +517,8 @@ def _wants_particle(before: str) -> bool:
 
 
 _TRANSITIVE = re.compile(
-    r"^(?:出|直|戻|消|渡|返|外|移|動か|探|残|減ら|増や|止め|閉め|閉じ|開け|決め|集め|確認|修正|見せ|見直|見て|読|書|聞|置|送|使|取|作|守|切|貼|変え|替え|入れ|捨て|片付け|付け|つけ|届け|調べ|並べ|混ぜ|教え|伝え|分け|上げ|下げ|立た|立って|押|試|隠|やめ|通|回|足|落と|準備|交換|掃除|抜か|抜い|直|任せ|数え|持って|叩|鳴ら)"
+    r"^(?:(?:出|直|戻|消|渡|返|外|移|動か|探|残|足|通|回|試|隠|押|落と|鳴ら|増や|減ら)[さしすせ]|減ら|増や|止め|閉め|閉じ|開け|決め|集め|確認|修正|見せ|見直|見て|読|書|聞|置"
+    r"|送|使|取|作|守|切[らりるっ]|貼|変え|替え|入れ|捨て|片付け|付け|つけ|届け|調べ|並べ|混ぜ|教え|伝え|分け|上げ|下げ|立たな|立って|準備|交換|掃除|抜か|抜い|任せ|数え|持って|叩)"
 )
 
 
@@ -711,7 +713,7 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
     by_when = not _DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
     who = (
         plain is not None
-        and plain.strength < 2
+        and plain.strength == 0
         and not re.search(r"さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私|教え|知らせ|連絡|相談|返事|聞かせ|お願い", message)
         and not any("担当" in note for note in notes)
     )
@@ -773,6 +775,8 @@ def _runs_on(word: str, before: str, after: str) -> bool:
     """Whether a term is only a part of a longer word."""
     if word[0].isascii() and before.isascii() and before.isalnum() or word[-1].isascii() and after.isascii() and after.isalnum():
         return True
+    if re.match("[ぁ-ん]", word[-1]) and re.match("[ぁ-んー]", after) and after not in "はがをにのとでもへや":
+        return True
     kata = re.compile(f"[{KATAKANA}]")
     if kata.match(word[0]) and kata.match(before) or kata.match(word[-1]) and kata.match(after):
         return True
@@ -807,14 +811,14 @@ _EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     for pattern, note, rule in (
         (r"延期|先送り|後ろ倒し|リスケ", "延期の理由", "change"),
         (r"前倒し|早め(?:ます|る|ました|て)", "早める理由", "change"),
-        (r"中止|取りやめ|キャンセル(?:と|に|さ|し)", "中止の理由", "change"),
-        (r"休館|休業|休診|臨時休", "休みの理由", "change"),
+        (r"中止|取りやめ|キャンセル(?:と|に|さ|し)", "中止の理由", "stop"),
+        (r"休館|休業|休診|臨時休", "休みの理由", "stop"),
         (r"短縮", "短縮の理由", "change"),
-        (r"終了(?:し|と|いた|さ|する|にな)|廃止", "終了の理由", "change"),
-        (r"見送(?:り|る|っ)", "見送りの理由", "change"),
+        (r"終了(?:し|と|いた|さ|する|にな)|廃止", "終了の理由", "stop"),
+        (r"見送(?:り|る|っ)", "見送りの理由", "stop"),
         (r"却下|差し戻|認められ(?:ま|な)|受け入れられ|お断り|断られ", "その判断の理由", "decision"),
         (r"値上げ|値上がり", "値上げの理由", "change"),
-        (r"異動", "異動の理由", "change"),
+        (r"異動", "異動の理由", "transfer"),
         (r"変更(?:と|に|し|さ|いた|です|があ|が入|。|$|を|します)|変わ(?:り|る|っ)|切り?替え(?:ます|る|ました|て)|移行|移転|移し(?:ます|ました)|入れ替え", "変更の理由", "change"),
         (r"増や(?:し|す)|減ら(?:し|す)|増員|減員|追加(?:し|と|に|さ)", "その理由", "change"),
         (r"遅れ(?:て|ま|る|そう|た)|遅延|間に合わ", "遅れの原因", "cause"),
@@ -839,7 +843,7 @@ def _background(message: str) -> list[Edit]:
     edits: list[Edit] = []
     terms = sorted(_terms(message), key=lambda row: -row[1].weight)
     note = _note(message, parts)
-    if note is None and not terms and parts:
+    if note is None and not terms and parts and len(message) < 80 and not message.rstrip("。 ").endswith(("か", "？", "?")):
         note = parts[-1], "詳しい経緯", "詳しい経緯", "general"
     if note is not None:
         sentence, what, more, rule = note
@@ -856,23 +860,26 @@ def _background(message: str) -> list[Edit]:
 
 
 _ANNOUNCES = re.compile(r"(?:ました|ます|です)ので、?(?:ご連絡|お知らせ|ご報告|ご案内)")
-_GIVES_REASON = re.compile(r"(?:ので|から|ため|ためです|からです|んで)$|^(?:理由|原因|というのも|なぜなら)")
+_GIVES_REASON = re.compile(r"(?:ので|から|ため|ためです|からです|んで)$|^(?:理由|原因|というのも|なぜなら|たぶん|おそらく|どうやら)")
+_BY = re.compile(rf"[{KANJI}{KATAKANA}]で、?(?:[^、。]{{0,6}})(?:遅れ|止ま|落ち|停止|中止|延期|休|壊れ|変更|変わ|欠席|閉鎖|閉館)")
 _SO = re.compile(r"^(?:なので|そのため|だから|ですから|したがって|これにより|それで)")
 
 
 def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str] | None:
     """What the message does not say: the sentence behind which a note belongs, the note, a longer one, and the rule."""
     bodies = [_ANNOUNCES.sub("", _body(message, part)) for part in parts]
+    known: set[str] = set()
     for index, (part, body) in enumerate(zip(parts, bodies, strict=True)):
         after = bodies[index + 1] if index + 1 < len(bodies) else ""
-        if _REASON.search(body) or _GIVES_REASON.search(after) or _SO.search(body) or _LEAD_END.search(body):
+        if explained := bool(_REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body)) or _LEAD_END.search(body):
+            known |= {what for pattern, what, _ in _EVENTS if explained and pattern.search(body)}
             continue
         if re.search("[?？]", message[part.end : part.stop]) or body.endswith("か"):
             continue
         for pattern, what, rule in _EVENTS:
-            if not pattern.search(body):
+            if not pattern.search(body) or what in known:
                 continue
-            if re.search("未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか", body):
+            if re.search("未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な", body):
                 break
             if rule == "absence" and re.search("で(?:お?休|欠席|退職)", body) or what == "原因" and "原因" in message or _asks(body) and rule != "limit":
                 break
@@ -890,7 +897,7 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
     return None
 
 
-_MORE = {"change": "変更前の内容", "cause": "影響の範囲", "decision": "決めた人", "limit": "いつまでか", "absence": "代わりの担当者"}
+_MORE = {"change": "変更前の内容", "cause": "影響の範囲", "decision": "決めた人", "limit": "いつまでか", "absence": "代わりの担当者", "stop": "今後の予定", "transfer": "異動前の部署"}
 
 
 def _lacks(message: str, rule: str) -> bool:
@@ -898,6 +905,8 @@ def _lacks(message: str, rule: str) -> bool:
     present = {
         "change": r"から|予定し|当初|これまで|元は|ではなく|じゃなく|旧|変更なし",
         "cause": r"影響|以外|だけ|無事|大丈夫|範囲|利用できません|使えません",
+        "stop": r"予定|再開|次回|来期|来月|来週|改めて|まで|から|代わり|代替",
+        "transfer": r"から|前は|後任",
         "decision": r"部長|課長|社長|会議|委員会|理事会|役員|さん|様|先生|先方|総務|人事|甲|乙|私",
         "limit": r"まで|本日|今日|期間|当面|常に|いつも|場合|以降|明日|今週|毎",
         "absence": r"代わり|代理|後任|引き継|担当|応援",
@@ -925,6 +934,7 @@ _LEFT_OUT: tuple[tuple[int, str, re.Pattern[str]], ...] = tuple(
         (2, "courtesy", r"^(?:わからな|分からな|不明な)[^、。0-9]{0,10}(?:聞いてください|ご連絡ください)$|お気軽に[^。]{0,16}$|^(?:以上、?)?(?:ご了承|ご容赦|ご安心)ください$"),
         (1, "aside", r"^(?:残念|大変|さすが|びっくり|驚き)(?:です|でした|ですね|ですが|ですよね)?$|^[^。0-9]{2,16}(?:長かった|大変だった|疲れ|寒かった|暑かった|楽しかった|お疲れさまでした)(?:です)?(?:ね)?$"),
         (2, "reason", r"^[^0-9]{4,40}(?<!お願いします)(?:ので|から)$"),
+        (2, "aside", r"^(?:ちなみに|余談ですが|ついでに言うと)(?!.*(?:ません|ない|ください|お願い|[0-9])).*$"),
         (3, "opinion", r"^(?:個人的に|私とし|正直)[^0-9]{6,50}(?:思います|思って(?:い)?ます|気がします|かなと)$"),
     )
 )
@@ -946,21 +956,29 @@ def _summarize(message: str) -> list[Edit]:
             drop, rule = next(((level, name) for level, name, pattern in _LEFT_OUT if pattern.search(body)), (0, ""))
         if drop:
             stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
-            edits.append(Edit(f"summarize.{rule}", drop, (Change(part.start, stop, ""),)))
-        elif match := _REASON_FIRST.match(body):
+            edits += [Edit(f"summarize.{rule}", level, (Change(part.start, stop, ""),)) for level in range(drop, 4)]
+        elif len(parts) > 3 and index and _role(body, False) == "state" and not _MATTERS.search(body) and not _asks(body):
+            edits.append(Edit("summarize.state", 3, (Change(part.start, part.stop, ""),)))
+        elif _asks(body) and (match := _REASON_FIRST.match(body)):
             at = part.start
             edits.append(Edit("summarize.reason", 3, (Change(at, at + match.end(), ""),)))
+    selves = [part for part in parts if _self(_body(message, part))]
     for rule, level, pattern, new in _shorter():
         for match in pattern.finditer(message):
             text = match.expand(new)
-            if text != match[0]:
+            if text != match[0] and not any(part.start <= match.start() < part.stop for part in selves):
                 edits.append(Edit(f"summarize.{rule}", level, (Change(match.start(), match.end(), text),)))
     return [edit for edit in edits if script.keeps_facts(message, edit)]
 
 
+# Words for which a sentence stays in a summary, even if nothing else asks for it.
+_MATTERS = re.compile(
+    rf"[0-9０-９A-Za-z一二三四五六七八九十]|さん|様|先生|部長|課長|店長|社長|ない|ません|なく|ず、|なし|場合|たら|なら|れば|以外|だけ|のみ|必ず|まで|より|最も|一番|同じ|それ|これ|その|この"
+    rf"|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|難し|注意|危|必要|要|不可|可能|私|僕|正しい|済"
+)
 # A reason before a request. One with a negation, a condition, a person or a number stays.
 _REASON_FIRST = re.compile(
-    r"(?!.{0,60}(?:ない|ません|なく|ず|なら|場合|たら|れば|さん|様|私|だけ|のみ|それ|その|まで|は、|が、|けど、))[^、。0-9０-９A-Za-z]{5,40}(?:ので|ため)、(?=.{8})"
+    r"(?!.{0,60}(?:は|なか|ない|ません|なく|ず|なら|場合|たら|れば|さん|様|私|だけ|のみ|それ|その|まで|は、|が、|けど、))[^、。0-9０-９A-Za-z]{5,40}(?:ので|ため)、(?=.{8})"
 )
 
 
@@ -969,19 +987,20 @@ _REASON_FIRST = re.compile(
 _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern))
     for role, pattern in (
-        ("open", r"未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
-        ("question", r"[か]$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$"),
+        ("open", r"かどうか(?:は|も)|決まっておらず|(?:候補|返事|回答|連絡|結果)(?:を|は)?待って|確認できて(?:い)?(?:ません|ない)|未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
+        ("question", r"(?<!じゃないです)か$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$"),
         ("unneeded", r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$"),
         ("note", r"(?:構いません|かまいません|大丈夫です|問題(?:は)?(?:ない(?:です)?|ありません|ございません)|影響(?:は)?(?:ない(?:です)?|ありません|ございません)|歓迎です|任せます)$"),
         ("limit", r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|不可|まで待って|お待ちください$|[出すれうくつむぶぐ]な(?:よ)?$|認められ(?:ません|ない)|受け入れられ(?:ません|ない)|お受けでき|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない"),
         ("wish", r"できれば|(?:希望し|希望です)|だと(?:嬉しい|うれしい|ありがたい|助かる)"),
         ("request", r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です|んです(?:が|けど|よね)?|のですが)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$"),
         ("reason", r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|ためです|んで)$|(?:る|た|い|だ|です|ます|ない)から(?:です)?$"),
-        ("deadline", r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくい])(?:まで|までに)(?:です|必要です|要ります)?$"),
+        ("deadline", r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくいま])(?:まで|までに)(?:です|必要です|要ります)?$"),
         ("condition", r"^(?:ただし|ただ).*場合|場合(?:は|も|のみ|には)|なければ、|なら、|ときは"),
         ("decision", r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|延期|中止|にします$|に変えます$|決まった|決定"),
         ("plan", r"予定|見込み|(?:行い|実施し|開催し|お知らせし|連絡し|報告し|共有し|送り|お送りし|お渡しし|やり|調整し|対応し|配布し|再開し|開始し|始め|担当し|伺い|いたし)ます$"),
-        ("need", r"必要(?:です|が|だ|と|で)|必須|要ります|いります|要る|(?<!み)たい(?:です|のですが|んです(?:が|けど|よね)?)?$|前提|(?<!との)(?<!いう)こと$|優先したい|ないと困"),
+        ("need", r"必要(?:です|が(?!出)|だ|と(?!い)|で)(?!.*かも)|必須(?:です|で|$)|要ります|いります|要る$|前提|(?<!との)(?<!いう)こと$|ないと(?:困|いけ)|なければな|べきです"),
+        ("want", r"(?<!み)たい(?:です|のですが|んです(?:が|けど|よね)?)?$|優先したい|たく存じます$|たくて$"),
     )
 )
 _STRUCTURE_LABELS = {
@@ -996,7 +1015,8 @@ _STRUCTURE_LABELS = {
     "condition": "条件",
     "decision": "決定",
     "plan": "予定",
-    "need": "要望",
+    "need": "必要",
+    "want": "要望",
     "note": "補足",
     "state": "状況",
 }
@@ -1031,7 +1051,9 @@ def _split(message: str) -> tuple[list[str], list[_Part], list[str]]:
     parts: list[_Part] = []
     for sentence in sentences(message):
         body, whole = _body(message, sentence), message[sentence.start : sentence.stop]
-        if not parts and (_GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)):
+        if not parts and re.search("ありがとうございま(?:す|した)$|(?:申し訳(?:ございません|ありません)|失礼(?:いた)?しました)$", body):
+            head.append(whole)
+        elif not parts and (_GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)):
             head.append(whole)
         elif _CLOSING.match(body):
             tail.append(whole)
@@ -1125,6 +1147,7 @@ def _plain_line(text: str) -> str:
 _REQUIREMENT_LABELS = (
     ("state", "状況"),
     ("need", "必要"),
+    ("want", "必要"),
     ("request", "必要"),
     ("wish", "希望"),
     ("deadline", "期限"),
@@ -1190,7 +1213,7 @@ _SHORT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"ないようお願い(?:し|いたし)ます", "ないこと"),
         (r"([一-龠]{2})してください", r"\1すること"),
         (r"を?お願い(?:し|いたし)ます", ""),
-        (r"たいです", "たい"),
+        (r"(?<!み)たいです", "たい"),
         (r"てほしいです", "てほしい"),
         (r"が必要です", "が必要"),
         (r"は未定です", "は未定"),
@@ -1203,6 +1226,13 @@ def _short(text: str, role: str) -> str:
     """A need in few words, where that is certain."""
     if "。" in text:
         return text
+    request = _request(text)
+    if request and request.strength < 2 and request.start:
+        if request.te.endswith("ないで"):
+            return text[: request.start] + request.te[:-1]
+        plain = plain_of_te(request.te)
+        if plain:
+            return text[: request.start] + _particle(request, text) + plain
     for pattern, new in _SHORT:
         if pattern.search(text):
             result = pattern.sub(new, text, count=1)

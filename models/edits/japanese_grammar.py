@@ -40,8 +40,9 @@ class Sentence(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """A verb's forms: `stem` takes ます and ました, `negative` takes ない, `te` takes ください."""
+    """A verb's forms: `stem` takes ます and ました, `negative` ends in ない, `te` takes ください."""
 
+    plain: str
     te: str
     stem: str
     negative: str
@@ -98,9 +99,9 @@ def _verbs() -> dict[str, dict[str, Verb]]:
             for word in line.split():
                 _conjugate(forms, word, godan)
     for word, verb, order in (
-        ("する", Verb("して", "し", "しない"), "しろ"),
-        ("来る", Verb("来て", "来", "来ない"), "来い"),
-        ("持って来る", Verb("持って来て", "持って来", "持って来ない"), "持って来い"),
+        ("する", Verb("する", "して", "し", "しない"), "しろ"),
+        ("来る", Verb("来る", "来て", "来", "来ない"), "来い"),
+        ("持って来る", Verb("持って来る", "持って来て", "持って来", "持って来ない"), "持って来い"),
     ):
         _enter(forms, word, verb, order)
     return forms
@@ -109,12 +110,12 @@ def _verbs() -> dict[str, dict[str, Verb]]:
 def _conjugate(forms: dict[str, dict[str, Verb]], word: str, godan: bool) -> None:
     root, last = word[:-1], word[-1]
     if not godan:
-        _enter(forms, word, Verb(root + "て", root, root + "ない"), root + "ろ")
+        _enter(forms, word, Verb(word, root + "て", root, root + "ない"), root + "ろ")
         return
     te, a_row, i_row, e_row = _ROWS[last]
     if word.endswith("行く"):
         te = "って"
-    _enter(forms, word, Verb(root + te, root + i_row, root + a_row + "ない"), root + e_row)
+    _enter(forms, word, Verb(word, root + te, root + i_row, root + a_row + "ない"), root + e_row)
 
 
 def _enter(forms: dict[str, dict[str, Verb]], word: str, verb: Verb, order: str) -> None:
@@ -315,3 +316,11 @@ def te_of_stem(text: str) -> tuple[int, str] | None:
     """Where the stem of a verb starts that ends the text (as in 書きなさい), and the verb's te form."""
     form = ends_with_form(text, "stem")
     return (form[0], form[1].te) if form else None
+
+
+def plain_of_te(te: str) -> str | None:
+    """The dictionary form of a te form, if the verb is known."""
+    if te in ("ておいて", "でおいて"):
+        return te[:-2] + "く"
+    verb = _verbs()["te"].get(te)
+    return verb.plain if verb else None
