@@ -6,6 +6,7 @@ requirements arrange whole sentences, so `rewrite` builds those texts and offers
 
 import functools
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -43,17 +44,37 @@ def propose(message: str, transform_type: TransformType) -> list[Edit]:
     """All edits of all levels for a transform type; none for structure and requirements (`rewrite`)."""
     match transform_type:
         case TransformType.SOFTEN:
-            return _soften(message)
+            edits = _soften(message)
         case TransformType.CLARIFY:
-            return _clarify(message)
+            edits = _clarify(message)
         case TransformType.TERMINOLOGY:
-            return _terminology(message)
+            edits = _terminology(message)
         case TransformType.BACKGROUND:
-            return _background(message)
+            edits = _background(message)
         case TransformType.SUMMARIZE:
-            return _summarize(message)
+            edits = _summarize(message)
         case _:
-            return []
+            edits = []
+    return _keeping_facts(message, edits[:_MOST_EDITS])
+
+
+# To choose among edits takes quadratic time. No ordinary message has so many.
+_MOST_EDITS = 300
+
+
+def _keeping_facts(message: str, edits: list[Edit]) -> list[Edit]:
+    """The edits that keep every fact; only those that touch one are applied to find out."""
+    spans = sorted((span.start, span.end) for span in facts.spans(message)) if edits else []
+    starts = [start for start, _ in spans]
+
+    def touches(edit: Edit) -> bool:
+        return any(
+            spans[index - 1][1] > change.start
+            for change in edit.changes
+            if change.end > change.start and (index := bisect_left(starts, change.end))
+        )
+
+    return [edit for edit in edits if not touches(edit) or script.keeps_facts(message, edit)]
 
 
 def rewrite(
@@ -68,12 +89,14 @@ def rewrite(
     if transform_type in (TransformType.STRUCTURE, TransformType.REQUIREMENTS):
         arrange = _structure if transform_type is TransformType.STRUCTURE else _requirements
         text = arrange(message, intensity)
-        if text is None or not accepts(Edit(f"{transform_type}.lines", intensity, (Change(0, len(message), text),))):
+        if text is None or not accepts(
+            Edit(f"{transform_type}.lines", intensity, (Change(0, len(message), text),))
+        ):
             return None
     else:
         edits = script.select(propose(message, transform_type), intensity, accepts)
         text = script.apply(message, edits)
-        if transform_type is TransformType.SUMMARIZE and 20 * len(text) > 19 * len(message):
+        if transform_type is TransformType.SUMMARIZE and 33 * len(text) > 32 * len(message):
             return None  # a summary of the same length is none
     if text.strip() == message.strip() or facts.missing(message, text):
         return None
@@ -101,7 +124,9 @@ _CLOSING = re.compile(
 _ADDRESS = re.compile(
     rf"^(?:皆さん|皆様|みなさん|みなさま|皆さま|各位|関係者各位|(?:[{KANJI}{KATAKANA}ぁ-んA-Za-z・ー ]{{1,12}}?)(?<!お客)(?:さん|様|さま|くん|君|先生|部長|課長|係長|店長|社長|殿))[、，]\s?"
 )
-_CONJUNCTION = re.compile(r"^(?:なので|だから|ですので|そのため|ですから|また|あと|それと|それから|そして|ただし|ただ|でも|しかし|なお|ちなみに|では|それでは|次に)、?")
+_CONJUNCTION = re.compile(
+    r"^(?:なので|だから|ですので|そのため|ですから|また|あと|それと|それから|そして|ただし|ただ|でも|しかし|なお|ちなみに|では|それでは|次に)、?"
+)
 _DATE = re.compile(
     rf"[0-9０-９一二三四五六七八九十]+(?:月|日|時|/|:|：|分|営業日|週間|か月|年)|[月火水木金土日]曜|(?<![{KANJI}])[月火水木金土日](?:まで|中に|の朝|の午)"
     r"|本日|今日|明日|明後日|あさって|昨日|今週|来週|再来週|今月|来月|月末|週末|週明け|朝イチ|今すぐ|至急|すぐ|午前|午後|正午|夕方|今夜|期限|締め?切|期日|納期|EOD|まで(?:に|です|で)"
@@ -187,7 +212,11 @@ def _order(body: str) -> _Request | None:
         return _Request(form[0], form[1], 0)
     for kind in ("order", "ban"):
         form2 = ends_with_form(body, kind)
-        if form2 and request_te(form2[1].te) and body[form2[0] :] not in ("切れ", "割れ", "折れ", "売れ", "取れ", "流れ", "遅れ"):
+        if (
+            form2
+            and request_te(form2[1].te)
+            and body[form2[0] :] not in ("切れ", "割れ", "折れ", "売れ", "取れ", "流れ", "遅れ")
+        ):
             start, verb = form2
             return _Request(start, verb.te if kind == "order" else verb.negative + "で", 0)
     return None
@@ -228,19 +257,46 @@ _ANGER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?:あり得|ありえ|有り得)(?:ない|ません|ん)(?:です|だろ|でしょ)?(?:よ|ね|わ)?", "困っています"),
         (r"(?:お)?話にな(?:らない|りません|らん)(?:です)?(?:よ|ね|わ)?", "このままでは進められません"),
         (r"(?:何|なに)(?:それ|これ|なの)", ""),
-        (r"(?:勘弁|いい加減に)し(?:ろ|て|てくれ|てください|てほしい|てくれよ|てよ|てほしいです|てもらえますか)(?:よ)?", "困っています"),
-        (r"(?:信じられ(?:ない|ません)|呆れる|呆れた|あきれる|あきれた|呆れます)(?:です|わ|ね|よ|な)?", "驚いています"),
+        (
+            r"(?:勘弁|いい加減に)し(?:ろ|て|てくれ|てください|てほしい|てくれよ|てよ|てほしいです|てもらえますか)(?:よ)?",
+            "困っています",
+        ),
+        (
+            r"(?:信じられ(?:ない|ません)|呆れる|呆れた|あきれる|あきれた|呆れます)(?:です|わ|ね|よ|な)?",
+            "驚いています",
+        ),
         (r"(?:最悪|最低)(?:です|だ)?(?:よ|ね|な)?", "困っています"),
-        (r"(?:何|なに)(?:考えて|やって|して)(?:い)?(?:るの|んの|るんだ|るんですか|んだ)(?:よ)?", "状況を教えていただけますか"),
-        (r"(?:やる気|本気)(?:は)?(?:ある|あります|ないの|ありますか|あるんですか|あるのか|ないなら帰れ)(?:の|か)?", "進み具合を教えていただけますか"),
+        (
+            r"(?:何|なに)(?:考えて|やって|して)(?:い)?(?:るの|んの|るんだ|るんですか|んだ)(?:よ)?",
+            "状況を教えていただけますか",
+        ),
+        (
+            r"(?:やる気|本気)(?:は)?(?:ある|あります|ないの|ありますか|あるんですか|あるのか|ないなら帰れ)(?:の|か)?",
+            "進み具合を教えていただけますか",
+        ),
         (r"(?:普通に考えて)?(?:常識|当たり前|当然)(?:でしょ|だろ|ですよね|だよね|でしょう)", ""),
         (r"どうするつもり(?:なの|ですか|だ|なんですか|よ)?", "今後どのように進めるか教えていただけますか"),
         (r"(?:どういう|何の)つもり(?:なの|ですか|だ|なんですか|よ)?", "意図を教えていただけますか"),
-        (r"どうなって(?:い)?(?:る|ます|るの|んの|るんですか|るんだ|ますか)(?:か|よ)?", "現在どのような状況でしょうか"),
-        (r"(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|気が済む|いい|る)?(?:の|んだ|んですか|のですか|んでしょうか)?(?:よ)?", "何度かお伝えしています"),
-        (r"(?:何回|何度)目(?:です|だ|なの|ですか|なんですか|だと思ってるの|だよ|だと思って(?:る|います))?(?:か|の|よ)?", "以前にもお伝えしています"),
-        (r"(?:許さない|許しません|覚悟して(?:おけ|ください|ね)?)(?:から|よ|ぞ|です|からな|からね)*", "見過ごせません"),
-        (r"(?:前|前回|先週|昨日|この前)?(?:に)?(?:も)?(?:何回も|何度も)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|はずだよね|はずです(?:が|よね))", "以前にお伝えしています"),
+        (
+            r"どうなって(?:い)?(?:る|ます|るの|んの|るんですか|るんだ|ますか)(?:か|よ)?",
+            "現在どのような状況でしょうか",
+        ),
+        (
+            r"(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|気が済む|いい|る)?(?:の|んだ|んですか|のですか|んでしょうか)?(?:よ)?",
+            "何度かお伝えしています",
+        ),
+        (
+            r"(?:何回|何度)目(?:です|だ|なの|ですか|なんですか|だと思ってるの|だよ|だと思って(?:る|います))?(?:か|の|よ)?",
+            "以前にもお伝えしています",
+        ),
+        (
+            r"(?:許さない|許しません|覚悟して(?:おけ|ください|ね)?)(?:から|よ|ぞ|です|からな|からね)*",
+            "見過ごせません",
+        ),
+        (
+            r"(?:前|前回|先週|昨日|この前)?(?:に)?(?:も)?(?:何回も|何度も)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|はずだよね|はずです(?:が|よね))",
+            "以前にお伝えしています",
+        ),
     )
 )
 # Harsh ends of a sentence, and milder words with the same message.
@@ -249,21 +305,43 @@ _HARSH_ENDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     for pattern, particle, new in (
         (r"(?:許さない|許しません)(?:から|よ|ぞ|です|からな|からね)*", "", "見過ごせません"),
         (r"(?:恥|恥ずかしい)(?:だ|です)?(?:よ|ぞ|から)?", "", "困ります"),
-        (r"(?<=は)(?:論外|ありえない|あり得ない|ありえません|話にならない|最悪|最低)(?:だ|です)?(?:よ|ね|ぞ)?", "", "困ります"),
+        (
+            r"(?<=は)(?:論外|ありえない|あり得ない|ありえません|話にならない|最悪|最低)(?:だ|です)?(?:よ|ね|ぞ)?",
+            "",
+            "困ります",
+        ),
         (r"失礼(?:すぎ(?:る|ます)?|だ|です|すぎです|だろ|でしょ)?(?:よ|ね)?", "", "失礼にあたると思います"),
-        (r"が(?:めちゃくちゃ|滅茶苦茶|ぐちゃぐちゃ|メチャクチャ|グチャグチャ)(?:です|だ|だよ|ですよ)?", "", "がかなり乱れています"),
+        (
+            r"が(?:めちゃくちゃ|滅茶苦茶|ぐちゃぐちゃ|メチャクチャ|グチャグチャ)(?:です|だ|だよ|ですよ)?",
+            "",
+            "がかなり乱れています",
+        ),
         (r"(?:けど|って)(?:何|なに)(?:それ|これ|なの)?", "", ""),
         (r"うるさい(?:です|よ|ですよ|んだけど|んですけど)?", "が", "気になります"),
-        (r"(?:ひどい|ひどすぎる|酷い|ひどすぎます|ひどすぎ)(?:です|よ|ですよ|ね)?", "が", "改善が必要な状態です"),
+        (
+            r"(?:ひどい|ひどすぎる|酷い|ひどすぎます|ひどすぎ)(?:です|よ|ですよ|ね)?",
+            "が",
+            "改善が必要な状態です",
+        ),
     )
 )
-_SAID = re.compile(r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$")
-_HOW_OFTEN = re.compile(r"^(?P<what>.{2,60}?)(?:って|と)、?(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|わかり|分かり|気が済む|いい|る)(?:の|ます|んだ|んですか|んでしょうか)?(?:か|よ)?$")
-_WHY = re.compile(r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?P<end>の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$")
+_SAID = re.compile(
+    r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$"
+)
+_HOW_OFTEN = re.compile(
+    r"^(?P<what>.{2,60}?)(?:って|と)、?(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|わかり|分かり|気が済む|いい|る)(?:の|ます|んだ|んですか|んでしょうか)?(?:か|よ)?$"
+)
+_WHY = re.compile(
+    r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?P<end>の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$"
+)
 _PLAIN_END = re.compile(r"(?:[うくぐすつぬぶむる]|[たいだ])$")
-_WHICH = re.compile(r"(?P<word>誰|だれ|いつ|どこ|何|なに|どれ|どっち|どちら|いくら|何時|何人|どう|どなた|なぜ)(?:なの|ですか|なんですか|なのか|よ|だ|か)?$")
+_WHICH = re.compile(
+    r"(?P<word>誰|だれ|いつ|どこ|何|なに|どれ|どっち|どちら|いくら|何時|何人|どう|どなた|なぜ)(?:なの|ですか|なんですか|なのか|よ|だ|か)?$"
+)
 _STILL = re.compile(r"(?P<join>[はも、])?まだ(?:なの|か|ですか|なんですか|でしょうか|かな|かよ)?$")
-_TOO = re.compile(r"(?P<word>長|多|遅|早|高|低|短|狭|広|重|大き|小さ|細か|古|少な|弱|雑)(?:すぎ|過ぎ)(?:る|です|ます|だ|るよ|だよ|ですよ)?$")
+_TOO = re.compile(
+    r"(?P<word>長|多|遅|早|高|低|短|狭|広|重|大き|小さ|細か|古|少な|弱|雑)(?:すぎ|過ぎ)(?:る|です|ます|だ|るよ|だよ|ですよ)?$"
+)
 _FAULT = re.compile(
     r"(?P<is>(?:間違っ|抜け|漏れ|残っ|ずれ|崩れ|壊れ|止まっ|落ち|切れ|汚れ|溢れ|あふれ|荒れ|欠け|遅れ|違っ|滞っ|放置され|不足し|重複し|食い違っ|開い|散らかっ|混ざっ|消え)て)(?:い)?(?P<tense>る|ます|た|ました)$"
     r"|(?P<not>(?:返っ|戻っ|届い|出|入っ|合っ|終わっ|揃っ|でき|され|守られ|反映され|更新され|閉まっ|片付い|片づい|つい|付い|来|共有され|返って来|写っ|提出され|直っ)て)(?:い)?(?P<ntense>ない|ません|なかった|ませんでした)$"
@@ -303,7 +381,9 @@ def _merge_insertions(edits: list[Edit]) -> list[Edit]:
         change = edit.changes[0]
         if len(edit.changes) > 1 or change.start != change.end:
             continue
-        beside = [other for other in edits if other.start == change.start and other.changes[0].end > change.start]
+        beside = [
+            other for other in edits if other.start == change.start and other.changes[0].end > change.start
+        ]
         best = {other.level: other for other in beside if other.level <= edit.level}
         if best:
             other = best[max(best)]
@@ -314,7 +394,9 @@ def _merge_insertions(edits: list[Edit]) -> list[Edit]:
     return result
 
 
-def _end_edit(rule: str, level: int, message: str, sentence: Sentence, start: int, text: str, question: bool) -> Edit:
+def _end_edit(
+    rule: str, level: int, message: str, sentence: Sentence, start: int, text: str, question: bool
+) -> Edit:
     """An edit of a sentence's end, from `start` of its body on; its mark becomes a question mark or a full stop."""
     mark = message[sentence.end : sentence.stop]
     if mark:
@@ -322,7 +404,9 @@ def _end_edit(rule: str, level: int, message: str, sentence: Sentence, start: in
     return Edit(rule, level, (Change(sentence.start + start, sentence.stop, text + mark),))
 
 
-def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int, several: bool) -> Iterator[Edit]:
+def _soften_sentence(
+    message: str, sentence: Sentence, body: str, requests: int, several: bool
+) -> Iterator[Edit]:
     asks = bool(re.search("[?？]", message[sentence.end : sentence.stop]))
 
     def end(rule: str, level: int, start: int, text: str, question: bool = False) -> Edit:
@@ -339,23 +423,43 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
         request = _request(match["what"])
         if request:
             base = body[: request.start]
-            lead = ("以前にもお伝えしていますが、", "何度かお伝えしていますが、", "何度かお伝えしている件で恐縮ですが、")
+            lead = (
+                "以前にもお伝えしていますが、",
+                "何度かお伝えしていますが、",
+                "何度かお伝えしている件で恐縮ですが、",
+            )
             for level in (1, 2, 3):
-                yield end("request_repeated", level, 0, lead[level - 1] + base + _request_end(request, level, requests, body)[0])
+                yield end(
+                    "request_repeated",
+                    level,
+                    0,
+                    lead[level - 1] + base + _request_end(request, level, requests, body)[0],
+                )
             return
     if (match := _SAID.match(body)) and "自分で" not in body:
         order = _order(match["what"])
         start, words = match.end("what"), "と"
         if order and order.start:
-            start, words = order.start, ("ないよう" if order.te.endswith("ないで") else order.te + "いただくよう")
+            start, words = (
+                order.start,
+                ("ないよう" if order.te.endswith("ないで") else order.te + "いただくよう"),
+            )
             words = order.te[:-3] + words if order.te.endswith("ないで") else words
         yield end("said", 1, start, f"{words}お伝えしていました")
         yield end("said", 2, start, f"{words}お伝えしておりました")
         return
     if request := _request(body):
-        if request.strength == 0 and asks and not body.endswith(("くれる", "くれない", "もらえる", "くれないか", "くれないかな")):
+        if (
+            request.strength == 0
+            and asks
+            and not body.endswith(("くれる", "くれない", "もらえる", "くれないか", "くれないかな"))
+        ):
             return
-        rule = "request_ban" if request.te.endswith("ないで") else ("request_te", "request_please", "request_could", "request_would")[request.strength]
+        rule = (
+            "request_ban"
+            if request.te.endswith("ないで")
+            else ("request_te", "request_please", "request_could", "request_would")[request.strength]
+        )
         previous = ""
         for level in (1, 2, 3):
             text, question = _request_end(request, level, requests, body)
@@ -363,7 +467,9 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
                 yield end(rule, level, request.start, text, question)
             previous = text
         return
-    if (match := _POLITE_REQUEST.search(body)) and not re.search(r"(?:ご安心|ご了承|ご容赦|ご注意|お大事に|ご自由に)", match["noun"]):
+    if (match := _POLITE_REQUEST.search(body)) and not re.search(
+        r"(?:ご安心|ご了承|ご容赦|ご注意|お大事に|ご自由に)", match["noun"]
+    ):
         strength = 3 if match["would"] else 1
         start = match.end("noun")
         previous = ""
@@ -375,7 +481,11 @@ def _soften_sentence(message: str, sentence: Sentence, body: str, requests: int,
         return
     if match := _WISH.search(body):
         polite = body.endswith(("ます", "ますね", "ますよ"))
-        texts = ("お願いできますか", "お願いできますでしょうか", "お願いできますと幸いです") if polite else ("お願いします", "お願いできますか", "お願いできますでしょうか")
+        texts = (
+            ("お願いできますか", "お願いできますでしょうか", "お願いできますと幸いです")
+            if polite
+            else ("お願いします", "お願いできますか", "お願いできますでしょうか")
+        )
         for level, text in enumerate(texts, 1):
             yield end("request_wish", level, match.start("tail"), text, text.endswith("か"))
         return
@@ -389,7 +499,11 @@ def _request_end(request: _Request, level: int, requests: int, body: str) -> tup
         text = particle + request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
         return text, text.endswith("か")
     if request.te == "やめて" and request.strength < 2:
-        levels = _STOP_ENDS if request.strength == 0 else ("控えていただけますか", "控えていただけると助かります", "お控えいただけますでしょうか")
+        levels = (
+            _STOP_ENDS
+            if request.strength == 0
+            else ("控えていただけますか", "控えていただけると助かります", "お控えいただけますでしょうか")
+        )
         return particle + levels[level - 1], levels[level - 1].endswith("か")
     text = particle + request.te + _ENDS[request.strength][requests % 2][level - 1]
     return text, text.endswith("か")
@@ -414,8 +528,16 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if (match := _STILL.search(body)) and (asks or body.endswith(("か", "の", "ですか", "なの", "よ"))):
         join = match["join"] or ("は" if match.start() else "")
         yield end("still", 1, match.start(), f"{join}まだでしょうか", True)
-        yield end("still", 2, match.start(), f"{join}、現在どのような状況でしょうか".replace("、、", "、"), True)
-        yield end("still", 3, match.start(), f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace("も、", "、"), True)
+        yield end(
+            "still", 2, match.start(), f"{join}、現在どのような状況でしょうか".replace("、、", "、"), True
+        )
+        yield end(
+            "still",
+            3,
+            match.start(),
+            f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace("も、", "、"),
+            True,
+        )
         return
     if match := re.search(r"どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body):
         yield end("why", 1, match.start(), "どのような状況でしょうか", True)
@@ -430,7 +552,9 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
                 if rest is None:
                     return
                 start, text = _common_start(body, rest), rest[_common_start(body, rest) :]
-            elif particle and (_wants_particle(body[:start]) or re.search(rf"[ぁ-ん][{KANJI}]$", body[:start])):
+            elif particle and (
+                _wants_particle(body[:start]) or re.search(rf"[ぁ-ん][{KANJI}]$", body[:start])
+            ):
                 text = particle + new
             yield end("harsh_end", 1, start, text)
             return
@@ -456,12 +580,23 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if match := re.search(r"(?:でしょ|だろ|ろ|でしょう)(?:が|よ)?$", body):
         core = body[: match.start()]
         polite = to_polite(core)
-        if polite and polite.endswith(("した", "ます", "ません", "です")) and not core.endswith(("まで", "から", "だけ")):
+        if (
+            polite
+            and polite.endswith(("した", "ます", "ません", "です"))
+            and not core.endswith(("まで", "から", "だけ"))
+        ):
             common = _common_start(body, polite)
             yield end("tag", 1, common, polite[common:] + "よね")
             if core.endswith(("た", "てない", "ていない", "てる", "ている")):
                 plain = re.sub("て(?=(?:ない|る)$)", "てい", core)
-                yield end("fault_seems", 2, len(core) if plain == core else len(core) - 2 - core.endswith("ない"), (plain + "ようです")[len(core) if plain == core else len(core) - 2 - core.endswith("ない") :])
+                yield end(
+                    "fault_seems",
+                    2,
+                    len(core) if plain == core else len(core) - 2 - core.endswith("ない"),
+                    (plain + "ようです")[
+                        len(core) if plain == core else len(core) - 2 - core.endswith("ない") :
+                    ],
+                )
         return
     polite = to_polite(body)
     core = polite or body
@@ -474,7 +609,10 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
             yield end("polite", 1, at, "を" + polite[at:])
         else:
             yield end("polite", 1, common, polite[common:], polite.endswith("か"))
-    elif match := re.search(r"(?<=[^かひまあはしおゆ])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$", body):
+    elif match := re.search(
+        r"(?<=[^かひまあはしおゆ])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$",
+        body,
+    ):
         tail = "" if match["tail"] in (None, "よ") else match["tail"]
         yield end("polite", 1, match.start() + 1, f"い{match['end']}{tail}")
     if fault and not _MINE.search(body):
@@ -485,7 +623,9 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
                 stem = stem.replace("放置されて", "そのままになって")
             seems = f"{stem}{'いる' if fault['tense'] in ('る', 'ます') else 'いた'}ようです"
         else:
-            seems = f"{fault['not']}{'いない' if fault['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
+            seems = (
+                f"{fault['not']}{'いない' if fault['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
+            )
         if core[:start] == body[:start]:
             yield end("fault_seems", 2, start, ("が" if _wants_particle(body[:start]) else "") + seems)
 
@@ -531,13 +671,17 @@ def _particle(request: _Request, body: str) -> str:
 
 def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
     if match := _WHICH.search(body):
-        word = {"どっち": "どちら", "なに": "何", "誰": "どなた", "だれ": "どなた"}.get(match["word"], match["word"])
+        word = {"どっち": "どちら", "なに": "何", "誰": "どなた", "だれ": "どなた"}.get(
+            match["word"], match["word"]
+        )
         if word != "どう" or match.start():
             join = "は" if body[: match.start()].endswith("の") else ""
             yield end("which", 1, match.start(), f"{join}{word}でしょうか", True)
         return
     if match := re.search(r"(?:なんですか|ですか)$", body):
-        if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith("なんですか"):
+        if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith(
+            "なんですか"
+        ):
             yield end("question", 1, match.start(), "でしょうか", True)
         elif body.endswith(("いいですか", "よいですか")):
             yield end("question", 1, len(body) - 5, "よろしいでしょうか", True)
@@ -545,7 +689,9 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
             yield end("question", 1, len(body) - 4, "のでしょうか", True)
         return
     if match := re.search(r"(?:んだっけ|だっけ|でしたっけ|んでしたっけ)$", body):
-        yield end("question", 1, match.start(), "のでしょうか" if match[0].startswith("ん") else "でしょうか", True)
+        yield end(
+            "question", 1, match.start(), "のでしょうか" if match[0].startswith("ん") else "でしょうか", True
+        )
         return
     if body.endswith(("ませんか", "ましょうか")):
         return
@@ -555,7 +701,13 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
     if (body.endswith("の") and asks) or body.endswith("んの"):
         what = body[:-1] if not body.endswith("んの") else body[:-2] + "る"
         if _PLAIN_END.search(what) and not what.endswith(("もの", "い")) or what.endswith(("ない", "たい")):
-            yield end("question", 1, len(body) - 1 - body.endswith("んの"), "るのでしょうか" if body.endswith("んの") else "のでしょうか", True)
+            yield end(
+                "question",
+                1,
+                len(body) - 1 - body.endswith("んの"),
+                "るのでしょうか" if body.endswith("んの") else "のでしょうか",
+                True,
+            )
         return
     if match := re.search(r"(?:でしょ|だろ|よね|でしょう)$", body):
         polite = to_polite(body[: match.start()])
@@ -581,7 +733,10 @@ def _common_start(old: str, new: str) -> int:
 
 def _opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
     """Words before the first request."""
-    if re.search(r"恐れ入|お手数|恐縮|すみません|すいません|申し訳|お忙しい|お願いです|可能でし|よろしければ|お手すき", message):
+    if re.search(
+        r"恐れ入|お手数|恐縮|すみません|すいません|申し訳|お忙しい|お願いです|可能でし|よろしければ|お手すき",
+        message,
+    ):
         return []
     at = _entry(message, sentence)
     request = _request(body) or _WISH.search(body) or _POLITE_REQUEST.search(body)
@@ -606,24 +761,38 @@ def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> l
         return []
     edits = []
     first, last = _body(message, parts[0]), _body(message, parts[-1])
-    greeted = any(_GREETING.search(_body(message, part)) for part in parts[:3]) or re.match("お疲れ|おつかれ|お世話|いつも|こんにちは|おはよう", first)
+    greeted = any(_GREETING.search(_body(message, part)) for part in parts[:3]) or re.match(
+        "お疲れ|おつかれ|お世話|いつも|こんにちは|おはよう", first
+    )
     if not greeted and "\n" not in message:
         match = _ADDRESS.match(first)
         at = parts[0].start + (match.end() if match else 0)
-        words = "いつもお世話になっております。" if match and match[0].rstrip("、 ").endswith(("様", "殿", "さま")) else "お疲れさまです。"
+        words = (
+            "いつもお世話になっております。"
+            if match and match[0].rstrip("、 ").endswith(("様", "殿", "さま"))
+            else "お疲れさまです。"
+        )
         edits.append(Edit("soften.greeting", 3 if softened else 1, (Change(at, at, words),)))
     closed = re.search(r"よろしく|宜しく|お願い(?:いたし|致し|申し上げ)ます", last) or _CLOSING.match(last)
     if not closed and (asks or not softened):
         end = parts[-1].stop
         stop = "" if message[parts[-1].end : end] else "。"
         gap = "\n" if "\n" in message else ""
-        edits.append(Edit("soften.closing", 3 if softened else 2, (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),)))
+        edits.append(
+            Edit(
+                "soften.closing",
+                3 if softened else 2,
+                (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),),
+            )
+        )
     return edits
 
 
 @functools.cache
 def _harsh_patterns() -> tuple[tuple[int, re.Pattern[str], str], ...]:
-    return tuple((int(level), re.compile(pattern), new) for level, pattern, new in _table("japanese_soften.tsv"))
+    return tuple(
+        (int(level), re.compile(pattern), new) for level, pattern, new in _table("japanese_soften.tsv")
+    )
 
 
 def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
@@ -638,7 +807,11 @@ def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
             new = "" if "なし" in body else "確認なしに"
             yield Edit("soften.harsh_word", 1, (Change(at, at + 3, new),))
     first = parts[0] if parts else None
-    if first and (match := _TOPIC.match(_body(message, first))) and not re.search(r"(?:さん|様|くん)$", match["topic"]):
+    if (
+        first
+        and (match := _TOPIC.match(_body(message, first)))
+        and not re.search(r"(?:さん|様|くん)$", match["topic"])
+    ):
         rest = _body(message, first)[match.end() :]
         if len(rest) > 3:
             at = first.start + match.end("topic")
@@ -671,7 +844,11 @@ def _clarify(message: str) -> list[Edit]:
     for rank, pattern, words, note in _vague():
         for match in pattern.finditer(message):
             plain = words
-            if any(a < match.end() and match.start() < b for a, b in taken) or match.start() == match.end():
+            if (
+                len(taken) > _MOST_EDITS
+                or any(a < match.end() and match.start() < b for a, b in taken)
+                or match.start() == match.end()
+            ):
                 continue
             if message[match.end() : match.end() + 1] == "（":
                 continue
@@ -680,7 +857,16 @@ def _clarify(message: str) -> list[Edit]:
             if plain.startswith("普段と違う状態") and _wants_particle(message[: match.start()]):
                 plain = "が" + plain
             rule = "plain_word" if not note else "pointer" if rank == 1 else "vague_word"
-            found.append((rank, match.start(), match.end(), (plain or match[0]).format(noun=noun), note.format(noun=noun), rule))
+            found.append(
+                (
+                    rank,
+                    match.start(),
+                    match.end(),
+                    (plain or match[0]).format(noun=noun),
+                    note.format(noun=noun),
+                    rule,
+                )
+            )
     for match in _VAGUE_TIME.finditer(message):
         if any(a < match.end() and match.start() < b for a, b in taken):
             continue
@@ -697,7 +883,9 @@ def _clarify(message: str) -> list[Edit]:
         text = plain + (f"（{note}）" if note else "")
         if text != message[start:end]:
             edits.append(Edit(f"clarify.{rule}", level, (Change(start, end, text),)))
-    edits += _missing_notes(message, parts, notes, len([edit for edit in edits if "（" in edit.changes[0].text]))
+    edits += _missing_notes(
+        message, parts, notes, len([edit for edit in edits if "（" in edit.changes[0].text])
+    )
     return edits
 
 
@@ -708,13 +896,20 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
         return []
     body = _body(message, request)
     plain = _request(body)
-    if re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から", body) or plain and plain.te.endswith("ないで"):
+    if (
+        re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から", body)
+        or plain
+        and plain.te.endswith("ないで")
+    ):
         return []
     by_when = not _DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
     who = (
         plain is not None
         and plain.strength == 0
-        and not re.search(r"さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私|教え|知らせ|連絡|相談|返事|聞かせ|お願い", message)
+        and not re.search(
+            r"^[^、。はがを]{2,6}、|さん|様|くん|先生|部長|課長|店長|誰|どなた|各自|皆|全員|各位|私|教え|知らせ|連絡|相談|返事|聞かせ|お願い",
+            message,
+        )
         and not any("担当" in note for note in notes)
     )
     wanted = [text for text, missing in (("いつまでにか", by_when), ("誰が対応するか", who)) if missing]
@@ -722,12 +917,22 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
     at = request.stop
     for step, text in enumerate([wanted[:1], wanted] if len(wanted) == 2 else [wanted] if wanted else []):
         level = min(3, count + 1 + step)
-        edits.append(Edit("clarify.missing", level, (Change(at, at, f"（{'と、'.join(text)}は書かれていません）"),)))
+        edits.append(
+            Edit("clarify.missing", level, (Change(at, at, f"（{'と、'.join(text)}は書かれていません）"),))
+        )
     return edits
 
 
 def _asks(body: str) -> bool:
-    return bool(_request(body) or _POLITE_REQUEST.search(body) or _WISH.search(body) or re.search(r"(?:助かります|幸いです|お願いできますか|お願いできますでしょうか|いただけますでしょうか|いただけますと幸いです)$", body))
+    return bool(
+        _request(body)
+        or _POLITE_REQUEST.search(body)
+        or _WISH.search(body)
+        or re.search(
+            r"(?:助かります|幸いです|お願いできますか|お願いできますでしょうか|いただけますでしょうか|いただけますと幸いです)$",
+            body,
+        )
+    )
 
 
 # --- terminology ---------------------------------------------------------------------------------------------
@@ -745,7 +950,9 @@ class _Term(NamedTuple):
 def _glossary() -> tuple[dict[str, _Term], re.Pattern[str]]:
     terms = {}
     for word, weight, short, full, *context in _table("glossary_ja.tsv"):
-        terms[word] = _Term(word, int(weight), short, full, re.compile(context[0]) if context and context[0] else None)
+        terms[word] = _Term(
+            word, int(weight), short, full, re.compile(context[0]) if context and context[0] else None
+        )
     return terms, re.compile("|".join(map(re.escape, sorted(terms, key=len, reverse=True))))
 
 
@@ -756,7 +963,12 @@ def _terms(message: str) -> list[tuple[int, _Term]]:
     for match in pattern.finditer(message):
         term = terms[match[0]]
         before, after = message[match.start() - 1 : match.start()], message[match.end() : match.end() + 1]
-        if term.word in result or after in ("（", "(") or before in ("（", "(", "「", "_", "-", "/", ".") or _runs_on(term.word, before, after):
+        if (
+            term.word in result
+            or after in ("（", "(")
+            or before in ("（", "(", "「", "_", "-", "/", ".")
+            or _runs_on(term.word, before, after)
+        ):
             continue
         if re.match(r"[-_./+]\w|」", message[match.end() : match.end() + 2]):
             continue
@@ -773,7 +985,14 @@ _KANJI_AFTER = re.compile(rf"[{KANJI}]")
 
 def _runs_on(word: str, before: str, after: str) -> bool:
     """Whether a term is only a part of a longer word."""
-    if word[0].isascii() and before.isascii() and before.isalnum() or word[-1].isascii() and after.isascii() and after.isalnum():
+    if (
+        word[0].isascii()
+        and before.isascii()
+        and before.isalnum()
+        or word[-1].isascii()
+        and after.isascii()
+        and after.isalnum()
+    ):
         return True
     if re.match("[ぁ-ん]", word[-1]) and re.match("[ぁ-んー]", after) and after not in "はがをにのとでもへや":
         return True
@@ -783,7 +1002,15 @@ def _runs_on(word: str, before: str, after: str) -> bool:
     kanji = _KANJI_AFTER
     if kanji.match(word[0]) and kanji.match(before):
         return True
-    return bool(kanji.match(word[-1]) and (kanji.match(after) and after not in "前後中時済待" or after == "し" and word in ("棚卸", "切り戻", "申し送", "仕訳")))
+    return bool(
+        kanji.match(word[-1])
+        and (
+            kanji.match(after)
+            and after not in "前後中時済待"
+            or after == "し"
+            and word in ("棚卸", "切り戻", "申し送", "仕訳")
+        )
+    )
 
 
 def _terminology(message: str) -> list[Edit]:
@@ -798,13 +1025,18 @@ def _terminology(message: str) -> list[Edit]:
             texts |= {2: term.short, 3: term.full}
         else:
             texts |= {2: term.full}
-        edits += [Edit("terminology.explain", level, (Change(at, at, f"（{text}）"),)) for level, text in texts.items()]
+        edits += [
+            Edit("terminology.explain", level, (Change(at, at, f"（{text}）"),))
+            for level, text in texts.items()
+        ]
     return edits
 
 
 # --- background ----------------------------------------------------------------------------------------------
 
-_REASON = re.compile(r"ため(?!に[はも])|ので|のため|理由|原因|により|都合|影響|せい(?:で|です)|おかげ|背景|経緯|(?<![0-9０-９時日月分])(?:です|ます|た|る|い|だ)から|に伴|なぜなら|なんで|なぜ|どうして|んで、")
+_REASON = re.compile(
+    r"ため(?!に[はも])|ので|のため|理由|原因|により|都合|影響|せい(?:で|です)|おかげ|背景|経緯|(?<![0-9０-９時日月分])(?:です|ます|た|る|い|だ)から|に伴|なぜなら|なんで|なぜ|どうして|んで、"
+)
 # What happened, and the note that its reason or cause is missing.
 _EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
     (re.compile(pattern), note, rule)
@@ -819,14 +1051,35 @@ _EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         (r"却下|差し戻|認められ(?:ま|な)|受け入れられ|お断り|断られ", "その判断の理由", "decision"),
         (r"値上げ|値上がり", "値上げの理由", "change"),
         (r"異動", "異動の理由", "transfer"),
-        (r"変更(?:と|に|し|さ|いた|です|があ|が入|。|$|を|します)|変わ(?:り|る|っ)|切り?替え(?:ます|る|ました|て)|移行|移転|移し(?:ます|ました)|入れ替え", "変更の理由", "change"),
+        (
+            r"変更(?:と|に|し|さ|いた|です|があ|が入|。|$|を|します)|変わ(?:り|る|っ)|切り?替え(?:ます|る|ました|て)|移行|移転|移し(?:ます|ました)|入れ替え",
+            "変更の理由",
+            "change",
+        ),
         (r"増や(?:し|す)|減ら(?:し|す)|増員|減員|追加(?:し|と|に|さ)", "その理由", "change"),
         (r"遅れ(?:て|ま|る|そう|た)|遅延|間に合わ", "遅れの原因", "cause"),
-        (r"落ち(?:て(?:い)?(?:る|ます|ました)|ました|た)|ダウン|停止(?:し(?:て|ま|た)|中)|止まっ(?:て|た)|障害|エラー|不具合|動か(?:ない|なく|ず)|つながら(?:ない|なく|ず)|繋がら(?:ない|なく|ず)|故障|壊れ", "原因", "cause"),
-        (r"不良|破損|異常|誤り|間違(?:い|っ)|合わ(?:ない|ず|ま)|合って(?:い)?(?:ない|ません)|漏れ|ミス|不足|超え(?:て|ま|た)|下回|悪化|下が(?:っ|り)", "原因", "cause"),
-        (r"使え(?:ない|ません)|使用できません|ご利用(?:いただけません|になれません)|できなくな|禁止|出せません|お受けでき(?:ない|ません)", "その理由", "limit"),
+        (
+            r"落ち(?:て(?:い)?(?:る|ます|ました)|ました|た)|ダウン|停止(?:し(?:て|ま|た)|中)|止まっ(?:て|た)|障害|エラー|不具合|動か(?:ない|なく|ず)|つながら(?:ない|なく|ず)|繋がら(?:ない|なく|ず)|故障|壊れ",
+            "原因",
+            "cause",
+        ),
+        (
+            r"不良|破損|異常|誤り|間違(?:い|っ)|合わ(?:ない|ず|ま)|合って(?:い)?(?:ない|ません)|漏れ|ミス|不足|超え(?:て|ま|た)|下回|悪化|下が(?:っ|り)",
+            "原因",
+            "cause",
+        ),
+        (
+            r"使え(?:ない|ません)|使用できません|ご利用(?:いただけません|になれません)|できなくな|禁止|出せません|お受けでき(?:ない|ません)",
+            "その理由",
+            "limit",
+        ),
         (r"(?:ない|なら|わ)ないで(?:ください|$)|(?:ないよう|控え|ご遠慮)", "その理由", "limit"),
-        (r"退職|辞め(?:る|ま|た)|欠席|休み(?:です|ます|に|を)|休職", "その理由", "absence"),
+        (
+            r"退職(?:します|する|しました|となり|されます|することに)|辞め(?:ます|ました|ることに)",
+            "退職の理由",
+            "absence",
+        ),
+        (r"欠席(?:します|しました|です|となり)", "欠席の理由", "absence"),
         (r"決ま(?:り|っ)|決定|ことにな(?:り|っ)|ことにし", "決定の理由", "decision"),
     )
 )
@@ -843,13 +1096,23 @@ def _background(message: str) -> list[Edit]:
     edits: list[Edit] = []
     terms = sorted(_terms(message), key=lambda row: -row[1].weight)
     note = _note(message, parts)
-    if note is None and not terms and parts and len(message) < 80 and not message.rstrip("。 ").endswith(("か", "？", "?")):
+    if (
+        note is None
+        and not terms
+        and parts
+        and len(message) < 80
+        and not message.rstrip("。 ").endswith(("か", "？", "?"))
+    ):
         note = parts[-1], "詳しい経緯", "詳しい経緯", "general"
     if note is not None:
         sentence, what, more, rule = note
         at = sentence.stop
         stop = "" if message[sentence.end : sentence.stop] else "。"
-        texts = (f"{what}は書かれていません。", f"{more}は書かれていません。", f"{more}は書かれていませんので、必要な場合はご確認ください。")
+        texts = (
+            f"{what}は書かれていません。",
+            f"{more}は書かれていません。",
+            f"{more}は書かれていませんので、必要な場合はご確認ください。",
+        )
         for level, text in enumerate(texts, 1):
             if level != 2 or what != more:
                 edits.append(Edit(f"background.{rule}", level, (Change(at, at, stop + text),)))
@@ -860,8 +1123,12 @@ def _background(message: str) -> list[Edit]:
 
 
 _ANNOUNCES = re.compile(r"(?:ました|ます|です)ので、?(?:ご連絡|お知らせ|ご報告|ご案内)")
-_GIVES_REASON = re.compile(r"(?:ので|から|ため|ためです|からです|んで)$|^(?:理由|原因|というのも|なぜなら|たぶん|おそらく|どうやら)")
-_BY = re.compile(rf"[{KANJI}{KATAKANA}]で、?(?:[^、。]{{0,6}})(?:遅れ|止ま|落ち|停止|中止|延期|休|壊れ|変更|変わ|欠席|閉鎖|閉館)")
+_GIVES_REASON = re.compile(
+    r"(?:ので|から|ため|ためです|からです|んで)$|^(?:理由|原因|というのも|なぜなら|たぶん|おそらく|どうやら)"
+)
+_BY = re.compile(
+    rf"[{KANJI}{KATAKANA}]で、?(?:[^、。]{{0,6}})(?:遅れ|止ま|落ち|停止|中止|延期|休|壊れ|変更|変わ|欠席|閉鎖|閉館)"
+)
 _SO = re.compile(r"^(?:なので|そのため|だから|ですから|したがって|これにより|それで)")
 
 
@@ -871,7 +1138,9 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
     known: set[str] = set()
     for index, (part, body) in enumerate(zip(parts, bodies, strict=True)):
         after = bodies[index + 1] if index + 1 < len(bodies) else ""
-        if explained := bool(_REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body)) or _LEAD_END.search(body):
+        if explained := bool(
+            _REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body)
+        ) or _LEAD_END.search(body):
             known |= {what for pattern, what, _ in _EVENTS if explained and pattern.search(body)}
             continue
         if re.search("[?？]", message[part.end : part.stop]) or body.endswith("か"):
@@ -879,25 +1148,68 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
         for pattern, what, rule in _EVENTS:
             if not pattern.search(body) or what in known:
                 continue
-            if re.search("未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な", body):
+            if re.search(
+                "未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な",
+                body,
+            ):
                 break
-            if rule == "absence" and re.search("で(?:お?休|欠席|退職)", body) or what == "原因" and "原因" in message or _asks(body) and rule != "limit":
+            if (
+                rule == "absence"
+                and re.search("で(?:お?休|欠席|退職)", body)
+                or what == "原因"
+                and "原因" in message
+                or _asks(body)
+                and rule != "limit"
+            ):
                 break
-            if rule == "limit" and not _asks(body) and not re.search("(?:ません|ない|できなくなり?ます|禁止です|禁止)$", body):
+            if (
+                rule == "limit"
+                and not _asks(body)
+                and not re.search("(?:ません|ない|できなくなり?ます|禁止です|禁止)$", body)
+            ):
                 break
             return part, what, f"{what}と、{_MORE[rule]}" if _lacks(message, rule) else what, rule
     general = any(_REASON.search(body) for body in bodies)
     asking = next((part for part in parts if _asks(_body(message, part))), None)
-    if asking and not _DATE.search(message):
-        return asking, "期限", "期限と、依頼の理由" if not general else "期限と、担当者" if not re.search("さん|様|先生|誰", message) else "期限", "deadline"
+    body = _body(message, asking) if asking else ""
+    request = _request(body)
+    when = not re.search(
+        r"たら|なら|場合|とき|時は|際|れば|ごとに|毎|やめ|控え|ない(?:で|よう)", body
+    ) and not (request and request.te.endswith("ないで"))
+    if asking and when and not _DATE.search(message):
+        return (
+            asking,
+            "期限",
+            "期限と、依頼の理由"
+            if not general
+            else "期限と、担当者"
+            if not re.search("さん|様|先生|誰", message)
+            else "期限",
+            "deadline",
+        )
     if asking and not general:
         return asking, "依頼の理由", "依頼の理由や経緯", "purpose"
-    if not asking and parts and not general:
+    ends = message[parts[-1].end : parts[-1].stop] if parts else ""
+    if (
+        not asking
+        and parts
+        and not general
+        and not re.search("[?？]", ends)
+        and not _body(message, parts[-1]).endswith("か")
+    ):
         return parts[-1], "この連絡の背景", "この連絡の背景や経緯", "general"
     return None
 
 
-_MORE = {"change": "変更前の内容", "cause": "影響の範囲", "decision": "決めた人", "limit": "いつまでか", "absence": "代わりの担当者", "stop": "今後の予定", "transfer": "異動前の部署"}
+_MORE = {
+    "change": "変更前の内容",
+    "cause": "影響の範囲",
+    "decision": "決めた人",
+    "limit": "いつまでか",
+    "absence": "代わりの担当者",
+    "stop": "今後の予定",
+    "transfer": "異動前の部署",
+}
 
 
 def _lacks(message: str, rule: str) -> bool:
@@ -927,15 +1239,47 @@ def _shorter() -> tuple[tuple[str, int, re.Pattern[str], str], ...]:
 _LEFT_OUT: tuple[tuple[int, str, re.Pattern[str]], ...] = tuple(
     (level, rule, re.compile(pattern))
     for level, rule, pattern in (
-        (1, "courtesy", r"^(?:いつも|日頃より|平素より|先日は|昨日は|ご連絡|ご返信|ご丁寧に)?[^、。0-9]{0,16}(?:ありがとうございま(?:す|した)|感謝(?:いたし|申し上げ)ます)$"),
-        (1, "courtesy", r"^(?:すみません|すいません|申し訳(?:ありません|ございません)|失礼します|長文(?:失礼(?:いた)?します|すみません)|長くなって(?:すみません|しまい.{0,8}))(?:が)?$"),
-        (1, "courtesy", r"^(?:ご不便|ご迷惑|お手数)をおかけ(?:し|いたし)ますが、(?:何卒)?(?:ご協力|ご理解)(?:のほど)?[^、]{0,6}お願い[^、]{0,6}$"),
-        (1, "courtesy", r"^(?:何か)?ご(?:不明な?点|質問|不明点)[^。]{0,14}(?:ください|お願い(?:いた)?します|お問い合わせください)$"),
-        (2, "courtesy", r"^(?:わからな|分からな|不明な)[^、。0-9]{0,10}(?:聞いてください|ご連絡ください)$|お気軽に[^。]{0,16}$|^(?:以上、?)?(?:ご了承|ご容赦|ご安心)ください$"),
-        (1, "aside", r"^(?:残念|大変|さすが|びっくり|驚き)(?:です|でした|ですね|ですが|ですよね)?$|^[^。0-9]{2,16}(?:長かった|大変だった|疲れ|寒かった|暑かった|楽しかった|お疲れさまでした)(?:です)?(?:ね)?$"),
+        (
+            1,
+            "courtesy",
+            r"^(?:いつも|日頃より|平素より|先日は|昨日は|ご連絡|ご返信|ご丁寧に)?[^、。0-9]{0,16}(?:ありがとうございま(?:す|した)|感謝(?:いたし|申し上げ)ます)$",
+        ),
+        (
+            1,
+            "courtesy",
+            r"^(?:すみません|すいません|申し訳(?:ありません|ございません)|失礼します|長文(?:失礼(?:いた)?します|すみません)|長くなって(?:すみません|しまい.{0,8}))(?:が)?$",
+        ),
+        (
+            1,
+            "courtesy",
+            r"^(?:ご不便|ご迷惑|お手数)をおかけ(?:し|いたし)ますが、(?:何卒)?(?:ご協力|ご理解)(?:のほど)?[^、]{0,6}お願い[^、]{0,6}$",
+        ),
+        (
+            1,
+            "courtesy",
+            r"^(?:何か)?ご(?:不明な?点|質問|不明点)[^。]{0,14}(?:ください|お願い(?:いた)?します|お問い合わせください)$",
+        ),
+        (
+            2,
+            "courtesy",
+            r"^(?:わからな|分からな|不明な)[^、。0-9]{0,10}(?:聞いてください|ご連絡ください)$|お気軽に[^。]{0,16}$|^(?:以上、?)?(?:ご了承|ご容赦|ご安心)ください$",
+        ),
+        (
+            1,
+            "aside",
+            r"^(?:残念|大変|さすが|びっくり|驚き)(?:です|でした|ですね|ですが|ですよね)?$|^[^。0-9]{2,16}(?:長かった|大変だった|疲れ|寒かった|暑かった|楽しかった|お疲れさまでした)(?:です)?(?:ね)?$",
+        ),
         (2, "reason", r"^[^0-9]{4,40}(?<!お願いします)(?:ので|から)$"),
-        (2, "aside", r"^(?:ちなみに|余談ですが|ついでに言うと)(?!.*(?:ません|ない|ください|お願い|[0-9])).*$"),
-        (3, "opinion", r"^(?:個人的に|私とし|正直)[^0-9]{6,50}(?:思います|思って(?:い)?ます|気がします|かなと)$"),
+        (
+            2,
+            "aside",
+            r"^(?:ちなみに|余談ですが|ついでに言うと)(?!.*(?:ません|ない|ください|お願い|[0-9])).*$",
+        ),
+        (
+            3,
+            "opinion",
+            r"^(?:個人的に|私とし|正直)[^0-9]{6,50}(?:思います|思って(?:い)?ます|気がします|かなと)$",
+        ),
     )
 )
 
@@ -953,11 +1297,21 @@ def _summarize(message: str) -> list[Edit]:
         elif _CLOSING.match(body) and index > 0:
             drop, rule = 1, "closing"
         elif not re.search("[?？]", message[part.end : part.stop]):
-            drop, rule = next(((level, name) for level, name, pattern in _LEFT_OUT if pattern.search(body)), (0, ""))
+            drop, rule = next(
+                ((level, name) for level, name, pattern in _LEFT_OUT if pattern.search(body)), (0, "")
+            )
         if drop:
             stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
-            edits += [Edit(f"summarize.{rule}", level, (Change(part.start, stop, ""),)) for level in range(drop, 4)]
-        elif len(parts) > 3 and index and _role(body, False) == "state" and not _MATTERS.search(body) and not _asks(body):
+            edits += [
+                Edit(f"summarize.{rule}", level, (Change(part.start, stop, ""),)) for level in range(drop, 4)
+            ]
+        elif (
+            len(parts) > 3
+            and index
+            and _role(body, False) == "state"
+            and not _MATTERS.search(body)
+            and not _asks(body)
+        ):
             edits.append(Edit("summarize.state", 3, (Change(part.start, part.stop, ""),)))
         elif _asks(body) and (match := _REASON_FIRST.match(body)):
             at = part.start
@@ -968,7 +1322,7 @@ def _summarize(message: str) -> list[Edit]:
             text = match.expand(new)
             if text != match[0] and not any(part.start <= match.start() < part.stop for part in selves):
                 edits.append(Edit(f"summarize.{rule}", level, (Change(match.start(), match.end(), text),)))
-    return [edit for edit in edits if script.keeps_facts(message, edit)]
+    return edits
 
 
 # Words for which a sentence stays in a summary, even if nothing else asks for it.
@@ -987,19 +1341,52 @@ _REASON_FIRST = re.compile(
 _ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern))
     for role, pattern in (
-        ("open", r"かどうか(?:は|も)|決まっておらず|(?:候補|返事|回答|連絡|結果)(?:を|は)?待って|確認できて(?:い)?(?:ません|ない)|未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう"),
-        ("question", r"(?<!じゃないです)か$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$"),
-        ("unneeded", r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$"),
-        ("note", r"(?:構いません|かまいません|大丈夫です|問題(?:は)?(?:ない(?:です)?|ありません|ございません)|影響(?:は)?(?:ない(?:です)?|ありません|ございません)|歓迎です|任せます)$"),
-        ("limit", r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|不可|まで待って|お待ちください$|[出すれうくつむぶぐ]な(?:よ)?$|認められ(?:ません|ない)|受け入れられ(?:ません|ない)|お受けでき|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない"),
+        (
+            "open",
+            r"かどうか(?:は|も)|決まっておらず|(?:候補|返事|回答|連絡|結果)(?:を|は)?待って|確認できて(?:い)?(?:ません|ない)|未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう",
+        ),
+        (
+            "question",
+            r"(?<!じゃないです)か$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$",
+        ),
+        (
+            "unneeded",
+            r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$",
+        ),
+        (
+            "note",
+            r"(?:構いません|かまいません|大丈夫です|問題(?:は)?(?:ない(?:です)?|ありません|ございません)|影響(?:は)?(?:ない(?:です)?|ありません|ございません)|歓迎です|任せます)$",
+        ),
+        (
+            "limit",
+            r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|不可|まで待って|お待ちください$|[出すれうくつむぶぐ]な(?:よ)?$|認められ(?:ません|ない)|受け入れられ(?:ません|ない)|お受けでき|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない",
+        ),
         ("wish", r"できれば|(?:希望し|希望です)|だと(?:嬉しい|うれしい|ありがたい|助かる)"),
-        ("request", r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です|んです(?:が|けど|よね)?|のですが)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$"),
-        ("reason", r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|ためです|んで)$|(?:る|た|い|だ|です|ます|ない)から(?:です)?$"),
-        ("deadline", r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくいま])(?:まで|までに)(?:です|必要です|要ります)?$"),
+        (
+            "request",
+            r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です|んです(?:が|けど|よね)?|のですが)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$",
+        ),
+        (
+            "reason",
+            r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|ためです|んで)$|(?:る|た|い|だ|です|ます|ない)から(?:です)?$",
+        ),
+        (
+            "deadline",
+            r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくいま])(?:まで|までに)(?:です|必要です|要ります)?$",
+        ),
         ("condition", r"^(?:ただし|ただ).*場合|場合(?:は|も|のみ|には)|なければ、|なら、|ときは"),
-        ("decision", r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|延期|中止|にします$|に変えます$|決まった|決定"),
-        ("plan", r"予定|見込み|(?:行い|実施し|開催し|お知らせし|連絡し|報告し|共有し|送り|お送りし|お渡しし|やり|調整し|対応し|配布し|再開し|開始し|始め|担当し|伺い|いたし)ます$"),
-        ("need", r"必要(?:です|が(?!出)|だ|と(?!い)|で)(?!.*かも)|必須(?:です|で|$)|要ります|いります|要る$|前提|(?<!との)(?<!いう)こと$|ないと(?:困|いけ)|なければな|べきです"),
+        (
+            "decision",
+            r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|(?:延期|中止)(?:し|と|に|いた|さ|です|$|、)|にします$|に変えます$|決まった|決定",
+        ),
+        (
+            "plan",
+            r"予定|見込み|(?:行い|実施し|開催し|お知らせし|連絡し|報告し|共有し|送り|お送りし|お渡しし|やり|調整し|対応し|配布し|再開し|開始し|始め|担当し|伺い|いたし)ます$",
+        ),
+        (
+            "need",
+            r"必要(?:です|が(?!出)|だ|と(?!い)|で)(?!.*かも)|必須(?:です|で|$)|要ります|いります|要る$|前提|(?<!との)(?<!いう)こと$|ないと(?:困|いけ)|なければな|べきです",
+        ),
         ("want", r"(?<!み)たい(?:です|のですが|んです(?:が|けど|よね)?)?$|優先したい|たく存じます$|たくて$"),
     )
 )
@@ -1020,14 +1407,21 @@ _STRUCTURE_LABELS = {
     "note": "補足",
     "state": "状況",
 }
-_LEAD_END = re.compile(r"(?:の件(?:です|について)?|について(?:です|お知らせします|ご連絡します|のお知らせです|ご報告します)?|お知らせです|ご連絡です|ご相談です|引き継ぎです|報告です|確認です|話です|お願いです|伝言です|共有です)$")
+_LEAD_END = re.compile(
+    r"(?:の件(?:です|について)?|について(?:です|お知らせします|ご連絡します|のお知らせです|ご報告します)?|お知らせです|ご連絡です|ご相談です|引き継ぎです|報告です|確認です|話です|お願いです|伝言です|共有です)$"
+)
 _TOPIC_LEAD = re.compile(
     r"^(?P<topic>[^、。はがをもへ]{1,22}?)(?P<ken>の件|のこと)?(?:なんですけれども|なんですけど|なんですが|ですけれども|ですけど|ですが|につきまして|について|に関して|の件で|、)、?(?=.{6})"
 )
-_CLAUSE = re.compile(r"(?<=ので、)|(?<=ため、)|(?<=ますが、)|(?<=ですが、)|(?<=ましたが、)|(?<=ませんが、)|(?<=でしたが、)|(?<=ですけど、)|(?<=ますけど、)|(?<=ますし、)|(?<=ですし、)")
+_CLAUSE = re.compile(
+    r"(?<=ので、)|(?<=ため、)|(?<=ますが、)|(?<=ですが、)|(?<=ましたが、)|(?<=ませんが、)|(?<=でしたが、)|(?<=ですけど、)|(?<=ますけど、)|(?<=ますし、)|(?<=ですし、)"
+)
 
 
-_LONG_CLAUSE = re.compile(_CLAUSE.pattern + r"|(?<=くて、)|(?<=って、)|(?<=して、)|(?<=いて、)|(?<=んですが、)|(?<=んですけど、)|(?<=たり、)")
+_LONG_CLAUSE = re.compile(
+    _CLAUSE.pattern
+    + r"|(?<=くて、)|(?<=って、)|(?<=して、)|(?<=いて、)|(?<=んですが、)|(?<=んですけど、)|(?<=たり、)"
+)
 
 
 class _Part(NamedTuple):
@@ -1051,9 +1445,14 @@ def _split(message: str) -> tuple[list[str], list[_Part], list[str]]:
     parts: list[_Part] = []
     for sentence in sentences(message):
         body, whole = _body(message, sentence), message[sentence.start : sentence.stop]
-        if not parts and re.search("ありがとうございま(?:す|した)$|(?:申し訳(?:ございません|ありません)|失礼(?:いた)?しました)$", body):
+        if not parts and re.search(
+            "ありがとうございま(?:す|した)$|(?:申し訳(?:ございません|ありません)|失礼(?:いた)?しました)$",
+            body,
+        ):
             head.append(whole)
-        elif not parts and (_GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)):
+        elif not parts and (
+            _GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)
+        ):
             head.append(whole)
         elif _CLOSING.match(body):
             tail.append(whole)
@@ -1069,7 +1468,12 @@ def _split(message: str) -> tuple[list[str], list[_Part], list[str]]:
 
 def _self(body: str) -> bool:
     """Whether a sentence only says who writes: 総務の呉です."""
-    return re.fullmatch(rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}です", body) is not None and len(body) < 18 and "まだ" not in body
+    return (
+        re.fullmatch(rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}です", body)
+        is not None
+        and len(body) < 18
+        and "まだ" not in body
+    )
 
 
 def _lead(parts: list[_Part], head: list[str]) -> tuple[list[str], list[_Part]]:
@@ -1077,14 +1481,25 @@ def _lead(parts: list[_Part], head: list[str]) -> tuple[list[str], list[_Part]]:
     if not parts or head and _LEAD_END.search(head[-1].rstrip("。")):
         return head, parts
     match = _TOPIC_LEAD.match(parts[0].text)
-    if not match or match[0].endswith("、") and not re.search(r"(?:が|けど|も|て|件|で)、$", match[0]) and "の件" not in match[0]:
+    if (
+        not match
+        or match[0].endswith("、")
+        and not re.search(r"(?:が|けど|も|て|件|で)、$", match[0])
+        and "の件" not in match[0]
+    ):
         return head, parts
     topic = match["topic"]
-    if re.search(r"(?:さん|様|くん|先生|部長|課長|ます|です|た|る|い|て|で|ない|あと|また)$", topic) or len(topic) < 2:
+    if (
+        re.search(r"(?:さん|様|くん|先生|部長|課長|ます|です|た|る|い|て|で|ない|あと|また)$", topic)
+        or len(topic) < 2
+    ):
         return head, parts
     end = "" if topic.endswith("件") else "の件"
     rest = parts[0].text[match.end() :]
-    return [*head, f"{topic}{end}です。"], [_Part(_role(rest.rstrip("。！？!?"), rest.endswith(("?", "？"))), rest), *parts[1:]]
+    return [*head, f"{topic}{end}です。"], [
+        _Part(_role(rest.rstrip("。！？!?"), rest.endswith(("?", "？"))), rest),
+        *parts[1:],
+    ]
 
 
 def _clauses(parts: list[_Part]) -> list[_Part]:
@@ -1099,8 +1514,12 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
     for index, piece in enumerate(pieces):
         body = piece.rstrip("。！？!?、")
         if index < len(pieces) - 1:
-            role = "reason" if body.endswith(("ので", "ため")) else _role(re.sub("(?:が|けど|し)$", "", body), False)
-            ends = re.search(r"(?:です|ます|ました|ません|でした)(?:が|けど|し)$", body)
+            role = (
+                "reason"
+                if body.endswith(("ので", "ため"))
+                else _role(re.sub("(?:が|けど|し)$", "", body), False)
+            )
+            ends = re.search(r"(?:(?<!ん)です|ます|ました|ません|でした)(?:が|けど|し)$", body)
             text = (re.sub(r"(?:が|けど|し)$", "", body) if ends else body) + "。"
             result.append(_Part(role, text))
         else:
@@ -1161,7 +1580,9 @@ _REQUIREMENT_LABELS = (
     ("question", "確認"),
     ("open", "未定"),
 )
-_POINTS_BACK = re.compile(r"^(?:それ|その|これ|この|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)")
+_POINTS_BACK = re.compile(
+    r"^(?:それ|その|これ|この|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)"
+)
 
 
 def _requirements(message: str, intensity: int) -> str | None:
@@ -1181,12 +1602,18 @@ def _requirements(message: str, intensity: int) -> str | None:
             continue
         grouped.setdefault(label, []).append(_short(text, part.role) if intensity > 1 else text)
         previous = label
-    if not any(label in grouped for label in ("必要", "希望", "制約", "期限", "未定", "条件", "決定", "不要")):
+    if not any(
+        label in grouped for label in ("必要", "希望", "制約", "期限", "未定", "条件", "決定", "不要")
+    ):
         return None
     if intensity > 1 or len(parts) == 1:
         if "期限" not in grouped and not _DATE.search(message):
             grouped.setdefault("未定", []).append("期限（書かれていません）")
-        if intensity > 2 and "必要" in grouped and not re.search("さん|様|くん|先生|部長|課長|店長|私|誰|担当", message):
+        if (
+            intensity > 2
+            and "必要" in grouped
+            and not re.search("さん|様|くん|先生|部長|課長|店長|私|誰|担当", message)
+        ):
             grouped.setdefault("未定", []).append("担当者（書かれていません）")
     order = list(dict.fromkeys(label for _, label in _REQUIREMENT_LABELS))
     lines = []
@@ -1231,7 +1658,7 @@ def _short(text: str, role: str) -> str:
         if request.te.endswith("ないで"):
             return text[: request.start] + request.te[:-1]
         plain = plain_of_te(request.te)
-        if plain:
+        if plain and not re.match("聞かせ|教え|知らせ|見せ|くれ|もらっ", request.te):
             return text[: request.start] + _particle(request, text) + plain
     for pattern, new in _SHORT:
         if pattern.search(text):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 KANJI = r"\u3005\u3007\u3400-\u9fff"
 KATAKANA = r"\u30a1-\u30fa\u30fc"
-_OPEN, _CLOSE = "「『（(【［[\"“", "」』）)】］]\"”"
+_OPEN, _CLOSE = '「『（(【［["“', '」』）)】］]"”'
 _ENDS = "。！？!?．"
 # Endings of a verb in -u: te form, and the vowel rows a, i, e.
 _ROWS = {
@@ -75,7 +75,12 @@ def sentences(text: str) -> list[Sentence]:
 
 def _inside_word(text: str, at: int) -> bool:
     """Whether a mark stands inside an address or a number, such as `?` in a URL."""
-    return text[at] in "!?．" and text[at - 1 : at].isascii() and text[at + 1 : at + 2].isascii() and text[at + 1 : at + 2].isalnum()
+    return (
+        text[at] in "!?．"
+        and text[at - 1 : at].isascii()
+        and text[at + 1 : at + 2].isascii()
+        and text[at + 1 : at + 2].isalnum()
+    )
 
 
 def _add(result: list[Sentence], text: str, start: int, end: int, stop: int) -> None:
@@ -146,7 +151,9 @@ def ends_with_form(text: str, kind: str) -> tuple[int, Verb] | None:
 
 
 _KANA = re.compile(r"[ぁ-ん]+$")
-_BEFORE_KANA = re.compile(rf"(?:^|[をにはがもとでのて、。！？\s」）!?a-zA-Z0-9０-９{KANJI}{KATAKANA}]|から|まで|より|ちゃんと|って|く|しか|だけ|すぐ|[うりん])$")
+_BEFORE_KANA = re.compile(
+    rf"(?:^|[をにはがもとでのて、。！？\s」）!?a-zA-Z0-9０-９{KANJI}{KATAKANA}]|から|まで|より|ちゃんと|って|く|しか|だけ|すぐ|[うりん])$"
+)
 
 
 def _may_start(before: str, form: str) -> bool:
@@ -167,7 +174,9 @@ def request_te(text: str) -> tuple[int, str] | None:
     """
     if text.endswith("して") and _NOUN_DOES.search(text[-8:-1]):
         return None if _HAPPENING.search(text[-8:-1]) else (len(text) - 2, "して")
-    if re.search(r"(?<!知)[わかさたなまらがば]せて$", text[-4:]) and not text.endswith(("合わせて", "任せて", "聞かせて")):
+    if re.search(r"(?<!知)[わかさたなまらがば]せて$", text[-4:]) and not text.endswith(
+        ("合わせて", "任せて", "聞かせて")
+    ):
         return len(text) - 1, "て"
     match = ends_with_form(text, "te")
     if not match or match[1].te in _NO_REQUEST:
@@ -225,7 +234,10 @@ _RULES: tuple[tuple[re.Pattern[str], str | None], ...] = tuple(
         (r"(?<=[えきけげしせちてにねべみめりれいっ])とく", "ておきます"),
         (r"(?:じゃ|では)ない", "ではありません"),
         (r"(?:じゃ|では)なかった", "ではありませんでした"),
-        (r"(もったい|だらし|情け|とんでも|つまら|くだら|申し訳|さりげ|あっけ|はか|切|少|危|汚|しょうが)ない", r"\1ないです"),
+        (
+            r"(もったい|だらし|情け|とんでも|つまら|くだら|申し訳|さりげ|あっけ|はか|切|少|危|汚|しょうが)ない",
+            r"\1ないです",
+        ),
         (r"(?<=[きしちにびみりいくかずうつまさ高遅早多])くない", "くありません"),
         (r"くなかった", "くありませんでした"),
         (r"(?<=[がはもの])ない", "ありません"),
@@ -248,8 +260,12 @@ _KANJI_NOT = re.compile(r"(見|出|来|着|寝|得)な(い|かった)$")
 _PAST_E = re.compile(rf"(?:[{KANJI}ぁ-ん][えけげせてねべめれきぎじちびみり]|見|出|来|着|寝|で)た$")
 _ADJECTIVE = re.compile(rf"(?:{_ADJECTIVES})い$|いい$")
 _DOES = re.compile(r"する$|(?<![まで])した$|しない$|しなかった$")
-_NOUN = re.compile(rf"(?:[{KANJI}]{{2}}|[{KATAKANA}]{{3}}|[はがも、][{KANJI}]|すぎ|過ぎ|まま|だけ|ばかり|まで|ところ|予定|とのこと|なし|まだ|だめ|ダメ|[0-9０-９][{KANJI}]|OK|NG)$")
-_VOICE = re.compile(r"(?:よ|ね|よね|な|よな|ぞ|わ|さ|んだよね|んだよ|んだぞ|んだわ|んだ|んだけど|んだけどね|のだが|けど|けどね)$")
+_NOUN = re.compile(
+    rf"(?:[{KANJI}]{{2}}|[{KATAKANA}]{{3}}|[はがも、][{KANJI}]|すぎ|過ぎ|まま|だけ|ばかり|まで|ところ|予定|とのこと|なし|まだ|だめ|ダメ|[0-9０-９][{KANJI}]|OK|NG)$"
+)
+_VOICE = re.compile(
+    r"(?:よ|ね|よね|な|よな|ぞ|わ|さ|んだよね|んだよ|んだぞ|んだわ|んだ|んだけど|んだけどね|のだが|けど|けどね)$"
+)
 _EXPLAINS = re.compile(r"(?:んだ|の)?(?:よね|よな|よ|ぞ|わ|からな|からね|からよ)?$")
 
 
@@ -275,9 +291,34 @@ def to_polite(body: str) -> str | None:
 
 # What may follow the predicate, longest first, and what remains of it in polite speech; "だ" marks the copula.
 _TAILS = (
-    *(("んだけどね", ""), ("んだけど", ""), ("んだよね", ""), ("んだよ", ""), ("んだぞ", ""), ("んだわ", ""), ("んですけど", "")),
-    *(("だろ", "ではないでしょうか"), ("だろう", "でしょう"), ("だから", "ですので"), ("だからな", "だ"), ("だからね", "だ"), ("だからよ", "だ"), ("からな", ""), ("からね", "")),
-    *(("だよな", "だ"), ("だよね", "だ"), ("だぞ", "だ"), ("だよ", "だ"), ("だね", "だ"), ("だな", "だ"), ("だけど", "だ")),
+    *(
+        ("んだけどね", ""),
+        ("んだけど", ""),
+        ("んだよね", ""),
+        ("んだよ", ""),
+        ("んだぞ", ""),
+        ("んだわ", ""),
+        ("んですけど", ""),
+    ),
+    *(
+        ("だろ", "ではないでしょうか"),
+        ("だろう", "でしょう"),
+        ("だから", "ですので"),
+        ("だからな", "だ"),
+        ("だからね", "だ"),
+        ("だからよ", "だ"),
+        ("からな", ""),
+        ("からね", ""),
+    ),
+    *(
+        ("だよな", "だ"),
+        ("だよね", "だ"),
+        ("だぞ", "だ"),
+        ("だよ", "だ"),
+        ("だね", "だ"),
+        ("だな", "だ"),
+        ("だけど", "だ"),
+    ),
     *(("よね", "よね"), ("よな", "よね"), ("けど", "が"), ("よ", ""), ("ぞ", ""), ("わ", ""), ("ね", "ね")),
     ("だ", "だ"),
 )
@@ -288,12 +329,19 @@ def _polite_end(body: str) -> str | None:
     if is_polite(body):
         return body
     if match := _DOES.search(body):
-        new = {"する": "します", "した": "しました", "しない": "しません", "しなかった": "しませんでした"}[match[0]]
+        new = {"する": "します", "した": "しました", "しない": "しません", "しなかった": "しませんでした"}[
+            match[0]
+        ]
         return body[: match.start()] + new
     for pattern, replacement in _RULES:
         if match := pattern.search(body):
             return None if replacement is None else body[: match.start()] + match.expand(replacement)
-    for kind, ending in (("past", "ました"), ("plain", "ます"), ("not", "ません"), ("was_not", "ませんでした")):
+    for kind, ending in (
+        ("past", "ました"),
+        ("plain", "ます"),
+        ("not", "ません"),
+        ("was_not", "ませんでした"),
+    ):
         if form := ends_with_form(body, kind):
             return body[: form[0]] + form[1].stem + ending
     if match := _NEGATIVE.search(body):
@@ -305,7 +353,9 @@ def _polite_end(body: str) -> str | None:
         return body[:-1] + "ました"
     if re.search(rf"[{KANJI}]いた$", body[-3:]):
         return body[:-2] + "きました"
-    if re.search(r"(?:[れせけげてべめえねきじちぎ])る$", body[-2:]) and not body.endswith(("帰る", "しゃべる", "てる")):
+    if re.search(r"(?:[れせけげてべめえねきじちぎ])る$", body[-2:]) and not body.endswith(
+        ("帰る", "しゃべる", "てる")
+    ):
         return body[:-1] + "ます"
     if _ADJECTIVE.search(body[-8:]) or _NOUN.search(body[-6:]):
         return body + "です"
