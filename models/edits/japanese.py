@@ -104,10 +104,21 @@ def rewrite(
 
 
 @functools.cache
-def _table(name: str) -> tuple[tuple[str, ...], ...]:
-    """The rows of a file of tab-separated values next to this module, without comments."""
+def _table(name: str, columns: int) -> tuple[tuple[str, ...], ...]:
+    """The rows of a file of tab-separated values next to this module, without comments; a missing end is empty."""
     lines = (_HERE / name).read_text("utf-8").splitlines()
-    return tuple(tuple(line.split("\t")) for line in lines if line and not line.startswith("#"))
+    rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
+    return tuple(tuple([*row, *[""] * columns][:columns]) for row in rows)
+
+
+@functools.cache
+def _patterns(
+    name: str, columns: int, pattern: int = 0
+) -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """The rows of such a file: the compiled pattern, which is in the given column, and the other columns."""
+    return tuple(
+        (re.compile(row[pattern]), (*row[:pattern], *row[pattern + 1 :])) for row in _table(name, columns)
+    )
 
 
 # --- what several types need ---------------------------------------------------------------------------------
@@ -249,82 +260,7 @@ _BAN_ENDS = (
 )
 _STOP_ENDS = ("やめてください", "控えていただけますか", "お控えいただけますでしょうか")
 
-# Whole sentences of anger. An empty replacement drops the sentence.
-_ANGER: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(rf"^(?:もう|ほんと|本当に|マジで|まじで|正直|さすがに|は[ぁあ]?、?)*、?(?:{pattern})$"), new)
-    for pattern, new in (
-        (r"ふざけ(?:るな|んな|ないで(?:くれ|ください|ほしい|もらえますか)?)(?:よ)?", "困っています"),
-        (r"(?:あり得|ありえ|有り得)(?:ない|ません|ん)(?:です|だろ|でしょ)?(?:よ|ね|わ)?", "困っています"),
-        (r"(?:お)?話にな(?:らない|りません|らん)(?:です)?(?:よ|ね|わ)?", "このままでは進められません"),
-        (r"(?:何|なに)(?:それ|これ|なの)", ""),
-        (
-            r"(?:勘弁|いい加減に)し(?:ろ|て|てくれ|てください|てほしい|てくれよ|てよ|てほしいです|てもらえますか)(?:よ)?",
-            "困っています",
-        ),
-        (
-            r"(?:信じられ(?:ない|ません)|呆れる|呆れた|あきれる|あきれた|呆れます)(?:です|わ|ね|よ|な)?",
-            "驚いています",
-        ),
-        (r"(?:最悪|最低)(?:です|だ)?(?:よ|ね|な)?", "困っています"),
-        (
-            r"(?:何|なに)(?:考えて|やって|して)(?:い)?(?:るの|んの|るんだ|るんですか|んだ)(?:よ)?",
-            "状況を教えていただけますか",
-        ),
-        (
-            r"(?:やる気|本気)(?:は)?(?:ある|あります|ないの|ありますか|あるんですか|あるのか|ないなら帰れ)(?:の|か)?",
-            "進み具合を教えていただけますか",
-        ),
-        (r"(?:普通に考えて)?(?:常識|当たり前|当然)(?:でしょ|だろ|ですよね|だよね|でしょう)", ""),
-        (r"どうするつもり(?:なの|ですか|だ|なんですか|よ)?", "今後どのように進めるか教えていただけますか"),
-        (r"(?:どういう|何の)つもり(?:なの|ですか|だ|なんですか|よ)?", "意図を教えていただけますか"),
-        (
-            r"どうなって(?:い)?(?:る|ます|るの|んの|るんですか|るんだ|ますか)(?:か|よ)?",
-            "現在どのような状況でしょうか",
-        ),
-        (
-            r"(?:何回|何度)(?:も)?(?:言え|言った|いえ|言わせ)(?:ば|ら)?(?:わかる|分かる|気が済む|いい|る)?(?:の|んだ|んですか|のですか|んでしょうか)?(?:よ)?",
-            "何度かお伝えしています",
-        ),
-        (
-            r"(?:何回|何度)目(?:です|だ|なの|ですか|なんですか|だと思ってるの|だよ|だと思って(?:る|います))?(?:か|の|よ)?",
-            "以前にもお伝えしています",
-        ),
-        (
-            r"(?:許さない|許しません|覚悟して(?:おけ|ください|ね)?)(?:から|よ|ぞ|です|からな|からね)*",
-            "見過ごせません",
-        ),
-        (
-            r"(?:前|前回|先週|昨日|この前)?(?:に)?(?:も)?(?:何回も|何度も)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|はずだよね|はずです(?:が|よね))",
-            "以前にお伝えしています",
-        ),
-    )
-)
-# Harsh ends of a sentence, and milder words with the same message.
-_HARSH_ENDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
-    (re.compile(rf"(?:{pattern})$"), particle, new)
-    for pattern, particle, new in (
-        (r"(?:許さない|許しません)(?:から|よ|ぞ|です|からな|からね)*", "", "見過ごせません"),
-        (r"(?:恥|恥ずかしい)(?:だ|です)?(?:よ|ぞ|から)?", "", "困ります"),
-        (
-            r"(?<=は)(?:論外|ありえない|あり得ない|ありえません|話にならない|最悪|最低)(?:だ|です)?(?:よ|ね|ぞ)?",
-            "",
-            "困ります",
-        ),
-        (r"失礼(?:すぎ(?:る|ます)?|だ|です|すぎです|だろ|でしょ)?(?:よ|ね)?", "", "失礼にあたると思います"),
-        (
-            r"が(?:めちゃくちゃ|滅茶苦茶|ぐちゃぐちゃ|メチャクチャ|グチャグチャ)(?:です|だ|だよ|ですよ)?",
-            "",
-            "がかなり乱れています",
-        ),
-        (r"(?:けど|って)(?:何|なに)(?:それ|これ|なの)?", "", ""),
-        (r"うるさい(?:です|よ|ですよ|んだけど|んですけど)?", "が", "気になります"),
-        (
-            r"(?:ひどい|ひどすぎる|酷い|ひどすぎます|ひどすぎ)(?:です|よ|ですよ|ね)?",
-            "が",
-            "改善が必要な状態です",
-        ),
-    )
-)
+_SIGH = re.compile(r"^(?:もう|ほんと|本当に|マジで|まじで|正直|さすがに|はぁ|はあ)、?")
 _SAID = re.compile(
     r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$"
 )
@@ -348,7 +284,7 @@ _FAULT = re.compile(
 )
 _MINE = re.compile(r"私|僕|俺|自分|うち|弊社|当社|当方|こちら|こっち")
 _TOPIC = re.compile(
-    rf"^(?P<topic>[^、。はがをもにでと]{{1,24}}?(?:件|書|表|資料|精算|報告|日報|申請|見積もり|見積り|見積|コード|データ|ファイル|テスト|サーバー?|画面|棚|足場|データ|伝票|返信|議事録|手順書|マニュアル|原稿|図面|設計|仕様|予算|在庫|レビュー|デザイン|スライド|グラフ|領収書|契約書|請求書|メール|チケット|機|分|号室|[A-Z]+-[0-9]+|#[0-9]+))、"
+    r"^(?P<topic>[^、。はがをもにでと]{1,24}?(?:件|書|表|資料|精算|報告|日報|申請|見積もり|見積り|見積|コード|データ|ファイル|テスト|サーバー?|画面|棚|足場|データ|伝票|返信|議事録|手順書|マニュアル|原稿|図面|設計|仕様|予算|在庫|レビュー|デザイン|スライド|グラフ|領収書|契約書|請求書|メール|チケット|機|分|号室|[A-Z]+-[0-9]+|#[0-9]+))、"
 )
 _NUMBERED = re.compile(r"[0-9０-９]")
 
@@ -412,8 +348,9 @@ def _soften_sentence(
     def end(rule: str, level: int, start: int, text: str, question: bool = False) -> Edit:
         return _end_edit(f"soften.{rule}", level, message, sentence, start, text, question)
 
-    for pattern, new in _ANGER:
-        if pattern.match(body):
+    calm = _SIGH.sub("", body)
+    for pattern, (new,) in _patterns("japanese_anger.tsv", 2):
+        if pattern.fullmatch(calm):
             if new:
                 yield end("anger", 1, 0, new, new.endswith("か"))
             elif several:
@@ -542,7 +479,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if match := re.search(r"どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body):
         yield end("why", 1, match.start(), "どのような状況でしょうか", True)
         return
-    for pattern, particle, new in _HARSH_ENDS:
+    for pattern, (new, particle) in _patterns("japanese_harsh_ends.tsv", 3):
         if match := pattern.search(body):
             start, text = match.start(), new
             if not new:
@@ -700,7 +637,7 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
         return
     if (body.endswith("の") and asks) or body.endswith("んの"):
         what = body[:-1] if not body.endswith("んの") else body[:-2] + "る"
-        if _PLAIN_END.search(what) and not what.endswith(("もの", "い")) or what.endswith(("ない", "たい")):
+        if (_PLAIN_END.search(what) and not what.endswith(("もの", "い"))) or what.endswith(("ない", "たい")):
             yield end(
                 "question",
                 1,
@@ -788,17 +725,10 @@ def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> l
     return edits
 
 
-@functools.cache
-def _harsh_patterns() -> tuple[tuple[int, re.Pattern[str], str], ...]:
-    return tuple(
-        (int(level), re.compile(pattern), new) for level, pattern, new in _table("japanese_soften.tsv")
-    )
-
-
 def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
-    for level, pattern, new in _harsh_patterns():
+    for pattern, (level, new) in _patterns("japanese_soften.tsv", 3, 1):
         for match in pattern.finditer(message):
-            yield Edit("soften.harsh_word", level, (Change(match.start(), match.end(), new),))
+            yield Edit("soften.harsh_word", int(level), (Change(match.start(), match.end(), new),))
     for part in parts:
         body = _body(message, part)
         request = _request(body)
@@ -825,12 +755,6 @@ def _harsh_words(message: str, parts: list[Sentence]) -> Iterator[Edit]:
 # --- clarify -------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _vague() -> tuple[tuple[int, re.Pattern[str], str, str], ...]:
-    rows = (tuple([*row, "", ""][:4]) for row in _table("japanese_clarify.tsv"))
-    return tuple((int(rank), re.compile(pattern), plain, note) for rank, pattern, plain, note in rows)
-
-
 _VAGUE_TIME = re.compile(
     r"(?<!昨日の)(?<![0-9０-９日曜])(?P<part>午後(?:イチ|一)?|夕方|朝イチ|朝一|お?昼過ぎ|お?昼前|朝のうち)(?!から|まで|は|休|に[0-9])(?=に|で|の|、|[一-龠])(?![0-9０-９一二三四五六七八九十])(?!の?[0-9０-９一二三四五六七八九十])"
     r"|(?P<week>来週|再来週|来月|今週中|来週中)(?![のはま]|末|から|頭|以降|初|半|後半|前半|いっぱい|[月火水木金土日])(?=[、にで一-龠ァ-ヶ])(?!に?[0-9０-９])"
@@ -841,9 +765,9 @@ def _clarify(message: str) -> list[Edit]:
     parts = sentences(message)
     found: list[tuple[int, int, int, str, str, str]] = []
     taken: list[tuple[int, int]] = []
-    for rank, pattern, words, note in _vague():
+    for pattern, (row_rank, words, note) in _patterns("japanese_clarify.tsv", 4, 1):
         for match in pattern.finditer(message):
-            plain = words
+            rank, plain = int(row_rank), words
             if (
                 len(taken) > _MOST_EDITS
                 or any(a < match.end() and match.start() < b for a, b in taken)
@@ -898,8 +822,8 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
     plain = _request(body)
     if (
         re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から", body)
-        or plain
-        and plain.te.endswith("ないで")
+        or (plain
+        and plain.te.endswith("ないで"))
     ):
         return []
     by_when = not _DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
@@ -949,10 +873,8 @@ class _Term(NamedTuple):
 @functools.cache
 def _glossary() -> tuple[dict[str, _Term], re.Pattern[str]]:
     terms = {}
-    for word, weight, short, full, *context in _table("glossary_ja.tsv"):
-        terms[word] = _Term(
-            word, int(weight), short, full, re.compile(context[0]) if context and context[0] else None
-        )
+    for word, weight, short, full, context in _table("glossary_ja.tsv", 5):
+        terms[word] = _Term(word, int(weight), short, full, re.compile(context) if context else None)
     return terms, re.compile("|".join(map(re.escape, sorted(terms, key=len, reverse=True))))
 
 
@@ -986,18 +908,18 @@ _KANJI_AFTER = re.compile(rf"[{KANJI}]")
 def _runs_on(word: str, before: str, after: str) -> bool:
     """Whether a term is only a part of a longer word."""
     if (
-        word[0].isascii()
+        (word[0].isascii()
         and before.isascii()
-        and before.isalnum()
-        or word[-1].isascii()
+        and before.isalnum())
+        or (word[-1].isascii()
         and after.isascii()
-        and after.isalnum()
+        and after.isalnum())
     ):
         return True
     if re.match("[ぁ-ん]", word[-1]) and re.match("[ぁ-んー]", after) and after not in "はがをにのとでもへや":
         return True
     kata = re.compile(f"[{KATAKANA}]")
-    if kata.match(word[0]) and kata.match(before) or kata.match(word[-1]) and kata.match(after):
+    if (kata.match(word[0]) and kata.match(before)) or (kata.match(word[-1]) and kata.match(after)):
         return True
     kanji = _KANJI_AFTER
     if kanji.match(word[0]) and kanji.match(before):
@@ -1005,10 +927,10 @@ def _runs_on(word: str, before: str, after: str) -> bool:
     return bool(
         kanji.match(word[-1])
         and (
-            kanji.match(after)
-            and after not in "前後中時済待"
-            or after == "し"
-            and word in ("棚卸", "切り戻", "申し送", "仕訳")
+            (kanji.match(after)
+            and after not in "前後中時済待")
+            or (after == "し"
+            and word in ("棚卸", "切り戻", "申し送", "仕訳"))
         )
     )
 
@@ -1036,52 +958,6 @@ def _terminology(message: str) -> list[Edit]:
 
 _REASON = re.compile(
     r"ため(?!に[はも])|ので|のため|理由|原因|により|都合|影響|せい(?:で|です)|おかげ|背景|経緯|(?<![0-9０-９時日月分])(?:です|ます|た|る|い|だ)から|に伴|なぜなら|なんで|なぜ|どうして|んで、"
-)
-# What happened, and the note that its reason or cause is missing.
-_EVENTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
-    (re.compile(pattern), note, rule)
-    for pattern, note, rule in (
-        (r"延期|先送り|後ろ倒し|リスケ", "延期の理由", "change"),
-        (r"前倒し|早め(?:ます|る|ました|て)", "早める理由", "change"),
-        (r"中止|取りやめ|キャンセル(?:と|に|さ|し)", "中止の理由", "stop"),
-        (r"休館|休業|休診|臨時休", "休みの理由", "stop"),
-        (r"短縮", "短縮の理由", "change"),
-        (r"終了(?:し|と|いた|さ|する|にな)|廃止", "終了の理由", "stop"),
-        (r"見送(?:り|る|っ)", "見送りの理由", "stop"),
-        (r"却下|差し戻|認められ(?:ま|な)|受け入れられ|お断り|断られ", "その判断の理由", "decision"),
-        (r"値上げ|値上がり", "値上げの理由", "change"),
-        (r"異動", "異動の理由", "transfer"),
-        (
-            r"変更(?:と|に|し|さ|いた|です|があ|が入|。|$|を|します)|変わ(?:り|る|っ)|切り?替え(?:ます|る|ました|て)|移行|移転|移し(?:ます|ました)|入れ替え",
-            "変更の理由",
-            "change",
-        ),
-        (r"増や(?:し|す)|減ら(?:し|す)|増員|減員|追加(?:し|と|に|さ)", "その理由", "change"),
-        (r"遅れ(?:て|ま|る|そう|た)|遅延|間に合わ", "遅れの原因", "cause"),
-        (
-            r"落ち(?:て(?:い)?(?:る|ます|ました)|ました|た)|ダウン|停止(?:し(?:て|ま|た)|中)|止まっ(?:て|た)|障害|エラー|不具合|動か(?:ない|なく|ず)|つながら(?:ない|なく|ず)|繋がら(?:ない|なく|ず)|故障|壊れ",
-            "原因",
-            "cause",
-        ),
-        (
-            r"不良|破損|異常|誤り|間違(?:い|っ)|合わ(?:ない|ず|ま)|合って(?:い)?(?:ない|ません)|漏れ|ミス|不足|超え(?:て|ま|た)|下回|悪化|下が(?:っ|り)",
-            "原因",
-            "cause",
-        ),
-        (
-            r"使え(?:ない|ません)|使用できません|ご利用(?:いただけません|になれません)|できなくな|禁止|出せません|お受けでき(?:ない|ません)",
-            "その理由",
-            "limit",
-        ),
-        (r"(?:ない|なら|わ)ないで(?:ください|$)|(?:ないよう|控え|ご遠慮)", "その理由", "limit"),
-        (
-            r"退職(?:します|する|しました|となり|されます|することに)|辞め(?:ます|ました|ることに)",
-            "退職の理由",
-            "absence",
-        ),
-        (r"欠席(?:します|しました|です|となり)", "欠席の理由", "absence"),
-        (r"決ま(?:り|っ)|決定|ことにな(?:り|っ)|ことにし", "決定の理由", "decision"),
-    )
 )
 
 
@@ -1141,11 +1017,15 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
         if explained := bool(
             _REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body)
         ) or _LEAD_END.search(body):
-            known |= {what for pattern, what, _ in _EVENTS if explained and pattern.search(body)}
+            known |= {
+                what
+                for pattern, (what, _) in _patterns("japanese_events.tsv", 3)
+                if explained and pattern.search(body)
+            }
             continue
         if re.search("[?？]", message[part.end : part.stop]) or body.endswith("か"):
             continue
-        for pattern, what, rule in _EVENTS:
+        for pattern, (what, rule) in _patterns("japanese_events.tsv", 3):
             if not pattern.search(body) or what in known:
                 continue
             if re.search(
@@ -1154,12 +1034,12 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
             ):
                 break
             if (
-                rule == "absence"
-                and re.search("で(?:お?休|欠席|退職)", body)
-                or what == "原因"
-                and "原因" in message
-                or _asks(body)
-                and rule != "limit"
+                (rule == "absence"
+                and re.search("で(?:お?休|欠席|退職)", body))
+                or (what == "原因"
+                and "原因" in message)
+                or (_asks(body)
+                and rule != "limit")
             ):
                 break
             if (
@@ -1229,61 +1109,6 @@ def _lacks(message: str, rule: str) -> bool:
 # --- summarize -----------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _shorter() -> tuple[tuple[str, int, re.Pattern[str], str], ...]:
-    rows = (tuple([*row, ""][:4]) for row in _table("japanese_summary.tsv"))
-    return tuple((rule, int(level), re.compile(pattern), new) for rule, level, pattern, new in rows)
-
-
-# Sentences that a summary leaves out: by level, rule and pattern.
-_LEFT_OUT: tuple[tuple[int, str, re.Pattern[str]], ...] = tuple(
-    (level, rule, re.compile(pattern))
-    for level, rule, pattern in (
-        (
-            1,
-            "courtesy",
-            r"^(?:いつも|日頃より|平素より|先日は|昨日は|ご連絡|ご返信|ご丁寧に)?[^、。0-9]{0,16}(?:ありがとうございま(?:す|した)|感謝(?:いたし|申し上げ)ます)$",
-        ),
-        (
-            1,
-            "courtesy",
-            r"^(?:すみません|すいません|申し訳(?:ありません|ございません)|失礼します|長文(?:失礼(?:いた)?します|すみません)|長くなって(?:すみません|しまい.{0,8}))(?:が)?$",
-        ),
-        (
-            1,
-            "courtesy",
-            r"^(?:ご不便|ご迷惑|お手数)をおかけ(?:し|いたし)ますが、(?:何卒)?(?:ご協力|ご理解)(?:のほど)?[^、]{0,6}お願い[^、]{0,6}$",
-        ),
-        (
-            1,
-            "courtesy",
-            r"^(?:何か)?ご(?:不明な?点|質問|不明点)[^。]{0,14}(?:ください|お願い(?:いた)?します|お問い合わせください)$",
-        ),
-        (
-            2,
-            "courtesy",
-            r"^(?:わからな|分からな|不明な)[^、。0-9]{0,10}(?:聞いてください|ご連絡ください)$|お気軽に[^。]{0,16}$|^(?:以上、?)?(?:ご了承|ご容赦|ご安心)ください$",
-        ),
-        (
-            1,
-            "aside",
-            r"^(?:残念|大変|さすが|びっくり|驚き)(?:です|でした|ですね|ですが|ですよね)?$|^[^。0-9]{2,16}(?:長かった|大変だった|疲れ|寒かった|暑かった|楽しかった|お疲れさまでした)(?:です)?(?:ね)?$",
-        ),
-        (2, "reason", r"^[^0-9]{4,40}(?<!お願いします)(?:ので|から)$"),
-        (
-            2,
-            "aside",
-            r"^(?:ちなみに|余談ですが|ついでに言うと)(?!.*(?:ません|ない|ください|お願い|[0-9])).*$",
-        ),
-        (
-            3,
-            "opinion",
-            r"^(?:個人的に|私とし|正直)[^0-9]{6,50}(?:思います|思って(?:い)?ます|気がします|かなと)$",
-        ),
-    )
-)
-
-
 def _summarize(message: str) -> list[Edit]:
     edits: list[Edit] = []
     parts = sentences(message)
@@ -1298,7 +1123,12 @@ def _summarize(message: str) -> list[Edit]:
             drop, rule = 1, "closing"
         elif not re.search("[?？]", message[part.end : part.stop]):
             drop, rule = next(
-                ((level, name) for level, name, pattern in _LEFT_OUT if pattern.search(body)), (0, "")
+                (
+                    (int(level), name)
+                    for pattern, (name, level) in _patterns("japanese_left_out.tsv", 3, 2)
+                    if pattern.search(body)
+                ),
+                (0, ""),
             )
         if drop:
             stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
@@ -1317,11 +1147,13 @@ def _summarize(message: str) -> list[Edit]:
             at = part.start
             edits.append(Edit("summarize.reason", 3, (Change(at, at + match.end(), ""),)))
     selves = [part for part in parts if _self(_body(message, part))]
-    for rule, level, pattern, new in _shorter():
+    for pattern, (rule, first, new) in _patterns("japanese_summary.tsv", 4, 2):
         for match in pattern.finditer(message):
             text = match.expand(new)
             if text != match[0] and not any(part.start <= match.start() < part.stop for part in selves):
-                edits.append(Edit(f"summarize.{rule}", level, (Change(match.start(), match.end(), text),)))
+                edits.append(
+                    Edit(f"summarize.{rule}", int(first), (Change(match.start(), match.end(), text),))
+                )
     return edits
 
 
@@ -1338,58 +1170,6 @@ _REASON_FIRST = re.compile(
 
 # --- structure and requirements ------------------------------------------------------------------------------
 
-_ROLES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (role, re.compile(pattern))
-    for role, pattern in (
-        (
-            "open",
-            r"かどうか(?:は|も)|決まっておらず|(?:候補|返事|回答|連絡|結果)(?:を|は)?待って|確認できて(?:い)?(?:ません|ない)|未定|未決|未確認|決まって(?:い)?(?:ない|ません|おりません)|決まってなかった|決めて(?:い)?(?:ない|ません)|決めてない|(?<!よく)わから(?:ない|なく)|(?<!よく)分から(?:ない|なく)|わかりません|分かりません|確認中|検討中|調整中|交渉中|調査中|返事待ち|見積もり待ち|要調整|要確認|確定して(?:い)?(?:ない|ません|おりません)|割れて(?:い)?ます|まだ言えない|考えます$|聞けて(?:い)?ません|調べて(?:い)?ない|話せて(?:い)?ません|どうしましょう",
-        ),
-        (
-            "question",
-            r"(?<!じゃないです)か$(?<!もらえますか)(?<!いただけますか)(?<!もらえませんか)(?<!いただけませんか)(?<!でしょうか)|(?:よろしい|いい|良い|ある|あります|どれ|どちら|どう|いつ|誰|どなた|何|いかが|可能)でしょうか$|(?<!いただけます)(?<!できます)でしょうか$",
-        ),
-        (
-            "unneeded",
-            r"(?:不要|要りません|いりません|要らない|いらない|なくて(?:も)?(?:いい|大丈夫|構いません|結構)(?:です)?|必要(?:は)?(?:ありません|ございません|ない)(?:です)?)$",
-        ),
-        (
-            "note",
-            r"(?:構いません|かまいません|大丈夫です|問題(?:は)?(?:ない(?:です)?|ありません|ございません)|影響(?:は)?(?:ない(?:です)?|ありません|ございません)|歓迎です|任せます)$",
-        ),
-        (
-            "limit",
-            r"ないで(?:ください|下さい|ね|よ|おいてください)?$|ないよう(?:に)?(?:に?お願い|して|$)|(?:しない|ない)こと$|禁止|厳禁|お控え|控えて|ご遠慮|(?:でき|出来)(?:ません|ない(?:です)?)$|不可|まで待って|お待ちください$|[出すれうくつむぶぐ]な(?:よ)?$|認められ(?:ません|ない)|受け入れられ(?:ません|ない)|お受けでき|受け付けません|まで(?:は)?(?:待って|お待ち)|超えない",
-        ),
-        ("wish", r"できれば|(?:希望し|希望です)|だと(?:嬉しい|うれしい|ありがたい|助かる)"),
-        (
-            "request",
-            r"(?:ください|下さい|お願い(?:し|いたし|致し|申し上げ)?(?:ます)?|いただけますか|もらえますか|もらえません(?:か)?|いただけませんか|いただけますでしょうか|できますでしょうか|お願いできますか|ほしい(?:です|んです(?:が|けど|よね)?|のですが)?|ほしいそうです|欲しい(?:です)?|助かります|幸いです|嬉しいです|ありがたいです|頼みます|ほしいとのこと(?:です)?|よろしく)(?:ね|よ)?$",
-        ),
-        (
-            "reason",
-            r"^(?:理由は|原因は|なぜなら)|(?:ので|ため|ためです|んで)$|(?:る|た|い|だ|です|ます|ない)から(?:です)?$",
-        ),
-        (
-            "deadline",
-            r"(?:締め?切り?|期限|(?<!延)期日|納期)(?:は|が|です|で|、)(?=.*[0-9０-９一二三四五六七八九十日月週末])|(?<![かのくいま])(?:まで|までに)(?:です|必要です|要ります)?$",
-        ),
-        ("condition", r"^(?:ただし|ただ).*場合|場合(?:は|も|のみ|には)|なければ、|なら、|ときは"),
-        (
-            "decision",
-            r"ことにな(?:り|っ)|ことにし(?:ま|た)|に決(?:まり|定|め)|に変更|変わ(?:ります|りました|る)|となり(?:ます|ました)|とします|といたします|(?:延期|中止)(?:し|と|に|いた|さ|です|$|、)|にします$|に変えます$|決まった|決定",
-        ),
-        (
-            "plan",
-            r"予定|見込み|(?:行い|実施し|開催し|お知らせし|連絡し|報告し|共有し|送り|お送りし|お渡しし|やり|調整し|対応し|配布し|再開し|開始し|始め|担当し|伺い|いたし)ます$",
-        ),
-        (
-            "need",
-            r"必要(?:です|が(?!出)|だ|と(?!い)|で)(?!.*かも)|必須(?:です|で|$)|要ります|いります|要る$|前提|(?<!との)(?<!いう)こと$|ないと(?:困|いけ)|なければな|べきです",
-        ),
-        ("want", r"(?<!み)たい(?:です|のですが|んです(?:が|けど|よね)?)?$|優先したい|たく存じます$|たくて$"),
-    )
-)
 _STRUCTURE_LABELS = {
     "open": "未定",
     "question": "質問",
@@ -1432,7 +1212,7 @@ class _Part(NamedTuple):
 def _role(body: str, asks: bool) -> str:
     if asks and not _asks(body):
         return "question" if not re.search(r"もらえ|いただけ", body) else "request"
-    for role, pattern in _ROLES:
+    for pattern, (role,) in _patterns("japanese_roles.tsv", 2, 1):
         if pattern.search(body):
             return role
     return "request" if _asks(body) else "state"
@@ -1445,14 +1225,12 @@ def _split(message: str) -> tuple[list[str], list[_Part], list[str]]:
     parts: list[_Part] = []
     for sentence in sentences(message):
         body, whole = _body(message, sentence), message[sentence.start : sentence.stop]
-        if not parts and re.search(
+        if (not parts and re.search(
             "ありがとうございま(?:す|した)$|(?:申し訳(?:ございません|ありません)|失礼(?:いた)?しました)$",
             body,
-        ):
-            head.append(whole)
-        elif not parts and (
-            _GREETING.search(body) or _LEAD_END.search(body) and len(body) < 40 or _self(body)
-        ):
+        )) or (not parts and (
+            _GREETING.search(body) or (_LEAD_END.search(body) and len(body) < 40) or _self(body)
+        )):
             head.append(whole)
         elif _CLOSING.match(body):
             tail.append(whole)
@@ -1478,14 +1256,14 @@ def _self(body: str) -> bool:
 
 def _lead(parts: list[_Part], head: list[str]) -> tuple[list[str], list[_Part]]:
     """Takes the topic from the first sentence: 3号機なんですが、…"""
-    if not parts or head and _LEAD_END.search(head[-1].rstrip("。")):
+    if not parts or (head and _LEAD_END.search(head[-1].rstrip("。"))):
         return head, parts
     match = _TOPIC_LEAD.match(parts[0].text)
     if (
         not match
-        or match[0].endswith("、")
+        or (match[0].endswith("、")
         and not re.search(r"(?:が|けど|も|て|件|で)、$", match[0])
-        and "の件" not in match[0]
+        and "の件" not in match[0])
     ):
         return head, parts
     topic = match["topic"]
@@ -1619,7 +1397,7 @@ def _requirements(message: str, intensity: int) -> str | None:
     lines = []
     for label in sorted(grouped, key=order.index):
         texts = grouped[label]
-        if intensity == 1 and len(texts) == 1 or intensity == 2 and len(texts) == 1 and len(grouped) > 1:
+        if (intensity == 1 and len(texts) == 1) or (intensity == 2 and len(texts) == 1 and len(grouped) > 1):
             lines.append(f"{label}：{texts[0]}")
         elif intensity == 3:
             lines += [f"■{label}", *(f"・{text}" for text in texts)]

@@ -93,16 +93,25 @@ def _add(result: list[Sentence], text: str, start: int, end: int, stop: int) -> 
 
 
 @functools.cache
+def _words() -> dict[str, frozenset[str]]:
+    """The words of each section of `japanese_verbs.txt`."""
+    words: dict[str, set[str]] = {}
+    section = ""
+    for line in (Path(__file__).parent / "japanese_verbs.txt").read_text("utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif not line.startswith("#"):
+            words.setdefault(section, set()).update(line.split())
+    return {section: frozenset(part) for section, part in words.items()}
+
+
+@functools.cache
 def _verbs() -> dict[str, dict[str, Verb]]:
     """For each kind of form, the verbs by that form: `te`, `order`, `ban`, `plain`, `past`, `not`, `was_not`, `stem`."""
     forms: dict[str, dict[str, Verb]] = {}
-    godan = True
-    for line in (Path(__file__).parent / "japanese_verbs.txt").read_text("utf-8").splitlines():
-        if line.startswith("["):
-            godan = line == "[godan]"
-        elif not line.startswith("#"):
-            for word in line.split():
-                _conjugate(forms, word, godan)
+    for section in ("godan", "ichidan"):
+        for word in _words()[section]:
+            _conjugate(forms, word, section == "godan")
     for word, verb, order in (
         ("する", Verb("する", "して", "し", "しない"), "しろ"),
         ("来る", Verb("来る", "来て", "来", "来ない"), "来い"),
@@ -179,20 +188,10 @@ def request_te(text: str) -> tuple[int, str] | None:
     ):
         return len(text) - 1, "て"
     match = ends_with_form(text, "te")
-    if not match or match[1].te in _NO_REQUEST:
+    if not match or match[1].te in _words()["happens"]:
         return None
     return match[0], match[1].te
 
-
-_NO_REQUEST = frozenset(
-    "遅れて 終わって 変わって 代わって 分かって わかって なって 残って 止まって 始まって 決まって 集まって 見つかって 上がって 下がって"
-    " 助かって かかって 減って 移って 写って 増えて 消えて 燃えて 間違えて 忘れて 慣れて 触れて 離れて くれて 切れて 漏れて 倒れて"
-    " 壊れて 取れて 流れて 売れて 溢れて 現れて 別れて 分かれて 折れて 汚れて 隠れて 外れて 足りて 過ぎて できて 出来て 落ちて 違って"
-    " 合って 間違って 迷って 失って 困って 怒って 思って 空いて 乾いて 済んで 進んで 悩んで 踏んで 込んで 住んで 余って 当たって 鳴って"
-    " 詰まって 降って 凍って 滑って 割って 混ざって 関わって 加わって 伝わって 広がって 載って 映って 直って 通って 負けて 溶けて"
-    " 抜けて 得て 似て 経て 感じて 生じて 通じて 混じって 混じて 知って 閉まって 締まって 誤って 偏って 至って 崩して 濡らして 汚して 壊して"
-    " 無くして なくして 見逃して いって 言って もらって 超えて 越えて 思って 気づいて 近づいて 落として 会って 受かって".split()
-) - {"言って", "もらって", "会って"}
 
 _POLITE = re.compile(
     r"(?:です|ます|でした|ました|ません|ましょう|でしょう|下さい|ください|ませ|おります|ございます|お願い)"
