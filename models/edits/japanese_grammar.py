@@ -1,7 +1,7 @@
 """Japanese sentences and verb forms: where a sentence ends, and how its end is made polite.
 
-There is no morphological analyser here. A form is changed only when its ending leaves no doubt, by the list of
-common verbs in `japanese_verbs.txt` or by an ending that only one class of words has. Otherwise it stays.
+There is no morphological analyser here. A form is changed only when its ending leaves no doubt: by the list
+of common verbs in `japanese_verbs.txt`, or by an ending that only one class of words has. Otherwise it stays.
 """
 
 import functools
@@ -107,7 +107,7 @@ def _words() -> dict[str, frozenset[str]]:
 
 @functools.cache
 def _verbs() -> dict[str, dict[str, Verb]]:
-    """For each kind of form, the verbs by that form: `te`, `order`, `ban`, `plain`, `past`, `not`, `was_not`, `stem`."""
+    """For each kind of form, the verbs by that form; `_enter` names the kinds."""
     forms: dict[str, dict[str, Verb]] = {}
     for section in ("godan", "ichidan"):
         for word in _words()[section]:
@@ -288,7 +288,7 @@ def to_polite(body: str) -> str | None:
     return polite + tail if polite else None
 
 
-# What may follow the predicate, longest first, and what remains of it in polite speech; "だ" marks the copula.
+# What may follow the predicate, longest first, and what remains of it in polite speech; "だ": the copula.
 _TAILS = (
     *(
         ("んだけどね", ""),

@@ -136,14 +136,20 @@ def test_structure_keeps_the_order_and_labels_the_parts():
 
 
 def test_requirements_sort_needs_limits_and_open_questions():
-    message = "売上をCSVで出したいです。個人情報は入れないでください。文字コードは未定です。金曜までに確認してください。"
+    message = (
+        "売上をCSVで出したいです。個人情報は入れないでください。"
+        "文字コードは未定です。金曜までに確認してください。"
+    )
     assert japanese.rewrite(message, TransformType.REQUIREMENTS, 2) == (
         "必要：\n・売上をCSVで出したい\n・金曜までに確認する\n制約：個人情報は入れない\n未定：文字コードは未定"
     )
 
 
 def test_a_summary_drops_courtesy_and_keeps_negation_request_and_deadline():
-    message = "お世話になっております。えっと、資料は金曜までに送ってください。社外には出さないでください。ご不明な点はお問い合わせください。"
+    message = (
+        "お世話になっております。えっと、資料は金曜までに送ってください。"
+        "社外には出さないでください。ご不明な点はお問い合わせください。"
+    )
     summary = japanese.rewrite(message, TransformType.SUMMARIZE, 1)
     assert summary == "資料は金曜までに送ってください。社外には出さないでください。"
 
@@ -170,7 +176,7 @@ def test_every_rewrite_of_the_corpus_keeps_the_facts_and_is_japanese(transform_t
             if text is not None:
                 assert not facts.missing(message, text), (message, text)
                 assert japanese.is_japanese(text)
-                assert "。。" not in text and "、、" not in text and "（）" not in text, text
+                assert not any(marks in text for marks in ("。。", "、、", "（）")), text
 
 
 def test_rules_are_a_short_list_named_after_their_type():
