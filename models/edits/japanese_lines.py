@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from models.edits import script
 from models.edits.japanese_grammar import (
     KANJI,
     KATAKANA,
@@ -14,6 +15,7 @@ from models.edits.japanese_phrases import (
     DATE,
     GREETING,
     LEAD_END,
+    MOST_EDITS,
     find_request,
     is_request,
     left_out_particle,
@@ -66,10 +68,22 @@ def summarize(message: str) -> list[Edit]:
         for match in pattern.finditer(message):
             text = match.expand(new)
             if text != match[0] and not any(part.start <= match.start() < part.stop for part in selves):
-                edits.append(
-                    Edit(f"summarize.{rule}", int(first), (Change(match.start(), match.end(), text),))
-                )
+                # What goes at a low level also goes at a higher one, where a smaller change would win.
+                levels = range(int(first), 4) if not text else (int(first),)
+                change = Change(match.start(), match.end(), text)
+                edits += [Edit(f"summarize.{rule}", level, (change,)) for level in levels]
     return edits
+
+
+def _without_fillers(message: str) -> str:
+    """A message without the fillers and polite introductions inside its sentences."""
+    stops = {part.stop for part in sentences(message)}
+    fillers = [
+        edit
+        for edit in summarize(message)[:MOST_EDITS]
+        if edit.rule in ("summarize.filler", "summarize.courtesy") and edit.end not in stops
+    ]
+    return script.apply(message, script.select(fillers, 1, lambda edit: True))
 
 
 # Words for which a sentence stays in a summary, even if nothing else asks for it.
@@ -186,7 +200,7 @@ def _lead(parts: list[_Part], head: list[str]) -> tuple[list[str], list[_Part]]:
         return head, parts
     topic = match["topic"]
     if (
-        re.search(r"(?:さん|様|くん|先生|部長|課長|ます|です|た|る|い|て|で|ない|あと|また)$", topic)
+        re.search(r"(?:さん|様|くん|先生|部長|課長|ます|です|た|る|い|て|で|ない|あと|また|ん)$", topic)
         or len(topic) < 2
     ):
         return head, parts
@@ -213,7 +227,7 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
             role = _role(re.sub("(?:が|けど|し)$", "", body), False)
             role = "reason" if body.endswith(("ので", "ため")) else "state" if role == "request" else role
             ends = re.search(r"(?:(?<!ん)です|ます|ました|ません|でした)(?:が|けど|し)$", body)
-            text = (re.sub(r"(?:が|けど|し)$", "", body) if ends else body) + "。"
+            text = re.sub(r"(?:が|けど|し)$", "", body) + "。" if ends else body
             result.append(_Part(role, text))
         else:
             result.append(_Part(_role(body, piece.endswith(("?", "？"))), piece))
@@ -224,13 +238,13 @@ def structure(message: str, intensity: int) -> str | None:
     """The sentences as points, from intensity 2 on with labels; their order stays."""
     if re.search(r"(?m)^\s*(?:[・■●◆\-*]|\d+[.)．、])", message):
         return None
-    head, parts, tail = _split(message)
+    head, parts, tail = _split(_without_fillers(message))
     head, parts = _lead(parts, head)
     parts = _clauses(parts)
-    if len(parts) < 2:
+    if len(parts) < 2 and not any(_steps(part.text) for part in parts):
         return None
     if intensity == 1:
-        lines = [f"・{part.text}" for part in parts]
+        lines = [line for part in parts for line in _steps(part.text) or [f"・{part.text}"]]
     else:
         lines = []
         groups: list[tuple[str, list[str]]] = []
@@ -242,13 +256,25 @@ def structure(message: str, intensity: int) -> str | None:
                 groups.append((part.role, [text]))
         for role, texts in groups:
             label = _STRUCTURE_LABELS[role]
-            if intensity == 2 and len(texts) == 1:
+            steps = [_steps(text) for text in texts]
+            if any(steps):
+                lines.append(f"■{label}" if intensity == 3 else f"{label}：")
+                lines += [
+                    line for step, text in zip(steps, texts, strict=True) for line in step or [f"・{text}"]
+                ]
+            elif intensity == 2 and len(texts) == 1:
                 lines.append(f"{label}：{texts[0]}")
             elif intensity == 2:
                 lines += [f"{label}：", *(f"・{text}" for text in texts)]
             else:
                 lines += [f"■{label}", *(f"・{text}" for text in texts)]
     return "\n".join([*head, *lines, *tail])
+
+
+def _steps(text: str) -> list[str]:
+    """The numbered steps of a sentence that names their order: まず…、次に…"""
+    steps = re.split(r"、(?=(?:次に|その次に|その後|それから|最後に))", text)
+    return [f"{number}. {step}" for number, step in enumerate(steps, 1)] if len(steps) > 2 else []
 
 
 def _plain_line(text: str) -> str:
@@ -283,7 +309,7 @@ _POINTS_BACK = re.compile(
 
 def requirements(message: str, intensity: int) -> str | None:
     """The sentences sorted by role: needs, limits, open questions; from 2 on also what is not stated."""
-    head, parts, _ = _split(message)
+    head, parts, _ = _split(_without_fillers(message))
     head, parts = _lead(parts, head)
     parts = _clauses(parts)
     if not parts:
@@ -320,7 +346,7 @@ def requirements(message: str, intensity: int) -> str | None:
     lines = []
     for label in sorted(grouped, key=order.index):
         texts = grouped[label]
-        if (intensity == 1 and len(texts) == 1) or (intensity == 2 and len(texts) == 1 and len(grouped) > 1):
+        if intensity == 1 and len(texts) == 1:
             lines.append(f"{label}：{texts[0]}")
         elif intensity == 3:
             lines += [f"■{label}", *(f"・{text}" for text in texts)]

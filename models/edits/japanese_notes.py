@@ -266,16 +266,22 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
     """What the message does not say: its sentence, the note, a longer note, and the rule."""
     bodies = [_ANNOUNCES.sub("", text_of(message, part)) for part in parts]
     known: set[str] = set()
+    rest: tuple[Sentence, str] | None = None
     for index, (part, body) in enumerate(zip(parts, bodies, strict=True)):
         after = bodies[index + 1] if index + 1 < len(bodies) else ""
-        if explained := bool(
-            _REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body)
-        ) or LEAD_END.search(body):
-            known |= {
-                what
-                for pattern, (what, _) in patterns("japanese_events.tsv", 3)
-                if explained and pattern.search(body)
-            }
+        if LEAD_END.search(body):
+            continue
+        if _REASON.search(body) or _BY.search(body) or _GIVES_REASON.search(after) or _SO.search(body):
+            events = [row for pattern, row in patterns("japanese_events.tsv", 3) if pattern.search(body)]
+            known |= {what for what, _ in events}
+            rest = rest or next(
+                (
+                    (part, _MORE[rule])
+                    for _, rule in events
+                    if rule in ("stop", "change") and _lacks(message, rule)
+                ),
+                None,
+            )
             continue
         if re.search("[?？]", message[part.end : part.stop]) or body.endswith("か"):
             continue
@@ -320,6 +326,8 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
         )
     if asking and not general:
         return asking, "依頼の理由", "依頼の理由や経緯", "purpose"
+    if rest and not asking:
+        return rest[0], rest[1], rest[1], "rest"
     ends = message[parts[-1].end : parts[-1].stop] if parts else ""
     if (
         not asking
@@ -335,7 +343,7 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
 _MORE = {
     "change": "変更前の内容",
     "cause": "影響の範囲",
-    "decision": "決めた人",
+    "decision": "決定までの経緯",
     "limit": "いつまでか",
     "absence": "代わりの担当者",
     "stop": "今後の予定",

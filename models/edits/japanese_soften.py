@@ -67,7 +67,7 @@ _SIGH = re.compile(r"^(?:もう|ほんと|本当に|マジで|まじで|正直|�
 
 
 _SAID = re.compile(
-    r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|でしょ|じゃん|じゃないですか|はずですよね|はずだよね)$"
+    r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|よな|でしょ|でしょう|だろ|だろう|じゃん|じゃないですか|はずですよね|はずだよね)$"
 )
 
 
@@ -89,6 +89,7 @@ _WHICH = re.compile(
 )
 
 
+_SLIP = re.compile(r"て(?:い)?ない$|(?:消し|壊し|忘れ|間違え|飛ばし|落とし|漏らし|抜かし|なくし)た$")
 _STEP = re.compile(r"たら|なら|れば|ときは|時は|場合|まず|次に|その後")
 _STILL = re.compile(r"(?P<join>[はも、])?まだ(?:なの|か|ですか|なんですか|でしょうか|かな|かよ)?$")
 
@@ -298,6 +299,11 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
             True,
         )
         return
+    if match := re.search(
+        r"(?<=[るたい])(?:って|とは|のは)、?どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body
+    ):
+        yield end("why", 1, match.start(), "のは、どのような理由でしょうか", True)
+        return
     if match := re.search(r"どういうこと(?:なの|ですか|だ|なんですか|でしょうか|よ)?$", body):
         yield end("why", 1, match.start(), "どのような状況でしょうか", True)
         return
@@ -346,7 +352,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
         ):
             common = _common_start(body, polite)
             yield end("tag", 1, common, polite[common:] + "よね")
-            if core.endswith(("た", "てない", "ていない", "てる", "ている")):
+            if _SLIP.search(core):
                 plain = re.sub("て(?=(?:ない|る)$)", "てい", core)
                 yield end(
                     "fault_seems",
@@ -366,7 +372,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if polite:
         common = _common_start(body, polite)
         if fault and fault.start() <= common and wants_particle(core[: fault.start()]):
-            yield end("polite", 1, fault.start(), "が" + polite[fault.start() :])
+            yield end("polite", 1, fault.start(), _subject(body, fault.start()) + polite[fault.start() :])
         elif (at := object_end(body)) and at <= common:
             yield end("polite", 1, at, "を" + polite[at:])
         else:
@@ -389,7 +395,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
                 f"{fault['not']}{'いない' if fault['ntense'] in ('ない', 'ません') else 'いなかった'}ようです"
             )
         if core[:start] == body[:start]:
-            yield end("fault_seems", 2, start, ("が" if wants_particle(body[:start]) else "") + seems)
+            yield end("fault_seems", 2, start, _subject(body, start) + seems)
 
 
 def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
@@ -445,6 +451,12 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
         polite = polite.removesuffix("です") + "でしょうか" if polite.endswith("です") else polite + "か"
         common = _common_start(body, polite)
         yield end("question", 1, common, polite[common:], True)
+
+
+def _subject(body: str, at: int) -> str:
+    """が, if the subject before a predicate has lost it."""
+    before = body[:at]
+    return "が" if wants_particle(before) and "が" not in before else ""
 
 
 def _common_start(old: str, new: str) -> int:

@@ -81,6 +81,11 @@ def test_blame_becomes_a_question_for_the_reason():
     )
 
 
+def test_a_memory_of_an_order_does_not_become_a_guess():
+    for intensity in (1, 2, 3):
+        assert "やっていただくようお伝えして" in (_soften("今日中にやれって言っただろ。", intensity) or "")
+
+
 def test_words_of_anger_go_and_the_request_stays():
     softened = _soften("ふざけるな。今日の17時までに直して。", 1)
     assert softened == "困っています。今日の17時までに直してください。"
@@ -135,13 +140,20 @@ def test_structure_keeps_the_order_and_labels_the_parts():
     )
 
 
+def test_steps_are_numbered_in_their_order():
+    message = "まずサーバーを止めて、次にバックアップを取って、最後に更新してください。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 1) == (
+        "1. まずサーバーを止めて\n2. 次にバックアップを取って\n3. 最後に更新してください。"
+    )
+
+
 def test_requirements_sort_needs_limits_and_open_questions():
     message = (
         "売上をCSVで出したいです。個人情報は入れないでください。"
         "文字コードは未定です。金曜までに確認してください。"
     )
     assert japanese.rewrite(message, TransformType.REQUIREMENTS, 2) == (
-        "必要：\n・売上をCSVで出したい\n・金曜までに確認する\n制約：個人情報は入れない\n未定：文字コードは未定"
+        "必要：\n・売上をCSVで出したい\n・金曜までに確認する\n制約：\n・個人情報は入れない\n未定：\n・文字コードは未定"
     )
 
 
