@@ -32,6 +32,9 @@ _VAGUE_TIME = re.compile(
 )
 
 
+_PARTY = re.compile(r"社|様|さん|株式|先生")
+
+
 def clarify(message: str) -> list[Edit]:
     """Edits that put plain words for vague ones, and notes where the message does not say what it means."""
     parts = sentences(message)
@@ -47,6 +50,8 @@ def clarify(message: str) -> list[Edit]:
             ):
                 continue
             if message[match.end() : match.end() + 1] == "（":
+                continue
+            if note.startswith("先方") and _PARTY.search(message):
                 continue
             taken.append(match.span())
             noun = match.groupdict().get("noun") or ""
@@ -92,7 +97,7 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
         return []
     body = text_of(message, request)
     plain = find_request(body)
-    if re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から", body) or (
+    if re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え", body) or (
         plain and plain.te.endswith("ないで")
     ):
         return []
@@ -262,6 +267,13 @@ _BY = re.compile(
 _SO = re.compile(r"^(?:なので|そのため|だから|ですから|したがって|これにより|それで)")
 
 
+# A sentence with such words tells what may happen, or that something is not so.
+_UNSURE = (
+    "未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な"
+    "|かどうか|のか|無理|まだ|だろう|おらず|なかった|思い|思う|らしい|みたい|つもり|案|なら"
+)
+
+
 def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str] | None:
     """What the message does not say: its sentence, the note, a longer note, and the rule."""
     bodies = [_ANNOUNCES.sub("", text_of(message, part)) for part in parts]
@@ -289,7 +301,7 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
             if not pattern.search(body) or what in known:
                 continue
             if re.search(
-                "未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な",
+                _UNSURE,
                 body,
             ):
                 break
