@@ -306,7 +306,7 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
             ):
                 break
             if (
-                (rule == "absence" and re.search("で(?:お?休|欠席|退職)", body))
+                (rule == "absence" and re.search("(?<![月末日])で(?:お?休|欠席|退職)", body))
                 or (what == "原因" and "原因" in message)
                 or (is_request(body) and rule != "limit")
             ):

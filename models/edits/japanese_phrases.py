@@ -143,6 +143,10 @@ def find_request(body: str) -> Request | None:
         return Request(len(body), "にして", 0)
     if match := re.search(r"(?:^|[、は])(?P<verb>や|作|書|出|撮|送|送り)り?(?P<redo>直)し$", body):
         return Request(match.start("redo"), "直して", 0)
+    if re.search(
+        r"(?:から|まで|までに|至急|すぐ|今日中に?|、|^)(?:再提出|再送|再確認|修正|訂正|差し替え)$", body
+    ):
+        return Request(len(body), "して", 0)
     return find_order(re.sub(r"[よねぞ]$", "", body))
 
 

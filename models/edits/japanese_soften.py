@@ -427,7 +427,9 @@ def _soften_question(body: str, asks: bool, end: Callable[..., Edit]) -> Iterato
     if match := re.search(r"(?:ます|ました|ません)か(?:ね)?$", body):
         yield end("question", 1, match.start(), match[0].rstrip("ね").removesuffix("か") + "でしょうか", True)
         return
-    if (body.endswith("の") and asks) or body.endswith("んの"):
+    if (body.endswith("の") and (asks or re.search("誰|だれ|なぜ|何|どう|いつ", body))) or body.endswith(
+        "んの"
+    ):
         what = body[:-1] if not body.endswith("んの") else body[:-2] + "る"
         if (_PLAIN_END.search(what) and not what.endswith(("もの", "い"))) or what.endswith(("ない", "たい")):
             yield end(
