@@ -67,7 +67,7 @@ _SIGH = re.compile(r"^(?:もう|ほんと|本当に|マジで|まじで|正直|�
 
 
 _SAID = re.compile(
-    r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|よな|でしょ|でしょう|だろ|だろう|じゃん|じゃないですか|はずですよね|はずだよね)$"
+    r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度|前に|前|以前に|以前)(?:も)?)?(?P<mine>言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|よな|でしょ|でしょう|だろ|だろう|じゃん|じゃないですか|はずですよね|はずだよね)$"
 )
 
 
@@ -241,11 +241,13 @@ def _soften_sentence(
         return
     if match := WISH.search(body):
         polite = body.endswith(("ます", "ますね", "ますよ"))
-        texts = (
+        texts: tuple[str, ...] = (
             ("お願いできますか", "お願いできますでしょうか", "お願いできますと幸いです")
             if polite
             else ("お願いします", "お願いできますか", "お願いできますでしょうか")
         )
+        if match["tail"].startswith(("ちょうだい", "頂戴")):
+            texts = _ENDS[1][0]
         for level, text in enumerate(texts, 1):
             yield end("request_wish", level, match.start("tail"), text, text.endswith("か"))
         return
@@ -321,7 +323,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
                 wants_particle(body[:start]) or re.search(rf"[ぁ-ん][{KANJI}]$", body[:start])
             ):
                 text = particle + new
-            yield end("harsh_end", 1, start, text)
+            yield end("harsh_end", 1, start, text, text.endswith("か"))
             return
     if asks or body.endswith(("ですか", "ますか", "ましたか", "んだ", "の")):
         yield from _soften_question(body, asks, end)
