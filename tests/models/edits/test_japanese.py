@@ -1,0 +1,237 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from data.records import TransformType
+from models import facts
+from models.edits import japanese, script
+
+_SEED = Path(__file__).parents[3] / "data/seed"
+_MESSAGES = [
+    json.loads(line)["text"]
+    for path in [_SEED / "edits/japanese.jsonl", *sorted((_SEED / "japanese").glob("*.jsonl"))]
+    for line in path.read_text("utf-8").splitlines()
+]
+_EDITED = (
+    TransformType.SOFTEN,
+    TransformType.CLARIFY,
+    TransformType.TERMINOLOGY,
+    TransformType.BACKGROUND,
+    TransformType.SUMMARIZE,
+)
+
+
+def _soften(message: str, intensity: int) -> str | None:
+    return japanese.rewrite(message, TransformType.SOFTEN, intensity)
+
+
+def test_kana_make_a_message_japanese_and_english_terms_do_not_unmake_it():
+    assert japanese.is_japanese("PR-515、mainとコンフリクトしてるのでrebaseしてforce pushお願いします。")
+    assert not japanese.is_japanese("Send me the Q3 numbers today.")
+    assert not japanese.is_japanese("请今天把报告发给我。")
+    assert not japanese.is_japanese("")
+
+
+def test_an_order_becomes_a_request_that_is_more_polite_with_the_intensity():
+    assert _soften("使い終わったら事務所に戻せ。", 1) == "使い終わったら事務所に戻してください。"
+    assert (
+        _soften("使い終わったら事務所に戻せ。", 2)
+        == "お手数ですが、使い終わったら事務所に戻していただけますか。"
+    )
+    assert _soften("明日の朝までに見て。", 3) == (
+        "恐れ入りますが、明日の朝までに見ていただけますでしょうか。よろしくお願いいたします。"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "softened"),
+    [
+        ("住所は出すな。", "住所は出さないでください。"),
+        ("勝手に帰るなよ。", "確認なしに帰らないでください。"),
+        ("適当に書くな。", "適当に書かないでください。"),
+        ("二階には来るな。", "二階には来ないでください。"),
+    ],
+)
+def test_a_ban_stays_a_ban(message, softened):
+    assert _soften(message, 1) == softened
+
+
+@pytest.mark.parametrize(
+    "message", ["体調を崩して。", "電車が遅延して。", "明日は欠席って。", "まだ届いてなくて。"]
+)
+def test_a_te_form_that_is_no_request_does_not_become_one(message):
+    for intensity in (1, 2, 3):
+        assert "ください" not in (_soften(message, intensity) or "")
+        assert "いただけ" not in (_soften(message, intensity) or "")
+
+
+def test_plain_ends_become_polite_ones_throughout_the_message():
+    message = "伝票番号7731、宛先間違ってる。出荷止めて。出したら困る。"
+    assert (
+        _soften(message, 1) == "伝票番号7731、宛先が間違っています。出荷を止めてください。出したら困ります。"
+    )
+
+
+def test_blame_becomes_a_question_for_the_reason():
+    assert _soften("なんで確認しないの？", 2) == "確認しない理由を教えていただけますか？"
+    assert "何度かお伝えしています" in (
+        _soften("テスト通してからプッシュしろって何回言えばわかるの。", 2) or ""
+    )
+
+
+def test_a_memory_of_an_order_does_not_become_a_guess():
+    for intensity in (1, 2, 3):
+        assert "やっていただくようお伝えして" in (_soften("今日中にやれって言っただろ。", intensity) or "")
+
+
+def test_words_of_anger_go_and_the_request_stays():
+    softened = _soften("ふざけるな。今日の17時までに直して。", 1)
+    assert softened == "困っています。今日の17時までに直してください。"
+
+
+def test_a_vague_pointer_gets_a_note_and_a_known_one_does_not():
+    clarified = japanese.rewrite("例の件、なるはやでお願い。", TransformType.CLARIFY, 2)
+    assert (
+        clarified
+        == "例の件（どの件かは書かれていません）、できるだけ早く（いつまでにかは書かれていません）お願い。"
+    )
+    assert japanese.rewrite("5月10日の会議は10時からです。", TransformType.CLARIFY, 3) is None
+
+
+def test_a_deadline_that_is_there_is_not_called_missing():
+    assert "いつまでに" not in (japanese.rewrite("明日までに直して。", TransformType.CLARIFY, 3) or "")
+    assert "期限" not in (japanese.rewrite("明日までに直して。", TransformType.BACKGROUND, 3) or "")
+
+
+def test_a_missing_reason_is_noted_and_a_given_one_is_not():
+    noted = japanese.rewrite("遠足は12日に延期になりました。", TransformType.BACKGROUND, 1)
+    assert noted == "遠足は12日に延期になりました。延期の理由は書かれていません。"
+    given = japanese.rewrite("大雨のため、遠足は12日に延期になりました。", TransformType.BACKGROUND, 3)
+    assert "理由" not in (given or "")
+
+
+def test_the_most_special_term_is_explained_first_and_then_all():
+    message = "支払サイトは30日、検収は今週です。"
+    first = japanese.rewrite(message, TransformType.TERMINOLOGY, 1)
+    assert first == "支払サイト（締め日から支払日までの期間）は30日、検収は今週です。"
+    assert (japanese.rewrite(message, TransformType.TERMINOLOGY, 2) or "").count("（") == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "DB01を再起動します。",
+        "PO-5518の件です。",
+        "SLA（稼働率の約束）は99.9%です。",
+        "特権を持つ人の棚卸をします。",
+        "すぐ切り戻してください。",
+    ],
+)
+def test_a_term_inside_another_word_or_of_another_meaning_is_not_explained(message):
+    assert japanese.rewrite(message, TransformType.TERMINOLOGY, 3) is None
+
+
+def test_structure_keeps_the_order_and_labels_the_parts():
+    message = "203号室の内見は土曜の午前10時に変更となりました。鍵は管理会社で受け取ってください。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
+        "決定：203号室の内見は土曜の午前10時に変更となりました\nお願い：鍵は管理会社で受け取ってください"
+    )
+
+
+def test_steps_are_numbered_in_their_order():
+    message = "まずサーバーを止めて、次にバックアップを取って、最後に更新してください。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 1) == (
+        "1. まずサーバーを止めて\n2. 次にバックアップを取って\n3. 最後に更新してください。"
+    )
+
+
+def test_requirements_sort_needs_limits_and_open_questions():
+    message = (
+        "売上をCSVで出したいです。個人情報は入れないでください。"
+        "文字コードは未定です。金曜までに確認してください。"
+    )
+    assert japanese.rewrite(message, TransformType.REQUIREMENTS, 2) == (
+        "必要：\n・売上をCSVで出したい\n・金曜までに確認する\n制約：\n・個人情報は入れない\n未定：\n・文字コードは未定"
+    )
+
+
+def test_a_summary_drops_courtesy_and_keeps_negation_request_and_deadline():
+    message = (
+        "お世話になっております。えっと、資料は金曜までに送ってください。"
+        "社外には出さないでください。ご不明な点はお問い合わせください。"
+    )
+    summary = japanese.rewrite(message, TransformType.SUMMARIZE, 1)
+    assert summary == "資料は金曜までに送ってください。社外には出さないでください。"
+
+
+def test_nothing_to_do_is_said_and_not_hidden():
+    assert japanese.rewrite("DB01のログです。", TransformType.TERMINOLOGY, 3) is None
+    assert japanese.rewrite("今すぐ直して。", TransformType.SOFTEN, 0) is None
+    assert japanese.rewrite("直して。", TransformType.SOFTEN, 1, accepts=lambda edit: False) is None
+
+
+@pytest.mark.parametrize("transform_type", _EDITED)
+def test_every_edit_of_the_corpus_applies_and_keeps_the_facts(transform_type):
+    for message in _MESSAGES:
+        for edit in japanese.propose(message, transform_type):
+            assert script.keeps_facts(message, edit), (message, edit)
+            assert edit.end <= len(message)
+
+
+@pytest.mark.parametrize("transform_type", list(TransformType))
+def test_every_rewrite_of_the_corpus_keeps_the_facts_and_is_japanese(transform_type):
+    for message in _MESSAGES:
+        for intensity in (1, 2, 3):
+            text = japanese.rewrite(message, transform_type, intensity)
+            if text is not None:
+                assert not facts.missing(message, text), (message, text)
+                assert japanese.is_japanese(text)
+                assert not any(marks in text for marks in ("。。", "、、", "（）")), text
+
+
+def test_rules_are_a_short_list_named_after_their_type():
+    rules = {
+        (kind, edit.rule)
+        for kind in _EDITED
+        for message in _MESSAGES
+        for edit in japanese.propose(message, kind)
+    }
+    assert all(rule.startswith(f"{kind}.") for kind, rule in rules)
+    assert len(rules) <= 60
+
+
+_HOSTILE = (
+    "あの",
+    "例の件",
+    "て",
+    "ので、",
+    "（",
+    "って言",
+    "12件か",
+    "すぐに",
+    "来週の前",
+    "なんで",
+    "一",
+    "ABC、",
+    "サ",
+    "お手数ですが、",
+    "。",
+)
+
+
+@pytest.mark.parametrize("piece", _HOSTILE)
+def test_work_grows_in_proportion_to_hostile_text(piece):
+    def seconds(length: int) -> float:
+        message = (piece * length)[:length]
+        best = float("inf")
+        for _ in range(3):
+            start = time.perf_counter()
+            for kind in TransformType:
+                japanese.rewrite(message, kind, 3)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    seconds(500)
+    assert seconds(8000) < 3 * seconds(4000) + 0.05
