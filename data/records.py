@@ -25,6 +25,7 @@ Intensity = Annotated[
 ]
 
 Engine = Literal["ctranslate2", "transformers"]
+Form = Literal["text", "edits"]  # a version writes the whole text, or edits of the message
 
 
 class Protection(BaseModel):
@@ -58,6 +59,7 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    form: Form = "text"
     prompt: Literal["frame-1"] = "frame-1"
     engine: Engine = "ctranslate2"
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
@@ -74,13 +76,22 @@ class Spec(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _edits_need_no_protection(self) -> Self:
+        if self.form == "edits" and self.protection:
+            raise ValueError("an edit script keeps facts by itself: leave protection out of a spec of edits")
+        return self
+
     @property
     def digest(self) -> str:
         """The spec's id: blake2b-128 of its canonical JSON, in hex.
 
-        Without protection the field is excluded, so that specs from before the field existed keep their ids.
+        No protection and the form "text" are excluded, so that specs from before these fields keep their ids.
         """
-        fields = self.model_dump(mode="json", exclude={"protection"} if not self.protection else None)
+        excluded = {"protection"} if not self.protection else set()
+        if self.form == "text":
+            excluded.add("form")
+        fields = self.model_dump(mode="json", exclude=excluded)
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return blake2b(canonical.encode(), digest_size=16).hexdigest()
 

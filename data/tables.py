@@ -48,6 +48,21 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
 
+class StoredReason(TypeDecorator[Reason]):
+    """One reason as JSON: code and values, never a sentence."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        """To JSON."""
+        return None if value is None else value.model_dump(mode="json")
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        """From JSON."""
+        return None if value is None else Reason.model_validate(value)
+
+
 class StoredReasons(TypeDecorator[list[Reason]]):
     """Reasons as JSON: codes and values, never sentences."""
 
@@ -248,6 +263,9 @@ class Output(Base):
     intensity: Mapped[int] = mapped_column(SmallInteger)
     text: Mapped[LongText]
     facts_missing: Mapped[Names]
+    unchanged: Mapped[Reason | None] = mapped_column(
+        StoredReason, comment="why the text is the message itself; NULL: the model wrote it"
+    )
     spec_digest: Mapped[str] = mapped_column(String(32))
     version: Mapped[str] = mapped_column(String(63), index=True)
     seed: Mapped[int | None]

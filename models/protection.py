@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from data.reasons import Reason, reason
 from data.records import Protection, TransformType
 from models import facts
 
@@ -99,12 +100,16 @@ class Draft(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """The chosen draft with its facts restored, the facts that it lost, and the tokens of all drafts."""
+    """The chosen draft with its facts restored, the facts that it lost, and the tokens of all drafts.
+
+    `unchanged` is the reason why the text is the message itself, if no draft could be chosen.
+    """
 
     text: str
     missing: list[str]
     tokens: int
     finished: bool
+    unchanged: Reason | None = None
 
 
 # Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
@@ -121,7 +126,7 @@ def rewrite(
     `protection.retries` more drafts are generated for a rewrite that lost a fact or that `Masked.restore`
     refuses, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen,
     an empty one last; among equals the one that `judge` prefers, without a judge the most likely one. When
-    every draft is refused, the message itself is returned.
+    every draft is refused, the message itself is returned, with the reason.
 
     Serving has no judge, since none is valid for what it serves (`models.validity`). Raises ValueError for
     `protection.always` without one.
@@ -160,7 +165,7 @@ def _restore_all(masked: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
 def _choose_best(request: Request, drafts: Sequence[Kept], judge: Judge | None) -> Kept:
     message, transform_type, intensity = request
     if not drafts:
-        return Kept(message, [], 0, True)
+        return Kept(message, [], 0, True, reason("unchanged_not_kept"))
 
     def rank(draft: Kept) -> tuple[bool, int, float]:
         preference = judge(message, draft.text, transform_type, intensity) if judge else 0.0

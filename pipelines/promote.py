@@ -4,6 +4,7 @@ the alias in MLflow, and wait until every gateway has acknowledged the routing.
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -15,15 +16,21 @@ from configs.settings import Settings
 from data import database
 from data.erasure import orders
 from data.reasons import Reason, written
-from data.records import PROTECTED, Spec
+from data.records import PROTECTED, UNPROTECTED, Spec
 from data.tables import Experiment, Lineage, Release, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
 from experiments.lifecycle import OPEN, RefusedError, Status
-from models import versions
+from models import version_file, versions
 from pipelines import holdout
 from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
+
+
+def make_spec(folder: Path, version: str) -> Spec:
+    """The spec by which a version is served, in the form of its folder. Edits need no fact protection."""
+    form = version_file.read(folder).form
+    return Spec(version=version, form=form, protection=PROTECTED if form == "text" else UNPROTECTED)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
@@ -31,7 +38,7 @@ def make_servable(settings: Settings, version: str) -> Spec:
     """Publish a registered version to the model store and let every replica load it. Returns its spec."""
     folder = versions.download(settings.registry_uri, version)
     release.publish(folder, version, settings)
-    spec = Spec(version=version, protection=PROTECTED)
+    spec = make_spec(folder, version)
     token = settings.secret("service_token")
     asyncio.run(release.warm(settings.inference_urls, spec, token))
     return spec

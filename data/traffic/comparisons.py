@@ -19,7 +19,7 @@ from pydantic import Field
 import configs
 from data import corpus
 from data.database import speak_for
-from data.reasons import ReasonedError
+from data.reasons import Reason, ReasonedError
 from data.records import TransformType
 from data.tables import new_id
 from data.traffic import answers
@@ -58,11 +58,12 @@ class TooManyOpenError(ReasonedError):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One of the two outputs of a comparison."""
+    """One of the two outputs of a comparison; `unchanged` as in `data.traffic.outputs`."""
 
     id: uuid.UUID
     text: str
     facts_missing: list[str]
+    unchanged: Reason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,8 @@ def draw_people(pair_id: uuid.UUID, config: CompareConfig) -> int:
 
 
 _OFFERED = """
-    SELECT c.id, c.policy, a.message, a.transform_type, a.intensity, a.id, a.text, a.facts_missing, b.id,
-           b.text, b.facts_missing
+    SELECT c.id, c.policy, a.message, a.transform_type, a.intensity, a.id, a.text, a.facts_missing,
+           a.unchanged, b.id, b.text, b.facts_missing, b.unchanged
     FROM comparisons c
     JOIN outputs a ON a.id = c.first_output_id
     JOIN outputs b ON b.id = c.second_output_id
@@ -250,8 +251,21 @@ async def _find(connection: AsyncConnection, query: str, params: dict[str, Any])
     if row is None:
         return None
     id, policy, message, kind, intensity, *outputs = row
-    first, second = Shown(*outputs[:3]), Shown(*outputs[3:])
-    return Offered(id, policy, message, TransformType(kind), intensity, first, second)
+    return Offered(
+        id,
+        policy,
+        message,
+        TransformType(kind),
+        intensity,
+        _make_shown(*outputs[:4]),
+        _make_shown(*outputs[4:]),
+    )
+
+
+def _make_shown(
+    id: uuid.UUID, text: str, facts_missing: list[str], unchanged: dict[str, Any] | None
+) -> Shown:
+    return Shown(id, text, facts_missing, Reason.model_validate(unchanged) if unchanged else None)
 
 
 async def find_seen(connection: AsyncConnection, organisation_id: uuid.UUID, user_id: uuid.UUID) -> set[str]:

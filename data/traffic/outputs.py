@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from data import normal_form
 from data.database import speak_for
+from data.reasons import Reason
 from data.records import TransformType
 
 CACHE_PREFIX = b"tonebridge:output:"  # before each key in Redis
@@ -23,7 +24,9 @@ NO_DICTIONARY = ""
 
 @dataclass(frozen=True, slots=True)
 class NewOutput:
-    """One generated text with everything that determined it."""
+    """One generated text with everything that determined it. `unchanged` is the reason why the text is the
+    message itself; None when the model wrote it.
+    """
 
     id: uuid.UUID
     organisation_id: uuid.UUID
@@ -36,6 +39,7 @@ class NewOutput:
     version: str
     seed: int | None
     upstream_ms: float
+    unchanged: Reason | None = None
 
 
 async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
@@ -46,8 +50,9 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
     await connection.execute(
         "INSERT INTO outputs"
         " (id, organisation_id, message, transform_type, intensity, text, facts_missing, spec_digest,"
-        " version, seed, upstream_ms) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[],"
-        " %s::int2[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::float8[])",
+        " version, seed, upstream_ms, unchanged) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[],"
+        " %s::text[], %s::int2[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::float8[],"
+        " %s::jsonb[])",
         (
             [o.id for o in outputs],
             [o.organisation_id for o in outputs],
@@ -60,6 +65,7 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
             [o.version for o in outputs],
             [o.seed for o in outputs],
             [o.upstream_ms for o in outputs],
+            [o.unchanged.model_dump_json() if o.unchanged else None for o in outputs],
         ),
     )
 

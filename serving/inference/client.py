@@ -10,7 +10,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.reasons import Reason
-from data.records import Engine, Intensity, Spec, TransformType
+from data.records import Engine, Form, Intensity, Spec, TransformType
 from serving.breaker import Breaker
 
 MAX_ITEMS = 100
@@ -34,7 +34,8 @@ class Item(BaseModel):
 class Rewritten(BaseModel):
     """One rewrite: its text, the facts of the message that it lost, and whether the model ended it itself.
 
-    When the model cannot read the message, `text` is empty and `refusal` says why.
+    When the model cannot read the message, `text` is empty and `refusal` says why. `unchanged` is the reason
+    why `text` is the message itself; None when the model wrote it.
     """
 
     text: Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -42,6 +43,7 @@ class Rewritten(BaseModel):
     tokens: Annotated[int, Field(ge=0)]
     finished: bool
     refusal: Reason | None = None
+    unchanged: Reason | None = None
 
 
 class RewriteReply(BaseModel):
@@ -69,7 +71,7 @@ class InferenceUnavailable(Exception):
 
 
 class VersionFailed(InferenceUnavailable):
-    """The replica answered 500: the version does not load, or fails."""
+    """The replica answered 500: the version does not load, or fails. Or 422: the spec does not fit it."""
 
 
 class VersionUnknown(Exception):
@@ -79,6 +81,13 @@ class VersionUnknown(Exception):
         super().__init__(f"version {version!r} is not published; published: {', '.join(published) or 'none'}")
         self.version = version
         self.published = list(published)
+
+
+class FormDiffers(Exception):
+    """The spec names another form than the version writes."""
+
+    def __init__(self, version: str, form: Form, asked: Form) -> None:
+        super().__init__(f"version {version!r} writes {form}, not {asked}: set the spec's form to {form!r}")
 
 
 class InferenceClient:
@@ -189,7 +198,7 @@ class InferenceClient:
         if status == 404:
             raise VersionUnknown(version)
         if status != 200:
-            kind = VersionFailed if status == 500 else InferenceUnavailable
+            kind = VersionFailed if status in (422, 500) else InferenceUnavailable
             raise kind(f"{url}: {status} {content[:200].decode(errors='replace')}")
         return content
 

@@ -1,24 +1,26 @@
-"""Two engines with one shape: `load` a version folder, then `generate(spec, items)`, in the items' order.
+"""The engines have one shape: `load` a version folder, then `generate(spec, items)`, in the items' order.
 
-CTranslate2 is for serving: int8 on CPU, with no imports but `tokenizers` and `ctranslate2`. transformers is
-the reference to compare with, and needs torch. In both, a seed determines its samples, whatever else is in
-the batch except for items with the same seed.
+Two write text. CTranslate2 is for serving: int8 on CPU, with no imports but `tokenizers` and `ctranslate2`.
+transformers is the reference to compare with, and needs torch. In both, a seed determines its samples,
+whatever else is in the batch except for items with the same seed. A version of edits has an engine of its own
+(`edits_engine`).
 """
 
 import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ctranslate2
 from tokenizers import Encoding, Tokenizer
 
 from data.reasons import reason
-from data.records import Engine, Spec
-from models import prompts, protection
+from data.records import Engine, Form, Spec
+from models import prompts, protection, version_file
 from models.protection import Draft, Kept
 from serving.inference.client import Item, Rewritten
+from serving.inference.edits_engine import EditsEngine
 
 # The library reads a batch in one step only up to the end of its shortest prompt, so padding can cost more
 # than a larger batch saves. Of 32 messages sorted by length, batches of 8 gave the most tokens a second.
@@ -36,8 +38,12 @@ _RANDOM_SEED = 2**32 - 1  # CTranslate2's default: each worker thread takes a se
 _seeding = threading.Lock()
 
 
-def load(folder: Path, engine: Engine) -> "CTranslate2Engine | TransformersEngine":
-    """The engine that a spec names, with a version's weights: 0.2 s for 135M parameters in int8."""
+def load(folder: Path, engine: Engine) -> "AnyEngine":
+    """The engine that a spec names, with a version's weights: 0.2 s for 135M parameters in int8. Versions of
+    edits have one engine, whichever is named.
+    """
+    if version_file.read(folder).form == "edits":
+        return EditsEngine(folder)
     return CTranslate2Engine(folder) if engine == "ctranslate2" else TransformersEngine(folder)
 
 
@@ -47,6 +53,7 @@ class _Texts:
     def __init__(self, folder: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._frame = prompts.read(folder)
+        self._version = version_file.read(folder)
         self.stop = self._frame.stop
         stop_id = self._tokenizer.token_to_id(self.stop)
         if stop_id is None:
@@ -57,22 +64,32 @@ class _Texts:
 
     def rewrite(self, spec: Spec, items: Sequence[Item], generate: _Generate) -> list[Rewritten]:
         """Rewrites of items, in their order, with facts protected as the spec says. `generate` gets the items
-        whose prompt is short enough.
+        in a language that the version writes whose prompt is short enough.
         """
-        encodings = [self._prompt(item, item.text) for item in items]
-        readable = [i for i, prompt in enumerate(encodings) if len(prompt) <= MAX_PROMPT_TOKENS]
+        encodings = {
+            i: self._prompt(item, item.text)
+            for i, item in enumerate(items)
+            if self._version.writes_language_of(item.text)
+        }
+        readable = [i for i, prompt in encodings.items() if len(prompt) <= MAX_PROMPT_TOKENS]
 
         def prompt(i: int, text: str) -> Encoding:
             return encodings[i] if text == items[i].text else self._prompt(items[i], text)  # masked
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
             batch = [(items[readable[j]], prompt(readable[j], text)) for j, text in texts.items()]
-            outputs = generate(spec, batch, retries)
+            outputs = generate(spec, batch, retries) if batch else []
             return {j: [self._draft(ids) for ids in drafts] for j, drafts in zip(texts, outputs, strict=True)}
 
         messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
         kept = dict(zip(readable, protection.rewrite(messages, spec.protection, write), strict=True))
-        return [_rewritten(kept[i]) if i in kept else _refused(len(encodings[i])) for i in range(len(items))]
+
+        def result(i: int) -> Rewritten:
+            if i in kept:
+                return _rewritten(kept[i])
+            return _refused(len(encodings[i])) if i in encodings else _unwritable(items[i])
+
+        return [result(i) for i in range(len(items))]
 
     def _prompt(self, item: Item, text: str) -> Encoding:
         prompt = self._frame.render(text, item.transform_type, item.intensity)
@@ -93,7 +110,13 @@ def _seed(seed: int, retries: int) -> int:
 
 def _rewritten(kept: Kept) -> Rewritten:
     """A rewrite that lost facts although they were protected is reported, not changed."""
-    return Rewritten(text=kept.text, facts_missing=kept.missing, tokens=kept.tokens, finished=kept.finished)
+    return Rewritten(
+        text=kept.text,
+        facts_missing=kept.missing,
+        tokens=kept.tokens,
+        finished=kept.finished,
+        unchanged=kept.unchanged,
+    )
 
 
 def _refused(tokens: int) -> Rewritten:
@@ -101,8 +124,16 @@ def _refused(tokens: int) -> Rewritten:
     return Rewritten(text="", facts_missing=[], tokens=0, finished=False, refusal=refusal)
 
 
+def _unwritable(item: Item) -> Rewritten:
+    """A message in a language that the version cannot write is returned: it would write nonsense."""
+    unchanged = reason("unchanged_language")
+    return Rewritten(text=item.text, facts_missing=[], tokens=0, finished=True, unchanged=unchanged)
+
+
 class CTranslate2Engine:
     """Quantised weights on CPU, two batches at a time. Safe to call from several threads."""
+
+    form: ClassVar[Form] = "text"
 
     def __init__(self, folder: Path) -> None:
         self._texts = _Texts(folder)
@@ -182,6 +213,8 @@ class CTranslate2Engine:
 
 class TransformersEngine:
     """The merged, unquantised weights with transformers' own `generate`."""
+
+    form: ClassVar[Form] = "text"
 
     def __init__(self, folder: Path) -> None:
         # Imported here, so that a service without torch can serve the other engine.
@@ -264,3 +297,6 @@ class TransformersEngine:
         """Free the weights. No generation may be running."""
         del self._model
         gc.collect()  # its modules refer to each other
+
+
+AnyEngine = CTranslate2Engine | TransformersEngine | EditsEngine

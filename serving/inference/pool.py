@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.records import Engine, Spec, TransformType
 from serving.inference import engines
-from serving.inference.client import Item, Rewritten
+from serving.inference.client import FormDiffers, Item, Rewritten
 
 MAX_BATCH = 32
 _CONCURRENT_BATCHES = 2  # of one version: while they run, the next batch fills
@@ -39,10 +39,13 @@ class Pool:
 
     async def rewrite(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
         """Rewrites of items in their order, in one batch with other items for the same spec. Items that are
-        sampled with a seed are in a batch of their own.
+        sampled with a seed are in a batch of their own. FormDiffers when the version writes another form than
+        the spec names.
         """
         resident = await self._lease((spec.version, spec.engine))
         try:
+            if resident.engine.form != spec.form:
+                raise FormDiffers(spec.version, resident.engine.form, spec.form)
             if spec.temperature > 0 and any(item.seed is not None for item in items):
                 return await resident.rewrite_alone(spec, items)
             return await asyncio.gather(*(resident.rewrite(spec, item) for item in items))
@@ -101,9 +104,7 @@ class _Batch:
 class _Resident:
     """A loaded version: its engine, the number of requests and batches that use it, and its open batches."""
 
-    def __init__(
-        self, engine: engines.CTranslate2Engine | engines.TransformersEngine, threads: ThreadPoolExecutor
-    ):
+    def __init__(self, engine: engines.AnyEngine, threads: ThreadPoolExecutor):
         self.engine = engine
         self.leases = 0
         self.idle = asyncio.Event()
@@ -159,17 +160,15 @@ class _Resident:
             self.release()
 
 
-def _load(
-    folder: Path, version: str, engine: Engine
-) -> engines.CTranslate2Engine | engines.TransformersEngine:
+def _load(folder: Path, version: str, engine: Engine) -> engines.AnyEngine:
     """Load and warm up: a version in memory has generated once."""
     loaded = engines.load(folder, engine)
     hello = Item(text="Hello", transform_type=TransformType.SOFTEN, intensity=0)
-    loaded.generate(Spec(version=version, engine=engine, max_new_tokens=1), [hello])
+    loaded.generate(Spec(version=version, form=loaded.form, engine=engine, max_new_tokens=1), [hello])
     return loaded
 
 
-def _unload(engine: engines.CTranslate2Engine | engines.TransformersEngine) -> None:
+def _unload(engine: engines.AnyEngine) -> None:
     engine.close()
     if sys.platform == "linux":  # glibc keeps freed memory until it is trimmed
         ctypes.CDLL(None).malloc_trim(0)

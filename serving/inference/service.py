@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 from configs.settings import Settings
 from data.records import Engine, Spec
 from serving.inference import release
-from serving.inference.client import MAX_ITEMS, Item, RewriteReply, Versions, VersionUnknown
+from serving.inference.client import MAX_ITEMS, FormDiffers, Item, RewriteReply, Versions, VersionUnknown
 from serving.inference.pool import Pool
 
 _OPEN = frozenset({"/livez", "/readyz", "/healthz"})  # every other path is guarded
@@ -103,7 +103,9 @@ class ToneBridge:
         items: Annotated[list[Item], Field(min_length=1, max_length=MAX_ITEMS)],
         ctx: bentoml.Context,
     ) -> RewriteReply | JSONResponse:
-        """Rewrite 1 to 100 messages as the spec says, in order; 404 when its version is not released."""
+        """Rewrite 1 to 100 messages as the spec says, in order; 404 when its version is not released, 422
+        when the version writes another form than the spec names.
+        """
         work = asyncio.ensure_future(self._pool.rewrite(spec, items))
         # The body has been read, so the next message is that the client has disconnected.
         disconnect = asyncio.ensure_future(ctx.request.receive())
@@ -116,6 +118,9 @@ class ToneBridge:
         except VersionUnknown as error:
             ctx.response.status_code = 404  # the context's status overrides the response's
             return _not_found(error)
+        except FormDiffers as error:
+            ctx.response.status_code = 422
+            return _refusal(422, str(error))
         finally:
             work.cancel()
             disconnect.cancel()

@@ -1,5 +1,6 @@
 """The schema is what the tables say, and row-level security stands behind every tenant query."""
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Callable
@@ -10,13 +11,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from data import database
 from data.people import identities
+from data.reasons import reason
 from data.records import TransformType
-from data.tables import Base, new_id
+from data.tables import Base, Output, new_id
 from data.traffic import answers, feedback, outputs
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
 from data.traffic.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
@@ -132,6 +134,46 @@ def test_a_downgrade_restores_the_comments_of_0017(new_database: Callable[..., s
         assert after != before
         migrations.downgrade(url, "0017")
         assert connection.execute(query).fetchall() == before
+
+
+def test_outputs_from_before_there_were_reasons_have_none(new_database: Callable[..., str]) -> None:
+    url = new_database("0019")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO outputs (id, organisation_id, message, transform_type, intensity, text,"
+            " facts_missing, spec_digest, version, upstream_ms)"
+            " VALUES (%s, %s, 'Fix it.', 'soften', 2, 'x', '[]', 'd', 'v1', 1)",
+            (new_id(), new_id()),
+        )
+        before = connection.execute("SELECT * FROM outputs").fetchall()
+        for _ in range(2):
+            database.migrate(url, "0020")
+            assert connection.execute("SELECT unchanged FROM outputs").fetchall() == [(None,)]
+            migrations.downgrade(url, "0019")
+            assert connection.execute("SELECT * FROM outputs").fetchall() == before
+
+
+async def test_an_output_keeps_the_reason_why_it_is_the_message(
+    pool: AsyncConnectionPool, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    why = reason("unchanged_nothing_to_do", transform_type="soften")
+    written = an_output(organisation_id)
+    returned = dataclasses.replace(written, id=new_id(), text=written.message, unchanged=why)
+    async with pool.connection() as connection:
+        await outputs.store(connection, written, returned)
+    with Session(engine) as session:
+        assert session.get_one(Output, written.id).unchanged is None
+        assert session.get_one(Output, returned.id).unchanged == why
+        fields = {"facts_missing": [], "spec_digest": "d", "version": "v1", "upstream_ms": 1.0}
+        by_orm = Output(
+            id=new_id(), organisation_id=organisation_id, message="x", transform_type="soften", intensity=1,
+            text="x", unchanged=None, **fields,
+        )  # fmt: skip
+        session.add(by_orm)
+        session.flush()
+        query = text("SELECT count(*) FROM outputs WHERE organisation_id = :id AND unchanged IS NULL")
+        assert session.execute(query, {"id": organisation_id}).scalar_one() == 2
+        session.rollback()
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite:///x"])

@@ -4,8 +4,10 @@ from pydantic import ValidationError
 from data.records import PROTECTED, Protection, Spec
 
 
-def test_a_spec_from_before_there_was_protection_keeps_its_name():
+def test_a_spec_from_before_there_were_protection_and_forms_keeps_its_name():
     assert Spec(version="v1").digest == "26ecd43d43d232e6331def2873677caa"
+    assert Spec(version="v1", form="text").digest == "26ecd43d43d232e6331def2873677caa"
+    assert Spec(version="v1", protection=PROTECTED).digest == "e70bc7f3f13afd0df79a50bd2023b77a"
     assert Spec.model_validate_json('{"version": "v1"}') == Spec(version="v1")
 
 
@@ -17,6 +19,7 @@ def test_a_spec_from_before_there_was_protection_keeps_its_name():
         {"protection": Protection(masks=True)},
         {"temperature": 0.8},
         {"max_new_tokens": 64},
+        {"form": "edits"},
     ],
 )
 def test_whatever_decides_an_output_is_in_the_name(other):
@@ -33,3 +36,10 @@ def test_a_spec_has_no_judge_that_could_choose_among_drafts():
 def test_names_of_all_protections_differ():
     kinds = [Protection(masks=m, retries=r) for m in (True, False) for r in (1, 2)]
     assert len({Spec(version="v1", protection=kind).digest for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize("protection", [PROTECTED, Protection(masks=True), Protection(retries=1)])
+def test_a_spec_of_edits_has_no_protection(protection):
+    assert Spec(version="v1", form="edits", protection=Protection()).form == "edits"
+    with pytest.raises(ValidationError, match="an edit script keeps facts by itself"):
+        Spec(version="v1", form="edits", protection=protection)

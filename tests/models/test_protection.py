@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data import corpus
+from data.reasons import reason
 from data.records import UNPROTECTED, Protection, TransformType
 from models import facts, protection, tone
 from models.protection import Draft
@@ -116,7 +117,7 @@ def protect(model, level, judge=None):
 def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost():
     model = Model("Please send it to Ben.")
     lost = ["PAY-123", "Friday", "Anna"]
-    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", lost, 5, True)
+    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", lost, 5, True, None)
     assert model.read == [([MESSAGE], 0)]
 
 
@@ -176,4 +177,12 @@ def test_nobody_ever_reads_a_mask_that_hides_nothing():
     model = Model("TICKET1 to NAME1 and NAME3 by DAY1.", ["Ask NAME9.", "TICKET1 to NAME2."])
     assert protect(model, Protection(masks=True, retries=2)).text == "PAY-123 to Ben."
     model = Model("Ask NAME9.", ["Ask NAME8."])
-    assert protect(model, Protection(masks=True, retries=1))[:2] == (MESSAGE, [])
+    result = protect(model, Protection(masks=True, retries=1))
+    assert (result.text, result.missing, result.unchanged) == (MESSAGE, [], reason("unchanged_not_kept"))
+    assert result.tokens == 4, "two drafts were written for nothing"
+
+
+def test_a_draft_that_repeats_the_message_is_a_draft():
+    copy = "NAME1, send TICKET1 to NAME2 by DAY1."
+    result = protect(Model(copy), Protection(masks=True, retries=1))
+    assert (result.text, result.unchanged) == (MESSAGE, None)

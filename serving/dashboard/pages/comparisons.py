@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
+from data.reasons import Reason
 from data.records import TransformType
 from data.traffic import routing
 from serving.dashboard.api import GatewayError
@@ -103,6 +104,7 @@ def _page(
         "compare.html",
         status,
         pair=pair,
+        unchanged=_read_reasons(pair) if pair else {},
         state=state,
         progress=_fetch_progress(here),
         done=done,
@@ -110,6 +112,14 @@ def _page(
         problem=problem,
         types=[kind.value for kind in TransformType],
     )
+
+
+def _read_reasons(pair: Any) -> dict[str, Reason | None]:
+    """Why each side of a pair is the message itself, by place; None for a text that the model wrote."""
+    sides = {place: pair[place].get("unchanged") for place in ("first", "second")}
+    return {
+        place: Reason(code=why["code"], values=why["values"]) if why else None for place, why in sides.items()
+    }
 
 
 def _is_released(here: Visit) -> bool:

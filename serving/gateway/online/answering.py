@@ -10,19 +10,21 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import psycopg
 import uuid_utils
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from data.reasons import Reason, Value
 from data.records import Spec
 from data.tables import new_id
 from data.traffic import outputs, receipts
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
+from data.traffic.comparisons import Shown
 from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
 from data.traffic.receipts import Receipt, Signer
 from serving.gateway.auth import Caller
@@ -41,6 +43,20 @@ _MAX_PEOPLE = 50_000  # kept in memory with their arms; past it all are looked u
 Policy = Literal["two_samples", "champion_against_challenger"]
 
 
+class Unchanged(BaseModel):
+    """Why a text is the message itself: the reason's code, its values, and the sentence in English."""
+
+    code: str
+    values: Mapping[str, Value]
+    text: str
+
+
+WhyUnchanged = Annotated[
+    Unchanged | None,
+    Field(description="why the text is the message itself; null when the model wrote it"),
+]
+
+
 class Answer(BaseModel):
     """One reply to one person."""
 
@@ -52,6 +68,7 @@ class Answer(BaseModel):
     cache: Level
     fallback: bool
     facts_missing: list[str]
+    unchanged: WhyUnchanged
 
 
 class EncodedAnswer(NamedTuple):
@@ -69,6 +86,7 @@ class Side(BaseModel):
 
     transformed_text: str
     facts_missing: list[str]
+    unchanged: WhyUnchanged
 
 
 class PairPolicy(NamedTuple):
@@ -236,8 +254,8 @@ class Online:
             comparison_id=comparison_id,
             receipt=self.sign_comparison(caller, user_id, comparison_id, chosen, first.id),
             policy=chosen,
-            first=Side(transformed_text=first.text, facts_missing=first.facts_missing),
-            second=Side(transformed_text=second.text, facts_missing=second.facts_missing),
+            first=make_side(first),
+            second=make_side(second),
         )
 
     async def rewrite_twice(
@@ -348,6 +366,7 @@ class Online:
             fields = {
                 "transformed_text": output.text,
                 "facts_missing": output.facts_missing,
+                "unchanged": _explain(output.unchanged),
                 "version": output.version,
             }
             cached = CachedOutput(output.id.bytes, output.version, msgspec.json.encode(fields)[1:-1])
@@ -402,6 +421,23 @@ class Online:
         return [_new_output(organisation_id, message, spec, sample, seed, began) for sample in samples]
 
 
+def make_side(output: NewOutput | Shown) -> Side:
+    """An output as one side of a comparison."""
+    unchanged = _explain(output.unchanged)
+    return Side(
+        transformed_text=output.text,
+        facts_missing=output.facts_missing,
+        unchanged=Unchanged(**unchanged) if unchanged else None,
+    )
+
+
+def _explain(unchanged: Reason | None) -> dict[str, Any] | None:
+    """The fields of `Unchanged`."""
+    if unchanged is None:
+        return None
+    return {"code": unchanged.code, "values": dict(unchanged.values), "text": unchanged.render()}
+
+
 def _item(message: Message, seed: int | None) -> Item:
     return Item(
         text=message.text, transform_type=message.transform_type, intensity=message.intensity, seed=seed
@@ -428,4 +464,5 @@ def _new_output(
         version=spec.version,
         seed=seed,
         upstream_ms=(time.perf_counter() - began) * 1000,
+        unchanged=rewritten.unchanged,
     )

@@ -27,7 +27,7 @@ Level = Literal["l1", "l2", "miss"]
 _L1_ITEMS, _L1_S = 10_000, 300
 _L2_S, _L2_JITTER = 24 * 3600, 0.1
 _TIMEOUT_S = 0.05  # of a call to Redis
-_L2_FORMAT = b"\x02"  # the first byte of a value; values of another release's format count as misses
+_L2_FORMAT = b"\x03"  # the first byte of a value; values of another release's format count as misses
 _MAX_KEYS = 256
 _REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 

@@ -19,7 +19,7 @@ from data.traffic import comparisons, outputs
 from data.traffic.comparisons import Offered, Shown, choose_task
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
-from serving.gateway.online.answering import Compared, Online, Policy, Side
+from serving.gateway.online.answering import Compared, Online, Policy, make_side
 from serving.gateway.online.bodies import Text, UserId, check_speaks_for
 from serving.gateway.online.placement import Message
 from serving.gateway.parts import InjectedParts, Parts
@@ -159,7 +159,7 @@ async def _make_pair(
         if is_own:
             await comparisons.check_room(connection, organisation_id, user_id, parts.compare)
         await outputs.store_comparison(connection, id, user_id, policy, first, second, people, is_own)
-    sides = (Shown(side.id, side.text, side.facts_missing) for side in (first, second))
+    sides = (Shown(side.id, side.text, side.facts_missing, side.unchanged) for side in (first, second))
     return Offered(id, policy, message.text, message.transform_type, message.intensity, *sides)
 
 
@@ -176,16 +176,12 @@ def _own(body: Wanted) -> Message | None:
 
 def _next(online: Online, caller: Caller, user_id: uuid.UUID, offered: Offered) -> Next:
     receipt = online.sign_comparison(caller, user_id, offered.id, offered.policy, offered.first.id)
-    first, second = (
-        Side(transformed_text=side.text, facts_missing=side.facts_missing)
-        for side in (offered.first, offered.second)
-    )
     return Next(
         comparison_id=offered.id,
         receipt=receipt,
         policy=offered.policy,
-        first=first,
-        second=second,
+        first=make_side(offered.first),
+        second=make_side(offered.second),
         message=offered.message,
         transform_type=offered.transform_type,
         intensity=offered.intensity,

@@ -206,6 +206,40 @@ def test_nothing_to_compare(installation: Installation, language: Language) -> N
 
 
 @LANGUAGES
+def test_a_rewrite_that_is_the_message_itself(installation: Installation, language: Language) -> None:
+    email = installation.account("viewer")
+    with Session(installation.engine) as session, session.begin():
+        account = session.scalars(select(Account).where(Account.email == email)).one()
+        unchanged = reason("unchanged_nothing_to_do", transform_type="soften")
+        outputs = [
+            Output(
+                id=new_id(), organisation_id=account.organisation_id, message="Thanks!", text=text,
+                transform_type="soften", intensity=1, facts_missing=[], unchanged=why, spec_digest="x",
+                version="v1", upstream_ms=1.0,
+            )
+            for text, why in (("Thank you!", None), ("Thanks!", unchanged))
+        ]  # fmt: skip
+        session.add_all(outputs)
+        session.flush()
+        id = new_id()
+        session.add(
+            Comparison(
+                id=id, organisation_id=account.organisation_id, user_id=account.user_id, people=1,
+                policy="two_samples", first_output_id=outputs[0].id, second_output_id=outputs[1].id,
+                pair_id=id,
+            )
+        )  # fmt: skip
+    with visitor(installation, language, email) as client:
+        page = text_of(client.get("/compare").text)
+    note = {
+        "en": "Thanks! Returned unchanged: The message has nothing that “soften” would change.",
+        "ja": "Thanks! そのまま返した理由: メッセージに、「和らげる」で変えるところがありません。",
+    }
+    assert note[language] in page
+    assert page.count(note[language].partition(":")[0].removeprefix("Thanks! ")) == 1
+
+
+@LANGUAGES
 def test_a_page_of_an_error(installation: Installation, language: Language) -> None:
     with visitor(installation, language, installation.account("experimenter")) as client:
         form = {"csrf": csrf_token(client, "/compare"), "receipt": "x", "choice": "first"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -17,8 +17,9 @@ from data import database
 from data.erasure import erase, whom
 from data.people import identities
 from data.people.identities import Identity
+from data.reasons import reason
 from data.records import Spec, TransformType
-from data.tables import Experiment, new_id
+from data.tables import Experiment, Output, new_id
 from data.traffic.routing import Arm, Routing, Split, Target
 from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
@@ -69,6 +70,7 @@ async def test_an_answer_says_all_that_it_promises(client: httpx.AsyncClient, en
         "cache",
         "fallback",
         "facts_missing",
+        "unchanged",
     }
     assert (answer["variant"], answer["version"], answer["cache"], answer["fallback"]) == (
         "champion",
@@ -77,11 +79,38 @@ async def test_an_answer_says_all_that_it_promises(client: httpx.AsyncClient, en
         False,
     )
     assert "PAY-123" in answer["facts_missing"], "an untrained model cannot have kept it"
+    assert answer["unchanged"] is None
     with engine.connect() as connection:
         row = connection.execute(
             text("SELECT message, text, version, spec_digest FROM outputs WHERE message = :text"), body
         ).one()
     assert tuple(row) == (body["text"], answer["transformed_text"], "v1", CHAMPION.digest)
+
+
+UNCHANGED = {
+    "code": "unchanged_language",
+    "values": {},
+    "text": "The model cannot write the language of the message.",
+}
+
+
+async def test_an_answer_that_is_the_message_itself_says_why_from_every_level(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    body = fresh(text=f"PAY-123 を金曜日までに直してください。{uuid.uuid4().int}")
+    for level in ("miss", "l1", "l2"):
+        if level == "l2":
+            client.app.state.parts.online.forget()  # type: ignore[attr-defined]
+        answer = (await client.post("/api/v1/transform", json=body)).json()
+        assert (answer["transformed_text"], answer["cache"]) == (body["text"], level)
+        assert (answer["unchanged"], answer["facts_missing"]) == (UNCHANGED, [])
+    with Session(engine) as session:
+        output = session.scalars(select(Output).where(Output.message == body["text"])).one()
+        assert output.unchanged == reason("unchanged_language")
+    batch = (await client.post("/api/v1/batch", json={"items": [body, fresh()]})).json()["items"]
+    assert [entry["answer"]["unchanged"] for entry in batch] == [UNCHANGED, None]
+    compared = (await client.post("/api/v1/compare", json=body)).json()
+    assert [compared[side]["unchanged"] for side in ("first", "second")] == [UNCHANGED] * 2
 
 
 async def test_a_second_answer_comes_from_the_cache_as_its_own_answer(client: httpx.AsyncClient) -> None:

@@ -186,14 +186,15 @@ async def test_an_unknown_version_is_no_fault_of_a_replica(upstream, client_of):
     assert client.open_breakers == 0
 
 
-async def test_a_version_that_breaks_is_no_fault_of_a_replica(upstream, client_of):
+@pytest.mark.parametrize("status", [500, 422])
+async def test_a_version_that_breaks_is_no_fault_of_a_replica(upstream, client_of, status):
     async def answer(request):
         spec = (await request.json())["spec"]
-        return await (says(b"boom", 500) if spec["version"] == "v2" else good)(request)
+        return await (says(b"boom", status) if spec["version"] == "v2" else good)(request)
 
     client = client_of(await upstream(answer))
     for _ in range(5):
-        with pytest.raises(InferenceUnavailable, match="500 boom") as caught:
+        with pytest.raises(InferenceUnavailable, match=f"{status} boom") as caught:
             await client.rewrite(Spec(version="v2"), [ITEM])
         assert caught.value.was_called
     assert await client.rewrite(SPEC, [ITEM])

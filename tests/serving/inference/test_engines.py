@@ -1,6 +1,11 @@
+import json
+import shutil
+
 import pytest
 
-from data.records import Protection, Spec, TransformType
+from data.reasons import reason
+from data.records import PROTECTED, Protection, Spec, TransformType
+from models import protection, version_file
 from serving.inference import engines
 from serving.inference.client import Item
 
@@ -125,3 +130,34 @@ def test_a_message_that_is_too_long_is_refused_and_the_others_are_not(engine, it
     assert refused.text == ""
     assert texts([before, after]) == texts(engine.generate(spec(), items[1:3]))
     assert before.refusal is after.refusal is None
+
+
+def test_a_message_in_a_language_that_the_version_does_not_write_is_returned(engine, items):
+    japanese = items[0].model_copy(update={"text": "PAY-123 を金曜日までに直してください。"})
+    before, returned, after = engine.generate(spec(), [items[1], japanese, items[2]])
+    assert returned.unchanged == reason("unchanged_language")
+    assert (returned.text, returned.facts_missing, returned.finished) == (japanese.text, [], True)
+    assert returned.tokens == 0
+    assert returned.refusal is None
+    assert texts([before, after]) == texts(engine.generate(spec(), items[1:3]))
+    assert before.unchanged is after.unchanged is None
+    assert [one.unchanged for one in engine.generate(spec(), [japanese] * 2)] == [returned.unchanged] * 2
+
+
+def test_a_version_may_write_japanese(folder, items, tmp_path):
+    shutil.copytree(folder, tmp_path / "ja")
+    stored = json.loads((folder / version_file.NAME).read_text())
+    (tmp_path / "ja" / version_file.NAME).write_text(json.dumps(stored | {"languages": ["en", "ja"]}))
+    japanese = items[0].model_copy(update={"text": "金曜日までに直してください。"})
+    [rewrite] = engines.load(tmp_path / "ja", "ctranslate2").generate(spec(), [japanese])
+    assert rewrite.unchanged is None
+    assert rewrite.tokens > 0
+
+
+def test_when_no_draft_can_be_chosen_the_reason_is_given(engine, items, monkeypatch):
+    monkeypatch.setattr(protection.Masked, "restore", lambda *_: None)
+    message = items[0].model_copy(update={"text": "PAY-123 blocks 14 orders."})
+    [returned] = engine.generate(spec(protection=PROTECTED), [message])
+    assert (returned.text, returned.facts_missing) == (message.text, [])
+    assert returned.unchanged == reason("unchanged_not_kept")
+    assert returned.tokens > 0

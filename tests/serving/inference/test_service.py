@@ -5,6 +5,7 @@ import pytest
 
 from configs import secret_store
 from configs.settings import Settings
+from data.reasons import reason
 from data.records import Spec, TransformType
 from models.export import export
 from pipelines import local
@@ -188,6 +189,20 @@ async def test_an_unknown_version_is_404_with_those_that_there_are(url, session,
             "version": "gre",
             "published": list(VERSIONS),
         }
+
+
+async def test_a_spec_of_another_form_than_the_version_s_is_422_and_says_what_to_do(url, session):
+    body = {"spec": {"version": "red", "form": "edits"}, "items": [ITEM]}
+    async with session.post(f"{url}/rewrite", json=body) as response:
+        assert response.status == 422
+        error = "version 'red' writes text, not edits: set the spec's form to 'text'"
+        assert await response.json() == {"error": error}
+
+
+async def test_a_message_that_is_returned_has_its_reason(client):
+    item = Item(text="金曜日までに直してください。", transform_type=TransformType.SOFTEN, intensity=1)
+    [rewrite] = await client.rewrite(Spec(version="red", max_new_tokens=4), [item])
+    assert (rewrite.text, rewrite.unchanged) == (item.text, reason("unchanged_language"))
 
 
 ITEM = {"text": "Fix it.", "transform_type": "soften", "intensity": 2}

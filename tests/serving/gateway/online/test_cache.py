@@ -169,7 +169,7 @@ async def test_failures_reach_all_and_are_not_cached(cache: Cache) -> None:
     assert (await cache.get_or_make(name, make))[1] == "miss"
 
 
-@pytest.mark.parametrize("stored", [b"\x01 of an older format", b"\x02\x81\xa1x\x01 not ours", b""])
+@pytest.mark.parametrize("stored", [b"\x02 of an older format", b"\x03\x81\xa1x\x01 not ours", b""])
 async def test_bytes_that_are_not_ours_are_a_miss(cache: Cache, local: Settings, stored: bytes) -> None:
     name = uuid.uuid4().bytes
     assert local.redis_url is not None

@@ -20,6 +20,7 @@ from data.erasure.erase import erase
 from data.erasure.whom import Person
 from data.people import identities
 from data.people.identities import Role
+from data.reasons import reason
 from data.records import Spec, TransformType
 from data.snapshots import votes
 from data.snapshots.counting import LeftOut
@@ -30,6 +31,7 @@ from data.traffic.comparisons import CompareConfig, draw_people
 from data.traffic.routing import Routing
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
+from serving.inference.client import Item, Rewritten
 from tests import gateways, snapshots
 from tests.logins import as_gateway
 
@@ -268,6 +270,40 @@ async def test_a_challenger_is_compared_with_the_champion(client: httpx.AsyncCli
     assert versions == {"v1", "v2"}
 
 
+async def test_a_side_that_is_the_message_itself_says_why(client: httpx.AsyncClient, engine: Engine) -> None:
+    pair = await ask(client, "ann")
+    assert [pair[side]["unchanged"] for side in ("first", "second")] == [None, None]
+    with Session(engine) as session, session.begin():
+        output = session.get_one(Output, stored(engine, pair).second_output_id)
+        output.unchanged = reason("unchanged_nothing_to_do", transform_type="soften")
+    again = await ask(client, "ann")
+    assert again["first"]["unchanged"] is None
+    assert again["second"]["unchanged"] == {
+        "code": "unchanged_nothing_to_do",
+        "values": {"transform_type": "soften"},
+        "text": "The message has nothing that “soften” would change.",
+    }
+
+
+async def test_a_new_pair_says_it_too(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = client.app.state.parts.upstream  # type: ignore[attr-defined]
+
+    async def keep_one(spec: Spec, items: list[Item]) -> list[Rewritten]:
+        written = Rewritten(text="Please.", facts_missing=[], tokens=1, finished=True)
+        unchanged = reason("unchanged_not_kept")
+        return [written, written.model_copy(update={"text": items[0].text, "unchanged": unchanged})]
+
+    monkeypatch.setattr(upstream, "rewrite_together", keep_one)
+    pair = await ask(client, "ann")
+    codes = {
+        pair[side]["transformed_text"]: (pair[side]["unchanged"] or {}).get("code")
+        for side in ("first", "second")
+    }
+    assert codes == {"Please.": None, pair["message"]: "unchanged_not_kept"}
+    again = await ask(client, "ann")
+    assert {**again, "receipt": ""} == {**pair, "receipt": ""}
+
+
 async def test_two_rewrites_that_are_the_same_are_no_comparison(
     client: httpx.AsyncClient, engine: Engine
 ) -> None:
@@ -354,8 +390,8 @@ async def test_what_does_not_fit_is_said(client: httpx.AsyncClient, body: Any, w
 async def test_a_reason_belongs_to_a_comparison_and_has_words(client: httpx.AsyncClient) -> None:
     pair = await ask(client, "ann")
     comparison = {"receipt": pair["receipt"], "kind": "comparison", "preferred": "first"}
-    for reason in ("", "  ", "x" * 2001, "a\0b"):
-        response = await client.post("/api/v1/feedback", json={**comparison, "reason": reason})
+    for words in ("", "  ", "x" * 2001, "a\0b"):
+        response = await client.post("/api/v1/feedback", json={**comparison, "reason": words})
         assert response.status_code == 422
         assert "allowed: a sentence of 1 to 2,000 characters" in response.json()["detail"]
     thumb = {"receipt": pair["receipt"], "kind": "thumb", "up": True, "reason": "It is good."}
