@@ -13,23 +13,25 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
+from ctranslate2.converters import TransformersConverter
 from peft import LoraConfig, PeftModel, get_peft_model
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
 from transformers import AutoModel
 
 import configs
 from data import corpus
-from models import curation, training
-from models.edits import tagging
+from models import curation, loading, training, version_file
+from models.edits import tagging, writer
 
 HEADS_FILE, RULES_FILE = "heads.safetensors", "rules.json"
 _TARGETS = ["query", "key", "value", "dense"]
@@ -42,6 +44,7 @@ class TaggerConfig(configs.StageConfig):
     accepted: Annotated[Path | None, Field(description="labels of edits; none when unset")] = corpus.SEED / "accepted"
     edits: Path = Field(corpus.SEED / "edits", description="the messages that the labels are of")
     out: Path = Path("artifacts/tagger")
+    version: Annotated[Path | None, Field(description="the version folder to export; none when unset")] = None
     epochs: Annotated[int, Field(ge=1)] = 8
     batch_size: Annotated[int, Field(ge=1, description="messages")] = 16
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
@@ -315,6 +318,8 @@ def main(config: TaggerConfig) -> TaggerResult:
     (partial / training.METRICS_FILE).write_text(result.model_dump_json(indent=1), encoding="utf-8")
     shutil.rmtree(config.out, ignore_errors=True)
     partial.replace(config.out)
+    if config.version is not None:
+        export(config.out, config.version)
     return result
 
 
@@ -334,24 +339,36 @@ def _save(model: Model, rules: Sequence[str], folder: Path) -> None:
 
 
 def export(tagger: Path, out: Path) -> Path:
-    """Write the folder that `tagging.Tagger` reads: the merged encoder in int8, its tokenizer, heads and rules."""
-    from ctranslate2.converters import TransformersConverter
+    """Write the version folder of a tagger: the merged encoder in int8, its heads and rules, and `version.json`.
 
+    An existing `out` is replaced, and only by a complete folder. Raises ValueError when `tagger` has no adapter.
+    """
+    if not (tagger / "adapter_model.safetensors").is_file():
+        raise ValueError(f"{tagger} is no tagger: it has no adapter; train one with models.tagger")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    target, merged = partial / writer.FOLDER, partial / "merged"
+    target.mkdir(parents=True)
     folder = curation.encoder_folder()
     base: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, trust_remote_code=False)
-    merged = PeftModel.from_pretrained(base, str(tagger)).merge_and_unload()
-    merged.save_pretrained(str(partial / "merged"), safe_serialization=True)
+    # In float32, so that the adapter is rounded once, together with the encoder.
+    PeftModel.from_pretrained(base, str(tagger)).merge_and_unload().save_pretrained(str(merged))
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
-        shutil.copy2(folder / name, partial / "merged")
-    TransformersConverter(str(partial / "merged")).convert(str(partial / "ctranslate2"), quantization="int8")
-    shutil.copy2(partial / "merged" / "tokenizer.json", partial)
-    shutil.rmtree(partial / "merged")
+        shutil.copy2(folder / name, merged)
+    TransformersConverter(str(merged)).convert(str(target / "ctranslate2"), quantization="int8")
+    shutil.rmtree(merged)
+    shutil.copy2(folder / "tokenizer.json", target)
     for name in (HEADS_FILE, RULES_FILE):
-        shutil.copy2(tagger / name, partial)
-    assert load_file(str(partial / HEADS_FILE))
+        shutil.copy2(tagger / name, target)
+    version = {
+        "base": "all-minilm-l6-v2",
+        "policy": loading.policy_digest(folder, tagger),
+        "quantization": "int8",
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "form": "edits",
+        "languages": ["en", "ja"],
+    }
+    (partial / version_file.NAME).write_text(json.dumps(version, indent=1), encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     partial.replace(out)
     return out

@@ -1,19 +1,14 @@
-"""`version.json` of a version folder: in which form and in which languages the version writes.
+"""`version.json` of a version folder: in which form and in which languages the version writes."""
 
-Languages are told apart by their scripts only: German counts as English, and Chinese as Japanese.
-"""
-
-import re
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from data.reasons import Language
 from data.records import Form
+from models import languages
 
 NAME = "version.json"
-_JAPANESE = re.compile("[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\uff66-\uff9f]")
-_LATIN = re.compile("[A-Za-z\u00c0-\u024f\uff21-\uff3a\uff41-\uff5a]")
 
 
 class VersionFile(BaseModel):
@@ -27,16 +22,8 @@ class VersionFile(BaseModel):
     languages: tuple[Language, ...] = ("en",)
 
     def writes_language_of(self, message: str) -> bool:
-        """Whether the version writes the language of a message; True for one without letters.
-
-        Japanese messages have English words, so more than 30 % of kana and kanji make a message Japanese.
-        """
-        letters = sum(map(str.isalpha, message))
-        if not letters:
-            return True
-        if 10 * len(_JAPANESE.findall(message)) > 3 * letters:
-            return "ja" in self.languages
-        return 2 * len(_LATIN.findall(message)) >= letters and "en" in self.languages
+        """Whether the version writes the language of a message."""
+        return languages.identify(message) in self.languages
 
 
 def read(folder: Path) -> VersionFile:

@@ -1,22 +1,17 @@
 """Rewrites messages by edits: proposes them, has the tagger decide, applies them, or says why nothing changed."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import py3langid
-
 from data.reasons import Reason, reason
 from data.records import TransformType
-from models import facts
+from models import facts, languages
 from models.edits import arrange, background, clarify, japanese, script, shorten, soften, tagging, terminology
 from models.edits.script import Edit
 from models.edits.tagging import Choose, Reading, Tagger
 
 FOLDER = "tagger"  # of a version folder
-_FEW_WORDS = 4  # fewer say little about their language
-_WORD = re.compile(r"[^\W\d_]{2,}")
 _PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
     TransformType.SOFTEN: soften.propose,
     TransformType.CLARIFY: clarify.propose,
@@ -65,23 +60,16 @@ class Writer:
         self._tagger.close()
 
 
-def language(message: str) -> str:
-    """The language of a message as an ISO 639-1 code. A message of a few words is English if its letters are."""
-    if message.isascii() and len(_WORD.findall(message)) < _FEW_WORDS:
-        return "en"
-    return str(py3langid.classify(message)[0])
-
-
 def rewrite(
     message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
 ) -> Edited:
     """One rewrite, from what the tagger sees in the message."""
     if intensity == 0:
         return Edited(message, reason("unchanged_intensity_zero"))
-    spoken = language(message)
-    if spoken == "en":
+    language = languages.identify(message)
+    if language == "en":
         text = _english(message, transform_type, intensity, reading, choose)
-    elif spoken == "ja":
+    elif language == "ja":
         text = japanese.rewrite(message, transform_type, intensity, lambda edit: reading.accepts(edit, choose))
     else:
         return Edited(message, reason("unchanged_language"))
