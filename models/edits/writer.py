@@ -74,8 +74,9 @@ def rewrite(
     else:
         return Edited(message, reason("unchanged_language"))
     if text is None or text.split() == message.split() and text.count("\n") <= message.count("\n"):
-        code = "unchanged_no_term" if transform_type is TransformType.TERMINOLOGY else "unchanged_nothing_to_do"
-        return Edited(message, reason(code, transform_type=transform_type.value))
+        if transform_type is TransformType.TERMINOLOGY:
+            return Edited(message, reason("unchanged_no_term"))
+        return Edited(message, reason("unchanged_nothing_to_do", transform_type=transform_type.value))
     if facts.missing(message, text):
         return Edited(message, reason("unchanged_not_kept"))
     return Edited(text)

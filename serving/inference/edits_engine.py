@@ -43,4 +43,4 @@ class EditsEngine:
 
     def close(self) -> None:
         """Free the writer. No generation may be running."""
-        del self._writer
+        self._writer.close()
