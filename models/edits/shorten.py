@@ -1,0 +1,864 @@
+"""Proposes edits that shorten English sentences: fillers, asides, wordy phrases and clauses that say nothing.
+
+Which sentences a summary drops is decided before (`models.edits.arrange`). The phrases are in `shorten.yaml`, which
+explains how they are written; the rules that need more than a phrase are here. No edit deletes a fact, a number
+word or a quotation.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from models import facts
+from models.edits.script import Change, Edit
+
+FILE = Path(__file__).with_suffix(".yaml")
+
+# Bounds the rules that look back: no phrase and no guard needs more.
+_BACK = 40
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.ASCII)
+_NUMBER_WORDS = re.compile(
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty|sixty"
+    r"|hundred|thousand|million|dozen|noon|midnight|today|tonight|tomorrow|deadline)\b",
+    re.IGNORECASE,
+)
+_FOLLOWING = re.compile(r"\s{0,3}([^\w\s])?\s{0,3}([\w'’]+)?")
+_QUOTED = re.compile(r"[\"“][^\"“”\n]{1,300}[\"”]|`[^`\n]{1,300}`")
+_BULLET_END = re.compile(r"(?:^|\n)[ \t]{0,8}(?:[-*•–]|\d{1,2}[.)])[ \t]{0,4}$")
+_ABBREVIATION_END = re.compile(r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|no|nr|dept)\.$", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?…]+[\"”')\]]{0,3}(?=\s|$)|\n|$")
+_GREETING = re.compile(
+    r"(?:(?:hi|hello|hey|dear|good\s(?:morning|afternoon|evening|day)|morning|evening|greetings)\b[^,.!?:\n]{0,40}[,!:.]"
+    r"|[A-Z][\w'’-]{1,20},)\s{1,3}",
+    re.IGNORECASE,
+)
+_LINKS = frozenset({"and", "but", "so", "because", "also", "or"})
+# A clause that starts with one of these keeps the comma before it.
+_OPENS_CLAUSE = frozenset(
+    "and but so or because since as if when while which who whose where until unless although though please could can"
+    " would will let i we you he she it they there this that these those the a an my our your his her its their what"
+    " how why maybe then also not only except including especially don't do i'm i'll i've i'd we're we'll we've we'd"
+    " it's that's there's you're he's she's they're nobody everyone someone anyone somebody all both no".split()
+)
+_FOLLOWS_NOUN = frozenset(
+    "is are was were has have had will would can could should must may might does do did isn't aren't wasn't weren't"
+    " won't can't in on at for with from to of by than".split()
+)
+
+
+class _Phrase(NamedTuple):
+    """A phrase of `shorten.yaml`, ready to match at its first word."""
+
+    rule: str
+    level: int
+    where: str
+    pattern: re.Pattern[str]
+    replacement: str
+    not_after: frozenset[str]
+    not_before: frozenset[str]
+
+
+class _Place(NamedTuple):
+    """What stands before a position: nothing of the sentence, the end of a clause, a link such as "and", or words."""
+
+    kind: str
+    mark: int  # where the punctuation before it starts
+
+
+def propose(message: str) -> list[Edit]:
+    """All edits that shorten a message, of levels 1 to 3."""
+    kept = _kept(message)
+    edits: list[Edit] = []
+    for edit in (*_phrases(message), *_patterns(message)):
+        if not any(_deletes(change, start, end) for change in edit.changes for start, end in kept):
+            edits.append(edit)
+    return list(dict.fromkeys(edits))
+
+
+def _kept(message: str) -> list[tuple[int, int]]:
+    """The places of facts and quotations, which no edit touches."""
+    spans = [(span.start, span.end) for span in facts.spans(message)]
+    return spans + [match.span() for match in _QUOTED.finditer(message)]
+
+
+def _deletes(change: Change, start: int, end: int) -> bool:
+    return change.start < end and start < change.end
+
+
+@cache
+def _families() -> Mapping[str, Sequence[_Phrase]]:
+    """The phrases by their first word."""
+    index: dict[str, list[_Phrase]] = {}
+    for family in yaml.safe_load(FILE.read_text(encoding="utf-8")):
+        after, before = frozenset(family.get("not_after", ())), frozenset(family.get("not_before", ()))
+        for line in family["phrases"].splitlines():
+            words, _, replacement = line.partition("->")
+            phrase = _Phrase(
+                f"shorten.{family['rule']}",
+                family["level"],
+                family["where"],
+                _compiled(words.split()),
+                replacement.strip(),
+                after,
+                before,
+            )
+            for first in _first_words(words.split()):
+                index.setdefault(first, []).append(phrase)
+    return index
+
+
+def _compiled(tokens: Sequence[str]) -> re.Pattern[str]:
+    """The pattern of a phrase; each of its words is a group."""
+    pattern, started = "", False
+    for token in tokens:
+        optional = token.endswith("?")
+        choices = token.removesuffix("?").split("/")
+        if token.startswith("<"):
+            pattern += rf"((?:\s+[\w'’-]+){{0,{token[1:-1]}}}?)"
+        elif all(not re.search(r"\w", choice) for choice in choices):
+            pattern += rf"(\s{{0,2}}(?:{'|'.join(map(re.escape, choices))})){'?' if optional else ''}"
+        else:
+            ordered = sorted(choices, key=len, reverse=True)
+            words = "|".join(re.escape(c).replace("_", r"\s+").replace("'", "['’]") for c in ordered)
+            if started:
+                pattern += rf"(?:\s+({words}))?" if optional else rf"\s+({words})"
+            else:
+                pattern += rf"(?:({words})\s+)?" if optional else rf"({words})"
+                started = not optional
+    return re.compile(pattern + r"(?![\w'’]|-\w)", re.IGNORECASE)
+
+
+def _first_words(tokens: Sequence[str]) -> set[str]:
+    """The words that a phrase can start with, in lower case."""
+    words: set[str] = set()
+    for token in tokens:
+        words |= {match.group().lower() for c in token.rstrip("?").split("/") if (match := _WORD.match(c.replace("_", " ")))}
+        if not token.endswith("?"):
+            break
+    return words
+
+
+def _phrases(message: str) -> Iterator[Edit]:
+    index = _families()
+    first = match.end() if (match := _GREETING.match(message)) else 0
+    for word in _WORD.finditer(message):
+        start = word.start()
+        known = index.get(word.group().lower().replace("’", "'"))
+        if known is None or message[max(0, start - 1) : start] in ("-", "'", "’", "@", "/", "_", "#"):
+            continue
+        place = _place(message, start)
+        stripped = [
+            (phrase, match)
+            for phrase in known
+            if (match := phrase.pattern.match(message, start)) and not _refused(message, phrase, match)
+        ]
+        for phrase, match in stripped:
+            if phrase.where == "first" and start not in (0, first):
+                continue
+            if phrase.where == "sentence_start":
+                if place.kind == "sentence" and start > 0 and (after := _after_comma(message, match.end())) is not None:
+                    yield _deleted_opening(message, phrase.rule, phrase.level, start, after, place)
+            elif phrase.where in ("opening", "first") and place.kind != "words":
+                yield from _opening(message, phrase, match, place)
+            elif phrase.where in ("remark", "tail", "sentence"):
+                yield from _remark(message, phrase, match, place)
+            elif phrase.where == "word":
+                yield from _word(phrase, match, message, place)
+            elif phrase.where == "swap" or (phrase.where == "start" and place.kind != "words"):
+                yield _swap(message, phrase, match, place)
+
+
+def _refused(message: str, phrase: _Phrase, match: re.Match[str]) -> bool:
+    """Whether a word beside the phrase forbids it, or the phrase deletes a number word."""
+    if not phrase.replacement and _NUMBER_WORDS.search(match.group()):
+        return True
+    following = _FOLLOWING.match(message, match.end())
+    if following and {part.lower().replace("’", "'") for part in following.groups() if part} & phrase.not_before:
+        return True
+    before = re.search(r"([\w'’]+)\s*$", message[max(0, match.start() - _BACK) : match.start()])
+    if before is None:
+        return False
+    last = before.group(1).lower().replace("’", "'")
+    return last in phrase.not_after or ("n't" in phrase.not_after and last.endswith("n't"))
+
+
+def _place(message: str, start: int) -> _Place:
+    before = message[max(0, start - _BACK) : start]
+    bare = before.rstrip(" \t")
+    mark = start - len(before) + len(bare)
+    if not bare or bare.endswith("\n") or _BULLET_END.search(before):
+        return _Place("sentence", start)
+    if re.search(r"[.!?…][\"”')\]]{0,3}$", bare):
+        return _Place("words" if _ABBREVIATION_END.search(bare) else "sentence", mark)
+    if bare[-1] in ",;:(–—" or (bare[-1] == "-" and bare[-2:-1].isspace()):
+        return _Place("clause", mark - 1)
+    word = re.search(r"[\w'’]+$", bare)
+    if word and word.group().lower() in _LINKS:
+        return _Place("link", mark)
+    return _Place("words", mark)
+
+
+def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) -> Iterator[Edit]:
+    """Deletes an opening with its comma, and with the openings that follow it."""
+    rule, level, start, end = phrase.rule, phrase.level, match.start(), _after_comma(message, match.end())
+    if end is None:
+        return
+    if place.kind == "clause" and message[place.mark] == "," and _ends_in_link(message, place.mark):
+        yield Edit(rule, level, (Change(place.mark, end, " "),))
+        return
+    yield _deleted_opening(message, rule, level, start, end, place)
+    for _ in range(3):
+        word = _WORD.match(message, end)
+        following = None
+        if word:
+            for other in _families().get(word.group().lower().replace("’", "'"), ()):
+                if other.where == "opening" and (m := other.pattern.match(message, end)) and not _refused(message, other, m):
+                    after = _after_comma(message, m.end())
+                    if after is not None and (following is None or after > following[1]):
+                        following = (other, after)
+        if following is None:
+            return
+        end = following[1]
+        level = max(level, following[0].level)
+        yield _deleted_opening(message, following[0].rule, level, start, end, place)
+
+
+def _ends_in_link(message: str, end: int) -> bool:
+    word = re.search(r"\w+$", message[max(0, end - 10) : end])
+    return word is not None and word.group().lower() in _LINKS
+
+
+def _after_comma(message: str, end: int) -> int | None:
+    """Where the clause after an opening starts; None if there is none."""
+    match = re.compile(r"(?:(?<=[,:;.–—-])|[ \t]?,)?[ \t]*\n?[ \t]*(?=[\w\"“'(])").match(message, end)
+    if match is None or match.end() == end:
+        return None
+    return match.end()
+
+
+def _deleted_opening(message: str, rule: str, level: int, start: int, end: int, place: _Place) -> Edit:
+    is_capital = place.kind == "sentence" and message[start].isupper() and message[end].islower()
+    if is_capital:
+        return Edit(rule, level, (Change(start, end + 1, message[end].upper()),))
+    return Edit(rule, level, (Change(start, end, ""),))
+
+
+def _remark(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) -> Iterator[Edit]:
+    """Deletes a phrase between commas, dashes or brackets, one that ends a sentence, or a whole sentence."""
+    rule, level, start, end = phrase.rule, phrase.level, match.start(), match.end()
+    rest = message[end : end + 4]
+    following = rest.lstrip(" \t")[:1]
+    ends = not following or following in ".!?…\n"
+    if place.kind == "sentence":
+        if ends and following != "?":
+            yield from _sentence(message, rule, level, start, end)
+        elif phrase.where != "sentence" and following == "," and (after := _after_comma(message, end)) is not None:
+            yield _deleted_opening(message, rule, level, start, after, place)
+            yield from _remarks(message, phrase, start, after, place)
+        return
+    if phrase.where == "sentence":
+        return
+    opener = message[place.mark] if place.kind == "clause" else ""
+    if opener == "(":
+        if following == ")":
+            close = message.index(")", end) + 1
+            space = place.mark - (message[place.mark - 1 : place.mark] == " ")
+            yield Edit(rule, level, (Change(space, close, ""),))
+    elif opener and opener in ",–—-":
+        space = place.mark - (message[place.mark - 1 : place.mark] in (" ",) if place.mark else 0)
+        if ends:
+            yield Edit(rule, level, (Change(space, end, ""),))
+        elif following == opener or following == ",":
+            yield _between(message, rule, level, space, end, following)
+    elif phrase.where == "tail" and place.kind == "words" and ends and message[start - 1] == " ":
+        yield Edit(rule, level, (Change(start - 1, end, ""),))
+
+
+def _remarks(message: str, phrase: _Phrase, start: int, end: int, place: _Place) -> Iterator[Edit]:
+    """Deletes a remark that opens a sentence together with the remarks after it."""
+    level = phrase.level
+    for _ in range(3):
+        word, best = _WORD.match(message, end), None
+        for other in _families().get(word.group().lower().replace("’", "'"), ()) if word else ():
+            match = other.pattern.match(message, end) if other.where in ("remark", "tail") else None
+            if match and not _refused(message, other, match) and (best is None or match.end() > best[1]):
+                best = (other.level, match.end())
+        if best is None:
+            return
+        level, end = max(level, best[0]), best[1]
+        if re.compile(r"\s?(?:[.!…\n]|$)").match(message, end):
+            yield from _sentence(message, phrase.rule, level, start, end)
+            return
+        after = _after_comma(message, end) if message[end : end + 1] == "," else None
+        if after is None:
+            return
+        yield _deleted_opening(message, phrase.rule, level, start, after, place)
+        end = after
+
+
+def _between(message: str, rule: str, level: int, start: int, end: int, closer: str) -> Edit:
+    """Deletes a phrase and one of the marks around it, or both where no mark belongs."""
+    closing = message.index(closer, end)
+    word = re.compile(r"\s*([\w'’]+)").match(message, closing + 1)
+    following = word.group(1).lower().replace("’", "'") if word else ""
+    if closer == "," and _ends_in_link(message, start):
+        return Edit(rule, level, (Change(start, closing + 1, ""),))
+    if closer != "," or following in _FOLLOWS_NOUN:
+        if closer != "," and following in _OPENS_CLAUSE:
+            return Edit(rule, level, (Change(start, end, ""),))
+        return Edit(rule, level, (Change(start, closing + 1, ""),))
+    return Edit(rule, level, (Change(start, closing, ""),))
+
+
+def _sentence(message: str, rule: str, level: int, start: int, end: int) -> Iterator[Edit]:
+    """Deletes a whole sentence with the space after it, unless it is the only one."""
+    match = re.compile(r"[ \t]*[.!…]*[ \t]*").match(message, end)
+    stop = match.end() if match else end
+    if not message[:start].strip() and not message[stop:].strip():
+        return
+    if stop == len(message) or message[stop] == "\n":
+        before = message[:start]
+        start = len(before.rstrip(" \t")) if before.strip() else start
+    yield Edit(rule, level, (Change(start, stop, ""),))
+
+
+def _word(phrase: _Phrase, match: re.Match[str], message: str, place: _Place) -> Iterator[Edit]:
+    """Deletes a word inside a sentence."""
+    start, end = match.span()
+    if place.kind in ("sentence", "clause") or message[end : end + 1] != " " or not message[end + 1 : end + 2].isalnum():
+        return
+    # "a" and "an" depend on the word that follows.
+    article = re.search(r"\b(an?) $", message[max(0, start - 3) : start])
+    if article:
+        wanted = "an" if message[end + 1].lower() in "aeio" else "a"
+        if article.group(1) != wanted:
+            at = start - len(article.group(1)) - 1
+            yield Edit(phrase.rule, phrase.level, (Change(at, end + 1, f"{wanted} "),))
+            return
+    yield Edit(phrase.rule, phrase.level, (Change(start, end + 1, ""),))
+
+
+def _swap(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) -> Edit:
+    start, end = match.span()
+    text = re.sub(r"\{(\d)\}", lambda field: (match.group(int(field.group(1))) or "").strip(), phrase.replacement)
+    if text.startswith("@"):
+        verb = message[start:end].split()[-1].lower().removesuffix("ing")
+        text = f"could you {verb}{'e' if text == '@minde' else ''}"
+    if not text:
+        return _deleted_opening(message, phrase.rule, phrase.level, start, end + 1, place)
+    if place.kind == "sentence" and message[start].isupper():
+        text = text[0].upper() + text[1:]
+    return Edit(phrase.rule, phrase.level, (Change(start, end, text),))
+
+
+_PRONOUN = r"(?:I|we|you|he|she|it|they|there|this|that|anyone|someone|somebody|anybody)"
+_INDIRECT = re.compile(
+    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere|\swould)?(?:\s(?:just|really|only|also"
+    r"|still|quickly)){0,2}\s(?:(?:wanted|want|like)\sto\s(?:quickly\s|just\s)?(?:ask(?:\syou)?|know|check|find\sout)|wondering|wonder"
+    r"|wondered|asking)(?:,)?\s(?:if|whether)\s(?:or\snot\s)?(?:maybe\s|perhaps\s)?)(?P<subject>" + _PRONOUN + r")\s"
+    r"(?P<verb>can|could|will|would|should|might|are|is|was|were|know|need|want|have\stime|have\sa|have\sany|knows|has)\b",
+    re.IGNORECASE,
+)
+_COULD_PLEASE = re.compile(
+    r"(?P<ask>(?:could|can|would|will)\syou\s(?:please\s|kindly\s|maybe\s|possibly\s|just\s){0,2})(?=(?P<verb>[a-z]+)\b)",
+    re.IGNORECASE,
+)
+# "Can you make it?" asks what someone is able to do.
+_ABILITIES = frozenset(
+    "not mind be have imagine believe also either do like prefer live see hear make come join attend work manage still"
+    " really access open log reproduce afford handle even actually get understand wait meet stay take think".split()
+)
+_IF_YOU_COULD = re.compile(
+    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it|this)(?:['’]d|\swould)\s"
+    r"(?:really\s)?(?:be\s(?:really\s|very\s|so\s|much\s)?(?:great|good|nice|helpful|lovely|wonderful|perfect|appreciated|awesome"
+    r"|fantastic|amazing|super)|help(?:\sme|\sus)?(?:\sa\slot|\sgreatly)?))(?=\s?[.!])",
+    re.IGNORECASE,
+)
+_REDUCED = re.compile(
+    r"\b(?P<head>someone|somebody|anyone|anybody|everyone|everybody|people|those|colleagues|users|customers|guests|files|tickets"
+    r"|the\s[a-z]+|a\s[a-z]+|an\s[a-z]+|any\s[a-z]+|every\s[a-z]+|all\s[a-z]+s)(?P<cut>\s(?:who|that|which)\s(?:is|are|was|were)(?:\sstill)?)"
+    r"\s(?:on\s(?:leave|holiday|site|duty|call|sick)|in\s(?:the|a)|at\s(?:the|home)|from\s(?:the|a)|responsible\sfor|due\s(?:on|in|by)"
+    r"|(?!need|use|suppos|allow|request|expect|ask)[a-z]{2,12}ed\s(?:by|in|on|at|for|from|to|with|as)|left\sover|needed\sfor|used\s(?:for|by|in)"
+    r"|stored\s(?:in|on)|made\s(?:by|of|for)|sent\s(?:by|to)|built\s(?:by|in)|written\s(?:by|in))\b",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(r"\b(?:it['’]s|it\s(?:is|was)|ask|asks|asked|tell|tells|told|know|knows|that['’]s|check|say|says|said)\s(?:not\s)?$", re.I)
+_COMMA_REDUCED = re.compile(
+    r",\s(?P<cut>(?:which|who)\s(?:is|are|was|were)\s)(?=(?:still|due|now|[a-z]{2,12}ed\s(?:by|in|on|at|for|from|to|with)"
+    r"|responsible\sfor|part\sof|about\s\d|around\s\d)\b)"
+)
+_THERE_IS = re.compile(
+    r"\b(?P<cut>there(?:['’]s|\sis|\sare)\s)(?P<noun>(?:a|an|some|several|many|two|three|four|five|\d{1,3})\s(?:(?!that\b|who\b|which\b)"
+    r"[a-z-]+\s){1,4})(?P<link>(?:that|who|which)\s)(?=(?:is|are|was|were|has|have|had|can|can['’]t|cannot|will|won['’]t|need|needs|want"
+    r"|wants|block|blocks|fail|fails|failed|works?|don['’]t|doesn['’]t|didn['’]t|still|must|should)\b)",
+    re.IGNORECASE,
+)
+_GOING_TO = re.compile(
+    r"(?P<be>['’](?:m|re|s)|\s(?:is|are|am))(?P<not>\snot)?\sgoing\sto\s(?!the\b|a\b|an\b|my\b|our\b|your\b|his\b|her\b|their\b|this\b|that\b"
+    r"|bed\b|work\b|school\b|court\b|press\b|print\b|market\b|hospital\b|lunch\b|prod|town\b|all\b|some\b|any\b|it\b|them\b|him\b|you\b"
+    r"|me\b|us\b|every|plan\b|waste\b|church\b|university\b|class\b|training\b|different\b|two\b|three\b|one\b|both\b|and\b|be\sable)(?=[a-z]{2,})"
+)
+_NOT_GOING_TO = re.compile(r"\b(?P<be>isn|aren)['’]t\sgoing\sto\s(?=[a-z]{2,}\b)(?!the\b|a\b|work\b|my\b|our\b|your\b)")
+_THAT = re.compile(
+    r"\b(?P<verb>(?:I|we|you|they|he|she)\s(?:also\s|already\s|still\s|just\s|really\s|do\s|don['’]t\s|didn['’]t\s){0,1}(?:think|thinks|thought|know|knows"
+    r"|knew|hope|hopes|hoped|believe|believes|guess|said|says|say|see|saw|feel|suggest|heard|understand|promised|told\s(?:me|us|them|him|her|you)"
+    r"|noticed|assume|fear|wish|bet|found|agreed|decided)|(?:['’]m|['’]re|am|are|is)\s(?:not\s|pretty\s|quite\s|very\s)?(?:sure|afraid|glad|happy|sorry|worried|aware)"
+    r"|make\ssure|please\snote|said|told\s(?:me|us|them|him|her|you))"
+    r"\sthat(?=\s(?:I|we|you|he|she|it|they|there|the|a|my|our|your|his|her|its|their|nobody|everyone|I['’]|we['’]|you['’]|it['’]|he['’]|she['’]|they['’]|there['’])\b)",
+    re.IGNORECASE,
+)
+_BECAUSE = re.compile(
+    r"\.\s(?P<cut>(?:The\s(?:main\s)?reason\s(?:for\s(?:this|that)\s)?is\sthat|(?:This|That)\sis\sbecause|That['’]s\sbecause|It['’]s\sbecause"
+    r"|The\s(?:main\s)?reason:|Reason:)\s)(?=(?P<next>[A-Za-z][\w'’]*))"
+)
+_THATS_WHY = re.compile(r"(?:(?<=[.!?]\s)|^|(?<=\n))(?:That['’]s|That\sis|This\sis)\s(?:also\s|exactly\s)?why\s(?=(?:I|we|you|he|she|it|they|the|please)\b)")
+_REPEATED = re.compile(r"\b(?P<word>really|very|so|no|yes|please|long|many|never|much|far|way|again|sorry|thanks)(?P<again>(?:,?\s(?P=word)){1,3})\b", re.I)
+_BRACKETS = re.compile(r"[ \t]?\((?P<inside>[^()\n]{3,120})\)")
+_BRACKET_ASIDE = re.compile(
+    r"^(?:sorry|thanks?|thank\syou|as\s(?:you|I|we|always|usual)|don['’]t\sask|who\s|which\s|yes\b|again\b|finally\b|believe|I\s|I['’]|we\sall|me\s|my\s|believe"
+    r"|long\sstory|of\scourse|surprise|unfortunately|sadly|luckily|yay|hooray|haha|lol|ha\b|and\sno\b|and\syes\b|he['’]s\s|she['’]s\s|great|nice|lovely|so\s|again)",
+    re.IGNORECASE,
+)
+_NEEDED = re.compile(
+    r"\b(?:not|no|only|if|unless|must|please|don['’]t|can['’]t|never|instead|until|before|after|by|should|need|needs|has\sto|have\sto|or|except|without|deadline"
+    r"|won['’]t|isn['’]t|doesn['’]t|didn['’]t|will|will\sbe|who\sis|who['’]s)\b",
+    re.IGNORECASE,
+)
+_WHILE = re.compile(
+    r"\b(?P<cut>(?:as|while|when)\s(?:I|we)\s(?:was|were)\s(?:[\w'’-]+\s){1,9}?(?:I|we)\s(?:noticed|saw|realised|realized|found(?:\sout)?)\sthat\s)(?=\w)",
+    re.IGNORECASE,
+)
+_CALL = re.compile(
+    r"\b(?P<verb>give|gave|giving)\s(?P<who>me|us|him|her|them|[A-Z][\w'’-]+(?:\sand\s[A-Z][\w'’-]+)?)\sa\s(?:quick\s|short\s|brief\s)?(?:call|ring|phone\scall|shout)\b"
+)
+_CALLS = {"give": "call", "gave": "called", "giving": "calling"}
+_SMILEY = re.compile(r"[ \t]?(?:[:;]-?[)(DP]|[😀-🙏])(?=[\s.,!?]|$)")
+_WHICH = re.compile(
+    r",\swhich\s(?!means|is\swhy|blocks|requires|needs|you\b|makes)(?P<inside>[^,.;:?!()\n–—]{4,90})(?=[,.]\s|[,.]?$)",
+    re.MULTILINE,
+)
+_DASHES = re.compile(r"\s(?P<dash>[–—-])\s(?P<inside>[^,.;:?!()\n–—]{3,70})\s(?P=dash)(?=\s)")
+_REQUEST = re.compile(
+    r"\b(?:please|pls|(?:could|can|would|will)\s(?:you|we|someone|somebody|anyone|I)|let['’]s|don['’]t|do\snot|must|needs?\sto|have\sto|has\sto"
+    r"|should|will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll\s"
+    r"|(?:^|[,;:]\s|\band\s)(?:tell|send|sign|write|ask|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
+    re.IGNORECASE,
+)
+_NEGATED = re.compile(r"\b(?:not|never|no|nobody|nothing|none|cannot)\b|n['’]t\b", re.IGNORECASE)
+_REASON = re.compile(
+    r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody|people|everyone|this|otherwise|some|most)\b"
+    r"|(?:I|we|he|she|it|they|there)['’])(?P<inside>[^,.!?;:()\n]{4,110}))(?=[.!?](?:\s|$)|$|\n|,\s(?:and|but|so|please|then|or)\b)"
+)
+_PURPOSE = re.compile(
+    r"(?P<cut>(?:,?\sso\sthat|(?<!,)\sso)\s(?:I|we|he|she|it|they|everyone|everybody|people|nobody)\s"
+    r"(?:can|could|know|knows|get|gets|don['’]t|doesn['’]t|has|have)\b(?!\s?not)(?P<inside>[^,.!?;:()\n]{2,90}))(?=[.!?](?:\s|$)|$|\n)"
+)
+_NO_REASON = re.compile(
+    r"\b(?:not|just|only|simply|mainly|partly|maybe|perhaps|probably|is|was|be|are|largely|mostly|exactly|that['’]s|it['’]s"
+    r"|especially|precisely)$",
+    re.IGNORECASE,
+)
+_I_KNOW_BUT = re.compile(
+    r"\b(?P<cut>(?:I|we)\s(?:know|understand|realise|realize|see|get)\s(?!nothing|how|what|who|where|whether|if\b)[^.,;:?!\n]{3,90},\sbut\s)(?=\w)",
+    re.IGNORECASE,
+)
+_AS_KNOWN = re.compile(
+    r",\s(?P<inside>as\s(?:everybody|everyone|you|we|I|they|some|many|all)\s(?:[\w'’]+\s){0,5}?(?:expected|feared|hoped|know|knew|imagine|remember|see|heard"
+    r"|learned\sthe\shard\sway|learnt\sthe\shard\sway|believe|thought))(?=[,.]\s|[,.]?$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_RELATIVE_THAT = re.compile(r"(?<=[a-z])(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll|d))?\s[a-z])")
+_KEEPS_THAT = re.compile(
+    r"\b(?:and|but|or|not|so|now|in|except|such|given|provided|than|like|only|unless|is|was|are|assuming|considering|seeing|with|for|to|of|after|before|on|at"
+    r"|by|from|about|until|all|everything|anything|nothing|[a-z]+ly|me|us|you|him|them)$"
+)
+_WHO_HAS = re.compile(
+    r"\b(?:someone|somebody|anyone|anybody|everyone|everybody|people|those|customers|users|guests|colleagues|all|families|teams)(?P<cut>\swho\s(?:has|have))"
+    r"(?=\s(?:a|an|the|any|cards?|access|experience|questions|problems|issues|children|kids|rights|permission)\b)(?!\sthe\s[a-z]+ed\b)",
+    re.IGNORECASE,
+)
+_OWNER = re.compile(
+    r"\bthe\s(?P<what>name|number|owner|date|price|size|address|status|colour|color|title|manager|phone\snumber)\sof\sthe\s"
+    r"(?P<whose>customer|client|supplier|patient|guest|user|driver|team|owner|manager|order|project|meeting|file|company|server|report|contract|box|room)"
+    r"(?=[,.?!]|\s(?:is|are|was|and|to|in|on|for|has|will|must|by|with)\b)"
+)
+_CLEFT = re.compile(
+    r"\b(?P<what>what)\s(?P<subject>I|we|they|you)(?P<verb>\s(?:need|want|do\snot\sknow|don['’]t\sknow|would\slike|expect|suggest|propose)|['’]d\slike)"
+    r"\s(?:is|are)\s(?=(?:the|a|an|your|his|her|their|our|my|whether|how|who|when|why|if|where|\d)\b)",
+    re.IGNORECASE,
+)
+_PLEASE_LATE = re.compile(
+    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone|one\sof\syou)\b(?P<cut>\splease)(?=\s[a-z])", re.IGNORECASE
+)
+_PLEASE_LAST = re.compile(
+    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone)\b[^.?!;:\n]{3,120}?(?P<cut>,?\splease)(?=\?)", re.IGNORECASE
+)
+_ON_DAY = re.compile(
+    r"(?<=[a-z\d])(?P<cut>\son)(?=\s(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b(?!['’]s|-))"
+)
+_KEEPS_ON = re.compile(r"\b(?:based|depends?|depending|relies|rely|works?|goes|and|or|not|also|but|as|only|even|is|are|was|were|be|if|when|until|mainly|working|early|late|it['’]s|open|closed)$")
+_CIRCUMSTANCE = re.compile(
+    r"\b(?:I|we)(?:['’]ve|\shave)?(?:\sjust)?\s(?:read|watched|went|asked|talked|looked|had|met|spoke|heard|saw|thought|chatted|sat|tested|tried|bumped)\b"
+    r"[^.?!;:()\n]{0,90}?(?P<cut>\s(?:on\sthe\s(?:train|bus|plane|tram|ferry)|over\s(?:a\s)?(?:lunch|coffee|tea|dinner|breakfast)|(?:by|at)\sthe\scoffee\smachine"
+    r"|in\sthe\s(?:corridor|lift|elevator|hallway|kitchen|rain)|with\sa\s(?:fresh\s)?(?:coffee|tea)|with\sa\slot\sof\s(?:coffee|tea)|with\sa\scup\sof\s(?:coffee|tea)"
+    r"|for\s(?:ages|hours|a\swhile|nearly\san\shour|half\san\shour|an\shour)))(?=[,.]|\sand\s)",
+    re.IGNORECASE,
+)
+_IF_THEN = re.compile(r"\bif\s[^.?!;:,\n]{3,120}(?P<cut>,\s(?P<then>then\s))(?=\w)", re.IGNORECASE)
+_STORY = re.compile(
+    r",\s(?:and\s|but\s)?(?P<inside>(?:I|we)\s(?:(?:nearly|even|almost|really|also|just)\s)?(?:nearly|felt|laughed|cried|skipped|dreamt|regret|bet|enjoyed|lost\scount"
+    r"|tried\s(?:it|that|everything|being)|missed\smy|was\snervous|was\shappy|was\ssurprised|was\samazed|love|hate|had\s(?:coffee|lunch|fun|a\slaugh|a\sgood\slaugh)"
+    r"|talked\sabout\s(?:his|her|their|the\sweather)|promise\sthis|swear|must\sadmit|can['’]t\scomplain|didn['’]t\sexpect\sthat|can\simagine|know\sthe\sfeeling)"
+    r"\b[^,.;:?!()\n]{0,80})(?=[,.]\s|[,.]?$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CONTRACTED = re.compile(
+    r"\b(?:(?P<pronoun>I|we|you|they|he|she|it|that|there)\s(?P<verb>am|are|is|will|have|has|had|would)|(?P<aux>do|does|did|is|are|was|were|has|have|had|could|would"
+    r"|should|can|will)\s?(?P<not>not))(?=\s(?!but\b|and\b|or\b|if\b|because\b|when\b|so\b)[a-z])",
+    re.IGNORECASE,
+)
+_CONTRACTIONS = {
+    **{f"{pronoun} have": f"{pronoun}'ve" for pronoun in ("i", "we", "you", "they")},
+    **{f"{pronoun} are": f"{pronoun}'re" for pronoun in ("we", "you", "they")},
+    **{f"{pronoun} will": f"{pronoun}'ll" for pronoun in ("i", "we", "you", "they", "he", "she", "it")},
+    **{f"{pronoun} is": f"{pronoun}'s" for pronoun in ("he", "she", "it", "that", "there")},
+    "i am": "I'm",
+}
+# "have" is contracted only where it is an auxiliary.
+_PARTICIPLE = re.compile(
+    r"\s(?:(?:not|already|also|just|now|never|always|only|still)\s)?(?:been|had|[a-z]{2,12}ed|done|made|sent|seen|got|gone|written|put|set"
+    r"|found|told|given|taken|come|said|left|lost|begun|known|run|paid|met|read|bought|brought|kept|heard|built|chosen)\b"
+)
+# After these words a form of "be" or "have" can end its clause, so it keeps its full form.
+_STRANDS = re.compile(r"\b(?:as|than|where|here|how|what|who|which|why|wherever|whatever|like|all)\s$", re.IGNORECASE)
+
+
+def _patterns(message: str) -> Iterator[Edit]:
+    for rule in _RULES:
+        yield from rule(message)
+
+
+def _indirect_questions(message: str) -> Iterator[Edit]:
+    """ "I was wondering if you could ..." becomes "Could you ...?"."""
+    for match in _INDIRECT.finditer(message):
+        place = _place(message, match.start())
+        end = _end_of_sentence(message, match.end())
+        rest = message[match.end() : end]
+        if place.kind not in ("sentence", "clause") or re.search(r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]", rest):
+            continue
+        subject, verb = match["subject"], match["verb"]
+        lower = verb.lower().split()[0]
+        if lower in ("know", "need", "want", "have"):
+            if subject.lower() not in ("i", "we", "you", "they"):
+                continue
+            text = f"do {subject} {verb}"
+        elif lower in ("knows", "has"):
+            text = f"does {subject} {'know' if lower == 'knows' else 'have'}"
+        else:
+            text = f"{verb} {subject}"
+        if place.kind == "sentence" and message[match.start()].isupper():
+            text = text[0].upper() + text[1:]
+        changes = [Change(match.start(), match.end(), text)]
+        if message[end : end + 1] != "?":
+            changes.append(Change(end, end + (message[end : end + 1] in (".", "!") and end < len(message)), "?"))
+        yield Edit("shorten.ask_question", 1, tuple(changes))
+
+
+def _end_of_sentence(message: str, start: int) -> int:
+    """Where the last word of the sentence ends."""
+    match = _SENTENCE_END.search(message, start)
+    while match and message[match.start() : match.end()] and _ABBREVIATION_END.search(message[: match.start() + 1][-8:]):
+        match = _SENTENCE_END.search(message, match.end())
+    return match.start() if match else len(message)
+
+
+def _please(message: str) -> Iterator[Edit]:
+    """ "Could you please check it?" becomes "Please check it."."""
+    for match in _COULD_PLEASE.finditer(message):
+        place = _place(message, match.start())
+        end = _end_of_sentence(message, match.end())
+        rest = message[match.end() : end]
+        if (
+            place.kind not in ("sentence", "clause")
+            or message[end : end + 1] != "?"
+            or message[end : end + 2] == "??"
+            or match["verb"].lower() in _ABILITIES
+            or match["ask"].lower().startswith(("would", "will")) and "please" not in match["ask"].lower()
+            or re.search(r"\b(?:or|if\spossible|please)\b", rest, re.IGNORECASE)
+        ):
+            continue
+        text = "Please " if place.kind == "sentence" and match["ask"][0].isupper() else "please "
+        yield Edit("shorten.could_you", 3, (Change(match.start(), match.end(), text), Change(end, end + 1, ".")))
+
+
+def _if_you_could(message: str) -> Iterator[Edit]:
+    """ "If you could check it, that would be great." becomes "Please check it."."""
+    for match in _IF_YOU_COULD.finditer(message):
+        place = _place(message, match.start())
+        if place.kind == "words":
+            continue
+        text = "Please " if place.kind == "sentence" and match["if"][0].isupper() else "please "
+        yield Edit("shorten.if_you_could", 2, (Change(*match.span("if"), text), Change(*match.span("end"), "")))
+
+
+def _relatives(message: str) -> Iterator[Edit]:
+    """ "the file that is stored in" becomes "the file stored in"."""
+    for match in _REDUCED.finditer(message):
+        if not _ASKS.search(message[max(0, match.start() - 20) : match.start()]):
+            yield Edit("shorten.which_is", 3, (Change(*match.span("cut"), ""),))
+    for match in _COMMA_REDUCED.finditer(message):
+        yield Edit("shorten.which_is", 3, (Change(*match.span("cut"), ""),))
+
+
+def _there_is(message: str) -> Iterator[Edit]:
+    """ "There are two people who want" becomes "Two people want"."""
+    for match in _THERE_IS.finditer(message):
+        place = _place(message, match.start())
+        if place.kind == "words":
+            continue
+        at = match.start("noun")
+        first = _deleted_opening(message, "shorten.there_is", 3, match.start(), at, place).changes
+        yield Edit("shorten.there_is", 3, (*first, Change(*match.span("link"), "")))
+
+
+def _going_to(message: str) -> Iterator[Edit]:
+    for match in _GOING_TO.finditer(message):
+        before = message[max(0, match.start() - 12) : match.start()]
+        subject = re.search(r"[\w'’]+$", before)
+        if subject is None:
+            continue
+        pronoun = subject.group().lower()
+        if match["be"][0] in "'’":
+            if pronoun not in ("i", "we", "you", "they", "he", "she", "it"):
+                continue
+            text = " won't " if match["not"] else "'ll "
+        else:
+            if pronoun in ("what", "when", "how", "where", "why") and match["not"] is None:
+                continue
+            text = " won't " if match["not"] else " will "
+        yield Edit("shorten.going_to", 3, (Change(match.start(), match.end(), text),))
+    for match in _NOT_GOING_TO.finditer(message):
+        if _place(message, match.start()).kind == "words":
+            yield Edit("shorten.going_to", 3, (Change(match.start(), match.end(), "won't "),))
+
+
+def _that(message: str) -> Iterator[Edit]:
+    """ "I hope that you" becomes "I hope you"."""
+    for match in _THAT.finditer(message):
+        yield Edit("shorten.that", 3, (Change(match.end("verb"), match.end(), ""),))
+
+
+def _because(message: str) -> Iterator[Edit]:
+    """A sentence that gives the reason of the one before joins it."""
+    for match in _BECAUSE.finditer(message):
+        following = match["next"]
+        if following[0].isupper() and following not in ("The", "We", "It", "They", "He", "She", "A", "My", "Our", "I"):
+            continue
+        end = match.end()
+        lower = following if following == "I" else following[0].lower()
+        changes = [Change(match.start(), end, ", because ")]
+        if following != "I" and following[0].isupper():
+            changes = [Change(match.start(), end + 1, f", because {lower}")]
+        yield Edit("shorten.merge_because", 3, tuple(changes))
+    for match in _THATS_WHY.finditer(message):
+        yield Edit("shorten.merge_because", 3, (Change(match.start(), match.end(), "So "),))
+
+
+def _repeated(message: str) -> Iterator[Edit]:
+    """ "really, really" becomes "really"."""
+    for match in _REPEATED.finditer(message):
+        yield Edit("shorten.repeat", 2, (Change(*match.span("again"), ""),))
+
+
+def _brackets(message: str) -> Iterator[Edit]:
+    """Brackets around an aside of the writer go at level 2."""
+    for match in _BRACKETS.finditer(message):
+        inside = match["inside"]
+        if _BRACKET_ASIDE.match(inside) and not _NEEDED.search(inside) and not _NUMBER_WORDS.search(inside):
+            place = _place(message, match.start("inside") - 1)
+            if place.kind != "sentence":
+                yield Edit("shorten.brackets", 2, (Change(match.start(), match.end(), ""),))
+
+
+def _bare_asides(message: str) -> Iterator[Edit]:
+    """Relative clauses, brackets and dashes without a word that the recipient may need."""
+    for match in _WHICH.finditer(message):
+        if not _matters(match["inside"]) and not re.search(r"\s(?:and|but|so|or)\s", match["inside"]):
+            yield _cut_aside(message, "shorten.which_clause", 3, match.start(), match.end())
+    for match in _BRACKETS.finditer(message):
+        inside = match["inside"]
+        if (
+            not _matters(inside)
+            and len(inside.split()) >= 2
+            and not re.search(r"[A-Z:\"“/\d]", inside.replace("I", ""))
+            and match.group()[0] in " \t"
+            and _place(message, match.start("inside") - 1).kind == "words"
+        ):
+            yield Edit("shorten.bracket", 3, (Change(match.start(), match.end(), ""),))
+    for match in _DASHES.finditer(message):
+        if not _matters(match["inside"]):
+            yield Edit("shorten.dashes", 3, (Change(match.start(), match.end(), ""),))
+    for match in _AS_KNOWN.finditer(message):
+        yield _cut_aside(message, "shorten.as_known", 2, match.start(), match.end())
+
+
+def _cut_aside(message: str, rule: str, level: int, start: int, end: int) -> Edit:
+    if message[end : end + 1] == ",":
+        return _between(message, rule, level, start, end, ",")
+    return Edit(rule, level, (Change(start, end, ""),))
+
+
+def _matters(text: str) -> bool:
+    return bool(_NEEDED.search(text) or _NUMBER_WORDS.search(text))
+
+
+def _reasons(message: str) -> Iterator[Edit]:
+    """The reason of a request or a plan goes; the reason of an event can be the point of a message and stays."""
+    for match in _REASON.finditer(message):
+        main = _main(message, match.start())
+        is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
+        if not is_bound and _explains(main, match["inside"]):
+            yield Edit("shorten.reason", 3, (Change(*match.span("cut"), ""),))
+    for match in _PURPOSE.finditer(message):
+        if _explains(_main(message, match.start()), match["inside"]):
+            yield Edit("shorten.purpose", 3, (Change(*match.span("cut"), ""),))
+
+
+def _explains(main: str, reason: str) -> bool:
+    """Whether the main clause requests or plans something, and the reason holds nothing that the recipient needs."""
+    return (
+        bool(_REQUEST.search(main))
+        and len(main.split()) >= 3
+        and not _NO_REASON.search(main.rstrip(","))
+        and not re.search(r"\b(?:you|please|must|if|unless|until|before|after)\b", reason, re.IGNORECASE)
+        and not _NUMBER_WORDS.search(reason)
+    )
+
+
+def _main(message: str, end: int) -> str:
+    """The part of a sentence before `end`."""
+    return re.split(r"[.!?;:\n]\s?", message[max(0, end - 200) : end])[-1]
+
+
+def _i_know_but(message: str) -> Iterator[Edit]:
+    """ "I know it is late, but could you" becomes "Could you"."""
+    for match in _I_KNOW_BUT.finditer(message):
+        place = _place(message, match.start())
+        if place.kind in ("sentence", "clause") and not _NUMBER_WORDS.search(match["cut"]):
+            yield _deleted_opening(message, "shorten.i_know_but", 2, match.start(), match.end(), place)
+
+
+def _noun_phrases(message: str) -> Iterator[Edit]:
+    """ "the file that we sent" becomes "the file we sent", "people who have a card" "people with a card"."""
+    for match in _RELATIVE_THAT.finditer(message):
+        if not _KEEPS_THAT.search(message[max(0, match.start() - 14) : match.start()]):
+            yield Edit("shorten.relative_that", 3, (Change(*match.span("cut"), ""),))
+    for match in _WHO_HAS.finditer(message):
+        yield Edit("shorten.who_has", 3, (Change(*match.span("cut"), " with"),))
+    for match in _OWNER.finditer(message):
+        text = f"{match['whose']}'s {match['what']}"
+        yield Edit("shorten.possessive", 3, (Change(match.start() + 4, match.end(), text),))
+
+
+def _clefts(message: str) -> Iterator[Edit]:
+    """ "What we need is a room" becomes "We need a room"."""
+    for match in _CLEFT.finditer(message):
+        place = _place(message, match.start())
+        if place.kind != "words":
+            is_capital = place.kind == "sentence" and match["what"][0].isupper()
+            subject = match["subject"]
+            text = (subject[0].upper() + subject[1:] if is_capital else subject) + match["verb"] + " "
+            yield Edit("shorten.cleft", 3, (Change(match.start(), match.end(), text),))
+
+
+def _circumstances(message: str) -> Iterator[Edit]:
+    """ "On Thursday" is "Thursday"; where the writer read or heard something does not matter."""
+    for match in _ON_DAY.finditer(message):
+        if not _KEEPS_ON.search(message[max(0, match.start() - 12) : match.start()].lower()):
+            yield Edit("shorten.on_day", 3, (Change(*match.span("cut"), ""),))
+    for match in _CIRCUMSTANCE.finditer(message):
+        yield Edit("shorten.circumstance", 2, (Change(*match.span("cut"), ""),))
+    for match in _IF_THEN.finditer(message):
+        yield Edit("shorten.if_then", 3, (Change(*match.span("then"), ""),))
+    for match in _STORY.finditer(message):
+        if not _matters(match["inside"].replace("didn't expect", "").replace("can't complain", "")):
+            yield _cut_aside(message, "shorten.story", 2, match.start(), match.end())
+
+
+def _late_please(message: str) -> Iterator[Edit]:
+    """ "Could you please check it?" becomes "Could you check it?": the question is polite enough."""
+    for pattern in (_PLEASE_LATE, _PLEASE_LAST):
+        for match in pattern.finditer(message):
+            yield Edit("shorten.please", 2, (Change(*match.span("cut"), ""),))
+
+
+def _while(message: str) -> Iterator[Edit]:
+    """ "As I was walking through after lunch I noticed that" goes."""
+    for match in _WHILE.finditer(message):
+        place = _place(message, match.start())
+        if place.kind != "words":
+            yield _deleted_opening(message, "shorten.while", 2, match.start(), match.end(), place)
+
+
+def _calls(message: str) -> Iterator[Edit]:
+    """ "Give Ana a call" becomes "Call Ana"."""
+    for match in _CALL.finditer(message):
+        verb = _CALLS[match["verb"].lower()]
+        yield Edit("shorten.light_verb", 2, (Change(*match.span("verb"), verb), Change(match.end("who"), match.end(), "")))
+
+
+def _smileys(message: str) -> Iterator[Edit]:
+    for match in _SMILEY.finditer(message):
+        yield Edit("shorten.smiley", 1, (Change(match.start(), match.end(), ""),))
+
+
+def _contractions(message: str) -> Iterator[Edit]:
+    """ "do not" becomes "don't", as in speech; a word in capitals is meant to stand out and stays."""
+    for match in _CONTRACTED.finditer(message):
+        text = match.group()
+        if match["not"]:
+            if match["not"] != "not" or match["aux"].isupper():
+                continue
+            short = {"can": "can't", "will": "won't"}.get(match["aux"].lower(), f"{match['aux']}n't")
+            if text[0].isupper():
+                short = short[0].upper() + short[1:]
+        else:
+            key = " ".join(text.lower().split())
+            if key not in _CONTRACTIONS or match["verb"].isupper() and match["verb"] != "I":
+                continue
+            if key.endswith(" have") and not _PARTICIPLE.match(message, match.end()):
+                continue
+            if _STRANDS.search(message[max(0, match.start() - 10) : match.start()]):
+                continue
+            short = _CONTRACTIONS[key]
+            short = text[0] + short[1:]
+        yield Edit("shorten.contraction", 3, (Change(match.start(), match.end(), short),))
+
+
+_RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
+    _indirect_questions,
+    _please,
+    _if_you_could,
+    _relatives,
+    _there_is,
+    _going_to,
+    _that,
+    _because,
+    _repeated,
+    _brackets,
+    _bare_asides,
+    _reasons,
+    _i_know_but,
+    _noun_phrases,
+    _clefts,
+    _circumstances,
+    _late_please,
+    _while,
+    _calls,
+    _smileys,
+    _contractions,
+)
