@@ -36,6 +36,18 @@ _GREETING = re.compile(
     r"|[A-Z][\w'’-]{1,20},)\s{1,3}",
     re.IGNORECASE,
 )
+# Whether the words before an aside have a verb yet, and whether they wait for more.
+_HAS_VERB = re.compile(
+    r"\b(?:am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do|does|did|don['’]t|doesn['’]t|didn['’]t"
+    r"|need|needs|want|wants|get|gets|got|go|goes|went|come|comes|came|take|takes|took|make|makes|made|say|says|said|know|knows|think|thought"
+    r"|see|saw|send|sent|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask)\b|n['’]t\b|['’](?:m|re|ve|ll|d)\b|\b(?:it|that|he|she|there)['’]s\b",
+    re.IGNORECASE,
+)
+_ENDS_OPEN = re.compile(
+    r"\b(?:am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when|because|the|a|an|to|of|for|with|in|on|at)$"
+    r"|['’](?:m|re|ve|ll|s)$",
+    re.IGNORECASE,
+)
 _LINKS = frozenset({"and", "but", "so", "because", "also", "or"})
 # A clause that starts with one of these keeps the comma before it.
 _OPENS_CLAUSE = frozenset(
@@ -46,7 +58,7 @@ _OPENS_CLAUSE = frozenset(
 )
 _FOLLOWS_NOUN = frozenset(
     "is are was were has have had will would can could should must may might does do did isn't aren't wasn't weren't"
-    " won't can't in on at for with from to of by than".split()
+    " won't can't needs need wants want went came took".split()
 )
 
 
@@ -76,7 +88,49 @@ def propose(message: str) -> list[Edit]:
     for edit in (*_phrases(message), *_patterns(message)):
         if not any(_deletes(change, start, end) for change in edit.changes for start, end in kept):
             edits.append(edit)
-    return list(dict.fromkeys(edits))
+    edits = list(dict.fromkeys(edits))
+    edits += _joined(edits)
+    return list(dict.fromkeys([*edits, *_raised(edits)]))
+
+
+def _joined(edits: Sequence[Edit]) -> list[Edit]:
+    """An edit that gives the next word its capital, together with each edit that starts at this word."""
+    openings: dict[int, list[Edit]] = {}
+    for edit in edits:
+        last = edit.changes[-1]
+        if len(last.text) == 1 and last.text.isupper():
+            openings.setdefault(last.end - 1, []).append(edit)
+    result = []
+    for edit in edits:
+        first = edit.changes[0]
+        for opening in openings.get(first.start, ()):
+            if first.text and first.end > first.start:
+                change = Change(opening.changes[-1].start, first.end, first.text[0].upper() + first.text[1:])
+                rule = opening.rule if opening.level > edit.level else edit.rule
+                changes = (*opening.changes[:-1], change, *edit.changes[1:])
+                result.append(Edit(rule, max(opening.level, edit.level), changes))
+    return result
+
+
+def _raised(edits: Sequence[Edit]) -> list[Edit]:
+    """Edits that also stand at a higher level, because a smaller edit of that level lies inside them.
+
+    Otherwise the smaller edit would be taken, and a higher intensity would change less.
+    """
+    result = []
+    for outer in edits:
+        size = sum(change.end - change.start for change in outer.changes)
+        levels = {
+            edit.level
+            for edit in edits
+            if edit.level > outer.level
+            and edit.end > outer.start
+            and edit.start < outer.end
+            and sum(change.end - change.start for change in edit.changes) < size
+            and any(_deletes(a, b.start, b.end) for a in edit.changes for b in outer.changes)
+        }
+        result += [Edit(outer.rule, level, outer.changes) for level in levels]
+    return result
 
 
 def _kept(message: str) -> list[tuple[int, int]]:
@@ -168,7 +222,11 @@ def _phrases(message: str) -> Iterator[Edit]:
                 yield from _remark(message, phrase, match, place)
             elif phrase.where == "word":
                 yield from _word(phrase, match, message, place)
-            elif phrase.where == "swap" or (phrase.where == "start" and place.kind != "words"):
+            elif (
+                phrase.where == "swap"
+                or (phrase.where == "start" and place.kind != "words")
+                or (phrase.where == "sentence_swap" and place.kind == "sentence")
+            ):
                 yield _swap(message, phrase, match, place)
 
 
@@ -205,7 +263,10 @@ def _place(message: str, start: int) -> _Place:
 def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) -> Iterator[Edit]:
     """Deletes an opening with its comma, and with the openings that follow it."""
     rule, level, start, end = phrase.rule, phrase.level, match.start(), _after_comma(message, match.end())
-    if end is None:
+    if end is None or (
+        match.group().lower().endswith("that")
+        and re.search(r"\b(?:and|but|or) that\b", message[end : min(_end_of_sentence(message, end), end + 300)])
+    ):
         return
     if place.kind == "clause" and message[place.mark] == "," and _ends_in_link(message, place.mark):
         yield Edit(rule, level, (Change(place.mark, end, " "),))
@@ -305,13 +366,20 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
     closing = message.index(closer, end)
     word = re.compile(r"\s*([\w'’]+)").match(message, closing + 1)
     following = word.group(1).lower().replace("’", "'") if word else ""
-    if closer == "," and _ends_in_link(message, start):
+    before = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
+    if len(before.split()) <= 2 and following in _OPENS_CLAUSE:
+        is_bound = False  # a name or a greeting
+    else:
+        is_bound = (
+            _ends_in_link(message, start)
+            or following in _FOLLOWS_NOUN
+            or (following.endswith("ed") and following not in _OPENS_CLAUSE)
+            or not _HAS_VERB.search(before)
+            or bool(_ENDS_OPEN.search(before))
+        )
+    if is_bound or (closer != "," and following not in _OPENS_CLAUSE):
         return Edit(rule, level, (Change(start, closing + 1, ""),))
-    if closer != "," or following in _FOLLOWS_NOUN:
-        if closer != "," and following in _OPENS_CLAUSE:
-            return Edit(rule, level, (Change(start, end, ""),))
-        return Edit(rule, level, (Change(start, closing + 1, ""),))
-    return Edit(rule, level, (Change(start, closing, ""),))
+    return Edit(rule, level, (Change(start, closing if closer == "," else end, ""),))
 
 
 def _sentence(message: str, rule: str, level: int, start: int, end: int) -> Iterator[Edit]:
@@ -369,7 +437,7 @@ _COULD_PLEASE = re.compile(
 )
 # "Can you make it?" asks what someone is able to do.
 _ABILITIES = frozenset(
-    "not mind be have imagine believe also either do like prefer live see hear make come join attend work manage still"
+    "mind be have imagine believe also either do like prefer live see hear make come join attend work manage still"
     " really access open log reproduce afford handle even actually get understand wait meet stay take think".split()
 )
 _IF_YOU_COULD = re.compile(
@@ -441,10 +509,16 @@ _WHICH = re.compile(
     r",\swhich\s(?!means|is\swhy|blocks|requires|needs|you\b|makes)(?P<inside>[^,.;:?!()\n–—]{4,90})(?=[,.]\s|[,.]?$)",
     re.MULTILINE,
 )
+_OWN = re.compile(r"\b(?:I|me|my|we)\b|\b(?:I|we)['’]")
+_NEWS = re.compile(
+    r"\s(?:and|but|so|or)\s|\b(?:still|trying|need|needs|want|wants|pay|pays|promised|agreed|do|did|sent|send|ordered|already|signed|told|call|called"
+    r"|moved|changed|sold|bought|use|used|have|has)\b",
+    re.IGNORECASE,
+)
 _DASHES = re.compile(r"\s(?P<dash>[–—-])\s(?P<inside>[^,.;:?!()\n–—]{3,70})\s(?P=dash)(?=\s)")
 _REQUEST = re.compile(
     r"\b(?:please|pls|(?:could|can|would|will)\s(?:you|we|someone|somebody|anyone|I)|let['’]s|don['’]t|do\snot|must|needs?\sto|have\sto|has\sto"
-    r"|should|will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll\s"
+    r"|should)\b"
     r"|(?:^|[,;:]\s|\band\s)(?:tell|send|sign|write|ask|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
     re.IGNORECASE,
 )
@@ -471,10 +545,13 @@ _AS_KNOWN = re.compile(
     r"|learned\sthe\shard\sway|learnt\sthe\shard\sway|believe|thought))(?=[,.]\s|[,.]?$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_RELATIVE_THAT = re.compile(r"(?<=[a-z])(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll|d))?\s[a-z])")
+_RELATIVE_THAT = re.compile(
+    r"\b(?:the|a|an|any|every|our|your|my|his|her|their|these|those|\d{1,5}|two|three|four|five|some)\s(?:[a-z-]+\s)?[a-z-]+"
+    r"(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll|d))?\s[a-z])"
+)
 _KEEPS_THAT = re.compile(
     r"\b(?:and|but|or|not|so|now|in|except|such|given|provided|than|like|only|unless|is|was|are|assuming|considering|seeing|with|for|to|of|after|before|on|at"
-    r"|by|from|about|until|all|everything|anything|nothing|[a-z]+ly|me|us|you|him|them)$"
+    r"|by|from|about|until|all|everything|anything|nothing|[a-z]+ly|me|us|you|him|them|asks?|asked|suggests?|suggested|proposed?s?|demands?|insists?|insisted|recommends?|requested|sees?|above|below)$"
 )
 _WHO_HAS = re.compile(
     r"\b(?:someone|somebody|anyone|anybody|everyone|everybody|people|those|customers|users|guests|colleagues|all|families|teams)(?P<cut>\swho\s(?:has|have))"
@@ -492,7 +569,7 @@ _CLEFT = re.compile(
     re.IGNORECASE,
 )
 _PLEASE_LATE = re.compile(
-    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone|one\sof\syou)\b(?P<cut>\splease)(?=\s[a-z])", re.IGNORECASE
+    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone|one\sof\syou)\b(?P<cut>\splease)(?=\s(?!not\b)[a-z])", re.IGNORECASE
 )
 _PLEASE_LAST = re.compile(
     r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone)\b[^.?!;:\n]{3,120}?(?P<cut>,?\splease)(?=\?)", re.IGNORECASE
@@ -509,6 +586,16 @@ _CIRCUMSTANCE = re.compile(
     re.IGNORECASE,
 )
 _IF_THEN = re.compile(r"\bif\s[^.?!;:,\n]{3,120}(?P<cut>,\s(?P<then>then\s))(?=\w)", re.IGNORECASE)
+_PREAMBLE = re.compile(
+    r"\b(?P<cut>(?:and\s)?(?:I\sknow|I['’]m\saware|I\sam\saware|I\ssay\sthis|I\spromise|I\sdid|let\sme|I['’]ll\ssay|I\swill\ssay|I\swant\sto\swrite\sthis\sdown"
+    r"|I\swant\sto\ssay\sthis|I['’]ve\sbeen\sasked|I\swas\sasked|you\sknow\sI)\b[^.:;?!\n()]{3,130}:\s)(?=[\w\"“])",
+    re.IGNORECASE,
+)
+_SO = re.compile(
+    r",\s(?P<link>which\smeans(?:\sthat)?|meaning\sthat|which\sis\s(?:also\s)?why|and\s(?:that['’]s|that\sis|this\sis)\swhy|(?:that['’]s|that\sis)\swhy"
+    r"|with\sthe\sresult\sthat|and\sso|and\sthen)\s(?!that\b|the\ssame|again)(?=[\w\"“])",
+    re.IGNORECASE,
+)
 _STORY = re.compile(
     r",\s(?:and\s|but\s)?(?P<inside>(?:I|we)\s(?:(?:nearly|even|almost|really|also|just)\s)?(?:nearly|felt|laughed|cried|skipped|dreamt|regret|bet|enjoyed|lost\scount"
     r"|tried\s(?:it|that|everything|being)|missed\smy|was\snervous|was\shappy|was\ssurprised|was\samazed|love|hate|had\s(?:coffee|lunch|fun|a\slaugh|a\sgood\slaugh)"
@@ -534,7 +621,7 @@ _PARTICIPLE = re.compile(
     r"|found|told|given|taken|come|said|left|lost|begun|known|run|paid|met|read|bought|brought|kept|heard|built|chosen)\b"
 )
 # After these words a form of "be" or "have" can end its clause, so it keeps its full form.
-_STRANDS = re.compile(r"\b(?:as|than|where|here|how|what|who|which|why|wherever|whatever|like|all)\s$", re.IGNORECASE)
+_STRANDS = re.compile(r"\b(?:as|than|where|here|how|what|who|which|why|wherever|whatever|like|all|of|to|for|with|about|from|in|on|at|by)\s$", re.IGNORECASE)
 
 
 def _patterns(message: str) -> Iterator[Edit]:
@@ -587,9 +674,15 @@ def _please(message: str) -> Iterator[Edit]:
             or message[end : end + 1] != "?"
             or message[end : end + 2] == "??"
             or match["verb"].lower() in _ABILITIES
+            or (match["verb"].lower() == "not" and "please" not in match["ask"].lower())
             or match["ask"].lower().startswith(("would", "will")) and "please" not in match["ask"].lower()
-            or re.search(r"\b(?:or|if\spossible|please)\b", rest, re.IGNORECASE)
+            or re.search(r"\b(?:or|if\spossible|please|(?:can|could|would|will|should|do|is|are)\s(?:you|we|I|someone|it|they|he|she))\b", rest, re.I)
         ):
+            continue
+        if match["verb"].lower() == "not":
+            first = "Please don't" if message[match.start()].isupper() and place.kind == "sentence" else "please don't"
+            change = Change(match.start(), match.end("verb"), first)
+            yield Edit("shorten.could_you", 3, (change, Change(end, end + 1, ".")))
             continue
         text = "Please " if place.kind == "sentence" and match["ask"][0].isupper() else "please "
         yield Edit("shorten.could_you", 3, (Change(match.start(), match.end(), text), Change(end, end + 1, ".")))
@@ -687,7 +780,7 @@ def _brackets(message: str) -> Iterator[Edit]:
 def _bare_asides(message: str) -> Iterator[Edit]:
     """Relative clauses, brackets and dashes without a word that the recipient may need."""
     for match in _WHICH.finditer(message):
-        if not _matters(match["inside"]) and not re.search(r"\s(?:and|but|so|or)\s", match["inside"]):
+        if _OWN.search(match["inside"]) and not _matters(match["inside"]) and not _NEWS.search(match["inside"]):
             yield _cut_aside(message, "shorten.which_clause", 3, match.start(), match.end())
     for match in _BRACKETS.finditer(message):
         inside = match["inside"]
@@ -755,7 +848,7 @@ def _i_know_but(message: str) -> Iterator[Edit]:
 def _noun_phrases(message: str) -> Iterator[Edit]:
     """ "the file that we sent" becomes "the file we sent", "people who have a card" "people with a card"."""
     for match in _RELATIVE_THAT.finditer(message):
-        if not _KEEPS_THAT.search(message[max(0, match.start() - 14) : match.start()]):
+        if not _KEEPS_THAT.search(message[max(0, match.start("cut") - 14) : match.start("cut")]):
             yield Edit("shorten.relative_that", 3, (Change(*match.span("cut"), ""),))
     for match in _WHO_HAS.finditer(message):
         yield Edit("shorten.who_has", 3, (Change(*match.span("cut"), " with"),))
@@ -775,6 +868,13 @@ def _clefts(message: str) -> Iterator[Edit]:
             yield Edit("shorten.cleft", 3, (Change(match.start(), match.end(), text),))
 
 
+def _so(message: str) -> Iterator[Edit]:
+    """ ", which means that" becomes ", so"."""
+    for match in _SO.finditer(message):
+        text = "then" if match["link"].lower() == "and then" else "so"
+        yield Edit("shorten.so", 3, (Change(*match.span("link"), text),))
+
+
 def _circumstances(message: str) -> Iterator[Edit]:
     """ "On Thursday" is "Thursday"; where the writer read or heard something does not matter."""
     for match in _ON_DAY.finditer(message):
@@ -783,10 +883,19 @@ def _circumstances(message: str) -> Iterator[Edit]:
     for match in _CIRCUMSTANCE.finditer(message):
         yield Edit("shorten.circumstance", 2, (Change(*match.span("cut"), ""),))
     for match in _IF_THEN.finditer(message):
-        yield Edit("shorten.if_then", 3, (Change(*match.span("then"), ""),))
+        if _place(message, match.start()).kind != "words":
+            yield Edit("shorten.if_then", 3, (Change(*match.span("then"), ""),))
     for match in _STORY.finditer(message):
         if not _matters(match["inside"].replace("didn't expect", "").replace("can't complain", "")):
             yield _cut_aside(message, "shorten.story", 2, match.start(), match.end())
+
+
+def _preambles(message: str) -> Iterator[Edit]:
+    """ "I know this is the third mail about it: the room" becomes "The room"."""
+    for match in _PREAMBLE.finditer(message):
+        place = _place(message, match.start())
+        if place.kind in ("sentence", "clause") and not _NUMBER_WORDS.search(match["cut"]):
+            yield _deleted_opening(message, "shorten.preamble", 2, match.start(), match.end(), place)
 
 
 def _late_please(message: str) -> Iterator[Edit]:
@@ -828,6 +937,10 @@ def _contractions(message: str) -> Iterator[Edit]:
                 short = short[0].upper() + short[1:]
         else:
             key = " ".join(text.lower().split())
+            if match["verb"] in ("will", "have") and (negated := re.compile(r"\snot(?=\s[a-z])").match(message, match.end())):
+                short = "won't" if match["verb"] == "will" else "haven't"
+                yield Edit("shorten.contraction", 3, (Change(match.start("verb"), negated.end(), short),))
+                continue
             if key not in _CONTRACTIONS or match["verb"].isupper() and match["verb"] != "I":
                 continue
             if key.endswith(" have") and not _PARTICIPLE.match(message, match.end()):
@@ -855,7 +968,9 @@ _RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
     _i_know_but,
     _noun_phrases,
     _clefts,
+    _so,
     _circumstances,
+    _preambles,
     _late_please,
     _while,
     _calls,
