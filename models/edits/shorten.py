@@ -40,14 +40,18 @@ _GREETING = re.compile(
 _HAS_VERB = re.compile(
     r"\b(?:am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do|does|did|don['’]t|doesn['’]t|didn['’]t"
     r"|need|needs|want|wants|get|gets|got|go|goes|went|come|comes|came|take|takes|took|make|makes|made|say|says|said|know|knows|think|thought"
-    r"|see|saw|send|sent|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask)\b|n['’]t\b|['’](?:m|re|ve|ll|d)\b|\b(?:it|that|he|she|there)['’]s\b",
+    r"|see|saw|send|sent|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask|forgot|wrote|found|left|lost|met|ran|read|heard|told|gave|brought|bought|kept|broke|sat|spoke|drove|won|felt"
+    r"|became|began|held|paid|sold|understood)\b|n['’]t\b|['’](?:m|re|ve|ll|d)\b|\b(?:it|that|he|she|there)['’]s\b",
     re.IGNORECASE,
 )
+_CLAUSE_STARTS = re.compile(r"\b(?:that|if|when|because|and|but|so|which|who|whether|as|while)\b", re.IGNORECASE)
 _ENDS_OPEN = re.compile(
     r"\b(?:am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when|because|the|a|an|to|of|for|with|in|on|at)$"
     r"|['’](?:m|re|ve|ll|s)$",
     re.IGNORECASE,
 )
+# After these words "that" is no conjunction.
+_NO_CLAUSE = frozenset("down up out too and but or as yesterday today already myself again before is was way one carefully please much".split())
 _LINKS = frozenset({"and", "but", "so", "because", "also", "or"})
 # A clause that starts with one of these keeps the comma before it.
 _OPENS_CLAUSE = frozenset(
@@ -56,12 +60,6 @@ _OPENS_CLAUSE = frozenset(
     " how why maybe then also not only except including especially don't do i'm i'll i've i'd we're we'll we've we'd"
     " it's that's there's you're he's she's they're nobody everyone someone anyone somebody all both no".split()
 )
-_FOLLOWS_NOUN = frozenset(
-    "is are was were has have had will would can could should must may might does do did isn't aren't wasn't weren't"
-    " won't can't needs need wants want went came took".split()
-)
-
-
 class _Phrase(NamedTuple):
     """A phrase of `shorten.yaml`, ready to match at its first word."""
 
@@ -265,12 +263,21 @@ def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place)
     rule, level, start, end = phrase.rule, phrase.level, match.start(), _after_comma(message, match.end())
     if end is None or (
         match.group().lower().endswith("that")
+        and ((word := _FOLLOWING.match(message, match.end())) is None or (word.group(2) or "").lower() in _NO_CLAUSE)
+    ):
+        return
+    if (
+        match.group().lower().endswith("that")
         and re.search(r"\b(?:and|but|or) that\b", message[end : min(_end_of_sentence(message, end), end + 300)])
     ):
         return
-    if place.kind == "clause" and message[place.mark] == "," and _ends_in_link(message, place.mark):
-        yield Edit(rule, level, (Change(place.mark, end, " "),))
-        return
+    if place.kind == "clause" and message[place.mark] == ",":
+        if message[match.end() : match.end() + 1] == ",":
+            yield _between(message, rule, level, place.mark, match.end(), ",")
+            return
+        if _ends_in_link(message, place.mark):
+            yield Edit(rule, level, (Change(place.mark, end, " "),))
+            return
     yield _deleted_opening(message, rule, level, start, end, place)
     for _ in range(3):
         word = _WORD.match(message, end)
@@ -366,17 +373,12 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
     closing = message.index(closer, end)
     word = re.compile(r"\s*([\w'’]+)").match(message, closing + 1)
     following = word.group(1).lower().replace("’", "'") if word else ""
-    before = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
-    if len(before.split()) <= 2 and following in _OPENS_CLAUSE:
-        is_bound = False  # a name or a greeting
-    else:
-        is_bound = (
-            _ends_in_link(message, start)
-            or following in _FOLLOWS_NOUN
-            or (following.endswith("ed") and following not in _OPENS_CLAUSE)
-            or not _HAS_VERB.search(before)
-            or bool(_ENDS_OPEN.search(before))
-        )
+    sentence = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
+    clause = _CLAUSE_STARTS.split(sentence)[-1]
+    is_name = len(sentence.split()) <= 2 and following in _OPENS_CLAUSE
+    is_bound = not (is_name or following in ("and", "but", "so", "or") and closer == ",") and (
+        _ends_in_link(message, start) or not _HAS_VERB.search(clause) or bool(_ENDS_OPEN.search(clause))
+    )
     if is_bound or (closer != "," and following not in _OPENS_CLAUSE):
         return Edit(rule, level, (Change(start, closing + 1, ""),))
     return Edit(rule, level, (Change(start, closing if closer == "," else end, ""),))
@@ -605,7 +607,7 @@ _STORY = re.compile(
 )
 _CONTRACTED = re.compile(
     r"\b(?:(?P<pronoun>I|we|you|they|he|she|it|that|there)\s(?P<verb>am|are|is|will|have|has|had|would)|(?P<aux>do|does|did|is|are|was|were|has|have|had|could|would"
-    r"|should|can|will)\s?(?P<not>not))(?=\s(?!but\b|and\b|or\b|if\b|because\b|when\b|so\b)[a-z])",
+    r"|should|can|will)\s?(?P<not>not))(?=\s(?!(?:not\s)?able\b|unable\b|(?:not\s)?allowed\b|going\sto\b|but\b|and\b|or\b|if\b|because\b|when\b|so\b)[a-z])",
     re.IGNORECASE,
 )
 _CONTRACTIONS = {
@@ -635,7 +637,7 @@ def _indirect_questions(message: str) -> Iterator[Edit]:
         place = _place(message, match.start())
         end = _end_of_sentence(message, match.end())
         rest = message[match.end() : end]
-        if place.kind not in ("sentence", "clause") or re.search(r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]", rest):
+        if place.kind not in ("sentence", "clause") or re.search(r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]|\b(?:and|or)\s(?:who|what|when|where|how|if|whether)\b", rest):
             continue
         subject, verb = match["subject"], match["verb"]
         lower = verb.lower().split()[0]
@@ -944,6 +946,8 @@ def _contractions(message: str) -> Iterator[Edit]:
             if key not in _CONTRACTIONS or match["verb"].isupper() and match["verb"] != "I":
                 continue
             if key.endswith(" have") and not _PARTICIPLE.match(message, match.end()):
+                continue
+            if match["pronoun"].lower() in ("there", "that") and _place(message, match.start()).kind == "words":
                 continue
             if _STRANDS.search(message[max(0, match.start() - 10) : match.start()]):
                 continue
