@@ -6,6 +6,7 @@ word or a quotation.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ FILE = Path(__file__).with_suffix(".yaml")
 
 # Bounds the rules that look back: no phrase and no guard needs more.
 _BACK = 40
+# Bounds the rules that look for the end of a sentence.
+_REACH = 400
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.ASCII)
 _NUMBER_WORDS = re.compile(
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty|sixty"
@@ -82,13 +85,23 @@ class _Place(NamedTuple):
 def propose(message: str) -> list[Edit]:
     """All edits that shorten a message, of levels 1 to 3."""
     kept = _kept(message)
-    edits: list[Edit] = []
-    for edit in (*_phrases(message), *_patterns(message)):
-        if not any(_deletes(change, start, end) for change in edit.changes for start, end in kept):
-            edits.append(edit)
+    edits = [edit for edit in (*_phrases(message), *_patterns(message)) if not _touches(edit, kept)]
     edits = list(dict.fromkeys(edits))
     edits += _joined(edits)
     return list(dict.fromkeys([*edits, *_raised(edits)]))
+
+
+def _kept(message: str) -> bytearray:
+    """The places of facts and quotations, which no edit touches: a byte for each character."""
+    kept = bytearray(len(message))
+    spans = [(span.start, span.end) for span in facts.spans(message)]
+    for start, end in (*spans, *(match.span() for match in _QUOTED.finditer(message))):
+        kept[start:end] = b"\1" * (end - start)
+    return kept
+
+
+def _touches(edit: Edit, kept: bytearray) -> bool:
+    return any(kept.find(1, change.start, change.end) >= 0 for change in edit.changes)
 
 
 def _joined(edits: Sequence[Edit]) -> list[Edit]:
@@ -115,30 +128,34 @@ def _raised(edits: Sequence[Edit]) -> list[Edit]:
 
     Otherwise the smaller edit would be taken, and a higher intensity would change less.
     """
+    ordered = sorted(edits, key=lambda edit: edit.start)
+    starts = [edit.start for edit in ordered]
     result = []
     for outer in edits:
-        size = sum(change.end - change.start for change in outer.changes)
+        size = _size(outer)
+        near = ordered[bisect_left(starts, outer.start - _REACH) : bisect_left(starts, outer.end)]
         levels = {
             edit.level
-            for edit in edits
+            for edit in near
             if edit.level > outer.level
-            and edit.end > outer.start
-            and edit.start < outer.end
-            and sum(change.end - change.start for change in edit.changes) < size
-            and any(_deletes(a, b.start, b.end) for a in edit.changes for b in outer.changes)
+            and _size(edit) < size
+            and any(a.start < b.end and b.start < a.end for a in edit.changes for b in outer.changes)
         }
         result += [Edit(outer.rule, level, outer.changes) for level in levels]
     return result
 
 
-def _kept(message: str) -> list[tuple[int, int]]:
-    """The places of facts and quotations, which no edit touches."""
-    spans = [(span.start, span.end) for span in facts.spans(message)]
-    return spans + [match.span() for match in _QUOTED.finditer(message)]
+def _size(edit: Edit) -> int:
+    return sum(change.end - change.start for change in edit.changes)
 
 
-def _deletes(change: Change, start: int, end: int) -> bool:
-    return change.start < end and start < change.end
+@cache
+def _filters() -> Mapping[str, re.Pattern[str]]:
+    """A pattern for each first word that matches where any of its phrases does: most words begin none."""
+    return {
+        first: re.compile("|".join(f"(?:{phrase.pattern.pattern})" for phrase in phrases), re.IGNORECASE)
+        for first, phrases in _families().items()
+    }
 
 
 @cache
@@ -195,20 +212,19 @@ def _first_words(tokens: Sequence[str]) -> set[str]:
 
 
 def _phrases(message: str) -> Iterator[Edit]:
-    index = _families()
+    index, filters = _families(), _filters()
     first = match.end() if (match := _GREETING.match(message)) else 0
     for word in _WORD.finditer(message):
-        start = word.start()
-        known = index.get(word.group().lower().replace("’", "'"))
-        if known is None or message[max(0, start - 1) : start] in ("-", "'", "’", "@", "/", "_", "#"):
+        start, key = word.start(), word.group().lower().replace("’", "'")
+        if key not in index or not filters[key].match(message, start):
+            continue
+        if message[max(0, start - 1) : start] in ("-", "'", "’", "@", "/", "_", "#"):
             continue
         place = _place(message, start)
-        stripped = [
-            (phrase, match)
-            for phrase in known
-            if (match := phrase.pattern.match(message, start)) and not _refused(message, phrase, match)
-        ]
-        for phrase, match in stripped:
+        for phrase in index[key]:
+            match = phrase.pattern.match(message, start)
+            if match is None or _refused(message, phrase, match):
+                continue
             if phrase.where == "first" and start not in (0, first):
                 continue
             if phrase.where == "sentence_start":
@@ -268,12 +284,15 @@ def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place)
         return
     if (
         match.group().lower().endswith("that")
-        and re.search(r"\b(?:and|but|or) that\b", message[end : min(_end_of_sentence(message, end), end + 300)])
+        and re.search(r"\b(?:and|but|or) that\b", message[end : _end_of_sentence(message, end) or end + _REACH])
     ):
         return
     if place.kind == "clause" and message[place.mark] == ",":
         if message[match.end() : match.end() + 1] == ",":
             yield _between(message, rule, level, place.mark, match.end(), ",")
+            return
+        if match.group().endswith(","):
+            yield _between(message, rule, level, place.mark, match.end() - 1, ",")
             return
         if _ends_in_link(message, place.mark):
             yield Edit(rule, level, (Change(place.mark, end, " "),))
@@ -388,11 +407,11 @@ def _sentence(message: str, rule: str, level: int, start: int, end: int) -> Iter
     """Deletes a whole sentence with the space after it, unless it is the only one."""
     match = re.compile(r"[ \t]*[.!…]*[ \t]*").match(message, end)
     stop = match.end() if match else end
-    if not message[:start].strip() and not message[stop:].strip():
+    before = message[max(0, start - _BACK) : start]
+    if not before.strip() and not message[stop : stop + _BACK].strip():
         return
     if stop == len(message) or message[stop] == "\n":
-        before = message[:start]
-        start = len(before.rstrip(" \t")) if before.strip() else start
+        start -= len(before) - len(before.rstrip(" \t"))
     yield Edit(rule, level, (Change(start, stop, ""),))
 
 
@@ -636,6 +655,8 @@ def _indirect_questions(message: str) -> Iterator[Edit]:
     for match in _INDIRECT.finditer(message):
         place = _place(message, match.start())
         end = _end_of_sentence(message, match.end())
+        if end is None:
+            continue
         rest = message[match.end() : end]
         if place.kind not in ("sentence", "clause") or re.search(r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]|\b(?:and|or)\s(?:who|what|when|where|how|if|whether)\b", rest):
             continue
@@ -657,12 +678,16 @@ def _indirect_questions(message: str) -> Iterator[Edit]:
         yield Edit("shorten.ask_question", 1, tuple(changes))
 
 
-def _end_of_sentence(message: str, start: int) -> int:
-    """Where the last word of the sentence ends."""
-    match = _SENTENCE_END.search(message, start)
-    while match and message[match.start() : match.end()] and _ABBREVIATION_END.search(message[: match.start() + 1][-8:]):
-        match = _SENTENCE_END.search(message, match.end())
-    return match.start() if match else len(message)
+def _end_of_sentence(message: str, start: int) -> int | None:
+    """Where the last word of the sentence ends; None if that is too far."""
+    limit = min(len(message), start + _REACH)
+    for match in _SENTENCE_END.finditer(message, start, limit):
+        end = match.start()
+        if end == limit < len(message):
+            return None
+        if not _ABBREVIATION_END.search(message[max(0, end - 8) : end + 1]):
+            return end
+    return None
 
 
 def _please(message: str) -> Iterator[Edit]:
@@ -670,6 +695,8 @@ def _please(message: str) -> Iterator[Edit]:
     for match in _COULD_PLEASE.finditer(message):
         place = _place(message, match.start())
         end = _end_of_sentence(message, match.end())
+        if end is None:
+            continue
         rest = message[match.end() : end]
         if (
             place.kind not in ("sentence", "clause")
