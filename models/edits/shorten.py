@@ -1,8 +1,8 @@
 """Proposes edits that shorten English sentences: fillers, asides, wordy phrases and clauses that say nothing.
 
-Which sentences a summary drops is decided before (`models.edits.arrange`). The phrases are in `shorten.yaml`, which
-explains how they are written; the rules that need more than a phrase are here. No edit deletes a fact, a number
-word or a quotation.
+Which sentences a summary drops is decided before (`models.edits.arrange`). The phrases are in `shorten.yaml`,
+which explains how they are written; the rules that need more than a phrase are here. No edit deletes a fact,
+a number word or a quotation.
 """
 
 import re
@@ -25,44 +25,57 @@ _BACK = 40
 _REACH = 400
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*", re.ASCII)
 _NUMBER_WORDS = re.compile(
-    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty|fifty|sixty"
-    r"|hundred|thousand|million|dozen|noon|midnight|today|tonight|tomorrow|deadline)\b",
+    r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fifteen|twenty|thirty|forty"
+    r"|fifty|sixty|hundred|thousand|million|dozen|noon|midnight|today|tonight|tomorrow|deadline)\b",
     re.IGNORECASE,
 )
 _FOLLOWING = re.compile(r"\s{0,3}([^\w\s])?\s{0,3}([\w'’]+)?")
 _QUOTED = re.compile(r"[\"“][^\"“”\n]{1,300}[\"”]|`[^`\n]{1,300}`")
 _BULLET_END = re.compile(r"(?:^|\n)[ \t]{0,8}(?:[-*•–]|\d{1,2}[.)])[ \t]{0,4}$")
-_ABBREVIATION_END = re.compile(r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|no|nr|dept)\.$", re.IGNORECASE)
+_ABBREVIATION_END = re.compile(
+    r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|no|nr|dept)\.$", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"”')\]]{0,3}(?=\s|$)|\n|$")
 _GREETING = re.compile(
-    r"(?:(?:hi|hello|hey|dear|good\s(?:morning|afternoon|evening|day)|morning|evening|greetings)\b[^,.!?:\n]{0,40}[,!:.]"
-    r"|[A-Z][\w'’-]{1,20},)\s{1,3}",
+    r"(?:(?:hi|hello|hey|dear|good\s(?:morning|afternoon|evening|day)|morning|evening"
+    r"|greetings)\b[^,.!?:\n]{0,40}[,!:.]|[A-Z][\w'’-]{1,20},)\s{1,3}",
     re.IGNORECASE,
 )
 # Whether the words before an aside have a verb yet, and whether they wait for more.
 _HAS_VERB = re.compile(
-    r"\b(?:am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do|does|did|don['’]t|doesn['’]t|didn['’]t"
-    r"|need|needs|want|wants|get|gets|got|go|goes|went|come|comes|came|take|takes|took|make|makes|made|say|says|said|know|knows|think|thought"
-    r"|see|saw|send|sent|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask|forgot|wrote|found|left|lost|met|ran|read|heard|told|gave|brought|bought|kept|broke|sat|spoke|drove|won|felt"
-    r"|became|began|held|paid|sold|understood)\b|n['’]t\b|['’](?:m|re|ve|ll|d)\b|\b(?:it|that|he|she|there)['’]s\b",
+    r"\b(?:am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do"
+    r"|does|did|don['’]t|doesn['’]t|didn['’]t|need|needs|want|wants|get|gets|got|go|goes|went|come|comes"
+    r"|came|take|takes|took|make|makes|made|say|says|said|know|knows|think|thought|see|saw|send|sent"
+    r"|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask|forgot|wrote|found|left|lost|met|ran|read"
+    r"|heard|told|gave|brought|bought|kept|broke|sat|spoke|drove|won|felt|became|began|held|paid|sold"
+    r"|understood)\b|n['’]t\b|['’](?:m|re|ve|ll|d)\b|\b(?:it|that|he|she|there)['’]s\b",
     re.IGNORECASE,
 )
-_CLAUSE_STARTS = re.compile(r"\b(?:that|if|when|because|and|but|so|which|who|whether|as|while)\b", re.IGNORECASE)
+_CLAUSE_STARTS = re.compile(
+    r"\b(?:that|if|when|because|and|but|so|which|who|whether|as|while)\b", re.IGNORECASE
+)
+_GREETED = re.compile(r"(?:hi|hello|hey|dear|good\s\w+|morning|evening|thanks)(?:\s\S+){0,3}$", re.IGNORECASE)
 _ENDS_OPEN = re.compile(
-    r"\b(?:am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when|because|the|a|an|to|of|for|with|in|on|at)$"
-    r"|['’](?:m|re|ve|ll|s)$",
+    r"\b(?:am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when"
+    r"|because|the|a|an|to|of|for|with|in|on|at)$|['’](?:m|re|ve|ll|s)$",
     re.IGNORECASE,
 )
 # After these words "that" is no conjunction.
-_NO_CLAUSE = frozenset("down up out too and but or as yesterday today already myself again before is was way one carefully please much".split())
+_NO_CLAUSE = re.compile(
+    r"down|up|out|too|and|but|or|as|yesterday|today|already|myself|again|before|is|was|way|one|carefully"
+    r"|please|much"
+)
 _LINKS = frozenset({"and", "but", "so", "because", "also", "or"})
 # A clause that starts with one of these keeps the comma before it.
-_OPENS_CLAUSE = frozenset(
-    "and but so or because since as if when while which who whose where until unless although though please could can"
-    " would will let i we you he she it they there this that these those the a an my our your his her its their what"
-    " how why maybe then also not only except including especially don't do i'm i'll i've i'd we're we'll we've we'd"
-    " it's that's there's you're he's she's they're nobody everyone someone anyone somebody all both no".split()
+_OPENS_CLAUSE = re.compile(
+    r"and|but|so|or|because|since|as|if|when|while|which|who|whose|where|until|unless|although|though"
+    r"|please|could|can|would|will|let|i|we|you|he|she|it|they|there|this|that|these|those|the|a|an|my|our"
+    r"|your|his|her|its|their|what|how|why|maybe|then|also|not|only|except|including|especially|don't|do"
+    r"|i'm|i'll|i've|i'd|we're|we'll|we've|we'd|it's|that's|there's|you're|he's|she's|they're|nobody"
+    r"|everyone|someone|anyone|somebody|all|both|no"
 )
+
+
 class _Phrase(NamedTuple):
     """A phrase of `shorten.yaml`, ready to match at its first word."""
 
@@ -76,7 +89,7 @@ class _Phrase(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """What stands before a position: nothing of the sentence, the end of a clause, a link such as "and", or words."""
+    """What stands before a position: its `kind` is "sentence", "clause" (a mark), "link" (an "and") or "words"."""
 
     kind: str
     mark: int  # where the punctuation before it starts
@@ -187,16 +200,16 @@ def _compiled(tokens: Sequence[str]) -> re.Pattern[str]:
         optional = token.endswith("?")
         choices = token.removesuffix("?").split("/")
         if token.startswith("<"):
-            pattern += rf"((?:\s+[\w'’-]+){{0,{token[1:-1]}}}?)"
+            pattern += rf"((?:\s{{1,4}}[\w'’-]+){{0,{token[1:-1]}}}?)"
         elif all(not re.search(r"\w", choice) for choice in choices):
             pattern += rf"(\s{{0,2}}(?:{'|'.join(map(re.escape, choices))})){'?' if optional else ''}"
         else:
             ordered = sorted(choices, key=len, reverse=True)
-            words = "|".join(re.escape(c).replace("_", r"\s+").replace("'", "['’]") for c in ordered)
+            words = "|".join(re.escape(c).replace("_", r"\s{1,4}").replace("'", "['’]") for c in ordered)
             if started:
-                pattern += rf"(?:\s+({words}))?" if optional else rf"\s+({words})"
+                pattern += rf"(?:\s{{1,4}}({words}))?" if optional else rf"\s{{1,4}}({words})"
             else:
-                pattern += rf"(?:({words})\s+)?" if optional else rf"({words})"
+                pattern += rf"(?:({words})\s{{1,4}})?" if optional else rf"({words})"
                 started = not optional
     return re.compile(pattern + r"(?![\w'’]|-\w)", re.IGNORECASE)
 
@@ -205,7 +218,11 @@ def _first_words(tokens: Sequence[str]) -> set[str]:
     """The words that a phrase can start with, in lower case."""
     words: set[str] = set()
     for token in tokens:
-        words |= {match.group().lower() for c in token.rstrip("?").split("/") if (match := _WORD.match(c.replace("_", " ")))}
+        words |= {
+            match.group().lower()
+            for c in token.rstrip("?").split("/")
+            if (match := _WORD.match(c.replace("_", " ")))
+        }
         if not token.endswith("?"):
             break
     return words
@@ -228,7 +245,11 @@ def _phrases(message: str) -> Iterator[Edit]:
             if phrase.where == "first" and start not in (0, first):
                 continue
             if phrase.where == "sentence_start":
-                if place.kind == "sentence" and start > 0 and (after := _after_comma(message, match.end())) is not None:
+                if (
+                    place.kind == "sentence"
+                    and start > 0
+                    and (after := _after_comma(message, match.end())) is not None
+                ):
                     yield _deleted_opening(message, phrase.rule, phrase.level, start, after, place)
             elif phrase.where in ("opening", "first") and place.kind != "words":
                 yield from _opening(message, phrase, match, place)
@@ -249,7 +270,10 @@ def _refused(message: str, phrase: _Phrase, match: re.Match[str]) -> bool:
     if not phrase.replacement and _NUMBER_WORDS.search(match.group()):
         return True
     following = _FOLLOWING.match(message, match.end())
-    if following and {part.lower().replace("’", "'") for part in following.groups() if part} & phrase.not_before:
+    if (
+        following
+        and {part.lower().replace("’", "'") for part in following.groups() if part} & phrase.not_before
+    ):
         return True
     before = re.search(r"([\w'’]+)\s*$", message[max(0, match.start() - _BACK) : match.start()])
     if before is None:
@@ -279,12 +303,14 @@ def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place)
     rule, level, start, end = phrase.rule, phrase.level, match.start(), _after_comma(message, match.end())
     if end is None or (
         match.group().lower().endswith("that")
-        and ((word := _FOLLOWING.match(message, match.end())) is None or (word.group(2) or "").lower() in _NO_CLAUSE)
+        and (
+            (word := _FOLLOWING.match(message, match.end())) is None
+            or _NO_CLAUSE.fullmatch((word.group(2) or "").lower())
+        )
     ):
         return
-    if (
-        match.group().lower().endswith("that")
-        and re.search(r"\b(?:and|but|or) that\b", message[end : _end_of_sentence(message, end) or end + _REACH])
+    if match.group().lower().endswith("that") and re.search(
+        r"\b(?:and|but|or) that\b", message[end : _end_of_sentence(message, end) or end + _REACH]
     ):
         return
     if place.kind == "clause" and message[place.mark] == ",":
@@ -303,7 +329,11 @@ def _opening(message: str, phrase: _Phrase, match: re.Match[str], place: _Place)
         following = None
         if word:
             for other in _families().get(word.group().lower().replace("’", "'"), ()):
-                if other.where == "opening" and (m := other.pattern.match(message, end)) and not _refused(message, other, m):
+                if (
+                    other.where == "opening"
+                    and (m := other.pattern.match(message, end))
+                    and not _refused(message, other, m)
+                ):
                     after = _after_comma(message, m.end())
                     if after is not None and (following is None or after > following[1]):
                         following = (other, after)
@@ -343,7 +373,11 @@ def _remark(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) 
     if place.kind == "sentence":
         if ends and following != "?":
             yield from _sentence(message, rule, level, start, end)
-        elif phrase.where != "sentence" and following == "," and (after := _after_comma(message, end)) is not None:
+        elif (
+            phrase.where != "sentence"
+            and following == ","
+            and (after := _after_comma(message, end)) is not None
+        ):
             yield _deleted_opening(message, rule, level, start, after, place)
             yield from _remarks(message, phrase, start, after, place)
         return
@@ -394,11 +428,15 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
     following = word.group(1).lower().replace("’", "'") if word else ""
     sentence = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
     clause = _CLAUSE_STARTS.split(sentence)[-1]
-    is_name = len(sentence.split()) <= 2 and following in _OPENS_CLAUSE
-    is_bound = not (is_name or following in ("and", "but", "so", "or") and closer == ",") and (
-        _ends_in_link(message, start) or not _HAS_VERB.search(clause) or bool(_ENDS_OPEN.search(clause))
-    )
-    if is_bound or (closer != "," and following not in _OPENS_CLAUSE):
+    if _ends_in_link(message, start) or _ENDS_OPEN.search(clause):
+        is_bound = True
+    else:
+        is_bound = (
+            not _OPENS_CLAUSE.fullmatch(following)
+            and not _GREETED.match(sentence)
+            and not _HAS_VERB.search(clause)
+        )
+    if is_bound or (closer != "," and not _OPENS_CLAUSE.fullmatch(following)):
         return Edit(rule, level, (Change(start, closing + 1, ""),))
     return Edit(rule, level, (Change(start, closing if closer == "," else end, ""),))
 
@@ -418,7 +456,11 @@ def _sentence(message: str, rule: str, level: int, start: int, end: int) -> Iter
 def _word(phrase: _Phrase, match: re.Match[str], message: str, place: _Place) -> Iterator[Edit]:
     """Deletes a word inside a sentence."""
     start, end = match.span()
-    if place.kind in ("sentence", "clause") or message[end : end + 1] != " " or not message[end + 1 : end + 2].isalnum():
+    if (
+        place.kind in ("sentence", "clause")
+        or message[end : end + 1] != " "
+        or not message[end + 1 : end + 2].isalnum()
+    ):
         return
     # "a" and "an" depend on the word that follows.
     article = re.search(r"\b(an?) $", message[max(0, start - 3) : start])
@@ -433,7 +475,9 @@ def _word(phrase: _Phrase, match: re.Match[str], message: str, place: _Place) ->
 
 def _swap(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) -> Edit:
     start, end = match.span()
-    text = re.sub(r"\{(\d)\}", lambda field: (match.group(int(field.group(1))) or "").strip(), phrase.replacement)
+    text = re.sub(
+        r"\{(\d)\}", lambda field: (match.group(int(field.group(1))) or "").strip(), phrase.replacement
+    )
     if text.startswith("@"):
         verb = message[start:end].split()[-1].lower().removesuffix("ing")
         text = f"could you {verb}{'e' if text == '@minde' else ''}"
@@ -446,187 +490,245 @@ def _swap(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) ->
 
 _PRONOUN = r"(?:I|we|you|he|she|it|they|there|this|that|anyone|someone|somebody|anybody)"
 _INDIRECT = re.compile(
-    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere|\swould)?(?:\s(?:just|really|only|also"
-    r"|still|quickly)){0,2}\s(?:(?:wanted|want|like)\sto\s(?:quickly\s|just\s)?(?:ask(?:\syou)?|know|check|find\sout)|wondering|wonder"
-    r"|wondered|asking)(?:,)?\s(?:if|whether)\s(?:or\snot\s)?(?:maybe\s|perhaps\s)?)(?P<subject>" + _PRONOUN + r")\s"
-    r"(?P<verb>can|could|will|would|should|might|are|is|was|were|know|need|want|have\stime|have\sa|have\sany|knows|has)\b",
+    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere"
+    r"|\swould)?(?:\s(?:just|really|only|also|still|quickly)){0,2}\s(?:(?:wanted|want"
+    r"|like)\sto\s(?:quickly\s|just\s)?(?:ask(?:\syou)?|know|check|find\sout)|wondering|wonder|wondered"
+    r"|asking)(?:,)?\s(?:if|whether)\s(?:or\snot\s)?(?:maybe\s|perhaps\s)?)(?P<subject>" + _PRONOUN + r")\s"
+    r"(?P<verb>can|could|will|would|should|might|are|is|was|were|know|need|want|have\stime|have\sa"
+    r"|have\sany|knows|has)\b",
     re.IGNORECASE,
 )
 _COULD_PLEASE = re.compile(
-    r"(?P<ask>(?:could|can|would|will)\syou\s(?:please\s|kindly\s|maybe\s|possibly\s|just\s){0,2})(?=(?P<verb>[a-z]+)\b)",
+    r"(?P<ask>(?:could|can|would|will)\syou\s(?:please\s|kindly\s|maybe\s|possibly\s"
+    r"|just\s){0,2})(?=(?P<verb>[a-z]+)\b)",
     re.IGNORECASE,
 )
 # "Can you make it?" asks what someone is able to do.
-_ABILITIES = frozenset(
-    "mind be have imagine believe also either do like prefer live see hear make come join attend work manage still"
-    " really access open log reproduce afford handle even actually get understand wait meet stay take think".split()
+_ABILITIES = re.compile(
+    r"mind|be|have|imagine|believe|also|either|do|like|prefer|live|see|hear|make|come|join|attend|work"
+    r"|manage|still|really|access|open|log|reproduce|afford|handle|even|actually|get|understand|wait|meet"
+    r"|stay|take|think"
 )
 _IF_YOU_COULD = re.compile(
-    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it|this)(?:['’]d|\swould)\s"
-    r"(?:really\s)?(?:be\s(?:really\s|very\s|so\s|much\s)?(?:great|good|nice|helpful|lovely|wonderful|perfect|appreciated|awesome"
-    r"|fantastic|amazing|super)|help(?:\sme|\sus)?(?:\sa\slot|\sgreatly)?))(?=\s?[.!])",
+    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it"
+    r"|this)(?:['’]d|\swould)\s(?:really\s)?(?:be\s(?:really\s|very\s|so\s|much\s)?(?:great|good|nice"
+    r"|helpful|lovely|wonderful|perfect|appreciated|awesome|fantastic|amazing|super)|help(?:\sme"
+    r"|\sus)?(?:\sa\slot|\sgreatly)?))(?=\s?[.!])",
     re.IGNORECASE,
 )
 _REDUCED = re.compile(
-    r"\b(?P<head>someone|somebody|anyone|anybody|everyone|everybody|people|those|colleagues|users|customers|guests|files|tickets"
-    r"|the\s[a-z]+|a\s[a-z]+|an\s[a-z]+|any\s[a-z]+|every\s[a-z]+|all\s[a-z]+s)(?P<cut>\s(?:who|that|which)\s(?:is|are|was|were)(?:\sstill)?)"
-    r"\s(?:on\s(?:leave|holiday|site|duty|call|sick)|in\s(?:the|a)|at\s(?:the|home)|from\s(?:the|a)|responsible\sfor|due\s(?:on|in|by)"
-    r"|(?!need|use|suppos|allow|request|expect|ask)[a-z]{2,12}ed\s(?:by|in|on|at|for|from|to|with|as)|left\sover|needed\sfor|used\s(?:for|by|in)"
-    r"|stored\s(?:in|on)|made\s(?:by|of|for)|sent\s(?:by|to)|built\s(?:by|in)|written\s(?:by|in))\b",
+    r"\b(?P<head>someone|somebody|anyone|anybody|everyone|everybody|people|those|colleagues|users|customers"
+    r"|guests|files|tickets|the\s[a-z]+|a\s[a-z]+|an\s[a-z]+|any\s[a-z]+|every\s[a-z]+"
+    r"|all\s[a-z]+s)(?P<cut>\s(?:who|that|which)\s(?:is|are|was|were)(?:\sstill)?)\s(?:on\s(?:leave|holiday"
+    r"|site|duty|call|sick)|in\s(?:the|a)|at\s(?:the|home)|from\s(?:the|a)|responsible\sfor|due\s(?:on|in"
+    r"|by)|(?!need|use|suppos|allow|request|expect|ask)[a-z]{2,12}ed\s(?:by|in|on|at|for|from|to|with|as)"
+    r"|left\sover|needed\sfor|used\s(?:for|by|in)|stored\s(?:in|on)|made\s(?:by|of|for)|sent\s(?:by|to)"
+    r"|built\s(?:by|in)|written\s(?:by|in))\b",
     re.IGNORECASE,
 )
-_ASKS = re.compile(r"\b(?:it['’]s|it\s(?:is|was)|ask|asks|asked|tell|tells|told|know|knows|that['’]s|check|say|says|said)\s(?:not\s)?$", re.I)
+_ASKS = re.compile(
+    r"\b(?:it['’]s|it\s(?:is|was)|ask|asks|asked|tell|tells|told|know|knows|that['’]s|check|say|says"
+    r"|said)\s(?:not\s)?$",
+    re.I,
+)
 _COMMA_REDUCED = re.compile(
-    r",\s(?P<cut>(?:which|who)\s(?:is|are|was|were)\s)(?=(?:still|due|now|[a-z]{2,12}ed\s(?:by|in|on|at|for|from|to|with)"
-    r"|responsible\sfor|part\sof|about\s\d|around\s\d)\b)"
+    r",\s(?P<cut>(?:which|who)\s(?:is|are|was|were)\s)(?=(?:still|due|now|[a-z]{2,12}ed\s(?:by|in|on|at|for"
+    r"|from|to|with)|responsible\sfor|part\sof|about\s\d|around\s\d)\b)"
 )
 _THERE_IS = re.compile(
-    r"\b(?P<cut>there(?:['’]s|\sis|\sare)\s)(?P<noun>(?:a|an|some|several|many|two|three|four|five|\d{1,3})\s(?:(?!that\b|who\b|which\b)"
-    r"[a-z-]+\s){1,4})(?P<link>(?:that|who|which)\s)(?=(?:is|are|was|were|has|have|had|can|can['’]t|cannot|will|won['’]t|need|needs|want"
-    r"|wants|block|blocks|fail|fails|failed|works?|don['’]t|doesn['’]t|didn['’]t|still|must|should)\b)",
+    r"\b(?P<cut>there(?:['’]s|\sis|\sare)\s)(?P<noun>(?:a|an|some|several|many|two|three|four|five"
+    r"|\d{1,3})\s(?:(?!that\b|who\b|which\b)[a-z-]+\s){1,4})(?P<link>(?:that|who|which)\s)(?=(?:is|are|was"
+    r"|were|has|have|had|can|can['’]t|cannot|will|won['’]t|need|needs|want|wants|block|blocks|fail|fails"
+    r"|failed|works?|don['’]t|doesn['’]t|didn['’]t|still|must|should)\b)",
     re.IGNORECASE,
 )
 _GOING_TO = re.compile(
-    r"(?P<be>['’](?:m|re|s)|\s(?:is|are|am))(?P<not>\snot)?\sgoing\sto\s(?!the\b|a\b|an\b|my\b|our\b|your\b|his\b|her\b|their\b|this\b|that\b"
-    r"|bed\b|work\b|school\b|court\b|press\b|print\b|market\b|hospital\b|lunch\b|prod|town\b|all\b|some\b|any\b|it\b|them\b|him\b|you\b"
-    r"|me\b|us\b|every|plan\b|waste\b|church\b|university\b|class\b|training\b|different\b|two\b|three\b|one\b|both\b|and\b|be\sable)(?=[a-z]{2,})"
+    r"(?P<be>['’](?:m|re|s)|\s(?:is|are|am))(?P<not>\snot)?\sgoing\sto\s(?!the\b|a\b|an\b|my\b|our\b|your\b"
+    r"|his\b|her\b|their\b|this\b|that\b|bed\b|work\b|school\b|court\b|press\b|print\b|market\b|hospital\b"
+    r"|lunch\b|prod|town\b|all\b|some\b|any\b|it\b|them\b|him\b|you\b|me\b|us\b|every|plan\b|waste\b"
+    r"|church\b|university\b|class\b|training\b|different\b|two\b|three\b|one\b|both\b|and\b"
+    r"|be\sable)(?=[a-z]{2,})"
 )
-_NOT_GOING_TO = re.compile(r"\b(?P<be>isn|aren)['’]t\sgoing\sto\s(?=[a-z]{2,}\b)(?!the\b|a\b|work\b|my\b|our\b|your\b)")
+_NOT_GOING_TO = re.compile(
+    r"\b(?P<be>isn|aren)['’]t\sgoing\sto\s(?=[a-z]{2,}\b)(?!the\b|a\b|work\b|my\b|our\b|your\b)"
+)
 _THAT = re.compile(
-    r"\b(?P<verb>(?:I|we|you|they|he|she)\s(?:also\s|already\s|still\s|just\s|really\s|do\s|don['’]t\s|didn['’]t\s){0,1}(?:think|thinks|thought|know|knows"
-    r"|knew|hope|hopes|hoped|believe|believes|guess|said|says|say|see|saw|feel|suggest|heard|understand|promised|told\s(?:me|us|them|him|her|you)"
-    r"|noticed|assume|fear|wish|bet|found|agreed|decided)|(?:['’]m|['’]re|am|are|is)\s(?:not\s|pretty\s|quite\s|very\s)?(?:sure|afraid|glad|happy|sorry|worried|aware)"
-    r"|make\ssure|please\snote|said|told\s(?:me|us|them|him|her|you))"
-    r"\sthat(?=\s(?:I|we|you|he|she|it|they|there|the|a|my|our|your|his|her|its|their|nobody|everyone|I['’]|we['’]|you['’]|it['’]|he['’]|she['’]|they['’]|there['’])\b)",
+    r"\b(?P<verb>(?:I|we|you|they|he|she)\s(?:also\s|already\s|still\s|just\s|really\s|do\s|don['’]t\s"
+    r"|didn['’]t\s){0,1}(?:think|thinks|thought|know|knows|knew|hope|hopes|hoped|believe|believes|guess"
+    r"|said|says|say|see|saw|feel|suggest|heard|understand|promised|told\s(?:me|us|them|him|her|you)"
+    r"|noticed|assume|fear|wish|bet|found|agreed|decided)|(?:['’]m|['’]re|am|are|is)\s(?:not\s|pretty\s"
+    r"|quite\s|very\s)?(?:sure|afraid|glad|happy|sorry|worried|aware)|make\ssure|please\snote|said"
+    r"|told\s(?:me|us|them|him|her|you))\sthat(?=\s(?:I|we|you|he|she|it|they|there|the|a|my|our|your|his"
+    r"|her|its|their|nobody|everyone|I['’]|we['’]|you['’]|it['’]|he['’]|she['’]|they['’]|there['’])\b)",
     re.IGNORECASE,
 )
 _BECAUSE = re.compile(
-    r"\.\s(?P<cut>(?:The\s(?:main\s)?reason\s(?:for\s(?:this|that)\s)?is\sthat|(?:This|That)\sis\sbecause|That['’]s\sbecause|It['’]s\sbecause"
-    r"|The\s(?:main\s)?reason:|Reason:)\s)(?=(?P<next>[A-Za-z][\w'’]*))"
+    r"\.\s(?P<cut>(?:The\s(?:main\s)?reason\s(?:for\s(?:this|that)\s)?is\sthat|(?:This|That)\sis\sbecause"
+    r"|That['’]s\sbecause|It['’]s\sbecause|The\s(?:main\s)?reason:|Reason:)\s)(?=(?P<next>[A-Za-z][\w'’]*))"
 )
-_THATS_WHY = re.compile(r"(?:(?<=[.!?]\s)|^|(?<=\n))(?:That['’]s|That\sis|This\sis)\s(?:also\s|exactly\s)?why\s(?=(?:I|we|you|he|she|it|they|the|please)\b)")
-_REPEATED = re.compile(r"\b(?P<word>really|very|so|no|yes|please|long|many|never|much|far|way|again|sorry|thanks)(?P<again>(?:,?\s(?P=word)){1,3})\b", re.I)
+_THATS_WHY = re.compile(
+    r"(?:(?<=[.!?]\s)|^|(?<=\n))(?:That['’]s|That\sis|This\sis)\s(?:also\s|exactly\s)?why\s(?=(?:I|we|you"
+    r"|he|she|it|they|the|please)\b)"
+)
+_REPEATED = re.compile(
+    r"\b(?P<word>really|very|so|no|yes|please|long|many|never|much|far|way|again|sorry"
+    r"|thanks)(?P<again>(?:,?\s(?P=word)){1,3})\b",
+    re.I,
+)
 _BRACKETS = re.compile(r"[ \t]?\((?P<inside>[^()\n]{3,120})\)")
 _BRACKET_ASIDE = re.compile(
-    r"^(?:sorry|thanks?|thank\syou|as\s(?:you|I|we|always|usual)|don['’]t\sask|who\s|which\s|yes\b|again\b|finally\b|believe|I\s|I['’]|we\sall|me\s|my\s|believe"
-    r"|long\sstory|of\scourse|surprise|unfortunately|sadly|luckily|yay|hooray|haha|lol|ha\b|and\sno\b|and\syes\b|he['’]s\s|she['’]s\s|great|nice|lovely|so\s|again)",
+    r"^(?:sorry|thanks?|thank\syou|as\s(?:you|I|we|always|usual)|don['’]t\sask|who\s|which\s|yes\b|again\b"
+    r"|finally\b|believe|I\s|I['’]|we\sall|me\s|my\s|believe|long\sstory|of\scourse|surprise|unfortunately"
+    r"|sadly|luckily|yay|hooray|haha|lol|ha\b|and\sno\b|and\syes\b|he['’]s\s|she['’]s\s|great|nice|lovely"
+    r"|so\s|again)",
     re.IGNORECASE,
 )
 _NEEDED = re.compile(
-    r"\b(?:not|no|only|if|unless|must|please|don['’]t|can['’]t|never|instead|until|before|after|by|should|need|needs|has\sto|have\sto|or|except|without|deadline"
-    r"|won['’]t|isn['’]t|doesn['’]t|didn['’]t|will|will\sbe|who\sis|who['’]s)\b",
+    r"\b(?:not|no|only|if|unless|must|please|don['’]t|can['’]t|never|instead|until|before|after|by|should"
+    r"|need|needs|has\sto|have\sto|or|except|without|deadline|won['’]t|isn['’]t|doesn['’]t|didn['’]t|will"
+    r"|will\sbe|who\sis|who['’]s)\b",
     re.IGNORECASE,
 )
 _WHILE = re.compile(
-    r"\b(?P<cut>(?:as|while|when)\s(?:I|we)\s(?:was|were)\s(?:[\w'’-]+\s){1,9}?(?:I|we)\s(?:noticed|saw|realised|realized|found(?:\sout)?)\sthat\s)(?=\w)",
+    r"\b(?P<cut>(?:as|while|when)\s(?:I|we)\s(?:was|were)\s(?:[\w'’-]+\s){1,9}?(?:I|we)\s(?:noticed|saw"
+    r"|realised|realized|found(?:\sout)?)\sthat\s)(?=\w)",
     re.IGNORECASE,
 )
 _CALL = re.compile(
-    r"\b(?P<verb>give|gave|giving)\s(?P<who>me|us|him|her|them|[A-Z][\w'’-]+(?:\sand\s[A-Z][\w'’-]+)?)\sa\s(?:quick\s|short\s|brief\s)?(?:call|ring|phone\scall|shout)\b"
+    r"\b(?P<verb>give|gave|giving)\s(?P<who>me|us|him|her|them"
+    r"|[A-Z][\w'’-]+(?:\sand\s[A-Z][\w'’-]+)?)\sa\s(?:quick\s|short\s|brief\s)?(?:call|ring|phone\scall"
+    r"|shout)\b"
 )
 _CALLS = {"give": "call", "gave": "called", "giving": "calling"}
 _SMILEY = re.compile(r"[ \t]?(?:[:;]-?[)(DP]|[😀-🙏])(?=[\s.,!?]|$)")
 _WHICH = re.compile(
-    r",\swhich\s(?!means|is\swhy|blocks|requires|needs|you\b|makes)(?P<inside>[^,.;:?!()\n–—]{4,90})(?=[,.]\s|[,.]?$)",
+    r",\swhich\s(?!means|is\swhy|blocks|requires|needs|you\b"
+    r"|makes)(?P<inside>[^,.;:?!()\n–—]{4,90})(?=[,.]\s|[,.]?$)",
     re.MULTILINE,
 )
 _OWN = re.compile(r"\b(?:I|me|my|we)\b|\b(?:I|we)['’]")
 _NEWS = re.compile(
-    r"\s(?:and|but|so|or)\s|\b(?:still|trying|need|needs|want|wants|pay|pays|promised|agreed|do|did|sent|send|ordered|already|signed|told|call|called"
-    r"|moved|changed|sold|bought|use|used|have|has)\b",
+    r"\s(?:and|but|so|or)\s|\b(?:still|trying|need|needs|want|wants|pay|pays|promised|agreed|do|did|sent"
+    r"|send|ordered|already|signed|told|call|called|moved|changed|sold|bought|use|used|have|has)\b",
     re.IGNORECASE,
 )
 _DASHES = re.compile(r"\s(?P<dash>[–—-])\s(?P<inside>[^,.;:?!()\n–—]{3,70})\s(?P=dash)(?=\s)")
 _REQUEST = re.compile(
-    r"\b(?:please|pls|(?:could|can|would|will)\s(?:you|we|someone|somebody|anyone|I)|let['’]s|don['’]t|do\snot|must|needs?\sto|have\sto|has\sto"
-    r"|should)\b"
-    r"|(?:^|[,;:]\s|\band\s)(?:tell|send|sign|write|ask|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
+    r"\b(?:please|pls|(?:could|can|would|will)\s(?:you|we|someone|somebody|anyone|I)|let['’]s|don['’]t"
+    r"|do\snot|must|needs?\sto|have\sto|has\sto|should)\b|(?:^|[,;:]\s|\band\s)(?:tell|send|sign|write|ask"
+    r"|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"\b(?:not|never|no|nobody|nothing|none|cannot)\b|n['’]t\b", re.IGNORECASE)
 _REASON = re.compile(
-    r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody|people|everyone|this|otherwise|some|most)\b"
-    r"|(?:I|we|he|she|it|they|there)['’])(?P<inside>[^,.!?;:()\n]{4,110}))(?=[.!?](?:\s|$)|$|\n|,\s(?:and|but|so|please|then|or)\b)"
+    r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody"
+    r"|people|everyone|this|otherwise|some|most)\b|(?:I|we|he|she|it|they"
+    r"|there)['’])(?P<inside>[^,.!?;:()\n]{4,110}))(?=[.!?](?:\s|$)|$|\n|,\s(?:and|but|so|please|then|or)\b)"
 )
 _PURPOSE = re.compile(
-    r"(?P<cut>(?:,?\sso\sthat|(?<!,)\sso)\s(?:I|we|he|she|it|they|everyone|everybody|people|nobody)\s"
-    r"(?:can|could|know|knows|get|gets|don['’]t|doesn['’]t|has|have)\b(?!\s?not)(?P<inside>[^,.!?;:()\n]{2,90}))(?=[.!?](?:\s|$)|$|\n)"
+    r"(?P<cut>(?:,?\sso\sthat|(?<!,)\sso)\s(?:I|we|he|she|it|they|everyone|everybody|people|nobody)\s(?:can"
+    r"|could|know|knows|get|gets|don['’]t|doesn['’]t|has"
+    r"|have)\b(?!\s?not)(?P<inside>[^,.!?;:()\n]{2,90}))(?=[.!?](?:\s|$)|$|\n)"
 )
 _NO_REASON = re.compile(
-    r"\b(?:not|just|only|simply|mainly|partly|maybe|perhaps|probably|is|was|be|are|largely|mostly|exactly|that['’]s|it['’]s"
-    r"|especially|precisely)$",
+    r"\b(?:not|just|only|simply|mainly|partly|maybe|perhaps|probably|is|was|be|are|largely|mostly|exactly"
+    r"|that['’]s|it['’]s|especially|precisely)$",
     re.IGNORECASE,
 )
 _I_KNOW_BUT = re.compile(
-    r"\b(?P<cut>(?:I|we)\s(?:know|understand|realise|realize|see|get)\s(?!nothing|how|what|who|where|whether|if\b)[^.,;:?!\n]{3,90},\sbut\s)(?=\w)",
+    r"\b(?P<cut>(?:I|we)\s(?:know|understand|realise|realize|see|get)\s(?!nothing|how|what|who|where"
+    r"|whether|if\b)[^.,;:?!\n]{3,90},\sbut\s)(?=\w)",
     re.IGNORECASE,
 )
 _AS_KNOWN = re.compile(
-    r",\s(?P<inside>as\s(?:everybody|everyone|you|we|I|they|some|many|all)\s(?:[\w'’]+\s){0,5}?(?:expected|feared|hoped|know|knew|imagine|remember|see|heard"
-    r"|learned\sthe\shard\sway|learnt\sthe\shard\sway|believe|thought))(?=[,.]\s|[,.]?$)",
+    r",\s(?P<inside>as\s(?:everybody|everyone|you|we|I|they|some|many|all)\s(?:[\w'’]+\s){0,5}?(?:expected"
+    r"|feared|hoped|know|knew|imagine|remember|see|heard|learned\sthe\shard\sway|learnt\sthe\shard\sway"
+    r"|believe|thought))(?=[,.]\s|[,.]?$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _RELATIVE_THAT = re.compile(
-    r"\b(?:the|a|an|any|every|our|your|my|his|her|their|these|those|\d{1,5}|two|three|four|five|some)\s(?:[a-z-]+\s)?[a-z-]+"
-    r"(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll|d))?\s[a-z])"
+    r"\b(?:the|a|an|any|every|our|your|my|his|her|their|these|those|\d{1,5}|two|three|four|five"
+    r"|some)\s(?:[a-z-]+\s)?[a-z-]+(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll"
+    r"|d))?\s[a-z])"
 )
 _KEEPS_THAT = re.compile(
-    r"\b(?:and|but|or|not|so|now|in|except|such|given|provided|than|like|only|unless|is|was|are|assuming|considering|seeing|with|for|to|of|after|before|on|at"
-    r"|by|from|about|until|all|everything|anything|nothing|[a-z]+ly|me|us|you|him|them|asks?|asked|suggests?|suggested|proposed?s?|demands?|insists?|insisted|recommends?|requested|sees?|above|below)$"
+    r"\b(?:and|but|or|not|so|now|in|except|such|given|provided|than|like|only|unless|is|was|are|assuming"
+    r"|considering|seeing|with|for|to|of|after|before|on|at|by|from|about|until|all|everything|anything"
+    r"|nothing|[a-z]+ly|me|us|you|him|them|asks?|asked|suggests?|suggested|proposed?s?|demands?|insists?"
+    r"|insisted|recommends?|requested|sees?|above|below)$"
 )
 _WHO_HAS = re.compile(
-    r"\b(?:someone|somebody|anyone|anybody|everyone|everybody|people|those|customers|users|guests|colleagues|all|families|teams)(?P<cut>\swho\s(?:has|have))"
-    r"(?=\s(?:a|an|the|any|cards?|access|experience|questions|problems|issues|children|kids|rights|permission)\b)(?!\sthe\s[a-z]+ed\b)",
+    r"\b(?:someone|somebody|anyone|anybody|everyone|everybody|people|those|customers|users|guests"
+    r"|colleagues|all|families|teams)(?P<cut>\swho\s(?:has|have))(?=\s(?:a|an|the|any|cards?|access"
+    r"|experience|questions|problems|issues|children|kids|rights|permission)\b)(?!\sthe\s[a-z]+ed\b)",
     re.IGNORECASE,
 )
 _OWNER = re.compile(
-    r"\bthe\s(?P<what>name|number|owner|date|price|size|address|status|colour|color|title|manager|phone\snumber)\sof\sthe\s"
-    r"(?P<whose>customer|client|supplier|patient|guest|user|driver|team|owner|manager|order|project|meeting|file|company|server|report|contract|box|room)"
-    r"(?=[,.?!]|\s(?:is|are|was|and|to|in|on|for|has|will|must|by|with)\b)"
+    r"\bthe\s(?P<what>name|number|owner|date|price|size|address|status|colour|color|title|manager"
+    r"|phone\snumber)\sof\sthe\s(?P<whose>customer|client|supplier|patient|guest|user|driver|team|owner"
+    r"|manager|order|project|meeting|file|company|server|report|contract|box|room)(?=[,.?!]|\s(?:is|are|was"
+    r"|and|to|in|on|for|has|will|must|by|with)\b)"
 )
 _CLEFT = re.compile(
-    r"\b(?P<what>what)\s(?P<subject>I|we|they|you)(?P<verb>\s(?:need|want|do\snot\sknow|don['’]t\sknow|would\slike|expect|suggest|propose)|['’]d\slike)"
-    r"\s(?:is|are)\s(?=(?:the|a|an|your|his|her|their|our|my|whether|how|who|when|why|if|where|\d)\b)",
+    r"\b(?P<what>what)\s(?P<subject>I|we|they|you)(?P<verb>\s(?:need|want|do\snot\sknow|don['’]t\sknow"
+    r"|would\slike|expect|suggest|propose)|['’]d\slike)\s(?:is|are)\s(?=(?:the|a|an|your|his|her|their|our"
+    r"|my|whether|how|who|when|why|if|where|\d)\b)",
     re.IGNORECASE,
 )
 _PLEASE_LATE = re.compile(
-    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone|one\sof\syou)\b(?P<cut>\splease)(?=\s(?!not\b)[a-z])", re.IGNORECASE
+    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone"
+    r"|one\sof\syou)\b(?P<cut>\splease)(?=\s(?!not\b)[a-z])",
+    re.IGNORECASE,
 )
 _PLEASE_LAST = re.compile(
-    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody|anyone)\b[^.?!;:\n]{3,120}?(?P<cut>,?\splease)(?=\?)", re.IGNORECASE
+    r"\b(?:could|can|would)\s(?:you|we|I|someone|somebody"
+    r"|anyone)\b[^.?!;:\n]{3,120}?(?P<cut>,?\splease)(?=\?)",
+    re.IGNORECASE,
 )
 _ON_DAY = re.compile(
-    r"(?<=[a-z\d])(?P<cut>\son)(?=\s(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b(?!['’]s|-))"
+    r"(?<=[a-z\d])(?P<cut>\son)(?=\s(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b(?!['’]s"
+    r"|-))"
 )
-_KEEPS_ON = re.compile(r"\b(?:based|depends?|depending|relies|rely|works?|goes|and|or|not|also|but|as|only|even|is|are|was|were|be|if|when|until|mainly|working|early|late|it['’]s|open|closed)$")
+_KEEPS_ON = re.compile(
+    r"\b(?:based|depends?|depending|relies|rely|works?|goes|and|or|not|also|but|as|only|even|is|are|was"
+    r"|were|be|if|when|until|mainly|working|early|late|it['’]s|open|closed)$"
+)
 _CIRCUMSTANCE = re.compile(
-    r"\b(?:I|we)(?:['’]ve|\shave)?(?:\sjust)?\s(?:read|watched|went|asked|talked|looked|had|met|spoke|heard|saw|thought|chatted|sat|tested|tried|bumped)\b"
-    r"[^.?!;:()\n]{0,90}?(?P<cut>\s(?:on\sthe\s(?:train|bus|plane|tram|ferry)|over\s(?:a\s)?(?:lunch|coffee|tea|dinner|breakfast)|(?:by|at)\sthe\scoffee\smachine"
-    r"|in\sthe\s(?:corridor|lift|elevator|hallway|kitchen|rain)|with\sa\s(?:fresh\s)?(?:coffee|tea)|with\sa\slot\sof\s(?:coffee|tea)|with\sa\scup\sof\s(?:coffee|tea)"
-    r"|for\s(?:ages|hours|a\swhile|nearly\san\shour|half\san\shour|an\shour)))(?=[,.]|\sand\s)",
+    r"\b(?:I|we)(?:['’]ve|\shave)?(?:\sjust)?\s(?:read|watched|went|asked|talked|looked|had|met|spoke|heard"
+    r"|saw|thought|chatted|sat|tested|tried|bumped)\b[^.?!;:()\n]{0,90}?(?P<cut>\s(?:on\sthe\s(?:train|bus"
+    r"|plane|tram|ferry)|over\s(?:a\s)?(?:lunch|coffee|tea|dinner|breakfast)|(?:by"
+    r"|at)\sthe\scoffee\smachine|in\sthe\s(?:corridor|lift|elevator|hallway|kitchen|rain)"
+    r"|with\sa\s(?:fresh\s)?(?:coffee|tea)|with\sa\slot\sof\s(?:coffee|tea)|with\sa\scup\sof\s(?:coffee"
+    r"|tea)|for\s(?:ages|hours|a\swhile|nearly\san\shour|half\san\shour|an\shour)))(?=[,.]|\sand\s)",
     re.IGNORECASE,
 )
 _IF_THEN = re.compile(r"\bif\s[^.?!;:,\n]{3,120}(?P<cut>,\s(?P<then>then\s))(?=\w)", re.IGNORECASE)
 _PREAMBLE = re.compile(
-    r"\b(?P<cut>(?:and\s)?(?:I\sknow|I['’]m\saware|I\sam\saware|I\ssay\sthis|I\spromise|I\sdid|let\sme|I['’]ll\ssay|I\swill\ssay|I\swant\sto\swrite\sthis\sdown"
-    r"|I\swant\sto\ssay\sthis|I['’]ve\sbeen\sasked|I\swas\sasked|you\sknow\sI)\b[^.:;?!\n()]{3,130}:\s)(?=[\w\"“])",
+    r"\b(?P<cut>(?:and\s)?(?:I\sknow|I['’]m\saware|I\sam\saware|I\ssay\sthis|I\spromise|I\sdid|let\sme"
+    r"|I['’]ll\ssay|I\swill\ssay|I\swant\sto\swrite\sthis\sdown|I\swant\sto\ssay\sthis|I['’]ve\sbeen\sasked"
+    r"|I\swas\sasked|you\sknow\sI)\b[^.:;?!\n()]{3,130}:\s)(?=[\w\"“])",
     re.IGNORECASE,
 )
 _SO = re.compile(
-    r",\s(?P<link>which\smeans(?:\sthat)?|meaning\sthat|which\sis\s(?:also\s)?why|and\s(?:that['’]s|that\sis|this\sis)\swhy|(?:that['’]s|that\sis)\swhy"
-    r"|with\sthe\sresult\sthat|and\sso|and\sthen)\s(?!that\b|the\ssame|again)(?=[\w\"“])",
+    r",\s(?P<link>which\smeans(?:\sthat)?|meaning\sthat|which\sis\s(?:also\s)?why|and\s(?:that['’]s"
+    r"|that\sis|this\sis)\swhy|(?:that['’]s|that\sis)\swhy|with\sthe\sresult\sthat|and\sso"
+    r"|and\sthen)\s(?!that\b|the\ssame|again)(?=[\w\"“])",
     re.IGNORECASE,
 )
 _STORY = re.compile(
-    r",\s(?:and\s|but\s)?(?P<inside>(?:I|we)\s(?:(?:nearly|even|almost|really|also|just)\s)?(?:nearly|felt|laughed|cried|skipped|dreamt|regret|bet|enjoyed|lost\scount"
-    r"|tried\s(?:it|that|everything|being)|missed\smy|was\snervous|was\shappy|was\ssurprised|was\samazed|love|hate|had\s(?:coffee|lunch|fun|a\slaugh|a\sgood\slaugh)"
-    r"|talked\sabout\s(?:his|her|their|the\sweather)|promise\sthis|swear|must\sadmit|can['’]t\scomplain|didn['’]t\sexpect\sthat|can\simagine|know\sthe\sfeeling)"
-    r"\b[^,.;:?!()\n]{0,80})(?=[,.]\s|[,.]?$)",
+    r",\s(?:and\s|but\s)?(?P<inside>(?:I|we)\s(?:(?:nearly|even|almost|really|also|just)\s)?(?:nearly|felt"
+    r"|laughed|cried|skipped|dreamt|regret|bet|enjoyed|lost\scount|tried\s(?:it|that|everything|being)"
+    r"|missed\smy|was\snervous|was\shappy|was\ssurprised|was\samazed|love|hate|had\s(?:coffee|lunch|fun"
+    r"|a\slaugh|a\sgood\slaugh)|talked\sabout\s(?:his|her|their|the\sweather)|promise\sthis|swear"
+    r"|must\sadmit|can['’]t\scomplain|didn['’]t\sexpect\sthat|can\simagine"
+    r"|know\sthe\sfeeling)\b[^,.;:?!()\n]{0,80})(?=[,.]\s|[,.]?$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTRACTED = re.compile(
-    r"\b(?:(?P<pronoun>I|we|you|they|he|she|it|that|there)\s(?P<verb>am|are|is|will|have|has|had|would)|(?P<aux>do|does|did|is|are|was|were|has|have|had|could|would"
-    r"|should|can|will)\s?(?P<not>not))(?=\s(?!(?:not\s)?able\b|unable\b|(?:not\s)?allowed\b|going\sto\b|but\b|and\b|or\b|if\b|because\b|when\b|so\b)[a-z])",
+    r"\b(?:(?P<pronoun>I|we|you|they|he|she|it|that|there)\s(?P<verb>am|are|is|will|have|has|had|would)"
+    r"|(?P<aux>do|does|did|is|are|was|were|has|have|had|could|would|should|can"
+    r"|will)\s?(?P<not>not))(?=\s(?!(?:not\s)?able\b|unable\b|(?:not\s)?allowed\b|going\sto\b|but\b|and\b"
+    r"|or\b|if\b|because\b|when\b|so\b)[a-z])",
     re.IGNORECASE,
 )
 _CONTRACTIONS = {
@@ -638,11 +740,16 @@ _CONTRACTIONS = {
 }
 # "have" is contracted only where it is an auxiliary.
 _PARTICIPLE = re.compile(
-    r"\s(?:(?:not|already|also|just|now|never|always|only|still)\s)?(?:been|had|[a-z]{2,12}ed|done|made|sent|seen|got|gone|written|put|set"
-    r"|found|told|given|taken|come|said|left|lost|begun|known|run|paid|met|read|bought|brought|kept|heard|built|chosen)\b"
+    r"\s(?:(?:not|already|also|just|now|never|always|only|still)\s)?(?:been|had|[a-z]{2,12}ed|done|made"
+    r"|sent|seen|got|gone|written|put|set|found|told|given|taken|come|said|left|lost|begun|known|run|paid"
+    r"|met|read|bought|brought|kept|heard|built|chosen)\b"
 )
 # After these words a form of "be" or "have" can end its clause, so it keeps its full form.
-_STRANDS = re.compile(r"\b(?:as|than|where|here|how|what|who|which|why|wherever|whatever|like|all|of|to|for|with|about|from|in|on|at|by)\s$", re.IGNORECASE)
+_STRANDS = re.compile(
+    r"\b(?:as|than|where|here|how|what|who|which|why|wherever|whatever|like|all|of|to|for|with|about|from"
+    r"|in|on|at|by)\s$",
+    re.IGNORECASE,
+)
 
 
 def _patterns(message: str) -> Iterator[Edit]:
@@ -658,7 +765,11 @@ def _indirect_questions(message: str) -> Iterator[Edit]:
         if end is None:
             continue
         rest = message[match.end() : end]
-        if place.kind not in ("sentence", "clause") or re.search(r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]|\b(?:and|or)\s(?:who|what|when|where|how|if|whether)\b", rest):
+        if place.kind not in ("sentence", "clause") or re.search(
+            r",\s(?:I|we|it|they|he|she|the|that|this|my)\b|[;:(]|\b(?:and|or)\s(?:who|what|when|where|how"
+            r"|if|whether)\b",
+            rest,
+        ):
             continue
         subject, verb = match["subject"], match["verb"]
         lower = verb.lower().split()[0]
@@ -674,7 +785,9 @@ def _indirect_questions(message: str) -> Iterator[Edit]:
             text = text[0].upper() + text[1:]
         changes = [Change(match.start(), match.end(), text)]
         if message[end : end + 1] != "?":
-            changes.append(Change(end, end + (message[end : end + 1] in (".", "!") and end < len(message)), "?"))
+            changes.append(
+                Change(end, end + (message[end : end + 1] in (".", "!") and end < len(message)), "?")
+            )
         yield Edit("shorten.ask_question", 1, tuple(changes))
 
 
@@ -702,19 +815,30 @@ def _please(message: str) -> Iterator[Edit]:
             place.kind not in ("sentence", "clause")
             or message[end : end + 1] != "?"
             or message[end : end + 2] == "??"
-            or match["verb"].lower() in _ABILITIES
+            or _ABILITIES.fullmatch(match["verb"].lower())
             or (match["verb"].lower() == "not" and "please" not in match["ask"].lower())
-            or match["ask"].lower().startswith(("would", "will")) and "please" not in match["ask"].lower()
-            or re.search(r"\b(?:or|if\spossible|please|(?:can|could|would|will|should|do|is|are)\s(?:you|we|I|someone|it|they|he|she))\b", rest, re.I)
+            or (match["ask"].lower().startswith(("would", "will")) and "please" not in match["ask"].lower())
+            or re.search(
+                r"\b(?:or|if\spossible|please|(?:can|could|would|will|should|do|is|are)\s(?:you|we|I"
+                r"|someone|it|they|he|she))\b",
+                rest,
+                re.I,
+            )
         ):
             continue
         if match["verb"].lower() == "not":
-            first = "Please don't" if message[match.start()].isupper() and place.kind == "sentence" else "please don't"
+            first = (
+                "Please don't"
+                if message[match.start()].isupper() and place.kind == "sentence"
+                else "please don't"
+            )
             change = Change(match.start(), match.end("verb"), first)
             yield Edit("shorten.could_you", 3, (change, Change(end, end + 1, ".")))
             continue
         text = "Please " if place.kind == "sentence" and match["ask"][0].isupper() else "please "
-        yield Edit("shorten.could_you", 3, (Change(match.start(), match.end(), text), Change(end, end + 1, ".")))
+        yield Edit(
+            "shorten.could_you", 3, (Change(match.start(), match.end(), text), Change(end, end + 1, "."))
+        )
 
 
 def _if_you_could(message: str) -> Iterator[Edit]:
@@ -724,7 +848,9 @@ def _if_you_could(message: str) -> Iterator[Edit]:
         if place.kind == "words":
             continue
         text = "Please " if place.kind == "sentence" and match["if"][0].isupper() else "please "
-        yield Edit("shorten.if_you_could", 2, (Change(*match.span("if"), text), Change(*match.span("end"), "")))
+        yield Edit(
+            "shorten.if_you_could", 2, (Change(*match.span("if"), text), Change(*match.span("end"), ""))
+        )
 
 
 def _relatives(message: str) -> Iterator[Edit]:
@@ -778,7 +904,18 @@ def _because(message: str) -> Iterator[Edit]:
     """A sentence that gives the reason of the one before joins it."""
     for match in _BECAUSE.finditer(message):
         following = match["next"]
-        if following[0].isupper() and following not in ("The", "We", "It", "They", "He", "She", "A", "My", "Our", "I"):
+        if following[0].isupper() and following not in (
+            "The",
+            "We",
+            "It",
+            "They",
+            "He",
+            "She",
+            "A",
+            "My",
+            "Our",
+            "I",
+        ):
             continue
         end = match.end()
         lower = following if following == "I" else following[0].lower()
@@ -809,7 +946,11 @@ def _brackets(message: str) -> Iterator[Edit]:
 def _bare_asides(message: str) -> Iterator[Edit]:
     """Relative clauses, brackets and dashes without a word that the recipient may need."""
     for match in _WHICH.finditer(message):
-        if _OWN.search(match["inside"]) and not _matters(match["inside"]) and not _NEWS.search(match["inside"]):
+        if (
+            _OWN.search(match["inside"])
+            and not _matters(match["inside"])
+            and not _NEWS.search(match["inside"])
+        ):
             yield _cut_aside(message, "shorten.which_clause", 3, match.start(), match.end())
     for match in _BRACKETS.finditer(message):
         inside = match["inside"]
@@ -839,7 +980,7 @@ def _matters(text: str) -> bool:
 
 
 def _reasons(message: str) -> Iterator[Edit]:
-    """The reason of a request or a plan goes; the reason of an event can be the point of a message and stays."""
+    """The reason of a request goes; the reason of an event can be the point of a message and stays."""
     for match in _REASON.finditer(message):
         main = _main(message, match.start())
         is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
@@ -851,7 +992,7 @@ def _reasons(message: str) -> Iterator[Edit]:
 
 
 def _explains(main: str, reason: str) -> bool:
-    """Whether the main clause requests or plans something, and the reason holds nothing that the recipient needs."""
+    """Whether the main clause requests something, and the reason holds nothing that the recipient needs."""
     return (
         bool(_REQUEST.search(main))
         and len(main.split()) >= 3
@@ -946,7 +1087,11 @@ def _calls(message: str) -> Iterator[Edit]:
     """ "Give Ana a call" becomes "Call Ana"."""
     for match in _CALL.finditer(message):
         verb = _CALLS[match["verb"].lower()]
-        yield Edit("shorten.light_verb", 2, (Change(*match.span("verb"), verb), Change(match.end("who"), match.end(), "")))
+        yield Edit(
+            "shorten.light_verb",
+            2,
+            (Change(*match.span("verb"), verb), Change(match.end("who"), match.end(), "")),
+        )
 
 
 def _smileys(message: str) -> Iterator[Edit]:
@@ -966,15 +1111,20 @@ def _contractions(message: str) -> Iterator[Edit]:
                 short = short[0].upper() + short[1:]
         else:
             key = " ".join(text.lower().split())
-            if match["verb"] in ("will", "have") and (negated := re.compile(r"\snot(?=\s[a-z])").match(message, match.end())):
+            if match["verb"] in ("will", "have") and (
+                negated := re.compile(r"\snot(?=\s[a-z])").match(message, match.end())
+            ):
                 short = "won't" if match["verb"] == "will" else "haven't"
                 yield Edit("shorten.contraction", 3, (Change(match.start("verb"), negated.end(), short),))
                 continue
-            if key not in _CONTRACTIONS or match["verb"].isupper() and match["verb"] != "I":
+            if key not in _CONTRACTIONS or (match["verb"].isupper() and match["verb"] != "I"):
                 continue
             if key.endswith(" have") and not _PARTICIPLE.match(message, match.end()):
                 continue
-            if match["pronoun"].lower() in ("there", "that") and _place(message, match.start()).kind == "words":
+            if (
+                match["pronoun"].lower() in ("there", "that")
+                and _place(message, match.start()).kind == "words"
+            ):
                 continue
             if _STRANDS.search(message[max(0, match.start() - 10) : match.start()]):
                 continue
