@@ -19,6 +19,39 @@ from models.edits.script import Change, Edit
 
 FILE = Path(__file__).with_suffix(".yaml")
 
+# The kinds of edits: of which words, at the start of a clause or as an aside, of requests, and of whole clauses.
+RULES = frozenset(
+    f"shorten.{name}"
+    for group in (
+        (
+            "wordy",
+            "shorter",
+            "contraction",
+            "light_verb",
+            "degree",
+            "small_word",
+            "filler_word",
+            "just",
+            "repeat",
+        ),
+        (
+            "that",
+            "which_is",
+            "there_is",
+            "going_to",
+            "cleft",
+            "noun_phrase",
+            "on_day",
+            "vague_tail",
+            "smiley",
+        ),
+        ("filler", "so_start", "announce", "announce_strong", "preamble", "unfortunately", "link_first"),
+        ("aside", "comment", "courtesy", "tag", "brackets", "which_clause", "circumstance", "story"),
+        ("ask", "ask_question", "could_you", "please"),
+        ("so", "merge_because", "reason", "reason_of_plan", "purpose", "i_know_but"),
+    )
+    for name in group
+)
 # Bounds the rules that look back: no phrase and no guard needs more.
 _BACK = 40
 # Bounds the rules that look for the end of a sentence.
@@ -89,7 +122,7 @@ class _Phrase(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """What stands before a position: its `kind` is "sentence", "clause" (a mark), "link" (an "and") or "words"."""
+    """What stands before a position: `kind` is sentence (nothing), clause (a mark), link ("and") or words."""
 
     kind: str
     mark: int  # where the punctuation before it starts
@@ -595,7 +628,7 @@ _WHILE = re.compile(
     re.IGNORECASE,
 )
 _CALL = re.compile(
-    r"\b(?P<verb>give|gave|giving)\s(?P<who>me|us|him|her|them"
+    r"\b(?P<verb>[Gg]ive|gave|giving)\s(?P<who>me|us|him|her|them"
     r"|[A-Z][\w'’-]+(?:\sand\s[A-Z][\w'’-]+)?)\sa\s(?:quick\s|short\s|brief\s)?(?:call|ring|phone\scall"
     r"|shout)\b"
 )
@@ -619,6 +652,7 @@ _REQUEST = re.compile(
     r"|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
     re.IGNORECASE,
 )
+_PLAN = re.compile(r"\b(?:will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll\s", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|never|no|nobody|nothing|none|cannot)\b|n['’]t\b", re.IGNORECASE)
 _REASON = re.compile(
     r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody"
@@ -649,7 +683,8 @@ _AS_KNOWN = re.compile(
 _RELATIVE_THAT = re.compile(
     r"\b(?:the|a|an|any|every|our|your|my|his|her|their|these|those|\d{1,5}|two|three|four|five"
     r"|some)\s(?:[a-z-]+\s)?[a-z-]+(?P<cut>\sthat)(?=\s(?:I|we|you|he|she|they)(?:['’](?:m|re|s|ve|ll"
-    r"|d))?\s[a-z])"
+    r"|d))?\s[a-z])",
+    re.IGNORECASE,
 )
 _KEEPS_THAT = re.compile(
     r"\b(?:and|but|or|not|so|now|in|except|such|given|provided|than|like|only|unless|is|was|are|assuming"
@@ -848,9 +883,7 @@ def _if_you_could(message: str) -> Iterator[Edit]:
         if place.kind == "words":
             continue
         text = "Please " if place.kind == "sentence" and match["if"][0].isupper() else "please "
-        yield Edit(
-            "shorten.if_you_could", 2, (Change(*match.span("if"), text), Change(*match.span("end"), ""))
-        )
+        yield Edit("shorten.ask", 2, (Change(*match.span("if"), text), Change(*match.span("end"), "")))
 
 
 def _relatives(message: str) -> Iterator[Edit]:
@@ -961,12 +994,12 @@ def _bare_asides(message: str) -> Iterator[Edit]:
             and match.group()[0] in " \t"
             and _place(message, match.start("inside") - 1).kind == "words"
         ):
-            yield Edit("shorten.bracket", 3, (Change(match.start(), match.end(), ""),))
+            yield Edit("shorten.brackets", 3, (Change(match.start(), match.end(), ""),))
     for match in _DASHES.finditer(message):
         if not _matters(match["inside"]):
-            yield Edit("shorten.dashes", 3, (Change(match.start(), match.end(), ""),))
+            yield Edit("shorten.brackets", 3, (Change(match.start(), match.end(), ""),))
     for match in _AS_KNOWN.finditer(message):
-        yield _cut_aside(message, "shorten.as_known", 2, match.start(), match.end())
+        yield _cut_aside(message, "shorten.aside", 2, match.start(), match.end())
 
 
 def _cut_aside(message: str, rule: str, level: int, start: int, end: int) -> Edit:
@@ -980,21 +1013,23 @@ def _matters(text: str) -> bool:
 
 
 def _reasons(message: str) -> Iterator[Edit]:
-    """The reason of a request goes; the reason of an event can be the point of a message and stays."""
+    """The reason of a request or plan goes; the reason of an event can be the point of a message."""
     for match in _REASON.finditer(message):
         main = _main(message, match.start())
         is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
         if not is_bound and _explains(main, match["inside"]):
-            yield Edit("shorten.reason", 3, (Change(*match.span("cut"), ""),))
+            rule = "shorten.reason" if _REQUEST.search(main) else "shorten.reason_of_plan"
+            yield Edit(rule, 3, (Change(*match.span("cut"), ""),))
     for match in _PURPOSE.finditer(message):
-        if _explains(_main(message, match.start()), match["inside"]):
+        main = _main(message, match.start())
+        if _REQUEST.search(main) and _explains(main, match["inside"]):
             yield Edit("shorten.purpose", 3, (Change(*match.span("cut"), ""),))
 
 
 def _explains(main: str, reason: str) -> bool:
-    """Whether the main clause requests something, and the reason holds nothing that the recipient needs."""
+    """Whether the main clause requests or plans something, and the reason holds nothing to act on."""
     return (
-        bool(_REQUEST.search(main))
+        bool(_REQUEST.search(main) or _PLAN.search(main))
         and len(main.split()) >= 3
         and not _NO_REASON.search(main.rstrip(","))
         and not re.search(r"\b(?:you|please|must|if|unless|until|before|after)\b", reason, re.IGNORECASE)
@@ -1018,13 +1053,13 @@ def _i_know_but(message: str) -> Iterator[Edit]:
 def _noun_phrases(message: str) -> Iterator[Edit]:
     """ "the file that we sent" becomes "the file we sent", "people who have a card" "people with a card"."""
     for match in _RELATIVE_THAT.finditer(message):
-        if not _KEEPS_THAT.search(message[max(0, match.start("cut") - 14) : match.start("cut")]):
-            yield Edit("shorten.relative_that", 3, (Change(*match.span("cut"), ""),))
+        if not _KEEPS_THAT.search(message[max(0, match.start("cut") - 14) : match.start("cut")].lower()):
+            yield Edit("shorten.that", 3, (Change(*match.span("cut"), ""),))
     for match in _WHO_HAS.finditer(message):
-        yield Edit("shorten.who_has", 3, (Change(*match.span("cut"), " with"),))
+        yield Edit("shorten.noun_phrase", 3, (Change(*match.span("cut"), " with"),))
     for match in _OWNER.finditer(message):
         text = f"{match['whose']}'s {match['what']}"
-        yield Edit("shorten.possessive", 3, (Change(match.start() + 4, match.end(), text),))
+        yield Edit("shorten.noun_phrase", 3, (Change(match.start() + 4, match.end(), text),))
 
 
 def _clefts(message: str) -> Iterator[Edit]:
@@ -1054,7 +1089,7 @@ def _circumstances(message: str) -> Iterator[Edit]:
         yield Edit("shorten.circumstance", 2, (Change(*match.span("cut"), ""),))
     for match in _IF_THEN.finditer(message):
         if _place(message, match.start()).kind != "words":
-            yield Edit("shorten.if_then", 3, (Change(*match.span("then"), ""),))
+            yield Edit("shorten.so", 3, (Change(*match.span("then"), ""),))
     for match in _STORY.finditer(message):
         if not _matters(match["inside"].replace("didn't expect", "").replace("can't complain", "")):
             yield _cut_aside(message, "shorten.story", 2, match.start(), match.end())
@@ -1080,13 +1115,14 @@ def _while(message: str) -> Iterator[Edit]:
     for match in _WHILE.finditer(message):
         place = _place(message, match.start())
         if place.kind != "words":
-            yield _deleted_opening(message, "shorten.while", 2, match.start(), match.end(), place)
+            yield _deleted_opening(message, "shorten.announce", 2, match.start(), match.end(), place)
 
 
 def _calls(message: str) -> Iterator[Edit]:
     """ "Give Ana a call" becomes "Call Ana"."""
     for match in _CALL.finditer(message):
         verb = _CALLS[match["verb"].lower()]
+        verb = verb.capitalize() if match["verb"][0].isupper() else verb
         yield Edit(
             "shorten.light_verb",
             2,
