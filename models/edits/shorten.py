@@ -19,7 +19,7 @@ from models.edits.script import Change, Edit
 
 FILE = Path(__file__).with_suffix(".yaml")
 
-# The kinds of edits: of which words, at the start of a clause or as an aside, of requests, and of whole clauses.
+# The kinds of edits: of words, at the start of a clause, as an aside, of requests, and of whole clauses.
 RULES = frozenset(
     f"shorten.{name}"
     for group in (
@@ -133,7 +133,7 @@ def propose(message: str) -> list[Edit]:
     kept = _kept(message)
     edits = [edit for edit in (*_phrases(message), *_patterns(message)) if not _touches(edit, kept)]
     edits = list(dict.fromkeys(edits))
-    edits += _joined(edits)
+    edits += _joined(message, edits)
     return list(dict.fromkeys([*edits, *_raised(edits)]))
 
 
@@ -150,7 +150,7 @@ def _touches(edit: Edit, kept: bytearray) -> bool:
     return any(kept.find(1, change.start, change.end) >= 0 for change in edit.changes)
 
 
-def _joined(edits: Sequence[Edit]) -> list[Edit]:
+def _joined(message: str, edits: Sequence[Edit]) -> list[Edit]:
     """An edit that gives the next word its capital, together with each edit that starts at this word."""
     openings: dict[int, list[Edit]] = {}
     for edit in edits:
@@ -161,11 +161,19 @@ def _joined(edits: Sequence[Edit]) -> list[Edit]:
     for edit in edits:
         first = edit.changes[0]
         for opening in openings.get(first.start, ()):
-            if first.text and first.end > first.start:
-                change = Change(opening.changes[-1].start, first.end, first.text[0].upper() + first.text[1:])
-                rule = opening.rule if opening.level > edit.level else edit.rule
-                changes = (*opening.changes[:-1], change, *edit.changes[1:])
-                result.append(Edit(rule, max(opening.level, edit.level), changes))
+            if opening is edit or first.end == first.start:
+                continue
+            start, end, text = (
+                opening.changes[-1].start,
+                first.end,
+                first.text or message[first.end : first.end + 1],
+            )
+            change = Change(start, end if first.text else end + len(text), text[:1].upper() + text[1:])
+            if edit.changes[1:] and edit.changes[1].start < change.end:
+                continue
+            rule = opening.rule if opening.level > edit.level else edit.rule
+            level = max(opening.level, edit.level)
+            result.append(Edit(rule, level, (*opening.changes[:-1], change, *edit.changes[1:])))
     return result
 
 
@@ -428,7 +436,12 @@ def _remark(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) 
             yield Edit(rule, level, (Change(space, end, ""),))
         elif following == opener or following == ",":
             yield _between(message, rule, level, space, end, following)
-    elif phrase.where == "tail" and place.kind == "words" and ends and message[start - 1] == " ":
+    elif (
+        phrase.where == "tail"
+        and place.kind == "words"
+        and (ends or (following == "," and rule == "shorten.filler"))
+        and message[start - 1] == " "
+    ):
         yield Edit(rule, level, (Change(start - 1, end, ""),))
 
 
@@ -930,6 +943,9 @@ def _going_to(message: str) -> Iterator[Edit]:
 def _that(message: str) -> Iterator[Edit]:
     """ "I hope that you" becomes "I hope you"."""
     for match in _THAT.finditer(message):
+        end = _end_of_sentence(message, match.end()) or match.end() + _REACH
+        if re.search(r"\b(?:and|but|or) that\b", message[match.end() : end]):
+            continue
         yield Edit("shorten.that", 3, (Change(match.end("verb"), match.end(), ""),))
 
 
