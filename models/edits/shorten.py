@@ -478,7 +478,8 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
         is_bound = True
     else:
         is_bound = (
-            not _OPENS_CLAUSE.fullmatch(following)
+            len(sentence.split()) > 1
+            and not _OPENS_CLAUSE.fullmatch(following)
             and not _GREETED.match(sentence)
             and not _HAS_VERB.search(clause)
         )
@@ -509,7 +510,7 @@ def _word(phrase: _Phrase, match: re.Match[str], message: str, place: _Place) ->
     ):
         return
     # "a" and "an" depend on the word that follows.
-    article = re.search(r"\b(an?) $", message[max(0, start - 3) : start])
+    article = re.search(r"(?<![\w'’-])(an?) $", message[max(0, start - 8) : start])
     if article:
         wanted = "an" if message[end + 1].lower() in "aeio" else "a"
         if article.group(1) != wanted:
@@ -791,6 +792,10 @@ _PARTICIPLE = re.compile(
     r"\s(?:(?:not|already|also|just|now|never|always|only|still)\s)?(?:been|had|[a-z]{2,12}ed|done|made"
     r"|sent|seen|got|gone|written|put|set|found|told|given|taken|come|said|left|lost|begun|known|run|paid"
     r"|met|read|bought|brought|kept|heard|built|chosen)\b"
+)
+_OPENS_SUBJECT = re.compile(
+    r"\b(?:if|when|that|unless|whether|until|since|once|before|after|while|though|although|think|says?|said|hope|sure)\s$",
+    re.IGNORECASE,
 )
 # After these words a form of "be" or "have" can end its clause, so it keeps its full form.
 _STRANDS = re.compile(
@@ -1173,11 +1178,11 @@ def _contractions(message: str) -> Iterator[Edit]:
                 continue
             if key.endswith(" have") and not _PARTICIPLE.match(message, match.end()):
                 continue
-            if (
-                match["pronoun"].lower() in ("there", "that")
-                and _place(message, match.start()).kind == "words"
-            ):
-                continue
+            # These can be an object or an adverb before a verb: "those who use it will get an error".
+            if match["pronoun"].lower() in ("there", "that", "it", "you"):
+                before = message[max(0, match.start() - 12) : match.start()]
+                if _place(message, match.start()).kind == "words" and not _OPENS_SUBJECT.search(before):
+                    continue
             if _STRANDS.search(message[max(0, match.start() - 10) : match.start()]):
                 continue
             short = _CONTRACTIONS[key]

@@ -146,6 +146,18 @@ def test_a_contraction_never_strands_its_verb_and_leaves_capitals_alone() -> Non
     assert written("I do not agree.") == "I don't agree."
 
 
+def test_an_article_fits_the_word_that_follows() -> None:
+    assert written("It is an extremely bad idea.", 2) == "It is a bad idea."
+    assert written("We can of course wait.", 1) == "We can wait."
+
+
+def test_an_object_is_not_contracted_with_the_verb_after_it() -> None:
+    assert (
+        written("Partners who still use it will get an error.")
+        == "Partners who still use it will get an error."
+    )
+
+
 def test_the_reason_of_a_request_goes_and_the_reason_of_an_event_stays() -> None:
     assert written("Please call Marek, because I'm on a plane.") == "Please call Marek."
     assert written("The job failed because the disk was full.") == "The job failed because the disk was full."
@@ -165,6 +177,8 @@ def test_phrases_that_look_like_fillers_stay() -> None:
         "He goes up until dark.",
         "We go whether or not it rains.",
         "Just the blue ones.",
+        "We have to be honest about it.",
+        "It was important to be honest.",
         'He wrote "to be honest, it is bad" in it.',
     ):
         assert written(message) == message
