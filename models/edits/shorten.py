@@ -89,7 +89,7 @@ _CLAUSE_STARTS = re.compile(
 )
 _GREETED = re.compile(r"(?:hi|hello|hey|dear|good\s\w+|morning|evening|thanks)(?:\s\S+){0,3}$", re.IGNORECASE)
 _ENDS_OPEN = re.compile(
-    r"\b(?:am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when"
+    r"\b(?:which|who|or|whether|am|is|are|was|were|be|been|has|have|had|will|can|could|should|would|must|may|might|that|if|when"
     r"|because|the|a|an|to|of|for|with|in|on|at)$|['’](?:m|re|ve|ll|s)$",
     re.IGNORECASE,
 )
@@ -98,7 +98,7 @@ _NO_CLAUSE = re.compile(
     r"down|up|out|too|and|but|or|as|yesterday|today|already|myself|again|before|is|was|way|one|carefully"
     r"|please|much"
 )
-_LINKS = frozenset({"and", "but", "so", "because", "also", "or"})
+_LINKS = frozenset({"and", "but", "so", "because"})
 # A clause that starts with one of these keeps the comma before it.
 _OPENS_CLAUSE = re.compile(
     r"and|but|so|or|because|since|as|if|when|while|which|who|whose|where|until|unless|although|though"
@@ -474,7 +474,7 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
     following = word.group(1).lower().replace("’", "'") if word else ""
     sentence = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
     clause = _CLAUSE_STARTS.split(sentence)[-1]
-    if _ends_in_link(message, start) or _ENDS_OPEN.search(clause):
+    if _ends_in_link(message, start) or _ENDS_OPEN.search(sentence):
         is_bound = True
     else:
         is_bound = (
@@ -557,7 +557,7 @@ _ABILITIES = re.compile(
     r"|stay|take|think"
 )
 _IF_YOU_COULD = re.compile(
-    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it"
+    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?!(?:like|prefer|rather|be|have|need|want)\b)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it"
     r"|this)(?:['’]d|\swould)\s(?:really\s)?(?:be\s(?:really\s|very\s|so\s|much\s)?(?:great|good|nice"
     r"|helpful|lovely|wonderful|perfect|appreciated|awesome|fantastic|amazing|super)|help(?:\sme"
     r"|\sus)?(?:\sa\slot|\sgreatly)?))(?=\s?[.!])",
@@ -670,7 +670,7 @@ _PLAN = re.compile(r"\b(?:will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll
 _NEGATED = re.compile(r"\b(?:not|never|no|nobody|nothing|none|cannot)\b|n['’]t\b", re.IGNORECASE)
 _REASON = re.compile(
     r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody"
-    r"|people|everyone|this|otherwise|some|most)\b|(?:I|we|he|she|it|they"
+    r"|people|everyone|this|some|most)\b|(?:I|we|he|she|it|they"
     r"|there)['’])(?P<inside>[^,.!?;:()\n]{4,110}))(?=[.!?](?:\s|$)|$|\n|,\s(?:and|but|so|please|then|or)\b)"
 )
 _PURPOSE = re.compile(
@@ -1053,7 +1053,9 @@ def _explains(main: str, reason: str) -> bool:
         bool(_REQUEST.search(main) or _PLAN.search(main))
         and len(main.split()) >= 3
         and not _NO_REASON.search(main.rstrip(","))
-        and not re.search(r"\b(?:you|please|must|if|unless|until|before|after)\b", reason, re.IGNORECASE)
+        and not re.search(
+            r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE
+        )
         and not _NUMBER_WORDS.search(reason)
     )
 
