@@ -537,10 +537,11 @@ def _swap(message: str, phrase: _Phrase, match: re.Match[str], place: _Place) ->
 
 _PRONOUN = r"(?:I|we|you|he|she|it|they|there|this|that|anyone|someone|somebody|anybody)"
 _INDIRECT = re.compile(
-    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere"
+    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:what\s(?:I|we)\s(?:wanted|want)\sto\s(?:ask|know)\s(?:is|was)"
+    r"|(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere"
     r"|\swould)?(?:\s(?:just|really|only|also|still|quickly)){0,2}\s(?:(?:wanted|want"
     r"|like)\sto\s(?:quickly\s|just\s)?(?:ask(?:\syou)?|know|check|find\sout)|wondering|wonder|wondered"
-    r"|asking)(?:,)?\s(?:if|whether)\s(?:or\snot\s)?(?:maybe\s|perhaps\s)?)(?P<subject>" + _PRONOUN + r")\s"
+    r"|asking),?)\s(?:if|whether)\s(?:or\snot\s)?(?:maybe\s|perhaps\s)?)(?P<subject>" + _PRONOUN + r")\s"
     r"(?P<verb>can|could|will|would|should|might|are|is|was|were|know|need|want|have\stime|have\sa"
     r"|have\sany|knows|has)\b",
     re.IGNORECASE,

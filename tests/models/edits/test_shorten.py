@@ -58,6 +58,7 @@ def test_that_stays_where_it_is_no_conjunction() -> None:
 def test_an_indirect_question_becomes_a_question() -> None:
     assert written("I was wondering if you could send it by Friday.", 1) == "Could you send it by Friday?"
     assert written("I wanted to ask if we can meet.", 1) == "Can we meet?"
+    assert written("What I wanted to ask is whether you could come.", 1) == "Could you come?"
     two = "I was wondering whether it is possible to get a refund, and who I should ask."
     assert written(two, 1) == two
 
@@ -83,6 +84,7 @@ def test_an_aside_goes_with_the_commas_that_belong_to_it() -> None:
         == "I forgot the form, and it rained."
     )
     assert written("They liked the search, which was a nice surprise.", 2) == "They liked the search."
+    assert written("The form is, quite frankly, confusing.", 1) == "The form is confusing."
     assert written("Rania, sorry, I cleaned it.", 2) == "Rania, I cleaned it."
 
 
