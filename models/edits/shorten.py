@@ -76,7 +76,7 @@ _GREETING = re.compile(
 )
 # Whether the words before an aside have a verb yet, and whether they wait for more.
 _HAS_VERB = re.compile(
-    r"\b(?:am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do"
+    r"\b(?:seems?|looks?|feels?|works?|starts?|runs?|am|is|are|was|were|has|have|had|will|won['’]t|can|can['’]t|could|should|would|must|may|might|do"
     r"|does|did|don['’]t|doesn['’]t|didn['’]t|need|needs|want|wants|get|gets|got|go|goes|went|come|comes"
     r"|came|take|takes|took|make|makes|made|say|says|said|know|knows|think|thought|see|saw|send|sent"
     r"|[a-z]{2,14}ed|please|let|call|check|keep|put|set|pay|ask|forgot|wrote|found|left|lost|met|ran|read"
@@ -479,6 +479,7 @@ def _between(message: str, rule: str, level: int, start: int, end: int, closer: 
     else:
         is_bound = (
             len(sentence.split()) > 1
+            and len(clause.split()) <= 4
             and not _OPENS_CLAUSE.fullmatch(following)
             and not _GREETED.match(sentence)
             and not _HAS_VERB.search(clause)

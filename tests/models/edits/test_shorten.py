@@ -85,6 +85,10 @@ def test_an_aside_goes_with_the_commas_that_belong_to_it() -> None:
     )
     assert written("They liked the search, which was a nice surprise.", 2) == "They liked the search."
     assert written("The form is, quite frankly, confusing.", 1) == "The form is confusing."
+    assert (
+        written("It seems fine again, don't ask me why, might be luck.", 2)
+        == "It seems fine again, might be luck."
+    )
     assert written("Rania, sorry, I cleaned it.", 2) == "Rania, I cleaned it."
 
 
