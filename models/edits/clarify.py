@@ -1,0 +1,709 @@
+"""Proposes edits that clarify an English message: plain words for vague ones, and what the message does not state.
+
+A note such as "(which one is not stated)" must be true, so each kind of note has a check against the rest of
+the message. The vague words are in `clarify.tsv`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from models import facts
+from models.edits.script import Change, Edit
+
+WORDS = Path(__file__).with_suffix(".tsv")
+
+
+class Sentence(NamedTuple):
+    """A sentence's place: its words are `[start:stop)`, its closing punctuation `[stop:end)`."""
+
+    start: int
+    stop: int
+    end: int
+
+
+class Note(NamedTuple):
+    """Something vague at `[start:end)`, its plain words, and what the message does not state about it."""
+
+    rule: str
+    rank: int
+    start: int
+    end: int
+    words: str
+    gap: str
+
+
+class _Row(NamedTuple):
+    rule: str
+    pattern: re.Pattern[str]
+    words: str
+    gap: str
+
+
+# The lookbehind keeps a long run of marks from being tried at each of its characters.
+_STOP = re.compile(r"(?<![.!?…])[.!?…]++[)\"'”’]*+(?=\s|$)|\n+")
+_ABBREVIATED = re.compile(r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca)|\b[A-Z])$")
+_BULLET = re.compile(r"\s*(?:[-*•–>]+|\d{1,3}[.)])\s+")
+_EDGE = re.compile(r"[\s\"'“‘(\[]*")
+
+
+def sentences(message: str) -> list[Sentence]:
+    """The sentences of a message; a line break ends a sentence, and the mark of a list item is no part of one."""
+    result: list[Sentence] = []
+    start = 0
+    for match in [*_STOP.finditer(message), None]:
+        stop, end = match.span() if match else (len(message), len(message))
+        if match and match.group().startswith("."):
+            before, after = message[max(start, stop - 8) : stop], message[end : end + 2].lstrip()
+            if _ABBREVIATED.search(before) or (before[-1:].isdigit() and len(before.strip()) <= 2 and after):
+                continue
+        if match and "\n" in match.group():
+            end = stop
+        result += _trimmed(message, start, stop, end)
+        start = match.end() if match else stop
+    return result
+
+
+def _trimmed(message: str, start: int, stop: int, end: int) -> list[Sentence]:
+    """The sentence without spaces and the mark of a list item; none where no word is left."""
+    bullet = _BULLET.match(message, start, stop)
+    start = bullet.end() if bullet else start
+    while start < stop and message[start].isspace():
+        start += 1
+    while stop > start and message[stop - 1].isspace():
+        stop -= 1
+        end = stop if end <= stop + 1 and not message[stop:end].strip() else end
+    if not any(character.isalnum() for character in message[start:stop]):
+        return []
+    return [Sentence(start, stop, max(stop, end))]
+
+
+_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`")
+_UNTOUCHED = frozenset({"url", "email", "identifier", "ticket", "channel", "version"})
+
+
+def protected(message: str) -> list[tuple[int, int]]:
+    """Places that no edit may touch: quoted words, code, addresses and ids."""
+    spans = [match.span() for match in _QUOTED.finditer(message)]
+    return spans + [(span.start, span.end) for span in facts.spans(message) if span.kind in _UNTOUCHED]
+
+
+_GREETING = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|greetings)\b[^.!?,]{0,60}(?:,|[!.]?$)|(?:dear|hi|hello|hey) ",
+    re.I,
+)
+_VOCATIVE = re.compile(
+    r"(?:(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b[^.!?,\n]{0,60}|"
+    r"(?:(?:Mrs?|Ms|Dr|Prof)\.? )?[A-Z][\w'-]{1,20}(?: [A-Z][\w'-]{1,20})?(?: and [A-Z][\w'-]{1,20})?)[,:!] "
+)
+_CLOSING = re.compile(
+    r"(?:many thanks|thanks?\b|thank you|thx|cheers|best\b|regards|kind regards|have a (?:nice|good|great)|sorry\b.{0,30}$|"
+    r"let me know|just let|please let me know|talk soon|see you|speak soon|no rush|hope |i hope|greetings|yours)",
+    re.I,
+)
+_ASKING = re.compile(
+    r"(?:so |and |but |also,? |then )?(?:can|could|would|will|may|might|should|shall|do|does|did|is|are|was|were|has|have|any|"
+    r"who|what|where|when|why|how|which|whose|isn't|aren't|don't|doesn't|didn't|won't|can't|couldn't)\b",
+    re.I,
+)
+_ASKING_PERSON = re.compile(
+    r"(?:so |and |but |also,? )?(?:can|could|would|will|shall|should|do|did|are|may|have) "
+    r"(?:you|u|we|i|someone|somebody|anyone|anybody|they|one of you)\b|any (?:idea|news|update|chance|thoughts)\b",
+    re.I,
+)
+# Verbs of a task that has an end, so a deadline would make sense.
+_TASK = (
+    r"send|check|fix|update|review|look (?:at|into|over|through)|have a look|take a look|add|remove|prepare|share|write|call|reply|"
+    r"answer|confirm|order|book|finish|upload|sign|replace|clean(?: up)?|change|rename|merge|approve|forward|print|create|set up|"
+    r"install|test|rerun|re-run|find(?: out)?|get|return|reset|provide|fill (?:in|out)|complete|submit|schedule|arrange|collect|"
+    r"deliver|deal with|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|restart|document|describe|grant|"
+    r"verify|investigate|solve|clarify|resend|repair|pay|refund|contact|ask|tell|talk to|make|put|do|give|bring|pick|list|compare|"
+    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle|redo|run"
+)
+_TASK_REQUEST = re.compile(
+    rf"(?:\b(?:can|could|would|will) (?:you|u|we|someone|somebody|anyone|anybody|one of you)(?: (?:please|pls|also|maybe|possibly|perhaps|"
+    rf"kindly|then|just|quickly))*|\b(?:please|pls|plz|kindly)(?: (?:also|just|quickly|do))?|\b(?:i|we) need you to|\bwould you mind|"
+    rf"\b(?:someone|somebody) (?:should|needs to|has to|must)(?: (?:probably|really|maybe|please|also))*|"
+    rf"\bwe (?:should|need to|have to|must|ought to)(?: (?:probably|really|maybe|also))*) (?:{_TASK})\b",
+    re.I,
+)
+_ORDER = re.compile(rf"(?:{_TASK})\b(?! (?:is|are|was|were|has|failed|looks)\b)", re.I)
+_PASSIVE_TASK = re.compile(
+    r"\b(?:needs?|has|have|must|should|will need|will have)(?: to)? be (?:\w+ly )?(?:\w+ed|done|sent|redone|rewritten|written|found|paid|"
+    r"made|put|set|cut|split|rerun|told|taken|brought|built|sorted)\b(?! by\b)",
+    re.I,
+)
+_VAGUE_ACTOR = re.compile(r"\b(?:someone|somebody|anyone|anybody|whoever)\b|\bwe (?:should|need to|have to|must|ought to)\b", re.I)
+_NO_TASK = re.compile(r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from now on|always|every|each)\b", re.I)
+_TIME = re.compile(
+    r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this (?:week|month|morning|afternoon|evening|"
+    r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|two|three|four|five|ten|\d+)(?: \w+)? "
+    r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|by the (?:end|time|week|weekend)|end of|"
+    r"every|each|daily|weekly|first thing|spring|summer|autumn|winter|christmas|easter|monday|tuesday|wednesday|thursday|friday|saturday|"
+    r"sunday|tmrw|eod|eow|deadline|due|urgent(?:ly)?|asap|as soon as|soon(?:ish)?|when you|whenever|at your|lunch|january|february|march|april|june|july|august|"
+    r"september|october|november|december|after|in time|the morning|the afternoon|no rush|no hurry|shortly|some point|later)\b",
+    re.I,
+)
+_TIMES = frozenset({"time", "date", "weekday"})
+_CONDITION = re.compile(r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|without|don't|doesn't|isn't)\b", re.I)
+_EXPLAINS = re.compile(r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I)
+_PEOPLE = re.compile(
+    r"\b(?:clients?|customers?|suppliers?|vendors?|partners?|team|people|users?|tenants?|neighbours?|guests?|board|committee|auditors?|"
+    r"lawyers?|candidates?|bank|company|agency|office|department|management|legal|finance|sales|everyone|folks|guys|kids|parents|"
+    r"students?|patients?|drivers?|colleagues?|[a-z]{3,}s)\b",
+    re.I,
+)
+_REFERRED = re.compile(r"\b(?:one|first|both|either|two|three|options?|versions?|half|some)\b|\b[12]\b", re.I)
+
+
+class _Message(NamedTuple):
+    """What several rules ask about a message."""
+
+    text: str
+    sentences: list[Sentence]
+    facts: list[facts.Span]
+    body: int  # where the message starts after its greeting and the name of the person it speaks to
+
+    def has_time(self, start: int, end: int) -> bool:
+        """Whether the words from `start` to `end` name a time."""
+        if any(span.kind in _TIMES and start <= span.start < end for span in self.facts):
+            return True
+        return bool(_TIME.search(self.text, start, end))
+
+    def has_names(self) -> bool:
+        """Whether the message names somebody other than the person that it speaks to."""
+        return any(span.kind == "name" and span.start >= self.body for span in self.facts)
+
+    def sentence(self, at: int) -> Sentence:
+        """The sentence around a place."""
+        return next((item for item in self.sentences if item.start <= at < item.end or at == item.stop), self.sentences[-1])
+
+    def words(self, item: Sentence) -> str:
+        """A sentence's words."""
+        return self.text[item.start : item.stop]
+
+
+def _read(message: str) -> _Message | None:
+    text = message.replace("’", "'")
+    items = sentences(text)
+    if not items:
+        return None
+    vocative = _VOCATIVE.match(text, items[0].start)
+    body = vocative.end() if vocative else items[0].start
+    return _Message(text, items, facts.spans(message), body)
+
+
+def propose(message: str) -> list[Edit]:
+    """All edits that would clarify an English message."""
+    read = _read(message)
+    if read is None:
+        return []
+    closed = protected(message)
+    plain, notes = _vague_words(read)
+    notes += _pronoun_at_start(read)
+    notes += _quantities(read)
+    notes += _pronouns(read)
+    notes += _unnamed(read)
+    notes = _apart(read, notes)
+    edits = list(_closing_notes(read, notes))
+    edits += _inline_notes(read, notes, has_closing=bool(edits))
+    edits += plain
+    edits += _split_question(read)
+    edits += _marks_and_capitals(read, edits)
+    edits += _contractions(read, edits)
+    if edits:
+        edits += _invitation(read, edits)
+    return [edit for edit in edits if not _touches(edit, closed) and not _starts_inside(edit, closed)]
+
+
+def _touches(edit: Edit, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(change.start < end and start < change.end for change in edit.changes for start, end in spans)
+
+
+def _starts_inside(edit: Edit, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start < change.start < end for change in edit.changes for start, end in spans)
+
+
+# Vague words
+
+
+@cache
+def _rows() -> tuple[re.Pattern[str], tuple[_Row, ...]]:
+    """The rows of `clarify.tsv`, and one pattern that finds the first row at each place."""
+    a_bit = r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite))"
+    odd = r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)(?! (?:the|by|from|on|in that|to leave|but)\b)"
+    modals = ("will", "might", "may", "could", "would", "can", "to", "doesn't", "does", "did", "don't", "not", "didn't", "it", "i", "that")
+    no_modal = "".join(rf"(?<!\b{word} )" for word in modals)
+    rows = []
+    for line in WORDS.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        rule, pattern, words, gap = (*line.split("\t"), "")[:4]
+        pattern = pattern.replace("<a bit>", a_bit).replace("<odd>", odd).replace("<no modal>", no_modal)
+        rows.append(_Row(rule, re.compile(rf"(?<![\w'@#/.-])(?:{pattern})(?!\w|[-'/]\w)", re.I), words, gap))
+    union = "|".join(f"(?P<r{index}>{re.sub(r'[(](?![?])', '(?:', row.pattern.pattern)})" for index, row in enumerate(rows))
+    return re.compile(union, re.I), tuple(rows)
+
+
+_RANKS = {
+    "pronoun": 0,
+    "which": 1,
+    "state": 2,
+    "what": 3,
+    "urgency": 4,
+    "when": 4,
+    "who": 5,
+    "until": 6,
+    "quantity": 6,
+    "person": 7,
+    "thing": 8,
+}
+
+
+def _vague_words(read: _Message) -> tuple[list[Edit], list[Note]]:
+    """Edits to plain words, and the vague words beside which something is missing."""
+    union, rows = _rows()
+    plain, notes = [], []
+    for match in union.finditer(read.text):
+        row = rows[int((match.lastgroup or "r0")[1:])]
+        again = row.pattern.match(read.text, match.start())
+        if again is None or again.end() == again.start():
+            continue
+        start, end = again.span()
+        if _is_code(read.text, start, end):
+            continue
+        words = again.group() if row.words == "~" else again.expand(row.words)
+        if read.text[start].isupper() or any(start == item.start for item in read.sentences):
+            capital = any(start == item.start for item in read.sentences) or again.group()[1:2].islower()
+            words = words[:1].upper() + words[1:] if capital else words
+        if words != read.text[start:end] and words.lower() != read.text[start:end].lower():
+            plain.append(Edit(f"clarify.{row.rule}", 1, (Change(start, end, words),)))
+        if row.gap and _is_gap(read, row, start, end):
+            notes.append(Note(row.rule, _RANKS[row.rule], start, end, words, row.gap))
+    return plain, notes
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    """Whether the words are part of a path, a name in code or a term in capitals such as BC."""
+    word = text[start:end]
+    return text[end : end + 1] in {"_", "/", "="} or (word.isupper() and len(word) == 2)
+
+
+def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
+    """Whether the message really does not state what the row's note says."""
+    item = read.sentence(start)
+    before, after = read.text[item.start : start], read.text[end : item.stop]
+    if after.lstrip().startswith("("):
+        return False
+    if row.rule in {"urgency", "when"}:
+        own = read.text[item.start : start] + " " + after
+        return not any(span.kind in _TIMES for span in read.facts) and not re.search(
+            r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b", own, re.I
+        )
+    if row.rule == "who":
+        words = read.text[start:end].lower()
+        if words in {"them", "the others"}:
+            earlier = read.text[read.body : start]
+            return not read.has_names() and not _PEOPLE.search(earlier) and not _REFERRED.search(earlier)
+        return not read.has_names()
+    if row.rule in {"state", "what"}:
+        return not _CONDITION.search(before) and not _is_explained(read, item, end)
+    if row.rule == "which":
+        words = read.text[start:end].lower()
+        earlier = read.text[: start].lower()
+        if words.startswith(("the other", "that one", "those ones", "these ones")):
+            return not _REFERRED.search(earlier) and len(earlier) < 60
+        if words.startswith(("that ", "those ")):
+            return words.split()[-1].rstrip("s") not in earlier
+        return not _is_explained(read, item, end)
+    return True
+
+
+def _is_explained(read: _Message, item: Sentence, end: int) -> bool:
+    """Whether what follows may explain something vague: the rest of the sentence or a later statement."""
+    rest = read.text[end : item.stop]
+    if _EXPLAINS.search(rest):
+        return True
+    later = [other for other in read.sentences if other.start > item.start]
+    return any(not is_request(read.words(other)) and not is_closing(read.words(other)) and _STATES.match(read.words(other)) for other in later)
+
+
+_STATES = re.compile(r"(?:it|its|it's|they|this|that|the|there|i|he|she|one|some|both|which)\b", re.I)
+
+
+def is_request(words: str) -> bool:
+    """Whether a sentence asks for something or orders it."""
+    return bool(
+        _ASKING.match(words)
+        or _TASK_REQUEST.search(words)
+        or re.match(r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|we need)\b", words, re.I)
+        or _ORDER.match(words)
+    )
+
+
+def is_closing(words: str) -> bool:
+    """Whether a sentence is a greeting, a thanks or a signature."""
+    return bool(_CLOSING.match(words) or _GREETING.fullmatch(words) or (len(words.split()) <= 2 and words[:1].isupper()))
+
+
+_START = re.compile(
+    r"(?:(?P<it>it)(?= (?:is|was|has been|keeps|stopped|crashed|failed|fails|broke|doesn't|does not|won't|isn't|wasn't|still|needs|crashes|hangs|"
+    r"freezes|came|arrived|went|should be|must be|has to)\b)|(?P<they>they)(?= \w)|(?P<this>this|that|these|those)"
+    r"(?= (?:is|was|are|were|needs?|should|has|have|doesn't|don't|isn't|can't|won't|must|keeps|looks?|can)\b)|"
+    r"(?P<he>he|she)(?= \w))",
+    re.I,
+)
+_EXPLETIVE = re.compile(
+    r"(?:it|this|that|these|those) (?:is|was|should be|must be|has been|isn't|wasn't|doesn't|does not|are|were|has to)(?: \w+ly)? (?:a |an |the |my |our |your |not |about |time |too |very |so |just |only |really )?"
+    r"(?:important|possible|impossible|clear|unclear|good|great|nice|better|best|time|cold|hot|warm|raining|worth|me|been|pleasure|"
+    r"late|early|easy|hard|difficult|necessary|sad|ok|okay|fine|true|likely|unlikely|matter|make|help|reminder|test|note|week|month|"
+    r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|second|last|that|because|why|what|how|to|with|on|for|[A-Z0-9].*)\b",
+    re.I,
+)
+
+
+def _pronoun_at_start(read: _Message) -> list[Note]:
+    """The first word of a message, where it refers to something that the message cannot have named before."""
+    match = _START.match(read.text, read.body)
+    if not match or _EXPLETIVE.match(read.text, read.body):
+        return []
+    gap = {"it": "what is not stated", "this": "what is not stated", "they": "who is not stated", "he": "who is not stated"}[match.lastgroup or "it"]
+    if match.lastgroup == "this" and read.has_time(read.body, read.sentences[0].stop):
+        return []
+    words = match.group()[:1].upper() + match.group()[1:] if read.body == read.sentences[0].start else match.group()
+    return [Note("pronoun", 0, match.start(), match.end(), words, gap)]
+
+
+_PERSONS = "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|electrician|intern|speaker|author"
+_THINGS = (
+    "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|project|system|server|machine|device|"
+    "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|job|ticket|feature|module|update|"
+    "change|offer|quote|proposal|presentation|brochure|booking|event|course|test|release|migration|table|chart|list|draft|sample|part|"
+    "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|orders|drawings|photos|pictures|logs|links|minutes|papers"
+)
+_UNNAMED = re.compile(
+    rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
+    r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
+    r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next week|looks?|says?|said|wants?|wanted|asked|asks|called|"
+    r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
+    re.I,
+)
+_SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
+
+
+def _unnamed(read: _Message) -> list[Note]:
+    """Persons and things with an article and nothing that says which they are, each at its first mention."""
+    result: list[Note] = []
+    seen: set[str] = set()
+    specific = any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
+    at_start = {item.start for item in read.sentences}
+    for match in _UNNAMED.finditer(read.text):
+        person, thing = match.group("person"), match.group("thing")
+        word = (person or thing).lower()
+        stem = word[:-1] if word.endswith("s") else word
+        article = (match.group("article") or "").lower().strip()
+        bare = not article
+        if article in {"a", "an"} and not person:
+            continue
+        if bare and match.start() not in at_start:
+            continue
+        if stem in seen or re.search(rf"(?<![\w'-]){stem}", read.text[: match.start()], re.I):
+            continue
+        seen.add(stem)
+        if re.search(rf"(?<!the )(?<!our )\b{word}\b", read.text[match.end() :], re.I):
+            continue
+        words = f"the {match.group().lower()}" if bare else match.group()
+        words = words[:1].upper() + words[1:] if match.start() in at_start else words
+        if person and not read.has_names():
+            result.append(Note("person", _RANKS["person"], *match.span(), words, "name not stated"))
+        elif thing and not specific:
+            gap = "which ones is not stated" if word.endswith("s") else "which one is not stated"
+            result.append(Note("thing", _RANKS["thing"], *match.span(), words, gap))
+    return result
+
+
+_QUANTITY = re.compile(
+    r"(?<![\w'-])(?:some|a few|several|many|most|a lot|lots|a couple|half|parts|none|one or two) of (?:the|our|these|those|my|your|their) "
+    r"(?:(?:old|new|other|last|first|older|newer|bigger|open|big|small|larger|current|existing) )?(?P<head>[a-z]{3,20}s)(?P<after>\s*[,.!?;]|$| [a-z']+)"
+    r"|(?<![\w'-])(?:a few|several|some|a couple of) (?:(?:old|new|other|more|small|open|extra|minor) )?(?P<head2>[a-z]{3,20}s)(?P<after2>\s*[,.!?;]|$| [a-z']+)",
+    re.I,
+)
+_AFTER_NOUN = frozenset(
+    "is are was were has have had look looks do don't did didn't can can't could will would should must may might need needs still also"
+    " from in on at for that who which to and or but with before after by again got get say says want seem went came cannot won't aren't weren't"
+    " haven't if when until because so today yesterday tomorrow this last next about upstairs downstairs here there please pls as".split()
+)
+_UNIT = frozenset("times days weeks hours minutes months years things ways always this his us its was has is does thanks guys yes perhaps as".split())
+
+
+def _quantities(read: _Message) -> list[Note]:
+    """A vague number of things, where the words around show that the noun ends there."""
+    result = []
+    for match in _QUANTITY.finditer(read.text):
+        group = "" if match.group("head") else "2"
+        head, after = match.group("head" + group), match.group("after" + group).strip().lower()
+        if head.lower() in _UNIT or head.lower().endswith("ss") or (after.isalpha() and after not in _AFTER_NOUN):
+            continue
+        start, end = match.start(), match.end("head" + group)
+        sentence = read.sentence(start)
+        if any(span.kind == "number" and sentence.start <= span.start < sentence.end for span in read.facts):
+            continue
+        if _CONDITION.search(read.text, sentence.start, start):
+            continue
+        words = read.text[start:end]
+        words = words[:1].upper() + words[1:] if start == sentence.start else words
+        gap = "which ones is not stated" if words.lower().startswith(("some of", "parts of", "most of", "half of")) else "how many is not stated"
+        result.append(Note("quantity", _RANKS["quantity"], start, end, words, gap))
+    return result
+
+
+_OBJECT = re.compile(
+    r"(?:hi,? |hey,? |so |also,? )?(?:(?:can|could|would|will|should) (?:you|u|we|someone|somebody|anyone) (?:please |pls |maybe |just )?|please |pls |"
+    r"let's |lets |just |we should (?:probably )?|someone (?:should|needs to) )"
+    r"(?:make|reset|check|send|fix|move|do|look at|change|update|put|redo|finish|cancel|push|get|sort|handle|restart|review|postpone|deal with|follow up with|call|ask|tell|"
+    r"remind|talk to|chase|check with) (?P<it>it|them|him|her|this|that|these|those)(?=\s*[,.!?]|$| (?:for|to|by|before|a|again|with|about|up|out|in|on|if|soon|back|and|when|today|now|"
+    r"please|more|better|pls|some|nicer|the|off|over)\b)",
+    re.I,
+)
+_THEY = re.compile(r"(?<=\bbefore )they(?= \w)|(?<=\buntil )they(?= \w)|(?<=\bif )they(?= \w)|(?<=\bbecause )they(?= \w)|(?<=^)they(?= \w)|(?<=, )they(?= \w)|(?<=\. )they(?= \w)", re.I)
+_WHO = frozenset({"them", "him", "her", "they"})
+
+
+def _pronouns(read: _Message) -> list[Note]:
+    """A pronoun in the first request, or "they" anywhere, where nothing before it can be meant."""
+    result = []
+    match = _OBJECT.match(read.text, read.body)
+    if match:
+        word = match.group("it")
+        gap = "who is not stated" if word.lower() in _WHO else "what is not stated"
+        if not (word.lower() in _WHO and read.has_names()):
+            result.append(Note("pronoun", 0, *match.span("it"), word, gap))
+    they = _THEY.search(read.text, read.body)
+    if they and not read.has_names():
+        earlier = read.text[read.body : they.start()]
+        if not _PEOPLE.search(earlier) and not re.search(r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I):
+            words = they.group()
+            result.append(Note("pronoun", 0, *they.span(), words, "who is not stated"))
+    return result
+
+
+def _apart(read: _Message, notes: list[Note]) -> list[Note]:
+    """Notes that do not overlap, at most two in a sentence and five in all, the most important ones first."""
+    kept: list[Note] = []
+    for note in sorted(notes, key=lambda item: (item.rank, item.start)):
+        same = [other for other in kept if read.sentence(other.start) == read.sentence(note.start)]
+        if len(kept) < 5 and len(same) < 2 and all(note.end <= other.start or note.start >= other.end for other in kept):
+            if any(note.gap == other.gap and note.rule in {"thing", "until", "when", "urgency"} for other in kept):
+                continue
+            kept.append(note)
+    return kept
+
+
+def _inline_notes(read: _Message, notes: list[Note], has_closing: bool) -> Iterator[Edit]:
+    """The most important note at level 1, the next two at level 2, the others at level 3."""
+    levels = iter((1, 2, 2, 3, 3))
+    for note in notes:
+        if note.rule == "thing" and has_closing:
+            level = 2
+        else:
+            level = next(levels)
+        yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, f"{note.words} ({note.gap})"),))
+
+
+# What a request lacks
+
+_PROBLEM = re.compile(
+    r"\b(?:broken|down|slow|not working|doesn't work|don't work|isn't working|failing|fails|failed|crash(?:es|ed|ing)?|missing|wrong|delayed|late|complain(?:s|ed|ing)?|"
+    r"issues?|problems?|trouble|errors?|off|weird|flaky|outdated|unpaid|stuck|hangs|loose|leaks?|leaking|noise|mess|confusing|unhappy|not happy|isn't happy|aren't happy|incomplete|"
+    r"out of date|acting up|don't match|doesn't match|unstable|not great|isn't great|drops|blocked|empty|gone|lost)\b",
+    re.I,
+)
+_HANDLED = re.compile(r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid)", re.I)
+_FUTURE = re.compile(
+    r"\b(?:will (?!not\b)(?:be |also |then |now )?[a-z]+|'ll (?!let|tell|send|see|be in|get back)[a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|replacing|"
+    r"removing|postponed|delayed|cancelled|moved|planned)|going to [a-z]+|might (?:be|need|have) [a-z]+)\b",
+    re.I,
+)
+
+
+def _closing_notes(read: _Message, notes: list[Note]) -> Iterator[Edit]:
+    """What a request, a problem or a plan does not state: who does it, and by when.
+
+    At level 1 it stands in brackets behind the sentence, above it as a sentence at the end of the message.
+    """
+    gap = _closing_gap(read, {note.rule for note in notes})
+    if gap is None:
+        return
+    item, rule, texts = gap
+    at = _body_end(read)
+    mark = _mark(read, item)
+    level = 2 if notes and rule != "by_when" else 1
+    for number, text in enumerate(texts, start=1):
+        if number < level:
+            continue
+        if number == 1 or at.start == item.start:
+            changes = (Change(item.stop, item.end, f"{mark} {text}"),)
+        else:
+            # The first change only keeps the note of level 1 away.
+            changes = (Change(item.stop, item.end, mark), Change(at.stop, at.end, f"{_mark(read, at)} {text}"))
+        yield Edit(f"clarify.{rule}", number, changes)
+
+
+def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple[str, str, str]] | None:
+    """The sentence that lacks something, the rule, and the note for each level."""
+    when = not read.has_time(0, len(read.text)) and not inline & {"urgency", "when"}
+    requests = [item for item in read.sentences if _is_task(read, item)]
+    if requests:
+        item = requests[-1]
+        words = read.words(item)
+        vague_actor = bool(_VAGUE_ACTOR.search(words)) or bool(_PASSIVE_TASK.search(words))
+        who = vague_actor and not read.has_names() and "who" not in inline
+        if who and when:
+            return item, "who_and_when", (
+                "(Who should do it, and by when, is not stated.)",
+                "Who should do it, and by when, is not stated.",
+                "Not stated: who should do it, and by when. Who can take it on?",
+            )
+        if who:
+            return item, "who_does_it", (
+                "(Who should do it is not stated.)",
+                "Who should do it is not stated.",
+                "Who should do it is not stated. Who can take it on?",
+            )
+        if when:
+            return item, "by_when", (
+                "(By when is not stated.)",
+                "By when this should be done is not stated.",
+                "By when this should be done is not stated; please ask me if you need a date.",
+            )
+        return None
+    if any(is_request(read.words(item)) or "?" in read.text[item.stop : item.end] for item in read.sentences):
+        return None
+    problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
+    if problem and not _HANDLED.search(read.text) and not read.has_names():
+        return problem, "who_handles_it", (
+            "(Who takes care of it is not stated.)",
+            "Who takes care of it, and by when, is not stated.",
+            "Not stated: who takes care of it, and by when. Who can do it?",
+        )
+    future = next((item for item in read.sentences if _FUTURE.search(read.words(item))), None)
+    if future and when and not _CONDITION.search(read.words(future)):
+        return future, "when_it_happens", (
+            "(When exactly is not stated.)",
+            "When exactly this happens is not stated.",
+            "When exactly this happens is not stated; please ask me if you need a date.",
+        )
+    return None
+
+
+def _body_end(read: _Message) -> Sentence:
+    """The last sentence before the thanks and the signature."""
+    body = list(read.sentences)
+    while len(body) > 1 and is_closing(read.words(body[-1])):
+        body.pop()
+    return body[-1]
+
+
+def _invitation(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+    """At level 3, where no other note is at the end of the message: the reader may ask."""
+    at = _body_end(read)
+    if any(edit.level > 1 and change.start <= at.stop <= change.end for edit in edits for change in edit.changes if edit.rule != "clarify.mark"):
+        return
+    text = read.text[at.stop :]
+    if re.search(r"\b(?:ask me|let me know|tell me)\b", read.text, re.I) or text.strip(" .!?\n").startswith("http"):
+        return
+    yield Edit("clarify.invitation", 3, (Change(at.stop, at.end, f"{_mark(read, at)} Please ask me if anything is unclear."),))
+
+
+def _is_task(read: _Message, item: Sentence) -> bool:
+    words = read.words(item)
+    start = read.body - item.start if item.start <= read.body < item.stop else 0
+    if _NO_TASK.search(words):
+        return False
+    return bool(_TASK_REQUEST.search(words) or _PASSIVE_TASK.search(words) or _ORDER.match(words, start))
+
+
+def _mark(read: _Message, item: Sentence) -> str:
+    """The mark at the end of a sentence, or the one that it lacks."""
+    mark = read.text[item.stop : item.end]
+    if mark.strip():
+        return mark
+    return "?" if _asks(read.words(item)) else "."
+
+
+def _asks(words: str) -> bool:
+    """Whether a sentence without a mark is a question: its first or its last part begins like one."""
+    last = words.rsplit(", ", 1)[-1]
+    return bool(_ASKING_PERSON.match(words) or _ASKING_PERSON.match(last) or re.match(r"(?:why|how|who|where|what) (?:is|are|do|does|did|can|was|should)\b", words, re.I))
+
+
+# The form of the message
+
+_SPLIT = re.compile(r",( (?:so |and |but )?)(?=(?:can|could|would) (?:you|u|we|someone|somebody|anyone)\b)", re.I)
+
+
+def _split_question(read: _Message) -> Iterator[Edit]:
+    """A question behind a comma becomes a sentence of its own."""
+    for item in read.sentences:
+        if read.text[item.stop : item.end].startswith((".", "!")) or _ASKING.match(read.words(item)) or item.start < read.body < item.stop:
+            continue
+        matches = list(_SPLIT.finditer(read.text, item.start, item.stop))
+        if len(matches) == 1 and not _CONDITION_START.match(read.words(item)) and matches[0].start() - item.start > 12:
+            match = matches[0]
+            first = read.text[match.start() + 1 : match.end()].lstrip()
+            at = match.end() - len(first)
+            yield Edit("clarify.split_question", 2, (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())))
+
+
+_CONDITION_START = re.compile(r"(?:if|when|once|before|after|as|since|because|while|unless|for|in|on|at|with|due|given)\b", re.I)
+
+
+def _marks_and_capitals(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+    """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
+    taken = {change.start for edit in edits for change in edit.changes}
+    for item in read.sentences:
+        word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
+        if word and item.start not in taken and read.text[item.start].islower():
+            at = item.start
+            yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
+    for match in re.finditer(r"(?<![\w'./-])i(?=[ ']|$)(?!\.)", read.text):
+        if match.start() not in {item.start for item in read.sentences}:
+            yield Edit("clarify.capital", 1, (Change(match.start(), match.end(), "I"),))
+    last = read.sentences[-1]
+    words = read.words(last)
+    if last.end == last.stop and last.end == len(read.text.rstrip()) and len(words.split()) >= 4 and words[-1].isalnum():
+        yield Edit("clarify.mark", 1, (Change(last.stop, last.end, _mark(read, last)),))
+
+
+_CONTRACTION = re.compile(
+    r"\b(?:(?P<not>do|does|did|is|are|was|were|has|have|had|could|should|would|must)n't|can't|won't|(?P<will>I|you|we|they|it|he|she|there)'ll|"
+    r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|let's|(?P<is>it|that|there|he|she|what|who|where)'s(?= (?:not|a|the|an|in|on|at|"
+    r"still|too|very|only|also|about|for|my|our|your|no|[a-z]+ing)\b))",
+    re.I,
+)
+_WHOLE = {"can't": "cannot", "won't": "will not", "i'm": "I am", "let's": "let us"}
+
+
+def _contractions(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+    """Short forms in full, except in a question, where the order of the words would change."""
+    taken = [(change.start, change.end) for edit in edits for change in edit.changes if change.end > change.start + 1]
+    level = 3 if any(edit.level == 2 for edit in edits) else 2
+    for match in _CONTRACTION.finditer(read.text):
+        if any(start < match.end() and match.start() < end for start, end in taken):
+            continue
+        item = read.sentence(match.start())
+        if "?" in read.text[item.stop : item.end] or _asks(read.words(item)):
+            continue
+        words = match.group()
+        long = _WHOLE.get(words.lower())
+        if long is None:
+            base, _, _ = words.partition("'")
+            tail = {"not": "not", "will": "will", "are": "are", "have": "have", "is": "is"}[match.lastgroup or "is"]
+            long = f"{base[:-1] if tail == 'not' else base} {tail}"
+        if words[0].isupper() or match.start() == item.start:
+            long = long[:1].upper() + long[1:]
+        if match.group().lower() == "let's" and re.match(r" not\b", read.text[match.end() :]):
+            continue
+        yield Edit("clarify.contraction", level, (Change(match.start(), match.end(), long),))
