@@ -118,15 +118,15 @@ _TASK = (
     r"send|check|fix|update|review|look (?:at|into|over|through)|have a look|take a look|add|remove|prepare|share|write|call|reply|"
     r"answer|confirm|order|book|finish|upload|sign|replace|clean(?: up)?|change|rename|merge|approve|forward|print|create|set up|"
     r"install|test|rerun|re-run|find(?: out)?|get|return|reset|provide|fill (?:in|out)|complete|submit|schedule|arrange|collect|"
-    r"deliver|deal with|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|restart|document|describe|grant|"
+    r"deliver|deal with|clear|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|restart|document|describe|grant|"
     r"verify|investigate|solve|clarify|resend|repair|pay|refund|contact|ask|tell|talk to|make|put|do|give|bring|pick|list|compare|"
-    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle|redo|run"
+    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle(?! with care)|redo|run|ring"
 )
 _TASK_REQUEST = re.compile(
     rf"(?:\b(?:can|could|would|will) (?:you|u|we|someone|somebody|anyone|anybody|one of you)(?: (?:please|pls|also|maybe|possibly|perhaps|"
     rf"kindly|then|just|quickly))*|\b(?:please|pls|plz|kindly)(?: (?:also|just|quickly|do))?|\b(?:i|we) need you to|\bwould you mind|"
     rf"\b(?:someone|somebody) (?:should|needs to|has to|must)(?: (?:probably|really|maybe|please|also))*|"
-    rf"\bwe (?:should|need to|have to|must|ought to)(?: (?:probably|really|maybe|also))*) (?:{_TASK})\b",
+    rf"\bwe (?:should|need to|have to|must|ought to)(?: (?:probably|really|maybe|also))*|\blet'?s(?: (?:just|also|please))?) (?:{_TASK})\b",
     re.I,
 )
 _ORDER = re.compile(rf"(?:{_TASK})\b(?! (?:is|are|was|were|has|failed|looks)\b)", re.I)
@@ -135,7 +135,11 @@ _PASSIVE_TASK = re.compile(
     r"made|put|set|cut|split|rerun|told|taken|brought|built|sorted)\b(?! by\b)",
     re.I,
 )
-_VAGUE_ACTOR = re.compile(r"\b(?:someone|somebody|anyone|anybody|whoever)\b|\bwe (?:should|need to|have to|must|ought to)\b", re.I)
+_VAGUE_ACTOR = re.compile(
+    r"\b(?:can|could|would|will|should) (?:someone|somebody|anyone|anybody)\b|\b(?:someone|somebody) (?:should|needs to|has to|must|please)\b|"
+    r"\bwe (?:should|need to|have to|must|ought to)\b|\blet'?s\b",
+    re.I,
+)
 _NO_TASK = re.compile(r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from now on|always|every|each)\b", re.I)
 _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this (?:week|month|morning|afternoon|evening|"
@@ -146,6 +150,7 @@ _TIME = re.compile(
     r"september|october|november|december|after|in time|the morning|the afternoon|no rush|no hurry|shortly|some point|later)\b",
     re.I,
 )
+_HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
 _TIMES = frozenset({"time", "date", "weekday"})
 _CONDITION = re.compile(r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|without|don't|doesn't|isn't)\b", re.I)
 _EXPLAINS = re.compile(r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I)
@@ -170,7 +175,7 @@ class _Message(NamedTuple):
         """Whether the words from `start` to `end` name a time."""
         if any(span.kind in _TIMES and start <= span.start < end for span in self.facts):
             return True
-        return bool(_TIME.search(self.text, start, end))
+        return bool(_TIME.search(self.text, start, end) or _HOUR.search(self.text, start, end))
 
     def has_names(self) -> bool:
         """Whether the message names somebody other than the person that it speaks to."""
@@ -206,12 +211,13 @@ def propose(message: str) -> list[Edit]:
     notes += _quantities(read)
     notes += _pronouns(read)
     notes += _unnamed(read)
+    notes += _times_of_day(read)
     notes = _apart(read, notes)
     edits = list(_closing_notes(read, notes))
     edits += _inline_notes(read, notes, has_closing=bool(edits))
     edits += plain
     edits += _split_question(read)
-    edits += _marks_and_capitals(read, edits)
+    edits += _marks_and_capitals(read)
     edits += _contractions(read, edits)
     if edits:
         edits += _invitation(read, edits)
@@ -259,6 +265,7 @@ _RANKS = {
     "quantity": 6,
     "person": 7,
     "thing": 8,
+    "time_of_day": 9,
 }
 
 
@@ -281,8 +288,14 @@ def _vague_words(read: _Message) -> tuple[list[Edit], list[Note]]:
         if words != read.text[start:end] and words.lower() != read.text[start:end].lower():
             plain.append(Edit(f"clarify.{row.rule}", 1, (Change(start, end, words),)))
         if row.gap and _is_gap(read, row, start, end):
-            notes.append(Note(row.rule, _RANKS[row.rule], start, end, words, row.gap))
+            gap = again.expand(row.gap) if "\\" in row.gap else row.gap
+            tail = _TAIL.match(read.text, end)
+            reach = tail.end() if tail and row.rule in {"state", "what"} else end
+            notes.append(Note(row.rule, _RANKS[row.rule], start, reach, words + read.text[end:reach], gap))
     return plain, notes
+
+
+_TAIL = re.compile(r" (?:again|lately|today|right now|this week|at the moment)(?! (?:and again|morning)\b)(?![\w'-])", re.I)
 
 
 def _is_code(text: str, start: int, end: int) -> bool:
@@ -315,9 +328,9 @@ def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
         earlier = read.text[: start].lower()
         if words.startswith(("the other", "that one", "those ones", "these ones")):
             return not _REFERRED.search(earlier) and len(earlier) < 60
-        if words.startswith(("that ", "those ")):
+        if re.search(r"\b(?:that|those) [a-z]+$", words):
             return words.split()[-1].rstrip("s") not in earlier
-        return not _is_explained(read, item, end)
+        return not _EXPLAINS.search(after)
     return True
 
 
@@ -355,6 +368,7 @@ _START = re.compile(
     r"(?P<he>he|she)(?= \w))",
     re.I,
 )
+_SHORT = re.compile(r"(?P<he>he|she|they)(?P<verb>'d(?= like)|'ll|'re|'s)(?P<been> been| got| had)?(?= )", re.I)
 _EXPLETIVE = re.compile(
     r"(?:it|this|that|these|those) (?:is|was|should be|must be|has been|isn't|wasn't|doesn't|does not|are|were|has to)(?: \w+ly)? (?:a |an |the |my |our |your |not |about |time |too |very |so |just |only |really )?"
     r"(?:important|possible|impossible|clear|unclear|good|great|nice|better|best|time|cold|hot|warm|raining|worth|me|been|pleasure|"
@@ -364,16 +378,24 @@ _EXPLETIVE = re.compile(
 )
 
 
+def _capital(read: _Message, words: str) -> str:
+    """The first words of the body, with a capital unless a name stands before them."""
+    return words[:1].upper() + words[1:] if read.body == read.sentences[0].start else words
+
+
 def _pronoun_at_start(read: _Message) -> list[Note]:
     """The first word of a message, where it refers to something that the message cannot have named before."""
+    short = _SHORT.match(read.text, read.body)
+    if short and not read.has_names():
+        verb = {"'d": "would", "'ll": "will", "'re": "are", "'s": "has" if short.group("been") else "is"}[short.group("verb").lower()]
+        return [Note("pronoun", 0, read.body, short.end("verb"), _capital(read, short.group("he")), "who is not stated) " + verb)]
     match = _START.match(read.text, read.body)
     if not match or _EXPLETIVE.match(read.text, read.body):
         return []
     gap = {"it": "what is not stated", "this": "what is not stated", "they": "who is not stated", "he": "who is not stated"}[match.lastgroup or "it"]
     if match.lastgroup == "this" and read.has_time(read.body, read.sentences[0].stop):
         return []
-    words = match.group()[:1].upper() + match.group()[1:] if read.body == read.sentences[0].start else match.group()
-    return [Note("pronoun", 0, match.start(), match.end(), words, gap)]
+    return [Note("pronoun", 0, match.start(), match.end(), _capital(read, match.group()), gap)]
 
 
 _PERSONS = "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|electrician|intern|speaker|author"
@@ -381,15 +403,23 @@ _THINGS = (
     "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|project|system|server|machine|device|"
     "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|job|ticket|feature|module|update|"
     "change|offer|quote|proposal|presentation|brochure|booking|event|course|test|release|migration|table|chart|list|draft|sample|part|"
+    "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|schedule|plan|budget|account|bill|logo|photo|picture|recordings|recording|"
+    "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|header|layout|design|color|colour|price|prices|terms|discount|deal|"
+    "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
+    "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|materials|stock|shelf|shelves|desks|desk|chairs|"
+    "survey|study|paper|article|story|chapter|section|paragraph|title|text|translation|query|index|cluster|backup|restore|build|deploy|deployment|fix|patch|bug|issue|"
+    "data|notes|agenda|guidelines|guideline|checklist|manual|figures|costs|expenses|receipts|timesheets|applications|candidates|clients|customers|users|"
     "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 _UNNAMED = re.compile(
-    rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
+    rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) )?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
     r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
     r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next week|looks?|says?|said|wants?|wanted|asked|asks|called|"
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,
 )
+_SPEAKS = re.compile(r" (?:says|said|wants|asked|asks|called|complained|complains|needs|reported|reports|told|is|has|was)\b", re.I)
+_PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
 
@@ -397,7 +427,9 @@ def _unnamed(read: _Message) -> list[Note]:
     """Persons and things with an article and nothing that says which they are, each at its first mention."""
     result: list[Note] = []
     seen: set[str] = set()
-    specific = any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
+    # A long message or one with many figures is no vague one: there the notes would be pedantic.
+    detailed = len(read.text) > 250 or sum(span.kind in {"number", "time", "date"} for span in read.facts) > 2
+    specific = detailed or any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
     at_start = {item.start for item in read.sentences}
     for match in _UNNAMED.finditer(read.text):
         person, thing = match.group("person"), match.group("thing")
@@ -405,7 +437,7 @@ def _unnamed(read: _Message) -> list[Note]:
         stem = word[:-1] if word.endswith("s") else word
         article = (match.group("article") or "").lower().strip()
         bare = not article
-        if article in {"a", "an"} and not person:
+        if article in {"a", "an"} and not (person and _SPEAKS.match(read.text, match.end())):
             continue
         if bare and match.start() not in at_start:
             continue
@@ -419,7 +451,8 @@ def _unnamed(read: _Message) -> list[Note]:
         if person and not read.has_names():
             result.append(Note("person", _RANKS["person"], *match.span(), words, "name not stated"))
         elif thing and not specific:
-            gap = "which ones is not stated" if word.endswith("s") else "which one is not stated"
+            gap = "which ones is not stated" if word.endswith("s") and not word.endswith("ss") else "which one is not stated"
+            gap = "which ones is not stated" if word in _PLURAL else gap
             result.append(Note("thing", _RANKS["thing"], *match.span(), words, gap))
     return result
 
@@ -454,7 +487,7 @@ def _quantities(read: _Message) -> list[Note]:
             continue
         words = read.text[start:end]
         words = words[:1].upper() + words[1:] if start == sentence.start else words
-        gap = "which ones is not stated" if words.lower().startswith(("some of", "parts of", "most of", "half of")) else "how many is not stated"
+        gap = "which ones is not stated" if words.lower().startswith(("some", "parts of", "most of", "half of")) else "how many is not stated"
         result.append(Note("quantity", _RANKS["quantity"], start, end, words, gap))
     return result
 
@@ -489,6 +522,31 @@ def _pronouns(read: _Message) -> list[Note]:
     return result
 
 
+_DAY = re.compile(
+    r"(?<![\w'-])(?:(?P<by>by|before|until|till|on|to) (?:next |this )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow)"
+    r"(?=\s*[,.!?;]|$| (?:and|but|please|at the latest|because|so|or|for|in|with)\b)|(?:today|tomorrow)(?=\s*[,.!?;]|$))",
+    re.I,
+)
+
+
+def _times_of_day(read: _Message) -> list[Note]:
+    """A day without a time, in a request or for something that starts at a time."""
+    if any(span.kind == "time" for span in read.facts) or re.search(r"\b(?:noon|midnight|morning|afternoon|evening|lunch|hours?|o'clock|all day|end of)\b", read.text, re.I):
+        return []
+    for match in _DAY.finditer(read.text):
+        item = read.sentence(match.start())
+        words = read.words(item)
+        by = (match.group("by") or "").lower()
+        if by in {"on", "to"} or not by:
+            fits = bool(re.search(r"\b(?:meet|meeting|visit|come|comes|call|arrive|arrives|pick|collect|collected|delivered|delivery|start|starts|workshop|interview|talk|demo|training|appointment)\b", words, re.I))
+            fits = fits or (not by and is_request(words))
+        else:
+            fits = is_request(words)
+        if fits and not _CONDITION.search(words) and not re.search(r"\bat \w+", read.text[match.end() : match.end() + 8]):
+            return [Note("time_of_day", _RANKS["time_of_day"], *match.span(), match.group(), "time not stated")]
+    return []
+
+
 def _apart(read: _Message, notes: list[Note]) -> list[Note]:
     """Notes that do not overlap, at most two in a sentence and five in all, the most important ones first."""
     kept: list[Note] = []
@@ -509,7 +567,12 @@ def _inline_notes(read: _Message, notes: list[Note], has_closing: bool) -> Itera
             level = 2
         else:
             level = next(levels)
-        yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, f"{note.words} ({note.gap})"),))
+        yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, _bracketed(note)),))
+
+
+def _bracketed(note: Note) -> str:
+    """The words with the gap in brackets; a gap that closes its bracket itself goes on behind it."""
+    return f"{note.words} ({note.gap}" + ("" if ")" in note.gap else ")")
 
 
 # What a request lacks
@@ -520,10 +583,10 @@ _PROBLEM = re.compile(
     r"out of date|acting up|don't match|doesn't match|unstable|not great|isn't great|drops|blocked|empty|gone|lost)\b",
     re.I,
 )
-_HANDLED = re.compile(r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid)", re.I)
+_HANDLED = re.compile(r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|sorry)", re.I)
 _FUTURE = re.compile(
-    r"\b(?:will (?!not\b)(?:be |also |then |now )?[a-z]+|'ll (?!let|tell|send|see|be in|get back)[a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|replacing|"
-    r"removing|postponed|delayed|cancelled|moved|planned)|going to [a-z]+|might (?:be|need|have) [a-z]+)\b",
+    r"\b(?:will be [a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|replacing|"
+    r"removing|postponed|delayed|cancelled|moved|planned))\b(?! (?:the [a-z]+ )?(?:to|by|in|at|on) [a-z]*\d)",
     re.I,
 )
 
@@ -537,7 +600,7 @@ def _closing_notes(read: _Message, notes: list[Note]) -> Iterator[Edit]:
     if gap is None:
         return
     item, rule, texts = gap
-    at = _body_end(read)
+    at = max(_body_end(read), item)
     mark = _mark(read, item)
     level = 2 if notes and rule != "by_when" else 1
     for number, text in enumerate(texts, start=1):
@@ -579,9 +642,20 @@ def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple
                 "By when this should be done is not stated; please ask me if you need a date.",
             )
         return None
-    if any(is_request(read.words(item)) or "?" in read.text[item.stop : item.end] for item in read.sentences):
+    question = next((item for item in reversed(read.sentences) if "?" in _mark(read, item)), None)
+    if question:
+        if when and not _ASKS_READER.match(read.words(question)):
+            return question, "answer_by", (
+                "(By when an answer is needed is not stated.)",
+                "By when an answer is needed is not stated.",
+                "By when an answer is needed is not stated; please ask me if you need a date.",
+            )
+        return None
+    if any(is_request(read.words(item)) for item in read.sentences):
         return None
     problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
+    if _ORDER_INSIDE.search(read.text):
+        return None
     if problem and not _HANDLED.search(read.text) and not read.has_names():
         return problem, "who_handles_it", (
             "(Who takes care of it is not stated.)",
@@ -595,26 +669,62 @@ def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple
             "When exactly this happens is not stated.",
             "When exactly this happens is not stated; please ask me if you need a date.",
         )
+    if any(_IMPERATIVE.match(read.text, max(item.start, read.body) if item.start <= read.body < item.stop else item.start) for item in read.sentences):
+        return None
+    if len(read.text) < 250 and not _NO_ACTION.search(read.text) and len(read.words(read.sentences[-1]).split()) > 2:
+        return _body_end(read), "no_action", (
+            "(Whether you need to do anything is not stated.)",
+            "Whether you need to do anything is not stated.",
+            "Whether you need to do anything is not stated; please ask me if you are not sure.",
+        )
     return None
+
+
+_ASKS_READER = re.compile(r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind", re.I)
+# An order inside a sentence: behind a comma or a joining word, a verb and an object.
+_ORDER_INSIDE = re.compile(
+    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|be|avoid|leave|stay|save|mind|remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
+    r"(?!it|there|they|he|she|we|you|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|is|are|was|apart|including|about|after|before|maybe|probably|"
+    r"same|this|that|which|who|where|when|while|if|all|both|half|most|some|unless|until|though|although|then|also|has|have|does|what|how|just|only|over|under|into|has|had|will|says|said|wants|thinks)"
+    r"[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|this|that)\b)",
+    re.I,
+)
+_IMPERATIVE = re.compile(
+    r"(?!it|there|they|he|she|we|you|the|a|an|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|apart|about|after|before|maybe|probably|this|that|my|our|your|his|her|"
+    r"both|half|most|some|many|few|until|then|also|just|over|under|into|i\b|part|most|all)[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|an|this|that|all|me|us|him|her|up|out|to|three|two|every|each|by|before|until)\b",
+    re.I,
+)
+_NO_ACTION = re.compile(
+    r"\b(?:please|pls|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|lets|fyi|for your information|just so you know|"
+    r"needs?|only|nobody|no one|never|not allowed|may not|whatever|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|congrat|sorry|will you|up to you|you)\b",
+    re.I,
+)
 
 
 def _body_end(read: _Message) -> Sentence:
     """The last sentence before the thanks and the signature."""
     body = list(read.sentences)
-    while len(body) > 1 and is_closing(read.words(body[-1])):
+    while len(body) > 1 and is_closing(read.words(body[-1])) and "?" not in _mark(read, body[-1]):
         body.pop()
     return body[-1]
 
 
+_CLOSING_RULES = frozenset(
+    f"clarify.{name}" for name in ("who_and_when", "who_does_it", "by_when", "answer_by", "who_handles_it", "when_it_happens", "no_action")
+)
+_INVITATIONS = ("Please ask me if anything is unclear.", "If anything is unclear or missing, please ask me before you act on this message.")
+
+
 def _invitation(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
-    """At level 3, where no other note is at the end of the message: the reader may ask."""
+    """Where nothing else stands at the end of the message, the reader may ask: the highest level must change the most."""
     at = _body_end(read)
-    if any(edit.level > 1 and change.start <= at.stop <= change.end for edit in edits for change in edit.changes if edit.rule != "clarify.mark"):
+    if any(edit.rule in _CLOSING_RULES for edit in edits) or re.search(r"\b(?:ask me|let me know|tell me)\b", read.text, re.I):
         return
-    text = read.text[at.stop :]
-    if re.search(r"\b(?:ask me|let me know|tell me)\b", read.text, re.I) or text.strip(" .!?\n").startswith("http"):
+    if re.search(r"https?://\S*$", read.words(at)):
         return
-    yield Edit("clarify.invitation", 3, (Change(at.stop, at.end, f"{_mark(read, at)} Please ask me if anything is unclear."),))
+    levels = (3,) if any(edit.level == 2 for edit in edits) else (2, 3)
+    for level, text in zip(levels, _INVITATIONS, strict=False):
+        yield Edit("clarify.invitation", level, (Change(at.stop, at.end, f"{_mark(read, at)} {text}"),))
 
 
 def _is_task(read: _Message, item: Sentence) -> bool:
@@ -636,17 +746,26 @@ def _mark(read: _Message, item: Sentence) -> str:
 def _asks(words: str) -> bool:
     """Whether a sentence without a mark is a question: its first or its last part begins like one."""
     last = words.rsplit(", ", 1)[-1]
+    if last != words and _STATEMENT.match(last):
+        return False
     return bool(_ASKING_PERSON.match(words) or _ASKING_PERSON.match(last) or re.match(r"(?:why|how|who|where|what) (?:is|are|do|does|did|can|was|should)\b", words, re.I))
 
 
 # The form of the message
 
-_SPLIT = re.compile(r",( (?:so |and |but )?)(?=(?:can|could|would) (?:you|u|we|someone|somebody|anyone)\b)", re.I)
+_STATEMENT = re.compile(r"(?:it|it's|its|there's|there|i|i'm|they|they're|we|we're|he|he's|she|she's|this|that|that's|the) [a-z]", re.I)
+_SPLIT = re.compile(r",( (?:so |and |but )?)(?=(?:can|could|would) (?:you|u|we|someone|somebody|anyone) [a-z]+ [a-z])", re.I)
 
 
 def _split_question(read: _Message) -> Iterator[Edit]:
-    """A question behind a comma becomes a sentence of its own."""
+    """A question behind a comma becomes a sentence of its own, and so does a statement behind a question."""
     for item in read.sentences:
+        parts = read.words(item).split(", ")
+        if item.end == item.stop and len(parts) == 2 and _ASKING_PERSON.match(parts[0]) and _STATEMENT.match(parts[1]):
+            comma = item.start + len(parts[0])
+            at = comma + 2
+            yield Edit("clarify.split_statement", 1, (Change(comma, comma + 1, "?"), Change(at, at + 1, read.text[at].upper())))
+            continue
         if read.text[item.stop : item.end].startswith((".", "!")) or _ASKING.match(read.words(item)) or item.start < read.body < item.stop:
             continue
         matches = list(_SPLIT.finditer(read.text, item.start, item.stop))
@@ -660,12 +779,11 @@ def _split_question(read: _Message) -> Iterator[Edit]:
 _CONDITION_START = re.compile(r"(?:if|when|once|before|after|as|since|because|while|unless|for|in|on|at|with|due|given)\b", re.I)
 
 
-def _marks_and_capitals(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+def _marks_and_capitals(read: _Message) -> Iterator[Edit]:
     """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
-    taken = {change.start for edit in edits for change in edit.changes}
     for item in read.sentences:
         word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
-        if word and item.start not in taken and read.text[item.start].islower():
+        if word and read.text[item.start].islower():
             at = item.start
             yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
     for match in re.finditer(r"(?<![\w'./-])i(?=[ ']|$)(?!\.)", read.text):
@@ -679,11 +797,11 @@ def _marks_and_capitals(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
 
 _CONTRACTION = re.compile(
     r"\b(?:(?P<not>do|does|did|is|are|was|were|has|have|had|could|should|would|must)n't|can't|won't|(?P<will>I|you|we|they|it|he|she|there)'ll|"
-    r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|let's|(?P<is>it|that|there|he|she|what|who|where)'s(?= (?:not|a|the|an|in|on|at|"
+    r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|(?P<is>it|that|there|he|she|what|who|where)'s(?= (?:not|a|the|an|in|on|at|"
     r"still|too|very|only|also|about|for|my|our|your|no|[a-z]+ing)\b))",
     re.I,
 )
-_WHOLE = {"can't": "cannot", "won't": "will not", "i'm": "I am", "let's": "let us"}
+_WHOLE = {"can't": "cannot", "won't": "will not", "i'm": "I am"}
 
 
 def _contractions(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
@@ -702,8 +820,6 @@ def _contractions(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
             base, _, _ = words.partition("'")
             tail = {"not": "not", "will": "will", "are": "are", "have": "have", "is": "is"}[match.lastgroup or "is"]
             long = f"{base[:-1] if tail == 'not' else base} {tail}"
-        if words[0].isupper() or match.start() == item.start:
+        if words[0].isupper() or match.start() == item.start or words[:2].lower() == "i'":
             long = long[:1].upper() + long[1:]
-        if match.group().lower() == "let's" and re.match(r" not\b", read.text[match.end() :]):
-            continue
         yield Edit("clarify.contraction", level, (Change(match.start(), match.end(), long),))
