@@ -200,6 +200,17 @@ def _read(message: str) -> _Message | None:
     return _Message(text, items, facts.spans(message), body)
 
 
+def gaps(message: str) -> list[Note]:
+    """What an English message refers to and does not explain, the most important gap first."""
+    read = _read(message)
+    if read is None:
+        return []
+    _, notes = _vague_words(read)
+    kinds = {"pronoun", "which", "what", "who", "person", "thing"}
+    notes = [*notes, *_pronoun_at_start(read), *_pronouns(read), *_unnamed(read)]
+    return _apart(read, [note for note in notes if note.rule in kinds])
+
+
 def propose(message: str) -> list[Edit]:
     """All edits that would clarify an English message."""
     read = _read(message)
@@ -217,6 +228,7 @@ def propose(message: str) -> list[Edit]:
     edits += _inline_notes(read, notes, has_closing=bool(edits))
     edits += plain
     edits += _split_question(read)
+    edits += _split_long(read)
     edits += _marks_and_capitals(read)
     edits += _contractions(read, edits)
     if edits:
@@ -321,6 +333,8 @@ def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
             earlier = read.text[read.body : start]
             return not read.has_names() and not _PEOPLE.search(earlier) and not _REFERRED.search(earlier)
         return not read.has_names()
+    if row.rule == "until":
+        return not _CONDITION.search(before)
     if row.rule in {"state", "what"}:
         return not _CONDITION.search(before) and not _is_explained(read, item, end)
     if row.rule == "which":
@@ -419,6 +433,7 @@ _UNNAMED = re.compile(
     re.I,
 )
 _SPEAKS = re.compile(r" (?:says|said|wants|asked|asks|called|complained|complains|needs|reported|reports|told|is|has|was)\b", re.I)
+_THANKS = re.compile(r"\b(?:thank|thanks|thx|sorry)\b", re.I)
 _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
@@ -439,7 +454,7 @@ def _unnamed(read: _Message) -> list[Note]:
         bare = not article
         if article in {"a", "an"} and not (person and _SPEAKS.match(read.text, match.end())):
             continue
-        if bare and match.start() not in at_start:
+        if (bare and match.start() not in at_start) or _THANKS.search(read.text, max(0, match.start() - 30), match.start()):
             continue
         if stem in seen or re.search(rf"(?<![\w'-]){stem}", read.text[: match.start()], re.I):
             continue
@@ -578,9 +593,10 @@ def _bracketed(note: Note) -> str:
 # What a request lacks
 
 _PROBLEM = re.compile(
-    r"\b(?:broken|down|slow|not working|doesn't work|don't work|isn't working|failing|fails|failed|crash(?:es|ed|ing)?|missing|wrong|delayed|late|complain(?:s|ed|ing)?|"
-    r"issues?|problems?|trouble|errors?|off|weird|flaky|outdated|unpaid|stuck|hangs|loose|leaks?|leaking|noise|mess|confusing|unhappy|not happy|isn't happy|aren't happy|incomplete|"
-    r"out of date|acting up|don't match|doesn't match|unstable|not great|isn't great|drops|blocked|empty|gone|lost)\b",
+    r"\b(?:(?:is|are|'s|'re|was|were|went|been|got|keeps?|still|looks?|feels?|seems?|does|do|there's) (?:\w+ ){0,2}?(?:broken|down|slow|not working|failing|crashing|missing|wrong|delayed|complaining|"
+    r"issues?|problems?|trouble|errors?|weird|flaky|outdated|unpaid|stuck|loose|leaking|confusing|unhappy|not happy|incomplete|out of date|acting up|unstable|not great|off|blocked|empty|gone|lost|not right|"
+    r"concerns?|not fit|not match)|isn't (?:\w+ )?(?:happy|working|great|right)|aren't (?:\w+ )?(?:happy|working|right)|doesn't (?:work|fit|match|open|load|close|start)|don't (?:work|fit|match|open|load|close|look right)|"
+    r"keeps? [a-z]+ing|(?:acts?|acting) up|makes? (?:a|that|the) (?:\w+ )?(?:noise|sound)|failed|crashed|hangs|leaks|drops)\b",
     re.I,
 )
 _HANDLED = re.compile(r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|sorry)", re.I)
@@ -656,7 +672,8 @@ def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple
     problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
     if _ORDER_INSIDE.search(read.text):
         return None
-    if problem and not _HANDLED.search(read.text) and not read.has_names():
+    vague = len(read.text) < 220 and not any(span.kind in {"time", "date", "ticket", "name"} for span in read.facts)
+    if problem and vague and not _HANDLED.search(read.text):
         return problem, "who_handles_it", (
             "(Who takes care of it is not stated.)",
             "Who takes care of it, and by when, is not stated.",
@@ -774,6 +791,25 @@ def _split_question(read: _Message) -> Iterator[Edit]:
             first = read.text[match.start() + 1 : match.end()].lstrip()
             at = match.end() - len(first)
             yield Edit("clarify.split_question", 2, (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())))
+
+
+_LONG = re.compile(r",( )(?P<word>so|but) (?=(?:I|we|you|he|she|it|they|the|there|this|that|my|our|please|pls|don't|can) ?\b)", re.I)
+_REPORTED = re.compile(r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|although|although|before|after)\b", re.I)
+
+
+def _split_long(read: _Message) -> Iterator[Edit]:
+    """A long sentence ends before "so" or "but", where a whole statement stands on both sides."""
+    for item in read.sentences:
+        words = read.words(item)
+        if len(words.split()) < 18 or "?" in read.text[item.stop : item.end]:
+            continue
+        for match in _LONG.finditer(read.text, item.start, item.stop):
+            before = read.text[item.start : match.start()]
+            if len(before.split()) >= 6 and not _REPORTED.search(before) and not _CONDITION_START.match(before) and "(" not in before:
+                at = match.start("word")
+                level = 1 if match.group("word").lower() == "so" else 2
+                yield Edit("clarify.split_long", level, (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())))
+                break
 
 
 _CONDITION_START = re.compile(r"(?:if|when|once|before|after|as|since|because|while|unless|for|in|on|at|with|due|given)\b", re.I)

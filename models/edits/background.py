@@ -1,0 +1,274 @@
+"""Proposes edits that give an English message the background that an outsider lacks, as far as the message has it.
+
+A reason is never invented: a note marks what the message does not state, first of all the reason for its main
+decision, change, request or ban. Where the message may give a reason, the note is about something else. The
+kinds of decisions are in `background.tsv`.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from data.redaction import names
+from models import facts
+from models.edits import clarify
+from models.edits.clarify import Sentence
+from models.edits.script import Change, Edit
+
+KINDS = Path(__file__).with_suffix(".tsv")
+
+
+class _Kind(NamedTuple):
+    """A kind of decision, what has no reason, and what else an outsider may miss."""
+
+    name: str
+    pattern: re.Pattern[str]
+    reason: str
+    others: tuple[str, ...]
+
+
+class _Topic(NamedTuple):
+    """The main sentence of a message, and what it does not state: the most important first."""
+
+    sentence: Sentence
+    kind: str
+    missing: tuple[str, ...]
+
+
+@cache
+def _kinds() -> tuple[_Kind, ...]:
+    rows = [line.split("\t") for line in KINDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return tuple(_Kind(name, re.compile(pattern, re.I), reason, tuple(other.split(";"))) for name, pattern, reason, other in rows)
+
+
+def propose(message: str) -> list[Edit]:
+    """All edits that would tell an outsider what an English message leaves out."""
+    text = message.replace("’", "'")
+    sentences = clarify.sentences(text)
+    if not sentences:
+        return []
+    closed = clarify.protected(message)
+    topic = _topic(text, sentences)
+    edits = list(_topic_notes(text, sentences, topic)) if topic else []
+    edits += _references(message, text, topic, bool(edits))
+    edits += _roles(message, text, topic, len(edits))
+    if edits:
+        edits += _lead_in(text, sentences)
+        edits += _offer(text, sentences, edits)
+        edits += _form(text, sentences)
+    return [
+        edit
+        for edit in edits
+        if not any(change.start < end and start < change.end for change in edit.changes for start, end in closed)
+        and not any(start < change.start < end for change in edit.changes for start, end in closed)
+    ]
+
+
+# The main decision
+
+_REASON = re.compile(
+    r"\b(?:because|bc|cause|causes|caused|since|due to|reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
+    r"that's why|which is why|that is why|why|to (?:avoid|make sure|ensure|save|prevent|allow|help|keep|reduce|give|free|protect|comply|meet|be able)|"
+    r"as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of these|a result)|so (?:we|i|you|they|it|he|she|the|please|that|there|no|don't|your|our|everyone|nobody)|"
+    r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
+    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this|that|a|the)|until then|unless|in case|after (?:the|talking|last|yesterday)|following|"
+    r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
+    re.I,
+)
+# Words of a sentence that does not give a reason: what is done, from when, by whom, and what stays.
+_NO_REASON = re.compile(
+    r"(?:please|pls|if |until|till|from |as of|after that|then|before|otherwise|existing|older|those|these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
+    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|questions?|any |the new|new date|more |details|so far|also|and |but |both|all |only|"
+    r"apologies|have a|looking|best|regards|kind)",
+    re.I,
+)
+_CONSEQUENCE = re.compile(
+    r"\b(?:will|'ll|stays?|remains?|goes? to|go to|keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|unaffected|unchanged|valid|attached|"
+    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not affected|sends?|apolog|already|next|until|is solved|by [a-z0-9])\b",
+    re.I,
+)
+_CLAUSE = re.compile(r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )")
+_QUESTION_WORDS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I)
+_TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
+_OWN_TIME = re.compile(r"\b(?:until|till|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b", re.I)
+_DECIDER = re.compile(r"\b(?:decided|asked|asks|wants|says|told|by [A-Z])\b")
+_SUCCESSOR = re.compile(r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|instead|deputy|replacement|meanwhile|until)\b", re.I)
+
+
+def _topic(text: str, sentences: list[Sentence]) -> _Topic | None:
+    """The sentence with the message's main decision, request or problem, and what it lacks."""
+    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])]
+    for kind in _kinds():
+        for item in body:
+            words = text[item.start : item.stop]
+            if _TRIVIAL.match(words) or len(words.split()) < 3 or not kind.pattern.search(words):
+                continue
+            if "?" in text[item.stop : item.end] and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
+                continue
+            missing = tuple(_missing(text, sentences, item, kind))
+            if missing:
+                return _Topic(item, kind.name, missing)
+    return None
+
+
+# Only these kinds may be asked for in a question.
+_ASKED = frozenset({"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"})
+
+
+def _missing(text: str, sentences: list[Sentence], item: Sentence, kind: _Kind) -> Iterator[str]:
+    """What the message really does not state about a decision."""
+    if kind.reason != "~" and not _may_explain(text, sentences, item):
+        yield kind.reason
+    spans = facts.spans(text)
+    words = text[item.start : item.stop]
+    dated = any(span.kind in {"date", "time", "weekday"} for span in spans)
+    for other in kind.others:
+        if other == "until when this holds" and _OWN_TIME.search(text):
+            continue
+        if other.startswith("who decided") and (_DECIDER.search(text) or re.search(r"\bI\b", words) or "?" in text[item.stop : item.end]):
+            continue
+        if other in {"who stands in", "who takes over"} and _SUCCESSOR.search(text):
+            continue
+        if other.startswith(("by when", "from when", "since when", "how long")) and (dated or re.search(r"\b(?:today|tomorrow|now|week|month|days?|hours?|soon|asap|before|until|since|yesterday|morning)\b", text, re.I)):
+            continue
+        if other.startswith(("who is", "what happens")) and re.search(r"\b(?:will|'ll|working on|on it|called|call|then|after that|takes care|if)\b", text, re.I):
+            continue
+        if other == "who takes part" and any(span.kind == "name" for span in spans):
+            continue
+        yield other
+    deadline = re.search(r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday|\d)", words, re.I)
+    if deadline and kind.reason != "~" and not _may_explain(text, sentences, item):
+        yield "the reason for the deadline"
+
+
+def _may_explain(text: str, sentences: list[Sentence], item: Sentence) -> bool:
+    """Whether any words of the message may give the reason: a joining word, or a statement beside the main sentence."""
+    if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
+        return True
+    for other in sentences:
+        words = text[other.start : other.stop]
+        for number, clause in enumerate(_CLAUSE.split(words)):
+            if other == item and number == 0:
+                continue
+            if "?" in text[other.stop : other.end] or clarify.is_request(clause) or clarify.is_closing(clause):
+                continue
+            if not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause):
+                return True
+    return False
+
+
+def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterator[Edit]:
+    """What the main sentence lacks: in brackets, as a sentence, and as a list with an offer to answer."""
+    item, first = topic.sentence, topic.missing[0]
+    mark = text[item.stop : item.end]
+    question = "?" in mark
+    end = mark if mark.strip() else "."
+    bracket = f" ({first} is not stated)"
+    kind = "reason" if first.startswith(("the reason", "the cause", "what it is needed", "the purpose")) else "gap"
+    rule = f"background.{kind}_{topic.kind}"
+    yield Edit(f"{rule}_short", 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
+    cap = first[:1].upper() + first[1:]
+    offer = "please ask me if it matters to your work" if not question else "please ask me if you need to know it"
+    if len(topic.missing) > 1:
+        second = f" {cap}, and {topic.missing[1]}, is not stated here."
+    else:
+        second = f" {cap} is not stated here; {offer}."
+    yield Edit(rule, 2, (Change(item.stop, item.end, end + second),))
+    listed = topic.missing[:3]
+    words = listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + f", and {listed[-1]}"
+    third = f" Not stated here: {words}. {offer[:1].upper()}{offer[1:]}."
+    yield Edit(f"{rule}_full", 3, (Change(item.stop, item.end, end + third),))
+
+
+# What the message refers to
+
+
+def _references(message: str, text: str, topic: _Topic | None, has_topic: bool) -> Iterator[Edit]:
+    """Words that refer to something outside of the message, each with a note that it is not explained."""
+    levels = iter((2, 3) if has_topic else (1, 2, 3))
+    for note in clarify.gaps(message):
+        if topic and note.start <= topic.sentence.stop <= note.end and has_topic:
+            continue
+        if note.rule == "pronoun" and ")" in note.gap:
+            continue
+        level = next(levels, None)
+        if level is None:
+            return
+        gap = note.gap.replace("name not stated", "not named here").replace("not stated", "not explained here")
+        last = text[note.end - 1]
+        # The last letter is replaced, so that the note is no neighbour of the punctuation mark behind it.
+        yield Edit(f"background.reference_{note.rule}", level, (Change(note.end - 1, note.end, f"{last} ({gap})"),))
+
+
+_ACTS = re.compile(
+    r" (?:will|is|has|can|says|said|asked|asks|wants|would|needs|sends|takes|thinks|found|checks|keeps|leads|owns|knows|decides|offered|called|agreed|starts|joins|writes|prepares|does|has|brings|"
+    r"gets|gives|looks|runs|stays|comes|leaves|was|did|confirmed|reported|told|noticed|mentioned|suggests|suggested|prefers|made|sent|wrote|fixed|updated|moved|signed|handles|covers)\b"
+)
+_ROLE = re.compile(r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$", re.I)
+
+
+def _roles(message: str, text: str, topic: _Topic | None, others: int) -> Iterator[Edit]:
+    """The first person who acts in the message and is not introduced."""
+    level = 1 if others == 0 else 2
+    for name in names.find(text):
+        end = name.at + len(name.word)
+        if not name.word[0].isupper() or not _ACTS.match(text, end) or _ROLE.search(text[max(0, name.at - 30) : name.at]):
+            continue
+        if text[max(0, name.at - 2) : name.at] == ", ":
+            continue
+        letter = text[end - 1]
+        yield Edit("background.role", level, (Change(end - 1, end, f"{letter} (role not stated)"),))
+        return
+
+
+# The frame
+
+_TO_MANY = re.compile(r"(?:hi|hello|dear|hey|good (?:morning|afternoon|evening)) (?:all|everyone|everybody|team|colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*", re.I)
+_LOWER = frozenset("the we our from this on in as please it there starting until all every at for because since after before some most next".split())
+_TO_ONE = re.compile(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)", re.I)
+
+
+def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
+    """For a message to many people: words for those who do not know the matter."""
+    start = sentences[0].start
+    many = _TO_MANY.match(text, start)
+    if many:
+        if many.end() < len(text) and text[many.end() - 2 : many.end()].strip() in {",", ""} and "\n" not in many.group():
+            yield Edit("background.lead_in", 3, (Change(many.end(), many.end(), "for those who are new to this: "),))
+        return
+    first = text[start : sentences[0].stop]
+    if _is_to_one(first) or re.search(r"\b(?:you|your|u|me)\b", text, re.I) or clarify.is_request(first) or "?" in text:
+        return
+    word = re.match(r"[A-Za-z]+", first)
+    lead = "For those who are new to this: "
+    if word and word.group().lower() in _LOWER:
+        yield Edit("background.lead_in", 3, (Change(start, start + 1, lead + text[start].lower()),))
+    else:
+        yield Edit("background.lead_in", 3, (Change(start, start, lead),))
+
+
+def _is_to_one(first: str) -> bool:
+    return bool(re.match(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|thank|thanks|sorry|congrat)", first, re.I) or re.match(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, ", first))
+
+
+def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[Edit]:
+    """An offer to answer questions at the end, where no other note makes it."""
+    if any(edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes) or re.search(r"\bask (?:me|us)\b|let me know|tell me", text, re.I):
+        return
+    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])] or sentences
+    at = body[-1]
+    mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
+    levels = (2, 3) if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits) else (3,)
+    lines = ("Please ask me if you need more background.", "If you were not involved and need more background before you act on this, please ask me.")
+    for level, line in zip(levels, lines, strict=False):
+        yield Edit("background.offer", level, (Change(at.stop, at.end, f"{mark} {line}"),))
+
+
+def _form(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
+    """A capital at the start of each sentence, and the mark that the message lacks at its end."""
+    for item in sentences:
+        word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", text[item.start : item.start + 40])
+        if word and text[item.start].islower():
+            yield Edit("background.capital", 2, (Change(item.start, item.start + 1, text[item.start].upper()),))
