@@ -5,6 +5,7 @@ decision, change, request or ban. Where the message may give a reason, the note 
 kinds of decisions are in `background.tsv`.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -38,9 +39,17 @@ class _Topic(NamedTuple):
 
 
 @cache
-def _kinds() -> tuple[_Kind, ...]:
-    rows = [line.split("\t") for line in KINDS.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return tuple(_Kind(name, re.compile(pattern, re.I), reason, tuple(other.split(";"))) for name, pattern, reason, other in rows)
+def _kinds() -> tuple[tuple[_Kind, ...], tuple[_Kind, ...]]:
+    """The kinds that count first, and those that count only where none of the first is."""
+    first, later = KINDS.read_text(encoding="utf-8").split("\nlater\n")
+    return _parsed(first), _parsed(later)
+
+
+def _parsed(lines: str) -> tuple[_Kind, ...]:
+    rows = [line.split("\t") for line in lines.splitlines() if not line.startswith("#")]
+    return tuple(
+        _Kind(name, re.compile(pattern, re.I), reason, tuple(other.split(";"))) for name, pattern, reason, other in rows
+    )
 
 
 def propose(message: str) -> list[Edit]:
@@ -53,11 +62,12 @@ def propose(message: str) -> list[Edit]:
     topic = _topic(text, sentences)
     edits = list(_topic_notes(text, sentences, topic)) if topic else []
     edits += _references(message, text, topic, bool(edits))
-    edits += _roles(message, text, topic, len(edits))
+    edits += _roles(text, len(edits))
+    edits += _terms(text, len(edits))
     if edits:
         edits += _lead_in(text, sentences)
-        edits += _offer(text, sentences, edits)
-        edits += _form(text, sentences)
+    edits += _offer(text, sentences, edits)
+    edits += _form(text, sentences)
     return [
         edit
         for edit in edits
@@ -71,28 +81,28 @@ def propose(message: str) -> list[Edit]:
 _REASON = re.compile(
     r"\b(?:because|bc|cause|causes|caused|since|due to|reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
     r"that's why|which is why|that is why|why|to (?:avoid|make sure|ensure|save|prevent|allow|help|keep|reduce|give|free|protect|comply|meet|be able)|"
-    r"as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of these|a result)|so (?:we|i|you|they|it|he|she|the|please|that|there|no|don't|your|our|everyone|nobody)|"
+    r"(?<!soon )(?<!long )as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of these|a result)|"
     r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this|that|a|the)|until then|unless|in case|after (?:the|talking|last|yesterday)|following|"
+    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this)\b|after (?:the|talking|last|yesterday)|following|"
     r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
     re.I,
 )
 # Words of a sentence that does not give a reason: what is done, from when, by whom, and what stays.
 _NO_REASON = re.compile(
     r"(?:please|pls|if |until|till|from |as of|after that|then|before|otherwise|existing|older|those|these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
-    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|questions?|any |the new|new date|more |details|so far|also|and |but |both|all |only|"
+    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same answer|i have agreed|i agreed|i've agreed|no exceptions|don't|do not|so far|also|and |but |both|all |only|"
     r"apologies|have a|looking|best|regards|kind)",
     re.I,
 )
 _CONSEQUENCE = re.compile(
-    r"\b(?:will|'ll|stays?|remains?|goes? to|go to|keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|unaffected|unchanged|valid|attached|"
+    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|unaffected|unchanged|valid|attached|"
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not affected|sends?|apolog|already|next|until|is solved|by [a-z0-9])\b",
     re.I,
 )
 _CLAUSE = re.compile(r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )")
 _QUESTION_WORDS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I)
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
-_OWN_TIME = re.compile(r"\b(?:until|till|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b", re.I)
+_OWN_TIME = re.compile(r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b", re.I)
 _DECIDER = re.compile(r"\b(?:decided|asked|asks|wants|says|told|by [A-Z])\b")
 _SUCCESSOR = re.compile(r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|instead|deputy|replacement|meanwhile|until)\b", re.I)
 
@@ -100,34 +110,54 @@ _SUCCESSOR = re.compile(r"\b(?:takes? over|take over|successor|stands? in|covers
 def _topic(text: str, sentences: list[Sentence]) -> _Topic | None:
     """The sentence with the message's main decision, request or problem, and what it lacks."""
     body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])]
-    for kind in _kinds():
-        for item in body:
+    for kinds in _kinds():
+        for item, kind in itertools.product(body, kinds):
             words = text[item.start : item.stop]
             if _TRIVIAL.match(words) or len(words.split()) < 3 or not kind.pattern.search(words):
                 continue
-            if "?" in text[item.stop : item.end] and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
+            asked = "?" in text[item.stop : item.end] and not _REMINDER.match(words)
+            if asked and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
+                continue
+            found = kind.pattern.search(words)
+            if found and _UNSURE.search(words[max(0, found.start() - 25) : found.start() + 4]) and kind.name in {"problem", "outage", "delay"}:
                 continue
             missing = tuple(_missing(text, sentences, item, kind))
-            if missing:
+            if missing and (missing[0].startswith(_REASONS) or (missing[0] in _STRONG and (missing[0] != "until when this holds" or kind.name == "closure"))):
                 return _Topic(item, kind.name, missing)
     return None
 
 
+_UNSURE = re.compile(r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|heating|internet|electricity))", re.I)
+_REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
+_REASONS = ("the reason", "the cause", "what it is needed", "the purpose", "how this happened")
+# What is worth a note even where the message may give the reason.
+_STRONG = frozenset({"who stands in", "who takes over", "what happens after that", "until when this holds", "the new date", "whether there will be a new date", "by when it should be done", "by when it is needed"})
 # Only these kinds may be asked for in a question.
 _ASKED = frozenset({"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"})
 
 
 def _missing(text: str, sentences: list[Sentence], item: Sentence, kind: _Kind) -> Iterator[str]:
     """What the message really does not state about a decision."""
-    if kind.reason != "~" and not _may_explain(text, sentences, item):
+    match = kind.pattern.search(text[item.start : item.stop])
+    explained = _may_explain(text, sentences, item, item.start + match.start() if match else item.start)
+    explained = explained or (kind.name in _REQUESTS and _is_led_up_to(text, sentences, item, item.start + (match.start() if match else 0)))
+    if kind.reason != "~" and not explained:
         yield kind.reason
     spans = facts.spans(text)
     words = text[item.start : item.stop]
     dated = any(span.kind in {"date", "time", "weekday"} for span in spans)
     for other in kind.others:
+        if other == "~":
+            return
+        if other in {"the new date", "whether there will be a new date"} and (dated or re.search(r"\b(?:to|until|till|new date|next)\b", text[item.start :], re.I)):
+            continue
         if other == "until when this holds" and _OWN_TIME.search(text):
             continue
         if other.startswith("who decided") and (_DECIDER.search(text) or re.search(r"\bI\b", words) or "?" in text[item.stop : item.end]):
+            continue
+        if other.startswith("by when") and kind.name == "request" and not clarify.asks_for_task(words):
+            continue
+        if other == "what replaces it" and re.search(r"\b(?:replac|instead|new|use)", text, re.I):
             continue
         if other in {"who stands in", "who takes over"} and _SUCCESSOR.search(text):
             continue
@@ -139,18 +169,37 @@ def _missing(text: str, sentences: list[Sentence], item: Sentence, kind: _Kind) 
             continue
         yield other
     deadline = re.search(r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday|\d)", words, re.I)
-    if deadline and kind.reason != "~" and not _may_explain(text, sentences, item):
+    if deadline and kind.reason != "~" and not explained:
         yield "the reason for the deadline"
 
 
-def _may_explain(text: str, sentences: list[Sentence], item: Sentence) -> bool:
+# A request is explained by what stands before it far more often than a decision is.
+_REQUESTS = frozenset({"stop", "ban", "rule", "hold", "suggestion", "need", "request"})
+
+
+def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
+    """Whether a statement stands before a request."""
+    earlier = [text[other.start : other.stop] for other in sentences if other.start < item.start]
+    earlier += text[item.start : at].split(", ")[:-1]
+    return any(
+        len(words.split()) >= 3 and not clarify.is_closing(words) and not clarify.is_request(words) and not clarify.is_order(words) and not _OPENING.match(words)
+        for words in earlier
+    )
+
+
+_OPENING = re.compile(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|before|until|when|in|at|for|by|reminder|just)\b", re.I)
+
+
+def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
     """Whether any words of the message may give the reason: a joining word, or a statement beside the main sentence."""
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
+        return True
+    if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):  # what stands before "so" is the reason
         return True
     for other in sentences:
         words = text[other.start : other.stop]
         for number, clause in enumerate(_CLAUSE.split(words)):
-            if other == item and number == 0:
+            if (other == item and number == 0) or clarify.is_order(clause):
                 continue
             if "?" in text[other.stop : other.end] or clarify.is_request(clause) or clarify.is_closing(clause):
                 continue
@@ -166,11 +215,13 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     question = "?" in mark
     end = mark if mark.strip() else "."
     bracket = f" ({first} is not stated)"
-    kind = "reason" if first.startswith(("the reason", "the cause", "what it is needed", "the purpose")) else "gap"
+    kind = "reason" if first.startswith(_REASONS) else "gap"
     rule = f"background.{kind}_{topic.kind}"
     yield Edit(f"{rule}_short", 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
     cap = first[:1].upper() + first[1:]
-    offer = "please ask me if it matters to your work" if not question else "please ask me if you need to know it"
+    start = sentences[0].start
+    to_one = question or (_is_to_one(text[start : sentences[0].stop]) and not _TO_MANY.match(text, start))
+    offer = "please ask me if you would like to know more" if to_one else "please ask me if it matters to your work"
     if len(topic.missing) > 1:
         second = f" {cap}, and {topic.missing[1]}, is not stated here."
     else:
@@ -178,8 +229,21 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     yield Edit(rule, 2, (Change(item.stop, item.end, end + second),))
     listed = topic.missing[:3]
     words = listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + f", and {listed[-1]}"
-    third = f" Not stated here: {words}. {offer[:1].upper()}{offer[1:]}."
-    yield Edit(f"{rule}_full", 3, (Change(item.stop, item.end, end + third),))
+    third = f" Not stated here: {words}."
+    closing = f" {offer[:1].upper()}{offer[1:]}."
+    last = _last(text, sentences)
+    if last.start <= item.start:
+        changes = (Change(item.stop, item.end, end + third + closing),)
+    else:
+        closing_mark = text[last.stop : last.end] if text[last.stop : last.end].strip() else "."
+        changes = (Change(item.stop, item.end, end + third), Change(last.stop, last.end, closing_mark + closing))
+    yield Edit(f"{rule}_full", 3, changes)
+
+
+def _last(text: str, sentences: list[Sentence]) -> Sentence:
+    """The last sentence before the thanks and the signature."""
+    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])] or sentences
+    return body[-1]
 
 
 # What the message refers to
@@ -209,17 +273,39 @@ _ACTS = re.compile(
 _ROLE = re.compile(r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$", re.I)
 
 
-def _roles(message: str, text: str, topic: _Topic | None, others: int) -> Iterator[Edit]:
-    """The first person who acts in the message and is not introduced."""
-    level = 1 if others == 0 else 2
+_BEFORE_NAME = re.compile(r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|send|let|give|than|about)\s$", re.I)
+
+
+def _roles(text: str, others: int) -> Iterator[Edit]:
+    """The first person in the message who is neither spoken to nor introduced."""
     for name in names.find(text):
         end = name.at + len(name.word)
-        if not name.word[0].isupper() or not _ACTS.match(text, end) or _ROLE.search(text[max(0, name.at - 30) : name.at]):
+        before, after = text[max(0, name.at - 30) : name.at], text[end : end + 3]
+        if len(name.word) < 3 or not name.word[0].isupper() or _ROLE.search(before) or re.match(r" [A-Z0-9]|'|\s?\(|-", after):
             continue
-        if text[max(0, name.at - 2) : name.at] == ", ":
+        if not _ACTS.match(text, end) and not (_BEFORE_NAME.search(before) and re.match(r"[ .,;]", after + " ")):
+            continue
+        if before.endswith(", ") or re.match(r", (?:a|an|the|our|my|who|from|your)\b", text[end : end + 8]):
             continue
         letter = text[end - 1]
-        yield Edit("background.role", level, (Change(end - 1, end, f"{letter} (role not stated)"),))
+        yield Edit("background.role", 2 if others else 1, (Change(end - 1, end, f"{letter} (role not stated)"),))
+        return
+
+
+_TERM = re.compile(r"(?<![\w./'-])(?:[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+|[A-Z]{2,6}-\d+[A-Z]?)(?![\w'/-]| ?\(|\.\w)")
+_KNOWN = frozenset(
+    "PDF CSV HR IT OK FYI CEO CFO CTO USB URL TV AM PM EU UK US USA VAT ID IDS FAQ NOT ALL AND OR NO YES PC GPS PIN SMS DIY ASAP EUR USD GBP CHF CET UTC GMT THE PDFS EOD ETA NEVER ONLY"
+    " DO PS RE CC BC WE YOU IS II III IV WHY HOW WHAT AI QA PR DM PA AG GMBH MP".split()
+)
+
+
+def _terms(text: str, others: int) -> Iterator[Edit]:
+    """The first short name or id that the message does not explain."""
+    for match in _TERM.finditer(text):
+        if match.group() in _KNOWN:
+            continue
+        end = match.end()
+        yield Edit("background.term", 3 if others else 1, (Change(end - 1, end, f"{text[end - 1]} (not explained here)"),))
         return
 
 
@@ -235,11 +321,11 @@ def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
     start = sentences[0].start
     many = _TO_MANY.match(text, start)
     if many:
-        if many.end() < len(text) and text[many.end() - 2 : many.end()].strip() in {",", ""} and "\n" not in many.group():
+        if ":" not in text[many.end() : sentences[0].stop] and many.end() < len(text) and text[many.end() - 2 : many.end()].strip() in {",", ""} and "\n" not in many.group():
             yield Edit("background.lead_in", 3, (Change(many.end(), many.end(), "for those who are new to this: "),))
         return
     first = text[start : sentences[0].stop]
-    if _is_to_one(first) or re.search(r"\b(?:you|your|u|me)\b", text, re.I) or clarify.is_request(first) or "?" in text:
+    if text[start].islower() or ":" in first or re.match(r"heads|fyi|reminder|update|quick|just|re\b", first, re.I) or _is_to_one(first) or re.search(r"\b(?:you|your|u|me)\b", text, re.I) or clarify.is_request(first) or "?" in text:
         return
     word = re.match(r"[A-Za-z]+", first)
     lead = "For those who are new to this: "
@@ -257,8 +343,7 @@ def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[
     """An offer to answer questions at the end, where no other note makes it."""
     if any(edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes) or re.search(r"\bask (?:me|us)\b|let me know|tell me", text, re.I):
         return
-    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])] or sentences
-    at = body[-1]
+    at = _last(text, sentences)
     mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
     levels = (2, 3) if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits) else (3,)
     lines = ("Please ask me if you need more background.", "If you were not involved and need more background before you act on this, please ask me.")

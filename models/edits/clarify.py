@@ -145,9 +145,9 @@ _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this (?:week|month|morning|afternoon|evening|"
     r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|two|three|four|five|ten|\d+)(?: \w+)? "
     r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|by the (?:end|time|week|weekend)|end of|"
-    r"every|each|daily|weekly|first thing|spring|summer|autumn|winter|christmas|easter|monday|tuesday|wednesday|thursday|friday|saturday|"
+    r"daily|weekly|first thing|christmas|easter|monday|tuesday|wednesday|thursday|friday|saturday|"
     r"sunday|tmrw|eod|eow|deadline|due|urgent(?:ly)?|asap|as soon as|soon(?:ish)?|when you|whenever|at your|lunch|january|february|march|april|june|july|august|"
-    r"september|october|november|december|after|in time|the morning|the afternoon|no rush|no hurry|shortly|some point|later)\b",
+    r"september|october|november|december|in time|the morning|the afternoon|no rush|no hurry|shortly|some point|later)\b",
     re.I,
 )
 _HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
@@ -370,6 +370,16 @@ def is_request(words: str) -> bool:
     )
 
 
+def asks_for_task(words: str) -> bool:
+    """Whether a sentence asks for something that is done at some time, so that it could have a deadline."""
+    return bool(not _NO_TASK.search(words) and (_TASK_REQUEST.search(words) or _PASSIVE_TASK.search(words)))
+
+
+def is_order(words: str) -> bool:
+    """Whether the words begin like an order: with a verb and its object."""
+    return bool(_IMPERATIVE.match(words))
+
+
 def is_closing(words: str) -> bool:
     """Whether a sentence is a greeting, a thanks or a signature."""
     return bool(_CLOSING.match(words) or _GREETING.fullmatch(words) or (len(words.split()) <= 2 and words[:1].isupper()))
@@ -412,7 +422,7 @@ def _pronoun_at_start(read: _Message) -> list[Note]:
     return [Note("pronoun", 0, match.start(), match.end(), _capital(read, match.group()), gap)]
 
 
-_PERSONS = "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|electrician|intern|speaker|author"
+_PERSONS = "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|electrician|intern|speaker|author|caterer|carrier|insurer|donor|sponsor|courier|translator|photographer|developer|builder|surveyor|broker"
 _THINGS = (
     "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|project|system|server|machine|device|"
     "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|job|ticket|feature|module|update|"
