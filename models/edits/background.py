@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.redaction import names
-from models import facts
 from models.edits import clarify
-from models.edits.clarify import Sentence
+from models.edits.clarify import Message, Sentence
 from models.edits.script import Change, Edit
 
 KINDS = Path(__file__).with_suffix(".tsv")
@@ -48,32 +47,27 @@ def _kinds() -> tuple[tuple[_Kind, ...], tuple[_Kind, ...]]:
 def _parsed(lines: str) -> tuple[_Kind, ...]:
     rows = [line.split("\t") for line in lines.splitlines() if not line.startswith("#")]
     return tuple(
-        _Kind(name, re.compile(pattern, re.I), reason, tuple(other.split(";"))) for name, pattern, reason, other in rows
+        _Kind(name, re.compile(clarify.lowered(pattern)), reason, tuple(other.split(";")))
+        for name, pattern, reason, other in rows
     )
 
 
 def propose(message: str) -> list[Edit]:
     """All edits that would tell an outsider what an English message leaves out."""
-    text = message.replace("’", "'")
-    sentences = clarify.sentences(text)
-    if not sentences:
+    read = clarify.read_message(message)
+    if read is None:
         return []
-    closed = clarify.protected(message)
-    topic = _topic(text, sentences)
+    text, sentences = read.text, read.sentences
+    topic = _topic(read)
     edits = list(_topic_notes(text, sentences, topic)) if topic else []
-    edits += _references(message, text, topic, bool(edits))
+    edits += _references(read, topic)
     edits += _roles(text, len(edits))
     edits += _terms(text, len(edits))
     if edits:
         edits += _lead_in(text, sentences)
     edits += _offer(text, sentences, edits)
     edits += _form(text, sentences)
-    return [
-        edit
-        for edit in edits
-        if not any(change.start < end and start < change.end for change in edit.changes for start, end in closed)
-        and not any(start < change.start < end for change in edit.changes for start, end in closed)
-    ]
+    return [edit for edit in edits if not clarify.touches_protected(read, edit)]
 
 
 # The main decision
@@ -99,61 +93,98 @@ _CONSEQUENCE = re.compile(
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not affected|sends?|apolog|already|next|until|is solved|by [a-z0-9])\b",
     re.I,
 )
-_CLAUSE = re.compile(r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )")
-_QUESTION_WORDS = re.compile(r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I)
+_CLAUSE = re.compile(
+    r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )"
+)
+_QUESTION_WORDS = re.compile(
+    r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I
+)
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
-_OWN_TIME = re.compile(r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b", re.I)
+_OWN_TIME = re.compile(
+    r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b",
+    re.I,
+)
 _DECIDER = re.compile(r"\b(?:decided|asked|asks|wants|says|told|by [A-Z])\b")
-_SUCCESSOR = re.compile(r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|instead|deputy|replacement|meanwhile|until)\b", re.I)
+_SUCCESSOR = re.compile(
+    r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|instead|deputy|replacement|meanwhile|until)\b",
+    re.I,
+)
 
 
-def _topic(text: str, sentences: list[Sentence]) -> _Topic | None:
+def _topic(read: Message) -> _Topic | None:
     """The sentence with the message's main decision, request or problem, and what it lacks."""
-    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])]
+    text, lower = read.text, clarify.lower_case(read.text)
+    body = [item for item in read.sentences if not clarify.is_closing(text[item.start : item.stop])]
     for kinds in _kinds():
         for item, kind in itertools.product(body, kinds):
             words = text[item.start : item.stop]
-            if _TRIVIAL.match(words) or len(words.split()) < 3 or not kind.pattern.search(words):
+            match = kind.pattern.search(lower[item.start : item.stop])
+            if match is None or _TRIVIAL.match(words) or len(words.split()) < 3:
                 continue
             asked = "?" in text[item.stop : item.end] and not _REMINDER.match(words)
             if asked and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
                 continue
-            found = kind.pattern.search(words)
-            if found and _UNSURE.search(words[max(0, found.start() - 25) : found.start() + 4]) and kind.name in {"problem", "outage", "delay"}:
+            near = words[max(0, match.start() - 25) : match.start() + 4]
+            if kind.name in {"problem", "outage", "delay"} and _UNSURE.search(near):
                 continue
-            missing = tuple(_missing(text, sentences, item, kind))
-            if missing and (missing[0].startswith(_REASONS) or (missing[0] in _STRONG and (missing[0] != "until when this holds" or kind.name == "closure"))):
+            missing = tuple(_missing(read, item, kind, item.start + match.start()))
+            if missing and (
+                missing[0].startswith(_REASONS)
+                or (
+                    missing[0] in _STRONG
+                    and (missing[0] != "until when this holds" or kind.name == "closure")
+                )
+            ):
                 return _Topic(item, kind.name, missing)
     return None
 
 
-_UNSURE = re.compile(r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|heating|internet|electricity))", re.I)
+_UNSURE = re.compile(
+    r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|heating|internet|electricity))",
+    re.I,
+)
 _REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
 _REASONS = ("the reason", "the cause", "what it is needed", "the purpose", "how this happened")
 # What is worth a note even where the message may give the reason.
-_STRONG = frozenset({"who stands in", "who takes over", "what happens after that", "until when this holds", "the new date", "whether there will be a new date", "by when it should be done", "by when it is needed"})
+_STRONG = frozenset(
+    {
+        "who stands in",
+        "who takes over",
+        "what happens after that",
+        "until when this holds",
+        "the new date",
+        "whether there will be a new date",
+        "by when it should be done",
+        "by when it is needed",
+    }
+)
 # Only these kinds may be asked for in a question.
-_ASKED = frozenset({"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"})
+_ASKED = frozenset(
+    {"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"}
+)
 
 
-def _missing(text: str, sentences: list[Sentence], item: Sentence, kind: _Kind) -> Iterator[str]:
+def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[str]:
     """What the message really does not state about a decision."""
-    match = kind.pattern.search(text[item.start : item.stop])
-    explained = _may_explain(text, sentences, item, item.start + match.start() if match else item.start)
-    explained = explained or (kind.name in _REQUESTS and _is_led_up_to(text, sentences, item, item.start + (match.start() if match else 0)))
+    text, sentences, spans = read.text, read.sentences, read.facts
+    explained = _may_explain(text, sentences, item, at)
+    explained = explained or (kind.name in _REQUESTS and _is_led_up_to(text, sentences, item, at))
     if kind.reason != "~" and not explained:
         yield kind.reason
-    spans = facts.spans(text)
     words = text[item.start : item.stop]
     dated = any(span.kind in {"date", "time", "weekday"} for span in spans)
     for other in kind.others:
         if other == "~":
             return
-        if other in {"the new date", "whether there will be a new date"} and (dated or re.search(r"\b(?:to|until|till|new date|next)\b", text[item.start :], re.I)):
+        if other in {"the new date", "whether there will be a new date"} and (
+            dated or re.search(r"\b(?:to|until|till|new date|next)\b", text[item.start :], re.I)
+        ):
             continue
         if other == "until when this holds" and _OWN_TIME.search(text):
             continue
-        if other.startswith("who decided") and (_DECIDER.search(text) or re.search(r"\bI\b", words) or "?" in text[item.stop : item.end]):
+        if other.startswith("who decided") and (
+            _DECIDER.search(text) or re.search(r"\bI\b", words) or "?" in text[item.stop : item.end]
+        ):
             continue
         if other.startswith("by when") and kind.name == "request" and not clarify.asks_for_task(words):
             continue
@@ -161,14 +192,27 @@ def _missing(text: str, sentences: list[Sentence], item: Sentence, kind: _Kind) 
             continue
         if other in {"who stands in", "who takes over"} and _SUCCESSOR.search(text):
             continue
-        if other.startswith(("by when", "from when", "since when", "how long")) and (dated or re.search(r"\b(?:today|tomorrow|now|week|month|days?|hours?|soon|asap|before|until|since|yesterday|morning)\b", text, re.I)):
+        if other.startswith(("by when", "from when", "since when", "how long")) and (
+            dated
+            or re.search(
+                r"\b(?:today|tomorrow|now|week|month|days?|hours?|soon|asap|before|until|since|yesterday|morning)\b",
+                text,
+                re.I,
+            )
+        ):
             continue
-        if other.startswith(("who is", "what happens")) and re.search(r"\b(?:will|'ll|working on|on it|called|call|then|after that|takes care|if)\b", text, re.I):
+        if other.startswith(("who is", "what happens")) and re.search(
+            r"\b(?:will|'ll|working on|on it|called|call|then|after that|takes care|if)\b", text, re.I
+        ):
             continue
         if other == "who takes part" and any(span.kind == "name" for span in spans):
             continue
         yield other
-    deadline = re.search(r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday|\d)", words, re.I)
+    deadline = re.search(
+        r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday|\d)",
+        words,
+        re.I,
+    )
     if deadline and kind.reason != "~" and not explained:
         yield "the reason for the deadline"
 
@@ -182,26 +226,39 @@ def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int)
     earlier = [text[other.start : other.stop] for other in sentences if other.start < item.start]
     earlier += text[item.start : at].split(", ")[:-1]
     return any(
-        len(words.split()) >= 3 and not clarify.is_closing(words) and not clarify.is_request(words) and not clarify.is_order(words) and not _OPENING.match(words)
+        len(words.split()) >= 3
+        and not clarify.is_closing(words)
+        and not clarify.is_request(words)
+        and not clarify.is_order(words)
+        and not _OPENING.match(words)
         for words in earlier
     )
 
 
-_OPENING = re.compile(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|before|until|when|in|at|for|by|reminder|just)\b", re.I)
+_OPENING = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|before|until|when|in|at|for|by|reminder|just)\b",
+    re.I,
+)
 
 
 def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
     """Whether any words of the message may give the reason: a joining word, or a statement beside the main sentence."""
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
         return True
-    if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):  # what stands before "so" is the reason
+    if re.search(
+        r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I
+    ):  # what stands before "so" is the reason
         return True
     for other in sentences:
         words = text[other.start : other.stop]
         for number, clause in enumerate(_CLAUSE.split(words)):
             if (other == item and number == 0) or clarify.is_order(clause):
                 continue
-            if "?" in text[other.stop : other.end] or clarify.is_request(clause) or clarify.is_closing(clause):
+            if (
+                "?" in text[other.stop : other.end]
+                or clarify.is_request(clause)
+                or clarify.is_closing(clause)
+            ):
                 continue
             if not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause):
                 return True
@@ -221,7 +278,11 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     cap = first[:1].upper() + first[1:]
     start = sentences[0].start
     to_one = question or (_is_to_one(text[start : sentences[0].stop]) and not _TO_MANY.match(text, start))
-    offer = "please ask me if you would like to know more" if to_one else "please ask me if it matters to your work"
+    offer = (
+        "please ask me if you would like to know more"
+        if to_one
+        else "please ask me if it matters to your work"
+    )
     if len(topic.missing) > 1:
         second = f" {cap}, and {topic.missing[1]}, is not stated here."
     else:
@@ -236,7 +297,10 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
         changes = (Change(item.stop, item.end, end + third + closing),)
     else:
         closing_mark = text[last.stop : last.end] if text[last.stop : last.end].strip() else "."
-        changes = (Change(item.stop, item.end, end + third), Change(last.stop, last.end, closing_mark + closing))
+        changes = (
+            Change(item.stop, item.end, end + third),
+            Change(last.stop, last.end, closing_mark + closing),
+        )
     yield Edit(f"{rule}_full", 3, changes)
 
 
@@ -249,31 +313,39 @@ def _last(text: str, sentences: list[Sentence]) -> Sentence:
 # What the message refers to
 
 
-def _references(message: str, text: str, topic: _Topic | None, has_topic: bool) -> Iterator[Edit]:
+def _references(read: Message, topic: _Topic | None) -> Iterator[Edit]:
     """Words that refer to something outside of the message, each with a note that it is not explained."""
-    levels = iter((2, 3) if has_topic else (1, 2, 3))
-    for note in clarify.gaps(message):
-        if topic and note.start <= topic.sentence.stop <= note.end and has_topic:
-            continue
+    levels = iter((2, 3) if topic else (1, 2, 3))
+    for note in clarify.gaps(read):
         if note.rule == "pronoun" and ")" in note.gap:
             continue
         level = next(levels, None)
         if level is None:
             return
-        gap = note.gap.replace("name not stated", "not named here").replace("not stated", "not explained here")
-        last = text[note.end - 1]
+        gap = note.gap.replace("name not stated", "not named here").replace(
+            "not stated", "not explained here"
+        )
+        last = read.text[note.end - 1]
         # The last letter is replaced, so that the note is no neighbour of the punctuation mark behind it.
-        yield Edit(f"background.reference_{note.rule}", level, (Change(note.end - 1, note.end, f"{last} ({gap})"),))
+        yield Edit(
+            f"background.reference_{note.rule}", level, (Change(note.end - 1, note.end, f"{last} ({gap})"),)
+        )
 
 
 _ACTS = re.compile(
     r" (?:will|is|has|can|says|said|asked|asks|wants|would|needs|sends|takes|thinks|found|checks|keeps|leads|owns|knows|decides|offered|called|agreed|starts|joins|writes|prepares|does|has|brings|"
     r"gets|gives|looks|runs|stays|comes|leaves|was|did|confirmed|reported|told|noticed|mentioned|suggests|suggested|prefers|made|sent|wrote|fixed|updated|moved|signed|handles|covers)\b"
 )
-_ROLE = re.compile(r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$", re.I)
+_ROLE = re.compile(
+    r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$",
+    re.I,
+)
 
 
-_BEFORE_NAME = re.compile(r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|send|let|give|than|about)\s$", re.I)
+_BEFORE_NAME = re.compile(
+    r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|send|let|give|than|about)\s$",
+    re.I,
+)
 
 
 def _roles(text: str, others: int) -> Iterator[Edit]:
@@ -281,18 +353,29 @@ def _roles(text: str, others: int) -> Iterator[Edit]:
     for name in names.find(text):
         end = name.at + len(name.word)
         before, after = text[max(0, name.at - 30) : name.at], text[end : end + 3]
-        if len(name.word) < 3 or not name.word[0].isupper() or _ROLE.search(before) or re.match(r" [A-Z0-9]|'|\s?\(|-", after):
+        if (
+            len(name.word) < 3
+            or not name.word[0].isupper()
+            or _ROLE.search(before)
+            or re.match(r" [A-Z0-9]|'|\s?\(|-", after)
+        ):
             continue
-        if not _ACTS.match(text, end) and not (_BEFORE_NAME.search(before) and re.match(r"[ .,;]", after + " ")):
+        if not _ACTS.match(text, end) and not (
+            _BEFORE_NAME.search(before) and re.match(r"[ .,;]", after + " ")
+        ):
             continue
         if before.endswith(", ") or re.match(r", (?:a|an|the|our|my|who|from|your)\b", text[end : end + 8]):
             continue
         letter = text[end - 1]
-        yield Edit("background.role", 2 if others else 1, (Change(end - 1, end, f"{letter} (role not stated)"),))
+        yield Edit(
+            "background.role", 2 if others else 1, (Change(end - 1, end, f"{letter} (role not stated)"),)
+        )
         return
 
 
-_TERM = re.compile(r"(?<![\w./'-])(?:[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+|[A-Z]{2,6}-\d+[A-Z]?)(?![\w'/-]| ?\(|\.\w)")
+_TERM = re.compile(
+    r"(?<![\w./'-])(?:[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+|[A-Z]{2,6}-\d+[A-Z]?)(?![\w'/-]| ?\(|\.\w)"
+)
 _KNOWN = frozenset(
     "PDF CSV HR IT OK FYI CEO CFO CTO USB URL TV AM PM EU UK US USA VAT ID IDS FAQ NOT ALL AND OR NO YES PC GPS PIN SMS DIY ASAP EUR USD GBP CHF CET UTC GMT THE PDFS EOD ETA NEVER ONLY"
     " DO PS RE CC BC WE YOU IS II III IV WHY HOW WHAT AI QA PR DM PA AG GMBH MP".split()
@@ -305,15 +388,27 @@ def _terms(text: str, others: int) -> Iterator[Edit]:
         if match.group() in _KNOWN:
             continue
         end = match.end()
-        yield Edit("background.term", 3 if others else 1, (Change(end - 1, end, f"{text[end - 1]} (not explained here)"),))
+        yield Edit(
+            "background.term",
+            3 if others else 1,
+            (Change(end - 1, end, f"{text[end - 1]} (not explained here)"),),
+        )
         return
 
 
 # The frame
 
-_TO_MANY = re.compile(r"(?:hi|hello|dear|hey|good (?:morning|afternoon|evening)) (?:all|everyone|everybody|team|colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*", re.I)
-_LOWER = frozenset("the we our from this on in as please it there starting until all every at for because since after before some most next".split())
-_TO_ONE = re.compile(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)", re.I)
+_TO_MANY = re.compile(
+    r"(?:hi|hello|dear|hey|good (?:morning|afternoon|evening)) (?:all|everyone|everybody|team|colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*",
+    re.I,
+)
+_LOWER = frozenset(
+    "the we our from this on in as please it there starting until all every at for because since after before some most next".split()
+)
+_TO_ONE = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)",
+    re.I,
+)
 
 
 def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
@@ -321,11 +416,26 @@ def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
     start = sentences[0].start
     many = _TO_MANY.match(text, start)
     if many:
-        if ":" not in text[many.end() : sentences[0].stop] and many.end() < len(text) and text[many.end() - 2 : many.end()].strip() in {",", ""} and "\n" not in many.group():
-            yield Edit("background.lead_in", 3, (Change(many.end(), many.end(), "for those who are new to this: "),))
+        if (
+            ":" not in text[many.end() : sentences[0].stop]
+            and many.end() < len(text)
+            and text[many.end() - 2 : many.end()].strip() in {",", ""}
+            and "\n" not in many.group()
+        ):
+            yield Edit(
+                "background.lead_in", 3, (Change(many.end(), many.end(), "for those who are new to this: "),)
+            )
         return
     first = text[start : sentences[0].stop]
-    if text[start].islower() or ":" in first or re.match(r"heads|fyi|reminder|update|quick|just|re\b", first, re.I) or _is_to_one(first) or re.search(r"\b(?:you|your|u|me)\b", text, re.I) or clarify.is_request(first) or "?" in text:
+    if (
+        text[start].islower()
+        or ":" in first
+        or re.match(r"heads|fyi|reminder|update|quick|just|re\b", first, re.I)
+        or _is_to_one(first)
+        or re.search(r"\b(?:you|your|u|me)\b", text, re.I)
+        or clarify.is_request(first)
+        or "?" in text
+    ):
         return
     word = re.match(r"[A-Za-z]+", first)
     lead = "For those who are new to this: "
@@ -336,17 +446,29 @@ def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
 
 
 def _is_to_one(first: str) -> bool:
-    return bool(re.match(r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|thank|thanks|sorry|congrat)", first, re.I) or re.match(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, ", first))
+    return bool(
+        re.match(
+            r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|thank|thanks|sorry|congrat)",
+            first,
+            re.I,
+        )
+        or re.match(r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, ", first)
+    )
 
 
 def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[Edit]:
     """An offer to answer questions at the end, where no other note makes it."""
-    if any(edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes) or re.search(r"\bask (?:me|us)\b|let me know|tell me", text, re.I):
+    if any(
+        edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes
+    ) or re.search(r"\bask (?:me|us)\b|let me know|tell me", text, re.I):
         return
     at = _last(text, sentences)
     mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
     levels = (2, 3) if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits) else (3,)
-    lines = ("Please ask me if you need more background.", "If you were not involved and need more background before you act on this, please ask me.")
+    lines = (
+        "Please ask me if you need more background.",
+        "If you were not involved and need more background before you act on this, please ask me.",
+    )
     for level, line in zip(levels, lines, strict=False):
         yield Edit("background.offer", level, (Change(at.stop, at.end, f"{mark} {line}"),))
 
@@ -356,4 +478,6 @@ def _form(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
     for item in sentences:
         word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", text[item.start : item.start + 40])
         if word and text[item.start].islower():
-            yield Edit("background.capital", 2, (Change(item.start, item.start + 1, text[item.start].upper()),))
+            yield Edit(
+                "background.capital", 2, (Change(item.start, item.start + 1, text[item.start].upper()),)
+            )

@@ -44,7 +44,9 @@ class _Row(NamedTuple):
 
 # The lookbehind keeps a long run of marks from being tried at each of its characters.
 _STOP = re.compile(r"(?<![.!?…])[.!?…]++[)\"'”’]*+(?=\s|$)|\n+")
-_ABBREVIATED = re.compile(r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca)|\b[A-Z])$")
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca)|\b[A-Z])$"
+)
 _BULLET = re.compile(r"\s*(?:[-*•–>]+|\d{1,3}[.)])\s+")
 _EDGE = re.compile(r"[\s\"'“‘(\[]*")
 
@@ -84,10 +86,13 @@ _QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`")
 _UNTOUCHED = frozenset({"url", "email", "identifier", "ticket", "channel", "version"})
 
 
-def protected(message: str) -> list[tuple[int, int]]:
-    """Places that no edit may touch: quoted words, code, addresses and ids."""
-    spans = [match.span() for match in _QUOTED.finditer(message)]
-    return spans + [(span.start, span.end) for span in facts.spans(message) if span.kind in _UNTOUCHED]
+def touches_protected(read: "Message", edit: Edit) -> bool:
+    """Whether an edit touches quoted words, code, an address or an id, which stay as they are."""
+    return any(
+        change.start < end and start < change.end or start < change.start < end
+        for change in edit.changes
+        for start, end in read.protected
+    )
 
 
 _GREETING = re.compile(
@@ -140,7 +145,10 @@ _VAGUE_ACTOR = re.compile(
     r"\bwe (?:should|need to|have to|must|ought to)\b|\blet'?s\b",
     re.I,
 )
-_NO_TASK = re.compile(r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from now on|always|every|each)\b", re.I)
+_NO_TASK = re.compile(
+    r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from now on|always|every|each)\b",
+    re.I,
+)
 _TIME = re.compile(
     r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this (?:week|month|morning|afternoon|evening|"
     r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|two|three|four|five|ten|\d+)(?: \w+)? "
@@ -152,8 +160,13 @@ _TIME = re.compile(
 )
 _HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
 _TIMES = frozenset({"time", "date", "weekday"})
-_CONDITION = re.compile(r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|without|don't|doesn't|isn't)\b", re.I)
-_EXPLAINS = re.compile(r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I)
+_CONDITION = re.compile(
+    r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|without|don't|doesn't|isn't)\b",
+    re.I,
+)
+_EXPLAINS = re.compile(
+    r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I
+)
 _PEOPLE = re.compile(
     r"\b(?:clients?|customers?|suppliers?|vendors?|partners?|team|people|users?|tenants?|neighbours?|guests?|board|committee|auditors?|"
     r"lawyers?|candidates?|bank|company|agency|office|department|management|legal|finance|sales|everyone|folks|guys|kids|parents|"
@@ -163,12 +176,13 @@ _PEOPLE = re.compile(
 _REFERRED = re.compile(r"\b(?:one|first|both|either|two|three|options?|versions?|half|some)\b|\b[12]\b", re.I)
 
 
-class _Message(NamedTuple):
+class Message(NamedTuple):
     """What several rules ask about a message."""
 
     text: str
     sentences: list[Sentence]
     facts: list[facts.Span]
+    protected: list[tuple[int, int]]
     body: int  # where the message starts after its greeting and the name of the person it speaks to
 
     def has_time(self, start: int, end: int) -> bool:
@@ -183,28 +197,32 @@ class _Message(NamedTuple):
 
     def sentence(self, at: int) -> Sentence:
         """The sentence around a place."""
-        return next((item for item in self.sentences if item.start <= at < item.end or at == item.stop), self.sentences[-1])
+        return next(
+            (item for item in self.sentences if item.start <= at < item.end or at == item.stop),
+            self.sentences[-1],
+        )
 
     def words(self, item: Sentence) -> str:
         """A sentence's words."""
         return self.text[item.start : item.stop]
 
 
-def _read(message: str) -> _Message | None:
+def read_message(message: str) -> Message | None:
+    """The message with its sentences and facts; nothing where it has no words."""
     text = message.replace("’", "'")
     items = sentences(text)
     if not items:
         return None
     vocative = _VOCATIVE.match(text, items[0].start)
     body = vocative.end() if vocative else items[0].start
-    return _Message(text, items, facts.spans(message), body)
+    spans = facts.spans(message)
+    protected = [match.span() for match in _QUOTED.finditer(text)]
+    protected += [(span.start, span.end) for span in spans if span.kind in _UNTOUCHED]
+    return Message(text, items, spans, protected, body)
 
 
-def gaps(message: str) -> list[Note]:
+def gaps(read: Message) -> list[Note]:
     """What an English message refers to and does not explain, the most important gap first."""
-    read = _read(message)
-    if read is None:
-        return []
     _, notes = _vague_words(read)
     kinds = {"pronoun", "which", "what", "who", "person", "thing"}
     notes = [*notes, *_pronoun_at_start(read), *_pronouns(read), *_unnamed(read)]
@@ -213,10 +231,9 @@ def gaps(message: str) -> list[Note]:
 
 def propose(message: str) -> list[Edit]:
     """All edits that would clarify an English message."""
-    read = _read(message)
+    read = read_message(message)
     if read is None:
         return []
-    closed = protected(message)
     plain, notes = _vague_words(read)
     notes += _pronoun_at_start(read)
     notes += _quantities(read)
@@ -233,15 +250,7 @@ def propose(message: str) -> list[Edit]:
     edits += _contractions(read, edits)
     if edits:
         edits += _invitation(read, edits)
-    return [edit for edit in edits if not _touches(edit, closed) and not _starts_inside(edit, closed)]
-
-
-def _touches(edit: Edit, spans: Iterable[tuple[int, int]]) -> bool:
-    return any(change.start < end and start < change.end for change in edit.changes for start, end in spans)
-
-
-def _starts_inside(edit: Edit, spans: Iterable[tuple[int, int]]) -> bool:
-    return any(start < change.start < end for change in edit.changes for start, end in spans)
+    return [edit for edit in edits if not touches_protected(read, edit)]
 
 
 # Vague words
@@ -252,7 +261,24 @@ def _rows() -> tuple[re.Pattern[str], tuple[_Row, ...]]:
     """The rows of `clarify.tsv`, and one pattern that finds the first row at each place."""
     a_bit = r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite))"
     odd = r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)(?! (?:the|by|from|on|in that|to leave|but)\b)"
-    modals = ("will", "might", "may", "could", "would", "can", "to", "doesn't", "does", "did", "don't", "not", "didn't", "it", "i", "that")
+    modals = (
+        "will",
+        "might",
+        "may",
+        "could",
+        "would",
+        "can",
+        "to",
+        "doesn't",
+        "does",
+        "did",
+        "don't",
+        "not",
+        "didn't",
+        "it",
+        "i",
+        "that",
+    )
     no_modal = "".join(rf"(?<!\b{word} )" for word in modals)
     rows = []
     for line in WORDS.read_text(encoding="utf-8").splitlines():
@@ -260,9 +286,29 @@ def _rows() -> tuple[re.Pattern[str], tuple[_Row, ...]]:
             continue
         rule, pattern, words, gap = (*line.split("\t"), "")[:4]
         pattern = pattern.replace("<a bit>", a_bit).replace("<odd>", odd).replace("<no modal>", no_modal)
-        rows.append(_Row(rule, re.compile(rf"(?<![\w'@#/.-])(?:{pattern})(?!\w|[-'/]\w)", re.I), words, gap))
-    union = "|".join(f"(?P<r{index}>{re.sub(r'[(](?![?])', '(?:', row.pattern.pattern)})" for index, row in enumerate(rows))
-    return re.compile(union, re.I), tuple(rows)
+        pattern = lowered(pattern)
+        rows.append(_Row(rule, re.compile(rf"(?:{pattern})(?!\w|[-'/]\w)"), words, gap))
+    # Only the start of a word is tried, and without the flag for case the first letter excludes most rows.
+    union = "|".join(_GROUP.sub("(?:", row.pattern.pattern) + "()" for row in rows)
+    return re.compile(rf"(?<![\w'@#/.-])(?=[\w'])(?:{union})"), tuple(rows)
+
+
+_GROUP = re.compile(r"(?<!\\)\((?!\?)")
+
+
+def lowered(pattern: str) -> str:
+    """A regular expression for lower case; the letter behind a backslash is no letter of the text."""
+    return re.sub(
+        r"\\.|[A-Z]",
+        lambda match: match.group() if match.group()[0] == "\\" else match.group().lower(),
+        pattern,
+    )
+
+
+def lower_case(text: str) -> str:
+    """A text in lower case with each letter in its place."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text
 
 
 _RANKS = {
@@ -281,33 +327,44 @@ _RANKS = {
 }
 
 
-def _vague_words(read: _Message) -> tuple[list[Edit], list[Note]]:
+def _vague_words(read: Message) -> tuple[list[Edit], list[Note]]:
     """Edits to plain words, and the vague words beside which something is missing."""
     union, rows = _rows()
     plain, notes = [], []
-    for match in union.finditer(read.text):
-        row = rows[int((match.lastgroup or "r0")[1:])]
-        again = row.pattern.match(read.text, match.start())
+    lower = lower_case(read.text)
+    for match in union.finditer(lower):
+        row = rows[(match.lastindex or 1) - 1]
+        again = row.pattern.match(lower, match.start())
         if again is None or again.end() == again.start():
             continue
         start, end = again.span()
         if _is_code(read.text, start, end):
             continue
-        words = again.group() if row.words == "~" else again.expand(row.words)
+        words = read.text[start:end] if row.words == "~" else _expanded(row.words, read.text, again)
         if read.text[start].isupper() or any(start == item.start for item in read.sentences):
-            capital = any(start == item.start for item in read.sentences) or again.group()[1:2].islower()
+            capital = (
+                any(start == item.start for item in read.sentences)
+                or read.text[start + 1 : start + 2].islower()
+            )
             words = words[:1].upper() + words[1:] if capital else words
         if words != read.text[start:end] and words.lower() != read.text[start:end].lower():
             plain.append(Edit(f"clarify.{row.rule}", 1, (Change(start, end, words),)))
         if row.gap and _is_gap(read, row, start, end):
-            gap = again.expand(row.gap) if "\\" in row.gap else row.gap
+            gap = _expanded(row.gap, read.text, again)
             tail = _TAIL.match(read.text, end)
             reach = tail.end() if tail and row.rule in {"state", "what"} else end
             notes.append(Note(row.rule, _RANKS[row.rule], start, reach, words + read.text[end:reach], gap))
     return plain, notes
 
 
-_TAIL = re.compile(r" (?:again|lately|today|right now|this week|at the moment)(?! (?:and again|morning)\b)(?![\w'-])", re.I)
+def _expanded(template: str, text: str, match: re.Match[str]) -> str:
+    """A row's words with the groups of the match, as the text writes them."""
+    return re.sub(r"\\(\d)", lambda group: text[slice(*match.span(int(group[1])))], template)
+
+
+_TAIL = re.compile(
+    r" (?:again|lately|today|right now|this week|at the moment)(?! (?:and again|morning)\b)(?![\w'-])", re.I
+)
 
 
 def _is_code(text: str, start: int, end: int) -> bool:
@@ -316,7 +373,7 @@ def _is_code(text: str, start: int, end: int) -> bool:
     return text[end : end + 1] in {"_", "/", "="} or (word.isupper() and len(word) == 2)
 
 
-def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
+def _is_gap(read: Message, row: _Row, start: int, end: int) -> bool:
     """Whether the message really does not state what the row's note says."""
     item = read.sentence(start)
     before, after = read.text[item.start : start], read.text[end : item.stop]
@@ -325,7 +382,9 @@ def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
     if row.rule in {"urgency", "when"}:
         own = read.text[item.start : start] + " " + after
         return not any(span.kind in _TIMES for span in read.facts) and not re.search(
-            r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b", own, re.I
+            r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b",
+            own,
+            re.I,
         )
     if row.rule == "who":
         words = read.text[start:end].lower()
@@ -339,7 +398,7 @@ def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
         return not _CONDITION.search(before) and not _is_explained(read, item, end)
     if row.rule == "which":
         words = read.text[start:end].lower()
-        earlier = read.text[: start].lower()
+        earlier = read.text[:start].lower()
         if words.startswith(("the other", "that one", "those ones", "these ones")):
             return not _REFERRED.search(earlier) and len(earlier) < 60
         if re.search(r"\b(?:that|those) [a-z]+$", words):
@@ -348,13 +407,18 @@ def _is_gap(read: _Message, row: _Row, start: int, end: int) -> bool:
     return True
 
 
-def _is_explained(read: _Message, item: Sentence, end: int) -> bool:
+def _is_explained(read: Message, item: Sentence, end: int) -> bool:
     """Whether what follows may explain something vague: the rest of the sentence or a later statement."""
     rest = read.text[end : item.stop]
     if _EXPLAINS.search(rest):
         return True
     later = [other for other in read.sentences if other.start > item.start]
-    return any(not is_request(read.words(other)) and not is_closing(read.words(other)) and _STATES.match(read.words(other)) for other in later)
+    return any(
+        not is_request(read.words(other))
+        and not is_closing(read.words(other))
+        and _STATES.match(read.words(other))
+        for other in later
+    )
 
 
 _STATES = re.compile(r"(?:it|its|it's|they|this|that|the|there|i|he|she|one|some|both|which)\b", re.I)
@@ -365,7 +429,11 @@ def is_request(words: str) -> bool:
     return bool(
         _ASKING.match(words)
         or _TASK_REQUEST.search(words)
-        or re.match(r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|we need)\b", words, re.I)
+        or re.match(
+            r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|we need)\b",
+            words,
+            re.I,
+        )
         or _ORDER.match(words)
     )
 
@@ -382,7 +450,11 @@ def is_order(words: str) -> bool:
 
 def is_closing(words: str) -> bool:
     """Whether a sentence is a greeting, a thanks or a signature."""
-    return bool(_CLOSING.match(words) or _GREETING.fullmatch(words) or (len(words.split()) <= 2 and words[:1].isupper()))
+    return bool(
+        _CLOSING.match(words)
+        or _GREETING.fullmatch(words)
+        or (len(words.split()) <= 2 and words[:1].isupper())
+    )
 
 
 _START = re.compile(
@@ -392,7 +464,9 @@ _START = re.compile(
     r"(?P<he>he|she)(?= \w))",
     re.I,
 )
-_SHORT = re.compile(r"(?P<he>he|she|they)(?P<verb>'d(?= like)|'ll|'re|'s)(?P<been> been| got| had)?(?= )", re.I)
+_SHORT = re.compile(
+    r"(?P<he>he|she|they)(?P<verb>'d(?= like)|'ll|'re|'s)(?P<been> been| got| had)?(?= )", re.I
+)
 _EXPLETIVE = re.compile(
     r"(?:it|this|that|these|those) (?:is|was|should be|must be|has been|isn't|wasn't|doesn't|does not|are|were|has to)(?: \w+ly)? (?:a |an |the |my |our |your |not |about |time |too |very |so |just |only |really )?"
     r"(?:important|possible|impossible|clear|unclear|good|great|nice|better|best|time|cold|hot|warm|raining|worth|me|been|pleasure|"
@@ -402,21 +476,37 @@ _EXPLETIVE = re.compile(
 )
 
 
-def _capital(read: _Message, words: str) -> str:
+def _capital(read: Message, words: str) -> str:
     """The first words of the body, with a capital unless a name stands before them."""
     return words[:1].upper() + words[1:] if read.body == read.sentences[0].start else words
 
 
-def _pronoun_at_start(read: _Message) -> list[Note]:
+def _pronoun_at_start(read: Message) -> list[Note]:
     """The first word of a message, where it refers to something that the message cannot have named before."""
     short = _SHORT.match(read.text, read.body)
     if short and not read.has_names():
-        verb = {"'d": "would", "'ll": "will", "'re": "are", "'s": "has" if short.group("been") else "is"}[short.group("verb").lower()]
-        return [Note("pronoun", 0, read.body, short.end("verb"), _capital(read, short.group("he")), "who is not stated) " + verb)]
+        verb = {"'d": "would", "'ll": "will", "'re": "are", "'s": "has" if short.group("been") else "is"}[
+            short.group("verb").lower()
+        ]
+        return [
+            Note(
+                "pronoun",
+                0,
+                read.body,
+                short.end("verb"),
+                _capital(read, short.group("he")),
+                "who is not stated) " + verb,
+            )
+        ]
     match = _START.match(read.text, read.body)
     if not match or _EXPLETIVE.match(read.text, read.body):
         return []
-    gap = {"it": "what is not stated", "this": "what is not stated", "they": "who is not stated", "he": "who is not stated"}[match.lastgroup or "it"]
+    gap = {
+        "it": "what is not stated",
+        "this": "what is not stated",
+        "they": "who is not stated",
+        "he": "who is not stated",
+    }[match.lastgroup or "it"]
     if match.lastgroup == "this" and read.has_time(read.body, read.sentences[0].stop):
         return []
     return [Note("pronoun", 0, match.start(), match.end(), _capital(read, match.group()), gap)]
@@ -442,19 +532,24 @@ _UNNAMED = re.compile(
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,
 )
-_SPEAKS = re.compile(r" (?:says|said|wants|asked|asks|called|complained|complains|needs|reported|reports|told|is|has|was)\b", re.I)
+_SPEAKS = re.compile(
+    r" (?:says|said|wants|asked|asks|called|complained|complains|needs|reported|reports|told|is|has|was)\b",
+    re.I,
+)
 _THANKS = re.compile(r"\b(?:thank|thanks|thx|sorry)\b", re.I)
 _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
 
-def _unnamed(read: _Message) -> list[Note]:
+def _unnamed(read: Message) -> list[Note]:
     """Persons and things with an article and nothing that says which they are, each at its first mention."""
     result: list[Note] = []
     seen: set[str] = set()
     # A long message or one with many figures is no vague one: there the notes would be pedantic.
     detailed = len(read.text) > 250 or sum(span.kind in {"number", "time", "date"} for span in read.facts) > 2
-    specific = detailed or any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
+    specific = (
+        detailed or any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
+    )
     at_start = {item.start for item in read.sentences}
     for match in _UNNAMED.finditer(read.text):
         person, thing = match.group("person"), match.group("thing")
@@ -464,7 +559,9 @@ def _unnamed(read: _Message) -> list[Note]:
         bare = not article
         if article in {"a", "an"} and not (person and _SPEAKS.match(read.text, match.end())):
             continue
-        if (bare and match.start() not in at_start) or _THANKS.search(read.text, max(0, match.start() - 30), match.start()):
+        if (bare and match.start() not in at_start) or _THANKS.search(
+            read.text, max(0, match.start() - 30), match.start()
+        ):
             continue
         if stem in seen or re.search(rf"(?<![\w'-]){stem}", read.text[: match.start()], re.I):
             continue
@@ -476,7 +573,11 @@ def _unnamed(read: _Message) -> list[Note]:
         if person and not read.has_names():
             result.append(Note("person", _RANKS["person"], *match.span(), words, "name not stated"))
         elif thing and not specific:
-            gap = "which ones is not stated" if word.endswith("s") and not word.endswith("ss") else "which one is not stated"
+            gap = (
+                "which ones is not stated"
+                if word.endswith("s") and not word.endswith("ss")
+                else "which one is not stated"
+            )
             gap = "which ones is not stated" if word in _PLURAL else gap
             result.append(Note("thing", _RANKS["thing"], *match.span(), words, gap))
     return result
@@ -493,16 +594,22 @@ _AFTER_NOUN = frozenset(
     " from in on at for that who which to and or but with before after by again got get say says want seem went came cannot won't aren't weren't"
     " haven't if when until because so today yesterday tomorrow this last next about upstairs downstairs here there please pls as".split()
 )
-_UNIT = frozenset("times days weeks hours minutes months years things ways always this his us its was has is does thanks guys yes perhaps as".split())
+_UNIT = frozenset(
+    "times days weeks hours minutes months years things ways always this his us its was has is does thanks guys yes perhaps as".split()
+)
 
 
-def _quantities(read: _Message) -> list[Note]:
+def _quantities(read: Message) -> list[Note]:
     """A vague number of things, where the words around show that the noun ends there."""
     result = []
     for match in _QUANTITY.finditer(read.text):
         group = "" if match.group("head") else "2"
         head, after = match.group("head" + group), match.group("after" + group).strip().lower()
-        if head.lower() in _UNIT or head.lower().endswith("ss") or (after.isalpha() and after not in _AFTER_NOUN):
+        if (
+            head.lower() in _UNIT
+            or head.lower().endswith("ss")
+            or (after.isalpha() and after not in _AFTER_NOUN)
+        ):
             continue
         start, end = match.start(), match.end("head" + group)
         sentence = read.sentence(start)
@@ -512,7 +619,11 @@ def _quantities(read: _Message) -> list[Note]:
             continue
         words = read.text[start:end]
         words = words[:1].upper() + words[1:] if start == sentence.start else words
-        gap = "which ones is not stated" if words.lower().startswith(("some", "parts of", "most of", "half of")) else "how many is not stated"
+        gap = (
+            "which ones is not stated"
+            if words.lower().startswith(("some", "parts of", "most of", "half of"))
+            else "how many is not stated"
+        )
         result.append(Note("quantity", _RANKS["quantity"], start, end, words, gap))
     return result
 
@@ -525,11 +636,14 @@ _OBJECT = re.compile(
     r"please|more|better|pls|some|nicer|the|off|over)\b)",
     re.I,
 )
-_THEY = re.compile(r"(?<=\bbefore )they(?= \w)|(?<=\buntil )they(?= \w)|(?<=\bif )they(?= \w)|(?<=\bbecause )they(?= \w)|(?<=^)they(?= \w)|(?<=, )they(?= \w)|(?<=\. )they(?= \w)", re.I)
+_THEY = re.compile(
+    r"(?<=\bbefore )they(?= \w)|(?<=\buntil )they(?= \w)|(?<=\bif )they(?= \w)|(?<=\bbecause )they(?= \w)|(?<=^)they(?= \w)|(?<=, )they(?= \w)|(?<=\. )they(?= \w)",
+    re.I,
+)
 _WHO = frozenset({"them", "him", "her", "they"})
 
 
-def _pronouns(read: _Message) -> list[Note]:
+def _pronouns(read: Message) -> list[Note]:
     """A pronoun in the first request, or "they" anywhere, where nothing before it can be meant."""
     result = []
     match = _OBJECT.match(read.text, read.body)
@@ -541,7 +655,9 @@ def _pronouns(read: _Message) -> list[Note]:
     they = _THEY.search(read.text, read.body)
     if they and not read.has_names():
         earlier = read.text[read.body : they.start()]
-        if not _PEOPLE.search(earlier) and not re.search(r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I):
+        if not _PEOPLE.search(earlier) and not re.search(
+            r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I
+        ):
             words = they.group()
             result.append(Note("pronoun", 0, *they.span(), words, "who is not stated"))
     return result
@@ -554,37 +670,59 @@ _DAY = re.compile(
 )
 
 
-def _times_of_day(read: _Message) -> list[Note]:
+def _times_of_day(read: Message) -> list[Note]:
     """A day without a time, in a request or for something that starts at a time."""
-    if any(span.kind == "time" for span in read.facts) or re.search(r"\b(?:noon|midnight|morning|afternoon|evening|lunch|hours?|o'clock|all day|end of)\b", read.text, re.I):
+    if any(span.kind == "time" for span in read.facts) or re.search(
+        r"\b(?:noon|midnight|morning|afternoon|evening|lunch|hours?|o'clock|all day|end of)\b",
+        read.text,
+        re.I,
+    ):
         return []
     for match in _DAY.finditer(read.text):
         item = read.sentence(match.start())
         words = read.words(item)
         by = (match.group("by") or "").lower()
         if by in {"on", "to"} or not by:
-            fits = bool(re.search(r"\b(?:meet|meeting|visit|come|comes|call|arrive|arrives|pick|collect|collected|delivered|delivery|start|starts|workshop|interview|talk|demo|training|appointment)\b", words, re.I))
+            fits = bool(
+                re.search(
+                    r"\b(?:meet|meeting|visit|come|comes|call|arrive|arrives|pick|collect|collected|delivered|delivery|start|starts|workshop|interview|talk|demo|training|appointment)\b",
+                    words,
+                    re.I,
+                )
+            )
             fits = fits or (not by and is_request(words))
         else:
             fits = is_request(words)
-        if fits and not _CONDITION.search(words) and not re.search(r"\bat \w+", read.text[match.end() : match.end() + 8]):
-            return [Note("time_of_day", _RANKS["time_of_day"], *match.span(), match.group(), "time not stated")]
+        if (
+            fits
+            and not _CONDITION.search(words)
+            and not re.search(r"\bat \w+", read.text[match.end() : match.end() + 8])
+        ):
+            return [
+                Note("time_of_day", _RANKS["time_of_day"], *match.span(), match.group(), "time not stated")
+            ]
     return []
 
 
-def _apart(read: _Message, notes: list[Note]) -> list[Note]:
+def _apart(read: Message, notes: list[Note]) -> list[Note]:
     """Notes that do not overlap, at most two in a sentence and five in all, the most important ones first."""
     kept: list[Note] = []
     for note in sorted(notes, key=lambda item: (item.rank, item.start)):
         same = [other for other in kept if read.sentence(other.start) == read.sentence(note.start)]
-        if len(kept) < 5 and len(same) < 2 and all(note.end <= other.start or note.start >= other.end for other in kept):
-            if any(note.gap == other.gap and note.rule in {"thing", "until", "when", "urgency"} for other in kept):
+        if (
+            len(kept) < 5
+            and len(same) < 2
+            and all(note.end <= other.start or note.start >= other.end for other in kept)
+        ):
+            if any(
+                note.gap == other.gap and note.rule in {"thing", "until", "when", "urgency"} for other in kept
+            ):
                 continue
             kept.append(note)
     return kept
 
 
-def _inline_notes(read: _Message, notes: list[Note], has_closing: bool) -> Iterator[Edit]:
+def _inline_notes(read: Message, notes: list[Note], has_closing: bool) -> Iterator[Edit]:
     """The most important note at level 1, the next two at level 2, the others at level 3."""
     levels = iter((1, 2, 2, 3, 3))
     for note in notes:
@@ -609,7 +747,10 @@ _PROBLEM = re.compile(
     r"keeps? [a-z]+ing|(?:acts?|acting) up|makes? (?:a|that|the) (?:\w+ )?(?:noise|sound)|failed|crashed|hangs|leaks|drops)\b",
     re.I,
 )
-_HANDLED = re.compile(r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|sorry)", re.I)
+_HANDLED = re.compile(
+    r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|sorry)",
+    re.I,
+)
 _FUTURE = re.compile(
     r"\b(?:will be [a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|replacing|"
     r"removing|postponed|delayed|cancelled|moved|planned))\b(?! (?:the [a-z]+ )?(?:to|by|in|at|on) [a-z]*\d)",
@@ -617,7 +758,7 @@ _FUTURE = re.compile(
 )
 
 
-def _closing_notes(read: _Message, notes: list[Note]) -> Iterator[Edit]:
+def _closing_notes(read: Message, notes: list[Note]) -> Iterator[Edit]:
     """What a request, a problem or a plan does not state: who does it, and by when.
 
     At level 1 it stands in brackets behind the sentence, above it as a sentence at the end of the message.
@@ -636,11 +777,14 @@ def _closing_notes(read: _Message, notes: list[Note]) -> Iterator[Edit]:
             changes = (Change(item.stop, item.end, f"{mark} {text}"),)
         else:
             # The first change only keeps the note of level 1 away.
-            changes = (Change(item.stop, item.end, mark), Change(at.stop, at.end, f"{_mark(read, at)} {text}"))
+            changes = (
+                Change(item.stop, item.end, mark),
+                Change(at.stop, at.end, f"{_mark(read, at)} {text}"),
+            )
         yield Edit(f"clarify.{rule}", number, changes)
 
 
-def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple[str, str, str]] | None:
+def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str, tuple[str, str, str]] | None:
     """The sentence that lacks something, the rule, and the note for each level."""
     when = not read.has_time(0, len(read.text)) and not inline & {"urgency", "when"}
     requests = [item for item in read.sentences if _is_task(read, item)]
@@ -650,31 +794,47 @@ def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple
         vague_actor = bool(_VAGUE_ACTOR.search(words)) or bool(_PASSIVE_TASK.search(words))
         who = vague_actor and not read.has_names() and "who" not in inline
         if who and when:
-            return item, "who_and_when", (
-                "(Who should do it, and by when, is not stated.)",
-                "Who should do it, and by when, is not stated.",
-                "Not stated: who should do it, and by when. Who can take it on?",
+            return (
+                item,
+                "who_and_when",
+                (
+                    "(Who should do it, and by when, is not stated.)",
+                    "Who should do it, and by when, is not stated.",
+                    "Not stated: who should do it, and by when. Who can take it on?",
+                ),
             )
         if who:
-            return item, "who_does_it", (
-                "(Who should do it is not stated.)",
-                "Who should do it is not stated.",
-                "Who should do it is not stated. Who can take it on?",
+            return (
+                item,
+                "who_does_it",
+                (
+                    "(Who should do it is not stated.)",
+                    "Who should do it is not stated.",
+                    "Who should do it is not stated. Who can take it on?",
+                ),
             )
         if when:
-            return item, "by_when", (
-                "(By when is not stated.)",
-                "By when this should be done is not stated.",
-                "By when this should be done is not stated; please ask me if you need a date.",
+            return (
+                item,
+                "by_when",
+                (
+                    "(By when is not stated.)",
+                    "By when this should be done is not stated.",
+                    "By when this should be done is not stated; please ask me if you need a date.",
+                ),
             )
         return None
     question = next((item for item in reversed(read.sentences) if "?" in _mark(read, item)), None)
     if question:
         if when and not _ASKS_READER.match(read.words(question)):
-            return question, "answer_by", (
-                "(By when an answer is needed is not stated.)",
-                "By when an answer is needed is not stated.",
-                "By when an answer is needed is not stated; please ask me if you need a date.",
+            return (
+                question,
+                "answer_by",
+                (
+                    "(By when an answer is needed is not stated.)",
+                    "By when an answer is needed is not stated.",
+                    "By when an answer is needed is not stated; please ask me if you need a date.",
+                ),
             )
         return None
     if any(is_request(read.words(item)) for item in read.sentences):
@@ -682,32 +842,58 @@ def _closing_gap(read: _Message, inline: set[str]) -> tuple[Sentence, str, tuple
     problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
     if _ORDER_INSIDE.search(read.text):
         return None
-    vague = len(read.text) < 220 and not any(span.kind in {"time", "date", "ticket", "name"} for span in read.facts)
+    vague = len(read.text) < 220 and not any(
+        span.kind in {"time", "date", "ticket", "name"} for span in read.facts
+    )
     if problem and vague and not _HANDLED.search(read.text):
-        return problem, "who_handles_it", (
-            "(Who takes care of it is not stated.)",
-            "Who takes care of it, and by when, is not stated.",
-            "Not stated: who takes care of it, and by when. Who can do it?",
+        return (
+            problem,
+            "who_handles_it",
+            (
+                "(Who takes care of it is not stated.)",
+                "Who takes care of it, and by when, is not stated.",
+                "Not stated: who takes care of it, and by when. Who can do it?",
+            ),
         )
     future = next((item for item in read.sentences if _FUTURE.search(read.words(item))), None)
     if future and when and not _CONDITION.search(read.words(future)):
-        return future, "when_it_happens", (
-            "(When exactly is not stated.)",
-            "When exactly this happens is not stated.",
-            "When exactly this happens is not stated; please ask me if you need a date.",
+        return (
+            future,
+            "when_it_happens",
+            (
+                "(When exactly is not stated.)",
+                "When exactly this happens is not stated.",
+                "When exactly this happens is not stated; please ask me if you need a date.",
+            ),
         )
-    if any(_IMPERATIVE.match(read.text, max(item.start, read.body) if item.start <= read.body < item.stop else item.start) for item in read.sentences):
+    if any(
+        _IMPERATIVE.match(
+            read.text, max(item.start, read.body) if item.start <= read.body < item.stop else item.start
+        )
+        for item in read.sentences
+    ):
         return None
-    if len(read.text) < 250 and not _NO_ACTION.search(read.text) and len(read.words(read.sentences[-1]).split()) > 2:
-        return _body_end(read), "no_action", (
-            "(Whether you need to do anything is not stated.)",
-            "Whether you need to do anything is not stated.",
-            "Whether you need to do anything is not stated; please ask me if you are not sure.",
+    if (
+        len(read.text) < 250
+        and not _NO_ACTION.search(read.text)
+        and len(read.words(read.sentences[-1]).split()) > 2
+    ):
+        return (
+            _body_end(read),
+            "no_action",
+            (
+                "(Whether you need to do anything is not stated.)",
+                "Whether you need to do anything is not stated.",
+                "Whether you need to do anything is not stated; please ask me if you are not sure.",
+            ),
         )
     return None
 
 
-_ASKS_READER = re.compile(r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind", re.I)
+_ASKS_READER = re.compile(
+    r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind",
+    re.I,
+)
 # An order inside a sentence: behind a comma or a joining word, a verb and an object.
 _ORDER_INSIDE = re.compile(
     rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|be|avoid|leave|stay|save|mind|remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
@@ -728,7 +914,7 @@ _NO_ACTION = re.compile(
 )
 
 
-def _body_end(read: _Message) -> Sentence:
+def _body_end(read: Message) -> Sentence:
     """The last sentence before the thanks and the signature."""
     body = list(read.sentences)
     while len(body) > 1 and is_closing(read.words(body[-1])) and "?" not in _mark(read, body[-1]):
@@ -737,15 +923,29 @@ def _body_end(read: _Message) -> Sentence:
 
 
 _CLOSING_RULES = frozenset(
-    f"clarify.{name}" for name in ("who_and_when", "who_does_it", "by_when", "answer_by", "who_handles_it", "when_it_happens", "no_action")
+    f"clarify.{name}"
+    for name in (
+        "who_and_when",
+        "who_does_it",
+        "by_when",
+        "answer_by",
+        "who_handles_it",
+        "when_it_happens",
+        "no_action",
+    )
 )
-_INVITATIONS = ("Please ask me if anything is unclear.", "If anything is unclear or missing, please ask me before you act on this message.")
+_INVITATIONS = (
+    "Please ask me if anything is unclear.",
+    "If anything is unclear or missing, please ask me before you act on this message.",
+)
 
 
-def _invitation(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+def _invitation(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     """Where nothing else stands at the end of the message, the reader may ask: the highest level must change the most."""
     at = _body_end(read)
-    if any(edit.rule in _CLOSING_RULES for edit in edits) or re.search(r"\b(?:ask me|let me know|tell me)\b", read.text, re.I):
+    if any(edit.rule in _CLOSING_RULES for edit in edits) or re.search(
+        r"\b(?:ask me|let me know|tell me)\b", read.text, re.I
+    ):
         return
     if re.search(r"https?://\S*$", read.words(at)):
         return
@@ -754,7 +954,7 @@ def _invitation(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
         yield Edit("clarify.invitation", level, (Change(at.stop, at.end, f"{_mark(read, at)} {text}"),))
 
 
-def _is_task(read: _Message, item: Sentence) -> bool:
+def _is_task(read: Message, item: Sentence) -> bool:
     words = read.words(item)
     start = read.body - item.start if item.start <= read.body < item.stop else 0
     if _NO_TASK.search(words):
@@ -762,7 +962,7 @@ def _is_task(read: _Message, item: Sentence) -> bool:
     return bool(_TASK_REQUEST.search(words) or _PASSIVE_TASK.search(words) or _ORDER.match(words, start))
 
 
-def _mark(read: _Message, item: Sentence) -> str:
+def _mark(read: Message, item: Sentence) -> str:
     """The mark at the end of a sentence, or the one that it lacks."""
     mark = read.text[item.stop : item.end]
     if mark.strip():
@@ -775,39 +975,75 @@ def _asks(words: str) -> bool:
     last = words.rsplit(", ", 1)[-1]
     if last != words and _STATEMENT.match(last):
         return False
-    return bool(_ASKING_PERSON.match(words) or _ASKING_PERSON.match(last) or re.match(r"(?:why|how|who|where|what) (?:is|are|do|does|did|can|was|should)\b", words, re.I))
+    return bool(
+        _ASKING_PERSON.match(words)
+        or _ASKING_PERSON.match(last)
+        or re.match(r"(?:why|how|who|where|what) (?:is|are|do|does|did|can|was|should)\b", words, re.I)
+    )
 
 
 # The form of the message
 
-_STATEMENT = re.compile(r"(?:it|it's|its|there's|there|i|i'm|they|they're|we|we're|he|he's|she|she's|this|that|that's|the) [a-z]", re.I)
-_SPLIT = re.compile(r",( (?:so |and |but )?)(?=(?:can|could|would) (?:you|u|we|someone|somebody|anyone) [a-z]+ [a-z])", re.I)
+_STATEMENT = re.compile(
+    r"(?:it|it's|its|there's|there|i|i'm|they|they're|we|we're|he|he's|she|she's|this|that|that's|the) [a-z]",
+    re.I,
+)
+_SPLIT = re.compile(
+    r",( (?:so |and |but )?)(?=(?:can|could|would) (?:you|u|we|someone|somebody|anyone) [a-z]+ [a-z])", re.I
+)
 
 
-def _split_question(read: _Message) -> Iterator[Edit]:
+def _split_question(read: Message) -> Iterator[Edit]:
     """A question behind a comma becomes a sentence of its own, and so does a statement behind a question."""
     for item in read.sentences:
         parts = read.words(item).split(", ")
-        if item.end == item.stop and len(parts) == 2 and _ASKING_PERSON.match(parts[0]) and _STATEMENT.match(parts[1]):
+        if (
+            item.end == item.stop
+            and len(parts) == 2
+            and _ASKING_PERSON.match(parts[0])
+            and _STATEMENT.match(parts[1])
+        ):
             comma = item.start + len(parts[0])
             at = comma + 2
-            yield Edit("clarify.split_statement", 1, (Change(comma, comma + 1, "?"), Change(at, at + 1, read.text[at].upper())))
+            yield Edit(
+                "clarify.split_statement",
+                1,
+                (Change(comma, comma + 1, "?"), Change(at, at + 1, read.text[at].upper())),
+            )
             continue
-        if read.text[item.stop : item.end].startswith((".", "!")) or _ASKING.match(read.words(item)) or item.start < read.body < item.stop:
+        if (
+            read.text[item.stop : item.end].startswith((".", "!"))
+            or _ASKING.match(read.words(item))
+            or item.start < read.body < item.stop
+        ):
             continue
         matches = list(_SPLIT.finditer(read.text, item.start, item.stop))
-        if len(matches) == 1 and not _CONDITION_START.match(read.words(item)) and matches[0].start() - item.start > 12:
+        if (
+            len(matches) == 1
+            and not _CONDITION_START.match(read.words(item))
+            and matches[0].start() - item.start > 12
+        ):
             match = matches[0]
             first = read.text[match.start() + 1 : match.end()].lstrip()
             at = match.end() - len(first)
-            yield Edit("clarify.split_question", 2, (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())))
+            yield Edit(
+                "clarify.split_question",
+                2,
+                (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())),
+            )
 
 
-_LONG = re.compile(r",( )(?P<word>so|but) (?=(?:I|we|you|he|she|it|they|the|there|this|that|my|our|please|pls|don't|can) ?\b)", re.I)
-_REPORTED = re.compile(r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|although|although|before|after)\b", re.I)
+_LONG = re.compile(
+    r",( )(?P<word>so|but) (?=(?:I|we|you|he|she|it|they|the|there|this|that|my|our|please|pls|don't|can) ?\b)",
+    re.I,
+)
+_REPORTED = re.compile(
+    r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|although|although|before|after)\b",
+    re.I,
+)
 
 
-def _split_long(read: _Message) -> Iterator[Edit]:
+def _split_long(read: Message) -> Iterator[Edit]:
     """A long sentence ends before "so" or "but", where a whole statement stands on both sides."""
     for item in read.sentences:
         words = read.words(item)
@@ -815,17 +1051,31 @@ def _split_long(read: _Message) -> Iterator[Edit]:
             continue
         for match in _LONG.finditer(read.text, item.start, item.stop):
             before = read.text[item.start : match.start()]
-            if len(before.split()) >= 6 and not _REPORTED.search(before) and not _CONDITION_START.match(before) and "(" not in before:
+            if (
+                len(before.split()) >= 6
+                and not _REPORTED.search(before)
+                and not _CONDITION_START.match(before)
+                and "(" not in before
+            ):
                 at = match.start("word")
                 level = 1 if match.group("word").lower() == "so" else 2
-                yield Edit("clarify.split_long", level, (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())))
+                yield Edit(
+                    "clarify.split_long",
+                    level,
+                    (
+                        Change(match.start(), match.start() + 1, "."),
+                        Change(at, at + 1, read.text[at].upper()),
+                    ),
+                )
                 break
 
 
-_CONDITION_START = re.compile(r"(?:if|when|once|before|after|as|since|because|while|unless|for|in|on|at|with|due|given)\b", re.I)
+_CONDITION_START = re.compile(
+    r"(?:if|when|once|before|after|as|since|because|while|unless|for|in|on|at|with|due|given)\b", re.I
+)
 
 
-def _marks_and_capitals(read: _Message) -> Iterator[Edit]:
+def _marks_and_capitals(read: Message) -> Iterator[Edit]:
     """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
     for item in read.sentences:
         word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
@@ -837,7 +1087,12 @@ def _marks_and_capitals(read: _Message) -> Iterator[Edit]:
             yield Edit("clarify.capital", 1, (Change(match.start(), match.end(), "I"),))
     last = read.sentences[-1]
     words = read.words(last)
-    if last.end == last.stop and last.end == len(read.text.rstrip()) and len(words.split()) >= 4 and words[-1].isalnum():
+    if (
+        last.end == last.stop
+        and last.end == len(read.text.rstrip())
+        and len(words.split()) >= 4
+        and words[-1].isalnum()
+    ):
         yield Edit("clarify.mark", 1, (Change(last.stop, last.end, _mark(read, last)),))
 
 
@@ -850,9 +1105,14 @@ _CONTRACTION = re.compile(
 _WHOLE = {"can't": "cannot", "won't": "will not", "i'm": "I am"}
 
 
-def _contractions(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
+def _contractions(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     """Short forms in full, except in a question, where the order of the words would change."""
-    taken = [(change.start, change.end) for edit in edits for change in edit.changes if change.end > change.start + 1]
+    taken = [
+        (change.start, change.end)
+        for edit in edits
+        for change in edit.changes
+        if change.end > change.start + 1
+    ]
     level = 3 if any(edit.level == 2 for edit in edits) else 2
     for match in _CONTRACTION.finditer(read.text):
         if any(start < match.end() and match.start() < end for start, end in taken):
@@ -864,7 +1124,9 @@ def _contractions(read: _Message, edits: list[Edit]) -> Iterator[Edit]:
         long = _WHOLE.get(words.lower())
         if long is None:
             base, _, _ = words.partition("'")
-            tail = {"not": "not", "will": "will", "are": "are", "have": "have", "is": "is"}[match.lastgroup or "is"]
+            tail = {"not": "not", "will": "will", "are": "are", "have": "have", "is": "is"}[
+                match.lastgroup or "is"
+            ]
             long = f"{base[:-1] if tail == 'not' else base} {tail}"
         if words[0].isupper() or match.start() == item.start or words[:2].lower() == "i'":
             long = long[:1].upper() + long[1:]
