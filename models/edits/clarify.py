@@ -125,7 +125,7 @@ _TASK = (
     r"install|test|rerun|re-run|find(?: out)?|get|return|reset|provide|fill (?:in|out)|complete|submit|schedule|arrange|collect|"
     r"deliver|deal with|clear|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|restart|document|describe|grant|"
     r"verify|investigate|solve|clarify|resend|repair|pay|refund|contact|ask|tell|talk to|make|put|do|give|bring|pick|list|compare|"
-    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle(?! with care)|redo|run|ring"
+    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle(?! with care)|stop|redo|run|ring"
 )
 _TASK_REQUEST = re.compile(
     rf"(?:\b(?:can|could|would|will) (?:you|u|we|someone|somebody|anyone|anybody|one of you)(?: (?:please|pls|also|maybe|possibly|perhaps|"
@@ -453,7 +453,8 @@ def is_closing(words: str) -> bool:
     return bool(
         _CLOSING.match(words)
         or _GREETING.fullmatch(words)
-        or (len(words.split()) <= 2 and words[:1].isupper())
+        or all(word[:1].isupper() for word in words.split()[:3])
+        and len(words.split()) <= 2
     )
 
 
@@ -517,7 +518,7 @@ _THINGS = (
     "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|project|system|server|machine|device|"
     "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|job|ticket|feature|module|update|"
     "change|offer|quote|proposal|presentation|brochure|booking|event|course|test|release|migration|table|chart|list|draft|sample|part|"
-    "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|schedule|plan|budget|account|bill|logo|photo|picture|recordings|recording|"
+    "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|schedule|budget|account|bill|logo|photo|picture|recordings|recording|"
     "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|header|layout|design|color|colour|price|prices|terms|discount|deal|"
     "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
     "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|materials|stock|shelf|shelves|desks|desk|chairs|"
@@ -758,6 +759,51 @@ _FUTURE = re.compile(
 )
 
 
+_WISH = re.compile(
+    r"\b(?:(?:would|might) be (?:great|nice|good|helpful|useful|worth)|i'd (?:feel better|be happy|love it|appreciate it) if|worth (?:a look|looking|checking)|"
+    r"hoping we can|(?:maybe|perhaps) (?:we|someone|somebody)(?: (?:can|could|should))?|might need looking|it would help)\b",
+    re.I,
+)
+# For each rule the notes of the levels 1, 2 and 3.
+_CLOSING_TEXTS = {
+    "who_and_when": (
+        "(Who should do it, and by when, is not stated.)",
+        "Who should do it, and by when, is not stated.",
+        "Not stated: who should do it, and by when. Who can take it on?",
+    ),
+    "who_does_it": (
+        "(Who should do it is not stated.)",
+        "Who should do it is not stated.",
+        "Who should do it is not stated. Who can take it on?",
+    ),
+    "by_when": (
+        "(By when is not stated.)",
+        "By when this should be done is not stated.",
+        "By when this should be done is not stated; please ask me if you need a date.",
+    ),
+    "answer_by": (
+        "(By when an answer is needed is not stated.)",
+        "By when an answer is needed is not stated.",
+        "By when an answer is needed is not stated; please ask me if you need a date.",
+    ),
+    "who_handles_it": (
+        "(Who takes care of it is not stated.)",
+        "Who takes care of it, and by when, is not stated.",
+        "Not stated: who takes care of it, and by when. Who can do it?",
+    ),
+    "when_it_happens": (
+        "(When exactly is not stated.)",
+        "When exactly this happens is not stated.",
+        "When exactly this happens is not stated; please ask me if you need a date.",
+    ),
+    "no_action": (
+        "(Whether you need to do anything is not stated.)",
+        "Whether you need to do anything is not stated.",
+        "Whether you need to do anything is not stated; please ask me if you are not sure.",
+    ),
+}
+
+
 def _closing_notes(read: Message, notes: list[Note]) -> Iterator[Edit]:
     """What a request, a problem or a plan does not state: who does it, and by when.
 
@@ -766,150 +812,102 @@ def _closing_notes(read: Message, notes: list[Note]) -> Iterator[Edit]:
     gap = _closing_gap(read, {note.rule for note in notes})
     if gap is None:
         return
-    item, rule, texts = gap
+    item, rule = gap
     at = max(_body_end(read), item)
     mark = _mark(read, item)
     level = 2 if notes and rule != "by_when" else 1
-    for number, text in enumerate(texts, start=1):
+    for number, text in enumerate(_CLOSING_TEXTS[rule], start=1):
         if number < level:
             continue
-        if number == 1 or at.start == item.start:
-            changes = (Change(item.stop, item.end, f"{mark} {text}"),)
-        else:
+        changes = [Change(item.stop, item.end, f"{mark} {text}")]
+        if number > 1 and at.start != item.start:
             # The first change only keeps the note of level 1 away.
-            changes = (
+            changes = [
                 Change(item.stop, item.end, mark),
                 Change(at.stop, at.end, f"{_mark(read, at)} {text}"),
-            )
-        yield Edit(f"clarify.{rule}", number, changes)
+            ]
+        yield Edit(f"clarify.{rule}", number, tuple(changes))
 
 
-def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str, tuple[str, str, str]] | None:
-    """The sentence that lacks something, the rule, and the note for each level."""
+def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None:
+    """The sentence that lacks something, and the rule."""
     when = not read.has_time(0, len(read.text)) and not inline & {"urgency", "when"}
     requests = [item for item in read.sentences if _is_task(read, item)]
     if requests:
-        item = requests[-1]
-        words = read.words(item)
-        vague_actor = bool(_VAGUE_ACTOR.search(words)) or bool(_PASSIVE_TASK.search(words))
-        who = vague_actor and not read.has_names() and "who" not in inline
-        if who and when:
-            return (
-                item,
-                "who_and_when",
-                (
-                    "(Who should do it, and by when, is not stated.)",
-                    "Who should do it, and by when, is not stated.",
-                    "Not stated: who should do it, and by when. Who can take it on?",
-                ),
-            )
-        if who:
-            return (
-                item,
-                "who_does_it",
-                (
-                    "(Who should do it is not stated.)",
-                    "Who should do it is not stated.",
-                    "Who should do it is not stated. Who can take it on?",
-                ),
-            )
-        if when:
-            return (
-                item,
-                "by_when",
-                (
-                    "(By when is not stated.)",
-                    "By when this should be done is not stated.",
-                    "By when this should be done is not stated; please ask me if you need a date.",
-                ),
-            )
-        return None
+        return _request_gap(read, requests[-1], when, inline)
+    wish = next((item for item in reversed(read.sentences) if _WISH.search(read.words(item))), None)
+    if wish:
+        return wish, "who_and_when" if when else "who_does_it"
     question = next((item for item in reversed(read.sentences) if "?" in _mark(read, item)), None)
     if question:
-        if when and not _ASKS_READER.match(read.words(question)):
-            return (
-                question,
-                "answer_by",
-                (
-                    "(By when an answer is needed is not stated.)",
-                    "By when an answer is needed is not stated.",
-                    "By when an answer is needed is not stated; please ask me if you need a date.",
-                ),
-            )
+        words = read.words(question)
+        asks = _ASKING.match(words) and not _ASKS_READER.match(words)
+        return (question, "answer_by") if when and asks else None
+    if any(is_request(read.words(item)) for item in read.sentences) or _ORDER_INSIDE.search(read.text):
         return None
-    if any(is_request(read.words(item)) for item in read.sentences):
-        return None
+    return _statement_gap(read, when)
+
+
+def _request_gap(read: Message, item: Sentence, when: bool, inline: set[str]) -> tuple[Sentence, str] | None:
+    words = read.words(item)
+    vague_actor = bool(_VAGUE_ACTOR.search(words)) or bool(_PASSIVE_TASK.search(words))
+    who = vague_actor and not read.has_names() and "who" not in inline
+    if who:
+        return item, "who_and_when" if when else "who_does_it"
+    return (item, "by_when") if when else None
+
+
+def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
+    """What a message that only states something leaves open: who handles a problem, when a plan happens."""
     problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
-    if _ORDER_INSIDE.search(read.text):
-        return None
-    vague = len(read.text) < 220 and not any(
-        span.kind in {"time", "date", "ticket", "name"} for span in read.facts
-    )
+    vague = len(read.text) < 220 and not any(span.kind in _SURE for span in read.facts)
     if problem and vague and not _HANDLED.search(read.text):
-        return (
-            problem,
-            "who_handles_it",
-            (
-                "(Who takes care of it is not stated.)",
-                "Who takes care of it, and by when, is not stated.",
-                "Not stated: who takes care of it, and by when. Who can do it?",
-            ),
-        )
+        return problem, "who_handles_it"
     future = next((item for item in read.sentences if _FUTURE.search(read.words(item))), None)
     if future and when and not _CONDITION.search(read.words(future)):
-        return (
-            future,
-            "when_it_happens",
-            (
-                "(When exactly is not stated.)",
-                "When exactly this happens is not stated.",
-                "When exactly this happens is not stated; please ask me if you need a date.",
-            ),
-        )
-    if any(
-        _IMPERATIVE.match(
-            read.text, max(item.start, read.body) if item.start <= read.body < item.stop else item.start
-        )
+        return future, "when_it_happens"
+    starts = [
+        max(item.start, read.body) if item.start <= read.body < item.stop else item.start
         for item in read.sentences
-    ):
+    ]
+    if any(_IMPERATIVE.match(read.text, start) for start in starts) or _NO_ACTION.search(read.text):
         return None
     if (
-        len(read.text) < 250
-        and not _NO_ACTION.search(read.text)
-        and len(read.words(read.sentences[-1]).split()) > 2
+        len(read.text) >= 160
+        or re.search(r"\d|[A-Z]{2}", read.text)
+        or len(read.words(read.sentences[-1]).split()) < 3
     ):
-        return (
-            _body_end(read),
-            "no_action",
-            (
-                "(Whether you need to do anything is not stated.)",
-                "Whether you need to do anything is not stated.",
-                "Whether you need to do anything is not stated; please ask me if you are not sure.",
-            ),
-        )
-    return None
+        return None
+    return _body_end(read), "no_action"
 
 
+_SURE = frozenset({"time", "date", "ticket", "name"})
 _ASKS_READER = re.compile(
     r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind",
     re.I,
 )
+# Words that begin no order.
+_NO_ORDER = (
+    r"(?!(?:it|there|they|he|she|we|you|i|the|a|an|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|is|are|was|"
+    r"apart|including|about|after|before|maybe|probably|same|this|that|my|our|your|his|her|which|who|where|when|while|if|all|both|half|most|"
+    r"some|many|few|until|till|unless|though|although|then|also|has|have|does|what|how|just|only|over|under|into|had|will|part|more|less|"
+    r"sure|good|great|nice|quite|almost|unfortunately|sadly|hopefully)\b)"
+)
 # An order inside a sentence: behind a comma or a joining word, a verb and an object.
 _ORDER_INSIDE = re.compile(
-    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|be|avoid|leave|stay|save|mind|remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
-    r"(?!it|there|they|he|she|we|you|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|is|are|was|apart|including|about|after|before|maybe|probably|"
-    r"same|this|that|which|who|where|when|while|if|all|both|half|most|some|unless|until|though|although|then|also|has|have|does|what|how|just|only|over|under|into|has|had|will|says|said|wants|thinks)"
-    r"[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|this|that)\b)",
+    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|be|avoid|leave|stay|save|mind|"
+    r"remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
+    rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|this|that)\b)",
     re.I,
 )
 _IMPERATIVE = re.compile(
-    r"(?!it|there|they|he|she|we|you|the|a|an|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|apart|about|after|before|maybe|probably|this|that|my|our|your|his|her|"
-    r"both|half|most|some|many|few|until|then|also|just|over|under|into|i\b|part|most|all)[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|an|this|that|all|me|us|him|her|up|out|to|three|two|every|each|by|before|until)\b",
+    rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing)(?<!'t) (?:the|it|them|your|my|a|an|this|that|all|me|us|him|her|up|out|to|three|two|every|each|"
+    r"by|before|until)\b",
     re.I,
 )
 _NO_ACTION = re.compile(
     r"\b(?:please|pls|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|lets|fyi|for your information|just so you know|"
-    r"needs?|only|nobody|no one|never|not allowed|may not|whatever|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|congrat|sorry|will you|up to you|you)\b",
+    r"needs?|only|nobody|no one|never|not allowed|may not|whatever|wants?|could|someone|somebody|maybe|no more|stop|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|congrat|sorry|will you|up to you|you)\b",
     re.I,
 )
 
@@ -922,18 +920,7 @@ def _body_end(read: Message) -> Sentence:
     return body[-1]
 
 
-_CLOSING_RULES = frozenset(
-    f"clarify.{name}"
-    for name in (
-        "who_and_when",
-        "who_does_it",
-        "by_when",
-        "answer_by",
-        "who_handles_it",
-        "when_it_happens",
-        "no_action",
-    )
-)
+_CLOSING_RULES = frozenset(f"clarify.{name}" for name in _CLOSING_TEXTS)
 _INVITATIONS = (
     "Please ask me if anything is unclear.",
     "If anything is unclear or missing, please ask me before you act on this message.",
