@@ -1,4 +1,4 @@
-"""Proposes edits that give an English message the background that an outsider lacks, as far as the message has it.
+"""Proposes edits that give an English message the background that an outsider lacks.
 
 A reason is never invented: a note marks what the message does not state, first of all the reason for its main
 decision, change, request or ban. Where the message may give a reason, the note is about something else. The
@@ -73,40 +73,57 @@ def propose(message: str) -> list[Edit]:
 # The main decision
 
 _REASON = re.compile(
-    r"\b(?:because|bc|cause|causes|caused|since|due to|reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
-    r"that's why|which is why|that is why|why|to (?:avoid|make sure|ensure|save|prevent|allow|help|keep|reduce|give|free|protect|comply|meet|be able)|"
-    r"(?<!soon )(?<!long )as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of these|a result)|"
-    r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this)\b|after (?:the|talking|last|yesterday)|following|"
+    r"\b(?:because|bc|cause|causes|caused|since(?! (?:monday|tuesday|wednesday|thursday|friday|"
+    r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
+    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start)\b)|due to|"
+    r"reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
+    r"that's why|which is why|that is why|why|to (?:avoid|make sure|ensure|save|prevent|allow|help|"
+    r"keep|reduce|give|free|protect|comply|meet|be able)|"
+    r"(?<!soon )(?<!long )as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
+    r"these|a result)|"
+    r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
+    r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
+    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this)\b|after (?:the|talking|last|"
+    r"yesterday)|following|"
     r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
     re.I,
 )
 # Words of a sentence that does not give a reason: what is done, from when, by whom, and what stays.
 _NO_REASON = re.compile(
-    r"(?:please|pls|if |until|till|from |as of|after that|then|before|otherwise|existing|older|those|these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
-    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same answer|i have agreed|i agreed|i've agreed|no exceptions|don't|do not|so far|also|and |but |both|all |only|"
+    r"(?:please|pls|if |until|till|from |as of|after that|then|before|otherwise|existing|older|those|"
+    r"these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
+    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
+    r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same answer|i "
+    r"have agreed|i agreed|i've agreed|no exceptions|don't|do not|so far|also|and |but |both|all |only|"
     r"apologies|have a|looking|best|regards|kind)",
     re.I,
 )
 _CONSEQUENCE = re.compile(
-    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|unaffected|unchanged|valid|attached|"
-    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not affected|sends?|apolog|already|next|until|is solved|by [a-z0-9])\b",
+    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|"
+    r"(?<!it )keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|"
+    r"unaffected|unchanged|valid|attached|"
+    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
+    r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9])\b",
     re.I,
 )
 _CLAUSE = re.compile(
-    r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )"
+    r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|"
+    r"[A-Z][a-z]+) )"
 )
 _QUESTION_WORDS = re.compile(
     r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I
 )
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
 _OWN_TIME = re.compile(
-    r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b",
+    r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|"
+    r"tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|"
+    r"hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b",
     re.I,
 )
 _DECIDER = re.compile(r"\b(?:decided|asked|asks|wants|says|told|by [A-Z])\b")
 _SUCCESSOR = re.compile(
-    r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|instead|deputy|replacement|meanwhile|until)\b",
+    r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|"
+    r"instead|deputy|replacement|meanwhile|until)\b",
     re.I,
 )
 
@@ -140,7 +157,8 @@ def _topic(read: Message) -> _Topic | None:
 
 
 _UNSURE = re.compile(
-    r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|heating|internet|electricity))",
+    r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|"
+    r"heating|internet|electricity))",
     re.I,
 )
 _REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
@@ -164,11 +182,23 @@ _ASKED = frozenset(
 )
 
 
+_EVENT = re.compile(
+    r"\b(?:meet|meets|meeting|audit|auditors?|launch|release|board|closes?|closing|payroll|demo|opens?|"
+    r"starts?|arrives?|leaves?|flight|trip|visit|call|presentation|run|expires?|customer|"
+    r"client|forecast|stand-?up|review|fair|inspection|deadline)\b",
+    re.I,
+)
+
+
 def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[str]:
     """What the message really does not state about a decision."""
     text, sentences, spans = read.text, read.sentences, read.facts
-    explained = _may_explain(text, sentences, item, at)
+    explained = _may_explain(text, sentences, item, at, kind.name)
     explained = explained or (kind.name in _REQUESTS and _is_led_up_to(text, sentences, item, at))
+    if kind.name == "deadline":
+        explained = not clarify.is_request(text[item.start : item.stop]) or bool(
+            _REASON.search(text) or _EVENT.search(text)
+        )
     if kind.reason != "~" and not explained:
         yield kind.reason
     words = text[item.start : item.stop]
@@ -195,7 +225,8 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
         if other.startswith(("by when", "from when", "since when", "how long")) and (
             dated
             or re.search(
-                r"\b(?:today|tomorrow|now|week|month|days?|hours?|soon|asap|before|until|since|yesterday|morning)\b",
+                r"\b(?:today|tomorrow|now|week|month|days?|hours?|soon|asap|before|until|since|"
+                r"yesterday|morning)\b",
                 text,
                 re.I,
             )
@@ -209,7 +240,8 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
             continue
         yield other
     deadline = re.search(
-        r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|sunday|\d)",
+        r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|"
+        r"sunday|\d)",
         words,
         re.I,
     )
@@ -236,13 +268,24 @@ def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int)
 
 
 _OPENING = re.compile(
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|before|until|when|in|at|for|by|reminder|just)\b",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|"
+    r"before|until|when|in|at|for|by|reminder|just)\b",
     re.I,
 )
 
 
-def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
-    """Whether any words of the message may give the reason: a joining word, or a statement beside the main sentence."""
+_PROBLEMS = frozenset({"outage", "problem", "mishap", "delay", "shortage"})
+_CAUSE = re.compile(
+    r"\b(?:expired|full|bug|update[ds]?|chang(?:e|ed|es)|deploy(?:ed|ment)?|restart(?:ed)?|broke|wrong|"
+    r"missing|forgot|sick|ill|strike|storm|power|disk|certificate|"
+    r"config(?:uration)?|mistake|damaged|customs|traffic|weather|behind|waiting for)\b",
+    re.I,
+)
+_LATER = re.compile(r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached)\b", re.I)
+
+
+def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int, kind: str) -> bool:
+    """Whether any words may give the reason: a joining word, or a statement beside the main sentence."""
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
         return True
     if re.search(
@@ -260,7 +303,13 @@ def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int) 
                 or clarify.is_closing(clause)
             ):
                 continue
-            if not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause):
+            if kind in _PROBLEMS:
+                explains = bool(_CAUSE.search(clause))
+            elif kind in _REQUESTS:
+                explains = not _NO_REASON.match(clause) and not _LATER.search(clause)
+            else:
+                explains = not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause)
+            if explains:
                 return True
     return False
 
@@ -272,9 +321,8 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     question = "?" in mark
     end = mark if mark.strip() else "."
     bracket = f" ({first} is not stated)"
-    kind = "reason" if first.startswith(_REASONS) else "gap"
-    rule = f"background.{kind}_{topic.kind}"
-    yield Edit(f"{rule}_short", 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
+    rule = f"background.reason_{topic.kind}" if first.startswith(_REASONS) else "background.gap"
+    yield Edit(rule, 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
     cap = first[:1].upper() + first[1:]
     start = sentences[0].start
     to_one = question or (_is_to_one(text[start : sentences[0].stop]) and not _TO_MANY.match(text, start))
@@ -301,7 +349,7 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
             Change(item.stop, item.end, end + third),
             Change(last.stop, last.end, closing_mark + closing),
         )
-    yield Edit(f"{rule}_full", 3, changes)
+    yield Edit(rule, 3, changes)
 
 
 def _last(text: str, sentences: list[Sentence]) -> Sentence:
@@ -333,80 +381,96 @@ def _references(read: Message, topic: _Topic | None) -> Iterator[Edit]:
 
 
 _ACTS = re.compile(
-    r" (?:will|is|has|can|says|said|asked|asks|wants|would|needs|sends|takes|thinks|found|checks|keeps|leads|owns|knows|decides|offered|called|agreed|starts|joins|writes|prepares|does|has|brings|"
-    r"gets|gives|looks|runs|stays|comes|leaves|was|did|confirmed|reported|told|noticed|mentioned|suggests|suggested|prefers|made|sent|wrote|fixed|updated|moved|signed|handles|covers)\b"
+    r" (?:will|is|has|can|says|said|asked|asks|wants|would|needs|sends|takes|thinks|found|checks|keeps|"
+    r"leads|owns|knows|decides|offered|called|agreed|starts|joins|writes|prepares|does|has|brings|"
+    r"gets|gives|looks|runs|stays|comes|leaves|was|did|confirmed|reported|told|noticed|mentioned|"
+    r"suggests|suggested|prefers|made|sent|wrote|fixed|updated|moved|signed|handles|covers)\b"
 )
 _ROLE = re.compile(
-    r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$",
+    r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|"
+    r"manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$",
     re.I,
 )
 
 
 _BEFORE_NAME = re.compile(
-    r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|send|let|give|than|about)\s$",
+    r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|"
+    r"send|let|give|than|about)\s$",
     re.I,
 )
 
 
 def _roles(text: str, others: int) -> Iterator[Edit]:
-    """The first person in the message who is neither spoken to nor introduced."""
+    """The first two persons in the message who are neither spoken to nor introduced."""
+    levels = iter((2, 3) if others else (1, 2))
+    seen = set()
     for name in names.find(text):
         end = name.at + len(name.word)
-        before, after = text[max(0, name.at - 30) : name.at], text[end : end + 3]
-        if (
-            len(name.word) < 3
-            or not name.word[0].isupper()
-            or _ROLE.search(before)
-            or re.match(r" [A-Z0-9]|'|\s?\(|-", after)
+        before, after = text[max(0, name.at - 30) : name.at], text[end : end + 8]
+        if name.word in seen or len(name.word) < 3 or not name.word[0].isupper() or _ROLE.search(before):
+            continue
+        if re.match(r" [A-Z0-9]|'|\s?\(|-|, (?:a|an|the|our|my|who|from|your)\b", after) or before.endswith(
+            ", "
         ):
             continue
         if not _ACTS.match(text, end) and not (
             _BEFORE_NAME.search(before) and re.match(r"[ .,;]", after + " ")
         ):
             continue
-        if before.endswith(", ") or re.match(r", (?:a|an|the|our|my|who|from|your)\b", text[end : end + 8]):
-            continue
-        letter = text[end - 1]
-        yield Edit(
-            "background.role", 2 if others else 1, (Change(end - 1, end, f"{letter} (role not stated)"),)
-        )
-        return
+        seen.add(name.word)
+        level = next(levels, None)
+        if level is None:
+            return
+        yield Edit("background.role", level, (Change(end - 1, end, f"{text[end - 1]} (role not stated)"),))
 
 
 _TERM = re.compile(
-    r"(?<![\w./'-])(?:[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+|[A-Z]{2,6}-\d+[A-Z]?)(?![\w'/-]| ?\(|\.\w)"
+    r"(?<![\w./'-])(?:(?P<ticket>[A-Z]{2,6}-\d+)|[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+)(?![\w'/-]| ?\(|\.\w)"
 )
 _KNOWN = frozenset(
-    "PDF CSV HR IT OK FYI CEO CFO CTO USB URL TV AM PM EU UK US USA VAT ID IDS FAQ NOT ALL AND OR NO YES PC GPS PIN SMS DIY ASAP EUR USD GBP CHF CET UTC GMT THE PDFS EOD ETA NEVER ONLY"
-    " DO PS RE CC BC WE YOU IS II III IV WHY HOW WHAT AI QA PR DM PA AG GMBH MP".split()
+    {
+        *("PDF", "CSV", "HR", "IT", "OK", "FYI", "CEO", "CFO", "CTO", "USB", "URL", "TV", "AM"),
+        *("PM", "EU", "UK", "US", "USA", "VAT", "ID", "IDS", "FAQ", "NOT", "ALL", "AND", "OR"),
+        *("NO", "YES", "PC", "GPS", "PIN", "SMS", "DIY", "ASAP", "EUR", "USD", "GBP", "CHF", "CET"),
+        *("UTC", "GMT", "THE", "PDFS", "EOD", "ETA", "NEVER", "ONLY", "DO", "PS", "RE", "CC", "BC"),
+        *("WE", "YOU", "IS", "II", "III", "IV", "WHY", "HOW", "WHAT", "AI", "DM", "PA", "AG", "MP"),
+        *("CV", "CVS", "Q"),
+    }
 )
 
 
 def _terms(text: str, others: int) -> Iterator[Edit]:
-    """The first short name or id that the message does not explain."""
+    """The first short names and ticket numbers that the message does not explain."""
+    levels = iter((2, 3) if others else (1, 2, 3))
+    seen = set(_KNOWN)
     for match in _TERM.finditer(text):
-        if match.group() in _KNOWN:
+        if match.group() in seen:
             continue
-        end = match.end()
-        yield Edit(
-            "background.term",
-            3 if others else 1,
-            (Change(end - 1, end, f"{text[end - 1]} (not explained here)"),),
-        )
-        return
+        seen.add(match.group())
+        level = next(levels, None)
+        if level is None:
+            return
+        note = "details not given here" if match.group("ticket") else "not explained here"
+        yield Edit("background.term", level, (Change(match.end(), match.end(), f" ({note})"),))
 
 
 # The frame
 
 _TO_MANY = re.compile(
-    r"(?:hi|hello|dear|hey|good (?:morning|afternoon|evening)) (?:all|everyone|everybody|team|colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*",
+    r"(?:hi|hello|dear|hey|good (?:morning|afternoon|evening)) (?:all|everyone|everybody|team|"
+    r"colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*",
     re.I,
 )
 _LOWER = frozenset(
-    "the we our from this on in as please it there starting until all every at for because since after before some most next".split()
+    {
+        *("the", "we", "our", "from", "this", "on", "in", "as", "please", "it", "there"),
+        *("starting", "until", "all", "every", "at", "for", "because", "since", "after", "before"),
+        *("some", "most", "next"),
+    }
 )
 _TO_ONE = re.compile(
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: "
+    r"[A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)",
     re.I,
 )
 
@@ -464,13 +528,21 @@ def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[
         return
     at = _last(text, sentences)
     mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
-    levels = (2, 3) if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits) else (3,)
-    lines = (
-        "Please ask me if you need more background.",
-        "If you were not involved and need more background before you act on this, please ask me.",
-    )
-    for level, line in zip(levels, lines, strict=False):
+    if not edits:
+        levels = (1, 2, 3)
+    elif all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits):
+        levels = (2, 3)
+    else:
+        levels = (3,)
+    for level, line in zip(levels, _OFFERS[-len(levels) :], strict=True):
         yield Edit("background.offer", level, (Change(at.stop, at.end, f"{mark} {line}"),))
+
+
+_OFFERS = (
+    "Please ask me if you need more background.",
+    "If you were not involved so far, please ask me for the background.",
+    "If you were not involved so far and need more background before you act on this, please ask me.",
+)
 
 
 def _form(text: str, sentences: list[Sentence]) -> Iterator[Edit]:

@@ -1,11 +1,11 @@
-"""Proposes edits that clarify an English message: plain words for vague ones, and what the message does not state.
+"""Proposes edits that clarify an English message: plain words for vague ones, notes of what is not stated.
 
 A note such as "(which one is not stated)" must be true, so each kind of note has a check against the rest of
 the message. The vague words are in `clarify.tsv`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +52,7 @@ _EDGE = re.compile(r"[\s\"'“‘(\[]*")
 
 
 def sentences(message: str) -> list[Sentence]:
-    """The sentences of a message; a line break ends a sentence, and the mark of a list item is no part of one."""
+    """The sentences of a message; a line break ends one, and the mark of a list item is no part of it."""
     result: list[Sentence] = []
     start = 0
     for match in [*_STOP.finditer(message), None]:
@@ -89,14 +89,15 @@ _UNTOUCHED = frozenset({"url", "email", "identifier", "ticket", "channel", "vers
 def touches_protected(read: "Message", edit: Edit) -> bool:
     """Whether an edit touches quoted words, code, an address or an id, which stay as they are."""
     return any(
-        change.start < end and start < change.end or start < change.start < end
+        (change.start < end and start < change.end) or start < change.start < end
         for change in edit.changes
         for start, end in read.protected
     )
 
 
 _GREETING = re.compile(
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|greetings)\b[^.!?,]{0,60}(?:,|[!.]?$)|(?:dear|hi|hello|hey) ",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|greetings)\b[^.!?,]{0,60}(?:,|"
+    r"[!.]?$)|(?:dear|hi|hello|hey) ",
     re.I,
 )
 _VOCATIVE = re.compile(
@@ -104,72 +105,96 @@ _VOCATIVE = re.compile(
     r"(?:(?:Mrs?|Ms|Dr|Prof)\.? )?[A-Z][\w'-]{1,20}(?: [A-Z][\w'-]{1,20})?(?: and [A-Z][\w'-]{1,20})?)[,:!] "
 )
 _CLOSING = re.compile(
-    r"(?:many thanks|thanks?\b|thank you|thx|cheers|best\b|regards|kind regards|have a (?:nice|good|great)|sorry\b.{0,30}$|"
-    r"let me know|just let|please let me know|talk soon|see you|speak soon|no rush|hope |i hope|greetings|yours)",
+    r"(?:many thanks|thanks?\b|thank you|thx|cheers|best\b|regards|kind regards|have a (?:nice|good|"
+    r"great)|sorry\b.{0,30}$|"
+    r"let me know|just let|please let me know|talk soon|see you|speak soon|no rush|hope |i hope|"
+    r"greetings|yours)",
     re.I,
 )
 _ASKING = re.compile(
-    r"(?:so |and |but |also,? |then )?(?:can|could|would|will|may|might|should|shall|do|does|did|is|are|was|were|has|have|any|"
+    r"(?:so |and |but |also,? |then )?(?:can|could|would|will|may|might|should|shall|do|does|did|is|"
+    r"are|was|were|has|have|any|"
     r"who|what|where|when|why|how|which|whose|isn't|aren't|don't|doesn't|didn't|won't|can't|couldn't)\b",
     re.I,
 )
 _ASKING_PERSON = re.compile(
     r"(?:so |and |but |also,? )?(?:can|could|would|will|shall|should|do|did|are|may|have) "
-    r"(?:you|u|we|i|someone|somebody|anyone|anybody|they|one of you)\b|any (?:idea|news|update|chance|thoughts)\b",
+    r"(?:you|u|we|i|someone|somebody|anyone|anybody|they|one of you)\b|any (?:idea|news|update|chance|"
+    r"thoughts)\b",
     re.I,
 )
 # Verbs of a task that has an end, so a deadline would make sense.
 _TASK = (
-    r"send|check|fix|update|review|look (?:at|into|over|through)|have a look|take a look|add|remove|prepare|share|write|call|reply|"
-    r"answer|confirm|order|book|finish|upload|sign|replace|clean(?: up)?|change|rename|merge|approve|forward|print|create|set up|"
-    r"install|test|rerun|re-run|find(?: out)?|get|return|reset|provide|fill (?:in|out)|complete|submit|schedule|arrange|collect|"
-    r"deliver|deal with|clear|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|restart|document|describe|grant|"
-    r"verify|investigate|solve|clarify|resend|repair|pay|refund|contact|ask|tell|talk to|make|put|do|give|bring|pick|list|compare|"
-    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|handle(?! with care)|stop|redo|run|ring"
+    r"send|check|fix|update|review|look (?:at|into|over|through)|have a look|take a look|add|remove|"
+    r"prepare|share|write|call|reply|"
+    r"answer|confirm|order|book|finish|upload|sign|replace|clean(?: up)?|change|rename|merge|approve|"
+    r"forward|print|create|set up|"
+    r"install|test|rerun|re-run|find(?: out)?|get|return|reset|provide|fill (?:in|out)|complete|submit|"
+    r"schedule|arrange|collect|"
+    r"deliver|deal with|clear|sort|draft|explain|translate|correct|export|import|delete|split|rewrite|"
+    r"restart|document|describe|grant|"
+    r"verify|investigate|solve|clarify|resend|repair|pay|refund|contact|ask|tell|talk to|make|put|do|"
+    r"give|bring|pick|list|compare|"
+    r"double[- ]check|cut|shorten|simplify|move|follow up|chase|remind|swap|invite|count|inform|settle|"
+    r"handle(?! with care)|stop|redo|run|ring"
 )
 _TASK_REQUEST = re.compile(
-    rf"(?:\b(?:can|could|would|will) (?:you|u|we|someone|somebody|anyone|anybody|one of you)(?: (?:please|pls|also|maybe|possibly|perhaps|"
-    rf"kindly|then|just|quickly))*|\b(?:please|pls|plz|kindly)(?: (?:also|just|quickly|do))?|\b(?:i|we) need you to|\bwould you mind|"
+    rf"(?:\b(?:can|could|would|will) (?:you|u|we|someone|somebody|anyone|anybody|one of you)(?: "
+    rf"(?:please|pls|also|maybe|possibly|perhaps|"
+    rf"kindly|then|just|quickly))*|\b(?:please|pls|plz|kindly)(?: (?:also|just|quickly|do))?|\b(?:i|"
+    rf"we) need you to|\bwould you mind|"
     rf"\b(?:someone|somebody) (?:should|needs to|has to|must)(?: (?:probably|really|maybe|please|also))*|"
-    rf"\bwe (?:should|need to|have to|must|ought to)(?: (?:probably|really|maybe|also))*|\blet'?s(?: (?:just|also|please))?) (?:{_TASK})\b",
+    rf"\bwe (?:should|need to|have to|must|ought to)(?: (?:probably|really|maybe|also))*|\blet'?s(?: "
+    rf"(?:just|also|please))?) (?:{_TASK})\b",
     re.I,
 )
 _ORDER = re.compile(rf"(?:{_TASK})\b(?! (?:is|are|was|were|has|failed|looks)\b)", re.I)
 _PASSIVE_TASK = re.compile(
-    r"\b(?:needs?|has|have|must|should|will need|will have)(?: to)? be (?:\w+ly )?(?:\w+ed|done|sent|redone|rewritten|written|found|paid|"
+    r"\b(?:needs?|has|have|must|should|will need|will have)(?: to)? be (?:\w+ly )?(?:\w+ed|done|sent|"
+    r"redone|rewritten|written|found|paid|"
     r"made|put|set|cut|split|rerun|told|taken|brought|built|sorted)\b(?! by\b)",
     re.I,
 )
 _VAGUE_ACTOR = re.compile(
-    r"\b(?:can|could|would|will|should) (?:someone|somebody|anyone|anybody)\b|\b(?:someone|somebody) (?:should|needs to|has to|must|please)\b|"
+    r"\b(?:can|could|would|will|should) (?:someone|somebody|anyone|anybody)\b|\b(?:someone|somebody) "
+    r"(?:should|needs to|has to|must|please)\b|"
     r"\bwe (?:should|need to|have to|must|ought to)\b|\blet'?s\b",
     re.I,
 )
 _NO_TASK = re.compile(
-    r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from now on|always|every|each)\b",
+    r"\b(?:not|don't|dont|never|no need|if|unless|when(?:ever)?|let me know|next time|in future|from "
+    r"now on|always|every|each)\b",
     re.I,
 )
 _TIME = re.compile(
-    r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this (?:week|month|morning|afternoon|evening|"
-    r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|two|three|four|five|ten|\d+)(?: \w+)? "
-    r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|by the (?:end|time|week|weekend)|end of|"
+    r"\b(?:today|tonight|tomorrow|now|immediately|at once|right away|straight away|yesterday|this "
+    r"(?:week|month|morning|afternoon|evening|"
+    r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|"
+    r"two|three|four|five|ten|\d+)(?: \w+)? "
+    r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|by the (?:end|"
+    r"time|week|weekend)|end of|"
     r"daily|weekly|first thing|christmas|easter|monday|tuesday|wednesday|thursday|friday|saturday|"
-    r"sunday|tmrw|eod|eow|deadline|due|urgent(?:ly)?|asap|as soon as|soon(?:ish)?|when you|whenever|at your|lunch|january|february|march|april|june|july|august|"
-    r"september|october|november|december|in time|the morning|the afternoon|no rush|no hurry|shortly|some point|later)\b",
+    r"sunday|tmrw|eod|eow|deadline|due|urgent(?:ly)?|asap|as soon as|soon(?:ish)?|when you|whenever|at "
+    r"your|lunch|january|february|march|april|june|july|august|"
+    r"september|october|november|december|in time|the morning|the afternoon|no rush|no hurry|shortly|"
+    r"some point|later)\b",
     re.I,
 )
 _HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
 _TIMES = frozenset({"time", "date", "weekday"})
 _CONDITION = re.compile(
-    r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|without|don't|doesn't|isn't)\b",
+    r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|not|nothing|never|"
+    r"without|don't|doesn't|isn't)\b",
     re.I,
 )
 _EXPLAINS = re.compile(
     r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I
 )
 _PEOPLE = re.compile(
-    r"\b(?:clients?|customers?|suppliers?|vendors?|partners?|team|people|users?|tenants?|neighbours?|guests?|board|committee|auditors?|"
-    r"lawyers?|candidates?|bank|company|agency|office|department|management|legal|finance|sales|everyone|folks|guys|kids|parents|"
+    r"\b(?:clients?|customers?|suppliers?|vendors?|partners?|team|people|users?|tenants?|neighbours?|"
+    r"guests?|board|committee|auditors?|"
+    r"lawyers?|candidates?|bank|company|agency|office|department|management|legal|finance|sales|"
+    r"everyone|folks|guys|kids|parents|"
     r"students?|patients?|drivers?|colleagues?|[a-z]{3,}s)\b",
     re.I,
 )
@@ -259,8 +284,14 @@ def propose(message: str) -> list[Edit]:
 @cache
 def _rows() -> tuple[re.Pattern[str], tuple[_Row, ...]]:
     """The rows of `clarify.tsv`, and one pattern that finds the first row at each place."""
-    a_bit = r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite))"
-    odd = r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)(?! (?:the|by|from|on|in that|to leave|but)\b)"
+    a_bit = (
+        r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|"
+        r"quite))"
+    )
+    odd = (
+        r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)(?! (?:the|by|"
+        r"from|on|in that|to leave|but)\b)"
+    )
     modals = (
         "will",
         "might",
@@ -430,7 +461,8 @@ def is_request(words: str) -> bool:
         _ASKING.match(words)
         or _TASK_REQUEST.search(words)
         or re.match(
-            r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|we need)\b",
+            r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|"
+            r"we need)\b",
             words,
             re.I,
         )
@@ -453,15 +485,17 @@ def is_closing(words: str) -> bool:
     return bool(
         _CLOSING.match(words)
         or _GREETING.fullmatch(words)
-        or all(word[:1].isupper() for word in words.split()[:3])
-        and len(words.split()) <= 2
+        or (all(word[:1].isupper() for word in words.split()[:3]) and len(words.split()) <= 2)
     )
 
 
 _START = re.compile(
-    r"(?:(?P<it>it)(?= (?:is|was|has been|keeps|stopped|crashed|failed|fails|broke|doesn't|does not|won't|isn't|wasn't|still|needs|crashes|hangs|"
-    r"freezes|came|arrived|went|should be|must be|has to)\b)|(?P<they>they)(?= \w)|(?P<this>this|that|these|those)"
-    r"(?= (?:is|was|are|were|needs?|should|has|have|doesn't|don't|isn't|can't|won't|must|keeps|looks?|can)\b)|"
+    r"(?:(?P<it>it)(?= (?:is|was|has been|keeps|stopped|crashed|failed|fails|broke|doesn't|does not|"
+    r"won't|isn't|wasn't|still|needs|crashes|hangs|"
+    r"freezes|came|arrived|went|should be|must be|has to)\b)|(?P<they>they)(?= \w)|(?P<this>this|that|"
+    r"these|those)"
+    r"(?= (?:is|was|are|were|needs?|should|has|have|doesn't|don't|isn't|can't|won't|must|keeps|looks?|"
+    r"can)\b)|"
     r"(?P<he>he|she)(?= \w))",
     re.I,
 )
@@ -469,10 +503,15 @@ _SHORT = re.compile(
     r"(?P<he>he|she|they)(?P<verb>'d(?= like)|'ll|'re|'s)(?P<been> been| got| had)?(?= )", re.I
 )
 _EXPLETIVE = re.compile(
-    r"(?:it|this|that|these|those) (?:is|was|should be|must be|has been|isn't|wasn't|doesn't|does not|are|were|has to)(?: \w+ly)? (?:a |an |the |my |our |your |not |about |time |too |very |so |just |only |really )?"
-    r"(?:important|possible|impossible|clear|unclear|good|great|nice|better|best|time|cold|hot|warm|raining|worth|me|been|pleasure|"
-    r"late|early|easy|hard|difficult|necessary|sad|ok|okay|fine|true|likely|unlikely|matter|make|help|reminder|test|note|week|month|"
-    r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|second|last|that|because|why|what|how|to|with|on|for|[A-Z0-9].*)\b",
+    r"(?:it|this|that|these|those) (?:is|was|should be|must be|has been|isn't|wasn't|doesn't|does not|"
+    r"are|were|has to)(?: \w+ly)? (?:a |an |the |my |our |your |not |about |time |too |very |so |just |"
+    r"only |really )?"
+    r"(?:important|possible|impossible|clear|unclear|good|great|nice|better|best|time|cold|hot|warm|"
+    r"raining|worth|me|been|pleasure|"
+    r"late|early|easy|hard|difficult|necessary|sad|ok|okay|fine|true|likely|unlikely|matter|make|help|"
+    r"reminder|test|note|week|month|"
+    r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|second|last|that|"
+    r"because|why|what|how|to|with|on|for|[A-Z0-9].*)\b",
     re.I,
 )
 
@@ -513,23 +552,41 @@ def _pronoun_at_start(read: Message) -> list[Note]:
     return [Note("pronoun", 0, match.start(), match.end(), _capital(read, match.group()), gap)]
 
 
-_PERSONS = "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|electrician|intern|speaker|author|caterer|carrier|insurer|donor|sponsor|courier|translator|photographer|developer|builder|surveyor|broker"
+_PERSONS = (
+    "client|customer|supplier|vendor|contractor|agency|candidate|owner|landlord|lender|tenant|"
+    "applicant|auditor|consultant|architect|inspector|buyer|seller|provider|source|technician|plumber|"
+    "electrician|intern|speaker|author|caterer|carrier|insurer|donor|sponsor|courier|translator|"
+    "photographer|developer|builder|surveyor|broker"
+)
 _THINGS = (
-    "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|project|system|server|machine|device|"
-    "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|job|ticket|feature|module|update|"
-    "change|offer|quote|proposal|presentation|brochure|booking|event|course|test|release|migration|table|chart|list|draft|sample|part|"
-    "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|schedule|budget|account|bill|logo|photo|picture|recordings|recording|"
-    "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|header|layout|design|color|colour|price|prices|terms|discount|deal|"
-    "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
-    "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|materials|stock|shelf|shelves|desks|desk|chairs|"
-    "survey|study|paper|article|story|chapter|section|paragraph|title|text|translation|query|index|cluster|backup|restore|build|deploy|deployment|fix|patch|bug|issue|"
-    "data|notes|agenda|guidelines|guideline|checklist|manual|figures|costs|expenses|receipts|timesheets|applications|candidates|clients|customers|users|"
-    "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|orders|drawings|photos|pictures|logs|links|minutes|papers"
+    "report|document|file|form|contract|invoice|page|slide|deck|spreadsheet|template|meeting|workshop|"
+    "project|system|server|machine|device|"
+    "printer|tool|app|script|dashboard|batch|model|campaign|shipment|delivery|order|database|pipeline|"
+    "job|ticket|feature|module|update|"
+    "change|offer|quote|proposal|presentation|brochure|booking|event|course|test|release|migration|"
+    "table|chart|list|draft|sample|part|"
+    "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|"
+    "schedule|budget|account|bill|logo|photo|picture|recordings|recording|"
+    "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|"
+    "header|layout|design|color|colour|price|prices|terms|discount|deal|"
+    "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|"
+    "gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
+    "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|"
+    "materials|stock|shelf|shelves|desks|desk|chairs|"
+    "survey|study|paper|article|story|chapter|section|paragraph|title|text|translation|query|index|"
+    "cluster|backup|restore|build|deploy|deployment|fix|patch|bug|issue|"
+    "data|notes|agenda|guidelines|guideline|checklist|manual|figures|costs|expenses|receipts|"
+    "timesheets|applications|candidates|clients|customers|users|"
+    "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
+    "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 _UNNAMED = re.compile(
-    rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) )?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
-    r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
-    r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next week|looks?|says?|said|wants?|wanted|asked|asks|called|"
+    rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) "
+    rf")?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
+    r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|"
+    r"didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
+    r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next "
+    r"week|looks?|says?|said|wants?|wanted|asked|asks|called|"
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,
 )
@@ -585,18 +642,32 @@ def _unnamed(read: Message) -> list[Note]:
 
 
 _QUANTITY = re.compile(
-    r"(?<![\w'-])(?:some|a few|several|many|most|a lot|lots|a couple|half|parts|none|one or two) of (?:the|our|these|those|my|your|their) "
-    r"(?:(?:old|new|other|last|first|older|newer|bigger|open|big|small|larger|current|existing) )?(?P<head>[a-z]{3,20}s)(?P<after>\s*[,.!?;]|$| [a-z']+)"
-    r"|(?<![\w'-])(?:a few|several|some|a couple of) (?:(?:old|new|other|more|small|open|extra|minor) )?(?P<head2>[a-z]{3,20}s)(?P<after2>\s*[,.!?;]|$| [a-z']+)",
+    r"(?<![\w'-])(?:some|a few|several|many|most|a lot|lots|a couple|half|parts|none|one or two) of "
+    r"(?:the|our|these|those|my|your|their) "
+    r"(?:(?:old|new|other|last|first|older|newer|bigger|open|big|small|larger|current|existing) "
+    r")?(?P<head>[a-z]{3,20}s)(?P<after>\s*[,.!?;]|$| [a-z']+)"
+    r"|(?<![\w'-])(?:a few|several|some|a couple of) (?:(?:old|new|other|more|small|open|extra|minor) "
+    r")?(?P<head2>[a-z]{3,20}s)(?P<after2>\s*[,.!?;]|$| [a-z']+)",
     re.I,
 )
 _AFTER_NOUN = frozenset(
-    "is are was were has have had look looks do don't did didn't can can't could will would should must may might need needs still also"
-    " from in on at for that who which to and or but with before after by again got get say says want seem went came cannot won't aren't weren't"
-    " haven't if when until because so today yesterday tomorrow this last next about upstairs downstairs here there please pls as".split()
+    {
+        *("is", "are", "was", "were", "has", "have", "had", "look", "looks", "do", "don't", "did"),
+        *("didn't", "can", "can't", "could", "will", "would", "should", "must", "may", "might"),
+        *("need", "needs", "still", "also", "from", "in", "on", "at", "for", "that", "who"),
+        *("which", "to", "and", "or", "but", "with", "before", "after", "by", "again", "got"),
+        *("get", "say", "says", "want", "seem", "went", "came", "cannot", "won't", "aren't"),
+        *("weren't", "haven't", "if", "when", "until", "because", "so", "today", "yesterday"),
+        *("tomorrow", "this", "last", "next", "about", "upstairs", "downstairs", "here", "there"),
+        *("please", "pls", "as"),
+    }
 )
 _UNIT = frozenset(
-    "times days weeks hours minutes months years things ways always this his us its was has is does thanks guys yes perhaps as".split()
+    {
+        *("times", "days", "weeks", "hours", "minutes", "months", "years", "things", "ways"),
+        *("always", "this", "his", "us", "its", "was", "has", "is", "does", "thanks", "guys"),
+        *("yes", "perhaps", "as"),
+    }
 )
 
 
@@ -630,15 +701,19 @@ def _quantities(read: Message) -> list[Note]:
 
 
 _OBJECT = re.compile(
-    r"(?:hi,? |hey,? |so |also,? )?(?:(?:can|could|would|will|should) (?:you|u|we|someone|somebody|anyone) (?:please |pls |maybe |just )?|please |pls |"
+    r"(?:hi,? |hey,? |so |also,? )?(?:(?:can|could|would|will|should) (?:you|u|we|someone|somebody|"
+    r"anyone) (?:please |pls |maybe |just )?|please |pls |"
     r"let's |lets |just |we should (?:probably )?|someone (?:should|needs to) )"
-    r"(?:make|reset|check|send|fix|move|do|look at|change|update|put|redo|finish|cancel|push|get|sort|handle|restart|review|postpone|deal with|follow up with|call|ask|tell|"
-    r"remind|talk to|chase|check with) (?P<it>it|them|him|her|this|that|these|those)(?=\s*[,.!?]|$| (?:for|to|by|before|a|again|with|about|up|out|in|on|if|soon|back|and|when|today|now|"
+    r"(?:make|reset|check|send|fix|move|do|look at|change|update|put|redo|finish|cancel|push|get|sort|"
+    r"handle|restart|review|postpone|deal with|follow up with|call|ask|tell|"
+    r"remind|talk to|chase|check with) (?P<it>it|them|him|her|this|that|these|those)(?=\s*[,.!?]|$| "
+    r"(?:for|to|by|before|a|again|with|about|up|out|in|on|if|soon|back|and|when|today|now|"
     r"please|more|better|pls|some|nicer|the|off|over)\b)",
     re.I,
 )
 _THEY = re.compile(
-    r"(?<=\bbefore )they(?= \w)|(?<=\buntil )they(?= \w)|(?<=\bif )they(?= \w)|(?<=\bbecause )they(?= \w)|(?<=^)they(?= \w)|(?<=, )they(?= \w)|(?<=\. )they(?= \w)",
+    r"(?<=\bbefore )they(?= \w)|(?<=\buntil )they(?= \w)|(?<=\bif )they(?= \w)|(?<=\bbecause )they(?= "
+    r"\w)|(?<=^)they(?= \w)|(?<=, )they(?= \w)|(?<=\. )they(?= \w)",
     re.I,
 )
 _WHO = frozenset({"them", "him", "her", "they"})
@@ -665,8 +740,10 @@ def _pronouns(read: Message) -> list[Note]:
 
 
 _DAY = re.compile(
-    r"(?<![\w'-])(?:(?P<by>by|before|until|till|on|to) (?:next |this )?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|tomorrow)"
-    r"(?=\s*[,.!?;]|$| (?:and|but|please|at the latest|because|so|or|for|in|with)\b)|(?:today|tomorrow)(?=\s*[,.!?;]|$))",
+    r"(?<![\w'-])(?:(?P<by>by|before|until|till|on|to) (?:next |this )?(?:(?:mon|tues|wednes|thurs|fri|"
+    r"satur|sun)day|tomorrow)"
+    r"(?=\s*[,.!?;]|$| (?:and|but|please|at the latest|because|so|or|for|in|with)\b)|(?:today|"
+    r"tomorrow)(?=\s*[,.!?;]|$))",
     re.I,
 )
 
@@ -686,7 +763,9 @@ def _times_of_day(read: Message) -> list[Note]:
         if by in {"on", "to"} or not by:
             fits = bool(
                 re.search(
-                    r"\b(?:meet|meeting|visit|come|comes|call|arrive|arrives|pick|collect|collected|delivered|delivery|start|starts|workshop|interview|talk|demo|training|appointment)\b",
+                    r"\b(?:meet|meeting|visit|come|comes|call|arrive|arrives|pick|collect|collected|"
+                    r"delivered|delivery|start|starts|workshop|interview|talk|demo|training|"
+                    r"appointment)\b",
                     words,
                     re.I,
                 )
@@ -727,10 +806,7 @@ def _inline_notes(read: Message, notes: list[Note], has_closing: bool) -> Iterat
     """The most important note at level 1, the next two at level 2, the others at level 3."""
     levels = iter((1, 2, 2, 3, 3))
     for note in notes:
-        if note.rule == "thing" and has_closing:
-            level = 2
-        else:
-            level = next(levels)
+        level = 2 if note.rule == "thing" and has_closing else next(levels)
         yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, _bracketed(note)),))
 
 
@@ -742,26 +818,37 @@ def _bracketed(note: Note) -> str:
 # What a request lacks
 
 _PROBLEM = re.compile(
-    r"\b(?:(?:is|are|'s|'re|was|were|went|been|got|keeps?|still|looks?|feels?|seems?|does|do|there's) (?:\w+ ){0,2}?(?:broken|down|slow|not working|failing|crashing|missing|wrong|delayed|complaining|"
-    r"issues?|problems?|trouble|errors?|weird|flaky|outdated|unpaid|stuck|loose|leaking|confusing|unhappy|not happy|incomplete|out of date|acting up|unstable|not great|off|blocked|empty|gone|lost|not right|"
-    r"concerns?|not fit|not match)|isn't (?:\w+ )?(?:happy|working|great|right)|aren't (?:\w+ )?(?:happy|working|right)|doesn't (?:work|fit|match|open|load|close|start)|don't (?:work|fit|match|open|load|close|look right)|"
-    r"keeps? [a-z]+ing|(?:acts?|acting) up|makes? (?:a|that|the) (?:\w+ )?(?:noise|sound)|failed|crashed|hangs|leaks|drops)\b",
+    r"\b(?:(?:is|are|'s|'re|was|were|went|been|got|keeps?|still|looks?|feels?|seems?|does|do|there's) "
+    r"(?:\w+ ){0,2}?(?:broken|down|slow|not working|failing|crashing|missing|wrong|delayed|complaining|"
+    r"issues?|problems?|trouble|errors?|weird|flaky|outdated|unpaid|stuck|loose|leaking|confusing|"
+    r"unhappy|not happy|incomplete|out of date|acting up|unstable|not great|off|blocked|empty|gone|"
+    r"lost|not right|"
+    r"concerns?|not fit|not match)|isn't (?:\w+ )?(?:happy|working|great|right)|aren't (?:\w+ "
+    r")?(?:happy|working|right)|doesn't (?:work|fit|match|open|load|close|start)|don't (?:work|fit|"
+    r"match|open|load|close|look right)|"
+    r"keeps? [a-z]+ing|(?:acts?|acting) up|makes? (?:a|that|the) (?:\w+ )?(?:noise|sound)|failed|"
+    r"crashed|hangs|leaks|drops)\b",
     re.I,
 )
 _HANDLED = re.compile(
-    r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|sorry)",
+    r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt "
+    r"with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|"
+    r"sorry)",
     re.I,
 )
 _FUTURE = re.compile(
-    r"\b(?:will be [a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|replacing|"
+    r"\b(?:will be [a-z]+|(?:is|are|'re) (?:moving|switching|changing|closing|leaving|getting|dropping|"
+    r"replacing|"
     r"removing|postponed|delayed|cancelled|moved|planned))\b(?! (?:the [a-z]+ )?(?:to|by|in|at|on) [a-z]*\d)",
     re.I,
 )
 
 
 _WISH = re.compile(
-    r"\b(?:(?:would|might) be (?:great|nice|good|helpful|useful|worth)|i'd (?:feel better|be happy|love it|appreciate it) if|worth (?:a look|looking|checking)|"
-    r"hoping we can|(?:maybe|perhaps) (?:we|someone|somebody)(?: (?:can|could|should))?|might need looking|it would help)\b",
+    r"\b(?:(?:would|might) be (?:great|nice|good|helpful|useful|worth)|i'd (?:feel better|be happy|"
+    r"love it|appreciate it) if|worth (?:a look|looking|checking)|"
+    r"hoping we can|(?:maybe|perhaps) (?:we|someone|somebody)(?: (?:can|could|should))?|might need "
+    r"looking|it would help)\b",
     re.I,
 )
 # For each rule the notes of the levels 1, 2 and 3.
@@ -883,31 +970,40 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
 
 _SURE = frozenset({"time", "date", "ticket", "name"})
 _ASKS_READER = re.compile(
-    r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind",
+    r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|"
+    r"everyone|everybody|all|we please|we ask)\b|(?:do|would) you mind",
     re.I,
 )
 # Words that begin no order.
 _NO_ORDER = (
-    r"(?!(?:it|there|they|he|she|we|you|i|the|a|an|and|but|so|or|with|in|on|at|for|of|because|since|not|like|even|by|from|as|to|is|are|was|"
-    r"apart|including|about|after|before|maybe|probably|same|this|that|my|our|your|his|her|which|who|where|when|while|if|all|both|half|most|"
-    r"some|many|few|until|till|unless|though|although|then|also|has|have|does|what|how|just|only|over|under|into|had|will|part|more|less|"
+    r"(?!(?:it|there|they|he|she|we|you|i|the|a|an|and|but|so|or|with|in|on|at|for|of|because|since|"
+    r"not|like|even|by|from|as|to|is|are|was|"
+    r"apart|including|about|after|before|maybe|probably|same|this|that|my|our|your|his|her|which|who|"
+    r"where|when|while|if|all|both|half|most|"
+    r"some|many|few|until|till|unless|though|although|then|also|has|have|does|what|how|just|only|over|"
+    r"under|into|had|will|part|more|less|"
     r"sure|good|great|nice|quite|almost|unfortunately|sadly|hopefully)\b)"
 )
 # An order inside a sentence: behind a comma or a joining word, a verb and an object.
 _ORDER_INSIDE = re.compile(
-    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|be|avoid|leave|stay|save|mind|"
+    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{_TASK}|keep|use|take|wait|watch|hold|stop|try|"
+    rf"be|avoid|leave|stay|save|mind|"
     r"remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
     rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|this|that)\b)",
     re.I,
 )
 _IMPERATIVE = re.compile(
-    rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing)(?<!'t) (?:the|it|them|your|my|a|an|this|that|all|me|us|him|her|up|out|to|three|two|every|each|"
+    rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing)(?<!'t) (?:the|it|them|your|my|a|an|this|that|all|me|us|"
+    rf"him|her|up|out|to|three|two|every|each|"
     r"by|before|until)\b",
     re.I,
 )
 _NO_ACTION = re.compile(
-    r"\b(?:please|pls|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|lets|fyi|for your information|just so you know|"
-    r"needs?|only|nobody|no one|never|not allowed|may not|whatever|wants?|could|someone|somebody|maybe|no more|stop|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|congrat|sorry|will you|up to you|you)\b",
+    r"\b(?:please|pls|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|"
+    r"lets|fyi|for your information|just so you know|"
+    r"needs?|only|nobody|no one|never|not allowed|may not|whatever|wants?|could|someone|somebody|maybe|"
+    r"no more|stop|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|"
+    r"congrat|sorry|will you|up to you|you)\b",
     re.I,
 )
 
@@ -928,7 +1024,7 @@ _INVITATIONS = (
 
 
 def _invitation(read: Message, edits: list[Edit]) -> Iterator[Edit]:
-    """Where nothing else stands at the end of the message, the reader may ask: the highest level must change the most."""
+    """Where nothing else stands at the end, the reader may ask: the highest level must change the most."""
     at = _body_end(read)
     if any(edit.rule in _CLOSING_RULES for edit in edits) or re.search(
         r"\b(?:ask me|let me know|tell me)\b", read.text, re.I
@@ -1021,11 +1117,13 @@ def _split_question(read: Message) -> Iterator[Edit]:
 
 
 _LONG = re.compile(
-    r",( )(?P<word>so|but) (?=(?:I|we|you|he|she|it|they|the|there|this|that|my|our|please|pls|don't|can) ?\b)",
+    r",( )(?P<word>so|but) (?=(?:I|we|you|he|she|it|they|the|there|this|that|my|our|please|pls|don't|"
+    r"can) ?\b)",
     re.I,
 )
 _REPORTED = re.compile(
-    r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|although|although|before|after)\b",
+    r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|"
+    r"although|although|before|after)\b",
     re.I,
 )
 
@@ -1084,8 +1182,10 @@ def _marks_and_capitals(read: Message) -> Iterator[Edit]:
 
 
 _CONTRACTION = re.compile(
-    r"\b(?:(?P<not>do|does|did|is|are|was|were|has|have|had|could|should|would|must)n't|can't|won't|(?P<will>I|you|we|they|it|he|she|there)'ll|"
-    r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|(?P<is>it|that|there|he|she|what|who|where)'s(?= (?:not|a|the|an|in|on|at|"
+    r"\b(?:(?P<not>do|does|did|is|are|was|were|has|have|had|could|should|would|must)n't|can't|won't|"
+    r"(?P<will>I|you|we|they|it|he|she|there)'ll|"
+    r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|(?P<is>it|that|there|he|she|what|who|"
+    r"where)'s(?= (?:not|a|the|an|in|on|at|"
     r"still|too|very|only|also|about|for|my|our|your|no|[a-z]+ing)\b))",
     re.I,
 )
