@@ -20,6 +20,9 @@ from models.edits.script import Change, Edit
 KINDS = Path(__file__).with_suffix(".tsv")
 
 
+_MOST = 40  # sentences that may be the main one
+
+
 class _Kind(NamedTuple):
     """A kind of decision, what has no reason, and what else an outsider may miss."""
 
@@ -131,7 +134,7 @@ _SUCCESSOR = re.compile(
 def _topic(read: Message) -> _Topic | None:
     """The sentence with the message's main decision, request or problem, and what it lacks."""
     text, lower = read.text, clarify.lower_case(read.text)
-    body = [item for item in read.sentences if not clarify.is_closing(text[item.start : item.stop])]
+    body = [item for item in read.sentences[:_MOST] if not clarify.is_closing(text[item.start : item.stop])]
     for kinds in _kinds():
         for item, kind in itertools.product(body, kinds):
             words = text[item.start : item.stop]
@@ -342,14 +345,14 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     closing = f" {offer[:1].upper()}{offer[1:]}."
     last = _last(text, sentences)
     if last.start <= item.start:
-        changes = (Change(item.stop, item.end, end + third + closing),)
+        changes = [Change(item.stop, item.end, end + third + closing)]
     else:
         closing_mark = text[last.stop : last.end] if text[last.stop : last.end].strip() else "."
-        changes = (
+        changes = [
             Change(item.stop, item.end, end + third),
             Change(last.stop, last.end, closing_mark + closing),
-        )
-    yield Edit(rule, 3, changes)
+        ]
+    yield Edit(rule, 3, tuple(changes))
 
 
 def _last(text: str, sentences: list[Sentence]) -> Sentence:
@@ -528,13 +531,10 @@ def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[
         return
     at = _last(text, sentences)
     mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
-    if not edits:
-        levels = (1, 2, 3)
-    elif all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits):
-        levels = (2, 3)
-    else:
-        levels = (3,)
-    for level, line in zip(levels, _OFFERS[-len(levels) :], strict=True):
+    lowest = 3
+    if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits):
+        lowest = 2 if edits else 1
+    for level, line in enumerate(_OFFERS[lowest - 1 :], start=lowest):
         yield Edit("background.offer", level, (Change(at.stop, at.end, f"{mark} {line}"),))
 
 

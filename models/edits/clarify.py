@@ -4,7 +4,9 @@ A note such as "(which one is not stated)" must be true, so each kind of note ha
 the message. The vague words are in `clarify.tsv`.
 """
 
+import itertools
 import re
+import string
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,10 @@ from models import facts
 from models.edits.script import Change, Edit
 
 WORDS = Path(__file__).with_suffix(".tsv")
+
+
+# Only the first vague words of a message get edits, so that the work does not grow with their square.
+_MOST = 60
 
 
 class Sentence(NamedTuple):
@@ -82,7 +88,7 @@ def _trimmed(message: str, start: int, stop: int, end: int) -> list[Sentence]:
     return [Sentence(start, stop, max(stop, end))]
 
 
-_QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`")
+_QUOTED = re.compile(r"\"[^\"\n]{0,400}\"|“[^”\n]{0,400}”|`[^`\n]{0,400}`")
 _UNTOUCHED = frozenset({"url", "email", "identifier", "ticket", "channel", "version"})
 
 
@@ -281,47 +287,72 @@ def propose(message: str) -> list[Edit]:
 # Vague words
 
 
+class _Rows(NamedTuple):
+    """The rows of `clarify.tsv` that can begin with one letter, and a pattern for the first that matches."""
+
+    union: re.Pattern[str]
+    rows: list[_Row]
+
+
 @cache
-def _rows() -> tuple[re.Pattern[str], tuple[_Row, ...]]:
-    """The rows of `clarify.tsv`, and one pattern that finds the first row at each place."""
-    a_bit = (
-        r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|"
-        r"quite))"
-    )
+def _rows() -> dict[str, _Rows]:
+    """For each letter, and for any other character, the rows that can begin with it."""
+    a_bit = r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite))"
     odd = (
-        r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)(?! (?:the|by|"
-        r"from|on|in that|to leave|but)\b)"
+        r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)"
+        r"(?! (?:the|by|from|on|in that|to leave|but)\b)"
     )
-    modals = (
-        "will",
-        "might",
-        "may",
-        "could",
-        "would",
-        "can",
-        "to",
-        "doesn't",
-        "does",
-        "did",
-        "don't",
-        "not",
-        "didn't",
-        "it",
-        "i",
-        "that",
-    )
-    no_modal = "".join(rf"(?<!\b{word} )" for word in modals)
-    rows = []
+    no_modal = "".join(rf"(?<!\b{word} )" for word in _MODALS)
+    buckets: dict[str, list[_Row]] = {letter: [] for letter in string.ascii_lowercase + "'"}
     for line in WORDS.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             continue
         rule, pattern, words, gap = (*line.split("\t"), "")[:4]
         pattern = pattern.replace("<a bit>", a_bit).replace("<odd>", odd).replace("<no modal>", no_modal)
         pattern = lowered(pattern)
-        rows.append(_Row(rule, re.compile(rf"(?:{pattern})(?!\w|[-'/]\w)"), words, gap))
-    # Only the start of a word is tried, and without the flag for case the first letter excludes most rows.
-    union = "|".join(_GROUP.sub("(?:", row.pattern.pattern) + "()" for row in rows)
-    return re.compile(rf"(?<![\w'@#/.-])(?=[\w'])(?:{union})"), tuple(rows)
+        row = _Row(rule, re.compile(rf"(?:{pattern})(?!\w|[-'/]\w)"), words, gap)
+        for letter in _first_letters(pattern) or buckets:
+            buckets[letter].append(row)
+    return {letter: _Rows(_union(rows), rows) for letter, rows in buckets.items()}
+
+
+_MODALS = (
+    *("will", "might", "may", "could", "would", "can", "to", "doesn't", "does", "did", "don't", "not"),
+    *("didn't", "it", "i", "that"),
+)
+
+
+def _union(rows: list[_Row]) -> re.Pattern[str]:
+    """One pattern for many rows; the number of its last group tells which row has matched."""
+    return re.compile("|".join(_GROUP.sub("(?:", row.pattern.pattern) + "()" for row in rows))
+
+
+_BEHIND = re.compile(r"(?:\(\?<[=!](?:[^()\\]|\\.|\((?:[^()\\]|\\.)*\))*\))*")
+
+
+def _first_letters(pattern: str) -> set[str]:
+    """The letters that a regular expression can begin with; none if that is not plain to see.
+
+    It is plain where a letter comes first, or a group of such expressions that must be there.
+    """
+    start = _BEHIND.match(pattern).end()  # type: ignore[union-attr]  # it matches the empty text
+    if pattern[start : start + 1].isalpha():
+        return set() if pattern[start + 1 : start + 2] == "?" else {pattern[start]}
+    if not pattern.startswith("(", start) or pattern.startswith(("(?=", "(?!"), start):
+        return set()
+    depth, end = 0, start
+    bounds = [start + (3 if pattern.startswith("(?:", start) else 1)]
+    for end in range(start, len(pattern)):
+        escaped = end > 0 and pattern[end - 1] == "\\"
+        depth += 0 if escaped else {"(": 1, ")": -1}.get(pattern[end], 0)
+        if depth == 0:
+            break
+        if depth == 1 and pattern[end] == "|":
+            bounds.append(end + 1)
+    if pattern[end + 1 : end + 2] in {"?", "*", "{"}:
+        return set()
+    letters = [_first_letters(pattern[at:end]) for at in bounds]
+    return set().union(*letters) if all(letters) else set()
 
 
 _GROUP = re.compile(r"(?<!\\)\((?!\?)")
@@ -360,14 +391,9 @@ _RANKS = {
 
 def _vague_words(read: Message) -> tuple[list[Edit], list[Note]]:
     """Edits to plain words, and the vague words beside which something is missing."""
-    union, rows = _rows()
     plain, notes = [], []
     lower = lower_case(read.text)
-    for match in union.finditer(lower):
-        row = rows[(match.lastindex or 1) - 1]
-        again = row.pattern.match(lower, match.start())
-        if again is None or again.end() == again.start():
-            continue
+    for row, again in itertools.islice(_matches(lower), _MOST):
         start, end = again.span()
         if _is_code(read.text, start, end):
             continue
@@ -386,6 +412,27 @@ def _vague_words(read: Message) -> tuple[list[Edit], list[Note]]:
             reach = tail.end() if tail and row.rule in {"state", "what"} else end
             notes.append(Note(row.rule, _RANKS[row.rule], start, reach, words + read.text[end:reach], gap))
     return plain, notes
+
+
+# Where a word starts, but not inside of an address, a path or a number.
+_WORD = re.compile(r"(?<![\w'@#/.-])[\w']")
+
+
+def _matches(lower: str) -> Iterator[tuple[_Row, re.Match[str]]]:
+    """The rows that match, from left to right; a match starts behind the end of the one before."""
+    rows, end = _rows(), 0
+    for word in _WORD.finditer(lower):
+        bucket = rows.get(word.group())
+        if bucket is None or word.start() < end:
+            continue
+        match = bucket.union.match(lower, word.start())
+        if match is None or match.end() == match.start():
+            continue
+        row = bucket.rows[(match.lastindex or 1) - 1]
+        again = row.pattern.match(lower, word.start())
+        if again:
+            end = again.end()
+            yield row, again
 
 
 def _expanded(template: str, text: str, match: re.Match[str]) -> str:
@@ -609,7 +656,7 @@ def _unnamed(read: Message) -> list[Note]:
         detailed or any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
     )
     at_start = {item.start for item in read.sentences}
-    for match in _UNNAMED.finditer(read.text):
+    for match in itertools.islice(_UNNAMED.finditer(read.text), _MOST):
         person, thing = match.group("person"), match.group("thing")
         word = (person or thing).lower()
         stem = word[:-1] if word.endswith("s") else word
@@ -674,7 +721,7 @@ _UNIT = frozenset(
 def _quantities(read: Message) -> list[Note]:
     """A vague number of things, where the words around show that the noun ends there."""
     result = []
-    for match in _QUANTITY.finditer(read.text):
+    for match in itertools.islice(_QUANTITY.finditer(read.text), _MOST):
         group = "" if match.group("head") else "2"
         head, after = match.group("head" + group), match.group("after" + group).strip().lower()
         if (
@@ -756,7 +803,7 @@ def _times_of_day(read: Message) -> list[Note]:
         re.I,
     ):
         return []
-    for match in _DAY.finditer(read.text):
+    for match in itertools.islice(_DAY.finditer(read.text), _MOST):
         item = read.sentence(match.start())
         words = read.words(item)
         by = (match.group("by") or "").lower()
@@ -1078,7 +1125,7 @@ _SPLIT = re.compile(
 
 def _split_question(read: Message) -> Iterator[Edit]:
     """A question behind a comma becomes a sentence of its own, and so does a statement behind a question."""
-    for item in read.sentences:
+    for item in read.sentences[:_MOST]:
         parts = read.words(item).split(", ")
         if (
             item.end == item.stop
@@ -1130,11 +1177,11 @@ _REPORTED = re.compile(
 
 def _split_long(read: Message) -> Iterator[Edit]:
     """A long sentence ends before "so" or "but", where a whole statement stands on both sides."""
-    for item in read.sentences:
+    for item in read.sentences[:_MOST]:
         words = read.words(item)
         if len(words.split()) < 18 or "?" in read.text[item.stop : item.end]:
             continue
-        for match in _LONG.finditer(read.text, item.start, item.stop):
+        for match in itertools.islice(_LONG.finditer(read.text, item.start, item.stop), 5):
             before = read.text[item.start : match.start()]
             if (
                 len(before.split()) >= 6
@@ -1162,13 +1209,14 @@ _CONDITION_START = re.compile(
 
 def _marks_and_capitals(read: Message) -> Iterator[Edit]:
     """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
-    for item in read.sentences:
+    for item in read.sentences[:_MOST]:
         word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
         if word and read.text[item.start].islower():
             at = item.start
             yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
-    for match in re.finditer(r"(?<![\w'./-])i(?=[ ']|$)(?!\.)", read.text):
-        if match.start() not in {item.start for item in read.sentences}:
+    at_start = {item.start for item in read.sentences}
+    for match in itertools.islice(re.finditer(r"(?<![\w'./-])i(?=[ ']|$)(?!\.)", read.text), _MOST):
+        if match.start() not in at_start:
             yield Edit("clarify.capital", 1, (Change(match.start(), match.end(), "I"),))
     last = read.sentences[-1]
     words = read.words(last)
@@ -1201,7 +1249,7 @@ def _contractions(read: Message, edits: list[Edit]) -> Iterator[Edit]:
         if change.end > change.start + 1
     ]
     level = 3 if any(edit.level == 2 for edit in edits) else 2
-    for match in _CONTRACTION.finditer(read.text):
+    for match in itertools.islice(_CONTRACTION.finditer(read.text), _MOST):
         if any(start < match.end() and match.start() < end for start, end in taken):
             continue
         item = read.sentence(match.start())
