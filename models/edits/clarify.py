@@ -297,7 +297,8 @@ class _Rows(NamedTuple):
 @cache
 def _rows() -> dict[str, _Rows]:
     """For each letter, and for any other character, the rows that can begin with it."""
-    a_bit = r"(?: like)?(?: (?:a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite))"
+    degrees = "a bit|a little|a tad|slightly|somewhat|kinda|kind of|sort of|really|very|so|quite"
+    a_bit = rf"(?: like)?(?: (?:{degrees}))"
     odd = (
         r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)"
         r"(?! (?:the|by|from|on|in that|to leave|but)\b)"
@@ -437,7 +438,8 @@ def _matches(lower: str) -> Iterator[tuple[_Row, re.Match[str]]]:
 
 def _expanded(template: str, text: str, match: re.Match[str]) -> str:
     """A row's words with the groups of the match, as the text writes them."""
-    return re.sub(r"\\(\d)", lambda group: text[slice(*match.span(int(group[1])))], template)
+    words = re.sub(r"\\(\d)", lambda group: text[slice(*match.span(int(group[1])))], template)
+    return _DAY_OR_MONTH.sub(lambda day: day.group().capitalize(), words)
 
 
 _TAIL = re.compile(
@@ -558,7 +560,7 @@ _EXPLETIVE = re.compile(
     r"late|early|easy|hard|difficult|necessary|sad|ok|okay|fine|true|likely|unlikely|matter|make|help|"
     r"reminder|test|note|week|month|"
     r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|second|last|that|"
-    r"because|why|what|how|to|with|on|for|[A-Z0-9].*)\b",
+    r"because|why|what|how|to|with|on|for|\d|(?-i:[A-Z]))\b",
     re.I,
 )
 
@@ -774,7 +776,7 @@ def _pronouns(read: Message) -> list[Note]:
         word = match.group("it")
         gap = "who is not stated" if word.lower() in _WHO else "what is not stated"
         if not (word.lower() in _WHO and read.has_names()):
-            result.append(Note("pronoun", 0, *match.span("it"), word, gap))
+            result.append(Note("pronoun", 4, *match.span("it"), word, gap))
     they = _THEY.search(read.text, read.body)
     if they and not read.has_names():
         earlier = read.text[read.body : they.start()]
@@ -1207,6 +1209,12 @@ _CONDITION_START = re.compile(
 )
 
 
+_DAY_OR_MONTH = re.compile(
+    r"(?<![\w'@#/.-])(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|april|june|july|august|"
+    r"september|october|november|december)s?(?![\w'-])"
+)
+
+
 def _marks_and_capitals(read: Message) -> Iterator[Edit]:
     """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
     for item in read.sentences[:_MOST]:
@@ -1218,6 +1226,9 @@ def _marks_and_capitals(read: Message) -> Iterator[Edit]:
     for match in itertools.islice(re.finditer(r"(?<![\w'./-])i(?=[ ']|$)(?!\.)", read.text), _MOST):
         if match.start() not in at_start:
             yield Edit("clarify.capital", 1, (Change(match.start(), match.end(), "I"),))
+    for match in itertools.islice(_DAY_OR_MONTH.finditer(read.text), _MOST):
+        at = match.start()
+        yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
     last = read.sentences[-1]
     words = read.words(last)
     if (
