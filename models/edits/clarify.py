@@ -65,7 +65,10 @@ def sentences(message: str) -> list[Sentence]:
         stop, end = match.span() if match else (len(message), len(message))
         if match and match.group().startswith("."):
             before, after = message[max(start, stop - 8) : stop], message[end : end + 2].lstrip()
-            if _ABBREVIATED.search(before) or (before[-1:].isdigit() and len(before.strip()) <= 2 and after):
+            number = after[:1].isdigit() or not before.lower().endswith("no")
+            if (_ABBREVIATED.search(before) and after and number) or (
+                before[-1:].isdigit() and len(before.strip()) <= 2 and after
+            ):
                 continue
         if match and "\n" in match.group():
             end = stop
@@ -196,6 +199,7 @@ _CONDITION = re.compile(
 _EXPLAINS = re.compile(
     r"\b(?:because|since|due to|as in|namely|for example|e\.g|such as|i\.e|that is)\b|[:(–—]", re.I
 )
+_NAMES_IT = re.compile(r"\b(?:namely|for example|e\.g|such as|i\.e)\b|[:(–—]", re.I)
 _PEOPLE = re.compile(
     r"\b(?:clients?|customers?|suppliers?|vendors?|partners?|team|people|users?|tenants?|neighbours?|"
     r"guests?|board|committee|auditors?|"
@@ -214,6 +218,7 @@ class Message(NamedTuple):
     sentences: list[Sentence]
     facts: list[facts.Span]
     protected: list[tuple[int, int]]
+    starts: frozenset[int]  # where sentences start, also the one that a comma should have separated
     body: int  # where the message starts after its greeting and the name of the person it speaks to
 
     def has_time(self, start: int, end: int) -> bool:
@@ -249,7 +254,8 @@ def read_message(message: str) -> Message | None:
     spans = facts.spans(message)
     protected = [match.span() for match in _QUOTED.finditer(text)]
     protected += [(span.start, span.end) for span in spans if span.kind in _UNTOUCHED]
-    return Message(text, items, spans, protected, body)
+    starts = frozenset([item.start for item in items] + [at for _, at in _split_points(text, items)])
+    return Message(text, items, spans, protected, starts, body)
 
 
 def gaps(read: Message) -> list[Note]:
@@ -399,11 +405,8 @@ def _vague_words(read: Message) -> tuple[list[Edit], list[Note]]:
         if _is_code(read.text, start, end):
             continue
         words = read.text[start:end] if row.words == "~" else _expanded(row.words, read.text, again)
-        if read.text[start].isupper() or any(start == item.start for item in read.sentences):
-            capital = (
-                any(start == item.start for item in read.sentences)
-                or read.text[start + 1 : start + 2].islower()
-            )
+        if read.text[start].isupper() or start in read.starts:
+            capital = start in read.starts or read.text[start + 1 : start + 2].islower()
             words = words[:1].upper() + words[1:] if capital else words
         if words != read.text[start:end] and words.lower() != read.text[start:end].lower():
             plain.append(Edit(f"clarify.{row.rule}", 1, (Change(start, end, words),)))
@@ -471,7 +474,7 @@ def _is_gap(read: Message, row: _Row, start: int, end: int) -> bool:
         if words in {"them", "the others"}:
             earlier = read.text[read.body : start]
             return not read.has_names() and not _PEOPLE.search(earlier) and not _REFERRED.search(earlier)
-        return not read.has_names()
+        return words.endswith(("people", "suspects", "crowd", "folks", "contacts")) or not read.has_names()
     if row.rule == "until":
         return not _CONDITION.search(before)
     if row.rule in {"state", "what"}:
@@ -483,7 +486,7 @@ def _is_gap(read: Message, row: _Row, start: int, end: int) -> bool:
             return not _REFERRED.search(earlier) and len(earlier) < 60
         if re.search(r"\b(?:that|those) [a-z]+$", words):
             return words.split()[-1].rstrip("s") not in earlier
-        return not _EXPLAINS.search(after)
+        return not _NAMES_IT.search(after)
     return True
 
 
@@ -657,7 +660,7 @@ def _unnamed(read: Message) -> list[Note]:
     specific = (
         detailed or any(span.kind in _SPECIFIC for span in read.facts) or bool(_QUOTED.search(read.text))
     )
-    at_start = {item.start for item in read.sentences}
+    at_start = read.starts
     for match in itertools.islice(_UNNAMED.finditer(read.text), _MOST):
         person, thing = match.group("person"), match.group("thing")
         word = (person or thing).lower()
@@ -739,7 +742,7 @@ def _quantities(read: Message) -> list[Note]:
         if _CONDITION.search(read.text, sentence.start, start):
             continue
         words = read.text[start:end]
-        words = words[:1].upper() + words[1:] if start == sentence.start else words
+        words = words[:1].upper() + words[1:] if start in read.starts else words
         gap = (
             "which ones is not stated"
             if words.lower().startswith(("some", "parts of", "most of", "half of"))
@@ -997,7 +1000,7 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
     """What a message that only states something leaves open: who handles a problem, when a plan happens."""
     problem = next((item for item in read.sentences if _PROBLEM.search(read.words(item))), None)
     vague = len(read.text) < 220 and not any(span.kind in _SURE for span in read.facts)
-    if problem and vague and not _HANDLED.search(read.text):
+    if problem and vague and not _HANDLED.search(read.text) and not _READER.search(read.text):
         return problem, "who_handles_it"
     future = next((item for item in read.sentences if _FUTURE.search(read.words(item))), None)
     if future and when and not _CONDITION.search(read.words(future)):
@@ -1017,6 +1020,7 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
     return _body_end(read), "no_action"
 
 
+_READER = re.compile(r"\byou(?:rs?)?\b", re.I)
 _SURE = frozenset({"time", "date", "ticket", "name"})
 _ASKS_READER = re.compile(
     r"(?:\w+, )?(?:so |and |but |also,? )?(?:can|could|would|will|may|might|should|shall) (?:you|u|i|"
@@ -1048,7 +1052,7 @@ _IMPERATIVE = re.compile(
     re.I,
 )
 _NO_ACTION = re.compile(
-    r"\b(?:please|pls|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|"
+    r"\b(?:please|pls|i'll|i will|i can|we'll|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|"
     r"lets|fyi|for your information|just so you know|"
     r"needs?|only|nobody|no one|never|not allowed|may not|whatever|wants?|could|someone|somebody|maybe|"
     r"no more|stop|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|"
@@ -1125,10 +1129,10 @@ _SPLIT = re.compile(
 )
 
 
-def _split_question(read: Message) -> Iterator[Edit]:
-    """A question behind a comma becomes a sentence of its own, and so does a statement behind a question."""
-    for item in read.sentences[:_MOST]:
-        parts = read.words(item).split(", ")
+def _split_points(text: str, items: list[Sentence]) -> Iterator[tuple[int, int]]:
+    """The comma between a question and a statement without a mark, and where the statement starts."""
+    for item in items[:_MOST]:
+        parts = text[item.start : item.stop].split(", ")
         if (
             item.end == item.stop
             and len(parts) == 2
@@ -1136,12 +1140,18 @@ def _split_question(read: Message) -> Iterator[Edit]:
             and _STATEMENT.match(parts[1])
         ):
             comma = item.start + len(parts[0])
-            at = comma + 2
-            yield Edit(
-                "clarify.split_statement",
-                1,
-                (Change(comma, comma + 1, "?"), Change(at, at + 1, read.text[at].upper())),
-            )
+            yield comma, comma + 2
+
+
+def _split_question(read: Message) -> Iterator[Edit]:
+    """A question behind a comma becomes a sentence of its own, and so does a statement behind a question."""
+    split = set()
+    for comma, at in _split_points(read.text, read.sentences):
+        yield Edit("clarify.split_statement", 1, (Change(comma, at, "? "),))
+        yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
+        split.add(read.sentence(at).start)
+    for item in read.sentences[:_MOST]:
+        if item.start in split:
             continue
         if (
             read.text[item.stop : item.end].startswith((".", "!"))
