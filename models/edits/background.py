@@ -131,9 +131,19 @@ _SUCCESSOR = re.compile(
 )
 
 
+def _unquoted(read: Message) -> str:
+    """The text with spaces in the place of quoted words, code, addresses and ids."""
+    parts, end = [], 0
+    for start, stop in sorted(read.protected):
+        if start >= end:
+            parts += [read.text[end:start], " " * (stop - start)]
+            end = stop
+    return "".join([*parts, read.text[end:]])
+
+
 def _topic(read: Message) -> _Topic | None:
     """The sentence with the message's main decision, request or problem, and what it lacks."""
-    text, lower = read.text, clarify.lower_case(read.text)
+    text, lower = read.text, clarify.lower_case(_unquoted(read))
     body = [item for item in read.sentences[:_MOST] if not clarify.is_closing(text[item.start : item.stop])]
     for kinds in _kinds():
         for item, kind in itertools.product(body, kinds):
@@ -221,6 +231,10 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
             continue
         if other.startswith("by when") and kind.name == "request" and not clarify.asks_for_task(words):
             continue
+        if other == "who would do it" and (
+            any(span.kind == "name" for span in spans) or re.search(r"\bI\b", words)
+        ):
+            continue
         if other == "what replaces it" and re.search(r"\b(?:replac|instead|new|use)", text, re.I):
             continue
         if other in {"who stands in", "who takes over"} and _SUCCESSOR.search(text):
@@ -253,7 +267,7 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
 
 
 # A request is explained by what stands before it far more often than a decision is.
-_REQUESTS = frozenset({"stop", "ban", "rule", "hold", "suggestion", "need", "request"})
+_REQUESTS = frozenset({"plan", "stop", "ban", "rule", "hold", "suggestion", "need", "request"})
 
 
 def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
@@ -291,20 +305,16 @@ def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int, 
     """Whether any words may give the reason: a joining word, or a statement beside the main sentence."""
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
         return True
-    if re.search(
-        r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I
-    ):  # what stands before "so" is the reason
+    # What stands before "so" is the reason.
+    if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):
         return True
     for other in sentences:
-        words = text[other.start : other.stop]
-        for number, clause in enumerate(_CLAUSE.split(words)):
+        clauses = _CLAUSE.split(text[other.start : other.stop])
+        for number, clause in enumerate(clauses):
             if (other == item and number == 0) or clarify.is_order(clause):
                 continue
-            if (
-                "?" in text[other.stop : other.end]
-                or clarify.is_request(clause)
-                or clarify.is_closing(clause)
-            ):
+            asked = "?" in text[other.stop : other.end] and number == len(clauses) - 1
+            if asked or clarify.is_request(clause) or clarify.is_closing(clause):
                 continue
             if kind in _PROBLEMS:
                 explains = bool(_CAUSE.search(clause))
@@ -322,8 +332,10 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     item, first = topic.sentence, topic.missing[0]
     mark = text[item.stop : item.end]
     question = "?" in mark
-    end = mark if mark.strip() else "."
+    end = mark if mark.strip() else clarify.missing_mark(text[item.start : item.stop])
     bracket = f" ({first} is not stated)"
+    if "?" in end and not mark.strip():
+        bracket += end
     rule = f"background.reason_{topic.kind}" if first.startswith(_REASONS) else "background.gap"
     yield Edit(rule, 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
     cap = first[:1].upper() + first[1:]
@@ -403,6 +415,9 @@ _BEFORE_NAME = re.compile(
 )
 
 
+_DAYS = frozenset({"mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"})
+
+
 def _roles(text: str, others: int) -> Iterator[Edit]:
     """The first two persons in the message who are neither spoken to nor introduced."""
     levels = iter((2, 3) if others else (1, 2))
@@ -410,7 +425,13 @@ def _roles(text: str, others: int) -> Iterator[Edit]:
     for name in names.find(text):
         end = name.at + len(name.word)
         before, after = text[max(0, name.at - 30) : name.at], text[end : end + 8]
-        if name.word in seen or len(name.word) < 3 or not name.word[0].isupper() or _ROLE.search(before):
+        if (
+            name.word in seen
+            or len(name.word) < 3
+            or name.word.lower() in _DAYS
+            or not name.word[0].isupper()
+            or _ROLE.search(before)
+        ):
             continue
         if re.match(r" [A-Z0-9]|'|\s?\(|-|, (?:a|an|the|our|my|who|from|your)\b", after) or before.endswith(
             ", "
@@ -435,7 +456,29 @@ _KNOWN = frozenset(
         *("PDF", "CSV", "HR", "IT", "OK", "FYI", "CEO", "CFO", "CTO", "USB", "URL", "TV", "AM"),
         *("PM", "EU", "UK", "US", "USA", "VAT", "ID", "IDS", "FAQ", "NOT", "ALL", "AND", "OR"),
         *("NO", "YES", "PC", "GPS", "PIN", "SMS", "DIY", "ASAP", "EUR", "USD", "GBP", "CHF", "CET"),
-        *("UTC", "GMT", "THE", "PDFS", "EOD", "ETA", "NEVER", "ONLY", "DO", "PS", "RE", "CC", "BC"),
+        *(
+            "UTC",
+            "GMT",
+            "MB",
+            "GB",
+            "TB",
+            "KB",
+            "KG",
+            "KM",
+            "MHZ",
+            "GHZ",
+            "THE",
+            "PDFS",
+            "EOD",
+            "ETA",
+            "NEVER",
+            "ONLY",
+            "DO",
+            "PS",
+            "RE",
+            "CC",
+            "BC",
+        ),
         *("WE", "YOU", "IS", "II", "III", "IV", "WHY", "HOW", "WHAT", "AI", "DM", "PA", "AG", "MP"),
         *("CV", "CVS", "Q"),
     }
@@ -453,8 +496,12 @@ def _terms(text: str, others: int) -> Iterator[Edit]:
         level = next(levels, None)
         if level is None:
             return
-        note = "details not given here" if match.group("ticket") else "not explained here"
-        yield Edit("background.term", level, (Change(match.end(), match.end(), f" ({note})"),))
+        end = match.end()
+        if match.group("ticket"):
+            change = Change(end, end, " (details not given here)")
+        else:
+            change = Change(end - 1, end, f"{text[end - 1]} (not explained here)")
+        yield Edit("background.term", level, (change,))
 
 
 # The frame

@@ -1052,8 +1052,8 @@ _IMPERATIVE = re.compile(
     re.I,
 )
 _NO_ACTION = re.compile(
-    r"\b(?:please|pls|i'll|i will|i can|we'll|need to|have to|must|should|you can|you may|no need|nothing|don't|do not|let's|"
-    r"lets|fyi|for your information|just so you know|"
+    r"\b(?:please|pls|i'll|i will|i can|we'll|need to|have to|must|should|you can|you may|no need|nothing|"
+    r"don't|do not|let's|lets|fyi|for your information|just so you know|"
     r"needs?|only|nobody|no one|never|not allowed|may not|whatever|wants?|could|someone|somebody|maybe|"
     r"no more|stop|everyone|everybody|all|rule|from now on|instead|thank|thanks|thx|ok for me|welcome|"
     r"congrat|sorry|will you|up to you|you)\b",
@@ -1103,7 +1103,12 @@ def _mark(read: Message, item: Sentence) -> str:
     mark = read.text[item.stop : item.end]
     if mark.strip():
         return mark
-    return "?" if _asks(read.words(item)) else "."
+    return missing_mark(read.words(item))
+
+
+def missing_mark(words: str) -> str:
+    """The mark that a sentence without one lacks."""
+    return "?" if _asks(words) else "."
 
 
 def _asks(words: str) -> bool:
