@@ -86,7 +86,7 @@ _REASON = re.compile(
     r"these|a result)|"
     r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
     r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she)|without (?:it|them|this)\b|after (?:the|talking|last|"
+    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|without (?:it|them|this)\b|after (?:the|talking|last|"
     r"yesterday)|following|"
     r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
     re.I,
@@ -110,15 +110,17 @@ _CONSEQUENCE = re.compile(
     re.I,
 )
 _CLAUSE = re.compile(
-    r", (?=(?:it|it's|he|she|they|they're|we|we're|i|i'm|the|there|there's|that's|this|my|our|his|her|"
-    r"[A-Z][a-z]+) )"
+    r", (?=(?:it|people|nobody|everyone|users|customers|clients|it's|he|she|they|they're|we|we're|i|i'm|"
+    r"the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )"
 )
 _QUESTION_WORDS = re.compile(
     r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I
 )
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
 _OWN_TIME = re.compile(
-    r"\b(?:until|till|between|from \S+ to|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|today|tonight|"
+    r"\b(?:until|till|between|from \S+ to|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|on \d+ [a-z]+|on (?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"|today|tonight|"
     r"tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|"
     r"hours?|days?|weeks?|months?|year)|through|for now|permanently|from now on|any ?more|no longer)\b",
     re.I,
@@ -226,7 +228,10 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
         if other == "until when this holds" and _OWN_TIME.search(text):
             continue
         if other.startswith("who decided") and (
-            _DECIDER.search(text) or re.search(r"\bI\b", words) or "?" in text[item.stop : item.end]
+            any(span.kind == "name" and item.start <= span.start < at for span in spans)
+            or _DECIDER.search(text)
+            or re.search(r"\bI\b", words)
+            or "?" in text[item.stop : item.end]
         ):
             continue
         if other.startswith("by when") and kind.name == "request" and not clarify.asks_for_task(words):
@@ -248,6 +253,8 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
                 re.I,
             )
         ):
+            continue
+        if other.startswith("who is") and dated:
             continue
         if other.startswith(("who is", "what happens")) and re.search(
             r"\b(?:will|'ll|working on|on it|called|call|then|after that|takes care|if)\b", text, re.I
@@ -310,8 +317,11 @@ def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int, 
         return True
     for other in sentences:
         clauses = _CLAUSE.split(text[other.start : other.stop])
+        stop = other.start
         for number, clause in enumerate(clauses):
-            if (other == item and number == 0) or clarify.is_order(clause):
+            start, stop = stop, stop + len(clause) + len(", ")
+            own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
+            if own or clarify.is_order(clause):
                 continue
             asked = "?" in text[other.stop : other.end] and number == len(clauses) - 1
             if asked or clarify.is_request(clause) or clarify.is_closing(clause):
@@ -513,7 +523,7 @@ _TO_MANY = re.compile(
 )
 _LOWER = frozenset(
     {
-        *("the", "we", "our", "from", "this", "on", "in", "as", "please", "it", "there"),
+        *("the", "no", "we", "our", "from", "this", "on", "in", "as", "please", "it", "there"),
         *("starting", "until", "all", "every", "at", "for", "because", "since", "after", "before"),
         *("some", "most", "next"),
     }
@@ -548,6 +558,7 @@ def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
         or _is_to_one(first)
         or re.search(r"\b(?:you|your|u|me)\b", text, re.I)
         or clarify.is_request(first)
+        or any(clarify.is_order(text[item.start : item.stop]) for item in sentences[:_MOST])
         or "?" in text
     ):
         return

@@ -513,8 +513,8 @@ def is_request(words: str) -> bool:
         _ASKING.match(words)
         or _TASK_REQUEST.search(words)
         or re.match(
-            r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|someone|somebody|maybe|we should|"
-            r"we need)\b",
+            r"(?:please|pls|kindly|let's|lets|don't|dont|do not|never|maybe|we should|we need|"
+            r"(?:someone|somebody) (?:should|needs|has to|must|please|could))\b",
             words,
             re.I,
         )
