@@ -57,6 +57,7 @@ _CONTINUES = re.compile(
     r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|except|including|especially|too)\b",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]t)\b", re.IGNORECASE)
 _THEN = re.compile(r"^then\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
 _STEPS = re.compile(r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE)
@@ -84,7 +85,11 @@ def join(parts: Sequence[Part]) -> list[Part]:
     for part in parts:
         before = joined[-1] if joined else None
         bare = _LINK.sub("", part.text)
-        depends = _CONTINUES.match(bare) or (_THEN.match(bare) and before and _CONDITION.search(before.text))
+        depends = before is not None and (
+            bool(_CONTINUES.match(bare))
+            or bool(_THEN.match(bare) and _CONDITION.search(before.text))
+            or before.text.endswith(":")
+        )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
             joined[-1] = Part(
                 before.text + part.joint + part.text,
@@ -189,31 +194,52 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
     return "\n".join([*lines, *tail])
 
 
+# Parts of these roles always stay in a summary.
+_ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
+# Of these, a strong summary drops what is only useful.
+_SECONDARY = frozenset({Role.SITUATION, Role.REASON, Role.ASIDE})
+
+
 def summarize(parts: Sequence[Part], intensity: int, shorten: Callable[[str], str]) -> str | None:
-    """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when it has nothing to
-    drop.
+    """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when that drops next to
+    nothing.
 
     Requests, questions, dates and what is open always stay, and so does a part with a fact that no other part has.
     """
     joined, formal = join(parts), _is_formal(parts)
-    kept: list[Part] = []
-    for i, part in enumerate(joined):
-        others = " ".join(other.text for j, other in enumerate(joined) if j != i)
-        is_needed = part.role in (Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN) or bool(facts.missing(part.text, others))
-        drops = part.importance > {1: 2, 2: 2, 3: 1}[intensity] or (
-            intensity >= 2 and (part.role in (Role.ASIDE, Role.CLOSING) or part.role is Role.GREETING and intensity == 3)
-        )
-        if intensity == 2 and part.importance == 2 and part.role in (Role.REASON, Role.ASIDE):
-            drops = True
-        if part.role in (Role.GREETING, Role.CLOSING):
-            is_needed = False
-        if is_needed or not drops:
-            kept.append(part)
-    if not any(part.role not in (Role.GREETING, Role.CLOSING) for part in kept):
+    kept = [i for i in range(len(joined)) if not _drops(joined, i, intensity)]
+    if not any(joined[i].role not in (Role.GREETING, Role.CLOSING) for i in kept):
         return None
-    text = shorten(_prose(kept, formal))
-    whole = _prose(joined, formal)
-    return None if len(text.split()) > 0.93 * len(whole.split()) else text
+    text = ""
+    for position, i in enumerate(kept):
+        part = joined[i]
+        follows = position > 0 and kept[position - 1] == i - 1
+        if follows:
+            text += part.joint + part.text
+        else:  # what stood before it is dropped, so it starts a sentence
+            start = "" if not text else " " if text.endswith((".", "!", "?", ":")) else ". "
+            text = text.rstrip(" ,;") + start + _capital(_LINK.sub("", part.text), formal)
+    text = shorten(_closed(text))
+    length = sum(len(part.text.split()) for part in parts)
+    return None if len(text.split()) > 0.95 * length else text
+
+
+def _drops(joined: Sequence[Part], i: int, intensity: int) -> bool:
+    """Whether a summary of this intensity drops a part."""
+    part = joined[i]
+    if part.role in _ESSENTIAL:
+        return False
+    if facts.missing(part.text, " ".join(other.text for j, other in enumerate(joined) if j != i)):
+        return False
+    if not part.opens_sentence and _NEGATION.search(part.text):  # "I asked, she didn't know"
+        return False
+    if part.role is Role.TOPIC and any(other.role is not Role.GREETING for other in joined[:i]):
+        return False  # it says what the parts after it are about
+    if part.importance == 3 or part.role is Role.ASIDE:
+        return part.role is not Role.GREETING or intensity >= 2
+    return part.importance == 2 and (
+        part.role in _SECONDARY if intensity == 3 else part.role is Role.REASON and intensity == 2
+    )
 
 
 def parts(message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]) -> list[Part]:
@@ -239,7 +265,7 @@ def _prose(members: Sequence[Part], formal: bool) -> str:
             text = _capital(_LINK.sub("", part.text), formal)
         elif part.opens_sentence:
             text += (" " if text[-1:] in ".!?:,;" else ". ") + part.text
-        elif members[i - 1].text and text.endswith((".", "!", "?")):
+        elif text.endswith((".", "!", "?")):
             text += " " + _capital(_LINK.sub("", part.text), formal)
         else:
             text += (part.joint if part.joint.strip() or text.endswith(",") else ", ") + part.text

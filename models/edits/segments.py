@@ -55,9 +55,10 @@ _GREETING = re.compile(
 _HEADING = re.compile(r"[^\s,:;.!?][^,:;.!?\n]{1,60}:\s+(?=\S+\s+\S)")
 _BREAK = re.compile(
     rf"(?:;|\s[-–—]|,)\s+(?P<link>(?:and|but|so|or|then|plus|also|anyway|and\s+then|and\s+so|and\s+also|but\s+also)\s+)?"
-    rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+then|,\s+and\s+then)\s+",
+    rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+(?:and\s+)?(?:then|after\s+that|afterwards))\s+",
     re.IGNORECASE,
 )
+_STEP = re.compile(r"(?:and\s+)?(?:then|after\s+that|afterwards)\s+$", re.IGNORECASE)
 _HAS_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE)
 # A part that opens like this depends on what follows the comma.
 _DEPENDENT = re.compile(
@@ -122,10 +123,10 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
     for match in _BREAK.finditer(text, start):
         part = text[start : match.start()]
         at = match.start("link") if match.group("link") else match.end()
-        if not match.group("link") and (then := re.search(r"(?:and\s+)?then\s+$", match.group())):
-            at = match.start() + then.start()
+        if not match.group("link") and (step := _STEP.search(match.group())):
+            at = match.start() + step.start()
         if (
-            not _HAS_VERB.search(part)
+            not (_HAS_VERB.search(part) or _STEP.search(match.group()))
             or _LEADS_ON.search(part[-20:])
             or _DEPENDENT.match(part)  # what follows may hold only under its condition
             or len(text) - at < 8
