@@ -93,7 +93,8 @@ _REASON = re.compile(
 )
 # Words of a sentence that does not give a reason: what is done, from when, by whom, and what stays.
 _NO_REASON = re.compile(
-    r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|existing|older|those|"
+    r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|"
+    r"existing|older|those|"
     r"these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
     r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
     r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same answer|i "
