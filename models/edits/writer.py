@@ -21,6 +21,15 @@ _PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
 
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
 
+# Edits of form and courtesy. Alone they do not do what a transform type requests.
+_TRIMMINGS = frozenset(
+    {
+        *("background.capital", "background.lead_in", "background.offer"),
+        *("clarify.capital", "clarify.contraction", "clarify.invitation", "clarify.mark"),
+        *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.thanks"),
+    }
+)
+
 
 class Edited(NamedTuple):
     """A rewrite; or the message itself, and the reason why."""
@@ -87,7 +96,10 @@ def _english(
 ) -> str | None:
     if propose := _PROPOSERS.get(transform_type):
         edits = [edit for edit in propose(message) if script.keeps_facts(message, edit)]
-        return script.apply(message, script.select(edits, intensity, lambda edit: reading.accepts(edit, choose)))
+        chosen = script.select(edits, intensity, lambda edit: reading.accepts(edit, choose))
+        if all(edit.rule in _TRIMMINGS for edit in chosen):
+            return None
+        return script.apply(message, chosen)
     parts = arrange.parts(message, lambda segments: reading.parts(segments, choose))
     match transform_type:
         case TransformType.STRUCTURE:
