@@ -142,7 +142,7 @@ class LabelledParts(Line):
 
 
 class LabelledEdit(_Row):
-    """Whether a reader accepts an edit that a rule proposes for the characters from `start` to `end` of a message."""
+    """Whether a reader accepts the edit that a rule proposes for the characters from `start` to `end`."""
 
     rule: str
     start: Annotated[int, Field(ge=0)]

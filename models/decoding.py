@@ -103,8 +103,8 @@ def rewrite_greedily(
 ) -> list[Kept]:
     """A version folder's greedy rewrites, in the order of the requests, protected as `level` says.
 
-    `judge` chooses among drafts, see `protection.rewrite`. A version of edits needs neither: it keeps facts by
-    itself.
+    `judge` chooses among drafts, see `protection.rewrite`. A version of edits needs neither: it keeps facts
+    by itself.
     """
     if version_file.read(version).form == "edits":
         edited = Writer(version).rewrite(requests)

@@ -41,7 +41,9 @@ class TaggerConfig(configs.StageConfig):
     """The labels, and the settings of the run."""
 
     roles: Path = corpus.SEED / "roles"
-    accepted: Annotated[Path | None, Field(description="labels of edits; none when unset")] = corpus.SEED / "accepted"
+    accepted: Annotated[Path | None, Field(description="labels of edits; none when unset")] = (
+        corpus.SEED / "accepted"
+    )
     edits: Path = Field(corpus.SEED / "edits", description="the messages that the labels are of")
     out: Path = Path("artifacts/tagger")
     version: Annotated[Path | None, Field(description="the version folder to export; none when unset")] = None
@@ -144,7 +146,10 @@ def read_examples(config: TaggerConfig) -> tuple[list[Example], list[str]]:
                     )
                     for part in roles.get(id, ())
                 ],
-                [(edit.start, edit.end, index[edit.rule], int(edit.accepted)) for edit in accepted.get(id, ())],
+                [
+                    (edit.start, edit.end, index[edit.rule], int(edit.accepted))
+                    for edit in accepted.get(id, ())
+                ],
             )
         )
     return examples, rules
@@ -273,7 +278,9 @@ def main(config: TaggerConfig) -> TaggerResult:
         weight_decay=0.01,
     )
     steps = config.epochs * -(-len(train) // config.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=steps, pct_start=0.1
+    )
     checks = [
         collate(tokenizer, held_out[i : i + config.batch_size])
         for i in range(0, len(held_out), config.batch_size)

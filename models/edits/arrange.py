@@ -1,12 +1,12 @@
 """Arranges the parts of an English message: structure, summarize and requirements.
 
-What a part does in its message is decided before (`models.tagger`); nothing here writes a sentence of its own, except
-for labels and for notes of what the message does not say.
+What a part does in its message is decided before (`models.tagger`); nothing here writes a sentence of its
+own, except for labels and for notes of what the message does not say.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.records import Need, Role
 from models import facts
@@ -60,7 +60,9 @@ _CONTINUES = re.compile(
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]t)\b", re.IGNORECASE)
 _THEN = re.compile(r"^then\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
-_STEPS = re.compile(r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE)
+_STEPS = re.compile(
+    r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE
+)
 _ASKED = re.compile(
     r"^(?:(?:please|pls)\s+)?(?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+(?:please\s+|maybe\s+)*(?=\w)"
     r"|^(?:please|pls)\s+(?=\w)"
@@ -69,8 +71,9 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _WHEN = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month|morning|afternoon"
-    r"|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before|until|by (?:then|the)|noon"
+    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month|morning"
+    r"|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before|until"
+    r"|by (?:then|the)|noon"
     r"|morning|deadline|soon|urgent\w*|go-?live)\b",
     re.IGNORECASE,
 )
@@ -91,15 +94,11 @@ def join(parts: Sequence[Part]) -> list[Part]:
             or before.text.endswith(":")
         )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
-            joined[-1] = Part(
-                before.text + part.joint + part.text,
-                before.role,
-                before.need if before.need != Need.NOTHING else part.need,
-                min(before.importance, part.importance),
-                before.joint,
-                before.opens_sentence,
-                before.opens_line,
-                before.mark,
+            joined[-1] = replace(
+                before,
+                text=before.text + part.joint + part.text,
+                need=before.need if before.need != Need.NOTHING else part.need,
+                importance=min(before.importance, part.importance),
             )
         else:
             joined.append(part)
@@ -107,12 +106,12 @@ def join(parts: Sequence[Part]) -> list[Part]:
 
 
 def structure(parts: Sequence[Part], intensity: int) -> str | None:
-    """The message as labelled lines: a line for each group of parts with one role at intensity 1, points at 2, and the
-    parts of each sentence as points with their deadlines at 3. None when there is only one part to show.
+    """The message as labelled lines: at intensity 1 a line for each group of parts with one role, at 2
+    points, at 3 also its deadline. None when there is only one part to show.
     """
     joined = join(parts)
     body = [part for part in joined if part.role not in (Role.GREETING, Role.CLOSING)]
-    if len(body) < 2 or all(part.opens_line for part in joined) and len(joined) > 2:
+    if len(body) < 2 or (all(part.opens_line for part in joined) and len(joined) > 2):
         return None
     groups: list[tuple[Role, list[Part]]] = []
     for part in joined:
@@ -127,12 +126,16 @@ def structure(parts: Sequence[Part], intensity: int) -> str | None:
             groups.append((role, [part]))
     labels = [role for role, _ in groups if role in _LABELS]
     plain = len(set(labels)) == 1  # a label for everything says nothing
-    numbered = plain and labels[0] is Role.REQUEST and bool(_STEPS.search(" ".join(part.text for part in body)))
+    numbered = (
+        plain and labels[0] is Role.REQUEST and bool(_STEPS.search(" ".join(part.text for part in body)))
+    )
     formal = _is_formal(parts)
     lines: list[str] = []
     for role, members in groups:
         if role not in _LABELS:
-            lines.append(" ".join(_sentence(part) if role is not Role.TOPIC else _topic(part) for part in members))
+            lines.append(
+                " ".join(_sentence(part) if role is not Role.TOPIC else _topic(part) for part in members)
+            )
             continue
         many = len(members) > 1
         label = _LABELS[role][many]
@@ -158,11 +161,12 @@ def structure(parts: Sequence[Part], intensity: int) -> str | None:
 
 
 def requirements(parts: Sequence[Part], intensity: int) -> str | None:
-    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind at intensity
-    1, points at 2 with what is not stated, and at 3 also who is not stated. None without a need or a constraint.
+    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind
+    at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without a
+    need or a constraint.
     """
     joined = join(parts)
-    groups: dict[Need, list[str]] = {need: [] for need in _NEEDS}
+    groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
     head, tail = [], []
     for part in joined:
         if part.role is Role.GREETING:
@@ -183,10 +187,10 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
     if intensity >= 3 and not re.search(r"\b(?:you|your|[A-Z][a-z]+ (?:will|has to|must|can))\b", everything):
         groups[Need.OPEN].append("who does it (not stated)")
     lines = head
-    for need, texts in groups.items():
+    for kind, texts in groups.items():
         if not texts:
             continue
-        label = _NEEDS[need][len(texts) > 1]
+        label = _NEEDS[kind][len(texts) > 1]
         if intensity == 1 or (intensity == 2 and len(texts) == 1):
             lines.append(f"{label}: {'; '.join(texts)}")
         else:
@@ -201,10 +205,10 @@ _SECONDARY = frozenset({Role.SITUATION, Role.REASON, Role.ASIDE})
 
 
 def summarize(parts: Sequence[Part], intensity: int, shorten: Callable[[str], str]) -> str | None:
-    """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when that drops next to
-    nothing.
+    """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when that
+    drops next to nothing.
 
-    Requests, questions, dates and what is open always stay, and so does a part with a fact that no other part has.
+    Requests, questions, dates and what is open always stay, and so does a part with a fact that no other has.
     """
     joined, formal = join(parts), _is_formal(parts)
     kept = [i for i in range(len(joined)) if not _drops(joined, i, intensity)]
@@ -242,7 +246,9 @@ def _drops(joined: Sequence[Part], i: int, intensity: int) -> bool:
     )
 
 
-def parts(message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]) -> list[Part]:
+def parts(
+    message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]
+) -> list[Part]:
     """The parts of a message, each with what `decide` says of its segment."""
     split = segments.split(message)
     result, end = [], 0
@@ -250,14 +256,16 @@ def parts(message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[
         joint = message[end : segment.start - segment.mark]
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
-        result.append(Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark))
+        result.append(
+            Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark)
+        )
         end = segment.end
     return result
 
 
 def _prose(members: Sequence[Part], formal: bool) -> str:
-    """Parts as running text: neighbours keep the text that stood between them, others become sentences. With `formal`
-    a sentence starts with a capital.
+    """Parts as running text: neighbours keep the text that stood between them, others become sentences. With
+    `formal` a sentence starts with a capital.
     """
     text = ""
     for i, part in enumerate(members):
@@ -291,11 +299,7 @@ def _by_sentence(members: Sequence[Part]) -> list[Part]:
     result: list[Part] = []
     for part in members:
         if result and not part.opens_sentence:
-            before = result[-1]
-            result[-1] = Part(
-                before.text + part.joint + part.text, before.role, before.need, before.importance, before.joint,
-                before.opens_sentence, before.opens_line, before.mark,
-            )  # fmt: skip
+            result[-1] = replace(result[-1], text=result[-1].text + part.joint + part.text)
         else:
             result.append(part)
     return result
@@ -329,14 +333,20 @@ def _bare(text: str) -> str:
 
 
 def _says_when(text: str) -> bool:
-    return bool(_WHEN.search(text)) or any(span.kind in ("date", "time", "weekday") for span in facts.spans(text))
+    return bool(_WHEN.search(text)) or any(
+        span.kind in ("date", "time", "weekday") for span in facts.spans(text)
+    )
 
 
 def _deadline(text: str) -> str | None:
-    """The deadline that a request names: a date, a time or a weekday directly after "by", "before" or "until"."""
+    """The date, time or weekday of a request that is directly after "by", "before", "until" or "till"."""
     for match in _DEADLINE.finditer(text):
         at = match.end()
         for span in facts.spans(text):
-            if span.kind in ("date", "time", "weekday") and at <= span.start <= at + 8 and text[at : span.start].strip().lower() in ("", "the", "on"):
+            if (
+                span.kind in ("date", "time", "weekday")
+                and at <= span.start <= at + 8
+                and text[at : span.start].strip().lower() in ("", "the", "on")
+            ):
                 return text[span.start : span.end]
     return None

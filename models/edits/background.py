@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from data.redaction import names
 from models.edits import clarify
 from models.edits.clarify import Message, Sentence
 from models.edits.script import Change, Edit
@@ -64,10 +63,7 @@ def propose(message: str) -> list[Edit]:
     topic = _topic(read)
     edits = list(_topic_notes(text, sentences, topic)) if topic else []
     edits += _references(read, topic)
-    edits += _roles(text, len(edits))
     edits += _terms(text, len(edits))
-    if edits:
-        edits += _lead_in(text, sentences)
     edits += _offer(text, sentences, edits)
     edits += _form(text, sentences)
     return [edit for edit in edits if not clarify.touches_protected(read, edit)]
@@ -406,59 +402,6 @@ def _references(read: Message, topic: _Topic | None) -> Iterator[Edit]:
         )
 
 
-_ACTS = re.compile(
-    r" (?:will|is|has|can|says|said|asked|asks|wants|would|needs|sends|takes|thinks|found|checks|keeps|"
-    r"leads|owns|knows|decides|offered|called|agreed|starts|joins|writes|prepares|does|has|brings|"
-    r"gets|gives|looks|runs|stays|comes|leaves|was|did|confirmed|reported|told|noticed|mentioned|"
-    r"suggests|suggested|prefers|made|sent|wrote|fixed|updated|moved|signed|handles|covers)\b"
-)
-_ROLE = re.compile(
-    r"\b(?:my|our|the|his|her|their|your|from|of|in|at|nurse|dr|doctor|judge|chef|prof|engineer|"
-    r"manager|director|lead|head|supplier|client|customer|lawyer)\s(?:\w+ )?$",
-    re.I,
-)
-
-
-_BEFORE_NAME = re.compile(
-    r"\b(?:tell|ask|to|with|by|contact|call|inform|until|that|because|when|if|before|after|from|for|"
-    r"send|let|give|than|about)\s$",
-    re.I,
-)
-
-
-_DAYS = frozenset({"mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun"})
-
-
-def _roles(text: str, others: int) -> Iterator[Edit]:
-    """The first two persons in the message who are neither spoken to nor introduced."""
-    levels = iter((2, 3) if others else (1, 2))
-    seen = set()
-    for name in names.find(text):
-        end = name.at + len(name.word)
-        before, after = text[max(0, name.at - 30) : name.at], text[end : end + 8]
-        if (
-            name.word in seen
-            or len(name.word) < 3
-            or name.word.lower() in _DAYS
-            or not name.word[0].isupper()
-            or _ROLE.search(before)
-        ):
-            continue
-        if re.match(r" [A-Z0-9]|'|\s?\(|-|, (?:a|an|the|our|my|who|from|your)\b", after) or before.endswith(
-            ", "
-        ):
-            continue
-        if not _ACTS.match(text, end) and not (
-            _BEFORE_NAME.search(before) and re.match(r"[ .,;]", after + " ")
-        ):
-            continue
-        seen.add(name.word)
-        level = next(levels, None)
-        if level is None:
-            return
-        yield Edit("background.role", level, (Change(end - 1, end, f"{text[end - 1]} (role not stated)"),))
-
-
 _TERM = re.compile(
     r"(?<![\w./'-])(?:(?P<ticket>[A-Z]{2,6}-\d+)|[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+)(?![\w'/-]| ?\(|\.\w)"
 )
@@ -522,53 +465,6 @@ _TO_MANY = re.compile(
     r"colleagues|folks)\s*[,!:]\s*|(?:dear )?(?:all|everyone|team|colleagues)\s*,\s*",
     re.I,
 )
-_LOWER = frozenset(
-    {
-        *("the", "no", "we", "our", "from", "this", "on", "in", "as", "please", "it", "there"),
-        *("starting", "until", "all", "every", "at", "for", "because", "since", "after", "before"),
-        *("some", "most", "next"),
-    }
-)
-_TO_ONE = re.compile(
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b|[A-Z][\w'-]+(?: "
-    r"[A-Z][\w'-]+)?, |(?:thank|thanks|sorry|congrat)",
-    re.I,
-)
-
-
-def _lead_in(text: str, sentences: list[Sentence]) -> Iterator[Edit]:
-    """For a message to many people: words for those who do not know the matter."""
-    start = sentences[0].start
-    many = _TO_MANY.match(text, start)
-    if many:
-        if (
-            ":" not in text[many.end() : sentences[0].stop]
-            and many.end() < len(text)
-            and text[many.end() - 2 : many.end()].strip() in {",", ""}
-            and "\n" not in many.group()
-        ):
-            yield Edit(
-                "background.lead_in", 3, (Change(many.end(), many.end(), "for those who are new to this: "),)
-            )
-        return
-    first = text[start : sentences[0].stop]
-    if (
-        text[start].islower()
-        or ":" in first
-        or re.match(r"heads|fyi|reminder|update|quick|just|re\b", first, re.I)
-        or _is_to_one(first)
-        or re.search(r"\b(?:you|your|u|me)\b", text, re.I)
-        or clarify.is_request(first)
-        or any(clarify.is_order(text[item.start : item.stop]) for item in sentences[:_MOST])
-        or "?" in text
-    ):
-        return
-    word = re.match(r"[A-Za-z]+", first)
-    lead = "For those who are new to this: "
-    if word and word.group().lower() in _LOWER:
-        yield Edit("background.lead_in", 3, (Change(start, start + 1, lead + text[start].lower()),))
-    else:
-        yield Edit("background.lead_in", 3, (Change(start, start, lead),))
 
 
 def _is_to_one(first: str) -> bool:
@@ -591,7 +487,7 @@ def _offer(text: str, sentences: list[Sentence], edits: list[Edit]) -> Iterator[
     at = _last(text, sentences)
     mark = text[at.stop : at.end] if text[at.stop : at.end].strip() else "."
     lowest = 3
-    if all(edit.level == 1 or edit.rule == "background.lead_in" for edit in edits):
+    if all(edit.level == 1 for edit in edits):
         lowest = 2 if edits else 1
     for level, line in enumerate(_OFFERS[lowest - 1 :], start=lowest):
         yield Edit("background.offer", level, (Change(at.stop, at.end, f"{mark} {line}"),))

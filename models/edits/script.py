@@ -4,12 +4,11 @@ An edit script is a list of edits. It always applies, and what no edit names sta
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from models import facts
-
 
 _SEAM = "\0"  # stands where words were deleted; the gateway accepts no message that contains it
 _AT_SEAMS = (
@@ -41,7 +40,8 @@ class Edit:
     changes: tuple[Change, ...]
 
     def __post_init__(self) -> None:
-        assert self.changes and 1 <= self.level <= 3, self
+        assert self.changes, self
+        assert 1 <= self.level <= 3, self
         for before, after in zip(self.changes, self.changes[1:], strict=False):
             assert before.end <= after.start, self
 
@@ -64,7 +64,11 @@ def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool
     """
     ranked = sorted(
         (edit for edit in edits if edit.level <= intensity),
-        key=lambda edit: (-edit.level, -sum(change.end - change.start for change in edit.changes), edit.start),
+        key=lambda edit: (
+            -edit.level,
+            -sum(change.end - change.start for change in edit.changes),
+            edit.start,
+        ),
     )
     chosen: list[Edit] = []
     for edit in ranked:
@@ -99,4 +103,4 @@ def _touch(a: Change, b: Change) -> bool:
     """Whether two changes touch the same characters; two insertions at one place do."""
     if a.start == a.end and b.start == b.end:
         return a.start == b.start
-    return a.start < b.end and b.start < a.end or a.start == b.start
+    return (a.start < b.end and b.start < a.end) or a.start == b.start

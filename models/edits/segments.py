@@ -1,22 +1,21 @@
 """Splits an English message into its parts: sentences, and the clauses of a sentence that can stand alone.
 
-Rejected: pysbd, whose sentences have no reliable offsets in chat-style text, and spaCy, whose models do not come
-from the package index. A clause is split off only where both sides have a verb of their own.
+Rejected: pysbd, which splits no clauses, and spaCy, whose models are not on the package index. A clause is split off only where both sides have a verb of their own.
 """
 
 import re
 from typing import NamedTuple
 
 # A full stop after one of these does not end a sentence.
-_ABBREVIATIONS = (
-    r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max|incl|excl|cf|est|jr|sr)"
-)
+_ABBREVIATIONS = r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max|incl|excl|cf|est|jr|sr)"
 _ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
 _NUMBERED = re.compile(r"\d{1,2}\.")
 _BULLET = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+")
 
-_PRONOUN = r"(?:i|we|you|he|she|it|they|there|this|that|these|those|everyone|everybody|someone|somebody|nobody)"
+_PRONOUN = (
+    r"(?:i|we|you|he|she|it|they|there|this|that|these|those|everyone|everybody|someone|somebody|nobody)"
+)
 _VERB = (
     r"(?:am|is|are|was|were|isn't|aren't|wasn't|weren't|has|have|had|hasn't|haven't|hadn't|will|won't|would"
     r"|wouldn't|can|can't|cannot|could|couldn't|shall|should|shouldn't|must|mustn't|may|might|do|does|did|don't"
@@ -27,7 +26,9 @@ _VERB = (
     r"|changed|moved|promised|agreed|decided|called|arrives?|arrived|becomes?|became|belongs?|happens?|happened)"
 )
 _CONTRACTION = r"(?:i|we|you|he|she|it|they|there|that|who|what|where|here)['’](?:m|re|s|ve|ll|d)"
-_DETERMINED = r"(?:the|a|an|my|our|your|his|her|its|their|this|that|these|those|some|all|both|no|one|two|most|half)"
+_DETERMINED = (
+    r"(?:the|a|an|my|our|your|his|her|its|their|this|that|these|those|some|all|both|no|one|two|most|half)"
+)
 _NO_RELATIVE = r"(?!(?:that|who|which|whose)\b)"  # "the ones that took" has no verb of its own yet
 _ORDER = (
     r"(?:add|ask|book|bring|buy|call|cancel|change|check|clean|close|collect|come|confirm|copy|cut|delete|do|draft|drop"
@@ -59,7 +60,9 @@ _BREAK = re.compile(
     re.IGNORECASE,
 )
 _STEP = re.compile(r"(?:and\s+)?(?:then|after\s+that|afterwards)\s+$", re.IGNORECASE)
-_HAS_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE)
+_HAS_VERB = re.compile(
+    rf"\b(?:{_VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE
+)
 # A part that opens like this depends on what follows the comma.
 _DEPENDENT = re.compile(
     r"^\W*(?:(?:and|but|so|or|also|then|anyway|well|ok|okay|now)[\s,]+)*(?:if|when|whenever|while|as|because|since"
@@ -67,7 +70,10 @@ _DEPENDENT = re.compile(
     re.IGNORECASE,
 )
 # After these words a comma leads into a clause that belongs to the words before it.
-_LEADS_ON = re.compile(r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|that|because|as|since|when|while|which|who|where)\W*$", re.IGNORECASE)
+_LEADS_ON = re.compile(
+    r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|that|because|as|since|when|while|which|who|where)\W*$",
+    re.IGNORECASE,
+)
 
 
 class Segment(NamedTuple):
@@ -155,7 +161,9 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
 def _is_abbreviated(part: str, following: str) -> bool:
     """Whether the full stop at the end of `part` belongs to an abbreviation; "No. 5" is one, "No. We" is not."""
     match = _ABBREVIATED.search(part[-8:])
-    return match is not None and (not match.group().lower().startswith(("no", "nr")) or following.strip().isdigit())
+    return match is not None and (
+        not match.group().lower().startswith(("no", "nr")) or following.strip().isdigit()
+    )
 
 
 def _inside_brackets(text: str, at: int) -> bool:

@@ -24,7 +24,7 @@ Request = tuple[str, TransformType, int]  # message, transform type, intensity f
 # Edits of form and courtesy. Alone they do not do what a transform type requests.
 _TRIMMINGS = frozenset(
     {
-        *("background.capital", "background.lead_in", "background.offer"),
+        *("background.capital", "background.offer"),
         *("clarify.capital", "clarify.contraction", "clarify.invitation", "clarify.mark"),
         *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.thanks"),
     }
@@ -79,10 +79,12 @@ def rewrite(
     if language == "en":
         text = _english(message, transform_type, intensity, reading, choose)
     elif language == "ja":
-        text = japanese.rewrite(message, transform_type, intensity, lambda edit: reading.accepts(edit, choose))
+        text = japanese.rewrite(
+            message, transform_type, intensity, lambda edit: reading.accepts(edit, choose)
+        )
     else:
         return Edited(message, reason("unchanged_language"))
-    if text is None or text.split() == message.split() and text.count("\n") <= message.count("\n"):
+    if text is None or (text.split() == message.split() and text.count("\n") <= message.count("\n")):
         if transform_type is TransformType.TERMINOLOGY:
             return Edited(message, reason("unchanged_no_term"))
         return Edited(message, reason("unchanged_nothing_to_do", transform_type=transform_type.value))

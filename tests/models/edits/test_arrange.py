@@ -45,7 +45,10 @@ def test_structure_labels_groups_in_their_order_and_adds_points() -> None:
 def test_structure_numbers_steps() -> None:
     message = "First we need the list. Then check it. Then send it to the bank."
     decided = parts(message, *[(R, Need.NEED, 1)] * 3)
-    assert arrange.structure(decided, 2) == "1. First we need the list\n2. Then check it\n3. Then send it to the bank"
+    assert (
+        arrange.structure(decided, 2)
+        == "1. First we need the list\n2. Then check it\n3. Then send it to the bank"
+    )
 
 
 def test_one_part_has_no_structure() -> None:
@@ -76,7 +79,10 @@ def test_a_stated_date_is_not_called_missing() -> None:
 
 
 def test_a_message_without_need_or_constraint_has_no_requirements() -> None:
-    assert arrange.requirements(parts("It rains. We stay.", (S, Need.CONTEXT, 1), (S, Need.CONTEXT, 1)), 2) is None
+    assert (
+        arrange.requirements(parts("It rains. We stay.", (S, Need.CONTEXT, 1), (S, Need.CONTEXT, 1)), 2)
+        is None
+    )
 
 
 def test_a_summary_keeps_requests_and_facts() -> None:
@@ -88,7 +94,10 @@ def test_a_summary_keeps_requests_and_facts() -> None:
         (S, Need.CONTEXT, 2),
         (R, Need.NEED, 3),
     )
-    assert arrange.summarize(decided, 2, lambda text: text) == "The export of 3 May is wrong. It looks odd. Please fix it."
+    assert (
+        arrange.summarize(decided, 2, lambda text: text)
+        == "The export of 3 May is wrong. It looks odd. Please fix it."
+    )
     assert arrange.summarize(decided, 3, lambda text: text) == "The export of 3 May is wrong. Please fix it."
 
 

@@ -29,7 +29,10 @@ def test_a_refused_edit_leaves_its_place_to_the_next() -> None:
 def test_edits_at_other_places_are_applied_together() -> None:
     message = "Fix it now. Send it now."
     edits = [edit(1, (0, 3, "Please fix")), edit(1, (12, 16, "please send")), edit(1, (20, 23, "today"))]
-    assert script.apply(message, script.select(edits, 1, everything)) == "Please fix it now. please send it today."
+    assert (
+        script.apply(message, script.select(edits, 1, everything))
+        == "Please fix it now. please send it today."
+    )
 
 
 def test_two_insertions_at_one_place_do_not_fit_together() -> None:

@@ -33,7 +33,10 @@ def test_a_relative_clause_has_no_verb_of_its_own() -> None:
 
 def test_greetings_and_headings_are_parts() -> None:
     assert split("Hi Ruslan, the new switch is in.") == ["Hi Ruslan,", "the new switch is in."]
-    assert split("Handover for tomorrow: bed 12 is going home.") == ["Handover for tomorrow:", "bed 12 is going home."]
+    assert split("Handover for tomorrow: bed 12 is going home.") == [
+        "Handover for tomorrow:",
+        "bed 12 is going home.",
+    ]
 
 
 def test_abbreviations_and_numbers_do_not_end_a_sentence() -> None:
