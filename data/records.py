@@ -60,6 +60,7 @@ class Spec(BaseModel):
 
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
     form: Form = "text"
+    rules: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="of a spec of edits")] | None = None
     prompt: Literal["frame-1"] = "frame-1"
     engine: Engine = "ctranslate2"
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
@@ -80,6 +81,8 @@ class Spec(BaseModel):
     def _edits_need_no_protection(self) -> Self:
         if self.form == "edits" and self.protection:
             raise ValueError("an edit script keeps facts by itself: leave protection out of a spec of edits")
+        if self.form == "text" and self.rules is not None:
+            raise ValueError("rules propose edits: leave them out of a spec of text")
         return self
 
     @property
@@ -90,7 +93,7 @@ class Spec(BaseModel):
         """
         excluded = {"protection"} if not self.protection else set()
         if self.form == "text":
-            excluded.add("form")
+            excluded |= {"form", "rules"}
         fields = self.model_dump(mode="json", exclude=excluded)
         canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
         return blake2b(canonical.encode(), digest_size=16).hexdigest()

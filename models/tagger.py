@@ -369,7 +369,10 @@ def export(tagger: Path, out: Path) -> Path:
         shutil.copy2(tagger / name, target)
     version = {
         "base": "all-minilm-l6-v2",
-        "policy": loading.policy_digest(folder, tagger),
+        # The weights and the rules together decide what the version writes.
+        "policy": blake2b(
+            f"{loading.policy_digest(folder, tagger)}\0{writer.rules_digest()}".encode(), digest_size=16
+        ).hexdigest(),
         "quantization": "int8",
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "form": "edits",

@@ -16,21 +16,25 @@ from configs.settings import Settings
 from data import database
 from data.erasure import orders
 from data.reasons import Reason, written
-from data.records import PROTECTED, UNPROTECTED, Spec
+from data.records import PROTECTED, Spec
 from data.tables import Experiment, Lineage, Release, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
 from experiments.lifecycle import OPEN, RefusedError, Status
 from models import version_file, versions
+from models.edits import writer
 from pipelines import holdout
 from pipelines.run_reasons import FlowError, label_failure
 from serving.inference import release
 
 
 def make_spec(folder: Path, version: str) -> Spec:
-    """The spec by which a version is served, in the form of its folder. Edits need no fact protection."""
-    form = version_file.read(folder).form
-    return Spec(version=version, form=form, protection=PROTECTED if form == "text" else UNPROTECTED)
+    """The spec by which a version is served, in the form of its folder. Edits need no fact protection, and also
+    depend on this release's rules.
+    """
+    if version_file.read(folder).form == "edits":
+        return Spec(version=version, form="edits", rules=writer.rules_digest())
+    return Spec(version=version, protection=PROTECTED)
 
 
 @task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)

@@ -1,6 +1,8 @@
 """Rewrites messages by edits: proposes them, has the tagger decide, applies them, or says why nothing changed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +69,19 @@ class Writer:
     def close(self) -> None:
         """Free the weights. No rewrite may be running."""
         self._tagger.close()
+
+
+@cache
+def rules_digest() -> str:
+    """The name of the rules that propose edits: blake2b-128 of this folder's files. With the tagger's weights it
+    decides what a version of edits writes.
+    """
+    digest = blake2b(digest_size=16)
+    for file in sorted(Path(__file__).parent.iterdir()):
+        if file.is_file():
+            digest.update(f"{file.name}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def rewrite(

@@ -43,3 +43,10 @@ def test_a_spec_of_edits_has_no_protection(protection):
     assert Spec(version="v1", form="edits", protection=Protection()).form == "edits"
     with pytest.raises(ValidationError, match="an edit script keeps facts by itself"):
         Spec(version="v1", form="edits", protection=protection)
+
+
+def test_rules_are_part_of_a_spec_of_edits_only():
+    edits = Spec(version="v1", form="edits", rules="0" * 32)
+    assert edits.digest != Spec(version="v1", form="edits", rules="1" * 32).digest
+    with pytest.raises(ValidationError, match="rules propose edits"):
+        Spec(version="v1", rules="0" * 32)

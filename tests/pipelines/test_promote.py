@@ -4,6 +4,7 @@ import pytest
 
 from data.records import PROTECTED, Spec
 from models import version_file
+from models.edits.writer import rules_digest
 from pipelines.promote import make_spec
 
 
@@ -12,7 +13,7 @@ from pipelines.promote import make_spec
     [
         ("{}", Spec(version="v7", protection=PROTECTED)),
         ('{"form": "text"}', Spec(version="v7", protection=PROTECTED)),
-        ('{"form": "edits"}', Spec(version="v7", form="edits")),
+        ('{"form": "edits"}', Spec(version="v7", form="edits", rules=rules_digest())),
     ],
 )
 def test_a_version_is_served_in_the_form_of_its_folder(tmp_path: Path, stored: str, spec: Spec) -> None:
