@@ -23,7 +23,10 @@ class Writer:
     """Adds "please" to what has a full stop, and loses tickets."""
 
     def __init__(self, folder=None):
-        self.folder, self.calls = folder, []
+        self.folder, self.calls, self.is_closed = folder, [], False
+
+    def close(self):
+        self.is_closed = True
 
     def rewrite(self, requests, temperature=0.0, seeds=None):
         self.calls.append((requests, temperature, seeds))
@@ -73,6 +76,7 @@ def test_the_folder_says_which_engine_it_needs(edits_folder, name):
     assert isinstance(engine, EditsEngine)
     assert engine._writer.folder == edits_folder
     engine.close()
+    assert engine._writer.is_closed
 
 
 async def test_a_pool_answers_for_edits_and_for_text_and_confuses_neither(folder, edits_folder):
