@@ -237,6 +237,7 @@ class Vocabulary:
     arrow: str  # in letters
     barred: tuple[int, ...]  # not in a replacement
     digits: tuple[int, ...]  # in a replacement only if its find has a digit
+    inner: tuple[int, ...]  # not at the start of a replacement, since a space belongs there
     letters: Mapping[int, str]
 
     @classmethod
@@ -257,6 +258,11 @@ class Vocabulary:
                 if i not in (ids[stop], newline) and (i in special or breaks & set(text))
             ),
             digits=tuple(i for text, i in ids.items() if numbers & set(text)),
+            inner=tuple(
+                i
+                for text, i in ids.items()
+                if not text.startswith(letters[32]) and i not in (ids[stop], newline)
+            ),
             letters=letters,
         )
 
@@ -328,11 +334,12 @@ class Finder:
 
 
 class Written(NamedTuple):
-    """A script that a model wrote, its rewrite, and how many of its edits were refused."""
+    """A script that a model wrote, its rewrite, the score of each edit, and how many others were refused."""
 
     script: str
     rewrite: str
-    refused: int
+    scores: tuple[float, ...] = ()
+    refused: int = 0
 
 
 class _Answer:
@@ -348,9 +355,7 @@ class _Answer:
         """Write tokens."""
         import torch
 
-        output = self._model(
-            input_ids=torch.tensor([list(tokens)]), cache=self._cache, logits_to_keep=1
-        )
+        output = self._model(input_ids=torch.tensor([list(tokens)]), cache=self._cache, logits_to_keep=1)
         self.scores = output.logits[0, -1].float().log_softmax(dim=-1)  # (vocabulary,), in nats
 
     def mark(self) -> tuple[int, Any]:
@@ -360,7 +365,8 @@ class _Answer:
     def undo(self, mark: tuple[int, Any]) -> None:
         """Go back to a mark."""
         length, self.scores = mark
-        self._cache.crop(length)
+        if extra := self._cache.get_seq_length() - length:
+            self._cache.crop(-extra)
 
 
 class _Draft(NamedTuple):
@@ -391,10 +397,11 @@ def _write_line(answer: _Answer, vocabulary: Vocabulary, finder: Finder, start: 
         token = max(sorted(allowed), key=lambda i: float(answer.scores[i]))
         written += allowed[token]
         take(token)
-    barred = [*vocabulary.barred, *(() if re.search(r"\d", written) else vocabulary.digits)]
+    barred = (*vocabulary.barred, *(() if re.search(r"\d", written) else vocabulary.digits))
     ends = (vocabulary.newline, vocabulary.stop)
-    for _ in range(MOST_TOKENS + 1):
-        token = int(answer.scores.index_fill(0, answer.scores.new_tensor(barred).long(), -1e9).argmax())
+    for i in range(MOST_TOKENS + 1):
+        never = answer.scores.new_tensor(barred if i else barred + vocabulary.inner).long()
+        token = int(answer.scores.index_fill(0, never, -1e9).argmax())
         if token in ends:
             total += float(answer.scores[token])
             break
@@ -416,11 +423,12 @@ def write(
     message = message.strip()
     finder = Finder(message, vocabulary)
     lines: list[str] = []
+    scores: list[float] = []
     start, refused = 0, 0
     with torch.inference_mode():
         answer = _Answer(model, prompt)
         if answer.scores[vocabulary.stop] > answer.scores[vocabulary.ids["-"]]:
-            return Written("", message, 0)
+            return Written("", message)
         while len(lines) < MOST_EDITS and refused < MOST_EDITS and finder.places(start):
             mark = answer.mark()
             draft = _write_line(answer, vocabulary, finder, start)
@@ -431,6 +439,7 @@ def write(
             start = change.end
             if accepted:
                 lines.append(draft.text.rstrip())
+                scores.append(draft.score)
             else:
                 refused += 1
                 answer.undo(mark)
@@ -439,4 +448,4 @@ def write(
             if accepted:
                 answer.feed([vocabulary.newline])
     script = "\n".join(lines)
-    return Written(script, apply(message, script), refused)
+    return Written(script, apply(message, script), tuple(scores), refused)

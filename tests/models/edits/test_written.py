@@ -1,6 +1,7 @@
 import random
 
 import pytest
+import torch
 
 from data import corpus
 from models import examples, facts, loading
@@ -132,7 +133,30 @@ def test_a_find_is_a_span_of_whole_words_that_occurs_once(vocabulary):
 def test_what_any_model_writes_applies_and_keeps_the_facts(tiny_base, tokens, vocabulary, message):
     model = loading.load_model(tiny_base).eval()
     prompt = tokens.tokenizer.encode("soften", add_special_tokens=False)
-    result = written.write(model, vocabulary, prompt, message)
-    assert written.apply(message, result.script) == result.rewrite
-    assert not facts.missing(message, result.rewrite)
-    assert not facts.missing(result.rewrite, message)
+
+    def go_on(**inputs):  # untrained, the model would often stop at once
+        output = model(**inputs)
+        output.logits[..., vocabulary.stop] += 2 * (len(inputs["input_ids"][0]) == 1) - 1
+        return output
+
+    for least in (-99.0, -6.0):
+        result = written.write(go_on, vocabulary, prompt, message, least)
+        assert len(result.scores) + result.refused > 0 or message == "!" or message.startswith("Lena Lena")
+        assert written.apply(message, result.script) == result.rewrite
+        assert not facts.missing(message, result.rewrite)
+        assert not facts.missing(result.rewrite, message)
+
+
+def test_an_edit_that_is_undone_leaves_no_trace(tiny_base, tokens, vocabulary):
+    model = loading.load_model(tiny_base).eval()
+    prompt = tokens.tokenizer.encode("soften", add_special_tokens=False)
+    with torch.inference_mode():
+        answer, other = written._Answer(model, prompt), written._Answer(model, prompt)
+        mark = answer.mark()
+        answer.feed([1, 2, 3])
+        answer.feed([4])
+        answer.undo(mark)
+        answer.undo(mark)
+        for written_ in (answer, other):
+            written_.feed([5])
+    assert torch.allclose(answer.scores, other.scores, atol=1e-5)
