@@ -202,7 +202,9 @@ _CAPITAL = re.compile(r"(?<=[a-z,;] )(?!I\b)[A-Z]\w*")
 
 
 def refuses(message: str, change: Change) -> bool:
-    """Whether an edit loses, changes, moves or adds a fact or a digit, or adds a capitalised word."""
+    """Whether an edit loses, changes, moves or adds a fact or a digit, adds a capitalised word, or leaves a
+    seam: a word twice, or a capital that does not fit where it begins or ends.
+    """
     found = message[change.start : change.end]
     own = [
         message[start:end]
@@ -217,7 +219,29 @@ def refuses(message: str, change: Change) -> bool:
     if any(digit not in found for digit in re.findall(r"\d", change.text)):
         return True
     known = found.casefold()
-    return any(word.casefold() not in known for word in _CAPITAL.findall(change.text))
+    if any(word.casefold() not in known for word in _CAPITAL.findall(change.text)):
+        return True
+    return found == change.text or _has_seam(message, change)
+
+
+def _has_seam(message: str, change: Change) -> bool:
+    before, after = message[: change.start], message[change.end :]
+    found, text = message[change.start : change.end], change.text
+    if _doubles(before, text) or _doubles(text, after):
+        return True
+    # In the middle of a sentence no word gets a capital, unless it is its own.
+    inside = re.search(r"[a-z,;] ?$", before)
+    if inside and text[:1].isupper() and text.split(maxsplit=1)[0].rstrip(".,:") not in found:
+        return True
+    # A sentence that an edit ends is not followed by a small letter, and one that it joins by no new capital.
+    ends, ended = (bool(re.search(r"[.!?]$", part)) for part in (text, found))
+    return ends and not ended and bool(re.match(r" [a-z]", after))
+
+
+def _doubles(left: str, right: str) -> bool:
+    """Whether the last word of the left text is the first of the right one."""
+    last, first = re.search(r"\w+\W?$", left[-60:]), re.match(r"\s*\w+", right)
+    return bool(last and first and last[0].strip().casefold() == first[0].strip().casefold())
 
 
 def _byte_letters() -> dict[int, str]:

@@ -91,6 +91,22 @@ def test_an_edit_may_not_touch_a_fact(old, new, refused):
     assert written.refuses(message, Change(start, start + len(old), new)) is refused
 
 
+@pytest.mark.parametrize(
+    ("message", "old", "new", "refused"),
+    [
+        ("Look at the form.", "form", "the form", True),  # a word twice
+        ("Go to the shop, please.", "to the shop", "To the shop", True),
+        ("Hi Lena, send it.", "send", "Could you please send", True),
+        ("It is late. Send it.", "Send", "Could you please send", False),
+        ("It is late so send it.", "late", "late.", True),  # a small letter follows
+        ("It is late.", "late", "late", True),  # no edit
+    ],
+)
+def test_an_edit_leaves_no_seam(message, old, new, refused):
+    start = message.index(old)
+    assert written.refuses(message, Change(start, start + len(old), new)) is refused
+
+
 @pytest.fixture(scope="module")
 def tokens(tiny_base):
     return examples.load_tokens(tiny_base)
