@@ -10,6 +10,7 @@ that is empty deletes; a neighbouring word that both sides have makes an inserti
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -222,6 +223,28 @@ def refuses(message: str, change: Change) -> bool:
     if any(word.casefold() not in known for word in _CAPITAL.findall(change.text)):
         return True
     return found == change.text or _has_seam(message, change)
+
+
+_NOTE = re.compile(r"\([^()]*\)")
+_LOGIC = re.compile(
+    r"(?P<no>\b(?:not|never|no|nobody|nothing|none|cannot|without)\b|n['’]t\b)"
+    r"|\b(?:unless|until|till|if|before|after|except|only|because|since)\b|\?",
+    re.IGNORECASE,
+)
+
+
+def loses_logic(message: str, change: Change) -> bool:
+    """Whether an edit has fewer negations, conditions or questions than what it replaces.
+
+    Notes in brackets do not count. People do write such edits ("Did you even read it?" becomes a guess), but a
+    small model that drops a "not" nearly always drops its meaning.
+    """
+    return bool(_logic(message[change.start : change.end]) - _logic(change.text))
+
+
+def _logic(text: str) -> Counter[str]:
+    matches = _LOGIC.finditer(_NOTE.sub("", text))
+    return Counter("no" if match["no"] else match[0].lower() for match in matches)
 
 
 def _has_seam(message: str, change: Change) -> bool:
@@ -439,8 +462,8 @@ def write(
 ) -> Written:
     """Greedily write the script of a message with a transformers model.
 
-    An edit that `refuses` refuses, or whose score is below `least`, is undone, and the next one starts behind
-    its find.
+    An edit that `refuses` refuses, that loses logic, or whose score is below `least` is undone, and the next
+    one starts behind its find.
     """
     import torch
 
@@ -459,7 +482,12 @@ def write(
             line = _parse(draft.text)
             change = line and locate(message, line)
             assert line is not None and change is not None, (message, draft)  # noqa: PT018
-            accepted = draft.complete and draft.score >= least and not refuses(message, change)
+            accepted = (
+                draft.complete
+                and draft.score >= least
+                and not refuses(message, change)
+                and not loses_logic(message, change)
+            )
             start = change.end
             if accepted:
                 lines.append(draft.text.rstrip())

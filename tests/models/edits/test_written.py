@@ -107,6 +107,23 @@ def test_an_edit_leaves_no_seam(message, old, new, refused):
     assert written.refuses(message, Change(start, start + len(old), new)) is refused
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "loses"),
+    [
+        ("Don't start", "Start", True),
+        ("Don't start", "Please never start", False),
+        ("Don't start", "Start (when is not stated)", True),
+        ("before Ana says so", "when Ana says so", True),
+        ("Why?", "Why.", True),
+        ("Why?", "Why (if you know)?", False),
+    ],
+)
+def test_an_edit_that_drops_a_negation_a_condition_or_a_question_loses_logic(old, new, loses):
+    message = "Don't start before Ana says so. Why?"
+    start = message.index(old)
+    assert written.loses_logic(message, Change(start, start + len(old), new)) is loses
+
+
 @pytest.fixture(scope="module")
 def tokens(tiny_base):
     return examples.load_tokens(tiny_base)
