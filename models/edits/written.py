@@ -236,8 +236,8 @@ _LOGIC = re.compile(
 def loses_logic(message: str, change: Change) -> bool:
     """Whether an edit has fewer negations, conditions or questions than what it replaces.
 
-    Notes in brackets do not count. People do write such edits ("Did you even read it?" becomes a guess), but a
-    small model that drops a "not" nearly always drops its meaning.
+    Notes in brackets do not count. People do write such edits ("Did you even read it?" becomes a guess), but
+    a small model that drops a "not" nearly always drops its meaning.
     """
     return bool(_logic(message[change.start : change.end]) - _logic(change.text))
 
