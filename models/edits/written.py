@@ -470,6 +470,7 @@ def write(
     message = message.strip()
     finder = Finder(message, vocabulary)
     lines: list[str] = []
+    changes: list[Change] = []
     scores: list[float] = []
     start, refused = 0, 0
     with torch.inference_mode():
@@ -487,10 +488,13 @@ def write(
                 and draft.score >= least
                 and not refuses(message, change)
                 and not loses_logic(message, change)
+                # A fact that stands twice could go with two edits.
+                and not facts.missing(message, _splice(message, [*changes, change]))
             )
             start = change.end
             if accepted:
                 lines.append(draft.text.rstrip())
+                changes.append(change)
                 scores.append(draft.score)
             else:
                 refused += 1
