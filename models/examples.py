@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from data.snapshots import shards
 from models import loading, prompts, protection
+from models.edits import written
 
 Row = TypeVar("Row", bound=shards.Row)
 
@@ -29,6 +30,16 @@ def mask_row(row: Any, *fields: str) -> Any | None:
     if not masked.hidden or None in rewrites.values():
         return None
     return row.model_copy(update={"text": masked.text, **rewrites})
+
+
+def script_row(row: Any, *fields: str) -> Any | None:
+    """A row with edit scripts in place of its rewrites, see `models.edits.written`.
+
+    `fields` are the names of the row's rewrites. None when one of them has no script, or is a copy: there is
+    nothing to learn from an empty script but to change nothing.
+    """
+    scripts = {name: written.to_script(row.text, getattr(row, name)) for name in fields}
+    return row.model_copy(update={"text": row.text.strip(), **scripts}) if all(scripts.values()) else None
 
 
 class Tokens:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from datasets import Dataset
 from pydantic import Field
@@ -38,6 +38,7 @@ class SftConfig(TrainingConfig):
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
     masks: bool = Field(True, description="use rows twice: with facts as they are, and masked")
+    form: Literal["text", "script"] = Field("text", description="what is learned: rewrites, or edit scripts")
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_rows: Annotated[int, Field(ge=1, description="most rows of the held-out loss")] = 64
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 25
@@ -71,14 +72,20 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 
 
 def demonstrations(config: SftConfig) -> list[Demonstration]:
-    """All rows of a run: the seed, the snapshots in their order, then masked copies of all maskable rows."""
+    """All rows of a run: the seed, the snapshots in their order, then masked copies of all maskable rows.
+
+    In the form of scripts, rows without a script are left out.
+    """
     rows = list(seed_demonstrations(config.seed_folder)) if config.seed_folder else []
     # Only training rows are repeated: a repeated validation row would count more in the held-out loss.
     edits = examples.read_snapshots(config.snapshots, Demonstration)
     rows += [row for row in edits for _ in range(config.repeats if row.split == "train" else 1)]
     # Both forms, since serving asks with masks only where fact protection is on.
-    masked = (examples.mask_row(row, "rewrite") for row in rows) if config.masks else ()
-    return [*rows, *(row for row in masked if row is not None)]
+    masked = [examples.mask_row(row, "rewrite") for row in rows] if config.masks else []
+    rows += [row for row in masked if row is not None]
+    if config.form == "script":
+        return [script for row in rows if (script := examples.script_row(row, "rewrite"))]
+    return rows
 
 
 def example(tokens: examples.Tokens, row: Demonstration) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from data.records import Demonstration, TransformType
 from data.snapshots import shards
 from models import loading, prompts, training
 from models.checkpoints import newest_checkpoint
-from models.sft import SftConfig, main, seed_demonstrations
+from models.edits import written
+from models.sft import SftConfig, demonstrations, main, seed_demonstrations
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -148,3 +149,14 @@ def test_too_little_data_is_said_and_not_a_crash(config, tmp_path):
     shards.write(tmp_path, [])
     with pytest.raises(ValueError, match="of 0 rows, 0 remain for training and 0 for validation"):
         main(config.model_copy(update={"snapshots": (tmp_path,)}))
+
+
+def test_in_the_form_of_scripts_the_model_learns_the_edits_that_make_the_rewrites(config):
+    text = demonstrations(config.model_copy(update={"masks": False}))
+    scripts = demonstrations(config.model_copy(update={"masks": False, "form": "script"}))
+    rewrites = {(row.text, row.intensity): row.rewrite for row in text}
+    # "Fix Anna today." has none: its script would be longer than the rewrite.
+    assert len(scripts) == 21 < len(text)
+    assert scripts[0].rewrite == "- Fix => Could you please look at\n- . => ?"
+    for row in scripts:
+        assert written.apply(row.text, row.rewrite) == rewrites[row.text, row.intensity]
