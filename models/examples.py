@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from data.snapshots import shards
 from models import loading, prompts, protection
-from models.edits import written
+from models import written_edits as written
 
 Row = TypeVar("Row", bound=shards.Row)
 
@@ -33,7 +33,7 @@ def mask_row(row: Any, *fields: str) -> Any | None:
 
 
 def script_row(row: Any, *fields: str) -> Any | None:
-    """A row with edit scripts in place of its rewrites, see `models.edits.written`.
+    """A row with edit scripts in place of its rewrites, see `models.written_edits`.
 
     `fields` are the names of the row's rewrites. None when one of them has no script, or is a copy: there is
     nothing to learn from an empty script but to change nothing.

@@ -19,25 +19,34 @@ import sys
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 import configs
 from data.corpus import Label, ReadRewrite
 from data.records import PROTECTED, Intensity, Protection, TransformType
 from models import rules, tone
 from models.evaluation import draw_cases, read_policy, test_cases, written_by
-from models.protection import Request
 from models.scoreboard import Case
 
 
 class System(configs.StageConfig):
-    """A version, the fact protection with which it rewrites, and whether the tone scorer chooses a draft."""
+    """A version, the fact protection with which it rewrites, and whether the tone scorer chooses a draft.
 
-    version: Path
+    Or a file of rewrites that were written before: a line each, with `message` (its id) and `rewrite`.
+    """
+
+    version: Path | None = None
+    rewrites: Path | None = None
     protection: Protection = PROTECTED
     chosen_by_tone: bool = False
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.version is None) == (self.rewrites is None):
+            raise ValueError("give a system either a version or a file of rewrites")
+        return self
 
 
 class ReadingConfig(configs.StageConfig):
@@ -83,21 +92,28 @@ def write_rewrites(config: ReadingConfig) -> dict[str, list[tuple[Case, str]]]:
         for folder in config.folders
         for case in draw_cases(test_cases(folder), config.most_cases, config.seed)
     ]
-    requests: list[Request] = [(case.text, case.transform_type, case.intensity) for case in cases]
-    rewrites = {
-        name: written_by(
-            system.version,
-            config.max_new_tokens,
-            system.protection,
-            tone.rule_score if system.chosen_by_tone else None,
-        )(requests)
-        for name, system in config.systems.items()
-    }
+    rewrites = {name: _rewrites_of(system, cases, config) for name, system in config.systems.items()}
     if config.rules:
-        rewrites["rules"] = [rules.rewrite(*request) for request in requests]
+        rewrites["rules"] = [rules.rewrite(case.text, case.transform_type, case.intensity) for case in cases]
     if config.references:
         rewrites["reference"] = [case.reference for case in cases]
     return {name: list(zip(cases, texts, strict=True)) for name, texts in rewrites.items()}
+
+
+def _rewrites_of(system: System, cases: Sequence[Case], config: ReadingConfig) -> list[str]:
+    """A system's rewrite of each case. Raises ReadingError when its file has none for one of them."""
+    if system.version is not None:
+        judge = tone.rule_score if system.chosen_by_tone else None
+        write = written_by(system.version, config.max_new_tokens, system.protection, judge)
+        return write([(case.text, case.transform_type, case.intensity) for case in cases])
+    assert system.rewrites is not None
+    lines = system.rewrites.read_text(encoding="utf-8").splitlines()
+    by_message = {row["message"]: row["rewrite"] for row in map(json.loads, lines)}
+    if absent := [case.id for case in cases if case.id not in by_message]:
+        raise ReadingError(
+            f"{system.rewrites} has no rewrite of {len(absent)} messages, the first is {absent[0]}"
+        )
+    return [by_message[case.id] for case in cases]
 
 
 def _sheet_row(case: Case, rewrite: str) -> SheetRow:
@@ -200,7 +216,11 @@ def main(config: ReadingConfig) -> str:
     if differences and not files["third"].exists():
         return f"two readers differ on {len(differences)} rows; a third reader writes {files['third']}"
     third = read_reader(files["third"], differences) if differences else {}
-    policies = {name: read_policy(system.version) for name, system in config.systems.items()}
+    policies = {
+        name: read_policy(system.version)
+        for name, system in config.systems.items()
+        if system.version is not None
+    }
     _write(config.out / "labels.jsonl", join(rewrites, policies, first, second, third))
     return f"labels: {config.out / 'labels.jsonl'}"
 

@@ -12,7 +12,7 @@ from data.records import Demonstration, TransformType
 from data.snapshots import shards
 from models import loading, prompts, training
 from models.checkpoints import newest_checkpoint
-from models.edits import written
+from models import written_edits as written
 from models.sft import SftConfig, demonstrations, main, seed_demonstrations
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -5,9 +5,9 @@ import torch
 
 from data import corpus
 from models import examples, facts, loading
-from models.edits import written
+from models import written_edits as written
 from models.edits.script import Change
-from models.edits.written import Finder, Vocabulary
+from models.written_edits import Finder, Vocabulary
 
 EDITS = corpus.SEED / "edits"
 
