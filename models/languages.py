@@ -1,7 +1,7 @@
 """Identifies the language of a message, with py3langid: 0.2 ms a message, and no heavy import.
 
-Rejected: lingua, a hundred megabytes, which takes a dozen of the seed's 1,314 English messages for others; py3langid
-takes none.
+Rejected: lingua, a hundred megabytes, which takes a dozen of the seed's 1,314 English messages for others;
+py3langid takes none.
 """
 
 import re
@@ -23,8 +23,8 @@ def _identifier() -> LanguageIdentifier:
 def identify(message: str) -> str:
     """The language of a message as an ISO 639-1 code.
 
-    Where the library is unsure, a message with kana is Japanese, and one in Latin letters or without letters is
-    English. Text in another script is never English.
+    Where the library is unsure, a message with kana is Japanese, and one in Latin letters or without letters
+    is English. Text in another script is never English.
     """
     language, probability = _identifier().classify(message[:_LONGEST])
     if language == "en" or probability >= _SURE:

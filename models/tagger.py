@@ -2,9 +2,10 @@
 
     python -m models.tagger configs/tagger.yaml
 
-It learns from labels: what each part of a message does (`data/seed/roles/`), and whether a proposed edit fits its
-place (`data/seed/accepted/`). The loss is the sum of the cross-entropies of the heads, each a mean over its places.
-The weights of the epoch with the lowest held-out loss are kept. A run takes minutes, so it has no checkpoints.
+It learns from labels: what each part of a message does (`data/seed/roles/`), and whether a proposed edit fits
+its place (`data/seed/accepted/`). The loss is the sum of the cross-entropies of the heads, each a mean over
+its places. The weights of the epoch with the lowest held-out loss are kept. A run takes minutes, so it has no
+checkpoints.
 """
 
 import json
@@ -56,7 +57,9 @@ class TaggerConfig(configs.StageConfig):
 
 
 class TaggerResult(BaseModel):
-    """Held-out figures of the kept epoch: shares of places that get the label's value, and the losses in nats."""
+    """Held-out figures of the kept epoch: shares of places that get the label's value, and the losses in
+    nats.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -98,7 +101,7 @@ class Model(nn.Module):
         self.role = nn.Linear(width, len(tagging.ROLES))
         self.need = nn.Linear(width, len(tagging.NEEDS))
         self.importance = nn.Linear(width, 3)
-        # An edit's logit is (w + w_rule) . state + b + b_rule: what all rules share, and what one needs beyond it.
+        # An edit's logit is (w + w_rule) . state + b + b_rule: what all rules share, and what one rule adds.
         self.edit = nn.Linear(width, 1)
         self.rule_weight = nn.Parameter(torch.zeros(rules, width))
         self.rule_bias = nn.Parameter(torch.zeros(rules))
@@ -109,7 +112,9 @@ class Model(nn.Module):
         return output
 
     def edit_logits(self, states: torch.Tensor, rules: torch.Tensor) -> torch.Tensor:
-        """The logits of edits, (edits,), from the states of their places, (edits, width), and their rules, (edits,)."""
+        """The logits of edits, (edits,), from the states of their places, (edits, width), and their rules,
+        (edits,).
+        """
         known = (rules >= 0).float()
         weight, bias = self.rule_weight[rules.clamp_min(0)], self.rule_bias[rules.clamp_min(0)]
         own = (weight * states).sum(-1) + bias
@@ -159,8 +164,8 @@ def read_examples(config: TaggerConfig) -> tuple[list[Example], list[str]]:
 class Batch:
     """Messages as tensors: ids and mask (batch, tokens), and the places of their labels.
 
-    `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 3): role, need,
-    importance. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits.
+    `part_weights` is (parts, batch * tokens): a row averages the tokens of a part. Labels are (parts, 3):
+    role, need, importance. `edit_weights`, `edit_rules` and `edit_labels` are the same for edits.
     """
 
     ids: torch.Tensor
@@ -261,8 +266,8 @@ def main(config: TaggerConfig) -> TaggerResult:
     held_out = [example for example in examples if example.held_out]
     if not train or not held_out:
         raise ValueError(
-            f"of {len(examples)} labelled messages {len(held_out)} are held out: label more messages, or change "
-            "held_out_share"
+            f"of {len(examples)} labelled messages {len(held_out)} are held out: label more messages, or "
+            "change held_out_share"
         )
     torch.manual_seed(config.seed)
     folder = curation.encoder_folder()
@@ -346,9 +351,10 @@ def _save(model: Model, rules: Sequence[str], folder: Path) -> None:
 
 
 def export(tagger: Path, out: Path) -> Path:
-    """Write the version folder of a tagger: the merged encoder in int8, its heads and rules, and `version.json`.
+    """Write the version folder of a tagger: the merged encoder in int8, its heads, rules and `version.json`.
 
-    An existing `out` is replaced, and only by a complete folder. Raises ValueError when `tagger` has no adapter.
+    An existing `out` is replaced, and only by a complete folder. Raises ValueError when `tagger` has no
+    adapter.
     """
     if not (tagger / "adapter_model.safetensors").is_file():
         raise ValueError(f"{tagger} is no tagger: it has no adapter; train one with models.tagger")

@@ -29,8 +29,8 @@ from serving.inference import release
 
 
 def make_spec(folder: Path, version: str) -> Spec:
-    """The spec by which a version is served, in the form of its folder. Edits need no fact protection, and also
-    depend on this release's rules.
+    """The spec by which a version is served, in the form of its folder. Edits need no fact protection, and
+    also depend on this release's rules.
     """
     if version_file.read(folder).form == "edits":
         return Spec(version=version, form="edits", rules=writer.rules_digest())

@@ -71,8 +71,8 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _WHEN = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month|morning"
-    r"|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before|until"
+    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
+    r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before|until"
     r"|by (?:then|the)|noon"
     r"|morning|deadline|soon|urgent\w*|go-?live)\b",
     re.IGNORECASE,
@@ -162,8 +162,8 @@ def structure(parts: Sequence[Part], intensity: int) -> str | None:
 
 def requirements(parts: Sequence[Part], intensity: int) -> str | None:
     """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind
-    at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without a
-    need or a constraint.
+    at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without
+    a need or a constraint.
     """
     joined = join(parts)
     groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}

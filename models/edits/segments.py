@@ -1,13 +1,17 @@
 """Splits an English message into its parts: sentences, and the clauses of a sentence that can stand alone.
 
-Rejected: pysbd, which splits no clauses, and spaCy, whose models are not on the package index. A clause is split off only where both sides have a verb of their own.
+Rejected: pysbd, which splits no clauses, and spaCy, whose models are not on the package index. A clause is
+split off only where both sides have a verb of their own.
 """
 
 import re
 from typing import NamedTuple
 
 # A full stop after one of these does not end a sentence.
-_ABBREVIATIONS = r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max|incl|excl|cf|est|jr|sr)"
+_ABBREVIATIONS = (
+    r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max"
+    r"|incl|excl|cf|est|jr|sr)"
+)
 _ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
 _NUMBERED = re.compile(r"\d{1,2}\.")
@@ -37,7 +41,8 @@ _ORDER = (
     r"|send|set|share|sign|sort|start|stay|stop|store|switch|take|talk|tell|test|treat|try|turn|update|upload|use"
     r"|wait|warn|wash|watch|wear|write)"
 )
-# What may open a clause of its own: a subject with a verb soon after it, or the start of a request or question.
+# What may open a clause of its own: a subject with a verb soon after it, or the start of a request or a
+# question.
 _CLAUSE = (
     rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{_VERB}\b"
     rf"|(?:i|we|he|she|they|you|it)\s+[a-z]{{3,}}\b"
@@ -79,8 +84,8 @@ _LEADS_ON = re.compile(
 class Segment(NamedTuple):
     """A part of a message, `message[start:end]`, without the white space around it.
 
-    `opens_sentence` and `opens_line` say whether it is the first of its sentence or line. `mark` is the length of
-    a bullet or number in front of it, which is not part of the segment.
+    `opens_sentence` and `opens_line` say whether it is the first of its sentence or line. `mark` is the
+    length of a bullet or number in front of it, which is not part of the segment.
     """
 
     start: int
@@ -161,9 +166,8 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
 def _is_abbreviated(part: str, following: str) -> bool:
     """Whether the full stop at the end of `part` belongs to an abbreviation; "No. 5" is one, "No. We" is not."""
     match = _ABBREVIATED.search(part[-8:])
-    return match is not None and (
-        not match.group().lower().startswith(("no", "nr")) or following.strip().isdigit()
-    )
+    is_number = match is not None and match.group().lower().startswith(("no", "nr"))
+    return match is not None and (following.strip().isdigit() or not is_number)
 
 
 def _inside_brackets(text: str, at: int) -> bool:

@@ -1,7 +1,7 @@
 """Reads messages with the tagger: what each part does, and whether a proposed edit fits its place.
 
-The tagger is MiniLM, int8 in CTranslate2, with linear heads on the mean of the token states of a place. It takes
-3 ms a message on one core. `models.tagger` trains it; this file needs no torch.
+The tagger is MiniLM, int8 in CTranslate2, with linear heads on the mean of the token states of a place. It
+takes 3 ms a message on one core. `models.tagger` trains it; this file needs no torch.
 """
 
 import json
@@ -43,7 +43,9 @@ def sampler(seed: int | None, temperature: float) -> Choose:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A message as tokens: their ids and texts, and where each stands in the message, by character, (tokens, 2)."""
+    """A message as tokens: their ids and texts, and where each stands in the message, by character, (tokens,
+    2).
+    """
 
     ids: list[int]
     texts: list[str]
@@ -149,8 +151,5 @@ class Tagger:
 
 def split_windows(tokens: Tokens) -> list[Tokens]:
     """The tokens in windows that the encoder can read."""
-    starts = range(0, len(tokens.ids), WINDOW_TOKENS)
-    return [
-        Tokens(tokens.ids[i : i + WINDOW_TOKENS], tokens.texts[i : i + WINDOW_TOKENS], tokens.offsets[i : i + WINDOW_TOKENS])
-        for i in starts
-    ]  # fmt: skip
+    parts = [slice(i, i + WINDOW_TOKENS) for i in range(0, len(tokens.ids), WINDOW_TOKENS)]
+    return [Tokens(tokens.ids[part], tokens.texts[part], tokens.offsets[part]) for part in parts]

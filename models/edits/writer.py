@@ -1,4 +1,6 @@
-"""Rewrites messages by edits: proposes them, has the tagger decide, applies them, or says why nothing changed."""
+"""Rewrites messages by edits: proposes them, has the tagger decide, applies them, or says why nothing
+changed.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -73,8 +75,8 @@ class Writer:
 
 @cache
 def rules_digest() -> str:
-    """The name of the rules that propose edits: blake2b-128 of this folder's files. With the tagger's weights it
-    decides what a version of edits writes.
+    """The name of the rules that propose edits: blake2b-128 of this folder's files. With the tagger's weights
+    it decides what a version of edits writes.
     """
     digest = blake2b(digest_size=16)
     for file in sorted(Path(__file__).parent.iterdir()):

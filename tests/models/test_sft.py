@@ -11,8 +11,8 @@ from data import corpus
 from data.records import Demonstration, TransformType
 from data.snapshots import shards
 from models import loading, prompts, training
-from models.checkpoints import newest_checkpoint
 from models import written_edits as written
+from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig, demonstrations, main, seed_demonstrations
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

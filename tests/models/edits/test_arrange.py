@@ -5,7 +5,7 @@ from models.edits import arrange
 from models.edits.arrange import Part
 from models.edits.segments import Segment
 
-R, S, G, P, O = Role.REQUEST, Role.SITUATION, Role.GREETING, Role.PLAN, Role.OPEN
+R, S, G = Role.REQUEST, Role.SITUATION, Role.GREETING
 
 
 def parts(message: str, *labels: tuple[Role, Need, int]) -> list[Part]:
@@ -63,7 +63,7 @@ def test_what_follows_from_a_condition_stays_with_it() -> None:
 
 def test_requirements_are_sorted_and_say_what_is_not_stated() -> None:
     message = "We need the export as CSV. No salaries. Whether it is zipped is open."
-    decided = parts(message, (R, Need.NEED, 1), (R, Need.CONSTRAINT, 1), (O, Need.OPEN, 1))
+    decided = parts(message, (R, Need.NEED, 1), (R, Need.CONSTRAINT, 1), (Role.OPEN, Need.OPEN, 1))
     assert arrange.requirements(decided, 1) == (
         "Need: the export as CSV\nConstraint: No salaries\nOpen: Whether it is zipped is open"
     )

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,4 +77,4 @@ def test_what_no_edit_touches_stays(data: st.DataObject) -> None:
     replaced = {k for each in chosen for k, start in enumerate(starts) if each.start <= start < each.end}
     kept = [word for k, word in enumerate(words) if k not in replaced]
     assert [word for word in result.split() if not word.startswith("<")] == kept
-    assert all(first.end <= second.start for first, second in zip(chosen, chosen[1:], strict=False))
+    assert all(first.end <= second.start for first, second in pairwise(chosen))

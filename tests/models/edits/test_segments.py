@@ -57,7 +57,8 @@ def test_segments_are_in_order_and_lose_only_separators(message: str) -> None:
     parts = segments.split(message)
     end = 0
     for part in parts:
-        assert end <= part.start - part.mark and part.start < part.end
+        assert end <= part.start - part.mark
+        assert part.start < part.end
         between = message[end : part.start - part.mark]
         assert not any(character.isalnum() for character in between), between
         end = part.end
