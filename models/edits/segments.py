@@ -164,7 +164,7 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
 
 
 def _is_abbreviated(part: str, following: str) -> bool:
-    """Whether the full stop at the end of `part` belongs to an abbreviation; "No. 5" is one, "No. We" is not."""
+    """Whether the full stop that ends `part` is of an abbreviation; "No. 5" has one, "No. We" does not."""
     match = _ABBREVIATED.search(part[-8:])
     is_number = match is not None and match.group().lower().startswith(("no", "nr"))
     return match is not None and (following.strip().isdigit() or not is_number)
