@@ -2,7 +2,8 @@
 
 Each engine runs in its own process and rewrites held-out messages for 1, 4 and 16 callers. Each caller sends
 the next message as soon as it has an answer. Decoding is greedy, without fact protection. The version is
-`artifacts/version` if it exists, else the bare base. The rewrites of transformers with float32 weights are
+`artifacts/version` if it exists, else the bare base. The edit writer is measured beside them if
+`artifacts/edits-version` exists (`python -m models.tagger configs/tagger.yaml`). The rewrites of transformers with float32 weights are
 the reference for quality. Prints a table and writes it to `artifacts/bench/inference.json`.
 """
 
@@ -26,6 +27,7 @@ import psutil
 
 from data import corpus
 from data.records import Engine, Spec, TransformType
+from models import version_file
 from serving.inference import pool
 from serving.inference.client import Item, Rewritten
 
@@ -61,7 +63,8 @@ async def ask(running: pool.Pool, spec: Spec, items: Sequence[Item], callers: in
 
 def measure(folder: Path, engine: Engine, items: Sequence[Item], counts: dict[int, int]) -> dict[str, Any]:
     """Load a version as the service does, and measure it. Memory is the resident memory of this process."""
-    spec = Spec(version="v1", engine=engine, max_new_tokens=_NEW_TOKENS)
+    form = version_file.read(folder).form
+    spec = Spec(version="v1", form=form, engine=engine, max_new_tokens=_NEW_TOKENS)
 
     async def run() -> dict[str, Any]:
         running = pool.Pool(1, lambda _: folder)
@@ -116,7 +119,7 @@ def _loading_as(dtype: str) -> contextlib.AbstractContextManager[Any]:
     return patch.object(loading, "load_model", load)
 
 
-def main(version: Path, quick: bool) -> dict[str, Any]:
+def main(version: Path, edits: Path, quick: bool) -> dict[str, Any]:
     """Measure every engine that this machine supports, and print the table."""
     # Imported here, so that the measured processes do not load torch.
     import ctranslate2
@@ -152,6 +155,8 @@ def main(version: Path, quick: bool) -> dict[str, Any]:
             agreements[f"CTranslate2 {kind}"] = export.agreement(
                 folder, messages[:_COMPARED], _NEW_TOKENS, max_regret_nats=math.inf, min_same_choice=0
             )
+        if (edits / version_file.NAME).exists():
+            result["edits"] = _child(edits, "ctranslate2", "int8", work, quick)
         texts = {name: engine["callers"]["16"]["texts"] for name, engine in result.items()}
         bare = export.base_version(loading.PIP_MODEL, Path("artifacts/base-version")) if trained else version
         scored = scoreboard.score(cases, texts, bare)
@@ -209,13 +214,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a third of the messages")
     parser.add_argument("--version", type=Path, default=Path("artifacts/version"))
+    parser.add_argument("--edits", type=Path, default=Path("artifacts/edits-version"))
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
         folder, engine, dtype, items_file, out = chosen.child
         _be_child(Path(folder), engine, dtype, Path(items_file), Path(out), chosen.quick)
     else:
-        report = main(chosen.version, chosen.quick)
+        report = main(chosen.version, chosen.edits, chosen.quick)
         print("\n".join(table(report)))
         file = Path("artifacts/bench/inference.json")
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -72,8 +72,8 @@ _ASKED = re.compile(
 )
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
-    r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)|before"
-    r"|until|by (?:then|the)|noon"
+    r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)"
+    r"|before|until|by (?:then|the)|noon"
     r"|morning|deadline|soon|urgent\w*|go-?live)\b",
     re.IGNORECASE,
 )
