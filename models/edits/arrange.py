@@ -58,17 +58,30 @@ _CONTINUES = re.compile(
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]t)\b", re.IGNORECASE)
+# At the start of a sentence, and anywhere in a clause that goes on.
+_PRONOUN = re.compile(
+    r"^\W*(?:(?:and|but|so|also)\s+)?(?:he|she|they|it|this|that|these|those|his|her|their|its)\b",
+    re.IGNORECASE,
+)
+_ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
+_LONGEST_TOPIC = 9  # words; a longer part is no heading
 _THEN = re.compile(r"^then\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
 _STEPS = re.compile(
     r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE
 )
+# Words that only ask for what follows them.
 _ASKED = re.compile(
-    r"^(?:(?:please|pls)\s+)?(?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+(?:please\s+|maybe\s+)*(?=\w)"
-    r"|^(?:please|pls)\s+(?=\w)"
-    r"|^(?:we|i)(?:['’]d|\s+would|\s+will|['’]ll|\s+do)?(?:\s+(?:also|still|really|only|now))*\s+(?:need|want|like|require)(?:\s+to\s+have)?"
-    r"\s+(?:to\s+)?(?=\w)",
-    re.IGNORECASE,
+    r"""^(?:
+        (?:(?:please|pls)\s+)? (?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+
+            (?:please\s+|maybe\s+)*
+      | (?:please\s+)? (?:could|can|may)\s+(?:we|i)\s+(?:please\s+)? (?:get|have)\s+
+      | may\s+i\s+ask\s+you\s+for\s+
+      | (?:please|pls)\s+
+      | (?:we|i) (?:['’]d|\s+would|\s+will|['’]ll|\s+do)? (?:\s+(?:also|still|really|only|now))*
+            \s+(?:need|want|like|require) (?:\s+to\s+have)? \s+(?:to\s+)?
+    )(?=\w)""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
@@ -175,6 +188,8 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
             head.append(_topic(part))
         elif part.role is Role.CLOSING:
             tail.append(_sentence(part))
+        elif part.role is Role.ASIDE and part.need is Need.NOTHING and not facts.extract(part.text):
+            continue
         else:
             need = Need.CONTEXT if part.need is Need.NOTHING else part.need
             text = part.text if need is Need.CONTEXT else _asked(part.text)
@@ -211,21 +226,32 @@ def summarize(parts: Sequence[Part], intensity: int, shorten: Callable[[str], st
     Requests, questions, dates and what is open always stay, and so does a part with a fact that no other has.
     """
     joined, formal = join(parts), _is_formal(parts)
-    kept = [i for i in range(len(joined)) if not _drops(joined, i, intensity)]
+    drops = [_drops(joined, i, intensity) for i in range(len(joined))]
+    for i in range(len(joined) - 1, 0, -1):  # what a kept part refers to is kept
+        if drops[i - 1] and not drops[i] and _refers_back(joined[i]):
+            drops[i - 1] = joined[i - 1].role in (Role.GREETING, Role.CLOSING)
+    kept = [i for i, dropped in enumerate(drops) if not dropped]
     if not any(joined[i].role not in (Role.GREETING, Role.CLOSING) for i in kept):
         return None
     text = ""
     for position, i in enumerate(kept):
         part = joined[i]
-        follows = position > 0 and kept[position - 1] == i - 1
-        if follows:
+        if position > 0 and kept[position - 1] == i - 1:
             text += part.joint + part.text
-        else:  # what stood before it is dropped, so it starts a sentence
-            start = "" if not text else " " if text.endswith((".", "!", "?", ":")) else ". "
-            text = text.rstrip(" ,;") + start + _capital(_LINK.sub("", part.text), formal)
+            continue
+        # What stood before it is dropped, so it starts a sentence, or a line after a greeting.
+        greeted = position > 0 and joined[kept[position - 1]].role is Role.GREETING
+        start = "\n" if greeted else "" if not text else " " if text.endswith((".", "!", "?", ":")) else ". "
+        text = (text if greeted else text.rstrip(" ,;")) + start
+        text += _capital(_LINK.sub("", part.text), formal)
     text = shorten(_closed(text))
     length = sum(len(part.text.split()) for part in parts)
     return None if len(text.split()) > 0.95 * length else text
+
+
+def _refers_back(part: Part) -> bool:
+    """Whether a part may speak of what the part before it names."""
+    return bool((_PRONOUN if part.opens_sentence else _ANY_PRONOUN).search(part.text))
 
 
 def _drops(joined: Sequence[Part], i: int, intensity: int) -> bool:
@@ -256,6 +282,10 @@ def parts(
         joint = message[end : segment.start - segment.mark]
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
+        if role is Role.TOPIC and len(text.split()) > _LONGEST_TOPIC:
+            role = Role.SITUATION
+        if role is Role.GREETING and any(part.role is not Role.GREETING for part in result):
+            role = Role.CLOSING
         result.append(
             Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark)
         )
@@ -316,7 +346,7 @@ def _sentence(part: Part) -> str:
 
 
 def _topic(part: Part) -> str:
-    text = part.text.rstrip().rstrip(".,;")
+    text = part.text[:1].upper() + part.text[1:].rstrip().rstrip(".,;")
     return text if text.endswith(":") else text + ":"
 
 

@@ -13,6 +13,7 @@ from models import facts
 _SEAM = "\0"  # stands where words were deleted; the gateway accepts no message that contains it
 _AT_SEAMS = (
     (re.compile(r"(?m)^\0+[ ,;]*"), ""),  # the start of a line
+    (re.compile(r"(?<=[.!?])\s*\0+[.,]"), ""),  # after the end of a sentence
     (re.compile(r" *,? *\0+ *(?=[.;:!?\n]|$)"), ""),  # before the end of a clause
     (re.compile(r" *, *\0+ *(?=,)"), ""),
     (re.compile(r" *\0+ *(?=,)| \0+(?= )|\0+"), ""),

@@ -33,7 +33,8 @@ _CONTRACTION = r"(?:i|we|you|he|she|it|they|there|that|who|what|where|here)['’
 _DETERMINED = (
     r"(?:the|a|an|my|our|your|his|her|its|their|this|that|these|those|some|all|both|no|one|two|most|half)"
 )
-_NO_RELATIVE = r"(?!(?:that|who|which|whose)\b)"  # "the ones that took" has no verb of its own yet
+# Before a verb these words say that it is not the subject's: "the ones that took".
+_NO_RELATIVE = r"(?!(?:that|who|which|whose|whether|if|when|why|how|what|where|to)\b)"
 _ORDER = (
     r"(?:add|ask|book|bring|buy|call|cancel|change|check|clean|close|collect|come|confirm|copy|cut|delete|do|draft|drop"
     r"|email|empty|fill|find|finish|fix|get|give|go|keep|leave|lock|look|mail|make|merge|move|open|order|park|pay|pick"
@@ -44,6 +45,7 @@ _ORDER = (
 # What may open a clause of its own: a subject with a verb soon after it, or the start of a request or a
 # question.
 _CLAUSE = (
+    r"(?!that\s+(?:i|we|you|he|she|it|they|there|the|an?|my|our|your|his|her|their|this|these|those)\b)"
     rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{_VERB}\b"
     rf"|(?:i|we|he|she|they|you|it)\s+[a-z]{{3,}}\b"
     rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
@@ -71,7 +73,7 @@ _HAS_VERB = re.compile(
 # A part that opens like this depends on what follows the comma.
 _DEPENDENT = re.compile(
     r"^\W*(?:(?:and|but|so|or|also|then|anyway|well|ok|okay|now)[\s,]+)*(?:if|when|whenever|while|as|because|since"
-    r"|although|though|even|before|after|until|till|unless|once|whether|given|assuming|in\s+case|as\s+soon|like)\b",
+    r"|although|though|even|before|after|until|till|unless|once|whether|whoever|whatever|whichever|given|assuming|in\s+case|as\s+soon|like)\b",
     re.IGNORECASE,
 )
 # After these words a comma leads into a clause that belongs to the words before it.
