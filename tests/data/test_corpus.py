@@ -168,3 +168,18 @@ def test_a_label_that_its_message_does_not_hold_is_refused(tmp_path: Path, spans
     (tmp_path / "personal.jsonl").write_text(f'{{"id": "personal-001", "text": "Ann Bo", "spans": {spans}}}')
     with pytest.raises(CorpusError, match="is not at"):
         corpus.read_lines(tmp_path, corpus.Personal)
+
+
+def test_labelled_parts_and_edits_are_of_messages_of_the_seed() -> None:
+    texts = {original.id: original.text for original in corpus.read(corpus.SEED / "edits")}
+    for row in corpus.read_lines(corpus.SEED / "roles", corpus.LabelledParts):
+        end = 0
+        for part in row.parts:
+            assert end <= part.start < part.end <= len(texts[row.id]), row.id
+            end = part.end
+    labels = corpus.read_lines(corpus.SEED / "accepted", corpus.LabelledEdits)
+    for edits in labels:
+        assert all(edit.start <= edit.end <= len(texts[edits.id]) for edit in edits.edits), edits.id
+    every = [edit for edits in labels for edit in edits.edits]
+    assert len(every) >= 5_000
+    assert 0.1 < sum(not edit.accepted for edit in every) / len(every) < 0.2

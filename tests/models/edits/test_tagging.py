@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from models import curation
+from models.edits import tagging
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tagging.load_tokenizer(curation.encoder_folder())
+
+
+def test_a_place_is_the_tokens_that_touch_it(tokenizer):
+    tokens = tagging.tokenize(tokenizer, "Fix the export by Friday.")
+    assert [tokens.texts[i] for i in tokens.at(4, 14)] == ["the", "export"]
+    assert [tokens.texts[i] for i in tokens.at(0, 2)] == ["fix"]
+
+
+def test_an_insertion_is_seen_between_its_neighbours(tokenizer):
+    tokens = tagging.tokenize(tokenizer, "Fix the export.")
+    assert [tokens.texts[i] for i in tokens.at(0, 0)] == ["fix"]
+    assert [tokens.texts[i] for i in tokens.at(14, 14)] == ["export", "."]
+    assert [tokens.texts[i] for i in tokens.at(15, 15)] == ["."]
+
+
+def test_a_place_of_spaces_has_a_token_too(tokenizer):
+    assert len(tagging.tokenize(tokenizer, "Fix      it").at(5, 7)) == 1
+
+
+def test_a_long_message_is_read_in_windows(tokenizer):
+    tokens = tagging.tokenize(tokenizer, "word " * 1000)
+    windows = tagging.split_windows(tokens)
+    assert [len(window.ids) for window in windows] == [384, 384, 232]
+    assert np.array_equal(np.concatenate([window.offsets for window in windows]), tokens.offsets)
+
+
+def test_equal_seeds_draw_equal_choices_by_their_probability():
+    logits = np.log(np.array([0.2, 0.8]))
+    first, second = tagging.sampler(7, 1.0), tagging.sampler(7, 1.0)
+    drawn = [first(logits) for _ in range(500)]
+    assert drawn == [second(logits) for _ in range(500)]
+    assert 0.7 < np.mean(drawn) < 0.9
+    cold = tagging.sampler(7, 0.01)
+    assert {cold(logits) for _ in range(100)} == {1}
