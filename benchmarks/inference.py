@@ -3,7 +3,8 @@
 Each engine runs in its own process and rewrites held-out messages for 1, 4 and 16 callers. Each caller sends
 the next message as soon as it has an answer. Decoding is greedy, without fact protection. The version is
 `artifacts/version` if it exists, else the bare base. The edit writer is measured too if
-`artifacts/edits-version` exists (`python -m models.tagger configs/tagger.yaml`). The rewrites of transformers with float32 weights are
+`artifacts/edits-version` exists (`python -m models.tagger configs/tagger.yaml`). The rewrites of transformers
+with float32 weights are
 the reference for quality. Prints a table and writes it to `artifacts/bench/inference.json`.
 """
 

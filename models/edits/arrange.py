@@ -64,6 +64,39 @@ _PRONOUN = re.compile(
     re.IGNORECASE,
 )
 _ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
+# Words without which a part is not called a request, or a reason.
+_REQUESTS = re.compile(
+    r"""\b(?:please|pls|you|your|could|can|would|should|shall|must|needs?|(?:have|has|had)\ to|let|let's|never
+        |nobody|no\ one|no|not|\w+n['’]t|everyone|everybody|someone|somebody|anyone|whoever|all\ of|only
+        |always
+        |by|before|until)\b
+      | ^\W*(?:(?:and|then|first|so)\ )*[a-z]+\b
+        (?!\ (?:is|are|was|were|has|have|had|wants?|says?|said|thinks?|asked)\b)
+      | \?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_GIVES_REASON = re.compile(
+    r"\b(?:because|since|as|reasons?|due|cause[sd]?|why|otherwise|so that|that's|it's)\b", re.IGNORECASE
+)
+_ASKS_TO = re.compile(r"\b(?:could|can|would|will)\s+\w+|\b(?:please|pls)\b", re.IGNORECASE)
+_PROPOSES = re.compile(
+    r"^(?:(?:and|so|but|then)\s+)?(?:i|we)(?:['’](?:d|ll)|\s+(?:would|will))\s+"
+    r"(?!need|like|want|appreciate|be (?:glad|grateful|happy)|ask|love|prefer)",
+    re.IGNORECASE,
+)
+_UNDECIDED = re.compile(
+    r"\b(?:not|isn't|aren't|nothing)\s+(?:\w+\s+)?(?:decided|clear|known|fixed|settled|sure|agreed)\b"
+    r"|\b(?:don't|doesn't|do not) know\b|\bno idea\b|\bunclear\b|\bundecided\b|\btb[cd]\b",
+    re.IGNORECASE,
+)
+# The first sentence says what a message is about: "I had a look at your branch".
+_NAMES_TOPIC = re.compile(
+    r"\b(?:about|regarding|concerning)\s+\w|\b(?:at|with|through|on)\s+(?:your|our)\b", re.IGNORECASE
+)
+_ASKS = re.compile(
+    r"(?:please |pls )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE
+)
+_FEW_WORDS = 3
 _LONGEST_TOPIC = 9  # words; a longer part is no heading
 _THEN = re.compile(r"^then\b", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
@@ -87,7 +120,9 @@ _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
     r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)"
     r"|before|until|by (?:then|the)|noon"
-    r"|morning|deadline|soon|urgent\w*|go-?live)\b",
+    r"|morning|deadline|soon|urgent\w*|go-?live"
+    r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
+    r"(?:minutes?|hours?|days?|weeks?|months?))\b",
     re.IGNORECASE,
 )
 _DEADLINE = re.compile(
@@ -105,6 +140,7 @@ def join(parts: Sequence[Part]) -> list[Part]:
             bool(_CONTINUES.match(bare))
             or bool(_THEN.match(bare) and _CONDITION.search(before.text))
             or before.text.endswith(":")
+            or (len(part.text.split()) <= _FEW_WORDS and part.text == bare)  # "they say"
         )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
             joined[-1] = replace(
@@ -178,7 +214,7 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
     at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without
     a need or a constraint.
     """
-    joined = join(parts)
+    joined = _with_questions(join(parts))
     groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
     head, tail = [], []
     for part in joined:
@@ -219,6 +255,23 @@ _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
 _SECONDARY = frozenset({Role.SITUATION, Role.REASON, Role.ASIDE})
 
 
+def _with_questions(joined: Sequence[Part]) -> list[Part]:
+    """The parts, where whom to ask stays with what is open: "which colour we don't know, ask Ann"."""
+    result: list[Part] = []
+    for part in joined:
+        before = result[-1] if result else None
+        if (
+            before
+            and before.need is Need.OPEN
+            and not part.opens_sentence
+            and _ASKS.match(_LINK.sub("", part.text))
+        ):
+            result[-1] = replace(before, text=before.text + part.joint + part.text)
+        else:
+            result.append(part)
+    return result
+
+
 def summarize(parts: Sequence[Part], intensity: int, shorten: Callable[[str], str]) -> str | None:
     """The parts that a summary of this intensity keeps, as prose, shortened by `shorten`. None when that
     drops next to nothing.
@@ -257,19 +310,38 @@ def _refers_back(part: Part) -> bool:
 def _drops(joined: Sequence[Part], i: int, intensity: int) -> bool:
     """Whether a summary of this intensity drops a part."""
     part = joined[i]
-    if part.role in _ESSENTIAL:
-        return False
+    if part.importance == 2 and part.role is not Role.ASIDE:
+        return all(_may_drop(joined, j, intensity) for j in _sentence_of(joined, i))
+    return _may_drop(joined, i, intensity)
+
+
+def _sentence_of(joined: Sequence[Part], i: int) -> range:
+    """The indices of the parts of a part's sentence."""
+    start, end = i, i + 1
+    while start > 0 and not joined[start].opens_sentence:
+        start -= 1
+    while end < len(joined) and not joined[end].opens_sentence:
+        end += 1
+    return range(start, end)
+
+
+def _may_drop(joined: Sequence[Part], i: int, intensity: int) -> bool:
+    """Whether a summary of this intensity loses nothing without a part."""
+    part = joined[i]
+    if part.role in _ESSENTIAL or part.importance == 1:
+        return part.role is Role.GREETING and intensity >= 2
     if facts.missing(part.text, " ".join(other.text for j, other in enumerate(joined) if j != i)):
         return False
     if not part.opens_sentence and _NEGATION.search(part.text):  # "I asked, she didn't know"
         return False
-    if part.role is Role.TOPIC and any(other.role is not Role.GREETING for other in joined[:i]):
+    is_first = all(other.role is Role.GREETING for other in joined[:i])
+    if is_first and part.role not in (Role.GREETING, Role.CLOSING) and _NAMES_TOPIC.search(part.text):
+        return False
+    if part.role is Role.TOPIC and not is_first:
         return False  # it says what the parts after it are about
     if part.importance == 3 or part.role is Role.ASIDE:
         return part.role is not Role.GREETING or intensity >= 2
-    return part.importance == 2 and (
-        part.role in _SECONDARY if intensity == 3 else part.role is Role.REASON and intensity == 2
-    )
+    return part.role in _SECONDARY if intensity == 3 else part.role is Role.REASON and intensity == 2
 
 
 def parts(
@@ -282,15 +354,33 @@ def parts(
         joint = message[end : segment.start - segment.mark]
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
-        if role is Role.TOPIC and len(text.split()) > _LONGEST_TOPIC:
-            role = Role.SITUATION
-        if role is Role.GREETING and any(part.role is not Role.GREETING for part in result):
-            role = Role.CLOSING
+        is_first = all(part.role is Role.GREETING for part in result)
+        role = _checked(role, text, segment, is_first)
+        if need is Need.CONSTRAINT and _UNDECIDED.search(text):
+            need = Need.OPEN
         result.append(
             Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark)
         )
         end = segment.end
     return result
+
+
+def _checked(role: Role, text: str, segment: segments.Segment, is_first: bool) -> Role:
+    """A part's role, or a weaker one where the words of the part do not bear it out."""
+    match role:
+        case Role.GREETING if not is_first:
+            return Role.CLOSING
+        case Role.TOPIC if len(text.split()) > _LONGEST_TOPIC or not (is_first or text.endswith(":")):
+            return Role.SITUATION
+        case Role.REQUEST if _PROPOSES.search(text):
+            return Role.PLAN
+        case Role.REQUEST if text.endswith("?") and not _ASKS_TO.search(text):
+            return Role.QUESTION
+        case Role.REQUEST if not _REQUESTS.search(text):
+            return Role.SITUATION
+        case Role.REASON if segment.opens_sentence and not _GIVES_REASON.search(text):
+            return Role.SITUATION
+    return role
 
 
 def _prose(members: Sequence[Part], formal: bool) -> str:

@@ -45,7 +45,8 @@ _ORDER = (
 # What may open a clause of its own: a subject with a verb soon after it, or the start of a request or a
 # question.
 _CLAUSE = (
-    r"(?!that\s+(?:i|we|you|he|she|it|they|there|the|an?|my|our|your|his|her|their|this|these|those)\b)"
+    r"(?!that\s+(?:i|we|you|he|she|it|they|there|the|an?|my|our|your|his|her|their|this|these|those"
+    r"|nobody|no|everyone|everybody|someone|people)\b)"
     rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{_VERB}\b"
     rf"|(?:i|we|he|she|they|you|it)\s+[a-z]{{3,}}\b"
     rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
@@ -76,6 +77,12 @@ _DEPENDENT = re.compile(
     r"|although|though|even|before|after|until|till|unless|once|whether|whoever|whatever|whichever|given|assuming|in\s+case|as\s+soon|like)\b",
     re.IGNORECASE,
 )
+# A subject with a modal verb, to which verbs without a subject of their own belong.
+_MODAL = re.compile(
+    r"\b(?:i|we|you|he|she|they)(?:['’](?:d|ll)|\s+(?:would|will|can|could|should|must|might|(?:need|have|want)\s+to))\b",
+    re.IGNORECASE,
+)
+_BARE_ORDER = re.compile(rf"(?:and\s+|or\s+|then\s+)*{_ORDER}\b", re.IGNORECASE)
 # After these words a comma leads into a clause that belongs to the words before it.
 _LEADS_ON = re.compile(
     r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|that|because|as|since|when|while|which|who|where)\W*$",
@@ -141,6 +148,7 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
         if (
             not (_HAS_VERB.search(part) or _STEP.search(match.group()))
             or _LEADS_ON.search(part[-20:])
+            or (_MODAL.search(part) and _BARE_ORDER.match(text, at))  # "I'd keep it, and ask them"
             or _DEPENDENT.match(part)  # what follows may hold only under its condition
             or len(text) - at < 8
             or _inside_brackets(text, match.start())

@@ -104,3 +104,31 @@ def test_a_summary_keeps_requests_and_facts() -> None:
 def test_a_message_with_nothing_to_drop_has_no_summary() -> None:
     decided = parts("The export is wrong. Please fix it.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1))
     assert arrange.summarize(decided, 3, lambda text: text) is None
+
+
+def test_a_summary_keeps_what_a_kept_part_refers_to() -> None:
+    message = "It was a nice trip. The naming is a matter of taste, leave it. Please add a limit."
+    decided = parts(message, (S, Need.CONTEXT, 3), (S, Need.CONTEXT, 3), (R, Need.NEED, 1), (R, Need.NEED, 1))
+    summary = arrange.summarize(decided, 3, lambda text: text)
+    assert summary == "The naming is a matter of taste, leave it. Please add a limit."
+
+
+def test_a_summary_says_what_it_is_about() -> None:
+    message = "I've been thinking about the fair. The weather was fine. Please book a stand."
+    decided = parts(message, (Role.ASIDE, Need.NOTHING, 3), (S, Need.CONTEXT, 3), (R, Need.NEED, 1))
+    summary = arrange.summarize(decided, 3, lambda text: text)
+    assert summary == "I've been thinking about the fair. Please book a stand."
+
+
+def test_a_label_that_the_words_do_not_bear_out_is_weakened() -> None:
+    decided = parts(
+        "They want the tutorial shorter. I'd keep the visit. Do you take the lamps? Please call me.",
+        *[(R, Need.NEED, 1)] * 4,
+    )
+    assert [part.role for part in decided] == [S, Role.PLAN, Role.QUESTION, R]
+
+
+def test_whom_to_ask_stays_with_what_is_open() -> None:
+    message = "We need 40 headsets. Don't know which colour they need, ask the manager."
+    decided = parts(message, (R, Need.NEED, 1), (Role.OPEN, Need.OPEN, 1), (R, Need.NEED, 1))
+    assert "Open: Don't know which colour they need, ask the manager" in str(arrange.requirements(decided, 1))
