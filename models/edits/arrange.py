@@ -349,7 +349,8 @@ def parts(
 ) -> list[Part]:
     """The parts of a message, each with what `decide` says of its segment."""
     split = segments.split(message)
-    result, end = [], 0
+    result: list[Part] = []
+    end = 0
     for segment, (role, need, importance) in zip(split, decide(split), strict=True):
         joint = message[end : segment.start - segment.mark]
         mark = message[segment.start - segment.mark : segment.start]

@@ -101,14 +101,14 @@ class Reading:
         return result
 
     def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
-        """Whether the edit fits its place. A rule that training has not seen is judged as its mean."""
+        """Whether the edit fits its place. An edit of a rule without labels is accepted: it is of a closed list."""
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
-        state = self._mean(*place(edit))
-        weight, bias = heads["edit.weight"], heads["edit.bias"]
-        logit = weight @ state + bias  # (1,)
-        if rule is not None:
-            logit = logit + heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
-        return bool(choose(np.concatenate([np.zeros(1, np.float32), np.atleast_1d(logit)])))
+        if rule is None:
+            return True
+        state = self._mean(*place(edit))  # (width,)
+        shared = heads["edit.weight"] @ state + heads["edit.bias"]  # (1,)
+        own = heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
+        return bool(choose(np.array([0.0, float(shared[0]) + float(own)])))
 
     def _mean(self, start: int, end: int) -> np.ndarray:
         return np.asarray(self._states[self._tokens.at(start, end)].mean(axis=0))
