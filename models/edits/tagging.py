@@ -101,7 +101,7 @@ class Reading:
         return result
 
     def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
-        """Whether the edit fits its place. An edit of a rule without labels is accepted: it is of a closed list."""
+        """Whether the edit fits its place. An edit of a rule without labels is accepted: the list is closed."""
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
             return True
