@@ -1,7 +1,7 @@
-"""Proposes notes beside words that refer to something that the message never names: "he", "there", "the other one".
+"""Proposes notes beside words for what the message never names: "he", "there", "the other report".
 
-A note such as "he (who is not stated)" must be true, so each kind of word has a check that nothing before it can
-be meant. Where the check leaves a doubt, the name of the rule ends in "unsure".
+A note such as "he (who is not stated)" must be true, so each kind of word has a check that nothing before it
+can be meant. Where the check leaves a doubt, the name of the rule ends in "unsure".
 """
 
 import itertools
@@ -24,6 +24,7 @@ WORDS = Path(__file__).with_suffix(".yaml")
 _MOST = (
     40  # Only the first such words of a message are read, so that the work does not grow with their square.
 )
+_SHORT_TEXT = 200  # characters; a longer message may explain itself in ways that no rule sees
 _REACH = 1_000  # Only references in the first characters get notes: a long message explains itself.
 
 
@@ -83,7 +84,7 @@ def _references(read: Message) -> list[Reference]:
 
 
 def _notes(read: Message, references: list[Reference], prefix: str) -> Iterator[Edit]:
-    """The most important reference at level 1, the next at 2, the third at 3; fewer where other rules note some."""
+    """One note a level, the most important first; the notes of other rules count too."""
     others = clarify.gaps(read)
     noted = sum(note.rule != "thing" for note in others)
     level = 1
@@ -129,6 +130,11 @@ def _group_of(read: Message, note: clarify.Note) -> str:
 
 
 # What stands before a reference
+
+
+def _split(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[a-z]+)?|\d[\w:.,-]*")
 
@@ -178,7 +184,8 @@ def _before(read: Message, at: int) -> _Before:
 
 _NAME_VERB = re.compile(
     r" (?:and|says?|said|thinks?|thought|wants?|wanted|knows?|knew|is|was|has|had|will|asked|asks|told|tells|"
-    r"can|can't|does|did|didn't|doesn't|isn't|won't|needs?|sent|sends|called|calls|wrote|gave|moved|took|left|"
+    r"can|can't|does|did|didn't|doesn't|isn't|won't|needs?|sent|sends|called|calls|wrote|gave|moved|took|"
+    r"left|"
     r"agreed|liked|likes|spoke|just|also|still|already|never|would|should|got|came|went|mentioned|confirmed|"
     r"[a-z]+(?:ed|s)|keeps?|made|put|found|changed|promised|started|[A-Z][a-z]+)\b|'s "
 )
@@ -260,7 +267,8 @@ _HE = re.compile(
     r"(?<![\w'/-])(?P<word>he|she|him|her)(?:'(?P<short>s|ll|d))?(?![\w'/-])(?P<next> ?[a-z']*)", re.I
 )
 _HER_OBJECT = re.compile(
-    r"\s*(?:[,.!?;]|$)| (?:to|for|by|before|after|about|again|today|tomorrow|now|if|when|and|but|or|because|so|"
+    r"\s*(?:[,.!?;]|$)| (?:to|for|by|before|after|about|again|today|tomorrow|now|if|when|and|but|or|because|"
+    r"so|"
     r"at|on|in|with|what|how|that|the|a|an|yesterday|yet|soon|first|until|as|i|we|you|they|please)\b",
     re.I,
 )
@@ -290,7 +298,7 @@ def _persons(read: Message) -> Iterator[Reference]:
             if not before.persons or not all(name in others or name in _words("no_person") for name in known):
                 continue
             rule = "person_unsure" if len(known) > 1 else "person_other"
-        elif _names_later(read, match.end()):
+        elif match.start() > read.body and _names_later(read, match.end()):
             rule = "person_unsure"
         tail = _short_verb(match.group("short"), match.group("next"))
         if tail is None:
@@ -327,9 +335,10 @@ def _short_verb(short: str | None, following: str) -> str | None:
 _THEY = re.compile(
     r"(?<![\w'/-])(?P<word>they|them)(?:'(?P<short>re|ll|ve|d))?(?![\w'/-])(?P<next> ?[a-z']*)", re.I
 )
-_IDIOM_BEFORE = re.compile(r"\b(?:as|us and|one of|some of|all of|both of|most of) $", re.I)
+_IDIOM_BEFORE = re.compile(r"\b(?:as|us and|[a-z]{1,12} of) $", re.I)
 _WHOM = re.compile(
-    r"\b(?:tell|ask|asked|asks|told|call|called|ring|phone|email|emailed|mail|remind|reminded|warn|warned|inform|"
+    r"\b(?:tell|ask|asked|asks|told|call|called|ring|phone|email|emailed|mail|remind|reminded|warn|warned|"
+    r"inform|"
     r"informed|contact|contacted|pay|paid|owe|owes|thank|invite|invited|visit|chase|chased|push|"
     r"convince|reach|from|with|to|us not|promised|promise|answer|let|help|trust|believe) $",
     re.I,
@@ -369,8 +378,8 @@ def _groups(read: Message) -> Iterator[Reference]:
                 gap = "who or what is not stated"
         if _has_person(before) and not before.persons:
             return
-        if len(before.persons) > 1:
-            unsure = True
+        if len(before.persons) > 1 or (_has_other_name(before) and len(read.text) > _SHORT_TEXT):
+            return
         tail = _short_verb(match.group("short"), match.group("next"))
         if tail is not None:
             rule = "group_unsure" if unsure else "group"
@@ -384,18 +393,21 @@ def _groups(read: Message) -> Iterator[Reference]:
 _OBJECT_VERB = (
     r"(?:send|sent|sends|fix|fixed|move|moved|moves|check|checked|change|changed|finish|finished|sign|signed|"
     r"approve|approved|review|reviewed|delete|deleted|reset|update|updated|share|shared|use|used|restart|"
-    r"restarted|return|returned|print|printed|order|ordered|cancel|cancelled|deploy|deployed|merge|merged|test|"
+    r"restarted|return|returned|print|printed|order|ordered|cancel|cancelled|deploy|deployed|merge|merged|"
+    r"test|"
     r"tested|put|need|needs|want|wants|found|find|open|opened|close|closed|try|tried|handle|handled|install|"
     r"installed|remove|removed|add|added|pay|paid|collect|bring|brought|pick|leave|left|push|pushed|rename|"
     r"postpone|rewrite|rewrote|redo|repair|repaired|replace|replaced|upload|uploaded|forward|forwarded|has|"
     r"have|lost|broke|start|started|stop|stopped|run|ran|book|booked|show|showed|"
-    r"looked at|look at|looking at|look into|talk about|talked about|deal with|dealing with|work on|working on|"
+    r"looked at|look at|looking at|look into|talk about|talked about|deal with|dealing with|work on|"
+    r"working on|"
     r"wait for|waiting for|responsible for|reply to|replied to|access to|access|revert|reverted|rejected|"
     r"reject|accept|accepted|like|likes|liked|discuss|discussed|present|ship|shipped|ordering|sending|"
     r"moving|changing|fixing|checking)"
 )
 _IT_OBJECT = re.compile(
-    rf"\b{_OBJECT_VERB} (?:back |away |out |over |up )?(?P<word>it)(?=\s*[.!?;]|\s*$|,(?! and that)| (?:to (?:room|"
+    rf"\b{_OBJECT_VERB} (?:back |away |out |over |up )?(?P<word>it)(?=\s*[.!?;]|\s*$|,(?! and that)|"
+    rf" (?:to (?:room|"
     r"the|my|our|your|me|him|her|them|us|[A-Z0-9])|for (?:me|us|the|him|her|them)|by|before|after|again|"
     r"back|today|tomorrow|now|yesterday|in (?:the|our|my)|on (?:the|my|our|mon|tues|wednes|thurs|fri)|from|"
     r"this|last|next|and|but|because|so|or|if|when|until|already|yet|soon|off|anymore|any more|please|asap|"
@@ -403,10 +415,12 @@ _IT_OBJECT = re.compile(
     re.I,
 )
 _IT_SUBJECT = re.compile(
-    r"(?<![\w'-])(?P<word>it)(?:'(?P<short>s|ll)(?= (?:broken|wrong|down|missing|stuck|empty|gone|back|there|ready|"
+    r"(?<![\w'-])(?P<word>it)(?:'(?P<short>s|ll)(?= (?:broken|wrong|down|missing|stuck|empty|gone|back|"
+    r"there|ready|"
     r"in|on|at|still|not (?:working|ready|in|on|there)|crashing|failing|working))|(?= (?:is|was|isn't|wasn't|"
     r"has been) (?:still |also |now |already |not )?(?:wrong|broken|down|missing|stuck|empty|gone|back|there|"
-    r"ready|in (?:the|my|our)|on (?:the|my|our)|crashing|failing|working|done|finished|signed|approved|lost|blank)\b|"
+    r"ready|in (?:the|my|our)|on (?:the|my|our)|crashing|failing|working|done|finished|signed|approved|lost|"
+    r"blank)\b|"
     r" (?:works|worked|doesn't work|failed|fails|crashed|crashes|keeps|stopped|needs to|should be in|arrived|"
     r"hasn't arrived|came|went|has to go|has to be|must be|should go|should stay|will be in|goes|broke|"
     r"hangs|runs|still)\b|(?P<where>(?<=where it) is\b)))",
@@ -415,7 +429,8 @@ _IT_SUBJECT = re.compile(
 _NO_THING = re.compile(
     r"\bit(?:'s| is| was) (?:in (?:our|your|my) (?:interest|hands)|on (?:me|us|you)|at least|in fact|back to|"
     r"still (?:early|possible|unclear|too|cold|raining|not clear|better|worth))|\bit (?:keeps (?:raining|"
-    r"snowing|happening)|still (?:is|isn't|takes|makes)|goes without|came (?:to|as)|works for|went (?:well|fine)|"
+    r"snowing|happening)|still (?:is|isn't|takes|makes)|goes without|came (?:to|as)|works for|went (?:well|"
+    r"fine)|"
     r"needs to be (?:said|clear)|must be (?:said|nice|possible|hard)|has to be (?:said|possible))",
     re.I,
 )
@@ -428,11 +443,7 @@ def _things(read: Message) -> Iterator[Reference]:
         return
     before = _before(read, first.start())
     strange = _strangers(before)
-    if (
-        strange > 1
-        or before.capitals
-        and not set(map(str.lower, before.capitals)) <= {name.lower() for name in before.persons}
-    ):
+    if strange > 1 or _has_other_name(before):
         return
     if set(before.tokens) & {"this", "that", "one", "something", "anything", "which", "everything", "what"}:
         return
@@ -462,9 +473,12 @@ def _things(read: Message) -> Iterator[Reference]:
 
 
 _DEMONSTRATIVE = re.compile(
-    rf"\b(?:do|did|doing|{_OBJECT_VERB}) (?P<word>that|this|those|these)(?=\s*[.!?]|\s*$|,| (?:in (?:the|our|my)|to "
-    r"(?:the|me|him|her|them|us)|on (?:the|my|our)|for (?:me|us|the|him|her|them)|by|before|today|tomorrow|now|"
-    r"this|next|until|unless|if|when|again|anymore|any more|please|asap|too|soon|yet|at the moment|right now)\b)",
+    rf"\b(?:do|did|doing|{_OBJECT_VERB}) (?P<word>that|this|those|these)(?=\s*[.!?]|\s*$|,| (?:in (?:the|"
+    rf"our|my)|to "
+    r"(?:the|me|him|her|them|us)|on (?:the|my|our)|for (?:me|us|the|him|her|them)|by|before|today|tomorrow|"
+    r"now|"
+    r"this|next|until|unless|if|when|again|anymore|any more|please|asap|too|soon|yet|at the moment|"
+    r"right now)\b)",
     re.I,
 )
 _ATTACHED = re.compile(r"https?:|www\.|attach|below|fw[d:]?\b|forward|\bsee\b|screenshot|link|[\"“`>:]", re.I)
@@ -495,19 +509,23 @@ def _demonstratives(read: Message) -> Iterator[Reference]:
 # Places
 
 _THERE = re.compile(
-    r"\b(?:go(?:es|ing)?|went|on site|meet|meeting|put (?:it|them|that|one)|leave (?:it|them|that)|left (?:it|them)|"
+    r"\b(?:go(?:es|ing)?|went|on site|meet|meeting|put (?:it|them|that|one)|leave (?:it|them|that)|"
+    r"left (?:it|them)|"
     r"send (?:it|them|him|her)|sent (?:it|them|him|her)|someone|somebody|nobody|people|works?|working|worked|"
-    r"drive|driving|get|got|arrive[ds]?|stay(?:s|ed)?|park|live[sd]?|over|up|down|back|from|staff|"
-    r"store[ds]?|stored|parked|moving|moved|delivered?|deliver) (?P<word>there)(?=\s*[,.!?;]|\s*$| (?:anymore|any more|"
+    r"drive|driving|get|got|arrive[ds]?|stay(?:s|ed)?|park|live[sd]?|up|down|back|from|staff|"
+    r"store[ds]?|stored|parked|moving|moved|delivered?|deliver) (?P<word>there)(?=\s*[,.!?;]|\s*$|"
+    r" (?:anymore|any more|"
     r"again|today|tomorrow|now|yesterday|this|next|on (?:mon|tues|wednes|thurs|fri|satur|sun)day|at \d|by|"
     r"before|until|and|but|because|so|or|for (?:a|the|two|three)|with|alone|yet)\b)",
     re.I,
 )
 _PLACE = re.compile(
     r"\b(?:in|at|to|from|on|into|near|behind|outside|inside|room|hall|office|site|floor|building|warehouse|"
-    r"depot|city|place|shop|store|school|hospital|ward|clinic|kitchen|canteen|lab|plant|factory|yard|dock|gate|"
+    r"depot|city|place|shop|store|school|hospital|ward|clinic|kitchen|canteen|lab|plant|factory|yard|dock|"
+    r"gate|"
     r"port|airport|station|street|house|flat|hotel|venue|desk|folder|page|drive|server|channel|below|link|"
-    r"attached|here|where|somewhere) ?(?!(?:site|time|case|fact|least|all|once|me|us|him|her|them|you|monday|tuesday|"
+    r"attached|here|where|somewhere) ?(?!(?:site|time|case|fact|least|all|once|me|us|him|her|them|you|"
+    r"monday|tuesday|"
     r"wednesday|thursday|friday|saturday|sunday|\d{1,2}(?::\d\d)?(?: ?[ap]m)?\b)\b)",
     re.I,
 )
@@ -531,14 +549,16 @@ def _places(read: Message) -> Iterator[Reference]:
 # One of several
 
 _OTHER = re.compile(
-    r"(?<![\w'-])the other (?P<noun>[a-z]{3,20})(?=\s*[.!?;]|\s*$|, (?!the\b|which\b|that\b|not\b|in\b|on\b|from\b)|"
-    r" (?:is|was|are|were|has|have|needs?|still|also|too|again|instead|today|tomorrow|by|before|after|until|and|"
+    r"(?<![\w'-])the other (?P<noun>[a-z]{3,20})(?=\s*[.!?;]|\s*$|, (?!the\b|which\b|that\b|not\b|in\b|on\b|"
+    r"from\b)|"
+    r" (?:is|was|are|were|has|have|needs?|still|also|too|again|instead|today|tomorrow|by|before|after|until|"
+    r"and|"
     r"but|because|so|if|first|please|yet|can|will|should)\b)",
     re.I,
 )
-_NO_OTHER = frozenset(
-    "day side hand end way night morning week people half thing time direction ones one party guys day others "
-    "reason question problem point two three four few evening afternoon month year things days weeks person".split()
+_NO_OTHER = _split(
+    "side hand end way night morning week people half thing time direction ones one party guys day "
+    "phone others reason question problem point two three four few evening afternoon month year things days weeks person"
 )
 _SEVERAL = re.compile(
     r"\b(?:one|first|both|either|two|three|several|another|some|each|all|these|those|this|options?|versions?|"
@@ -559,17 +579,20 @@ def _others(read: Message) -> Iterator[Reference]:
             continue
         plural = noun.endswith("s") and not noun.endswith("ss")
         gap = "which ones is not stated" if plural else "which one is not stated"
-        rule = "other_unsure" if _SEVERAL.search(earlier) or plural else "other"
+        far = len(earlier) > _SHORT_TEXT
+        rule = "other_unsure" if _SEVERAL.search(earlier) or plural or far else "other"
         yield Reference(rule, "other", 2, match.start(), match.end(), match.group(), gap)
 
 
 _NUMBERED = (
-    r"supplier|vendor|candidate|offer|option|version|proposal|quote|variant|applicant|bidder|alternative|idea|"
+    r"supplier|vendor|candidate|offer|option|version|proposal|quote|variant|applicant|bidder|alternative|"
+    r"idea|"
     r"design|provider|contractor|draft|sample|logo|suggestion|shipment|batch"
 )
 _ORDINAL = re.compile(
     rf"(?<![\w'-])the (?:first|second|third|fourth|former|latter)(?: one| (?:{_NUMBERED}))(?=\s*[,.!?;]|\s*$|"
-    r" (?:is|was|after|and|but|because|so|if|please|has|can't|can|will|would|should|looks|again|instead|today|"
+    r" (?:is|was|after|and|but|because|so|if|please|has|can't|can|will|would|should|looks|again|instead|"
+    r"today|"
     r"better|more|too|for now|now|with|by|before)\b)",
     re.I,
 )
@@ -586,13 +609,19 @@ def _ordinals(read: Message) -> Iterator[Reference]:
             return
         before = _before(read, match.start())
         named = match.group().lower().endswith(" one")
-        rule = "ordinal_unsure" if named and _strangers(before) > 0 else "ordinal"
+        strange = _strangers(before)
+        if (named and strange > 2) or (
+            before.tokens[-1:] and before.tokens[-1] in {"is", "it's", "that's", "was"}
+        ):
+            return
+        rule = "ordinal_unsure" if named and strange else "ordinal"
         yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), "which one is not stated")
         return
 
 
 _ONE = re.compile(
-    r"(?<![\w'-])the (?:new|old|other|big|small|last|right|wrong|red|blue|green|latest|previous|current|final|good|"
+    r"(?<![\w'-])the (?:new|old|other|big|small|last|right|wrong|red|blue|green|latest|previous|current|"
+    r"final|good|"
     r"bad|cheap|cheaper|bigger|smaller|newer|older|long|short|longer|shorter|black|white|original|updated) "
     r"(?P<noun>ones?)(?=\s*[,.!?;]|\s*$| (?:is|was|are|were|has|for|from|not|and|but|please|instead|today|"
     r"tomorrow|before|by|because|so|if|again|first|now|too|isn't|doesn't|needs|can|will|should|until)\b)",
@@ -637,10 +666,13 @@ def _last_times(read: Message) -> Iterator[Reference]:
 
 
 _OWN = re.compile(
-    r"(?<![\w'-])(?:(?P<alone>(?:on|with|in|for|from|than|like|and|not|use|take|to) (?P<pronoun>his|hers|theirs)"
+    r"(?<![\w'-])(?:(?P<alone>(?:on|with|in|for|from|than|like|and|not|use|take|to) (?P<pronoun>his|hers|"
+    r"theirs)"
     r"(?=\s*[,.!?;]|\s*$| (?:and|but|because|so|is|are|was|instead|too)\b))|"
-    r"(?P<with>(?P<owner>his|her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|side|copy|"
-    r"machine|laptop|room|desk|account|order|invoice|request|idea|plan|proposal|changes|comments|slides|feedback|"
+    r"(?P<with>(?P<owner>his|her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|side|"
+    r"copy|"
+    r"machine|laptop|room|desk|account|order|invoice|request|idea|plan|proposal|changes|comments|slides|"
+    r"feedback|"
     r"email|answer|contract|documents|papers|key|keys|ticket|question|price|address|details|bill|bag|car|"
     r"appointment|approval|signature|decision)(?=\s*[,.!?;]|\s*$| (?:and|but|because|so|is|are|was|were|has|"
     r"instead|too|before|by|today|tomorrow|for|in|on|until|again|now|first|or|with|please|yet)\b)))",
@@ -674,7 +706,8 @@ def _owners(read: Message) -> Iterator[Reference]:
 # Somebody
 
 _SOMEBODY = re.compile(
-    r"(?<![\w'-])(?:someone|somebody)(?: else)?(?= (?:is|was|has(?! to\b)|had(?! to\b)|took|did|came|sent|put|used|forgot|opened|"
+    r"(?<![\w'-])(?:someone|somebody)(?: else)?(?= (?:is|was|has(?! to\b)|had(?! to\b)|took|did|came|sent|"
+    r"put|used|forgot|opened|"
     r"parked|already|keeps|does|wrote|booked|entered|wants|wanted|needs|works|turned|switched)\b)",
     re.I,
 )
@@ -689,7 +722,11 @@ _EVENTS = re.compile(r" (?:wants|needs) to\b", re.I)
 def _somebody(read: Message) -> Iterator[Reference]:
     """Someone who did something, in a statement."""
     match = _SOMEBODY.search(read.text, read.body)
-    if match is None or _MAYBE.search(read.text[max(0, match.start() - 12) : match.start()]):
+    if (
+        match is None
+        or len(read.text) > _SHORT_TEXT
+        or _MAYBE.search(read.text[max(0, match.start() - 12) : match.start()])
+    ):
         return
     item = read.sentence(match.start())
     if "?" in read.text[item.stop : item.end] or _EVENTS.match(read.text, match.end()):
@@ -702,9 +739,12 @@ def _somebody(read: Message) -> Iterator[Reference]:
 
 
 _PEOPLE = re.compile(
-    r"(?<![\w'-])(?:people(?= (?:are (?:not happy|unhappy|not pleased|angry|annoyed|confused|worried|frustrated|"
-    r"waiting|getting|starting to|beginning to|upset|leaving|already)|were (?:not happy|unhappy|angry|confused|"
-    r"annoyed)|aren't (?:happy|pleased)|weren't (?:happy|pleased)|don't like|didn't like|got confused|noticed|"
+    r"(?<![\w'-])(?:people(?= (?:are (?:not happy|unhappy|not pleased|angry|annoyed|confused|worried|"
+    r"frustrated|"
+    r"waiting|getting|starting to|beginning to|upset|leaving|already)|were (?:not happy|unhappy|angry|"
+    r"confused|"
+    r"annoyed)|aren't (?:happy|pleased)|weren't (?:happy|pleased)|don't like|didn't like|got confused|"
+    r"noticed|"
     r"started)\b)|the new people(?=\s*[,.!?;]|\s*$| (?:where|when|how|that|about|are|were|and|on|to)\b))",
     re.I,
 )
@@ -730,19 +770,22 @@ def _people(read: Message) -> Iterator[Reference]:
 
 
 _MATTER = re.compile(
-    r"(?<![\w'-])(?P<words>(?:the|that|this) (?P<first>[a-z-]{3,20}) (?P<second>[a-z-]{3,20})) thing(?=\s*[,.!?;]|\s*$|"
-    r" (?:is|was|again|at|from|on|by|before|today|tomorrow|and|but|because|so|needs|has|still|for|soon|with|this|"
+    r"(?<![\w'-])(?P<words>(?:the|that|"
+    r"this) (?P<first>[a-z-]{3,20}) (?P<second>[a-z-]{3,20})) thing(?=\s*[,.!?;]|\s*$|"
+    r" (?:is|was|again|at|from|on|by|before|today|tomorrow|and|but|because|so|needs|has|still|for|soon|with|"
+    r"this|"
     r"next|last|first|if|sometime|some|please|asap|yet|now|tonight)\b)",
     re.I,
 )
 _DONE_THING = re.compile(
-    r"\b(?:do|does|did|done|doing) (?P<words>the [a-z-]{3,20}(?: [a-z-]{3,20})? thing)(?=\s*[,.!?;]|\s*$| (?:anymore|"
+    r"\b(?:do|does|did|done|doing) (?P<words>the [a-z-]{3,20}(?: [a-z-]{3,20})? thing)(?=\s*[,.!?;]|\s*$|"
+    r" (?:anymore|"
     r"any more|for|again|now|today|this|with|and|but)\b)",
     re.I,
 )
-_NO_MATTER = frozenset(
+_NO_MATTER = _split(
     "one only best worst same right wrong other first last next real important main whole good bad big new old "
-    "funny strange weird great most least little small very single usual second third nice sure".split()
+    "funny strange weird great most least little small very single usual second third nice sure"
 )
 
 
@@ -764,13 +807,16 @@ def _matters(read: Message) -> Iterator[Reference]:
 # Who acts
 
 _TO_DO = re.compile(
-    r"(?<![\w'-])(?:(?:it|this|that|they|these|those|one of them|both|(?:the|that|this|my|our) [a-z-]+(?: [a-z-]+)?) "
-    r"(?:still )?(?:needs?|has|have) to (?:go back|go out|go away|go|move|come (?:out|off|back)|leave|be (?!in\b|at\b|"
+    r"(?<![\w'-])(?:(?:it|this|that|they|these|those|one of them|both|(?:the|that|this|my|"
+    r"our) [a-z-]+(?: [a-z-]+)?) "
+    r"(?:still )?(?:needs?|has|have) to (?:go back|go out|go away|go|move|come (?:out|off|back)|leave|"
+    r"be (?!in\b|at\b|"
     r"on\b|a\b|the\b|able\b|careful\b|there\b|ready\b|better\b)[a-z]+(?:ed|ne|nt|wn|de)))\b",
     re.I,
 )
 _ACTOR = re.compile(
-    r"\b(?:i'll|i will|i can|i'm|we'll|we will|you|your|let me|please|will|by [A-Z]|someone|somebody|who|can(?!'t)|could|"
+    r"\b(?:i'll|i will|i can|i'm|we'll|we will|you|your|let me|please|will|by [A-Z]|someone|somebody|who|"
+    r"can(?!'t)|could|"
     r"would|if|unless|not|don't|never|no longer|let's|must)\b",
     re.I,
 )
@@ -783,6 +829,8 @@ _WHO_ACTS = (
 
 def _who_acts(read: Message) -> Iterator[Edit]:
     """Something that has to happen, with no one who does it."""
+    if len(read.text) > _SHORT_TEXT:
+        return
     item = next((item for item in read.sentences[:_MOST] if _TO_DO.search(read.words(item))), None)
     if item is None or "?" in read.text[item.stop : item.end]:
         return
