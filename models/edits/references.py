@@ -115,9 +115,10 @@ def _note(read: Message, reference: Reference, prefix: str, level: int) -> Itera
         words = words[:1].upper() + words[1:]
     change = Change(reference.start, reference.end, f"{words} ({reference.gap}){reference.tail}")
     yield Edit(rule, level, (change,))
-    if reference.tail and level < 3:
-        # A rule of level 3 would write "it's" in full at the same place.
-        yield Edit(rule, 3, (change,))
+    if reference.tail:
+        # A rule of level 2 or 3 would write "it's" in full at the same place.
+        for higher in range(level + 1, 4):
+            yield Edit(rule, higher, (change,))
 
 
 _GROUPS = {"he": "he", "him": "he", "she": "she", "her": "she", "they": "they", "them": "they", "it": "it"}
@@ -171,7 +172,7 @@ def _before(read: Message, at: int) -> _Before:
     for match in _TOKEN.finditer(read.text, start, at):
         word = match.group()
         tokens.append(word.lower())
-        if word[0].isupper() and word != "I" and not word.startswith("I'"):
+        if word[0].isupper() and word.split("'")[0] != "I" and word.lower() not in _words("no_person"):
             first = match.start() in read.starts or match.start() == start
             if not first or (
                 word.lower() not in _words("function")
@@ -208,13 +209,19 @@ def _has_plural(before: _Before) -> bool:
     """Whether a plural noun or one for a group stands before; a verb with an s counts as no noun."""
     persons, groups, verbs = _words("persons"), _words("groups"), _words("verbs_with_s")
     articles, last = _words("articles"), ""
-    for token in before.tokens:
-        if token in groups or _singular(token) in groups or _singular(token) in persons:
+    names_here = {name.lower() for name in before.persons}
+    for word in before.tokens:
+        if word in names_here:
+            last = word
+            continue
+        if last == "other" and word == "side":
             return True
-        plural = len(token) > 3 and token.endswith("s") and not token.endswith(("ss", "us", "is", "'s"))
-        if plural and token not in _words("no_plural") and (token not in verbs or last in articles):
+        if word in groups or _singular(word) in groups or _singular(word) in persons:
             return True
-        last = token
+        plural = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
+        if plural and word not in _words("no_plural") and (word not in verbs or last in articles):
+            return True
+        last = word
     return False
 
 
@@ -249,7 +256,7 @@ def _has_noun(before: _Before) -> bool:
     return any(
         last in articles - {"of", "for", "with", "from", "in", "on", "at", "no"} and token not in known
         for last, token in itertools.pairwise(before.tokens)
-    ) or (before.tokens[:1] != [] and before.tokens[0] not in known)
+    ) or (before.tokens[0] not in known and before.tokens[0] not in map(str.lower, before.persons))
 
 
 def _has_other_name(before: _Before) -> bool:
@@ -353,6 +360,15 @@ _GIVEN = re.compile(
 )
 
 
+def _later(read: Message, at: int) -> _Before:
+    """The rest of the sentence, which may name what a pronoun before it means."""
+    item = read.sentence(at)
+    return _Before([match.group().lower() for match in _TOKEN.finditer(read.text, at, item.stop)], [], [])
+
+
+_CATAPHORA = re.compile(r"(?:if|when|before|until|as|since|once|although|because|unless)\b", re.I)
+
+
 def _groups(read: Message) -> Iterator[Reference]:
     """They or them where no plural noun and no group stands before; only the first in a message."""
     for match in itertools.islice(_THEY.finditer(read.text, read.body), 1):
@@ -378,6 +394,8 @@ def _groups(read: Message) -> Iterator[Reference]:
                 gap = "who or what is not stated"
         if _has_person(before) and not before.persons:
             return
+        if _CATAPHORA.match(read.words(read.sentence(match.start()))):
+            unsure = unsure or _has_plural(_later(read, match.end()))
         if len(before.persons) > 1 or (_has_other_name(before) and len(read.text) > _SHORT_TEXT):
             return
         tail = _short_verb(match.group("short"), match.group("next"))
@@ -403,7 +421,9 @@ _OBJECT_VERB = (
     r"working on|"
     r"wait for|waiting for|responsible for|reply to|replied to|access to|access|revert|reverted|rejected|"
     r"reject|accept|accepted|like|likes|liked|discuss|discussed|present|ship|shipped|ordering|sending|"
-    r"moving|changing|fixing|checking)"
+    r"moving|changing|fixing|checking|saw|seen|missed|noticed|heard about|asked for|asking for|agreed to|"
+    r"know about|"
+    r"knew about|told me about|sell|sold|borrow|borrowed|gave|give|received|do|doing|broke|lend|store|stored)"
 )
 _IT_OBJECT = re.compile(
     rf"\b{_OBJECT_VERB} (?:back |away |out |over |up )?(?P<word>it)(?=\s*[.!?;]|\s*$|,(?! and that)|"
@@ -422,13 +442,23 @@ _IT_SUBJECT = re.compile(
     r"ready|in (?:the|my|our)|on (?:the|my|our)|crashing|failing|working|done|finished|signed|approved|lost|"
     r"blank)\b|"
     r" (?:works|worked|doesn't work|failed|fails|crashed|crashes|keeps|stopped|needs to|should be in|arrived|"
-    r"hasn't arrived|came|went|has to go|has to be|must be|should go|should stay|will be in|goes|broke|"
+    r"hasn't arrived|came|went|has to go|has to be|must be|should go|should stay|will be in|goes|(?:was|"
+    r"is|wasn't|has) (?:never|not|already|only) (?:been )?(?:sent|approved|signed|paid|delivered|ordered|"
+    r"finished|fixed|done|tested|agreed)|broke|"
     r"hangs|runs|still)\b|(?P<where>(?<=where it) is\b)))",
+    re.I,
+)
+_IT_ASKED = re.compile(
+    r"it (?:done|ready|working|finished|fixed|broken|signed|approved|still (?:there|broken|down|open|in|"
+    r"on)|back|gone|"
+    r"sent|work(?! for\b)|arrived?|been (?:sent|approved|signed|paid|fixed|done|ordered)|in (?:the|our|my)|"
+    r"on (?:the|our|my))\b",
     re.I,
 )
 _NO_THING = re.compile(
     r"\bit(?:'s| is| was) (?:in (?:our|your|my) (?:interest|hands)|on (?:me|us|you)|at least|in fact|back to|"
-    r"still (?:early|possible|unclear|too|cold|raining|not clear|better|worth))|\bit (?:keeps (?:raining|"
+    r"one of|still (?:early|possible|unclear|too|cold|raining|not clear|better|worth))|"
+    r"\bit (?:keeps (?:raining|"
     r"snowing|happening)|still (?:is|isn't|takes|makes)|goes without|came (?:to|as)|works for|went (?:well|"
     r"fine)|"
     r"needs to be (?:said|clear)|must be (?:said|nice|possible|hard)|has to be (?:said|possible))",
@@ -459,8 +489,10 @@ def _things(read: Message) -> Iterator[Reference]:
         None,
     )
     subject = _IT_SUBJECT.match(read.text, first.start())
+    asked = _IT_ASKED.match(read.text, first.start())
+    inverted = last in {"is", "was", "has", "will", "does", "did", "isn't", "hasn't"} and asked
     where = last in {"where", "when"} and re.match(r"it is(?=\s*[.?!,]|$)", read.text[first.start() :], re.I)
-    if not (obj or subject or where):
+    if not (obj or subject or where or inverted):
         return
     if strange == 1 and _has_noun(before):
         return
@@ -542,7 +574,12 @@ def _places(read: Message) -> Iterator[Reference]:
     earlier = re.sub(r"\b(?:from|back|over) $", "", earlier)
     if before.capitals or _PLACE.search(earlier) or re.search(r"\b(?:get|got|almost|not quite) $", earlier):
         return
-    rule = "place_unsure" if _strangers(before) > 4 else "place"
+    later = re.search(
+        r"\b(?:in|at|to) [A-Z]|\b(?:site|office|room|hall|"
+        r"building)\b",
+        read.text[match.end() :],
+    )
+    rule = "place_unsure" if later or _strangers(before) > 4 else "place"
     yield Reference(rule, "there", 2, at, match.end("word"), match.group("word"), "where is not stated")
 
 
@@ -558,7 +595,8 @@ _OTHER = re.compile(
 )
 _NO_OTHER = _split(
     "side hand end way night morning week people half thing time direction ones one party guys day "
-    "phone others reason question problem point two three four few evening afternoon month year things days weeks person"
+    "phone line others reason question problem point two three four few evening afternoon month year things "
+    "days weeks person"
 )
 _SEVERAL = re.compile(
     r"\b(?:one|first|both|either|two|three|several|another|some|each|all|these|those|this|options?|versions?|"
@@ -579,6 +617,7 @@ def _others(read: Message) -> Iterator[Reference]:
             continue
         plural = noun.endswith("s") and not noun.endswith("ss")
         gap = "which ones is not stated" if plural else "which one is not stated"
+        gap = "what exactly is not stated" if noun == "stuff" else gap
         far = len(earlier) > _SHORT_TEXT
         rule = "other_unsure" if _SEVERAL.search(earlier) or plural or far else "other"
         yield Reference(rule, "other", 2, match.start(), match.end(), match.group(), gap)
@@ -636,6 +675,8 @@ def _ones(read: Message) -> Iterator[Reference]:
         return
     before = _before(read, match.start())
     strange = _strangers(before)
+    if strange and _has_noun(before):
+        return
     if strange > 1 or before.capitals or set(before.tokens) & {"one", "ones", "two", "both"}:
         return
     gap = "which ones is not stated" if match.group("noun").lower() == "ones" else "which one is not stated"
@@ -783,6 +824,11 @@ _DONE_THING = re.compile(
     r"any more|for|again|now|today|this|with|and|but)\b)",
     re.I,
 )
+_HANDED = re.compile(
+    r"(?<![\w'-])the thing (?P<rest>(?:i|we|you|he|she|they) (?:sent|gave|told|showed|lent|asked|promised) "
+    r"(?:you|me|us|him|her|them))(?=\s*[,.!?;]|\s*$| (?:on|last|yesterday|before|this|by|and|today)\b)",
+    re.I,
+)
 _NO_MATTER = _split(
     "one only best worst same right wrong other first last next real important main whole good bad big new old "
     "funny strange weird great most least little small very single usual second third nice sure"
@@ -792,16 +838,21 @@ _NO_MATTER = _split(
 def _matters(read: Message) -> Iterator[Reference]:
     """The late shift thing: a matter that is only hinted at."""
     match = _MATTER.search(read.text, read.body)
+    handed = _HANDED.search(read.text, read.body)
     done = _DONE_THING.search(read.text, read.body)
     gap = "what exactly is not stated"
+    if handed:
+        plain = f"what {handed.group('rest')}"
+        yield Reference("matter", "matter", 3, *handed.span(), plain, gap)
+        return
     if done:
         words = done.group("words").lower().split()[1:-1]
         if not set(words) & _NO_MATTER:
             yield Reference("matter", "matter", 3, *done.span("words"), done.group("words"), gap)
         return
     if match and not {match.group("first").lower(), match.group("second").lower()} & _NO_MATTER:
-        words = f"{match.group('words')} matter"
-        yield Reference("matter", "matter", 3, *match.span(), words, gap)
+        plain = f"{match.group('words')} matter"
+        yield Reference("matter", "matter", 3, *match.span(), plain, gap)
 
 
 # Who acts
