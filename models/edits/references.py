@@ -193,9 +193,13 @@ _NAME_VERB = re.compile(
 
 
 def _has_person(before: _Before) -> bool:
-    """Whether a noun for a person stands before."""
-    persons = _words("persons")
-    return any(_singular(token) in persons or token in persons for token in before.tokens)
+    """Whether a noun for a person stands before; the "someone" of "can someone ask him" is nobody yet."""
+    persons, modals = _words("persons"), _words("modals")
+    return any(
+        (_singular(word) in persons or word in persons)
+        and not (last in modals and word in {"someone", "somebody", "anyone", "anybody"})
+        for last, word in itertools.pairwise(["", *before.tokens])
+    )
 
 
 def _singular(token: str) -> str:
@@ -422,7 +426,7 @@ _OBJECT_VERB = (
     r"wait for|waiting for|responsible for|reply to|replied to|access to|access|revert|reverted|rejected|"
     r"reject|accept|accepted|like|likes|liked|discuss|discussed|present|ship|shipped|ordering|sending|"
     r"moving|changing|fixing|checking|saw|seen|missed|noticed|heard about|asked for|asking for|agreed to|"
-    r"know about|"
+    r"know about|knows about|"
     r"knew about|told me about|sell|sold|borrow|borrowed|gave|give|received|do|doing|broke|lend|store|stored)"
 )
 _IT_OBJECT = re.compile(
@@ -513,11 +517,24 @@ _DEMONSTRATIVE = re.compile(
     r"right now)\b)",
     re.I,
 )
+_THAT_ALONE = re.compile(
+    r"(?:(?:not |so )?(?:happy|ok|okay|fine|busy|unhappy|agree|done|"
+    r"ready) with (?P<with>that)(?=\s*[,.?!]|\s*$)|"
+    r"(?:is|was) (?P<asked>that) (?:done|ready|fixed|sorted|approved|confirmed|finished|still (?:on|open|"
+    r"there|the plan|"
+    r"valid|needed))\b|(?P<start>that) (?:didn't|doesn't|won't) (?:work|fit|help|match)\b)",
+    re.I,
+)
 _ATTACHED = re.compile(r"https?:|www\.|attach|below|fw[d:]?\b|forward|\bsee\b|screenshot|link|[\"“`>:]", re.I)
 
 
 def _demonstratives(read: Message) -> Iterator[Reference]:
     """That or this as an object in the first clause, where no noun stands before."""
+    alone = _THAT_ALONE.match(read.text, read.body)
+    if alone and alone.lastgroup and not _ATTACHED.search(read.text):
+        at, end = alone.span(alone.lastgroup)
+        yield Reference("that_start", "it", 1, at, end, read.text[at:end], "what is not stated")
+        return
     match = _DEMONSTRATIVE.search(read.text, read.body, read.body + 120)
     if match is None or _ATTACHED.search(read.text):
         return
@@ -541,7 +558,8 @@ def _demonstratives(read: Message) -> Iterator[Reference]:
 # Places
 
 _THERE = re.compile(
-    r"\b(?:go(?:es|ing)?|went|on site|meet|meeting|put (?:it|them|that|one)|leave (?:it|them|that)|"
+    r"\b(?:(?:i'm|we're|i am|we are|i'll be|we'll be|be)(?= there (?:until|at|by|from|to|tomorrow|today|on))|"
+    r"go(?:es|ing)?|went|on site|meet|meeting|put (?:it|them|that|one)|leave (?:it|them|that)|"
     r"left (?:it|them)|"
     r"send (?:it|them|him|her)|sent (?:it|them|him|her)|someone|somebody|nobody|people|works?|working|worked|"
     r"drive|driving|get|got|arrive[ds]?|stay(?:s|ed)?|park|live[sd]?|up|down|back|from|staff|"
@@ -659,7 +677,8 @@ def _ordinals(read: Message) -> Iterator[Reference]:
 
 
 _ONE = re.compile(
-    r"(?<![\w'-])the (?:new|old|other|big|small|last|right|wrong|red|blue|green|latest|previous|current|"
+    r"(?<![\w'-])the (?:new|old|top|bottom|other|big|small|last|right|wrong|red|blue|green|latest|"
+    r"previous|current|"
     r"final|good|"
     r"bad|cheap|cheaper|bigger|smaller|newer|older|long|short|longer|shorter|black|white|original|updated) "
     r"(?P<noun>ones?)(?=\s*[,.!?;]|\s*$| (?:is|was|are|were|has|for|from|not|and|but|please|instead|today|"
@@ -670,8 +689,10 @@ _ONE = re.compile(
 
 def _ones(read: Message) -> Iterator[Reference]:
     """The new one: where no noun before it can be meant."""
-    match = _ONE.search(read.text, read.body)
-    if match is None:
+    match = _ONE.search(read.text, read.body) or _ONE_FROM.search(read.text, read.body)
+    if match is None or (
+        match.group().lower() == "both" and not re.match(r"\s*(?:[,.!?;]|$)", read.text[match.end() :][:3])
+    ):
         return
     before = _before(read, match.start())
     strange = _strangers(before)
@@ -679,11 +700,20 @@ def _ones(read: Message) -> Iterator[Reference]:
         return
     if strange > 1 or before.capitals or set(before.tokens) & {"one", "ones", "two", "both"}:
         return
-    gap = "which ones is not stated" if match.group("noun").lower() == "ones" else "which one is not stated"
+    plural = (match.group("noun") or "ones").lower() == "ones"
+    gap = "which ones is not stated" if plural else "which one is not stated"
     rule = "one_unsure" if strange else "one"
     yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), gap)
 
 
+_ONE_FROM = re.compile(
+    r"(?<![\w'-])the (?P<noun>ones?) from (?:last (?:week|month|time|year|night)|yesterday|before|"
+    r"this morning|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?=\s*[,.!?;]|\s*$| (?:is|was|are|were|and|but|please|again|"
+    r"instead|not|because|so|if)\b)|(?<=take )both|(?<=need )both|(?<=want )both|(?<=do )both|(?<=send )both|"
+    r"(?<=use )both",
+    re.I,
+)
 _LAST_TIME = re.compile(
     r"(?<![\w'-])(?:the )?same as (?:last time|before|last (?:week|month|year)|the last time)"
     r"(?=\s*[,.!?;]|\s*$| (?:and|but|please|so|again)\b)",
@@ -830,8 +860,8 @@ _HANDED = re.compile(
     re.I,
 )
 _NO_MATTER = _split(
-    "one only best worst same right wrong other first last next real important main whole good bad big new old "
-    "funny strange weird great most least little small very single usual second third nice sure"
+    "one only best worst same right wrong other first last next real important main whole good bad big new "
+    "old funny strange weird great most least little small very single usual second third nice sure"
 )
 
 
@@ -860,7 +890,7 @@ def _matters(read: Message) -> Iterator[Reference]:
 _TO_DO = re.compile(
     r"(?<![\w'-])(?:(?:it|this|that|they|these|those|one of them|both|(?:the|that|this|my|"
     r"our) [a-z-]+(?: [a-z-]+)?) "
-    r"(?:still )?(?:needs?|has|have) to (?:go back|go out|go away|go|move|come (?:out|off|back)|leave|"
+    r"(?:still )?(?:needs?|has|have) to (?:go back|go out|go away|go|move|come (?:out|off|back)|"
     r"be (?!in\b|at\b|"
     r"on\b|a\b|the\b|able\b|careful\b|there\b|ready\b|better\b)[a-z]+(?:ed|ne|nt|wn|de)))\b",
     re.I,
