@@ -300,6 +300,8 @@ def _persons(read: Message) -> Iterator[Reference]:
         if word.lower() == "her" and not _HER_OBJECT.match(read.text, end):
             continue
         before = _before(read, match.start())
+        if before.tokens[-1:] == ["who"]:
+            continue
         if _has_person(before):
             continue
         rule = "person"
@@ -384,7 +386,8 @@ def _groups(read: Message) -> Iterator[Reference]:
         ):
             return
         before = _before(read, match.start())
-        if _has_plural(before) or set(before.tokens) & _words("several"):
+        # "Who are they?" asks already.
+        if before.tokens[-1:] == ["who"] or _has_plural(before) or set(before.tokens) & _words("several"):
             return
         gap = "who is not stated"
         unsure = bool(before.capitals) or _strangers(before) > 9 or _has_person(before)
@@ -440,8 +443,7 @@ _IT_OBJECT = re.compile(
 )
 _IT_SUBJECT = re.compile(
     r"(?<![\w'-])(?P<word>it)(?:'(?P<short>s|ll)(?= (?:broken|wrong|down|missing|stuck|empty|gone|back|"
-    r"there|ready|"
-    r"in|on|at|still|not (?:working|ready|in|on|there)|crashing|failing|working))|(?= (?:is|was|isn't|wasn't|"
+    r"there|ready|in (?:the|my|our)|on (?:the|my|our)|at (?:the|my|our)|still|not (?:working|ready|in|on|there)|crashing|failing|working)\b)|(?= (?:is|was|isn't|wasn't|"
     r"has been) (?:still |also |now |already |not )?(?:wrong|broken|down|missing|stuck|empty|gone|back|there|"
     r"ready|in (?:the|my|our)|on (?:the|my|our)|crashing|failing|working|done|finished|signed|approved|lost|"
     r"blank)\b|"
@@ -482,7 +484,7 @@ def _things(read: Message) -> Iterator[Reference]:
     if set(before.tokens) & {"this", "that", "one", "something", "anything", "which", "everything", "what"}:
         return
     last = before.tokens[-1] if before.tokens else ""
-    if _NO_THING.match(read.text, first.start()):
+    if _NO_THING.match(read.text, first.start()) or (last == "put" and {"as", "to"} & set(before.tokens)):
         return
     obj = next(
         (
@@ -728,6 +730,10 @@ def _last_times(read: Message) -> Iterator[Reference]:
     """The same as last time: what it was then, the message does not tell."""
     for pattern in (_LAST_TIME, _LIKE_LAST_TIME):
         match = pattern.search(read.text, read.body)
+        if match and re.search(
+            r"\b(?:not|don't|never)\b", read.text[max(0, match.start() - 40) : match.start()], re.I
+        ):
+            continue
         if match and not re.search(r"\blast time\b[^.]*\b(?:was|had|did)\b", read.text[match.end() :], re.I):
             gap = "what it was then is not stated"
             gap = gap if pattern is _LAST_TIME else "how it was then is not stated"
