@@ -223,7 +223,11 @@ def _has_plural(before: _Before) -> bool:
         if word in groups or _singular(word) in groups or _singular(word) in persons:
             return True
         plural = len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is", "'s"))
-        if plural and word not in _words("no_plural") and (word not in verbs or last in articles):
+        if (
+            plural
+            and (word not in _words("no_plural") or (word, last) == ("minutes", "the"))
+            and (word not in verbs or last in articles)
+        ):
             return True
         last = word
     return False
@@ -443,7 +447,8 @@ _IT_OBJECT = re.compile(
 )
 _IT_SUBJECT = re.compile(
     r"(?<![\w'-])(?P<word>it)(?:'(?P<short>s|ll)(?= (?:broken|wrong|down|missing|stuck|empty|gone|back|"
-    r"there|ready|in (?:the|my|our)|on (?:the|my|our)|at (?:the|my|our)|still|not (?:working|ready|in|on|there)|crashing|failing|working)\b)|(?= (?:is|was|isn't|wasn't|"
+    r"there|ready|in (?:the|my|our)|on (?:the|my|our)|at (?:the|my|our)|still|not (?:working|ready|in|on|"
+    r"there)|crashing|failing|working)\b)|(?= (?:is|was|isn't|wasn't|"
     r"has been) (?:still |also |now |already |not )?(?:wrong|broken|down|missing|stuck|empty|gone|back|there|"
     r"ready|in (?:the|my|our)|on (?:the|my|our)|crashing|failing|working|done|finished|signed|approved|lost|"
     r"blank)\b|"
