@@ -11,16 +11,38 @@ from typing import NamedTuple
 from data.reasons import Reason, reason
 from data.records import TransformType
 from models import facts, languages
-from models.edits import arrange, background, clarify, japanese, script, shorten, soften, tagging, terminology
+from models.edits import (
+    arrange,
+    background,
+    clarify,
+    japanese,
+    references,
+    script,
+    shorten,
+    soften,
+    tagging,
+    terminology,
+)
 from models.edits.script import Edit
 from models.edits.tagging import Choose, Reading, Tagger
 
 FOLDER = "tagger"  # of a version folder
+
+
+def _clarify(message: str) -> list[Edit]:
+    """The edits of both proposers; of two equal edits at one place the first is taken."""
+    return references.propose(message, TransformType.CLARIFY) + clarify.propose(message)
+
+
+def _background(message: str) -> list[Edit]:
+    return references.propose(message, TransformType.BACKGROUND) + background.propose(message)
+
+
 _PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
     TransformType.SOFTEN: soften.propose,
-    TransformType.CLARIFY: clarify.propose,
+    TransformType.CLARIFY: _clarify,
     TransformType.TERMINOLOGY: terminology.propose,
-    TransformType.BACKGROUND: background.propose,
+    TransformType.BACKGROUND: _background,
 }
 
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
