@@ -101,10 +101,14 @@ class Reading:
         return result
 
     def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
-        """Whether the edit fits its place. An edit of a rule without labels is accepted: the list is closed."""
+        """Whether the edit fits its place.
+
+        An edit of a rule without labels is accepted, since the list is closed, unless the rule's name says that
+        it is unsure.
+        """
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
-            return True
+            return not edit.rule.endswith("_unsure")
         state = self._mean(*place(edit))  # (width,)
         shared = heads["edit.weight"] @ state + heads["edit.bias"]  # (1,)
         own = heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
