@@ -103,8 +103,8 @@ class Reading:
     def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
         """Whether the edit fits its place.
 
-        An edit of a rule without labels is accepted, since the list is closed, unless the rule's name says that
-        it is unsure.
+        An edit of a rule without labels is accepted, since the list is closed, unless the rule's name says
+        that it is unsure.
         """
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
