@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.edits import clarify
-from models.edits.clarify import Message, Sentence
+from models.edits.clarify_message import Message, Sentence, lower_case, read_message, touches_protected
+from models.edits.clarify_sentences import asks_for_task, is_closing, is_order, is_request, missing_mark
+from models.edits.clarify_words import lowered
 from models.edits.script import Change, Edit
 
 KINDS = Path(__file__).with_suffix(".tsv")
@@ -49,14 +51,14 @@ def _kinds() -> tuple[tuple[_Kind, ...], tuple[_Kind, ...]]:
 def _parsed(lines: str) -> tuple[_Kind, ...]:
     rows = [line.split("\t") for line in lines.splitlines() if not line.startswith("#")]
     return tuple(
-        _Kind(name, re.compile(clarify.lowered(pattern)), reason, tuple(other.split(";")))
+        _Kind(name, re.compile(lowered(pattern)), reason, tuple(other.split(";")))
         for name, pattern, reason, other in rows
     )
 
 
 def propose(message: str) -> list[Edit]:
     """All edits that would tell an outsider what an English message leaves out."""
-    read = clarify.read_message(message)
+    read = read_message(message)
     if read is None:
         return []
     text, sentences = read.text, read.sentences
@@ -66,7 +68,7 @@ def propose(message: str) -> list[Edit]:
     edits += _terms(text, len(edits))
     edits += _offer(text, sentences, edits)
     edits += _form(text, sentences)
-    return [edit for edit in edits if not clarify.touches_protected(read, edit)]
+    return [edit for edit in edits if not touches_protected(read, edit)]
 
 
 # The main decision
@@ -142,8 +144,8 @@ def _unquoted(read: Message) -> str:
 
 def _topic(read: Message) -> _Topic | None:
     """The sentence with the message's main decision, request or problem, and what it lacks."""
-    text, lower = read.text, clarify.lower_case(_unquoted(read))
-    body = [item for item in read.sentences[:_MOST] if not clarify.is_closing(text[item.start : item.stop])]
+    text, lower = read.text, lower_case(_unquoted(read))
+    body = [item for item in read.sentences[:_MOST] if not is_closing(text[item.start : item.stop])]
     for kinds in _kinds():
         for item, kind in itertools.product(body, kinds):
             words = text[item.start : item.stop]
@@ -208,7 +210,7 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
     explained = _may_explain(text, sentences, item, at, kind.name)
     explained = explained or (kind.name in _REQUESTS and _is_led_up_to(text, sentences, item, at))
     if kind.name == "deadline":
-        explained = not clarify.is_request(text[item.start : item.stop]) or bool(
+        explained = not is_request(text[item.start : item.stop]) or bool(
             _REASON.search(text) or _EVENT.search(text)
         )
     if kind.reason != "~" and not explained:
@@ -231,7 +233,7 @@ def _missing(read: Message, item: Sentence, kind: _Kind, at: int) -> Iterator[st
             or "?" in text[item.stop : item.end]
         ):
             continue
-        if other.startswith("by when") and kind.name == "request" and not clarify.asks_for_task(words):
+        if other.startswith("by when") and kind.name == "request" and not asks_for_task(words):
             continue
         if other == "who would do it" and (
             any(span.kind == "name" for span in spans) or re.search(r"\bI\b", words)
@@ -280,9 +282,9 @@ def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int)
     earlier += text[item.start : at].split(", ")[:-1]
     return any(
         len(words.split()) >= 3
-        and not clarify.is_closing(words)
-        and not clarify.is_request(words)
-        and not clarify.is_order(words)
+        and not is_closing(words)
+        and not is_request(words)
+        and not is_order(words)
         and not _OPENING.match(words)
         for words in earlier
     )
@@ -318,10 +320,10 @@ def _may_explain(text: str, sentences: list[Sentence], item: Sentence, at: int, 
         for number, clause in enumerate(clauses):
             start, stop = stop, stop + len(clause) + len(", ")
             own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
-            if own or clarify.is_order(clause):
+            if own or is_order(clause):
                 continue
             asked = "?" in text[other.stop : other.end] and number == len(clauses) - 1
-            if asked or clarify.is_request(clause) or clarify.is_closing(clause):
+            if asked or is_request(clause) or is_closing(clause):
                 continue
             if kind in _PROBLEMS:
                 explains = bool(_CAUSE.search(clause))
@@ -339,7 +341,7 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
     item, first = topic.sentence, topic.missing[0]
     mark = text[item.stop : item.end]
     question = "?" in mark
-    end = mark if mark.strip() else clarify.missing_mark(text[item.start : item.stop])
+    end = mark if mark.strip() else missing_mark(text[item.start : item.stop])
     bracket = f" ({first} is not stated)"
     if "?" in end and not mark.strip():
         bracket += end
@@ -376,7 +378,7 @@ def _topic_notes(text: str, sentences: list[Sentence], topic: _Topic) -> Iterato
 
 def _last(text: str, sentences: list[Sentence]) -> Sentence:
     """The last sentence before the thanks and the signature."""
-    body = [item for item in sentences if not clarify.is_closing(text[item.start : item.stop])] or sentences
+    body = [item for item in sentences if not is_closing(text[item.start : item.stop])] or sentences
     return body[-1]
 
 
