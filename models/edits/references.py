@@ -16,7 +16,9 @@ import yaml
 from data.records import TransformType
 from data.redaction import names
 from models.edits import clarify
-from models.edits.clarify import Message, Sentence
+from models.edits.clarify_message import Message, Sentence, read_message, touches_protected
+from models.edits.clarify_notes import Note
+from models.edits.clarify_sentences import is_closing, missing_mark
 from models.edits.script import Change, Edit
 
 WORDS = Path(__file__).with_suffix(".yaml")
@@ -49,7 +51,7 @@ def propose(message: str, transform_type: TransformType) -> list[Edit]:
     """All notes of what an English message refers to and does not name, for clarify and background."""
     if transform_type not in {TransformType.CLARIFY, TransformType.BACKGROUND}:
         return []
-    read = clarify.read_message(message)
+    read = read_message(message)
     if read is None:
         return []
     references = _references(read)
@@ -57,7 +59,7 @@ def propose(message: str, transform_type: TransformType) -> list[Edit]:
         edits = [*_notes(read, references, "clarify"), *_who_acts(read)]
     else:
         edits = list(_notes(read, references, "background"))
-    return [edit for edit in edits if not clarify.touches_protected(read, edit)]
+    return [edit for edit in edits if not touches_protected(read, edit)]
 
 
 # Which references become notes
@@ -124,7 +126,7 @@ def _note(read: Message, reference: Reference, prefix: str, level: int) -> Itera
 _GROUPS = {"he": "he", "him": "he", "she": "she", "her": "she", "they": "they", "them": "they", "it": "it"}
 
 
-def _group_of(read: Message, note: clarify.Note) -> str:
+def _group_of(read: Message, note: Note) -> str:
     first = re.match(r"[a-z]+", read.text[note.start : note.end].lower())
     word = first.group() if first else ""
     return _GROUPS.get(word, "it" if word in {"this", "that"} and note.rule == "pronoun" else "")
@@ -935,12 +937,12 @@ def _who_acts(read: Message) -> Iterator[Edit]:
         return
     end = _last(read)
     mark = read.text[end.stop : end.end]
-    mark = mark if mark.strip() else clarify.missing_mark(read.words(end))
+    mark = mark if mark.strip() else missing_mark(read.words(end))
     for level, text in enumerate(_WHO_ACTS, start=1):
         yield Edit("clarify.ref_who_acts", level, (Change(end.stop, end.end, f"{mark} {text}"),))
 
 
 def _last(read: Message) -> Sentence:
     """The last sentence before the thanks and the signature."""
-    body = [item for item in read.sentences if not clarify.is_closing(read.words(item))] or read.sentences
+    body = [item for item in read.sentences if not is_closing(read.words(item))] or read.sentences
     return body[-1]
