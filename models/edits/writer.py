@@ -57,6 +57,9 @@ _TRIMMINGS = frozenset(
 )
 
 
+_SAMPLES = ("Fix the export by Friday, please.", "金曜日までに直してください。")
+
+
 class Edited(NamedTuple):
     """A rewrite; or the message itself, and the reason why."""
 
@@ -69,6 +72,8 @@ class Writer:
 
     def __init__(self, version: Path) -> None:
         self._tagger = Tagger(version / FOLDER)
+        # Tables of rules are read at their first use, so that the first message would wait for them.
+        self.rewrite([(text, kind, 3) for kind in TransformType for text in _SAMPLES])
 
     def rewrite(
         self,
