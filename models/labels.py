@@ -2,7 +2,8 @@
 
     python -m models.labels              # writes docs/quality.md from data/seed/labels
 
-`data/seed/labels/guideline.md` defines the labels; `models.reading` collects them from blind readers.
+`data/seed/labels/guideline.md` defines the labels; `models.reading` collects them from blind readers. The
+labels of `edits/` are apart, since the judges of free text are measured on the others.
 """
 
 import random
@@ -24,7 +25,9 @@ from models.results import Estimate
 
 LABELS: tuple[Label, ...] = get_args(Label)
 FOLDER = corpus.SEED / "labels"
-POLICY = "policy"  # the system whose rewrites people are served
+EDITS = FOLDER / "edits"  # of the edit writer, and of what was read with it
+POLICY = "policy"  # free text, the default before the edit writer; the judges were measured on it
+CHAMPION = "champion"  # the version that an installation starts with, on messages that nothing was chosen on
 PAGE = """\
 # How good the rewrites are, as read
 
@@ -32,7 +35,8 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-readers were two runs of a large language model. They did not know which system wrote a rewrite or what the
+champion was read on 150 messages of `data/seed/ordinary/test/`, on which nothing was chosen, and the other
+systems on those of `data/seed/ordinary/dev/`, by which the champion's rules were mended. The readers were two runs of a large language model. They did not know which system wrote a rewrite or what the
 other reader said, and read in random order. They followed [a written
 guideline](../data/seed/labels/guideline.md):
 
@@ -49,17 +53,24 @@ not that it is right.
 
 {systems}
 
-- `policy`: the model that people are served, SFT on the seed corpus, with facts protected
+- `champion`: the edit writer that an installation starts with ([how it works](edits.md))
+- `edits`: the edit writer at its first reading, before its rules were mended
+- `script`: a language model that writes an edit script, SFT on `data/seed/edits/`
+- `policy`: the same language model with free text, SFT on the seed corpus, with facts protected; it was the
+  default before
 - `uncopied`: a recipe that removes copying: SFT on strong rewrites only; of five drafts the one that the
   tone scorer prefers
-- `rules`: a dozen hand-written rules
+- `rules`: a dozen hand-written rules, the baseline
 - `reference`: what the author of the message would have written
 
-## The policy by transform type
+Where the edit writer returns the message unchanged, it says so in the answer. Readers saw the message alone
+and called it timid.
+
+## The champion by transform type
 
 {types}
 
-## Forty rewrites, drawn at random
+## Forty rewrites of the champion, drawn at random
 
 {examples}
 """
@@ -153,24 +164,26 @@ def draw_examples(rows: Sequence[ReadRewrite], number: int, seed: int) -> str:
 
 
 def write_page(rows: Sequence[ReadRewrite]) -> str:
-    """The page `docs/quality.md`: agreement, labels by system and by type, and forty random rewrites."""
+    """The page `docs/quality.md`: agreement, labels by system, the champion's by type and forty of its rewrites."""
     same = sum(row.first == row.second for row in rows)
-    policy = sorted((row for row in rows if row.system == POLICY), key=lambda row: row.transform_type)
+    champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
+    order = {system: i for i, system in enumerate([CHAMPION, "edits", "script", POLICY])}
+    by_system = sorted(rows, key=lambda row: order.get(row.system, len(order)))
     return PAGE.format(
         rows=len(rows),
         messages=len({row.message for row in rows}),
         same=f"{100 * same / len(rows):.0f} %",
         kappa=f"{measure_agreement(rows):.2f}",
-        systems=tabulate(rows, [row.system for row in rows]),
-        types=tabulate(policy, [row.transform_type.value for row in policy]),
-        examples=draw_examples(rows, 40, seed=0),
+        systems=tabulate(by_system, [row.system for row in by_system]),
+        types=tabulate(champion, [row.transform_type.value for row in champion]),
+        examples=draw_examples(champion, 40, seed=0),
     )
 
 
-def main(folder: Path, page: Path) -> None:
-    """Write the page of a folder's labels."""
-    page.write_text(write_page(read_labels(folder)), encoding="utf-8")
+def main(page: Path) -> None:
+    """Write the page of all labels of the seed."""
+    page.write_text(write_page([*read_labels(), *read_labels(EDITS)]), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(FOLDER, Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/quality.md"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/quality.md"))
