@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models.edits import script, shorten
+from models.edits import script, shorten, shorten_phrases
 from models.edits.script import Edit
 
 CORPUS = Path(__file__).parents[3] / "data/seed/edits/english.jsonl"
@@ -212,7 +212,7 @@ def test_no_result_has_a_lonely_mark_or_starts_small(results: dict[str, list[str
 
 
 def test_the_list_of_rules_is_closed(proposals: dict[str, list[Edit]]) -> None:
-    families = yaml.safe_load(shorten.FILE.read_text(encoding="utf-8"))
+    families = yaml.safe_load(shorten_phrases.FILE.read_text(encoding="utf-8"))
     assert {f"shorten.{family['rule']}" for family in families} <= shorten.RULES
     assert {edit.rule for edits in proposals.values() for edit in edits} <= shorten.RULES
     assert len(shorten.RULES) <= 60
