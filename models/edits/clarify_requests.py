@@ -37,7 +37,7 @@ _PROBLEM = re.compile(
 )
 _HANDLED = re.compile(
     r"\b(?:will|'ll|working on|on it|fixed|solved|back (?:to normal|again)|going to|taken care|dealt "
-    r"with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\\b|okay|no problem|"
+    r"with|looking into|plan|nothing|no need|don't|tell|ask|decid|i think|fine|ok\b|okay|no problem|"
     r"sorry)",
     re.I,
 )

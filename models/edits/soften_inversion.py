@@ -65,6 +65,8 @@ def straighten(text: str, match: re.Match[str]) -> tuple[str, int] | None:
     if size is None:
         return None
     if not pronoun and size == len(question.rest):
+        if is_negated:  # "Where aren't the receipts" is no question to put so
+            return None
         return f"{question.rest} {question.aux}", start + size
     subject, following = question.rest[:size], question.rest[size:]
     if question.aux in _DO and not is_negated:

@@ -96,7 +96,8 @@ def soften_question(draft: Draft, sentence: Sentence) -> bool:
             question.state("how_hard", "it should be possible to ", match.end())
             return True
         if match := _DID.match(text, begin):
-            ending = [] if mark == "?" else [Change(sentence.end, sentence.stop, "?")]
+            is_loud = mark != "?" and set(mark) <= set("?!")  # a bracket after the mark stays
+            ending = [Change(sentence.end, sentence.stop, "?")] if is_loud else []
             return _ask_for_chance(question._replace(ending=ending), match)
     if match := _WHO.match(text, begin):
         return _ask_who(question, match)

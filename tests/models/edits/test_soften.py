@@ -230,3 +230,13 @@ def test_the_work_on_hostile_text_does_not_grow_faster_than_the_text(seed):
     soften.propose("Warm up.")
     short, long = (work((seed * 4000)[:n]) for n in (2000, 4000))
     assert long < 2.6 * short + 1000
+
+
+def test_a_bracket_after_a_question_stays() -> None:
+    assert rewrite("It is late (did you even read it?)", 3).count("(") == rewrite(
+        "It is late (did you even read it?)", 3
+    ).count(")")
+
+
+def test_a_negated_question_is_not_turned_round() -> None:
+    assert "receipts are" not in rewrite("Where aren't the receipts?", 3)
