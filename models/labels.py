@@ -35,10 +35,10 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-champion was read on 150 messages of `data/seed/ordinary/test/`, on which nothing was chosen, and the other
-systems on those of `data/seed/ordinary/dev/`, by which the champion's rules were mended. The readers were two runs of a large language model. They did not know which system wrote a rewrite or what the
-other reader said, and read in random order. They followed [a written
-guideline](../data/seed/labels/guideline.md):
+champion was read on messages of `data/seed/ordinary/test/`, on which nothing was chosen, and the other
+systems on those of `data/seed/ordinary/dev/`, by which the champion's rules were mended. The readers were
+two runs of a large language model. They did not know which system wrote a rewrite or what the other reader
+said, and read in random order. They followed [a written guideline](../data/seed/labels/guideline.md):
 
 - **usable**: the writer would send it as it is
 - **timid**: true to the message, but it hardly does what was requested
@@ -164,7 +164,7 @@ def draw_examples(rows: Sequence[ReadRewrite], number: int, seed: int) -> str:
 
 
 def write_page(rows: Sequence[ReadRewrite]) -> str:
-    """The page `docs/quality.md`: agreement, labels by system, the champion's by type and forty of its rewrites."""
+    """The page `docs/quality.md`: agreement, labels by system, and the champion's by type with forty examples."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
     order = {system: i for i, system in enumerate([CHAMPION, "edits", "script", POLICY])}

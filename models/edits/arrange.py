@@ -54,7 +54,8 @@ _LINK = re.compile(
 # A part that opens like this is a rest of the part before it.
 _CONTINUES = re.compile(
     r"^(?:because|since|as|which|who|whose|where|even|although|though|unless|until|till|not|or|otherwise|else|if|when"
-    r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|except|including|especially|too)\b",
+    r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|whether|to|what|how|except"
+    r"|including|especially|too)\b",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]t)\b", re.IGNORECASE)
@@ -66,15 +67,13 @@ _PRONOUN = re.compile(
 _ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
 # Words without which a part is not called a request, or a reason.
 _REQUESTS = re.compile(
-    r"""\b(?:please|pls|you|your|could|can|would|should|shall|must|needs?|(?:have|has|had)\ to|let|let's|never
-        |nobody|no\ one|no|not|\w+n['’]t|everyone|everybody|someone|somebody|anyone|whoever|all\ of|only
-        |always
-        |by|before|until)\b
-      | ^\W*(?:(?:and|then|first|so)\ )*[a-z]+\b
-        (?!\ (?:is|are|was|were|has|have|had|wants?|says?|said|thinks?|asked)\b)
+    rf"""\b(?:please|pls|you|your|could|can|would|should|shall|must|needs?|(?:has|had)\ to|let|let's|nobody
+        |no\ one|everyone|everybody|someone|somebody|anyone|whoever|all\ of|only|always|before|until)\b
+      | ^\W*(?:(?:and|then|first|so|but|also)\ )*(?:don['’]t|do\ not|never|no|{segments.ORDER})\b
       | \?""",
     re.IGNORECASE | re.VERBOSE,
 )
+_PLEASE = re.compile(r"^\W*(?:(?:and|but|so|also|then)\s+)?(?:please|pls)\b", re.IGNORECASE)
 _GIVES_REASON = re.compile(
     r"\b(?:because|since|as|reasons?|due|cause[sd]?|why|otherwise|so that|that's|it's)\b", re.IGNORECASE
 )
@@ -96,6 +95,15 @@ _NAMES_TOPIC = re.compile(
 _ASKS = re.compile(
     r"(?:please |pls )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE
 )
+_SIGNATURE = re.compile(r"[-–—]?\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}")
+_COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IGNORECASE)
+# Openings that a summary drops although they are the first sentence.
+_OPENING = re.compile(
+    r"\b(?:sorry|hope|update|heads[ -]?up|fyi|long|short|quick|just so|as (?:you|some)"
+    r"|note|promise\w*|know)\b",
+    re.IGNORECASE,
+)
+_LIMITS = frozenset({Need.CONSTRAINT, Need.DEADLINE})
 _FEW_WORDS = 3
 _LONGEST_TOPIC = 9  # words; a longer part is no heading
 _THEN = re.compile(r"^then\b", re.IGNORECASE)
@@ -130,17 +138,31 @@ _DEADLINE = re.compile(
 )
 
 
-def join(parts: Sequence[Part]) -> list[Part]:
-    """The parts, where one that depends on the part before it is joined to that part."""
+def join(parts: Sequence[Part], sorts: bool = False) -> list[Part]:
+    """The parts, where one that depends on the part before it is joined to that part.
+
+    With `sorts` a limit stays a part of its own although it says "it": "we want Room 12, it must be quiet".
+    """
     joined: list[Part] = []
     for part in parts:
+        if joined and joined[-1].role is Role.TOPIC and len(joined) > 1 and not part.opens_sentence:
+            role = part.role if part.role in _LABELS else Role.SITUATION  # "What's missing: a screen, ..."
+            joined[-1] = replace(
+                part, text=joined[-1].text + part.joint + part.text, role=role, opens_sentence=True,
+                opens_line=joined[-1].opens_line, mark=joined[-1].mark, joint=joined[-1].joint,
+            )  # fmt: skip
+            continue
         before = joined[-1] if joined else None
         bare = _LINK.sub("", part.text)
         depends = before is not None and (
             bool(_CONTINUES.match(bare))
             or bool(_THEN.match(bare) and _CONDITION.search(before.text))
             or before.text.endswith(":")
-            or (len(part.text.split()) <= _FEW_WORDS and part.text == bare)  # "they say"
+            or (
+                part.text == bare  # no link: "they say", "that's NOK 9,800"
+                and (len(part.text.split()) <= _FEW_WORDS or bool(_ANY_PRONOUN.search(part.text)))
+                and not (sorts and part.need in _LIMITS and before.need is not part.need)
+            )
         )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
             joined[-1] = replace(
@@ -214,7 +236,7 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
     at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without
     a need or a constraint.
     """
-    joined = _with_questions(join(parts))
+    joined = _with_questions(join(parts, sorts=True))
     groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
     head, tail = [], []
     for part in joined:
@@ -224,7 +246,7 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
             head.append(_topic(part))
         elif part.role is Role.CLOSING:
             tail.append(_sentence(part))
-        elif part.role is Role.ASIDE and part.need is Need.NOTHING and not facts.extract(part.text):
+        elif part.need is Need.NOTHING and _COURTESY.search(part.text) and not facts.extract(part.text):
             continue
         else:
             need = Need.CONTEXT if part.need is Need.NOTHING else part.need
@@ -251,8 +273,6 @@ def requirements(parts: Sequence[Part], intensity: int) -> str | None:
 
 # Parts of these roles always stay in a summary.
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
-# Of these, a strong summary drops what is only useful.
-_SECONDARY = frozenset({Role.SITUATION, Role.REASON, Role.ASIDE})
 
 
 def _with_questions(joined: Sequence[Part]) -> list[Part]:
@@ -334,14 +354,16 @@ def _may_drop(joined: Sequence[Part], i: int, intensity: int) -> bool:
         return False
     if not part.opens_sentence and _NEGATION.search(part.text):  # "I asked, she didn't know"
         return False
-    is_first = all(other.role is Role.GREETING for other in joined[:i])
-    if is_first and part.role not in (Role.GREETING, Role.CLOSING) and _NAMES_TOPIC.search(part.text):
-        return False
-    if part.role is Role.TOPIC and not is_first:
+    before = [other for other in joined[:i] if other.role is not Role.GREETING]
+    if part.role is Role.CLOSING or part.role is Role.GREETING:
+        return part.importance == 3 and (part.role is Role.CLOSING or intensity >= 2)
+    if not before and (_NAMES_TOPIC.search(part.text) or not _OPENING.search(part.text)):
+        return False  # the first sentence says what the message is about
+    if part.role is Role.TOPIC and before:
         return False  # it says what the parts after it are about
     if part.importance == 3 or part.role is Role.ASIDE:
-        return part.role is not Role.GREETING or intensity >= 2
-    return part.role in _SECONDARY if intensity == 3 else part.role is Role.REASON and intensity == 2
+        return True
+    return part.role is Role.REASON and intensity >= 2
 
 
 def parts(
@@ -356,6 +378,8 @@ def parts(
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
         is_first = all(part.role is Role.GREETING for part in result)
+        if segment is split[-1] and segment.opens_line and result and _SIGNATURE.fullmatch(text):
+            role = Role.CLOSING
         role = _checked(role, text, segment, is_first)
         if need is Need.CONSTRAINT and _UNDECIDED.search(text):
             need = Need.OPEN
@@ -368,6 +392,8 @@ def parts(
 
 def _checked(role: Role, text: str, segment: segments.Segment, is_first: bool) -> Role:
     """A part's role, or a weaker one where the words of the part do not bear it out."""
+    if _PLEASE.search(text) and not text.endswith("?"):
+        return Role.REQUEST
     match role:
         case Role.GREETING if not is_first:
             return Role.CLOSING

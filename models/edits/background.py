@@ -117,7 +117,9 @@ _QUESTION_WORDS = re.compile(
 )
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
 _OWN_TIME = re.compile(
-    r"\b(?:until|till|between|from \S+ to|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    r"\b(?:until|till|between|from \S+ to|\w+day (?:to|-|–) \w+"
+    r"|(?:mon|tue|wed|thu|fri|sat|sun) (?:to|-|–) \w+"
+    r"|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|on \d+ [a-z]+|on (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|today|tonight|"
     r"tomorrow|this week|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?(?:minutes?|"

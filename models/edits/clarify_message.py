@@ -23,7 +23,7 @@ class Sentence(NamedTuple):
 # The lookbehind keeps a long run of marks from being tried at each of its characters.
 _STOP = re.compile(r"(?<![.!?…])[.!?…]++[)\"'”’]*+(?=\s|$)|\n+")
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca)|\b[A-Z])$"
+    r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca|prob|p\.a|p\.m|a\.m|max|min|est|Sept?|Oct|Nov|Dec|Jan|Feb|Aug)|\b[A-Z])$"
 )
 _BULLET = re.compile(r"\s*(?:[-*•–>]+|\d{1,3}[.)])\s+")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 # A full stop after one of these does not end a sentence.
 _ABBREVIATIONS = (
     r"\b(?:e\.g|i\.e|etc|approx|ca|vs|mr|mrs|ms|dr|prof|st|inc|ltd|co|dept|ext|fig|min|max"
-    r"|incl|excl|cf|est|jr|sr)"
+    r"|incl|excl|cf|est|jr|sr|prob|p\.a|p\.m|a\.m)"
 )
 _ABBREVIATED = re.compile(rf"{_ABBREVIATIONS}\.$|\b(?:no|nr)\.$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s)|\n+")
@@ -35,7 +35,7 @@ _DETERMINED = (
 )
 # Before a verb these words say that it is not the subject's: "the ones that took".
 _NO_RELATIVE = r"(?!(?:that|who|which|whose|whether|if|when|why|how|what|where|to)\b)"
-_ORDER = (
+ORDER = (
     r"(?:add|ask|book|bring|buy|call|cancel|change|check|clean|close|collect|come|confirm|copy|cut|delete|do|draft|drop"
     r"|email|empty|fill|find|finish|fix|get|give|go|keep|leave|lock|look|mail|make|merge|move|open|order|park|pay|pick"
     r"|plan|post|press|print|push|put|read|remove|rename|renew|reply|report|restart|return|review|run|save|schedule"
@@ -52,7 +52,7 @@ _CLAUSE = (
     rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
     rf"|[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{_VERB}\b"
     rf"|please\b|pls\b|let\s+(?:me|us)\b|let['’]s\b|(?:could|can|would|will)\s+(?:you|we|i|someone|somebody)\b"
-    rf"|{_ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
+    rf"|{ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
     rf"|back|down|to|for|\d+|[A-Z]\w+)\b"
     rf"|(?:don['’]t|do\s+not|never)\s+\w+|if\s+{_PRONOUN}\b|(?:what|when|where|why|how|who|which)\s+\w+\s+{_VERB}\b)"
 )
@@ -82,7 +82,7 @@ _MODAL = re.compile(
     r"\b(?:i|we|you|he|she|they)(?:['’](?:d|ll)|\s+(?:would|will|can|could|should|must|might|(?:need|have|want)\s+to))\b",
     re.IGNORECASE,
 )
-_BARE_ORDER = re.compile(rf"(?:and\s+|or\s+|then\s+)*{_ORDER}\b", re.IGNORECASE)
+_BARE_ORDER = re.compile(rf"(?:and\s+|or\s+|then\s+)*{ORDER}\b", re.IGNORECASE)
 # After these words a comma leads into a clause that belongs to the words before it.
 _LEADS_ON = re.compile(
     r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|that|because|as|since|when|while|which|who|where)\W*$",

@@ -100,8 +100,8 @@ class Reading:
             result.append((ROLES[role], NEEDS[need], importance + 1))
         return result
 
-    def accepts(self, edit: Edit, choose: Choose = likeliest) -> bool:
-        """Whether the edit fits its place.
+    def accepts(self, edit: Edit, choose: Choose = likeliest, lean: float = 0.0) -> bool:
+        """Whether the edit fits its place; `lean` is added to the logit of that it does.
 
         An edit of a rule without labels is accepted, since the list is closed, unless the rule's name says
         that it is unsure.
@@ -112,7 +112,7 @@ class Reading:
         state = self._mean(*place(edit))  # (width,)
         shared = heads["edit.weight"] @ state + heads["edit.bias"]  # (1,)
         own = heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
-        return bool(choose(np.array([0.0, float(shared[0]) + float(own)])))
+        return bool(choose(np.array([0.0, float(shared[0]) + float(own) + lean])))
 
     def _mean(self, start: int, end: int) -> np.ndarray:
         return np.asarray(self._states[self._tokens.at(start, end)].mean(axis=0))

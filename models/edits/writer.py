@@ -3,7 +3,7 @@ changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,9 @@ _TRIMMINGS = frozenset(
 )
 
 
+# Where the tagger refuses all edits, those of a probability above 0.2 are made: readers prefer a plain note
+# to nothing.
+_LENIENT = 1.4
 _SAMPLES = ("Fix the export by Friday, please.", "金曜日までに直してください。")
 
 
@@ -142,10 +145,12 @@ def _english(
 ) -> str | None:
     if propose := _PROPOSERS.get(transform_type):
         edits = [edit for edit in propose(message) if script.keeps_facts(message, edit)]
-        chosen = script.select(edits, intensity, lambda edit: reading.accepts(edit, choose))
-        if all(edit.rule in _TRIMMINGS for edit in chosen):
-            return None
-        return script.apply(message, chosen)
+        for lean in (0.0, _LENIENT):
+            accepts = partial(reading.accepts, choose=choose, lean=lean)
+            chosen = script.select(edits, intensity, accepts)
+            if not all(edit.rule in _TRIMMINGS for edit in chosen):
+                return script.apply(message, chosen)
+        return None
     parts = arrange.parts(message, lambda segments: reading.parts(segments, choose))
     match transform_type:
         case TransformType.STRUCTURE:

@@ -86,19 +86,18 @@ def test_a_message_without_need_or_constraint_has_no_requirements() -> None:
 
 
 def test_a_summary_keeps_requests_and_facts() -> None:
-    message = "I had a long day. The export of 3 May is wrong. It looks odd. Please fix it."
+    message = "Sorry, I had a long day. The export of 3 May is wrong because of me. Because it was late. Please fix it."
     decided = parts(
         message,
+        (Role.CLOSING, Need.NOTHING, 3),
         (Role.ASIDE, Need.NOTHING, 3),
         (S, Need.CONTEXT, 3),  # has a fact that no other part has
-        (S, Need.CONTEXT, 2),
+        (Role.REASON, Need.CONTEXT, 2),
         (R, Need.NEED, 3),
     )
-    assert (
-        arrange.summarize(decided, 2, lambda text: text)
-        == "The export of 3 May is wrong. It looks odd. Please fix it."
-    )
-    assert arrange.summarize(decided, 3, lambda text: text) == "The export of 3 May is wrong. Please fix it."
+    kept = "The export of 3 May is wrong because of me."
+    assert arrange.summarize(decided, 1, lambda text: text) == f"{kept} Because it was late. Please fix it."
+    assert arrange.summarize(decided, 2, lambda text: text) == f"{kept} Please fix it."
 
 
 def test_a_message_with_nothing_to_drop_has_no_summary() -> None:
@@ -107,8 +106,9 @@ def test_a_message_with_nothing_to_drop_has_no_summary() -> None:
 
 
 def test_a_summary_keeps_what_a_kept_part_refers_to() -> None:
-    message = "It was a nice trip. The naming is a matter of taste, leave it. Please add a limit."
-    decided = parts(message, (S, Need.CONTEXT, 3), (S, Need.CONTEXT, 3), (R, Need.NEED, 1), (R, Need.NEED, 1))
+    message = "Sorry, I am late. The naming is a matter of taste, leave it. Please add a limit."
+    aside = (Role.ASIDE, Need.NOTHING, 3)
+    decided = parts(message, aside, aside, (S, Need.CONTEXT, 3), (R, Need.NEED, 1), (R, Need.NEED, 1))
     summary = arrange.summarize(decided, 3, lambda text: text)
     assert summary == "The naming is a matter of taste, leave it. Please add a limit."
 
