@@ -164,7 +164,7 @@ def draw_examples(rows: Sequence[ReadRewrite], number: int, seed: int) -> str:
 
 
 def write_page(rows: Sequence[ReadRewrite]) -> str:
-    """The page `docs/quality.md`: agreement, labels by system, and the champion's by type with forty examples."""
+    """The page `docs/quality.md`: agreement, labels by system, and forty examples of the champion."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
     order = {system: i for i, system in enumerate([CHAMPION, "edits", "script", POLICY])}

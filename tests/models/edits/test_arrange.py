@@ -86,7 +86,9 @@ def test_a_message_without_need_or_constraint_has_no_requirements() -> None:
 
 
 def test_a_summary_keeps_requests_and_facts() -> None:
-    message = "Sorry, I had a long day. The export of 3 May is wrong because of me. Because it was late. Please fix it."
+    message = (
+        "Sorry, a long day. The export of 3 May is wrong because of me. Because it was late. Please fix it."
+    )
     decided = parts(
         message,
         (Role.CLOSING, Need.NOTHING, 3),
