@@ -69,10 +69,10 @@ def engine(installation: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
-def ask(settings: Settings) -> httpx.Response:
+def ask(settings: Settings, path: str = "/api/v1/transform") -> httpx.Response:
     body = {"text": MESSAGE, "transform_type": "soften", "intensity": 2, "user_id": "ann"}
     with httpx.Client(base_url=settings.gateway_url, headers={"X-API-Key": KEY}, timeout=60) as client:
-        return client.post("/api/v1/transform", json=body)
+        return client.post(path, json=body)
 
 
 def announce(settings: Settings, capsys: pytest.CaptureFixture[str]) -> str:
@@ -121,6 +121,7 @@ def test_the_first_rewrite_is_answered(
     assert response.status_code == 200, response.text
     answer = response.json()
     assert (answer["version"], answer["variant"], answer["fallback"]) == ("v1", "champion", False)
+    assert ask(installation, "/api/v1/compare").status_code == 200
 
     assert champion(engine) == Spec(version="v1", form="edits", rules=rules_digest())
     run = shipped.run_name(installation.champion)
