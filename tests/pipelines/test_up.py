@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 KEY = identities.generate_key()
 
 
-@contextmanager
-def up(state: Path, champion: Path) -> Iterator[tuple[str, str]]:
-    """A started installation: what it has printed, and the gateway's address."""
+def start(state: Path, champion: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """The command's process, and the file of what it prints."""
     wanted = ports.with_own_ports(Settings(state=state))
     env = {
         **os.environ,
@@ -36,15 +35,24 @@ def up(state: Path, champion: Path) -> Iterator[tuple[str, str]]:
     }
     output = state.with_suffix(".txt")
     with output.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.up"], env=env, stdout=file, stderr=subprocess.STDOUT
-        )
+        command = [sys.executable, "-m", "pipelines.up"]
+        return subprocess.Popen(command, env=env, stdout=file, stderr=subprocess.STDOUT), output
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.05)
+
+
+@contextmanager
+def up(state: Path, champion: Path) -> Iterator[tuple[str, str]]:
+    """A started installation: what it has printed, and the gateway's address."""
+    process, output = start(state, champion)
     try:
-        deadline = time.monotonic() + 200
-        while "Ctrl-C stops everything" not in output.read_text():
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < deadline, output.read_text()
-            time.sleep(0.2)
+        wait_until(lambda: "Ctrl-C stops everything" in output.read_text(), process, output)
         printed = output.read_text()
         [gateway] = re.findall(r"gateway +(http://\S+)/docs", printed)
         yield printed, gateway
@@ -73,3 +81,31 @@ def test_a_new_installation_answers_with_the_champion_that_comes_with_it(
     with up(state, shipped_champion) as (printed, gateway):
         assert "Releasing" not in printed
         assert ask(gateway).raise_for_status().json()["version"] == "v1"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is Linux's")
+def test_a_first_start_that_is_killed_is_finished_by_a_later_one(
+    tmp_path: Path, shipped_champion: Path
+) -> None:
+    state = tmp_path / "state"
+    log = state / "logs" / "first_release.log"
+
+    def read_log() -> str:
+        return log.read_text() if log.exists() else ""
+
+    moments: dict[str, Callable[[], bool]] = {
+        "in the export": lambda: any(state.glob("runs/*/version.partial")),
+        "before the registration": lambda: any(state.glob("runs/*/version/version.json")),
+        "in the promotion": lambda: "for flow 'promote'" in read_log(),
+        "at the routing": lambda: re.search("make_servable.*Completed", read_log()) is not None,
+    }
+    for name, condition in moments.items():
+        log.unlink(missing_ok=True)
+        process, output = start(state, shipped_champion)
+        wait_until(condition, process, output)
+        process.kill()
+        process.wait()
+        assert "answers now" not in output.read_text(), name
+    with up(state, shipped_champion) as (_, gateway):
+        assert ask(gateway).raise_for_status().json()["version"] == "v1"
+    assert len([*state.glob("runs/*")]) == 1
