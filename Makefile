@@ -5,7 +5,7 @@ BIN := .venv/bin
 PARALLEL := -n 2 --dist loadfile
 test test-slow: export OMP_NUM_THREADS = 1
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
+.PHONY: help setup demo up champion tune test test-slow check learning calibrate month bench-gateway bench-training bench-inference bench-snapshots bench-experiments bench-dashboard lock
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -24,6 +24,9 @@ demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: 
 
 up: setup  ## run everything for use, until Ctrl-C
 	$(BIN)/python -m pipelines.up
+
+champion: setup  ## make champion/, the version that a new installation serves: training, evaluation, model card
+	$(BIN)/python -m pipelines.champion configs/champion.yaml
 
 tune: setup  ## search the fields of a training stage, as configs/tune.yaml says
 	$(BIN)/python -m pipelines.tune configs/tune.yaml

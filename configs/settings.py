@@ -122,6 +122,9 @@ class Settings(BaseSettings):
 
     state: Path = Field(Path(".tonebridge"), description="data of the local servers, runs, model store")
     artifacts: Path = Path("artifacts")
+    champion: Path = Field(
+        Path("champion"), description="the version that an installation without any releases at its start"
+    )
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
 
     hot_protocol: bool = Field(

@@ -47,4 +47,5 @@ Serving
     export        writes a version folder with quantised weights
     prompts       the prompt renderer
     protection    masks facts before the model and restores them after
+    shipped       the folder champion/: the tagger that a new installation serves
 """

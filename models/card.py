@@ -38,6 +38,100 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
     gate = reason("card_accepted")
     if not verdict.accepted:
         gate = reason("card_rejected", reasons=render(verdict.reasons, language))
+
+    def say(sentence: Reason) -> str:
+        return sentence.render(language)
+
+    def name(term: str) -> str:
+        return say(reason("card_term", term=term))
+
+    return f"""# {say(reason("card_title", run=origin.run))}
+
+{say(reason("card_summary", base=origin.base, method=origin.method))}
+
+| | |
+|---|---|
+| {name("base")} | {origin.base} |
+| {name("method")} | {origin.method} |
+| {name("measured_against")} | {origin.parent or name("bare_base")} |
+| {name("learned_from")} | {say(data)} |
+| {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
+
+{_measured(evaluation, language)}
+
+## {name("limits")}
+
+- {say(reason("card_limit_language"))}
+- {say(reason("card_limit_facts"))}
+- {say(reason("card_limit_scores"))}
+- {say(reason("card_limit_messages"))}
+"""
+
+
+class ShippedOrigin(BaseModel):
+    """What the shipped tagger was made from: the digests of its weights and rules, the commands, the numbers
+    of labels, and its held-out shares by head.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    weights: str
+    rules: str
+    commands: tuple[str, ...]
+    messages: int
+    held_out: int
+    parts: int
+    edits: int
+    shares: dict[str, float]
+
+
+def shipped(origin: ShippedOrigin, evaluation: Evaluation, language: Language) -> str:
+    """The card of the shipped tagger, in Markdown."""
+
+    def say(sentence: Reason) -> str:
+        return sentence.render(language)
+
+    def name(term: str) -> str:
+        return say(reason("card_term", term=term))
+
+    shares = (
+        reason("card_share", name=f"tagger_{head}", share=share) for head, share in origin.shares.items()
+    )
+    labels = reason(
+        "card_labels",
+        messages=origin.messages,
+        held_out=origin.held_out,
+        parts=origin.parts,
+        edits=origin.edits,
+    )
+    verdict = evaluation.verdict
+    return f"""# {say(reason("card_shipped_title"))}
+
+{say(reason("card_shipped_summary"))}
+
+| | |
+|---|---|
+| {name("weights")} | {say(reason("card_weights", weights=origin.weights, rules=origin.rules))} |
+| {name("command")} | {"<br>".join(f"`{command}`" for command in origin.commands)} |
+| {name("learned_from")} | {say(labels)} |
+| {name("held_out_shares")} | {", ".join(map(say, shares))} |
+| {name("measured_against")} | {name("bare_base")} |
+| {name("gate")} | {" ".join(map(say, (reason("card_accepted"), *verdict.notes)))} |
+| {name("licence")} | {say(reason("card_licence"))} |
+
+{_measured(evaluation, language)}
+
+## {name("limits")}
+
+- {say(reason("card_shipped_limit_coverage"))}
+- {say(reason("card_shipped_limit_edits"))}
+- {say(reason("card_shipped_limit_scores"))}
+- {say(reason("card_limit_messages"))}
+"""
+
+
+def _measured(evaluation: Evaluation, language: Language) -> str:
+    """The section of a card with the scores."""
     moves = evaluation.move_by_intensity["challenger"].items()
 
     def say(sentence: Reason) -> str:
@@ -53,19 +147,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
             lines.append(f"| {name(system)} | {' | '.join(cells)} |")
         return "\n".join(lines)
 
-    return f"""# {say(reason("card_title", run=origin.run))}
-
-{say(reason("card_summary", base=origin.base, method=origin.method))}
-
-| | |
-|---|---|
-| {name("base")} | {origin.base} |
-| {name("method")} | {origin.method} |
-| {name("measured_against")} | {origin.parent or name("bare_base")} |
-| {name("learned_from")} | {say(data)} |
-| {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
-
-## {name("measured")}
+    return f"""## {name("measured")}
 
 {say(reason("card_means", cases=evaluation.cases))}
 
@@ -75,15 +157,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 
 {table(evaluation.by_type["challenger"], ("facts_kept", "meaning", "tone_moved", "chatter"))}
 
-{say(reason("card_moves", moves=", ".join(f"{i}: {move.mean:.2f}" for i, move in moves)))}
-
-## {name("limits")}
-
-- {say(reason("card_limit_language"))}
-- {say(reason("card_limit_facts"))}
-- {say(reason("card_limit_scores"))}
-- {say(reason("card_limit_messages"))}
-"""
+{say(reason("card_moves", moves=", ".join(f"{i}: {move.mean:.2f}" for i, move in moves)))}"""
 
 
 def write(folder: Path, origin: Origin, evaluation: Evaluation) -> None:

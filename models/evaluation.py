@@ -23,8 +23,21 @@ import configs
 from data import corpus
 from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
-from models import examples, export, judge, loading, reward, rules, scoreboard, scoring, tone, training
+from models import (
+    examples,
+    export,
+    judge,
+    loading,
+    reward,
+    rules,
+    scoreboard,
+    scoring,
+    tone,
+    training,
+    version_file,
+)
 from models.decoding import rewrite_greedily
+from models.edits.writer import rules_digest
 from models.gate import Margins, gate, win_rate
 from models.labels import read_labels
 from models.protection import Judge, Request
@@ -138,10 +151,13 @@ def written_by(
     """A writer that returns a version's greedy rewrites and caches them in `rewrites.json` of its folder.
 
     The cache saves a version's rewrites from one evaluation to the next, which has some of the same cases. A
-    rewrite is found by its request, the token limit, the protection, and the judge's name (`judge` chooses
-    among drafts, see `models.protection.rewrite`).
+    rewrite is found by its request, the token limit, the protection, the judge's name (`judge` chooses among
+    drafts, see `models.protection.rewrite`), and the rules by which a version of edits writes.
     """
-    settings = json.dumps([max_new_tokens, protection.model_dump(), judge and judge.__qualname__])
+    decisive = [max_new_tokens, protection.model_dump(), judge and judge.__qualname__]
+    if version_file.read(version).form == "edits":
+        decisive.append(rules_digest())
+    settings = json.dumps(decisive)
 
     def write(requests: Sequence[Request]) -> list[str]:
         keys = [

@@ -28,15 +28,15 @@ Alias = Literal["champion", "challenger"]
 
 STAGES = ("sft", "reward", "dpo", "kto", "grpo")
 # Folders of a run that are logged. A reward model is left out: it is as large as a version.
-_LOGGED = ("sft", "dpo", "kto", "grpo", "version", "evaluation")
+_LOGGED = ("sft", "dpo", "kto", "grpo", "tagger", "version", "evaluation")
 
 
 def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:
     """Log a run's folder and metrics, register them as a version, and return its name.
 
-    `run` contains `version/` (exported), `evaluation/` and one folder a stage; `tags` are the lineage:
-    parent, snapshot, method. A run that is registered already keeps its version, so that a retry creates no
-    second version.
+    `run` contains `version/` (exported), `evaluation/`, and one folder a stage or `tagger/`; `tags` are the
+    lineage: parent, snapshot, method. A run that is registered already keeps its version, so that a retry
+    creates no second version.
     """
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     _ensure_registered_model(client)

@@ -1,7 +1,8 @@
 """The Prefect flows, and the processes of one machine.
 
 - `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality.
-- `train`: trains a version on a snapshot, evaluates it and registers it.
+- `train`: trains a version on a snapshot, evaluates it and registers it; `registration`: the last of these.
+- `champion`: makes the folder champion/; `first_release`: releases it in a new installation.
 - `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
 - `holdout`: keeps a few users on an old champion.

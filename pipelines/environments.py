@@ -27,6 +27,7 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "ORGANISATION": settings.organisation,
         "STATE": str(settings.state.absolute()),
         "ARTIFACTS": str(settings.artifacts.absolute()),
+        "CHAMPION": str(settings.champion.absolute()),
         "BASE": settings.base,
         "GATEWAY_PORT": str(settings.gateway_port),
         "INFERENCE_PORT": str(settings.inference_port),

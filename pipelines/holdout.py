@@ -2,7 +2,8 @@
 group is in any other experiment. The difference between the groups is the gain of all promotions since.
 
 The holdout is stored as an experiment that no decision ends. It begins with the second champion. A new one
-begins when the old champion may not answer any longer, because an erasure retired it.
+begins when the old champion may not answer any longer, because an erasure retired it, or because it edits by
+rules that an update of the software replaced.
 """
 
 import secrets
@@ -19,6 +20,7 @@ from experiments import metrics, outcomes
 from experiments.analysis import ExperimentResult, between_users
 from experiments.lifecycle import Status
 from experiments.plan import Plan
+from models.edits.writer import rules_digest
 
 HELD_OUT, PRESENT = "held_out", "present"
 
@@ -33,18 +35,18 @@ def splits_after_promotion(session: Session, champion: Spec, share: float) -> tu
     commits.
 
     The running holdout continues with the new champion. Otherwise a new one holds out the champion until now
-    for `share` of the users. There is none when `share` is 0, when the champion does not change, or when an
-    erasure has retired that champion.
+    for `share` of the users. There is none when `share` is 0, when the champion does not change, or when that
+    champion may not answer any longer.
     """
     current = routing.current(session)
     if current is None:
         return ()
     live = current.routing
     running = find_in(live)
-    if running and not orders.action_for(session, running.arms[0].spec.version):
+    if running and _may_answer(session, running.arms[0].spec):
         return (_replace_present(running, champion),)
     close(session)
-    if not share or live.champion == champion or orders.action_for(session, live.champion.version):
+    if not share or live.champion == champion or not _may_answer(session, live.champion):
         return ()
     return (_create(session, live.champion, champion, share),)
 
@@ -82,6 +84,12 @@ def measure_gain(session: Session, plan: Plan) -> ExperimentResult | None:
     outcomes.refresh(session, running.experiment_id, plan, all_metrics)
     arms = outcomes.read_arms(session, running.experiment_id, all_metrics, since=running.epoch)
     return between_users(arms, plan, all_metrics)
+
+
+def _may_answer(session: Session, spec: Spec) -> bool:
+    """Whether a spec may still be held out: no erasure has ordered its version, and its rules still exist."""
+    is_current = spec.rules is None or spec.rules == rules_digest()
+    return is_current and orders.action_for(session, spec.version) is None
 
 
 def _replace_present(running: Split, champion: Spec) -> Split:

@@ -258,9 +258,14 @@ class Process:
         """The process id, which is its group's too."""
         return self._popen.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it has ended; None while it runs."""
+        return self._popen.poll()
+
     def check(self) -> None:
         """Raise ProcessEndedError if it has ended."""
-        code = self._popen.poll()
+        code = self.exit_code
         if code is not None:
             text = self.log.read_bytes()[self._log_start :].decode("utf-8", "replace")
             end = "\n".join(text.splitlines()[-20:])

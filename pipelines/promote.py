@@ -114,7 +114,8 @@ def promote(version: str, reason: str) -> int:
 
 @flow(name="rollback", on_failure=[label_failure])
 def rollback(reason: str) -> int:
-    """Promote the version that the newest release replaced. Returns the number of its epoch.
+    """Promote the version that the newest release replaced, apart from releases of a version again, with
+    other rules. Returns the number of its epoch.
 
     FlowError without an earlier release; RefusedError and OrderedError as in `promote`.
     """
@@ -122,12 +123,17 @@ def rollback(reason: str) -> int:
     engine = database.engine_of(settings)
     try:
         with Session(engine) as session:
-            newest = session.scalar(select(Release).order_by(Release.id.desc()).limit(1))
-        if newest is None or newest.replaced is None:
+            replaced = session.scalar(
+                select(Release.replaced)
+                .where(Release.replaced != Release.version)
+                .order_by(Release.id.desc())
+                .limit(1)
+            )
+        if replaced is None:
             raise FlowError("no_earlier_release")
         with Session(engine) as session:
-            refuse_unfit(session, newest.replaced)
-        spec = make_servable(settings, newest.replaced)
+            refuse_unfit(session, replaced)
+        spec = make_servable(settings, replaced)
         epoch = make_champion(settings, engine, spec, reason)
     finally:
         engine.dispose()

@@ -13,7 +13,6 @@ its last checkpoint.
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging.handlers import APILogHandler
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, literal, select, update
+from sqlalchemy import Engine, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -55,6 +54,7 @@ from models.methods import Choice, MethodsConfig
 from models.results import Evaluation, Verdict
 from models.reward import RewardConfig
 from models.sft import SftConfig
+from pipelines.registration import register
 from pipelines.run_reasons import FlowError, complete, label_failure
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
@@ -156,52 +156,6 @@ def run_export(base: str, adapter: Path | None, out: Path) -> Path:
     cases = evaluation.draw_cases(evaluation.test_cases(corpus.SEED / "test"), _AGREEMENT_MESSAGES, 0)
     export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
     return out
-
-
-@task(retries=2, retry_delay_seconds=5, cache_policy=NO_CACHE)
-def register(
-    settings: Settings,
-    engine: Engine,
-    run: Path,
-    evaluated: Evaluation,
-    method: str,
-    snapshot: str | None,
-    parent: str | None,
-) -> str:
-    """Register the version with its lineage and return its name; an accepted one becomes the challenger."""
-    name = versions.register(
-        settings.registry_uri,
-        settings.state / "mlflow",
-        run,
-        evaluated,
-        {"method": method, "snapshot": snapshot or "", "parent": parent or ""},
-    )
-    with Session(engine) as session, session.begin():
-        session.execute(
-            insert(Version)
-            .values(
-                name=name,
-                parent=parent,
-                run_id=run.name,
-                method=method,
-                metrics={key: value.mean for key, value in evaluated.systems["challenger"].items()},
-                accepted=evaluated.verdict.accepted,
-                reasons=list(evaluated.verdict.reasons),
-            )
-            .on_conflict_do_nothing()
-        )
-        if snapshot is not None:
-            session.execute(
-                update(Snapshot).where(Snapshot.digest == snapshot).values(trained_at=datetime.now(UTC))
-            )
-        session.execute(
-            insert(Lineage)
-            .values(source=f"run:{run.name}", target=f"version:{name}")
-            .on_conflict_do_nothing()
-        )
-    if evaluated.verdict.accepted:
-        versions.set_alias(settings.registry_uri, "challenger", name)
-    return name
 
 
 @flow(name="train", on_failure=[label_failure])

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from configs.settings import SERVICE_USER, Settings
 from data import database
 from data.people import accounts, identities
-from pipelines import sample_experiment
+from pipelines import first_release, sample_experiment
 from pipelines.environments import write_environment
 from pipelines.local import Process, ProcessEndedError, run_on_free_ports, running, servers
 
@@ -34,10 +34,10 @@ def up(settings: Settings) -> None:
                 _wait_until_ready(local, processes)
                 _print_addresses(local)
                 _print_credentials(local, new_key, new_password)
+                first_release.announce(local, lambda: _check(processes))
                 print("\nCtrl-C stops everything.", flush=True)
                 while True:
-                    for process in processes.values():
-                        process.check()
+                    _check(processes)
                     time.sleep(1)
 
         run_on_free_ports(stores, serve)
@@ -50,6 +50,10 @@ def _wait_until_ready(settings: Settings, processes: Mapping[str, Process]) -> N
     processes["prefect"].wait_until_ready(f"http://127.0.0.1:{settings.prefect_port}/api/health", 120)
     processes["mlflow"].wait_until_ready(f"http://127.0.0.1:{settings.mlflow_port}/health", 120)
     # The answer may be that of another program, which took a port first; then the process has ended by now.
+    _check(processes)
+
+
+def _check(processes: Mapping[str, Process]) -> None:
     for process in processes.values():
         process.check()
 

@@ -18,7 +18,7 @@ from configs.settings import Settings
 from data import database
 from data.tables import GATEWAY_LOGIN, Organisation
 from pipelines.local import running, servers
-from tests import ports, tiny
+from tests import ports, taggers, tiny
 
 pytest_plugins = ("pytester", "tests.dashboards")
 ports.install_guard()
@@ -107,6 +107,25 @@ def tiny_version(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     from models.export import export
 
     return export(tiny_base, None, tmp_path_factory.mktemp("tiny") / "version")
+
+
+@pytest.fixture(scope="session")
+def tiny_tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tagger that has learned from few labels. Tests read it and never write into it."""
+    return taggers.build(tmp_path_factory.mktemp("tagger"))
+
+
+@pytest.fixture(scope="session")
+def shipped_champion(tiny_tagger: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like `champion/`, with the tiny tagger and the evaluation of an accepted version. Tests read
+    it and never write into it.
+    """
+    from models import shipped
+    from tests import registry
+
+    folder = tmp_path_factory.mktemp("shipped") / "champion"
+    shipped.write(tiny_tagger, registry.EVALUATION, {"en": "# The card\n", "ja": "# カード\n"}, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from models import versions
 from models.results import Estimate, Evaluation, Verdict
 
 _SCORE = Estimate(mean=0.7, low=0.6, high=0.8)
-_EVALUATION = Evaluation(
+EVALUATION = Evaluation(
     cases=3,
     systems={"challenger": {"composite": _SCORE}},
     by_type={},
@@ -24,4 +24,4 @@ def register(settings: Settings, folder: Path, tiny: Path, names: Iterable[str])
     for name in names:
         shutil.copytree(tiny, folder / name / "version")
         artifacts = folder / "artifacts"
-        assert versions.register(settings.registry_uri, artifacts, folder / name, _EVALUATION, {}) == name
+        assert versions.register(settings.registry_uri, artifacts, folder / name, EVALUATION, {}) == name

@@ -83,3 +83,39 @@ def test_every_count_of_a_snapshot_and_every_system_has_a_japanese_name():
     systems = ["copy_input", "rules", "reference"]
     systems += [name + suffix for name in ("challenger", "champion") for suffix in ("", "_protected")]
     assert [term for term in [*kinds, *systems, *SHOWN] if term not in catalogue()["terms"]] == []
+
+
+SHIPPED = card.ShippedOrigin(
+    weights="a" * 32,
+    rules="b" * 32,
+    commands=("python -m pipelines.champion configs/champion.yaml",),
+    messages=1113,
+    held_out=104,
+    parts=4448,
+    edits=7000,
+    shares={"role": 0.755, "need": 0.78, "importance": 0.81, "edit": 0.9, "edit_accepted": 0.93},
+)
+
+
+def test_the_card_of_the_shipped_tagger_says_how_to_make_it_and_what_it_cannot_do():
+    text = card.shipped(SHIPPED, found(accepted=True), "en")
+    for phrase in (
+        f"blake2b `{'a' * 32}`; rules `{'b' * 32}`",
+        "`python -m pipelines.champion configs/champion.yaml`",
+        "4448 labelled parts and 7000 labelled edits of 1113 messages",
+        "roles 75.5%, kinds of requirement 78.0%, importance 81.0%, edits 90.0%, accepted edits 93.0%",
+        "168 held-out messages",
+        "Accepted.",
+        "Apache-2.0",
+        "some messages come back unchanged",
+    ):
+        assert phrase in text
+    assert "frame.json" not in text, "it reads no prompt"
+
+
+def test_the_card_of_the_shipped_tagger_is_in_japanese_too():
+    text = card.shipped(SHIPPED, found(accepted=True), "ja")
+    assert "| 学習前のベースモデル |" in text
+    assert "役割 75.5%" in text
+    allowed = "ToneBridge|blake2b|MiniLM|docstring|`[^`]*`"
+    assert re.findall("[A-Za-z]{2,}", re.sub(allowed, "", text)) == []

@@ -6,8 +6,9 @@ import pytest
 
 from data.corpus import ReadRewrite
 from data.records import PROTECTED, Spec, TransformType
-from models import evaluation, export, rules, scoring
+from models import evaluation, export, rules, scoring, tagger
 from models.evaluation import EvaluateConfig
+from models.protection import Kept
 from serving.inference import engines
 from serving.inference.client import Item
 
@@ -90,6 +91,18 @@ def test_a_version_rewrites_each_request_once(version, corpus_folder, monkeypatc
     assert calls == [requests[10:]]
     evaluation.written_by(version, 9)(requests[:1])
     assert len(calls) == 2, "more tokens are another rewrite"
+
+
+def test_a_version_of_edits_rewrites_again_when_its_rules_change(tiny_tagger, tmp_path, monkeypatch):
+    version = tagger.export(tiny_tagger, tmp_path / "version")
+    request = ("Fix PAY-101 by Friday.", TransformType.SOFTEN, 2)
+    texts = evaluation.written_by(version, 8)([request])
+    monkeypatch.setattr(evaluation, "rewrite_greedily", lambda *_, **__: pytest.fail("it is in the cache"))
+    assert evaluation.written_by(version, 8)([request]) == texts
+    kept = Kept("by other rules", (), 0, True)
+    monkeypatch.setattr(evaluation, "rewrite_greedily", lambda *_, **__: [kept])
+    monkeypatch.setattr(evaluation, "rules_digest", lambda: "0" * 32)
+    assert evaluation.written_by(version, 8)([request]) == ["by other rules"]
 
 
 def test_a_draw_of_cases_keeps_the_share_of_each_type_and_another_seed_draws_others(corpus_folder):

@@ -14,6 +14,7 @@ from data.tables import Erasure, Experiment, Organisation, Variant, Version, new
 from data.traffic import routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments.plan import Plan
+from models.edits.writer import rules_digest
 from pipelines import holdout
 
 SHARE = 0.05
@@ -128,3 +129,37 @@ def test_an_experiment_beside_it_has_the_other_users(session: Session) -> None:
     everybody = split.model_copy(update={"slots": (0.0, 1.0)})
     with pytest.raises(ValueError, match="may both cover the same message"):
         Routing(champion=Spec(version="v2"), experiments=(held_out, everybody))
+
+
+def edits(version: str, rules: str) -> Spec:
+    return Spec(version=version, form="edits", rules=rules)
+
+
+def publish(session: Session, champion: Spec) -> list[Split]:
+    splits = holdout.splits_after_promotion(session, champion, SHARE)
+    routing.publish(session, Routing(champion=champion, experiments=splits), "a test")
+    return list(now(session).experiments)
+
+
+def test_a_champion_that_is_promoted_again_with_new_rules_is_not_held_out_against_itself(
+    session: Session,
+) -> None:
+    assert publish(session, edits("v1", "0" * 32)) == []
+    assert publish(session, edits("v1", rules_digest())) == []
+    [first] = publish(session, Spec(version="v2"))
+    assert versions(first) == {holdout.HELD_OUT: "v1", holdout.PRESENT: "v2"}
+
+
+def test_one_whose_rules_are_replaced_is_no_longer_held_out(session: Session) -> None:
+    former = edits("v1", rules_digest())
+    publish(session, former)
+    [running] = publish(session, Spec(version="v2"))
+    live = now(session)
+    # As if the software had been updated since.
+    held_out, present = running.arms
+    old = held_out.model_copy(update={"spec": edits("v1", "0" * 32)})
+    split = running.model_copy(update={"arms": (old, present)})
+    routing.publish(session, live.model_copy(update={"experiments": (split,)}), "a test")
+    [following] = publish(session, Spec(version="v3"))
+    assert versions(following) == {holdout.HELD_OUT: "v2", holdout.PRESENT: "v3"}
+    assert following.experiment_id != running.experiment_id

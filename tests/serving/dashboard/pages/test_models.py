@@ -1,11 +1,15 @@
 """The page on models and the page of a version."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
-from models import versions
+from configs.settings import Settings
+from models import shipped, versions
 from models.evaluation import SHOWN
+from pipelines import first_release
 from serving.dashboard.pages import models
-from tests.dashboards import Installation
+from tests.dashboards import Installation, own_settings, with_gateway
 from tests.serving.dashboard.rows import REASON
 from tests.serving.dashboard.texts import text_at, text_of
 
@@ -132,6 +136,27 @@ def test_without_its_run_folder_a_version_has_its_means(
         ordered = text_at(client, "/models/v4")
     assert "This version never becomes champion again." in ordered
     assert "the flow `retain` removes its weights" in ordered
+
+
+def test_the_version_that_comes_with_it_has_a_page_without_training_curves(
+    local: Settings, new_database: Callable[..., str], tmp_path: Path, shipped_champion: Path
+) -> None:
+    settings = own_settings(local, new_database(), tmp_path).model_copy(
+        update={"champion": shipped_champion, "mlflow_uri": f"sqlite:///{tmp_path}/mlflow.db"}
+    )
+    with with_gateway(settings) as installation:
+        name = first_release.register_shipped(settings, installation.engine)
+        run = shipped.run_name(shipped_champion)
+        with installation.client() as client:
+            listed = text_at(client, "/models")
+            assert f"| {name} | accepted | tagger |" in listed.replace(" | | ", " | ")
+            assert f"Run {run} was trained on the seed corpus" in listed
+            page = text_at(client, f"/models/{name}")
+            assert "It came trained with ToneBridge." in page
+            assert "The training curves are in the folder" not in page
+            assert "The card" in page
+            client.cookies.set("language", "ja")
+            assert "学習済みの状態で ToneBridge に同梱されていました。" in text_at(client, f"/models/{name}")
 
 
 def test_the_page_has_every_score_and_stage_of_the_training_code() -> None:
