@@ -16,7 +16,9 @@ _YOU_DID = re.compile(
 )
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
-_EMPTY_LEAD = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I)
+_EMPTY_LEAD = re.compile(
+    r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but|with all due respect),? ", re.I
+)
 _IF_SHOULD_HAVE = re.compile(
     r"if [^,.;:!?\n]{4,90}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I
 )
