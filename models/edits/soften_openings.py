@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from models.edits.script import Change
+from models.edits.soften_clauses import lead_end
 from models.edits.soften_draft import Draft, Sentence
 from models.edits.soften_imperatives import find_order
 from models.edits.soften_words import CUES, FINITE, POSITIVE, is_verb, tables
@@ -26,8 +27,9 @@ _SAME = re.compile(
     re.I,
 )
 _STILL_NO = re.compile(
-    r"(?:and )?still no (?P<what>(?!(?:idea|clue|luck|need|rush|problem|issue|error|complaint|incident|damage|"
-    r"loss|alarm|change|limit|plan|matter|end|way|longer|more)s?\b)[a-z]+(?: (?!from|on|in|for|about|of|at|to|after|since|with)[a-z]+)?)"
+    r"(?:and )?still no (?P<what>(?!(?:idea|clue|luck|need|rush|problem|issue|error|complaint|incident|"
+    r"damage|loss|alarm|change|limit|plan|matter|end|way|longer|more)s?\b)[a-z]+"
+    r"(?: (?!(?:from|on|in|for|about|of|at|to|after|since|with)\b)[a-z]+)?)"
     r"(?: (?:from|on|in|for|about|of|at|to|after|since|with) [^,;:?]{2,60})?",
     re.I,
 )
@@ -38,6 +40,14 @@ _SILENCE = re.compile(
 )
 _NONE = r"(?:warning|notice|explanation|heads-up|apology|message|call|note|reason|ticket)"
 _NO_NOTICE = re.compile(rf"no {_NONE}(?:(?:,| and| or)? no {_NONE}){{0,3}}", re.I)
+_NO_NO = re.compile(
+    r"no (?P<need>[a-z]+(?<!s)), (?P<second>no) (?:work|entry|payment|access|budget|refund|service|review|"
+    r"merge|delivery|order|approval|start|release|deal|pay|help|exception)",
+    re.I,
+)
+_AGAIN_A = re.compile(
+    r"again an? [a-z]+ (?:with|without|in|on|from|of|for) (?!.*\b(?:is|are|was|were|has|have|will)\b)", re.I
+)
 _NOT_GOOD = re.compile(r"not (?P<how>acceptable|ok|okay|good enough|professional|fair|helpful)", re.I)
 _MILDER = {
     "acceptable": "that is hard for me to accept",
@@ -58,6 +68,11 @@ _NO_PLURALS = frozenset({"news", "progress", "access", "series"})
 
 def soften_opening(draft: Draft, sentence: Sentence) -> bool:
     """A complaint without a verb, or a fixed front of blame, becomes a whole and hedged sentence."""
+    sentence = sentence._replace(start=lead_end(draft, sentence))
+    if sentence.start >= sentence.end:
+        return False
+    if "?" not in draft.mark(sentence) and _mention(draft, sentence):
+        return True
     if POSITIVE.search(draft.text(sentence)):
         return False
     if "?" in draft.mark(sentence):
@@ -85,7 +100,8 @@ def _add_hedged(draft: Draft, sentence: Sentence, rule: str, end: int, words: st
         hedges = ("", "unfortunately, ", "unfortunately, ")
         draft.hedges.add("unfortunately")
     else:
-        hedges = ("unfortunately, ", f"{draft.i}'m afraid ", f"{draft.i}'m afraid that ")
+        that = "" if words.startswith("that ") else "that "
+        hedges = ("unfortunately, ", f"{draft.i}'m afraid ", f"{draft.i}'m afraid {that}")
         draft.hedges |= {"afraid", "first"}
     for level, words_before in enumerate(hedges, 1):
         if level > 1 and words_before == hedges[level - 2]:
@@ -126,6 +142,8 @@ def _complete_rest(draft: Draft, sentence: Sentence) -> bool:
     if match := _NOT_GOOD.fullmatch(text):
         words = _MILDER[match.group("how").lower()]
         return _add_hedged(draft, sentence, "verbless_not_good", sentence.end, words)
+    if _AGAIN_A.match(text):
+        return _add_hedged(draft, sentence, "verbless_again", start + 5, "there is again")
     if FINITE.search(text):
         return False
     if _SAME.fullmatch(text):
@@ -137,13 +155,27 @@ def _complete_rest(draft: Draft, sentence: Sentence) -> bool:
         return _add_hedged(draft, sentence, "verbless_still_no", at + 2, f"there {verb} still no")
     if _SILENCE.fullmatch(text):
         return _add_hedged(draft, sentence, "verbless_silence", start + 2, f"{draft.i} have had no")
+    if match := _NO_NO.fullmatch(text):
+        words = f"no {match.group('need')} means no"
+        return _add_hedged(draft, sentence, "verbless_no_no", start + match.end("second"), words)
     if _NO_NOTICE.fullmatch(text):
         return _add_hedged(draft, sentence, "verbless_no_notice", start + 2, "there was no")
     return False
 
 
+_NOT_DOING = re.compile(
+    r"not (?P<ing>approving|merging|signing|accepting|paying|releasing)"
+    r"(?= (?:this|it|that|yet|the|your|any)\b)",
+    re.I,
+)
+
+
 def _announce(draft: Draft, sentence: Sentence) -> bool:
     """ "Rejecting this" becomes "I can't accept this yet", "Reverting it" "I have to revert it"."""
+    if refusal := _NOT_DOING.match(draft.text(sentence)):
+        base, end = tables().base_of_ing.get(refusal.group("ing").lower()), sentence.start + refusal.end()
+        words = f"{draft.i} can't {base}"
+        return base is not None and _add_hedged(draft, sentence, "verbless_not_doing", end, words)
     match = _DOING.fullmatch(draft.text(sentence))
     if not match:
         return False
@@ -178,7 +210,8 @@ def _wait_for_answer(draft: Draft, sentence: Sentence) -> bool:
     who = "we're" if match.group("who").lower() == "we" else f"{draft.i}'m"
     words = f"{who} still waiting for your {match.group('what').lower()}"
     for level, hedge in enumerate(("", f"{draft.i}'m afraid ", f"{draft.i}'m afraid that "), 1):
-        draft.add("waiting", level, Change(sentence.start, end, draft.cap(hedge + words)))
+        text = draft.cap_like(sentence, sentence.start, hedge + words)
+        draft.add("waiting", level, Change(sentence.start, end, text))
     draft.hedges |= {"afraid", "first"}
     return True
 
@@ -280,10 +313,42 @@ def _ask_when(draft: Draft, sentence: Sentence) -> bool:
     first = "could you tell me when" if who == "you" else "do you know when"
     second = "could you please tell me when" if who == "you" else "could you tell me when"
     for level, words in enumerate((first, second, "could you please let me know when"), 1):
-        draft.add("when_ever", level, Change(start, end, draft.cap(f"{words} {who} will ")))
+        draft.add(
+            "when_ever", level, Change(start, end, draft.cap_like(sentence, start, f"{words} {who} will "))
+        )
     draft.requests += 1
     return True
 
+
+_LAST_TIME = re.compile(r"for the last time,? (?=(?:the|your|my|our|this|that|it|it's|we|I|you)\b)", re.I)
+_HOW_OFTEN = re.compile(
+    r"I don't know how (?:often|many times) I (?:have to|need to|must|should) "
+    r"(?:say|repeat|explain|tell you) that ",
+    re.I,
+)
+
+
+def _mention(draft: Draft, sentence: Sentence) -> bool:
+    """ "For the last time, the printer works" becomes "as I mentioned before, the printer works"."""
+    text, at = draft.text(sentence), sentence.start
+    if match := _LAST_TIME.match(text):
+        if find_order(draft, sentence, at + match.end()) or _DUTY_OF_YOU.match(text, match.end()):
+            return False
+        words = f"as {draft.i} mentioned before, "
+        return draft.add("last_time", 1, Change(at, at + match.end(), draft.cap_like(sentence, at, words)))
+    if match := _HOW_OFTEN.match(text):
+        for level, words in (
+            (1, "have mentioned before that "),
+            (2, "believe {i} have mentioned before that "),
+        ):
+            words = f"{draft.i} " + words.format(i=draft.i)
+            change = Change(at, at + match.end(), draft.cap_like(sentence, at, words))
+            draft.add("how_often", level, change)
+        return True
+    return False
+
+
+_DUTY_OF_YOU = re.compile(r"you (?:need|have|must|should|can't|cannot|better|will)\b", re.I)
 
 _AT_LAST = re.compile(r",? at (?:long )?last$", re.I)
 _ASKS = re.compile(r"(?:please|pls|can you|could you|will you|would you)\b", re.I)
