@@ -9,6 +9,7 @@ from models.edits.soften_complaints import hedge_blame_inside, hedge_complaint
 from models.edits.soften_draft import Draft, Sentence, begin_draft, is_item, is_quoted
 from models.edits.soften_greetings import open_and_close
 from models.edits.soften_harshness import drop_sentence, quieten, replace_harsh_words, without_shouting
+from models.edits.soften_openings import drop_empty_ends, soften_opening
 from models.edits.soften_orders import soften_order, soften_order_inside
 from models.edits.soften_questions import soften_question
 from models.edits.soften_refusals import soften_refusal
@@ -32,6 +33,7 @@ def propose(message: str) -> list[Edit]:
             continue
         has_milder = replace_harsh_words(draft, sentence)
         has_new_front = not is_item(draft, sentence) and _rewrite_front(draft, sentence, has_milder)
+        drop_empty_ends(draft, sentence)
         if has_milder or has_new_front:
             draft.is_softened = True
     _promote(draft)
@@ -43,6 +45,8 @@ def propose(message: str) -> list[Edit]:
 def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     """Softens an order, a question, a wish, a refusal or a complaint; says whether the sentence was one."""
     requests = draft.requests
+    if soften_opening(draft, sentence):
+        return True
     if soften_order(draft, sentence) or soften_question(draft, sentence):
         return True
     has_order = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)

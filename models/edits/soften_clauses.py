@@ -57,6 +57,9 @@ _NO_MORE_HELP = re.compile(
     r"(?:i'm not|i won't|we won't|we're not|i can't|we can't|i will not|i cannot)\b", re.I
 )
 _THEN_I = re.compile(r"(?:i|we|you|it|they|he|she)(?:'ll|’ll| will| can)\b", re.I)
+_HAS_NOT = re.compile(
+    r"(?:i|we|you|it|they|he|she) (?:don't|do not|doesn't|have no|has no|can't|cannot)\b", re.I
+)
 _JUST = re.compile(r"(?:just|simply) (?=(?P<verb>[a-z-]+))", re.I)
 _PROHIBITION = re.compile(r"(?:don't|do not|never|stop) ", re.I)
 _OTHERWISE = re.compile(r"(?:otherwise|else)\b", re.I)
@@ -92,6 +95,8 @@ def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], lev
         return f"{link}please {message[at].lower()}", at + 1
     if joiner == "and" and _PLEASE.match(message, at):
         return "and ", at
+    if joiner == "and" and _HAS_NOT.match(message, at):
+        return message[at], at + 1
     if joiner == "and" and (_THEN_I.match(message, at) or "," not in match.group("sep")):
         return "then ", at
     if joiner == "but":

@@ -16,7 +16,9 @@ _YOU_DID = re.compile(
 )
 _SHOULD_HAVE = re.compile(r"you should(?P<not> not|n't)? have (?P<pp>[a-z]+)\b", re.I)
 _NEVER = re.compile(r"(?P<who>you|nobody|no one|they|he|she) (?P<never>never )?(?P<verb>[a-z]+)\b", re.I)
-_EMPTY_LEAD = re.compile(r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but),? ", re.I)
+_EMPTY_LEAD = re.compile(
+    r"(?:honestly|frankly|seriously|obviously|clearly|look|listen|sorry but|with all due respect),? ", re.I
+)
 _IF_SHOULD_HAVE = re.compile(
     r"if [^,.;:!?\n]{4,90}, (?P<should>you should(?P<not> not|n't)? have) (?P<pp>[a-z]+)\b", re.I
 )
@@ -48,6 +50,10 @@ _YOU_INSIDE = re.compile(
 
 _CONDITION = re.compile(r"(?:if|when|unless|you)\b", re.I)
 _IS_BOUND = re.compile(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", re.I)
+_NOT_OPTIONAL = re.compile(r"\bnot optional\b", re.I)
+_AGAINST = re.compile(
+    r"\b(?:anyway|without (?:asking|telling|checking|a word)|before (?:I|we) (?:had|could|was|were))\b", re.I
+)
 _MOST_PLACES = 6  # of a sentence are tried
 
 
@@ -70,6 +76,11 @@ def hedge_blame_inside(draft: Draft, sentence: Sentence) -> bool:
 def _blames(match: re.Match[str]) -> bool:
     """Whether "you" and a verb say that the reader has done something."""
     words, verb = tables(), match.group("verb").lower()
+    rest = match.string[match.end() : match.end() + 120]
+    if verb == "did" and rest.startswith(" not "):
+        return True
+    if verb in words.classes["same_past"] - {"let"} and _AGAINST.search(rest):
+        return True
     if verb in words.classes["told"] or verb in words.classes["neutral"]:
         return False
     if match.group("you").lower() != "you":
@@ -87,7 +98,7 @@ def hedge_complaint(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     full = draft.text(sentence)
     if "?" in draft.mark(sentence) or len(full) < 8 or full.endswith(":"):
         return False
-    if POSITIVE.search(full) or draft.is_friendly:
+    if POSITIVE.search(full) or draft.is_friendly or _NOT_OPTIONAL.search(full):
         return False
     text, at = draft.message[: sentence.end], lead_end(draft, sentence)
     lead = _EMPTY_LEAD.match(text, at)
@@ -207,7 +218,7 @@ def _hedge_you(statement: Statement) -> bool | None:
     if not match or match.group("verb").lower() in _NO_PAST:
         return None
     verb = match.group("verb").lower()
-    if not _is_deed(match, bool(CUES.search(statement.full))):
+    if not _is_deed(match, bool(CUES.search(statement.full) or _AGAINST.search(statement.full))):
         return False
     if verb == "told" and _TOLD_WRITER.match(text[match.end() :]):
         return False

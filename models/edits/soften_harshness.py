@@ -167,6 +167,11 @@ def replace_harsh_words(draft: Draft, sentence: Sentence) -> bool:
     """Harsh words inside a sentence become milder or go; its front and its end belong to other rules."""
     edits = len(draft.edits)
     words = _Words(draft, sentence, draft.text(sentence), [])
+    for rule, pattern, new in tables().blame:
+        for match in pattern.finditer(words.text):
+            new_words = match.expand(new)
+            new_words = new_words.replace(" I ", " i ") if words.draft.is_lower else new_words
+            words.replace(rule, match.start(), match.end(), new_words)
     _replace_phrases(words)
     _replace_predicates(words)
     _drop_empty_tail(words)

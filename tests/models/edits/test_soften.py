@@ -224,6 +224,12 @@ def work(message):
         "!",
         "why is the ",
         "- \n",
+        "no note, ",
+        "still no a ",
+        "third time the a ",
+        "wrong a for this ",
+        "I would have expected a to ",
+        "again a b with ",
     ],
 )
 def test_the_work_on_hostile_text_does_not_grow_faster_than_the_text(seed):
@@ -240,3 +246,89 @@ def test_a_bracket_after_a_question_stays() -> None:
 
 def test_a_negated_question_is_not_turned_round() -> None:
     assert "receipts are" not in rewrite("Where aren't the receipts?", 3)
+
+
+@pytest.mark.parametrize(
+    ("message", "softened"),
+    [
+        ("Wrong cost centre again.", "I'm afraid it is the wrong cost centre again."),
+        ("Wrong numbers on the slide.", "I'm afraid these are the wrong numbers on the slide."),
+        ("Same mistake as last week.", "I'm afraid it is the same mistake as last week."),
+        ("Still no answer from your team.", "I'm afraid there is still no answer from your team."),
+        ("No reply from you since Monday.", "I'm afraid I have had no reply from you since Monday."),
+        ("No warning, no note.", "I'm afraid there was no warning, no note."),
+        ("No ticket, no work.", "I'm afraid no ticket means no work."),
+        ("Ana, again a list with passwords.", "Ana, I'm afraid there is again a list with passwords."),
+        ("Not acceptable.", "I'm afraid that is hard for me to accept."),
+        ("Rejecting this.", "I'm afraid I can't accept this yet."),
+        ("Not merging this.", "I'm afraid I can't merge this."),
+    ],
+)
+def test_a_complaint_without_a_verb_becomes_a_hedged_sentence(message, softened):
+    assert rewrite(message, 2) == softened
+
+
+def test_a_count_of_times_is_hedged_where_it_blames():
+    message = "Third time this month that your team breaks the build."
+    assert (
+        rewrite(message, 2) == "I'm afraid this is the third time this month that your team breaks the build."
+    )
+    assert rewrite("Third time this year we hit the target.", 3) == "Third time this year we hit the target."
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Still no problems on node 3.", "No news is good news.", "No test, no docs.", "It works at last."],
+)
+def test_good_news_and_lists_get_no_whole_sentence(message):
+    assert not [edit for edit in soften.propose(message) if "verbless" in edit.rule]
+
+
+def test_a_fixed_front_of_blame_becomes_milder():
+    assert rewrite("I would have expected you to call me.", 1) == "I had hoped that you would call me."
+    assert rewrite("I would have expected a call.", 1) == "I had hoped for a call."
+    assert rewrite("For the last time, the door is open.", 1) == "As I mentioned before, the door is open."
+    assert rewrite("I still haven't got an answer from you about the texts.", 1) == (
+        "I'm still waiting for your answer about the texts."
+    )
+    assert rewrite(
+        "It is hard to understand why nobody in your team manages to answer a simple question.", 2
+    ) == ("I'm afraid I don't understand why nobody in your team has been able to answer a question.")
+    message = "I don't know how often I have to say that nothing leaves this room."
+    assert rewrite(message, 1) == "I have mentioned before that nothing leaves this room."
+
+
+def test_a_sarcastic_question_about_time_asks_when():
+    assert rewrite("Is this ever going to happen?", 1) == "Do you know when this will happen?"
+    assert rewrite("Are you ever going to reply?", 2) == "Could you please tell me when you will reply?"
+    assert rewrite("Will this ever return null?", 3) == "Will this ever return null?"
+
+
+def test_phrases_of_blame_become_milder_inside_a_sentence():
+    assert (
+        rewrite("I've told you three times that it leaks.", 1) == "I've mentioned three times that it leaks."
+    )
+    assert "quite dirty again" in rewrite("Your shift left the hall filthy again.", 1)
+    assert "the title does not say much" in rewrite("Also the title says nothing.", 1).lower()
+    assert "Legal will be very unhappy with us" in rewrite("Legal will kill us.", 1)
+    assert rewrite("Smoke will kill us.", 1) == "Smoke will kill us."
+    assert "That's important." in rewrite("Clean it before you go, that's not optional.", 2)
+    assert "without telling us first" in rewrite("You switched the channel without a word.", 1)
+    assert rewrite("no i can't do it and asking every week won't change that", 1).endswith(
+        "and i won't be able to change that even if you ask every week"
+    )
+
+
+def test_empty_words_at_the_ends_of_a_sentence_go():
+    assert rewrite("Please send the list at last.", 2) == "Could you please send the list?"
+    assert rewrite("With all due respect, I see it differently.", 1) == "I see it differently."
+
+
+def test_a_deed_against_the_writers_word_is_hedged():
+    message = "I said no and you put it in the slides anyway. Take it out."
+    assert "and it looks like you put it in the slides anyway" in rewrite(message, 2)
+
+
+def test_a_reason_behind_a_duty_does_not_become_a_consequence():
+    message = "Someone has to change the address and I don't have the rights."
+    assert rewrite(message, 2).endswith("? I don't have the rights.")
