@@ -114,7 +114,9 @@ _OWN_DEED = re.compile(r"(?:私|僕|俺|自分|うち|弊社|当社|当方)(?:�
 _AGAIN = re.compile(
     rf"(?<=[、はがも])また(?P<what>[^、。]{{0,14}}[{KANJI}{KATAKANA}0-9A-Za-z])(?:なん)?ですか(?:よ|ね)?$"
 )
-_ASKS_WHICH = re.compile(r"何|いつ|誰|どこ|どれ|どち|幾|別|改め|今度|次|来週|来月|明日|あと|後|曜|[0-9０-９][時日]")
+_ASKS_WHICH = re.compile(
+    r"何|いつ|誰|どこ|どれ|どち|幾|別|改め|今度|次|来週|来月|明日|あと|後|曜|[0-9０-９][時日]"
+)
 _MADE_TO = re.compile(
     rf"(?:何回|何度)(?:も)?(?P<deed>[{KANJI}]{{2}}|(?:やり|書き|作り|出し|送り)?直)させ(?:る|れば)"
     r"(?:の|んですか|のですか|んだよ?|つもりですか|気ですか|気が済むんですか|気が済むの)$"
@@ -156,7 +158,7 @@ def soften(message: str) -> list[Edit]:
         requests += asks
         edits += new
     edits += _harsh_words(message, parts)
-    edits += _frame(message, parts, requests > 0, bool(edits))
+    edits += _frame(message, parts, requests > 0, edits)
     return _merge_insertions(edits)
 
 
@@ -572,8 +574,9 @@ def _opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
 _BEFORE_REQUEST = re.compile(r"(?:ので|が|けど|から|ため|たら|場合は|場合|なら)、")
 
 
-def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> list[Edit]:
+def _frame(message: str, parts: list[Sentence], asks: bool, edits_before: list[Edit]) -> list[Edit]:
     """A greeting and a close, as is customary."""
+    softened = bool(edits_before)
     if not parts:
         return []
     edits = []
@@ -598,7 +601,10 @@ def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> l
         edits.append(
             Edit(
                 "soften.closing",
-                3 if softened else 2,
+                # Where nothing else softens a request at intensity 2, the close does.
+                3
+                if softened and (not asks or any(edit.rule == "soften.opener" for edit in edits_before))
+                else 2,
                 (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),),
             )
         )

@@ -213,6 +213,51 @@ def test_requirements_sort_needs_limits_and_open_questions():
     )
 
 
+def test_a_part_stays_with_what_it_points_to_and_takes_the_label_that_asks():
+    message = "倉庫の鍵を木曜に借ります。資料は水曜までに送ってください。それまでは社外に見せません。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
+        "状況：倉庫の鍵を木曜に借ります\nお願い：資料は水曜までに送ってください。それまでは社外に見せません。"
+    )
+    message = "部数を増やせるか教えてください。だめなら自分で刷ります。紙は足りています。"
+    assert "・部数を増やせるか教えてください。だめなら自分で刷ります。" in (
+        japanese.rewrite(message, TransformType.STRUCTURE, 1) or ""
+    )
+
+
+def test_a_word_that_only_adds_does_not_join_two_parts():
+    message = "鍵は棚にあります。それから、日報を書いてください。その他の連絡はありません。"
+    assert (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").count("・") == 3
+
+
+def test_an_opinion_gets_the_weakest_label():
+    message = "私は二案目がいいと思いますが、承認がないと発注できません。写真は使えません。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
+        "状況：私は二案目がいいと思いますが、承認がないと発注できません\n注意：写真は使えません"
+    )
+
+
+def test_requirements_know_what_is_short_and_what_is_still_to_be_agreed():
+    message = "研修は5月9日にやる。台車は4台しかない。会場の色はこれから相談です。"
+    assert japanese.rewrite(message, TransformType.REQUIREMENTS, 1) == (
+        "制約：台車は4台しかない\n予定：研修は5月9日にやる\n未定：会場の色はこれから相談です"
+    )
+
+
+def test_a_request_without_room_for_an_opener_gets_a_close():
+    softened = _soften("急な話ですが、木曜までに図面を送ってください。", 2)
+    assert (
+        softened == "急な話ですが、木曜までに図面を送っていただけると助かります。よろしくお願いいたします。"
+    )
+    assert "よろしく" not in (_soften("図面が間違ってる。", 2) or "")
+
+
+def test_a_summary_keeps_the_topic_particle():
+    message = "ご返信が遅くなり申し訳ありません。試算につきましては、金曜までに送ってください。"
+    assert (
+        japanese.rewrite(message, TransformType.SUMMARIZE, 1) == "試算については、金曜までに送ってください。"
+    )
+
+
 def test_a_summary_drops_courtesy_and_keeps_negation_request_and_deadline():
     message = (
         "お世話になっております。えっと、資料は金曜までに送ってください。"
