@@ -262,6 +262,7 @@ _DOES = re.compile(r"する$|(?<![まで])した$|しない$|しなかった$")
 _NOUN = re.compile(
     rf"(?:[{KANJI}]{{2}}|[{KATAKANA}]{{3}}|[はがも、][{KANJI}]|すぎ|過ぎ|まま|だけ|ばかり|まで|ところ|予定|とのこと|なし|まだ|だめ|ダメ|[0-9０-９][{KANJI}]|OK|NG)$"
 )
+_DEED_AFTER_TE = re.compile(rf"(?<!に)[てで]、?再?[{KANJI}]{{2}}$")
 _VOICE = re.compile(
     r"(?:よ|ね|よね|な|よな|ぞ|わ|さ|んだよね|んだよ|んだぞ|んだわ|んだ|んだけど|んだけどね|のだが|けど|けどね)$"
 )
@@ -332,6 +333,8 @@ def _polite_end(body: str) -> str | None:
             match[0]
         ]
         return body[: match.start()] + new
+    if _DEED_AFTER_TE.search(body[-8:]):
+        return None  # 直して再送: an order or a report, which です would hide
     for pattern, replacement in _RULES:
         if match := pattern.search(body):
             return None if replacement is None else body[: match.start()] + match.expand(replacement)

@@ -139,11 +139,17 @@ class _Part(NamedTuple):
     text: str
 
 
+# What somebody thinks is not certain enough for a label.
+_OPINION = re.compile(r"と思(?:う|い|っ)")
+
+
 def _role(body: str, asks: bool) -> str:
     if asks and not is_request(body):
         return "question" if not re.search(r"もらえ|いただけ", body) else "request"
     for pattern, (role,) in patterns("japanese_roles.tsv", 2, 1):
         if pattern.search(body):
+            if role not in ("request", "open", "question", "reason") and _OPINION.search(body):
+                return "state"
             return "request" if role == "open" and is_request(body) else role
     return "request" if is_request(body) else "state"
 
@@ -234,13 +240,32 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
     return result
 
 
+_DEPENDS = re.compile(
+    r"^(?!これから|それから|それと|それぞれ|その他|そのほか|あの[件人])(?:それ|これ|その|この(?!たび|度)|あれ|あの|そこ|そちら|そう(?:で|い|し|す|な)|(?:ダメ|だめ|駄目|無理|可能|不可|必要|不要)(?:なら|な場合|であれば|でしたら)|ただし)"
+)
+
+
+def _with_their_reference(parts: list[_Part]) -> list[_Part]:
+    """Joins a part to the one before it when it points to it; different roles become the weakest one."""
+    joined: list[_Part] = []
+    for part in parts:
+        if not joined or not _DEPENDS.match(part.text):
+            joined.append(part)
+            continue
+        before = joined.pop()
+        roles = {before.role, part.role}
+        role = next((strong for strong in ("request", "limit", "question") if strong in roles), "state")
+        joined.append(_Part(before.role if len(roles) == 1 else role, _join(before.text, part.text)))
+    return joined if len(joined) > 1 else parts
+
+
 def structure(message: str, intensity: int) -> str | None:
     """The sentences as points, from intensity 2 on with labels; their order stays."""
     if re.search(r"(?m)^\s*(?:[・■●◆\-*]|\d+[.)．、])", message):
         return None
     head, parts, tail = _split(_without_fillers(message))
     head, parts = _lead(parts, head)
-    parts = _clauses(parts)
+    parts = _with_their_reference(_clauses(parts))
     if len(parts) < 2 and not any(_steps(part.text) for part in parts):
         return None
     if intensity == 1:
@@ -303,7 +328,7 @@ _REQUIREMENT_LABELS = (
 
 
 _POINTS_BACK = re.compile(
-    r"^(?:それ|その|これ|この|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)"
+    r"^(?!それぞれ|その他|そのほか|これから|あの[件人])(?:それ|その|これ|この|あれ|あの|(?:ダメ|だめ|駄目)(?:なら|な場合|でしたら)|ただ|だから|そのため|ですので|でも|しかし|そこ|こちら|そちら|ずらせない|次の|最後の|残り|もう一つ)"
 )
 
 

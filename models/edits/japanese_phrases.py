@@ -119,6 +119,19 @@ class Request(NamedTuple):
     strength: int
 
 
+# A bare noun of a deed after a te form is an order: 直して再送.
+_DEED_AFTER_TE = re.compile(
+    r"(?<=[てで])(?<!として)(?<!対して)(?<!関して)、?(?:再提出|再送信?|再確認|提出|送付|送信|返信|返送|転送|共有|連絡|報告|修正|訂正|確認|更新|登録|削除|添付|入力)$"
+)
+
+
+# But in a log or a plan of one's own it tells what happened or will.
+_TOLD = re.compile(
+    rf"昨日|昨夜|先日|先週|今朝|さっき|先ほど|済|私|僕|俺|自分|うち|弊社|当社|当方|こちら|こっち|(?:[{KANJI}{KATAKANA}]|さん|くん)が"
+    r"|[0-9０-９](?:時|分)?(?:頃|ごろ)?に"
+)
+
+
 def find_request(body: str) -> Request | None:
     """The request that ends a sentence: an order, a ban, or a polite one with a te form."""
     if body.endswith("すんな") or body.endswith("すんなよ"):
@@ -145,6 +158,12 @@ def find_request(body: str) -> Request | None:
         return Request(match.start("redo"), "直して", 0)
     if re.search(
         r"(?:から|まで|までに|至急|すぐ|今日中に?|、|^)(?:再提出|再送|再確認|修正|訂正|差し替え)$", body
+    ):
+        return Request(len(body), "して", 0)
+    if (
+        (match := _DEED_AFTER_TE.search(body))
+        and not _TOLD.search(body)
+        and request_te(body[: match.start()])
     ):
         return Request(len(body), "して", 0)
     return find_order(re.sub(r"[よねぞ]$", "", body))

@@ -11,6 +11,7 @@ from models.edits.japanese_grammar import (
     is_polite,
     request_te,
     sentences,
+    te_of_stem,
     to_polite,
 )
 from models.edits.japanese_phrases import (
@@ -105,6 +106,34 @@ _FAULT = re.compile(
 )
 
 
+# What a blaming question or reproach says; the mild form says the same without the reproach.
+_UNASKED = re.compile(
+    r"(?P<how>勝手に|無断で|黙って|断りもなく|相談もなく)(?P<what>[^、。]{0,40}?)(?P<end>ましたよね|ましたね|ましたでしょう?)$"
+)
+_OWN_DEED = re.compile(r"(?:私|僕|俺|自分|うち|弊社|当社|当方)(?:たち|達|ども)?(?:が|は|も|で)")
+_AGAIN = re.compile(
+    rf"(?<=[、はがも])また(?P<what>[^、。]{{0,14}}[{KANJI}{KATAKANA}0-9A-Za-z])(?:なん)?ですか(?:よ|ね)?$"
+)
+_ASKS_WHICH = re.compile(
+    r"何|いつ|誰|どこ|どれ|どち|幾|別|改め|今度|次|来週|来月|明日|あと|後|曜|[0-9０-９][時日]"
+)
+_MADE_TO = re.compile(
+    rf"(?:何回|何度)(?:も)?(?P<deed>[{KANJI}]{{2}}|(?:やり|書き|作り|出し|送り)?直)させ(?:る|れば)"
+    r"(?:の|んですか|のですか|んだよ?|つもりですか|気ですか|気が済むんですか|気が済むの)$"
+)
+_ONLY_NOT = re.compile(r"(?<=[てで])い?ないだけ(?:でしょう?|だろう?|ですよね|だよね|じゃないですか|じゃん)$")
+_NOT_DONE = re.compile(r"(?P<te>[てで])い?ないん(?:ですか|でしょうか|だ|ですかね)$")
+_NO_WISH = re.compile(
+    r"(?:見る|確認する)気(?:に(?:も)?(?:なりません|なれません|ならない|なれない)|が(?:しない|起きない|起きません))$"
+)
+_NOTICE = re.compile(r"気[づ付]いて(?:ください|下さい|くれ|ほしい(?:です)?|欲しい(?:です)?)(?:よ|ね|よね)?$")
+_NOTICE_ENDS = (
+    "気づけるよう、ご確認をお願いします",
+    "気づけるよう、ご確認いただけると助かります",
+    "気づけるよう、ご確認いただけますと幸いです",
+)
+
+
 _MINE = re.compile(r"私|僕|俺|自分|うち|弊社|当社|当方|こちら|こっち")
 
 
@@ -129,7 +158,7 @@ def soften(message: str) -> list[Edit]:
         requests += asks
         edits += new
     edits += _harsh_words(message, parts)
-    edits += _frame(message, parts, requests > 0, bool(edits))
+    edits += _frame(message, parts, requests > 0, edits)
     return _merge_insertions(edits)
 
 
@@ -208,6 +237,13 @@ def _soften_sentence(
         yield end("said", 1, start, f"{words}お伝えしていました")
         yield end("said", 2, start, f"{words}お伝えしておりました")
         return
+    if (match := _NOTICE.search(body)) and re.search("前に|先に|早く|ちゃんと|もっと", body):
+        for level, text in enumerate(_NOTICE_ENDS, 1):
+            yield end("request_please", level, match.start(), text)
+        return
+    if blame := list(_mild_blame(body, asks, end)):
+        yield from blame
+        return
     if request := find_request(body):
         if (
             request.strength == 0
@@ -252,6 +288,50 @@ def _soften_sentence(
             yield end("request_wish", level, match.start("tail"), text, text.endswith("か"))
         return
     yield from _soften_question_or_statement(body, asks, end)
+
+
+def _mild_blame(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edit]:
+    """What a reproach tells, as a guess or a question for the reason."""
+    if (match := _UNASKED.search(body)) and not _OWN_DEED.search(body):
+        how = "確認なしに" if "確認" not in match["what"] else "事前の連絡なしに"
+        what = match["what"]
+        if re.search(rf"[{KANJI}{KATAKANA}]{{2}}し$", what):
+            deeds = (what + "た", what[:-1] + "された", what[:-1] + "された")
+        elif verb := te_of_stem(what):
+            te = verb[1]
+            deed = what[: verb[0]] + te[:-1] + ("た" if te.endswith("て") else "だ")
+            deeds = (deed, deed, deed)
+        else:
+            return
+        # A question stays a question.
+        tails = ("のでしょうか",) * 3 if asks else ("ようです", "ようです", "かと思います")
+        for level, (deed, tail) in enumerate(zip(deeds, tails, strict=True), 1):
+            yield end("tag", level, match.start(), how + deed + tail, asks)
+    elif (match := _AGAIN.search(body)) and not _ASKS_WHICH.search(body):
+        again = f"今回も{match['what']}"
+        yield end("question", 1, match.start(), f"{again}でしょうか", True)
+        if not asks:
+            seems = f"{again}となっているようです。何か"
+            yield end("question", 2, match.start(), f"{seems}事情があるのでしょうか", True)
+            yield end("question", 3, match.start(), f"{seems}ご事情がおありでしょうか", True)
+    elif match := _MADE_TO.search(body):
+        deed = match["deed"]
+        noun = "修正" if deed == "直" else deed + "し" if deed.endswith("直") else deed
+        yield end("harsh_end", 1, match.start(), f"何度か{noun}が続いています")
+    elif match := _ONLY_NOT.search(body):
+        yield end("tag", 1, match.start(), "いないのではないでしょうか", True)
+        yield end("fault_seems", 2, match.start(), "いないのではないかと思います")
+    elif (
+        (match := _NOT_DONE.search(body))
+        and request_te(body[: match.end("te")])
+        and not re.search("なぜ|なんで|何|どうして|誰|どこ|どれ|どの|いつ|どなた|私|こちら|弊社", body)
+    ):
+        te = match["te"]
+        yield end("question", 1, match.start(), f"{te}いないのでしょうか", True)
+        yield end("question", 2, match.start(), f"{te}いないようですが、いかがでしょうか", True)
+        yield end("question", 3, match.start(), f"{te}いないようですが、ご状況はいかがでしょうか", True)
+    elif match := _NO_WISH.search(body):
+        yield end("harsh_end", 1, match.start(), "確認するのが難しいです")
 
 
 def _request_end(request: Request, level: int, requests: int, body: str) -> tuple[str, bool]:
@@ -370,7 +450,7 @@ def _soften_question_or_statement(body: str, asks: bool, end: Callable[..., Edit
     if deed and request_te(deed[1].te) and _STEP.search(body):
         polite = None  # 鳴ったら電源切る may be an order
     core = polite or body
-    fault = _FAULT.search(core)
+    fault = _FAULT.search(core.removesuffix("よ"))
     if polite:
         common = _common_start(body, polite)
         if fault and fault.start() <= common and wants_particle(core[: fault.start()]):
@@ -494,8 +574,9 @@ def _opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
 _BEFORE_REQUEST = re.compile(r"(?:ので|が|けど|から|ため|たら|場合は|場合|なら)、")
 
 
-def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> list[Edit]:
+def _frame(message: str, parts: list[Sentence], asks: bool, edits_before: list[Edit]) -> list[Edit]:
     """A greeting and a close, as is customary."""
+    softened = bool(edits_before)
     if not parts:
         return []
     edits = []
@@ -520,7 +601,10 @@ def _frame(message: str, parts: list[Sentence], asks: bool, softened: bool) -> l
         edits.append(
             Edit(
                 "soften.closing",
-                3 if softened else 2,
+                # Where nothing else softens a request at intensity 2, the close does.
+                3
+                if softened and (not asks or any(edit.rule == "soften.opener" for edit in edits_before))
+                else 2,
                 (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),),
             )
         )

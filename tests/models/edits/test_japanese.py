@@ -67,6 +67,62 @@ def test_a_te_form_that_is_no_request_does_not_become_one(message):
         assert "いただけ" not in (_soften(message, intensity) or "")
 
 
+@pytest.mark.parametrize(
+    ("message", "softened"),
+    [
+        ("宛名を直して再送。", "宛名を直して再送してください。"),
+        ("添付を開いて確認。", "添付を開いて確認してください。"),
+        ("夜までに書き直して提出。", "夜までに書き直して提出してください。"),
+    ],
+)
+def test_a_bare_deed_after_a_te_form_is_an_order(message, softened):
+    assert _soften(message, 1) == softened
+    assert "いただけ" in (_soften(message, 3) or "")
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["昨日こちらで宛名を直して再送。", "田中さんが直して再送。", "通信が遅れて再送。", "書類として提出。"],
+)
+def test_a_bare_deed_that_is_told_is_neither_an_order_nor_a_state(message):
+    softened = _soften(message, 2) or ""
+    assert "ください" not in softened
+    assert "いただけ" not in softened
+    assert not any(f"て{deed}です" in softened for deed in ("再送", "提出"))
+
+
+@pytest.mark.parametrize(
+    ("message", "intensity", "softened"),
+    [
+        ("勝手に設計を変更しましたよね。", 1, "確認なしに設計を変更したようです。"),
+        ("勝手に設計を変更しましたよね。", 2, "確認なしに設計を変更されたようです。"),
+        ("無断で棚を動かしましたよね？", 2, "確認なしに棚を動かしたのでしょうか？"),
+        ("日報の提出、また遅刻ですか。", 1, "日報の提出、今回も遅刻でしょうか。"),
+        (
+            "週報、また白紙ですか。困ります。",
+            2,
+            "今回も白紙となっているようです。何か事情があるのでしょうか。",
+        ),
+        ("何回修正させるんですか。", 1, "何度か修正が続いています。"),
+        ("手順書を読んでないんですか。", 2, "手順書を読んでいないようですが、いかがでしょうか。"),
+        ("出荷する前に気づいてくださいよ。", 1, "出荷する前に気づけるよう、ご確認をお願いします。"),
+        ("まだ読んでいないだけでしょう。", 2, "まだ読んでいないのではないかと思います。"),
+        ("型番が間違ってますよ。", 2, "型番が間違っているようです。"),
+        ("一覧を見れば済む話です。", 2, "一覧を見れば対応できるかと思います。"),
+    ],
+)
+def test_blame_becomes_a_guess_or_a_question_for_the_reason(message, intensity, softened):
+    assert softened in (_soften(message, intensity) or "")
+
+
+@pytest.mark.parametrize(
+    "message", ["私が勝手に変更しましたよね。", "会議はまた月曜ですか。", "届いていないんですか。"]
+)
+def test_a_confirmation_or_a_plain_question_is_no_blame(message):
+    softened = _soften(message, 2) or ""
+    assert "ようです" not in softened
+
+
 def test_plain_ends_become_polite_ones_throughout_the_message():
     message = "伝票番号7731、宛先間違ってる。出荷止めて。出したら困る。"
     assert (
@@ -154,6 +210,51 @@ def test_requirements_sort_needs_limits_and_open_questions():
     )
     assert japanese.rewrite(message, TransformType.REQUIREMENTS, 2) == (
         "必要：\n・売上をCSVで出したい\n・金曜までに確認する\n制約：\n・個人情報は入れない\n未定：\n・文字コードは未定"
+    )
+
+
+def test_a_part_stays_with_what_it_points_to_and_takes_the_label_that_asks():
+    message = "倉庫の鍵を木曜に借ります。資料は水曜までに送ってください。それまでは社外に見せません。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
+        "状況：倉庫の鍵を木曜に借ります\nお願い：資料は水曜までに送ってください。それまでは社外に見せません。"
+    )
+    message = "部数を増やせるか教えてください。だめなら自分で刷ります。紙は足りています。"
+    assert "・部数を増やせるか教えてください。だめなら自分で刷ります。" in (
+        japanese.rewrite(message, TransformType.STRUCTURE, 1) or ""
+    )
+
+
+def test_a_word_that_only_adds_does_not_join_two_parts():
+    message = "鍵は棚にあります。それから、日報を書いてください。その他の連絡はありません。"
+    assert (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").count("・") == 3
+
+
+def test_an_opinion_gets_the_weakest_label():
+    message = "私は二案目がいいと思いますが、承認がないと発注できません。写真は使えません。"
+    assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
+        "状況：私は二案目がいいと思いますが、承認がないと発注できません\n注意：写真は使えません"
+    )
+
+
+def test_requirements_know_what_is_short_and_what_is_still_to_be_agreed():
+    message = "研修は5月9日にやる。台車は4台しかない。会場の色はこれから相談です。"
+    assert japanese.rewrite(message, TransformType.REQUIREMENTS, 1) == (
+        "制約：台車は4台しかない\n予定：研修は5月9日にやる\n未定：会場の色はこれから相談です"
+    )
+
+
+def test_a_request_without_room_for_an_opener_gets_a_close():
+    softened = _soften("急な話ですが、木曜までに図面を送ってください。", 2)
+    assert (
+        softened == "急な話ですが、木曜までに図面を送っていただけると助かります。よろしくお願いいたします。"
+    )
+    assert "よろしく" not in (_soften("図面が間違ってる。", 2) or "")
+
+
+def test_a_summary_keeps_the_topic_particle():
+    message = "ご返信が遅くなり申し訳ありません。試算につきましては、金曜までに送ってください。"
+    assert (
+        japanese.rewrite(message, TransformType.SUMMARIZE, 1) == "試算については、金曜までに送ってください。"
     )
 
 
