@@ -119,7 +119,11 @@ def hedge_complaint(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
 def _hedge_milder(draft: Draft, sentence: Sentence, edit: Edit) -> bool:
     """A hedge in front of milder words that start with "you", since two edits cannot start at one place."""
     change = edit.changes[0]
-    if len(edit.changes) > 1 or change.start != sentence.start or not change.text.lower().startswith("you "):
+    if len(edit.changes) > 1 or change.start != sentence.start:
+        return False
+    following = draft.message[change.end : sentence.end].split(maxsplit=1)
+    is_you = change.text.lower() == "you" and following[:1] and following[0] in tables().classes["you_finite"]
+    if not is_you and not change.text.lower().startswith("you "):
         return False
     words = draft.cap("it looks like ") + change.text[0].lower() + change.text[1:]
     draft.add("you_milder", 2, change._replace(text=words))

@@ -167,16 +167,21 @@ def replace_harsh_words(draft: Draft, sentence: Sentence) -> bool:
     """Harsh words inside a sentence become milder or go; its front and its end belong to other rules."""
     edits = len(draft.edits)
     words = _Words(draft, sentence, draft.text(sentence), [])
-    for rule, pattern, new in tables().blame:
-        for match in pattern.finditer(words.text):
-            new_words = match.expand(new)
-            new_words = new_words.replace(" I ", " i ") if words.draft.is_lower else new_words
-            words.replace(rule, match.start(), match.end(), new_words)
+    _replace_blame(words)
     _replace_phrases(words)
     _replace_predicates(words)
     _drop_empty_tail(words)
     _drop_empty_words(words)
     return len(draft.edits) > edits
+
+
+def _replace_blame(words: _Words) -> None:
+    lower = words.text.lower()
+    for rule, key, pattern, new in tables().blame:
+        for match in pattern.finditer(words.text) if key in lower else ():
+            new_words = match.expand(new)
+            new_words = new_words.replace(" I ", " i ") if words.draft.is_lower else new_words
+            words.replace(rule, match.start(), match.end(), new_words)
 
 
 def _replace_phrases(words: _Words) -> None:

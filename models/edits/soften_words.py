@@ -24,7 +24,7 @@ class Tables(NamedTuple):
     predicates: list[tuple[re.Pattern[str], str]]
     any_key: re.Pattern[str]
     phrases: list[tuple[list[str], re.Pattern[str], str]]
-    blame: list[tuple[str, re.Pattern[str], str]]
+    blame: list[tuple[str, str, re.Pattern[str], str]]
     sentences: list[tuple[re.Pattern[str], str]]
     empty_words: re.Pattern[str]
     empty_tails: re.Pattern[str]
@@ -59,7 +59,7 @@ def tables() -> Tables:
         predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
         any_key=re.compile("|".join(re.escape(key) for row in data["phrases"] for key in row[0].split("|"))),
         phrases=[(key.split("|"), re.compile(pattern, re.I), text) for key, pattern, text in data["phrases"]],
-        blame=[(rule, re.compile(pattern, re.I), text) for rule, pattern, text in data["blame"]],
+        blame=[(rule, key, re.compile(pattern, re.I), text) for rule, key, pattern, text in data["blame"]],
         sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
         empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
         empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),

@@ -332,3 +332,8 @@ def test_a_deed_against_the_writers_word_is_hedged():
 def test_a_reason_behind_a_duty_does_not_become_a_consequence():
     message = "Someone has to change the address and I don't have the rights."
     assert rewrite(message, 2).endswith("? I don't have the rights.")
+
+
+def test_a_crowd_that_is_blamed_gets_a_hedge():
+    message = "You people keep sending jobs to a printer without paper."
+    assert rewrite(message, 2) == "It looks like you keep sending jobs to a printer without paper."
