@@ -24,6 +24,7 @@ from models.edits.japanese_phrases import (
     entry,
     find_order,
     find_request,
+    is_request,
     left_out_particle,
     object_end,
     patterns,
@@ -603,7 +604,12 @@ def _frame(message: str, parts: list[Sentence], asks: bool, edits_before: list[E
                 "soften.closing",
                 # Where nothing else softens a request at intensity 2, the close does.
                 3
-                if softened and (not asks or any(edit.rule == "soften.opener" for edit in edits_before))
+                if softened
+                and (
+                    not asks
+                    or any(edit.rule == "soften.opener" for edit in edits_before)
+                    or not is_request(last)
+                )
                 else 2,
                 (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),),
             )

@@ -224,6 +224,15 @@ def test_a_part_stays_with_what_it_points_to_and_takes_the_label_that_asks():
     )
 
 
+def test_clauses_that_point_back_are_not_torn_off():
+    message = (
+        "録画があれば足りるんですが、それを誰に聞けばよいか分からなくて、"
+        "窓口の人にも聞けて、名前だけ控えてあります。"
+    )
+    lines = (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").splitlines()
+    assert not any(line.startswith("・それ") for line in lines)
+
+
 def test_a_word_that_only_adds_does_not_join_two_parts():
     message = "鍵は棚にあります。それから、日報を書いてください。その他の連絡はありません。"
     assert (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").count("・") == 3
@@ -233,6 +242,13 @@ def test_an_opinion_gets_the_weakest_label():
     message = "私は二案目がいいと思いますが、承認がないと発注できません。写真は使えません。"
     assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
         "状況：私は二案目がいいと思いますが、承認がないと発注できません\n注意：写真は使えません"
+    )
+
+
+def test_requirements_keep_a_reference_to_earlier_times_in_place():
+    message = "7月から受付の順番が変わります。これまでは名簿の順でした。申込書を出してください。"
+    assert "変わります。これまでは名簿の順でした" in (
+        japanese.rewrite(message, TransformType.REQUIREMENTS, 1) or ""
     )
 
 
@@ -248,6 +264,8 @@ def test_a_request_without_room_for_an_opener_gets_a_close():
     assert (
         softened == "急な話ですが、木曜までに図面を送っていただけると助かります。よろしくお願いいたします。"
     )
+    last = "急な話ですが、木曜までに図面を送ってください。図面は青い棚にあります。"
+    assert "よろしく" not in (_soften(last, 2) or "")
     assert "よろしく" not in (_soften("図面が間違ってる。", 2) or "")
 
 
