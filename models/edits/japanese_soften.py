@@ -130,7 +130,7 @@ _NO_WISH = re.compile(
 _NOTICE = re.compile(r"気[づ付]いて(?:ください|下さい|くれ|ほしい(?:です)?|欲しい(?:です)?)(?:よ|ね|よね)?$")
 _NOTICE_ENDS = (
     "気づけるよう、ご確認をお願いします",
-    "気づけるよう、ご確認いただけると助かります",
+    "気づけるよう、ご確認いただければと思います",
     "気づけるよう、ご確認いただけますと幸いです",
 )
 
@@ -305,7 +305,7 @@ def _mild_blame(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edi
         else:
             return
         # A question stays a question.
-        tails = ("のでしょうか",) * 3 if asks else ("ようです", "ようです", "かと思います")
+        tails = ("のでしょうか",) * 3 if asks else ("ようです", "ようです", "のではないかと思います")
         for level, (deed, tail) in enumerate(zip(deeds, tails, strict=True), 1):
             yield end("tag", level, match.start(), how + deed + tail, asks)
     elif (match := _AGAIN.search(body)) and not _ASKS_WHICH.search(body):

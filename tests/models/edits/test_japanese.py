@@ -82,13 +82,20 @@ def test_a_bare_deed_after_a_te_form_is_an_order(message, softened):
 
 @pytest.mark.parametrize(
     "message",
-    ["昨日こちらで宛名を直して再送。", "田中さんが直して再送。", "通信が遅れて再送。", "書類として提出。"],
+    [
+        "昨日こちらで宛名を直して再送。",
+        "田中さんが直して再送。",
+        "通信が遅れて再送。",
+        "書類として提出。",
+        "メールにて提出。",
+        "その後に再送。",
+    ],
 )
 def test_a_bare_deed_that_is_told_is_neither_an_order_nor_a_state(message):
     softened = _soften(message, 2) or ""
     assert "ください" not in softened
     assert "いただけ" not in softened
-    assert not any(f"て{deed}です" in softened for deed in ("再送", "提出"))
+    assert not any(f"{deed}です" in softened for deed in ("再送", "提出"))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,7 @@ def test_a_bare_deed_that_is_told_is_neither_an_order_nor_a_state(message):
     [
         ("勝手に設計を変更しましたよね。", 1, "確認なしに設計を変更したようです。"),
         ("勝手に設計を変更しましたよね。", 2, "確認なしに設計を変更されたようです。"),
+        ("黙って設計を変更しましたよね。", 3, "確認なしに設計を変更されたのではないかと思います。"),
         ("無断で棚を動かしましたよね？", 2, "確認なしに棚を動かしたのでしょうか？"),
         ("日報の提出、また遅刻ですか。", 1, "日報の提出、今回も遅刻でしょうか。"),
         (
