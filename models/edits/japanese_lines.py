@@ -140,7 +140,9 @@ class _Part(NamedTuple):
 
 
 # What somebody thinks is not certain enough for a label.
-_OPINION = re.compile(r"と思(?:う|い|っ)")
+_CERTAIN = ("limit", "need", "deadline", "condition", "decision", "plan", "unneeded")
+_OPINION = re.compile(r"と思(?:う|います|って(?:い)?(?:る|ます)|っております)(?:が|けど|ね|よ)?$")
+_OPINION_BEFORE = re.compile(r"と思(?:う|い|っ)[^、。]{0,8}(?:が|けど)、")
 
 
 def _role(body: str, asks: bool) -> str:
@@ -148,7 +150,9 @@ def _role(body: str, asks: bool) -> str:
         return "question" if not re.search(r"もらえ|いただけ", body) else "request"
     for pattern, (role,) in patterns("japanese_roles.tsv", 2, 1):
         if pattern.search(body):
-            if role not in ("request", "open", "question", "reason") and _OPINION.search(body):
+            if role in _CERTAIN and _OPINION.search(body):
+                return "state"
+            if role == "limit" and _OPINION_BEFORE.search(body):
                 return "state"
             return "request" if role == "open" and is_request(body) else role
     return "request" if is_request(body) else "state"
@@ -226,6 +230,9 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
     pieces = [piece for piece in (_LONG_CLAUSE if len(text) > 60 else _CLAUSE).split(text) if piece]
     if len(pieces) < 2 or any(len(piece) < 6 for piece in pieces):
         return parts
+    for index in range(len(pieces) - 1, 0, -1):
+        if _DEPENDS.match(pieces[index]):
+            pieces[index - 1 : index + 1] = [pieces[index - 1] + pieces[index]]
     result = []
     for index, piece in enumerate(pieces):
         body = piece.rstrip("。！？!?、")
@@ -241,7 +248,7 @@ def _clauses(parts: list[_Part]) -> list[_Part]:
 
 
 _DEPENDS = re.compile(
-    r"^(?!これから|それから|それと|それぞれ|その他|そのほか|あの[件人])(?:それ|これ|その|この(?!たび|度)|あれ|あの|そこ|そちら|そう(?:で|い|し|す|な)|(?:ダメ|だめ|駄目|無理|可能|不可|必要|不要)(?:なら|な場合|であれば|でしたら)|ただし)"
+    r"^(?!これから|これまで|この前|この間|それから|それと|それぞれ|その他|そのほか|あの[件人])(?:それ|これ|その|この(?!たび|度)|あれ|あの|そこ|そちら|そう(?:で|い|し|す|な)|(?:ダメ|だめ|駄目|無理|可能|不可|必要|不要)(?:なら|な場合|であれば|でしたら)|ただし)"
 )
 
 
@@ -265,7 +272,7 @@ def structure(message: str, intensity: int) -> str | None:
         return None
     head, parts, tail = _split(_without_fillers(message))
     head, parts = _lead(parts, head)
-    parts = _with_their_reference(_clauses(parts))
+    parts = _clauses(_with_their_reference(parts))
     if len(parts) < 2 and not any(_steps(part.text) for part in parts):
         return None
     if intensity == 1:
@@ -348,7 +355,8 @@ def requirements(message: str, intensity: int) -> str | None:
         if previous and _POINTS_BACK.match(text) and not part.text.startswith(("ただし", "ただ、")):
             joined = _join(grouped[previous].pop(), text)
             # A request shows its label, also when it points back to something else.
-            previous = label if part.role in ("request", "limit", "want", "need") else previous
+            if part.role in ("request", "want", "need") or (part.role == "limit" and previous != "必要"):
+                previous = label
             grouped.setdefault(previous, []).append(joined)
             continue
         grouped.setdefault(label, []).append(_short(text, part.role) if intensity > 1 else text)

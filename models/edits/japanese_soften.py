@@ -24,6 +24,7 @@ from models.edits.japanese_phrases import (
     entry,
     find_order,
     find_request,
+    is_request,
     left_out_particle,
     object_end,
     patterns,
@@ -129,7 +130,7 @@ _NO_WISH = re.compile(
 _NOTICE = re.compile(r"気[づ付]いて(?:ください|下さい|くれ|ほしい(?:です)?|欲しい(?:です)?)(?:よ|ね|よね)?$")
 _NOTICE_ENDS = (
     "気づけるよう、ご確認をお願いします",
-    "気づけるよう、ご確認いただけると助かります",
+    "気づけるよう、ご確認いただければと思います",
     "気づけるよう、ご確認いただけますと幸いです",
 )
 
@@ -304,7 +305,7 @@ def _mild_blame(body: str, asks: bool, end: Callable[..., Edit]) -> Iterator[Edi
         else:
             return
         # A question stays a question.
-        tails = ("のでしょうか",) * 3 if asks else ("ようです", "ようです", "かと思います")
+        tails = ("のでしょうか",) * 3 if asks else ("ようです", "ようです", "のではないかと思います")
         for level, (deed, tail) in enumerate(zip(deeds, tails, strict=True), 1):
             yield end("tag", level, match.start(), how + deed + tail, asks)
     elif (match := _AGAIN.search(body)) and not _ASKS_WHICH.search(body):
@@ -603,7 +604,12 @@ def _frame(message: str, parts: list[Sentence], asks: bool, edits_before: list[E
                 "soften.closing",
                 # Where nothing else softens a request at intensity 2, the close does.
                 3
-                if softened and (not asks or any(edit.rule == "soften.opener" for edit in edits_before))
+                if softened
+                and (
+                    not asks
+                    or any(edit.rule == "soften.opener" for edit in edits_before)
+                    or not is_request(last)
+                )
                 else 2,
                 (Change(end, end, f"{stop}{gap}よろしくお願いいたします。"),),
             )

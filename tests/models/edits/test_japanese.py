@@ -82,13 +82,20 @@ def test_a_bare_deed_after_a_te_form_is_an_order(message, softened):
 
 @pytest.mark.parametrize(
     "message",
-    ["昨日こちらで宛名を直して再送。", "田中さんが直して再送。", "通信が遅れて再送。", "書類として提出。"],
+    [
+        "昨日こちらで宛名を直して再送。",
+        "田中さんが直して再送。",
+        "通信が遅れて再送。",
+        "書類として提出。",
+        "メールにて提出。",
+        "その後に再送。",
+    ],
 )
 def test_a_bare_deed_that_is_told_is_neither_an_order_nor_a_state(message):
     softened = _soften(message, 2) or ""
     assert "ください" not in softened
     assert "いただけ" not in softened
-    assert not any(f"て{deed}です" in softened for deed in ("再送", "提出"))
+    assert not any(f"{deed}です" in softened for deed in ("再送", "提出"))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +103,7 @@ def test_a_bare_deed_that_is_told_is_neither_an_order_nor_a_state(message):
     [
         ("勝手に設計を変更しましたよね。", 1, "確認なしに設計を変更したようです。"),
         ("勝手に設計を変更しましたよね。", 2, "確認なしに設計を変更されたようです。"),
+        ("黙って設計を変更しましたよね。", 3, "確認なしに設計を変更されたのではないかと思います。"),
         ("無断で棚を動かしましたよね？", 2, "確認なしに棚を動かしたのでしょうか？"),
         ("日報の提出、また遅刻ですか。", 1, "日報の提出、今回も遅刻でしょうか。"),
         (
@@ -224,6 +232,15 @@ def test_a_part_stays_with_what_it_points_to_and_takes_the_label_that_asks():
     )
 
 
+def test_clauses_that_point_back_are_not_torn_off():
+    message = (
+        "録画があれば足りるんですが、それを誰に聞けばよいか分からなくて、"
+        "窓口の人にも聞けて、名前だけ控えてあります。"
+    )
+    lines = (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").splitlines()
+    assert not any(line.startswith("・それ") for line in lines)
+
+
 def test_a_word_that_only_adds_does_not_join_two_parts():
     message = "鍵は棚にあります。それから、日報を書いてください。その他の連絡はありません。"
     assert (japanese.rewrite(message, TransformType.STRUCTURE, 1) or "").count("・") == 3
@@ -233,6 +250,13 @@ def test_an_opinion_gets_the_weakest_label():
     message = "私は二案目がいいと思いますが、承認がないと発注できません。写真は使えません。"
     assert japanese.rewrite(message, TransformType.STRUCTURE, 2) == (
         "状況：私は二案目がいいと思いますが、承認がないと発注できません\n注意：写真は使えません"
+    )
+
+
+def test_requirements_keep_a_reference_to_earlier_times_in_place():
+    message = "7月から受付の順番が変わります。これまでは名簿の順でした。申込書を出してください。"
+    assert "変わります。これまでは名簿の順でした" in (
+        japanese.rewrite(message, TransformType.REQUIREMENTS, 1) or ""
     )
 
 
@@ -248,6 +272,8 @@ def test_a_request_without_room_for_an_opener_gets_a_close():
     assert (
         softened == "急な話ですが、木曜までに図面を送っていただけると助かります。よろしくお願いいたします。"
     )
+    last = "急な話ですが、木曜までに図面を送ってください。図面は青い棚にあります。"
+    assert "よろしく" not in (_soften(last, 2) or "")
     assert "よろしく" not in (_soften("図面が間違ってる。", 2) or "")
 
 
