@@ -7,5 +7,6 @@
   engines.
 - `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;
   `protection`: facts; `gate` and `guards`: how often the gate and the guards of GRPO decide wrongly.
+- `busy`: training next to busy processes.
 - `plots`: the plots of the docs.
 """

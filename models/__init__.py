@@ -14,6 +14,7 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     training      what the stages share: config, result, row order, training loop, curves
     checkpoints   the newest complete checkpoint of an interrupted run
     health        healthy ranges of training figures; stops a run that leaves them
+    tagger        trains the tagger of the edit writer
     progress      progress bar and remaining time
     loading       loads bases, tokenizers and adapters
 
@@ -31,6 +32,11 @@ Evaluation
     card          the model card of a version
     versions      the MLflow registry
 
+Writing
+    edits/        the edit writer: rules propose, the tagger decides
+    languages     the language of a message
+    written_edits  a language model that writes edit scripts; a measurement
+
 Scoring
     scoring       facts kept, meaning, chatter, insult, repetition, and what can be checked of a rewrite
     tone          whether a rewrite did what was asked, as a calibrated probability
@@ -47,5 +53,6 @@ Serving
     export        writes a version folder with quantised weights
     prompts       the prompt renderer
     protection    masks facts before the model and restores them after
+    version_file  a version's form and languages
     shipped       the folder champion/: the tagger that a new installation serves
 """

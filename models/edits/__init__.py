@@ -1,12 +1,22 @@
 """The edit writer: it rewrites a message by small edits from a closed list, each of which can be refused.
 
-- `script`: an edit, a list of edits that fit together, and how they are applied.
-- `soften`, `clarify`, `terminology`, `background`: propose edits of an English message. Parts of their rules
-  are in modules such as `soften_orders`.
-- `segments`: the parts of a message; `arrange`: structure, summarize and requirements arrange them.
-- `shorten`: proposes edits of what a summary keeps.
-- `japanese`: the same for Japanese.
-- `writer`: all transform types; the tagger (`models.tagger`) decides among what they propose.
-
 Nothing here imports a heavy library, because the inference service uses it.
+
+    writer        all transform types and languages; the tagger decides among what is proposed
+    tagging       reads a message with the tagger, which `models.tagger` trains
+    script        an edit, edits that fit together, and how they are applied
+
+Proposals for English messages
+    soften/       orders to requests, blame and harsh words to milder ones
+    clarify/      plain words for vague ones, notes of what is not stated
+    references    notes of what a message refers to and does not name
+    background    notes of what an outsider lacks
+    terminology   explanations of terms, from `glossary.tsv`
+
+Parts of English messages
+    segments      sentences and clauses
+    arrange       structure, summarize and requirements
+    shorten/      shorter words for what a summary keeps
+
+    japanese/     all of this for Japanese
 """

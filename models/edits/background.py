@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.edits import clarify
-from models.edits.clarify_message import Message, Sentence, lower_case, read_message, touches_protected
-from models.edits.clarify_sentences import asks_for_task, is_closing, is_order, is_request, missing_mark
-from models.edits.clarify_words import lowered
+from models.edits.clarify.message import Message, Sentence, lower_case, read_message, touches_protected
+from models.edits.clarify.sentences import asks_for_task, is_closing, is_order, is_request, missing_mark
+from models.edits.clarify.words import lowered
 from models.edits.script import Change, Edit
 
 KINDS = Path(__file__).with_suffix(".tsv")

@@ -16,9 +16,9 @@ import yaml
 from data.records import TransformType
 from data.redaction import names
 from models.edits import clarify
-from models.edits.clarify_message import Message, Sentence, read_message, touches_protected
-from models.edits.clarify_notes import Note
-from models.edits.clarify_sentences import is_closing, missing_mark
+from models.edits.clarify.message import Message, Sentence, read_message, touches_protected
+from models.edits.clarify.notes import Note
+from models.edits.clarify.sentences import is_closing, missing_mark
 from models.edits.script import Change, Edit
 
 WORDS = Path(__file__).with_suffix(".yaml")

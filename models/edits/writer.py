@@ -109,9 +109,10 @@ def rules_digest() -> str:
     it decides what a version of edits writes.
     """
     digest = blake2b(digest_size=16)
-    for file in sorted(Path(__file__).parent.iterdir()):
-        if file.is_file():
-            digest.update(f"{file.name}\0".encode())
+    folder = Path(__file__).parent
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in (".py", ".tsv", ".yaml", ".txt"):
+            digest.update(f"{file.relative_to(folder)}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -1,6 +1,6 @@
 """The BentoML service that rewrites.
 
 - `service`: the routes; `pool`: versions in memory, requests in batches; `engines`: CTranslate2 and
-  transformers.
+  transformers; `edits_engine`: the edit writer.
 - `client`: what the gateway asks with; `release`: versions into the model store.
 """

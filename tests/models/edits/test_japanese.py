@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data.records import TransformType
-from models import facts
+from models import facts, languages
 from models.edits import japanese, script
 
 _SEED = Path(__file__).parents[3] / "data/seed"
@@ -25,13 +25,6 @@ _EDITED = (
 
 def _soften(message: str, intensity: int) -> str | None:
     return japanese.rewrite(message, TransformType.SOFTEN, intensity)
-
-
-def test_kana_make_a_message_japanese_and_english_terms_do_not_unmake_it():
-    assert japanese.is_japanese("PR-515、mainとコンフリクトしてるのでrebaseしてforce pushお願いします。")
-    assert not japanese.is_japanese("Send me the Q3 numbers today.")
-    assert not japanese.is_japanese("请今天把报告发给我。")
-    assert not japanese.is_japanese("")
 
 
 def test_an_order_becomes_a_request_that_is_more_polite_with_the_intensity():
@@ -314,7 +307,7 @@ def test_every_rewrite_of_the_corpus_keeps_the_facts_and_is_japanese(transform_t
             text = japanese.rewrite(message, transform_type, intensity)
             if text is not None:
                 assert not facts.missing(message, text), (message, text)
-                assert japanese.is_japanese(text)
+                assert languages.identify(text) == "ja"
                 assert not any(marks in text for marks in ("。。", "、、", "（）")), text
 
 
@@ -353,12 +346,12 @@ def test_work_grows_in_proportion_to_hostile_text(piece):
     def seconds(length: int) -> float:
         message = (piece * length)[:length]
         best = float("inf")
-        for _ in range(3):
-            start = time.perf_counter()
+        for _ in range(5):
+            start = time.process_time()  # not the time that other processes take
             for kind in TransformType:
                 japanese.rewrite(message, kind, 3)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     seconds(500)
-    assert seconds(8000) < 3 * seconds(4000) + 0.05
+    assert seconds(8000) < 3 * seconds(4000) + 0.1

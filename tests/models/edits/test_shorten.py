@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models.edits import script, shorten, shorten_phrases
+from models.edits import script, shorten
 from models.edits.script import Edit
+from models.edits.shorten import phrases as shorten_phrases
 
 CORPUS = Path(__file__).parents[3] / "data/seed/edits/english.jsonl"
 

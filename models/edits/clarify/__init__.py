@@ -1,0 +1,22 @@
+"""Clarifies an English message: plain words for vague ones, notes of what is not stated.
+
+`clarify.tsv` has the words.
+
+    rules         proposes all edits; the gaps of a message
+
+Reading
+    message       a message with its sentences
+    sentences     what a sentence does: request, order, closing
+
+Rules
+    words         vague words and their plain ones
+    notes         notes in brackets, and which of them are made
+    pronouns      pronouns without a referent at the start of a message
+    nouns         persons, things and quantities that are not named
+    requests      what a request lacks: who, and by when
+    form          long sentences, capitals, short forms
+"""
+
+from models.edits.clarify.rules import gaps, propose
+
+__all__ = ["gaps", "propose"]
