@@ -95,7 +95,10 @@ _NAMES_TOPIC = re.compile(
 _ASKS = re.compile(
     r"(?:please |pls )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE
 )
-_SIGNATURE = re.compile(r"[-–—]?\s*[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}")
+_SIGNATURE = re.compile(
+    r"(?:[-–—]?\s*|(?:[\w ]{0,20}regards|best|cheers|thanks|yours),?\s+)"
+    r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
+)
 _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IGNORECASE)
 # Openings that a summary drops although they are the first sentence.
 _OPENING = re.compile(
@@ -103,6 +106,11 @@ _OPENING = re.compile(
     r"|note|promise\w*|know)\b",
     re.IGNORECASE,
 )
+# In these words a clause after a comma states a limit of what was named: "it must be quiet".
+_STATES_LIMIT = re.compile(
+    r"(?:it|they|this)\s+(?:must|has to|have to|should|can(?:not|'t)|may not|needs? to)\b", re.IGNORECASE
+)
+_DATES = ("date", "time", "weekday")
 _LIMITS = frozenset({Need.CONSTRAINT, Need.DEADLINE})
 _FEW_WORDS = 3
 _LONGEST_TOPIC = 9  # words; a longer part is no heading
@@ -127,7 +135,7 @@ _ASKED = re.compile(
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
     r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)"
-    r"|before|until|by (?:then|the)|noon"
+    r"|before|after|until|by (?:then|the)|noon|easter|christmas|summer|winter|holidays?"
     r"|morning|deadline|soon|urgent\w*|go-?live"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
     r"(?:minutes?|hours?|days?|weeks?|months?))\b",
@@ -161,7 +169,7 @@ def join(parts: Sequence[Part], sorts: bool = False) -> list[Part]:
             or (
                 part.text == bare  # no link: "they say", "that's NOK 9,800"
                 and (len(part.text.split()) <= _FEW_WORDS or bool(_ANY_PRONOUN.search(part.text)))
-                and not (sorts and part.need in _LIMITS and before.need is not part.need)
+                and not (sorts and part.need in _LIMITS and _STATES_LIMIT.match(part.text))
             )
         )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
@@ -226,7 +234,8 @@ def structure(parts: Sequence[Part], intensity: int) -> str | None:
             lines.append(f"{label}: {_point(members[0])}")
     if intensity == 3:
         whens = [when for part in body if part.role is Role.REQUEST and (when := _deadline(part.text))]
-        if len(set(whens)) == 1 and not any(part.role is Role.DATE for part in body):
+        dates = [span for part in body for span in facts.spans(part.text) if span.kind in _DATES]
+        if len(set(whens)) == 1 and len(dates) == 1 and not any(part.role is Role.DATE for part in body):
             lines.append(f"Deadline: {whens[0]}")
     return "\n".join(lines)
 
@@ -378,7 +387,7 @@ def parts(
         mark = message[segment.start - segment.mark : segment.start]
         text = message[segment.start : segment.end]
         is_first = all(part.role is Role.GREETING for part in result)
-        if segment is split[-1] and segment.opens_line and result and _SIGNATURE.fullmatch(text):
+        if segment is split[-1] and segment.opens_sentence and result and _SIGNATURE.fullmatch(text):
             role = Role.CLOSING
         role = _checked(role, text, segment, is_first)
         if need is Need.CONSTRAINT and _UNDECIDED.search(text):

@@ -49,10 +49,16 @@ _EITHER_YOU = re.compile(
 _REQUESTED = re.compile(r"\b(?:please|pls|could you|can you)\b", re.I)
 
 
+# "Do it again and I report it" orders nothing.
+_THREAT = re.compile(r"\bagain,? and (?:i|we|you|it|they)\b", re.IGNORECASE)
+
+
 def soften_order(draft: Draft, sentence: Sentence) -> bool:
     """Orders, duties and polite requests become requests, politer with each level."""
     text = draft.message[: sentence.end]
     at = lead_end(draft, sentence)
+    if _THREAT.search(text, at):
+        return False
     if soften_request(draft, sentence, at):
         return True
     if "?" in draft.mark(sentence):

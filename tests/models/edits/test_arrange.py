@@ -134,3 +134,10 @@ def test_whom_to_ask_stays_with_what_is_open() -> None:
     message = "We need 40 headsets. Don't know which colour they need, ask the manager."
     decided = parts(message, (R, Need.NEED, 1), (Role.OPEN, Need.OPEN, 1), (R, Need.NEED, 1))
     assert "Open: Don't know which colour they need, ask the manager" in str(arrange.requirements(decided, 1))
+
+
+def test_a_deadline_is_named_only_where_it_is_the_only_date() -> None:
+    decided = parts(
+        "Works start on 4 November. Send the letters by 28 October.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1)
+    )
+    assert "Deadline" not in str(arrange.structure(decided, 3))

@@ -337,3 +337,7 @@ def test_a_reason_behind_a_duty_does_not_become_a_consequence():
 def test_a_crowd_that_is_blamed_gets_a_hedge():
     message = "You people keep sending jobs to a printer without paper."
     assert rewrite(message, 2) == "It looks like you keep sending jobs to a printer without paper."
+
+
+def test_a_threat_in_the_form_of_an_order_is_no_order() -> None:
+    assert "ould you" not in rewrite("Do it again and I report it.", 3)
