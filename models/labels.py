@@ -35,10 +35,11 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-champion was read on messages of `data/seed/ordinary/test/`, on which nothing was chosen, and the other
-systems on those of `data/seed/ordinary/dev/`, by which the champion's rules were mended. The readers were
-two runs of a large language model. They did not know which system wrote a rewrite or what the other reader
-said, and read in random order. They followed [a written guideline](../data/seed/labels/guideline.md):
+champion was read on 80 messages of `data/seed/ordinary/test/` and all of `data/seed/ordinary/fresh/`.
+Nothing was chosen or mended by these before they were read; the faults that this reading found were mended
+after it. The readers were two runs of a large language model. They did not know which system wrote a rewrite
+or what the other reader said, and read in random order. They followed [a written
+guideline](../data/seed/labels/guideline.md):
 
 - **usable**: the writer would send it as it is
 - **timid**: true to the message, but it hardly does what was requested
@@ -54,7 +55,9 @@ not that it is right.
 {systems}
 
 - `champion`: the edit writer that an installation starts with ([how it works](edits.md))
-- `edits`: the edit writer at its first reading, before its rules were mended
+- `edits`: the edit writer at its first reading, on `data/seed/ordinary/dev/`, like the systems below
+- `edits_again`: at its second reading, on 150 messages of `data/seed/ordinary/test/`, after the rules were
+  mended by the first; they were mended again by this one
 - `script`: a language model that writes an edit script, SFT on `data/seed/edits/`
 - `policy`: the same language model with free text, SFT on the seed corpus, with facts protected; it was the
   default before
@@ -167,7 +170,7 @@ def write_page(rows: Sequence[ReadRewrite]) -> str:
     """The page `docs/quality.md`: agreement, labels by system, and forty examples of the champion."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
-    order = {system: i for i, system in enumerate([CHAMPION, "edits", "script", POLICY])}
+    order = {system: i for i, system in enumerate([CHAMPION, "edits_again", "edits", "script", POLICY])}
     by_system = sorted(rows, key=lambda row: order.get(row.system, len(order)))
     return PAGE.format(
         rows=len(rows),

@@ -12,6 +12,8 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 _SURE = 0.5  # chat-style English such as "see PR 884 re: auth svc" gets another language with less than 0.2
 _KANA = re.compile("[\u3041-\u30ff\uff66-\uff9f]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
+_NO_WORDS = re.compile(r"https?://\S+|[^\s\d]*\d\S*")
+_NONE = "zxx"  # the library's code for text without a language
 _LONGEST = 2000  # characters that are read
 
 
@@ -26,8 +28,9 @@ def identify(message: str) -> str:
     Where the library is unsure, a message with kana is Japanese, and one in Latin letters or without letters
     is English. Text in another script is never English.
     """
-    language, probability = _identifier().classify(message[:_LONGEST])
-    if language == "en" or probability >= _SURE:
+    # Without ids and links, which are in no language.
+    language, probability = _identifier().classify(_NO_WORDS.sub(" ", message[:_LONGEST]))
+    if language == "en" or (probability >= _SURE and language != _NONE):
         return str(language)
     letters = sum(map(str.isalpha, message))
     if len(_KANA.findall(message)) * 3 > letters:

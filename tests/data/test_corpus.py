@@ -113,7 +113,7 @@ def test_the_ordinary_messages_are_in_no_other_part() -> None:
                 known |= corpus.ngrams(text, 8)
     for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message):
         known |= corpus.ngrams(message.text, 8)
-    test = corpus.read(corpus.SEED / "ordinary" / "test")
+    test = [m for part in ("test", "fresh") for m in corpus.read(corpus.SEED / "ordinary" / part)]
     assert {o.id: grams for o in test if (grams := corpus.ngrams(o.text, 8) & known)} == {}
 
 

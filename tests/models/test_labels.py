@@ -80,7 +80,19 @@ def test_the_seed_has_six_hundred_labels_of_messages_that_it_contains():
 def test_the_page_is_what_the_labels_say():
     """`python -m models.labels` writes it again."""
     page = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
-    assert page == labels.write_page(labels.read_labels())
+    assert page == labels.write_page([*labels.read_labels(), *labels.read_labels(labels.EDITS)])
+
+
+def test_the_labels_of_the_edit_writer_are_of_messages_of_the_seed():
+    messages = {
+        message.id: message.text
+        for part in ("dev", "test", "fresh")
+        for message in corpus.read(corpus.SEED / "ordinary" / part)
+    }
+    rows = labels.read_labels(labels.EDITS)
+    assert all(messages[row.message] == row.text for row in rows)
+    champion = [row for row in rows if row.system == labels.CHAMPION]
+    assert len({row.message for row in champion}) == len(champion) >= 150
 
 
 def test_examples_are_shown_as_they_are():

@@ -13,6 +13,7 @@ from models import languages
         ("kubectl rollout restart deploy/api -n prod", "en"),
         ("The label 保存 is missing in the settings page.", "en"),
         ("12:30 → 14:00", "en"),
+        ("Fix the report now. 5b3c1c9e-9d7c-4a53-9f0e-2d0f5a7a8f11", "en"),
         ("😀" * 8000, "en"),
         ("金曜日までに直してください。", "ja"),
         ("ﾃｽﾄ環境を再起動して", "ja"),
