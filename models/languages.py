@@ -12,7 +12,8 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 _SURE = 0.5  # chat-style English such as "see PR 884 re: auth svc" gets another language with less than 0.2
 _KANA = re.compile("[\u3041-\u30ff\uff66-\uff9f]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
-_NO_WORDS = re.compile(r"https?://\S+|[^\s\d]*\d\S*")
+# An id or a link in ASCII. The lookbehind keeps a long run from being tried at each of its characters.
+_NO_WORDS = re.compile(r"https?://[!-~]+|(?<![\w./-])[\w./-]*\d[\w./-]*", re.ASCII)
 _NONE = "zxx"  # the library's code for text without a language
 _LONGEST = 2000  # characters that are read
 

@@ -16,6 +16,7 @@ from models import languages
         ("Fix the report now. 5b3c1c9e-9d7c-4a53-9f0e-2d0f5a7a8f11", "en"),
         ("😀" * 8000, "en"),
         ("金曜日までに直してください。", "ja"),
+        ("PR515は17時までに直してください。詳しくはhttps://wiki.example/pr515を見て。", "ja"),
         ("ﾃｽﾄ環境を再起動して", "ja"),
         ("Kubernetes の Pod を再起動してください", "ja"),
         ("API の仕様", "ja"),
