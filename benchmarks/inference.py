@@ -183,7 +183,7 @@ def main(version: Path, edits: Path, quick: bool) -> dict[str, Any]:
 def _converted(version: Path, kind: str, out: Path, converter: Any) -> Path:
     """A copy of a version folder with weights of another kind."""
     out.mkdir()
-    for name in ("transformers", "tokenizer.json", "frame.json"):
+    for name in ("transformers", "tokenizer.json", "frame.json", version_file.NAME):
         (out / name).symlink_to((version / name).resolve())
     converter(str(version / "transformers")).convert(str(out / "ctranslate2"), quantization=kind)
     return out
