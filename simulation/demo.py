@@ -69,7 +69,7 @@ class DemoConfig(configs.StageConfig):
         """Overrides of a fine-tuning with this number of steps. The held-out loss is measured at the start
         and at the end.
         """
-        return f"sft.steps={self.scaled(steps)}", f"sft.evaluate_every_steps={self.scaled(steps)}"
+        return f"sft.steps={steps}", f"sft.evaluate_every_steps={steps}"
 
     def scaled(self, number: int) -> int:
         """A number of steps or people, halved in the short form."""
@@ -159,6 +159,7 @@ class DemoRun:
             "first-version",
             Trained,
             "Training the base on the seed corpus (SFT), and comparing the result with the base.",
+            # Never halved: with 25 steps the first version copies so much that the gate rejected it.
             lambda: train(overrides=(*config.sft(config.first_sft_steps), *config.evaluation)),
         )
         self._step(
@@ -172,7 +173,7 @@ class DemoRun:
     def _train_challenger(self, snapshot: SnapshotResult) -> Trained:
         config = self.config
         overrides = (
-            *config.sft(config.sft_steps),
+            *config.sft(config.scaled(config.sft_steps)),
             f"dpo.steps={config.scaled(config.dpo_steps)}",
             *config.evaluation,
         )
