@@ -4,6 +4,7 @@ An edit script is a list of edits. It always applies, and what no edit names sta
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -57,7 +58,9 @@ class Edit:
         return self.changes[-1].end
 
 
-def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool]) -> list[Edit]:
+def select(
+    edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = lambda edit: True
+) -> list[Edit]:
     """The accepted edits of a level up to `intensity` that fit together, in the order of the message.
 
     Of two that touch the same words, the one of the higher level is taken, then the one that changes more,
@@ -94,6 +97,24 @@ def apply(message: str, edits: Iterable[Edit]) -> str:
 def keeps_facts(message: str, edit: Edit) -> bool:
     """Whether the message still has all of its facts after the edit alone."""
     return not facts.missing(message, apply(message, [edit]))
+
+
+def keep_facts(message: str, edits: Iterable[Edit]) -> list[Edit]:
+    """The edits after each of which alone the message still has all of its facts.
+
+    Only an edit that touches a fact can lose one, and few do, so the others are not checked.
+    """
+    spans = sorted((span.start, span.end) for span in facts.spans(message))
+    starts = [start for start, _ in spans]
+
+    def touches(edit: Edit) -> bool:
+        # The last fact that starts at or before the end of a change; facts do not overlap.
+        return any(
+            (i := bisect_right(starts, change.end)) > 0 and spans[i - 1][1] >= change.start
+            for change in edit.changes
+        )
+
+    return [edit for edit in edits if not touches(edit) or keeps_facts(message, edit)]
 
 
 def _collide(edit: Edit, other: Edit) -> bool:

@@ -76,11 +76,6 @@ def tokenize(tokenizer: Tokenizer, message: str) -> Tokens:
     return Tokens(encoding.ids, encoding.tokens, offsets)
 
 
-def place(edit: Edit) -> tuple[int, int]:
-    """Where the tagger looks for an edit: from its first changed character to its last."""
-    return edit.start, edit.end
-
-
 class Reading:
     """What the tagger sees in one message: the states of its tokens, (tokens, width)."""
 
@@ -109,7 +104,7 @@ class Reading:
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
             return not edit.rule.endswith("_unsure")
-        state = self._mean(*place(edit))  # (width,)
+        state = self._mean(edit.start, edit.end)  # (width,)
         shared = heads["edit.weight"] @ state + heads["edit.bias"]  # (1,)
         own = heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]
         return bool(choose(np.array([0.0, float(shared[0]) + float(own) + lean])))
@@ -133,20 +128,18 @@ class Tagger:
     def read(self, messages: Sequence[str]) -> list[Reading]:
         """Read messages together, in their order."""
         tokens = [tokenize(self._tokenizer, message) for message in messages]
-        windows = [window for each in tokens for window in split_windows(each)]
-        states: list[np.ndarray] = []
-        if windows:
-            batch = [["[CLS]", *each.texts, "[SEP]"] for each in windows]
-            output = self._encoder.forward_batch(batch).last_hidden_state
-            hidden = np.array(output)  # (windows, longest window + 2, width)
-            states = [hidden[i, 1 : 1 + len(each.ids)] for i, each in enumerate(windows)]
-        result, at = [], 0
-        for each in tokens:
-            count = len(split_windows(each))
-            joined = np.concatenate(states[at : at + count]) if count else np.zeros((1, 1), np.float32)
-            result.append(Reading(self, each, joined))
-            at += count
-        return result
+        windows = [split_windows(each) for each in tokens]
+        batch = [["[CLS]", *window.texts, "[SEP]"] for each in windows for window in each]
+        # (windows, longest window + 2, width)
+        hidden = (
+            np.array(self._encoder.forward_batch(batch).last_hidden_state) if batch else np.zeros((0, 2, 1))
+        )
+        rows = iter(hidden)
+        states = [[next(rows)[1 : 1 + len(window.ids)] for window in each] for each in windows]
+        return [
+            Reading(self, each, np.concatenate(parts) if parts else np.zeros((1, 1), np.float32))
+            for each, parts in zip(tokens, states, strict=True)
+        ]
 
     def close(self) -> None:
         """Free the weights. No reading may be running."""

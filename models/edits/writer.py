@@ -88,14 +88,16 @@ class Writer:
 
         Above a temperature of 0 the tagger's decisions are drawn, by the request's seed or without one.
         """
-        readings = self._tagger.read([message for message, _, _ in requests])
+        spoken = [languages.identify(message) for message, _, _ in requests]
+        # The tagger reads English only; the rules for Japanese have no labels to learn from.
+        english = [i for i, language in enumerate(spoken) if language == "en"]
+        readings = dict(zip(english, self._tagger.read([requests[i][0] for i in english]), strict=True))
+        seeds = seeds or [None] * len(requests)
         chooses = [
-            tagging.sampler(seed, temperature) if temperature > 0 else tagging.likeliest
-            for seed in (seeds or [None] * len(requests))
+            tagging.sampler(seed, temperature) if temperature > 0 else tagging.likeliest for seed in seeds
         ]
         return [
-            rewrite(*request, reading, choose)
-            for request, reading, choose in zip(requests, readings, chooses, strict=True)
+            _rewrite(request, spoken[i], readings.get(i), chooses[i]) for i, request in enumerate(requests)
         ]
 
     def close(self) -> None:
@@ -117,19 +119,15 @@ def rules_digest() -> str:
     return digest.hexdigest()
 
 
-def rewrite(
-    message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
-) -> Edited:
-    """One rewrite, from what the tagger sees in the message."""
+def _rewrite(request: Request, language: str, reading: Reading | None, choose: Choose) -> Edited:
+    """One rewrite; `reading` is what the tagger sees in an English message."""
+    message, transform_type, intensity = request
     if intensity == 0:
         return Edited(message, reason("unchanged_intensity_zero"))
-    language = languages.identify(message)
-    if language == "en":
+    if reading is not None:
         text = _english(message, transform_type, intensity, reading, choose)
     elif language == "ja":
-        text = japanese.rewrite(
-            message, transform_type, intensity, lambda edit: reading.accepts(edit, choose)
-        )
+        text = japanese.rewrite(message, transform_type, intensity)
     else:
         return Edited(message, reason("unchanged_language"))
     if text is None or (text.split() == message.split() and text.count("\n") <= message.count("\n")):
@@ -145,7 +143,7 @@ def _english(
     message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
 ) -> str | None:
     if propose := _PROPOSERS.get(transform_type):
-        edits = [edit for edit in propose(message) if script.keeps_facts(message, edit)]
+        edits = script.keep_facts(message, propose(message))
         for lean in (0.0, _LENIENT):
             accepts = partial(reading.accepts, choose=choose, lean=lean)
             chosen = script.select(edits, intensity, accepts)
@@ -162,5 +160,4 @@ def _english(
 
 
 def _shorten(text: str, intensity: int) -> str:
-    edits = [edit for edit in shorten.propose(text) if script.keeps_facts(text, edit)]
-    return script.apply(text, script.select(edits, intensity, lambda edit: True))
+    return script.apply(text, script.select(script.keep_facts(text, shorten.propose(text)), intensity))

@@ -1,8 +1,10 @@
+import re
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data import corpus
 from models.edits import script
 from models.edits.script import Change, Edit
 
@@ -78,3 +80,13 @@ def test_what_no_edit_touches_stays(data: st.DataObject) -> None:
     kept = [word for k, word in enumerate(words) if k not in replaced]
     assert [word for word in result.split() if not word.startswith("<")] == kept
     assert all(first.end <= second.start for first, second in pairwise(chosen))
+
+
+def test_only_edits_that_touch_a_fact_are_checked_and_none_is_missed() -> None:
+    for original in corpus.read(corpus.SEED / "edits")[::7]:
+        message = original.text
+        words = [(match.start(), match.end()) for match in re.finditer(r"\S+", message)]
+        edits = [edit(1, (start, end, text)) for start, end in words for text in ("", "x")]
+        edits += [edit(1, (end, end, text)) for _, end in words for text in ("x", " (x)")]
+        kept = [candidate for candidate in edits if script.keeps_facts(message, candidate)]
+        assert script.keep_facts(message, edits) == kept

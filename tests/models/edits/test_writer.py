@@ -11,6 +11,7 @@ from data import corpus
 from data.records import TransformType
 from models import facts, scoring, tagger
 from models.edits import writer
+from models.edits.tagging import Reading
 from models.edits.writer import Edited, Writer
 
 ROOT = Path(__file__).parents[3]
@@ -110,6 +111,13 @@ def test_examples(shipped: Writer) -> None:
     assert rewrite("The KPI fell.", TransformType.TERMINOLOGY, 1) != "The KPI fell."
     requirements = rewrite("We need the export as CSV by Friday. No salaries.", TransformType.REQUIREMENTS, 1)
     assert requirements.startswith("Need: the export as CSV by Friday")
+
+
+def test_the_tagger_decides_on_no_japanese_edit(shipped: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some Japanese rules have the name of an English one, on which it has learned."""
+    monkeypatch.setattr(Reading, "accepts", lambda *_, **__: pytest.fail("the tagger was asked"))
+    [edited] = shipped.rewrite([("申し送りノート、字が汚くて読めません。書いて。", TransformType.SOFTEN, 3)])
+    assert edited.unchanged is None
 
 
 def test_long_and_hostile_messages_are_answered(shipped: Writer) -> None:
