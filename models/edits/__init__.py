@@ -15,7 +15,10 @@ Proposals for English messages
 
 Parts of English messages
     segments      sentences and clauses
-    arrange       structure, summarize and requirements
+    parts         what each does in the message, and which belong together
+    structure     labelled lines
+    requirements  needs, limits and what is open
+    summary       what matters, as prose
     shorten/      shorter words for what a summary keeps
 
     japanese/     all of this for Japanese

@@ -12,14 +12,17 @@ from data.reasons import Reason, reason
 from data.records import TransformType
 from models import facts, languages
 from models.edits import (
-    arrange,
     background,
     clarify,
     japanese,
+    parts,
     references,
+    requirements,
     script,
     shorten,
     soften,
+    structure,
+    summary,
     tagging,
     terminology,
 )
@@ -150,13 +153,13 @@ def _english(
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None
-    parts = arrange.parts(message, lambda segments: reading.parts(segments, choose))
+    split = parts.divide(message, lambda segments: reading.parts(segments, choose))
     match transform_type:
         case TransformType.STRUCTURE:
-            return arrange.structure(parts, intensity)
+            return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
-            return arrange.requirements(parts, intensity)
-    return arrange.summarize(parts, intensity, lambda text: _shorten(text, intensity))
+            return requirements.sort(split, intensity)
+    return summary.summarize(split, intensity, lambda text: _shorten(text, intensity))
 
 
 def _shorten(text: str, intensity: int) -> str:

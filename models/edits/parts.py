@@ -1,0 +1,212 @@
+"""The parts of an English message, and which of them belong together.
+
+What a part does in its message is decided before (`models.tagger`); a role that the words of the part do not
+bear out is weakened here.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from data.records import Need, Role
+from models.edits import segments
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment as decided: its text as written, its role, its kind of requirement, and its importance.
+
+    `importance` is 1 for what every summary keeps, 2 for what a strong summary drops, 3 for what any drops.
+    `joint` is the text between it and the part before it.
+    """
+
+    text: str
+    role: Role
+    need: Need
+    importance: int
+    joint: str = ""
+    opens_sentence: bool = True
+    opens_line: bool = True
+    mark: str = ""
+
+
+LINK = re.compile(
+    r"^(?:(?:and|but|so|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)", re.IGNORECASE
+)
+# A part that opens like this is a rest of the part before it.
+_CONTINUES = re.compile(
+    r"^(?:because|since|as|which|who|whose|where|even|although|though|unless|until|till|not|or|otherwise|else|if|when"
+    r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|whether|to|what|how|except"
+    r"|including|especially|too)\b",
+    re.IGNORECASE,
+)
+# At the start of a sentence, and anywhere in a clause that goes on.
+_PRONOUN = re.compile(
+    r"^\W*(?:(?:and|but|so|also)\s+)?(?:he|she|they|it|this|that|these|those|his|her|their|its)\b",
+    re.IGNORECASE,
+)
+_ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
+# Words without which a part is not called a request, or a reason.
+_REQUESTS = re.compile(
+    rf"""\b(?:please|pls|you|your|could|can|would|should|shall|must|needs?|(?:has|had)\ to|let|let's|nobody
+        |no\ one|everyone|everybody|someone|somebody|anyone|whoever|all\ of|only|always|before|until)\b
+      | ^\W*(?:(?:and|then|first|so|but|also)\ )*(?:don['’]t|do\ not|never|no|{segments.ORDER})\b
+      | \?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PLEASE = re.compile(r"^\W*(?:(?:and|but|so|also|then)\s+)?(?:please|pls)\b", re.IGNORECASE)
+_GIVES_REASON = re.compile(
+    r"\b(?:because|since|as|reasons?|due|cause[sd]?|why|otherwise|so that|that's|it's)\b", re.IGNORECASE
+)
+_ASKS_TO = re.compile(r"\b(?:could|can|would|will)\s+\w+|\b(?:please|pls)\b", re.IGNORECASE)
+_PROPOSES = re.compile(
+    r"^(?:(?:and|so|but|then)\s+)?(?:i|we)(?:['’](?:d|ll)|\s+(?:would|will))\s+"
+    r"(?!need|like|want|appreciate|be (?:glad|grateful|happy)|ask|love|prefer)",
+    re.IGNORECASE,
+)
+_UNDECIDED = re.compile(
+    r"\b(?:not|isn't|aren't|nothing)\s+(?:\w+\s+)?(?:decided|clear|known|fixed|settled|sure|agreed)\b"
+    r"|\b(?:don't|doesn't|do not) know\b|\bno idea\b|\bunclear\b|\bundecided\b|\btb[cd]\b",
+    re.IGNORECASE,
+)
+_SIGNATURE = re.compile(
+    r"(?:[-–—]?\s*|(?:[\w ]{0,20}regards|best|cheers|thanks|yours),?\s+)"
+    r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
+)
+# In these words a clause after a comma states a limit of what was named: "it must be quiet".
+_STATES_LIMIT = re.compile(
+    r"(?:it|they|this)\s+(?:must|has to|have to|should|can(?:not|'t)|may not|needs? to)\b", re.IGNORECASE
+)
+_LIMITS = frozenset({Need.CONSTRAINT, Need.DEADLINE})
+DATE_KINDS = ("date", "time", "weekday")  # of facts
+_WITHOUT_CONTENT = frozenset({Role.GREETING, Role.CLOSING, Role.TOPIC, Role.ASIDE})
+_FEW_WORDS = 3
+_LONGEST_TOPIC = 9  # words; a longer part is no heading
+_THEN = re.compile(r"^then\b", re.IGNORECASE)
+_CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
+
+
+def divide(
+    message: str, decide: Callable[[Sequence[segments.Segment]], Iterable[tuple[Role, Need, int]]]
+) -> list[Part]:
+    """The parts of a message, each with what `decide` says of its segment."""
+    split = segments.split(message)
+    result: list[Part] = []
+    end = 0
+    for segment, (role, need, importance) in zip(split, decide(split), strict=True):
+        joint = message[end : segment.start - segment.mark]
+        mark = message[segment.start - segment.mark : segment.start]
+        text = message[segment.start : segment.end]
+        is_first = all(part.role is Role.GREETING for part in result)
+        if segment is split[-1] and segment.opens_sentence and result and _SIGNATURE.fullmatch(text):
+            role = Role.CLOSING
+        role = _checked(role, text, segment, is_first)
+        if need is Need.CONSTRAINT and _UNDECIDED.search(text):
+            need = Need.OPEN
+        result.append(
+            Part(text, role, need, importance, joint, segment.opens_sentence, segment.opens_line, mark)
+        )
+        end = segment.end
+    return result
+
+
+def _checked(role: Role, text: str, segment: segments.Segment, is_first: bool) -> Role:
+    """A part's role, or a weaker one where the words of the part do not bear it out."""
+    if _PLEASE.search(text) and not text.endswith("?"):
+        return Role.REQUEST
+    match role:
+        case Role.GREETING if not is_first:
+            return Role.CLOSING
+        case Role.TOPIC if len(text.split()) > _LONGEST_TOPIC or not (is_first or text.endswith(":")):
+            return Role.SITUATION
+        case Role.REQUEST if _PROPOSES.search(text):
+            return Role.PLAN
+        case Role.REQUEST if text.endswith("?") and not _ASKS_TO.search(text):
+            return Role.QUESTION
+        case Role.REQUEST if not _REQUESTS.search(text):
+            return Role.SITUATION
+        case Role.REASON if segment.opens_sentence and not _GIVES_REASON.search(text):
+            return Role.SITUATION
+    return role
+
+
+def join(parts: Sequence[Part], sorts: bool = False) -> list[Part]:
+    """The parts, where one that depends on the part before it is joined to that part.
+
+    With `sorts` a limit stays a part of its own although it says "it": "we want Room 12, it must be quiet".
+    """
+    joined: list[Part] = []
+    for part in parts:
+        if joined and joined[-1].role is Role.TOPIC and len(joined) > 1 and not part.opens_sentence:
+            # "What's missing: a screen, ..."
+            role = Role.SITUATION if part.role in _WITHOUT_CONTENT else part.role
+            text = joined[-1].text + part.joint + part.text
+            joined[-1] = replace(
+                joined[-1],
+                text=text,
+                role=role,
+                need=part.need,
+                importance=part.importance,
+                opens_sentence=True,
+            )
+            continue
+        before = joined[-1] if joined else None
+        bare = LINK.sub("", part.text)
+        depends = before is not None and (
+            bool(_CONTINUES.match(bare))
+            or bool(_THEN.match(bare) and _CONDITION.search(before.text))
+            or before.text.endswith(":")
+            or (
+                part.text == bare  # no link: "they say", "that's NOK 9,800"
+                and (len(part.text.split()) <= _FEW_WORDS or bool(_ANY_PRONOUN.search(part.text)))
+                and not (sorts and part.need in _LIMITS and _STATES_LIMIT.match(part.text))
+            )
+        )
+        if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
+            joined[-1] = replace(
+                before,
+                text=before.text + part.joint + part.text,
+                need=before.need if before.need != Need.NOTHING else part.need,
+                importance=min(before.importance, part.importance),
+            )
+        else:
+            joined.append(part)
+    return joined
+
+
+def capital(text: str, formal: bool) -> str:
+    """A text with a capital at its start, in a formal message."""
+    return text[:1].upper() + text[1:] if formal else text
+
+
+def closed(text: str) -> str:
+    """A text that ends with a mark."""
+    text = text.rstrip().rstrip(",;–—-").rstrip()
+    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + "."
+
+
+def bare(text: str) -> str:
+    """A part as an entry of a list: without its link and its last full stop."""
+    text = LINK.sub("", text).rstrip()
+    return text[:-1].rstrip() if text[-1:] in ".,;" and not text.endswith("...") else text
+
+
+def refers_back(part: Part) -> bool:
+    """Whether a part may speak of what the part before it names."""
+    return bool((_PRONOUN if part.opens_sentence else _ANY_PRONOUN).search(part.text))
+
+
+def is_formal(members: Sequence[Part]) -> bool:
+    """Whether the writer starts sentences with capitals."""
+    return any(part.opens_sentence and part.text[:1].isupper() for part in members)
+
+
+def sentence(part: Part) -> str:
+    """A part as written, with the bullet in front of it."""
+    return part.mark + part.text
+
+
+def heading(part: Part) -> str:
+    """A part as the heading of what follows."""
+    text = part.text[:1].upper() + part.text[1:].rstrip().rstrip(".,;")
+    return text if text.endswith(":") else text + ":"
