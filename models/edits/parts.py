@@ -31,7 +31,8 @@ class Part:
 
 
 LINK = re.compile(
-    r"^(?:(?:and|but|so|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)", re.IGNORECASE
+    r"^(?:(?:and|but|so(?!\s+that\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
+    re.IGNORECASE,
 )
 # A part that opens like this is a rest of the part before it.
 _CONTINUES = re.compile(

@@ -31,6 +31,7 @@ _LABELS = {
 _STEPS = re.compile(
     r"\b(?:first|firstly|then|next|after that|afterwards|finally|at last|in this order|step)\b", re.IGNORECASE
 )
+_CODE = re.compile(r"[\w.]+(?:\(|_|\.\w)")  # "sleep(5)" stays as it is
 _DEADLINE = re.compile(r"\b(?:by|before|until|till)\s+", re.IGNORECASE)
 
 
@@ -121,7 +122,7 @@ def _by_sentence(members: Sequence[Part]) -> list[Part]:
 def _point(part: Part) -> str:
     """A part as a point of a list."""
     text = bare(part.text)
-    return text[:1].upper() + text[1:]
+    return text if _CODE.match(text) else text[:1].upper() + text[1:]
 
 
 def _deadline(text: str) -> str | None:

@@ -182,3 +182,7 @@ def test_any_text_is_accepted(message: str) -> None:
 )
 def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
     assert growth(background.propose, unit) < 9  # 4 if linear, 16 if quadratic
+
+
+def test_that_nobody_came_is_no_rule() -> None:
+    assert "this rule" not in rewrite("No one from product came to the visit.", 3)

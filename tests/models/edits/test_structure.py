@@ -48,3 +48,8 @@ def test_a_deadline_is_named_only_where_it_is_the_only_date() -> None:
         "Works start on 4 November. Send the letters by 28 October.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1)
     )
     assert "Deadline" not in str(structure.label(split, 3))
+
+
+def test_code_at_the_start_of_a_point_keeps_its_case() -> None:
+    split = decided("sleep(5) is no strategy. Take it out.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1))
+    assert "- sleep(5) is no strategy" in str(structure.label(split, 3))
