@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from models.edits.clarify.message import Message, Sentence
 from models.edits.clarify.sentences import is_closing, missing_mark
-from models.edits.references.reference import MOST, SHORT_TEXT, Reference
+from models.edits.references.reference import MOST, SHORT_TEXT, Reference, matches
 from models.edits.script import Change, Edit
 
 _SOMEBODY = re.compile(
@@ -19,6 +19,7 @@ _MAYBE = re.compile(
     r"once|before|after|maybe|like|because|only|how|who|want|need) $",
     re.I,
 )
+_CONDITION = re.compile(r"\b(?:if|unless|until|when|whenever|before|in case)\b", re.I)
 _EVENTS = re.compile(r" (?:wants|needs) to\b", re.I)
 _TO_DO = re.compile(
     r"(?<![\w'-])(?:(?:it|this|that|they|these|those|one of them|both|(?:the|that|this|my|"
@@ -41,21 +42,17 @@ _WHO_ACTS = (
 
 def find_somebody(read: Message) -> Iterator[Reference]:
     """Someone who did something, in a statement."""
-    match = _SOMEBODY.search(read.text, read.body)
-    if (
-        match is None
-        or len(read.text) > SHORT_TEXT
-        or _MAYBE.search(read.text[max(0, match.start() - 12) : match.start()])
-    ):
+    if len(read.text) > SHORT_TEXT:
         return
-    item = read.sentence(match.start())
-    if "?" in read.text[item.stop : item.end] or _EVENTS.match(read.text, match.end()):
-        return
-    if re.search(
-        r"\b(?:if|unless|until|when|whenever|before|in case)\b", read.text[item.start : match.start()], re.I
-    ):
-        return
-    yield Reference("somebody", "someone", 3, *match.span(), match.group(), "who is not stated")
+    for match in matches(read, _SOMEBODY, 1):
+        item = read.sentence(match.start())
+        if "?" in read.text[item.stop : item.end] or _EVENTS.match(read.text, match.end()):
+            return
+        if _MAYBE.search(read.text[max(0, match.start() - 12) : match.start()]):
+            return
+        if _CONDITION.search(read.text[item.start : match.start()]):
+            return
+        yield Reference("somebody", "someone", 3, *match.span(), match.group(), "who is not stated")
 
 
 def propose_who_acts(read: Message) -> Iterator[Edit]:

@@ -1,6 +1,5 @@
 """Finds a group or a company that is not named: "they", "them", "people"."""
 
-import itertools
 import re
 from collections.abc import Iterator
 
@@ -14,7 +13,7 @@ from models.edits.references.before import (
     read_before,
     strangers,
 )
-from models.edits.references.reference import SHORT_TEXT, Reference, in_full
+from models.edits.references.reference import SHORT_TEXT, Reference, ends, in_full, matches
 
 _THEY = re.compile(
     r"(?<![\w'/-])(?P<word>they|them)(?:'(?P<short>re|ll|ve|d))?(?![\w'/-])(?P<next> ?[a-z']*)", re.I
@@ -39,15 +38,17 @@ _PEOPLE = re.compile(
     r"(?<![\w'-])(?:people(?= (?:are (?:not happy|unhappy|not pleased|angry|annoyed|confused|worried|"
     r"frustrated|waiting|getting|starting to|beginning to|upset|leaving|already)|were (?:not happy|unhappy|"
     r"angry|confused|annoyed)|aren't (?:happy|pleased)|weren't (?:happy|pleased)|don't like|didn't like|"
-    r"got confused|noticed|started)\b)|the new people(?=\s*[,.!?;]|\s*$| (?:where|when|how|that|about|are|"
-    r"were|and|on|to)\b))",
+    r"got confused|noticed|started)\b)|the new people"
+    + ends("where|when|how|that|about|are|were|and|on|to")
+    + r")",
     re.I,
 )
+_CLAUSE_START = re.compile(r"(?:[,.;!?:]|\b(?:and|but|because|since|as|so|that|now|think))$")
 
 
 def find_groups(read: Message) -> Iterator[Reference]:
     """They or them where no plural noun and no group stands before; only the first in a message."""
-    for match in itertools.islice(_THEY.finditer(read.text, read.body), 1):
+    for match in matches(read, _THEY, 1):
         word = match.group("word")
         near = read.text[max(0, match.start() - 16) : match.start()]
         end = match.end("short") if match.group("short") else match.end("word")
@@ -85,18 +86,12 @@ def find_groups(read: Message) -> Iterator[Reference]:
 
 def find_people(read: Message) -> Iterator[Reference]:
     """People who are unhappy, where the message does not tell who they are."""
-    match = _PEOPLE.search(read.text, read.body)
-    if match is None:
-        return
-    near = read.text[max(0, match.start() - 14) : match.start()].rstrip()
-    alone = match.group().lower() == "people"
-    if (
-        alone
-        and near
-        and not re.search(r"(?:[,.;!?:]|\b(?:and|but|because|since|as|so|that|now|think))$", near)
-    ):
-        return
-    if re.search(r"\b(?:if|unless|when|whenever)\b", near, re.I):
-        return
-    rule = "people" if alone else "new_people"
-    yield Reference(rule, "people", 3, *match.span(), match.group(), "who is not stated")
+    for match in matches(read, _PEOPLE, 1):
+        near = read.text[max(0, match.start() - 14) : match.start()].rstrip()
+        alone = match.group().lower() == "people"
+        if alone and near and not _CLAUSE_START.search(near):
+            return
+        if re.search(r"\b(?:if|unless|when|whenever)\b", near, re.I):
+            return
+        rule = "people" if alone else "new_people"
+        yield Reference(rule, "people", 3, *match.span(), match.group(), "who is not stated")

@@ -1,12 +1,11 @@
 """Finds one person who is not named: "he", "him", "her", "his version"."""
 
-import itertools
 import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
 from models.edits.references.before import has_person, has_plural, listed, read_before, strangers
-from models.edits.references.reference import GROUPS, MOST, Reference, in_full
+from models.edits.references.reference import GROUPS, Reference, ends, in_full, matches
 
 _HE = re.compile(
     r"(?<![\w'/-])(?P<word>he|she|him|her)(?:'(?P<short>s|ll|d))?(?![\w'/-])(?P<next> ?[a-z']*)", re.I
@@ -19,12 +18,17 @@ _HER_OBJECT = re.compile(
 )
 _OWN = re.compile(
     r"(?<![\w'-])(?:(?P<alone>(?:on|with|in|for|from|than|like|and|not|use|take|to) (?P<pronoun>his|hers|"
-    r"theirs)(?=\s*[,.!?;]|\s*$| (?:and|but|because|so|is|are|was|instead|too)\b))|(?P<with>(?P<owner>his|"
-    r"her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|side|copy|machine|laptop|"
-    r"room|desk|account|order|invoice|request|idea|plan|proposal|changes|comments|slides|feedback|email|"
-    r"answer|contract|documents|papers|key|keys|ticket|question|price|address|details|bill|bag|car|"
-    r"appointment|approval|signature|decision)(?=\s*[,.!?;]|\s*$| (?:and|but|because|so|is|are|was|were|"
-    r"has|instead|too|before|by|today|tomorrow|for|in|on|until|again|now|first|or|with|please|yet)\b)))",
+    r"theirs)"
+    + ends("and|but|because|so|is|are|was|instead|too")
+    + r")|(?P<with>(?P<owner>his|her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|"
+    r"side|copy|machine|laptop|room|desk|account|order|invoice|request|idea|plan|proposal|changes|comments|"
+    r"slides|feedback|email|answer|contract|documents|papers|key|keys|ticket|question|price|address|"
+    r"details|bill|bag|car|appointment|approval|signature|decision)"
+    + ends(
+        "and|but|because|so|is|are|was|were|has|instead|too|before|by|today|tomorrow|for|in|on|until|again|"
+        "now|first|or|with|please|yet"
+    )
+    + r"))",
     re.I,
 )
 
@@ -32,7 +36,7 @@ _OWN = re.compile(
 def find_persons(read: Message) -> Iterator[Reference]:
     """He or she where no person stands before."""
     seen: set[str] = set()
-    for match in itertools.islice(_HE.finditer(read.text, read.body), MOST):
+    for match in matches(read, _HE):
         word = match.group("word")
         gender = "he" if word.lower() in {"he", "him"} else "she"
         if gender in seen:
@@ -71,7 +75,7 @@ def _names_later(read: Message, at: int) -> bool:
 
 def find_owners(read: Message) -> Iterator[Reference]:
     """His version: whose it is, the message does not tell."""
-    for match in itertools.islice(_OWN.finditer(read.text, read.body), MOST):
+    for match in matches(read, _OWN):
         word = (match.group("pronoun") or match.group("owner")).lower()
         group = {"his": "he", "her": "she", "hers": "she"}.get(word, "they")
         start = match.start("pronoun") if match.group("pronoun") else match.start()

@@ -1,7 +1,11 @@
 """A reference, and what all kinds of references share."""
 
+import itertools
+import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from models.edits.clarify.message import Message
 from models.edits.references.before import listed
 
 SHORT_TEXT = 200  # characters; a longer message may explain itself in ways that no rule sees
@@ -25,6 +29,22 @@ class Reference(NamedTuple):
     words: str
     gap: str
     tail: str = ""  # what follows the note, such as the verb of "he's"
+
+
+def ends(words: str) -> str:
+    """The pattern of where a reference ends: before a mark, at the end of the message, or before words."""
+    return rf"(?=\s*[,.!?;]|\s*$| (?:{words})\b)"
+
+
+def matches(read: Message, pattern: re.Pattern[str], most: int = MOST) -> Iterator[re.Match[str]]:
+    """The first matches in the body of a message."""
+    return itertools.islice(pattern.finditer(read.text, read.body), most)
+
+
+def which(noun: str) -> str:
+    """What is not stated of a noun, which may be plural."""
+    plural = noun.endswith("s") and not noun.endswith("ss")
+    return "which ones is not stated" if plural else "which one is not stated"
 
 
 def in_full(short: str | None, following: str) -> str | None:

@@ -22,6 +22,10 @@ from models.edits.references.things import find_demonstratives, find_matters, fi
 from models.edits.script import Change, Edit
 
 _REACH = 1_000  # Only references in the first characters get notes: a long message explains itself.
+_KINDS = (
+    *(find_persons, find_groups, find_things, find_demonstratives, find_places, find_others),
+    *(find_ordinals, find_ones, find_last_times, find_owners, find_somebody, find_people, find_matters),
+)
 
 
 def propose(message: str, transform_type: TransformType) -> list[Edit]:
@@ -41,20 +45,7 @@ def propose(message: str, transform_type: TransformType) -> list[Edit]:
 
 def _references(read: Message) -> list[Reference]:
     """The references without a possible antecedent, one for each referent, the most important first."""
-    kinds = (
-        *(
-            find_persons,
-            find_groups,
-            find_things,
-            find_demonstratives,
-            find_places,
-            find_others,
-            find_ordinals,
-            find_ones,
-        ),
-        *(find_last_times, find_owners, find_somebody, find_people, find_matters),
-    )
-    every = [reference for kind in kinds for reference in itertools.islice(kind(read), 2)]
+    every = [reference for kind in _KINDS for reference in itertools.islice(kind(read), 2)]
     kept: list[Reference] = []
     for reference in sorted(every, key=lambda item: (item.rule.endswith("unsure"), item.rank, item.start)):
         if reference.end > _REACH or read.text[reference.end :].lstrip().startswith("("):

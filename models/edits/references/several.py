@@ -1,12 +1,11 @@
 """Finds one of several that are not told apart: "the other report", "the second candidate", "the new one"."""
 
-import itertools
 import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
 from models.edits.references.before import has_noun, listed, read_before, singular, strangers
-from models.edits.references.reference import MOST, SHORT_TEXT, Reference
+from models.edits.references.reference import SHORT_TEXT, Reference, ends, matches, which
 
 _OTHER = re.compile(
     r"(?<![\w'-])the other (?P<noun>[a-z]{3,20})(?=\s*[.!?;]|\s*$|, (?!the\b|which\b|that\b|not\b|in\b|"
@@ -24,10 +23,11 @@ _NUMBERED = (
     r"idea|design|provider|contractor|draft|sample|logo|suggestion|shipment|batch"
 )
 _ORDINAL = re.compile(
-    rf"(?<![\w'-])the (?:first|second|third|fourth|former|latter)(?: one| (?:{_NUMBERED}))(?=\s*[,.!?;]|"
-    rf"\s*$|"
-    r" (?:is|was|after|and|but|because|so|if|please|has|can't|can|will|would|should|looks|again|instead|"
-    r"today|better|more|too|for now|now|with|by|before)\b)",
+    rf"(?<![\w'-])the (?:first|second|third|fourth|former|latter)(?: one| (?:{_NUMBERED}))"
+    + ends(
+        "is|was|after|and|but|because|so|if|please|has|can't|can|will|would|should|looks|again|instead|"
+        "today|better|more|too|for now|now|with|by|before"
+    ),
     re.I,
 )
 _COUNTED = re.compile(
@@ -36,23 +36,25 @@ _COUNTED = re.compile(
 _ONE = re.compile(
     r"(?<![\w'-])the (?:new|old|top|bottom|other|big|small|last|right|wrong|red|blue|green|latest|previous|"
     r"current|final|good|bad|cheap|cheaper|bigger|smaller|newer|older|long|short|longer|shorter|black|"
-    r"white|original|updated) (?P<noun>ones?)(?=\s*[,.!?;]|\s*$| (?:is|was|are|were|has|for|from|not|and|"
-    r"but|please|instead|today|tomorrow|before|by|because|so|if|again|first|now|too|isn't|doesn't|needs|"
-    r"can|will|should|until)\b)",
+    r"white|original|updated) (?P<noun>ones?)"
+    + ends(
+        "is|was|are|were|has|for|from|not|and|but|please|instead|today|tomorrow|before|by|because|so|if|"
+        "again|first|now|too|isn't|doesn't|needs|can|will|should|until"
+    ),
     re.I,
 )
 _ONE_FROM = re.compile(
     r"(?<![\w'-])the (?P<noun>ones?) from (?:last (?:week|month|time|year|night)|yesterday|before|"
-    r"this morning|(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?=\s*[,.!?;]|\s*$| (?:is|was|are|were|and|"
-    r"but|please|again|instead|not|because|so|if)\b)|(?<=take )both|(?<=need )both|(?<=want )both|"
-    r"(?<=do )both|(?<=send )both|(?<=use )both",
+    r"this morning|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
+    + ends("is|was|are|were|and|but|please|again|instead|not|because|so|if")
+    + r"|(?<=take )both|(?<=need )both|(?<=want )both|(?<=do )both|(?<=send )both|(?<=use )both",
     re.I,
 )
 
 
 def find_others(read: Message) -> Iterator[Reference]:
     """The other report: one that the message does not tell apart."""
-    for match in itertools.islice(_OTHER.finditer(read.text, read.body), MOST):
+    for match in matches(read, _OTHER):
         noun = match.group("noun").lower()
         if noun in listed("no_other"):
             continue
@@ -61,8 +63,7 @@ def find_others(read: Message) -> Iterator[Reference]:
         if singular(noun) in earlier:
             continue
         plural = noun.endswith("s") and not noun.endswith("ss")
-        gap = "which ones is not stated" if plural else "which one is not stated"
-        gap = "what exactly is not stated" if noun == "stuff" else gap
+        gap = "what exactly is not stated" if noun == "stuff" else which(noun)
         far = len(earlier) > SHORT_TEXT
         rule = "other_unsure" if _SEVERAL.search(earlier) or plural or far else "other"
         yield Reference(rule, "other", 2, match.start(), match.end(), match.group(), gap)
@@ -70,7 +71,7 @@ def find_others(read: Message) -> Iterator[Reference]:
 
 def find_ordinals(read: Message) -> Iterator[Reference]:
     """The first one: of what is not stated."""
-    for match in itertools.islice(_ORDINAL.finditer(read.text, read.body), MOST):
+    for match in matches(read, _ORDINAL, 1):
         earlier = read.text[read.body : match.start()]
         if _COUNTED.search(earlier):
             return
@@ -82,8 +83,7 @@ def find_ordinals(read: Message) -> Iterator[Reference]:
         ):
             return
         rule = "ordinal_unsure" if named and strange else "ordinal"
-        yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), "which one is not stated")
-        return
+        yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), which("one"))
 
 
 def find_ones(read: Message) -> Iterator[Reference]:
@@ -99,7 +99,6 @@ def find_ones(read: Message) -> Iterator[Reference]:
         return
     if strange > 1 or before.capitals or set(before.tokens) & {"one", "ones", "two", "both"}:
         return
-    plural = (match.group("noun") or "ones").lower() == "ones"
-    gap = "which ones is not stated" if plural else "which one is not stated"
+    gap = which((match.group("noun") or "ones").lower())
     rule = "one_unsure" if strange else "one"
     yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), gap)

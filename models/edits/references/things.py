@@ -1,14 +1,13 @@
 """Finds a thing or a matter that is not named: "it", "that", "the late shift thing"."""
 
-import itertools
 import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
 from models.edits.references.before import has_noun, has_other_name, listed, read_before, strangers
-from models.edits.references.reference import Reference
+from models.edits.references.reference import Reference, ends, matches
 
-OBJECT_VERB = (
+_OBJECT_VERB = (
     r"(?:send|sent|sends|fix|fixed|move|moved|moves|check|checked|change|changed|finish|finished|sign|"
     r"signed|approve|approved|review|reviewed|delete|deleted|reset|update|updated|share|shared|use|used|"
     r"restart|restarted|return|returned|print|printed|order|ordered|cancel|cancelled|deploy|deployed|merge|"
@@ -23,8 +22,9 @@ OBJECT_VERB = (
     r"agreed to|know about|knows about|knew about|told me about|sell|sold|borrow|borrowed|gave|give|"
     r"received|do|doing|broke|lend|store|stored)"
 )
+_IT = re.compile(r"(?<![\w'-])it(?![\w-])", re.I)
 _IT_OBJECT = re.compile(
-    rf"\b{OBJECT_VERB} (?:back |away |out |over |up )?(?P<word>it)(?=\s*[.!?;]|\s*$|,(?! and that)|"
+    rf"\b{_OBJECT_VERB} (?:back |away |out |over |up )?(?P<word>it)(?=\s*[.!?;]|\s*$|,(?! and that)|"
     r" (?:to (?:room|the|my|our|your|me|him|her|them|us|[A-Z0-9])|for (?:me|us|the|him|her|them)|by|before|"
     r"after|again|back|today|tomorrow|now|yesterday|in (?:the|our|my)|on (?:the|my|our|mon|tues|wednes|"
     r"thurs|fri)|from|this|last|next|and|but|because|so|or|if|when|until|already|yet|soon|off|anymore|"
@@ -58,7 +58,7 @@ _NO_THING = re.compile(
     re.I,
 )
 _DEMONSTRATIVE = re.compile(
-    rf"\b(?:do|did|doing|{OBJECT_VERB}) (?P<word>that|this|those|these)(?=\s*[.!?]|\s*$|,| (?:in (?:the|"
+    rf"\b(?:do|did|doing|{_OBJECT_VERB}) (?P<word>that|this|those|these)(?=\s*[.!?]|\s*$|,| (?:in (?:the|"
     r"our|my)|to (?:the|me|him|her|them|us)|on (?:the|my|our)|for (?:me|us|the|him|her|them)|by|before|"
     r"today|tomorrow|now|this|next|until|unless|if|when|again|anymore|any more|please|asap|too|soon|yet|"
     r"at the moment|right now)\b)",
@@ -73,28 +73,28 @@ _THAT_ALONE = re.compile(
 )
 _ATTACHED = re.compile(r"https?:|www\.|attach|below|fw[d:]?\b|forward|\bsee\b|screenshot|link|[\"“`>:]", re.I)
 _MATTER = re.compile(
-    r"(?<![\w'-])(?P<words>(?:the|that|"
-    r"this) (?P<first>[a-z-]{3,20}) (?P<second>[a-z-]{3,20})) thing(?=\s*[,.!?;]|\s*$| (?:is|was|again|at|"
-    r"from|on|by|before|today|tomorrow|and|but|because|so|needs|has|still|for|soon|with|this|next|last|"
-    r"first|if|sometime|some|please|asap|yet|now|tonight)\b)",
+    r"(?<![\w'-])(?P<words>(?:the|that|this) (?P<first>[a-z-]{3,20}) (?P<second>[a-z-]{3,20})) thing"
+    + ends(
+        "is|was|again|at|from|on|by|before|today|tomorrow|and|but|because|so|needs|has|still|for|soon|with|"
+        "this|next|last|first|if|sometime|some|please|asap|yet|now|tonight"
+    ),
     re.I,
 )
 _DONE_THING = re.compile(
-    r"\b(?:do|does|did|done|doing) (?P<words>the [a-z-]{3,20}(?: [a-z-]{3,20})? thing)(?=\s*[,.!?;]|\s*$|"
-    r" (?:anymore|any more|for|again|now|today|this|with|and|but)\b)",
+    r"\b(?:do|does|did|done|doing) (?P<words>the [a-z-]{3,20}(?: [a-z-]{3,20})? thing)"
+    + ends("anymore|any more|for|again|now|today|this|with|and|but"),
     re.I,
 )
 _HANDED = re.compile(
     r"(?<![\w'-])the thing (?P<rest>(?:i|we|you|he|she|they) (?:sent|gave|told|showed|lent|asked|"
-    r"promised) (?:you|me|us|him|her|them))(?=\s*[,.!?;]|\s*$| (?:on|last|yesterday|before|this|by|and|"
-    r"today)\b)",
+    r"promised) (?:you|me|us|him|her|them))" + ends("on|last|yesterday|before|this|by|and|today"),
     re.I,
 )
 
 
 def find_things(read: Message) -> Iterator[Reference]:
     """The first "it" where no noun before it can be meant."""
-    first = re.compile(r"(?<![\w'-])it(?![\w-])", re.I).search(read.text, read.body)
+    first = _IT.search(read.text, read.body)
     if first is None:
         return
     before = read_before(read, first.start())
@@ -107,11 +107,7 @@ def find_things(read: Message) -> Iterator[Reference]:
     if _NO_THING.match(read.text, first.start()) or (last == "put" and {"as", "to"} & set(before.tokens)):
         return
     obj = next(
-        (
-            match
-            for match in itertools.islice(_IT_OBJECT.finditer(read.text, read.body), 3)
-            if match.start("word") == first.start()
-        ),
+        (match for match in matches(read, _IT_OBJECT, 3) if match.start("word") == first.start()),
         None,
     )
     subject = _IT_SUBJECT.match(read.text, first.start())
