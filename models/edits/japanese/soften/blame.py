@@ -3,15 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.japanese.grammar import (
-    KANJI,
-    KATAKANA,
-    request_te,
-    te_of_stem,
-)
+from models.edits.japanese.grammar import KANJI, KATAKANA, request_te, te_of_stem
 from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Edit
 
+# What a blaming question or reproach says; the mild form says the same without the reproach.
 _UNASKED = re.compile(
     r"(?P<how>勝手に|無断で|黙って|断りもなく|相談もなく)(?P<what>[^、。]{0,40}?)(?P<end>ましたよね|ましたね|ましたでしょう?)$"
 )

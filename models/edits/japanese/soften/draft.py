@@ -3,12 +3,8 @@
 import re
 from typing import NamedTuple
 
-from models.edits.japanese.grammar import (
-    Sentence,
-)
-from models.edits.japanese.phrases import (
-    wants_particle,
-)
+from models.edits.japanese.grammar import Sentence
+from models.edits.japanese.phrases import wants_particle
 from models.edits.script import Change, Edit
 
 

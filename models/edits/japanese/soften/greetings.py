@@ -2,9 +2,7 @@
 
 import re
 
-from models.edits.japanese.grammar import (
-    Sentence,
-)
+from models.edits.japanese.grammar import Sentence
 from models.edits.japanese.phrases import (
     ADDRESS,
     CLOSING,

@@ -3,15 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.japanese.grammar import (
-    Sentence,
-)
-from models.edits.japanese.phrases import (
-    POLITE_REQUEST,
-    find_request,
-    patterns,
-    text_of,
-)
+from models.edits.japanese.grammar import Sentence
+from models.edits.japanese.phrases import POLITE_REQUEST, find_request, patterns, text_of
 from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Change, Edit
 

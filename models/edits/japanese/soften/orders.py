@@ -13,6 +13,7 @@ from models.edits.japanese.phrases import (
 from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Edit
 
+# For how polite a request is: the ends of its three levels, for the first request and for the next.
 _ENDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (
         ("ください", "いただけますか", "いただけますでしょうか"),

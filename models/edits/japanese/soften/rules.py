@@ -2,14 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from models.edits.japanese.grammar import (
-    sentences,
-)
-from models.edits.japanese.phrases import (
-    CLOSING,
-    GREETING,
-    text_of,
-)
+from models.edits.japanese.grammar import sentences
+from models.edits.japanese.phrases import CLOSING, GREETING, text_of
 from models.edits.japanese.soften.blame import soften_blame
 from models.edits.japanese.soften.draft import Draft
 from models.edits.japanese.soften.greetings import put_greeting_and_closing, put_opener
