@@ -9,7 +9,7 @@ Nothing here imports a heavy library, because the inference service uses it.
 Proposals for English messages
     soften/       orders to requests, blame and harsh words to milder ones
     clarify/      plain words for vague ones, notes of what is not stated
-    references    notes of what a message refers to and does not name
+    references/   notes of what a message refers to and does not name
     background    notes of what an outsider lacks
     terminology   explanations of terms, from `glossary.tsv`
 

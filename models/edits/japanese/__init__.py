@@ -4,7 +4,7 @@ Modules
     rules     the rewrite of a message by transform type
     grammar   verb forms and endings
     phrases   tables of phrases
-    soften    orders, blame and harsh words
+    soften/   orders, blame and harsh words
     notes     clarify, background and terminology
     lines     structure, requirements and summarize
 """

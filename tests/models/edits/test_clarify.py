@@ -1,38 +1,20 @@
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 
 from data import corpus
 from models.edits import clarify, script
+from tests.edits import growth, rewritten
 
 EDITS = corpus.SEED / "edits" / "english.jsonl"
 
 
 def rewrite(message: str, intensity: int, without: str = "-") -> str:
-    edits = script.select(clarify.propose(message), intensity, lambda edit: without not in edit.rule)
-    return script.apply(message, edits)
+    return rewritten(message, clarify.propose(message), intensity, lambda edit: without not in edit.rule)
 
 
 def messages() -> list[str]:
     return [json.loads(line)["text"] for line in EDITS.read_text(encoding="utf-8").splitlines()]
-
-
-def growth(work: Callable[[str], object], unit: str) -> float:
-    """How many times longer the work takes on 8,000 characters than on 2,000."""
-
-    def seconds(length: int) -> float:
-        text = (unit * (length // len(unit) + 1))[:length]
-        durations = []
-        for _ in range(3):
-            start = time.process_time()
-            work(text)
-            durations.append(time.process_time() - start)
-        return min(durations)
-
-    work("warm up")
-    return seconds(8_000) / max(seconds(2_000), 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +183,4 @@ def test_any_text_is_accepted(message: str) -> None:
     ],
 )
 def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
-    assert growth(clarify.propose, unit) < 9  # 4 if linear, 16 if quadratic
+    assert growth(clarify.propose, unit) < 9

@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from data.records import TransformType
 from models import facts, languages
 from models.edits import japanese, script
+from tests.edits import growth
 
 _SEED = Path(__file__).parents[3] / "data/seed"
 _MESSAGES = [
@@ -342,15 +342,8 @@ _HOSTILE = (
 
 @pytest.mark.parametrize("piece", _HOSTILE)
 def test_work_grows_in_proportion_to_hostile_text(piece):
-    def seconds(length: int) -> float:
-        message = (piece * length)[:length]
-        best = float("inf")
-        for _ in range(5):
-            start = time.process_time()  # not the time that other processes take
-            for kind in TransformType:
-                japanese.rewrite(message, kind, 3)
-            best = min(best, time.process_time() - start)
-        return best
+    def rewrite(message: str) -> None:
+        for kind in TransformType:
+            japanese.rewrite(message, kind, 3)
 
-    seconds(500)
-    assert seconds(8000) < 3 * seconds(4000) + 0.1
+    assert growth(rewrite, piece) < 9

@@ -1,20 +1,18 @@
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 
 from data import corpus
 from data.records import TransformType
 from models.edits import references, script, writer
+from tests.edits import growth, rewritten
 
 EDITS = corpus.SEED / "edits" / "english.jsonl"
 CLARIFY, BACKGROUND = TransformType.CLARIFY, TransformType.BACKGROUND
 
 
 def noted(message: str, intensity: int = 3, transform_type: TransformType = CLARIFY) -> str:
-    edits = references.propose(message, transform_type)
-    return script.apply(message, script.select(edits, intensity, lambda edit: True))
+    return rewritten(message, references.propose(message, transform_type), intensity)
 
 
 def rules(message: str) -> set[str]:
@@ -23,22 +21,6 @@ def rules(message: str) -> set[str]:
 
 def messages() -> list[str]:
     return [json.loads(line)["text"] for line in EDITS.read_text(encoding="utf-8").splitlines()]
-
-
-def growth(work: Callable[[str], object], unit: str) -> float:
-    """How many times longer the work takes on 8,000 characters than on 2,000."""
-
-    def seconds(length: int) -> float:
-        text = (unit * (length // len(unit) + 1))[:length]
-        durations = []
-        for _ in range(3):
-            start = time.process_time()
-            work(text)
-            durations.append(time.process_time() - start)
-        return min(durations)
-
-    work("warm up")
-    return seconds(8_000) / max(seconds(2_000), 1e-3)
 
 
 @pytest.mark.parametrize(
@@ -128,15 +110,15 @@ def test_the_same_referent_gets_one_note() -> None:
 def test_two_proposers_write_one_note_at_one_place() -> None:
     message = "They said no to the offer, so we ask them again"
     for intensity in (1, 2, 3):
-        edits = script.select(writer._PROPOSERS[CLARIFY](message), intensity, lambda edit: True)
-        assert script.apply(message, edits).count("who is not stated") == 1
+        result = rewritten(message, writer._PROPOSERS[CLARIFY](message), intensity)
+        assert result.count("who is not stated") == 1
 
 
 def test_a_note_stays_at_higher_levels_where_short_forms_are_written_in_full() -> None:
     message = "it's still there, I thought you had removed the file"
     for intensity in (1, 2, 3):
-        edits = script.select(writer._PROPOSERS[CLARIFY](message), intensity, lambda edit: True)
-        assert "It (what is not stated) is still there" in script.apply(message, edits)
+        result = rewritten(message, writer._PROPOSERS[CLARIFY](message), intensity)
+        assert "It (what is not stated) is still there" in result
 
 
 def test_background_notes_say_that_it_is_not_explained() -> None:
@@ -187,4 +169,4 @@ def test_any_text_is_accepted(message: str) -> None:
     ],
 )
 def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
-    assert growth(lambda text: references.propose(text, CLARIFY), unit) < 9  # 4 if linear, 16 if quadratic
+    assert growth(lambda text: references.propose(text, CLARIFY), unit) < 9

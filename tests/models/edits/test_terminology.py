@@ -1,18 +1,17 @@
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from models.edits import script, terminology
+from tests.edits import growth, rewritten
 
 _SEED = Path(__file__).parents[3] / "data" / "seed"
 
 
-def rewritten(message: str, intensity: int = 2, **own_terms: str) -> str:
-    edits = terminology.propose(message, own_terms)
-    return script.apply(message, script.select(edits, intensity, lambda edit: True))
+def explained(message: str, intensity: int = 2, **own_terms: str) -> str:
+    return rewritten(message, terminology.propose(message, own_terms), intensity)
 
 
 def glossed(message: str, intensity: int = 2) -> list[str]:
@@ -22,25 +21,25 @@ def glossed(message: str, intensity: int = 2) -> list[str]:
 
 
 def test_an_abbreviation_is_explained_after_its_first_use() -> None:
-    assert rewritten("The KPI is fine. Send the KPI today.") == (
+    assert explained("The KPI is fine. Send the KPI today.") == (
         "The KPI (a measured value that shows how well something is going) is fine. Send the KPI today."
     )
 
 
 def test_a_plural_term_gets_a_plural_gloss() -> None:
-    assert rewritten("No edge cases, and the KPIs and SLAs hold.") == (
+    assert explained("No edge cases, and the KPIs and SLAs hold.") == (
         "No edge cases (rare, unusual cases), and the KPIs (key performance indicators) and SLAs "
         "(service level agreements) hold."
     )
 
 
 def test_a_plural_whose_gloss_is_singular_names_the_singular() -> None:
-    assert "LTIs (LTI: injury with lost working time)" in rewritten("Two LTIs in May, and the KPIs are red.")
+    assert "LTIs (LTI: injury with lost working time)" in explained("Two LTIs in May, and the KPIs are red.")
 
 
 def test_each_level_changes_more_than_the_one_below() -> None:
     message = "The MOQ is 4,500, so the lead time kills us, and DDP is out, only EXW or a blanket PO."
-    one, two, three = (rewritten(message, intensity) for intensity in (1, 2, 3))
+    one, two, three = (explained(message, intensity) for intensity in (1, 2, 3))
     assert len(message) < len(one) < len(two) < len(three)
     assert one.count("(") == 2
     assert two.count("(") == three.count("(") == 5
@@ -49,7 +48,7 @@ def test_each_level_changes_more_than_the_one_below() -> None:
 def test_a_single_term_grows_with_the_intensity() -> None:
     message = "The endpoint must be idempotent, please."
     message = message.replace("endpoint", "call")
-    one, two, three = (rewritten(message, intensity) for intensity in (1, 2, 3))
+    one, two, three = (explained(message, intensity) for intensity in (1, 2, 3))
     assert "idempotent (safe to repeat)," in one
     assert "idempotent (a repeated call has the same effect as a single one)," in two
     assert "idempotent (safe to repeat, that is, a repeated call has" in three
@@ -63,10 +62,10 @@ def test_the_most_specialised_terms_come_first() -> None:
 
 
 def test_a_verb_gets_a_gloss_in_its_own_form() -> None:
-    assert "rolled back (returned to the version before) at" in rewritten(
+    assert "rolled back (returned to the version before) at" in explained(
         "We rolled back at 3 pm, prod is fine."
     )
-    assert "descope (remove from the plan) the" in rewritten("We must descope the export, the KPI is red.")
+    assert "descope (remove from the plan) the" in explained("We must descope the export, the KPI is red.")
 
 
 def test_a_word_is_a_noun_or_a_verb_by_its_place() -> None:
@@ -90,7 +89,7 @@ def test_a_word_is_a_noun_or_a_verb_by_its_place() -> None:
     ],
 )
 def test_the_words_of_the_message_choose_the_sense(message: str, gloss: str) -> None:
-    assert gloss in rewritten(message)
+    assert gloss in explained(message)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_an_unsure_or_everyday_sense_is_skipped(message: str) -> None:
     ],
 )
 def test_what_the_message_explains_or_asks_is_left_alone(message: str) -> None:
-    assert "KPI (key perf" not in rewritten(message).replace(message, "")
+    assert "KPI (key perf" not in explained(message).replace(message, "")
     assert terminology.propose(message) == []
 
 
@@ -147,25 +146,25 @@ def test_urls_ids_code_quotations_and_possessives_are_left_alone(message: str) -
 
 
 def test_a_number_belongs_to_its_document() -> None:
-    assert "PO 4711 (purchase order) is" in rewritten("The supplier says PO 4711 is late, the KPI is red.")
-    assert "CVE-2031-1188 (publicly listed security hole) is" in rewritten(
+    assert "PO 4711 (purchase order) is" in explained("The supplier says PO 4711 is late, the KPI is red.")
+    assert "CVE-2031-1188 (publicly listed security hole) is" in explained(
         "CVE-2031-1188 is open, the WAF helps."
     )
 
 
 def test_a_compound_is_explained_after_its_last_word() -> None:
-    assert "backlog items (backlog: list of open work) are" in rewritten(
+    assert "backlog items (backlog: list of open work) are" in explained(
         "The backlog items are old, the KPI is red."
     )
 
 
 def test_own_terms_win_at_every_level() -> None:
     message = "The KPI board shows Falcon in red."
-    assert rewritten(message, 1, KPI="our weekly number", Falcon="the new billing system") == (
+    assert explained(message, 1, KPI="our weekly number", Falcon="the new billing system") == (
         "The KPI (our weekly number) board shows Falcon (the new billing system) in red."
     )
     twice = "Falcon is late. Is Falcon red? The KPI says so, the KPI is right."
-    assert rewritten(twice, 3, Falcon="the billing system", KPI="our number").count("(") == 2
+    assert explained(twice, 3, Falcon="the billing system", KPI="our number").count("(") == 2
     assert terminology.propose("Falcon (the billing system) is red.", {"Falcon": "x"}) == []
 
 
@@ -226,20 +225,4 @@ def test_most_messages_with_terms_of_a_field_get_an_explanation() -> None:
     ],
 )
 def test_hostile_text_takes_time_that_grows_with_its_length_only(unit: str) -> None:
-    def calls(length: int) -> int:
-        count = 0
-
-        def count_call(*_: object) -> None:
-            nonlocal count
-            count += 1
-
-        text = (unit * length)[:length]
-        terminology.propose("KPI")
-        sys.setprofile(count_call)
-        try:
-            terminology.propose(text)
-        finally:
-            sys.setprofile(None)
-        return count
-
-    assert calls(8000) <= 2.5 * calls(4000) + 1000
+    assert growth(terminology.propose, unit) < 9
