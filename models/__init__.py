@@ -14,7 +14,9 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     training      what the stages share: config, result, row order, training loop, curves
     checkpoints   the newest complete checkpoint of an interrupted run
     health        healthy ranges of training figures; stops a run that leaves them
-    tagger        trains the tagger of the edit writer
+    tagger        trains the tagger of the edit writer on readers' labels
+    edit_dpo      trains the tagger on people's feedback
+    edit_votes    what feedback says about the edits of a message
     progress      progress bar and remaining time
     loading       loads bases, tokenizers and adapters
 
@@ -56,3 +58,8 @@ Serving
     version_file  a version's form and languages
     shipped       the folder champion/: the tagger that a new installation serves
 """
+
+import logging
+
+# peft imports bitsandbytes, which warns about an optional kernel at every start.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -9,15 +9,18 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 import configs
-from data.records import Demonstration, Label, PreferencePair, Split
+from data.records import Demonstration, Form, Label, PreferencePair, Split
 from data.snapshots import shards
 
 Preference = Literal["dpo", "kto"]
 
 
 class MethodsConfig(configs.StageConfig):
-    """The least feedback of each method, in training rows; each method also needs validation rows."""
+    """What is trained, and the least feedback of each method of a version of text, in training rows;
+    each method also needs validation rows.
+    """
 
+    form: Form | None = Field(None, description="of the trained version; the champion's when unset")
     least_pairs: Annotated[int, Field(ge=1, description="for DPO")] = 20
     least_labels: Annotated[int, Field(ge=1, description="good ones, and bad ones, for KTO")] = 20
     least_reward_pairs: Annotated[int, Field(ge=1, description="for a reward model, and so for GRPO")] = 300

@@ -17,7 +17,7 @@ _DECISIVE = ("adapter_model.safetensors", "adapter_config.json", "heads.safetens
 TAGGER_FILES = (*_DECISIVE, "metrics.json")
 FILES = (*TAGGER_FILES, EVALUATION_FILE)
 _MAX_BYTES = 20_000_000
-_BASE = "all-minilm-l6-v2"
+BASE = "all-minilm-l6-v2"
 
 
 def missing(folder: Path) -> list[str]:
@@ -36,6 +36,14 @@ def run_name(folder: Path) -> str:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def copy_tagger(folder: Path, out: Path) -> Path:
+    """Copy the tagger's files into `out`, for a run that registers it as a version; return `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in TAGGER_FILES:
+        shutil.copyfile(folder / name, out / name)
+    return out
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -61,7 +69,7 @@ def write(
     for name in TAGGER_FILES:
         shutil.copyfile(tagger / name, partial / name)
     # These name folders of the machine that trained it.
-    _replace(partial / "adapter_config.json", "base_model_name_or_path", _BASE)
+    _replace(partial / "adapter_config.json", "base_model_name_or_path", BASE)
     _replace(partial / "metrics.json", "out", out.name)
     (partial / EVALUATION_FILE).write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for language, text in cards.items():

@@ -24,14 +24,14 @@ import torch
 from ctranslate2.converters import TransformersConverter
 from peft import LoraConfig, PeftModel, get_peft_model
 from pydantic import BaseModel, ConfigDict, Field
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from tqdm import tqdm
 from transformers import AutoModel
 
 import configs
 from data import corpus
-from models import curation, loading, training, version_file
+from models import curation, loading, shipped, training, version_file
 from models.edits import tagging, writer
 
 HEADS_FILE, RULES_FILE = "heads.safetensors", "rules.json"
@@ -127,12 +127,17 @@ def is_held_out(id: str, share: float) -> bool:
     return blake2b(f"tagger\0{id}".encode(), digest_size=4).digest()[0] / 256 < share
 
 
-def read_examples(config: TaggerConfig) -> tuple[list[Example], list[str]]:
-    """The labelled messages, and the names of the rules in their order."""
+def read_examples(
+    config: TaggerConfig, rules: Sequence[str] | None = None
+) -> tuple[list[Example], Sequence[str]]:
+    """The labelled messages, and the names of the rules in their order: `rules`, or all that have labels."""
     texts = {original.id: original.text for original in corpus.read(config.edits)}
     rows = corpus.read_lines(config.accepted, corpus.LabelledEdits) if config.accepted else []
-    accepted = {row.id: row.edits for row in rows}
-    rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
+    accepted: dict[str, list[corpus.LabelledEdit]] = {}
+    for row in rows:  # a message may have labels in several files
+        accepted.setdefault(row.id, []).extend(row.edits)
+    if rules is None:
+        rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
     index = {rule: i for i, rule in enumerate(rules)}
     roles = {row.id: row.parts for row in corpus.read_lines(config.roles, corpus.LabelledParts)}
     examples = []
@@ -152,7 +157,7 @@ def read_examples(config: TaggerConfig) -> tuple[list[Example], list[str]]:
                     for part in roles.get(id, ())
                 ],
                 [
-                    (edit.start, edit.end, index[edit.rule], int(edit.accepted))
+                    (edit.start, edit.end, index.get(edit.rule, -1), int(edit.accepted))
                     for edit in accepted.get(id, ())
                 ],
             )
@@ -220,7 +225,7 @@ def _weights(tokens: tagging.Tokens, row: int, width: int, start: int, end: int,
     return weights
 
 
-def _losses(model: Model, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[int, int]]]:
+def losses(model: Model, batch: Batch) -> tuple[torch.Tensor, dict[str, tuple[int, int]]]:
     """The loss of a batch, and (right, all) places by head."""
     states = model.states(batch.ids, batch.mask).flatten(0, 1)  # (batch * tokens, width)
     loss, right = torch.zeros(()), {}
@@ -245,7 +250,7 @@ def _evaluate(model: Model, batches: Sequence[Batch]) -> tuple[float, dict[str, 
     total, counts = 0.0, dict[str, list[int]]()
     with torch.inference_mode():
         for batch in batches:
-            loss, right = _losses(model, batch)
+            loss, right = losses(model, batch)
             total += float(loss)
             for name, (good, places) in right.items():
                 count = counts.setdefault(name, [0, 0])
@@ -275,8 +280,7 @@ def main(config: TaggerConfig) -> TaggerResult:
     lora = LoraConfig(
         r=config.lora_rank, lora_alpha=2 * config.lora_rank, lora_dropout=0.1, target_modules=_TARGETS
     )
-    base: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, trust_remote_code=False)
-    model = Model(get_peft_model(base, lora), len(rules))
+    model = Model(get_peft_model(_load_encoder(), lora), len(rules))
     optimizer = torch.optim.AdamW(
         [parameter for parameter in model.parameters() if parameter.requires_grad],
         lr=config.learning_rate,
@@ -291,7 +295,7 @@ def main(config: TaggerConfig) -> TaggerResult:
         for i in range(0, len(held_out), config.batch_size)
     ]
     random = np.random.default_rng(config.seed)
-    losses: list[float] = []
+    held_out_losses: list[float] = []
     best: dict[str, float] = {}
     partial = config.out.with_name(config.out.name + ".partial")
     with tqdm(total=steps, desc="training the tagger") as bar:
@@ -299,7 +303,7 @@ def main(config: TaggerConfig) -> TaggerResult:
             order = random.permutation(len(train))
             for i in range(0, len(order), config.batch_size):
                 batch = collate(tokenizer, [train[j] for j in order[i : i + config.batch_size]])
-                loss, _ = _losses(model, batch)
+                loss, _ = losses(model, batch)
                 optimizer.zero_grad()
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -307,10 +311,10 @@ def main(config: TaggerConfig) -> TaggerResult:
                 schedule.step()
                 bar.update()
             held_out_loss, shares = _evaluate(model, checks)
-            if not losses or held_out_loss < min(losses):
+            if held_out_loss < min(held_out_losses, default=np.inf):
                 best = shares | {"epoch": epoch + 1}
-                _save(model, rules, partial)
-            losses.append(held_out_loss)
+                save(model, rules, partial)
+            held_out_losses.append(held_out_loss)
             bar.set_postfix(held_out=f"{held_out_loss:.3f}", role=f"{shares.get('role', 0):.2f}")
     result = TaggerResult(
         out=config.out,
@@ -319,7 +323,7 @@ def main(config: TaggerConfig) -> TaggerResult:
         parts=sum(len(example.parts) for example in examples),
         edits=sum(len(example.edits) for example in examples),
         epoch=int(best["epoch"]),
-        held_out_losses=tuple(losses),
+        held_out_losses=tuple(held_out_losses),
         role=best["role"],
         need=best["need"],
         importance=best["importance"],
@@ -335,7 +339,8 @@ def main(config: TaggerConfig) -> TaggerResult:
     return result
 
 
-def _save(model: Model, rules: Sequence[str], folder: Path) -> None:
+def save(model: Model, rules: Sequence[str], folder: Path) -> None:
+    """Write the adapter, the heads and `rules.json`; an existing folder is replaced."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     model.encoder.save_pretrained(str(folder))
@@ -350,22 +355,45 @@ def _save(model: Model, rules: Sequence[str], folder: Path) -> None:
     (folder / RULES_FILE).write_text(json.dumps(list(rules), indent=0), encoding="utf-8")
 
 
+def load(folder: Path) -> tuple[Model, list[str]]:
+    """The model of a tagger's folder, to train it on, and the names of its rules in their order.
+
+    Raises ValueError when the folder has no adapter.
+    """
+    _check(folder)
+    rules: list[str] = json.loads((folder / RULES_FILE).read_text(encoding="utf-8"))
+    model = Model(PeftModel.from_pretrained(_load_encoder(), str(folder), is_trainable=True), len(rules))
+    heads = load_file(str(folder / HEADS_FILE))
+    model.rule_weight.data, model.rule_bias.data = heads.pop("rule.weight"), heads.pop("rule.bias")
+    model.load_state_dict(heads, strict=False)
+    return model, rules
+
+
+def _check(folder: Path) -> None:
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ValueError(f"{folder} is no tagger: it has no adapter; train one with models.tagger")
+
+
+def _load_encoder() -> Any:
+    return AutoModel.from_pretrained(
+        str(curation.encoder_folder()), use_safetensors=True, trust_remote_code=False
+    )
+
+
 def export(tagger: Path, out: Path) -> Path:
     """Write the version folder of a tagger: the merged encoder in int8, its heads, rules and `version.json`.
 
     An existing `out` is replaced, and only by a complete folder. Raises ValueError when `tagger` has no
     adapter.
     """
-    if not (tagger / "adapter_model.safetensors").is_file():
-        raise ValueError(f"{tagger} is no tagger: it has no adapter; train one with models.tagger")
+    _check(tagger)
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     target, merged = partial / writer.FOLDER, partial / "merged"
     target.mkdir(parents=True)
     folder = curation.encoder_folder()
-    base: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, trust_remote_code=False)
     # In float32, so that the adapter is rounded once, together with the encoder.
-    PeftModel.from_pretrained(base, str(tagger)).merge_and_unload().save_pretrained(str(merged))
+    PeftModel.from_pretrained(_load_encoder(), str(tagger)).merge_and_unload().save_pretrained(str(merged))
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
         shutil.copy2(folder / name, merged)
     TransformersConverter(str(merged)).convert(str(target / "ctranslate2"), quantization="int8")
@@ -374,7 +402,7 @@ def export(tagger: Path, out: Path) -> Path:
     for name in (HEADS_FILE, RULES_FILE):
         shutil.copy2(tagger / name, target)
     version = {
-        "base": "all-minilm-l6-v2",
+        "base": shipped.BASE,
         # The weights and the rules together decide what the version writes.
         "policy": blake2b(
             f"{loading.policy_digest(folder, tagger)}\0{writer.rules_digest()}".encode(), digest_size=16

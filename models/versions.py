@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 MODEL = "tonebridge"
 Alias = Literal["champion", "challenger"]
 
-STAGES = ("sft", "reward", "dpo", "kto", "grpo")
+STAGES = ("sft", "reward", "dpo", "kto", "grpo", "edit_dpo")
 # Folders of a run that are logged. A reward model is left out: it is as large as a version.
-_LOGGED = ("sft", "dpo", "kto", "grpo", "tagger", "version", "evaluation")
+_LOGGED = ("sft", "dpo", "kto", "grpo", "tagger", "edit_dpo", "version", "evaluation")
 
 
 def register(uri: str, artifacts: Path, run: Path, evaluation: Evaluation, tags: Mapping[str, str]) -> str:

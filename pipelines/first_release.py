@@ -137,9 +137,7 @@ def register_shipped(settings: Settings, engine: Engine) -> str:
     for name in CARD_FILES.values():
         if (folder / name).is_file():
             shutil.copyfile(folder / name, run / "version" / name)
-    (run / "tagger").mkdir(exist_ok=True)
-    for name in shipped.TAGGER_FILES:
-        shutil.copyfile(folder / name, run / "tagger" / name)
+    shipped.copy_tagger(folder, run / "tagger")
     evaluated = shipped.read_evaluation(folder)
     (run / "evaluation").mkdir(exist_ok=True)
     training.write_figures(evaluated, run / "evaluation")

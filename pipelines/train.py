@@ -1,9 +1,10 @@
 """The flow `train`: trains on a snapshot, and evaluates and registers the resulting version.
 
-    sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register
+    sft -> reward -> dpo or kto -> grpo -> export -> evaluate and gate -> register     of text
+                               edit_dpo -> export -> evaluate and gate -> register     of edits
 
-`models.methods` chooses the methods from the available feedback. A version that the gate accepts becomes the
-challenger.
+The new version writes as the champion does: whole texts, for which `models.methods` chooses the methods from
+the available feedback, or edits. A version that the gate accepts becomes the challenger.
 
 A run's folder is named by everything that determines its result. So a killed run resumes when it is started
 again: the results of finished stages are read from their files, and an unfinished training stage resumes from
@@ -35,6 +36,7 @@ from data.traffic import routing
 from models import (
     card,
     dpo,
+    edit_dpo,
     evaluation,
     export,
     grpo,
@@ -43,10 +45,14 @@ from models import (
     methods,
     reward,
     sft,
+    shipped,
+    tagger,
     training,
+    version_file,
     versions,
 )
 from models.dpo import DpoConfig
+from models.edit_dpo import EditDpoConfig
 from models.evaluation import EvaluateConfig
 from models.grpo import GrpoConfig, GrpoResult
 from models.kto import KtoConfig
@@ -90,6 +96,18 @@ class _Weights(NamedTuple):
         return cls(str(out), None) if whole else cls(base, out)
 
 
+class _Made(NamedTuple):
+    """What a training has made: the version folder, the methods, the base's name, the reward model, and the
+    reasons to reject the version, whatever the gate says.
+    """
+
+    version: Path
+    method: str
+    base: str
+    reward: Path | None = None
+    objections: tuple[Reason, ...] = ()
+
+
 class Stage(NamedTuple):
     """A stage: the class of its config, the class of its result, and its function."""
 
@@ -104,6 +122,7 @@ STAGES = {
     "dpo": Stage(DpoConfig, dpo.DpoResult, dpo.main),
     "kto": Stage(KtoConfig, kto.KtoResult, kto.main),
     "grpo": Stage(GrpoConfig, GrpoResult, grpo.main),
+    "edit_dpo": Stage(EditDpoConfig, edit_dpo.EditDpoResult, edit_dpo.main),
     "evaluate": Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
@@ -163,8 +182,8 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
     """Train on the seed corpus and a snapshot (without one on the seed alone), evaluate, gate and register.
 
     `overrides` change values of a stage's yaml file: `sft.steps=40`. The flow completes as "Skipped" while
-    another training runs, and as "Refused" when a stage was stopped as unhealthy, since then there is no
-    version to evaluate.
+    another training runs, and as "Refused" when a stage was stopped as unhealthy or found nothing to learn,
+    since then there is no version to evaluate.
     """
     settings = Settings()
     engine = database.engine_of(settings)
@@ -174,7 +193,7 @@ def train(snapshot: str | None = None, overrides: Sequence[str] = ()) -> Trained
             if not may_train:
                 return complete("Skipped", reason("training_running"))
             return _train(settings, engine, snapshot, overrides)
-    except UnhealthyError as error:
+    except (UnhealthyError, edit_dpo.NothingToLearnError) as error:
         get_run_logger().warning(str(error))
         return complete("Refused", *error.reasons)
     finally:
@@ -207,15 +226,12 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
             )
     snapshots = [folder] if folder else []
     limits: MethodsConfig = stage_config("methods", [], overrides)
-    may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
-    choice = methods.choose(methods.feedback(snapshots), _count_seed_rows(overrides), may_sample, limits)
-    log.info("training in %s by %s", run, choice.method)
-    for line in choice.why:
-        log.info(line)
-
-    trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
-    choice = choice.model_copy(update=dict.fromkeys(skipped, False))
-    version = run_export(trained.base, trained.adapter, run / "version")
+    form = limits.form or (live.routing.champion.form if live else "text")
+    if form == "edits":
+        made = _make_edits_version(settings, run, snapshots, overrides)
+    else:
+        made = _make_text_version(settings, run, snapshots, limits, overrides)
+    version = made.version
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
     first = versions.download(settings.registry_uri, first_champion) if first_champion else rival
@@ -226,32 +242,76 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
         f"base={settings.base}",
         f"base_version={base_version}",
-        f"reward={run / 'reward' if choice.reward else 'null'}",
+        f"reward={made.reward or 'null'}",
         f"snapshots={[str(path) for path in snapshots]}",
         f"out={run / 'evaluation'}",
     ]
     evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
     assert isinstance(evaluated, Evaluation)
-    if objections:
+    if made.objections:
         verdict = Verdict(
             accepted=False,
-            reasons=(*evaluated.verdict.reasons, *objections),
+            reasons=(*evaluated.verdict.reasons, *made.objections),
             notes=evaluated.verdict.notes,
         )
         evaluated = evaluated.model_copy(update={"verdict": verdict})
     origin = card.Origin(
         run=run.name,
-        base=settings.base,
-        method=choice.method,
+        base=made.base,
+        method=made.method,
         parent=champion,
         snapshot=snapshot,
         counts=stored.counts if stored else {},
     )
     card.write(version, origin, evaluated)
-    name = register(settings, engine, run, evaluated, choice.method, snapshot, champion)
+    name = register(settings, engine, run, evaluated, made.method, snapshot, champion)
     verdict = evaluated.verdict
     log.info("%s: %s", name, "accepted" if verdict.accepted else render(verdict.reasons))
-    return Trained(version=name, method=choice.method, run=run, evaluation=evaluated)
+    return Trained(version=name, method=made.method, run=run, evaluation=evaluated)
+
+
+def _make_text_version(
+    settings: Settings,
+    run: Path,
+    snapshots: Sequence[Path],
+    limits: MethodsConfig,
+    overrides: Sequence[str],
+) -> _Made:
+    """Train by the methods that the feedback allows, and export the last weights."""
+    log = get_run_logger()
+    may_sample = torch.cuda.is_available() if limits.may_sample is None else limits.may_sample
+    choice = methods.choose(methods.feedback(snapshots), _count_seed_rows(overrides), may_sample, limits)
+    log.info("training in %s by %s", run, choice.method)
+    for line in choice.why:
+        log.info(line)
+    trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
+    choice = choice.model_copy(update=dict.fromkeys(skipped, False))
+    version = run_export(trained.base, trained.adapter, run / "version")
+    reward_model = run / "reward" if choice.reward else None
+    return _Made(version, choice.method, settings.base, reward_model, objections)
+
+
+def _make_edits_version(
+    settings: Settings, run: Path, snapshots: Sequence[Path], overrides: Sequence[str]
+) -> _Made:
+    """Train the tagger that comes with the software on the snapshots; without any it is the version itself.
+
+    Raises UnhealthyError when the votes taught nothing.
+    """
+    if snapshots:
+        fixed = [f"tagger={settings.champion}", f"snapshots={[str(folder) for folder in snapshots]}"]
+        config = stage_config("edit_dpo", [*fixed, f"out={run / 'edit_dpo'}"], overrides)
+        get_run_logger().info("training the tagger in %s", run)
+        result: Any = run_stage("edit_dpo", config)
+        if result.unhealthy:
+            raise UnhealthyError("edit_dpo", result.unhealthy, config.out / "health.png")
+        method, trained = "edit_dpo", config.out
+    else:
+        method, trained = "tagger", shipped.copy_tagger(settings.champion, run / "tagger")
+    version = run / "version"
+    if not (version / version_file.NAME).exists():
+        tagger.export(trained, version)
+    return _Made(version, method, shipped.BASE)
 
 
 def _find_first(session: Session, champion: str) -> str:

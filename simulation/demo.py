@@ -1,4 +1,5 @@
-"""The demo: runs the loop once, from an untrained base to a better served model, and writes a report.
+"""The demo: runs the loop once, from the version that comes with ToneBridge to one that has learned from
+votes, and writes a report.
 
     python -m simulation.demo configs/demo.yaml [short=true]
 
@@ -29,10 +30,14 @@ from data import corpus, database
 from data.people import identities
 from data.snapshots.snapshot import Made
 from experiments.evidence import Evidence
+from models import shipped
+from models.edit_dpo import EditDpoResult
+from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.collect import collect
 from pipelines.environments import environment
 from pipelines.experiment import experiment
+from pipelines.first_release import register_shipped
 from pipelines.promote import promote
 from pipelines.train import Trained, train
 from simulation import simulated_people
@@ -46,12 +51,9 @@ R = TypeVar("R", bound=BaseModel)
 
 
 class DemoConfig(configs.StageConfig):
-    """The numbers of training steps, and of people before and after the challenger."""
+    """The numbers of people before and after the challenger."""
 
     short: bool = False
-    first_sft_steps: int
-    sft_steps: int
-    dpo_steps: int
     people_before: int
     people_after: int
 
@@ -59,21 +61,14 @@ class DemoConfig(configs.StageConfig):
     def evaluation(self) -> tuple[str, ...]:
         """Overrides of the evaluation: half of the stage's messages at all intensities, which saves a minute;
         in the short form also three quarters of the other messages: with fewer the gate's intervals are so
-        wide that it rejects most versions. Both versions get the same messages, so that the champion's
-        rewrites are not made twice.
+        wide that it rejects most versions.
         """
         short = ("evaluate.most_cases=126",) if self.short else ()
-        return ("evaluate.intensity_messages=14", "evaluate.draw=0", *short)
+        return ("evaluate.intensity_messages=14", *short)
 
-    def sft(self, steps: int) -> tuple[str, str]:
-        """Overrides of a fine-tuning with this number of steps. The held-out loss is measured at the start
-        and at the end.
-        """
-        return f"sft.steps={steps}", f"sft.evaluate_every_steps={steps}"
-
-    def scaled(self, number: int) -> int:
-        """A number of steps or people, halved in the short form."""
-        return max(1, number // 2) if self.short else number
+    def scaled(self, people: int) -> int:
+        """A number of people, halved in the short form."""
+        return max(1, people // 2) if self.short else people
 
 
 class SnapshotResult(BaseModel):
@@ -87,6 +82,13 @@ class ReleaseResult(BaseModel):
     """The epoch at which a version went live."""
 
     number: int
+
+
+class TrainingResult(BaseModel):
+    """The challenger; None, and the reason, when the votes taught nothing."""
+
+    trained: Trained | None = None
+    message: str = ""
 
 
 class FlowResult(BaseModel):
@@ -119,9 +121,11 @@ class DemoRun:
             self._results.mkdir(parents=True)
             (self._results / "began").touch()
 
-    def run(self) -> Report:
-        """Run or resume all steps. Returns the report."""
-        first = self._train_and_promote_first()
+    def run(self) -> Report | None:
+        """Run or resume all steps. Returns the report; None when there is no challenger, since the votes taught
+        nothing.
+        """
+        first = self._release_first()
         before = self._step(
             "people-before",
             Usage,
@@ -134,7 +138,11 @@ class DemoRun:
             "Writing their votes as a snapshot: redacted, split for training and validation, in DVC.",
             self._collect,
         )
-        second = self._train_challenger(snapshot)
+        training = self._train_challenger(snapshot)
+        if training.trained is None:
+            print(f"  {first.version} stays champion: {training.message}")
+            return None
+        second = training.trained
         after, evidence = self._test_challenger(first, second)
         served = self._step(
             "served",
@@ -142,25 +150,27 @@ class DemoRun:
             "Requesting rewrites through the gateway, to see which version answers now.",
             lambda: asyncio.run(self._read_served_versions()),
         )
+        outputs = self._read_outputs(second)
         return assemble(
             first=first,
             second=second,
             usage=[usage for usage in (before, after) if usage],
             snapshot=snapshot.counts,
+            learned=self._read_learned(second),
             evidence=evidence,
             serving_version=" and ".join(served.versions),
-            examples=self._examples(second),
+            held_out=len(outputs),
+            differing=sum(output.champion != output.challenger for output in outputs),
+            examples=self._choose_examples(outputs),
             minutes=(time.time() - (self._results / "began").stat().st_mtime) / 60,
         )
 
-    def _train_and_promote_first(self) -> Trained:
-        config = self.config
+    def _release_first(self) -> Trained:
         first = self._step(
             "first-version",
             Trained,
-            "Training the base on the seed corpus (SFT), and comparing the result with the base.",
-            # Never halved: with 25 steps the first version copies so much that the gate rejected it.
-            lambda: train(overrides=(*config.sft(config.first_sft_steps), *config.evaluation)),
+            "Registering the version that comes with ToneBridge.",
+            self._register_first,
         )
         self._step(
             "first-release",
@@ -170,19 +180,30 @@ class DemoRun:
         )
         return first
 
-    def _train_challenger(self, snapshot: SnapshotResult) -> Trained:
-        config = self.config
-        overrides = (
-            *config.sft(config.scaled(config.sft_steps)),
-            f"dpo.steps={config.scaled(config.dpo_steps)}",
-            *config.evaluation,
-        )
+    def _register_first(self) -> Trained:
+        engine = database.engine_of(self.settings)
+        try:
+            version = register_shipped(self.settings, engine)
+        finally:
+            engine.dispose()
+        folder = self.settings.champion
+        run = self.settings.state / "runs" / shipped.run_name(folder)
+        return Trained(version=version, method="tagger", run=run, evaluation=shipped.read_evaluation(folder))
+
+    def _train_challenger(self, snapshot: SnapshotResult) -> TrainingResult:
+        def run() -> TrainingResult:
+            state = train(snapshot.digest, self.config.evaluation, return_state=True)
+            trained = state.result()
+            if isinstance(trained, Trained):
+                return TrainingResult(trained=trained)
+            return TrainingResult(message=str(state.message))
+
         return self._step(
             "second-version",
-            Trained,
-            f"Training a challenger on the seed corpus and {snapshot.counts['pairs']} preference pairs"
-            " (SFT, DPO), and evaluating it by the gate.",
-            lambda: train(snapshot.digest, overrides),
+            TrainingResult,
+            f"Training a challenger on {snapshot.counts['pairs']} preference pairs and"
+            f" {snapshot.counts['labels']} ratings, and evaluating it by the gate.",
+            run,
         )
 
     def _test_challenger(self, first: Trained, second: Trained) -> tuple[Usage | None, Evidence | None]:
@@ -236,7 +257,7 @@ class DemoRun:
         messages = corpus.read_lines(_MESSAGES, corpus.Message)
         random.Random(0).shuffle(messages)
         config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", [f"people={people}", f"seed={wave}"])
-        planned = simulated_people.plan_requests(config, [message.text for message in messages[wave::2]])
+        planned = simulated_people.plan_requests(config, messages[wave::2])
         return asyncio.run(simulated_people.use_gateway(config, self.settings.gateway_url, _KEY, planned))
 
     def _collect(self) -> SnapshotResult:
@@ -263,10 +284,15 @@ class DemoRun:
                     counts[(await response.json())["version"]] += 1
         return ServedVersions(versions=[version for version, _ in counts.most_common()])
 
-    def _examples(self, second: Trained) -> list[Example]:
-        """Three random held-out messages, with the rewrites that people would get from both versions."""
+    def _read_learned(self, second: Trained) -> dict[str, float]:
+        """What transform types and rules gained or lost by the votes, in nats."""
+        figures = (second.run / "edit_dpo" / METRICS_FILE).read_text(encoding="utf-8")
+        return EditDpoResult.model_validate_json(figures).offsets
+
+    def _read_outputs(self, second: Trained) -> list[Example]:
+        """The held-out messages, with the rewrites that people would get from both versions."""
         with (second.run / "evaluation" / "outputs.jsonl").open(encoding="utf-8", newline="\n") as lines:
-            rows = [json.loads(line) for line in random.Random(0).sample([*lines], 3)]
+            rows = [json.loads(line) for line in lines]
         return [
             Example(
                 message=row["text"],
@@ -277,6 +303,13 @@ class DemoRun:
             for row in rows
         ]
 
+    def _choose_examples(self, outputs: list[Example]) -> list[Example]:
+        """Three random messages that the challenger changes: first those on which the two versions differ."""
+        changed = [output for output in outputs if output.challenger != output.message]
+        rng = random.Random(0)
+        shuffled = rng.sample(changed, len(changed))
+        return sorted(shuffled, key=lambda output: output.champion == output.challenger)[:3]
+
 
 def run_steps(config: DemoConfig) -> None:
     """Run the steps and print the report. The process's environment has the addresses of the services."""
@@ -285,6 +318,8 @@ def run_steps(config: DemoConfig) -> None:
     settings = Settings()
     identities.bootstrap(database.engine_of(settings), _KEY, settings.organisation)
     report = DemoRun(config, settings).run()
+    if report is None:
+        return
     page = report.write(settings.artifacts / "demo")
     print()
     report.print_summary()

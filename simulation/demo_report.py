@@ -26,7 +26,7 @@ METRICS = {
     "chatter": "chatter",
 }
 SYSTEMS = {
-    "base": "base",
+    "base": "language model, untrained",
     "copy_input": "copy of the input",
     "champion": "champion",
     "challenger": "challenger",
@@ -35,7 +35,7 @@ SYSTEMS = {
 
 
 class Example(BaseModel):
-    """One held-out message with the rewrites of champion and challenger.
+    """One held-out message with the rewrites that people get from champion and challenger.
 
     `asked` is the transform type and the intensity.
     """
@@ -47,7 +47,12 @@ class Example(BaseModel):
 
 
 class Report(BaseModel):
-    """The results of one run of the demo; every number is of this run."""
+    """The results of one run of the demo. Every number is of this run but those of the base, which were
+    measured with the shipped version.
+
+    `learned` is what transform types and rules gained or lost by the votes, in nats. Of `held_out` messages
+    the two versions write `differing` ones differently.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -63,8 +68,17 @@ class Report(BaseModel):
     serving_version: str
     usage: list[Usage]
     snapshot: dict[str, int]
+    learned: dict[str, float]
+    held_out: int
+    differing: int
     examples: list[Example]
     minutes: float
+
+    @property
+    def most_moved(self) -> list[tuple[str, float]]:
+        """The rules that the votes moved most, the strongest first; at most ten."""
+        rules = {name: offset for name, offset in self.learned.items() if "." in name}
+        return sorted(rules.items(), key=lambda item: -abs(item[1]))[:10]
 
     def write(self, folder: Path) -> Path:
         """Write `report.json` and the page `index.html` to a folder. Returns the path of the page."""
@@ -93,6 +107,9 @@ class Report(BaseModel):
             row: dict[str, Estimate] = getattr(self, name)
             table.add_row(label, *(_format_estimate(row[key]) for key in METRICS))
         console.print(table)
+        moved = ", ".join(f"{rule} {offset:+.1f}" for rule, offset in self.most_moved[:5])
+        console.print(f"What the votes moved most, in nats: {moved}.", markup=False)
+        console.print(f"The versions differ on {self.differing} of {self.held_out} held-out messages.")
         for cause in self.decision.reasons:
             console.print(str(cause), markup=False)
         decision = f"Decision: {self.decision.action}. The gateway answers with {self.serving_version}."
@@ -146,8 +163,11 @@ def assemble(
     second: Trained,
     usage: list[Usage],
     snapshot: dict[str, int],
+    learned: dict[str, float],
     evidence: Evidence | None,
     serving_version: str,
+    held_out: int,
+    differing: int,
     examples: list[Example],
     minutes: float,
 ) -> Report:
@@ -157,7 +177,7 @@ def assemble(
         reasons=(reason("gate_refused", version=second.version), *second.evaluation.verdict.reasons),
     )
     return Report(
-        base=first.evaluation.systems["champion"],  # the first version was compared with the untrained base
+        base=first.evaluation.systems["champion"],  # the shipped version was compared with the bare base
         copy_input=second.evaluation.systems["copy_input"],
         champion=second.evaluation.systems["champion"],
         challenger=second.evaluation.systems["challenger"],
@@ -169,6 +189,9 @@ def assemble(
         serving_version=serving_version,
         usage=usage,
         snapshot=snapshot,
+        learned=learned,
+        held_out=held_out,
+        differing=differing,
         examples=examples,
         minutes=minutes,
     )

@@ -95,7 +95,7 @@ class Month:
         self._arrived: dict[str, Challenger] = {}
         self._day_starts: list[datetime] = []
         self._errors: dict[str, int] = {}
-        messages = [message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message)]
+        messages = corpus.read_lines(corpus.SEED / "messages", corpus.Message)
         random.Random(config.seed).shuffle(messages)
         self._messages = messages
 

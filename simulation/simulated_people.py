@@ -18,7 +18,7 @@ import math
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,16 +93,15 @@ class Usage(BaseModel):
 
 # --- people and their votes ----------------------------------------------------------------------------
 
-# The shares of the transform types and of the intensities 0 to 3 in people's requests.
-_TYPE_SHARES = {
-    TransformType.SOFTEN: 0.3,
-    TransformType.CLARIFY: 0.2,
-    TransformType.STRUCTURE: 0.1,
-    TransformType.SUMMARIZE: 0.1,
-    TransformType.TERMINOLOGY: 0.1,
-    TransformType.REQUIREMENTS: 0.1,
-    TransformType.BACKGROUND: 0.1,
+# People request what their message needs: the shares of the transform types, by the style of the message.
+_TYPE_SHARES: Mapping[corpus.Style, Mapping[TransformType, float]] = {
+    "blunt": {TransformType.SOFTEN: 0.8, TransformType.STRUCTURE: 0.1, TransformType.REQUIREMENTS: 0.1},
+    "vague": {TransformType.CLARIFY: 0.6, TransformType.BACKGROUND: 0.3, TransformType.REQUIREMENTS: 0.1},
+    "rambling": {TransformType.STRUCTURE: 0.4, TransformType.SUMMARIZE: 0.4, TransformType.REQUIREMENTS: 0.2},
+    "jargon": {TransformType.TERMINOLOGY: 0.7, TransformType.BACKGROUND: 0.3},
+    "polite": {TransformType.BACKGROUND: 0.5, TransformType.REQUIREMENTS: 0.3, TransformType.STRUCTURE: 0.2},
 }
+# The shares of the intensities 0 to 3.
 _INTENSITY_SHARES = (0.1, 0.3, 0.4, 0.2)
 
 
@@ -124,7 +123,7 @@ def make_people(config: PeopleConfig) -> list[Person]:
     return people
 
 
-def plan_requests(config: PeopleConfig, texts: Sequence[str]) -> list[PlannedRequest]:
+def plan_requests(config: PeopleConfig, messages: Sequence[corpus.Message]) -> list[PlannedRequest]:
     """All requests of the people of a config, shuffled; the same for the same config and messages.
 
     Each person writes their own messages, as in reality. Shared messages would tie all people into one
@@ -132,12 +131,14 @@ def plan_requests(config: PeopleConfig, texts: Sequence[str]) -> list[PlannedReq
     """
     planned = []
     for place, person in enumerate(make_people(config)):
-        own_texts = texts[place :: config.people] or [texts[place % len(texts)]]
+        own_messages = messages[place :: config.people] or [messages[place % len(messages)]]
         for number in range(person.messages):
             rng = random.Random(f"{person.name}:{number}")
-            (transform_type,) = rng.choices(list(_TYPE_SHARES), list(_TYPE_SHARES.values()))
+            message = rng.choice(own_messages)
+            shares = _TYPE_SHARES[message.style]
+            (transform_type,) = rng.choices(list(shares), list(shares.values()))
             (intensity,) = rng.choices(range(4), _INTENSITY_SHARES)
-            request = Request(rng.choice(own_texts), transform_type, intensity)
+            request = Request(message.text, transform_type, intensity)
             compares = rng.random() < config.comparisons_share
             seed = f"{person.name}:{number}:votes"
             planned.append(PlannedRequest(person, request, compares, seed))
@@ -293,9 +294,8 @@ def main(config: PeopleConfig) -> Usage:
     api_key = config.api_key or settings.bootstrap_api_key
     if api_key is None:
         raise ValueError("no API key: pass api_key=tb_..., or set TONEBRIDGE_BOOTSTRAP_API_KEY")
-    texts = [message.text for message in corpus.read_lines(config.messages_folder, corpus.Message)]
     gateway_url = config.gateway_url or settings.gateway_url
-    planned = plan_requests(config, texts)
+    planned = plan_requests(config, corpus.read_lines(config.messages_folder, corpus.Message))
     return asyncio.run(use_gateway(config, gateway_url, api_key.get_secret_value(), planned))
 
 

@@ -28,10 +28,11 @@ from data.snapshots.counting import counting
 from data.snapshots.snapshot import Made
 from data.snapshots.votes import Usable
 from data.traffic.routing import Routing
-from models import curation
+from models import curation, version_file
+from models.edits.writer import rules_digest
 from pipelines.collect import CollectConfig
+from serving.inference import engines
 from serving.inference.client import Item
-from serving.inference.engines import CTranslate2Engine
 from simulation import simulated_people
 from simulation.simulated_people import PeopleConfig, PlannedRequest
 
@@ -55,8 +56,8 @@ def main(config: VotesConfig) -> Made:
     people = configs.load(
         PeopleConfig, _CONFIGS / "people.yaml", [f"people={config.people}", f"seed={config.seed}"]
     )
-    texts = [message.text for message in corpus.read_lines(people.messages_folder, corpus.Message)]
-    planned = simulated_people.plan_requests(people, texts)
+    messages = corpus.read_lines(people.messages_folder, corpus.Message)
+    planned = simulated_people.plan_requests(people, messages)
     # Messages of similar length share a batch, which needs less padding.
     planned.sort(key=lambda request: len(request.request.text))
     singles = [request for request in planned if not request.compares]
@@ -85,9 +86,12 @@ def _generate(
     config: VotesConfig, singles: Sequence[PlannedRequest], pairs: Sequence[PlannedRequest]
 ) -> tuple[list[str], list[str], list[str]]:
     """The rewrites for the single requests, and the first and the second samples for the comparisons."""
-    champion = Spec(version="champion", protection=PROTECTED)
+    if version_file.read(config.version).form == "edits":
+        champion = Spec(version="champion", form="edits", rules=rules_digest())
+    else:
+        champion = Spec(version="champion", protection=PROTECTED)
     sampled = Routing(champion=champion).sampled
-    engine = CTranslate2Engine(config.version)
+    engine = engines.load(config.version, champion.engine)
     chunks = _split_chunks(pairs)
     with (
         tqdm(total=len(singles) + 2 * len(pairs), desc="rewriting", unit="message") as bar,

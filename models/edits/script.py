@@ -66,6 +66,12 @@ def select(
     Of two that touch the same words, the one of the higher level is taken, then the one that changes more,
     then the first.
     """
+    chosen = [edit for edit, accepted in decide(edits, intensity, accepts) if accepted]
+    return sorted(chosen, key=lambda edit: (edit.start, edit.end))
+
+
+def decide(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool]) -> list[tuple[Edit, bool]]:
+    """The decisions of `select` in their order: each edit that touches no accepted one, and its verdict."""
     ranked = sorted(
         (edit for edit in edits if edit.level <= intensity),
         key=lambda edit: (
@@ -74,11 +80,14 @@ def select(
             edit.start,
         ),
     )
+    decisions: list[tuple[Edit, bool]] = []
     chosen: list[Edit] = []
     for edit in ranked:
-        if not any(_collide(edit, other) for other in chosen) and accepts(edit):
-            chosen.append(edit)
-    return sorted(chosen, key=lambda edit: (edit.start, edit.end))
+        if not any(collide(edit, other) for other in chosen):
+            decisions.append((edit, accepts(edit)))
+            if decisions[-1][1]:
+                chosen.append(edit)
+    return decisions
 
 
 def apply(message: str, edits: Iterable[Edit]) -> str:
@@ -117,7 +126,8 @@ def keep_facts(message: str, edits: Iterable[Edit]) -> list[Edit]:
     return [edit for edit in edits if not touches(edit) or keeps_facts(message, edit)]
 
 
-def _collide(edit: Edit, other: Edit) -> bool:
+def collide(edit: Edit, other: Edit) -> bool:
+    """Whether two edits touch the same words, so that only one of them can be made."""
     return any(_touch(a, b) for a in edit.changes for b in other.changes)
 
 

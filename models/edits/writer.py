@@ -48,6 +48,13 @@ _PROPOSERS: Mapping[TransformType, Callable[[str], list[Edit]]] = {
     TransformType.BACKGROUND: _background,
 }
 
+
+def propose(message: str, transform_type: TransformType) -> list[Edit] | None:
+    """All edits of an English message that keep its facts; None for a transform type that arranges parts."""
+    proposer = _PROPOSERS.get(transform_type)
+    return None if proposer is None else script.keep_facts(message, proposer(message))
+
+
 Request = tuple[str, TransformType, int]  # message, transform type, intensity from 0 to 3
 
 # Edits of form and courtesy. Alone they do not do what a transform type requests.
@@ -64,6 +71,24 @@ _TRIMMINGS = frozenset(
 # to nothing.
 _LENIENT = 1.4
 _SAMPLES = ("Fix the export by Friday, please.", "金曜日までに直してください。")
+
+
+# Edits are drawn at this multiple of the temperature of parts. The tagger is sure of most edits, so two
+# samples were too often equal. It is less sure of what a part does, and a wrong role misleads.
+_EDIT_TEMPERATURE = 2.5
+
+
+class _Choosers(NamedTuple):
+    """How the tagger's logits become decisions, on what parts do and on edits."""
+
+    parts: Choose = tagging.likeliest
+    edits: Choose = tagging.likeliest
+
+    @classmethod
+    def of(cls, seed: int | None, temperature: float) -> "_Choosers":
+        if temperature == 0:
+            return cls()
+        return cls(tagging.sampler(seed, temperature), tagging.sampler(seed, _EDIT_TEMPERATURE * temperature))
 
 
 class Edited(NamedTuple):
@@ -96,11 +121,9 @@ class Writer:
         english = [i for i, language in enumerate(spoken) if language == "en"]
         readings = dict(zip(english, self._tagger.read([requests[i][0] for i in english]), strict=True))
         seeds = seeds or [None] * len(requests)
-        chooses = [
-            tagging.sampler(seed, temperature) if temperature > 0 else tagging.likeliest for seed in seeds
-        ]
         return [
-            _rewrite(request, spoken[i], readings.get(i), chooses[i]) for i, request in enumerate(requests)
+            _rewrite(request, spoken[i], readings.get(i), _Choosers.of(seeds[i], temperature))
+            for i, request in enumerate(requests)
         ]
 
     def close(self) -> None:
@@ -122,13 +145,13 @@ def rules_digest() -> str:
     return digest.hexdigest()
 
 
-def _rewrite(request: Request, language: str, reading: Reading | None, choose: Choose) -> Edited:
+def _rewrite(request: Request, language: str, reading: Reading | None, choosers: _Choosers) -> Edited:
     """One rewrite; `reading` is what the tagger sees in an English message."""
     message, transform_type, intensity = request
     if intensity == 0:
         return Edited(message, reason("unchanged_intensity_zero"))
     if reading is not None:
-        text = _english(message, transform_type, intensity, reading, choose)
+        text = _english(message, transform_type, intensity, reading, choosers)
     elif language == "ja":
         text = japanese.rewrite(message, transform_type, intensity)
     else:
@@ -143,17 +166,17 @@ def _rewrite(request: Request, language: str, reading: Reading | None, choose: C
 
 
 def _english(
-    message: str, transform_type: TransformType, intensity: int, reading: Reading, choose: Choose
+    message: str, transform_type: TransformType, intensity: int, reading: Reading, choosers: _Choosers
 ) -> str | None:
-    if propose := _PROPOSERS.get(transform_type):
-        edits = script.keep_facts(message, propose(message))
+    edits = propose(message, transform_type)
+    if edits is not None:
         for lean in (0.0, _LENIENT):
-            accepts = partial(reading.accepts, choose=choose, lean=lean)
+            accepts = partial(reading.accepts, choose=choosers.edits, lean=lean)
             chosen = script.select(edits, intensity, accepts)
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None
-    split = parts.divide(message, lambda segments: reading.parts(segments, choose))
+    split = parts.divide(message, lambda segments: reading.parts(segments, choosers.parts))
     match transform_type:
         case TransformType.STRUCTURE:
             return structure.label(split, intensity)

@@ -1,0 +1,283 @@
+"""Trains the tagger of the edit writer on people's feedback: direct preference optimisation of its decisions.
+
+    python -m models.edit_dpo configs/edit_dpo.yaml snapshots=[artifacts/snapshots/3]
+
+A rewrite y is a sequence of decisions on edits (`models.edit_votes`). So log p(y) is the sum of log sigma(z)
+over the accepted edits and of log sigma(-z) over the refused ones, with the tagger's logits z. With
+r(y) = log p(y) - log p_start(y), the loss of a comparison is -log sigma(beta (r(chosen) - r(rejected)))
+(Rafailov et al. 2023, equation 7). A thumb or a rating is about one rewrite: its loss is
+-log sigma(beta r(y)) when it is good, and -log sigma(-beta r(y)) when it is bad (as in KTO, Ethayarajh et
+al. 2024, with a reference point of 0). The edits that a person's correction has, or has not, are labels.
+
+What is learned is an offset of the logits for all edits, one for each transform type, and one for each rule,
+with a normal prior around 0, at the maximum of the posterior. Hundreds of votes are few: with all weights of
+the heads, or with the encoder, the tagger learned the votes by heart, and its decisions on other messages
+became worse (log/learning.md).
+
+The start is the tagger that comes with the software, which has learned from nobody's messages. So what a
+challenger has learned comes from the snapshots of this run only, and an erasure reaches it. A run takes
+seconds, so it has no checkpoints.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import Tokenizer
+from torch import nn
+from torch.nn.functional import logsigmoid
+from tqdm import tqdm
+
+import configs
+from data.reasons import ReasonedError, reason
+from data.records import Demonstration, Label, PreferencePair
+from models import curation, edit_votes, examples, tagger, training
+from models.edit_votes import Ballot, Decisions
+from models.edits import tagging
+from models.health import faults
+from models.results import StoredReasons
+from models.tagger import Example
+from models.training import History
+
+_BATCH = 16  # messages that the encoder reads together
+
+
+class EditDpoConfig(configs.StageConfig):
+    """The start, the feedback, and the settings of the run."""
+
+    tagger: Annotated[Path, Field(description="the start and the reference, see models.tagger")] = Path(
+        "champion"
+    )
+    snapshots: tuple[Path, ...] = ()
+    out: Path = Path("artifacts/edit_dpo")
+    beta: Annotated[float, Field(gt=0, description="of DPO")] = 0.5
+    rating_weight: Annotated[float, Field(ge=0, description="of a thumb, against a comparison")] = 0.3
+    prior_sd: Annotated[float, Field(gt=0, description="of an offset, in nats")] = 1.0
+    most_steps: Annotated[int, Field(ge=1, description="of L-BFGS")] = 60
+
+
+class EditDpoResult(BaseModel):
+    """The figures of a run.
+
+    `feedback` has the pieces of feedback by split; `skipped` ones say nothing about edits. Losses are means
+    over the held-out feedback, in nats, and `accuracy` is the share of held-out comparisons with a positive
+    margin, None without any. `offsets` has what the transform types and the rules gained or lost, in nats.
+    `unhealthy` says why the run made no version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    out: Path
+    feedback: dict[str, int]
+    skipped: int
+    start_loss: float
+    held_out_loss: float
+    accuracy: float | None
+    offsets: dict[str, float]
+    unhealthy: StoredReasons = ()
+    seconds: float
+    history: History
+
+
+class NothingToLearnError(ReasonedError, ValueError):
+    """The snapshots have no feedback about edits."""
+
+
+class Offsets(nn.Module):
+    """What is learned: offsets of the logits of all edits, (1,), of transform types and of rules."""
+
+    def __init__(self, rules: Sequence[str]) -> None:
+        super().__init__()
+        self._families = sorted({_family(rule) for rule in rules})
+        self._rules = rules
+        self._family_of = torch.tensor([self._families.index(_family(rule)) for rule in rules])
+        self.shared = nn.Parameter(torch.zeros(1))
+        self.families = nn.Parameter(torch.zeros(len(self._families)))
+        self.rules = nn.Parameter(torch.zeros(len(rules)))
+
+    def of_rules(self) -> torch.Tensor:
+        """The sum of the three offsets of each rule, (rules,)."""
+        return self.shared + self.families[self._family_of] + self.rules
+
+    def squares(self) -> torch.Tensor:
+        """The sum of the squares of all offsets."""
+        return sum((each.square().sum() for each in self.parameters()), torch.zeros(()))
+
+    def by_name(self) -> dict[str, float]:
+        """The offsets of all edits, of the transform types and of the rules, but those near 0."""
+        named = {"all": self.shared[0]}
+        named |= dict(zip(self._families, self.families, strict=True))
+        named |= dict(zip(self._rules, self.rules, strict=True))
+        return {name: round(value.item(), 3) for name, value in named.items() if abs(value.item()) >= 0.005}
+
+
+def _family(rule: str) -> str:
+    return rule.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """Feedback of one split, with the decisions of each ballot: those of the preferred rewrite, of the other
+    one and of the correction, one after the other. `logits` are those of the start, `rules` are indices, and
+    `signs` are 1 where an edit was accepted and else -1, (decisions,) each.
+    """
+
+    ballots: list[Ballot]
+    logits: torch.Tensor
+    rules: torch.Tensor
+    signs: torch.Tensor
+
+
+def main(config: EditDpoConfig) -> EditDpoResult:
+    """Train, and write the adapter, the heads, `rules.json`, curves and `metrics.json` to `config.out`.
+
+    Raises NothingToLearnError when no feedback for training, or none that is held out, says anything about
+    edits.
+    """
+    started = time.monotonic()
+    model, rules = tagger.load(config.tagger)
+    model.eval()
+    tokenizer = tagging.load_tokenizer(curation.encoder_folder())
+    ballots, skipped = edit_votes.ballots(
+        examples.read_snapshots(config.snapshots, PreferencePair),
+        examples.read_snapshots(config.snapshots, Label),
+        examples.read_snapshots(config.snapshots, Demonstration),
+    )
+    decided = [kept for ballot in ballots if (kept := _decided_by_tagger(ballot, rules, tokenizer))]
+    skipped += len(ballots) - len(decided)
+    train = [ballot for ballot in decided if ballot.split == "train"]
+    held_out = [ballot for ballot in decided if ballot.split == "validation"]
+    if not train or not held_out:
+        raise NothingToLearnError("votes_missing", train=len(train), held_out=len(held_out), skipped=skipped)
+    train_votes, held_out_votes = (_votes(model, tokenizer, rules, part) for part in (train, held_out))
+    offsets = Offsets(rules)
+    start_loss, _ = _evaluate(offsets, held_out_votes, config)
+    history = [{"step": 0.0, "eval_loss": start_loss}]
+    optimizer = torch.optim.LBFGS(offsets.parameters(), max_iter=1, line_search_fn="strong_wolfe")
+
+    def posterior() -> torch.Tensor:
+        """Minus the logarithm of the posterior, up to a constant, in nats."""
+        optimizer.zero_grad()
+        losses, _ = _losses(offsets, train_votes, config)
+        loss = losses.sum() + offsets.squares() / (2 * config.prior_sd**2)
+        loss.backward()
+        return loss
+
+    for step in tqdm(range(1, config.most_steps + 1), desc="learning from votes"):
+        loss = optimizer.step(posterior).item()
+        held_out_loss, accuracy = _evaluate(offsets, held_out_votes, config)
+        history.append({"step": float(step), "loss": loss / len(train), "eval_loss": held_out_loss})
+        if step > 1 and abs(history[-1]["loss"] - history[-2]["loss"]) < 1e-6:
+            break
+    unhealthy = faults(history, {})
+    if not unhealthy and held_out_loss >= start_loss:
+        unhealthy = (reason("votes_not_learned", loss=f"{start_loss:.3f}", feedback=len(train)),)
+    model.rule_bias.data += offsets.of_rules().detach()
+    result = EditDpoResult(
+        out=config.out,
+        feedback={"train": len(train), "validation": len(held_out)},
+        skipped=skipped,
+        start_loss=start_loss,
+        held_out_loss=held_out_loss,
+        accuracy=accuracy,
+        offsets=offsets.by_name(),
+        unhealthy=unhealthy,
+        seconds=time.monotonic() - started,
+        history=tuple(history),
+    )
+    partial = config.out.with_name(config.out.name + ".partial")
+    tagger.save(model, rules, partial)
+    panels = {"loss of the training votes": ("loss",), "loss of the held-out votes": ("eval_loss",)}
+    training.plot_curves(result.history, panels, partial / "health.png")
+    training.write_figures(result, partial)
+    shutil.rmtree(config.out, ignore_errors=True)
+    partial.replace(config.out)
+    return result
+
+
+def _decided_by_tagger(ballot: Ballot, rules: Sequence[str], tokenizer: Tokenizer) -> Ballot | None:
+    """A ballot with the decisions that the tagger makes. None when nothing is left, or when the tagger reads
+    the message in several windows.
+    """
+    known = set(rules)
+
+    def keep(decisions: Decisions) -> Decisions:
+        return tuple((edit, accepted) for edit, accepted in decisions if edit.rule in known)
+
+    kept = Ballot(
+        ballot.message, ballot.split, keep(ballot.preferred), keep(ballot.other), keep(ballot.corrected)
+    )
+    says_nothing = kept.preferred == kept.other and not kept.corrected
+    if says_nothing or len(tagging.tokenize(tokenizer, ballot.message).ids) > tagging.WINDOW_TOKENS:
+        return None
+    return kept
+
+
+@torch.no_grad()
+def _votes(model: tagger.Model, tokenizer: Tokenizer, rules: Sequence[str], ballots: list[Ballot]) -> _Votes:
+    """The decisions of ballots, with the logits of the start."""
+    index = {rule: i for i, rule in enumerate(rules)}
+    rows = [
+        Example(
+            ballot.message,
+            ballot.split == "validation",
+            [],
+            [
+                (edit.start, edit.end, index[edit.rule], int(accepted))
+                for decisions in (ballot.preferred, ballot.other, ballot.corrected)
+                for edit, accepted in decisions
+            ],
+        )
+        for ballot in ballots
+    ]
+    logits, indices, accepted = [], [], []
+    for i in range(0, len(rows), _BATCH):
+        batch = tagger.collate(tokenizer, rows[i : i + _BATCH])
+        states = model.states(batch.ids, batch.mask).flatten(0, 1)  # (batch * tokens, width)
+        logits.append(model.edit_logits(batch.edit_weights @ states, batch.edit_rules))
+        indices.append(batch.edit_rules)
+        accepted.append(batch.edit_labels)
+    return _Votes(ballots, torch.cat(logits), torch.cat(indices), 2 * torch.cat(accepted) - 1)
+
+
+def _losses(offsets: Offsets, votes: _Votes, config: EditDpoConfig) -> tuple[torch.Tensor, list[float]]:
+    """The loss of each ballot, (ballots,), and the margins of the comparisons, in nats."""
+    start = logsigmoid(votes.signs * votes.logits)  # log p_start of each decision, (decisions,)
+    now = logsigmoid(votes.signs * (votes.logits + offsets.of_rules()[votes.rules]))
+    ratios = now - start
+    losses, margins, first = [], [], 0
+    for ballot in votes.ballots:
+        middle = first + len(ballot.preferred)
+        last = middle + len(ballot.other) + len(ballot.corrected)
+        if ballot.corrected:
+            losses.append(-now[first:last].mean())
+        else:
+            margin = config.beta * (ratios[first:middle].sum() - ratios[middle:last].sum())
+            is_comparison = bool(ballot.preferred and ballot.other)
+            losses.append(-logsigmoid(margin) * (1.0 if is_comparison else config.rating_weight))
+            if is_comparison:
+                margins.append(margin.item())
+        first = last
+    return torch.stack(losses), margins
+
+
+@torch.no_grad()
+def _evaluate(offsets: Offsets, votes: _Votes, config: EditDpoConfig) -> tuple[float, float | None]:
+    """The mean loss of the votes, and the share of comparisons with a positive margin."""
+    losses, margins = _losses(offsets, votes, config)
+    share = sum(margin > 0 for margin in margins) / len(margins) if margins else None
+    return losses.mean().item(), share
+
+
+if __name__ == "__main__":
+    result = main(configs.from_command_line(EditDpoConfig, sys.argv[1:]))
+    print(
+        f"held-out loss {result.start_loss:.3f} -> {result.held_out_loss:.3f} on "
+        f"{result.feedback['validation']} pieces of feedback, in {result.seconds:.0f} s; wrote {result.out}"
+    )
