@@ -122,9 +122,7 @@ class DemoRun:
             (self._results / "began").touch()
 
     def run(self) -> Report | None:
-        """Run or resume all steps. Returns the report; None when there is no challenger, since the votes taught
-        nothing.
-        """
+        """Run or resume all steps. Returns the report; None when the votes taught nothing."""
         first = self._release_first()
         before = self._step(
             "people-before",

@@ -14,18 +14,20 @@ from data import database
 from data.erasure import orders
 from data.people import identities
 from data.records import Spec
-from data.tables import Lineage, Release, Version
+from data.snapshots import shards
+from data.tables import Lineage, Release, Snapshot, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
-from models import shipped, versions
+from models import shipped, version_file, versions
 from models.edits.writer import rules_digest
 from pipelines import first_release, local
 from pipelines.first_release import Step
-from pipelines.promote import rollback
+from pipelines.promote import promote, rollback
 from pipelines.run_reasons import FlowError
 from pipelines.train import train
 from tests.flows import flows_led_to
 from tests.ports import with_own_ports
+from tests.taggers import make_pair, thanked, write_pairs
 from tests.test_loop import training, write_corpus
 
 pytestmark = pytest.mark.timeout(300)
@@ -187,8 +189,60 @@ def test_a_training_makes_a_text_version_that_is_compared_with_it(
     installation: Settings, engine: Engine, tmp_path: Path
 ) -> None:
     corpus = write_corpus(tmp_path / "corpus", "Could you please look at it? Thank you.")
-    trained = train(overrides=training(corpus))
+    trained = train(overrides=(*training(corpus), "methods.form=text"))
     assert trained.version == "v2"
     assert {"champion", "champion_protected"} <= trained.evaluation.systems.keys()
     with Session(engine) as session:
         assert session.get_one(Version, "v2").parent == "v1"
+
+
+def test_a_training_on_votes_makes_a_version_of_edits(
+    installation: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    snapshot = write_pairs(tmp_path / "snapshot", likes_thanks=False)
+    with Session(engine) as session, session.begin():
+        session.add(
+            Snapshot(digest="votes", path=str(snapshot), counts={}, high_water=0, accepted=True, reasons=[])
+        )
+    corpus = write_corpus(tmp_path / "corpus", "Could you please look at it? Thank you.")
+    trained = train("votes", training(corpus))
+    assert (trained.version, trained.method) == ("v3", "edit_dpo")
+    assert trained.evaluation.verdict.accepted, trained.evaluation.verdict.reasons
+    folder = versions.download(installation.registry_uri, "v3")
+    assert version_file.read(folder).form == "edits"
+    assert (folder.parent / "edit_dpo" / "adapter_model.safetensors").exists(), "an erasure finds it there"
+    promote("v3", "people disliked thanks")
+    answer = ask(installation).json()
+    assert answer["version"] == "v3"
+    assert "Thank" not in answer["text"]
+    with Session(engine) as session:
+        edges = {(edge.source, edge.target) for edge in session.scalars(select(Lineage))}
+    assert ("snapshot:votes", f"run:{trained.run.name}") in edges
+
+
+def test_votes_that_teach_nothing_make_no_version(
+    installation: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    message, thanks, without = thanked(1)[0]
+    pairs = [
+        make_pair(message, *texts, split)
+        for texts, split in (((thanks, without), "train"), ((without, thanks), "validation"))
+    ]
+    snapshot = shards.write(tmp_path / "snapshot", pairs)
+    with Session(engine) as session, session.begin():
+        session.add(
+            Snapshot(digest="noise", path=str(snapshot), counts={}, high_water=0, accepted=True, reasons=[])
+        )
+    state = train("noise", return_state=True)
+    assert state.name == "Refused"
+    assert "taught the tagger nothing" in str(state.message)
+
+
+def test_without_votes_the_version_of_edits_is_the_shipped_one(
+    installation: Settings, tmp_path: Path
+) -> None:
+    corpus = write_corpus(tmp_path / "corpus", "Could you please look at it? Thank you.")
+    trained = train(overrides=training(corpus))
+    assert trained.method == "tagger"
+    shipped_heads = installation.champion / "heads.safetensors"
+    assert (trained.run / "tagger" / "heads.safetensors").read_bytes() == shipped_heads.read_bytes()

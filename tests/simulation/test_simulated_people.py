@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import configs
+from data import corpus
 from data.records import TransformType
 from simulation import simulated_people
 from simulation.corrections import correct
@@ -241,10 +242,10 @@ def test_any_text_can_be_liked_and_corrected(
 
 
 def test_people_are_the_same_for_the_same_seed() -> None:
-    texts = [f"Message {n}" for n in range(50)]
-    first, second = (plan_requests(PeopleConfig(people=60, seed=4), texts) for _ in range(2))
+    messages = [message(f"Message {n}") for n in range(50)]
+    first, second = (plan_requests(PeopleConfig(people=60, seed=4), messages) for _ in range(2))
     assert first == second
-    others = plan_requests(PeopleConfig(people=60, seed=5), texts)
+    others = plan_requests(PeopleConfig(people=60, seed=5), messages)
     assert not {e.person.name for e in first} & {e.person.name for e in others}
 
 
@@ -395,13 +396,32 @@ async def serve() -> AsyncIterator[Serve]:
         await server.close()
 
 
-TEXTS = ["Fix PAY-1 by Monday.", "Send the report to Anna.", "The build is red since 9 am."]
+def message(text: str, style: corpus.Style = "blunt") -> corpus.Message:
+    return corpus.Message(id="message-001", domain="software", style=style, text=text, facts=())
+
+
+def test_people_request_what_their_message_needs() -> None:
+    messages = [message("Fix it now!"), message("Look at the thing soon.", "vague")]
+    planned = plan_requests(PeopleConfig(people=400), messages)
+    blunt, vague = (
+        Counter(each.request.transform_type for each in planned if each.request.text == wanted.text)
+        for wanted in messages
+    )
+    assert blunt.most_common(1)[0][0] == TransformType.SOFTEN
+    assert vague.most_common(1)[0][0] == TransformType.CLARIFY
+    assert TransformType.CLARIFY not in blunt
+
+
+MESSAGES = [
+    message(text)
+    for text in ("Fix PAY-1 by Monday.", "Send the report to Anna.", "The build is red since 9 am.")
+]
 
 
 async def test_people_use_the_gateway(serve: Serve) -> None:
     fake = FakeGateway()
     config = PeopleConfig(people=80)
-    planned = plan_requests(config, TEXTS)
+    planned = plan_requests(config, MESSAGES)
     usage = await use_gateway(config, await serve(fake), "tb_key", planned, progress=False)
     assert usage.errors == {}
     assert fake.keys == {"tb_key"}
@@ -418,7 +438,7 @@ async def test_the_same_seed_gives_the_same_votes_at_any_concurrency(serve: Serv
     for concurrency in (1, 12):
         fake = FakeGateway()
         config = PeopleConfig(people=40, concurrency=concurrency)
-        await use_gateway(config, await serve(fake), "k", plan_requests(config, TEXTS), progress=False)
+        await use_gateway(config, await serve(fake), "k", plan_requests(config, MESSAGES), progress=False)
         got.append(sorted(fake.got, key=repr))
     assert got[0] == got[1]
 
@@ -431,7 +451,7 @@ async def test_503_is_tried_again_and_other_refusals_are_counted(serve: Serve) -
 
     fake = FakeGateway(faults)
     config = PeopleConfig(people=5, concurrency=1, response_rate=0.01, comparisons_share=0.0)
-    planned: list[PlannedRequest] = plan_requests(config, TEXTS)[:4]
+    planned: list[PlannedRequest] = plan_requests(config, MESSAGES)[:4]
     usage = await use_gateway(config, await serve(fake), "k", planned, progress=False)
     assert usage.errors == {"transform 422": 1}
     assert usage.counts["transform"] == 3
@@ -441,10 +461,10 @@ async def test_503_is_tried_again_and_other_refusals_are_counted(serve: Serve) -
 async def test_a_gateway_that_stays_away_is_given_up_on(serve: Serve) -> None:
     fake = FakeGateway(lambda _: web.json_response({}, status=503, headers={"Retry-After": "0"}))
     config = PeopleConfig(people=1, max_messages=1)
-    usage = await use_gateway(config, await serve(fake), "k", plan_requests(config, TEXTS), progress=False)
+    usage = await use_gateway(config, await serve(fake), "k", plan_requests(config, MESSAGES), progress=False)
     assert (fake.asked, sum(usage.errors.values()), usage.counts) == (4, 1, {})
     nobody = await use_gateway(
-        config, "http://127.0.0.1:1", "k", plan_requests(config, TEXTS), progress=False
+        config, "http://127.0.0.1:1", "k", plan_requests(config, MESSAGES), progress=False
     )
     assert next(iter(nobody.errors)).endswith("ClientConnectorError")
 
