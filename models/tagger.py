@@ -343,7 +343,7 @@ def save(model: Model, rules: Sequence[str], folder: Path) -> None:
     """Write the adapter, the heads and `rules.json`; an existing folder is replaced."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # Only the adapter; otherwise peft looks for the config of the base, which may be another machine's folder.
+    # The adapter only. Otherwise peft looks for the config of the base, in a folder of another machine.
     model.encoder.save_pretrained(str(folder), save_embedding_layers=False)
     heads = {
         f"{name}.{kind}": tensor.detach().contiguous().clone()

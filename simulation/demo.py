@@ -104,6 +104,10 @@ class ServedVersions(BaseModel):
     versions: list[str]
 
 
+# A person has one message of their own. Of many votes on one message few count, since each could teach the
+# model a phrase of that message. A comparison says more of edits than a thumb.
+_HABITS = ("max_messages=4", "comparisons_share=0.7")
+
 # All users enter at once. Their first twenty seconds count, because they stay for only a minute. The shadow
 # run replays few messages, because each takes as long as an answer to a person.
 _FAST_PLAN = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16")
@@ -254,7 +258,8 @@ class DemoRun:
         """Let a wave of people use the gateway. The two waves have different messages."""
         messages = corpus.read_lines(_MESSAGES, corpus.Message)
         random.Random(0).shuffle(messages)
-        config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", [f"people={people}", f"seed={wave}"])
+        overrides = [f"people={people}", f"seed={wave}", *_HABITS]
+        config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
         planned = simulated_people.plan_requests(config, messages[wave::2])
         return asyncio.run(simulated_people.use_gateway(config, self.settings.gateway_url, _KEY, planned))
 
