@@ -32,7 +32,7 @@ def messages() -> list[str]:
         ("The shipment from Antwerp is late.", "the reason for the delay"),
         ("Legal wants the display changed.", "the reason for this wish"),
         ("Please don't print the password.", "the reason for this rule"),
-        ("We had a short outage of the booking page this morning.", "the cause of this"),
+        ("We had a short outage of the booking page this morning.", "the cause"),
     ],
 )
 def test_the_main_decision_gets_a_specific_note(message: str, reason: str) -> None:

@@ -1,0 +1,123 @@
+"""Finds what a message mentions as known and does not tell: an event, a decision, an arrangement, a person."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from data.redaction import names
+from models.edits.clarify.message import Message
+
+_MOST = 20  # names that are read in a message
+
+
+class Mention(NamedTuple):
+    """Where a message mentions something, and what it does not tell about it."""
+
+    at: int
+    gap: str
+
+
+_PAST = (
+    r"last (?:time|week|month|year|spring|summer|autumn|winter|quarter)|before|in (?:spring|summer|winter)"
+)
+_SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
+_HAPPENED = re.compile(
+    r"\bwhat happened(?: (?:with|to|at|on|in) (?:the |our |my )?(?:[a-z0-9-]+|[A-Z][\w-]*))?(?: (?:last (?:time|"
+    r"week|month|year)|yesterday|on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?",
+    re.I,
+)
+_DATED = re.compile(
+    r"\b(?P<when>(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|last (?:week|month|year|night))'s "
+    r"(?P<what>decision|vote|meeting|call|discussion|talk|incident|accident|outage|mistake|complaint|review|audit)\b",
+    re.I,
+)
+_FOLLOWING = re.compile(
+    r"\b(?:following|after|since|as a result of|because of|due to|in view of|given) (?:the|our|last \w+'s|yesterday's|"
+    r"\w+day's) (?:recent |last |latest |internal |annual )?(?P<what>decision|vote|meeting|call|discussions?|talks?|"
+    r"incidents?|accidents?|outage|mistakes?|complaints?|review|audit|inspection|findings|feedback|survey|changes?|"
+    r"issues?|problems?|events?)\b(?P<with>(?: (?:with|by|at|from|on|in|of) (?:the )?[\w-]+)?)",
+    re.I,
+)
+_LAST_ONE = re.compile(r"\b(?:like|after|not after|as with|since) the last one\b", re.I)
+_PAST_PROBLEM = re.compile(
+    r"\b(?:we|they|i) (?:had|have had|already had) (?:an? |some |the )?(?:bad |similar )?(?:trouble|problems?|issues?|"
+    r"complaints?|an incident|incidents?|accidents?)\b(?! (?:with|about|because) [^.!?]{0,40}\b(?:because|as|since)\b)",
+    re.I,
+)
+_DECIDED = frozenset({"decision", "vote"})
+_SAID = frozenset({"meeting", "call", "discussion", "discussions", "talk", "talks"})
+_FOUND = frozenset({"review", "audit", "inspection", "findings", "feedback", "survey"})
+
+
+def find_mentions(read: Message) -> Iterator[Mention]:
+    """What the message mentions as known, in the order of the patterns; at most one of each."""
+    text = read.text
+    if match := _SAME.search(text, read.body):
+        noun = match.group(1).lower()
+        verb = "were" if noun.endswith("s") and not noun.endswith("ss") else "was"
+        yield Mention(match.start(), f"what the {noun} {verb} {match.group('when').lower()}")
+    if match := _HAPPENED.search(text, read.body):
+        yield Mention(match.start(), match.group())
+    if (match := _DATED.search(text, read.body)) or (match := _FOLLOWING.search(text, read.body)):
+        yield Mention(match.start(), _outcome(match.group("what").lower()))
+    if match := _LAST_ONE.search(text, read.body):
+        yield Mention(match.start(), "what happened the last time")
+    if match := _PAST_PROBLEM.search(text, read.body):
+        yield Mention(match.start(), "what happened then")
+
+
+def _outcome(what: str) -> str:
+    if what in _DECIDED:
+        return "what was decided"
+    if what in _SAID:
+        return "what was said there"
+    if what in _FOUND:
+        return "what came out of it"
+    return "what has changed" if what.startswith("change") else "what happened"
+
+
+_CONTACT = re.compile(
+    r"\b(?:ask|tell|call|contact|inform|ring|phone|email|write to|speak to|talk to|go to|send (?:it|them|him|her) to|"
+    r"come to|report (?:it |them )?to|let|through|via) (?:to )?$",
+    re.I,
+)
+_ROLE_BEFORE = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|prof|professor|nurse|our|my|the|from|client|customer|colleague|manager|captain|sister|"
+    r"hi|hello|hey|dear|thanks|thank you|regards|best|cheers|of|at|for|to the|in)\.?,? |[\n—–-]\s*|@)$",
+    re.I,
+)
+_ROLE_AFTER = re.compile(
+    r"(?: [A-Z][\w'-]+)?(?:,? (?:from|in|of|at|the|our|my|who|is (?:the|our|my))\b|\s*\(|'s team)"
+)
+_REACHED = re.compile(r"\b(?:ext|extension|phone|mobile|room|desk|channel)\b|[@#]\w|\d{3,}", re.I)
+
+
+def find_person(read: Message) -> Mention | None:
+    """The first person who is named and not introduced, and what an outsider would ask about them."""
+    for name in itertools.islice(names.find(read.text), _MOST):
+        end = name.at + len(name.word)
+        before, after = read.text[max(0, name.at - 24) : name.at], read.text[end : end + 24]
+        if name.at < read.body or _ROLE_BEFORE.search(before) or _ROLE_AFTER.match(after):
+            continue
+        if after.startswith(",") and name.at in read.starts:
+            continue
+        if _is_signature(read, name.at, end) or _introduces(read, name.word):
+            continue
+        if _CONTACT.search(before) and not _REACHED.search(read.text):
+            return Mention(name.at, f"how to reach {name.word}")
+        return Mention(name.at, f"who {name.word} is")
+    return None
+
+
+def _is_signature(read: Message, start: int, end: int) -> bool:
+    """Whether a name stands alone in its line or at the end of the message."""
+    line_start = read.text.rfind("\n", 0, start) + 1
+    line_end = read.text.find("\n", end)
+    line = read.text[line_start : line_end if line_end >= 0 else len(read.text)]
+    return len(line.split()) <= 3 or not read.text[end:].strip(" .!\n")
+
+
+def _introduces(read: Message, word: str) -> bool:
+    """Whether the message says elsewhere who a person is: "Vusi is our electrician"."""
+    return re.search(rf"\b{re.escape(word)} (?:is|was) (?:the|our|my|a|an)\b", read.text) is not None

@@ -1,0 +1,120 @@
+"""Tells whether a message may give the reason for its main decision.
+
+Where it may, no note says that the reason is missing; so every plain statement counts as a reason, except those
+that only say what is done, from when, by whom, where, and what stays.
+"""
+
+import re
+
+from models.edits.clarify.message import Sentence
+from models.edits.clarify.sentences import is_closing, is_order, is_request
+
+_REASON = re.compile(
+    r"\b(?:because|bc|cause|causes|caused|since(?! (?:monday|tuesday|wednesday|thursday|friday|"
+    r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
+    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start)\b)|due to|"
+    r"reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
+    r"that's why|which is why|that is why|(?<!knows )(?<!know )why|"
+    r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
+    r"keep|reduce|give|free|protect|comply|meet|be able)|"
+    r"(?<!soon )(?<!long )as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
+    r"these|a result)|"
+    r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
+    r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
+    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|without (?:it|them|this)\b|after (?:the|talking|last|"
+    r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|have|has)|"
+    r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
+    re.I,
+)
+# Words of a clause that gives no reason: what is done, from when, by whom, and what stays.
+_NO_REASON = re.compile(
+    r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|"
+    r"existing|older|those|"
+    r"these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
+    r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
+    r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same|the same|i "
+    r"have agreed|i agreed|i've agreed|no |not |don't|do not|so far|also|and |but |both|all |only|"
+    r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|reminder|ask |call |starts?\b|"
+    r"in the meantime|meanwhile|remote|effective|this (?:is|applies|holds)|that (?:is|applies)\b)",
+    re.I,
+)
+_CONSEQUENCE = re.compile(
+    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|"
+    r"(?<!it )keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|"
+    r"unaffected|unchanged|valid|attached|"
+    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
+    r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
+    r"(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|drawer|box|wiki|"
+    r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|online|"
+    r"ready)|as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
+    r"informed)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
+    r"same)\b",
+    re.I,
+)
+_CLAUSE = re.compile(
+    r", (?=(?:it|people|nobody|everyone|users|customers|clients|it's|he|she|they|they're|we|we're|i|i'm|"
+    r"the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )"
+)
+_REQUESTS = frozenset({"stop", "ban", "rule", "hold", "suggestion", "need", "request", "plan"})
+_PROBLEMS = frozenset({"outage", "problem", "mishap", "delay", "shortage", "recovery", "fault", "turn"})
+_CAUSE = re.compile(
+    r"\b(?:expired|full|bug|update[ds]?|chang(?:e|ed|es)|deploy(?:ed|ment)?|restart(?:ed)?|broke|wrong|"
+    r"missing|forgot|sick|ill|strike|storm|power|disk|certificate|"
+    r"config(?:uration)?|mistake|damaged|customs|traffic|weather|behind|waiting for|found out|turned out|"
+    r"maintenance|test|move|repair(?:s|ed)?|clean(?:ing|ed)?|works on|migration)\b",
+    re.I,
+)
+_LATER = re.compile(r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached)\b", re.I)
+_OPENING = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|"
+    r"before|until|when|in|at|for|by|reminder|just)\b",
+    re.I,
+)
+
+
+def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, kind: str) -> bool:
+    """Whether any words may give the reason of what a sentence says from `at` on."""
+    if kind in _REQUESTS and _is_led_up_to(text, sentences, item, at):
+        return True
+    if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
+        return True
+    # What stands before "so" is the reason.
+    if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):
+        return True
+    return any(_has_reason(text, other, item, at, kind) for other in sentences)
+
+
+def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str) -> bool:
+    """Whether a clause of a sentence may be the reason of what the sentence `item` says from `at` on."""
+    clauses = _CLAUSE.split(text[other.start : other.stop])
+    stop = other.start
+    for number, clause in enumerate(clauses):
+        start, stop = stop, stop + len(clause) + len(", ")
+        own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
+        if own or is_order(clause) or is_request(clause) or is_closing(clause):
+            continue
+        if "?" in text[other.stop : other.end] and number == len(clauses) - 1:
+            continue
+        if kind in _PROBLEMS:
+            explains = bool(_CAUSE.search(clause))
+        elif kind in _REQUESTS:
+            explains = not _NO_REASON.match(clause) and not _LATER.search(clause)
+        else:
+            explains = not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause)
+        if explains:
+            return True
+    return False
+
+
+def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
+    """Whether a statement stands before a request: such a statement often explains it."""
+    earlier = [text[other.start : other.stop] for other in sentences if other.start < item.start]
+    earlier += text[item.start : at].split(", ")[:-1]
+    return any(
+        len(words.split()) >= 3
+        and not is_closing(words)
+        and not is_request(words)
+        and not is_order(words)
+        and not _OPENING.match(words)
+        for words in earlier
+    )

@@ -1,0 +1,178 @@
+"""Finds the main decision, change, request or problem of a message, and what the message does not state about it."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from models.edits.background.gaps import Place, asks_nothing, may_state, when_it_ends
+from models.edits.background.kinds import Kind, kinds
+from models.edits.background.mentions import find_mentions, find_person
+from models.edits.background.reasons import is_explained
+from models.edits.clarify.message import Message, Sentence, lower_case
+from models.edits.clarify.sentences import is_closing, is_request
+
+_MOST = 40  # sentences that may be the main one
+
+
+class Topic(NamedTuple):
+    """The main sentence of a message, the rule of its note, and what it does not state: the most important first."""
+
+    sentence: Sentence
+    rule: str
+    missing: tuple[str, ...]
+
+
+_QUESTION_WORDS = re.compile(
+    r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I
+)
+_TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
+_UNSURE = re.compile(
+    r"\b(?:if|unless|whether|no|not|any|without|nothing|never|in case|when)\b(?! (?:water|power|"
+    r"heating|internet|electricity))",
+    re.I,
+)
+_REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
+# A decision inside of such a clause is none of this message.
+_CLAUSE_OF_TIME = re.compile(r"\b(?:until|till|unless|once|whether)\b[^,;]*$", re.I)
+_REASONS = (
+    "the reason",
+    "the cause",
+    "what it is needed",
+    "the purpose",
+    "how it happened",
+    "what the problem was",
+    "what is wrong",
+    "what has gone",
+)
+# What is worth a note of its own, even where the message may give the reason.
+_STRONG = frozenset(
+    {
+        "who stands in",
+        "who takes over",
+        "what happens after that",
+        "the new date",
+        "whether there will be a new date",
+        "by when it should be done",
+        "by when it is needed",
+    }
+)
+# Only these kinds may be asked for in a question.
+_ASKED = frozenset(
+    {"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"}
+)
+_EVENT = re.compile(
+    r"\b(?:meet|meets|meeting|audit|auditors?|launch|release|board|closes?|closing|payroll|demo|opens?|"
+    r"starts?|arrives?|leaves?|flight|trip|visit|call|presentation|run|expires?|customer|"
+    r"client|forecast|stand-?up|review|fair|inspection|deadline)\b",
+    re.I,
+)
+_DEADLINE = re.compile(
+    r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|"
+    r"sunday|\d)",
+    re.I,
+)
+
+
+def find_topic(read: Message) -> Topic | None:
+    """The sentence that lacks the most important thing; nothing where the message lacks none of the list."""
+    body = [item for item in read.sentences[:_MOST] if not is_closing(read.words(item))]
+    decisions = list(_decisions(read, body))
+    mentions = list(find_mentions(read))
+    wanted = [
+        topic for topic in decisions if topic.missing[0].startswith(_REASONS) or topic.missing[0] in _STRONG
+    ]
+    if wanted:
+        topic = wanted[0]
+        others = [*(mention.gap for mention in mentions), *topic.missing[1:]]
+        return Topic(topic.sentence, topic.rule, _unique([topic.missing[0], *others, *_ends(read, others)]))
+    if mentions:
+        first = read.sentence(mentions[0].at)
+        others = [*(mention.gap for mention in mentions), *(topic.missing[0] for topic in decisions[:1])]
+        return Topic(first, "background.mention", _unique([*others, *_ends(read, others)]))
+    weaker = next((topic for topic in decisions if topic.missing[0] != "who decided it"), None)
+    if weaker:
+        return weaker
+    return _least(read, body)
+
+
+def _least(read: Message, body: list[Sentence]) -> Topic | None:
+    """What a message lacks that names no decision: when something happens, a person who is not introduced."""
+    ending, person = when_it_ends(read), find_person(read)
+    if not body:
+        return None
+    if ending:
+        missing = _unique([ending, *([person.gap] if person else [])])
+        return Topic(_last_of_event(read, body), "background.ending", missing)
+    if person:
+        return Topic(read.sentence(person.at), "background.person", (person.gap,))
+    return None
+
+
+def _last_of_event(read: Message, body: list[Sentence]) -> Sentence:
+    return next((item for item in body if re.search(r"\b(?:until|till)\b", read.words(item), re.I)), body[-1])
+
+
+def _ends(read: Message, others: list[str]) -> Iterator[str]:
+    """What may be added to the gaps of a decision."""
+    if "until when this holds" not in others and (ending := when_it_ends(read)):
+        yield ending
+    elif asks_nothing(read):
+        yield "whether you need to do anything"
+
+
+def _unique(gaps: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(gaps))
+
+
+def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
+    """The sentences that a kind of decision matches and that lack something, the most important kinds first."""
+    lower = lower_case(_unquoted(read))
+    for group in kinds():
+        for item, kind in itertools.product(body, group):
+            words = read.words(item)
+            match = kind.pattern.search(lower[item.start : item.stop])
+            if match is None or _TRIVIAL.match(words) or len(words.split()) < 3:
+                continue
+            if _CLAUSE_OF_TIME.search(words[: match.start()]):
+                continue
+            asked = "?" in read.text[item.stop : item.end] and not _REMINDER.match(words)
+            if asked and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
+                continue
+            near = words[max(0, match.start() - 25) : match.start() + 4]
+            if kind.name in {"problem", "outage", "delay", "recovery"} and _UNSURE.search(near):
+                continue
+            missing = tuple(_missing(read, item, kind, item.start + match.start()))
+            if missing:
+                rule = (
+                    f"background.reason_{kind.name}" if missing[0].startswith(_REASONS) else "background.gap"
+                )
+                yield Topic(item, rule, missing)
+
+
+def _unquoted(read: Message) -> str:
+    """The text with spaces in the place of quoted words, code, addresses and ids."""
+    parts, end = [], 0
+    for start, stop in sorted(read.protected):
+        if start >= end:
+            parts += [read.text[end:start], " " * (stop - start)]
+            end = stop
+    return "".join([*parts, read.text[end:]])
+
+
+def _missing(read: Message, item: Sentence, kind: Kind, at: int) -> Iterator[str]:
+    """What the message does not state about a decision at `at`."""
+    words, place = read.words(item), Place(read, item, at)
+    if kind.name == "deadline":
+        explained = not is_request(words) or bool(
+            re.search(r"\bbecause\b|\bso\b", read.text, re.I) or _EVENT.search(read.text)
+        )
+    else:
+        explained = is_explained(read.text, read.sentences, item, at, kind.name)
+    if kind.reason and not explained:
+        yield kind.reason
+    for gap in kind.others:
+        if not may_state(gap, place):
+            yield gap
+    if kind.reason and not explained and _DEADLINE.search(words):
+        yield "the reason for the deadline"
