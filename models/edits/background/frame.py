@@ -20,11 +20,16 @@ def offer_answers(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     ) or re.search(r"\bask (?:me|us)\b|let me know|tell me", read.text, re.I):
         return
     at = read.body_end()
+    has_notes = any("not explained here" in change.text for edit in edits for change in edit.changes)
     lowest = 3
     if all(edit.level == 1 for edit in edits):
         lowest = 2 if edits else 1
     for level, line in enumerate(_OFFERS[lowest - 1 :], start=lowest):
-        yield Edit("background.offer", level, (Change(at.stop, at.end, f"{read.mark(at)} {line}"),))
+        yield Edit(
+            "background.offer_notes" if has_notes else "background.offer",
+            level,
+            (Change(at.stop, at.end, f"{read.mark(at)} {line}"),),
+        )
 
 
 def add_capitals(read: Message) -> Iterator[Edit]:

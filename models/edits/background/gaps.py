@@ -18,6 +18,12 @@ _OWN_TIME = re.compile(
     re.I,
 )
 _VAGUE_END = re.compile(r"\b(?:until|till) further notice\b|\bfor now\b|\bfor the time being\b", re.I)
+_FOR_A_TIME = re.compile(
+    r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|remains?|"
+    r"closed|shut|locked|on hold|paused|halted|suspended|stopped|frozen|from (?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+    r"from \d|from tomorrow|starting|as of|goes in|nobody|off|yet)\b",
+    re.I,
+)
 _DECIDER = re.compile(
     r"\b(?:decided|asked|asks|wants|says|said|told|orders|by [A-Z]|agreed|withdrawn|withdrew)\b"
 )
@@ -68,8 +74,9 @@ def _states_when(place: Place) -> bool:
 
 
 def _states_end(place: Place) -> bool:
+    """Whether an end is stated, or none is to be expected since nothing says that this is for a time."""
     text = _VAGUE_END.sub("", place.read.text)
-    return _OWN_TIME.search(text) is not None
+    return _OWN_TIME.search(text) is not None or not _FOR_A_TIME.search(place.read.text)
 
 
 def _states_new_date(place: Place) -> bool:
@@ -106,13 +113,12 @@ _STATES: dict[str, Callable[[Place], bool]] = {
     "who takes over": lambda place: _SUCCESSOR.search(place.read.text) is not None,
     "who is working on it": lambda place: place.has_date or _states_next(place),
     "who is dealing with it": lambda place: place.has_date or _states_next(place),
+    "what happens instead": lambda place: (
+        re.search(r"\b(?:instead|please|could you|use|will|but)\b", place.read.text, re.I) is not None
+    ),
+    "what it affects": lambda place: re.search(r"\baffects?\b", place.read.text, re.I) is not None,
     "what happens after that": _states_next,
     "what happens next": _states_next,
-    "what the alternatives were": lambda place: bool(
-        re.search(
-            r"\b(?:instead|rather than|not|over|than|other|others|first|second)\b", place.read.text, re.I
-        )
-    ),
 }
 
 

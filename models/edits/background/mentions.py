@@ -39,6 +39,12 @@ _FOLLOWING = re.compile(
     r"issues?|problems?|events?)\b(?P<with>(?: (?:with|by|at|from|on|in|of) (?:the )?[\w-]+)?)",
     re.I,
 )
+_VAGUE_REASON = re.compile(
+    r"\b(?:because of|due to|owing to|for) (?:an? |some |certain )?(?:internal |technical |operational |"
+    r"organi[sz]ational |personal |unforeseen |recent |legal |security |business )?(?P<noun>changes?|problems?|issues?|"
+    r"reasons?|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
+    re.I,
+)
 _LAST_ONE = re.compile(r"\b(?:like|after|not after|as with|since) the last one\b", re.I)
 _PAST_PROBLEM = re.compile(
     r"\b(?:we|they|i) (?:had|have had|already had) (?:an? |some |the )?(?:bad |similar )?(?:trouble|problems?|issues?|"
@@ -61,6 +67,10 @@ def find_mentions(read: Message) -> Iterator[Mention]:
         yield Mention(match.start(), match.group())
     if (match := _DATED.search(text, read.body)) or (match := _FOLLOWING.search(text, read.body)):
         yield Mention(match.start(), _outcome(match.group("what").lower()))
+    if match := _VAGUE_REASON.search(text, read.body):
+        noun = match.group("noun").lower()
+        plural = noun.endswith(("s", "stuff")) and noun != "stuff"
+        yield Mention(match.start(), f"what exactly the {noun} {'are' if plural else 'is'}")
     if match := _LAST_ONE.search(text, read.body):
         yield Mention(match.start(), "what happened the last time")
     if match := _PAST_PROBLEM.search(text, read.body):
@@ -106,7 +116,7 @@ def find_person(read: Message) -> Mention | None:
             continue
         if _CONTACT.search(before) and not _REACHED.search(read.text):
             return Mention(name.at, f"how to reach {name.word}")
-        return Mention(name.at, f"who {name.word} is")
+        return Mention(name.at, f"the role of {name.word}")
     return None
 
 

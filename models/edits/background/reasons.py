@@ -17,13 +17,13 @@ _REASON = re.compile(
     r"that's why|which is why|that is why|(?<!knows )(?<!know )why|"
     r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
     r"keep|reduce|give|free|protect|comply|meet|be able)|"
-    r"(?<!soon )(?<!long )as (?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
+    r"(?<!soon )(?<!long )as (?!(?:it|they|this|that) (?:is|are|was|were)(?: |$|[.,])(?:now)?(?:$|[.,]))(?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
     r"these|a result)|"
     r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
     r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|without (?:it|them|this)\b|after (?:the|talking|last|"
+    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|(?<!plan )(?<!do )without (?:it|them|this)\b|after (?:the|talking|last|"
     r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|have|has)|"
-    r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|[;:](?!\d)|\s[–—-]\s|—",
+    r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|\s[–—-]\s|—",
     re.I,
 )
 # Words of a clause that gives no reason: what is done, from when, by whom, and what stays.
@@ -44,15 +44,20 @@ _CONSEQUENCE = re.compile(
     r"unaffected|unchanged|valid|attached|"
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
     r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
-    r"(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|drawer|box|wiki|"
-    r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|online|"
-    r"ready)|as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
-    r"informed)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
+    r"as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
+    r"informed)|said so|'s orders|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
     r"same)\b",
     re.I,
 )
+# Where something is gives no reason either.
+_PLACE = re.compile(
+    r"\b(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|drawer|box|wiki|"
+    r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|online|ready|"
+    r"attached)\b",
+    re.I,
+)
 _CLAUSE = re.compile(
-    r", (?=(?:it|people|nobody|everyone|users|customers|clients|it's|he|she|they|they're|we|we're|i|i'm|"
+    r"; |, (?=(?:it|people|nobody|everyone|users|customers|clients|it's|he|she|they|they're|we|we're|i|i'm|"
     r"the|there|there's|that's|this|my|our|his|her|[A-Z][a-z]+) )"
 )
 _REQUESTS = frozenset({"stop", "ban", "rule", "hold", "suggestion", "need", "request", "plan"})
@@ -65,6 +70,14 @@ _CAUSE = re.compile(
     re.I,
 )
 _LATER = re.compile(r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached)\b", re.I)
+_ORDER = re.compile(
+    r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|give|put|leave|"
+    r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|sign|wear|"
+    r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|pack|load|"
+    r"store|hold|skip|avoid|contact|speak|talk|enter|leave|let|get|set|show|direct|offer|forward|refer) (?!is\b|are\b|was\b|"
+    r"were\b|has\b|fell\b|went\b|failed\b)",
+    re.I,
+)
 _OPENING = re.compile(
     r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|"
     r"before|until|when|in|at|for|by|reminder|just)\b",
@@ -75,6 +88,9 @@ _OPENING = re.compile(
 def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, kind: str) -> bool:
     """Whether any words may give the reason of what a sentence says from `at` on."""
     if kind in _REQUESTS and _is_led_up_to(text, sentences, item, at):
+        return True
+    # Behind a colon may stand the reason.
+    if re.search(r":(?!\d)", text[at : item.stop]):
         return True
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
         return True
@@ -91,7 +107,14 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str) 
     for number, clause in enumerate(clauses):
         start, stop = stop, stop + len(clause) + len(", ")
         own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
-        if own or is_order(clause) or is_request(clause) or is_closing(clause):
+        if (
+            own
+            or is_order(clause)
+            or _ORDER.match(clause)
+            or _PLACE.search(clause)
+            or is_request(clause)
+            or is_closing(clause)
+        ):
             continue
         if "?" in text[other.stop : other.end] and number == len(clauses) - 1:
             continue

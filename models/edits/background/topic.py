@@ -57,6 +57,19 @@ _STRONG = frozenset(
         "by when it is needed",
     }
 )
+# What is worth a note of its own only where the message lacks nothing else.
+_WEAK = frozenset(
+    {
+        "who decided it",
+        "what replaces it",
+        "who is working on it",
+        "from when it holds",
+        "who would do it",
+        "what it affects",
+        "whether it can happen again",
+        "the reason for the deadline",
+    }
+)
 # Only these kinds may be asked for in a question.
 _ASKED = frozenset(
     {"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"}
@@ -90,18 +103,14 @@ def find_topic(read: Message) -> Topic | None:
         first = read.sentence(mentions[0].at)
         others = [*(mention.gap for mention in mentions), *(topic.missing[0] for topic in decisions[:1])]
         return Topic(first, "background.mention", _unique([*others, *_ends(read, others)]))
-    weaker = next((topic for topic in decisions if topic.missing[0] != "who decided it"), None)
-    if weaker:
-        return weaker
-    return _least(read, body)
+    strong = (topic for topic in decisions if topic.missing[0] not in _WEAK)
+    return next(strong, None) or _least(read, body) or next(iter(decisions), None)
 
 
 def _least(read: Message, body: list[Sentence]) -> Topic | None:
-    """What a message lacks that names no decision: when something happens, a person who is not introduced."""
+    """What a message without a decision lacks: when something happens, the role of a person."""
     ending, person = when_it_ends(read), find_person(read)
-    if not body:
-        return None
-    if ending:
+    if ending and body:
         missing = _unique([ending, *([person.gap] if person else [])])
         return Topic(_last_of_event(read, body), "background.ending", missing)
     if person:
@@ -117,7 +126,7 @@ def _ends(read: Message, others: list[str]) -> Iterator[str]:
     """What may be added to the gaps of a decision."""
     if "until when this holds" not in others and (ending := when_it_ends(read)):
         yield ending
-    elif asks_nothing(read):
+    elif not others and asks_nothing(read):
         yield "whether you need to do anything"
 
 
