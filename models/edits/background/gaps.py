@@ -127,24 +127,6 @@ def may_state(gap: str, place: Place) -> bool:
     return gap in _STATES and _STATES[gap](place)
 
 
-# "until the guard is replaced", "before I have talked to her"
-_EVENT_END = re.compile(
-    r"\b(?:until|till) (?!further\b|now\b|then\b|when\b|recently\b|the end\b|today\b|tomorrow\b|tonight\b|noon\b|next\b|"
-    r"this\b|late\b|early\b)(?=[^.,;!?]{0,60}?\b(?:is|are|has|have|gives?|comes?|decides?|agrees?|confirms?|says?|"
-    r"finished|done|hears?|finish|I've|we've|he's|she's|they've|it's|signs?|clears?|arrives?|works?)\b)",
-    re.I,
-)
-
-
-def when_it_ends(read: Message) -> str:
-    """The gap of a rule that holds until something happens, where the message has no time; else empty."""
-    match = _EVENT_END.search(read.text, read.body)
-    if match is None or any(span.kind in TIMES for span in read.facts):
-        return ""
-    near = read.text[match.start() : match.start() + 100]
-    return "" if _WHEN.search(near[6:]) else "when that will be"
-
-
 _TO_DO = re.compile(
     r"\b(?:please|pls|you|your|don't|do not|nobody|no one|everyone|everybody|never|no|need to|needs to|must|should|"
     r"have to|has to|ask|let me know|nothing)\b",

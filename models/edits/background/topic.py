@@ -5,14 +5,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from models.edits.background.gaps import Place, asks_nothing, may_state, when_it_ends
+from models.edits.background.gaps import Place, asks_nothing, may_state
 from models.edits.background.kinds import Kind, kinds
 from models.edits.background.mentions import find_mentions, find_person
 from models.edits.background.reasons import is_explained
+from models.edits.clarify.events import find_event_end
 from models.edits.clarify.message import Message, Sentence, lower_case
 from models.edits.clarify.sentences import is_closing, is_request
 
 _MOST = 40  # sentences that may be the main one
+_MOST_DECISIONS = 12  # decisions of a message that are read closely
 
 
 class Topic(NamedTuple):
@@ -90,42 +92,36 @@ _DEADLINE = re.compile(
 def find_topic(read: Message) -> Topic | None:
     """The sentence that lacks the most important thing; nothing where the message lacks none of the list."""
     body = [item for item in read.sentences[:_MOST] if not is_closing(read.words(item))]
-    decisions = list(_decisions(read, body))
     mentions = list(find_mentions(read))
-    wanted = [
-        topic for topic in decisions if topic.missing[0].startswith(_REASONS) or topic.missing[0] in _STRONG
-    ]
-    if wanted:
-        topic = wanted[0]
-        others = [*(mention.gap for mention in mentions), *topic.missing[1:]]
-        return Topic(topic.sentence, topic.rule, _unique([topic.missing[0], *others, *_ends(read, others)]))
+    others: list[Topic] = []
+    for topic in itertools.islice(_decisions(read, body), _MOST_DECISIONS):
+        if topic.missing[0].startswith(_REASONS) or topic.missing[0] in _STRONG:
+            also = [*(mention.gap for mention in mentions), *topic.missing[1:]]
+            return Topic(topic.sentence, topic.rule, _unique([topic.missing[0], *also, *_ends(read, also)]))
+        others.append(topic)
     if mentions:
+        also = [*(mention.gap for mention in mentions), *(topic.missing[0] for topic in others[:1])]
         first = read.sentence(mentions[0].at)
-        others = [*(mention.gap for mention in mentions), *(topic.missing[0] for topic in decisions[:1])]
-        return Topic(first, "background.mention", _unique([*others, *_ends(read, others)]))
-    strong = (topic for topic in decisions if topic.missing[0] not in _WEAK)
-    return next(strong, None) or _least(read, body) or next(iter(decisions), None)
+        return Topic(first, "background.mention", _unique([*also, *_ends(read, also)]))
+    plain = (topic for topic in others if topic.missing[0] not in _WEAK)
+    return next(plain, None) or _least(read, body) or next(iter(others), None)
 
 
 def _least(read: Message, body: list[Sentence]) -> Topic | None:
     """What a message without a decision lacks: when something happens, the role of a person."""
-    ending, person = when_it_ends(read), find_person(read)
-    if ending and body:
-        missing = _unique([ending, *([person.gap] if person else [])])
-        return Topic(_last_of_event(read, body), "background.ending", missing)
+    event, person = find_event_end(read), find_person(read)
+    if event is not None and body:
+        missing = _unique(["when that will be", *([person.gap] if person else [])])
+        return Topic(read.sentence(event), "background.ending", missing)
     if person:
         return Topic(read.sentence(person.at), "background.person", (person.gap,))
     return None
 
 
-def _last_of_event(read: Message, body: list[Sentence]) -> Sentence:
-    return next((item for item in body if re.search(r"\b(?:until|till)\b", read.words(item), re.I)), body[-1])
-
-
 def _ends(read: Message, others: list[str]) -> Iterator[str]:
     """What may be added to the gaps of a decision."""
-    if "until when this holds" not in others and (ending := when_it_ends(read)):
-        yield ending
+    if "until when this holds" not in others and find_event_end(read) is not None:
+        yield "when that will be"
     elif not others and asks_nothing(read):
         yield "whether you need to do anything"
 

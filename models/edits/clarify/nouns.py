@@ -35,6 +35,90 @@ _THINGS = (
     "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
+# Of these a workplace often has only one, so that a note beside them is of use only where nothing else is vague.
+_KNOWN_HERE = frozenset(
+    [
+        "oven",
+        "fridge",
+        "lift",
+        "elevator",
+        "door",
+        "gate",
+        "furnace",
+        "press",
+        "van",
+        "car",
+        "truck",
+        "trailer",
+        "pallet",
+        "pallets",
+        "crates",
+        "shelf",
+        "shelves",
+        "desk",
+        "desks",
+        "chairs",
+        "box",
+        "boxes",
+        "site",
+        "line",
+        "room",
+        "shop",
+        "branch",
+        "library",
+        "warehouse",
+        "ward",
+        "clinic",
+        "storage",
+        "data",
+        "budget",
+        "stock",
+        "material",
+        "materials",
+        "goods",
+        "wording",
+        "design",
+        "color",
+        "colour",
+        "price",
+        "prices",
+        "key",
+        "keys",
+        "phone",
+        "laptop",
+        "window",
+        "projector",
+        "screen",
+        "kit",
+        "policy",
+        "process",
+        "rule",
+        "rules",
+        "menu",
+        "class",
+        "method",
+        "pump",
+        "sensor",
+        "minutes",
+        "costs",
+        "expenses",
+        "agenda",
+        "schedule",
+        "display",
+        "unit",
+        "card",
+        "badge",
+        "layout",
+        "header",
+        "label",
+        "brand",
+        "popup",
+        "terms",
+        "split",
+        "audit",
+        "printer",
+    ]
+)
 _UNNAMED = re.compile(
     rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) "
     rf")?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
@@ -58,6 +142,7 @@ def find_unnamed(read: Message) -> list[Note]:
     """Persons and things with an article and nothing that says which they are, each at its first mention."""
     result: list[Note] = []
     seen: set[str] = set()
+    known: list[Note] = []
     # A long message or one with many figures is no vague one: there the notes would be pedantic.
     detailed = len(read.text) > 250 or sum(span.kind in {"number", "time", "date"} for span in read.facts) > 2
     specific = (
@@ -92,8 +177,9 @@ def find_unnamed(read: Message) -> list[Note]:
                 else "which one is not stated"
             )
             gap = "which ones is not stated" if word in _PLURAL else gap
-            result.append(Note("thing", RANKS["thing"], *match.span(), words, gap))
-    return result
+            note = Note("thing", RANKS["thing"], *match.span(), words, gap)
+            (known if word in _KNOWN_HERE else result).append(note)
+    return result or known
 
 
 _QUANTITY = re.compile(

@@ -40,7 +40,7 @@ def test_short_forms_and_idioms_become_plain_words_at_level_1(message: str, expe
 def test_a_vague_noun_becomes_a_plain_one_with_a_note() -> None:
     result = rewrite("can someone look at it before the thing on thursday", 1)
     assert (
-        result == "Can someone look at it before the meeting or event on Thursday (which one is not stated)?"
+        result == "Who can look at it before the meeting or event on Thursday (which one is not stated)?"
     )
 
 
@@ -77,7 +77,7 @@ def test_the_note_of_a_request_stands_before_the_thanks_at_level_2() -> None:
 
 
 def test_a_vague_actor_gets_a_note_who_and_at_level_3_a_question() -> None:
-    message = "We should tidy the shelf. Can someone move the boxes?"
+    message = "We should tidy the shelf. The boxes need to be moved."
     assert "Who should do it, and by when, is not stated." in rewrite(message, 2)
     assert rewrite(message, 3).endswith("Not stated: who should do it, and by when. Who can take it on?")
 
