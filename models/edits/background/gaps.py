@@ -25,7 +25,8 @@ _FOR_A_TIME = re.compile(
     re.I,
 )
 _DECIDER = re.compile(
-    r"\b(?:decided|asked|asks|wants|says|said|told|orders|by [A-Z]|agreed|withdrawn|withdrew)\b"
+    r"\b(?:decided|asked|asks|wants|says|said|told|orders|by [A-Z]|agreed|withdrawn|withdrew|approved|"
+    r"voted|resolved|had to|senate|board|committee|council|trustees|management)\b"
 )
 _SUCCESSOR = re.compile(
     r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|"
@@ -34,7 +35,7 @@ _SUCCESSOR = re.compile(
 )
 _NEW_DATE = re.compile(r"\b(?:to|until|till|new date|next)\b", re.I)
 _WHEN = re.compile(
-    r"\b(?:today|tomorrow|now|week|month|year|days?|hours?|soon|asap|before|until|since|yesterday|morning|"
+    r"\b(?:today|tomorrow|now|week|month|year|days?|hours?|soon|asap|immediate(?:ly)?|before|until|since|yesterday|morning|"
     r"afternoon|evening|tonight|night|spring|summer|autumn|winter|any ?more|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,

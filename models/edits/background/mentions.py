@@ -45,6 +45,17 @@ _VAGUE_REASON = re.compile(
     r"reasons?|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
     re.I,
 )
+_OPTION = re.compile(r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:])")
+_VISIT = re.compile(
+    r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|team|someone|head office) "
+    r"(?:from (?:the )?[a-z]+(?: [a-z]+)? )?(?:come|comes|visit|visits|arrive|arrives|are coming|is coming|will be here)\b",
+    re.I,
+)
+_HAD_TO = re.compile(
+    r"\b(?:we|they|i) had to (?:close|stop|cancel|move|postpone|change|remove|switch|shut|cut|limit|reduce|block|lock|"
+    r"pull|withdraw|take|reject|replace|end|drop)\b(?![^.!?]{0,60}\b(?:because|as|since|so|due|after|when)\b)",
+    re.I,
+)
 _LAST_ONE = re.compile(r"\b(?:like|after|not after|as with|since) the last one\b", re.I)
 _PAST_PROBLEM = re.compile(
     r"\b(?:we|they|i) (?:had|have had|already had) (?:an? |some |the )?(?:bad |similar )?(?:trouble|problems?|issues?|"
@@ -71,6 +82,12 @@ def find_mentions(read: Message) -> Iterator[Mention]:
         noun = match.group("noun").lower()
         plural = noun.endswith(("s", "stuff")) and noun != "stuff"
         yield Mention(match.start(), f"what exactly the {noun} {'are' if plural else 'is'}")
+    if match := _OPTION.search(text, read.body):
+        yield Mention(match.start(), f"what {match.group()} means")
+    if match := _VISIT.search(text, read.body):
+        yield Mention(match.start(), "the purpose of the visit")
+    if match := _HAD_TO.search(text, read.body):
+        yield Mention(match.start(), "why that was necessary")
     if match := _LAST_ONE.search(text, read.body):
         yield Mention(match.start(), "what happened the last time")
     if match := _PAST_PROBLEM.search(text, read.body):

@@ -12,9 +12,9 @@ from models.edits.clarify.sentences import is_closing, is_order, is_request
 _REASON = re.compile(
     r"\b(?:because|bc|cause|causes|caused|since(?! (?:monday|tuesday|wednesday|thursday|friday|"
     r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
-    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start)\b)|due to|"
+    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start|the \d)\b)|due to|"
     r"reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
-    r"that's why|which is why|that is why|(?<!knows )(?<!know )why|"
+    r"(?:that's|which is|that is|is|was|reason) why|"
     r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
     r"keep|reduce|give|free|protect|comply|meet|be able)|"
     r"(?<!soon )(?<!long )as (?!(?:it|they|this|that) (?:is|are|was|were)(?: |$|[.,])(?:now)?(?:$|[.,]))(?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
@@ -34,7 +34,7 @@ _NO_REASON = re.compile(
     r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
     r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same|the same|i "
     r"have agreed|i agreed|i've agreed|no |not |don't|do not|so far|also|and |but |both|all |only|"
-    r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|reminder|ask |call |starts?\b|"
+    r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|i reali[sz]e|i understand|i'd ask|i would ask|reminder|ask |call |starts?\b|"
     r"in the meantime|meanwhile|remote|effective|this (?:is|applies|holds)|that (?:is|applies)\b)",
     re.I,
 )
@@ -45,7 +45,7 @@ _CONSEQUENCE = re.compile(
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
     r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
     r"as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
-    r"informed)|said so|'s orders|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
+    r"informed)|said so|'s orders|(?:still )?possible|goes ahead|honou?red|has the (?:new|list|sheet|plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
     r"same)\b",
     re.I,
 )
@@ -69,13 +69,28 @@ _CAUSE = re.compile(
     r"maintenance|test|move|repair(?:s|ed)?|clean(?:ing|ed)?|works on|migration)\b",
     re.I,
 )
-_LATER = re.compile(r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached)\b", re.I)
+_LATER = re.compile(
+    r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached|must|goes ahead|honou?red|still possible|"
+    r"there (?:are|is|'s) (?:spares?|more|copies|others?|enough))\b",
+    re.I,
+)
 _ORDER = re.compile(
     r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|give|put|leave|"
     r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|sign|wear|"
     r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|pack|load|"
     r"store|hold|skip|avoid|contact|speak|talk|enter|leave|let|get|set|show|direct|offer|forward|refer) (?!is\b|are\b|was\b|"
     r"were\b|has\b|fell\b|went\b|failed\b)",
+    re.I,
+)
+# What a reason is often about.
+_TROUBLE = re.compile(
+    r"\b(?:not|no|never|nobody|none|nothing|n't|without|only|too|less|more|fewer|lower|higher|longer|slower|worse|better|"
+    r"cheaper|fail\w*|br(?:eak|oke)\w*|problems?|issues?|troubles?|complain\w*|complaints?|errors?|mistakes?|wrong|"
+    r"missing|lost|lack\w*|risk\w*|danger\w*|unsafe|sick|ill|absent|away|left|leaves|leaving|audit\w*|inspect\w*|"
+    r"laws?|legal|requir\w*|needs?|needed|wants?|wanted|asked|asks|insists?|late|delay\w*|behind|full|empty|budget|costs?|"
+    r"expensive|money|customers?|clients?|visits?|visitors?|repair\w*|renovat\w*|paint\w*|clean\w*|storm|weather|strike|"
+    r"holiday|accident|incident|damage\w*|leak\w*|expired?|expires|changed|new|last (?:time|week|month|year)|"
+    r"had|have had|was|were|stolen|fire|flood\w*|safety|security)\b|[a-z]n't\b",
     re.I,
 )
 _OPENING = re.compile(
@@ -97,11 +112,18 @@ def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, 
     # What stands before "so" is the reason.
     if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):
         return True
-    return any(_has_reason(text, other, item, at, kind) for other in sentences)
+    own = sentences.index(item)
+    return any(
+        _has_reason(text, other, item, at, kind, near=abs(own - number) <= 1)
+        for number, other in enumerate(sentences)
+    )
 
 
-def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str) -> bool:
-    """Whether a clause of a sentence may be the reason of what the sentence `item` says from `at` on."""
+def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, near: bool) -> bool:
+    """Whether a clause of a sentence may be the reason of what the sentence `item` says from `at` on.
+
+    A reason stands next to its decision, so that a sentence which is not near must speak of a trouble or a need.
+    """
     clauses = _CLAUSE.split(text[other.start : other.stop])
     stop = other.start
     for number, clause in enumerate(clauses):
@@ -118,10 +140,16 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str) 
             continue
         if "?" in text[other.stop : other.end] and number == len(clauses) - 1:
             continue
+        if not near and not _TROUBLE.search(clause):
+            continue
         if kind in _PROBLEMS:
             explains = bool(_CAUSE.search(clause))
-        elif kind in _REQUESTS:
+        elif kind in _REQUESTS and kind != "plan":
             explains = not _NO_REASON.match(clause) and not _LATER.search(clause)
+        elif kind == "plan":
+            explains = not _NO_REASON.match(clause) and not (
+                _LATER.search(clause) or _CONSEQUENCE.search(clause)
+            )
         else:
             explains = not _NO_REASON.match(clause) and not _CONSEQUENCE.search(clause)
         if explains:

@@ -124,7 +124,7 @@ _UNNAMED = re.compile(
     rf")?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
     r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|"
     r"didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
-    r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next "
+    r"from now on|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next "
     r"week|looks?|says?|said|wants?|wanted|asked|asks|called|"
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,
@@ -138,8 +138,11 @@ _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
 
-def find_unnamed(read: Message) -> list[Note]:
-    """Persons and things with an article and nothing that says which they are, each at its first mention."""
+def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
+    """Persons and things with an article and nothing that says which they are, each at its first mention.
+
+    Where there is none, `with_known` adds things of which a workplace often has only one.
+    """
     result: list[Note] = []
     seen: set[str] = set()
     known: list[Note] = []
@@ -179,7 +182,7 @@ def find_unnamed(read: Message) -> list[Note]:
             gap = "which ones is not stated" if word in _PLURAL else gap
             note = Note("thing", RANKS["thing"], *match.span(), words, gap)
             (known if word in _KNOWN_HERE else result).append(note)
-    return result or known
+    return result or (known if with_known else [])
 
 
 _QUANTITY = re.compile(

@@ -23,7 +23,7 @@ def gaps(read: Message) -> list[Note]:
     """What an English message refers to and does not explain, the most important gap first."""
     _, notes = replace_vague_words(read)
     kinds = {"pronoun", "which", "what", "who", "person", "thing"}
-    notes = [*notes, *find_first_pronoun(read), *find_pronouns(read), *find_unnamed(read)]
+    notes = [*notes, *find_first_pronoun(read), *find_pronouns(read), *find_unnamed(read, with_known=False)]
     return choose_notes(read, [note for note in notes if note.rule in kinds])
 
 

@@ -29,7 +29,7 @@ _PLACE = re.compile(
 )
 _LAST_TIME = re.compile(
     r"(?<![\w'-])(?:the )?same(?: [a-z]{3,12})? as (?:last time|before|last (?:week|month|year|quarter)|the last time)"
-    + ends("and|but|please|so|again"),
+    + ends("and|but|please|so|again|more or less|roughly|if|for|this|next|with|except"),
     re.I,
 )
 _LIKE_LAST_TIME = re.compile(

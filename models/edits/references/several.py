@@ -134,7 +134,11 @@ def find_any_ones(read: Message) -> Iterator[Reference]:
     """The flaky one: one of several by a property that the message has not named before."""
     for match in matches(read, _ANY_ONE, 1):
         earlier = read.text[read.body : match.start()].lower()
-        if _ONE.match(read.text, match.start()) or re.search(rf"\b{match.group('word').lower()}\b", earlier):
+        if _ONE.match(read.text, match.start()) and (
+            match.group("noun").lower() == "one" or has_plural(read_before(read, match.start()))
+        ):
+            return
+        if re.search(rf"\b{match.group('word').lower()}\b", earlier):
             return
         if len(earlier) > SHORT_TEXT or _COUNTED.search(earlier) or re.search(r"\bones?\b", earlier):
             return

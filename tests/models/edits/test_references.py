@@ -44,7 +44,7 @@ def messages() -> list[str]:
         ("Someone else has the key", "Someone else (who is not stated) has"),
         (
             "look at the late shift thing again",
-            "the late shift matter (what exactly is not stated) again",
+            "the late shift thing (what exactly is not stated) again",
         ),
         ("did you get the thing I sent you?", "what I sent you (what exactly is not stated)?"),
     ],
