@@ -35,7 +35,7 @@ _SUCCESSOR = re.compile(
 )
 _NEW_DATE = re.compile(r"\b(?:to|until|till|new date|next)\b", re.I)
 _WHEN = re.compile(
-    r"\b(?:today|tomorrow|now|week|month|year|days?|hours?|soon|asap|immediate(?:ly)?|before|until|since|yesterday|morning|"
+    r"\b(?:today|tomorrow|now|weeks?|months?|years?|days?|hours?|by the|within|deadline|due|soon|asap|immediate(?:ly)?|before|until|since|yesterday|morning|"
     r"afternoon|evening|tonight|night|spring|summer|autumn|winter|any ?more|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,

@@ -42,7 +42,7 @@ _FOLLOWING = re.compile(
 _VAGUE_REASON = re.compile(
     r"\b(?:because of|due to|owing to|for) (?:an? |some |certain )?(?:internal |technical |operational |"
     r"organi[sz]ational |personal |unforeseen |recent |legal |security |business )?(?P<noun>changes?|problems?|issues?|"
-    r"reasons?|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
+    r"reasons|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
     re.I,
 )
 _OPTION = re.compile(r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:])")
@@ -80,8 +80,8 @@ def find_mentions(read: Message) -> Iterator[Mention]:
         yield Mention(match.start(), _outcome(match.group("what").lower()))
     if match := _VAGUE_REASON.search(text, read.body):
         noun = match.group("noun").lower()
-        plural = noun.endswith(("s", "stuff")) and noun != "stuff"
-        yield Mention(match.start(), f"what exactly the {noun} {'are' if plural else 'is'}")
+        plural = noun.endswith("s") or noun == "difficulties"
+        yield Mention(match.start(), f"what the {noun} are" if plural else f"the nature of the {noun}")
     if match := _OPTION.search(text, read.body):
         yield Mention(match.start(), f"what {match.group()} means")
     if match := _VISIT.search(text, read.body):
@@ -125,9 +125,11 @@ def find_person(read: Message) -> Mention | None:
     for name in itertools.islice(names.find(read.text), _MOST):
         end = name.at + len(name.word)
         before, after = read.text[max(0, name.at - 24) : name.at], read.text[end : end + 24]
+        if not name.word[0].isupper() or re.search(r"[A-Z][\w'-]* $", before) and name.at not in read.starts:
+            continue
         if name.at < read.body or _ROLE_BEFORE.search(before) or _ROLE_AFTER.match(after):
             continue
-        if after.startswith(",") and name.at in read.starts:
+        if _is_addressed(read, name.at, before, after):
             continue
         if _is_signature(read, name.at, end) or _introduces(read, name.word):
             continue
@@ -135,6 +137,13 @@ def find_person(read: Message) -> Mention | None:
             return Mention(name.at, f"how to reach {name.word}")
         return Mention(name.at, f"the role of {name.word}")
     return None
+
+
+def _is_addressed(read: Message, start: int, before: str, after: str) -> bool:
+    """Whether the message speaks to a person: "Ana, could you do it?" or "Could you do it, Ana?"."""
+    if start in read.starts or start == read.body:
+        return bool(re.match(r",| (?:you|your)\b", after))
+    return before.endswith(", ") and bool(re.match(r"[.!?,]|$", after))
 
 
 def _is_signature(read: Message, start: int, end: int) -> bool:

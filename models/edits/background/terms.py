@@ -123,12 +123,17 @@ _KNOWN = frozenset(
 )
 
 
+def _is_loud(word: str) -> bool:
+    """Whether capitals may only stress a word: few short names have five letters or more."""
+    return word.isalpha() and word.isupper() and len(word) >= 5
+
+
 def note_terms(read: Message, others: int) -> Iterator[Edit]:
     """The first short names and ticket numbers that the message does not explain."""
     levels = iter((2, 3) if others else (1, 2, 3))
     seen = set(_KNOWN)
     for match in _TERM.finditer(read.text):
-        if match.group() in seen:
+        if match.group() in seen or _is_loud(match.group()):
             continue
         seen.add(match.group())
         level = next(levels, None)

@@ -11,7 +11,7 @@ from models.edits.background.mentions import find_mentions, find_person
 from models.edits.background.reasons import is_explained
 from models.edits.clarify.events import find_event_end
 from models.edits.clarify.message import Message, Sentence, lower_case
-from models.edits.clarify.sentences import is_closing, is_request
+from models.edits.clarify.sentences import is_closing
 
 _MOST = 40  # sentences that may be the main one
 _MOST_DECISIONS = 12  # decisions of a message that are read closely
@@ -26,7 +26,7 @@ class Topic(NamedTuple):
 
 
 _QUESTION_WORDS = re.compile(
-    r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|how|which|any|should|am)\b", re.I
+    r"(?:is|are|was|were|do|does|did|has|have|who|what|when|where|why|how|which|any|should|am)\b", re.I
 )
 _TRIVIAL = re.compile(r"\b(?:let me know|feel free|happy to|sorry|thank|welcome|congrat|hope)\b", re.I)
 _UNSURE = re.compile(
@@ -59,7 +59,7 @@ _STRONG = frozenset(
         "by when it is needed",
     }
 )
-# What is worth a note of its own only where the message lacks nothing else.
+# What is worth no note of its own.
 _WEAK = frozenset(
     {
         "who decided it",
@@ -69,24 +69,15 @@ _WEAK = frozenset(
         "who would do it",
         "what it affects",
         "whether it can happen again",
-        "the reason for the deadline",
+        "who is dealing with it",
     }
 )
 # Only these kinds may be asked for in a question.
 _ASKED = frozenset(
     {"request", "suggestion", "need", "move", "postponement", "cancellation", "rule", "hold", "stop", "wish"}
 )
-_EVENT = re.compile(
-    r"\b(?:meet|meets|meeting|audit|auditors?|launch|release|board|closes?|closing|payroll|demo|opens?|"
-    r"starts?|arrives?|leaves?|flight|trip|visit|call|presentation|run|expires?|customer|"
-    r"client|forecast|stand-?up|review|fair|inspection|deadline)\b",
-    re.I,
-)
-_DEADLINE = re.compile(
-    r"\bby (?:the end|tomorrow|tonight|noon|next|monday|tuesday|wednesday|thursday|friday|saturday|"
-    r"sunday|\d)",
-    re.I,
-)
+# Such words before a decision say that it is none yet.
+_NOT_YET = re.compile(r"(?:\b(?:not|never|yet|to be|can be|could be|might be|may be|if)|n't) $", re.I)
 
 
 def find_topic(read: Message) -> Topic | None:
@@ -104,7 +95,7 @@ def find_topic(read: Message) -> Topic | None:
         first = read.sentence(mentions[0].at)
         return Topic(first, "background.mention", _unique([*also, *_ends(read, also)]))
     plain = (topic for topic in others if topic.missing[0] not in _WEAK)
-    return next(plain, None) or _least(read, body) or next(iter(others), None)
+    return next(plain, None) or _least(read, body)
 
 
 def _least(read: Message, body: list[Sentence]) -> Topic | None:
@@ -139,6 +130,8 @@ def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
             match = kind.pattern.search(lower[item.start : item.stop])
             if match is None or _TRIVIAL.match(words) or len(words.split()) < 3:
                 continue
+            if _NOT_YET.search(words[max(0, match.start() - 10) : match.start()]):
+                continue
             if _CLAUSE_OF_TIME.search(words[: match.start()]):
                 continue
             asked = "?" in read.text[item.stop : item.end] and not _REMINDER.match(words)
@@ -168,16 +161,9 @@ def _unquoted(read: Message) -> str:
 def _missing(read: Message, item: Sentence, kind: Kind, at: int) -> Iterator[str]:
     """What the message does not state about a decision at `at`."""
     words, place = read.words(item), Place(read, item, at)
-    if kind.name == "deadline":
-        explained = not is_request(words) or bool(
-            re.search(r"\bbecause\b|\bso\b", read.text, re.I) or _EVENT.search(read.text)
-        )
-    else:
-        explained = is_explained(read.text, read.sentences, item, at, kind.name)
+    explained = is_explained(read.text, read.sentences, item, at, kind.name)
     if kind.reason and not explained:
         yield kind.reason
     for gap in kind.others:
         if not may_state(gap, place):
             yield gap
-    if kind.reason and not explained and _DEADLINE.search(words):
-        yield "the reason for the deadline"
