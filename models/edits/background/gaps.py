@@ -47,6 +47,10 @@ _NEXT = re.compile(
 _REPLACEMENT = re.compile(r"\b(?:replac|instead|new|use)", re.I)
 
 
+# Such a request is a rule, which has no deadline.
+_STANDING = re.compile(r"\b(?:everyone|everybody|nobody|all of you|stop|keep|whenever|every|each)\b", re.I)
+
+
 class Place:
     """A decision in a message: it starts at `at` in the sentence `item`."""
 
@@ -85,7 +89,7 @@ def _states_new_date(place: Place) -> bool:
 
 
 def _states_deadline(place: Place) -> bool:
-    return _states_when(place) or not asks_for_task(place.words)
+    return _states_when(place) or not asks_for_task(place.words) or bool(_STANDING.search(place.words))
 
 
 def _states_next(place: Place) -> bool:

@@ -18,25 +18,25 @@ class Mention(NamedTuple):
     gap: str
 
 
-_PAST = (
-    r"last (?:time|week|month|year|spring|summer|autumn|winter|quarter)|before|in (?:spring|summer|winter)"
-)
+_PAST = r"last (?:spring|summer|autumn|winter|season)|in (?:spring|summer|autumn|winter)"
 _SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
 _HAPPENED = re.compile(
     r"\bwhat happened(?: (?:with|to|at|on|in) (?:the |our |my )?(?:[a-z0-9-]+|[A-Z][\w-]*))?(?: (?:last (?:time|"
     r"week|month|year)|yesterday|on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?",
     re.I,
 )
+# What may still come, such as the meeting of Monday, is no mention.
 _DATED = re.compile(
-    r"\b(?P<when>(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|last (?:week|month|year|night))'s "
-    r"(?P<what>decision|vote|meeting|call|discussion|talk|incident|accident|outage|mistake|complaint|review|audit)\b",
+    r"\b(?:(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|last (?:week|month|year|night))'s "
+    r"(?P<what>decision|vote|incident|accident|outage|mistake|complaint)|"
+    r"(?:yesterday|last (?:week|month|year|night))'s (?P<past>meeting|call|discussion|talk|review|audit))\b",
     re.I,
 )
 _FOLLOWING = re.compile(
-    r"\b(?:following|after|since|as a result of|because of|due to|in view of|given) (?:the|our|last \w+'s|yesterday's|"
-    r"\w+day's) (?:recent |last |latest |internal |annual )?(?P<what>decision|vote|meeting|call|discussions?|talks?|"
-    r"incidents?|accidents?|outage|mistakes?|complaints?|review|audit|inspection|findings|feedback|survey|changes?|"
-    r"issues?|problems?|events?)\b(?P<with>(?: (?:with|by|at|from|on|in|of) (?:the )?[\w-]+)?)",
+    r"\b(?:(?:following|as a result of|because of|due to|in view of|given) (?:the|our|last \w+'s|yesterday's|"
+    r"\w+day's)|after (?:last \w+'s|yesterday's|the recent|the last)) (?:recent |last |latest |internal |annual )?"
+    r"(?P<what>decision|vote|meeting|call|discussions?|talks?|incidents?|accidents?|outage|mistakes?|complaints?|"
+    r"review|audit|inspection|findings|feedback|survey|changes?|issues?|problems?|events?)\b",
     re.I,
 )
 _VAGUE_REASON = re.compile(
@@ -47,7 +47,7 @@ _VAGUE_REASON = re.compile(
 )
 _OPTION = re.compile(r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:])")
 _VISIT = re.compile(
-    r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|team|someone|head office) "
+    r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|head office) "
     r"(?:from (?:the )?[a-z]+(?: [a-z]+)? )?(?:come|comes|visit|visits|arrive|arrives|are coming|is coming|will be here)\b",
     re.I,
 )
@@ -77,7 +77,7 @@ def find_mentions(read: Message) -> Iterator[Mention]:
     if match := _HAPPENED.search(text, read.body):
         yield Mention(match.start(), match.group())
     if (match := _DATED.search(text, read.body)) or (match := _FOLLOWING.search(text, read.body)):
-        yield Mention(match.start(), _outcome(match.group("what").lower()))
+        yield Mention(match.start(), _outcome(match[match.lastgroup or "what"].lower()))
     if match := _VAGUE_REASON.search(text, read.body):
         noun = match.group("noun").lower()
         plural = noun.endswith("s") or noun == "difficulties"
@@ -120,12 +120,44 @@ _ROLE_AFTER = re.compile(
 _REACHED = re.compile(r"\b(?:ext|extension|phone|mobile|room|desk|channel)\b|[@#]\w|\d{3,}", re.I)
 
 
+_DATES = frozenset(
+    [
+        "Mon",
+        "Tue",
+        "Tues",
+        "Wed",
+        "Thu",
+        "Thur",
+        "Thurs",
+        "Fri",
+        "Sat",
+        "Sun",
+        "Jan",
+        "Feb",
+        "Mar",
+        "Apr",
+        "May",
+    ]
+)
+_LETTER = re.compile(r"\s*dear\b(?! (?:all|team|colleagues|everyone|everybody))", re.I)
+
+
 def find_person(read: Message) -> Mention | None:
-    """The first person who is named and not introduced, and what an outsider would ask about them."""
+    """The first person who is named and not introduced, and what an outsider would ask about them.
+
+    A letter to somebody is about persons that the two know.
+    """
+    if _LETTER.match(read.text):
+        return None
     for name in itertools.islice(names.find(read.text), _MOST):
         end = name.at + len(name.word)
         before, after = read.text[max(0, name.at - 24) : name.at], read.text[end : end + 24]
-        if not name.word[0].isupper() or re.search(r"[A-Z][\w'-]* $", before) and name.at not in read.starts:
+        if (
+            name.word in _DATES
+            or not name.word[0].isupper()
+            or re.search(r"[A-Z][\w'-]* $", before)
+            and name.at not in read.starts
+        ):
             continue
         if name.at < read.body or _ROLE_BEFORE.search(before) or _ROLE_AFTER.match(after):
             continue

@@ -30,10 +30,11 @@ _REASON = re.compile(
 _NO_REASON = re.compile(
     r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|"
     r"existing|older|those|"
-    r"these|everyone|everybody|nobody|anyone|new |requests?|thank|thanks|sorry|"
+    r"these|everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|sorry|"
     r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
     r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same|the same|i "
-    r"have agreed|i agreed|i've agreed|no |not |don't|do not|so far|also|and |but |both|all |only|"
+    r"have agreed|i agreed|i've agreed|no (?:exceptions?|extensions?|award|changes? to|need|further|new|more)|not (?:even|to|before|until|yet)|"
+    r"only (?:with|via|for|the|bug|urgent|those|if)|don't|do not|so far|also|and |but |both (?:stay|remain)|all (?:questions|requests|others?|orders|tickets|bookings)|"
     r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|i reali[sz]e|i understand|i'd ask|i would ask|reminder|ask |call |starts?\b|"
     r"in the meantime|meanwhile|remote|effective|this (?:is|applies|holds)|that (?:is|applies)\b)",
     re.I,
@@ -72,6 +73,10 @@ _CAUSE = re.compile(
 _LATER = re.compile(
     r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached|must|goes ahead|honou?red|still possible|"
     r"there (?:are|is|'s) (?:spares?|more|copies|others?|enough))\b",
+    re.I,
+)
+_GREETING = re.compile(
+    r"^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b[^,.!?:\n]{0,40}[,!:.]\s*(?=\S)",
     re.I,
 )
 _ORDER = re.compile(
@@ -128,6 +133,7 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, 
     stop = other.start
     for number, clause in enumerate(clauses):
         start, stop = stop, stop + len(clause) + len(", ")
+        clause = _GREETING.sub("", clause)
         own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
         if (
             own
@@ -159,8 +165,10 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, 
 
 def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int) -> bool:
     """Whether a statement stands before a request: such a statement often explains it."""
-    earlier = [text[other.start : other.stop] for other in sentences if other.start < item.start]
-    earlier += text[item.start : at].split(", ")[:-1]
+    earlier = [
+        _GREETING.sub("", text[other.start : other.stop]) for other in sentences if other.start < item.start
+    ]
+    earlier += _GREETING.sub("", text[item.start : at]).split(", ")[:-1]
     return any(
         len(words.split()) >= 3
         and not is_closing(words)
