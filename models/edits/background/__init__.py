@@ -1,12 +1,12 @@
 """Gives an English message the background that an outsider lacks.
 
-A reason is never invented: a note marks what the message does not state. `kinds.tsv` has the kinds of decisions.
+A reason is never invented: a note marks what the message does not state.
 
     rules         proposes all edits
 
 What is not stated
     topic         the main decision, change, request or problem, and what it lacks
-    kinds         the kinds of decisions
+    kinds         the kinds of decisions, from `kinds.tsv`
     reasons       whether the message may give a reason
     gaps          what else an outsider may miss, and whether the message states it
     mentions      what the message mentions as known: a decision of Tuesday, an event, a person

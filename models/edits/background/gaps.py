@@ -12,15 +12,18 @@ _OWN_TIME = re.compile(
     r"|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|on \d+ [a-z]+|on (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|today|tonight|"
-    r"tomorrow|this (?:week|month|year|quarter)|over the weekend|for (?:a|one|two|three|four|\d+|the) (?:\w+ )?"
+    r"tomorrow|this (?:week|month|year|quarter)|over the weekend|for (?:a|one|two|three|four|\d+|"
+    r"the) (?:\w+ )?"
     r"(?:minutes?|hours?|days?|weeks?|months?|year)|through|permanently|from now on|any ?more|no longer|"
     r"end of life|for good|back (?:on|at|by|in)|unless|without)\b",
     re.I,
 )
 _VAGUE_END = re.compile(r"\b(?:until|till) further notice\b|\bfor now\b|\bfor the time being\b", re.I)
 _FOR_A_TIME = re.compile(
-    r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|remains?|"
-    r"closed|shut|locked|on hold|paused|halted|suspended|stopped|frozen|from (?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+    r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|"
+    r"remains?|"
+    r"closed|shut|locked|on hold|paused|halted|suspended|stopped|frozen|from (?:mon|tues|wednes|thurs|"
+    r"fri|satur|sun)day|"
     r"from \d|from tomorrow|starting|as of|goes in|nobody|off|yet)\b",
     re.I,
 )
@@ -35,7 +38,8 @@ _SUCCESSOR = re.compile(
 )
 _NEW_DATE = re.compile(r"\b(?:to|until|till|new date|next)\b", re.I)
 _WHEN = re.compile(
-    r"\b(?:today|tomorrow|now|weeks?|months?|years?|days?|hours?|by the|within|deadline|due|soon|asap|immediate(?:ly)?|before|until|since|yesterday|morning|"
+    r"\b(?:today|tomorrow|now|weeks?|months?|years?|days?|hours?|by the|within|deadline|due|soon|asap|"
+    r"immediate(?:ly)?|before|until|since|yesterday|morning|"
     r"afternoon|evening|tonight|night|spring|summer|autumn|winter|any ?more|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,
@@ -61,6 +65,7 @@ class Place:
         self.has_date = any(span.kind in TIMES for span in read.facts)
 
     def has_name(self) -> bool:
+        """Whether the message names somebody."""
         return any(span.kind == "name" for span in self.read.facts)
 
 
@@ -133,7 +138,8 @@ def may_state(gap: str, place: Place) -> bool:
 
 
 _TO_DO = re.compile(
-    r"\b(?:please|pls|you|your|don't|do not|nobody|no one|everyone|everybody|never|no|need to|needs to|must|should|"
+    r"\b(?:please|pls|you|your|don't|do not|nobody|no one|everyone|everybody|never|no|need to|needs to|"
+    r"must|should|"
     r"have to|has to|ask|let me know|nothing)\b",
     re.I,
 )

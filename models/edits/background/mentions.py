@@ -1,4 +1,4 @@
-"""Finds what a message mentions as known and does not tell: an event, a decision, an arrangement, a person."""
+"""Finds what a message mentions as known and does not tell: an event, a decision, a person."""
 
 import itertools
 import re
@@ -21,7 +21,8 @@ class Mention(NamedTuple):
 _PAST = r"last (?:spring|summer|autumn|winter|season)|in (?:spring|summer|autumn|winter)"
 _SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
 _HAPPENED = re.compile(
-    r"\bwhat happened(?: (?:with|to|at|on|in) (?:the |our |my )?(?:[a-z0-9-]+|[A-Z][\w-]*))?(?: (?:last (?:time|"
+    r"\bwhat happened(?: (?:with|to|at|on|in) (?:the |our |my )?(?:[a-z0-9-]+|"
+    r"[A-Z][\w-]*))?(?: (?:last (?:time|"
     r"week|month|year)|yesterday|on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?",
     re.I,
 )
@@ -34,32 +35,38 @@ _DATED = re.compile(
 )
 _FOLLOWING = re.compile(
     r"\b(?:(?:following|as a result of|because of|due to|in view of|given) (?:the|our|last \w+'s|yesterday's|"
-    r"\w+day's)|after (?:last \w+'s|yesterday's|the recent|the last)) (?:recent |last |latest |internal |annual )?"
+    r"\w+day's)|after (?:last \w+'s|yesterday's|the recent|the last)) (?:recent |last |latest |internal |"
+    r"annual )?"
     r"(?P<what>decision|vote|meeting|call|discussions?|talks?|incidents?|accidents?|outage|mistakes?|complaints?|"
     r"review|audit|inspection|findings|feedback|survey|changes?|issues?|problems?|events?)\b",
     re.I,
 )
 _VAGUE_REASON = re.compile(
     r"\b(?:because of|due to|owing to|for) (?:an? |some |certain )?(?:internal |technical |operational |"
-    r"organi[sz]ational |personal |unforeseen |recent |legal |security |business )?(?P<noun>changes?|problems?|issues?|"
+    r"organi[sz]ational |personal |unforeseen |recent |legal |security |business )?(?P<noun>changes?|"
+    r"problems?|issues?|"
     r"reasons|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
     re.I,
 )
 _OPTION = re.compile(r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:])")
 _VISIT = re.compile(
     r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|head office) "
-    r"(?:from (?:the )?[a-z]+(?: [a-z]+)? )?(?:come|comes|visit|visits|arrive|arrives|are coming|is coming|will be here)\b",
+    r"(?:from (?:the )?[a-z]+(?: [a-z]+)? )?(?:come|comes|visit|visits|arrive|arrives|are coming|"
+    r"is coming|will be here)\b",
     re.I,
 )
 _HAD_TO = re.compile(
-    r"\b(?:we|they|i) had to (?:close|stop|cancel|move|postpone|change|remove|switch|shut|cut|limit|reduce|block|lock|"
+    r"\b(?:we|they|i) had to (?:close|stop|cancel|move|postpone|change|remove|switch|shut|cut|limit|"
+    r"reduce|block|lock|"
     r"pull|withdraw|take|reject|replace|end|drop)\b(?![^.!?]{0,60}\b(?:because|as|since|so|due|after|when)\b)",
     re.I,
 )
 _LAST_ONE = re.compile(r"\b(?:like|after|not after|as with|since) the last one\b", re.I)
 _PAST_PROBLEM = re.compile(
-    r"\b(?:we|they|i) (?:had|have had|already had) (?:an? |some |the )?(?:bad |similar )?(?:trouble|problems?|issues?|"
-    r"complaints?|an incident|incidents?|accidents?)\b(?! (?:with|about|because) [^.!?]{0,40}\b(?:because|as|since)\b)",
+    r"\b(?:we|they|i) (?:had|have had|already had) (?:an? |some |the )?(?:bad |similar )?(?:trouble|"
+    r"problems?|issues?|"
+    r"complaints?|an incident|incidents?|accidents?)\b(?! (?:with|about|"
+    r"because) [^.!?]{0,40}\b(?:because|as|since)\b)",
     re.I,
 )
 _DECIDED = frozenset({"decision", "vote"})
@@ -105,7 +112,8 @@ def _outcome(what: str) -> str:
 
 
 _CONTACT = re.compile(
-    r"\b(?:ask|tell|call|contact|inform|ring|phone|email|write to|speak to|talk to|go to|send (?:it|them|him|her) to|"
+    r"\b(?:ask|tell|call|contact|inform|ring|phone|email|write to|speak to|talk to|go to|send (?:it|them|"
+    r"him|her) to|"
     r"come to|report (?:it |them )?to|let|through|via) (?:to )?$",
     re.I,
 )
@@ -155,8 +163,7 @@ def find_person(read: Message) -> Mention | None:
         if (
             name.word in _DATES
             or not name.word[0].isupper()
-            or re.search(r"[A-Z][\w'-]* $", before)
-            and name.at not in read.starts
+            or (re.search(r"[A-Z][\w'-]* $", before) and name.at not in read.starts)
         ):
             continue
         if name.at < read.body or _ROLE_BEFORE.search(before) or _ROLE_AFTER.match(after):

@@ -23,8 +23,8 @@ _MOST_LISTED = 3
 def write_topic_notes(read: Message, topic: Topic) -> Iterator[Edit]:
     """Notes of what the main sentence lacks.
 
-    At level 1 a bracket stands in it. Above that the note stands at the end of the message, before the thanks and
-    the signature.
+    At level 1 a bracket stands in it. Above that the note stands at the end of the message, before the thanks
+    and the signature.
     """
     item, first = topic.sentence, topic.missing[0]
     mark = read.text[item.stop : item.end]

@@ -1,7 +1,7 @@
 """Tells whether a message may give the reason for its main decision.
 
-Where it may, no note says that the reason is missing; so every plain statement counts as a reason, except those
-that only say what is done, from when, by whom, where, and what stays.
+Where it may, no note says that the reason is missing. So every plain statement counts as a reason, except one
+that only says what is done, from when, by whom or where, and what stays.
 """
 
 import re
@@ -12,17 +12,21 @@ from models.edits.clarify.sentences import is_closing, is_order, is_request
 _REASON = re.compile(
     r"\b(?:because|bc|cause|causes|caused|since(?! (?:monday|tuesday|wednesday|thursday|friday|"
     r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
-    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start|the \d)\b)|due to|"
+    r"may|june|july|august|september|october|november|december|spring|summer|noon|the start|the \d+(?:st|"
+    r"nd|rd|th)?)\b)|due to|"
     r"reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
     r"(?:that's|which is|that is|is|was|reason) why|"
     r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
     r"keep|reduce|give|free|protect|comply|meet|be able)|"
-    r"(?<!soon )(?<!long )as (?!(?:it|they|this|that) (?:is|are|was|were)(?: |$|[.,])(?:now)?(?:$|[.,]))(?:we|i|it|he|she|they|you|the|there|this|that|his|her|our|my|their|of "
+    r"(?<!soon )(?<!long )as (?!(?:it|they|this|that) (?:is|are|was|were)(?: now)?(?:$|[.,;]))(?:we|i|it|"
+    r"he|she|they|you|the|there|this|that|his|her|our|my|their|of "
     r"these|a result)|"
     r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
     r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|(?<!plan )(?<!do )without (?:it|them|this)\b|after (?:the|talking|last|"
-    r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|have|has)|"
+    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|(?<!plan )(?<!do )without (?:it|them|this)\b|"
+    r"after (?:the|talking|last|"
+    r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|"
+    r"have|has)|"
     r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|\s[–—-]\s|—",
     re.I,
 )
@@ -30,30 +34,39 @@ _REASON = re.compile(
 _NO_REASON = re.compile(
     r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|"
     r"existing|older|those|"
-    r"these|everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|sorry|"
+    r"these|new (?:enquir|request|order|customer|case|ticket|member|patient|booking|sign)|"
+    r"everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|"
+    r"sorry|"
     r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
     r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same|the same|i "
-    r"have agreed|i agreed|i've agreed|no (?:exceptions?|extensions?|award|changes? to|need|further|new|more)|not (?:even|to|before|until|yet)|"
-    r"only (?:with|via|for|the|bug|urgent|those|if)|don't|do not|so far|also|and |but |both (?:stay|remain)|all (?:questions|requests|others?|orders|tickets|bookings)|"
-    r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|i reali[sz]e|i understand|i'd ask|i would ask|reminder|ask |call |starts?\b|"
+    r"have agreed|i agreed|i've agreed|no (?:exceptions?|extensions?|award|changes? to|need|further|new|"
+    r"more)|not (?:even|to|before|until|yet)|"
+    r"only (?:with|via|for|the|bug|urgent|those|if)|don't|do not|so far|also|and |but |both (?:stay|"
+    r"remain)|all (?:questions|requests|others?|orders|tickets|bookings)|"
+    r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|i reali[sz]e|i understand|"
+    r"i'd ask|i would ask|reminder|ask |call |starts?\b|"
     r"in the meantime|meanwhile|remote|effective|this (?:is|applies|holds)|that (?:is|applies)\b)",
     re.I,
 )
 _CONSEQUENCE = re.compile(
-    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|"
+    r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|go back|"
     r"(?<!it )keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|"
     r"unaffected|unchanged|valid|attached|"
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
     r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
     r"as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
-    r"informed)|said so|'s orders|(?:still )?possible|goes ahead|honou?red|has the (?:new|list|sheet|plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
+    r"informed)|said so|'s orders|(?:still )?possible|goes ahead|honou?red|has the (?:new|list|sheet|"
+    r"plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|"
+    r"informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
     r"same)\b",
     re.I,
 )
 # Where something is gives no reason either.
 _PLACE = re.compile(
-    r"\b(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|drawer|box|wiki|"
-    r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|online|ready|"
+    r"\b(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|"
+    r"drawer|box|wiki|"
+    r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|"
+    r"online|ready|"
     r"attached)\b",
     re.I,
 )
@@ -71,7 +84,8 @@ _CAUSE = re.compile(
     re.I,
 )
 _LATER = re.compile(
-    r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached|must|goes ahead|honou?red|still possible|"
+    r"\b(?:will|'ll|stays?|exempt|not affected|unaffected|can answer|valid|attached|must|goes ahead|"
+    r"honou?red|still possible|"
     r"there (?:are|is|'s) (?:spares?|more|copies|others?|enough))\b",
     re.I,
 )
@@ -80,10 +94,12 @@ _GREETING = re.compile(
     re.I,
 )
 _ORDER = re.compile(
-    r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|give|put|leave|"
+    r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|"
+    r"give|put|leave|"
     r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|sign|wear|"
     r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|pack|load|"
-    r"store|hold|skip|avoid|contact|speak|talk|enter|leave|let|get|set|show|direct|offer|forward|refer) (?!is\b|are\b|was\b|"
+    r"store|hold|skip|avoid|contact|speak|talk|enter|leave|let|get|set|show|direct|offer|forward|"
+    r"refer) (?!is\b|are\b|was\b|"
     r"were\b|has\b|fell\b|went\b|failed\b)",
     re.I,
 )
@@ -127,7 +143,7 @@ def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, 
 def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, near: bool) -> bool:
     """Whether a clause of a sentence may be the reason of what the sentence `item` says from `at` on.
 
-    A reason stands next to its decision, so that a sentence which is not near must speak of a trouble or a need.
+    A reason stands next to its decision, so a sentence further away must speak of a trouble or a need.
     """
     clauses = _CLAUSE.split(text[other.start : other.stop])
     stop = other.start

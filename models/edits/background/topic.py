@@ -1,4 +1,4 @@
-"""Finds the main decision, change, request or problem of a message, and what the message does not state about it."""
+"""Finds the main decision, change, request or problem of a message, and what it does not state."""
 
 import itertools
 import re
@@ -18,7 +18,7 @@ _MOST_DECISIONS = 12  # decisions of a message that are read closely
 
 
 class Topic(NamedTuple):
-    """The main sentence of a message, the rule of its note, and what it does not state: the most important first."""
+    """The main sentence of a message, the rule of its note, and what is not stated, the most important first."""
 
     sentence: Sentence
     rule: str
@@ -100,10 +100,10 @@ def find_topic(read: Message) -> Topic | None:
 
 def _least(read: Message, body: list[Sentence]) -> Topic | None:
     """What a message without a decision lacks: when something happens, the role of a person."""
-    event, person = find_event_end(read), find_person(read)
-    if event is not None and body:
-        missing = _unique(["when that will be", *([person.gap] if person else [])])
-        return Topic(read.sentence(event), "background.ending", missing)
+    end, person = find_event_end(read), find_person(read)
+    if end and body:
+        missing = _unique([end.gap, *([person.gap] if person else [])])
+        return Topic(read.sentence(end.at), "background.ending", missing)
     if person:
         return Topic(read.sentence(person.at), "background.person", (person.gap,))
     return None
@@ -111,8 +111,8 @@ def _least(read: Message, body: list[Sentence]) -> Topic | None:
 
 def _ends(read: Message, others: list[str]) -> Iterator[str]:
     """What may be added to the gaps of a decision."""
-    if "until when this holds" not in others and find_event_end(read) is not None:
-        yield "when that will be"
+    if "until when this holds" not in others and (end := find_event_end(read)):
+        yield end.gap
     elif not others and asks_nothing(read):
         yield "whether you need to do anything"
 
@@ -122,7 +122,7 @@ def _unique(gaps: list[str]) -> tuple[str, ...]:
 
 
 def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
-    """The sentences that a kind of decision matches and that lack something, the most important kinds first."""
+    """The sentences with a decision that lack something, the most important kinds first."""
     lower = lower_case(_unquoted(read))
     for group in kinds():
         for item, kind in itertools.product(body, group):
@@ -160,7 +160,7 @@ def _unquoted(read: Message) -> str:
 
 def _missing(read: Message, item: Sentence, kind: Kind, at: int) -> Iterator[str]:
     """What the message does not state about a decision at `at`."""
-    words, place = read.words(item), Place(read, item, at)
+    place = Place(read, item, at)
     explained = is_explained(read.text, read.sentences, item, at, kind.name)
     if kind.reason and not explained:
         yield kind.reason

@@ -28,7 +28,8 @@ _ABBREVIATED = re.compile(
 # "Gate D." ends a sentence; "J." in a name does not.
 _LABELLED = re.compile(
     r"\b(?:gate|room|option|line|block|hall|area|zone|type|class|grade|plan|version|level|row|team|unit|building|bay|"
-    r"dock|deck|desk|stand|pier|ward|wing|section|part|annex|group|track|lot|plot|stage|phase|vitamin) [A-Z]$",
+    r"dock|deck|desk|stand|pier|ward|wing|section|part|annex|group|track|lot|plot|stage|phase|"
+    r"vitamin) [A-Z]$",
     re.I,
 )
 _BULLET = re.compile(r"\s*(?:[-*•–>]+|\d{1,3}[.)])\s+")

@@ -35,7 +35,7 @@ _THINGS = (
     "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
-# Of these a workplace often has only one, so that a note beside them is of use only where nothing else is vague.
+# Of these a workplace often has only one, so a note is of use only where nothing else is vague.
 _KNOWN_HERE = frozenset(
     [
         "oven",
@@ -124,7 +124,8 @@ _UNNAMED = re.compile(
     rf")?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
     r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|"
     r"didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
-    r"from now on|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next "
+    r"from now on|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|"
+    r"this week|next "
     r"week|looks?|says?|said|wants?|wanted|asked|asks|called|"
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,

@@ -89,9 +89,9 @@ _CLOSING_TEXTS = {
         "When exactly this happens is not stated; please ask me if you need a date.",
     ),
     "until_event": (
-        "(When that will be is not stated.)",
-        "When that will be is not stated.",
-        "When that will be is not stated; please ask me if you need a date.",
+        "({event} is not stated.)",
+        "{event} is not stated.",
+        "{event} is not stated; please ask me if you need a date.",
     ),
     "no_action": (
         "(Whether you need to do anything is not stated.)",
@@ -139,9 +139,12 @@ def write_closing_note(read: Message, notes: list[Note]) -> Iterator[Edit]:
     at = max(read.body_end(), item)
     mark = read.mark(item)
     level = 2 if notes and rule != "by_when" else 1
-    for number, text in enumerate(_CLOSING_TEXTS[rule], start=1):
+    end = find_event_end(read)
+    event = end.gap[:1].upper() + end.gap[1:] if end else ""
+    for number, template in enumerate(_CLOSING_TEXTS[rule], start=1):
         if number < level:
             continue
+        text = template.replace("{event}", event)
         changes = [Change(item.stop, item.end, f"{mark} {text}")]
         if number > 1 and at.start != item.start and rule != "until_event":
             # The first change only keeps the note of level 1 away.
@@ -154,8 +157,8 @@ def write_closing_note(read: Message, notes: list[Note]) -> Iterator[Edit]:
 
 def _event_gap(read: Message) -> tuple[Sentence, str] | None:
     """The sentence of what holds until something happens, where the message has no time."""
-    at = find_event_end(read)
-    return None if at is None else (read.sentence(at), "until_event")
+    end = find_event_end(read)
+    return None if end is None else (read.sentence(end.at), "until_event")
 
 
 def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None:

@@ -92,7 +92,8 @@ def asks_for_task(words: str) -> bool:
 
 _ASKS_ANYBODY = re.compile(
     r"(?P<who>(?P<modal>can|could|will|would) (?:someone|somebody|anyone|anybody)(?P<else> else)?"
-    r"(?: (?:please|pls|plz|maybe|possibly|perhaps|kindly|just|quickly))*) (?!confirm (?:if|whether|that) they\b)"
+    r"(?: (?:please|pls|plz|maybe|possibly|perhaps|kindly|just|quickly))*) (?!confirm (?:if|whether|"
+    r"that) they\b)"
     rf"(?:{TASK}|help|cover|take|open|show|let|lend|drive|pass)\b",
     re.I,
 )

@@ -28,13 +28,12 @@ _PLACE = re.compile(
     re.I,
 )
 _LAST_TIME = re.compile(
-    r"(?<![\w'-])(?:the )?same(?: [a-z]{3,12})? as (?:last time|before|last (?:week|month|year|quarter)|the last time)"
-    + ends("and|but|please|so|again|more or less|roughly|if|for|this|next|with|except"),
+    r"(?<![\w'-])(?:the )?same(?: [a-z]{3,12})? as (?:last time|before|last (?:week|month|year|quarter)|"
+    r"the last time)" + ends("and|but|please|so|again|more or less|roughly|if|for|this|next|with|except"),
     re.I,
 )
 _LIKE_LAST_TIME = re.compile(
-    r"(?<![\w'-])(?:like|as) last (?:time|week|month|year|summer|winter|quarter)"
-    + ends("and|but|please|so|again"),
+    r"(?<![\w'-])(?:like|as) last (?:time|week|month|year|quarter)" + ends("and|but|please|so|again"),
     re.I,
 )
 _NEARLY = re.compile(r"\b(?:get|got|almost|not quite) $")

@@ -58,7 +58,8 @@ _ONE_FROM = re.compile(
     re.I,
 )
 _ANY_ONE = re.compile(
-    r"(?<![\w'-])the (?!one\b|only\b|first\b|second\b|third\b|fourth\b|last\b|next\b|same\b|former\b|latter\b|best\b|"
+    r"(?<![\w'-])the (?!one\b|only\b|first\b|second\b|third\b|fourth\b|last\b|next\b|same\b|former\b|"
+    r"latter\b|best\b|"
     r"right\b|two\b|three\b)(?P<word>[a-z]{3,12}) (?P<noun>ones?)"
     + ends(
         "is|was|are|were|has|have|and|but|please|instead|today|tomorrow|before|by|because|so|if|again|now|too|"
@@ -72,7 +73,8 @@ _THOSE = re.compile(
     re.I,
 )
 _BARE_ORDINAL = re.compile(
-    r"\b(?:for|about|on|like|liked|prefer|preferred|to|regarding|with|take|use|send) (?P<word>the (?:first|second|third|"
+    r"\b(?:for|about|on|like|liked|prefer|preferred|to|regarding|with|take|use|"
+    r"send) (?P<word>the (?:first|second|third|"
     r"former|latter))(?=\s*[,.!?;]|\s*$| (?:better|more|less|but|and)\b)",
     re.I,
 )
@@ -134,9 +136,10 @@ def find_any_ones(read: Message) -> Iterator[Reference]:
     """The flaky one: one of several by a property that the message has not named before."""
     for match in matches(read, _ANY_ONE, 1):
         earlier = read.text[read.body : match.start()].lower()
-        if _ONE.match(read.text, match.start()) and (
-            match.group("noun").lower() == "one" or has_plural(read_before(read, match.start()))
-        ):
+        if _ONE.match(read.text, match.start()) and match.group("noun").lower() == "one":
+            return
+        # "The blue kettles ... the grey one" names what is grey.
+        if has_plural(read_before(read, match.start())):
             return
         if re.search(rf"\b{match.group('word').lower()}\b", earlier):
             return
