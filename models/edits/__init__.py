@@ -10,7 +10,7 @@ Proposals for English messages
     soften/       orders to requests, blame and harsh words to milder ones
     clarify/      plain words for vague ones, notes of what is not stated
     references/   notes of what a message refers to and does not name
-    background    notes of what an outsider lacks
+    background/   notes of what an outsider lacks
     terminology   explanations of terms, from `glossary.tsv`
 
 Parts of English messages

@@ -30,96 +30,11 @@ def note_references(read: Message, has_topic: bool) -> Iterator[Edit]:
 _TERM = re.compile(
     r"(?<![\w./'-])(?:(?P<ticket>[A-Z]{2,6}-\d+)|[A-Z]{2,6}\d{0,2}|[a-z]+_[a-z_]+)(?![\w'/-]| ?\(|\.\w)"
 )
-_KNOWN = frozenset(
-    [
-        "PDF",
-        "PDFS",
-        "CSV",
-        "HR",
-        "IT",
-        "OK",
-        "FYI",
-        "CEO",
-        "CFO",
-        "CTO",
-        "USB",
-        "URL",
-        "TV",
-        "AM",
-        "PM",
-        "EU",
-        "UK",
-        "US",
-        "USA",
-        "VAT",
-        "ID",
-        "IDS",
-        "FAQ",
-        "NOT",
-        "ALL",
-        "AND",
-        "OR",
-        "NO",
-        "YES",
-        "PC",
-        "PCS",
-        "GPS",
-        "PIN",
-        "SMS",
-        "DIY",
-        "ASAP",
-        "EUR",
-        "USD",
-        "GBP",
-        "CHF",
-        "CET",
-        "UTC",
-        "GMT",
-        "MB",
-        "GB",
-        "TB",
-        "KB",
-        "KG",
-        "KM",
-        "MHZ",
-        "GHZ",
-        "THE",
-        "EOD",
-        "ETA",
-        "NEVER",
-        "ONLY",
-        "DO",
-        "PS",
-        "RE",
-        "CC",
-        "BC",
-        "WE",
-        "YOU",
-        "IS",
-        "II",
-        "III",
-        "IV",
-        "WHY",
-        "HOW",
-        "WHAT",
-        "AI",
-        "DM",
-        "PA",
-        "AG",
-        "MP",
-        "CV",
-        "CVS",
-        "Q",
-        "PR",
-        "PRS",
-        "FW",
-        "FWD",
-        "CAN",
-        "WILL",
-        "PLEASE",
-        "NOW",
-        "STOP",
-    ]
+_KNOWN = re.compile(
+    r"PDF|PDFS|CSV|HR|IT|OK|FYI|CEO|CFO|CTO|USB|URL|TV|AM|PM|EU|UK|US|USA|VAT|ID|IDS|FAQ|NOT|ALL|AND|OR|"
+    r"NO|YES|PC|PCS|GPS|PIN|SMS|DIY|ASAP|EUR|USD|GBP|CHF|CET|UTC|GMT|MB|GB|TB|KB|KG|KM|MHZ|GHZ|THE|EOD|"
+    r"ETA|NEVER|ONLY|DO|PS|RE|CC|BC|WE|YOU|IS|II|III|IV|WHY|HOW|WHAT|AI|DM|PA|AG|MP|CV|CVS|Q|PR|PRS|FW|"
+    r"FWD|CAN|WILL|PLEASE|NOW|STOP",
 )
 
 
@@ -131,9 +46,9 @@ def _is_loud(word: str) -> bool:
 def note_terms(read: Message, others: int) -> Iterator[Edit]:
     """The first short names and ticket numbers that the message does not explain."""
     levels = iter((2, 3) if others else (1, 2, 3))
-    seen = set(_KNOWN)
+    seen: set[str] = set()
     for match in _TERM.finditer(read.text):
-        if match.group() in seen or _is_loud(match.group()):
+        if match.group() in seen or _KNOWN.fullmatch(match.group()) or _is_loud(match.group()):
             continue
         seen.add(match.group())
         level = next(levels, None)

@@ -18,7 +18,7 @@ _MOST_DECISIONS = 12  # decisions of a message that are read closely
 
 
 class Topic(NamedTuple):
-    """The main sentence of a message, the rule of its note, and what is not stated, the most important first."""
+    """The main sentence of a message, the rule of its note, and what is not stated, most important first."""
 
     sentence: Sentence
     rule: str

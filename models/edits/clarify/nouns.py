@@ -36,88 +36,14 @@ _THINGS = (
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 # Of these a workplace often has only one, so a note is of use only where nothing else is vague.
-_KNOWN_HERE = frozenset(
-    [
-        "oven",
-        "fridge",
-        "lift",
-        "elevator",
-        "door",
-        "gate",
-        "furnace",
-        "press",
-        "van",
-        "car",
-        "truck",
-        "trailer",
-        "pallet",
-        "pallets",
-        "crates",
-        "shelf",
-        "shelves",
-        "desk",
-        "desks",
-        "chairs",
-        "box",
-        "boxes",
-        "site",
-        "line",
-        "room",
-        "shop",
-        "branch",
-        "library",
-        "warehouse",
-        "ward",
-        "clinic",
-        "storage",
-        "data",
-        "budget",
-        "stock",
-        "material",
-        "materials",
-        "goods",
-        "wording",
-        "design",
-        "color",
-        "colour",
-        "price",
-        "prices",
-        "key",
-        "keys",
-        "phone",
-        "laptop",
-        "window",
-        "projector",
-        "screen",
-        "kit",
-        "policy",
-        "process",
-        "rule",
-        "rules",
-        "menu",
-        "class",
-        "method",
-        "pump",
-        "sensor",
-        "minutes",
-        "costs",
-        "expenses",
-        "agenda",
-        "schedule",
-        "display",
-        "unit",
-        "card",
-        "badge",
-        "layout",
-        "header",
-        "label",
-        "brand",
-        "popup",
-        "terms",
-        "split",
-        "audit",
-        "printer",
-    ]
+_KNOWN_HERE = re.compile(
+    r"oven|fridge|lift|elevator|door|gate|furnace|press|van|car|truck|trailer|pallet|pallets|crates|shelf|"
+    r"shelves|desk|desks|chairs|box|boxes|site|line|room|shop|branch|library|warehouse|ward|clinic|"
+    r"storage|data|budget|stock|material|materials|goods|wording|design|color|colour|price|prices|key|"
+    r"keys|phone|laptop|window|projector|screen|kit|policy|process|rule|rules|menu|class|method|pump|"
+    r"sensor|minutes|costs|expenses|agenda|schedule|display|unit|card|badge|layout|header|label|brand|"
+    r"popup|terms|split|audit|printer",
+    re.I,
 )
 _UNNAMED = re.compile(
     rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) "
@@ -182,7 +108,7 @@ def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
             )
             gap = "which ones is not stated" if word in _PLURAL else gap
             note = Note("thing", RANKS["thing"], *match.span(), words, gap)
-            (known if word in _KNOWN_HERE else result).append(note)
+            (known if _KNOWN_HERE.fullmatch(word) else result).append(note)
     return result or (known if with_known else [])
 
 
