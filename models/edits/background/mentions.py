@@ -182,7 +182,10 @@ def _is_addressed(read: Message, start: int, before: str, after: str) -> bool:
     """Whether the message speaks to a person: "Ana, could you do it?" or "Could you do it, Ana?"."""
     if start in read.starts or start == read.body:
         return bool(re.match(r",| (?:you|your)\b", after))
-    return before.endswith(", ") and bool(re.match(r"[.!?,]|$", after))
+    return before.endswith(", ") and bool(re.match(r"[.!?,:;]|$", after))
+
+
+_CLOSE = re.compile(r"(?:[,–—-]|\b(?:regards|thanks|best|cheers))[,.!]?\s*\Z", re.I)
 
 
 def _is_signature(read: Message, start: int, end: int) -> bool:
@@ -190,7 +193,10 @@ def _is_signature(read: Message, start: int, end: int) -> bool:
     line_start = read.text.rfind("\n", 0, start) + 1
     line_end = read.text.find("\n", end)
     line = read.text[line_start : line_end if line_end >= 0 else len(read.text)]
-    return len(line.split()) <= 3 or not read.text[end:].strip(" .!\n")
+    is_last = not read.text[end:].strip(" .!\n")
+    return len(line.split()) <= 3 or (
+        is_last and _CLOSE.search(read.text[max(0, start - 24) : start]) is not None
+    )
 
 
 def _introduces(read: Message, word: str) -> bool:

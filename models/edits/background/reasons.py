@@ -27,7 +27,8 @@ _REASON = re.compile(
     r"after (?:the|talking|last|"
     r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|"
     r"have|has)|"
-    r"too (?:high|low|late|slow|expensive|small|big|long|short|many|much|few))\b|\s[–—-]\s|—",
+    r"too (?!and\b|but\b|so\b|please\b|if\b|when\b|for\b|in\b|on\b|at\b|from\b|to\b|soon\b)[a-z]+)\b|"
+    r"\s[–—-]\s|—",
     re.I,
 )
 # Words of a clause that gives no reason: what is done, from when, by whom, and what stays.
@@ -38,7 +39,8 @@ _NO_REASON = re.compile(
     r"everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|"
     r"sorry|"
     r"hi\b|hello|dear|could|can|would|will|may|do |does|is |are |who|what|when|where|how|which|"
-    r"questions?|any |the new|new date|more |details|it goes away|anything|expect|i said|same|the same|i "
+    r"questions?|any |the new (?:[a-z]+ )?(?:is|are|comes?|starts?|will)\b|new date|more |details|"
+    r"it goes away|anything|expect|i said|same|the same|i "
     r"have agreed|i agreed|i've agreed|no (?:exceptions?|extensions?|award|changes? to|need|further|new|"
     r"more)|not (?:even|to|before|until|yet)|"
     r"only (?:with|via|for|the|bug|urgent|those|if)|don't|do not|so far|also|and |but |both (?:stay|"
@@ -54,7 +56,8 @@ _CONSEQUENCE = re.compile(
     r"unaffected|unchanged|valid|attached|"
     r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
     r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
-    r"as (?:usual|before|always)|knows?|(?:has|have|was|were) (?:all )?been (?:told|"
+    r"as (?:usual|before|always)|knows? (?:why|more|about|which|how|where|the details)|(?:has|have|was|"
+    r"were) (?:all )?been (?:told|"
     r"informed)|said so|'s orders|(?:still )?possible|goes ahead|honou?red|has the (?:new|list|sheet|"
     r"plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|"
     r"informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
@@ -93,6 +96,7 @@ _GREETING = re.compile(
     r"^(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning)\b[^,.!?:\n]{0,40}[,!:.]\s*(?=\S)",
     re.I,
 )
+_KNOWS = re.compile(r"(?:[\w'-]+ ){1,3}knows?", re.I)
 _ORDER = re.compile(
     r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|"
     r"give|put|leave|"
@@ -123,6 +127,8 @@ _OPENING = re.compile(
 
 def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, kind: str) -> bool:
     """Whether any words may give the reason of what a sentence says from `at` on."""
+    if kind == "need" and re.search(r" (?:for|to) ", text[at : item.stop]):
+        return True
     if kind in _REQUESTS and _is_led_up_to(text, sentences, item, at):
         return True
     # Behind a colon may stand the reason.
@@ -150,6 +156,8 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, 
     for number, clause in enumerate(clauses):
         start, stop = stop, stop + len(clause) + len(", ")
         clause = _GREETING.sub("", clause)
+        if _KNOWS.fullmatch(clause):
+            continue
         own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
         if (
             own

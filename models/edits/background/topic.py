@@ -37,6 +37,7 @@ _UNSURE = re.compile(
 _REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
 # A decision inside of such a clause is none of this message.
 _CLAUSE_OF_TIME = re.compile(r"\b(?:until|till|unless|once|whether)\b[^,;]*$", re.I)
+_CONDITION = re.compile(r"\b(?:if|unless|when|whenever)\b|^(?:stop|quit)\b", re.I)
 _REASONS = (
     "the reason",
     "the cause",
@@ -131,6 +132,8 @@ def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
             if match is None or _TRIVIAL.match(words) or len(words.split()) < 3:
                 continue
             if _NOT_YET.search(words[max(0, match.start() - 10) : match.start()]):
+                continue
+            if kind.name in {"plan", "limit"} and _CONDITION.search(words[: match.start()]):
                 continue
             if _CLAUSE_OF_TIME.search(words[: match.start()]):
                 continue
