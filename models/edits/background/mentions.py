@@ -119,7 +119,8 @@ _CONTACT = re.compile(
 )
 _ROLE_BEFORE = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|professor|nurse|our|my|the|from|client|customer|colleague|manager|captain|sister|"
-    r"hi|hello|hey|dear|thanks|thank you|regards|best|cheers|of|at|for|to the|in)\.?,? |[\n—–-]\s*|@)$",
+    r"hi|hello|hey|dear|thanks|thank you|regards|best|cheers|of|at|for|to the|in)\.?,? |"
+    r"\b(?:our|my|the|your) [a-z-]+,? |[\n—–-]\s*|@)$",
     re.I,
 )
 _ROLE_AFTER = re.compile(
@@ -128,25 +129,7 @@ _ROLE_AFTER = re.compile(
 _REACHED = re.compile(r"\b(?:ext|extension|phone|mobile|room|desk|channel)\b|[@#]\w|\d{3,}", re.I)
 
 
-_DATES = frozenset(
-    [
-        "Mon",
-        "Tue",
-        "Tues",
-        "Wed",
-        "Thu",
-        "Thur",
-        "Thurs",
-        "Fri",
-        "Sat",
-        "Sun",
-        "Jan",
-        "Feb",
-        "Mar",
-        "Apr",
-        "May",
-    ]
-)
+_DATES = re.compile(r"Mon|Tues?|Wed|Thu(?:rs?)?|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May")
 _LETTER = re.compile(r"\s*dear\b(?! (?:all|team|colleagues|everyone|everybody))", re.I)
 
 
