@@ -144,7 +144,7 @@ def find_person(read: Message) -> Mention | None:
         end = name.at + len(name.word)
         before, after = read.text[max(0, name.at - 24) : name.at], read.text[end : end + 24]
         if (
-            name.word in _DATES
+            _DATES.fullmatch(name.word)
             or not name.word[0].isupper()
             or (re.search(r"[A-Z][\w'-]* $", before) and name.at not in read.starts)
         ):
