@@ -33,13 +33,12 @@ def write_topic_notes(read: Message, topic: Topic) -> Iterator[Edit]:
         bracket += "?"
     yield Edit(topic.rule, 1, (Change(item.stop, item.end, bracket + (mark if mark.strip() else "")),))
     offer = _offer(read, "?" in mark)
-    second = f" {_sentence(topic.missing[:2])}"
-    if len(topic.missing) == 1 and offer:
-        second = second.removesuffix(".") + f"; {offer}."
-    yield _at_end(read, topic, 2, second)
-    third = f" Not stated here: {_joined(topic.missing[:_MOST_LISTED])}."
+    yield _at_end(read, topic, 2, f" {_sentence(topic.missing[:2])}")
+    listed = topic.missing[:_MOST_LISTED]
     if offer:
-        third += f" {offer[:1].upper()}{offer[1:]}."
+        third = f" Not stated here: {_joined(listed)}. {offer}"
+    else:
+        third = f" For those who were not involved: {_joined(listed)} {_verb(listed)} not stated here."
     yield _at_end(read, topic, 3, third)
 
 
@@ -54,7 +53,11 @@ def _at_end(read: Message, topic: Topic, level: int, note: str) -> Edit:
 
 def _sentence(gaps: tuple[str, ...]) -> str:
     words = _joined(gaps)
-    return f"{words[:1].upper()}{words[1:]} {'are' if len(gaps) > 1 else 'is'} not stated here."
+    return f"{words[:1].upper()}{words[1:]} {_verb(gaps)} not stated here."
+
+
+def _verb(gaps: tuple[str, ...]) -> str:
+    return "are" if len(gaps) > 1 else "is"
 
 
 def _joined(gaps: tuple[str, ...]) -> str:
@@ -67,8 +70,6 @@ def _offer(read: Message, question: bool) -> str:
         return ""
     start = read.sentences[0].start
     to_one = question or (_TO_ONE.match(read.text, start) and not _TO_MANY.match(read.text, start))
-    return (
-        "please ask me if you would like to know more"
-        if to_one
-        else "please ask me if it matters to your work"
-    )
+    if to_one:
+        return "Please ask me if you would like to know more."
+    return "Please ask me if it matters to your work."
