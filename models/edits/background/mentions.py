@@ -149,7 +149,12 @@ def find_person(read: Message) -> Mention | None:
             or (re.search(r"[A-Z][\w'-]* $", before) and name.at not in read.starts)
         ):
             continue
-        if name.at < read.body or _ROLE_BEFORE.search(before) or _ROLE_AFTER.match(after):
+        if (
+            name.at < read.body
+            or _ROLE_BEFORE.search(before)
+            or _ROLE_AFTER.match(after)
+            or after.startswith("'s")
+        ):
             continue
         if _is_addressed(read, name.at, before, after):
             continue
@@ -165,6 +170,8 @@ def _is_addressed(read: Message, start: int, before: str, after: str) -> bool:
     """Whether the message speaks to a person: "Ana, could you do it?" or "Could you do it, Ana?"."""
     if start in read.starts or start == read.body:
         return bool(re.match(r",| (?:you|your)\b", after))
+    if re.match(r",[^.!?]{0,20}\byou", after):
+        return True
     return before.endswith(", ") and bool(re.match(r"[.!?,:;]|$", after))
 
 

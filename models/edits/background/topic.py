@@ -37,7 +37,7 @@ _UNSURE = re.compile(
 _REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
 # A decision inside of such a clause is none of this message.
 _CLAUSE_OF_TIME = re.compile(r"\b(?:until|till|unless|once|whether)\b[^,;]*$", re.I)
-_CONDITION = re.compile(r"\b(?:if|unless|when|whenever)\b|^(?:stop|quit)\b", re.I)
+_CONDITION = re.compile(r"\b(?:if|unless|when|whenever)\b|\bor (?:we|i|you|they) $|^(?:stop|quit)\b", re.I)
 _REASONS = (
     "the reason",
     "the cause",
