@@ -58,7 +58,8 @@ _CONSEQUENCE = re.compile(
     r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
     r"as (?:usual|before|always)|knows? (?:why|more|about|which|how|where|the details)|(?:has|have|was|"
     r"were) (?:all )?been (?:told|"
-    r"informed)|said so|'s orders|(?:still )?possible|goes ahead|honou?red|has the (?:new|list|sheet|"
+    r"informed)|said so|'s orders|no exceptions?|(?:still )?possible|goes ahead|honou?red|has the (?:new|"
+    r"list|sheet|"
     r"plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|"
     r"informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
     r"same)\b",
@@ -118,6 +119,12 @@ _TROUBLE = re.compile(
     r"had|have had|was|were|stolen|fire|flood\w*|safety|security)\b|[a-z]n't\b",
     re.I,
 )
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|been|has|have|had|do|does|did|can|could|will|would|may|might|must|should|[a-z]{2,}ed|"
+    r"[a-z]{3,}s|went|got|came|took|broke|ran|found|said|left|cost|lost|made|saw|want|need|go|come|get|know|think)\b|"
+    r"'(?:s|re|ve|ll|m)\b",
+    re.I,
+)
 _OPENING = re.compile(
     r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|thank|thanks|if|from|as of|starting|on|"
     r"before|until|when|in|at|for|by|reminder|just)\b",
@@ -170,7 +177,8 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, 
             continue
         if "?" in text[other.stop : other.end] and number == len(clauses) - 1:
             continue
-        if not near and not _TROUBLE.search(clause):
+        # "Last truck out at 19:00" only adds to the decision, "Not enough staff" is a reason.
+        if not (near and _VERB.search(clause)) and not _TROUBLE.search(clause):
             continue
         if kind in _PROBLEMS:
             explains = bool(_CAUSE.search(clause))

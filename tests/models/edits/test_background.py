@@ -207,9 +207,11 @@ def test_a_reason_behind_a_greeting_and_what_is_no_decision_get_no_note_of_a_rea
     assert result == message
 
 
-def test_a_reason_far_from_its_decision_must_speak_of_a_trouble() -> None:
+def test_a_reason_far_from_its_decision_or_without_a_verb_must_speak_of_a_trouble() -> None:
     plain = "We are going back to the old ink. Use up what is open. The covers are blue."
     assert "the reason for the change" in rewrite(plain, 1)
+    assert "the reason" in rewrite("Night haulage is finished from Monday. Last truck out at 19:00.", 1)
+    assert "the reason" not in rewrite("Night haulage is finished from Monday. Not enough drivers.", 1)
     trouble = "We are going back to the old ink. Use up what is open. The new one was too thin."
     assert "the reason for the change" not in rewrite(trouble, 3)
 
