@@ -22,9 +22,10 @@ _VAGUE_END = re.compile(r"\b(?:until|till) further notice\b|\bfor now\b|\bfor th
 _FOR_A_TIME = re.compile(
     r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|"
     r"remains?|"
-    r"closed|shut|locked|on hold|paused|halted|suspended|stopped|frozen|from (?:mon|tues|wednes|thurs|"
+    r"(?:is|are|be|stays?|remains?) (?:\w+ )?(?:closed|shut|locked)|on hold|paused|halted|suspended|"
+    r"stopped|frozen|from (?:mon|tues|wednes|thurs|"
     r"fri|satur|sun)day|"
-    r"from \d|from tomorrow|starting|as of|goes in|nobody|off|yet)\b",
+    r"from \d|from tomorrow|starting|as of|goes in|nobody|off)\b",
     re.I,
 )
 _DECIDER = re.compile(

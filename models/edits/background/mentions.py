@@ -21,9 +21,9 @@ class Mention(NamedTuple):
 _PAST = r"last (?:spring|summer|autumn|winter|season)|in (?:spring|summer|autumn|winter)"
 _SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
 _HAPPENED = re.compile(
-    r"\bwhat happened(?: (?:with|to|at|on|in) (?:the |our |my )?(?:[a-z0-9-]+|"
-    r"[A-Z][\w-]*))?(?: (?:last (?:time|"
-    r"week|month|year)|yesterday|on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?",
+    r"\b(?:after|given|because of|since|following|despite|in view of|considering) (?P<event>what happened"
+    r"(?: (?:with|to|at|on|in) (?:the |our |my )?[a-z0-9-]+)?(?: (?:last (?:time|week|month|year)|yesterday|"
+    r"on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?)",
     re.I,
 )
 # What may still come, such as the meeting of Monday, is no mention.
@@ -48,7 +48,9 @@ _VAGUE_REASON = re.compile(
     r"reasons|incident|difficulties)\b(?! (?:why|of|that|which|for)\b)",
     re.I,
 )
-_OPTION = re.compile(r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:])")
+_OPTION = re.compile(
+    r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:]| (?:is|are|means|has|costs|covers)\b)"
+)
 _VISIT = re.compile(
     r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|head office) "
     r"(?:from (?:the )?[a-z]+(?: [a-z]+)? )?(?:come|comes|visit|visits|arrive|arrives|are coming|"
@@ -82,7 +84,7 @@ def find_mentions(read: Message) -> Iterator[Mention]:
         verb = "were" if noun.endswith("s") and not noun.endswith("ss") else "was"
         yield Mention(match.start(), f"what the {noun} {verb} {match.group('when').lower()}")
     if match := _HAPPENED.search(text, read.body):
-        yield Mention(match.start(), match.group())
+        yield Mention(match.start(), match.group("event"))
     if (match := _DATED.search(text, read.body)) or (match := _FOLLOWING.search(text, read.body)):
         yield Mention(match.start(), _outcome(match[match.lastgroup or "what"].lower()))
     if match := _VAGUE_REASON.search(text, read.body):

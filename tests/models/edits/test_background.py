@@ -235,6 +235,10 @@ def test_a_meeting_that_may_still_come_is_no_mention() -> None:
     assert "was said" not in rewrite("Monday's meeting is in room 4.", 3)
 
 
+def test_a_question_for_what_happened_is_no_mention() -> None:
+    assert "what happened is" not in rewrite("Can you tell me what happened?", 3)
+
+
 def test_what_holds_until_an_event_gets_a_note_of_when_that_is() -> None:
     message = "We don't pay the printer until the second invoice is corrected."
     assert "when the second invoice is corrected" in rewrite(message, 3)
