@@ -49,7 +49,8 @@ _VAGUE_REASON = re.compile(
     re.I,
 )
 _OPTION = re.compile(
-    r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b(?! ?[(:]| (?:is|are|means|has|costs|covers)\b)"
+    r"\b(?i:option|plan|variant|proposal|scenario|stage|phase) (?:[A-H]|[1-9])\b"
+    r"(?! ?[(:]| (?:is|are|means|has|costs|covers)\b)"
 )
 _VISIT = re.compile(
     r"\b(?:people|colleagues|visitors|inspectors?|auditors?|guests|delegation|head office) "
