@@ -28,6 +28,7 @@ class Draft:
     is_lower: bool  # its sentences start without capitals
     is_friendly: bool
     edits: list[Edit] = field(default_factory=list)
+    is_tense: bool = False  # it orders, blames or complains somewhere
     is_softened: bool = False  # by more than marks
     requests: int = 0
     complaints: int = 0

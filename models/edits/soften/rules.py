@@ -6,15 +6,19 @@ starts, so that the levels of one place are alternatives and the words between s
 
 from models.edits.script import Edit
 from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint
+from models.edits.soften.clauses import lead_end
 from models.edits.soften.draft import Draft, Sentence, begin_draft, is_item, is_quoted
 from models.edits.soften.greetings import open_and_close
 from models.edits.soften.harshness import drop_sentence, quieten, replace_harsh_words, without_shouting
+from models.edits.soften.imperatives import find_order
 from models.edits.soften.openings import drop_empty_ends, soften_opening
 from models.edits.soften.orders import soften_order, soften_order_inside
 from models.edits.soften.questions import soften_question
 from models.edits.soften.refusals import soften_refusal
 from models.edits.soften.requests import soften_request_inside
+from models.edits.soften.statements import soften_statement
 from models.edits.soften.wishes import soften_wish
+from models.edits.soften.words import CUES
 
 _MOST_COMPLAINTS = 3  # of a message get a hedge
 
@@ -22,9 +26,10 @@ _MOST_COMPLAINTS = 3  # of a message get a hedge
 def propose(message: str) -> list[Edit]:
     """All edits that soften a message, of all levels."""
     calm, lowered = without_shouting(message)
-    draft = begin_draft(message, calm)
+    draft = begin_draft(message, calm.replace("’", "'"))
     draft.edits += [Edit("soften.capitals", 1, (change,)) for change in lowered]
     draft.is_softened = bool(lowered)
+    draft.is_tense = bool(lowered) or _is_tense(draft)
     for index, sentence in enumerate(draft.sentences):
         if is_quoted(draft, sentence):
             continue
@@ -47,6 +52,10 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     requests = draft.requests
     if soften_opening(draft, sentence):
         return True
+    if soften_statement(draft, sentence):
+        # An order may follow in the same sentence.
+        _ = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)
+        return True
     if soften_order(draft, sentence) or soften_question(draft, sentence):
         return True
     has_order = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)
@@ -62,6 +71,16 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
         is_complaint = hedge_complaint(draft, sentence, has_milder)
     draft.complaints += is_complaint
     return has_order or is_wish or has_blame or is_refusal or is_complaint
+
+
+def _is_tense(draft: Draft) -> bool:
+    """Whether a message orders, blames or complains somewhere."""
+    if draft.is_friendly:
+        return False
+    return bool(CUES.search(draft.message)) or any(
+        "!" in draft.mark(sentence) or find_order(draft, sentence, lead_end(draft, sentence))
+        for sentence in draft.sentences
+    )
 
 
 def _promote(draft: Draft) -> None:

@@ -1,0 +1,127 @@
+"""Harsh statements and questions without a harsh word get milder words from the table `statements.yaml`.
+
+A row has a rule, flags, a pattern of how a sentence starts behind its lead, and the milder words of up to
+three levels. In a pattern an apostrophe may be missing, and in the words `{i}` is the writer, `{regret}` a
+word of regret that grows with the level and that no other sentence of the message has.
+
+Flags: `tense` for rows that need a harsh message around them, `asks` for a request, `?` and `.` for the mark
+that ends the result.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from models.edits.script import Change
+from models.edits.soften.clauses import lead_end
+from models.edits.soften.draft import Draft, Sentence
+from models.edits.soften.words import tables, third_form
+
+
+class _Row(NamedTuple):
+    """One row of the table."""
+
+    rule: str
+    flags: frozenset[str]
+    pattern: re.Pattern[str]
+    words: list[str]  # by level; no words where a level changes nothing new
+
+
+class _Table(NamedTuple):
+    """The rows for sentences that end in a question mark, and those for others."""
+
+    questions: list[_Row]
+    statements: list[_Row]
+
+
+@cache
+def _table() -> _Table:
+    data = yaml.safe_load(Path(__file__).with_name("statements.yaml").read_text(encoding="utf-8"))
+    parts: dict[str, str] = data["parts"]
+
+    def compiled(pattern: str) -> re.Pattern[str]:
+        for name, part in parts.items():
+            pattern = pattern.replace(f"<{name}>", f"(?:{part})")
+        return re.compile(pattern.replace("'", "'?"), re.I)
+
+    rows = {
+        kind: [
+            _Row(rule, frozenset(flags.split()), compiled(pattern), words)
+            for rule, flags, pattern, *words in data[kind]
+        ]
+        for kind in _Table._fields
+    }
+    return _Table(**rows)
+
+
+def soften_statement(draft: Draft, sentence: Sentence) -> bool:
+    """A sentence that starts like a row of the table gets the row's words; says whether one did."""
+    at = lead_end(draft, sentence)
+    if at >= sentence.end:
+        return False
+    text = draft.message[: sentence.end]
+    if text[at : at + 2] not in {"I ", "I'"}:
+        text = f"{text[:at]}{text[at].lower()}{text[at + 1 :]}"
+    is_question = "?" in draft.mark(sentence)
+    for row in _table().questions if is_question else _table().statements:
+        if "tense" in row.flags and not draft.is_tense:
+            continue
+        match = row.pattern.match(text, at)
+        if match and (words := _words(draft, row, match)):
+            return _add(draft, sentence, row, match, words)
+    return False
+
+
+_VERB_FORM = re.compile(r"\{(?:base|past)\}")
+
+
+def _words(draft: Draft, row: _Row, match: re.Match[str]) -> list[str]:
+    """The words of the row by level, or none if its verb has no known form."""
+    words = [re.sub(" {2,}", " ", match.expand(each)) for each in row.words]
+    if match.string[match.end() : match.end() + 1] in {" ", ""}:
+        words = [each.rstrip(" ") for each in words]
+    if any(_VERB_FORM.search(each) for each in words):
+        base = tables().base_of_ing.get(match.group("ing").lower())
+        if base is None:
+            return []
+        words = [
+            each.replace("{base}", base).replace("{past}", tables().past.get(base, base)) for each in words
+        ]
+    if any("{third}" in each for each in words):
+        verb, *particle = match.group("base").lower().split()
+        words = [each.replace("{third}", " ".join((third_form(verb), *particle))) for each in words]
+    words = [each.replace("{i}", draft.i) for each in words]
+    if len(words) == 1 and "{regret}" in words[0]:
+        return [words[0].replace("{regret}", regret) for regret in _regrets(draft, words[0])]
+    return words
+
+
+def _regrets(draft: Draft, words: str) -> tuple[str, str, str]:
+    """The words of regret of the three levels."""
+    if "afraid" in draft.hedges:
+        if "unfortunately" in draft.hedges:
+            return "", "", ""
+        draft.hedges.add("unfortunately")
+        return "", "unfortunately, ", "unfortunately, "
+    draft.hedges |= {"afraid", "first"}
+    that = "" if words.startswith("{regret}that") else "that "
+    return "unfortunately, ", f"{draft.i}'m afraid ", f"{draft.i}'m afraid {that}"
+
+
+def _add(draft: Draft, sentence: Sentence, row: _Row, match: re.Match[str], words: list[str]) -> bool:
+    start, end = match.span()
+    # Milder words that other rules have found inside go, since the row has its own.
+    draft.edits = [edit for edit in draft.edits if edit.end <= start or edit.start >= end]
+    marks = [draft.end_with(mark, sentence) for mark in "?." if mark in row.flags]
+    is_added, before = False, ""
+    for level, text in enumerate(words, 1):
+        if text and text != before:
+            change = Change(start, end, draft.cap_like(sentence, start, text))
+            is_added |= draft.add(row.rule, level, change, *marks)
+            before = text
+    if is_added and "asks" in row.flags:
+        draft.requests += 1
+    return is_added
