@@ -6,6 +6,7 @@ from data.redaction import names
 from models.edits.script import Change
 from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.imperatives import begins_order
+from models.edits.soften.threats import have_to
 from models.edits.soften.words import is_verb, tables
 
 NAME_LEAD = re.compile(
@@ -88,6 +89,8 @@ def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], lev
     if otherwise := _OTHERWISE.match(message, at):
         return "otherwise", otherwise.end()
     if joiner in {"or", "or else", "otherwise", "else"}:
+        if milder := have_to(message, at, draft.i):
+            return "otherwise " + (afraid if level == 3 else "") + milder[0], milder[1]
         is_afraid = level == 3 and _AFRAID_OTHERWISE.match(message, at)
         return "otherwise " + (afraid if is_afraid else ""), at
     if _PROHIBITION.match(message, at):

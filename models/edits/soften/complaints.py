@@ -7,6 +7,7 @@ from models.edits.script import Change, Edit
 from models.edits.soften.clauses import lead_end
 from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.hedges import Statement, hedge, observe
+from models.edits.soften.threats import soften_threat
 from models.edits.soften.words import CUES, POSITIVE, tables
 
 _YOU_DID = re.compile(
@@ -27,19 +28,6 @@ _SUCCESS = re.compile(r"\b(?:won|earned|helped|improved)\b", re.I)
 _BAN_WORDS = re.compile(r"\b(?:except|but|unless|until|before|without|from now|anymore)\b", re.I)
 _BAN_WORDS_NOW = re.compile(
     r"\b(?:except|but|unless|until|before|without|from now|anymore|again|today|now)\b", re.I
-)
-_NO_THREAT = re.compile(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would)\b|(?:i|we)'d\b", re.I)
-_NEXT_TIME = re.compile(
-    r"(?P<lead>(?:next time|otherwise|or else),? )(?:(?P<who>i|we)(?:'m|'re| am| are) "
-    r"(?P<ing>[a-z]+ing)\b|(?=(?:i|we|it|you|they)(?:'ll| will| goes| get| won't| "
-    r"can't)\b))",
-    re.I,
-)
-_THREAT = re.compile(
-    r"if (?=(?:i|you|we|it|this|that|they|he|she|there|your)\b[^,]*(?:n't|n’t|not|late|"
-    r"again|miss|fail|\bno ))[^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|"
-    r"that|the \w+|i'm|i'll|we'll|you'll)\b)",
-    re.I,
 )
 _YOU_INSIDE = re.compile(
     r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because|since) (?:now |"
@@ -107,7 +95,7 @@ def hedge_complaint(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
         is_in_front = sentence.start <= edit.start <= statement.begin + 2 and edit.end > statement.begin
         if is_in_front and edit.level == 1:
             return _hedge_milder(draft, sentence, edit)
-    if _soften_should_have(statement) or _soften_threat(statement):
+    if _soften_should_have(statement) or soften_threat(statement):
         return True
     for hedge_blame in (_hedge_nobody, _hedge_you):
         is_hedged = hedge_blame(statement)
@@ -144,27 +132,6 @@ def _soften_should_have(statement: Statement) -> bool:
         new = f"it would have helped if you had{' not' if match.group('not') else ''}"
         statement.draft.add("should_have", 1, Change(match.start("should"), match.end("should"), new))
     return bool(match)
-
-
-def _soften_threat(statement: Statement) -> bool:
-    """What happens otherwise gets a word of regret."""
-    draft, text = statement.draft, statement.text
-    afraid = f"{statement.i}'m afraid "
-    match = _THREAT.match(text, statement.begin)
-    if match and not _NO_THREAT.match(text, match.end()):
-        draft.add("threat", 2, Change(match.end(), match.end(), afraid))
-        return True
-    match = _NEXT_TIME.match(text, statement.begin)
-    if not match:
-        return False
-    base = tables().base_of_ing.get((match.group("ing") or "").lower())
-    if base and match.group("who"):
-        new = f"{match.group('who')} will have to {base}"
-        draft.add("threat_have_to", 1, Change(match.start("who"), match.end("ing"), new))
-        draft.add("threat_have_to", 2, Change(match.start("who"), match.end("ing"), afraid + new))
-    else:
-        draft.add("threat", 2, Change(match.end("lead"), match.end("lead"), afraid))
-    return True
 
 
 def _hedge_nobody(statement: Statement) -> bool | None:

@@ -8,6 +8,7 @@ from models.edits.soften.words import tables
 
 FILLERS = re.compile(
     r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|"
+    r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|"
     r"complaining|moaning)) and|"

@@ -13,10 +13,12 @@ from models.edits.soften.harshness import drop_sentence, quieten, replace_harsh_
 from models.edits.soften.imperatives import find_order
 from models.edits.soften.openings import drop_empty_ends, soften_opening
 from models.edits.soften.orders import soften_order, soften_order_inside
+from models.edits.soften.policies import announce_rule
 from models.edits.soften.questions import soften_question
 from models.edits.soften.refusals import soften_refusal
 from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
+from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
 from models.edits.soften.words import CUES
 
@@ -39,6 +41,7 @@ def propose(message: str) -> list[Edit]:
         has_milder = replace_harsh_words(draft, sentence)
         has_new_front = not is_item(draft, sentence) and _rewrite_front(draft, sentence, has_milder)
         drop_empty_ends(draft, sentence)
+        soften_ultimatum(draft, sentence)
         if has_milder or has_new_front:
             draft.is_softened = True
     _promote(draft)
@@ -55,8 +58,11 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     if soften_statement(draft, sentence):
         # An order may follow in the same sentence.
         _ = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)
+        hedge_blame_inside(draft, sentence)
         return True
     if soften_order(draft, sentence) or soften_question(draft, sentence):
+        return True
+    if announce_rule(draft, sentence):
         return True
     has_order = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)
     is_wish = not has_order and soften_wish(draft, sentence)

@@ -112,9 +112,11 @@ DUE = re.compile(
     r"morning|afternoon)|(?:mon|tues|wednes|thurs|fri)day)\b",
     re.I,
 )
+# A negation, also one without its apostrophe.
+NOT = r"n't\b|\b(?:(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|cant|wont)\b"
 # A complaint has such words.
 CUES = re.compile(
-    r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still(?! (?:valid|open|works?|"
+    rf"{NOT}|\b(?:not|no|never|nobody|nothing|none|still(?! (?:valid|open|works?|"
     r"working|fine|good|there|possible|free|available|on time|on track))|wrong|late|"
     r"broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
     r"bad|badly|worse|worst|wast\w+|(?<!-)down|too (?:long|short|late|slow|small|big|high|"
@@ -126,7 +128,7 @@ CUES = re.compile(
     r"too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
-    r"dangerous|illegal|gaps?|third time|second time|instead of|angry|upset|furious)\b",
+    r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time|second time|instead of|angry|upset|furious)\b",
     re.I,
 )
 # With such words a statement is no complaint, or is hedged already.
@@ -148,7 +150,7 @@ FINITE = re.compile(
     r"\b(?:is|are|was|were|has|have|had|does|do|did|can|will|isn't|aren't|wasn't|weren't|"
     r"hasn't|haven't|hadn't|doesn't|don't|didn't|can't|cannot|won't|"
     r"keeps?|needs?|looks?|makes?|says?|shows?|reads?|takes?|costs?|breaks?|fails?|"
-    r"blocks?|crashes|loses|misses|goes|comes|\w+ed)\b|\w'(?:s|re|ve) \w",
+    rf"blocks?|crashes|loses|misses|goes|comes|\w+ed|thats|its|im|ive|youre|theyre)\b|\w'(?:s|re|ve) \w|{NOT}",
     re.I,
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.

@@ -79,8 +79,8 @@ def test_an_order_after_a_prohibition_is_not_prohibited():
 
 def test_an_ultimatum_stays_in_softer_form():
     message = "Your claim is late. Fix it by Monday or I'll reject it."
-    assert rewrite(message, 2).endswith("Could you fix it by Monday? Otherwise I'll reject it.")
-    assert rewrite(message, 3).endswith("Otherwise I'm afraid I'll reject it. Thank you!")
+    assert rewrite(message, 2).endswith("Could you fix it by Monday? Otherwise I will have to reject it.")
+    assert rewrite(message, 3).endswith("Otherwise I'm afraid I will have to reject it. Thank you!")
 
 
 def test_a_statement_after_an_order_is_not_part_of_the_question():
