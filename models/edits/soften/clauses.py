@@ -73,7 +73,17 @@ def end_question(draft: Draft, sentence: Sentence, match: re.Match[str] | None, 
     if match is None:
         return [draft.end_with("?", sentence)]
     words, end = _begin_statement(draft, sentence, match, level)
+    if words == draft.message[match.end()] and (milder := _milder_at(draft, match.end())):
+        words, end = milder.text, milder.end
     return [Change(match.start(), end, "? " + draft.cap(words))]
+
+
+def _milder_at(draft: Draft, start: int) -> Change | None:
+    """The milder words that another rule has put in place of those at `start`."""
+    for edit in draft.edits:
+        if edit.start == start and len(edit.changes) == 1 and edit.changes[0].text:
+            return edit.changes[0]
+    return None
 
 
 def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], level: int) -> tuple[str, int]:
@@ -104,8 +114,10 @@ def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], lev
         return "then ", at
     if joiner == "but":
         return "but ", at
-    if level == 3 and not joiner and _NO_MORE_HELP.match(message, at):
-        return afraid, at
+    if not joiner and _NO_MORE_HELP.match(message, at):
+        words, end = have_to(message, at, draft.i) or ("", at)
+        if words or level == 3:
+            return (afraid if level == 3 else "") + words, end
     word = _BARE_WORD.match(message, at)
     if word and not joiner and begins_order(message[: sentence.end], word.group(), word.end(), False):
         return "please ", at
@@ -146,6 +158,18 @@ def _end_of_address(text: str, at: int) -> int:
     if reminder := _ASKED_BEFORE.match(text, at):
         return reminder.end()
     return at
+
+
+def part_name(draft: Draft, sentence: Sentence) -> None:
+    """A comma behind a bare name, where other words are put behind it: "Ana, it looks like you ..."."""
+    at = lead_end(draft, sentence)
+    if at == sentence.start or not _ENDS_BARE.search(draft.message, sentence.start, at):
+        return
+    if any(edit.start == at for edit in draft.edits):
+        draft.add("name_comma", 1, Change(at - 1, at - 1, ","))
+
+
+_ENDS_BARE = re.compile(r"[^\W\d_] \Z")
 
 
 def may_be_name(word: str) -> bool:

@@ -30,7 +30,7 @@ _BAN_WORDS_NOW = re.compile(
     r"\b(?:except|but|unless|until|before|without|from now|anymore|again|today|now)\b", re.I
 )
 _YOU_INSIDE = re.compile(
-    r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because|since) (?:now |"
+    r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because) (?:now |"
     r"then )?)(?=(?P<you>you(?:'ve|’ve)?) (?:also |still |just )?(?P<verb>[a-z']+)\b)",
     re.I,
 )
@@ -190,7 +190,7 @@ def _hedge_you(statement: Statement) -> bool | None:
         return None
     verb = match.group("verb").lower()
     if not _is_deed(match, bool(CUES.search(statement.full) or _AGAINST.search(statement.full))):
-        return False
+        return _hedge_neutral_deed(statement, match)
     if verb == "told" and _TOLD_WRITER.match(text[match.end() :]):
         return False
     end, kept = begin + 1, text[begin].lower()
@@ -199,6 +199,19 @@ def _hedge_you(statement: Statement) -> bool | None:
     statement.add("you_did", 1, f"{statement.i} think ", end, kept)
     statement.add("you_did", 2, "it looks like ", end, kept)
     statement.add("you_did", 3, f"{statement.regret()}it looks like ", end, kept)
+    return True
+
+
+def _hedge_neutral_deed(statement: Statement, match: re.Match[str]) -> bool:
+    """ "You gave him admin rights" blames in a harsh message, and gets a hedge at level 2."""
+    words, draft, begin = tables(), statement.draft, statement.begin
+    verb = match.group("verb").lower()
+    may_be_blame = verb in words.classes["neutral"] | words.classes["same_past"] - {"let"}
+    if not draft.is_tense or not may_be_blame or verb not in words.pasts or "neutral" in draft.hedges:
+        return False
+    draft.hedges.add("neutral")
+    kept = statement.text[begin].lower()
+    statement.add("you_did_neutral", 2, "it looks like ", begin + 1, kept)
     return True
 
 

@@ -55,6 +55,10 @@ _WHY_DID = re.compile(
 )
 
 
+# "See below, why am I hearing this from the customer?"
+_WHY_INSIDE = re.compile(r"(?:,| -| –|:) (?:so |and |but )?(?=why (?:is|are|am|was|were|do|does|did|has|have)\b)", re.I)
+
+
 class _Question(NamedTuple):
     """A question whose fillers start at `at` and whose first word starts at `begin`."""
 
@@ -81,6 +85,8 @@ class _Question(NamedTuple):
 def soften_question(draft: Draft, sentence: Sentence) -> bool:
     """Questions with blame in them become questions for information."""
     text, mark, at = draft.message[: sentence.end], draft.mark(sentence), lead_end(draft, sentence)
+    if "?" in mark and (inside := _WHY_INSIDE.search(text, at)):
+        at = inside.end()
     filler = FILLERS.match(text, at)
     begin = filler.end() if filler else at
     is_question = "?" in mark or (not mark and draft.is_lower)
@@ -136,7 +142,7 @@ def _ask_why(question: _Question, match: re.Match[str]) -> bool:
     clause = straighten(question.text, match)
     if clause is None:
         return False
-    words, end = clause
+    words, end = clause[0].replace(" even ", " "), clause[1]
     why = {"how come": "why"}.get(match.group("wh").lower(), match.group("wh").lower())
     know = "can you tell me" if words.startswith("you ") else "do you know"
     please = "could you please " + ("help me understand" if why in {"why", "how"} else "let me know")

@@ -6,7 +6,7 @@ starts, so that the levels of one place are alternatives and the words between s
 
 from models.edits.script import Edit
 from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint
-from models.edits.soften.clauses import lead_end
+from models.edits.soften.clauses import lead_end, part_name
 from models.edits.soften.draft import Draft, Sentence, begin_draft, is_item, is_quoted
 from models.edits.soften.greetings import open_and_close
 from models.edits.soften.harshness import drop_sentence, quieten, replace_harsh_words, without_shouting
@@ -44,6 +44,7 @@ def propose(message: str) -> list[Edit]:
         soften_ultimatum(draft, sentence)
         if has_milder or has_new_front:
             draft.is_softened = True
+            part_name(draft, sentence)
     _promote(draft)
     if draft.is_softened:
         open_and_close(draft)

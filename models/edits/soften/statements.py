@@ -94,9 +94,12 @@ def _words(draft: Draft, row: _Row, match: re.Match[str]) -> list[str]:
         verb, *particle = match.group("base").lower().split()
         words = [each.replace("{third}", " ".join((third_form(verb), *particle))) for each in words]
     words = [each.replace("{i}", draft.i) for each in words]
-    if len(words) == 1 and "{regret}" in words[0]:
-        return [words[0].replace("{regret}", regret) for regret in _regrets(draft, words[0])]
-    return words
+    if "{regret}" not in words[-1]:
+        return words
+    # Each level has a word of regret of its own, and the last words go on for later levels.
+    words += [words[-1]] * (3 - len(words))
+    regrets = _regrets(draft, words[-1])
+    return [each.replace("{regret}", regret) for each, regret in zip(words, regrets, strict=True)]
 
 
 def _regrets(draft: Draft, words: str) -> tuple[str, str, str]:

@@ -35,7 +35,11 @@ def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
     return None
 
 
-_ULTIMATUM = re.compile(r",? (?:or else|or|otherwise),? (?=(?:I|we|you|it)\b)", re.I)
+_ULTIMATUM = re.compile(
+    r",? (?:or else|or|otherwise),? (?=(?:I|we|you|it)\b)|(?:,| -| –|:| and)(?: and)? next time,? (?=(?:I|we|you)\b)"
+    r"|(?:,|;| -| –| and| but) (?=(?:I|we)(?:'?m|'re| am| are) not [a-z]+ing\b|(?:I|we) (?:won'?t|will not) )",
+    re.I,
+)
 _YOU_LOSE = re.compile(r"you(?:'ll| will)? (?:lose|pay|get|go|are|wait|can)\b", re.I)
 
 
@@ -43,12 +47,12 @@ def soften_ultimatum(draft: Draft, sentence: Sentence) -> None:
     """ "Fix it or I'll escalate": what happens otherwise becomes a necessity, also where no question ends before."""
     text = draft.message[: sentence.end]
     match = _ULTIMATUM.search(text, sentence.start)
-    if not match or "?" in draft.mark(sentence):
+    if not match or "?" in draft.mark(sentence) or draft.is_friendly:
         return
     if milder := have_to(text, match.end(), draft.i):
         words, end = milder
         draft.add("ultimatum", 1, Change(match.end(), end, words))
-        draft.add("ultimatum", 2, Change(match.end(), end, f"{draft.i}'m afraid {words}"))
+        draft.add("ultimatum", 2, Change(match.end(), end, _afraid(draft) + words))
     elif _YOU_LOSE.match(text, match.end()):
         draft.add("ultimatum_you", 1, Change(match.end(), match.end(), "unfortunately "))
         draft.add("ultimatum_you", 2, Change(match.end(), match.end(), f"{draft.i}'m afraid "))
@@ -56,8 +60,8 @@ def soften_ultimatum(draft: Draft, sentence: Sentence) -> None:
 
 _NO_THREAT = re.compile(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would)\b|(?:i|we)'d\b", re.I)
 _NEXT_TIME = re.compile(
-    r"(?P<lead>(?:next time|otherwise|or else),? )"
-    r"(?=(?:i|we|it|you|they|your|the|this|that)(?:'ll|'m|'re)?\b)",
+    r"(?P<lead>(?:next time|otherwise|or else),? )(?=(?:i|we|it|you|they)(?:'ll|'m|'re| will| goes| go| gets?| pays?"
+    r"| lose| am| are| won't| can't| have to)\b)",
     re.I,
 )
 _IS_ORDER = re.compile(r"(?:you|we) (?:should|must|need|have|can|could)\b", re.I)
@@ -97,7 +101,7 @@ def _regret_result(statement: Statement, at: int, is_certain: bool) -> bool:
     if milder := have_to(text, at, draft.i):
         words, end = milder
         draft.add("threat_have_to", 1, Change(at, end, words))
-        draft.add("threat_have_to", 2, Change(at, end, f"{draft.i}'m afraid {words}"))
+        draft.add("threat_have_to", 2, Change(at, end, _afraid(draft) + words))
         return True
     if not is_certain or _NO_THREAT.match(text, at):
         return False
@@ -110,5 +114,13 @@ def _soften_if_again(statement: Statement, at: int) -> bool:
     """ "Do it again and I report it" becomes "if this happens again, I will have to report it"."""
     words, end = have_to(statement.text, at, statement.i) or ("", at)
     statement.add("if_again", 1, "if this happens again, ", end, words)
-    statement.add("if_again", 2, f"if this happens again, {statement.i}'m afraid ", end, words)
+    statement.add("if_again", 2, f"if this happens again, {_afraid(statement.draft)}", end, words)
     return True
+
+
+def _afraid(draft: Draft) -> str:
+    """A word of regret inside a sentence, once in a message."""
+    if "afraid" in draft.hedges:
+        return ""
+    draft.hedges.add("afraid")
+    return f"{draft.i}'m afraid "
