@@ -23,7 +23,7 @@ _SUBJECT = (
     r"(?:I|i|we|you|it|they|he|she|this|that|there|nobody|no one|everyone|everybody|"
     r"somebody|someone|otherwise|else|I'm|I've|I'll|I'd|i'm|i've|i'll|"
     r"it's|that's|there's|we're|we've|we'll|you're|you've|you'll|they're|they've|they'll|"
-    r"he's|she's|don't|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|"
+    r"he's|she's|don't|dont|thats|its|im|ive|youre|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|"
     r"half)"
 )
 _BREAK = re.compile(
@@ -32,7 +32,7 @@ _BREAK = re.compile(
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
     rf"|,? and (?=[A-Z]\w+ (?:can|will|has|is|gets)\b)"
-    rf"|,? (?:and|but) (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
+    rf"|,? (?:and|but) (?=(?:please|pls|don't|dont|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
     rf"get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
@@ -62,7 +62,7 @@ _HAS_NOT = re.compile(
     r"(?:i|we|you|it|they|he|she) (?:don't|do not|doesn't|have no|has no|can't|cannot)\b", re.I
 )
 _JUST = re.compile(r"(?:just|simply) (?=(?P<verb>[a-z-]+))", re.I)
-_PROHIBITION = re.compile(r"(?:don't|do not|never|stop) ", re.I)
+_PROHIBITION = re.compile(r"(?:don't|dont|do not|never|stop) ", re.I)
 _OTHERWISE = re.compile(r"(?:otherwise|else)\b", re.I)
 _PLEASE = re.compile(r"(?:please|pls) ", re.I)
 _BARE_WORD = re.compile(r"[a-z-]+(?= )")

@@ -58,7 +58,9 @@ _FRIENDLY = re.compile(
 )
 _PRAISE = re.compile(
     r"(?:oh,? |just |well,? )?(?:great|wonderful|fantastic|brilliant|lovely|perfect|"
-    r"awesome|amazing|terrific)(?: stuff| timing)?",
+    r"awesome|amazing|terrific)(?: stuff| timing)?|(?:nice|great|good|brilliant|excellent|fantastic) (?:work|job|one|going)"
+    r"|well (?:done|played)|bravo|congrat(?:s|ulations)|typical|classic|love (?:it|that)|good for you|must be nice"
+    r"|as (?:always|usual|ever)|just (?:great|what (?:i|we) needed)|exactly what (?:i|we) needed|what a surprise",
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
@@ -131,7 +133,7 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
 
 
 _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
-_OF_PERSONS = re.compile(r"quite upset|a bit|not happy|not part|not something|something for")
+_OF_PERSONS = re.compile(r"quite upset|quite surprised|not up to|a bit|not happy|not part|not something|something for")
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(
     r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently) ", re.I
@@ -185,7 +187,7 @@ def _replace_blame(words: _Words) -> None:
 
 
 def _replace_phrases(words: _Words) -> None:
-    lower = words.text.lower()
+    lower = words.text.lower().replace("'", "")
     if not tables().any_key.search(lower):
         return
     for keys, pattern, new in tables().phrases:

@@ -75,24 +75,22 @@ def soften_statement(draft: Draft, sentence: Sentence) -> bool:
     return False
 
 
-_VERB_FORM = re.compile(r"\{(?:base|past)\}")
+_VERB_FORM = re.compile(r"\{(base|past|participle|third|gerund)\}")
 
 
 def _words(draft: Draft, row: _Row, match: re.Match[str]) -> list[str]:
     """The words of the row by level, or none if its verb has no known form."""
     words = [re.sub(" {2,}", " ", match.expand(each)) for each in row.words]
+    if any("{be}" in each for each in words):
+        be = "are" if match.group("what").lower().endswith("s") else "is"
+        words = [each.replace("{be}", be) for each in words]
     if match.string[match.end() : match.end() + 1] in {" ", ""}:
         words = [each.rstrip(" ") for each in words]
     if any(_VERB_FORM.search(each) for each in words):
-        base = tables().base_of_ing.get(match.group("ing").lower())
-        if base is None:
+        forms = _forms(match)
+        if not forms:
             return []
-        words = [
-            each.replace("{base}", base).replace("{past}", tables().past.get(base, base)) for each in words
-        ]
-    if any("{third}" in each for each in words):
-        verb, *particle = match.group("base").lower().split()
-        words = [each.replace("{third}", " ".join((third_form(verb), *particle))) for each in words]
+        words = [_VERB_FORM.sub(lambda form: forms[form.group(1)], each) for each in words]
     words = [each.replace("{i}", draft.i) for each in words]
     if "{regret}" not in words[-1]:
         return words
@@ -100,6 +98,24 @@ def _words(draft: Draft, row: _Row, match: re.Match[str]) -> list[str]:
     words += [words[-1]] * (3 - len(words))
     regrets = _regrets(draft, words[-1])
     return [each.replace("{regret}", regret) for each, regret in zip(words, regrets, strict=True)]
+
+
+def _forms(match: re.Match[str]) -> dict[str, str]:
+    """The forms of the verb of a match, which has it as `base` or as `ing`; none if they are not known."""
+    table, groups = tables(), match.groupdict()
+    ing, given = groups.get("ing"), groups.get("base")
+    verb, *particle = (given or table.base_of_ing.get((ing or "").lower()) or "").lower().split() or [""]
+    if verb not in table.past:
+        return {}
+    gerund = next((form for form, base in table.base_of_ing.items() if base == verb), "")
+    forms = {
+        "base": verb,
+        "past": table.past[verb],
+        "participle": table.participle[verb],
+        "third": third_form(verb),
+        "gerund": gerund,
+    }
+    return {name: " ".join((form, *particle)) for name, form in forms.items()}
 
 
 def _regrets(draft: Draft, words: str) -> tuple[str, str, str]:

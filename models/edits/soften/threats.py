@@ -29,7 +29,7 @@ def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
         base = forms["base"] or words.base_of_ing.get((forms["ing"] or "").lower()) or forms.get("present") or ""
         base = base.lower()
         is_deed = base in words.classes["threats"] or (pattern is _WONT and base in words.past)
-        if is_deed and base not in words.classes["no_ability"]:
+        if is_deed and (pattern is _WILL or base not in words.classes["no_ability"]):
             who = "we" if match.group("who").lower() == "we" else i
             return f"{who} {necessity} {base}", match.end()
     return None
@@ -72,6 +72,12 @@ _THREAT = re.compile(
     rf"{_CONDITION}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'?m|i'?ll|we'?ll|you'?ll)\b)", re.I
 )
 _THREAT_WITHOUT_COMMA = re.compile(rf"{_CONDITION} (?:then )?(?=(?:i|we)(?:'?ll|'?m|'re| )\b)", re.I)
+# "If you're late tomorrow you're not sailing."
+_WARNING = re.compile(
+    r"if you(?: |'re |re )[^,.;:!?\n]{4,90}?,? (?=you(?:'re|re| are|'ll| will) (?:not|out|off|on your own|going|gone)\b"
+    r"|you (?:won't|wont|will not|can|lose|pay|stay|go|don't get)\b)",
+    re.I,
+)
 
 
 _IF_AGAIN = re.compile(
@@ -85,6 +91,8 @@ def soften_threat(statement: Statement) -> bool:
     """What happens if or next time becomes a necessity, with a word of regret."""
     text, begin = statement.text, statement.begin
     if match := _THREAT.match(text, begin):
+        return _regret_result(statement, match.end(), is_certain=True)
+    if match := _WARNING.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=True)
     if match := _THREAT_WITHOUT_COMMA.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=False)

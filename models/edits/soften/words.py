@@ -1,4 +1,4 @@
-"""Words that the rules of `soften` look up: the tables of `soften.yaml`, forms of verbs, cues."""
+"""Words that the rules of `soften` look up: the tables of `soften.yaml` and `idioms.yaml`, forms of verbs, cues."""
 
 import re
 from functools import cache
@@ -18,11 +18,12 @@ class Tables(NamedTuple):
     base_of_ing: dict[str, str]
     past: dict[str, str]
     pasts: frozenset[str]
+    participle: dict[str, str]
     participles: frozenset[str]
     thirds: frozenset[str]
     any_predicate: re.Pattern[str]
     predicates: list[tuple[re.Pattern[str], str]]
-    any_key: re.Pattern[str]
+    any_key: re.Pattern[str]  # in words without apostrophes
     phrases: list[tuple[list[str], re.Pattern[str], str]]
     blame: list[tuple[str, str, re.Pattern[str], str]]
     sentences: list[tuple[re.Pattern[str], str]]
@@ -36,7 +37,13 @@ class Tables(NamedTuple):
 @cache
 def tables() -> Tables:
     """The tables of `soften.yaml`, read once."""
-    data = yaml.safe_load(Path(__file__).with_name("soften.yaml").read_text(encoding="utf-8"))
+    data, idioms = (
+        yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+        for name in ("soften.yaml", "idioms.yaml")
+    )
+    for name in ("predicates", "phrases", "sentences", "empty_tails"):
+        data[name] = idioms[name] + data[name]
+    empty_sentences = "|".join([data["empty_sentences"], *idioms["empty_sentences"]])
     ambiguous = frozenset(data["ambiguous"].split())
     verbs = frozenset(data["verbs"].split()) - ambiguous
     irregular = {base: (past, participle) for base, past, participle in data["irregular"]}
@@ -44,6 +51,7 @@ def tables() -> Tables:
     classes = {name: frozenset(text.split()) for name, text in data["classes"].items()}
     doubling = classes["doubling"]
     past = {base: irregular[base][0] if base in irregular else _ed(base, doubling) for base in bases}
+    participle = {base: irregular[base][1] if base in irregular else _ed(base, doubling) for base in bases}
     return Tables(
         verbs=verbs | {"be"},
         ambiguous=ambiguous,
@@ -52,21 +60,42 @@ def tables() -> Tables:
         base_of_ing={_ing(base, doubling): base for base in bases},
         past=past,
         pasts=frozenset(past.values()),
-        participles=frozenset(irregular[b][1] if b in irregular else _ed(b, doubling) for b in bases)
-        | {"been"},
+        participle=participle,
+        participles=frozenset(participle.values()) | {"been"},
         thirds=frozenset(third_form(base) for base in bases),
-        any_predicate=re.compile("|".join(pattern for pattern, _ in data["predicates"]), re.I),
-        predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
-        any_key=re.compile("|".join(re.escape(key) for row in data["phrases"] for key in row[0].split("|"))),
-        phrases=[(key.split("|"), re.compile(pattern, re.I), text) for key, pattern, text in data["phrases"]],
-        blame=[(rule, key, re.compile(pattern, re.I), text) for rule, key, pattern, text in data["blame"]],
-        sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
-        empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
-        empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
-        empty_sentences=re.compile(data["empty_sentences"], re.I),
+        any_predicate=_compile("|".join(pattern for pattern, _ in data["predicates"])),
+        predicates=[(_compile(rf"{pattern}(?![\w-])"), text) for pattern, text in data["predicates"]],
+        any_key=re.compile("|".join(re.escape(_plain(key)) for row in data["phrases"] for key in row[0].split("|"))),
+        phrases=[(_plain(keys).split("|"), _compile(pattern), text) for keys, pattern, text in data["phrases"]],
+        blame=[(rule, key, _compile(pattern), text) for rule, key, pattern, text in data["blame"]],
+        sentences=[(_compile(pattern), text) for pattern, text in data["sentences"]],
+        empty_words=_compile(rf"(?<![\w-]){data['empty_words']}(?![\w-])"),
+        empty_tails=_compile(rf"(?:{'|'.join(data['empty_tails'])})$"),
+        empty_sentences=_compile(empty_sentences),
         loud=frozenset(data["loud"].split()),
         classes=classes,
     )
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    """A pattern of the tables; chat leaves apostrophes out, so that each may be missing."""
+    return re.compile(_LOOKBEHIND_OR_APOSTROPHE.sub(_loosen, pattern), re.I)
+
+
+# Words in a lookbehind must have a fixed length.
+_LOOKBEHIND_OR_APOSTROPHE = re.compile(r"\(\?<=[^()]*'[^()]*\)|\(\?<![^()]*\)|'")
+
+
+def _loosen(match: re.Match[str]) -> str:
+    text = match.group()
+    if text.startswith("(?<="):
+        return f"(?:{text}|{_plain(text)})"
+    return "'?" if text == "'" else text
+
+
+def _plain(text: str) -> str:
+    """A text without apostrophes, as the keys of phrases are compared."""
+    return text.replace("'", "")
 
 
 def _ing(base: str, doubling: frozenset[str]) -> str:
@@ -155,10 +184,10 @@ FINITE = re.compile(
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you|thanks (?:for(?! nothing)|again|so|a lot|to you)|many thanks|"
-    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|great (?:work|job)|well done|"
-    r"good (?:work|job)|congratulations|"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
+    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well done|"
+    r"congratulations(?!,? you (?:just )?(?:broke|deleted|lost))|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
-    r"time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
