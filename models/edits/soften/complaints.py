@@ -6,7 +6,7 @@ from itertools import islice
 from models.edits.script import Change, Edit
 from models.edits.soften.clauses import lead_end
 from models.edits.soften.draft import Draft, Sentence
-from models.edits.soften.hedges import Statement, hedge, observe
+from models.edits.soften.hedges import Statement, hedge, hedge_view, observe
 from models.edits.soften.threats import soften_threat
 from models.edits.soften.words import CUES, POSITIVE, tables
 
@@ -81,27 +81,46 @@ def _blames(match: re.Match[str]) -> bool:
     )
 
 
+_SHOULD_HAVE_INSIDE = re.compile(
+    r"(?P<lead>,? (?:and|but) |, |; )you (?:really )?should(?P<not> not|n'?t)? have (?=(?P<pp>[a-z]+)\b)", re.I
+)
+
+
+def soften_should_have_inside(draft: Draft, sentence: Sentence) -> bool:
+    """ "It is wrong and you should have checked it" says that it would have helped if you had checked it."""
+    match = _SHOULD_HAVE_INSIDE.search(draft.message[: sentence.end], sentence.start)
+    if not match or "?" in draft.mark(sentence) or match.group("pp").lower() not in tables().participles:
+        return False
+    new = f"it would have helped if you had {'not ' if match.group('not') else ''}"
+    return draft.add("should_have_inside", 1, Change(match.end("lead"), match.end(), new))
+
+
 def hedge_complaint(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     """A statement that blames or complains gets a hedge."""
     full = draft.text(sentence)
     if "?" in draft.mark(sentence) or len(full) < 8 or full.endswith(":"):
         return False
-    if POSITIVE.search(full) or draft.is_friendly or _NOT_OPTIONAL.search(full):
+    if draft.is_friendly or _NOT_OPTIONAL.search(full):
         return False
     text, at = draft.message[: sentence.end], lead_end(draft, sentence)
     lead = _EMPTY_LEAD.match(text, at)
     statement = Statement(draft, sentence, text, at, lead.end() if lead else at)
+    is_positive = POSITIVE.search(full) is not None
+    if soften_threat(statement, is_positive):
+        return True
+    if is_positive:
+        return False
     for edit in draft.edits:
         is_in_front = sentence.start <= edit.start <= statement.begin + 2 and edit.end > statement.begin
         if is_in_front and edit.level == 1:
             return _hedge_milder(draft, sentence, edit)
-    if _soften_should_have(statement) or soften_threat(statement):
+    if _soften_should_have(statement):
         return True
     for hedge_blame in (_hedge_nobody, _hedge_you):
         is_hedged = hedge_blame(statement)
         if is_hedged is not None:
-            return is_hedged
-    return observe(statement, has_milder) or hedge(statement, has_milder)
+            return is_hedged or hedge_view(statement)
+    return observe(statement, has_milder) or hedge(statement, has_milder) or hedge_view(statement)
 
 
 def _hedge_milder(draft: Draft, sentence: Sentence, edit: Edit) -> bool:

@@ -64,6 +64,7 @@ _PRAISE = re.compile(
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
+_GUESS_WHO = re.compile(r"\bguess who (?:gets|got|has|had|is|was)\b", re.I)
 
 
 def drop_sentence(draft: Draft, index: int) -> bool:
@@ -109,6 +110,8 @@ def _drop_rule(draft: Draft, sentence: Sentence, previous: Sentence) -> str | No
     )
     if is_repeated:
         return "drop_repeated"
+    if text.lower() in {"me", "us", "muggins here"} and _GUESS_WHO.search(before):
+        return "drop_repeated"
     if not draft.is_friendly and _PRAISE.fullmatch(text) and CUES.search(before):
         return "drop_sarcasm"
     return "drop_sentence" if _is_empty(draft, sentence) else None
@@ -136,7 +139,8 @@ _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| we
 _OF_PERSONS = re.compile(r"quite upset|quite surprised|not up to|a bit|not happy|not part|not something|something for")
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(
-    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently) ", re.I
+    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently|of course|obviously|"
+    r"clearly|evidently) ", re.I
 )
 _SECOND_ADVERB = re.compile(r"(?:also|still|again) ")
 _OPENS_QUESTION = re.compile(

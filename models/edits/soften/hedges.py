@@ -29,9 +29,9 @@ _YOUR_DEED = re.compile(
     re.I,
 )
 _I_CANNOT = re.compile(
-    r"(?:i|we)(?: just| also| really)? ?(?:can't|cannot|don't|didn't|won't|haven't|"
-    r"couldn't|hadn't|still|never|have no|had no|'m not|'re not|am not|are not|'ve not|"
-    r"'ve had|had to|lost|missed|got no)\b",
+    r"(?:i|we)(?: just| also| really)? ?(?:can'?t|cannot|don'?t|didn'?t|won'?t|haven'?t|"
+    r"couldn'?t|hadn'?t|still|never|have no|had no|'?m not|'?re not|am not|are not|'?ve not|"
+    r"'?ve had|had to|lost|missed|got no)\b",
     re.I,
 )
 # What a fault of others has cost the writer.
@@ -44,6 +44,7 @@ _NOW = re.compile(
     r"(?:'ve| have| has| will have| need| needs|'re| are|'m| am| is| look)\b)"
 )
 _RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought|has to|have to|needs to)\b|\w['’]d\b", re.I)
+_SECOND_SUBJECT = re.compile(r" (?:and|but) (?=(?:you|i|we|they|he|she|it|nobody|the|your)\b)", re.I)
 _FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s| (?:if|whether|what|how|why|so that) |$)", re.S)
 _FIRST_WORD = re.compile(r"[\w’']+(?= )")
 _YOURS = re.compile(
@@ -122,7 +123,9 @@ def hedge(statement: Statement, has_milder: bool) -> bool:
     if word and draft.is_tense and _COST.match(head):
         return _hedge_front(statement, word, 2, has_milder)
     is_complaint = CUES.search(head) or has_milder or _YOUR_DEED.match(head)
-    if not is_complaint or not word or not FINITE.search(head) or _RULE_WORDS.search(head):
+    if not is_complaint or not word or not FINITE.search(head):
+        return False
+    if _RULE_WORDS.search(_SECOND_SUBJECT.split(head)[0]):
         return False
     stem = _APOSTROPHE.split(word.group())[0].lower()
     if stem in {"i", "we"} and not _I_CANNOT.match(statement.text, statement.begin):
@@ -211,3 +214,26 @@ def _hedge_failure(statement: Statement, level: int) -> bool:
         return False
     at = match.start("next")
     return draft.add("hedge_fails", level, Change(at, at, "unfortunately "))
+
+
+_VIEWED = re.compile(
+    r"(?:you|your|they|their)(?!'(?:ll|d)\b)\b(?! (?:can|could|will|would|may|might|need|should|must|have to|know|and)\b)"
+    r"(?: [\w'/-]+){3,}",
+    re.I,
+)
+_MOST_VIEWS = ("as far as {i} can see, ", "from what {i} can see, ")
+
+
+def hedge_view(statement: Statement) -> bool:
+    """Other words about the reader in a harsh message are put as what the writer sees, from level 2 on."""
+    draft = statement.draft
+    if not draft.is_tense or not _VIEWED.match(statement.text, statement.begin):
+        return False
+    views = [words for words in _MOST_VIEWS if words not in draft.hedges]
+    if not views:
+        return False
+    draft.hedges.add(views[0])
+    level = 4 - len(views)
+    kept = statement.text[statement.begin].lower()
+    statement.add("view", level, views[0].format(i=statement.i), statement.begin + 1, kept)
+    return True

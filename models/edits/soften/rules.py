@@ -5,7 +5,7 @@ starts, so that the levels of one place are alternatives and the words between s
 """
 
 from models.edits.script import Edit
-from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint
+from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint, soften_should_have_inside
 from models.edits.soften.clauses import lead_end, part_name
 from models.edits.soften.draft import Draft, Sentence, begin_draft, is_item, is_quoted
 from models.edits.soften.greetings import open_and_close
@@ -70,7 +70,7 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     # The statement in front of an order may be a complaint too.
     if not has_order and draft.requests > requests:
         return is_wish
-    has_blame = hedge_blame_inside(draft, sentence)
+    has_blame = soften_should_have_inside(draft, sentence) or hedge_blame_inside(draft, sentence)
     is_refusal = soften_refusal(draft, sentence)
     if is_refusal or draft.complaints == _MOST_COMPLAINTS:
         is_complaint = False

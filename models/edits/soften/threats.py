@@ -87,11 +87,14 @@ _IF_AGAIN = re.compile(
 )
 
 
-def soften_threat(statement: Statement) -> bool:
-    """What happens if or next time becomes a necessity, with a word of regret."""
+def soften_threat(statement: Statement, is_positive: bool) -> bool:
+    """What happens if or next time becomes a necessity, with a word of regret.
+
+    In a positive statement only what is surely a threat does.
+    """
     text, begin = statement.text, statement.begin
     if match := _THREAT.match(text, begin):
-        return _regret_result(statement, match.end(), is_certain=True)
+        return _regret_result(statement, match.end(), is_certain=not is_positive)
     if match := _WARNING.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=True)
     if match := _THREAT_WITHOUT_COMMA.match(text, begin):
