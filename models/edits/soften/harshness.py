@@ -118,7 +118,11 @@ def _drop_rule(draft: Draft, sentence: Sentence, previous: Sentence) -> str | No
 
 
 def _is_empty(draft: Draft, sentence: Sentence) -> bool:
-    return tables().empty_sentences.fullmatch(draft.text(sentence).strip(" ,")) is not None
+    text = _ADDRESS.sub("", draft.text(sentence).strip(" ,"))
+    return tables().empty_sentences.fullmatch(text) is not None
+
+
+_ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'-]+$")  # "Unacceptable, Marek."
 
 
 def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
@@ -136,7 +140,7 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
 
 
 _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
-_OF_PERSONS = re.compile(r"quite upset|quite surprised|not up to|a bit|not happy|not part|not something|something for")
+_OF_PERSONS = re.compile(r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for")
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(
     r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently|of course|obviously|"

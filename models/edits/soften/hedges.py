@@ -18,7 +18,7 @@ _SUBJECT_BE = re.compile(
 )
 _SUBJECT_FAILS = re.compile(
     r"(?:(?!(?:or|and|but|i|you|we|because|so|who|that|which|what|whoever|if|when|where|it|they|please|nobody)\b)"
-    r"[\w'/#-]+ ){1,5}?(?P<next>(?:still )?(?:doesn't|don't|didn't|can't|won't|hasn't|haven't|isn't|aren't|wasn't|weren't|"
+    r"[\w'/#-]+ ){1,7}?(?P<next>(?:still )?(?:doesn't|don't|didn't|can't|won't|hasn't|haven't|isn't|aren't|wasn't|weren't|"
     r"doesnt|dont|didnt|cant|wont|hasnt|havent|isnt|arent|failed|fails|crashes|crashed|broke|breaks|complained))\b",
     re.I,
 )
@@ -217,7 +217,7 @@ def _hedge_failure(statement: Statement, level: int) -> bool:
 
 
 _VIEWED = re.compile(
-    r"(?:you|your|they|their)(?!'(?:ll|d)\b)\b(?! (?:can|could|will|would|may|might|need|should|must|have to|know|and)\b)"
+    r"(?:you|your)(?!'(?:ll|d)\b)\b(?! (?:can|could|will|would|may|might|need|should|must|have to|know|and)\b)"
     r"(?: [\w'/-]+){3,}",
     re.I,
 )

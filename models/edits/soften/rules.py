@@ -20,7 +20,7 @@ from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
 from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
-from models.edits.soften.words import CUES
+from models.edits.soften.words import COURTEOUS, CUES
 
 _MOST_COMPLAINTS = 3  # of a message get a hedge
 
@@ -46,6 +46,7 @@ def propose(message: str) -> list[Edit]:
             draft.is_softened = True
             part_name(draft, sentence)
     _promote(draft)
+    _promote_view(draft)
     if draft.is_softened:
         open_and_close(draft)
     return draft.edits
@@ -81,10 +82,10 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
 
 
 def _is_tense(draft: Draft) -> bool:
-    """Whether a message orders, blames or complains somewhere."""
+    """Whether a message orders, blames or complains somewhere, or lacks any courtesy."""
     if draft.is_friendly:
         return False
-    return bool(CUES.search(draft.message)) or any(
+    return not COURTEOUS.search(draft.message) or bool(CUES.search(draft.message)) or any(
         "!" in draft.mark(sentence) or find_order(draft, sentence, lead_end(draft, sentence))
         for sentence in draft.sentences
     )
@@ -106,3 +107,17 @@ def _promote(draft: Draft) -> None:
     draft.edits.remove(first[0])
     for edit in moved:
         draft.edits[draft.edits.index(edit)] = Edit(edit.rule, edit.level - 1, edit.changes)
+
+
+def _promote_view(draft: Draft) -> None:
+    """Moves a hedge to level 1 where nothing else softens the message there."""
+    if any(edit.level == 1 and edit.rule not in _SMALL for edit in draft.edits):
+        return
+    for index, edit in enumerate(draft.edits):
+        if edit.rule in _HEDGES and edit.level == 2:
+            draft.edits[index] = Edit(edit.rule, 1, edit.changes)
+            return
+
+
+_SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
+_HEDGES = frozenset({"soften.view", "soften.you_did_neutral", "soften.hedge_now", "soften.noticed", "soften.agreed"})

@@ -8,7 +8,7 @@ from models.edits.soften.hedges import Statement
 from models.edits.soften.words import NOT, tables
 
 _WILL = re.compile(
-    r"(?P<who>I|we)(?:(?:'ll|'?m going to|'?re going to| will| am going to| are going to| (?:'?m )?gonna)"
+    r"(?P<who>I|we)(?:(?:'ll|(?:'?m|'?re| am| are) (?:going to(?! (?:your|the|my|our|an?|him|her|them|hr|legal)\b)|gonna)| will)"
     r" (?P<base>[a-z]+)|(?:'m|m| am|'re| are) (?P<ing>[a-z]+ing)| (?P<present>[a-z]+))\b",
     re.I,
 )

@@ -185,9 +185,14 @@ FINITE = re.compile(
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
     r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
-    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well done|"
-    r"congratulations(?!,? you (?:just )?(?:broke|deleted|lost))|"
+    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
     r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
+)
+# Praise, which is sarcastic beside a complaint.
+PRAISE = re.compile(r"\b(?:(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well done|congrat\w*)\b", re.I)
+# A message with such words has some courtesy already.
+COURTEOUS = re.compile(
+    r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we|i'd|hi|hello)\b", re.I
 )
