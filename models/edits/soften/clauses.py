@@ -23,7 +23,8 @@ _SUBJECT = (
     r"(?:I|i|we|you|it|they|he|she|this|that|there|nobody|no one|everyone|everybody|"
     r"somebody|someone|otherwise|else|I'm|I've|I'll|I'd|i'm|i've|i'll|"
     r"it's|that's|there's|we're|we've|we'll|you're|you've|you'll|they're|they've|they'll|"
-    r"he's|she's|don't|dont|thats|its|im|ive|youre|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|"
+    r"he's|she's|don't|dont|thats|its|im|ive|youre|do not|never|not because|thanks|thank you|thx"
+    r"|cheers|stop|anything|"
     r"half)"
 )
 _BREAK = re.compile(
@@ -163,13 +164,14 @@ def _end_of_address(text: str, at: int) -> int:
 def part_name(draft: Draft, sentence: Sentence) -> None:
     """A comma behind a bare name, where other words are put behind it: "Ana, it looks like you ..."."""
     at = lead_end(draft, sentence)
-    if at == sentence.start or not _ENDS_BARE.search(draft.message, sentence.start, at):
+    bare = _ENDS_BARE.search(draft.message, sentence.start, at)
+    if not bare or bare.group(1).lower() in tables().classes["no_names"] or not names.find(bare.group(1)):
         return
     if any(edit.start == at for edit in draft.edits):
         draft.add("name_comma", 1, Change(at - 1, at - 1, ","))
 
 
-_ENDS_BARE = re.compile(r"[^\W\d_] \Z")
+_ENDS_BARE = re.compile(r"([A-ZÀ-Ž][\w'-]*) \Z")
 
 
 def may_be_name(word: str) -> bool:

@@ -82,7 +82,8 @@ def _blames(match: re.Match[str]) -> bool:
 
 
 _SHOULD_HAVE_INSIDE = re.compile(
-    r"(?P<lead>,? (?:and|but) |, |; )you (?:really )?should(?P<not> not|n'?t)? have (?=(?P<pp>[a-z]+)\b)", re.I
+    r"(?P<lead>,? (?:and|but) |, |; )you (?:really )?should(?P<not> not|n'?t)? have (?=(?P<pp>[a-z]+)\b)",
+    re.I,
 )
 
 

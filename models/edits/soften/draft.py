@@ -30,6 +30,7 @@ class Draft:
     edits: list[Edit] = field(default_factory=list)
     is_tense: bool = False  # it orders, blames or complains somewhere
     is_softened: bool = False  # by more than marks
+    has_order: bool = False
     requests: int = 0
     complaints: int = 0
     hedges: set[str] = field(default_factory=set)  # that are taken

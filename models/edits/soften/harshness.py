@@ -58,9 +58,12 @@ _FRIENDLY = re.compile(
 )
 _PRAISE = re.compile(
     r"(?:oh,? |just |well,? )?(?:great|wonderful|fantastic|brilliant|lovely|perfect|"
-    r"awesome|amazing|terrific)(?: stuff| timing)?|(?:nice|great|good|brilliant|excellent|fantastic) (?:work|job|one|going)"
-    r"|well (?:done|played)|bravo|congrat(?:s|ulations)|typical|classic|love (?:it|that)|good for you|must be nice"
-    r"|as (?:always|usual|ever)|just (?:great|what (?:i|we) needed)|exactly what (?:i|we) needed|what a surprise",
+    r"awesome|amazing|terrific)(?: stuff| timing)?|(?:nice|great|good|brilliant|excellent"
+    r"|fantastic) (?:work|job|one|going)"
+    r"|well (?:done|played)|bravo|congrat(?:s|ulations)|typical|classic|love (?:it|that)"
+    r"|good for you|must be nice"
+    r"|as (?:always|usual|ever)|just (?:great|what (?:i|we) needed)|exactly what (?:i|we) needed"
+    r"|what a surprise",
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
@@ -140,11 +143,15 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
 
 
 _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
-_OF_PERSONS = re.compile(r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for")
+_OF_PERSONS = re.compile(
+    r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for"
+)
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(
-    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently|of course|obviously|"
-    r"clearly|evidently) ", re.I
+    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently"
+    r"|of course|obviously|"
+    r"clearly|evidently) ",
+    re.I,
 )
 _SECOND_ADVERB = re.compile(r"(?:also|still|again) ")
 _OPENS_QUESTION = re.compile(

@@ -18,7 +18,8 @@ _SUBJECT_BE = re.compile(
 )
 _SUBJECT_FAILS = re.compile(
     r"(?:(?!(?:or|and|but|i|you|we|because|so|who|that|which|what|whoever|if|when|where|it|they|please|nobody)\b)"
-    r"[\w'/#-]+ ){1,7}?(?P<next>(?:still )?(?:doesn't|don't|didn't|can't|won't|hasn't|haven't|isn't|aren't|wasn't|weren't|"
+    r"[\w'/#-]+ ){1,7}?(?P<next>(?:still )?(?:doesn't|don't|didn't|can't|won't|hasn't|haven't"
+    r"|isn't|aren't|wasn't|weren't|"
     r"doesnt|dont|didnt|cant|wont|hasnt|havent|isnt|arent|failed|fails|crashes|crashed|broke|breaks|complained))\b",
     re.I,
 )
@@ -40,10 +41,16 @@ _COST = re.compile(
     re.I,
 )
 _NOW = re.compile(
-    r"(?:[Nn]ow|[Ss]o now|[Aa]nd now|[Bb]ecause of (?:that|this|you),?) (?=(?:I|i|we|he|she|they|everyone|[A-Z]\w+|the \w+(?: \w+)?)"
+    r"(?:[Nn]ow|[Ss]o now|[Aa]nd now|[Bb]ecause of (?:that|this|you),?) (?=(?:I|i|we|he|she|they"
+    r"|everyone|[A-Z]\w+|the \w+(?: \w+)?)"
     r"(?:'ve| have| has| will have| need| needs|'re| are|'m| am| is| look)\b)"
 )
 _RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought|has to|have to|needs to)\b|\w['’]d\b", re.I)
+# "Lars ordered the wrong cable"
+_MISTAKE_OF = re.compile(
+    r"[A-ZÀ-Ž][\w'-]+ (?:forgot|missed|lost|broke|deleted|ordered|booked|sent|left|skipped|overwrote|didn't|never|"
+    r"refused|ignored|failed)\b"
+)
 _SECOND_SUBJECT = re.compile(r" (?:and|but) (?=(?:you|i|we|they|he|she|it|nobody|the|your)\b)", re.I)
 _FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s| (?:if|whether|what|how|why|so that) |$)", re.S)
 _FIRST_WORD = re.compile(r"[\w’']+(?= )")
@@ -131,7 +138,7 @@ def hedge(statement: Statement, has_milder: bool) -> bool:
     if stem in {"i", "we"} and not _I_CANNOT.match(statement.text, statement.begin):
         return False
     level = 2 if has_milder or draft.complaints > 0 else 1
-    is_name = word.group()[0].isupper() and bool(names.find(word.group()))
+    is_name = _MISTAKE_OF.match(statement.text, statement.begin) and bool(names.find(word.group()))
     if stem != "i" and stem not in tables().classes["openers"] and not is_name:
         return _hedge_inside(statement, level)
     return _hedge_front(statement, word, level, has_milder)
@@ -217,8 +224,9 @@ def _hedge_failure(statement: Statement, level: int) -> bool:
 
 
 _VIEWED = re.compile(
-    r"(?:you|your)(?!'(?:ll|d)\b)\b(?! (?:can|could|will|would|may|might|need|should|must|have to|know|and)\b)"
-    r"(?: [\w'/-]+){3,}",
+    r"(?:you(?:'re|re| (?:had|were|are|keep|never|always|only|just|still))|"
+    r"your [\w' -]{2,40}? (?:had|was|were|did|[a-z]+ed|told|got|left|took|broke|sent|made|turned|used)\b)"
+    r"(?: [\w'/-]+){2,}",
     re.I,
 )
 _MOST_VIEWS = ("as far as {i} can see, ", "from what {i} can see, ")

@@ -7,7 +7,8 @@ from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.words import tables
 
 FILLERS = re.compile(
-    r"(?:(?:please|pls|plz|just|simply|finally|maybe|perhaps|how about you|seriously|honestly|look|listen|frankly|"
+    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look"
+    r"|listen|frankly|"
     r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|"

@@ -56,7 +56,9 @@ _WHY_DID = re.compile(
 
 
 # "See below, why am I hearing this from the customer?"
-_WHY_INSIDE = re.compile(r"(?:,| -| –|:) (?:so |and |but )?(?=why (?:is|are|am|was|were|do|does|did|has|have)\b)", re.I)
+_WHY_INSIDE = re.compile(
+    r"(?:,| -| –|:) (?:so |and |but )?(?=why (?:is|are|am|was|were|do|does|did|has|have)\b)", re.I
+)
 
 
 class _Question(NamedTuple):

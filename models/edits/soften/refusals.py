@@ -17,7 +17,9 @@ _WONT = re.compile(
     r"(?:no[,.]? )?(?P<who>I|we) (?P<wont>won'?t|will not|cannot|can'?t|can not) (?P<verb>[a-z'\"-]+)\b",
     re.I,
 )
-_NO_BUT = re.compile(rf"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{{2,60}}(?:\b(?:not|no)\b|{NOT}))", re.I)
+_NO_BUT = re.compile(
+    rf"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{{2,60}}(?:\b(?:not|no)\b|{NOT}))", re.I
+)
 
 
 def soften_refusal(draft: Draft, sentence: Sentence) -> bool:

@@ -5,8 +5,8 @@ starts, so that the levels of one place are alternatives and the words between s
 """
 
 from models.edits.script import Edit
-from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint, soften_should_have_inside
 from models.edits.soften.clauses import lead_end, part_name
+from models.edits.soften.complaints import hedge_blame_inside, hedge_complaint, soften_should_have_inside
 from models.edits.soften.draft import Draft, Sentence, begin_draft, is_item, is_quoted
 from models.edits.soften.greetings import open_and_close
 from models.edits.soften.harshness import drop_sentence, quieten, replace_harsh_words, without_shouting
@@ -20,7 +20,7 @@ from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
 from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
-from models.edits.soften.words import COURTEOUS, CUES
+from models.edits.soften.words import COURTEOUS
 
 _MOST_COMPLAINTS = 3  # of a message get a hedge
 
@@ -31,7 +31,8 @@ def propose(message: str) -> list[Edit]:
     draft = begin_draft(message, calm.replace("’", "'"))
     draft.edits += [Edit("soften.capitals", 1, (change,)) for change in lowered]
     draft.is_softened = bool(lowered)
-    draft.is_tense = bool(lowered) or _is_tense(draft)
+    draft.is_tense = _is_tense(draft)
+    draft.has_order = any(find_order(draft, each, lead_end(draft, each)) for each in draft.sentences)
     for index, sentence in enumerate(draft.sentences):
         if is_quoted(draft, sentence):
             continue
@@ -82,13 +83,8 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
 
 
 def _is_tense(draft: Draft) -> bool:
-    """Whether a message orders, blames or complains somewhere, or lacks any courtesy."""
-    if draft.is_friendly:
-        return False
-    return not COURTEOUS.search(draft.message) or bool(CUES.search(draft.message)) or any(
-        "!" in draft.mark(sentence) or find_order(draft, sentence, lead_end(draft, sentence))
-        for sentence in draft.sentences
-    )
+    """Whether a message has no courtesy at all, so that its plain words may be harsh."""
+    return not draft.is_friendly and not COURTEOUS.search(draft.message)
 
 
 def _promote(draft: Draft) -> None:
@@ -120,4 +116,6 @@ def _promote_view(draft: Draft) -> None:
 
 
 _SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
-_HEDGES = frozenset({"soften.view", "soften.you_did_neutral", "soften.hedge_now", "soften.noticed", "soften.agreed"})
+_HEDGES = frozenset(
+    {"soften.view", "soften.you_did_neutral", "soften.hedge_now", "soften.noticed", "soften.agreed"}
+)

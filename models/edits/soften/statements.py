@@ -4,7 +4,7 @@ A row has a rule, flags, a pattern of how a sentence starts behind its lead, and
 three levels. In a pattern an apostrophe may be missing, and in the words `{i}` is the writer, `{regret}` a
 word of regret that grows with the level and that no other sentence of the message has.
 
-Flags: `tense` for rows that need a harsh message around them, `asks` for a request, `?` and `.` for the mark
+Flags: `tense` for rows that need a harsh message around them, `cues` for a complaint around, `asks` for a request, `?` and `.` for the mark
 that ends the result.
 """
 
@@ -18,7 +18,7 @@ import yaml
 from models.edits.script import Change
 from models.edits.soften.clauses import lead_end
 from models.edits.soften.draft import Draft, Sentence
-from models.edits.soften.words import tables, third_form
+from models.edits.soften.words import CUES, tables, third_form
 
 
 class _Row(NamedTuple):
@@ -67,7 +67,8 @@ def soften_statement(draft: Draft, sentence: Sentence) -> bool:
         text = f"{text[:at]}{text[at].lower()}{text[at + 1 :]}"
     is_question = "?" in draft.mark(sentence)
     for row in _table().questions if is_question else _table().statements:
-        if "tense" in row.flags and not draft.is_tense:
+        is_calm = "tense" in row.flags and not draft.is_tense
+        if is_calm or ("cues" in row.flags and not CUES.search(draft.message)):
             continue
         match = row.pattern.match(text, at)
         if match and (words := _words(draft, row, match)):

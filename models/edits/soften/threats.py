@@ -8,25 +8,29 @@ from models.edits.soften.hedges import Statement
 from models.edits.soften.words import NOT, tables
 
 _WILL = re.compile(
-    r"(?P<who>I|we)(?:(?:'ll|(?:'?m|'?re| am| are) (?:going to(?! (?:your|the|my|our|an?|him|her|them|hr|legal)\b)|gonna)| will)"
+    r"(?P<who>I|we)(?:(?:'ll|(?:'?m|'?re| am| are) (?:going to(?! (?:your|the|my|our|an?|him|her"
+    r"|them|hr|legal)\b)|gonna)| will)"
     r" (?P<base>[a-z]+)|(?:'m|m| am|'re| are) (?P<ing>[a-z]+ing)| (?P<present>[a-z]+))\b",
     re.I,
 )
 _WONT = re.compile(
-    r"(?P<who>I|we)(?: (?:won't|wont|will not) (?P<base>[a-z]+)|(?:'m|m| am|'re| are) not (?P<ing>[a-z]+ing))\b",
+    r"(?P<who>I|we)(?: (?:won't|wont|will not) (?P<base>[a-z]+)|(?:'m|m| am|'re"
+    r"| are) not (?P<ing>[a-z]+ing))\b",
     re.I,
 )
 
 
 def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
-    """Milder words for what the writer threatens to do at `at`, and where they end; None if it is no threat."""
+    """Milder words for what the writer threatens to do at `at`, and where they end; None for no threat."""
     words = tables()
     for pattern, necessity in ((_WONT, "won't be able to"), (_WILL, "will have to")):
         match = pattern.match(text, at)
         if not match:
             continue
         forms = match.groupdict()
-        base = forms["base"] or words.base_of_ing.get((forms["ing"] or "").lower()) or forms.get("present") or ""
+        base = (
+            forms["base"] or words.base_of_ing.get((forms["ing"] or "").lower()) or forms.get("present") or ""
+        )
         base = base.lower()
         is_deed = base in words.classes["threats"] or (pattern is _WONT and base in words.past)
         if is_deed and (pattern is _WILL or base not in words.classes["no_ability"]):
@@ -36,15 +40,17 @@ def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
 
 
 _ULTIMATUM = re.compile(
-    r",? (?:or else|or|otherwise),? (?=(?:I|we|you|it)\b)|(?:,| -| –|:| and)(?: and)? next time,? (?=(?:I|we|you)\b)"
-    r"|(?:,|;| -| –| and| but) (?=(?:I|we)(?:'?m|'re| am| are) not [a-z]+ing\b|(?:I|we) (?:won'?t|will not) )",
+    r",? (?:or else|or|otherwise),? (?=(?:I|we|you|it)\b)|(?:,| -| –|:"
+    r"| and)(?: and)? next time,? (?=(?:I|we|you)\b)"
+    r"|(?:,|;| -| –| and| but) (?=(?:I|we)(?:'?m|'re| am| are) not [a-z]+ing\b|(?:I|we) (?:won'?t"
+    r"|will not) )",
     re.I,
 )
 _YOU_LOSE = re.compile(r"you(?:'ll| will)? (?:lose|pay|get|go|are|wait|can)\b", re.I)
 
 
 def soften_ultimatum(draft: Draft, sentence: Sentence) -> None:
-    """ "Fix it or I'll escalate": what happens otherwise becomes a necessity, also where no question ends before."""
+    """What happens otherwise becomes a necessity: "Fix it or I'll escalate", "... or I will have to escalate"."""
     text = draft.message[: sentence.end]
     match = _ULTIMATUM.search(text, sentence.start)
     if not match or "?" in draft.mark(sentence) or draft.is_friendly:
@@ -60,21 +66,21 @@ def soften_ultimatum(draft: Draft, sentence: Sentence) -> None:
 
 _NO_THREAT = re.compile(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would)\b|(?:i|we)'d\b", re.I)
 _NEXT_TIME = re.compile(
-    r"(?P<lead>(?:next time|otherwise|or else),? )(?=(?:i|we|it|you|they)(?:'ll|'m|'re| will| goes| go| gets?| pays?"
+    r"(?P<lead>(?:next time|otherwise|or else),? )(?=(?:i|we|it|you|they)(?:'ll|'m|'re| will| goes"
+    r"| go| gets?| pays?"
     r"| lose| am| are| won't| can't| have to)\b)",
     re.I,
 )
 _IS_ORDER = re.compile(r"(?:you|we) (?:should|must|need|have|can|could)\b", re.I)
-_CONDITION = (
-    rf"if (?=[^,]*(?:{NOT}|not|late|again|once more|another|miss|fail|\bno ))[^,.;:!?\n]{{4,90}}?"
-)
+_CONDITION = rf"if (?=[^,]*(?:{NOT}|not|late|again|once more|another|miss|fail|\bno ))[^,.;:!?\n]{{4,90}}?"
 _THREAT = re.compile(
     rf"{_CONDITION}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'?m|i'?ll|we'?ll|you'?ll)\b)", re.I
 )
 _THREAT_WITHOUT_COMMA = re.compile(rf"{_CONDITION} (?:then )?(?=(?:i|we)(?:'?ll|'?m|'re| )\b)", re.I)
 # "If you're late tomorrow you're not sailing."
 _WARNING = re.compile(
-    r"if you(?: |'re |re )[^,.;:!?\n]{4,90}?,? (?=you(?:'re|re| are|'ll| will) (?:not|out|off|on your own|going|gone)\b"
+    r"if you(?: |'re |re )[^,.;:!?\n]{4,90}?,? (?=you(?:'re|re| are|'ll| will) (?:not|out|off"
+    r"|on your own|going|gone)\b"
     r"|you (?:won't|wont|will not|can|lose|pay|stay|go|don't get)\b)",
     re.I,
 )

@@ -73,7 +73,7 @@ class _Wish(NamedTuple):
 def _no_more(draft: Draft, sentence: Sentence, at: int) -> bool:
     """ "No more X" as a whole sentence."""
     text = draft.text(sentence)
-    if at != sentence.start:
+    if at != sentence.start or (sentence is not draft.sentences[0] and not draft.has_order):
         return False
     if not _NO_MORE.match(text) or _IS.search(text):
         return False

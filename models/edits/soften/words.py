@@ -1,4 +1,4 @@
-"""Words that the rules of `soften` look up: the tables of `soften.yaml` and `idioms.yaml`, forms of verbs, cues."""
+"""Words that the rules of `soften` look up: tables of `soften.yaml` and `idioms.yaml`, verb forms, cues."""
 
 import re
 from functools import cache
@@ -65,8 +65,12 @@ def tables() -> Tables:
         thirds=frozenset(third_form(base) for base in bases),
         any_predicate=_compile("|".join(pattern for pattern, _ in data["predicates"])),
         predicates=[(_compile(rf"{pattern}(?![\w-])"), text) for pattern, text in data["predicates"]],
-        any_key=re.compile("|".join(re.escape(_plain(key)) for row in data["phrases"] for key in row[0].split("|"))),
-        phrases=[(_plain(keys).split("|"), _compile(pattern), text) for keys, pattern, text in data["phrases"]],
+        any_key=re.compile(
+            "|".join(re.escape(_plain(key)) for row in data["phrases"] for key in row[0].split("|"))
+        ),
+        phrases=[
+            (_plain(keys).split("|"), _compile(pattern), text) for keys, pattern, text in data["phrases"]
+        ],
         blame=[(rule, key, _compile(pattern), text) for rule, key, pattern, text in data["blame"]],
         sentences=[(_compile(pattern), text) for pattern, text in data["sentences"]],
         empty_words=_compile(rf"(?<![\w-]){data['empty_words']}(?![\w-])"),
@@ -157,7 +161,8 @@ CUES = re.compile(
     r"too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
-    r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time|second time|instead of|angry|upset|furious)\b",
+    r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time"
+    r"|second time|instead of|angry|upset|furious)\b",
     re.I,
 )
 # With such words a statement is no complaint, or is hedged already.
@@ -179,12 +184,14 @@ FINITE = re.compile(
     r"\b(?:is|are|was|were|has|have|had|does|do|did|can|will|isn't|aren't|wasn't|weren't|"
     r"hasn't|haven't|hadn't|doesn't|don't|didn't|can't|cannot|won't|"
     r"keeps?|needs?|looks?|makes?|says?|shows?|reads?|takes?|costs?|breaks?|fails?|"
-    rf"blocks?|crashes|loses|misses|goes|comes|\w+ed|thats|its|im|ive|youre|theyre)\b|\w'(?:s|re|ve) \w|{NOT}",
+    rf"blocks?|crashes|loses|misses|goes|comes|\w+ed|thats|its|im|ive|youre|theyre)\b|\w'(?:s|re"
+    rf"|ve) \w|{NOT}",
     re.I,
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not"
+    r"|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
     r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
     r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
@@ -194,5 +201,7 @@ KIND = re.compile(
 PRAISE = re.compile(r"\b(?:(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well done|congrat\w*)\b", re.I)
 # A message with such words has some courtesy already.
 COURTEOUS = re.compile(
-    r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we|i'd|hi|hello)\b", re.I
+    r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we"
+    r"|i'd|hi|hello)\b",
+    re.I,
 )
