@@ -48,8 +48,8 @@ _NOW = re.compile(
 _RULE_WORDS = re.compile(r"\b(?:should|must|may|might|would|ought|has to|have to|needs to)\b|\w['’]d\b", re.I)
 # "Lars ordered the wrong cable"
 _MISTAKE_OF = re.compile(
-    r"[A-ZÀ-Ž][\w'-]+ (?:forgot|missed|lost|broke|deleted|ordered|booked|sent|left|skipped|overwrote|didn't|never|"
-    r"refused|ignored|failed)\b"
+    r"[A-ZÀ-Ž][\w'-]+ (?:forgot|missed|lost|broke|deleted|ordered|booked|sent|left|skipped|overwrote|didn't"
+    r"|never|refused|ignored|failed)\b"
 )
 _SECOND_SUBJECT = re.compile(r" (?:and|but) (?=(?:you|i|we|they|he|she|it|nobody|the|your)\b)", re.I)
 _FIRST_CLAUSE = re.compile(r".{8,}?(?=[,;:]\s| (?:if|whether|what|how|why|so that) |$)", re.S)
@@ -224,7 +224,7 @@ def _hedge_failure(statement: Statement, level: int) -> bool:
 
 
 _VIEWED = re.compile(
-    r"(?:you(?:'re|re| (?:had|were|are|keep|never|always|only|just|still))|"
+    r"(?:you (?:had|were|keep|never|always|only|just|still)|"
     r"your [\w' -]{2,40}? (?:had|was|were|did|[a-z]+ed|told|got|left|took|broke|sent|made|turned|used)\b)"
     r"(?: [\w'/-]+){2,}",
     re.I,

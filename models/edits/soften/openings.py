@@ -16,8 +16,8 @@ _WRONG = re.compile(
     re.I,
 )
 _TIME = re.compile(
-    r"(?:(?P<new>now )?(?:the )?)(?P<which>second|third|fourth|fifth|sixth|(?:last|final)(?= reminder)) (?:time"
-    r"|reminder|request|attempt)"
+    r"(?:(?P<new>now )?(?:the )?)(?P<which>second|third|fourth|fifth|sixth|(?:last|final)(?= reminder)) "
+    r"(?:time|reminder|request|attempt)"
     r"(?: (?:already|now|today|in a row|this \w+|in (?:two|three|four|five|\d+) \w+))?(?P<clause> (?:that )?"
     r"(?:your|you|the|this|that|my|our|we|I|they|he|she|somebody|someone|it) [^,;:?]+)?",
     re.I,

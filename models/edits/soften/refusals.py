@@ -18,7 +18,7 @@ _WONT = re.compile(
     re.I,
 )
 _NO_BUT = re.compile(
-    rf"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{{2,60}}(?:\b(?:not|no)\b|{NOT}))", re.I
+    rf"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{{1,60}}(?:\b(?:not|no)\b|{NOT}))", re.I
 )
 
 

@@ -4,8 +4,8 @@ A row has a rule, flags, a pattern of how a sentence starts behind its lead, and
 three levels. In a pattern an apostrophe may be missing, and in the words `{i}` is the writer, `{regret}` a
 word of regret that grows with the level and that no other sentence of the message has.
 
-Flags: `tense` for rows that need a harsh message around them, `cues` for a complaint around, `asks` for a request, `?` and `.` for the mark
-that ends the result.
+Flags: `tense` for rows that need a harsh message around them, `cues` for those that need a complaint, `asks`
+for a request, `?` and `.` for the mark that ends the result.
 """
 
 import re

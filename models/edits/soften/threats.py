@@ -14,10 +14,13 @@ _WILL = re.compile(
     re.I,
 )
 _WONT = re.compile(
-    r"(?P<who>I|we)(?: (?:won't|wont|will not) (?P<base>[a-z]+)|(?:'m|m| am|'re"
+    r"(?P<who>I|we)(?: (?:won'?t|will not) (?P<base>[a-z]+)|(?:'m|m| am|'re"
     r"| are) not (?P<ing>[a-z]+ing))\b",
     re.I,
 )
+
+
+_NO_DEEDS = frozenset({"say", "wait", "want", "mind", "expect"})
 
 
 def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
@@ -33,6 +36,8 @@ def have_to(text: str, at: int, i: str) -> tuple[str, int] | None:
         )
         base = base.lower()
         is_deed = base in words.classes["threats"] or (pattern is _WONT and base in words.past)
+        if base in _NO_DEEDS:
+            continue
         if is_deed and (pattern is _WILL or base not in words.classes["no_ability"]):
             who = "we" if match.group("who").lower() == "we" else i
             return f"{who} {necessity} {base}", match.end()
@@ -50,7 +55,7 @@ _YOU_LOSE = re.compile(r"you(?:'ll| will)? (?:lose|pay|get|go|are|wait|can)\b", 
 
 
 def soften_ultimatum(draft: Draft, sentence: Sentence) -> None:
-    """What happens otherwise becomes a necessity: "Fix it or I'll escalate", "... or I will have to escalate"."""
+    """ "Fix it or I'll escalate" becomes "... or I will have to escalate"."""
     text = draft.message[: sentence.end]
     match = _ULTIMATUM.search(text, sentence.start)
     if not match or "?" in draft.mark(sentence) or draft.is_friendly:
@@ -72,7 +77,10 @@ _NEXT_TIME = re.compile(
     re.I,
 )
 _IS_ORDER = re.compile(r"(?:you|we) (?:should|must|need|have|can|could)\b", re.I)
-_CONDITION = rf"if (?=[^,]*(?:{NOT}|not|late|again|once more|another|miss|fail|\bno ))[^,.;:!?\n]{{4,90}}?"
+_CONDITION = (
+    r"if (?![^,]{0,90}\b(?:suits? |works? for |mind\b|like\b))"
+    rf"(?=[^,]{{0,90}}(?:{NOT}|not|late|again|once more|another|miss|fail|\bno ))[^,.;:!?\n]{{4,90}}?"
+)
 _THREAT = re.compile(
     rf"{_CONDITION}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'?m|i'?ll|we'?ll|you'?ll)\b)", re.I
 )
