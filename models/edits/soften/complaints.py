@@ -40,7 +40,7 @@ _CONDITION = re.compile(r"(?:if|when|unless|you)\b", re.I)
 _IS_BOUND = re.compile(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", re.I)
 _NOT_OPTIONAL = re.compile(r"\bnot optional\b", re.I)
 _AGAINST = re.compile(
-    r"\b(?:anyway|without (?:asking|telling|checking|a word)|before (?:I|we) (?:had|could|was|were))\b", re.I
+    r"\b(?:anyway|without (?:[a-z]+ing|a word)|before (?:I|we) (?:had|could|was|were))\b", re.I
 )
 _MOST_PLACES = 6  # of a sentence are tried
 
@@ -222,12 +222,21 @@ def _hedge_you(statement: Statement) -> bool | None:
     return True
 
 
+_NO_BLAME = frozenset({"signed", "accepted", "registered"})
+
+
 def _hedge_neutral_deed(statement: Statement, match: re.Match[str]) -> bool:
     """ "You gave him admin rights" blames in a harsh message, and gets a hedge at level 2."""
     words, draft, begin = tables(), statement.draft, statement.begin
     verb = match.group("verb").lower()
     may_be_blame = verb in words.classes["neutral"] | words.classes["same_past"] - {"let"}
-    if not draft.is_tense or not may_be_blame or verb not in words.pasts or "neutral" in draft.hedges:
+    if (
+        not draft.is_tense
+        or not may_be_blame
+        or verb in _NO_BLAME
+        or verb not in words.pasts
+        or "neutral" in draft.hedges
+    ):
         return False
     draft.hedges.add("neutral")
     kept = statement.text[begin].lower()

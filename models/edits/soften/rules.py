@@ -58,10 +58,13 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     requests = draft.requests
     if soften_opening(draft, sentence):
         return True
-    if soften_statement(draft, sentence):
-        # An order may follow in the same sentence.
+    front = soften_statement(draft, sentence)
+    if front is not None:
+        # Blame or an order may follow in the same sentence.
+        edits = list(draft.edits)
         _ = soften_request_inside(draft, sentence) or soften_order_inside(draft, sentence)
         hedge_blame_inside(draft, sentence)
+        draft.edits = [edit for edit in draft.edits if edit in edits or edit.start >= front]
         return True
     if soften_order(draft, sentence) or soften_question(draft, sentence):
         return True

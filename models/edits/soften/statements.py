@@ -57,11 +57,11 @@ def _table() -> _Table:
     return _Table(**rows)
 
 
-def soften_statement(draft: Draft, sentence: Sentence) -> bool:
-    """A sentence that starts like a row of the table gets the row's words; says whether one did."""
+def soften_statement(draft: Draft, sentence: Sentence) -> int | None:
+    """A sentence that starts like a row of the table gets the words of the row; the end of their place, or None."""
     at = lead_end(draft, sentence)
     if at >= sentence.end:
-        return False
+        return None
     text = draft.message[: sentence.end]
     if text[at : at + 2] not in {"I ", "I'"}:
         text = f"{text[:at]}{text[at].lower()}{text[at + 1 :]}"
@@ -72,8 +72,8 @@ def soften_statement(draft: Draft, sentence: Sentence) -> bool:
             continue
         match = row.pattern.match(text, at)
         if match and (words := _words(draft, row, match)):
-            return _add(draft, sentence, row, match, words)
-    return False
+            return match.end() if _add(draft, sentence, row, match, words) else None
+    return None
 
 
 _VERB_FORM = re.compile(r"\{(base|past|participle|third|gerund)\}")
