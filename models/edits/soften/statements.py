@@ -58,7 +58,7 @@ def _table() -> _Table:
 
 
 def soften_statement(draft: Draft, sentence: Sentence) -> int | None:
-    """A sentence that starts like a row of the table gets the words of the row; the end of their place, or None."""
+    """A sentence that starts like a row gets its words; returns where their place ends, None without a row."""
     at = lead_end(draft, sentence)
     if at >= sentence.end:
         return None

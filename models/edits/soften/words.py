@@ -171,7 +171,7 @@ POSITIVE = re.compile(
     r"apolog\w+|no (?:problem|worries|rush|hurry|need|damage|data loss)|(?:not|nobody|no "
     r"one|nothing|isn't|wasn't|weren't|aren't) (?:was |is |are )?(?:affected|hurt|lost|"
     r"broken|in danger)|not (?:urgent|bad)|"
-    r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|"
+    r"thank\w*|hit (?:the|our) targets?|won(?!')|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|"
     r"congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
     r"excellent|fine|well|would like|don't need|doesn't need|do not need|don't have to|doesn't "
     r"have to|doesn't matter|not need\w*|not necessary|don't want|i feel|kind of|sort of|"
