@@ -58,7 +58,7 @@ def _table() -> _Table:
 
 
 def soften_statement(draft: Draft, sentence: Sentence) -> int | None:
-    """A sentence that starts like a row gets its words; returns where their place ends, None without a row."""
+    """A sentence that starts like a row gets its words; returns where their place ends, None for no row."""
     at = lead_end(draft, sentence)
     if at >= sentence.end:
         return None
@@ -133,15 +133,18 @@ def _regrets(draft: Draft, words: str) -> tuple[str, str, str]:
 
 def _add(draft: Draft, sentence: Sentence, row: _Row, match: re.Match[str], words: list[str]) -> bool:
     start, end = match.span()
-    # Milder words that other rules have found inside go, since the row has its own.
-    draft.edits = [edit for edit in draft.edits if edit.end <= start or edit.start >= end]
     marks = [draft.end_with(mark, sentence) for mark in "?." if mark in row.flags]
-    is_added, before = False, ""
+    others, draft.edits = draft.edits, []
+    before = ""
     for level, text in enumerate(words, 1):
         if text and text != before:
             change = Change(start, end, draft.cap_like(sentence, start, text))
-            is_added |= draft.add(row.rule, level, change, *marks)
+            draft.add(row.rule, level, change, *marks)
             before = text
-    if is_added and "asks" in row.flags:
-        draft.requests += 1
+    is_added = bool(draft.edits)
+    if is_added:
+        # Milder words that other rules have found inside go, since the row has its own.
+        others = [edit for edit in others if edit.end <= start or edit.start >= end]
+        draft.requests += "asks" in row.flags
+    draft.edits = others + draft.edits
     return is_added
