@@ -55,7 +55,7 @@ _TRIMMINGS = frozenset(
     {
         *("background.capital", "background.offer", "background.offer_notes"),
         *("clarify.capital", "clarify.contraction", "clarify.invitation", "clarify.mark"),
-        *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.thanks"),
+        *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.name_comma", "soften.thanks"),
     }
 )
 
