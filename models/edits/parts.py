@@ -31,7 +31,8 @@ class Part:
 
 
 LINK = re.compile(
-    r"^(?:(?:and|but|so(?!\s+that\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
+    r"^(?:(?:and|but|so(?=,|\s+(?:i|we|you|he|she|it|they|there|the|a|an|this|these|my|our|your|his|her|their|here|for|as|what|please|can|could"
+    r"|would|if|when|from|today|yesterday|tomorrow|don['’]?t|far|no|some|everyone|everybody|some(?:one|body))\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
     re.IGNORECASE,
 )
 # A part that opens like this is a rest of the part before it.
@@ -71,7 +72,7 @@ _UNDECIDED = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(
-    r"(?:[-–—]?\s*|(?:[\w ]{0,20}regards|best|cheers|thanks|yours),?\s+)"
+    r"(?:[-–—]?\s*|(?i:[\w ]{0,20}(?:regards|wishes|greetings)|best|cheers|many thanks|thanks|thank you|yours(?: sincerely)?),?\s+)"
     r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
 # In these words a clause after a comma states a limit of what was named: "it must be quiet".

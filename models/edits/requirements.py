@@ -1,12 +1,17 @@
-"""Requirements: the parts of an English message sorted into needs, limits and what is open."""
+"""Requirements: the parts of an English message sorted into needs, limits and what is open.
+
+The words decide what a part is where they can; the tagger decides the rest. A part that speaks of another part is printed
+directly after it or stays with it.
+"""
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from data.records import Need, Role
 from models import facts
-from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, join, sentence
+from models.edits import evidence, points
+from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, sentence
 
 _NEEDS = {
     Need.CONTEXT: ("Context", "Context"),
@@ -20,57 +25,103 @@ _NEEDS = {
 _ASKED = re.compile(
     r"""^(?:
         (?:(?:please|pls)\s+)? (?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+
-            (?:please\s+|maybe\s+)*
+            (?:please\s+|maybe\s+)* (?!mind\b|like\b|be\b)
       | (?:please\s+)? (?:could|can|may)\s+(?:we|i)\s+(?:please\s+)? (?:get|have)\s+
       | may\s+i\s+ask\s+you\s+for\s+
       | (?:please|pls)\s+
-      | (?:we|i) (?:['’]d|\s+would|\s+will|['’]ll|\s+do)? (?:\s+(?:also|still|really|only|now))*
-            \s+(?:need|want|like|require) (?:\s+to\s+have)? \s+(?:to\s+)?
-    )(?=\w)""",
+      | (?:(?:we|i) (?:['’]d|\s+would|\s+will|['’]ll|\s+do)? (?:\s+(?:also|still|really|only|now))* \s+)?
+            (?:need|want|like|require) (?:\s+to\s+have)? \s+(?:to\s+)?
+    )(?=\w)(?!(?:it|them|this|that|these|those|you|him|her|to|if)\b)""",
     re.IGNORECASE | re.VERBOSE,
-)
-_ASKS = re.compile(
-    r"(?:please |pls )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE
 )
 _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IGNORECASE)
 _WHEN = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
-    r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)"
-    r"|before|after|until|by (?:then|the)|noon|easter|christmas|summer|winter|holidays?"
-    r"|morning|deadline|soon|urgent\w*|go-?live"
+    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|(?:this|next|last|coming) \w+"
+    r"|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight|easter|christmas|spring|summer|autumn|winter"
+    r"|weekends?|holidays?|season|term|semester|sprint|quarter|years?|mornings?|afternoons?|evenings?|nights?|deadline"
+    r"|dates?|soon|urgent\w*|go-?live|go live|launch|release|opening|starts?|starting|january|february|march|april|june|july"
+    r"|august|september|october|november|december|nov|dec|oct|sept?|feb|jan"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
     r"(?:minutes?|hours?|days?|weeks?|months?))\b",
     re.IGNORECASE,
 )
+_WISHES = re.compile(
+    r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|a\s+(?:bonus|plus))|ideally|(?:isn['’]?t|not)\s+(?:strictly\s+)?"
+    r"essential|optional(?:ly)?|a\s+bonus|could\s+live\s+without|would\s+be\s+good|preferabl[ey]|only\s+if\s+the\s+budget)\b",
+    re.IGNORECASE,
+)
+_MAY_WISH = re.compile(
+    r"\b(?:would|['’]d|if\s+(?:at\s+all\s+)?possible|prefer\w*|love|nice|good|like|maybe|perhaps|hope|rather)\b", re.IGNORECASE
+)
+_NEEDED = re.compile(
+    r"\b(?:must|should|shall|(?:has|have|had|'ve got|needs?|ought|(?:is|are)\s+supposed)\s+to|needs?|needed|wants?|require[sd]?|looking\s+for"
+    r"|(?:would|['’]d)\s+like|a\s+must)\b",
+    re.IGNORECASE,
+)
+# At its start such a word limits what is named before it.
+_LIMIT = (
+    r"(?:no|not|without|only|nothing|nobody|never|max(?:imum)?|min(?:imum)?|at\s+most|at\s+least|under|below|up\s+to|within|less\s+than|fewer"
+    r"\s+than|no\s+more\s+than)"
+)
+_LIMITS_FIRST = re.compile(rf"^(?:and\s+|but\s+)*{_LIMIT}\s+\S", re.IGNORECASE)
+_LIMITS = re.compile(
+    rf"\b(?:{_LIMIT}|must\s*n['’]?o?t|mustnt|can['’]?t|cannot|may\s+not|(?:isn['’]?t|aren['’]?t|not)\s+allowed|limit\w*|budget|except|unless|longer"
+    r"|larger|bigger|more\s+than|as\s+long\s+as|exactly|same)\b",
+    re.IGNORECASE,
+)
+_MONEY = re.compile(r"\bbudget\b|^(?:max|under|up\s+to|at\s+most)\b", re.IGNORECASE)
+_DUE = re.compile(
+    r"\b(?:by|before|until|till|deadline|due|live|ready|launch\w*|starts?|starting|from|opening|opens|deliver\w*|install\w*|within|latest"
+    r"|needed|in\s+time|for\s+the|no\s+later|asap|end\s+of|next|this)\b",
+    re.IGNORECASE,
+)
+_DEADLINE = re.compile(r"\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE)
+_FEW_WORDS = 12
+# A comma, and then limits up to the end: "ten slides, no jargon, and not the draft numbers".
+_TAIL = re.compile(rf",\s+(?:and\s+|but\s+)*(?={_LIMIT}\s+\S)", re.IGNORECASE)
+_NAMES_ANOTHER = re.compile(r"\b(?:ones?|it|they|them|that|those|these)\b", re.IGNORECASE)
+# These words speak of what stands before them. A subject "it" with a modal verb is what the message is about.
+_REFERS = re.compile(
+    r"^\W*(?:(?:and|but|so|also)\s+)?(?:he|she|his|her|him|this|that|these|those|both|neither|one\s+of|some\s+of|the\s+(?:others?|rest|same)"
+    r"|(?:it|they)\b(?!['’]?\s*(?:must|mustn|should|shouldn|has\s+to|have\s+to|needs?|can|cannot|may|would|['’]d|want|will|also)))\b",
+    re.IGNORECASE,
+)
+_ASKS_WHOM = re.compile(r"(?:please |pls |maybe )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE)
+
+
+@dataclass
+class _Entry:
+    """An entry of a list, in the message from the part `first` on."""
+
+    text: str
+    need: Need
+    first: int
+    opens_sentence: bool
+    joint: str
 
 
 def sort(parts: Sequence[Part], intensity: int) -> str | None:
-    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind
-    at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without
-    a need or a constraint.
+    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind at intensity 1,
+    points at 2 with a note if no date is stated, and at 3 also if no person is. None without a need or a constraint.
     """
-    joined = _with_questions(join(parts, sorts=True))
-    groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
-    head, tail = [], []
-    for part in joined:
-        if part.role is Role.GREETING:
-            head.append(sentence(part))
-        elif part.role is Role.TOPIC:
-            head.append(heading(part))
-        elif part.role is Role.CLOSING:
-            tail.append(sentence(part))
-        elif part.need is Need.NOTHING and _COURTESY.search(part.text) and not facts.extract(part.text):
-            continue
-        else:
-            need = Need.CONTEXT if part.need is Need.NOTHING else part.need
-            text = part.text if need is Need.CONTEXT else _asked(part.text)
-            groups[need].append(bare(text))
-    if not groups[Need.NEED] and not groups[Need.CONSTRAINT]:
+    head, tail, body = _outside(parts)
+    entries = _settle(_entries(body))
+    kinds = {entry.need for entry in entries}
+    if not kinds & {Need.NEED, Need.CONSTRAINT} or (len(kinds) == 1 and len(entries) == 1 and intensity == 1):
         return None
-    everything = " ".join(part.text for part in joined)
-    if intensity >= 2 and not groups[Need.DEADLINE] and not _says_when(everything):
-        groups[Need.OPEN].append("by when (not stated)")
-    if intensity >= 3 and not re.search(r"\b(?:you|your|[A-Z][a-z]+ (?:will|has to|must|can))\b", everything):
+    groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
+    for entry in entries:
+        text = entry.text if entry.need is Need.CONTEXT else _asked(entry.text)
+        groups[entry.need].append(bare(text))
+    everything = " ".join(part.text for part in parts)
+    if intensity >= 2 and not groups[Need.DEADLINE]:
+        if deadline := _only_deadline(everything):
+            groups[Need.DEADLINE].append(deadline)
+        elif not _says_when(everything):
+            groups[Need.OPEN].append("by when (not stated)")
+    if intensity >= 3 and not re.search(
+        r"\b(?:you|your|someone|somebody|i['’]ll|i['’]m|who|[A-Z][a-z]+ (?:will|has to|must|can))\b", everything, re.IGNORECASE
+    ):
         groups[Need.OPEN].append("who does it (not stated)")
     lines = head
     for kind, texts in groups.items():
@@ -84,27 +135,124 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
     return "\n".join([*lines, *tail])
 
 
-def _with_questions(joined: Sequence[Part]) -> list[Part]:
-    """The parts, where whom to ask stays with what is open: "which colour we don't know, ask Ann"."""
-    result: list[Part] = []
-    for part in joined:
-        before = result[-1] if result else None
-        if (
-            before
-            and before.need is Need.OPEN
-            and not part.opens_sentence
-            and _ASKS.match(LINK.sub("", part.text))
-        ):
-            result[-1] = replace(before, text=before.text + part.joint + part.text)
+def _outside(parts: Sequence[Part]) -> tuple[list[str], list[str], list[Part]]:
+    """The lines before and after the lists, and the parts that are sorted."""
+    head: list[str] = []
+    tail: list[str] = []
+    body: list[Part] = []
+    for i, part in enumerate(parts):
+        match points.frame(part, is_first=not body, is_last=i == len(parts) - 1):
+            case Role.GREETING:
+                head.append(sentence(part))
+            case Role.TOPIC:
+                head.append(heading(part))
+            case Role.CLOSING:
+                tail.append(sentence(part))
+            case _:
+                body.append(part)
+    return head, tail, body
+
+
+def _entries(body: Sequence[Part]) -> list[_Entry]:
+    """The entries: a part of another kind than the part before it is one of its own, if it can stand alone."""
+    entries: list[_Entry] = []
+    before: Part | None = None
+    for i, part in enumerate(body):
+        if part.need is Need.NOTHING and _COURTESY.search(part.text) and not facts.extract(part.text):
+            continue
+        if len(part.text.split()) < 2 and not facts.extract(part.text):
+            continue
+        need = _kind(part)
+        last = entries[-1] if entries else None
+        if last and before and not part.opens_sentence:
+            opens = need is Need.OPEN and last.need is not Need.OPEN and not _REFERS.match(part.text)
+            asks_whom = last.need is Need.OPEN and _ASKS_WHOM.match(LINK.sub("", part.text))
+            if (points.depends(part, before) and not opens) or asks_whom or last.need is need:
+                last.text += part.joint + part.text
+                if need is Need.OPEN and evidence.hedges(part.text):
+                    last.need = Need.OPEN  # "only managers, I think"
+                before = part
+                continue
+        entries += _split_limits(_Entry(part.text, need, i, part.opens_sentence, part.joint))
+        before = part
+    return entries
+
+
+def _kind(part: Part) -> Need:
+    """What a part is, by its words, or by the tagger."""
+    text = LINK.sub("", part.text)
+    if text.endswith("?"):
+        return Need.NEED if evidence.orders(text) else Need.OPEN
+    if evidence.leaves_open(text) and not re.match(r"we\s+need\b", text, re.IGNORECASE):
+        return Need.OPEN
+    if _WISHES.search(text) and not (part.need is Need.NEED and not re.search(r"essential|nice", text)):
+        return Need.WISH
+    if part.need is Need.WISH and _MAY_WISH.search(text):
+        return Need.WISH
+    if evidence.hedges(text) and part.need is Need.OPEN:
+        return Need.OPEN
+    words = len(text.split())
+    if _says_when(text) and _DUE.search(text) and (part.need is Need.DEADLINE or (words <= 6 and part.need is not Need.CONTEXT)):
+        return Need.DEADLINE
+    if _LIMITS_FIRST.match(text) or _MONEY.search(text) or (part.need is Need.CONSTRAINT and _LIMITS.search(text)):
+        return Need.CONSTRAINT
+    if part.need in (Need.NEED, Need.CONSTRAINT):
+        return part.need
+    own = re.match(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", text, re.IGNORECASE)
+    if not own and (_NEEDED.search(text) or evidence.only_orders(text)) and part.need is not Need.CONTEXT:
+        return Need.NEED
+    if evidence.only_orders(text) or re.match(r"(?:it|they|this)\s+(?:must|should|has\s+to|have\s+to|needs?\s+to)\b", text, re.I):
+        return Need.NEED
+    return Need.CONTEXT
+
+
+def _split_limits(entry: _Entry) -> list[_Entry]:
+    """A need, and the limits at its end as constraints."""
+    if entry.need is not Need.NEED or "(" in entry.text:
+        return [entry]
+    match = _TAIL.search(entry.text)
+    if not match or len(entry.text[: match.start()].split()) < 3:
+        return [entry]
+    pieces = re.split(r",\s+(?:and\s+|but\s+)*", entry.text[match.end() :])
+    if any(not _LIMITS_FIRST.match(piece) or _NAMES_ANOTHER.search(piece) for piece in pieces):
+        return [entry]
+    need = _Entry(entry.text[: match.start()], Need.NEED, entry.first, entry.opens_sentence, entry.joint)
+    return [need, *(_Entry(piece, Need.CONSTRAINT, entry.first, False, ", ") for piece in pieces)]
+
+
+def _settle(entries: list[_Entry]) -> list[_Entry]:
+    """The entries, where one that speaks of the entry before it is printed directly after it, or joined to it."""
+    order = list(_NEEDS)
+    i = 1
+    while i < len(entries):
+        printed = sorted(range(len(entries)), key=lambda j: (order.index(entries[j].need), j))
+        at = printed.index(i)
+        if _REFERS.match(entries[i].text) and entries[i].need is not Need.DEADLINE and (at == 0 or printed[at - 1] != i - 1):
+            before, entry = entries[i - 1], entries.pop(i)
+            between = entry.joint if before.text.endswith((".", "!", "?", ",")) or entry.joint.strip() else ". "
+            before.text += between + entry.text
+            if before.need is Need.CONTEXT:
+                before.need = entry.need
+            i = 1
         else:
-            result.append(part)
-    return result
+            i += 1
+    return entries
 
 
 def _asked(text: str) -> str:
     """A need without the words that only ask for it."""
     bare = _ASKED.sub("", LINK.sub("", text), count=1)
-    return bare.rstrip("?") if bare != text else text
+    return bare.rstrip("?") if bare != text and "?" not in bare[:-1] else text
+
+
+def _only_deadline(text: str) -> str | None:
+    """The only date, time or weekday of a message, if it is after "by" or "before"."""
+    spans = [span for span in facts.spans(text) if span.kind in DATE_KINDS]
+    if len(spans) != 1:
+        return None
+    span = spans[0]
+    match = next((match for match in _DEADLINE.finditer(text) if match.end() == span.start), None)
+    return None if match is None else match.group().split()[0].lower() + " " + text[span.start : span.end]
 
 
 def _says_when(text: str) -> bool:
