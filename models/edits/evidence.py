@@ -39,7 +39,8 @@ _OBJECT = (
 DO = rf"(?:(?:please\s+)?{_VERBS}\s+{_OBJECT}|(?:please\s+)?(?:do\s+not|don['’]?t|never)\s+\w|(?:please|pls)\s+\w)"
 _ORDERS = re.compile(rf"{_LEAD}{_CONDITION}(?:please\s+)?{_VERBS}\s+(?!(?:is|are|was|were|has|had)\b){_OBJECT}", re.IGNORECASE)
 _MAY_ORDER = re.compile(rf"{_LEAD}{_CONDITION}{_VERBS}\b(?!\s+(?:in|for|of|with|from|about|by|to|at|on|is|are|was|were|has|had|will|can|must)\b)", re.IGNORECASE)
-_FORBIDS = re.compile(rf"{_LEAD}{_CONDITION}(?:do\s+not|don['’]?t|never|no\s+need\s+to)\s+(?!{PREPOSITION}\b)\w", re.IGNORECASE)
+_FEELS = r"(?:know|have|think|see|understand|care|want|mind|need|like)"  # "don't know" leaves out "I"
+_FORBIDS = re.compile(rf"{_LEAD}{_CONDITION}(?:do\s+not|don['’]?t|never|no\s+need\s+to)\s+(?!(?:{PREPOSITION}|{_FEELS})\b)\w", re.IGNORECASE)
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
 _PLEASE_FIRST = re.compile(
     rf"{_LEAD}(?:{CONDITION.replace('?P<lead>', '?:')}|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{{2,40}}?,?\s+)?"
@@ -53,7 +54,7 @@ _TELLS = re.compile(
 )
 _ASKS_TO = re.compile(
     r"\b(?:can|could|would|will)\s+(?!you\s+(?:like|prefer|rather|be\s+(?:ok|okay|fine|there|free)))(?:you|someone|somebody|anyone|anybody|one\s+of\s+you|each\s+of\s+you|everyone|everybody)\b"
-    r"|\b(?:can|could|may)\s+(?:we|i)\s+(?:please\s+|maybe\s+)?(?:have|get|borrow|see)\b"
+    r"|\b(?:can|could|may)\s+(?:we|i)\s+(?:please\s+|maybe\s+)?(?:have|get|borrow|see|ask\s+you)\b"
     r"|\bwould\s+(?:it\s+be\s+possible|you\s+mind)\b|\bcan\s+(?:we|i)\s+please\b",
     re.IGNORECASE,
 )
@@ -73,13 +74,19 @@ _MAY_ASK = re.compile(
     re.IGNORECASE,
 )
 _UNDECIDED = re.compile(
-    r"\b(?:not|isn['’]?t|aren['’]?t|hasn['’]?t|haven['’]?t|nothing|still|never|yet\s+to\s+be)\s+(?:\w+\s+){0,2}?"
-    r"(?:decided|clear|known|fixed|settled|sure|certain|agreed|confirmed|answered|open|discussed|said|told\s+(?:me|us)|heard|found\s+out)\b"
+    r"\b(?:not|isn['’]?t|aren['’]?t|wasn['’]?t|weren['’]?t|hasn['’]?t|haven['’]?t|nothing|still|never|yet\s+to\s+be)\s+(?:\w+\s+){0,2}?"
+    r"(?:decided|clear|known|fixed|settled|sure|certain|agreed|confirmed|answered|discussed|said|told\s+(?:me|us)|heard|asked|checked|got|found\s+out)\b"
     r"|\b(?:don['’]?t|doesn['’]?t|do\s+not|does\s+not|didn['’]?t)\s+(?:\w+\s+)?know\b|\b(?:no\s+idea|unclear|undecided|tb[cda]|unsure)\b"
     r"|\b(?:nobody|no\s+one|none\s+of\s+us)\s+(?:\w+\s+){0,2}?(?:knows|told|said|decided|knew|asked|has)\b"
     r"|\b(?:is|are|remains?)\s+(?:\w+\s+)?(?:open|up\s+in\s+the\s+air)(?=\W*$|,)|^\W*open(?:\s+(?:point|question|issue))?s?\s*:"
-    r"|\b(?:depends?\s+on|wondering\s+(?:if|whether)|question\s+is|(?:i|we|nobody|no\s+one)\s+could(?:n['’]?t|\s+not)?\s+(?:find|tell|say))\b"
-    r"|^\W*(?:and\s+|but\s+)?whether\b",
+    r"|\b(?:depends?\s+on|wondering\s+(?:if|whether)|question\s+is|(?:none\s+of\s+us|nobody|no\s+one)\s+could"
+    r"|(?:could|can)(?:n['’]?t|not|\s+not)\s+(?:find\s+out|tell|say|answer)|(?:asked|asks|asking)\s+(?:if|whether)"
+    r"|i\s+(?:still\s+)?(?:have|need)\s+to\s+(?:check|ask|find\s+out)|what\s+(?:i|we)\s+(?:haven['’]?t|don['’]?t)|(?:['’]m|['’]re|still)\s+missing"
+    r"|still\s+open|i\s+(?:don['’]?t|do\s+not)\s+have\s+(?:an?|any|the))\b"
+    r"|\bstill\s+(?:discuss\w*|wait\w*|check\w*|being\s+\w+|with\s+\w+|to\s+be)\b|\bno\s+(?:clue|answer|reply)\b"
+    r"|\b(?:don['’]?t|do\s+not|doesn['’]?t)\s+have\b[^.!?]{0,50}\byet\b"
+    # Not an order or a condition: "which size, ask Ann".
+    r"|^\W*(?:(?:and|but)\s+)?(?:whether|which|who|how\s+(?:long|many|much|often|big)|where)\b",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(

@@ -33,6 +33,12 @@ _GOES_ON = re.compile(
     r"|otherwise|else|i|we|he|she|you|even|than|due|or|(?!nothing|everything|something|anything)\w+ing)\b",
     re.IGNORECASE,
 )
+_NOT = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|with(?:out)?)\s", re.IGNORECASE)
+_FINITE = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|would|can|could|must|should|may|needs?|wants?|do|does|did|i|we|he|she|they|it|you|that|which|if"
+    r"|because)\b|[.;:!?]\s|n['’]t\b|['’](?:s|re|ve|ll|d)\s",
+    re.IGNORECASE,
+)
 _OTHERWISE = re.compile(r",\s+(?:otherwise|else|or\s+else|unless|except|if)\b", re.IGNORECASE)
 _FEWEST = 3
 _COUNT = re.compile(r"\b(?:two|2|both)\b", re.IGNORECASE)
@@ -71,6 +77,19 @@ def things(text: str) -> Entry | None:
             return None
         return Entry(match["lead"] + ":", tuple(items))
     return None
+
+
+def bare_things(text: str) -> list[str]:
+    """The things of a sentence that only names things, at least three: "60 cups a day, oat milk, no capsules"."""
+    items = _COMMA.split(text.rstrip(" ."))
+    if len(items) < _FEWEST or _FINITE.search(text) or any(_GOES_ON.match(item) and not _NOT.match(item) for item in items[1:]):
+        return []
+    return items if all(len(item.split()) > 1 for item in items) else []
+
+
+def is_clause(text: str) -> bool:
+    """Whether a text has a subject or a verb of a sentence."""
+    return bool(_FINITE.search(text))
 
 
 def _has_verb(lead: str) -> bool:

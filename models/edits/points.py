@@ -31,7 +31,7 @@ _RESTS = re.compile(
     re.IGNORECASE,
 )
 _SO = re.compile(r"^(?:and\s+)?so\b", re.IGNORECASE)
-_BACK = re.compile(r"\b(?:he|she|they|it|him|her|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE)
+BACK = re.compile(r"\b(?:he|she|they|it|him|her|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE)
 _LEADS = re.compile(r"^(?:and|but|so|or|then|also)?\s*(?:if|when|whenever|once|after|before|unless|as soon as)\b", re.IGNORECASE)
 # "Three things before you leave tonight."
 _ANNOUNCES = re.compile(
@@ -100,8 +100,10 @@ def depends(part: Part, before: Part, loose: bool = False) -> bool:
         _RESTS.match(bare)
         or (_SO.match(part.text) and not (loose and evidence.only_orders(part.text)))
         or words <= _FEW_WORDS
+        or (words <= _SHORT_CLAUSE and bare.rstrip(" .!").endswith((" to", " so")))  # "we are not allowed to"
+        or (words <= _SHORT_CLAUSE and "instead" in bare.lower())
         or before.text.rstrip().endswith(":")
-        or (words <= _SHORT_CLAUSE and _BACK.search(bare))
+        or (words <= _SHORT_CLAUSE and BACK.search(bare))
         or (linked and _SHORT_CLAUSE >= words and bare.lower().startswith("the "))  # "and the warranty is two years"
     )
 
@@ -120,7 +122,7 @@ def _are_orders(before: Part, part: Part) -> bool:
     return (
         evidence.only_orders(before.text)
         and evidence.only_orders(part.text)
-        and not _BACK.search(part.text)
+        and not BACK.search(part.text)
         and not _RESTS.match(LINK.sub("", part.text))
         and not _LEADS.match(before.text)
     )

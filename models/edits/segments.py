@@ -65,20 +65,26 @@ _CLAUSE = (
     rf"|(?:nobody|everyone|everybody|somebody|someone)\s+[a-z]{{3,}}\b"
     rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
     rf"|{_NO_SUBJECT}[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{_VERB}\b"
+    rf"|(?:still\s+)?(?:no\s+idea|not\s+sure|unsure|unclear)\b"
     rf"|please\b|pls\b|let\s+(?:me|us)\b|let['’]s\b|(?:could|can|would|will)\s+(?:you|we|i|someone|somebody)\b"
     rf"|{ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
     rf"|back|down|to|for|\d+|[A-Z]\w+)\b"
-    rf"|(?:don['’]?t|do\s+not|never\s+(?!{PREPOSITION}\b))\s*\w+|{_WHEN}\s+[\w'’-]+\s+\w|(?:what|when|where|why|how|who|which)\s+\w+\s+{_VERB}\b)"
+    rf"|(?:don['’]?t|do\s+not|never\s+(?!{PREPOSITION}\b))\s*\w+|{_WHEN}\s+[\w'’-]+\s+\w|whether\s+\w+"
+    rf"|(?:what|when|where|why|how|who|which)\s+\w+\s+{_VERB}\b)"
 )
 _GREETING = re.compile(
     r"(?:(?:hi|hello|hey|dear|good\s+(?:morning|afternoon|evening|day)|morning|greetings)\b[^,.!?:\n]{0,40}[,!:]|"
-    r"[A-Z][\w'’-]+(?:\s+and\s+[A-Z][\w'’-]+)?,)\s+",
+    r"(?!(?:so|ok|okay|right|well|now|yes|no|also|and|but|anyway|please|unfortunately|however|finally|first|then|still"
+    r"|today|tomorrow|yesterday|meanwhile|great|update|question)\b)[A-Z][\w'’-]+(?:\s+and\s+[A-Z][\w'’-]+)?,)\s+",
     re.IGNORECASE,
 )
 _HEADING = re.compile(r"[^\s,:;.!?][^,:;.!?\n]{1,60}:\s+(?=\S+\s+\S)")
 _BREAK = re.compile(
     rf"(?:;|\s[-–—]|,)\s+(?P<link>(?:and|but|so|or|then|plus|also|anyway|and\s+then|and\s+so|and\s+also|but\s+also)\s+)?"
-    rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+(?:and\s+)?(?:then|after\s+that|afterwards))\s+",
+    rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+(?:and\s+)?(?:then|after\s+that|afterwards))\s+"
+    # What is not known stands alone without a comma, too.
+    r"|\s+(?=(?:and|but)\s+(?:[\w'’-]+\s+){0,3}?(?:still\s+)?(?:haven['’]?t|hasn['’]?t|doesn['’]?t\s+know|have\s+not|has\s+yet|don['’]?t\s+know|do\s+not\s+know"
+    r"|no\s+idea|knows|has\s+told|not\s+sure)\b)",
     re.IGNORECASE,
 )
 _STEP = re.compile(r"(?:and\s+)?(?:then|after\s+that|afterwards)\s+$", re.IGNORECASE)
@@ -101,6 +107,9 @@ _MODAL = re.compile(
 _BARE_ORDER = re.compile(rf"(?:and\s+|or\s+|then\s+|also\s+)*{ORDER}\b", re.IGNORECASE)
 _OPENS_WITH_ORDER = re.compile(rf"\W*(?:(?:and|or|then|also|please|pls)\s+)*{ORDER}\b", re.IGNORECASE)
 OPENS_WITH_CONDITION = re.compile(rf"(?:(?:and|but|so|or|then|also)\s+)*{_WHEN}\b", re.IGNORECASE)
+_ASKS_IF = re.compile(
+    r"\b(?:whether|know|knows|answer|asks?|asked|decided?|sure|wonder\w*|question|unclear)\b", re.IGNORECASE
+)
 _ANY_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION}|{ORDER})\b", re.IGNORECASE)
 _CLAUSE_CHARACTERS = 160  # a condition and its main clause
 # After these words a comma leads into a clause that belongs to the words before it.
@@ -173,6 +182,8 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
             or _LEADS_ON.search(part[-20:])
             # "I'd keep it, and ask them"
             or (_BARE_ORDER.match(text, at) and _MODAL.search(part) and not _OPENS_WITH_ORDER.match(part))
+            # "nobody knows whether it rains, and if it snows": the condition is a question
+            or (condition and _ASKS_IF.search(part))
             # "call me if it rains, if it snows and if it storms"
             or (condition and not _is_complete(text[at : at + _CLAUSE_CHARACTERS]))
             # What follows may hold only under the condition of the part, but for the next condition or step.
