@@ -1,6 +1,6 @@
-"""What the words of a part of an English message say that it does: ask, order, limit, wish, or leave open.
+"""What the words of an English clause do: whether they order, ask, doubt, plan, or leave something open.
 
-A label that stands beside the wrong words misleads, so the words decide, and the tagger only where they leave it open.
+A label that stands beside the wrong words misleads. So a label needs evidence in the words.
 """
 
 import re
@@ -13,11 +13,11 @@ _LEAD = (
     r"|afterwards|after\s+that|before\s+that|until\s+then|till\s+then|by\s+then|for\s+now|from\s+now\s+on|next\s+time"
     r"|in\s+future|in\s+the\s+meantime|meanwhile|always|kindly|simply|maybe|perhaps|anyway|either\s+way)\b[,\s]*)*"
 )
-# A condition and the end of it. Without a comma a plural before a verb is its subject: "if it's late the guards open the
-# gate".
+# A condition and the end of it. Without a comma a plural before a verb is its subject: "if it's late the
+# guards open the gate".
 CONDITION = (
     r"(?P<lead>(?:if|when|whenever|once|before|after|until|unless|as\s+soon\s+as|in\s+case)\s+[^,.;:!?]{4,90}?)"
-    r"(?:,\s+|(?<!s)(?<!\bi)(?<!\bwe)(?<!\byou)(?<!\bthey)(?<!people)(?<!children)(?<!staff)(?<!\bto)(?<!\band)(?<!\bor)"
+    r"(?:,\s+|\s+(?=(?:please|pls)\b)|(?<!s)(?<!\bi)(?<!\bwe)(?<!\byou)(?<!\bthey)(?<!people)(?<!children)(?<!staff)(?<!\bto)(?<!\band)(?<!\bor)"
     r"(?<!\bcan)(?<!\bmay)(?<!\bdo)(?<!could)(?<!would)(?<!should)(?<!must)(?<!might)(?<!will)(?<!['’]ll)(?<!['’]d)(?<!n['’]t)"
     r"(?<!\bnot)(?<!\bdid)(?<!does)\s+)"
 )
@@ -29,22 +29,33 @@ _VERBS = (
     r"|reject|remember|remind|replace|request|reset|ring|rinse|roll|rotate|scan|separate|show|skip|speak|split|spin|sweep|swap"
     r"|sync|throw|transfer|type|unload|unlock|unplug|verify|weigh|wipe|wrap)"
 )
-# After an order comes what it is about. A noun ("the order is late", "report for March") has none of these after it.
+# After an order comes what it is about; not after a noun: "order 3 is late", "report for March".
 _OBJECT = (
     r"(?:the|an?|my|our|your|his|her|its|their|this|that|these|those|it|them|me|us|him|all|both|each|every|any|some|no|nothing"
     r"|everything|everyone|everybody|somebody|someone|anyone|nobody|whoever|whatever|what|who|where|how|whether|if|one|two|three"
     r"|\d[\w.,:/-]*|not|off|up|out|in(?=\s+(?:the|your|my|our|an?|this|it)\b)|down|back|away|over|sure|only)\b(?!\s+(?:is|are|was|were|has|had|will|starts?|ends?)\b)"
 )
 # An order with its object, or a prohibition.
-DO = rf"(?:(?:please\s+)?{_VERBS}\s+{_OBJECT}|(?:please\s+)?(?:do\s+not|don['’]?t|never)\s+\w|(?:please|pls)\s+\w)"
-_ORDERS = re.compile(rf"{_LEAD}{_CONDITION}(?:please\s+)?{_VERBS}\s+(?!(?:is|are|was|were|has|had)\b){_OBJECT}", re.IGNORECASE)
-_MAY_ORDER = re.compile(rf"{_LEAD}{_CONDITION}{_VERBS}\b(?!\s+(?:in|for|of|with|from|about|by|to|at|on|is|are|was|were|has|had|will|can|must)\b)", re.IGNORECASE)
+DO = (
+    rf"(?:(?:please\s+)?{_VERBS}\s+{_OBJECT}|(?:please\s+)?(?:do\s+not|don['’]?t|never)\s+\w"
+    r"|(?:please|pls)\s+\w)"
+)
+_ORDERS = re.compile(
+    rf"{_LEAD}{_CONDITION}(?:please\s+)?{_VERBS}\s+(?!(?:is|are|was|were|has|had)\b){_OBJECT}", re.IGNORECASE
+)
+_MAY_ORDER = re.compile(
+    rf"{_LEAD}{_CONDITION}{_VERBS}\b(?!\s+(?:in|for|of|with|from|about|by|to|at|on|is|are|was|were|has|had|will|can|must)\b)",
+    re.IGNORECASE,
+)
 _FEELS = r"(?:know|have|think|see|understand|care|want|mind|need|like)"  # "don't know" leaves out "I"
-_FORBIDS = re.compile(rf"{_LEAD}{_CONDITION}(?:do\s+not|don['’]?t|never|no\s+need\s+to)\s+(?!(?:{PREPOSITION}|{_FEELS})\b)\w", re.IGNORECASE)
+_FORBIDS = re.compile(
+    rf"{_LEAD}{_CONDITION}(?:do\s+not|don['’]?t|never|no\s+need\s+to)\s+(?!(?:{PREPOSITION}|{_FEELS})\b)\w",
+    re.IGNORECASE,
+)
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
 _PLEASE_FIRST = re.compile(
-    rf"{_LEAD}(?:{CONDITION.replace('?P<lead>', '?:')}|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{{2,40}}?,?\s+)?"
-    r"(?:please|pls)\b",
+    rf"{_LEAD}(?:{CONDITION.replace('?P<lead>', '?:')}"
+    r"|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
     re.IGNORECASE,
 )
 # "Please note that ..." tells, and asks for nothing.
@@ -66,7 +77,7 @@ _SOMEBODY = re.compile(
     r"|\b(?:i|we)\s+(?:also\s+|still\s+|just\s+)?need\s+(?:you|somebody|someone)\s+to\b",
     re.IGNORECASE,
 )
-# Words that could ask for something in the middle of a sentence: "it is sold so take it off", "nobody may enter".
+# Words that could ask for something in the middle of a sentence: "it is sold so take it off".
 _MAY_ASK = re.compile(
     rf"\b(?:so|but|or|and|then|therefore|just|better)\s+(?:please\s+)?{ORDER}\b(?!\s+(?:is|are|was|were|has|had)\b)"
     r"|\b(?:don['’]?t|do\s+not|never|tells?|must|should|shd|shall|(?:has|have|ought|needs?)\s+to|may\s+not|mustn['’]?t"
@@ -94,7 +105,8 @@ _HEDGED = re.compile(
     re.IGNORECASE,
 )
 _PLAN = re.compile(
-    r"\b(?:(?:i|we|he|she|they)['’]ll|will|going\s+to|won['’]t|(?:i|we)['’]d|(?:i|we)\s+would|plan\s+to|intend\s+to)\b", re.IGNORECASE
+    r"\b(?:(?:i|we|he|she|they)['’]ll|will|going\s+to|won['’]t|(?:i|we)['’]d|(?:i|we)\s+would|plan\s+to|intend\s+to)\b",
+    re.IGNORECASE,
 )
 
 
@@ -114,7 +126,7 @@ def orders(text: str) -> bool:
 
 
 def may_order(text: str) -> bool:
-    """Whether the words could be an order that has no object: "come by at 3"; "order 3 is late" could, too."""
+    """Whether the words could be an order without an object: "just come by"."""
     return bool(_MAY_ORDER.search(text))
 
 
@@ -127,8 +139,16 @@ def only_orders(text: str) -> bool:
     """Whether the words are a request from their start on: "it leaks, please call them" is more than that."""
     if text.rstrip().endswith("?"):
         return orders(text)
-    ends = re.search(r"\b(?:please|pls)\W*$", text, re.IGNORECASE) and not re.search(r"\b(?:so|but|because)\b", text, re.I)
-    return bool(ends or _ORDERS.search(text) or _FORBIDS.search(text) or _SOMEBODY.match(text) or _PLEASE_FIRST.search(text))
+    ends = re.search(r"\b(?:please|pls)\W*$", text, re.IGNORECASE) and not re.search(
+        r"\b(?:so|but|because)\b", text, re.I
+    )
+    return bool(
+        ends
+        or _ORDERS.search(text)
+        or _FORBIDS.search(text)
+        or _SOMEBODY.match(text)
+        or _PLEASE_FIRST.search(text)
+    )
 
 
 def questions(text: str) -> bool:

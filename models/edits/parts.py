@@ -72,7 +72,8 @@ _UNDECIDED = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(
-    r"(?:[-–—]?\s*|(?i:[\w ]{0,20}(?:regards|wishes|greetings)|best|cheers|many thanks|thanks|thank you|yours(?: sincerely)?),?\s+)"
+    r"(?:[-–—]?\s*|(?i:[\w ]{0,20}(?:regards|wishes|greetings)|best|cheers|many thanks|thanks|thank you"
+    r"|yours(?: sincerely)?),?\s+)"
     r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
 # In these words a clause after a comma states a limit of what was named: "it must be quiet".

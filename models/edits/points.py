@@ -1,7 +1,7 @@
 """The points of an English message: parts that can stand alone in a list, and what each of them does.
 
-A clause that speaks of the clause before it stays with it. A point is called a request, a question or open only where
-its words say so; all other points are statements.
+A clause that speaks of the clause before it stays with it. A point is called a request, a question or open
+only where its words say so; all other points are statements.
 """
 
 import re
@@ -13,8 +13,8 @@ from models.edits import evidence, itemise
 from models.edits.parts import LINK, Part
 
 _CLOSES = re.compile(
-    r"\b(?:thanks?|thx|cheers|regards|best|wishes|greetings|sincerely|yours|looking forward|have a (?:good|nice|great)|hope|see you"
-    r"|sorry|apolog\w+|welcome|take care|let me know if you have)\b",
+    r"\b(?:thanks?|thx|cheers|regards|best|wishes|greetings|sincerely|yours|looking forward"
+    r"|have a (?:good|nice|great)|hope|see you|sorry|apolog\w+|welcome|take care|let me know if you have)\b",
     re.IGNORECASE,
 )
 _VERB = re.compile(
@@ -32,7 +32,10 @@ _RESTS = re.compile(
 )
 _SO = re.compile(r"^(?:and\s+)?so\b", re.IGNORECASE)
 BACK = re.compile(r"\b(?:he|she|they|it|him|her|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE)
-_LEADS = re.compile(r"^(?:and|but|so|or|then|also)?\s*(?:if|when|whenever|once|after|before|unless|as soon as)\b", re.IGNORECASE)
+_LEADS = re.compile(
+    r"^(?:and|but|so|or|then|also)?\s*(?:if|when|whenever|once|after|before|unless|as soon as)\b",
+    re.IGNORECASE,
+)
 # "Three things before you leave tonight."
 _ANNOUNCES = re.compile(
     r"(?:(?:a\s+)?(?:few|couple\s+of|two|three|four|five|six|some|quick)\s+)?(?:quick\s+|new\s+|more\s+)?"
@@ -40,7 +43,10 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 _INNER_COLON = re.compile(r"^[^:]{3,80}:(?:\s|$)")
-_ANSWERS = re.compile(r"^\W*(?:if|otherwise|in\s+that\s+case)\b(?:\s+(?:yes|no|not|so|it\s+do(?:es)?n?['’]?t?)\b|,)", re.IGNORECASE)
+_ANSWERS = re.compile(
+    r"^\W*(?:if|otherwise|in\s+that\s+case)\b(?:\s+(?:yes|no|not|so|it\s+do(?:es)?n?['’]?t?)\b|,)",
+    re.IGNORECASE,
+)
 _RELATIVE = re.compile(r"^(?:which|who|whose|where|that)\b", re.IGNORECASE)
 _FEW_WORDS = 3
 _SHORT_CLAUSE = 8  # words; a longer clause that says "it" names enough to stand alone
@@ -66,25 +72,30 @@ class Point:
 def read(parts: Sequence[Part], whole: int, loose: bool = False) -> list[Point]:
     """The points of a message. A sentence of at most `whole` words stays whole.
 
-    With `loose` an order is a point of its own although it follows from the clause before it: "so clear the cache".
+    With `loose` an order is a point of its own although it follows from the clause before it: "so clear it".
     """
     groups: list[list[Part]] = []
+    greeted = True  # nothing but greetings stands before
     for sentence in _sentences(parts):
         first = len(groups)
         words = sum(len(part.text.split()) for part in sentence)
         for part in sentence:
             before = groups[-1] if len(groups) > first else None
-            opens = part.opens_line or all(group[0].role is Role.GREETING for group in groups[:-1])
-            if before and not _stands_apart(before[-1], part, opens) and not _are_orders(before[-1], part) and (
-                words <= whole or depends(part, before[-1], loose) or _INNER_COLON.match(before[0].text)
+            if (
+                before
+                and not _stands_apart(before[-1], part, greeted)
+                and not _are_orders(before[-1], part)
+                and (words <= whole or depends(part, before[-1], loose) or _INNER_COLON.match(before[0].text))
             ):
                 before.append(part)
             else:
+                greeted = greeted and all(group[0].role is Role.GREETING for group in groups[-1:])
                 groups.append([part])
     points: list[Point] = []
+    is_first = True
     for group in groups:
-        is_first = all(point.role is Role.GREETING for point in points)
         role = _role(group, is_first, group is groups[-1])
+        is_first = is_first and role is Role.GREETING
         points.append(Point(tuple(group), role, _is_clear(group, role)))
     return points
 
@@ -104,7 +115,8 @@ def depends(part: Part, before: Part, loose: bool = False) -> bool:
         or (words <= _SHORT_CLAUSE and "instead" in bare.lower())
         or before.text.rstrip().endswith(":")
         or (words <= _SHORT_CLAUSE and BACK.search(bare))
-        or (linked and _SHORT_CLAUSE >= words and bare.lower().startswith("the "))  # "and the warranty is two years"
+        # "and the warranty is two years"
+        or (linked and words <= _SHORT_CLAUSE and bare.lower().startswith("the "))
     )
 
 
@@ -178,11 +190,16 @@ def _is_clear(group: Sequence[Part], role: Role) -> bool:
         return False
     match role:
         case Role.REQUEST:
-            return all(_asks(part) and (evidence.only_orders(part.text) or len(part.text.split()) < 5) for part in group)
+            return all(
+                _asks(part) and (evidence.only_orders(part.text) or len(part.text.split()) < 5)
+                for part in group
+            )
         case Role.QUESTION:
             return not any(_asks(part) for part in group)
         case Role.SITUATION:
-            return _VERB.search(group[0].text) is not None and not any(evidence.may_ask(part.text) for part in group)
+            return _VERB.search(group[0].text) is not None and not any(
+                evidence.may_ask(part.text) for part in group
+            )
     return True
 
 

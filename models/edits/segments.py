@@ -49,8 +49,8 @@ ORDER = (
     r"|plan|post|press|print|push|put|read|remove|rename|renew|reply|report|restart|return|review|run|save|schedule"
     r"|send|set|share|sign|sort|start|stay|stop|store|switch|take|talk|tell|test|treat|try|turn|update|upload|use"
     r"|wait|warn|wash|watch|wear|write"
-    r"|answer|arrange|attach|avoid|count|drain|ensure|feed|fold|follow|hand|hang|help|hold|ignore|include|inform|install"
-    r"|invite|join|label|load|log|make\s+sure|measure|pack|phone|ping|prepare|pull|raise|remind|replace|reset|ring"
+    r"|answer|arrange|attach|avoid|count|drain|ensure|enter|feed|fold|follow|hand|hang|help|hold|ignore|include|inform|install"
+    r"|invite|join|label|load|log|make\s+sure|measure|offer|pack|phone|ping|prepare|pull|raise|record|release|remind|replace|reset|ring"
     r"|rinse|roll|scan|skip|speak|split|swap|sweep|throw|transfer|unload|unlock|unplug|verify|weigh|wipe|wrap)"
 )
 PREPOSITION = r"(?:in|on|at|by|for|from|to|with|without|before|after|again|more|the|an?)"
@@ -83,8 +83,9 @@ _BREAK = re.compile(
     rf"(?:;|\s[-–—]|,)\s+(?P<link>(?:and|but|so|or|then|plus|also|anyway|and\s+then|and\s+so|and\s+also|but\s+also)\s+)?"
     rf"(?={_CLAUSE})|(?:;|\s[–—]|,\s+(?:and\s+)?(?:then|after\s+that|afterwards))\s+"
     # What is not known stands alone without a comma, too.
-    r"|\s+(?=(?:and|but)\s+(?:[\w'’-]+\s+){0,3}?(?:still\s+)?(?:haven['’]?t|hasn['’]?t|doesn['’]?t\s+know|have\s+not|has\s+yet|don['’]?t\s+know|do\s+not\s+know"
-    r"|no\s+idea|knows|has\s+told|not\s+sure)\b)",
+    r"|\s(?=(?:and|but)\s+(?:(?:still\s+)?(?:no\s+idea|not\s+sure|i\s+don['’]?t\s+know|we\s+don['’]?t\s+know)\b"
+    r"|(?:[\w'’-]+\s+){1,3}?(?:haven['’]?t|hasn['’]?t|have\s+not|has\s+not|have\s+yet\s+to|has\s+yet\s+to|still\s+(?:doesn|don)['’]?t)\s+(?:yet\s+)?"
+    r"(?:know|told|said|say|decided?|confirmed?|answered?|got|heard|found|asked?|checked?)\b))",
     re.IGNORECASE,
 )
 _STEP = re.compile(r"(?:and\s+)?(?:then|after\s+that|afterwards)\s+$", re.IGNORECASE)
@@ -97,7 +98,8 @@ _DEPENDENT = re.compile(
     r"|although|though|even|before|after|until|till|unless|once|whether|whoever|whatever|whichever|given|assuming|in\s+case|as\s+soon|like)\b",
     re.IGNORECASE,
 )
-# A subject with a verb to which verbs without a subject of their own belong: "it must be small, show the time".
+# A subject with a verb to which verbs without a subject of their own belong: "it must be small, show the
+# time".
 _MODAL = re.compile(
     r"\b(?:would|will|can|could|should|must|might|may|['’](?:d|ll)"
     r"|(?:needs?|has|have|wants?|going|able|supposed|asked|told)\s+(?:\w+\s+)?to)\b"
@@ -112,6 +114,7 @@ _ASKS_IF = re.compile(
 )
 _ANY_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION}|{ORDER})\b", re.IGNORECASE)
 _CLAUSE_CHARACTERS = 160  # a condition and its main clause
+_SEARCHED_CHARACTERS = 400  # of a part before a break, so that the work stays linear
 # After these words a comma leads into a clause that belongs to the words before it.
 _LEADS_ON = re.compile(
     r"\b(?:said|says|think|thinks|know|knows|hope|wondering|sure|whether|if|because|as|since|when|while|which|who|where"
@@ -172,22 +175,23 @@ def _clauses(message: str, sentence: Segment) -> list[Segment]:
             start = match.end()
     for match in _BREAK.finditer(text, start):
         part = text[start : match.start()]
+        head, part = part[:_CLAUSE_CHARACTERS], part[-_SEARCHED_CHARACTERS:]
         at = match.start("link") if match.group("link") else match.end()
         if not match.group("link") and (link := _STEP.search(match.group())):
             at = match.start() + link.start()
         step = bool(_STEP.search(match.group()))
         condition = bool(OPENS_WITH_CONDITION.match(text, at))
         if (
-            not (_HAS_VERB.search(part) or _OPENS_WITH_ORDER.match(part) or step)
+            not (_HAS_VERB.search(part) or _OPENS_WITH_ORDER.match(head) or step)
             or _LEADS_ON.search(part[-20:])
             # "I'd keep it, and ask them"
-            or (_BARE_ORDER.match(text, at) and _MODAL.search(part) and not _OPENS_WITH_ORDER.match(part))
+            or (_BARE_ORDER.match(text, at) and _MODAL.search(part) and not _OPENS_WITH_ORDER.match(head))
             # "nobody knows whether it rains, and if it snows": the condition is a question
             or (condition and _ASKS_IF.search(part))
             # "call me if it rains, if it snows and if it storms"
             or (condition and not _is_complete(text[at : at + _CLAUSE_CHARACTERS]))
             # What follows may hold only under the condition of the part, but for the next condition or step.
-            or (_DEPENDENT.match(part) and not ((condition or step) and _is_complete(part)))
+            or (_DEPENDENT.match(head) and not ((condition or step) and _is_complete(part)))
             or len(text) - at < 8
             or _inside_brackets(text, match.start())
         ):

@@ -17,21 +17,24 @@ _LABELS = {
     Role.OPEN: ("Open", "Open"),
 }
 _OUTSIDE = frozenset({Role.GREETING, Role.CLOSING, Role.TOPIC})
-_LATER_STEP = re.compile(r"^(?:and )?(?:then|next|after that|afterwards|finally|second|secondly|lastly)\b", re.IGNORECASE)
+_LATER_STEP = re.compile(
+    r"^(?:and )?(?:then|next|after that|afterwards|finally|second|secondly|lastly)\b", re.IGNORECASE
+)
 _FIRST_STEP = re.compile(r"^first(?:ly)?\b", re.IGNORECASE)
 _CODE = re.compile(r"[\w.]+(?:\(|_|\.\w)")  # "sleep(5)" stays as it is
 _DEADLINE = re.compile(r"\b(?:by|before|until|till)\s+", re.IGNORECASE)
 _MOST_RUNS = 4  # a label for each of more runs says little
 _WHOLE_WORDS = (0, 24, 18, 18)  # by intensity: of a sentence that stays one point
 _LONGEST_PROSE = 30  # words after a label
+_FEW_LABELS = 2
 
 
 def label(parts: Sequence[Part], intensity: int) -> str | None:
-    """The message as points. None when there is only one to show.
+    """The message as points, in their order. None when there is only one to show.
 
-    Where it is clear what each point does, each run of points has a label: at intensity 1 before running text, at 2 before
-    points, at 3 with the deadline at the end. Elsewhere the points have no labels at 1, those at 2 whose words leave no
-    doubt, and at 3 all have numbers.
+    Where it is clear what each point does, each run of points has a label: at intensity 1 before running
+    text, at 2 before points, at 3 with the deadline at the end. Elsewhere the points have no labels at 1. At
+    2 a few have one, whose words leave no doubt. At 3 all have numbers, too.
     """
     split = points.read(parts, _WHOLE_WORDS[intensity])
     if len(_body(split)) < 2:
@@ -40,41 +43,71 @@ def label(parts: Sequence[Part], intensity: int) -> str | None:
     if len(body) < 2 and not any(itemise.entry(bare(point.text)).items for point in body):
         return None
     if all(part.opens_line for part in parts) and len(parts) > 2:
-        return None
+        return None  # its lines are its structure
     runs = [(role, list(members)) for role, members in groupby(split, lambda point: point.role)]
     inside = [members for role, members in runs if role not in _OUTSIDE]
-    several = len({members[0].role for members in inside}) > 1
     steps = _are_steps(body)
-    labelled = several and not steps and len(inside) <= _MOST_RUNS and all(point.clear for point in body)
-    if intensity == 1:
-        labelled = labelled and max(map(_count_words, inside)) <= _LONGEST_PROSE
-    clear = sum(point.clear and point.role in _LABELS for point in body)
-    inline = intensity > 1 and several and not labelled and not steps and clear <= max(2, len(body) // 3)
-    number = 0
-    lines: list[str] = []
-    for role, members in runs:
-        if role in _OUTSIDE:
-            lines += [_line(point) for point in members]
-            continue
-        name = _name(role, members, members[0] is body[0])
-        entries = [itemise.entry(_entry(point.text)) for point in members]
-        if labelled and intensity == 1:
-            lines.append(f"{name}: {_prose(members, is_formal(parts))}")
-            continue
-        if labelled and intensity == 2 and len(entries) == 1 and not entries[0].items:
-            lines.append(f"{name}: {entries[0].text}")
-            continue
-        if labelled or (intensity > 1 and not several and not steps and Role.TOPIC not in {point.role for point in split}):
-            lines.append(f"{name}:")
-        for point, entry in zip(members, entries, strict=True):
-            number += 1
-            mark = f"{number}." if steps or (intensity == 3 and not labelled) else "-"
-            if inline and point.clear and role in _LABELS:
-                mark += f" {_LABELS[role][0]}:"
-            lines += [f"{mark} {entry.text}", *(f"  - {item}" for item in entry.items)]
+    if steps or not _have_labels(inside, intensity):
+        lines = _unlabelled(runs, body, steps, intensity)
+    else:
+        formal = is_formal(parts)
+        lines = []
+        for role, members in runs:
+            if role in _OUTSIDE:
+                lines += map(_line, members)
+            else:
+                lines += _labelled(_name(role, members, members[0] is body[0]), members, intensity, formal)
     if intensity == 3 and (deadline := _only_deadline(body)):
         lines.append(f"Deadline: {deadline}")
     return "\n".join(lines)
+
+
+def _have_labels(runs: Sequence[Sequence[Point]], intensity: int) -> bool:
+    """Whether each run of points gets a label: not if there is one label for all, or one may be wrong."""
+    return (
+        len({members[0].role for members in runs}) > 1
+        and len(runs) <= _MOST_RUNS
+        and all(point.clear for members in runs for point in members)
+        and (intensity > 1 or max(map(_count_words, runs)) <= _LONGEST_PROSE)
+    )
+
+
+def _labelled(name: str, members: Sequence[Point], intensity: int, formal: bool) -> list[str]:
+    """A run of points with its label."""
+    if intensity == 1:
+        return [f"{name}: {_prose(members, formal)}"]
+    entries = [itemise.entry(_entry(point.text)) for point in members]
+    if intensity == 2 and len(entries) == 1 and not entries[0].items:
+        return [f"{name}: {entries[0].text}"]
+    return [f"{name}:", *(line for entry in entries for line in _show("-", "", entry))]
+
+
+def _unlabelled(
+    runs: Sequence[tuple[Role, Sequence[Point]]], body: Sequence[Point], steps: bool, intensity: int
+) -> list[str]:
+    """Points without a label for each run, with numbers if they are steps or at intensity 3."""
+    named = [point for point in body if point.clear and point.role in _LABELS]
+    one_role = len({point.role for point in body}) == 1
+    few = intensity > 1 and not steps and not one_role and len(named) <= max(_FEW_LABELS, len(body) // 3)
+    lines: list[str] = []
+    number = 0
+    for role, members in runs:
+        if role in _OUTSIDE:
+            lines += map(_line, members)
+            continue
+        if intensity > 1 and one_role and not steps and not any(role is Role.TOPIC for role, _ in runs):
+            lines.append(f"{_name(role, members, True)}:")
+        for point in members:
+            number += 1
+            mark = f"{number}." if steps or intensity == 3 else "-"
+            name = f"{_LABELS[role][0]}: " if few and point in named else ""
+            lines += _show(mark, name, itemise.entry(_entry(point.text)))
+    return lines
+
+
+def _show(mark: str, name: str, entry: itemise.Entry) -> list[str]:
+    """An entry of a list as lines, its items below it."""
+    return [f"{mark} {name}{entry.text}", *(f"{' ' * len(mark)} - {item}" for item in entry.items)]
 
 
 def _body(split: Sequence[Point]) -> list[Point]:
@@ -99,7 +132,9 @@ def _name(role: Role, members: Sequence[Point], is_first: bool) -> str:
     if role in _LABELS:
         return _LABELS[role][len(members) > 1]
     parts = [part for point in members for part in point.parts]
-    if is_first and all(part.role in (Role.SITUATION, Role.REASON) and not evidence.plans(part.text) for part in parts):
+    if is_first and all(
+        part.role in (Role.SITUATION, Role.REASON) and not evidence.plans(part.text) for part in parts
+    ):
         return "Situation"
     return "Details"
 
@@ -132,7 +167,13 @@ def _entry(text: str) -> str:
 
 def _only_deadline(body: Sequence[Point]) -> str | None:
     """The deadline of the requests, if they have one and the message has no other date."""
-    whens = {when for point in body if point.role is Role.REQUEST and (when := _deadline(point.text))}
+    whens = {
+        when
+        for point in body
+        if point.role is Role.REQUEST
+        and not OPENS_WITH_CONDITION.match(point.text)
+        and (when := _deadline(point.text))
+    }
     dates = [span for point in body for span in facts.spans(point.text) if span.kind in DATE_KINDS]
     return whens.pop() if len(whens) == 1 and len(dates) == 1 else None
 
