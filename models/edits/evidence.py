@@ -81,31 +81,41 @@ _SOMEBODY = re.compile(
 _MAY_ASK = re.compile(
     rf"\b(?:so|but|or|and|then|therefore|just|better)\s+(?:please\s+)?{ORDER}\b(?!\s+(?:is|are|was|were|has|had)\b)"
     r"|\b(?:don['’]?t|do\s+not|never|tells?|must|should|shd|shall|(?:has|have|ought|needs?)\s+to|may\s+not|mustn['’]?t"
-    r"|shouldn['’]?t|needs?|anyone|whoever|everybody|everyone)\b",
+    r"|shouldn['’]?t|needs?|anyone|whoever|everybody|everyone|nobody|no\s+one)\b",
     re.IGNORECASE,
 )
 _UNDECIDED = re.compile(
-    r"\b(?:not|isn['’]?t|aren['’]?t|wasn['’]?t|weren['’]?t|hasn['’]?t|haven['’]?t|nothing|still|never|yet\s+to\s+be)\s+(?:\w+\s+){0,2}?"
-    r"(?:decided|clear|known|fixed|settled|sure|certain|agreed|confirmed|answered|discussed|said|told\s+(?:me|us)|heard|asked|checked|got|found\s+out)\b"
-    r"|\b(?:don['’]?t|doesn['’]?t|do\s+not|does\s+not|didn['’]?t)\s+(?:\w+\s+)?know\b|\b(?:no\s+idea|unclear|undecided|tb[cda]|unsure)\b"
-    r"|\b(?:nobody|no\s+one|none\s+of\s+us)\s+(?:\w+\s+){0,2}?(?:knows|told|said|decided|knew|asked|has)\b"
-    r"|\b(?:is|are|remains?)\s+(?:\w+\s+)?(?:open|up\s+in\s+the\s+air)(?=\W*$|,)|^\W*open(?:\s+(?:point|question|issue))?s?\s*:"
-    r"|\b(?:depends?\s+on|wondering\s+(?:if|whether)|question\s+is|(?:none\s+of\s+us|nobody|no\s+one)\s+could"
-    r"|(?:could|can)(?:n['’]?t|not|\s+not)\s+(?:find\s+out|tell|say|answer)|(?:asked|asks|asking)\s+(?:if|whether)"
-    r"|i\s+(?:still\s+)?(?:have|need)\s+to\s+(?:check|ask|find\s+out)|what\s+(?:i|we)\s+(?:haven['’]?t|don['’]?t)|(?:['’]m|['’]re|still)\s+missing"
-    r"|still\s+open|i\s+(?:don['’]?t|do\s+not)\s+have\s+(?:an?|any|the))\b"
-    r"|\bstill\s+(?:discuss\w*|wait\w*|check\w*|being\s+\w+|with\s+\w+|to\s+be)\b|\bno\s+(?:clue|answer|reply)\b"
-    r"|\b(?:don['’]?t|do\s+not|doesn['’]?t)\s+have\b[^.!?]{0,50}\byet\b"
-    # Not an order or a condition: "which size, ask Ann".
-    r"|^\W*(?:(?:and|but)\s+)?(?:whether|which|who|how\s+(?:long|many|much|often|big)|where)\b",
-    re.IGNORECASE,
+    r"""
+      \b(?:not|isn['’]?t|aren['’]?t|wasn['’]?t|weren['’]?t|hasn['’]?t|haven['’]?t|nothing|still|never)\s+(?:\w+\s+){0,2}?
+        (?:decided|clear|known|fixed|settled|sure|certain|agreed|confirmed|answered|discussed|said|heard
+          |told\s+(?:me|us)|found\s+out)\b
+    | \bha(?:ve|s)n['’]?t\s+(?:\w+\s+)?(?:asked|checked|got)\b
+    | \b(?:don['’]?t|doesn['’]?t|do\s+not|does\s+not|didn['’]?t)\s+(?:\w+\s+)?know\b
+    | \b(?:don['’]?t|do\s+not|doesn['’]?t)\s+have\b[^.!?]{0,50}\byet\b
+    | \bi\s+(?:don['’]?t|do\s+not)\s+have\s+(?:an?|any|the)\b
+    | \b(?:no\s+(?:idea|clue|answer|reply)|undecided|tb[cda]|unsure)\b | (?<!where\sit['’]s\s)\bunclear\b
+    | \b(?:nobody|no\s+one|none\s+of\s+us)\s+(?:\w+\s+){0,2}?
+        (?:knows|told|said|decided|knew|asked|has|could)\b
+    | \b(?:could|can)(?:n['’]?t|not|\s+not)\s+(?:find\s+out|tell|say|answer)\b
+    | \bi\s+(?:still\s+)?(?:have|need)\s+to\s+(?:check|ask|find\s+out)\b
+    | \b(?:asked|asks|asking|wondering)\s+(?:if|whether)\b
+    | \b(?:is|are|remains?)\s+(?:\w+\s+)?(?:open|up\s+in\s+the\s+air)(?=\W*$|,)
+    | \bstill\s+(?:open|missing|discuss\w*|wait\w*|check\w*|being\s+\w+|with\s+\w+|to\s+be)\b
+    | \b(?:depends?\s+on|question\s+is|(?:i['’]m|we['’]re)\s+missing)\b
+    | \bwhat\s+(?:i|we)\s+(?:haven['’]?t|don['’]?t)\b
+    | ^\W*open(?:\s+(?:point|question|issue))?s?\s*:
+    | ^\W*(?:(?:and|but)\s+)?
+        (?:whether|which|who|how\s+(?:long|many|much|often|big)|where\s+(?:exactly|from))\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _HEDGED = re.compile(
-    r"\b(?:i\s+(?:think|believe|guess|suppose)|maybe|perhaps|probably|possibly|might|or\s+maybe|not\s+sure|wasn['’]?t\s+sure|i\s+assume)\b",
+    r"\b(?:i\s+(?:think|believe|guess|suppose|assume)|maybe|perhaps|probably|possibly|might|not\s+sure"
+    r"|wasn['’]?t\s+sure)\b",
     re.IGNORECASE,
 )
 _PLAN = re.compile(
-    r"\b(?:(?:i|we|he|she|they)['’]ll|will|going\s+to|won['’]t|(?:i|we)['’]d|(?:i|we)\s+would|plan\s+to|intend\s+to)\b",
+    r"\b(?:(?:i|we|he|she|they)['’]ll|will|going\s+to|won['’]t|(?:i|we)(?:['’]d|\s+would)|(?:plan|intend)\s+to)\b",
     re.IGNORECASE,
 )
 

@@ -30,6 +30,7 @@ _GOES_ON = re.compile(
     r"(?:with|without|in|on|at|by|for|from|of|to|as|because|since|so|but|not|which|who|whose|where|that|including"
     r"|except|especially|preferably|ideally|if|when|while|one|ones|it|its|they|both|all|each|only|at\s+least"
     r"|at\s+most|max|min|maybe|then|otherwise|else|i|we|he|she|you|even|than|due|or"
+    r"|must|should|can|will|has|have|needs?|is|are"
     r"|(?!nothing|everything|something|anything)\w+ing)\b",
     re.IGNORECASE,
 )
@@ -65,7 +66,7 @@ def things(text: str) -> Entry | None:
 
 
 def bare_things(text: str) -> list[str]:
-    """The things of a sentence that names three or more and nothing else: "60 cups, oat milk, no capsules"."""
+    """The things of a sentence that names three or more and nothing else: "60 cups, oat milk, no lids"."""
     items = _COMMA.split(text.rstrip(" ."))
     go_on = any(_GOES_ON.match(item) and not _LIMITS.match(item) for item in items[1:])
     short = any(len(item.split()) < 2 for item in items)

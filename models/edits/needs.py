@@ -48,12 +48,13 @@ _MAY_WISH = re.compile(
 )
 _NEEDS = re.compile(
     r"\b(?:must|should|shall|(?:has|have|had|['’]ve\s+got|needs?|ought|(?:is|are)\s+supposed)\s+to|needs?|needed"
-    r"|wants?|insists?|require[sd]?|looking\s+for|(?:would|['’]d)\s+like|a\s+must)\b",
+    r"|wants?|insists?|require[sd]?|looking\s+for|could\s+do\s+with|(?:would|['’]d)\s+like|a\s+must)\b",
     re.IGNORECASE,
 )
 # These words state a need whatever the tagger says.
 _STATES_NEED = re.compile(
     r"\b(?:i|we)(?:['’]re\s+going\s+to|\s+are\s+going\s+to|['’]ll|\s+will|['’]d|\s+would)?\s+need\b(?!\s+to\b)"
+    r"|^(?:i|we)\s+could\s+do\s+with\b"
     r"|^(?!(?:i|we)\b).*\b(?:(?:is|are)\s+a\s+must|must\s+(?:have|be)|(?:has|have|needs?)\s+to\s+be|needs?\s+(?:an?|the)\s)"
     r"|^(?:it|they|this)\s+(?:must|should|has\s+to|have\s+to|needs?\s+to)\b",
     re.IGNORECASE,
@@ -61,7 +62,7 @@ _STATES_NEED = re.compile(
 _WE_NEED = re.compile(r"we\s+need\b", re.IGNORECASE)
 _OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
 # "Kirsi will merge everything" says what somebody else does.
-_OFFERS = re.compile(r"[A-Z][\w'’-]+\s+(?:can|could|will)\b")
+_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
     r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight"
@@ -69,24 +70,26 @@ _WHEN = re.compile(
     r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
     r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
     r"|nov|dec|oct|sept?|feb|jan"
+    r"|(?:by|at|from)\s+(?:about\s+)?\d+|\d+(?:st|nd|rd|th)"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
     r"(?:minutes?|hours?|days?|weeks?|months?))\b",
     re.IGNORECASE,
 )
 _DUE = re.compile(
     r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|deadline|due|live|ready|launch\w*|starts?"
-    r"|starting|from|opening|opens|deliver\w*|install\w*|within|latest|needed|in\s+time"
-    r"|for\s+(?:the|my|our|his|her|their)|no\s+later|asap|end\s+of|next|this)\b",
+    r"|starting|opening|opens|deliver\w*|install\w*|within|latest|needed|in\s+time"
+    r"|for\s+(?:the|my|our|his|her|their)|no\s+later|asap|end\s+of)\b",
     re.IGNORECASE,
 )
 # "Before the conference, ideally": a time and nothing else.
 _ONLY_WHEN = re.compile(
-    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from|within|not\s+before|no\s+later\s+than)"
-    r"\s+\S",
+    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from|within|not\s+before|no\s+later\s+than"
+    r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
 _IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|possible)\b", re.IGNORECASE)
 _LONGEST_DATE = 12  # words of a part that only says when
+_LONGEST_DUE = 20  # words of a part with a deadline and little else
 _SHORT = 6  # words
 
 
@@ -103,12 +106,15 @@ def kind(part: Part) -> Need:
         return Need.WISH
     if evidence.hedges(text) and part.need is Need.OPEN:
         return Need.OPEN
-    only_when = words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text)
-    if only_when and not _NEEDS.search(text) and not evidence.orders(text):
-        return Need.WISH if _IF_POSSIBLE.search(text) else Need.DEADLINE
+    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text):
+        if _IF_POSSIBLE.search(text):
+            return Need.WISH
+        if not itemise.is_clause(text) and not evidence.orders(text):
+            return Need.DEADLINE
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
+    is_due = is_due and words <= _LONGEST_DUE
     if is_due and _DUE.search(text) and says_when(text):
         return Need.DEADLINE
     if _is_limit(part, text):

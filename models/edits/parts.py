@@ -74,7 +74,7 @@ _UNDECIDED = re.compile(
 _SIGNATURE = re.compile(
     r"(?:[-–—]?\s*|(?i:[\w ]{0,20}(?:regards|wishes|greetings)|best|cheers|many thanks|thanks|thank you"
     r"|yours(?: sincerely)?),?\s+)"
-    r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
+    r"(?!(?:Me|No|Yes|Ok|Great|Done|Now|Never|Today|Tomorrow|\w+day)\b)[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
 # In these words a clause after a comma states a limit of what was named: "it must be quiet".
 _STATES_LIMIT = re.compile(

@@ -27,11 +27,13 @@ _RESTS = re.compile(
     r"^(?:because|since|as|which|who|whose|where|even|although|though|unless|until|till|not|or|otherwise|else|if|when|while|only"
     r"|just|so|than|rather|whether|to|what|how|except|including|especially|too|that|also|both|neither|either|none|the\s+(?:rest"
     r"|others?|same|latter|former|first|second|third|last|ones?)|another|others?|some\s+of|one\s+of|two\s+of|most\s+of|all\s+of"
-    r"|he|she|they|it|this|these|those|his|her|hers|their|its|him|them|hes|shes|theyre|thats|ideally|preferably)\b",
+    r"|he|she|they|it|this|these|those|his|her|hers|their|its|him|them|hes|shes|theyre|thats|ideally|preferably|don['’]?t\s+(?:care|mind|know))\b",
     re.IGNORECASE,
 )
 _SO = re.compile(r"^(?:and\s+)?so\b", re.IGNORECASE)
-BACK = re.compile(r"\b(?:he|she|they|it|him|her|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE)
+_BACK = re.compile(
+    r"\b(?:he|she|they|it|him|her|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE
+)
 _LEADS = re.compile(
     r"^(?:and|but|so|or|then|also)?\s*(?:if|when|whenever|once|after|before|unless|as soon as)\b",
     re.IGNORECASE,
@@ -42,6 +44,7 @@ _ANNOUNCES = re.compile(
     r"(?:things|points|changes|questions|notes|updates|items|rules|reminders|remarks|wishes|tasks|steps)\b(?:\s+[\w'’-]+){0,7}[.:]?$",
     re.IGNORECASE,
 )
+_COUNTS = re.compile(r"\b(?:two|three|four|five|six|seven|\d|some|few)\s+(?:\w+\s+)?\w+s\b", re.IGNORECASE)
 _INNER_COLON = re.compile(r"^[^:]{3,80}:(?:\s|$)")
 _ANSWERS = re.compile(
     r"^\W*(?:if|otherwise|in\s+that\s+case)\b(?:\s+(?:yes|no|not|so|it\s+do(?:es)?n?['’]?t?)\b|,)",
@@ -75,18 +78,19 @@ def read(parts: Sequence[Part], whole: int, loose: bool = False) -> list[Point]:
     With `loose` an order is a point of its own although it follows from the clause before it: "so clear it".
     """
     groups: list[list[Part]] = []
+    sentences = _sentences(parts)
     greeted = True  # nothing but greetings stands before
-    for sentence in _sentences(parts):
+    for sentence in sentences:
         first = len(groups)
         words = sum(len(part.text.split()) for part in sentence)
+        heads = len(sentences) == 1 or not _lists(sentence)
         for part in sentence:
             before = groups[-1] if len(groups) > first else None
-            if (
-                before
-                and not _stands_apart(before[-1], part, greeted)
-                and not _are_orders(before[-1], part)
-                and (words <= whole or depends(part, before[-1], loose) or _INNER_COLON.match(before[0].text))
-            ):
+            apart = before is None or (
+                _stands_apart(before[-1], part, heads and (greeted or before[-1].opens_line))
+                or _are_orders(before[-1], part)
+            )
+            if before and not apart and (words <= whole or _belongs(part, before, loose)):
                 before.append(part)
             else:
                 greeted = greeted and all(group[0].role is Role.GREETING for group in groups[-1:])
@@ -114,17 +118,30 @@ def depends(part: Part, before: Part, loose: bool = False) -> bool:
         or (words <= _SHORT_CLAUSE and bare.rstrip(" .!").endswith((" to", " so")))  # "we are not allowed to"
         or (words <= _SHORT_CLAUSE and "instead" in bare.lower())
         or before.text.rstrip().endswith(":")
-        or (words <= _SHORT_CLAUSE and BACK.search(bare))
+        or (words <= _SHORT_CLAUSE and _BACK.search(bare))
         # "and the warranty is two years"
         or (linked and words <= _SHORT_CLAUSE and bare.lower().startswith("the "))
     )
 
 
-def _stands_apart(before: Part, part: Part, opens: bool) -> bool:
-    """Whether a part is separate from the part before it in any case: after a greeting or a heading."""
+def _belongs(part: Part, before: Sequence[Part], loose: bool) -> bool:
+    return depends(part, before[-1], loose) or bool(_INNER_COLON.match(before[0].text))
+
+
+def _lists(sentence: Sequence[Part]) -> bool:
+    """Whether a sentence is a clause with a colon and its things: "two are missing: a form and a fee"."""
+    text = "".join(part.joint + part.text for part in sentence if part.role is not Role.GREETING).strip()
+    lead = text.partition(":")[0]
+    return bool((_VERB.search(lead) or _COUNTS.search(lead)) and itemise.things(text))
+
+
+def _stands_apart(before: Part, part: Part, heads: bool) -> bool:
+    """Whether a part is separate from the part before it in any case: after a greeting, or after a heading if
+    `heads`.
+    """
     return (
         before.role is Role.GREETING
-        or (before.text.endswith(":") and (opens or before.opens_line))
+        or (heads and before.text.endswith(":"))
         or (bool(itemise.things(before.text)) and not _RELATIVE.match(part.text))
     )
 
@@ -134,7 +151,7 @@ def _are_orders(before: Part, part: Part) -> bool:
     return (
         evidence.only_orders(before.text)
         and evidence.only_orders(part.text)
-        and not BACK.search(part.text)
+        and not _BACK.search(part.text)
         and not _RESTS.match(LINK.sub("", part.text))
         and not _LEADS.match(before.text)
     )

@@ -77,6 +77,9 @@ _DOUBTS = re.compile(
     r"(?:(?:or|but)\s+)?(?:i\s+(?:think|believe|guess|suppose)|maybe|perhaps|it|that|this|these|those|which)\b",
     re.IGNORECASE,
 )
+_NAMES_BEFORE = re.compile(
+    r"\b(?:he|she|they|it|him|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE
+)
 _SPEAKS_OF = re.compile(r"(?:[\w'’-]+\s+){0,3}?(?:it|that|this|those|these)\b", re.IGNORECASE)
 _ASKS_WHOM = re.compile(
     r"(?:please\s+|pls\s+|maybe\s+)?(?:ask|check|tell|i\s+(?:have\s+to|need\s+to|will)|i['’]ll|we['’]d\s+have\s+to)\b",
@@ -187,7 +190,8 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
         if not _SPEAKS_OF.match(text):
             return False
     unlinked = text == part.text
-    return kind is Need.CONTEXT or points.depends(part, before) or bool(unlinked and points.BACK.search(text))
+    explains = kind is Need.CONTEXT and last is not Need.DEADLINE
+    return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
 
 
 def _split(entry: _Entry) -> list[_Entry]:

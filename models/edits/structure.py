@@ -132,6 +132,7 @@ def _name(role: Role, members: Sequence[Point], is_first: bool) -> str:
     if role in _LABELS:
         return _LABELS[role][len(members) > 1]
     parts = [part for point in members for part in point.parts]
+    is_first = is_first and all(point.clear for point in members)
     if is_first and all(
         part.role in (Role.SITUATION, Role.REASON) and not evidence.plans(part.text) for part in parts
     ):
