@@ -31,9 +31,10 @@ _VERBS = (
 )
 # After an order comes what it is about; not after a noun: "order 3 is late", "report for March".
 _OBJECT = (
-    r"(?:the|an?|my|our|your|his|her|its|their|this|that|these|those|it|them|me|us|him|all|both|each|every|any|some|no|nothing"
-    r"|everything|everyone|everybody|somebody|someone|anyone|nobody|whoever|whatever|what|who|where|how|whether|if|one|two|three"
-    r"|\d[\w.,:/-]*|not|off|up|out|in(?=\s+(?:the|your|my|our|an?|this|it)\b)|down|back|away|over|sure|only)\b(?!\s+(?:is|are|was|were|has|had|will|starts?|ends?)\b)"
+    r"(?:the|an?|my|our|your|his|her|its|their|this|that|these|those|it|them|me|us|him|all|both|each|every|any"
+    r"|some|no|nothing|everything|everyone|everybody|somebody|someone|anyone|nobody|whoever|whatever|what|who"
+    r"|where|how|whether|if|one|two|three|\d[\w.,:/-]*|not|off|up|out|in(?=\s+(?:the|your|my|our|an?|this|it)\b)"
+    r"|down|back|away|over|sure|only)\b(?!['’])(?!\s+(?:is|are|was|were|has|had|will|starts?|ends?)\b)"
 )
 # An order with its object, or a prohibition.
 DO = (
@@ -58,6 +59,8 @@ _PLEASE_FIRST = re.compile(
     r"|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
     re.IGNORECASE,
 )
+_ENDS_WITH_PLEASE = re.compile(r"\b(?:please|pls)\W*$", re.IGNORECASE)
+_GOES_ON = re.compile(r"\b(?:so|but|because)\b", re.IGNORECASE)
 # "Please note that ..." tells, and asks for nothing.
 _TELLS = re.compile(
     r"\b(?:please|pls)\s+(?:also\s+)?(?:note|be\s+aware|be\s+advised|find|see\s+attached|accept\s+my|forgive|excuse)\b",
@@ -147,11 +150,11 @@ def may_ask(text: str) -> bool:
 
 def only_orders(text: str) -> bool:
     """Whether the words are a request from their start on: "it leaks, please call them" is more than that."""
+    if _TELLS.search(text):
+        return False
     if text.rstrip().endswith("?"):
         return orders(text)
-    ends = re.search(r"\b(?:please|pls)\W*$", text, re.IGNORECASE) and not re.search(
-        r"\b(?:so|but|because)\b", text, re.I
-    )
+    ends = _ENDS_WITH_PLEASE.search(text) and not _GOES_ON.search(text)
     return bool(
         ends
         or _ORDERS.search(text)

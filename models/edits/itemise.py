@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from models.edits import evidence
-from models.edits.segments import ORDER
+from models.edits.segments import OPENS_WITH_CONDITION, ORDER
 
 _FEWEST = 3
 # "When you close up, lock the door, turn off the lights": a condition, and orders that all hold under it.
@@ -28,13 +28,13 @@ _TWO = re.compile(r"\b(?:two|2|both)\b", re.IGNORECASE)
 # Items do not open like this: such words go on with the item before them.
 _GOES_ON = re.compile(
     r"(?:with|without|in|on|at|by|for|from|of|to|as|because|since|so|but|not|which|who|whose|where|that|including"
-    r"|except|especially|preferably|ideally|if|when|while|one|ones|it|its|they|both|all|each|only|at\s+least"
+    r"|except|especially|preferably|ideally|if|when|while|ones|one(?=\s+(?:of|for|in|per|on|at|beside|each|that|more|\w+s)\b|\W*$)|it|its|they|both|all|each|only|at\s+least"
     r"|at\s+most|max|min|maybe|then|otherwise|else|i|we|he|she|you|even|than|due|or"
     r"|must|should|can|will|has|have|needs?|is|are"
     r"|(?!nothing|everything|something|anything)\w+ing)\b",
     re.IGNORECASE,
 )
-_LIMITS = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|with(?:out)?)\s", re.IGNORECASE)
+_LIMITS = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|without)\s", re.IGNORECASE)
 # "The caterer serves at ten" is no thing.
 _MAY_BE_CLAUSE = re.compile(r"(?:the|my|our|his|her|their)\s+(?:[\w-]+\s+){1,2}\w*[^\Ws]s\s", re.IGNORECASE)
 _FINITE = re.compile(
@@ -96,7 +96,7 @@ def _things(rest: str, colon: bool, two: bool) -> list[str]:
     items = _COMMA.split(rest)
     if colon and (two or len(items) > 1) and (last := _LAST_AND.search(items[-1])):
         items[-1:] = [items[-1][: last.start()], items[-1][last.end() :]]
-    unsure = any(_GOES_ON.match(item) for item in items[1:])
+    unsure = bool(OPENS_WITH_CONDITION.match(rest)) or any(_GOES_ON.match(item) for item in items[1:])
     if not colon:
         unsure = unsure or any(len(item.split()) < 2 or _MAY_BE_CLAUSE.match(item) for item in items)
     return [] if unsure or len(items) < (2 if two else _FEWEST) else items

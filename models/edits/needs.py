@@ -21,7 +21,8 @@ _LIMITS = re.compile(
     re.IGNORECASE,
 )
 MEASURES = re.compile(
-    rf"^{LIMIT}\b|\b(?:at\s+most|at\s+least|max|min|not|without|longer\s+than)\b", re.IGNORECASE
+    rf"^{LIMIT}\b|\b(?:at\s+most|at\s+least|max|min|not|without|longer\s+than|(?:under|below|up\s+to|within)\s+[$€£]?\d+)\b",
+    re.IGNORECASE,
 )
 # These words state a limit whatever the tagger says.
 _STATES_LIMIT = re.compile(
@@ -37,7 +38,7 @@ _MAY_LIMIT = re.compile(
 )
 _WISHES = re.compile(
     r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
-    r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|a\s+bonus|could\s+live\s+without"
+    r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
     r"|preferabl[ey]|only\s+if\s+the\s+budget)\b",
     re.IGNORECASE,
 )
@@ -59,6 +60,7 @@ _STATES_NEED = re.compile(
     r"|^(?:it|they|this)\s+(?:must|should|has\s+to|have\s+to|needs?\s+to)\b",
     re.IGNORECASE,
 )
+_CAN_IT = re.compile(r"(?:can|could)\b|(?:is|would)\s+it\s+(?:be\s+)?possible\b", re.IGNORECASE)
 _WE_NEED = re.compile(r"we\s+need\b", re.IGNORECASE)
 _OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
 # "Kirsi will merge everything" says what somebody else does.
@@ -99,7 +101,8 @@ def kind(part: Part) -> Need:
     words = len(text.split())
     orders = evidence.only_orders(text)
     if text.endswith("?"):
-        return Need.NEED if evidence.orders(text) else Need.OPEN
+        wanted = part.need is Need.NEED and _CAN_IT.match(text)
+        return Need.NEED if wanted or evidence.orders(text) else Need.OPEN
     if evidence.leaves_open(text) and not orders and not _WE_NEED.match(text):
         return Need.OPEN
     if _is_wish(part, text):

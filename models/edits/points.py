@@ -19,7 +19,8 @@ _CLOSES = re.compile(
 )
 _VERB = re.compile(
     r"\b(?:is|are|was|were|am|has|have|had|will|would|can|could|must|should|may|need\w*|want\w*|do|does|did|get\w*|got|go(?:es)?"
-    r"|\w+['’](?:s|re|ve|ll|d|m)|love|like\w*|\w{3,}ed)\b",
+    r"|\w+['’](?:s|re|ve|ll|d|m)|love|like\w*|\w{3,}ed"
+    r"|found|left|sent|saw|took|made|came|went|gave|said|told|held|lost|brought|kept|met|heard|thought|broke)\b",
     re.IGNORECASE,
 )
 # A clause that opens like this is a rest of the clause before it, or speaks of it.

@@ -1,5 +1,8 @@
+import pytest
+
 from data.records import Need, Role
-from models.edits import points
+from models.edits import parts, points, requirements, structure
+from tests.edits import growth
 from tests.parts import decided
 
 R, S, C = Role.REQUEST, Role.SITUATION, Need.CONTEXT
@@ -47,3 +50,16 @@ def test_a_sentence_with_a_verb_is_no_heading() -> None:
     message = "Sales wants an export. It has to be quick."
     split = decided(message, (Role.TOPIC, Need.NOTHING, 1), (S, C, 1))
     assert [point.role for point in points.read(split, 18)] == [S, S]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["if it is, ", "when you go, lock the door, ", "and still not sure ", "1. ", "it, ", "two: a, and b, "],
+)
+def test_the_work_grows_with_the_length(piece: str) -> None:
+    def work(text: str) -> None:
+        split = parts.divide(text, lambda segments: [(R, Need.NEED, 1)] * len(segments))
+        structure.label(split, 3)
+        requirements.sort(split, 3)
+
+    assert growth(work, piece) < 9

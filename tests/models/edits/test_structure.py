@@ -113,3 +113,9 @@ def test_a_deadline_of_a_condition_is_no_deadline_of_the_request() -> None:
     message = "The rest is missing. If it isn't here by Wednesday, please warn the customer."
     split = decided(message, (S, Need.CONTEXT, 1), (R, Need.NEED, 1))
     assert "Deadline" not in str(structure.label(split, 3))
+
+
+def test_a_condition_after_a_colon_opens_no_list() -> None:
+    message = "It has a fault: if two tabs load, one gets an old page, a wrong name and a blank screen. Wait."
+    split = decided(message, *[(S, Need.CONTEXT, 1)] * 3)
+    assert "\n  -" not in str(structure.label(split, 2))
