@@ -54,6 +54,7 @@ _FORBIDS = re.compile(
     re.IGNORECASE,
 )
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
+_PLEASE_NOT = re.compile(r"\b(?:please|pls)\s+(?:do\s+not|don['’]?t|never|no)\b", re.IGNORECASE)
 _PLEASE_FIRST = re.compile(
     rf"{_LEAD}(?:{CONDITION.replace('?P<lead>', '?:')}"
     r"|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
@@ -95,10 +96,11 @@ _UNDECIDED = re.compile(
     | \bha(?:ve|s)n['’]?t\s+(?:\w+\s+)?(?:asked|checked|got)\b
     | \b(?:don['’]?t|doesn['’]?t|do\s+not|does\s+not|didn['’]?t)\s+(?:\w+\s+)?know\b
     | \b(?:don['’]?t|do\s+not|doesn['’]?t)\s+have\b[^.!?]{0,50}\byet\b
-    | \bi\s+(?:don['’]?t|do\s+not)\s+have\s+(?:an?|any|the)\b
-    | \b(?:no\s+(?:idea|clue|answer|reply)|undecided|tb[cda]|unsure)\b | (?<!where\sit['’]s\s)\bunclear\b
+    | \bi\s+(?:don['’]?t|do\s+not)\s+have\s+(?:an?|any|the|his|her|their|your)\b
+    | \b(?:no\s+(?:idea|clue|answer|reply)|undecided|tb[cda]|unsure|waiting\s+(?:for|to))\b
+    | (?<!where\sit['’]s\s)(?<!thing\sis\s)(?<!thing['’]s\s)\bunclear\b
     | \b(?:nobody|no\s+one|none\s+of\s+us)\s+(?:\w+\s+){0,2}?
-        (?:knows|told|said|decided|knew|asked|has|could)\b
+        (?:knows|told|said|decided|knew|asked|could|has(?!\s+to\b))\b
     | \b(?:could|can)(?:n['’]?t|not|\s+not)\s+(?:find\s+out|tell|say|answer)\b
     | \bi\s+(?:still\s+)?(?:have|need)\s+to\s+(?:check|ask|find\s+out)\b
     | \b(?:asked|asks|asking|wondering)\s+(?:if|whether)\b
@@ -136,6 +138,11 @@ def orders(text: str) -> bool:
         or _SOMEBODY.search(text)
         or _ASKS_TO.search(text)
     )
+
+
+def forbids(text: str) -> bool:
+    """Whether the words are a prohibition."""
+    return bool(_FORBIDS.search(text) or _PLEASE_NOT.search(text))
 
 
 def may_order(text: str) -> bool:

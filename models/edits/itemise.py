@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from models.edits import evidence
-from models.edits.segments import OPENS_WITH_CONDITION, ORDER
+from models.edits.segments import OPENS_WITH_CONDITION, ORDER, VERB
 
 _FEWEST = 3
 # "When you close up, lock the door, turn off the lights": a condition, and orders that all hold under it.
@@ -29,7 +29,7 @@ _TWO = re.compile(r"\b(?:two|2|both)\b", re.IGNORECASE)
 _GOES_ON = re.compile(
     r"(?:with|without|in|on|at|by|for|from|of|to|as|because|since|so|but|not|which|who|whose|where|that|including"
     r"|except|especially|preferably|ideally|if|when|while|ones|one(?=\s+(?:of|for|in|per|on|at|beside|each|that|more|\w+s)\b|\W*$)|it|its|they|both|all|each|only|at\s+least"
-    r"|at\s+most|max|min|maybe|then|otherwise|else|i|we|he|she|you|even|than|due|or"
+    r"|at\s+most|max|min|maybe|then|unless|until|after|before|although|though|otherwise|else|i|we|he|she|you|even|than|due|or"
     r"|must|should|can|will|has|have|needs?|is|are"
     r"|(?!nothing|everything|something|anything)\w+ing)\b",
     re.IGNORECASE,
@@ -38,8 +38,7 @@ _LIMITS = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|without)\s", re.
 # "The caterer serves at ten" is no thing.
 _MAY_BE_CLAUSE = re.compile(r"(?:the|my|our|his|her|their)\s+(?:[\w-]+\s+){1,2}\w*[^\Ws]s\s", re.IGNORECASE)
 _FINITE = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|will|would|can|could|must|should|may|needs?|wants?|do|does|did|i|we|he|she"
-    r"|they|it|you|that|which|if|because)\b|[.;:!?]\s|n['’]t\b|['’](?:s|re|ve|ll|d)\s",
+    rf"\b(?:{VERB}|should|may|closes|i|we|he|she|they|it|you|that|which|if|because)\b|[.;:!?]\s|['’](?:s|re|ve|ll|d)\s",
     re.IGNORECASE,
 )
 

@@ -65,6 +65,7 @@ _WE_NEED = re.compile(r"we\s+need\b", re.IGNORECASE)
 _OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
 # "Kirsi will merge everything" says what somebody else does.
 _OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
+_OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
     r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight"
@@ -85,7 +86,7 @@ _DUE = re.compile(
 )
 # "Before the conference, ideally": a time and nothing else.
 _ONLY_WHEN = re.compile(
-    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from|within|not\s+before|no\s+later\s+than"
+    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from(?!\s+now\s+on)|within|not\s+before|no\s+later\s+than"
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
@@ -109,6 +110,8 @@ def kind(part: Part) -> Need:
         return Need.WISH
     if evidence.hedges(text) and part.need is Need.OPEN:
         return Need.OPEN
+    if orders and evidence.forbids(text):
+        return Need.CONSTRAINT
     if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text):
         if _IF_POSSIBLE.search(text):
             return Need.WISH
@@ -120,7 +123,9 @@ def kind(part: Part) -> Need:
     is_due = is_due and words <= _LONGEST_DUE
     if is_due and _DUE.search(text) and says_when(text):
         return Need.DEADLINE
-    if _is_limit(part, text):
+    if _OFFERS_IF.match(text) and evidence.plans(text) and not orders:
+        return Need.CONTEXT  # "if you can't, I'll ask Piotr"
+    if _is_limit(part, text) and not (orders and part.need is Need.NEED):
         return Need.CONSTRAINT
     if part.need is Need.CONSTRAINT and not (_NEEDS.search(text) or _MAY_LIMIT.search(text)):
         return Need.CONTEXT if itemise.is_clause(text) else Need.CONSTRAINT

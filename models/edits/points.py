@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from data.records import Need, Role
 from models.edits import evidence, itemise
 from models.edits.parts import LINK, Part
+from models.edits.segments import OPENS_WITH_CONDITION
 
 _CLOSES = re.compile(
     r"\b(?:thanks?|thx|cheers|regards|best|wishes|greetings|sincerely|yours|looking forward"
@@ -200,6 +201,8 @@ def _role(group: Sequence[Part], is_first: bool, is_last: bool) -> Role:
 
 
 def _is_open(part: Part) -> bool:
+    if OPENS_WITH_CONDITION.match(part.text):
+        return False
     return evidence.leaves_open(part.text) and (part.role is Role.OPEN or part.need is Need.OPEN)
 
 

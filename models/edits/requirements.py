@@ -39,7 +39,9 @@ _PLEASE = re.compile(
     r"^(?:(?:and|but|so|also)\s+)?(?:please|pls)\s+(?!could\b|can\b|would\b|will\b)", re.IGNORECASE
 )
 _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IGNORECASE)
-_DEADLINE = re.compile(r"\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE)
+_DEADLINE = re.compile(
+    r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
+)
 _ENDS_DATE = re.compile(
     r"\W*$|[.,;:!?)]|\s+(?:and|but|so|or|please|pls|because|since|with|if)\b", re.IGNORECASE
 )
@@ -57,6 +59,7 @@ _NO_LIMIT_ALONE = re.compile(
     r"|.*\b(?:ones?|it|they|them|that|those|these)\b",
     re.IGNORECASE,
 )
+_LONGEST_ANSWER = 4  # words
 _FEWEST_WORDS = 3  # of a need before its limits
 # These words speak of what stands before them. With a modal verb "it" is what the whole message is about.
 _REFERS = re.compile(
@@ -144,7 +147,7 @@ def _outside(parts: Sequence[Part]) -> tuple[list[str], list[str], list[Part]]:
             case Role.TOPIC:
                 head.append(heading(part))
             case Role.CLOSING:
-                tail.append(sentence(part))
+                (tail if body else head).append(sentence(part))
             case _:
                 body.append(part)
     return head, tail, body
@@ -166,7 +169,7 @@ def _entries(body: Sequence[Part]) -> list[_Entry]:
                 last.need = Need.NEED if kind is Need.DEADLINE else kind
             if kind is Need.OPEN and evidence.hedges(part.text):
                 last.need = Need.OPEN  # "only managers, I think"
-        elif last and last.need is Need.OPEN and _TELL_ME.match(part.text):
+        elif last and before and last.need is Need.OPEN and _answers(part, before):
             last.text += part.joint + part.text
         else:
             entries += _split(_Entry(part.text, kind, part.joint))
@@ -192,6 +195,12 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
     unlinked = text == part.text
     explains = kind is Need.CONTEXT and last is not Need.DEADLINE
     return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
+
+
+def _answers(part: Part, before: Part) -> bool:
+    """Whether a sentence only answers the question before it, or asks for the answer."""
+    short = len(part.text.split()) <= _LONGEST_ANSWER and not part.text.endswith("?")
+    return bool(_TELL_ME.match(part.text)) or (short and before.text.endswith("?"))
 
 
 def _split(entry: _Entry) -> list[_Entry]:

@@ -20,12 +20,12 @@ _BULLET = re.compile(r"(?:[-*•–]|\d{1,2}[.)])\s+")
 _PRONOUN = (
     r"(?:i|we|you|he|she|it|they|there|this|that|these|those|everyone|everybody|someone|somebody|nobody)"
 )
-_VERB = (
+VERB = (
     r"(?:am|is|are|was|were|isn't|aren't|wasn't|weren't|has|have|had|hasn't|haven't|hadn't|will|won't|would"
     r"|wouldn't|can|can't|cannot|could|couldn't|shall|should|shouldn't|must|mustn't|may|might|do|does|did|don't"
     r"|doesn't|didn't|needs?|needed|wants?|wanted|says?|said|thinks?|thought|knows?|knew|gets?|got|goes|went|comes?"
-    r"|came|takes?|took|makes?|made|looks?|looked|works?|worked|stays?|stayed|starts?|started|ends?|ended|asks?"
-    r"|asked|tells?|told|keeps?|kept|runs?|ran|holds?|held|leaves?|left|costs?|failed|fails?|uses?|used|lets?"
+    r"|came|takes?|took|makes?|made|looks|looked|works|worked|stays?|stayed|starts|started|ends|ended|asks?"
+    r"|asked|tells?|told|keeps?|kept|runs?|ran|holds?|held|leaves?|left|costs|failed|fails?|uses|used|lets?"
     r"|seems?|seemed|expects?|expected|prefers?|likes?|finds?|found|sends?|sent|gives?|gave|sees?|saw|shows?|showed"
     r"|changed|moved|promised|agreed|decided|called|arrives?|arrived|becomes?|became|belongs?|happens?|happened"
     r"|isnt|arent|wasnt|werent|hasnt|havent|hadnt|wont|wouldnt|cant|couldnt|shouldnt|mustnt|dont|doesnt|didnt"
@@ -60,17 +60,17 @@ _WHEN = r"(?:if|when|once|after(?!\s+that\b)|before|unless|as\s+soon\s+as)"
 _CLAUSE = (
     r"(?!that\s+(?:i|we|you|he|she|it|they|there|the|an?|my|our|your|his|her|their|this|these|those"
     r"|nobody|no|everyone|everybody|someone|people)\b)"
-    rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{_VERB}\b"
+    rf"(?:{_CONTRACTION}\b|{_PRONOUN}\s+(?:\w+\s+)?{VERB}\b"
     rf"|(?:i|we|he|she|they|you|it)\s+(?!(?:and|or|two|three|all|both|guys|who)\b)[a-z]{{3,}}\b"
     rf"|(?:nobody|everyone|everybody|somebody|someone)\s+[a-z]{{3,}}\b"
-    rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{_VERB}\b"
-    rf"|{_NO_SUBJECT}[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{_VERB}\b"
+    rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{VERB}\b"
+    rf"|{_NO_SUBJECT}[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{VERB}\b"
     rf"|(?:still\s+)?(?:no\s+idea|not\s+sure|unsure|unclear)\b"
     rf"|please\b|pls\b|let\s+(?:me|us)\b|let['’]s\b|(?:could|can|would|will)\s+(?:you|we|i|someone|somebody)\b"
     rf"|{ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
     rf"|back|down|to|for|\d+|[A-Z]\w+)\b"
     rf"|(?:don['’]?t|do\s+not|never\s+(?!{PREPOSITION}\b))\s*\w+|{_WHEN}\s+[\w'’-]+\s+\w|whether\s+\w+"
-    rf"|(?:what|when|where|why|how|who|which)\s+\w+\s+{_VERB}\b)"
+    rf"|(?:what|when|where|why|how|who|which)\s+\w+\s+{VERB}\b)"
 )
 _GREETING = re.compile(
     r"(?:(?:hi|hello|hey|dear|good\s+(?:morning|afternoon|evening|day)|morning|greetings)\b[^,.!?:\n]{0,40}[,!:]|"
@@ -90,7 +90,7 @@ _BREAK = re.compile(
 )
 _STEP = re.compile(r"(?:and\s+)?(?:then|after\s+that|afterwards)\s+$", re.IGNORECASE)
 _HAS_VERB = re.compile(
-    rf"\b(?:{_VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE
+    rf"\b(?:{VERB}|{_CONTRACTION})\b|\b(?:i|we|they|you)\s+[a-z]{{3,}}|^\W*(?:please|pls)\b", re.IGNORECASE
 )
 # A part that opens like this depends on what follows the comma.
 _DEPENDENT = re.compile(
@@ -112,7 +112,7 @@ OPENS_WITH_CONDITION = re.compile(rf"(?:(?:and|but|so|or|then|also)\s+)*{_WHEN}\
 _ASKS_IF = re.compile(
     r"\b(?:whether|know|knows|answer|asks?|asked|decided?|sure|wonder\w*|question|unclear)\b", re.IGNORECASE
 )
-_ANY_VERB = re.compile(rf"\b(?:{_VERB}|{_CONTRACTION}|{ORDER})\b", re.IGNORECASE)
+_ANY_VERB = re.compile(rf"\b(?:{VERB}|{_CONTRACTION}|{ORDER})\b", re.IGNORECASE)
 _CLAUSE_CHARACTERS = 160  # a condition and its main clause
 _SEARCHED_CHARACTERS = 400  # of a part before a break, so that the work stays linear
 # After these words a comma leads into a clause that belongs to the words before it.

@@ -22,7 +22,7 @@ _LATER_STEP = re.compile(
 )
 _FIRST_STEP = re.compile(r"^first(?:ly)?\b", re.IGNORECASE)
 _CODE = re.compile(r"[\w.]+(?:\(|_|\.\w)")  # "sleep(5)" stays as it is
-_DEADLINE = re.compile(r"\b(?:by|before|until|till)\s+", re.IGNORECASE)
+_DEADLINE = re.compile(r"(?<!\bnot\s)\b(?:by|before|until|till)\s+", re.IGNORECASE)
 _MOST_RUNS = 4  # a label for each of more runs says little
 _WHOLE_WORDS = (0, 24, 18, 18)  # by intensity: of a sentence that stays one point
 _LONGEST_PROSE = 30  # words after a label
