@@ -42,6 +42,8 @@ _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IG
 _DEADLINE = re.compile(
     r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
 )
+# "Don't announce it before Monday" has no deadline.
+_NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
 _ENDS_DATE = re.compile(
     r"\W*$|[.,;:!?)]|\s+(?:and|but|so|or|please|pls|because|since|with|if)\b", re.IGNORECASE
 )
@@ -118,7 +120,8 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
         groups[entry.need].append(bare(_asked(entry.text) if wanted else _PLEASE.sub("", entry.text)))
     everything = " ".join(part.text for part in parts)
     if intensity >= 2 and not groups[Need.DEADLINE]:
-        if deadline := _only_deadline(" ".join(entry.text for entry in entries if entry.need in _SEPARATE)):
+        wanted = [entry.text for entry in entries if entry.need in _SEPARATE]
+        if deadline := _only_deadline(" ".join(text for text in wanted if not _NEGATES.search(text))):
             groups[Need.DEADLINE].append(deadline)
         elif not needs.says_when(everything):
             groups[Need.OPEN].append("by when (not stated)")

@@ -173,6 +173,7 @@ def _only_deadline(body: Sequence[Point]) -> str | None:
         for point in body
         if point.role is Role.REQUEST
         and not OPENS_WITH_CONDITION.match(point.text)
+        and not evidence.forbids(point.text)
         and (when := _deadline(point.text))
     }
     dates = [span for point in body for span in facts.spans(point.text) if span.kind in DATE_KINDS]

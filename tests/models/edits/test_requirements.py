@@ -110,3 +110,8 @@ def test_a_stated_time_is_not_called_missing() -> None:
     for when in ("by 4", "for the 22nd", "after Easter", "in two weeks", "next term"):
         split = decided(f"We need the list {when}. No names.", *[(R, Need.NEED, 1)] * 2)
         assert "by when" not in str(requirements.sort(split, 2)), when
+
+
+def test_a_prohibition_has_no_deadline() -> None:
+    split = decided("We need the list. Please don't announce it before Monday.", *[(R, Need.NEED, 1)] * 2)
+    assert requirements.sort(split, 2) == "Need: the list\nConstraint: don't announce it before Monday"

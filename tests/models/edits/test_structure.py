@@ -119,3 +119,10 @@ def test_a_condition_after_a_colon_opens_no_list() -> None:
     message = "It has a fault: if two tabs load, one gets an old page, a wrong name and a blank screen. Wait."
     split = decided(message, *[(S, Need.CONTEXT, 1)] * 3)
     assert "\n  -" not in str(structure.label(split, 2))
+
+
+def test_a_prohibition_has_no_deadline() -> None:
+    split = decided(
+        "The plan is done. Please don't send it before Monday.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1)
+    )
+    assert "Deadline" not in str(structure.label(split, 3))
