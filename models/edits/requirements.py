@@ -120,8 +120,8 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
         groups[entry.need].append(bare(_asked(entry.text) if wanted else _PLEASE.sub("", entry.text)))
     everything = " ".join(part.text for part in parts)
     if intensity >= 2 and not groups[Need.DEADLINE]:
-        wanted = [entry.text for entry in entries if entry.need in _SEPARATE]
-        if deadline := _only_deadline(" ".join(text for text in wanted if not _NEGATES.search(text))):
+        texts = [entry.text for entry in entries if entry.need in _SEPARATE]
+        if deadline := _only_deadline(" ".join(text for text in texts if not _NEGATES.search(text))):
             groups[Need.DEADLINE].append(deadline)
         elif not needs.says_when(everything):
             groups[Need.OPEN].append("by when (not stated)")
