@@ -16,7 +16,11 @@ Proposals for English messages
 Parts of English messages
     segments      sentences and clauses
     parts         what each does in the message, and which belong together
-    structure     labelled lines
+    evidence      what the words of a clause do: order, ask, doubt
+    points        parts that can stand alone in a list
+    itemise       lists within a sentence
+    structure     points with labels
+    needs         what a part is in a list of requirements
     requirements  needs, limits and what is open
     summary       what matters, as prose
     shorten/      shorter words for what a summary keeps
