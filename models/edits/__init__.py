@@ -10,13 +10,17 @@ Proposals for English messages
     soften/       orders to requests, blame and harsh words to milder ones
     clarify/      plain words for vague ones, notes of what is not stated
     references/   notes of what a message refers to and does not name
-    background    notes of what an outsider lacks
+    background/   notes of what an outsider lacks
     terminology   explanations of terms, from `glossary.tsv`
 
 Parts of English messages
     segments      sentences and clauses
     parts         what each does in the message, and which belong together
-    structure     labelled lines
+    evidence      what the words of a clause do: order, ask, doubt
+    points        parts that can stand alone in a list
+    itemise       lists within a sentence
+    structure     points with labels
+    needs         what a part is in a list of requirements
     requirements  needs, limits and what is open
     summary       what matters, as prose
     shorten/      shorter words for what a summary keeps

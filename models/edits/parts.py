@@ -31,7 +31,10 @@ class Part:
 
 
 LINK = re.compile(
-    r"^(?:(?:and|but|so(?!\s+that\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
+    # "so" leads into a clause, and not in "so happy" or "so that"
+    r"^(?:(?:and|but|so(?=,|\s+(?:i|we|you|he|she|it|they|there|the|a|an|this|these|my|our|your|his|her|their|here"
+    r"|for|as|what|please|can|could|would|if|when|from|today|yesterday|tomorrow|don['’]?t|far|no|some|everyone"
+    r"|everybody|some(?:one|body))\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
     re.IGNORECASE,
 )
 # A part that opens like this is a rest of the part before it.
@@ -71,14 +74,10 @@ _UNDECIDED = re.compile(
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(
-    r"(?:[-–—]?\s*|(?:[\w ]{0,20}regards|best|cheers|thanks|yours),?\s+)"
-    r"[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
+    r"(?:[-–—]?\s*|(?i:[\w ]{0,20}(?:regards|wishes|greetings)|best|cheers|many thanks|thanks|thank you"
+    r"|yours(?: sincerely)?),?\s+)"
+    r"(?!(?:Me|No|Yes|Ok|Great|Done|Now|Never|Today|Tomorrow|\w+day)\b)[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
-# In these words a clause after a comma states a limit of what was named: "it must be quiet".
-_STATES_LIMIT = re.compile(
-    r"(?:it|they|this)\s+(?:must|has to|have to|should|can(?:not|'t)|may not|needs? to)\b", re.IGNORECASE
-)
-_LIMITS = frozenset({Need.CONSTRAINT, Need.DEADLINE})
 DATE_KINDS = ("date", "time", "weekday")  # of facts
 _WITHOUT_CONTENT = frozenset({Role.GREETING, Role.CLOSING, Role.TOPIC, Role.ASIDE})
 _FEW_WORDS = 3
@@ -131,11 +130,8 @@ def _checked(role: Role, text: str, segment: segments.Segment, is_first: bool) -
     return role
 
 
-def join(parts: Sequence[Part], sorts: bool = False) -> list[Part]:
-    """The parts, where one that depends on the part before it is joined to that part.
-
-    With `sorts` a limit stays a part of its own although it says "it": "we want Room 12, it must be quiet".
-    """
+def join(parts: Sequence[Part]) -> list[Part]:
+    """The parts, where one that depends on the part before it is joined to that part."""
     joined: list[Part] = []
     for part in parts:
         if joined and joined[-1].role is Role.TOPIC and len(joined) > 1 and not part.opens_sentence:
@@ -160,7 +156,6 @@ def join(parts: Sequence[Part], sorts: bool = False) -> list[Part]:
             or (
                 part.text == bare  # no link: "they say", "that's NOK 9,800"
                 and (len(part.text.split()) <= _FEW_WORDS or bool(_ANY_PRONOUN.search(part.text)))
-                and not (sorts and part.need in _LIMITS and _STATES_LIMIT.match(part.text))
             )
         )
         if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):

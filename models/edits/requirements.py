@@ -1,14 +1,18 @@
-"""Requirements: the parts of an English message sorted into needs, limits and what is open."""
+"""Requirements: the parts of an English message sorted into needs, limits and what is open.
+
+A part that speaks of another part is printed directly after it, or stays with it.
+"""
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 from data.records import Need, Role
 from models import facts
-from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, join, sentence
+from models.edits import evidence, itemise, needs, points
+from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, sentence
 
-_NEEDS = {
+_LABELS = {
     Need.CONTEXT: ("Context", "Context"),
     Need.NEED: ("Need", "Needs"),
     Need.WISH: ("Wish", "Wishes"),
@@ -16,96 +20,261 @@ _NEEDS = {
     Need.DEADLINE: ("Deadline", "Deadlines"),
     Need.OPEN: ("Open", "Open"),
 }
+_ORDER = list(_LABELS)
+_SEPARATE = (Need.NEED, Need.CONSTRAINT)  # kinds of which each clause is an entry
 # Words that only ask for what follows them.
 _ASKED = re.compile(
     r"""^(?:
         (?:(?:please|pls)\s+)? (?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+
-            (?:please\s+|maybe\s+)*
+            (?:please\s+|maybe\s+)* (?!mind\b|like\b|be\b)
       | (?:please\s+)? (?:could|can|may)\s+(?:we|i)\s+(?:please\s+)? (?:get|have)\s+
       | may\s+i\s+ask\s+you\s+for\s+
-      | (?:please|pls)\s+
-      | (?:we|i) (?:['’]d|\s+would|\s+will|['’]ll|\s+do)? (?:\s+(?:also|still|really|only|now))*
-            \s+(?:need|want|like|require) (?:\s+to\s+have)? \s+(?:to\s+)?
-    )(?=\w)""",
+      | (?:please|pls)\s+ (?!could\b|can\b|would\b|will\b)
+      | (?:(?:we|i) (?:['’]d|\s+would|\s+will|['’]ll|\s+do)? (?:\s+(?:also|still|really|only|now))* \s+)?
+            (?:need|want|like|require) (?:\s+to\s+have)? \s+(?:to\s+)?
+    )(?=\w)(?!(?:it|them|this|that|these|those|you|him|her|to|if|both|all|one)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_ASKS = re.compile(
-    r"(?:please |pls )?(?:ask|check|tell|i (?:have to|need to|will)|i'll|we'd have to)\b", re.IGNORECASE
+_PLEASE = re.compile(
+    r"^(?:(?:and|but|so|also)\s+)?(?:please|pls)\s+(?!could\b|can\b|would\b|will\b)", re.IGNORECASE
 )
 _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IGNORECASE)
-_WHEN = re.compile(
-    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now|this (?:week|month"
-    r"|morning|afternoon|evening|year)|next (?:week|month|year)|end of (?:the )?(?:day|week|month|year)"
-    r"|before|after|until|by (?:then|the)|noon|easter|christmas|summer|winter|holidays?"
-    r"|morning|deadline|soon|urgent\w*|go-?live"
-    r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
-    r"(?:minutes?|hours?|days?|weeks?|months?))\b",
+_DEADLINE = re.compile(
+    r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
+)
+# "Don't announce it before Monday" has no deadline.
+_NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
+_ENDS_DATE = re.compile(
+    r"\W*$|[.,;:!?)]|\s+(?:and|but|so|or|please|pls|because|since|with|if)\b", re.IGNORECASE
+)
+_WHO = re.compile(
+    r"\b(?:you|your|someone|somebody|who|i['’](?:ll|m)|[a-z]+\s+(?:will|has\s+to|must|can))\b", re.IGNORECASE
+)
+# A comma, and then limits up to the end: "ten slides, no jargon, and not the draft numbers".
+_TAIL = re.compile(rf",\s+(?:and\s+|but\s+)*(?={needs.LIMIT}\s+\S)", re.IGNORECASE)
+_COMMA = re.compile(r",\s+(?:and\s+|but\s+)*", re.IGNORECASE)
+# Such a limit says nothing without the words before it: "nothing else", "read only, NOT write", "not the blue
+# ones".
+_NO_LIMIT_ALONE = re.compile(
+    r"(?:no|nothing|not)\s+(?:more|else|less|other)\W*$"
+    r"|not\s+(?!(?:the|an?|on|in|at|before|after|more|less|longer|from|by|any|all|for|with)\b)"
+    r"|.*\b(?:ones?|it|they|them|that|those|these)\b",
     re.IGNORECASE,
 )
+_LONGEST_ANSWER = 4  # words
+_FEWEST_WORDS = 3  # of a need before its limits
+# These words speak of what stands before them. With a modal verb "it" is what the whole message is about.
+_REFERS = re.compile(
+    r"^\W*(?:(?:and|but|so|also)\s+)?(?:his|her|him|this|that|these|those|both|neither|one\s+of|some\s+of"
+    r"|the\s+(?:others?|rest|same)|(?:it|they|he|she)\b(?!['’]?\s*(?:must|mustn|should|shouldn|has\s+to|have\s+to"
+    r"|needs?|can|cannot|may|would|d\b|wants?|will|also)))\b",
+    re.IGNORECASE,
+)
+# A limit of what is named before, which can stand alone: "it must be quiet".
+_LIMITS_IT = re.compile(
+    r"(?:it|they|this|he|she)\s*(?:must(?:n['’]?t)?|can\s+(?:only|pay)|has\s+to|have\s+to|should(?:n['’]?t)?|cannot"
+    r"|can['’]?t|may\s+not|needs?\s+to)\b",
+    re.IGNORECASE,
+)
+_AND = re.compile(r"^(?:and|but|also|oh|plus)\b[,\s]+", re.IGNORECASE)
+# A doubt about the words before it, or about something that is named before it.
+_DOUBTS = re.compile(
+    r"(?:(?:or|but)\s+)?(?:i\s+(?:think|believe|guess|suppose)|maybe|perhaps|it|that|this|these|those|which)\b",
+    re.IGNORECASE,
+)
+_NAMES_BEFORE = re.compile(
+    r"\b(?:he|she|they|it|him|them|this|that|those|these|one|ones|either)\b", re.IGNORECASE
+)
+_SPEAKS_OF = re.compile(r"(?:[\w'’-]+\s+){0,3}?(?:it|that|this|those|these)\b", re.IGNORECASE)
+_ASKS_WHOM = re.compile(
+    r"(?:please\s+|pls\s+|maybe\s+)?(?:ask|check|tell|i\s+(?:have\s+to|need\s+to|will)|i['’]ll|we['’]d\s+have\s+to)\b",
+    re.IGNORECASE,
+)
+# "In which languages? Tell me."
+_TELL_ME = re.compile(r"(?:please\s+|pls\s+)?(?:tell|ask|advise|let)\s+\w+(?:\s+know)?\W*$", re.IGNORECASE)
+
+
+@dataclass
+class _Entry:
+    """An entry of a list; `joint` is the text between it and the entry before it in the message."""
+
+    text: str
+    need: Need
+    joint: str
 
 
 def sort(parts: Sequence[Part], intensity: int) -> str | None:
-    """The message sorted into context, needs, wishes, constraints, deadlines and what is open: a line a kind
-    at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is. None without
-    a need or a constraint.
+    """The message sorted into context, needs, wishes, constraints, deadlines and what is open.
+
+    A line a kind at intensity 1, points at 2 with a note if no date is stated, and at 3 also if no person is.
+    None where nothing but context and open questions is found.
     """
-    joined = _with_questions(join(parts, sorts=True))
-    groups: dict[Need, list[str]] = {kind: [] for kind in _NEEDS}
-    head, tail = [], []
-    for part in joined:
-        if part.role is Role.GREETING:
-            head.append(sentence(part))
-        elif part.role is Role.TOPIC:
-            head.append(heading(part))
-        elif part.role is Role.CLOSING:
-            tail.append(sentence(part))
-        elif part.need is Need.NOTHING and _COURTESY.search(part.text) and not facts.extract(part.text):
-            continue
-        else:
-            need = Need.CONTEXT if part.need is Need.NOTHING else part.need
-            text = part.text if need is Need.CONTEXT else _asked(part.text)
-            groups[need].append(bare(text))
-    if not groups[Need.NEED] and not groups[Need.CONSTRAINT]:
+    head, tail, body = _outside(parts)
+    entries = _settle(_entries(body))
+    kinds = {entry.need for entry in entries}
+    if not kinds - {Need.CONTEXT, Need.OPEN} or (len(entries) == 1 and intensity == 1 and not head):
         return None
-    everything = " ".join(part.text for part in joined)
-    if intensity >= 2 and not groups[Need.DEADLINE] and not _says_when(everything):
-        groups[Need.OPEN].append("by when (not stated)")
-    if intensity >= 3 and not re.search(r"\b(?:you|your|[A-Z][a-z]+ (?:will|has to|must|can))\b", everything):
+    groups: dict[Need, list[str]] = {kind: [] for kind in _LABELS}
+    for entry in entries:
+        wanted = entry.need in (Need.NEED, Need.WISH)
+        groups[entry.need].append(bare(_asked(entry.text) if wanted else _PLEASE.sub("", entry.text)))
+    everything = " ".join(part.text for part in parts)
+    if intensity >= 2 and not groups[Need.DEADLINE]:
+        texts = [entry.text for entry in entries if entry.need in _SEPARATE]
+        if deadline := _only_deadline(" ".join(text for text in texts if not _NEGATES.search(text))):
+            groups[Need.DEADLINE].append(deadline)
+        elif not needs.says_when(everything):
+            groups[Need.OPEN].append("by when (not stated)")
+    asked = any(evidence.only_orders(part.text) for part in body)
+    if intensity == 3 and not asked and not _WHO.search(everything):
         groups[Need.OPEN].append("who does it (not stated)")
     lines = head
     for kind, texts in groups.items():
-        if not texts:
-            continue
-        label = _NEEDS[kind][len(texts) > 1]
+        label = _LABELS[kind][len(texts) > 1]
         if intensity == 1 or (intensity == 2 and len(texts) == 1):
-            lines.append(f"{label}: {'; '.join(texts)}")
+            lines += [f"{label}: {'; '.join(texts)}"] if texts else []
         else:
-            lines += [f"{label}:", *(f"- {text}" for text in texts)]
+            lines += [f"{label}:", *(f"- {text}" for text in texts)] if texts else []
     return "\n".join([*lines, *tail])
 
 
-def _with_questions(joined: Sequence[Part]) -> list[Part]:
-    """The parts, where whom to ask stays with what is open: "which colour we don't know, ask Ann"."""
-    result: list[Part] = []
-    for part in joined:
-        before = result[-1] if result else None
-        if (
-            before
-            and before.need is Need.OPEN
-            and not part.opens_sentence
-            and _ASKS.match(LINK.sub("", part.text))
-        ):
-            result[-1] = replace(before, text=before.text + part.joint + part.text)
+def _outside(parts: Sequence[Part]) -> tuple[list[str], list[str], list[Part]]:
+    """The lines before and after the lists, and the parts that are sorted."""
+    head: list[str] = []
+    tail: list[str] = []
+    body: list[Part] = []
+    for i, part in enumerate(parts):
+        match points.frame(part, is_first=not body, is_last=i == len(parts) - 1):
+            case Role.GREETING:
+                head.append(sentence(part))
+            case Role.TOPIC:
+                head.append(heading(part))
+            case Role.CLOSING:
+                (tail if body else head).append(sentence(part))
+            case _:
+                body.append(part)
+    return head, tail, body
+
+
+def _entries(body: Sequence[Part]) -> list[_Entry]:
+    """The entries in the order of the message. A clause is one of its own if it can stand alone."""
+    entries: list[_Entry] = []
+    before: Part | None = None
+    for part in body:
+        is_courtesy = part.need is Need.NOTHING and _COURTESY.search(part.text)
+        if (is_courtesy or len(part.text.split()) < 2) and not facts.extract(part.text):
+            continue
+        kind = needs.kind(part)
+        last = entries[-1] if entries else None
+        if last and before and not part.opens_sentence and _stays(part, kind, before, last.need):
+            last.text += part.joint + part.text
+            if last.need is Need.CONTEXT:
+                last.need = Need.NEED if kind is Need.DEADLINE else kind
+            if kind is Need.OPEN and evidence.hedges(part.text):
+                last.need = Need.OPEN  # "only managers, I think"
+        elif last and before and last.need is Need.OPEN and _answers(part, before):
+            last.text += part.joint + part.text
         else:
-            result.append(part)
-    return result
+            entries += _split(_Entry(part.text, kind, part.joint))
+        before = part
+    return entries
+
+
+def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
+    """Whether a clause of a kind stays in the entry of the clause before it; `last` is the entry's kind."""
+    text = LINK.sub("", part.text)
+    if last is Need.OPEN and _ASKS_WHOM.match(text):
+        return True
+    if kind is last and kind not in _SEPARATE:
+        return True
+    speaks_of_all = last is not Need.OPEN or _AND.match(part.text)
+    if kind in _SEPARATE and speaks_of_all and _LIMITS_IT.match(_AND.sub("", part.text)):
+        return False
+    if kind is Need.OPEN:
+        if _DOUBTS.match(text):
+            return True
+        if not _SPEAKS_OF.match(text):
+            return False
+    unlinked = text == part.text
+    explains = kind is Need.CONTEXT and last is not Need.DEADLINE
+    return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
+
+
+def _answers(part: Part, before: Part) -> bool:
+    """Whether a sentence only answers the question before it, or asks for the answer."""
+    short = len(part.text.split()) <= _LONGEST_ANSWER and not part.text.endswith("?")
+    return bool(_TELL_ME.match(part.text)) or (short and before.text.endswith("?"))
+
+
+def _split(entry: _Entry) -> list[_Entry]:
+    """A need and the limits at its end; or the things of a sentence that only names things."""
+    if entry.need not in _SEPARATE or "(" in entry.text:
+        return [entry]
+    if things := itemise.bare_things(entry.text):
+        return [
+            _Entry(
+                thing,
+                Need.CONSTRAINT if needs.MEASURES.search(thing) else Need.NEED,
+                ", " if i else entry.joint,
+            )
+            for i, thing in enumerate(things)
+        ]
+    match = _TAIL.search(entry.text)
+    if entry.need is Need.CONSTRAINT or not match:
+        return [entry]
+    need, limits = entry.text[: match.start()], _COMMA.split(entry.text[match.end() :])
+    if len(need.split()) < _FEWEST_WORDS or not all(
+        needs.LIMITS_FIRST.match(limit) and not _NO_LIMIT_ALONE.match(limit) for limit in limits
+    ):
+        return [entry]
+    return [
+        _Entry(need, Need.NEED, entry.joint),
+        *(_Entry(limit, Need.CONSTRAINT, ", ") for limit in limits),
+    ]
+
+
+def _settle(entries: Sequence[_Entry]) -> list[_Entry]:
+    """The entries, where each that speaks of the one before it is joined to it unless it is printed there."""
+    settled = list(entries)
+    i = 1
+    while i < len(settled):
+        before, entry = settled[i - 1], settled[i]
+        stands_alone = entry.need is Need.DEADLINE or evidence.leaves_open(entry.text)
+        if stands_alone or not _REFERS.match(entry.text) or _is_printed_after(settled, i):
+            i += 1
+            continue
+        ended = before.text.endswith((".", "!", "?", ",")) or entry.joint.strip()
+        before.text += (entry.joint if ended else ". ") + entry.text
+        if before.need is Need.CONTEXT:
+            before.need = entry.need
+        del settled[i]
+    return settled
+
+
+def _is_printed_after(entries: Sequence[_Entry], i: int) -> bool:
+    """Whether the lists name entry `i` directly after the entry before it in the message."""
+    kinds = [entry.need for entry in entries]
+    before, kind = kinds[i - 1], kinds[i]
+    if before is kind:
+        return True
+    at, to = _ORDER.index(before), _ORDER.index(kind)
+    is_last, is_first = before not in kinds[i:], kind not in kinds[: i - 1]
+    return at < to and is_last and is_first and not any(other in kinds for other in _ORDER[at + 1 : to])
 
 
 def _asked(text: str) -> str:
     """A need without the words that only ask for it."""
     bare = _ASKED.sub("", LINK.sub("", text), count=1)
-    return bare.rstrip("?") if bare != text else text
+    return bare.rstrip("?") if bare != text and "?" not in bare[:-1] else text
 
 
-def _says_when(text: str) -> bool:
-    return bool(_WHEN.search(text)) or any(span.kind in DATE_KINDS for span in facts.spans(text))
+def _only_deadline(text: str) -> str | None:
+    """The only date, time or weekday of a text with "by" or "before" in front of it."""
+    spans = [span for span in facts.spans(text) if span.kind in DATE_KINDS]
+    if len(spans) != 1:
+        return None
+    [span] = spans
+    match = next((match for match in _DEADLINE.finditer(text) if match.end() == span.start), None)
+    if match is None or not _ENDS_DATE.match(text, span.end):
+        return None
+    return f"{match.group().split()[0].lower()} {text[span.start : span.end]}"

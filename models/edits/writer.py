@@ -60,9 +60,9 @@ Request = tuple[str, TransformType, int]  # message, transform type, intensity f
 # Edits of form and courtesy. Alone they do not do what a transform type requests.
 _TRIMMINGS = frozenset(
     {
-        *("background.capital", "background.offer"),
+        *("background.capital", "background.offer", "background.offer_notes"),
         *("clarify.capital", "clarify.contraction", "clarify.invitation", "clarify.mark"),
-        *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.thanks"),
+        *("soften.greeting", "soften.greeting_name", "soften.marks", "soften.name_comma", "soften.thanks"),
     }
 )
 

@@ -14,6 +14,7 @@ Rules
     pronouns      pronouns without a referent at the start of a message
     nouns         persons, things and quantities that are not named
     requests      what a request lacks: who, and by when
+    events        what holds until something happens
     form          long sentences, capitals, short forms
 """
 

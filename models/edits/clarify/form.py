@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import MOST, Message, split_points
-from models.edits.clarify.sentences import ASKING, is_question
+from models.edits.clarify.sentences import ASKING, asks_anybody, is_question
 from models.edits.clarify.words import DAY_OR_MONTH
 from models.edits.script import Change, Edit
 
@@ -39,11 +39,16 @@ def split_question(read: Message) -> Iterator[Edit]:
             match = matches[0]
             first = read.text[match.start() + 1 : match.end()].lstrip()
             at = match.end() - len(first)
-            yield Edit(
-                "clarify.split_question",
-                2,
-                (Change(match.start(), match.start() + 1, "."), Change(at, at + 1, read.text[at].upper())),
-            )
+            changes = [Change(match.start(), match.start() + 1, ".")]
+            if at < match.end():  # "so" or "and"
+                changes.append(Change(at, at + 1, read.text[at].upper()))
+            if asked := asks_anybody(read.text, match.end()):
+                end, words = asked
+                words = words if at < match.end() else words.capitalize()
+                changes.append(Change(match.end(), end, words))
+            elif at == match.end():
+                changes.append(Change(at, at + 1, read.text[at].upper()))
+            yield Edit("clarify.split_question", 2, tuple(changes))
 
 
 _LONG = re.compile(
@@ -119,7 +124,7 @@ _CONTRACTION = re.compile(
     r"\b(?:(?P<not>do|does|did|is|are|was|were|has|have|had|could|should|would|must)n't|can't|won't|"
     r"(?P<will>I|you|we|they|it|he|she|there)'ll|"
     r"(?P<are>you|we|they)'re|(?P<have>I|you|we|they)'ve|I'm|(?P<is>it|that|there|he|she|what|who|"
-    r"where)'s(?= (?:not|a|the|an|in|on|at|"
+    r"where)'s(?= (?:not|a(?! (?:few|couple|lot)\b)|the|an|in|on|at|"
     r"still|too|very|only|also|about|for|my|our|your|no|[a-z]+ing)\b))",
     re.I,
 )

@@ -25,6 +25,13 @@ _STOP = re.compile(r"(?<![.!?…])[.!?…]++[)\"'”’]*+(?=\s|$)|\n+")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:Mrs?|Ms|Dr|Prof|St|No|no|vs|etc|approx|e\.g|i\.e|Inc|Ltd|Co|resp|incl|tel|ca|prob|p\.a|p\.m|a\.m|max|min|est|Sept?|Oct|Nov|Dec|Jan|Feb|Aug)|\b[A-Z])$"
 )
+# "Gate D." ends a sentence; "J." in a name does not.
+_LABELLED = re.compile(
+    r"\b(?:gate|room|option|line|block|hall|area|zone|type|class|grade|plan|version|level|row|team|unit|building|bay|"
+    r"dock|deck|desk|stand|pier|ward|wing|section|part|annex|group|track|lot|plot|stage|phase|"
+    r"vitamin) [A-Z]$",
+    re.I,
+)
 _BULLET = re.compile(r"\s*(?:[-*•–>]+|\d{1,3}[.)])\s+")
 
 
@@ -45,11 +52,13 @@ def sentences(message: str) -> list[Sentence]:
 
 def _is_inside(message: str, start: int, stop: int, end: int) -> bool:
     """Whether a point ends an abbreviation or a small number in front of further words, but no sentence."""
-    before, after = message[max(start, stop - 8) : stop], message[end : end + 2].lstrip()
+    before, after = message[max(start, stop - 16) : stop], message[end : end + 2].lstrip()
     if not after:
         return False
     if before[-1:].isdigit() and len(before.strip()) <= 2:
         return True
+    if _LABELLED.search(before):
+        return False
     has_number = after[0].isdigit() or not before.lower().endswith("no")
     return has_number and _ABBREVIATED.search(before) is not None
 

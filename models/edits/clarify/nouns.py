@@ -35,12 +35,23 @@ _THINGS = (
     "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
+# Of these a workplace often has only one, so a note is of use only where nothing else is vague.
+_KNOWN_HERE = re.compile(
+    r"oven|fridge|lift|elevator|door|gate|furnace|press|van|car|truck|trailer|pallet|pallets|crates|shelf|"
+    r"shelves|desk|desks|chairs|box|boxes|site|line|room|shop|branch|library|warehouse|ward|clinic|"
+    r"storage|data|budget|stock|material|materials|goods|wording|design|color|colour|price|prices|key|"
+    r"keys|phone|laptop|window|projector|screen|kit|policy|process|rule|rules|menu|class|method|pump|"
+    r"sensor|minutes|costs|expenses|agenda|schedule|display|unit|card|badge|layout|header|label|brand|"
+    r"popup|terms|split|audit|printer",
+    re.I,
+)
 _UNNAMED = re.compile(
     rf"(?<![\w'-])(?P<article>the |our |a |an )?(?:(?:new|old|latest|final|current|big|next) "
     rf")?(?:(?P<person>{_PERSONS})|(?P<thing>{_THINGS}))(?=\s*[,.!?;]|$|"
     r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|"
     r"didn't|isn't|aren't|wasn't|won't|and|but|before|after|again|"
-    r"today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|this week|next "
+    r"from now on|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|asap|soon|later|"
+    r"this week|next "
     r"week|looks?|says?|said|wants?|wanted|asked|asks|called|"
     r"failed|fails|keeps|came|went|got|changed|broke|seems?|stopped)\b)",
     re.I,
@@ -54,10 +65,14 @@ _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
 
-def find_unnamed(read: Message) -> list[Note]:
-    """Persons and things with an article and nothing that says which they are, each at its first mention."""
+def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
+    """Persons and things with an article and nothing that says which they are, each at its first mention.
+
+    Where there is none, `with_known` adds things of which a workplace often has only one.
+    """
     result: list[Note] = []
     seen: set[str] = set()
+    known: list[Note] = []
     # A long message or one with many figures is no vague one: there the notes would be pedantic.
     detailed = len(read.text) > 250 or sum(span.kind in {"number", "time", "date"} for span in read.facts) > 2
     specific = (
@@ -92,8 +107,9 @@ def find_unnamed(read: Message) -> list[Note]:
                 else "which one is not stated"
             )
             gap = "which ones is not stated" if word in _PLURAL else gap
-            result.append(Note("thing", RANKS["thing"], *match.span(), words, gap))
-    return result
+            note = Note("thing", RANKS["thing"], *match.span(), words, gap)
+            (known if _KNOWN_HERE.fullmatch(word) else result).append(note)
+    return result or (known if with_known else [])
 
 
 _QUANTITY = re.compile(

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.clarify.message import Message, Sentence
+from models.edits.clarify.events import find_event_end
+from models.edits.clarify.message import MOST, Message, Sentence
 from models.edits.clarify.notes import Note
 from models.edits.clarify.sentences import (
     ASKING,
     CONDITION,
     IMPERATIVE,
     PASSIVE_TASK,
+    asks_anybody,
     has_order_inside,
     is_request,
     is_task,
@@ -86,6 +88,11 @@ _CLOSING_TEXTS = {
         "When exactly this happens is not stated.",
         "When exactly this happens is not stated; please ask me if you need a date.",
     ),
+    "until_event": (
+        "({event} is not stated.)",
+        "{event} is not stated.",
+        "{event} is not stated; please ask me if you need a date.",
+    ),
     "no_action": (
         "(Whether you need to do anything is not stated.)",
         "Whether you need to do anything is not stated.",
@@ -94,29 +101,64 @@ _CLOSING_TEXTS = {
 }
 
 
+_CLAUSE = re.compile(
+    r", (?:so |and |but |or |then )?(?=(?:can|could|will|would) (?:some|any)(?:one|body) )", re.I
+)
+
+
+def ask_who_can(read: Message) -> Iterator[Edit]:
+    """A question whether somebody can do something asks who can: "Can someone check?", "Who can check?"."""
+    for item in read.sentences[:MOST]:
+        if "?" not in read.mark(item):
+            continue
+        start = max(item.start, read.body) if item.start <= read.body < item.stop else item.start
+        inner = _CLAUSE.search(read.text, start, item.stop)
+        for at in (start, inner.end() if inner else start):
+            if asked := asks_anybody(read.text, at):
+                end, words = asked
+                if at in read.starts or at == read.sentences[0].start:
+                    words = words.capitalize()
+                yield Edit("clarify.who_can", 1, (Change(at, end, words),))
+                break
+
+
+def _asks_who(read: Message, item: Sentence) -> bool:
+    """Whether `ask_who_can` makes a sentence ask who can do it."""
+    return any(item.start <= edit.start < item.stop for edit in ask_who_can(read))
+
+
 def write_closing_note(read: Message, notes: list[Note]) -> Iterator[Edit]:
     """What a request, a problem or a plan does not state: who does it, and by when.
 
     At level 1 it stands in brackets behind the sentence, above it as a sentence at the end of the message.
     """
-    gap = _closing_gap(read, {note.rule for note in notes})
+    gap = _closing_gap(read, {note.rule for note in notes}) or _event_gap(read)
     if gap is None:
         return
     item, rule = gap
     at = max(read.body_end(), item)
     mark = read.mark(item)
     level = 2 if notes and rule != "by_when" else 1
-    for number, text in enumerate(_CLOSING_TEXTS[rule], start=1):
+    end = find_event_end(read)
+    event = end.gap[:1].upper() + end.gap[1:] if end else ""
+    for number, template in enumerate(_CLOSING_TEXTS[rule], start=1):
         if number < level:
             continue
+        text = template.replace("{event}", event)
         changes = [Change(item.stop, item.end, f"{mark} {text}")]
-        if number > 1 and at.start != item.start:
+        if number > 1 and at.start != item.start and rule != "until_event":
             # The first change only keeps the note of level 1 away.
             changes = [
                 Change(item.stop, item.end, mark),
                 Change(at.stop, at.end, f"{read.mark(at)} {text}"),
             ]
         yield Edit(f"clarify.{rule}", number, tuple(changes))
+
+
+def _event_gap(read: Message) -> tuple[Sentence, str] | None:
+    """The sentence of what holds until something happens, where the message has no time."""
+    end = find_event_end(read)
+    return None if end is None else (read.sentence(end.at), "until_event")
 
 
 def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None:
@@ -141,7 +183,7 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
 def _request_gap(read: Message, item: Sentence, when: bool, inline: set[str]) -> tuple[Sentence, str] | None:
     words = read.words(item)
     vague_actor = bool(_VAGUE_ACTOR.search(words)) or bool(PASSIVE_TASK.search(words))
-    who = vague_actor and not read.has_names() and "who" not in inline
+    who = vague_actor and not read.has_names() and "who" not in inline and not _asks_who(read, item)
     if who:
         return item, "who_and_when" if when else "who_does_it"
     return (item, "by_when") if when else None

@@ -14,7 +14,7 @@ from models.edits.clarify.message import Message, read_message, touches_protecte
 from models.edits.clarify.notes import Note, choose_notes, write_inline_notes
 from models.edits.clarify.nouns import find_days_without_time, find_quantities, find_unnamed
 from models.edits.clarify.pronouns import find_first_pronoun, find_pronouns
-from models.edits.clarify.requests import invite_questions, write_closing_note
+from models.edits.clarify.requests import ask_who_can, invite_questions, write_closing_note
 from models.edits.clarify.words import replace_vague_words
 from models.edits.script import Edit
 
@@ -23,7 +23,7 @@ def gaps(read: Message) -> list[Note]:
     """What an English message refers to and does not explain, the most important gap first."""
     _, notes = replace_vague_words(read)
     kinds = {"pronoun", "which", "what", "who", "person", "thing"}
-    notes = [*notes, *find_first_pronoun(read), *find_pronouns(read), *find_unnamed(read)]
+    notes = [*notes, *find_first_pronoun(read), *find_pronouns(read), *find_unnamed(read, with_known=False)]
     return choose_notes(read, [note for note in notes if note.rule in kinds])
 
 
@@ -42,6 +42,7 @@ def propose(message: str) -> list[Edit]:
     edits = list(write_closing_note(read, notes))
     edits += write_inline_notes(read, notes, has_closing=bool(edits))
     edits += plain
+    edits += ask_who_can(read)
     edits += split_question(read)
     edits += split_long(read)
     edits += add_marks_and_capitals(read)

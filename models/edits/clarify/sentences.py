@@ -90,6 +90,27 @@ def asks_for_task(words: str) -> bool:
     return bool(not _NO_TASK.search(words) and (_TASK_REQUEST.search(words) or PASSIVE_TASK.search(words)))
 
 
+_ASKS_ANYBODY = re.compile(
+    r"(?P<who>(?P<modal>can|could|will|would) (?:someone|somebody|anyone|anybody)(?P<else> else)?"
+    r"(?: (?:please|pls|plz|maybe|possibly|perhaps|kindly|just|quickly))*) (?!confirm (?:if|whether|"
+    r"that) they\b)"
+    rf"(?:{TASK}|help|cover|take|open|show|let|lend|drive|pass)\b",
+    re.I,
+)
+_MODALS = {"can": "can", "will": "can", "could": "could", "would": "could"}
+
+
+def asks_anybody(text: str, start: int) -> tuple[int, str] | None:
+    """A request for a task that starts there and names nobody, such as "can someone check": where its verb
+    follows, and the words that ask who can.
+    """
+    match = _ASKS_ANYBODY.match(text, start)
+    if match is None:
+        return None
+    other = " else" if match.group("else") else ""
+    return match.end("who"), f"who{other} {_MODALS[match.group('modal').lower()]}"
+
+
 def is_order(words: str) -> bool:
     """Whether the words begin like an order: with a verb and its object."""
     return bool(IMPERATIVE.match(words))

@@ -28,11 +28,14 @@ _PLACE = re.compile(
     re.I,
 )
 _LAST_TIME = re.compile(
-    r"(?<![\w'-])(?:the )?same as (?:last time|before|last (?:week|month|year)|the last time)"
-    + ends("and|but|please|so|again"),
+    r"(?<![\w'-])(?:the )?same(?: [a-z]{3,12})? as (?:last time|before|last (?:week|month|year|quarter)|"
+    r"the last time)" + ends("and|but|please|so|again|more or less|roughly|if|for|this|next|with|except"),
     re.I,
 )
-_LIKE_LAST_TIME = re.compile(r"(?<![\w'-])(?:like|as) last time" + ends("and|but|please|so|again"), re.I)
+_LIKE_LAST_TIME = re.compile(
+    r"(?<![\w'-])(?:like|as) last (?:time|week|month|year|quarter)" + ends("and|but|please|so|again"),
+    re.I,
+)
 _NEARLY = re.compile(r"\b(?:get|got|almost|not quite) $")
 _PLACE_LATER = re.compile(r"\b(?:in|at|to) [A-Z]|\b(?:site|office|room|hall|building)\b")
 _NEGATION = re.compile(r"\b(?:not|don't|never)\b", re.I)

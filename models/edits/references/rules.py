@@ -17,14 +17,32 @@ from models.edits.references.adverbs import find_last_times, find_places
 from models.edits.references.groups import find_groups, find_people
 from models.edits.references.persons import find_owners, find_persons
 from models.edits.references.reference import GROUPS, Reference
-from models.edits.references.several import find_ones, find_ordinals, find_others
+from models.edits.references.several import (
+    find_any_ones,
+    find_bare_ordinals,
+    find_ones,
+    find_ordinals,
+    find_others,
+    find_those,
+)
 from models.edits.references.things import find_demonstratives, find_matters, find_things
 from models.edits.script import Change, Edit
 
 _REACH = 1_000  # Only references in the first characters get notes: a long message explains itself.
 _KINDS = (
     *(find_persons, find_groups, find_things, find_demonstratives, find_places, find_others),
-    *(find_ordinals, find_ones, find_last_times, find_owners, find_somebody, find_people, find_matters),
+    *(
+        find_ordinals,
+        find_bare_ordinals,
+        find_ones,
+        find_any_ones,
+        find_those,
+        find_last_times,
+        find_owners,
+        find_somebody,
+        find_people,
+        find_matters,
+    ),
 )
 
 

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
-from models.edits.references.before import has_noun, listed, read_before, singular, strangers
+from models.edits.references.before import (
+    has_noun,
+    has_plural,
+    listed,
+    read_before,
+    singular,
+    strangers,
+)
 from models.edits.references.reference import SHORT_TEXT, Reference, ends, matches, which
 
 _OTHER = re.compile(
@@ -48,6 +55,27 @@ _ONE_FROM = re.compile(
     r"this morning|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
     + ends("is|was|are|were|and|but|please|again|instead|not|because|so|if")
     + r"|(?<=take )both|(?<=need )both|(?<=want )both|(?<=do )both|(?<=send )both|(?<=use )both",
+    re.I,
+)
+_ANY_ONE = re.compile(
+    r"(?<![\w'-])the (?!one\b|only\b|first\b|second\b|third\b|fourth\b|last\b|next\b|same\b|former\b|"
+    r"latter\b|best\b|"
+    r"right\b|two\b|three\b)(?P<word>[a-z]{3,12}) (?P<noun>ones?)"
+    + ends(
+        "is|was|are|were|has|have|and|but|please|instead|today|tomorrow|before|by|because|so|if|again|now|too|"
+        "isn't|doesn't|needs|can|will|should|until"
+    ),
+    re.I,
+)
+_THOSE = re.compile(
+    r"(?<![\w'-])(?:more|some|any|one|all|most|none|both|two|a few|plenty|lots) of (?P<word>those|these)"
+    + ends("and|but|please|before|by|for|again|because|so|if|from|today|tomorrow|this|next|now|too|until"),
+    re.I,
+)
+_BARE_ORDINAL = re.compile(
+    r"\b(?:for|about|on|like|liked|prefer|preferred|to|regarding|with|take|use|"
+    r"send) (?P<word>the (?:first|second|third|"
+    r"former|latter))(?=\s*[,.!?;]|\s*$| (?:better|more|less|but|and)\b)",
     re.I,
 )
 
@@ -102,3 +130,43 @@ def find_ones(read: Message) -> Iterator[Reference]:
     gap = which((match.group("noun") or "ones").lower())
     rule = "one_unsure" if strange else "one"
     yield Reference(rule, "one", 2, match.start(), match.end(), match.group(), gap)
+
+
+def find_any_ones(read: Message) -> Iterator[Reference]:
+    """The flaky one: one of several by a property that the message has not named before."""
+    for match in matches(read, _ANY_ONE, 1):
+        earlier = read.text[read.body : match.start()].lower()
+        if _ONE.match(read.text, match.start()) and match.group("noun").lower() == "one":
+            return
+        # "The blue kettles ... the grey one" names what is grey.
+        if has_plural(read_before(read, match.start())):
+            return
+        if re.search(rf"\b{match.group('word').lower()}\b", earlier):
+            return
+        if len(earlier) > SHORT_TEXT or _COUNTED.search(earlier) or re.search(r"\bones?\b", earlier):
+            return
+        yield Reference("any_one", "one", 2, *match.span(), match.group(), which(match.group("noun").lower()))
+
+
+def find_those(read: Message) -> Iterator[Reference]:
+    """More of those: of what, where no plural stands before."""
+    for match in matches(read, _THOSE, 1):
+        before = read_before(read, match.start())
+        if has_plural(before) or before.capitals or strangers(before) > 2:
+            return
+        word = match.group("word")
+        yield Reference("those", "it", 1, match.start("word"), match.end("word"), word, "what is not stated")
+
+
+def find_bare_ordinals(read: Message) -> Iterator[Reference]:
+    """The first, the second: of what is not stated."""
+    for match in matches(read, _BARE_ORDINAL, 1):
+        earlier = read.text[read.body : match.start()]
+        if (
+            _COUNTED.search(earlier)
+            or len(earlier) > SHORT_TEXT
+            or strangers(read_before(read, match.start())) > 2
+        ):
+            return
+        start, end = match.span("word")
+        yield Reference("bare_ordinal", "one", 2, start, end, match.group("word"), which("one"))

@@ -169,5 +169,4 @@ def find_matters(read: Message) -> Iterator[Reference]:
             yield Reference("matter", "matter", 3, *done.span("words"), done.group("words"), gap)
         return
     if match and not {match.group("first").lower(), match.group("second").lower()} & listed("no_matter"):
-        plain = f"{match.group('words')} matter"
-        yield Reference("matter", "matter", 3, *match.span(), plain, gap)
+        yield Reference("matter", "matter", 3, *match.span(), match.group(), gap)

@@ -1,12 +1,13 @@
 """Softens an English message: orders become requests, blame and harsh words milder ones.
 
-`soften.yaml` has the words.
+`soften.yaml` has the words, `idioms.yaml` sarcasm and insults, `statements.yaml` harsh sentences without a
+harsh word.
 
     rules         proposes all edits, sentence by sentence
 
 Reading
     draft         a message with its sentences, and the edits so far
-    words         the tables of `soften.yaml`, verb forms, cues
+    words         the tables of `soften.yaml` and `idioms.yaml`, verb forms, cues
     imperatives   what is an order
     clauses       where a clause starts and ends
     inversion     the word order of questions
@@ -17,6 +18,9 @@ Rules
     questions     questions that blame
     wishes        wishes and needs
     refusals      refusals
+    threats       threats and ultimatums
+    policies      rules that a message announces
+    statements    harsh statements and questions of `statements.yaml`
     complaints    complaints and blame
     hedges        hedges in front of a complaint
     harshness     harsh words and phrases

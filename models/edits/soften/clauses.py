@@ -6,6 +6,7 @@ from data.redaction import names
 from models.edits.script import Change
 from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.imperatives import begins_order
+from models.edits.soften.threats import have_to
 from models.edits.soften.words import is_verb, tables
 
 NAME_LEAD = re.compile(
@@ -22,7 +23,8 @@ _SUBJECT = (
     r"(?:I|i|we|you|it|they|he|she|this|that|there|nobody|no one|everyone|everybody|"
     r"somebody|someone|otherwise|else|I'm|I've|I'll|I'd|i'm|i've|i'll|"
     r"it's|that's|there's|we're|we've|we'll|you're|you've|you'll|they're|they've|they'll|"
-    r"he's|she's|don't|do not|never|not because|thanks|thank you|thx|cheers|stop|anything|"
+    r"he's|she's|don't|dont|thats|its|im|ive|youre|do not|never|not because|thanks|thank you|thx"
+    r"|cheers|stop|anything|"
     r"half)"
 )
 _BREAK = re.compile(
@@ -31,7 +33,7 @@ _BREAK = re.compile(
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
     rf"|,? and (?=[A-Z]\w+ (?:can|will|has|is|gets)\b)"
-    rf"|,? (?:and|but) (?=(?:please|pls|don't|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
+    rf"|,? (?:and|but) (?=(?:please|pls|don't|dont|do not|never) )|,? or (?=(?:lose|risk|face|forget|"
     rf"get off|stop|don't|do "
     rf"not) )|, (?=(?:just|simply) [a-z]+ )"
     rf"|(?: -+| –| —|;) (?=\w)"
@@ -61,7 +63,7 @@ _HAS_NOT = re.compile(
     r"(?:i|we|you|it|they|he|she) (?:don't|do not|doesn't|have no|has no|can't|cannot)\b", re.I
 )
 _JUST = re.compile(r"(?:just|simply) (?=(?P<verb>[a-z-]+))", re.I)
-_PROHIBITION = re.compile(r"(?:don't|do not|never|stop) ", re.I)
+_PROHIBITION = re.compile(r"(?:don't|dont|do not|never|stop) ", re.I)
 _OTHERWISE = re.compile(r"(?:otherwise|else)\b", re.I)
 _PLEASE = re.compile(r"(?:please|pls) ", re.I)
 _BARE_WORD = re.compile(r"[a-z-]+(?= )")
@@ -72,7 +74,17 @@ def end_question(draft: Draft, sentence: Sentence, match: re.Match[str] | None, 
     if match is None:
         return [draft.end_with("?", sentence)]
     words, end = _begin_statement(draft, sentence, match, level)
+    if words == draft.message[match.end()] and (milder := _milder_at(draft, match.end())):
+        words, end = milder.text, milder.end
     return [Change(match.start(), end, "? " + draft.cap(words))]
+
+
+def _milder_at(draft: Draft, start: int) -> Change | None:
+    """The milder words that another rule has put in place of those at `start`."""
+    for edit in draft.edits:
+        if edit.start == start and len(edit.changes) == 1 and edit.changes[0].text:
+            return edit.changes[0]
+    return None
 
 
 def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], level: int) -> tuple[str, int]:
@@ -88,6 +100,8 @@ def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], lev
     if otherwise := _OTHERWISE.match(message, at):
         return "otherwise", otherwise.end()
     if joiner in {"or", "or else", "otherwise", "else"}:
+        if milder := have_to(message, at, draft.i):
+            return "otherwise " + (afraid if level == 3 else "") + milder[0], milder[1]
         is_afraid = level == 3 and _AFRAID_OTHERWISE.match(message, at)
         return "otherwise " + (afraid if is_afraid else ""), at
     if _PROHIBITION.match(message, at):
@@ -101,8 +115,10 @@ def _begin_statement(draft: Draft, sentence: Sentence, match: re.Match[str], lev
         return "then ", at
     if joiner == "but":
         return "but ", at
-    if level == 3 and not joiner and _NO_MORE_HELP.match(message, at):
-        return afraid, at
+    if not joiner and _NO_MORE_HELP.match(message, at):
+        words, end = have_to(message, at, draft.i) or ("", at)
+        if words or level == 3:
+            return (afraid if level == 3 else "") + words, end
     word = _BARE_WORD.match(message, at)
     if word and not joiner and begins_order(message[: sentence.end], word.group(), word.end(), False):
         return "please ", at
@@ -143,6 +159,19 @@ def _end_of_address(text: str, at: int) -> int:
     if reminder := _ASKED_BEFORE.match(text, at):
         return reminder.end()
     return at
+
+
+def part_name(draft: Draft, sentence: Sentence) -> None:
+    """A comma behind a bare name, where other words are put behind it: "Ana, it looks like you ..."."""
+    at = lead_end(draft, sentence)
+    bare = _ENDS_BARE.search(draft.message, sentence.start, at)
+    if not bare or bare.group(1).lower() in tables().classes["no_names"] or not names.find(bare.group(1)):
+        return
+    if any(edit.start == at for edit in draft.edits):
+        draft.add("name_comma", 1, Change(at - 1, at - 1, ","))
+
+
+_ENDS_BARE = re.compile(r"([A-ZÀ-Ž][\w'-]*) \Z")
 
 
 def may_be_name(word: str) -> bool:

@@ -6,7 +6,8 @@ from itertools import islice
 from models.edits.script import Change, Edit
 from models.edits.soften.clauses import lead_end
 from models.edits.soften.draft import Draft, Sentence
-from models.edits.soften.hedges import Statement, hedge, observe
+from models.edits.soften.hedges import Statement, hedge, hedge_view, observe
+from models.edits.soften.threats import soften_threat
 from models.edits.soften.words import CUES, POSITIVE, tables
 
 _YOU_DID = re.compile(
@@ -28,21 +29,8 @@ _BAN_WORDS = re.compile(r"\b(?:except|but|unless|until|before|without|from now|a
 _BAN_WORDS_NOW = re.compile(
     r"\b(?:except|but|unless|until|before|without|from now|anymore|again|today|now)\b", re.I
 )
-_NO_THREAT = re.compile(r"(?:i|we) (?:assume|think|guess|suppose|want|need|would)\b|(?:i|we)'d\b", re.I)
-_NEXT_TIME = re.compile(
-    r"(?P<lead>(?:next time|otherwise|or else),? )(?:(?P<who>i|we)(?:'m|'re| am| are) "
-    r"(?P<ing>[a-z]+ing)\b|(?=(?:i|we|it|you|they)(?:'ll| will| goes| get| won't| "
-    r"can't)\b))",
-    re.I,
-)
-_THREAT = re.compile(
-    r"if (?=(?:i|you|we|it|this|that|they|he|she|there|your)\b[^,]*(?:n't|n’t|not|late|"
-    r"again|miss|fail|\bno ))[^,.;:!?\n]{4,90}, (?:then )?(?=(?:i|we|you|it|they|this|"
-    r"that|the \w+|i'm|i'll|we'll|you'll)\b)",
-    re.I,
-)
 _YOU_INSIDE = re.compile(
-    r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because|since) (?:now |"
+    r"(?P<lead>(?:,|;) (?:and |but )?(?:now |then )?| (?:and|but|because) (?:now |"
     r"then )?)(?=(?P<you>you(?:'ve|’ve)?) (?:also |still |just )?(?P<verb>[a-z']+)\b)",
     re.I,
 )
@@ -52,7 +40,7 @@ _CONDITION = re.compile(r"(?:if|when|unless|you)\b", re.I)
 _IS_BOUND = re.compile(r"\b(?:if|when|once|unless|until|what|that|who|which|how|why|as|where)\b[^,]*$", re.I)
 _NOT_OPTIONAL = re.compile(r"\bnot optional\b", re.I)
 _AGAINST = re.compile(
-    r"\b(?:anyway|without (?:asking|telling|checking|a word)|before (?:I|we) (?:had|could|was|were))\b", re.I
+    r"\b(?:anyway|without (?:[a-z]+ing|a word)|before (?:I|we) (?:had|could|was|were))\b", re.I
 )
 _MOST_PLACES = 6  # of a sentence are tried
 
@@ -93,27 +81,47 @@ def _blames(match: re.Match[str]) -> bool:
     )
 
 
+_SHOULD_HAVE_INSIDE = re.compile(
+    r"(?P<lead>,? (?:and|but) |, |; )you (?:really )?should(?P<not> not|n'?t)? have (?=(?P<pp>[a-z]+)\b)",
+    re.I,
+)
+
+
+def soften_should_have_inside(draft: Draft, sentence: Sentence) -> bool:
+    """ "It is wrong and you should have checked it" says that it would have helped if you had checked it."""
+    match = _SHOULD_HAVE_INSIDE.search(draft.message[: sentence.end], sentence.start)
+    if not match or "?" in draft.mark(sentence) or match.group("pp").lower() not in tables().participles:
+        return False
+    new = f"it would have helped if you had {'not ' if match.group('not') else ''}"
+    return draft.add("should_have_inside", 1, Change(match.end("lead"), match.end(), new))
+
+
 def hedge_complaint(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
     """A statement that blames or complains gets a hedge."""
     full = draft.text(sentence)
     if "?" in draft.mark(sentence) or len(full) < 8 or full.endswith(":"):
         return False
-    if POSITIVE.search(full) or draft.is_friendly or _NOT_OPTIONAL.search(full):
+    if draft.is_friendly or _NOT_OPTIONAL.search(full):
         return False
     text, at = draft.message[: sentence.end], lead_end(draft, sentence)
     lead = _EMPTY_LEAD.match(text, at)
     statement = Statement(draft, sentence, text, at, lead.end() if lead else at)
+    is_positive = POSITIVE.search(full) is not None
+    if soften_threat(statement, is_positive):
+        return True
+    if is_positive:
+        return False
     for edit in draft.edits:
         is_in_front = sentence.start <= edit.start <= statement.begin + 2 and edit.end > statement.begin
         if is_in_front and edit.level == 1:
             return _hedge_milder(draft, sentence, edit)
-    if _soften_should_have(statement) or _soften_threat(statement):
+    if _soften_should_have(statement):
         return True
     for hedge_blame in (_hedge_nobody, _hedge_you):
         is_hedged = hedge_blame(statement)
         if is_hedged is not None:
-            return is_hedged
-    return observe(statement, has_milder) or hedge(statement, has_milder)
+            return is_hedged or hedge_view(statement)
+    return observe(statement, has_milder) or hedge(statement, has_milder) or hedge_view(statement)
 
 
 def _hedge_milder(draft: Draft, sentence: Sentence, edit: Edit) -> bool:
@@ -144,27 +152,6 @@ def _soften_should_have(statement: Statement) -> bool:
         new = f"it would have helped if you had{' not' if match.group('not') else ''}"
         statement.draft.add("should_have", 1, Change(match.start("should"), match.end("should"), new))
     return bool(match)
-
-
-def _soften_threat(statement: Statement) -> bool:
-    """What happens otherwise gets a word of regret."""
-    draft, text = statement.draft, statement.text
-    afraid = f"{statement.i}'m afraid "
-    match = _THREAT.match(text, statement.begin)
-    if match and not _NO_THREAT.match(text, match.end()):
-        draft.add("threat", 2, Change(match.end(), match.end(), afraid))
-        return True
-    match = _NEXT_TIME.match(text, statement.begin)
-    if not match:
-        return False
-    base = tables().base_of_ing.get((match.group("ing") or "").lower())
-    if base and match.group("who"):
-        new = f"{match.group('who')} will have to {base}"
-        draft.add("threat_have_to", 1, Change(match.start("who"), match.end("ing"), new))
-        draft.add("threat_have_to", 2, Change(match.start("who"), match.end("ing"), afraid + new))
-    else:
-        draft.add("threat", 2, Change(match.end("lead"), match.end("lead"), afraid))
-    return True
 
 
 def _hedge_nobody(statement: Statement) -> bool | None:
@@ -223,7 +210,7 @@ def _hedge_you(statement: Statement) -> bool | None:
         return None
     verb = match.group("verb").lower()
     if not _is_deed(match, bool(CUES.search(statement.full) or _AGAINST.search(statement.full))):
-        return False
+        return _hedge_neutral_deed(statement, match)
     if verb == "told" and _TOLD_WRITER.match(text[match.end() :]):
         return False
     end, kept = begin + 1, text[begin].lower()
@@ -232,6 +219,28 @@ def _hedge_you(statement: Statement) -> bool | None:
     statement.add("you_did", 1, f"{statement.i} think ", end, kept)
     statement.add("you_did", 2, "it looks like ", end, kept)
     statement.add("you_did", 3, f"{statement.regret()}it looks like ", end, kept)
+    return True
+
+
+_NO_BLAME = frozenset({"signed", "accepted", "registered"})
+
+
+def _hedge_neutral_deed(statement: Statement, match: re.Match[str]) -> bool:
+    """ "You gave him admin rights" blames in a harsh message, and gets a hedge at level 2."""
+    words, draft, begin = tables(), statement.draft, statement.begin
+    verb = match.group("verb").lower()
+    may_be_blame = verb in words.classes["neutral"] | words.classes["same_past"] - {"let"}
+    if (
+        not draft.is_tense
+        or not may_be_blame
+        or verb in _NO_BLAME
+        or verb not in words.pasts
+        or "neutral" in draft.hedges
+    ):
+        return False
+    draft.hedges.add("neutral")
+    kept = statement.text[begin].lower()
+    statement.add("you_did_neutral", 2, "it looks like ", begin + 1, kept)
     return True
 
 

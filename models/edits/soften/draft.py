@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from models import facts
 from models.edits.script import Change, Edit
-from models.edits.soften.words import KIND, tables
+from models.edits.soften.words import CUES, KIND, PRAISE, tables
 
 
 class Sentence(NamedTuple):
@@ -28,7 +28,9 @@ class Draft:
     is_lower: bool  # its sentences start without capitals
     is_friendly: bool
     edits: list[Edit] = field(default_factory=list)
+    is_tense: bool = False  # it orders, blames or complains somewhere
     is_softened: bool = False  # by more than marks
+    has_order: bool = False
     requests: int = 0
     complaints: int = 0
     hedges: set[str] = field(default_factory=set)  # that are taken
@@ -94,7 +96,8 @@ def begin_draft(message: str, calm: str) -> Draft:
     spans = [(span.start, span.end) for span in facts.spans(message)]
     starts = [calm[s.start] for s in sentences if calm[s.start].isalpha()]
     has_capital = any(letter.isupper() for letter in starts) or re.search(r"(?<!\w)I(?!\w)", calm)
-    return Draft(calm, sentences, spans, bool(starts) and not has_capital, bool(KIND.search(calm)))
+    is_friendly = bool(KIND.search(calm) or (PRAISE.search(calm) and not CUES.search(calm)))
+    return Draft(calm, sentences, spans, bool(starts) and not has_capital, is_friendly)
 
 
 _END = re.compile(r"[.!?…]+[\"')\]]?(?=\s|$)")

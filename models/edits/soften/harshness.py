@@ -58,10 +58,16 @@ _FRIENDLY = re.compile(
 )
 _PRAISE = re.compile(
     r"(?:oh,? |just |well,? )?(?:great|wonderful|fantastic|brilliant|lovely|perfect|"
-    r"awesome|amazing|terrific)(?: stuff| timing)?",
+    r"awesome|amazing|terrific)(?: stuff| timing)?|(?:nice|great|good|brilliant|excellent"
+    r"|fantastic) (?:work|job|one|going)"
+    r"|well (?:done|played)|bravo|congrat(?:s|ulations)|typical|classic|love (?:it|that)"
+    r"|good for you|must be nice"
+    r"|as (?:always|usual|ever)|just (?:great|what (?:i|we) needed)|exactly what (?:i|we) needed"
+    r"|what a surprise",
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
+_GUESS_WHO = re.compile(r"\bguess who (?:gets|got|has|had|is|was)\b", re.I)
 
 
 def drop_sentence(draft: Draft, index: int) -> bool:
@@ -107,13 +113,19 @@ def _drop_rule(draft: Draft, sentence: Sentence, previous: Sentence) -> str | No
     )
     if is_repeated:
         return "drop_repeated"
+    if text.lower() in {"me", "us", "muggins here"} and _GUESS_WHO.search(before):
+        return "drop_repeated"
     if not draft.is_friendly and _PRAISE.fullmatch(text) and CUES.search(before):
         return "drop_sarcasm"
     return "drop_sentence" if _is_empty(draft, sentence) else None
 
 
 def _is_empty(draft: Draft, sentence: Sentence) -> bool:
-    return tables().empty_sentences.fullmatch(draft.text(sentence).strip(" ,")) is not None
+    text = _ADDRESS.sub("", draft.text(sentence).strip(" ,"))
+    return tables().empty_sentences.fullmatch(text) is not None
+
+
+_ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'-]+$")  # "Unacceptable, Marek."
 
 
 def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
@@ -131,10 +143,15 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
 
 
 _PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
-_OF_PERSONS = re.compile(r"quite upset|a bit|not happy|not part|not something|something for")
+_OF_PERSONS = re.compile(
+    r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for"
+)
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(
-    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently) ", re.I
+    r"(?:also|still|again|just|so|always|now|simply|really|already|honestly|frankly|currently"
+    r"|of course|obviously|"
+    r"clearly|evidently) ",
+    re.I,
 )
 _SECOND_ADVERB = re.compile(r"(?:also|still|again) ")
 _OPENS_QUESTION = re.compile(
@@ -185,7 +202,7 @@ def _replace_blame(words: _Words) -> None:
 
 
 def _replace_phrases(words: _Words) -> None:
-    lower = words.text.lower()
+    lower = words.text.lower().replace("'", "")
     if not tables().any_key.search(lower):
         return
     for keys, pattern, new in tables().phrases:

@@ -7,7 +7,9 @@ from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.words import tables
 
 FILLERS = re.compile(
-    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look|listen|frankly|"
+    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look"
+    r"|listen|frankly|"
+    r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|"
     r"complaining|moaning)) and|"
@@ -28,7 +30,7 @@ class Order(NamedTuple):
 _NEGATIVE = re.compile(
     r"(?:do not|don't|dont|don’t|never)(?: (?:ever|even think of))? ([a-z][a-z-]*)\b", re.I
 )
-_STOP = re.compile(r"stop (?:(?P<not>not) )?([a-z-]+ing)\b", re.I)
+_STOP = re.compile(r"(?:stop|quit) (?:(?P<not>not) )?([a-z-]+ing)\b", re.I)
 _ADVERB = re.compile(r"(?:also|first|then|now|instead) (?=[a-z])", re.I)
 _VERB = re.compile(r"[A-Za-z][a-z]*(?:-[a-z]+)?(?=[ ]|$)")
 
@@ -45,7 +47,7 @@ def find_order(draft: Draft, sentence: Sentence, start: int) -> Order | None:
         kind: Literal["not", "never"] = "never" if match.group().lower().startswith("never") else "not"
         return Order(start, match.start(1), kind, adverb)
     if (match := _STOP.match(text, at)) and not match.group("not"):
-        return Order(start, at + len("stop "), "stop", adverb)
+        return Order(start, at + 5, "stop", adverb)
     verb = _VERB.match(text, at)
     if verb and begins_order(text, verb.group().lower(), verb.end(), at == sentence.start):
         return Order(start, at, "do", adverb)
@@ -112,7 +114,7 @@ _FOLLOWING = re.compile(r" [\"“'‘]?([\w'’-]+)( [\w'’-]+)?")
 
 def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
     """Whether a base verb that ends at `end` begins an order, judged by the words after it."""
-    if _NOUN_CLAUSE.match(text, end):
+    if verb not in {"tell", "remind"} and _NOUN_CLAUSE.match(text, end):
         return False
     match = _FOLLOWING.match(text, end)
     if match:

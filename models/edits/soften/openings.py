@@ -16,7 +16,8 @@ _WRONG = re.compile(
     re.I,
 )
 _TIME = re.compile(
-    r"(?:(?P<new>now )?(?:the )?)(?P<which>second|third|fourth|fifth|sixth) time"
+    r"(?:(?P<new>now )?(?:the )?)(?P<which>second|third|fourth|fifth|sixth|(?:last|final)(?= reminder)) "
+    r"(?:time|reminder|request|attempt)"
     r"(?: (?:already|now|today|in a row|this \w+|in (?:two|three|four|five|\d+) \w+))?(?P<clause> (?:that )?"
     r"(?:your|you|the|this|that|my|our|we|I|they|he|she|somebody|someone|it) [^,;:?]+)?",
     re.I,
@@ -42,7 +43,7 @@ _NONE = r"(?:warning|notice|explanation|heads-up|apology|message|call|note|reaso
 _NO_NOTICE = re.compile(rf"no {_NONE}(?:(?:,| and| or)? no {_NONE}){{0,3}}", re.I)
 _NO_NO = re.compile(
     r"no (?P<need>[a-z]+(?<!s)), (?P<second>no) (?:work|entry|payment|access|budget|refund|service|review|"
-    r"merge|delivery|order|approval|start|release|deal|pay|help|exception)",
+    r"merge|delivery|order|approval|start|release|deal|pay|help|exception|hire|discount|interview|training|shift|pitch)",
     re.I,
 )
 _AGAIN_A = re.compile(
@@ -130,7 +131,7 @@ def _complete_time(draft: Draft, sentence: Sentence) -> bool:
     if not match:
         return False
     around = match.group("clause") or draft.message[: sentence.start] + draft.message[sentence.end :]
-    if not CUES.search(around):
+    if not CUES.search(around) and " time" in match.group().lower():
         return False
     words = f"this is {'now ' if match.group('new') else ''}the {match.group('which').lower()}"
     return _add_hedged(draft, sentence, "verbless_time", sentence.start + match.end("which"), words)

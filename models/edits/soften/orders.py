@@ -258,8 +258,13 @@ def soften_order_inside(draft: Draft, sentence: Sentence) -> bool:
     return False
 
 
+_WHOEVER = re.compile(r"(?:whoever|anyone who|anybody who) ", re.I)
+
+
 def _is_statement(head: str) -> bool:
     """Whether the words in front of an order are a statement, and not the first of two verbs."""
+    if _WHOEVER.match(head):
+        return True
     if not _STATES.search(head) or _UNKNOWN_ORDER.search(head):
         return False
     if _OPEN_VERB.search(head) and not _CANNOT.search(head):

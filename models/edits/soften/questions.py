@@ -50,8 +50,16 @@ _WHAT_IS_THE = re.compile(
 )
 _WHY_DID = re.compile(
     r"why (?:is|are|was|were|do|does|did|has|have|can't|isn't|aren't|wasn't|don't|doesn't|"
-    r"didn't|hasn't|haven't)\b",
+    r"didn't|hasn't|haven't)\b"
+    r"|who (?:left|took|broke|put|moved|touched|deleted|changed|ate|used|wrote|sent|parked)\b"
+    r"(?![^.!?]{0,200}\b(?:is|are|will|gets?|has|should|must|please)\b)",
     re.I,
+)
+
+
+# "See below, why am I hearing this from the customer?"
+_WHY_INSIDE = re.compile(
+    r"(?:,| -| –|:) (?:so |and |but )?(?=why (?:is|are|am|was|were|do|does|did|has|have)\b)", re.I
 )
 
 
@@ -81,6 +89,8 @@ class _Question(NamedTuple):
 def soften_question(draft: Draft, sentence: Sentence) -> bool:
     """Questions with blame in them become questions for information."""
     text, mark, at = draft.message[: sentence.end], draft.mark(sentence), lead_end(draft, sentence)
+    if "?" in mark and (inside := _WHY_INSIDE.search(text, at)):
+        at = inside.end()
     filler = FILLERS.match(text, at)
     begin = filler.end() if filler else at
     is_question = "?" in mark or (not mark and draft.is_lower)
@@ -136,7 +146,7 @@ def _ask_why(question: _Question, match: re.Match[str]) -> bool:
     clause = straighten(question.text, match)
     if clause is None:
         return False
-    words, end = clause
+    words, end = clause[0].replace(" even ", " "), clause[1]
     why = {"how come": "why"}.get(match.group("wh").lower(), match.group("wh").lower())
     know = "can you tell me" if words.startswith("you ") else "do you know"
     please = "could you please " + ("help me understand" if why in {"why", "how"} else "let me know")

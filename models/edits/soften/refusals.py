@@ -4,20 +4,22 @@ import re
 
 from models.edits.script import Change
 from models.edits.soften.draft import Draft, Sentence
-from models.edits.soften.words import tables
+from models.edits.soften.words import NOT, tables
 
 _NO = re.compile(
     r"(?:no|nope|no way|absolutely not|certainly not|no chance|out of the question|forget it)", re.I
 )
 _NOT_DOING = re.compile(
-    r"(?:no[,.]? )?(?P<who>I|we)(?:'m| am|'re| are) (?:not|never)(?: just| simply)? (?P<ing>[a-z-]+ing)\b",
+    r"(?:no[,.]? )?(?P<who>I|we)(?:'?m| am|'?re| are) (?:not|never)(?: just| simply)? (?P<ing>[a-z-]+ing)\b",
     re.I,
 )
 _WONT = re.compile(
-    r"(?:no[,.]? )?(?P<who>I|we) (?P<wont>won't|will not|cannot|can't|can not) (?P<verb>[a-z'\"-]+)\b",
+    r"(?:no[,.]? )?(?P<who>I|we) (?P<wont>won'?t|will not|cannot|can'?t|can not) (?P<verb>[a-z'\"-]+)\b",
     re.I,
 )
-_NO_BUT = re.compile(r"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{2,60}(?:not|n't|no)\b)", re.I)
+_NO_BUT = re.compile(
+    rf"no,? (?=(?:that|this|it|they|you|there|the)\b[^,]{{1,60}}(?:\b(?:not|no)\b|{NOT}))", re.I
+)
 
 
 def soften_refusal(draft: Draft, sentence: Sentence) -> bool:
@@ -67,7 +69,7 @@ def _add_regret(draft: Draft, match: re.Match[str]) -> None:
     draft.add("wont", 2, Change(start, match.start("wont"), draft.cap(f"{regret}{who} ")))
     if match.group("verb").lower() in tables().classes["no_ability"]:
         return
-    able = "won't be" if wont in {"won't", "will not"} else "are not" if who == "we" else "am not"
+    able = "won't be" if wont in {"won't", "wont", "will not"} else "are not" if who == "we" else "am not"
     words = draft.cap(f"{strong_regret}{who} {able} able to")
     draft.add("wont_able", 3, Change(start, match.end("wont"), words))
 

@@ -97,10 +97,9 @@ def soften_duty_of_anyone(draft: Draft, sentence: Sentence, at: int) -> bool:
     return True
 
 
-_NOBODY = re.compile(
-    r"(?P<who>nobody|no one) (?P<verb>[a-z]+)\b(?=[^.!?]*\b(?:before|without|unless|until|"
-    r"except|anything|again|anymore|from now on|but)\b)",
-    re.I,
+_NOBODY = re.compile(r"(?P<who>nobody|no one) (?P<verb>[a-z]+)\b", re.I)
+_RULE_WORDS = re.compile(
+    r"\b(?:before|without|unless|until|except|anything|again|anymore|from now on|but|more than)\b", re.I
 )
 
 
@@ -112,6 +111,8 @@ def soften_ban(draft: Draft, sentence: Sentence, at: int) -> bool:
         return False
     verb = match.group("verb").lower()
     if verb not in words.thirds or verb in words.classes["observed"]:
+        return False
+    if verb not in words.classes["banned"] and not _RULE_WORDS.search(text, match.end()):
         return False
     who, end = match.group("who").lower(), match.end("who")
     closing = end_question(draft, sentence, find_break(text, match.end()), 2)

@@ -28,6 +28,7 @@ _DEADLINE = re.compile(
     re.I,
 )
 _NO_MORE = re.compile(r"no more (?!than\b)[^,;:.!?]{3,80}$", re.I)
+_IS = re.compile(r"\b(?:is|are|was|were|will|has|have|can|do|does|did|means)\b", re.I)
 _WISH_TO = re.compile(r"(?:i|we) want to (?=[a-z])", re.I)
 
 
@@ -70,11 +71,11 @@ class _Wish(NamedTuple):
 
 
 def _no_more(draft: Draft, sentence: Sentence, at: int) -> bool:
-    """ "No more X" as a whole sentence at the start of a message."""
+    """ "No more X" as a whole sentence."""
     text = draft.text(sentence)
-    if sentence is not draft.sentences[0] or at != sentence.start:
+    if at != sentence.start or (sentence is not draft.sentences[0] and not draft.has_order):
         return False
-    if not _NO_MORE.match(text) or FINITE.search(text):
+    if not _NO_MORE.match(text) or _IS.search(text):
         return False
     end = at + len("no more")
 

@@ -1,4 +1,4 @@
-"""Words that the rules of `soften` look up: the tables of `soften.yaml`, forms of verbs, cues."""
+"""Words that the rules of `soften` look up: tables of `soften.yaml` and `idioms.yaml`, verb forms, cues."""
 
 import re
 from functools import cache
@@ -18,11 +18,12 @@ class Tables(NamedTuple):
     base_of_ing: dict[str, str]
     past: dict[str, str]
     pasts: frozenset[str]
+    participle: dict[str, str]
     participles: frozenset[str]
     thirds: frozenset[str]
     any_predicate: re.Pattern[str]
     predicates: list[tuple[re.Pattern[str], str]]
-    any_key: re.Pattern[str]
+    any_key: re.Pattern[str]  # in words without apostrophes
     phrases: list[tuple[list[str], re.Pattern[str], str]]
     blame: list[tuple[str, str, re.Pattern[str], str]]
     sentences: list[tuple[re.Pattern[str], str]]
@@ -36,7 +37,13 @@ class Tables(NamedTuple):
 @cache
 def tables() -> Tables:
     """The tables of `soften.yaml`, read once."""
-    data = yaml.safe_load(Path(__file__).with_name("soften.yaml").read_text(encoding="utf-8"))
+    data, idioms = (
+        yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+        for name in ("soften.yaml", "idioms.yaml")
+    )
+    for name in ("predicates", "phrases", "sentences", "empty_tails"):
+        data[name] = idioms[name] + data[name]
+    empty_sentences = "|".join([data["empty_sentences"], *idioms["empty_sentences"]])
     ambiguous = frozenset(data["ambiguous"].split())
     verbs = frozenset(data["verbs"].split()) - ambiguous
     irregular = {base: (past, participle) for base, past, participle in data["irregular"]}
@@ -44,6 +51,7 @@ def tables() -> Tables:
     classes = {name: frozenset(text.split()) for name, text in data["classes"].items()}
     doubling = classes["doubling"]
     past = {base: irregular[base][0] if base in irregular else _ed(base, doubling) for base in bases}
+    participle = {base: irregular[base][1] if base in irregular else _ed(base, doubling) for base in bases}
     return Tables(
         verbs=verbs | {"be"},
         ambiguous=ambiguous,
@@ -52,21 +60,46 @@ def tables() -> Tables:
         base_of_ing={_ing(base, doubling): base for base in bases},
         past=past,
         pasts=frozenset(past.values()),
-        participles=frozenset(irregular[b][1] if b in irregular else _ed(b, doubling) for b in bases)
-        | {"been"},
+        participle=participle,
+        participles=frozenset(participle.values()) | {"been"},
         thirds=frozenset(third_form(base) for base in bases),
-        any_predicate=re.compile("|".join(pattern for pattern, _ in data["predicates"]), re.I),
-        predicates=[(re.compile(rf"{pattern}(?![\w-])", re.I), text) for pattern, text in data["predicates"]],
-        any_key=re.compile("|".join(re.escape(key) for row in data["phrases"] for key in row[0].split("|"))),
-        phrases=[(key.split("|"), re.compile(pattern, re.I), text) for key, pattern, text in data["phrases"]],
-        blame=[(rule, key, re.compile(pattern, re.I), text) for rule, key, pattern, text in data["blame"]],
-        sentences=[(re.compile(pattern, re.I), text) for pattern, text in data["sentences"]],
-        empty_words=re.compile(rf"(?<![\w-]){data['empty_words']}(?![\w'-])", re.I),
-        empty_tails=re.compile(rf"(?:{'|'.join(data['empty_tails'])})$", re.I),
-        empty_sentences=re.compile(data["empty_sentences"], re.I),
+        any_predicate=_compile("|".join(pattern for pattern, _ in data["predicates"])),
+        predicates=[(_compile(rf"{pattern}(?![\w-])"), text) for pattern, text in data["predicates"]],
+        any_key=re.compile(
+            "|".join(re.escape(_plain(key)) for row in data["phrases"] for key in row[0].split("|"))
+        ),
+        phrases=[
+            (_plain(keys).split("|"), _compile(pattern), text) for keys, pattern, text in data["phrases"]
+        ],
+        blame=[(rule, key, _compile(pattern), text) for rule, key, pattern, text in data["blame"]],
+        sentences=[(_compile(pattern), text) for pattern, text in data["sentences"]],
+        empty_words=_compile(rf"(?<![\w-]){data['empty_words']}(?![\w-])"),
+        empty_tails=_compile(rf"(?:{'|'.join(data['empty_tails'])})$"),
+        empty_sentences=_compile(empty_sentences),
         loud=frozenset(data["loud"].split()),
         classes=classes,
     )
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    """A pattern of the tables; chat leaves apostrophes out, so that each may be missing."""
+    return re.compile(_LOOKBEHIND_OR_APOSTROPHE.sub(_loosen, pattern), re.I)
+
+
+# Words in a lookbehind must have a fixed length.
+_LOOKBEHIND_OR_APOSTROPHE = re.compile(r"\(\?<=[^()]*'[^()]*\)|\(\?<![^()]*\)|'")
+
+
+def _loosen(match: re.Match[str]) -> str:
+    text = match.group()
+    if text.startswith("(?<="):
+        return f"(?:{text}|{_plain(text)})"
+    return "'?" if text == "'" else text
+
+
+def _plain(text: str) -> str:
+    """A text without apostrophes, as the keys of phrases are compared."""
+    return text.replace("'", "")
 
 
 def _ing(base: str, doubling: frozenset[str]) -> str:
@@ -112,9 +145,11 @@ DUE = re.compile(
     r"morning|afternoon)|(?:mon|tues|wednes|thurs|fri)day)\b",
     re.I,
 )
+# A negation, also one without its apostrophe.
+NOT = r"n't\b|\b(?:(?:is|are|was|were|do|does|did|has|have|had|could|would|should)nt|cant|wont)\b"
 # A complaint has such words.
 CUES = re.compile(
-    r"n't\b|n’t\b|\b(?:not|no|never|nobody|nothing|none|still(?! (?:valid|open|works?|"
+    rf"{NOT}|\b(?:not|no|never|nobody|nothing|none|still(?! (?:valid|open|works?|"
     r"working|fine|good|there|possible|free|available|on time|on track))|wrong|late|"
     r"broken|broke|breaks|fail\w*|missing|miss(?:ed|es)|lost|forgot|"
     r"bad|badly|worse|worst|wast\w+|(?<!-)down|too (?:long|short|late|slow|small|big|high|"
@@ -126,7 +161,8 @@ CUES = re.compile(
     r"too short|slow|empty|over budget|weak|poor|outdated|"
     r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
-    r"dangerous|illegal|gaps?|third time|second time|instead of|angry|upset|furious)\b",
+    r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time"
+    r"|second time|instead of|angry|upset|furious)\b",
     re.I,
 )
 # With such words a statement is no complaint, or is hedged already.
@@ -135,7 +171,8 @@ POSITIVE = re.compile(
     r"apolog\w+|no (?:problem|worries|rush|hurry|need|damage|data loss)|(?:not|nobody|no "
     r"one|nothing|isn't|wasn't|weren't|aren't) (?:was |is |are )?(?:affected|hurt|lost|"
     r"broken|in danger)|not (?:urgent|bad)|"
-    r"thank\w*|great|good|nice|glad|happy|welcome|perhaps|maybe|probably|whenever|i guess|"
+    r"thank\w*|hit (?:the|our) targets?|won(?!')|great|good|nice|glad|happy|welcome|perhaps|maybe"
+    r"|probably|whenever|i guess|"
     r"congrat\w*|nothing (?:urgent|special|else|to worry)|don't worry|"
     r"excellent|fine|well|would like|don't need|doesn't need|do not need|don't have to|doesn't "
     r"have to|doesn't matter|not need\w*|not necessary|don't want|i feel|kind of|sort of|"
@@ -148,15 +185,24 @@ FINITE = re.compile(
     r"\b(?:is|are|was|were|has|have|had|does|do|did|can|will|isn't|aren't|wasn't|weren't|"
     r"hasn't|haven't|hadn't|doesn't|don't|didn't|can't|cannot|won't|"
     r"keeps?|needs?|looks?|makes?|says?|shows?|reads?|takes?|costs?|breaks?|fails?|"
-    r"blocks?|crashes|loses|misses|goes|comes|\w+ed)\b|\w'(?:s|re|ve) \w",
+    rf"blocks?|crashes|loses|misses|goes|comes|\w+ed|thats|its|im|ive|youre|theyre)\b|\w'(?:s|re"
+    rf"|ve) \w|{NOT}",
     re.I,
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you|thanks (?:for(?! nothing)|again|so|a lot|to you)|many thanks|"
-    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|great (?:work|job)|well done|"
-    r"good (?:work|job)|congratulations|"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not"
+    r"|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
+    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
     r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
-    r"time)|hope (?:you|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    re.I,
+)
+# Praise, which is sarcastic beside a complaint.
+PRAISE = re.compile(r"\b(?:(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well done|congrat\w*)\b", re.I)
+# A message with such words has some courtesy already.
+COURTEOUS = re.compile(
+    r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we"
+    r"|i'd|hi|hello)\b",
     re.I,
 )

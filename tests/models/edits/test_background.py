@@ -32,7 +32,7 @@ def messages() -> list[str]:
         ("The shipment from Antwerp is late.", "the reason for the delay"),
         ("Legal wants the display changed.", "the reason for this wish"),
         ("Please don't print the password.", "the reason for this rule"),
-        ("We had a short outage of the booking page this morning.", "the cause of this"),
+        ("We had a short outage of the booking page this morning.", "the cause"),
     ],
 )
 def test_the_main_decision_gets_a_specific_note(message: str, reason: str) -> None:
@@ -168,3 +168,101 @@ def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
 
 def test_that_nobody_came_is_no_rule() -> None:
     assert "this rule" not in rewrite("No one from product came to the visit.", 3)
+
+
+@pytest.mark.parametrize(
+    ("message", "gap"),
+    [
+        ("Login works again. Please log out once.", "what the problem was"),
+        ("We're going with the Kestrel kit.", "the reason for the choice"),
+        ("Line 2 stays off.", "the reason"),
+        ("The other gate is no good.", "what is wrong with it"),
+        ("The renewal isn't going the way we thought.", "what has gone differently"),
+        ("The generator test is on Sunday at 08:00.", "the purpose of it"),
+        ("We're not entering the cup this year.", "the reason for this decision"),
+        ("The Thursday supplement ends with the issue of 26 March.", "the reason for this decision"),
+        ("Nothing goes out of Hall 5 today.", "the reason for this rule"),
+        ("From Monday no drinks on level 3.", "the reason for this rule"),
+        ("Don't use the green forms any more.", "the reason for the change"),
+    ],
+)
+def test_other_decisions_get_a_note_of_their_own(message: str, gap: str) -> None:
+    assert f"({gap} is not stated)" in rewrite(message, 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Hi Chef, the new tablets leave marks on the glasses. May we go back to the old brand?",
+        "Dear Mr Eze, your permit was issued for the wrong street. We will replace it.",
+        "We're dropping the newsletter. Nobody reads it.",
+        "We haven't decided on the voices yet.",
+        "DB is up but read only.",
+        "We need two more days for the sound mix.",
+        "Call Marek if the flour doesn't turn up by 5.",
+    ],
+)
+def test_a_reason_behind_a_greeting_and_what_is_no_decision_get_no_note_of_a_reason(message: str) -> None:
+    result = rewrite(message, 3, only="reason")
+    assert result == message
+
+
+def test_a_reason_far_from_its_decision_or_without_a_verb_must_speak_of_a_trouble() -> None:
+    plain = "We are going back to the old ink. Use up what is open. The covers are blue."
+    assert "the reason for the change" in rewrite(plain, 1)
+    assert "the reason" in rewrite("Night haulage is finished from Monday. Last truck out at 19:00.", 1)
+    assert "the reason" not in rewrite("Night haulage is finished from Monday. Not enough drivers.", 1)
+    trouble = "We are going back to the old ink. Use up what is open. The new one was too thin."
+    assert "the reason for the change" not in rewrite(trouble, 3)
+
+
+@pytest.mark.parametrize(
+    ("message", "gap"),
+    [
+        ("After what happened with the smoke we do it without fire.", "what happened with the smoke"),
+        ("Tuesday's decision stands.", "what was decided"),
+        ("Following the incident we lock the yard.", "what happened"),
+        ("Visits are allowed, same rules as last winter.", "what the rules were last winter"),
+        ("The council took option C.", "what option C means"),
+        ("The people from head office come at 7:30.", "the purpose of the visit"),
+    ],
+)
+def test_what_a_message_mentions_as_known_is_called_not_stated(message: str, gap: str) -> None:
+    assert gap in rewrite(message, 3).split("Not stated here: ")[-1]
+
+
+def test_a_meeting_that_may_still_come_is_no_mention() -> None:
+    assert "was said" not in rewrite("Monday's meeting is in room 4.", 3)
+
+
+def test_a_question_for_what_happened_is_no_mention() -> None:
+    assert "what happened is" not in rewrite("Can you tell me what happened?", 3)
+
+
+def test_what_holds_until_an_event_gets_a_note_of_when_that_is() -> None:
+    message = "We don't pay the printer until the second invoice is corrected."
+    assert "when the second invoice is corrected" in rewrite(message, 3)
+    assert "when the second" not in rewrite(f"{message} That should be on Friday.", 3)
+
+
+def test_without_anything_else_the_first_person_who_is_not_introduced_is_noted() -> None:
+    assert "the role of Piotr" in rewrite("Piotr has the lock.", 1)
+    assert "how to reach Hyun" in rewrite("For a new lock ask Hyun.", 1)
+    for message in ("Our electrician Piotr has it.", "Piotr, you have the lock.", "The lock is here.\nPiotr"):
+        assert "role of" not in rewrite(message, 3)
+
+
+def test_above_level_1_the_note_stands_at_the_end_before_the_signature() -> None:
+    message = "No orders until further notice. Open ones stay.\n\nThanks,\nRuth"
+    for intensity in (2, 3):
+        result = rewrite(message, intensity)
+        assert result.index("Open ones stay.") < result.index("ot stated here") < result.index("Thanks")
+
+
+def test_two_gaps_are_not_stated_together() -> None:
+    result = rewrite("We're dropping the dark theme.", 2)
+    assert result.endswith("The reason for this decision and who decided it are not stated here.")
+
+
+def test_stressed_words_are_no_short_names() -> None:
+    assert "not explained" not in rewrite("Who left the door open AGAIN at 9:00?", 3, only="term")

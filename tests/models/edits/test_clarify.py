@@ -39,9 +39,7 @@ def test_short_forms_and_idioms_become_plain_words_at_level_1(message: str, expe
 
 def test_a_vague_noun_becomes_a_plain_one_with_a_note() -> None:
     result = rewrite("can someone look at it before the thing on thursday", 1)
-    assert (
-        result == "Can someone look at it before the meeting or event on Thursday (which one is not stated)?"
-    )
+    assert result == "Who can look at it before the meeting or event on Thursday (which one is not stated)?"
 
 
 def test_a_pronoun_at_the_start_has_nothing_before_it() -> None:
@@ -77,7 +75,7 @@ def test_the_note_of_a_request_stands_before_the_thanks_at_level_2() -> None:
 
 
 def test_a_vague_actor_gets_a_note_who_and_at_level_3_a_question() -> None:
-    message = "We should tidy the shelf. Can someone move the boxes?"
+    message = "We should tidy the shelf. The boxes need to be moved."
     assert "Who should do it, and by when, is not stated." in rewrite(message, 2)
     assert rewrite(message, 3).endswith("Not stated: who should do it, and by when. Who can take it on?")
 
@@ -184,3 +182,60 @@ def test_any_text_is_accepted(message: str) -> None:
 )
 def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
     assert growth(clarify.propose, unit) < 9
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Can someone please check the totals by 5 pm?", "Who can check the totals by 5 pm?"),
+        ("could somebody else send the list by 5 pm", "Who else could send the list by 5 pm?"),
+        (
+            "The totals differ, can anyone check them by 5 pm?",
+            "The totals differ, who can check them by 5 pm?",
+        ),
+    ],
+)
+def test_a_question_whether_somebody_can_do_a_task_asks_who_can(message: str, expected: str) -> None:
+    assert rewrite(message, 1) == expected
+
+
+def test_a_question_for_an_answer_of_everybody_is_not_asked_of_one() -> None:
+    assert rewrite("Can anyone confirm that they have the key by 5 pm?", 1).startswith("Can anyone confirm")
+    assert rewrite("Can anyone come at 5 pm?", 1).startswith("Can anyone come")
+
+
+def test_a_split_question_asks_who_can_too() -> None:
+    result = rewrite("He took his numbers from the Q2 report, can someone check before 5 pm", 2)
+    assert ". Who can check before 5 pm?" in result
+
+
+def test_what_holds_until_an_event_gets_a_note_of_when_that_is() -> None:
+    message = "Don't write to the table till Femi gives the ok."
+    assert rewrite(message, 1) == f"{message} (When Femi gives the ok is not stated.)"
+    assert "not stated" not in rewrite(f"{message} Should be at 15:00.", 3)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("We go on with the matter we discussed.", "the matter we discussed (not repeated here)"),
+        ("Eun-ji needs something to get to the airport.", "needs something (what is not stated) to get"),
+        ("Should we do plan B?", "plan B (what exactly is not stated)"),
+        ("Customer has the old problem again.", "the old problem (which one is not stated) again"),
+        ("Rania's thing has to be settled.", "Rania's thing (what exactly is not stated) has"),
+        ("Friday's round went a bit sideways.", "went a bit sideways (in what way is not stated)"),
+        ("someone move the thing by the entrance", "move the thing (what exactly is not stated) by"),
+    ],
+)
+def test_more_vague_words_get_a_note(message: str, expected: str) -> None:
+    assert expected in rewrite(message, 3)
+
+
+def test_what_came_later_and_the_label_at_the_end_of_a_sentence_are_not_vague() -> None:
+    assert "no time" not in rewrite("The one which came in later has gone.", 3)
+    assert "(" not in rewrite("The shuttle stops at Gate D. Please walk from there at 9:00.", 1)
+
+
+def test_the_only_oven_of_a_kitchen_is_noted_only_where_nothing_else_is_vague() -> None:
+    assert "The oven (which one" in rewrite("The oven is cold.", 2)
+    assert "The oven is" in rewrite("The oven is cold. The report is late.", 2)

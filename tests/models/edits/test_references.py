@@ -44,7 +44,7 @@ def messages() -> list[str]:
         ("Someone else has the key", "Someone else (who is not stated) has"),
         (
             "look at the late shift thing again",
-            "the late shift matter (what exactly is not stated) again",
+            "the late shift thing (what exactly is not stated) again",
         ),
         ("did you get the thing I sent you?", "what I sent you (what exactly is not stated)?"),
     ],
@@ -170,3 +170,23 @@ def test_any_text_is_accepted(message: str) -> None:
 )
 def test_the_work_grows_with_the_length_of_a_hostile_text(unit: str) -> None:
     assert growth(lambda text: references.propose(text, CLARIFY), unit) < 9
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Build is red because of the flaky one.", "the flaky one (which one is not stated)"),
+        ("yes for the first, for the second I have to ask", "for the first (which one is not stated), for"),
+        ("We should get more of those before Friday", "more of those (what is not stated) before"),
+        ("Do it like last year", "like last year (how it was then is not stated)"),
+        ("same split as last quarter please", "Same split as last quarter (what it was then is not stated)"),
+    ],
+)
+def test_one_of_several_and_earlier_times_get_a_note(message: str, words: str) -> None:
+    assert words in noted(message)
+
+
+def test_one_of_several_that_are_named_gets_no_note() -> None:
+    assert "any_one" not in rules("Sell the blue kettles and not the grey one.")
+    assert "those" not in rules("We sold the blue mugs. Get more of those.")
+    assert "bare_ordinal" not in rules("There are two options. I am for the first.")

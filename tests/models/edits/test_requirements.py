@@ -33,3 +33,85 @@ def test_whom_to_ask_stays_with_what_is_open() -> None:
     message = "We need 40 headsets. Don't know which colour they need, ask the manager."
     split = decided(message, (R, Need.NEED, 1), (Role.OPEN, Need.OPEN, 1), (R, Need.NEED, 1))
     assert "Open: Don't know which colour they need, ask the manager" in str(requirements.sort(split, 1))
+
+
+def test_limits_at_the_end_of_a_need_are_constraints() -> None:
+    split = decided(
+        "We need ten slides about the plan, no jargon, and not the old numbers.", (R, Need.NEED, 1)
+    )
+    assert requirements.sort(split, 1) == (
+        "Need: ten slides about the plan\nConstraints: no jargon; not the old numbers"
+    )
+
+
+def test_a_limit_that_says_nothing_alone_stays_with_its_need() -> None:
+    split = decided("We need gloves that grip, not the blue ones. No latex.", *[(R, Need.NEED, 1)] * 2)
+    assert "Need: gloves that grip, not the blue ones\nConstraint: No latex" in str(
+        requirements.sort(split, 1)
+    )
+
+
+def test_a_reason_stays_with_what_it_explains() -> None:
+    message = "We need a form. It can't have photos, security doesn't allow it, and it needs to be short."
+    split = decided(
+        message,
+        (R, Need.NEED, 1),
+        (R, Need.CONSTRAINT, 1),
+        (S, Need.CONTEXT, 1),
+        (R, Need.CONSTRAINT, 1),
+    )
+    assert requirements.sort(split, 1) == (
+        "Need: a form\nConstraints: It can't have photos, security doesn't allow it; it needs to be short"
+    )
+
+
+def test_what_speaks_of_another_part_is_printed_after_it() -> None:
+    message = (
+        "We need quotes for a coach. The road is closed. That makes the trip longer. It must leave at 7:30."
+    )
+    split = decided(
+        message, (R, Need.NEED, 1), (S, Need.CONTEXT, 1), (R, Need.CONSTRAINT, 1), (R, Need.CONSTRAINT, 1)
+    )
+    assert "The road is closed. That makes the trip longer" in str(requirements.sort(split, 1))
+
+
+def test_a_doubt_makes_open_what_it_doubts() -> None:
+    message = "We need an export. Only managers should see it, I think, or maybe everyone in the office."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.CONSTRAINT, 1), (Role.OPEN, Need.OPEN, 1))
+    assert requirements.sort(split, 1) == (
+        "Need: an export\nOpen: Only managers should see it, I think, or maybe everyone in the office"
+    )
+
+
+def test_words_overrule_the_tagger() -> None:
+    message = "We need a bag. The budget is 40. How big it is depends on Ann. A red one would be nice."
+    split = decided(message, *[(S, Need.NEED, 1)] * 3, (S, Need.OPEN, 1))
+    assert requirements.sort(split, 1) == (
+        "Need: a bag\nWish: A red one would be nice\nConstraint: The budget is 40\n"
+        "Open: How big it is depends on Ann"
+    )
+
+
+def test_a_sentence_that_only_names_things_is_a_list_of_them() -> None:
+    message = "Coffee machine:\n60 cups a day, oat milk option, contract not longer than a year."
+    split = decided(message, (Role.TOPIC, Need.NOTHING, 1), (R, Need.NEED, 1))
+    assert requirements.sort(split, 1) == (
+        "Coffee machine:\nNeeds: 60 cups a day; oat milk option\nConstraint: contract not longer than a year"
+    )
+
+
+def test_the_only_deadline_of_the_needs_is_named() -> None:
+    split = decided("We need the list by Friday, please. No names.", *[(R, Need.NEED, 1)] * 2)
+    assert "Deadline: by Friday" in str(requirements.sort(split, 2))
+    assert "not stated" not in str(requirements.sort(split, 2))
+
+
+def test_a_stated_time_is_not_called_missing() -> None:
+    for when in ("by 4", "for the 22nd", "after Easter", "in two weeks", "next term"):
+        split = decided(f"We need the list {when}. No names.", *[(R, Need.NEED, 1)] * 2)
+        assert "by when" not in str(requirements.sort(split, 2)), when
+
+
+def test_a_prohibition_has_no_deadline() -> None:
+    split = decided("We need the list. Please don't announce it before Monday.", *[(R, Need.NEED, 1)] * 2)
+    assert requirements.sort(split, 2) == "Need: the list\nConstraint: don't announce it before Monday"

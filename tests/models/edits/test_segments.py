@@ -63,3 +63,33 @@ def test_segments_are_in_order_and_lose_only_separators(message: str) -> None:
         assert not any(character.isalnum() for character in between), between
         end = part.end
     assert not any(character.isalnum() for character in message[end:])
+
+
+def test_each_condition_opens_a_part_of_its_own() -> None:
+    message = "If it is the upper one ring the engineer, if it's the lower one check the float first."
+    assert split(message) == [
+        "If it is the upper one ring the engineer",
+        "if it's the lower one check the float first.",
+    ]
+    assert split("Call me on the phone, if it rains a lot.") == ["Call me on the phone, if it rains a lot."]
+
+
+def test_orders_after_a_subject_of_theirs_are_not_split() -> None:
+    message = "The app must let people pay, show the warning and print it."
+    assert split(message) == [message]
+
+
+def test_what_is_not_known_is_split_without_a_comma() -> None:
+    assert split("The opening is on 3 May and we haven't decided on the voices.") == [
+        "The opening is on 3 May",
+        "and we haven't decided on the voices.",
+    ]
+    whole = "The rabbit needs feeding and hasn't passed anything."
+    assert split(whole) == [whole]
+
+
+def test_contractions_without_an_apostrophe_have_a_verb() -> None:
+    assert split("The job is late, the truck cant park here.") == [
+        "The job is late",
+        "the truck cant park here.",
+    ]

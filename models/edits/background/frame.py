@@ -1,0 +1,41 @@
+"""The frame of a message: the offer to answer questions, capitals."""
+
+import re
+from collections.abc import Iterator
+
+from models.edits.clarify.message import Message
+from models.edits.script import Change, Edit
+
+_OFFERS = (
+    "Please ask me if you need more background.",
+    "If you were not involved so far, please ask me for the background.",
+    "If you were not involved so far and need more background before you act on this, please ask me.",
+)
+
+
+def offer_answers(read: Message, edits: list[Edit]) -> Iterator[Edit]:
+    """An offer to answer questions at the end, where no other note makes it."""
+    if any(
+        edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes
+    ) or re.search(r"\bask (?:me|us)\b|let me know|tell me", read.text, re.I):
+        return
+    at = read.body_end()
+    has_notes = any("not explained here" in change.text for edit in edits for change in edit.changes)
+    lowest = 3
+    if all(edit.level == 1 for edit in edits):
+        lowest = 2 if edits else 1
+    for level, line in enumerate(_OFFERS[lowest - 1 :], start=lowest):
+        yield Edit(
+            "background.offer_notes" if has_notes else "background.offer",
+            level,
+            (Change(at.stop, at.end, f"{read.mark(at)} {line}"),),
+        )
+
+
+def add_capitals(read: Message) -> Iterator[Edit]:
+    """A capital at the start of each sentence."""
+    for item in read.sentences:
+        word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
+        if word and read.text[item.start].islower():
+            change = Change(item.start, item.start + 1, read.text[item.start].upper())
+            yield Edit("background.capital", 2, (change,))

@@ -1,0 +1,160 @@
+"""What a part of an English message is in a list of requirements: by its words, and where they leave it open
+by the tagger.
+"""
+
+import re
+
+from data.records import Need
+from models import facts
+from models.edits import evidence, itemise
+from models.edits.parts import DATE_KINDS, LINK, Part
+
+# At its start such a word limits what is named before it.
+LIMIT = (
+    r"(?:no|not|without|only|nothing|nobody|never|max(?:imum)?|min(?:imum)?|at\s+most|at\s+least|under|below"
+    r"|up\s+to|within|less\s+than|fewer\s+than|no\s+more\s+than)"
+)
+LIMITS_FIRST = re.compile(rf"^(?:and\s+|but\s+)*{LIMIT}\s+\S", re.IGNORECASE)
+_LIMITS = re.compile(
+    rf"\b(?:{LIMIT}|must\s*n['’]?o?t|mustnt|can['’]?t|cannot|may\s+not|(?:isn['’]?t|aren['’]?t|not)\s+allowed"
+    r"|limit\w*|budget|except|unless|longer|larger|bigger|more\s+than|as\s+long\s+as|exactly|same)\b",
+    re.IGNORECASE,
+)
+MEASURES = re.compile(
+    rf"^{LIMIT}\b|\b(?:at\s+most|at\s+least|max|min|not|without|longer\s+than|(?:under|below|up\s+to|within)\s+[$€£]?\d+)\b",
+    re.IGNORECASE,
+)
+# These words state a limit whatever the tagger says.
+_STATES_LIMIT = re.compile(
+    r"\bbudget\b|^(?:max|under|up\s+to|at\s+most)\b|^(?:[\w'’-]+\s+){1,3}at\s+(?:most|least)\b"
+    r"|^(?:we|it|they|this|you|nobody|no\s+one)\s+(?:can['’]?t|cannot|must\s*n['’]?o?t|mustnt|may\s+not"
+    r"|(?:is|are)\s+not\s+allowed)\b",
+    re.IGNORECASE,
+)
+# Words of a statement that could state a limit: "table 8 stays free until they have left".
+_MAY_LIMIT = re.compile(
+    r"n['’]?t\b|\b(?:not|no|until|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
+    re.IGNORECASE,
+)
+_WISHES = re.compile(
+    r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
+    r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
+    r"|preferabl[ey]|only\s+if\s+the\s+budget)\b",
+    re.IGNORECASE,
+)
+_NO_MUST = re.compile(r"\b(?:nice|essential)\b", re.IGNORECASE)
+_MAY_WISH = re.compile(
+    r"\b(?:would|['’]d|if\s+(?:at\s+all\s+)?possible|prefer\w*|love|nice|good|like|maybe|perhaps|hope|rather)\b",
+    re.IGNORECASE,
+)
+_NEEDS = re.compile(
+    r"\b(?:must|should|shall|(?:has|have|had|['’]ve\s+got|needs?|ought|(?:is|are)\s+supposed)\s+to|needs?|needed"
+    r"|wants?|insists?|require[sd]?|looking\s+for|could\s+do\s+with|(?:would|['’]d)\s+like|a\s+must)\b",
+    re.IGNORECASE,
+)
+# These words state a need whatever the tagger says.
+_STATES_NEED = re.compile(
+    r"\b(?:i|we)(?:['’]re\s+going\s+to|\s+are\s+going\s+to|['’]ll|\s+will|['’]d|\s+would)?\s+need\b(?!\s+to\b)"
+    r"|^(?:i|we)\s+could\s+do\s+with\b"
+    r"|^(?!(?:i|we)\b).*\b(?:(?:is|are)\s+a\s+must|must\s+(?:have|be)|(?:has|have|needs?)\s+to\s+be|needs?\s+(?:an?|the)\s)"
+    r"|^(?:it|they|this)\s+(?:must|should|has\s+to|have\s+to|needs?\s+to)\b",
+    re.IGNORECASE,
+)
+_CAN_IT = re.compile(r"(?:can|could)\b|(?:is|would)\s+it\s+(?:be\s+)?possible\b", re.IGNORECASE)
+_WE_NEED = re.compile(r"we\s+need\b", re.IGNORECASE)
+_OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
+# "Kirsi will merge everything" says what somebody else does.
+_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
+_OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
+_WHEN = re.compile(
+    r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
+    r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight"
+    r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|quarter|years?"
+    r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
+    r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
+    r"|nov|dec|oct|sept?|feb|jan"
+    r"|(?:by|at|from)\s+(?:about\s+)?\d+|\d+(?:st|nd|rd|th)"
+    r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
+    r"(?:minutes?|hours?|days?|weeks?|months?))\b",
+    re.IGNORECASE,
+)
+_DUE = re.compile(
+    r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|deadline|due|live|ready|launch\w*|starts?"
+    r"|starting|opening|opens|deliver\w*|install\w*|within|latest|needed|in\s+time"
+    r"|for\s+(?:the|my|our|his|her|their)|no\s+later|asap|end\s+of)\b",
+    re.IGNORECASE,
+)
+# "Before the conference, ideally": a time and nothing else.
+_ONLY_WHEN = re.compile(
+    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from(?!\s+now\s+on)|within|not\s+before|no\s+later\s+than"
+    r"|next|some\s+time)\s+\S",
+    re.IGNORECASE,
+)
+_IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|possible)\b", re.IGNORECASE)
+_LONGEST_DATE = 12  # words of a part that only says when
+_LONGEST_DUE = 20  # words of a part with a deadline and little else
+_SHORT = 6  # words
+
+
+def kind(part: Part) -> Need:
+    """What a part is. The first rule that fits decides: what is open, wishes, deadlines, limits, needs."""
+    text = LINK.sub("", part.text)
+    words = len(text.split())
+    orders = evidence.only_orders(text)
+    if text.endswith("?"):
+        wanted = part.need is Need.NEED and _CAN_IT.match(text)
+        return Need.NEED if wanted or evidence.orders(text) else Need.OPEN
+    if evidence.leaves_open(text) and not orders and not _WE_NEED.match(text):
+        return Need.OPEN
+    if _is_wish(part, text):
+        return Need.WISH
+    if evidence.hedges(text) and part.need is Need.OPEN:
+        return Need.OPEN
+    if orders and evidence.forbids(text):
+        return Need.CONSTRAINT
+    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text):
+        if _IF_POSSIBLE.search(text):
+            return Need.WISH
+        if not itemise.is_clause(text) and not evidence.orders(text):
+            return Need.DEADLINE
+    if orders and words >= _SHORT and part.need is Need.DEADLINE:
+        return Need.NEED  # "from Monday on please use the new form"
+    is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
+    is_due = is_due and words <= _LONGEST_DUE
+    if is_due and _DUE.search(text) and says_when(text):
+        return Need.DEADLINE
+    if _OFFERS_IF.match(text) and evidence.plans(text) and not orders:
+        return Need.CONTEXT  # "if you can't, I'll ask Piotr"
+    if _is_limit(part, text) and not (orders and part.need is Need.NEED):
+        return Need.CONSTRAINT
+    if part.need is Need.CONSTRAINT and not (_NEEDS.search(text) or _MAY_LIMIT.search(text)):
+        return Need.CONTEXT if itemise.is_clause(text) else Need.CONSTRAINT
+    if _OFFERS.match(part.text) and not _NEEDS.search(text):
+        return Need.CONTEXT
+    if part.need in (Need.NEED, Need.CONSTRAINT):
+        return part.need
+    if _STATES_NEED.search(text) or orders:
+        return Need.NEED
+    if _NEEDS.search(text) and part.need is not Need.CONTEXT and not _OWN_DUTY.match(text):
+        return Need.NEED
+    return Need.CONTEXT
+
+
+def says_when(text: str) -> bool:
+    """Whether a text names a time: a date, "tomorrow", "in two weeks"."""
+    return bool(_WHEN.search(text)) or any(span.kind in DATE_KINDS for span in facts.spans(text))
+
+
+def _is_wish(part: Part, text: str) -> bool:
+    if _WISHES.search(text) and (part.need is not Need.NEED or _NO_MUST.search(text)):
+        return True
+    return part.need is Need.WISH and bool(_MAY_WISH.search(text))
+
+
+def _is_limit(part: Part, text: str) -> bool:
+    return bool(
+        LIMITS_FIRST.match(text)
+        or _STATES_LIMIT.search(text)
+        or (part.need is Need.CONSTRAINT and _LIMITS.search(text))
+        or (MEASURES.search(text) and not itemise.is_clause(text))
+    )
