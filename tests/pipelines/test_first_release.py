@@ -214,7 +214,7 @@ def test_a_training_on_votes_makes_a_version_of_edits(
     promote("v3", "people disliked thanks")
     answer = ask(installation).json()
     assert answer["version"] == "v3"
-    assert "Thank" not in answer["output"]
+    assert "Thank" not in answer["transformed_text"]
     with Session(engine) as session:
         edges = {(edge.source, edge.target) for edge in session.scalars(select(Lineage))}
     assert ("snapshot:votes", f"run:{trained.run.name}") in edges
