@@ -23,9 +23,9 @@ _POINTS_BACK = re.compile(
 )
 # "It is important that", "it looks like": the word points to nothing.
 _EMPTY_IT = re.compile(
-    r"\bit(?:['’]s|['’]d|\s+(?:is|was|would|will|has|looks|seems|takes|turns|turned|makes|might|may))\b"
+    r"\bit(?:['’]s|['’]d|\s+(?:is|was|would|will|looks|seems|takes|turns|turned|makes|might|may))\b"
     r"(?!\s+that\b)[^.,;:!?]{0,40}?\b(?:that|to|if|whether|when|like|unless|raining|late|clear|time|from|as)\b"
-    r"|\bmake\s+it\b|\btakes?\s+it\b|\bthat['’]s\s+(?:it|all)\b|\bthis\s+(?:morning|afternoon|evening|week|weekend|month|year|time|summer|winter|autumn|spring"
+    r"|\bwhat\s+it\s+comes\b|\bmakes?\s+it\b|\btakes?\s+it\b|\bthat['’]s\s+(?:it|all)\b|\bthis\s+(?:morning|afternoon|evening|week|weekend|month|year|time|summer|winter|autumn|spring"
     r"|quarter|monday|tuesday|wednesday|thursday|friday|saturday|sunday|message|mail|email)\b",
     re.IGNORECASE,
 )
@@ -40,7 +40,7 @@ _LEANS = re.compile(
 _TOKEN = re.compile(r"(?P<word>[\w'’.-]*\w)|(?P<mark>[,;:.!?()\n–—-])")
 _DETERMINERS = frozenset(
     "the a an my our your his her its their this these those that most many some all few several other no every each both"
-    " two three four five six seven eight nine ten any another more less".split()
+    " two three four five six seven eight nine ten any another more less fewer".split()
 )
 _PREPOSITIONS = frozenset(
     "about of on in at with for from by through regarding re after before since under over into during without between against"
@@ -82,10 +82,12 @@ _PERSON = frozenset(
 )
 # Between a noun and a pronoun of the same part that stands for it.
 _BOUNDARY = re.compile(
-    r"[,;:(]|\b(?:and|but|or|if|when|before|after|because|so|that|which|who|as|until|while|since|whether|then|to)\b", re.IGNORECASE
+    r"[,;:(]|\b(?:and|but|or|if|when|before|after|because|so|that|which|who|as|until|while|since|whether|then|to)\b",
+    re.IGNORECASE,
 )
 _PREPOSITION = re.compile(
-    r"\b(?:for|in|on|at|with|of|from|by|to|about|after|before|since|until|during|over|under|into|like|as|per)\s+$", re.IGNORECASE
+    r"\b(?:for|in|on|at|with|of|from|by|to|about|after|before|since|until|during|over|under|into|like|as|per)\s+$",
+    re.IGNORECASE,
 )
 
 
@@ -124,7 +126,11 @@ def heads(text: str) -> set[str]:
     for match in _TOKEN.finditer(text + " ."):
         word, mark = match["word"] or "", match["mark"]
         key = word.lower().replace("’", "'")
-        if mark or key in _STOP or (key.endswith(("ed", "ing", "ly")) and not determined and not word[:1].isupper()):
+        if (
+            mark
+            or key in _STOP
+            or (key.endswith(("ed", "ing", "ly")) and not determined and not word[:1].isupper())
+        ):
             if last:
                 result.add(last)
             last, in_phrase, determined = "", False, False
@@ -135,6 +141,8 @@ def heads(text: str) -> set[str]:
                 result.add(last)
             last, in_phrase, determined = "", True, True
         elif in_phrase or (word[0].isupper() and match.start() > 0):
+            if _is_plural(last):  # "the drivers count"
+                result.add(last)
             last, in_phrase, determined = key, True, False
     return {noun for noun in result - _NO_NOUNS if not noun[0].isdigit()}
 

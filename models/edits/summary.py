@@ -23,7 +23,7 @@ _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
 _COURTESY = frozenset({Role.GREETING, Role.CLOSING})
 # What is added to the share of readers who would keep a part.
 _COSTS = {Role.ASIDE: -0.2, Role.REASON: -0.1, Role.PLAN: 0.2, Role.TOPIC: 0.2}
-_COST_OF_FACT = 0.1
+_COST_OF_FACT = 0.2
 _COST_OF_PROBLEM = 0.15
 _COST_AFTER_LINK = 0.1  # a clause in the middle of a sentence
 
@@ -37,28 +37,41 @@ _CAUSE = re.compile(r"(?:because|since|as)\b", re.IGNORECASE)
 # A clause that opens like this is one with the clause before it.
 _BOUND = re.compile(
     r"(?:and\s+|but\s+)?(?:if|when|whenever|unless|until|till|or|otherwise|else|while|than|rather|whether|to|what|how|where|why|except|only|just"
-    r"|not|too|including|even|that|nor|neither|whoever|whichever|before|after|once|depending|also)\b",
+    r"|not|too|including|even|that|nor|neither|whoever|whichever|before|after|once|depending|also)\b"
+    r"|(?:and\s+|but\s+|then\s+)+(?:was|were|is|are|has|had|went|told|got|took|said|made|came|gave|put|ran|wrote|[a-z]+ed)\b",
     re.IGNORECASE,
 )
-_CONTRAST = re.compile(r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead)\b", re.IGNORECASE)
+# "Should you be late, the boat leaves": a condition without "if".
+_INVERTED = re.compile(r"\W*(?:should|had|were)\s+(?:you|we|i|they|he|she|it|anyone|there|the)\b[^?]*$", re.IGNORECASE)
+_CONTRAST = re.compile(
+    r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead)\b", re.IGNORECASE
+)
 _FEW_WORDS = 3
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]?t)\b", re.IGNORECASE)
 # Words of what a recipient needs in order to act, or of the point itself.
 _NEEDED = re.compile(
-    r"\b(?:please|must|(?:need|have|has|had|needs|ought)\s+to|don['’]?t\s+(?!know|think|want|mind|worry|get|remember|understand|see)|do\s+not\s+(?!know|think|want|mind)|should|deadline"
+    r"\b(?:please|must|(?:need|have|has|had|needs|ought)\s+to\b(?!\s+(?:say|admit|confess))|don['’]?t\s+(?!know|think|want|mind|worry|get|remember|understand|see)|do\s+not\s+(?!know|think|want|mind)|should|deadline"
     r"|(?:actual|real|root|main|only|biggest)\s+(?:cause|reason|problem|issue|point|question|worry|concern|risk)"
     r"|(?:cause|reason|problem|issue|decision|result|proposal|suggestion|plan)\s+(?:is|was)\b|turn(?:s|ed)\s+out"
-    r"|decided|decision|propose|suggest|instead|costs?\s|deadline|expires?|runs?\s+out|at\s+the\s+latest|no\s+later)",
+    r"|decided|decision|propose|suggest|instead|deadline|expires?|runs?\s+out|at\s+the\s+latest|no\s+later"
+    r"|a\s+(?:clear\s+)?(?:yes|no)\s+from|answer\s+is|approved|accepted|rejected|declined|refused)\b",
     re.IGNORECASE,
 )
-_ACTS = re.compile(r"\b(?:you|your|someone|somebody|anyone|everyone|everybody|nobody|whoever)\b", re.IGNORECASE)
+_ACTS = re.compile(
+    r"\b(?:you|your|someone|somebody|anyone|everyone|everybody|nobody|whoever)\b", re.IGNORECASE
+)
+# In the middle of a sentence: an entry of a list of numbers, or an opinion beside another one.
+_IN_LIST = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|both|half|all|every|each|most|(?:i|we)\s+(?:think|believe|would)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
+    re.IGNORECASE,
+)
 # Kinds of facts by which a recipient finds something.
 _POINTERS = frozenset({"url", "email", "ticket", "channel", "identifier", "version"})
 _WHEN = frozenset({"date", "time", "weekday"})
 # Openings that say nothing of what a message is about.
 _OPENING = re.compile(
     r"\W*(?:(?:so|and|ok(?:ay)?|well|just|also)\W+)*(?:sorry|(?:i\s+|we\s+)?hope|(?:a\s+)?(?:quick|short|small|brief)\b|heads[ -]?up|fyi|long|just\s+so"
-    r"|as\s+(?:you|some|many|most|we)|note|i\s+promise|i\s+know|thank|thanks|apolog|i\s+apolog|bear\s+with)",
+    r"|as\s+(?:you|some|many|most|we)|note|i\s+promise|i\s+know|thank|thanks|apolog|i\s+apolog|bear\s+with|forgive)",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
@@ -66,14 +79,23 @@ _HEADING = re.compile(
     r"|because\s+of\s+many\s+questions:",
     re.IGNORECASE,
 )
-_INTRODUCES = re.compile(r"\b(?:a|an|some|two|three|four|five|several|new|\d+)\s+(?:[\w-]+\s+){0,2}?(?P<noun>[a-z][\w-]{2,})\b", re.IGNORECASE)
-_STATE = re.compile(r"\W*(?:i['’]m|i\s+am)\s+(?:on|in|at|late|short|sick|ill|travelling|typing|sorry)\b|\W*(?:sorry|i\s+mean|(?:i\s+|we\s+)?hope)\b", re.IGNORECASE)
+_INTRODUCES = re.compile(
+    r"\b(?:a|an|some|two|three|four|five|several|new|\d+)\s+(?:[\w-]+\s+){0,2}?(?P<noun>[a-z][\w-]{2,})\b",
+    re.IGNORECASE,
+)
+_STATE = re.compile(
+    r"\W*(?:i['’]m|i\s+am)\s+(?:on|in|at|late|short|sick|ill|travelling|typing|sorry)\b|\W*(?:sorry|i\s+mean|(?:i\s+|we\s+)?hope)\b",
+    re.IGNORECASE,
+)
 _GRATITUDE = re.compile(r"\W*(?:\w+\s+){0,2}(?:thanks?|thank\s+you)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
-_KNOWN = re.compile(r"\b(?:the|that|this|these|those|both|its|their|his|her)\s+(?:[\w-]+\s+){0,2}?(?P<noun>[a-z][\w-]{2,})\b", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"\b(?:the|that|this|these|those|both|its|their|his|her)\s+(?:[\w-]+\s+){0,2}?(?P<noun>[a-z][\w-]{2,})\b",
+    re.IGNORECASE,
+)
 # What went wrong may be what a message is about.
 _PROBLEM = re.compile(
-    r"\b(?:fail\w*|broken?|stuck|wrong\w*|missing|down|errors?|lost|leak\w*|expired?|delayed|ill|sick|closed|blocked|cannot|can['’]?t"
+    r"\b(?:fail\w*|broken?|stuck|wrong\w*|missing|down|errors?|lost|costs?|leak\w*|expired?|delayed|ill|sick|closed|blocked|cannot|can['’]?t"
     r"|asked\s+\w+\s+to|offered|agreed|promised)\b",
     re.IGNORECASE,
 )
@@ -176,6 +198,8 @@ def _is_one(before: _Unit, part: Part) -> bool:
         return False
     if before.text.endswith(":"):
         return not _HEADING.fullmatch(before.text)
+    if _INVERTED.match(before.text):
+        return True
     bare = LINK.sub("", part.text)
     return bool(_BOUND.match(bare)) or (
         part.text == bare and len(bare.split()) <= _FEW_WORDS and not _DEPENDENT.match(bare)
@@ -184,7 +208,7 @@ def _is_one(before: _Unit, part: Part) -> bool:
 
 def _choose(message: str, units: Sequence[_Unit], edits: Sequence[Edit], intensity: int) -> list[int]:
     """The indices of the units that a summary of this intensity keeps."""
-    costs = [_cost(units, i, message, intensity) for i in range(len(units))]
+    costs = [_cost(units, i, intensity) for i in range(len(units))]
     sizes = [len(_edited(message, unit.start, unit.end, edits).split()) for unit in units]
     target = _TARGETS[intensity] * len(message.split())
     kept = set(range(len(units)))
@@ -234,12 +258,18 @@ def _holds(units: Sequence[_Unit], i: int, rest: Sequence[int]) -> int | None:
     # "It works, but not for lists": without the second clause the first one says too much.
     if leading == i - 1 and _CONTRAST.match(units[i].text):
         return leading
-    if following is not None and _refers(units, range((leading if leading is not None else -1) + 1, following), following, rest):
+    if following is not None and _refers(
+        units, range((leading if leading is not None else -1) + 1, following), following, rest
+    ):
         return following
     earlier = _words(units[k].text for k in rest if k < i)
-    introduced = {match["noun"].lower().rstrip("s") for match in _INTRODUCES.finditer(units[i].text)} - earlier
+    introduced = {
+        match["noun"].lower().rstrip("s") for match in _INTRODUCES.finditer(units[i].text)
+    } - earlier
     for k in rest:
-        if k > i and introduced & {match["noun"].lower().rstrip("s") for match in _KNOWN.finditer(units[k].text)}:
+        if k > i and introduced & {
+            match["noun"].lower().rstrip("s") for match in _KNOWN.finditer(units[k].text)
+        }:
             return k
     return None
 
@@ -261,7 +291,9 @@ def _refers(units: Sequence[_Unit], dropped: Iterable[int], following: int, rest
 
 def _names_topic(units: Sequence[_Unit], group: set[int], rest: Sequence[int]) -> bool:
     """Whether what stays says what the message is about."""
-    first = next((i for i, unit in enumerate(units) if not unit.roles <= _COURTESY and not _says_nothing(unit)), None)
+    first = next(
+        (i for i, unit in enumerate(units) if not unit.roles <= _COURTESY and not _says_nothing(unit)), None
+    )
     if first is None or first not in group:
         return True
     nouns = anaphora.heads(units[first].text)
@@ -270,17 +302,22 @@ def _names_topic(units: Sequence[_Unit], group: set[int], rest: Sequence[int]) -
 
 def _says_nothing(unit: _Unit) -> bool:
     """Whether a unit is an opening that does not say what the message is about."""
-    if unit.roles <= {Role.ASIDE} and _STATE.match(unit.text):
+    if unit.roles <= {Role.ASIDE} and (_STATE.match(unit.text) or not anaphora.heads(unit.text)):
         return True
     is_opening = bool(_OPENING.match(unit.text)) or unit.roles <= {Role.CLOSING}
     return is_opening and not anaphora.heads(unit.text)
 
 
 def _words(texts: Iterable[str]) -> set[str]:
-    return {form for text in texts for word in re.findall(r"[\w'’-]+", text.lower()) for form in (word, word + "s", word.rstrip("s"))}
+    return {
+        form
+        for text in texts
+        for word in re.findall(r"[\w'’-]+", text.lower())
+        for form in (word, word + "s", word.rstrip("s"))
+    }
 
 
-def _cost(units: Sequence[_Unit], i: int, message: str, intensity: int) -> float | None:
+def _cost(units: Sequence[_Unit], i: int, intensity: int) -> float | None:
     """What a summary loses without a unit, from 0 on; None where it may not go."""
     unit = units[i]
     if unit.roles <= {Role.GREETING}:
@@ -297,7 +334,14 @@ def _cost(units: Sequence[_Unit], i: int, message: str, intensity: int) -> float
     is_aside = unit.roles <= {Role.ASIDE, Role.CLOSING}
     if _NEEDED.search(unit.text) and not (is_aside and unit.weight < 0.1):
         return None
-    if not unit.opens_sentence and _NEGATION.search(unit.text) and not is_aside and not _CAUSE.match(unit.text):
+    if (
+        not unit.opens_sentence
+        and _NEGATION.search(unit.text)
+        and not is_aside
+        and not _CAUSE.match(unit.text)
+    ):
+        return None
+    if not unit.opens_sentence and not unit.is_dependent and not is_aside and _IN_LIST.search(unit.text):
         return None
     cost = unit.weight + sum(_COSTS.get(role, 0.0) for role in unit.roles)
     cost += _COST_OF_FACT * len(lost)
@@ -363,6 +407,8 @@ def _write(
         is_end = position < len(kept) or kept[-1] < len(units) - 1
         if is_end and not units[kept[last]].roles <= _COURTESY:
             text = _close(text, units, kept[last])
+    if (bare := LINK.sub("", text)) != text and not LINK.match(message):
+        text = capital(bare, formal)
     if intensity >= 2:
         text = _SIGN_OFF.sub("", text) if units[kept[-1]].roles <= {Role.CLOSING} else text
     return text.strip() if units[kept[-1]].roles <= {Role.CLOSING} else _close(text, units, kept[-1]).strip()

@@ -96,11 +96,13 @@ def drop_reasons(message: str) -> Iterator[Edit]:
         is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
         if not is_bound and _explains(main, match["inside"]):
             rule = "shorten.reason" if _REQUEST.search(main) else "shorten.reason_of_plan"
-            yield Edit(rule, 3, (Change(*match.span("cut"), ""),))
+            yield Edit(rule, 2, (Change(*match.span("cut"), ""),))
+        elif not is_bound and _is_beside(main, match["inside"]):
+            yield Edit("shorten.reason_of_event", 3, (Change(*match.span("cut"), ""),))
     for match in _PURPOSE.finditer(message):
         main = _main_clause(message, match.start())
         if _REQUEST.search(main) and _explains(main, match["inside"]):
-            yield Edit("shorten.purpose", 3, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.purpose", 2, (Change(*match.span("cut"), ""),))
 
 
 def _explains(main: str, reason: str) -> bool:
@@ -108,6 +110,18 @@ def _explains(main: str, reason: str) -> bool:
     return (
         bool(_REQUEST.search(main) or _PLAN.search(main))
         and len(main.split()) >= 3
+        and not _NO_REASON.search(main.rstrip(","))
+        and not re.search(
+            r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE
+        )
+        and not NUMBER_WORDS.search(reason)
+    )
+
+
+def _is_beside(main: str, reason: str) -> bool:
+    """Whether the reason of an event or a state can go: it has nothing to act on, and is no answer."""
+    return (
+        len(main.split()) >= 4
         and not _NO_REASON.search(main.rstrip(","))
         and not re.search(
             r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE

@@ -1,0 +1,96 @@
+"""Details of a sentence go: descriptions, consequences, examples, efforts, and who was talked to.
+
+Each of these can be what a recipient needs, so the tagger has labels for all of them.
+"""
+
+import re
+from collections.abc import Iterator
+
+from models.edits.script import Change, Edit
+from models.edits.shorten.text import NUMBER_WORDS, delete_aside, delete_opening, find_place, matters
+
+_ENDS = r"(?=[.!](?:\s|$)|$|\n)"
+_DESCRIBES = re.compile(
+    r",\s(?P<inside>(?:which|who|whose)\s[^,.;:?!()\n–—]{4,110})(?=,\s|[.!](?:\s|$)|$|\n)", re.MULTILINE
+)
+_FOLLOWS = re.compile(
+    r",\s(?P<inside>(?:leaving|making|meaning|causing|giving|showing|saving|adding|leading|resulting|putting|hoping|thinking|assuming"
+    r"|knowing|trying|especially|particularly)\s[^,.;:?!()\n–—]{4,110})" + _ENDS,
+    re.MULTILINE,
+)
+_SORRY = re.compile(
+    r",\s(?P<inside>(?:so\s|and\s)?(?:sorry|apologies|my\sapologies|forgive\sme)(?:\s(?:that|for|about|it|if|to|again|this)\b[^,.;:?!()\n]{0,70})?)"
+    r"(?=[,.!]\s|[,.!]?$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_EXAMPLE = re.compile(
+    r"(?P<cut>,\s(?:for\sexample|for\sinstance|e\.g\.)\s[^,.;:?!()\n–—]{3,80}|\s\((?:for\sexample|for\sinstance|e\.g\.|like|such\sas)\s[^()\n]{3,90}\)"
+    r"|,?\ssuch\sas\s[^.;:?!()\n–—]{3,90})" + r"(?=,\s|[.!?](?:\s|$)|$|\n|\s(?:are|is|and\sthen)\b)",
+    re.IGNORECASE,
+)
+_SPOKE = re.compile(
+    r"\b(?P<cut>(?:I|we)(?:['’]ve|\shave)?(?:\s(?:just|also|finally|already|then))?\s(?:talked|spoke|spoken|chatted|checked|met|had\sa\s(?:long\s|short\s|quick\s)?(?:call"
+    r"|chat|meeting|talk))\s(?:to|with)\s)(?P<who>(?!him\b|her\b|them\b|it\b)[^,.;:?!()\n]{2,60}?)(?P<link>(?:\s(?:this\smorning|yesterday|today|earlier))?,?\sand"
+    r"\s(?:he|she|they)(?:\sboth|\sall)?)(?=\s(?:said|say|says|told|confirmed|think|thinks|want|wants|would|can|can['’]t|asked|agreed|agree|agrees)\b)"
+)
+_THOUGHT = re.compile(
+    r"\b(?P<cut>(?:I|we)(?:['’]ve|\shave|['’]m|\sam)?(?:\s(?:been|just|also|again|now|finally)){0,2}\s(?:thinking|thought|looking|looked|had\sa\slook|writing|wrote|read|went|gone|going)"
+    r"\s(?:about|at|into|through|over|because\sof)\s)(?P<what>(?:the|our|your|this|that|my)\s[^,.;:?!()\n]{2,50}?)(?P<link>,?\sand(?:\shonestly|\sfrankly)?,?\s(?:it|they)"
+    r"|,\swhich)(?P<is>['’]s(?=\s)|)(?=\s(?:is|are|was|were|has|have|isn['’]t|aren['’]t|does|do|doesn['’]t|don['’]t|needs?|looks?|works?|still|fails?|seems?)\b|(?<=['’]s)\s)"
+)
+_EFFORT = re.compile(
+    r"(?P<cut>,?\s(?:after\s(?:what\sfelt\slike|a\slot\sof|several|many|hours\sof|days\sof|some|countless|endless)\s[^,.;:?!()\n]{3,90}"
+    r"|for\s(?:most\sof\sthe|the\swhole|nearly\san?|about\san?|almost\san?|half\sthe|half\sa)\s(?:day|afternoon|morning|evening|night|hour|week|weekend)"
+    r"|all\s(?:day|morning|afternoon|evening|night|week|weekend)(?:\slong)?|(?:over|during|on)\sthe\sweekend))(?=[,.!]\s|[.!]?$|\sand\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OWN_PAST = re.compile(
+    r"\b(?:I|we)(?:['’]ve|\shave)?(?:\s(?:just|finally|also|already|then))?\s(?:[a-z]{2,12}ed|spent|went|read|got|had|saw|met|sat|spoke|thought|ran|wrote|been|gone|drew|did)\b",
+    re.IGNORECASE,
+)
+_LATE = re.compile(
+    r"\s(?P<inside>(?:this\smorning|yesterday|last\snight|earlier\stoday|the\sother\sday|just\snow|earlier))(?=[,.]\s|[.]?$|\sand\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def drop_details(message: str) -> Iterator[Edit]:
+    """Clauses that describe a thing or say what follows from it, and examples."""
+    for match in _DESCRIBES.finditer(message):
+        if not matters(match["inside"]) and "?" not in message[match.end() : match.end() + 1]:
+            yield delete_aside(message, "shorten.describes", 2, match.start(), match.end())
+    for match in _FOLLOWS.finditer(message):
+        if not matters(match["inside"]):
+            yield delete_aside(message, "shorten.follows", 3, match.start(), match.end())
+    for match in _EXAMPLE.finditer(message):
+        if not NUMBER_WORDS.search(match["cut"]):
+            yield Edit("shorten.example", 2, (Change(*match.span("cut"), ""),))
+
+
+def drop_apologies(message: str) -> Iterator[Edit]:
+    """An apology beside the point goes."""
+    for match in _SORRY.finditer(message):
+        yield delete_aside(message, "shorten.sorry", 1, match.start(), match.end())
+
+
+def drop_efforts(message: str) -> Iterator[Edit]:
+    """How long the writer worked on something goes, and when."""
+    for pattern, group, rule in ((_EFFORT, "cut", "shorten.effort"), (_LATE, "inside", "shorten.past_time")):
+        for match in pattern.finditer(message):
+            before = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
+            if _OWN_PAST.search(before):
+                start = match.start(group) - (group == "inside")
+                yield Edit(rule, 2, (Change(start, match.end(group), ""),))
+
+
+def name_subjects(message: str) -> Iterator[Edit]:
+    """ "I talked to Ana and she said" becomes "Ana said", "I looked at the file and it is" "The file is"."""
+    for pattern, group, rule in ((_SPOKE, "who", "shorten.spoke"), (_THOUGHT, "what", "shorten.thought")):
+        for match in pattern.finditer(message):
+            place = find_place(message, match.start())
+            if place.kind == "words":
+                continue
+            first = delete_opening(message, rule, 2, match.start(), match.start(group), place).changes
+            is_short = rule == "shorten.thought" and bool(match["is"])
+            change = Change(match.start("link"), match.end(), " is" if is_short else "")
+            yield Edit(rule, 2, (*first, change))
