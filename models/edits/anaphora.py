@@ -32,7 +32,7 @@ _EMPTY_IT = re.compile(
 # Everything from here on is of the part before: "then we can", "so that".
 _LEANS = re.compile(
     r"^\W*(?:(?:and|but|so|or)\s+)?(?:then|so\s+far|until\s+then|after\s+that|before\s+that|that\s+way|even\s+then|instead|otherwise|likewise|same|the\s+same"
-    r"|for\s+(?:me|us|both)\b|(?:only|also|just)\s+(?:then|that|this))\b",
+    r"|(?:the\s+)?(?:results?|answers?|outcome|decision)\s+(?:is|are|will|comes?|should)\b|for\s+(?:me|us|both)\b|(?:only|also|just)\s+(?:then|that|this))\b",
     re.IGNORECASE,
 )
 

@@ -17,13 +17,15 @@ from models.edits.script import Change, Edit
 # By intensity: the share of the words at which no more parts are dropped, and the highest cost of a part that
 # may be dropped.
 _TARGETS = {1: 0.75, 2: 0.6, 3: 0.45}
-_MOST_COST = {1: 0.3, 2: 0.5, 3: 0.6}
+_MOST_COST = {1: 0.35, 2: 0.55, 3: 0.7}
 _LONGEST = 0.92  # a longer "summary" is none
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
 _COURTESY = frozenset({Role.GREETING, Role.CLOSING})
 # What is added to the share of readers who would keep a part.
 _COSTS = {Role.ASIDE: -0.2, Role.REASON: -0.1, Role.PLAN: 0.2, Role.TOPIC: 0.2}
-_COST_OF_FACT = 0.2
+_COST_OF_FACT = 0.1
+_COST_OF_NEGATION = 0.2
+_COST_OF_YOU = 0.5  # what is said of the recipient, and is not over
 _COST_OF_PROBLEM = 0.15
 _COST_AFTER_LINK = 0.1  # a clause in the middle of a sentence
 
@@ -42,7 +44,9 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 # "Should you be late, the boat leaves": a condition without "if".
-_INVERTED = re.compile(r"\W*(?:should|had|were)\s+(?:you|we|i|they|he|she|it|anyone|there|the)\b[^?]*$", re.IGNORECASE)
+_INVERTED = re.compile(
+    r"\W*(?:should|had|were)\s+(?:you|we|i|they|he|she|it|anyone|there|the)\b[^?]*$", re.IGNORECASE
+)
 _CONTRAST = re.compile(
     r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead)\b", re.IGNORECASE
 )
@@ -57,9 +61,7 @@ _NEEDED = re.compile(
     r"|a\s+(?:clear\s+)?(?:yes|no)\s+from|answer\s+is|approved|accepted|rejected|declined|refused)\b",
     re.IGNORECASE,
 )
-_ACTS = re.compile(
-    r"\b(?:you|your|someone|somebody|anyone|everyone|everybody|nobody|whoever)\b", re.IGNORECASE
-)
+_ACTS = re.compile(r"\byour?\b(?!\s+(?:know|see|remember|imagine|guess)\b)", re.IGNORECASE)
 # In the middle of a sentence: an entry of a list of numbers, or an opinion beside another one.
 _IN_LIST = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|both|half|all|every|each|most|(?:i|we)\s+(?:think|believe|would)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
@@ -68,6 +70,16 @@ _IN_LIST = re.compile(
 # Kinds of facts by which a recipient finds something.
 _POINTERS = frozenset({"url", "email", "ticket", "channel", "identifier", "version"})
 _WHEN = frozenset({"date", "time", "weekday"})
+# What happened, without what holds now or is to come.
+_PAST = re.compile(
+    r"\b(?:was|were|had|did|came|went|got|said|told|took|made|rang|gave|found|sent|saw|met|spoke|began|fell|[a-z]{2,14}ed)\b",
+    re.IGNORECASE,
+)
+_NOT_OVER = re.compile(
+    r"\b(?:is|are|will|won['’]?t|can|can['’]?t|cannot|must|needs?|should|may|due|comes?|takes?|starts?|ends?|closes?|leaves?|(?:has|have)(?!\s+(?:been|had|not|[a-z]+ed)\b)|by|until|from now"
+    r"|wants?|says?|does|do)\b|['’](?:ll|s|re|ve)\b",
+    re.IGNORECASE,
+)
 # Openings that say nothing of what a message is about.
 _OPENING = re.compile(
     r"\W*(?:(?:so|and|ok(?:ay)?|well|just|also)\W+)*(?:sorry|(?:i\s+|we\s+)?hope|(?:a\s+)?(?:quick|short|small|brief)\b|heads[ -]?up|fyi|long|just\s+so"
@@ -176,7 +188,8 @@ def _units(parts: Sequence[Part], weights: Sequence[float]) -> list[_Unit]:
                 before.is_dependent,
             )
             continue
-        is_dependent = not part.opens_sentence and bool(_DEPENDENT.match(part.text))
+        opens_sentence = part.opens_sentence or (before is not None and before.roles == {Role.GREETING})
+        is_dependent = not opens_sentence and bool(_DEPENDENT.match(part.text))
         units.append(
             _Unit(
                 part.text,
@@ -185,7 +198,7 @@ def _units(parts: Sequence[Part], weights: Sequence[float]) -> list[_Unit]:
                 frozenset({part.role}),
                 part.importance,
                 weight,
-                part.opens_sentence,
+                opens_sentence,
                 is_dependent,
             )
         )
@@ -329,24 +342,31 @@ def _cost(units: Sequence[_Unit], i: int, intensity: int) -> float | None:
     rest = " ".join(other.text for j, other in enumerate(units) if j != i)
     lost = set(facts.missing(unit.text, rest))
     kinds = {kind for kind, fact in facts.extract(unit.text) if fact in lost}
-    if kinds & _POINTERS or (kinds & _WHEN and Role.ASIDE not in unit.roles):
+    if kinds & _POINTERS:
+        return None
+    is_over = bool(_PAST.search(unit.text)) and not _NOT_OVER.search(unit.text)
+    if kinds & _WHEN and Role.ASIDE not in unit.roles and not is_over:
         return None
     is_aside = unit.roles <= {Role.ASIDE, Role.CLOSING}
     if _NEEDED.search(unit.text) and not (is_aside and unit.weight < 0.1):
         return None
-    if (
-        not unit.opens_sentence
-        and _NEGATION.search(unit.text)
-        and not is_aside
-        and not _CAUSE.match(unit.text)
-    ):
-        return None
     if not unit.opens_sentence and not unit.is_dependent and not is_aside and _IN_LIST.search(unit.text):
         return None
+    if unit.is_dependent and _NEGATION.search(unit.text) and not _CAUSE.match(unit.text):
+        return None
     cost = unit.weight + sum(_COSTS.get(role, 0.0) for role in unit.roles)
-    cost += _COST_OF_FACT * len(lost)
+    cost += min(_COST_OF_FACT * len(lost), 2 * _COST_OF_FACT)
+    if not is_aside and _ACTS.search(unit.text) and not is_over:
+        cost += _COST_OF_YOU
     if not is_aside and _PROBLEM.search(unit.text):
         cost += _COST_OF_PROBLEM
+    if (
+        not is_aside
+        and not unit.opens_sentence
+        and _NEGATION.search(unit.text)
+        and not _CAUSE.match(unit.text)
+    ):
+        cost += _COST_OF_NEGATION  # "I asked, she didn't know"
     if not unit.opens_sentence and not unit.is_dependent:
         cost += _COST_AFTER_LINK
     return max(cost, 0.0)
@@ -361,11 +381,15 @@ def _signs(text: str) -> bool:
 
 
 def _edited(message: str, start: int, end: int, edits: Sequence[Edit]) -> str:
-    """`message[start:end]` after the edits that lie inside it."""
+    """`message[start:end]` after the edits that lie inside it, or that only start at the comma before it."""
     inside = [
-        Edit(edit.rule, edit.level, tuple(Change(a - start, b - start, text) for a, b, text in edit.changes))
+        Edit(
+            edit.rule,
+            edit.level,
+            tuple(Change(max(a, start) - start, b - start, text) for a, b, text in edit.changes),
+        )
         for edit in edits
-        if start <= edit.start and edit.end <= end
+        if start - 2 <= edit.start and edit.end <= end and edit.changes[0].end > start
     ]
     return script.apply(message[start:end], inside) if inside else message[start:end]
 

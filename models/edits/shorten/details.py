@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.script import Change, Edit
+from models.edits.shorten.clauses import PLAN, REQUEST
 from models.edits.shorten.text import NUMBER_WORDS, delete_aside, delete_opening, find_place, matters
 
 _ENDS = r"(?=[.!](?:\s|$)|$|\n)"
@@ -17,6 +18,17 @@ _FOLLOWS = re.compile(
     r",\s(?P<inside>(?:leaving|making|meaning|causing|giving|showing|saving|adding|leading|resulting|putting|hoping|thinking|assuming"
     r"|knowing|trying|especially|particularly)\s[^,.;:?!()\n–—]{4,110})" + _ENDS,
     re.MULTILINE,
+)
+# A phrase without a verb of its own behind a comma: "mostly in the evening", "with a second group".
+_MODIFIES = re.compile(
+    r",\s(?P<inside>(?:mostly|mainly|largely|partly|chiefly|usually|probably|presumably|(?:all|both|each)\s(?:in|on|of|at|from|with|when|by)|(?:about|around|roughly|nearly|almost)\s(?:half|double|twice|an?|the\ssame|as|eighty|ninety)"
+    r"|this\stime|once\smore|with|like|same|(?:a\s)?bit|for\s(?:about|nearly|almost|some)|turning|facing|using|having|as\s(?:usual|always|before|every\syear|in)|at\sleast"
+    r"|not\seven|apparently|again)\b(?!\s(?:is|are|was|were|you|we|i)\b)[^,.;:?!()\n–—]{2,90})(?=,\s|[.](?:\s|$)|$|\n)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_OWN_VERB = re.compile(
+    r"\b(?:is|are|was|were|will|has|have|had|can|could|should|must|may|do|does|did|please|need|needs|want|wants|says?|said|goes|comes|got|get|rings?|rang|closed|[a-z]{3,12}ed)\b|['’](?:s|re|ve|ll|m)\s",
+    re.IGNORECASE,
 )
 _SORRY = re.compile(
     r",\s(?P<inside>(?:so\s|and\s)?(?:sorry|apologies|my\sapologies|forgive\sme)(?:\s(?:that|for|about|it|if|to|again|this)\b[^,.;:?!()\n]{0,70})?)"
@@ -62,6 +74,16 @@ def drop_details(message: str) -> Iterator[Edit]:
     for match in _FOLLOWS.finditer(message):
         if not matters(match["inside"]):
             yield delete_aside(message, "shorten.follows", 3, match.start(), match.end())
+    for match in _MODIFIES.finditer(message):
+        main = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
+        is_plan = PLAN.search(main) or REQUEST.search(main)
+        if (
+            not is_plan
+            and _OWN_VERB.search(main)
+            and not _OWN_VERB.search(match["inside"])
+            and not matters(match["inside"])
+        ):
+            yield delete_aside(message, "shorten.modifier", 2, match.start(), match.end())
     for match in _EXAMPLE.finditer(message):
         if not NUMBER_WORDS.search(match["cut"]):
             yield Edit("shorten.example", 2, (Change(*match.span("cut"), ""),))
