@@ -5,7 +5,7 @@ for its intensity; what a kept part refers to is kept. Only a dropped part takes
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from data.records import Role
@@ -150,15 +150,20 @@ class _Unit:
 
 
 def summarize(
-    message: str, parts: Sequence[Part], weights: Sequence[float], edits: Sequence[Edit], intensity: int
+    message: str,
+    parts: Sequence[Part],
+    weights: Sequence[float],
+    edits: Sequence[Edit],
+    intensity: int,
+    accepts: Callable[[Edit], bool] = lambda edit: True,
 ) -> str | None:
     """A summary of the message, or None when next to nothing can go.
 
     `weights` has the probability that a part belongs to every summary, by part. `edits` shorten sentences;
-    they fit together.
+    they fit together. `accepts` can refuse that a part is dropped.
     """
     units = _units(parts, weights)
-    kept = _choose(message, units, edits, intensity)
+    kept = _choose(message, units, edits, intensity, accepts)
     if not any(units[i].roles - _COURTESY for i in kept):
         return None
     text = _write(message, units, kept, edits, intensity, is_formal(parts))
@@ -166,6 +171,11 @@ def summarize(
     if facts.missing(whole, text) or facts.missing(text, message):
         return None
     return None if len(text.split()) > _LONGEST * len(message.split()) else text
+
+
+def drop(start: int, end: int) -> Edit:
+    """The edit of which the tagger says whether a summary may lose this part of the message."""
+    return Edit("summary.drop", 1, (Change(start, end, ""),))
 
 
 def _units(parts: Sequence[Part], weights: Sequence[float]) -> list[_Unit]:
@@ -219,16 +229,28 @@ def _is_one(before: _Unit, part: Part) -> bool:
     )
 
 
-def _choose(message: str, units: Sequence[_Unit], edits: Sequence[Edit], intensity: int) -> list[int]:
+def _choose(
+    message: str,
+    units: Sequence[_Unit],
+    edits: Sequence[Edit],
+    intensity: int,
+    accepts: Callable[[Edit], bool],
+) -> list[int]:
     """The indices of the units that a summary of this intensity keeps."""
     costs = [_cost(units, i, intensity) for i in range(len(units))]
+    order = sorted(
+        (
+            i
+            for i, cost in enumerate(costs)
+            if cost is not None
+            and cost <= _MOST_COST[intensity]
+            and (units[i].roles <= _COURTESY or accepts(drop(units[i].start, units[i].end)))
+        ),
+        key=lambda i: costs[i] or 0.0,
+    )
     sizes = [len(_edited(message, unit.start, unit.end, edits).split()) for unit in units]
     target = _TARGETS[intensity] * len(message.split())
     kept = set(range(len(units)))
-    order = sorted(
-        (i for i, cost in enumerate(costs) if cost is not None and cost <= _MOST_COST[intensity]),
-        key=lambda i: costs[i] or 0.0,
-    )
     waiting = list(order)
     while waiting:
         for i in waiting:

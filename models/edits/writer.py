@@ -162,6 +162,8 @@ def _english(
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
     edits = script.keep_facts(message, shorten.propose(message))
-    accepted = script.select(edits, intensity, partial(reading.accepts, choose=choose))
+    accepts = partial(reading.accepts, choose=choose)
     weights = reading.weights(segments.split(message))
-    return summary.summarize(message, split, weights, accepted, intensity)
+    return summary.summarize(
+        message, split, weights, script.select(edits, intensity, accepts), intensity, accepts
+    )

@@ -26,8 +26,15 @@ _MODIFIES = re.compile(
     r"|not\seven|apparently|again)\b(?!\s(?:is|are|was|were|you|we|i)\b)[^,.;:?!()\n–—]{2,90})(?=,\s|[.](?:\s|$)|$|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
+_PHRASE = re.compile(
+    r",\s(?P<inside>(?!(?:and|or|but|so|to|please|then|nor|not|only|because|since|as|if|when|while|which|who|whose|where|that|until|unless|before|after|except|including"
+    r"|instead|otherwise|thanks|hi|dear|also|plus|too|what|how|why|let|tell|send|ask|call|make|put|take|check|write|keep|give|use|bring|sign|leave|add|look|stop|wait)\b)"
+    r"[a-z][^,.;:?!()\n–—]{6,80})(?P<end>,\s(?:and|but|so)\s(?=[^,.;:?!\n]{3,90})|(?=[.](?:\s|$)|$|\n))",
+    re.MULTILINE,
+)
+_CONDITION = re.compile(r"\b(?:if|once|when|unless|need|needs|needed)\b", re.IGNORECASE)
 _OWN_VERB = re.compile(
-    r"\b(?:is|are|was|were|will|has|have|had|can|could|should|must|may|do|does|did|please|need|needs|want|wants|says?|said|goes|comes|got|get|rings?|rang|closed|[a-z]{3,12}ed)\b|['’](?:s|re|ve|ll|m)\s",
+    r"\b(?:is|are|was|were|will|has|have|had|can|could|should|must|may|do|does|did|please|need|needs|want|wants|says?|said|goes|comes|got|get|rings?|rang|belongs|wins|works|pls|attend|knows?|decided?|stops|ship|fix|decide|closed|[a-z]{3,12}ed)\b|['’](?:s|re|ve|ll|m)\s",
     re.IGNORECASE,
 )
 _SORRY = re.compile(
@@ -61,7 +68,7 @@ _OWN_PAST = re.compile(
     re.IGNORECASE,
 )
 _LATE = re.compile(
-    r"\s(?P<inside>(?:this\smorning|yesterday|last\snight|earlier\stoday|the\sother\sday|just\snow|earlier))(?=[,.]\s|[.]?$|\sand\s)",
+    r"(?<!since)(?<!from)(?<!until)(?<!had)\s(?P<inside>(?:this\smorning|yesterday|last\snight|earlier\stoday|the\sother\sday|just\snow|earlier))(?=[,.]\s|[.]?$|\sand\s)",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -84,6 +91,20 @@ def drop_details(message: str) -> Iterator[Edit]:
             and not matters(match["inside"])
         ):
             yield delete_aside(message, "shorten.modifier", 2, match.start(), match.end())
+    for match in _PHRASE.finditer(message):
+        main = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
+        # In a list the words before the comma have no verb, either.
+        if (
+            not PLAN.search(main)
+            and not REQUEST.search(main)
+            and not _CONDITION.search(main)
+            and _OWN_VERB.search(main.split(",")[-1])
+            and not _OWN_VERB.search(match["inside"])
+            and not matters(match["inside"])
+            and (not match["end"] or _OWN_VERB.search(message[match.end() : match.end() + 60]))
+        ):
+            end = match.end("inside")
+            yield delete_aside(message, "shorten.phrase_unsure", 2, match.start(), end)
     for match in _EXAMPLE.finditer(message):
         if not NUMBER_WORDS.search(match["cut"]):
             yield Edit("shorten.example", 2, (Change(*match.span("cut"), ""),))

@@ -49,7 +49,18 @@ RULES = frozenset(
         *("filler", "so_start", "announce", "announce_strong", "preamble", "unfortunately", "link_first"),
         *("aside", "comment", "courtesy", "tag", "brackets", "which_clause", "circumstance", "story"),
         *("ask", "ask_question", "could_you", "please"),
-        *("describes", "follows", "modifier", "example", "sorry", "effort", "past_time", "spoke", "thought"),
+        *(
+            "describes",
+            "follows",
+            "modifier",
+            "phrase",
+            "example",
+            "sorry",
+            "effort",
+            "past_time",
+            "spoke",
+            "thought",
+        ),
         *("so", "merge_because", "reason", "reason_of_plan", "reason_of_event", "purpose", "i_know_but"),
     )
 )
