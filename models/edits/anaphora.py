@@ -104,14 +104,14 @@ def pronoun(text: str) -> str | None:
 def can_stand_for(word: str, noun: str) -> bool:
     """Whether a pronoun can stand for a noun, by its number and by whether it names a person.
 
-    `noun` is a word in lower case. "This" and "that" stand for whole statements, too, and so for anything.
+    `noun` is one of `heads`. "This" and "that" stand for whole statements, too, and so for anything.
     """
     if word in ("it", "its"):
         return not _is_plural(noun) and noun not in _PERSON
     if word in ("they", "them", "their", "theirs", "these", "those"):
         return _is_plural(noun) or bool(_GROUP.fullmatch(noun))
     if word in ("he", "she", "him", "her", "his", "hers"):
-        return not _is_plural(noun)
+        return noun[:1].isupper() or noun in _PERSON
     return True
 
 
@@ -120,7 +120,7 @@ def _is_plural(noun: str) -> bool:
 
 
 def heads(text: str) -> set[str]:
-    """The nouns and names of a part, in lower case: the last words of its noun phrases."""
+    """The last words of the noun phrases of a part: nouns in lower case, and names."""
     result: set[str] = set()
     last, in_phrase, determined = "", True, False
     for match in _TOKEN.finditer(text + " ."):
@@ -143,8 +143,9 @@ def heads(text: str) -> set[str]:
         elif in_phrase or (word[0].isupper() and match.start() > 0):
             if _is_plural(last):  # "the drivers count"
                 result.add(last)
-            last, in_phrase, determined = key, True, False
-    return {noun for noun in result - _NO_NOUNS if not noun[0].isdigit()}
+            last = key if match.start() == 0 or not word[:1].isupper() else word
+            in_phrase, determined = True, False
+    return {noun for noun in result if noun.lower() not in _NO_NOUNS and not noun[0].isdigit()}
 
 
 def _names(text: str, end: int) -> bool:

@@ -18,7 +18,9 @@ from models.edits.script import Change, Edit
 # may be dropped.
 _TARGETS = {1: 0.75, 2: 0.6, 3: 0.45}
 _MOST_COST = {1: 0.35, 2: 0.55, 3: 0.7}
-_LONGEST = 0.92  # a longer "summary" is none
+# What is added to the logit of that a part may go.
+_LEANS = {1: 0.0, 2: 0.5, 3: 1.0}
+_LONGEST = {1: 0.92, 2: 0.88, 3: 0.85}  # a longer "summary" is none
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
 _COURTESY = frozenset({Role.GREETING, Role.CLOSING})
 # What is added to the share of readers who would keep a part.
@@ -27,6 +29,7 @@ _COST_OF_FACT = 0.1
 _COST_OF_NEGATION = 0.2
 _COST_OF_YOU = 0.5  # what is said of the recipient, and is not over
 _COST_OF_PROBLEM = 0.15
+_COST_IN_LIST = 0.25
 _COST_AFTER_LINK = 0.1  # a clause in the middle of a sentence
 
 # A clause that opens like this can go without the one before it, and cannot stand without it.
@@ -155,12 +158,12 @@ def summarize(
     weights: Sequence[float],
     edits: Sequence[Edit],
     intensity: int,
-    accepts: Callable[[Edit], bool] = lambda edit: True,
+    accepts: Callable[[Edit, float], bool] = lambda edit, lean: True,
 ) -> str | None:
     """A summary of the message, or None when next to nothing can go.
 
     `weights` has the probability that a part belongs to every summary, by part. `edits` shorten sentences;
-    they fit together. `accepts` can refuse that a part is dropped.
+    they fit together. `accepts` can refuse that a part is dropped; a higher number makes it accept more.
     """
     units = _units(parts, weights)
     kept = _choose(message, units, edits, intensity, accepts)
@@ -170,7 +173,7 @@ def summarize(
     whole = " ".join(units[i].text for i in kept if not units[i].roles <= _COURTESY)
     if facts.missing(whole, text) or facts.missing(text, message):
         return None
-    return None if len(text.split()) > _LONGEST * len(message.split()) else text
+    return None if len(text.split()) > _LONGEST[intensity] * len(message.split()) else text
 
 
 def drop(start: int, end: int) -> Edit:
@@ -234,7 +237,7 @@ def _choose(
     units: Sequence[_Unit],
     edits: Sequence[Edit],
     intensity: int,
-    accepts: Callable[[Edit], bool],
+    accepts: Callable[[Edit, float], bool],
 ) -> list[int]:
     """The indices of the units that a summary of this intensity keeps."""
     costs = [_cost(units, i, intensity) for i in range(len(units))]
@@ -244,7 +247,9 @@ def _choose(
             for i, cost in enumerate(costs)
             if cost is not None
             and cost <= _MOST_COST[intensity]
-            and (units[i].roles <= _COURTESY or accepts(drop(units[i].start, units[i].end)))
+            and (
+                units[i].roles <= _COURTESY or accepts(drop(units[i].start, units[i].end), _LEANS[intensity])
+            )
         ),
         key=lambda i: costs[i] or 0.0,
     )
@@ -314,25 +319,31 @@ def _refers(units: Sequence[_Unit], dropped: Iterable[int], following: int, rest
     word = anaphora.pronoun(units[following].text)
     if word is None:
         return False
+    dropped = [j for j in dropped if Role.GREETING not in units[j].roles and not _says_nothing(units[j])]
+    if word in ("this", "that"):  # a whole sentence, of which the end may go
+        return any(units[j].opens_sentence for j in dropped)
+    dropped = [j for j in dropped if not _GOES_ON.match(units[j].text)]  # both speak of what is before
     earlier = _words(units[k].text for k in rest if k < following)
-    return any(
-        anaphora.can_stand_for(word, noun)
-        for j in dropped
-        if Role.GREETING not in units[j].roles and not _says_nothing(units[j])
-        if not _GOES_ON.match(units[j].text)  # both speak of what is before
-        for noun in anaphora.heads(units[j].text) - earlier
-    ) or (word in ("this", "that") and not all(_says_nothing(units[j]) for j in dropped))
+    nouns = {noun for j in dropped for noun in anaphora.heads(units[j].text) if noun.lower() not in earlier}
+    return any(anaphora.can_stand_for(word, noun) for noun in nouns)
 
 
 def _names_topic(units: Sequence[_Unit], group: set[int], rest: Sequence[int]) -> bool:
-    """Whether what stays says what the message is about."""
-    first = next(
-        (i for i, unit in enumerate(units) if not unit.roles <= _COURTESY and not _says_nothing(unit)), None
-    )
-    if first is None or first not in group:
-        return True
-    nouns = anaphora.heads(units[first].text)
-    return bool(nouns) and nouns <= _words(units[i].text for i in rest)
+    """Whether what stays says what the message is about: its first sentence does, and the next one where the
+    first only announces it.
+    """
+    content = [i for i, unit in enumerate(units) if not unit.roles <= _COURTESY and not _says_nothing(unit)]
+    topics = content[:1]
+    if topics and (
+        units[topics[0]].roles & {Role.TOPIC, Role.ASIDE} or not anaphora.heads(units[topics[0]].text)
+    ):
+        topics += [i for i in content[1:] if units[i].opens_sentence and Role.ASIDE not in units[i].roles][:1]
+    words = _words(units[i].text for i in rest)
+    for i in topics:
+        nouns = {noun.lower() for noun in anaphora.heads(units[i].text)}
+        if i in group and not (nouns and nouns <= words):
+            return False
+    return True
 
 
 def _says_nothing(unit: _Unit) -> bool:
@@ -356,6 +367,8 @@ def _cost(units: Sequence[_Unit], i: int, intensity: int) -> float | None:
     """What a summary loses without a unit, from 0 on; None where it may not go."""
     unit = units[i]
     if unit.roles <= {Role.GREETING}:
+        if i > 0:  # "bit of a long one, sorry"
+            return None if re.search(r"\b[A-Z]", unit.text[1:]) else 0.0
         return 0.0 if intensity >= 2 and _GENERAL_GREETING.fullmatch(unit.text) else None
     if unit.roles <= {Role.CLOSING}:
         return None if _signs(unit.text) else 0.0
@@ -372,14 +385,14 @@ def _cost(units: Sequence[_Unit], i: int, intensity: int) -> float | None:
     is_aside = unit.roles <= {Role.ASIDE, Role.CLOSING}
     if _NEEDED.search(unit.text) and not (is_aside and unit.weight < 0.1):
         return None
-    if not unit.opens_sentence and not unit.is_dependent and not is_aside and _IN_LIST.search(unit.text):
-        return None
     if unit.is_dependent and _NEGATION.search(unit.text) and not _CAUSE.match(unit.text):
         return None
     cost = unit.weight + sum(_COSTS.get(role, 0.0) for role in unit.roles)
     cost += min(_COST_OF_FACT * len(lost), 2 * _COST_OF_FACT)
     if not is_aside and _ACTS.search(unit.text) and not is_over:
         cost += _COST_OF_YOU
+    if not is_aside and not unit.opens_sentence and not unit.is_dependent and _IN_LIST.search(unit.text):
+        cost += _COST_IN_LIST
     if not is_aside and _PROBLEM.search(unit.text):
         cost += _COST_OF_PROBLEM
     if (

@@ -162,8 +162,12 @@ def _english(
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
     edits = script.keep_facts(message, shorten.propose(message))
-    accepts = partial(reading.accepts, choose=choose)
-    weights = reading.weights(segments.split(message))
+    shortened = script.select(edits, intensity, partial(reading.accepts, choose=choose))
     return summary.summarize(
-        message, split, weights, script.select(edits, intensity, accepts), intensity, accepts
+        message,
+        split,
+        reading.weights(segments.split(message)),
+        shortened,
+        intensity,
+        lambda edit, lean: reading.accepts(edit, choose, lean),
     )
