@@ -53,7 +53,7 @@ RULES = frozenset(
             "describes",
             "follows",
             "modifier",
-            "phrase",
+            "phrase_unsure",
             "example",
             "sorry",
             "effort",

@@ -1,7 +1,7 @@
 """What a part of an English message does not name itself: pronouns whose noun stands in an earlier part.
 
-Nouns and pronouns are found by lists of words (`words.yaml`), so they are guesses: the rules that use them keep a
-part when in doubt.
+Nouns and pronouns are found by lists of words (`words.yaml`), so they are guesses: the rules that use them
+keep a part when in doubt.
 """
 
 import re
@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"(?P<word>\w(?:[\w'’.-]{0,40}\w)?)|(?P<mark>[,;:.!?()\n�
 
 # A noun phrase to which a later pronoun of the same part can refer.
 _NOUN = re.compile(
-    r"\b(?:the|a|an|my|our|your|all|both|every|each|any|no|some|several|two|three|four|five|\d{1,9})\s[a-z]"
+    r"\b(?i:the|a|an|my|our|your|all|both|every|each|any|no|some|several|two|three|four|five|\d{1,9})\s[a-z]"
     r"|(?<![.!?]\s)(?<!^)\b(?!I\b|I['’])[A-Z][\w'’-]{1,30}"
     r"|\b[\w-]{1,30}(?<!thi)(?<!i)s\s(?:of|for|from|in|on|with|are|were)\b"
 )
@@ -45,7 +45,7 @@ _THAT = (
     r"|should|may|might|did|does|didn['’]t|doesn['’]t|isn['’]t|wasn['’]t|won['’]t|works?|way|case|part|day"
     r"|date|time|point|week|month|one|to|before|after|by|on|in|at|for|and|or|but|until|from)\b)"
 )
-_THERE = r"there(?!\s?(?:['’]s|is|are|was|were|will|has|have|may|can|might|should|must|isn|aren|wasn)\b)"
+_THERE = r"(?<!is\s)(?<!are\s)(?<!was\s)there(?!\s?(?:['’]s|is|are|was|were|will|has|have|may|can|might|should|must|isn|aren|wasn)\b)"
 _POINTS_BACK = re.compile(
     rf"""\b(?:
         he|she|him|her|his|hers|they|them|their|theirs|it|its|this|these|those|{_THAT}|{_THERE}

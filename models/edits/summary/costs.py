@@ -29,7 +29,8 @@ _NEEDED = re.compile(
     r"|do\s+not\s+(?!know|think|want|mind)|should|deadline"
     r"|(?:actual|real|root|main|only|biggest)\s+(?:cause|reason|problem|issue|point|question|worry|concern"
     r"|risk)"
-    r"|(?:cause|reason|problem|issue|decision|result|proposal|suggestion|plan)\s+(?:is|was)|turn(?:s|ed)\s+out"
+    r"|(?:cause|reason|problem|issue|decision|result|proposal|suggestion|plan)\s+(?:is|was)|turn(?:s"
+    r"|ed)\s+out"
     r"|decided|decision|propose|suggest|instead|expires?|runs?\s+out|at\s+the\s+latest|no\s+later"
     r"|a\s+(?:clear\s+)?(?:yes|no)\s+from|answer\s+is|approved|accepted|rejected|declined|refused"
     # What a change leaves as it was.
@@ -80,7 +81,8 @@ SIGN_OFF = re.compile(
 )
 _NAME = re.compile(r"(?:[A-Z][\w'’-]{0,30}[\s,.!]{0,3}){1,4}(?:\([^)]*\))?")
 _CLOSES = re.compile(
-    r"\W*(?:so\s+)?(?:many\s+|thank|sorry|hope|best|kind|with|warm|regards|cheers|yours|looking|have\s+a|enjoy"
+    r"\W*(?:so\s+)?(?:many\s+|thank|sorry|hope|best|kind|with|warm|regards|cheers|yours|looking|have\s+a"
+    r"|enjoy"
     r"|see\s+you|talk\s+to|we\b|i\b|let\b|if\b|please|it\b|that\b|this\b|no\b|good|all\s+the|much)",
     re.IGNORECASE,
 )

@@ -12,7 +12,8 @@ from models.edits.summary.units import Unit
 
 _ENDS = (".", "!", "?", ":", ")", '"', "…")
 _QUESTION = re.compile(
-    r"\W*(?:can|could|would|will|do|does|did|is|are|was|were|has|have|should|shall|may|what|when|where|who|why"
+    r"\W*(?:can|could|would|will|do|does|did|is|are|was|were|has|have|should|shall|may|what|when|where|who"
+    r"|why"
     r"|how|which)\b",
     re.IGNORECASE,
 )
