@@ -45,7 +45,10 @@ _THAT = (
     r"|should|may|might|did|does|didn['’]t|doesn['’]t|isn['’]t|wasn['’]t|won['’]t|works?|way|case|part|day"
     r"|date|time|point|week|month|one|to|before|after|by|on|in|at|for|and|or|but|until|from)\b)"
 )
-_THERE = r"(?<!is\s)(?<!are\s)(?<!was\s)there(?!\s?(?:['’]s|is|are|was|were|will|has|have|may|can|might|should|must|isn|aren|wasn)\b)"
+_THERE = (
+    r"(?<!is\s)(?<!are\s)(?<!was\s)there"
+    r"(?!\s?(?:['’]s|is|are|was|were|will|has|have|may|can|might|should|must|isn|aren|wasn)\b)"
+)
 _POINTS_BACK = re.compile(
     rf"""\b(?:
         he|she|him|her|his|hers|they|them|their|theirs|it|its|this|these|those|{_THAT}|{_THERE}

@@ -22,7 +22,7 @@ WEIGHTS = {1: 0.9, 2: 0.2, 3: 0.0}  # by the importance of a label
 def summarized(
     message: str, *labels: Label, intensity: int = 2, edits: Sequence[Edit] = (), refuses: str = "\0"
 ) -> str | None:
-    """The summary with the labels of the message's segments; `refuses`: a part with these words has to stay."""
+    """The summary of a message with labels of its segments; a part with the words `refuses` has to stay."""
     weights = [WEIGHTS[importance] for _, _, importance in labels]
     return summary.summarize(
         message,
@@ -35,7 +35,7 @@ def summarized(
 
 
 def test_asides_go_and_requests_stay() -> None:
-    message = "The export is wrong. We all laughed, too. Please fix it by Friday."
+    message = "The export is wrong. We laughed, too. Please fix it by Friday."
     assert summarized(message, SITUATION, ASIDE, REQUEST, intensity=1) == (
         "The export is wrong. Please fix it by Friday."
     )
@@ -131,7 +131,7 @@ def test_what_a_change_leaves_as_it_was_stays() -> None:
 
 
 def test_a_part_that_the_tagger_refuses_to_drop_stays() -> None:
-    message = "The export is wrong. We all laughed, too. Please fix it by Friday."
+    message = "The export is wrong. We laughed, too. Please fix it by Friday."
     assert summarized(message, SITUATION, ASIDE, REQUEST, refuses="laughed") is None
 
 
@@ -151,7 +151,7 @@ def test_names_in_greetings_and_closings_stay_and_the_rest_of_them_goes() -> Non
     message = "Hi Ana, I hope you are well. The export is wrong. Please fix it.\n\nKind regards\nTom"
     labels = (GREETING, ASIDE, SITUATION, REQUEST, CLOSING, CLOSING)
     assert summarized(message, *labels) == "Hi Ana,\nThe export is wrong. Please fix it.\nTom"
-    message = "Hi all, the export is wrong, and we all laughed. Please fix it. Thank you so much!"
+    message = "Hi all, the export is wrong, and we laughed. Please fix it. Thank you so much!"
     assert summarized(message, GREETING, SITUATION, ASIDE, REQUEST, CLOSING) == (
         "The export is wrong. Please fix it."
     )
@@ -164,7 +164,7 @@ def test_a_question_whose_end_is_dropped_keeps_its_mark() -> None:
 
 
 def test_sentences_that_stay_become_shorter() -> None:
-    message = "By the way, the export is wrong. We all laughed, too. Please fix it by Friday."
+    message = "By the way, the export is wrong. We laughed, too. Please fix it by Friday."
     edits = [edit for edit in shorten.propose(message) if edit.rule == "shorten.filler"]
     assert summarized(message, SITUATION, ASIDE, REQUEST, edits=edits[:1]) == (
         "The export is wrong. Please fix it by Friday."
