@@ -8,7 +8,7 @@ from models.edits.script import Change, Edit
 from models.edits.summary import choice, prose, units
 from models.edits.summary.units import Unit
 
-_LONGEST = {1: 0.92, 2: 0.88, 3: 0.85}  # share of the words; a longer "summary" of this intensity is none
+_LONGEST = 0.92  # share of the words; a longer "summary" is none
 # What is added to the logit of that a part may go.
 _LEANS = {1: 0.0, 2: 0.5, 3: 1.0}
 _MOST_UNITS = 200  # the work grows with their square
@@ -43,7 +43,7 @@ def summarize(
     whole = " ".join(split[i].text for i in kept if not split[i].is_courtesy)
     if facts.missing(whole, text) or facts.missing(text, message):
         return None
-    return text if len(text.split()) <= _LONGEST[intensity] * len(message.split()) else None
+    return text if len(text.split()) <= _LONGEST * len(message.split()) else None
 
 
 def drop(start: int, end: int) -> Edit:

@@ -34,9 +34,17 @@ def rewrites(shipped: Writer) -> list[Edited]:
     return shipped.rewrite(CASES)
 
 
-def test_no_fact_is_lost(rewrites: list[Edited]) -> None:
-    lost = [facts.missing(text, edited.text) for (text, _, _), edited in zip(CASES, rewrites, strict=True)]
-    assert not any(lost)
+def test_no_fact_is_lost_but_by_a_summary_and_none_is_new(rewrites: list[Edited]) -> None:
+    cases = list(zip(CASES, rewrites, strict=True))
+    assert not any(
+        facts.missing(text, edited.text)
+        for (text, kind, _), edited in cases
+        if kind is not TransformType.SUMMARIZE
+    )
+    summaries = [(text, edited.text) for (text, kind, _), edited in cases if kind is TransformType.SUMMARIZE]
+    assert not any(facts.missing(summary, text) for text, summary in summaries)
+    kept = [scoring.facts_kept(text, summary) for text, summary in summaries]
+    assert sum(kept) / len(kept) > 0.9, "summaries drop few parts with facts"
 
 
 def test_an_answer_says_exactly_when_it_is_the_message(rewrites: list[Edited]) -> None:
