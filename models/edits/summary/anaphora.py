@@ -124,6 +124,11 @@ def can_stand_for(word: str, noun: str) -> bool:
     return True
 
 
+def topics(text: str) -> frozenset[str]:
+    """The nouns and names in lower case, of `heads`, that say what a message is about."""
+    return frozenset(noun.lower() for noun in heads(text)) - _words()["no_topic"]
+
+
 def heads(text: str) -> frozenset[str]:
     """The last words of the noun phrases of a part, and their plurals: nouns in lower case, and names."""
     words = _words()
@@ -133,7 +138,9 @@ def heads(text: str) -> frozenset[str]:
         word = match["word"] or ""
         key = word.lower().replace("’", "'")
         is_capital, is_first = word[:1].isupper(), match.start() == 0
-        is_verb = key.endswith(("ed", "ing", "ly")) and not is_determined and not is_capital
+        is_verb = not is_capital and (
+            (key.endswith(("ed", "ly")) and not is_determined) or (key.endswith("ing") and not in_phrase)
+        )
         is_determiner, is_preposition = key in words["determiners"], key in words["prepositions"]
         if match["mark"] or is_verb or is_determiner or is_preposition or key in words["no_noun"]:
             result.add(last)
@@ -145,5 +152,5 @@ def heads(text: str) -> frozenset[str]:
             in_phrase, is_determined = True, False
     result.add(last)
     return frozenset(
-        noun for noun in result if noun and noun.lower() not in words["no_topic"] and not noun[0].isdigit()
+        noun for noun in result if noun and noun.lower() not in words["times"] and not noun[0].isdigit()
     )

@@ -16,6 +16,7 @@ _PASSES = 4  # a unit that was needed may not be needed after others are dropped
 _CONTRAST = re.compile(
     r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead)\b", re.IGNORECASE
 )
+_OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
 
@@ -63,7 +64,7 @@ def _group(units: Sequence[Unit], i: int, kept: set[int], cheap: Iterable[int]) 
             return None
         needing = {k for j in group if (k := _needs(units, j, rest)) is not None}
         if not needing:
-            return group if _names_topic(units, group, rest) else None
+            return group if _names_topic(units, rest) else None
         group |= needing
 
 
@@ -74,6 +75,12 @@ def _needs(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
     # "It works, but not for lists": without the second clause the first one says too much.
     if leading == i - 1 >= 0 and _CONTRAST.match(units[i].text):
         return leading
+    # "The vendor says yes, one customer says no": each of them says too much alone.
+    for k in rest:
+        later = units[max(i, k)]
+        is_beside = abs(k - i) == 1 and not later.opens_sentence
+        if is_beside and _OPINION.search(units[i].text) and _OPINION.search(units[k].text):
+            return k
     if following is not None and _refers(units, range(leading + 1, following), following, rest):
         return following
     new = units[i].introduced.difference(*(units[k].words for k in rest if k < i))
@@ -99,17 +106,17 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
     )
 
 
-def _names_topic(units: Sequence[Unit], group: set[int], rest: Sequence[int]) -> bool:
+def _names_topic(units: Sequence[Unit], rest: Sequence[int]) -> bool:
     """Whether what stays says what the message is about: its first sentence does, and the next one where the
     first only announces it.
     """
     content = [i for i, unit in enumerate(units) if not unit.is_courtesy and not unit.says_nothing]
     topics = content[:1]
-    if topics and not units[topics[0]].nouns:
+    if topics and not units[topics[0]].topics:
         topics += [i for i in content[1:] if units[i].opens_sentence][:1]
-    words = frozenset[str]().union(*(units[i].words for i in rest))
+    kept, words = set(rest), frozenset[str]().union(*(units[i].words for i in rest))
     for i in topics:
-        nouns = {noun.lower() for noun in units[i].nouns}
-        if i in group and not (nouns and nouns <= words):
+        nouns = units[i].topics
+        if i not in kept and not (nouns and nouns <= words):
             return False
     return True

@@ -33,16 +33,19 @@ _NEEDED = re.compile(
     r"|ed)\s+out"
     r"|decided|decision|propose|suggest|instead|expires?|runs?\s+out|at\s+the\s+latest|no\s+later"
     r"|a\s+(?:clear\s+)?(?:yes|no)\s+from|answer\s+is|approved|accepted|rejected|declined|refused"
+    # Where something is.
+    r"|attached|enclosed|at\s+(?:the\s+)?reception|on\s+the\s+(?:\w+\s+)?(?:drive|wiki|intranet|board)"
+    r"|in\s+(?:the|your|our)\s+(?:\w+\s+)?(?:folder|drawer|file|sheet|box|tray|fridge|cupboard|calendar|list)"
     # What a change leaves as it was.
     r"|goes\s+ahead|go\s+ahead|as\s+(?:usual|planned|before)|not\s+affected|unchanged|stays?|remains?)\b",
     re.IGNORECASE,
 )
 _YOU = re.compile(r"\byour?\b(?!\s+(?:know|see|remember|imagine|guess)\b)", re.IGNORECASE)
 _LATER = re.compile(r"\b(?:will|won['’]t|going\s+to)\b|['’]ll\b", re.IGNORECASE)
-# In the middle of a sentence: an entry of a list of numbers, or an opinion beside another one.
+# In the middle of a sentence: an entry of a list of numbers, an opinion beside another one, or what was done.
 _LISTED = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|both|half|all|every|each|most"
-    r"|(?:i|we)\s+(?:think|believe|would)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
+    r"|(?:i|we)\s+(?:think|believe|would)|so\s+(?:i|we)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
     re.IGNORECASE,
 )
 # What went wrong may be what a message is about.

@@ -89,6 +89,11 @@ class Unit:
         return anaphora.heads(self.text)
 
     @cached_property
+    def topics(self) -> frozenset[str]:
+        """Those of its nouns, in lower case, that say what a message is about."""
+        return anaphora.topics(self.text)
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """Its words in lower case, in the singular and in the plural."""
         found = _WORD.findall(self.text.lower())
@@ -112,9 +117,9 @@ class Unit:
     @cached_property
     def says_nothing(self) -> bool:
         """Whether it is an opening that does not say what the message is about."""
-        if self.roles <= {Role.ASIDE} and (_STATE.match(self.text) or not self.nouns):
+        if self.roles <= {Role.ASIDE} and (_STATE.match(self.text) or not self.topics):
             return True
-        return (bool(_OPENING.match(self.text)) or self.roles <= {Role.CLOSING}) and not self.nouns
+        return (bool(_OPENING.match(self.text)) or self.roles <= {Role.CLOSING}) and not self.topics
 
 
 def split(parts: Sequence[Part], weights: Sequence[float]) -> list[Unit]:
