@@ -108,7 +108,7 @@ def drop_details(message: str) -> Iterator[Edit]:
             yield delete_aside(message, "shorten.follows", 3, match.start(), match.end())
     for match in _MODIFIES.finditer(message):
         main = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
-        is_plan = PLAN.search(main) or REQUEST.search(main)
+        is_plan = PLAN.search(main) or REQUEST.search(main) or _LEADS_ON.search(main)
         if (
             not is_plan
             and _OWN_VERB.search(main)

@@ -141,16 +141,15 @@ def heads(text: str) -> frozenset[str]:
         is_verb = not is_capital and (
             (key.endswith(("ed", "ly")) and not is_determined) or (key.endswith("ing") and not in_phrase)
         )
-        is_determiner, is_preposition = key in words["determiners"], key in words["prepositions"]
-        if match["mark"] or is_verb or is_determiner or is_preposition or key in words["no_noun"]:
+        is_article, is_preposition = key in words["articles"], key in words["prepositions"]
+        opens = is_article or is_preposition or key in words["determiners"] or key[:1].isdigit()
+        if match["mark"] or opens or is_verb or (key in words["no_noun"] and not is_determined):
             result.add(last)
-            last, in_phrase, is_determined = "", is_determiner or is_preposition, is_determiner
+            last, in_phrase, is_determined = "", opens, is_article
         elif in_phrase or (is_capital and not is_first):
             if _PLURAL.search(last):  # "the drivers count"
                 result.add(last)
             last = word if is_capital and not is_first else key
             in_phrase, is_determined = True, False
     result.add(last)
-    return frozenset(
-        noun for noun in result if noun and noun.lower() not in words["times"] and not noun[0].isdigit()
-    )
+    return frozenset(noun for noun in result if noun and noun.lower() not in words["times"])

@@ -109,6 +109,20 @@ def test_a_clause_goes_with_the_one_that_it_explains() -> None:
     )
 
 
+def test_opposite_statements_stay_together() -> None:
+    message = "A reset may help. The vendor says yes, one customer says no. Please reset nothing."
+    text = summarized(message, SITUATION, BESIDE, BESIDE, REQUEST, intensity=3)
+    assert text is None or ("vendor" in text) == ("customer" in text)
+
+
+def test_what_is_said_of_where_things_are_stays() -> None:
+    message = (
+        "The box is broken. She sent pictures, we keep those in the shared folder. Please order a new box."
+    )
+    text = summarized(message, SITUATION, BESIDE, BESIDE, REQUEST, intensity=3)
+    assert text is None or "in the shared folder" in text
+
+
 def test_a_condition_without_if_is_one_with_its_consequence() -> None:
     message = "The boat leaves at 7. Should you be late, we are afraid the boat cannot wait. Please be early."
     text = summarized(message, SITUATION, BESIDE, ASIDE, REQUEST, intensity=3)
@@ -193,6 +207,10 @@ def test_a_pronoun_without_a_noun_of_its_own_points_back(text: str, word: str | 
 def test_nouns_are_the_last_words_of_noun_phrases() -> None:
     assert anaphora.heads("I talked about the new export button with Ana Lopes") == {"button", "Lopes"}
     assert anaphora.heads("They really like it and went home") == set()
+    assert anaphora.heads("Just back from the council, we had 84 applications") == {
+        "council",
+        "applications",
+    }
 
 
 def test_a_pronoun_stands_for_nouns_of_its_kind() -> None:
