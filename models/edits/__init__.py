@@ -18,7 +18,7 @@ Parts of English messages
     parts         what each does in the message, and which belong together
     structure     labelled lines
     requirements  needs, limits and what is open
-    summary       what matters, as prose
+    summary/      what matters, as prose
     shorten/      shorter words for what a summary keeps
 
     japanese/     all of this for Japanese

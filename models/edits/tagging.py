@@ -95,7 +95,7 @@ class Reading:
             result.append((ROLES[role], NEEDS[need], importance + 1))
         return result
 
-    def weights(self, segments: Sequence[Segment]) -> list[float]:
+    def weigh(self, segments: Sequence[Segment]) -> list[float]:
         """The probability that every summary keeps a segment, by segment."""
         heads = self._tagger.heads
         result = []

@@ -166,7 +166,7 @@ def _english(
     return summary.summarize(
         message,
         split,
-        reading.weights(segments.split(message)),
+        reading.weigh(segments.split(message)),
         shortened,
         intensity,
         lambda edit, lean: reading.accepts(edit, choose, lean),

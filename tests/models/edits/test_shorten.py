@@ -233,6 +233,11 @@ def test_the_list_of_rules_is_closed(proposals: dict[str, list[Edit]]) -> None:
         "Again. ",
         "    ",
         "the x that we ",
+        "it is, mostly a ",
+        "it is, a ",
+        "I looked at the a and ",
+        "I talked to a, ",
+        "we read for most of the ",
     ],
 )
 def test_a_text_of_twice_the_length_takes_about_twice_the_work(piece: str) -> None:
