@@ -30,7 +30,7 @@ _NOUN = re.compile(
 # Between a noun and a pronoun of the same part that stands for it.
 _BOUNDARY = re.compile(
     r"[,;:(]|\b(?:and|but|or|if|when|before|after|because|so|that|which|who|as|until|while|since|whether|then"
-    r"|to)\b",
+    r"|to|says?|said|thinks?|thought|told|hopes?|knows?)\b",
     re.IGNORECASE,
 )
 _AFTER_PREPOSITION = re.compile(
@@ -90,24 +90,29 @@ def _words() -> Mapping[str, frozenset[str]]:
     return {name: frozenset(words.split()) for name, words in lists.items()}
 
 
-def pronoun(text: str) -> str | None:
-    """The first word of a part that stands for something that an earlier part names, in lower case."""
-    if _LEANS.match(text):
-        return "that"
+def pronouns(text: str) -> tuple[str, ...]:
+    """The words of a part that stand for something that an earlier part names, in lower case."""
     bare = _EMPTY.sub(lambda match: "_" * len(match.group()), text)
+    words = []
     for match in islice(_POINTS_BACK.finditer(bare), _MOST_PRONOUNS):
-        if match["rest"] or not _is_named(text, match.start()):
-            return match.group().lower()
-    return None
+        word = match.group().lower()
+        if match["rest"] or not _is_named(text, match.start(), word):
+            words.append(word)
+    return tuple(dict.fromkeys(["that", *words] if _LEANS.match(text) else words))
 
 
-def _is_named(text: str, end: int) -> bool:
+def _is_named(text: str, end: int, word: str) -> bool:
     """Whether `text[:end]` names what a pronoun at `end` can stand for."""
-    return any(
-        not _AFTER_PREPOSITION.search(text[max(0, noun.start() - 8) : noun.start()])
-        and _BOUNDARY.search(text, noun.end(), end)
-        for noun in _NOUN.finditer(text, 0, end)
-    )
+    for noun in _NOUN.finditer(text, 0, end):
+        boundary = _BOUNDARY.search(text, noun.end(), end)
+        if boundary is None:
+            return False
+        if _AFTER_PREPOSITION.search(text[max(0, noun.start() - 8) : noun.start()]):
+            continue
+        phrase = text[noun.start() : boundary.start()]
+        if any(can_stand_for(word, each) for each in heads(phrase)):
+            return True
+    return False
 
 
 def can_stand_for(word: str, noun: str) -> bool:

@@ -11,11 +11,15 @@ from models.edits.summary.units import Unit
 _TARGETS = {1: 0.75, 2: 0.6, 3: 0.45}
 _HIGHEST = {1: 0.35, 2: 0.55, 3: 0.7}
 _FREE = 0.1  # a unit of this cost goes even where the summary is short enough
+_SHORT_OPENING = 8  # words
 _FRAGMENT = 2  # words of a sentence that goes on with the one before it
 _PASSES = 4  # a unit that was needed may not be needed after others are dropped
 _CONTRAST = re.compile(
-    r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead)\b", re.IGNORECASE
+    r"(?:but|however|yet|except|only|though|although|still|on the other hand|instead"
+    r"|so\s(?:i|we|he|she|they))\b",
+    re.IGNORECASE,
 )
+_STATEMENTS = frozenset({"this", "that"})  # words that stand for what was said
 _OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
@@ -72,7 +76,7 @@ def _needs(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
     """A kept unit that needs the unit `i`; None without one."""
     following = next((k for k in rest if k > i), None)
     leading = next((k for k in reversed(rest) if k < i), -1)
-    # "It works, but not for lists": without the second clause the first one says too much.
+    # "It works, but not for lists", "I upgraded it, so I went back": the first clause says too much alone.
     if leading == i - 1 >= 0 and _CONTRAST.match(units[i].text):
         return leading
     # "The vendor says yes, one customer says no": each of them says too much alone.
@@ -93,17 +97,25 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
     gone = [units[j] for j in dropped if Role.GREETING not in units[j].roles and not units[j].says_nothing]
     if unit.opens_sentence and len(unit.text.split()) <= _FRAGMENT and not unit.is_courtesy:
         return bool(gone)  # "Guess who has to pay. Me."
-    if unit.pronoun is None:
-        return False
-    if unit.pronoun in ("this", "that"):  # a whole sentence, of which the end may go
-        return any(each.opens_sentence for each in gone)
+    if unit.text.lower().startswith("so ") and not unit.opens_sentence and unit.roles <= {Role.SITUATION}:
+        return any(j == following - 1 for j in dropped)  # "One sample was bad, so we took another one."
+    # "This" is a whole sentence, of which the end may go.
+    if _STATEMENTS & set(unit.pronouns) and any(each.opens_sentence for each in gone):
+        return True
     earlier = frozenset[str]().union(*(units[k].words for k in rest if k < following))
     return any(
-        noun.lower() not in earlier and anaphora.can_stand_for(unit.pronoun, noun)
+        noun.lower() not in earlier and anaphora.can_stand_for(word, noun)
+        for word in unit.pronouns
+        if word not in _STATEMENTS
         for each in gone
         if not _GOES_ON.match(each.text)  # both speak of what is before
         for noun in each.nouns
     )
+
+
+def _announces(unit: Unit) -> bool:
+    """Whether a sentence only says that something follows."""
+    return not unit.topics or (unit.is_opening and len(unit.text.split()) <= _SHORT_OPENING)
 
 
 def _names_topic(units: Sequence[Unit], rest: Sequence[int]) -> bool:
@@ -112,7 +124,7 @@ def _names_topic(units: Sequence[Unit], rest: Sequence[int]) -> bool:
     """
     content = [i for i, unit in enumerate(units) if not unit.is_courtesy and not unit.says_nothing]
     topics = content[:1]
-    if topics and not units[topics[0]].topics:
+    if topics and _announces(units[topics[0]]):
         topics += [i for i in content[1:] if units[i].opens_sentence][:1]
     kept, words = set(rest), frozenset[str]().union(*(units[i].words for i in rest))
     for i in topics:

@@ -42,16 +42,16 @@ _NEEDED = re.compile(
 )
 _YOU = re.compile(r"\byour?\b(?!\s+(?:know|see|remember|imagine|guess)\b)", re.IGNORECASE)
 _LATER = re.compile(r"\b(?:will|won['’]t|going\s+to)\b|['’]ll\b", re.IGNORECASE)
-# In the middle of a sentence: an entry of a list of numbers, an opinion beside another one, or what was done.
+# In the middle of a sentence: an entry of a list of numbers or an opinion beside another one.
 _LISTED = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|both|half|all|every|each|most"
-    r"|(?:i|we)\s+(?:think|believe|would)|so\s+(?:i|we)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
+    r"|(?:i|we)\s+(?:think|believe|would)|says?|said|thinks?|wants?|prefers?|i['’]d|we['’]d)\b",
     re.IGNORECASE,
 )
 # What went wrong may be what a message is about.
 _PROBLEM = re.compile(
     r"\b(?:fail\w*|broken?|stuck|wrong\w*|missing|down|errors?|lost|costs?|leak\w*|expired?|delayed|ill|sick"
-    r"|closed|blocked|cannot|can['’]?t|asked\s+\w+\s+to|offered|agreed|promised)\b",
+    r"|closed|blocked|blood|pain|hurt|injur\w*|accident|fire|smoke|cannot|can['’]?t|asked\s+\w+\s+to|offered|agreed|promised)\b",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\w+n['’]?t)\b", re.IGNORECASE)

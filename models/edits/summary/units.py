@@ -110,16 +110,21 @@ class Unit:
         return frozenset(match["noun"].lower().rstrip("s") for match in _KNOWN.finditer(self.text))
 
     @cached_property
-    def pronoun(self) -> str | None:
-        """The first word of it that stands for something an earlier unit names."""
-        return anaphora.pronoun(self.text)
+    def pronouns(self) -> tuple[str, ...]:
+        """Its words that stand for something an earlier unit names."""
+        return anaphora.pronouns(self.text)
+
+    @cached_property
+    def is_opening(self) -> bool:
+        """Whether it opens as an apology, a thanks or an announcement does."""
+        return bool(_OPENING.match(self.text))
 
     @cached_property
     def says_nothing(self) -> bool:
         """Whether it is an opening that does not say what the message is about."""
         if self.roles <= {Role.ASIDE} and (_STATE.match(self.text) or not self.topics):
             return True
-        return (bool(_OPENING.match(self.text)) or self.roles <= {Role.CLOSING}) and not self.topics
+        return (self.is_opening or self.roles <= {Role.CLOSING}) and not self.topics
 
 
 def split(parts: Sequence[Part], weights: Sequence[float]) -> list[Unit]:
