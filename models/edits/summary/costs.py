@@ -13,7 +13,7 @@ _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
 _OF_ROLES = {Role.ASIDE: -0.2, Role.REASON: -0.1, Role.PLAN: 0.2, Role.TOPIC: 0.2}
 _OF_FACT = 0.1  # for each of at most two facts that no other unit has
 _OF_YOU = 0.5
-_OF_LATER = 0.2
+_OF_LATER = 0.4
 _OF_LIST = 0.25
 _OF_NOTES = 0.25
 _OF_PROBLEM = 0.15
@@ -33,6 +33,7 @@ _NEEDED = re.compile(
     r"|ed)\s+out"
     r"|decided|decision|propose|suggest|instead|expires?|runs?\s+out|at\s+the\s+latest|no\s+later"
     r"|a\s+(?:clear\s+)?(?:yes|no)\s+from|answer\s+is|approved|accepted|rejected|declined|refused"
+    r"|not\s+too\s+(?:late|early|long)|out\s+of|short\s+of|low\s+on"
     # Where something is.
     r"|attached|enclosed|at\s+(?:the\s+)?reception|on\s+the\s+(?:\w+\s+)?(?:drive|wiki|intranet|board)"
     r"|in\s+(?:the|your|our)\s+(?:\w+\s+)?(?:folder|drawer|file|sheet|box|tray|fridge|cupboard|calendar|list)"

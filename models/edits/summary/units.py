@@ -30,6 +30,12 @@ _BOUND = re.compile(
 _INVERTED = re.compile(
     r"\W*(?:should|had|were)\s+(?:you|we|i|they|he|she|it|anyone|there|the)\b[^?]*$", re.IGNORECASE
 )
+# "The other one, which came in later, has gone": the clause in the middle of another one.
+_EMBEDDED = re.compile(
+    r"(?:which|who|whose)\b[^,]{1,120},\s(?:has|have|had|is|are|was|were|will|would|can|could|did|does|do"
+    r"|must|should)\b",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(
     r"(?:(?:the\s+)?(?:short\s+version|long\s+story\s+short|result|update|news|background|context|story|fyi"
     r"|so|ok)\W*)$|because\s+of\s+many\s+questions:",
@@ -165,7 +171,7 @@ def _is_one(before: Unit, part: Part) -> bool:
         return False
     if before.text.endswith(":"):
         return not _HEADING.fullmatch(before.text)
-    if _INVERTED.match(before.text):
+    if _INVERTED.match(before.text) or _EMBEDDED.match(part.text):
         return True
     bare = LINK.sub("", part.text)
     return bool(_BOUND.match(bare)) or (

@@ -109,6 +109,12 @@ def test_a_clause_goes_with_the_one_that_it_explains() -> None:
     )
 
 
+def test_a_clause_in_the_middle_of_another_one_stays() -> None:
+    message = "The export is wrong. I know why the file, which came in late, has gone. Please fix the export."
+    text = summarized(message, SITUATION, BESIDE, BESIDE, REQUEST, intensity=3)
+    assert text is None or "why the file." not in text
+
+
 def test_opposite_statements_stay_together() -> None:
     message = "A reset may help. The vendor says yes, one customer says no. Please reset nothing."
     text = summarized(message, SITUATION, BESIDE, BESIDE, REQUEST, intensity=3)
@@ -152,7 +158,7 @@ def test_a_part_that_the_tagger_refuses_to_drop_stays() -> None:
 def test_a_higher_intensity_drops_more() -> None:
     message = (
         "The export is wrong. The weather was awful. A colleague told me about the fair. Then we had lunch"
-        " with the team. I will tell the others. Please fix the export by Friday."
+        " with the team. I called the others. Please fix the export by Friday."
     )
     labels = (SITUATION, ASIDE, BESIDE, BESIDE, PLAN, REQUEST)
     texts = [summarized(message, *labels, intensity=intensity) for intensity in (1, 2, 3)]
