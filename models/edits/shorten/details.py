@@ -1,6 +1,6 @@
 """Details of a sentence go: descriptions, consequences, examples, efforts, and who was talked to.
 
-Each of these can be what a recipient needs, so the tagger has labels for all of them.
+Each of these can be what a recipient needs. The tagger has labels for those that are found most often.
 """
 
 import re
