@@ -133,9 +133,7 @@ def read_examples(
     """The labelled messages, and the names of the rules in their order: `rules`, or all that have labels."""
     texts = {original.id: original.text for original in corpus.read(config.edits)}
     rows = corpus.read_lines(config.accepted, corpus.LabelledEdits) if config.accepted else []
-    accepted: dict[str, list[corpus.LabelledEdit]] = {}
-    for row in rows:  # a message may have labels in several files
-        accepted.setdefault(row.id, []).extend(row.edits)
+    accepted = {row.id: row.edits for row in rows}
     if rules is None:
         rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
     index = {rule: i for i, rule in enumerate(rules)}

@@ -22,7 +22,7 @@ Parts of English messages
     structure     points with labels
     needs         what a part is in a list of requirements
     requirements  needs, limits and what is open
-    summary       what matters, as prose
+    summary/      what matters, as prose
     shorten/      shorter words for what a summary keeps
 
     japanese/     all of this for Japanese

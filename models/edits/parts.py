@@ -187,11 +187,6 @@ def bare(text: str) -> str:
     return text[:-1].rstrip() if text[-1:] in ".,;" and not text.endswith("...") else text
 
 
-def refers_back(part: Part) -> bool:
-    """Whether a part may speak of what the part before it names."""
-    return bool((_PRONOUN if part.opens_sentence else _ANY_PRONOUN).search(part.text))
-
-
 def is_formal(members: Sequence[Part]) -> bool:
     """Whether the writer starts sentences with capitals."""
     return any(part.opens_sentence and part.text[:1].isupper() for part in members)

@@ -95,6 +95,17 @@ class Reading:
             result.append((ROLES[role], NEEDS[need], importance + 1))
         return result
 
+    def weigh(self, segments: Sequence[Segment]) -> list[float]:
+        """The probability that every summary keeps a segment, by segment."""
+        heads = self._tagger.heads
+        result = []
+        for segment in segments:
+            state = self._mean(segment.start, segment.end)  # (width,)
+            logits = heads["importance.weight"] @ state + heads["importance.bias"]  # (3,)
+            powers = np.exp(logits - logits.max())
+            result.append(float(powers[0] / powers.sum()))
+        return result
+
     def accepts(self, edit: Edit, choose: Choose = likeliest, lean: float = 0.0) -> bool:
         """Whether the edit fits its place; `lean` is added to the logit of that it does.
 

@@ -19,6 +19,7 @@ from models.edits import (
     references,
     requirements,
     script,
+    segments,
     shorten,
     soften,
     structure,
@@ -160,7 +161,8 @@ def _rewrite(request: Request, language: str, reading: Reading | None, choosers:
         if transform_type is TransformType.TERMINOLOGY:
             return Edited(message, reason("unchanged_no_term"))
         return Edited(message, reason("unchanged_nothing_to_do", transform_type=transform_type.value))
-    if facts.missing(message, text):
+    # A summary loses facts, but only together with a part that it drops.
+    if transform_type is not TransformType.SUMMARIZE and facts.missing(message, text):
         return Edited(message, reason("unchanged_not_kept"))
     return Edited(text)
 
@@ -176,14 +178,19 @@ def _english(
             if not all(edit.rule in _TRIMMINGS for edit in chosen):
                 return script.apply(message, chosen)
         return None
-    split = parts.divide(message, lambda segments: reading.parts(segments, choosers.parts))
+    split = parts.divide(message, lambda places: reading.parts(places, choosers.parts))
     match transform_type:
         case TransformType.STRUCTURE:
             return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
-    return summary.summarize(split, intensity, lambda text: _shorten(text, intensity))
-
-
-def _shorten(text: str, intensity: int) -> str:
-    return script.apply(text, script.select(script.keep_facts(text, shorten.propose(text)), intensity))
+    edits = script.keep_facts(message, shorten.propose(message))
+    shortened = script.select(edits, intensity, partial(reading.accepts, choose=choosers.edits))
+    return summary.summarize(
+        message,
+        split,
+        reading.weigh(segments.split(message)),
+        shortened,
+        intensity,
+        lambda edit, lean: reading.accepts(edit, choosers.parts, lean),
+    )

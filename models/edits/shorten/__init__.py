@@ -9,6 +9,7 @@ Modules
     contractions   short forms
     asides         what stands in brackets or between commas
     clauses        clauses that only describe or explain
+    details        what a sentence says beside its point
 """
 
 from models.edits.shorten.rules import RULES, propose

@@ -19,13 +19,16 @@ _WHILE = re.compile(
     r"|realised|realized|found(?:\sout)?)\sthat\s)(?=\w)",
     re.IGNORECASE,
 )
-_REQUEST = re.compile(
+# Words of a clause that requests something, or says what is planned.
+REQUEST = re.compile(
     r"\b(?:please|pls|(?:could|can|would|will)\s(?:you|we|someone|somebody|anyone|I)|let['’]s|don['’]t"
     r"|do\snot|must|needs?\sto|have\sto|has\sto|should)\b|(?:^|[,;:]\s|\band\s)(?:tell|send|sign|write|ask"
     r"|call|keep|bring|put|use|check|register|leave|give|add|move|stop|count|wait|take)\b",
     re.IGNORECASE,
 )
-_PLAN = re.compile(r"\b(?:will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll\s", re.IGNORECASE)
+PLAN = re.compile(
+    r"\b(?:suggest\w*|propos\w*|plan|will|won['’]t|can['’]t|cannot|may\snot)\b|['’]ll\s", re.IGNORECASE
+)
 _NEGATED = re.compile(r"\b(?:not|never|no|nobody|nothing|none|cannot)\b|n['’]t\b", re.IGNORECASE)
 _REASON = re.compile(
     r"(?P<cut>(?P<comma>,)?\s(?P<link>because|since|as)\s(?:(?:I|we|he|she|it|they|there|the|my|our|nobody"
@@ -95,19 +98,33 @@ def drop_reasons(message: str) -> Iterator[Edit]:
         main = _main_clause(message, match.start())
         is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
         if not is_bound and _explains(main, match["inside"]):
-            rule = "shorten.reason" if _REQUEST.search(main) else "shorten.reason_of_plan"
-            yield Edit(rule, 3, (Change(*match.span("cut"), ""),))
+            rule = "shorten.reason" if REQUEST.search(main) else "shorten.reason_of_plan"
+            yield Edit(rule, 2, (Change(*match.span("cut"), ""),))
+        elif not is_bound and _is_beside(main, match["inside"]):
+            yield Edit("shorten.reason_of_event", 3, (Change(*match.span("cut"), ""),))
     for match in _PURPOSE.finditer(message):
         main = _main_clause(message, match.start())
-        if _REQUEST.search(main) and _explains(main, match["inside"]):
-            yield Edit("shorten.purpose", 3, (Change(*match.span("cut"), ""),))
+        if REQUEST.search(main) and _explains(main, match["inside"]):
+            yield Edit("shorten.purpose", 2, (Change(*match.span("cut"), ""),))
 
 
 def _explains(main: str, reason: str) -> bool:
     """Whether the main clause requests or plans something, and the reason holds nothing to act on."""
     return (
-        bool(_REQUEST.search(main) or _PLAN.search(main))
+        bool(REQUEST.search(main) or PLAN.search(main))
         and len(main.split()) >= 3
+        and not _NO_REASON.search(main.rstrip(","))
+        and not re.search(
+            r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE
+        )
+        and not NUMBER_WORDS.search(reason)
+    )
+
+
+def _is_beside(main: str, reason: str) -> bool:
+    """Whether the reason of an event or a state can go: it has nothing to act on, and is no answer."""
+    return (
+        len(main.split()) >= 4
         and not _NO_REASON.search(main.rstrip(","))
         and not re.search(
             r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE

@@ -1,6 +1,6 @@
 """Proposes edits that shorten English sentences: fillers, asides, wordy phrases and clauses that say nothing.
 
-Which sentences a summary drops is decided before (`models.edits.arrange`). The phrases are in `shorten.yaml`,
+Which parts of a message go is decided elsewhere (`models.edits.summary`). The phrases are in `shorten.yaml`,
 which explains how they are written; the rules that need more than a phrase have modules of their own. No edit
 deletes a fact, a number word or a quotation.
 """
@@ -22,6 +22,7 @@ from models.edits.shorten.clauses import (
     replace_links,
 )
 from models.edits.shorten.contractions import contract
+from models.edits.shorten.details import drop_apologies, drop_details, drop_efforts, name_subjects
 from models.edits.shorten.phrases import apply_phrases
 from models.edits.shorten.requests import ask_directly, drop_please, order_if_you_could, order_with_please
 from models.edits.shorten.text import REACH
@@ -48,7 +49,19 @@ RULES = frozenset(
         *("filler", "so_start", "announce", "announce_strong", "preamble", "unfortunately", "link_first"),
         *("aside", "comment", "courtesy", "tag", "brackets", "which_clause", "circumstance", "story"),
         *("ask", "ask_question", "could_you", "please"),
-        *("so", "merge_because", "reason", "reason_of_plan", "purpose", "i_know_but"),
+        *(
+            "describes",
+            "follows",
+            "modifier",
+            "phrase_unsure",
+            "example",
+            "sorry",
+            "effort",
+            "past_time",
+            "spoke",
+            "thought",
+        ),
+        *("so", "merge_because", "reason", "reason_of_plan", "reason_of_event", "purpose", "i_know_but"),
     )
 )
 _QUOTED = re.compile(r"[\"“][^\"“”\n]{1,300}[\"”]|`[^`\n]{1,300}`")
@@ -80,6 +93,10 @@ _RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
     drop_announcements,
     replace_calls,
     drop_smileys,
+    drop_details,
+    drop_apologies,
+    drop_efforts,
+    name_subjects,
     contract,
 )
 
