@@ -66,6 +66,23 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# Parts of words that British and American English spell differently, each with the other spelling.
+_BRITISH = dict(
+    pair.split("/")
+    for pair in """
+    isation/ization ised/ized ising/izing colour/color favour/favor honour/honor
+    behaviour/behavior neighbour/neighbor odour/odor vapour/vapor centre/center fibre/fiber calibre/caliber
+    licence/license mould/mold catalogue/catalog aluminium/aluminum labelling/labeling
+    modelling/modeling levelling/leveling labelled/labeled haemo/hemo anaes/anes oedema/edema paed/ped
+    artefact/artifact sulph/sulf ageing/aging enrolment/enrollment instalment/installment
+    fulfilment/fulfillment manoeuvre/maneuver
+    """.split()
+)
+_OTHER_ENGLISH = _BRITISH | {american: british for british, american in _BRITISH.items()}
+_EITHER_ENGLISH = re.compile(rf"\b(?:{'|'.join(_OTHER_ENGLISH)})|(?<!s)(?:is|iz)(?:ation|ed|ing)")
+# An abbreviation without a vowel is no word in small letters, either.
+_NO_WORD = re.compile("[B-DF-HJ-NP-TV-XZ]{3,}")
+
 _DETERMINERS = _words(
     "the a an this that these those my your our his her its their no any some every each which what"
 )
@@ -129,8 +146,8 @@ _HEADS = _words("""
     folders engineer engineers specialist department office room rooms software machine machines report
     reports test tests check checks request requests review reviews
 """)
-# A phrase of these words is a noun only with a hyphen or as one word: "the cut-off", but "cut off".
-_PARTICLES = _words("off up down in out over live through")
+# After these words a noun with a hyphen is a verb without one: "the cut-off", but "cut off".
+_PARTICLES = _words("ahead around away back by down in live off on out over through under up")
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,7 @@ class _Entry:
     fuller: str
     needs: frozenset[str]
     never: frozenset[str]
+    hyphenated: frozenset[str]  # nouns that are verbs without their hyphen
 
     def gloss(self, text: str, form: int) -> str:
         """A gloss in the form of the word that it explains."""
@@ -272,7 +290,8 @@ def _message_words(lowered: str, message: str) -> frozenset[str]:
         for match in _CUE.finditer(text):
             word = match.group().rstrip("'’-/")
             words.add(word)
-            words.add(re.sub(r"['’]s$", "", word))
+            if word.endswith(("'s", "’s")):
+                words.add(word[:-2])
             for ending in ("s", "es", "ed", "d", "ing"):
                 if word.endswith(ending) and len(word) > len(ending) + 2:
                     words.add(word[: -len(ending)])
@@ -377,7 +396,7 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
         if form == 1 and "o" in entry.kind:
             return before in _SUBJECTS
         return form < 3 and (form == 1 or before not in _DETERMINERS)
-    if " " in text and text.rpartition(" ")[2].lower() in _PARTICLES:
+    if " " in text and text.replace(" ", "-").lower() in entry.hyphenated:
         return False
     if "d" in entry.kind:
         if after in _DETERMINERS or after in _PRONOUNS:
@@ -488,11 +507,12 @@ def _entries() -> Iterator[_Entry]:
     lines = _GLOSSARY.read_text(encoding="utf-8").splitlines()
     for order, line in enumerate(line for line in lines if line and not line.startswith("#")):
         terms, field, specialised, kind, short, fuller, needs, never = line.split("\t")
-        spellings = tuple(_spellings(terms.split(", "), kind))
+        names = terms.split(", ")
+        spellings = tuple(_spellings(names, kind))
         own = {word for spelling, _ in spellings for word in spelling.lower().split()}
         yield _Entry(
             order,
-            terms.split(", ")[0],
+            names[0],
             spellings,
             field,
             int(specialised),
@@ -501,23 +521,39 @@ def _entries() -> Iterator[_Entry]:
             fuller,
             frozenset(needs.split()) - own,
             frozenset(never.split()) - own,
+            frozenset(name.lower() for name in names if name.rpartition("-")[2] in _PARTICLES),
         )
 
 
 def _spellings(terms: list[str], kind: str) -> Iterator[tuple[str, int]]:
     """All spellings of an entry with their forms; a hyphen is a space, as in the scanned message."""
     for number, term in enumerate(terms):
-        term = term.replace("-", " ")
         if "v" in kind and "!" in kind:
-            yield term, number % 4
-        elif "v" in kind:
-            first, _, rest = term.partition(" ")
-            for form, word in enumerate(_verb_forms(first)):
-                yield f"{word} {rest}".rstrip(), form
-        else:
-            yield term, 0
+            yield term.replace("-", " "), number % 4
+            continue
+        for spelling in _variants(term):
+            if "v" in kind:
+                first, _, rest = spelling.partition(" ")
+                for form, word in enumerate(_verb_forms(first)):
+                    yield f"{word} {rest}".rstrip(), form
+                continue
+            yield spelling, 0
             if "n" in kind:
-                yield _plural(term), 1
+                yield _plural(spelling), 1
+
+
+def _variants(term: str) -> Iterator[str]:
+    """A term as people also write it: without its hyphen, in British or American English, in small letters."""
+    first, hyphen, rest = term.partition("-")
+    spelling = term.replace("-", " ")
+    yield spelling
+    if hyphen and len(first) > 2 and term.isascii() and (first + rest).isalpha() and term.islower():
+        yield first + rest
+    other = _EITHER_ENGLISH.sub(lambda match: _OTHER_ENGLISH[match.group()], spelling)
+    if other != spelling:
+        yield other
+    if _NO_WORD.fullmatch(term):
+        yield term.lower()
 
 
 def _plural(term: str) -> str:
