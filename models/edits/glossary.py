@@ -20,8 +20,8 @@
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _GLOSSARY = Path(__file__).with_name("glossary.tsv")
 
@@ -42,12 +42,13 @@ _OTHER_ENGLISH = _BRITISH | {american: british for british, american in _BRITISH
 _EITHER_ENGLISH = re.compile(rf"\b(?:{'|'.join(_OTHER_ENGLISH)})|(?<!s)(?:is|iz)(?:ation|ed|ing)")
 # An abbreviation without a vowel is no word in small letters, either.
 _NO_WORD = re.compile("[B-DF-HJ-NP-TV-XZ]{3,}")
+_ENDS_IN_Y = re.compile("[b-df-hj-np-tv-z]y$")
+_HISSES = re.compile("(?:[a-z]s|x|ch|sh)$")
 # A noun that is a verb without its hyphen: "the cut-off", but "cut off".
 _PARTICLE = re.compile(".*-(?:ahead|around|away|back|by|down|in|live|off|on|out|over|through|up)")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of the glossary; `terms` are its spellings with the form that each is (0 is the base form)."""
 
     order: int
@@ -105,7 +106,9 @@ def entries() -> Iterator[Entry]:
         terms, field, specialised, kind, short, fuller, needs, never = line.split("\t")
         names = terms.split(", ")
         spellings = tuple(_spellings(names, kind))
-        own = {word for spelling, _ in spellings for word in spelling.lower().split()}
+        own = (
+            {word for spelling, _ in spellings for word in spelling.lower().split()} if needs + never else ()
+        )
         yield Entry(
             order,
             names[0],
@@ -115,8 +118,8 @@ def entries() -> Iterator[Entry]:
             kind,
             short,
             fuller,
-            frozenset(needs.split()) - own,
-            frozenset(never.split()) - own,
+            frozenset(needs.split()).difference(own),
+            frozenset(never.split()).difference(own),
             frozenset(name.lower() for name in names if _PARTICLE.fullmatch(name)),
         )
 
@@ -154,15 +157,15 @@ def _variants(term: str) -> Iterator[str]:
 
 def _plural(term: str) -> str:
     """The regular plural of a term."""
-    if re.search(r"[b-df-hj-np-tv-z]y$", term):
+    if _ENDS_IN_Y.search(term):
         return term[:-1] + "ies"
-    return term + ("es" if re.search(r"(?:[a-z]s|x|ch|sh)$", term) else "s")
+    return term + ("es" if _HISSES.search(term) else "s")
 
 
 def _verb_forms(verb: str) -> list[str]:
     """A regular verb's base, past, -ing and -s form."""
     if verb.endswith("e"):
         return [verb, verb + "d", verb[:-1] + "ing", verb + "s"]
-    if re.search(r"[b-df-hj-np-tv-z]y$", verb):
+    if _ENDS_IN_Y.search(verb):
         return [verb, verb[:-1] + "ied", verb + "ing", verb[:-1] + "ies"]
     return [verb, verb + "ed", verb + "ing", _plural(verb)]
