@@ -44,11 +44,6 @@ _CONTINUES = re.compile(
     r"|including|especially|too)\b",
     re.IGNORECASE,
 )
-# At the start of a sentence, and anywhere in a clause that goes on.
-_PRONOUN = re.compile(
-    r"^\W*(?:(?:and|but|so|also)\s+)?(?:he|she|they|it|this|that|these|those|his|her|their|its)\b",
-    re.IGNORECASE,
-)
 _ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
 # Words without which a part is not called a request, or a reason.
 _REQUESTS = re.compile(

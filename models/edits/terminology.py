@@ -1,35 +1,14 @@
-"""Proposes explanations of terms: a gloss in brackets after the first place at which a message uses a term.
+"""Proposes explanations of terms: a gloss in brackets after the first use of a term in a message."""
 
-`glossary.tsv` has the terms, one entry a line, with these columns:
-
-- terms: the spellings, separated by ", ". One with a capital is matched as written, others in any case. A
-  hyphen also stands for a space, and a space for a hyphen. Regular plurals and verb forms are added.
-- field: the professional field, such as `finance`.
-- specialised: 1 (known to most people at work), 2, or 3 (known to few outside of the field).
-- kind: `n` a noun with a plural, `m` a noun without one, `a` an adjective or adverb, `v` a verb. Further
-  letters: `!` the spellings are the four verb forms (base, past, -ing, -s); `o` the verb's gloss has an
-  object; `f` the verb needs no word before it; `d` the word is an everyday verb too, so it must stand where
-  a noun stands; `e` the short gloss is what the abbreviation stands for; `#` a number belongs to the term
-  ("PO 4711"); `?` other terms of the field show the sense of an abbreviation too.
-- short, fuller: the glosses. `{one/many}` gives the singular and the plural, `~` the plural s, and for verbs
-  `{base/past/-ing/-s}` or `{regular*}`. The article of a singular gloss goes where a plural is explained.
-- needs: words of which one must occur in the message; never: words of which none may.
-"""
-
-import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from models import facts
+from models.edits import glossary
+from models.edits.glossary import Entry
 from models.edits.script import Change, Edit
 
-_GLOSSARY = Path(__file__).with_name("glossary.tsv")
-
-# A run of letters and digits starts a term; the index of the glossary has it as its key.
-_RUN = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _NEXT = re.compile(r"[ \t]+[\w'’]+")
 _CUE = re.compile(r"[^\W_][^\s,.;:!?()\"“”]*")
@@ -129,48 +108,12 @@ _HEADS = _words("""
     folders engineer engineers specialist department office room rooms software machine machines report
     reports test tests check checks request requests review reviews
 """)
-# A phrase of these words is a noun only with a hyphen or as one word: "the cut-off", but "cut off".
-_PARTICLES = _words("off up down in out over live through")
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """An entry of the glossary; `terms` are its spellings with the form that each is (0 is the base form)."""
-
-    order: int
-    name: str
-    terms: tuple[tuple[str, int], ...]
-    field: str
-    specialised: int
-    kind: str
-    short: str
-    fuller: str
-    needs: frozenset[str]
-    never: frozenset[str]
-
-    def gloss(self, text: str, form: int) -> str:
-        """A gloss in the form of the word that it explains."""
-        if "v" not in self.kind and form:
-            text = re.sub(r"^an? (?=[^~{]*[~{])", "", text)
-        text = text.replace("~", "{/s}")
-
-        def chosen(match: re.Match[str]) -> str:
-            words = match.group(1)
-            forms = _verb_forms(words[:-1]) if words.endswith("*") else words.split("/")
-            return forms[min(form, len(forms) - 1)]
-
-        return re.sub(r"\{([^{}]*)\}", chosen, text)
-
-    def named(self, text: str, form: int) -> str:
-        """A gloss, after the singular of the term where a plural is explained but the gloss has none."""
-        is_singular = "n" in self.kind and form and not re.search("[~{]", text)
-        return f"{self.name}: {self.gloss(text, form)}" if is_singular else self.gloss(text, form)
 
 
 class _Place(NamedTuple):
     """A term in a message: what it is, where it stands, and where its gloss goes."""
 
-    entry: _Entry
+    entry: Entry
     form: int
     start: int
     end: int
@@ -272,7 +215,8 @@ def _message_words(lowered: str, message: str) -> frozenset[str]:
         for match in _CUE.finditer(text):
             word = match.group().rstrip("'’-/")
             words.add(word)
-            words.add(re.sub(r"['’]s$", "", word))
+            if word.endswith(("'s", "’s")):
+                words.add(word[:-2])
             for ending in ("s", "es", "ed", "d", "ing"):
                 if word.endswith(ending) and len(word) > len(ending) + 2:
                     words.add(word[: -len(ending)])
@@ -281,10 +225,10 @@ def _message_words(lowered: str, message: str) -> frozenset[str]:
 
 def _places(scan: _Scan) -> list[_Place]:
     """The terms of a message that are explained, each at its first suitable place, in order."""
-    index = _index()
-    found: dict[tuple[int, int], list[tuple[_Entry, int]]] = {}
+    index = glossary.index()
+    found: dict[tuple[int, int], list[tuple[Entry, int]]] = {}
     end_of_last = 0
-    for match in _RUN.finditer(scan.lowered):
+    for match in glossary.RUN.finditer(scan.lowered):
         start = match.start()
         if start < end_of_last:
             continue
@@ -322,7 +266,7 @@ def _places(scan: _Scan) -> list[_Place]:
     return places
 
 
-def _with_number(scan: _Scan, entry_forms: list[tuple[_Entry, int]], end: int) -> int:
+def _with_number(scan: _Scan, entry_forms: list[tuple[Entry, int]], end: int) -> int:
     """The end of a term with the number that belongs to it, as in "PO 4711" or "CVE-2031-1188"."""
     if any("#" in entry.kind for entry, _ in entry_forms):
         match = _NUMBER.match(scan.message, end)
@@ -332,25 +276,30 @@ def _with_number(scan: _Scan, entry_forms: list[tuple[_Entry, int]], end: int) -
 
 
 def _sense(
-    scan: _Scan, entry_forms: list[tuple[_Entry, int]], fields: Mapping[str, set[int]], start: int, end: int
-) -> tuple[_Entry, int] | None:
-    """The entry that the words of the message speak for; None if none or two do equally."""
-    best, best_weight, tied = None, -1, False
+    scan: _Scan, entry_forms: list[tuple[Entry, int]], fields: Mapping[str, set[int]], start: int, end: int
+) -> tuple[Entry, int] | None:
+    """The entry that the words of the message speak for; None if none or two do equally.
+
+    Of two entries with as many cues, the one whose field has more other terms in the message wins.
+    """
+    best, best_weight, tied = None, (-1, 0), False
     for entry, form in entry_forms:
         if entry.never & scan.words or not _stands_right(scan, entry, form, start, end):
             continue
-        weight = 0
+        cues = 0
+        others = len(fields.get(entry.field, set()) - {entry.order})
         if entry.needs:
-            weight = len(entry.needs & scan.words)
+            cues = len(entry.needs & scan.words)
             # Two letters have too many senses to be known by their field alone.
             if (
                 "?" in entry.kind
                 and entry.name != entry.name.lower()
-                and (weight or not re.fullmatch(r"[A-Z]{2}", entry.name))
+                and (cues or not re.fullmatch(r"[A-Z]{2}", entry.name))
             ):
-                weight += len(fields.get(entry.field, set()) - {entry.order})
-            if not weight:
+                cues += others
+            if not cues:
                 continue
+        weight = (cues, others)
         if weight > best_weight:
             best, best_weight, tied = (entry, form), weight, False
         elif weight == best_weight and best is not None and best[0].field != entry.field:
@@ -358,7 +307,7 @@ def _sense(
     return None if tied else best
 
 
-def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> bool:
+def _stands_right(scan: _Scan, entry: Entry, form: int, start: int, end: int) -> bool:
     """Whether a word that may be a noun or a verb stands where its entry's kind can stand."""
     text = scan.message[start:end]
     if text != text.lower() and entry.terms[0][0] == entry.terms[0][0].lower():
@@ -377,7 +326,7 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
         if form == 1 and "o" in entry.kind:
             return before in _SUBJECTS
         return form < 3 and (form == 1 or before not in _DETERMINERS)
-    if " " in text and text.rpartition(" ")[2].lower() in _PARTICLES:
+    if " " in text and text.replace(" ", "-").lower() in entry.hyphenated:
         return False
     if "d" in entry.kind:
         if after in _DETERMINERS or after in _PRONOUNS:
@@ -388,7 +337,7 @@ def _stands_right(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -
     return True
 
 
-def _explains_itself(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> bool:
+def _explains_itself(scan: _Scan, entry: Entry, form: int, start: int, end: int) -> bool:
     """Whether the message says by itself what a term means, or asks it."""
     message = scan.message
     if _EXPLAINED_AFTER.match(message, end) or _EXPLAINED_BEFORE.search(message, max(start - 40, 0), start):
@@ -401,7 +350,7 @@ def _explains_itself(scan: _Scan, entry: _Entry, form: int, start: int, end: int
     return len(gloss) > 1 and all(word in scan.words or word.rstrip("s") in scan.words for word in gloss)
 
 
-def _place(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> _Place | None:
+def _place(scan: _Scan, entry: Entry, form: int, start: int, end: int) -> _Place | None:
     """Where the gloss of a term goes; None where it would stand in a quotation, a name or an id."""
     label = ""
     term = scan.message[start:end]
@@ -432,7 +381,7 @@ def _place(scan: _Scan, entry: _Entry, form: int, start: int, end: int) -> _Plac
     return _Place(entry, form, start, end, at, rule, label)
 
 
-def _rule(entry: _Entry, is_abbreviation: bool) -> str:
+def _rule(entry: Entry, is_abbreviation: bool) -> str:
     """The kind of edit: how a term shows its sense, and what kind of word it is."""
     if "v" in entry.kind:
         return "terminology.verb"
@@ -464,73 +413,3 @@ def _own_places(scan: _Scan, own_terms: Mapping[str, str]) -> Iterator[tuple[int
             if not is_done and not _EXPLAINED_AFTER.match(scan.message, end) and not scan.inside[end]:
                 yield end, gloss
             is_done = True
-
-
-@functools.cache
-def _index() -> Mapping[str, tuple[tuple[str, list[tuple[_Entry, int]]], ...]]:
-    """The glossary by the first run of letters of each spelling, the longest spellings first."""
-    terms: dict[str, list[tuple[_Entry, int]]] = {}
-    for entry in _entries():
-        for term, form in entry.terms:
-            forms = terms.setdefault(term, [])
-            if all(other is not entry for other, _ in forms):
-                forms.append((entry, form))
-    index: dict[str, list[tuple[str, list[tuple[_Entry, int]]]]] = {}
-    for term in sorted(terms, key=len, reverse=True):
-        match = _RUN.match(term.lower())
-        assert match, term
-        index.setdefault(match.group(), []).append((term, terms[term]))
-    return {key: tuple(rows) for key, rows in index.items()}
-
-
-def _entries() -> Iterator[_Entry]:
-    """The entries of `glossary.tsv`, in its order."""
-    lines = _GLOSSARY.read_text(encoding="utf-8").splitlines()
-    for order, line in enumerate(line for line in lines if line and not line.startswith("#")):
-        terms, field, specialised, kind, short, fuller, needs, never = line.split("\t")
-        spellings = tuple(_spellings(terms.split(", "), kind))
-        own = {word for spelling, _ in spellings for word in spelling.lower().split()}
-        yield _Entry(
-            order,
-            terms.split(", ")[0],
-            spellings,
-            field,
-            int(specialised),
-            kind,
-            short,
-            fuller,
-            frozenset(needs.split()) - own,
-            frozenset(never.split()) - own,
-        )
-
-
-def _spellings(terms: list[str], kind: str) -> Iterator[tuple[str, int]]:
-    """All spellings of an entry with their forms; a hyphen is a space, as in the scanned message."""
-    for number, term in enumerate(terms):
-        term = term.replace("-", " ")
-        if "v" in kind and "!" in kind:
-            yield term, number % 4
-        elif "v" in kind:
-            first, _, rest = term.partition(" ")
-            for form, word in enumerate(_verb_forms(first)):
-                yield f"{word} {rest}".rstrip(), form
-        else:
-            yield term, 0
-            if "n" in kind:
-                yield _plural(term), 1
-
-
-def _plural(term: str) -> str:
-    """The regular plural of a term."""
-    if re.search(r"[b-df-hj-np-tv-z]y$", term):
-        return term[:-1] + "ies"
-    return term + ("es" if re.search(r"(?:[a-z]s|x|ch|sh)$", term) else "s")
-
-
-def _verb_forms(verb: str) -> list[str]:
-    """A regular verb's base, past, -ing and -s form."""
-    if verb.endswith("e"):
-        return [verb, verb + "d", verb[:-1] + "ing", verb + "s"]
-    if re.search(r"[b-df-hj-np-tv-z]y$", verb):
-        return [verb, verb[:-1] + "ied", verb + "ing", verb[:-1] + "ies"]
-    return [verb, verb + "ed", verb + "ing", _plural(verb)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from models.edits import script, terminology
+from models.edits import glossary, script, terminology
 from tests.edits import growth, rewritten
 
 _SEED = Path(__file__).parents[3] / "data" / "seed"
@@ -93,6 +93,88 @@ def test_the_words_of_the_message_choose_the_sense(message: str, gloss: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("message", "gloss"),
+    [
+        ("He is on apixaban and needs a cannula.", "apixaban (a blood thinner)"),
+        ("Keep the GPU on until pushback, the CTOT is 1425.", "GPU (ground power unit)"),
+        ("The GPU is at 98 % since the training began.", "GPU (chip for heavy computing)"),
+        ("Add the yeast, the OG is 1.052 and the wort is cold.", "OG (sugar content before fermentation)"),
+        ("The SCC of the herd is 310, look at the udder.", "SCC (cell count of the milk)"),
+        (
+            "The readiness probe fails, the queue is full.",
+            "readiness probe (automatic test whether it can work)",
+        ),
+        (
+            "The liveness probe fails, the queue is full.",
+            "liveness probe (automatic test whether it still runs)",
+        ),
+        ("Does the kitchen know that we 86 the duck, chef?", "86 (take off the menu) the duck"),
+        ("The brash mats are gone, the coupe is too wet.", "brash mats (layers of branches for machines)"),
+        (
+            "The stowage plan and the bilge of the vessel are checked.",
+            "stowage plan (plan of where cargo stands)",
+        ),
+        ("The strings play con sordino, the DSM calls.", "con sordino (with a mute)"),
+        ("Her INR is 4, so no warfarin.", "INR (measure of blood clotting)"),
+    ],
+)
+def test_terms_of_many_fields_are_explained(message: str, gloss: str) -> None:
+    assert any(gloss in explained(message, intensity) for intensity in (1, 2))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "First off, thank you all.",
+        "We are making good progress.",
+        "Please set aside two hours in order to read it.",
+        "There are 86 guests for the kitchen to feed.",
+        "Book a hotel in walking distance of the venue.",
+        "It costs NOK 9,800 a trip.",
+        "Please write back before Monday.",
+        "Let us block time in the calendar.",
+        "The day ahead is long, go around the building.",
+        "Mine is fine, but please decline.",
+        "Cheers mate, can we ship it?",
+        "Every supplier is gearing up for December.",
+    ],
+)
+def test_everyday_words_of_other_fields_are_left_alone(message: str) -> None:
+    assert terminology.propose(message) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The hemolysis spoiled the sample.",
+        "The haemolysis spoiled the sample.",
+        "The sub-ledger is closed.",
+        "The sub ledger is closed.",
+        "The subledger is closed.",
+        "The gdpr says no.",
+        "The materialised view is old.",
+        "The materialized view is old.",
+        "The cost centres are full.",
+        "The cost centers are full.",
+    ],
+)
+def test_a_term_is_matched_in_its_common_spellings(message: str) -> None:
+    assert len({edit.start for edit in terminology.propose(message)}) == 1
+
+
+def test_a_noun_with_a_hyphen_is_a_verb_without_one() -> None:
+    assert glossed("The cut-off is at noon.") == ["cut-off"]
+    assert glossed("We cut off at noon.") == []
+
+
+def test_two_senses_with_as_many_cues_are_told_apart_by_the_other_terms_of_the_message() -> None:
+    assert "CIP (cleaning without taking apart)" in explained("The CIP of the tank failed, the wort is warm.")
+    assert "CIP (unfinished building in the books)" in explained(
+        "Book the asset as CIP, no depreciation yet."
+    )
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "The PO is here.",
@@ -169,8 +251,8 @@ def test_own_terms_win_at_every_level() -> None:
 
 
 def test_the_glossary_is_well_formed() -> None:
-    entries = list(terminology._entries())
-    assert len(entries) >= 900
+    entries = list(glossary.entries())
+    assert len(entries) >= 5_000
     for entry in entries:
         assert 1 <= entry.specialised <= 3, entry.name
         assert set(entry.kind) & set("nmva"), entry.name
@@ -181,6 +263,15 @@ def test_the_glossary_is_well_formed() -> None:
                 assert not re.search(r"[{}~*/()]|  ", entry.gloss(text, form)), (entry.name, text)
         assert 1 <= len(entry.gloss(entry.short, 0).split()) <= 7, entry.name
         assert 4 <= len(entry.gloss(entry.fuller, 0).split()) <= 17, entry.name
+
+
+def test_a_term_has_one_sense_or_cues_that_tell_its_senses_apart() -> None:
+    seen: set[tuple[str, bool, str]] = set()
+    for entry in glossary.entries():
+        for term in {term for term, form in entry.terms if not form}:
+            sense = (term, "v" in entry.kind, entry.field if entry.needs else "")
+            assert sense not in seen, sense
+            seen.add(sense)
 
 
 def test_every_edit_of_the_corpus_only_adds_brackets_and_keeps_the_facts() -> None:
