@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import configs
-from configs.settings import Settings
+from configs.settings import Device, Settings
 from data import corpus, database
 from data.reasons import Reason, ReasonedError, reason, render
 from data.tables import Lineage, Snapshot, Version, VersionOrder
@@ -39,7 +39,6 @@ from models import (
     export,
     grpo,
     kto,
-    loading,
     methods,
     reward,
     sft,
@@ -48,6 +47,7 @@ from models import (
 )
 from models.dpo import DpoConfig
 from models.evaluation import EvaluateConfig
+from models.export import ExportConfig
 from models.grpo import GrpoConfig, GrpoResult
 from models.kto import KtoConfig
 from models.methods import Choice, MethodsConfig
@@ -107,7 +107,10 @@ STAGES = {
     "evaluate": Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
-_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
+_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {
+    "methods": MethodsConfig,
+    "export": ExportConfig,
+}
 
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
@@ -149,13 +152,14 @@ def run_stage(stage: str, config: Any) -> BaseModel:
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def run_export(base: str, adapter: Path | None, out: Path) -> Path:
+def run_export(config: ExportConfig, device: Device) -> Path:
     """Export the version folder, and compare its quantised copy with the weights it was made from."""
-    if not (out / "version.json").exists():
-        export.export(loading.base_folder(base), adapter, out)
+    if not (config.out / "version.json").exists():
+        export.main(config)
     cases = evaluation.draw_cases(evaluation.test_cases(corpus.SEED / "test"), _AGREEMENT_MESSAGES, 0)
-    export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
-    return out
+    messages = [(case.text, case.transform_type, case.intensity) for case in cases]
+    export.agreement(config.out, messages, device=device)
+    return config.out
 
 
 @flow(name="train", on_failure=[label_failure])
@@ -215,7 +219,8 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
 
     trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
     choice = choice.model_copy(update=dict.fromkeys(skipped, False))
-    version = run_export(trained.base, trained.adapter, run / "version")
+    fixed = [f"base={trained.base}", f"adapter={trained.adapter or 'null'}", f"out={run / 'version'}"]
+    version = run_export(stage_config("export", fixed, overrides), settings.device)
     base_version = export.base_version(settings.base, settings.state / "base-version")
     rival = versions.download(settings.registry_uri, champion) if champion else base_version
     first = versions.download(settings.registry_uri, first_champion) if first_champion else rival
@@ -229,6 +234,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         f"reward={run / 'reward' if choice.reward else 'null'}",
         f"snapshots={[str(path) for path in snapshots]}",
         f"out={run / 'evaluation'}",
+        f"device={settings.device}",
     ]
     evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
     assert isinstance(evaluated, Evaluation)
