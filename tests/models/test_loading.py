@@ -135,6 +135,24 @@ def test_four_bits_hold_about_the_same_model(tiny_base):
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_an_adapter_on_four_bits_has_its_gradient_after_an_evaluation_too(tiny_base):
+    ids = torch.arange(3, 40)[None]
+    config = LoraConfig(r=2, target_modules=["down_proj"], init_lora_weights=False)
+    gradients = []
+    for load in (loading.load_model, lambda base: loading.load_4bit(base, torch.device("cpu"))):
+        torch.manual_seed(0)
+        model = get_peft_model(load(tiny_base), config).eval()
+        with torch.inference_mode():
+            model(ids)
+        model.train()
+        model(input_ids=ids, labels=ids).loss.backward()
+        # Below the layers of four bits that bitsandbytes could have packed.
+        gradients.append(model.base_model.model.model.layers[0].mlp.down_proj.lora_B.default.weight.grad)
+    exact, quantised = (gradient.flatten().float() for gradient in gradients)
+    assert torch.cosine_similarity(exact, quantised, dim=0) > 0.9
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_an_adapter_is_merged(tiny_base, tmp_path):
     adapted = get_peft_model(
         loading.load_model(tiny_base), LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
