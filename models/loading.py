@@ -155,8 +155,8 @@ def load_4bit(source: str | Path, device: torch.device) -> PreTrainedModel:
         use_safetensors=True,
         trust_remote_code=False,
     )
-    # On a CPU with AVX512 bf16, bitsandbytes 0.50 packs a layer at its first use in evaluation mode, for ever,
-    # and a packed layer has no backward pass: what is trained after an evaluation would get no gradient.
+    # On a CPU with AVX512 bf16, bitsandbytes 0.50 packs a layer for good in its first evaluation, and a packed
+    # layer has no backward pass: what is trained after an evaluation would get no gradient.
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

@@ -44,6 +44,7 @@ def test_a_base_whose_files_were_moved_is_linked_again(plain, tmp_path):
     assert sorted(file.name for file in folder.glob("*.safetensors")) == ["moved.safetensors"]
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_linked_from_its_cache(plain, tmp_path):
     # A cache as a download leaves it, and no network: what is in the cache is not downloaded again.
     model = tmp_path / "hub" / "models--owner--name"

@@ -21,7 +21,11 @@ from models.reward import RewardConfig
 from models.sft import SftConfig
 from tests import architectures
 
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+    # TRL's GRPO switches checkpointing off while it samples, by the names of transformers 4.
+    pytest.mark.filterwarnings("ignore:`gradient_checkpointing_(en|dis)able` is deprecated:FutureWarning"),
+]
 
 PAGE = Path(__file__).parents[3] / "docs" / "your-own-model.md"
 MODULES = {
