@@ -155,7 +155,7 @@ def load_4bit(source: str | Path, device: torch.device) -> PreTrainedModel:
         use_safetensors=True,
         trust_remote_code=False,
     )
-    # On a CPU with AVX512 bf16, bitsandbytes 0.50 packs a layer for good in its first evaluation, and a packed
+    # On a CPU with AVX512 bf16, bitsandbytes 0.50 packs a layer for good in its first evaluation. A packed
     # layer has no backward pass: what is trained after an evaluation would get no gradient.
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
