@@ -9,7 +9,7 @@ import ctranslate2
 
 from configs.settings import Device
 
-CPU_WORKERS = 2  # batches that are decoded at the same time, by one thread each
+_CPU_WORKERS = 2  # batches that are decoded at the same time, by one thread each
 
 
 def choose(device: Device, cuda_devices: int) -> tuple[str, int]:
@@ -68,5 +68,5 @@ def open_generator(version: Path, device: Device, workers: int | None = None) ->
     """
     chosen = arguments(version, device)
     if workers is None:
-        workers = CPU_WORKERS if chosen["device"] == "cpu" else 1
+        workers = _CPU_WORKERS if chosen["device"] == "cpu" else 1
     return ctranslate2.Generator(**chosen, inter_threads=workers)

@@ -157,9 +157,10 @@ def load_4bit(source: str | Path, device: torch.device) -> PreTrainedModel:
     )
     # On a CPU with AVX512 bf16, bitsandbytes 0.50 packs a layer for good in its first evaluation. A packed
     # layer has no backward pass: what is trained after an evaluation would get no gradient.
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    layers: Any = model.modules()
+    for layer in layers:
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
     return model
 
 

@@ -270,9 +270,10 @@ def length_correlation(rewards: Sequence[float], lengths: Sequence[int]) -> floa
 def main(config: RewardConfig) -> RewardResult:
     """Train, or resume, and write the whole reward model, `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no training or no validation pair remains.
+    Raises ValueError when no training or no validation pair remains, and as `training.require_frozen` does.
     """
     started = time.monotonic()
+    training.require_frozen(config, config.lora_rank > 0)
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
@@ -285,8 +286,10 @@ def main(config: RewardConfig) -> RewardResult:
     dtype = torch.bfloat16 if config.load == "bf16" else torch.float32
     device = training.processes().device
     # The same seed as in `build`, so these are the figures of the model that training starts from.
-    start = untrained(base, config.adapter, tokens, config.seed, dtype).to(device)
-    before = measure(RewardModel(start, tokens), split.validation)
+    start = untrained(base, config.adapter, tokens, config.seed, dtype)
+    if device.type == "cuda":  # as `load` does on CUDA
+        start = training.quicken(start, config, frozen=True)
+    before = measure(RewardModel(start.to(device), tokens), split.validation)
     del start  # a GPU may have no memory for two
 
     # `config` here may have smaller batches than the run's, see training.run.

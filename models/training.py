@@ -231,20 +231,24 @@ def lay_out(rows: Sequence[dict[str, Any]], config: TrainingConfig) -> list[dict
 
 
 def load_base(base: Path, config: TrainingConfig, frozen: bool) -> Any:
-    """A base to train on, in the precision that the config names; `frozen` as in `quicken`.
-
-    Raises ValueError when `load` asks for weights too coarse to be trained themselves.
+    """A base to train on, in the precision that the config names; `frozen` as in `quicken`. Errors as in
+    `require_frozen`.
     """
-    if config.load in ("bf16", "4bit") and not frozen:
-        raise ValueError(
-            f"load={config.load} is for weights that stay frozen: train an adapter (lora_rank above 0, or "
-            "adapter), or set load to null"
-        )
+    require_frozen(config, frozen)
     if config.load == "4bit":
         model: Any = loading.load_4bit(base, processes().device)
     else:
         model = loading.load_model(base, dtype=load_dtype(config, frozen, torch.cuda.is_available()))
     return quicken(model, config, frozen)
+
+
+def require_frozen(config: TrainingConfig, frozen: bool) -> None:
+    """Raise ValueError when `load` asks for weights that are too coarse to be trained themselves."""
+    if config.load in ("bf16", "4bit") and not frozen:
+        raise ValueError(
+            f"load={config.load} is for weights that stay frozen: train an adapter (lora_rank above 0, or "
+            "adapter), or set load to null"
+        )
 
 
 def load_dtype(config: TrainingConfig, frozen: bool, on_cuda: bool) -> torch.dtype:
@@ -440,12 +444,10 @@ def _advise(stage: str, config: TrainingConfig, evaluates: bool, error: Exceptio
     )
     sizes = ("max_tokens", "max_prompt_tokens", "max_new_tokens", "generations", "batch_size", "lora_rank")
     lower = ", ".join(name for name in sizes if hasattr(config, name))
-    savings = [] if config.gradient_checkpointing else ["gradient_checkpointing=true"]
-    savings += [] if config.load == "4bit" else ["load=4bit"]
-    saving = f"set {' and '.join(savings)}, " if savings else ""
+    saving = "" if config.gradient_checkpointing else "set gradient_checkpointing=true, "
     return (
         f"{stage}: memory ran out {where}, which is not cut into smaller batches. Lower {lower}, {saving}or "
-        f"take a smaller base. The error was: {error}"
+        f"take a smaller base (docs/your-own-model.md says how much one needs). The error was: {error}"
     )
 
 
@@ -490,7 +492,10 @@ def _train(stage: str, trainer: Trainable, checkpoint: Path | None, config: Trai
 
 
 def _train_in_float32(model: Any) -> None:
-    """Undo that TRL rounds an adapter on a 4-bit base to bf16, in which small updates are lost."""
+    """Undo that TRL makes an adapter on a 4-bit base bf16, in which small updates are lost.
+
+    The policy keeps that one rounding, so DPO and KTO start that far from their reference.
+    """
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()

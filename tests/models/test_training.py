@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from models import dpo, examples, grpo, kto, loading, reward, sft, training
 from models.dpo import DpoConfig
+from models.reward import RewardConfig
 from models.sft import SftConfig
 
 
@@ -160,6 +161,11 @@ def test_dpo_of_an_adapter_on_four_bits_starts_near_its_reference(twelve_steps):
 def test_weights_that_are_trained_are_not_rounded(load, lora):
     with pytest.raises(ValueError, match=f"load={load} is for weights that stay frozen"):
         sft.main(lora.model_copy(update={"load": load, "lora_rank": 0}))
+
+
+def test_a_reward_model_whose_weights_are_all_trained_is_not_rounded(twelve_steps):
+    with pytest.raises(ValueError, match="load=bf16 is for weights that stay frozen"):
+        reward.main(RewardConfig(**twelve_steps, load="bf16", lora_rank=0))
 
 
 @pytest.mark.parametrize(
