@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 import configs
-from models import dpo, evaluation, export, grpo, kto, loading, prompts, reward, sft
+from data.records import TransformType
+from models import dpo, evaluation, examples, export, grpo, kto, loading, prompts, reward, sft
 from models.dpo import DpoConfig
 from models.evaluation import EvaluateConfig
 from models.export import ExportConfig
@@ -148,3 +149,37 @@ def test_every_command_of_the_page_runs_on_the_architecture(name, size, data, ti
         assert {weight.dtype for weight in weights} == {torch.float32}
     assert prompts.read(out / "version").stop == architectures.ARCHITECTURES[name].turn_end
     assert results["models.evaluation"].systems["challenger_protected"]["facts_kept"].mean >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gemma3", "phi3"])
+def test_what_is_trained_ends_its_turn_and_sampling_stops_there(name, data, tiny_texts, tmp_path):
+    plain = architectures.build(name, tmp_path / name, tiny_texts, "float32")
+    config = SftConfig(
+        base=str(loading.base_folder(str(plain), tmp_path / "bases")),
+        seed_folder=None,
+        snapshots=(data[0],),
+        out=tmp_path / "sft",
+        checkpoints=tmp_path / "checkpoints",
+        steps=60,
+        learning_rate=5e-3,
+        lora_rank=0,
+        masks=False,
+        bf16=False,
+        healthy={},
+    )
+    sft.main(config)
+    tokens, model = examples.load_tokens(config.out), loading.load_model(config.out)
+    prompt = tokens.frame.render("Fix PAY-101 today.", TransformType.SOFTEN, 2)
+    ids = tokens.tokenizer.encode(prompt, add_special_tokens=False)
+    with torch.inference_mode():
+        written = model.eval().generate(torch.tensor([ids]), do_sample=False, max_new_tokens=64)[
+            0, len(ids) :
+        ]
+    turn_end = tokens.tokenizer.convert_tokens_to_ids(architectures.ARCHITECTURES[name].turn_end)
+    assert written[-1] == turn_end
+    assert len(written) < 64
+    # GRPO's own sampling, at a temperature that is almost greedy.
+    sampling = GrpoConfig(reward=None, learned_weight=0, temperature=0.01, max_new_tokens=64)
+    [sampled] = grpo.sample(model, tokens, [prompt], sampling)
+    assert sampled == tokens.tokenizer.decode(written[:-1])
