@@ -97,11 +97,14 @@ def export(
 
 
 def base_version(base: str, out: Path) -> Path:
-    """The bare base as a version folder, exported when it is missing.
+    """The bare base as a version folder, exported when it is missing or is of a base of another name.
 
     The first version is compared with it, and fluency is measured under it. It is never served.
     """
-    return out if (out / "version.json").exists() else export(loading.base_folder(base), None, out)
+    folder, stored = loading.base_folder(base), out / "version.json"
+    if stored.exists() and json.loads(stored.read_text(encoding="utf-8"))["base"] == folder.name:
+        return out
+    return export(folder, None, out)
 
 
 @dataclass(frozen=True)

@@ -189,3 +189,9 @@ def test_a_base_version_is_made_once(tiny_base, tmp_path):
     made = (folder / "version.json").stat().st_mtime_ns
     assert base_version(str(tiny_base), folder) == folder
     assert (folder / "version.json").stat().st_mtime_ns == made
+
+
+def test_a_base_version_of_another_base_is_replaced(tiny_base, tiny_texts, tmp_path):
+    folder = base_version(str(tiny_base), tmp_path / "base-version")
+    other = loading.base_folder(str(architectures.build("qwen3", tmp_path / "q", tiny_texts)), tmp_path / "b")
+    assert prompts.read(base_version(str(other), folder)) == prompts.read(other)
