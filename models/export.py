@@ -102,7 +102,7 @@ def base_version(base: str, out: Path) -> Path:
     The first version is compared with it, and fluency is measured under it. It is never served.
     """
     folder, stored = loading.base_folder(base), out / "version.json"
-    if stored.exists() and json.loads(stored.read_text(encoding="utf-8"))["base"] == folder.name:
+    if stored.exists() and json.loads(stored.read_text(encoding="utf-8")).get("base") == folder.name:
         return out
     return export(folder, None, out)
 
