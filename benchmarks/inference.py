@@ -11,7 +11,6 @@ the reference for quality. Prints a table and writes it to `artifacts/bench/infe
 import argparse
 import asyncio
 import contextlib
-import functools
 import json
 import math
 import subprocess
@@ -116,8 +115,10 @@ def _loading_as(dtype: str) -> contextlib.AbstractContextManager[Any]:
 
     from models import loading
 
-    load = functools.partial(loading.load_model, dtype=getattr(torch, dtype))
-    return patch.object(loading, "load_model", load)
+    honest = loading.load_model
+    return patch.object(
+        loading, "load_model", lambda folder, **_: honest(folder, dtype=getattr(torch, dtype))
+    )
 
 
 def main(version: Path, edits: Path, quick: bool) -> dict[str, Any]:

@@ -6,10 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, IPvAnyNetwork, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, IPvAnyNetwork, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SERVICE_USER = "tonebridge"  # of Prefect's API and MLflow's server
+
+# Where a model writes: "auto" is the first GPU, or the CPU without one.
+Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
 SecretName = Literal[
     "receipt_secret",
@@ -126,6 +129,10 @@ class Settings(BaseSettings):
         Path("champion"), description="the version that an installation without any releases at its start"
     )
     base: str = Field("smollm2-135m", description="pip's small model, a local folder, or a Hugging Face id")
+
+    device: Device = Field(
+        "auto", description="where versions write, in serving and in evaluation: auto, cpu, cuda or cuda:1"
+    )
 
     hot_protocol: bool = Field(
         True, description="the hot endpoint is served by serving/gateway/online/protocol.py, without ASGI"

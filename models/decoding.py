@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import ctranslate2
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from configs.settings import Device
 from data.records import UNPROTECTED, Protection
-from models import facts, prompts, protection, version_file
+from models import devices, facts, prompts, protection, version_file
 from models.edits.writer import Writer
 from models.protection import Draft, Judge, Kept, Request
 
@@ -32,17 +32,12 @@ class Decoder:
     decides between two almost equally likely tokens.
     """
 
-    def __init__(self, version: Path) -> None:
+    def __init__(self, version: Path, device: Device = "auto") -> None:
         self._name = version.name
         self._frame = prompts.read(version)
         self._tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
-        self._generator = ctranslate2.Generator(
-            # Two workers of one thread each decode two batches at the same time, with the same weights in
-            # memory. `fluency` and the inference service use one thread a worker too.
-            str(version / "ctranslate2"),
-            inter_threads=2,
-            intra_threads=1,
-        )
+        self._stop_id = self._tokenizer.token_to_id(self._frame.stop)
+        self._generator = devices.open_generator(version, device)
 
     def rewrite(
         self,
@@ -86,11 +81,15 @@ class Decoder:
                 # A list for each hypothesis, (tokens,) each; lengths differ.
                 sequences = answer.result().sequences_ids[int(retries > 0) :]
                 rewrites[i] = [
-                    Rewrite(prompts_encoded[i].ids, ids, self._tokenizer.decode(ids).strip())
+                    Rewrite(prompts_encoded[i].ids, ids, self._read(ids))
                     for ids in (sequence[:max_new_tokens] for sequence in sequences)
                 ]
                 bar.update()
         return [rewrites[i] for i in range(len(requests))]
+
+    def _read(self, ids: list[int]) -> str:
+        # Not every tokenizer omits the token that ends a turn from its text.
+        return self._tokenizer.decode(ids[:-1] if ids[-1:] == [self._stop_id] else ids).strip()
 
 
 def rewrite_greedily(
@@ -100,6 +99,7 @@ def rewrite_greedily(
     level: Protection = UNPROTECTED,
     progress: bool = False,
     judge: Judge | None = None,
+    device: Device = "auto",
 ) -> list[Kept]:
     """A version folder's greedy rewrites, in the order of the requests, protected as `level` says.
 
@@ -112,7 +112,7 @@ def rewrite_greedily(
             Kept(text, facts.missing(message, text), 0, True, unchanged)
             for (message, _, _), (text, unchanged) in zip(requests, edited, strict=True)
         ]
-    decoder = Decoder(version)
+    decoder = Decoder(version, device)
 
     def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
         # The same requests with their texts as protection masked them.

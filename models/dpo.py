@@ -184,7 +184,7 @@ def main(config: DpoConfig) -> DpoResult:
         )
 
     run = training.run("dpo", config, digest, build)
-    training.save(run.trainer.model, tokens.tokenizer, config.out)
+    training.save(run.trainer.model, tokens, config.out)
 
     # TRL's rewards are beta * log-ratio, in nats, and its held-out figures means over batches of a step's
     # rows. Before training the policy is the reference, so all of them start at 0.

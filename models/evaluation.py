@@ -20,10 +20,12 @@ import numpy as np
 from pydantic import Field
 
 import configs
+from configs.settings import Device
 from data import corpus
 from data.reasons import render
 from data.records import PROTECTED, UNPROTECTED, PreferencePair, Protection
 from models import (
+    devices,
     examples,
     export,
     judge,
@@ -74,6 +76,7 @@ class EvaluateConfig(Margins):
     )
     injections_folder: Path = corpus.SEED / "injections"
     out: Path = Path("artifacts/evaluation")
+    device: Annotated[Device, Field(description="where versions write and the reward model scores")] = "auto"
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 128
     most_cases: Annotated[int | None, Field(ge=1, description="drawn from the pool; all when unset")] = None
     draw: Annotated[int, Field(ge=0, description="the seed of the draw; another one, other cases")] = 0
@@ -147,6 +150,7 @@ def written_by(
     max_new_tokens: int,
     protection: Protection = UNPROTECTED,
     judge: Judge | None = None,
+    device: Device = "auto",
 ) -> Writer:
     """A writer that returns a version's greedy rewrites and caches them in `rewrites.json` of its folder.
 
@@ -169,7 +173,13 @@ def written_by(
         new = {key: request for key, request in zip(keys, requests, strict=True) if key not in cache}
         if new:
             answers = rewrite_greedily(
-                version, list(new.values()), max_new_tokens, protection, progress=True, judge=judge
+                version,
+                list(new.values()),
+                max_new_tokens,
+                protection,
+                progress=True,
+                judge=judge,
+                device=device,
             )
             cache |= {key: answer.text for key, answer in zip(new, answers, strict=True)}
             # Renamed when complete, so that a kill leaves the old cache or the new one.
@@ -214,7 +224,8 @@ def ask_reward(
 ) -> Estimate:
     """The reward model's mean probability that people choose the challenger's rewrite."""
     assert config.reward is not None
-    return estimate(reward.preferred(reward.load(config.reward), cases, challenger, champion), config.seed)
+    model = reward.load(config.reward, devices.torch_device(config.device))
+    return estimate(reward.preferred(model, cases, challenger, champion), config.seed)
 
 
 def read_policy(version: Path) -> str:
@@ -246,9 +257,13 @@ def main(config: EvaluateConfig) -> Evaluation:
     cases = draw_cases(pool, config.most_cases, config.draw)
     rungs = ladder(cases, config.intensity_messages)
     injections = corpus.read_lines(config.injections_folder, corpus.Injection)
-    writers: dict[str, Writer] = {"challenger": written_by(config.version, config.max_new_tokens)}
+
+    def written(version: Path, protection: Protection = UNPROTECTED) -> Writer:
+        return written_by(version, config.max_new_tokens, protection, device=config.device)
+
+    writers: dict[str, Writer] = {"challenger": written(config.version)}
     if config.champion is not None:
-        writers["champion"] = written_by(config.champion, config.max_new_tokens)
+        writers["champion"] = written(config.champion)
     writers["copy_input"] = lambda requests: [text for text, _, _ in requests]
     writers["rules"] = lambda requests: [rules.rewrite(*request) for request in requests]
 
@@ -278,10 +293,10 @@ def main(config: EvaluateConfig) -> Evaluation:
     if config.first_champion not in (None, config.champion):
         served["first_champion"] = config.first_champion
     for name, version in served.items():
-        rewrites[f"{name}_protected"] = written_by(version, config.max_new_tokens, PROTECTED)(plain)
+        rewrites[f"{name}_protected"] = written(version, PROTECTED)(plain)
     rewrites["reference"] = [case.reference for case in cases]
 
-    scores = score(cases, rewrites, base_version)
+    scores = score(cases, rewrites, base_version, config.device)
     systems = {name: estimates(rows, config.seed) for name, rows in scores.items()}
     # By name, since the bare base has no moves: it rewrote the cases only.
     for name in moves:

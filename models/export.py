@@ -15,15 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from ctranslate2.converters import TransformersConverter
 from pydantic import Field
 
 import configs
+from configs.settings import Device
 from data.records import TransformType
-from models import loading, prompts
+from models import devices, loading, prompts
 from models.decoding import Decoder
 
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -37,27 +38,50 @@ class ExportConfig(configs.StageConfig):
     adapter: Annotated[Path | None, Field(description="the bare base when unset")] = Path("artifacts/sft")
     out: Path = Path("artifacts/version")
     quantization: Annotated[str, Field(description="CTranslate2's: int8, int16, float32, ...")] = "int8"
+    load: Annotated[
+        Literal["float32", "bf16"], Field(description="of the merged weights; bf16 takes half the memory")
+    ] = "float32"
 
 
-def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str = "int8") -> Path:
+def export(
+    base_folder: Path,
+    adapter: Path | None,
+    out: Path,
+    quantization: str = "int8",
+    dtype: torch.dtype = torch.float32,
+) -> Path:
     """Merge `adapter` (None: the bare base) into the base and write a version folder; return `out`.
 
     `quantization` is one of CTranslate2's (int8, int16, float32, ...). An existing `out` is replaced, and
-    only by a complete folder. Raises ValueError when `adapter` has no adapter weights.
+    only by a complete folder. `dtype` is that of the merged weights. An adapter that was trained on 4-bit
+    weights is merged like any other, into the base as it was before. Raises ValueError when `adapter` has no
+    adapter weights, or when CTranslate2 cannot convert the base's architecture.
     """
     if adapter is not None and not (adapter / _ADAPTER_WEIGHTS).is_file():
         raise ValueError(f"{adapter} is no adapter: it has no {_ADAPTER_WEIGHTS}; train one with models.sft")
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    # Merged in float32, before quantisation, so that the adapter is rounded once, together with its base. The
-    # serving engine reads no adapters.
+    # Merged in float32, before quantisation, so that the adapter is rounded once, together with its base. In
+    # bf16 a base that has bf16 weights itself loses the updates that are smaller than half a step of them.
+    # The serving engine reads no adapters.
     merged = partial / "transformers"
-    loading.save(loading.load_model(base_folder, adapter), loading.load_tokenizer(base_folder), merged)
+    # Without an adapter nothing is merged, and the weights stay as they are.
+    model = loading.load_model(base_folder, adapter, dtype if adapter else "auto")
+    frame = prompts.read(base_folder)
+    loading.save(model, loading.load_tokenizer(base_folder), merged, frame)
+    del model  # before the converter reads it again
     # int8 stores each row of a weight matrix W as round(W * s), with a float32 scale s = 127 / max|W| of the
     # row; the inputs of a product are quantised in the same way while it runs. Measured with the default base
     # (docs/training.md): 584 MB in a process instead of 990 in float32, and twice the tokens a second.
-    TransformersConverter(str(merged)).convert(str(partial / "ctranslate2"), quantization=quantization)
+    try:
+        TransformersConverter(str(merged)).convert(str(partial / "ctranslate2"), quantization=quantization)
+    except (KeyError, NotImplementedError, ValueError) as error:
+        kind = json.loads((merged / "config.json").read_text(encoding="utf-8"))["model_type"]
+        raise ValueError(
+            f"CTranslate2 cannot convert a {kind} model ({error!r}): take a base of another architecture, "
+            "see docs/your-own-model.md"
+        ) from error
     shutil.copy2(merged / "tokenizer.json", partial)
     shutil.copy2(merged / prompts.FILE, partial)
     version = {
@@ -73,11 +97,14 @@ def export(base_folder: Path, adapter: Path | None, out: Path, quantization: str
 
 
 def base_version(base: str, out: Path) -> Path:
-    """The bare base as a version folder, exported when it is missing.
+    """The bare base as a version folder, exported when it is missing or is of a base of another name.
 
     The first version is compared with it, and fluency is measured under it. It is never served.
     """
-    return out if (out / "version.json").exists() else export(loading.base_folder(base), None, out)
+    folder, stored = loading.base_folder(base), out / "version.json"
+    if stored.exists() and json.loads(stored.read_text(encoding="utf-8")).get("base") == folder.name:
+        return out
+    return export(folder, None, out)
 
 
 @dataclass(frozen=True)
@@ -102,6 +129,7 @@ def agreement(
     max_new_tokens: int = 64,
     max_regret_nats: float = 0.1,
     min_same_choice: float = 0.85,
+    device: Device = "auto",
 ) -> Agreement:
     """Measure a version's CTranslate2 copy by its unquantised weights.
 
@@ -111,20 +139,23 @@ def agreement(
     places. One scrambled MLP of thirty has 0.28 nats and 19 %. These shares include ties.
     """
     try:
-        rewrites = [answer for [answer] in Decoder(folder).rewrite(messages, max_new_tokens)]
+        rewrites = [answer for [answer] in Decoder(folder, device).rewrite(messages, max_new_tokens)]
     except (RuntimeError, UnicodeDecodeError) as error:  # the latter when the error message has broken bytes
         raise ValueError(f"{folder}: the quantised copy cannot be loaded; export it again") from error
-    model = loading.load_model(folder / "transformers").eval()  # float32, without dropout
+    # As they were merged, so in float32 unless the export says bf16; `eval` switches dropout off.
+    model = loading.load_model(folder / "transformers", dtype="auto").eval()
+    model.to(devices.torch_device(device))
     regrets: list[torch.Tensor] = []
     # One rewrite at a time: no padding to mask, and logits of one row in memory.
     for rewrite in rewrites:
-        chosen = torch.tensor(rewrite.ids)  # (tokens,), int64, with the stop token
+        # (tokens,), int64, with the stop token
+        chosen = torch.tensor(rewrite.ids, device=model.device)
         with torch.inference_mode():
             # The quantised model's own tokens are the context, so that one other choice does not shift all
             # tokens after it.
-            ids = torch.tensor([[*rewrite.prompt_ids, *rewrite.ids]])  # (1, prompt + tokens)
+            ids = torch.tensor([[*rewrite.prompt_ids, *rewrite.ids]], device=model.device)  # (1, all tokens)
             # The logits at a position predict the next token, so the slice starts at the last prompt token.
-            logits = model(ids).logits[0, len(rewrite.prompt_ids) - 1 : -1]  # (tokens, vocabulary)
+            logits = model(ids).logits[0, len(rewrite.prompt_ids) - 1 : -1].float()  # (tokens, vocabulary)
         log_probs = logits.log_softmax(-1)  # (tokens, vocabulary)
         # max - chosen, (tokens,) each, so never below 0. Where the choices agree both are the same element:
         # the difference is 0 exactly, and `== 0` below needs no tolerance.
@@ -143,7 +174,8 @@ def agreement(
 
 def main(config: ExportConfig) -> Path:
     """Write the version folder of a base and an adapter; return it."""
-    return export(loading.base_folder(config.base), config.adapter, config.out, config.quantization)
+    dtype = torch.bfloat16 if config.load == "bf16" else torch.float32
+    return export(loading.base_folder(config.base), config.adapter, config.out, config.quantization, dtype)
 
 
 if __name__ == "__main__":

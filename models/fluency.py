@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import ctranslate2
 from tokenizers import Tokenizer
+
+from configs.settings import Device
+from models import devices
 
 _BATCH = 4  # texts
 
 
-def log_perplexity(version: Path, texts: Sequence[str]) -> list[float]:
+def log_perplexity(version: Path, texts: Sequence[str], device: Device = "auto") -> list[float]:
     """Mean negative log-likelihood of a token of each text, in nats; 0 for an empty text.
 
     exp of it is the perplexity. `version` is a version folder; its quantised weights are used. The value is
@@ -18,7 +20,7 @@ def log_perplexity(version: Path, texts: Sequence[str]) -> list[float]:
     message's meaning.
     """
     tokenizer = Tokenizer.from_file(str(version / "tokenizer.json"))
-    generator = ctranslate2.Generator(str(version / "ctranslate2"), inter_threads=2, intra_threads=1)
+    generator = devices.open_generator(version, device)
     # Small batches of similar lengths take two thirds of the time of large unsorted ones, on two cores.
     # Equal texts are scored once.
     different = sorted({text for text in texts if text.strip()}, key=lambda text: (len(text), text))

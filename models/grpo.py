@@ -374,7 +374,9 @@ def make_rewards(config: GrpoConfig, masks: bool) -> list[tuple[Reward, float]]:
     if config.rule_weight:
         rewards.append((rules(masks), config.rule_weight))
     if config.reward is not None:
-        rewards.append((learned(load_reward(config.reward), masks), config.learned_weight))
+        # On the device of training, where a step samples the rewrites that it scores.
+        model = load_reward(config.reward, training.processes().device)
+        rewards.append((learned(model, masks), config.learned_weight))
     return rewards
 
 
@@ -401,9 +403,9 @@ def main(config: GrpoConfig) -> GrpoResult:
     if not config.waive_validity:
         validity.require()
     rows = prompts(config)
-    reward_bytes = (config.reward / "model.safetensors").read_bytes() if config.reward else b""
+    reward_digest = loading.policy_digest(config.reward, None).encode() if config.reward else b""
     digest = training.digest(
-        config, [*training.adapter_bytes(config.adapter), reward_bytes, *training.row_bytes(rows)]
+        config, [*training.adapter_bytes(config.adapter), reward_digest, *training.row_bytes(rows)]
     )
 
     base = loading.base_folder(config.base)
@@ -469,7 +471,7 @@ def main(config: GrpoConfig) -> GrpoResult:
         )
 
     run = training.run("grpo", config, digest, build)
-    training.save(run.trainer.model, tokens.tokenizer, config.out)
+    training.save(run.trainer.model, tokens, config.out)
 
     # Read from the files, as the policy before was, so that both compute in the same precision.
     run.trainer.model.to("cpu")  # a GPU may have no memory for both

@@ -238,7 +238,7 @@ def main(config: KtoConfig) -> KtoResult:
 
     run = training.run("kto", config, digest, build, cuts_batches=False)
     is_good, matched, mismatched = measure_log_ratios(run.trainer)  # (validation rows,) each
-    training.save(run.trainer.model, tokens.tokenizer, config.out)
+    training.save(run.trainer.model, tokens, config.out)
 
     rewards = config.beta * matched  # (validation rows,), in nats
     good_reward, bad_reward = rewards[is_good].mean(), rewards[~is_good].mean()

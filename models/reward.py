@@ -8,8 +8,9 @@ The margin is zero except for pairs that are rated by stars (Touvron et al. 2023
 loss does not determine the zero of rewards, so `center_rewards` * (r(chosen) + r(rejected))^2 is added
 (Eisenstein et al. 2023, equation 2). The model is the base with the SFT adapter merged in, and a head of one
 number that reads the last token of a rewrite. A new adapter and the head are trained; the adapter is merged
-after training. A killed run that is started again with the same config and data resumes from its last
-complete checkpoint.
+after training. With `load: bf16` all weights but the head's are in bf16, in memory and in the file; else they
+are merged, and written, in float32. A killed run that is started again with the same config and data resumes
+from its last complete checkpoint.
 """
 
 import sys
@@ -17,7 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -51,13 +52,16 @@ class RewardConfig(TrainingConfig):
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-4
     lora_rank: Annotated[int, Field(ge=0, description="0 trains all weights")] = 16
     center_rewards: Annotated[float, Field(ge=0, description="weight of the pull of rewards to zero")] = 0.01
+    load: Literal["bf16", "float32"] | None = Field(
+        None, description="how the weights are in memory and in the file; as `bf16` says when unset"
+    )
     max_tokens: Annotated[int, Field(ge=16)] = 256
     validation_pairs: Annotated[int, Field(ge=1, description="most pairs of the held-out figures")] = 32
     healthy: Ranges = Field({"grad_norm": (1e-3, 50.0), "eval_loss": (0.0, 20.0)})
 
 
 class RewardResult(TrainingResult):
-    """The figures of a reward run, on held-out pairs, computed in float32.
+    """The figures of a reward run, on held-out pairs, computed from the weights as they are written.
 
     The accuracy is the share of pairs whose chosen rewrite has the higher reward. The margin is the mean of
     r(chosen) - r(rejected). The loss is -log sigma(r(chosen) - r(rejected)), in nats, without margin and
@@ -81,7 +85,7 @@ class RewardResult(TrainingResult):
 
 @dataclass(frozen=True)
 class RewardModel:
-    """A trained reward model, on CPU and in float32."""
+    """A reward model. It scores on the device that its weights are on."""
 
     model: Any
     tokens: examples.Tokens
@@ -107,6 +111,7 @@ class RewardModel:
             ids = pad_sequence(rows, batch_first=True, padding_value=pad_id)  # (batch, tokens)
             # 1 at tokens, 0 at padding, so that a reward does not depend on the longest row of its batch.
             mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)  # (batch, tokens)
+            ids, mask = ids.to(self.model.device), mask.to(self.model.device)
             # The head's output at the last token that is no padding: (batch, 1) to (batch,). Under causal
             # attention this token alone has seen the whole rewrite. Nothing is generated, so no keys and
             # values are kept.
@@ -116,15 +121,25 @@ class RewardModel:
         return rewards
 
 
-def load(folder: Path) -> RewardModel:
-    """The reward model in a folder that `main` wrote; ValueError when it is another kind of model."""
+def load(folder: Path, device: torch.device | str = "cpu") -> RewardModel:
+    """The reward model in a folder that `main` wrote, on a device.
+
+    On CUDA its weights are in bf16, else as they are in the file; the head is in float32. Raises ValueError
+    when the folder has another kind of model.
+    """
     kinds = AutoConfig.from_pretrained(str(folder), trust_remote_code=False).architectures or []
     if not any(kind.endswith("ForSequenceClassification") for kind in kinds):
         raise ValueError(f"{folder} holds {kinds} and no reward model; train one with models.reward")
-    model = AutoModelForSequenceClassification.from_pretrained(
-        str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    model: Any = AutoModelForSequenceClassification.from_pretrained(
+        str(folder),
+        dtype=torch.bfloat16 if torch.device(device).type == "cuda" else "auto",
+        use_safetensors=True,
+        trust_remote_code=False,
     )
-    return RewardModel(model, examples.load_tokens(folder))
+    head = _Head(model.score.in_features)
+    head.load_state_dict(model.score.state_dict())
+    model.score = head
+    return RewardModel(model.to(device), examples.load_tokens(folder))
 
 
 def preferred(
@@ -149,7 +164,11 @@ def preferred(
 
 
 class _Head(torch.nn.Linear):
-    """A head that computes in float32 under bf16 autocast too, since bf16 rewards have only two digits."""
+    """A head of one number that computes in float32 in any model, since bf16 rewards have only two digits."""
+
+    def __init__(self, width: int) -> None:
+        # A bias would cancel in the difference of two rewards.
+        super().__init__(width, 1, bias=False, dtype=torch.float32)  # weight (1, width)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """From hidden states (batch, tokens, width) to rewards (batch, tokens, 1)."""
@@ -158,21 +177,28 @@ class _Head(torch.nn.Linear):
             return super().forward(hidden.float())
 
 
-def untrained(base: Path, adapter: Path | None, tokens: examples.Tokens, seed: int) -> Any:
-    """An untrained reward model in float32: a base, its adapter merged in, and a head drawn from `seed`."""
-    causal: Any = loading.load_model(base, adapter)
+def untrained(
+    base: Path,
+    adapter: Path | None,
+    tokens: examples.Tokens,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+) -> Any:
+    """An untrained reward model in `dtype`: a base, its adapter merged in, and a head drawn from `seed`."""
+    causal: Any = loading.load_model(base, adapter, dtype)
     config = causal.config
     config.num_labels = 1  # a head of one number
     config.pad_token_id = tokens.tokenizer.pad_token_id  # the model finds the last token by it
-    model: Any = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    # Without memory for its weights, since all of them are replaced.
+    with torch.device("meta"):
+        model: Any = AutoModelForSequenceClassification.from_config(config, dtype=dtype)
     # All layers but the language head, which the new head replaces.
     # The hidden states are unchanged, so training starts from what SFT has learned.
-    model.base_model.load_state_dict(causal.base_model.state_dict())
+    setattr(model, model.base_model_prefix, causal.base_model)
     # A private random state: the head depends on the seed alone, and later random numbers do not change.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        # (1, width); a bias would cancel in the difference of two rewards.
-        model.score = _Head(model.score.in_features, 1, bias=False)
+        model.score = _Head(model.score.in_features)
         # The spread of the base's own weights, 0.02 for the default base. A 20 times smaller head learned
         # slower: after ten steps a held-out loss of 0.41 to 0.48, and 0.08 with this one (log/learning.md).
         torch.nn.init.normal_(model.score.weight, std=config.initializer_range)
@@ -244,9 +270,10 @@ def length_correlation(rewards: Sequence[float], lengths: Sequence[int]) -> floa
 def main(config: RewardConfig) -> RewardResult:
     """Train, or resume, and write the whole reward model, `metrics.json` and plots to `config.out`.
 
-    Raises ValueError when no training or no validation pair remains.
+    Raises ValueError when no training or no validation pair remains, and as `training.require_frozen` does.
     """
     started = time.monotonic()
+    training.require_frozen(config, config.lora_rank > 0)
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
     digest = training.digest(config, [*training.adapter_bytes(config.adapter), *training.row_bytes(rows)])
 
@@ -256,14 +283,18 @@ def main(config: RewardConfig) -> RewardResult:
         [(row.split, example(tokens, row)) for row in rows], config.max_tokens, config.validation_pairs
     )
 
+    dtype = torch.bfloat16 if config.load == "bf16" else torch.float32
+    device = training.processes().device
     # The same seed as in `build`, so these are the figures of the model that training starts from.
-    before = measure(
-        RewardModel(untrained(base, config.adapter, tokens, config.seed), tokens), split.validation
-    )
+    start = untrained(base, config.adapter, tokens, config.seed, dtype)
+    if device.type == "cuda":  # as `load` does on CUDA
+        start = training.quicken(start, config, frozen=True)
+    before = measure(RewardModel(start.to(device), tokens), split.validation)
+    del start  # a GPU may have no memory for two
 
     # `config` here may have smaller batches than the run's, see training.run.
     def build(config: RewardConfig, arguments: dict[str, Any]) -> training.Trainable:
-        model = untrained(base, config.adapter, tokens, config.seed)
+        model = untrained(base, config.adapter, tokens, config.seed, dtype)
         model = training.quicken(model, config, frozen=config.lora_rank > 0)
         # Loss, the mean over pairs: -log sigma(r(chosen) - r(rejected) - margin)
         # + center_rewards * (r(chosen) + r(rejected))^2. A batch is (2 * pairs, tokens), chosen rows first.
@@ -285,14 +316,17 @@ def main(config: RewardConfig) -> RewardResult:
 
     run = training.run("reward", config, digest, build)
 
-    # Merged in float32, since rounding to bf16 weights would lose part of the adapter's update.
-    trained = run.trainer.model.float()
+    # Merged in float32, since rounding to bf16 weights loses part of the adapter's update; on the CPU, where
+    # there is more memory.
+    trained = run.trainer.model.cpu()
+    if dtype == torch.float32:
+        trained = trained.float()
     if training.processes().is_main_process:
         merged = trained.merge_and_unload() if config.lora_rank else trained
-        loading.save(merged, tokens.tokenizer, config.out)
+        loading.save(merged, tokens.tokenizer, config.out, tokens.frame)
     training.processes().wait_for_everyone()  # every process reads what the main process has written
     # Read from the file, so that the figures are of the merged weights that others will load.
-    after = measure(load(config.out), split.validation)
+    after = measure(load(config.out, device), split.validation)
     result = RewardResult(
         **run.shared_figures(started),
         train_pairs=len(split.train),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.optimize import brentq
 from scipy.stats import binomtest, bootstrap, norm
 
+from configs.settings import Device
 from data.records import TransformType
 from models import fidelity, fluency, scoring, tone
 from models.results import Estimate
@@ -48,7 +49,10 @@ class Scores(BaseModel):
 
 
 def score(
-    cases: Sequence[Case], rewrites: Mapping[str, Sequence[str]], base_version: Path
+    cases: Sequence[Case],
+    rewrites: Mapping[str, Sequence[str]],
+    base_version: Path,
+    device: Device = "auto",
 ) -> dict[str, list[Scores]]:
     """The scores by system; `rewrites` maps a system to its rewrites in the order of the cases.
 
@@ -58,7 +62,7 @@ def score(
     # One call for all systems: equal texts are embedded and read only once.
     flat = [text for texts in rewrites.values() for text in texts]
     meanings = iter(scoring.meaning([case.text for case in cases] * len(rewrites), flat))
-    perplexities = iter(fluency.log_perplexity(base_version, flat))
+    perplexities = iter(fluency.log_perplexity(base_version, flat, device))
     return {
         name: [
             score_case(case, text, next(meanings), next(perplexities))

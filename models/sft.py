@@ -124,7 +124,7 @@ def main(config: SftConfig) -> SftResult:
         # (`num_items_in_batch`). So a step of 2 x 4 rows and one of 1 x 8 have the same gradient.
         return SFTTrainer(
             # With an adapter the base is frozen, in bf16 where that is fast; without one it is float32.
-            model=training.quicken(loading.load_model(base), config, frozen=config.lora_rank > 0),
+            model=training.load_base(base, config, frozen=config.lora_rank > 0),
             args=SFTConfig(**arguments, max_length=None),  # rows that are too long were dropped already
             # All rows of the run in training order, so a row is in it once for each pass over the data.
             train_dataset=Dataset.from_list(training.lay_out(split.train, config)),
@@ -135,7 +135,7 @@ def main(config: SftConfig) -> SftResult:
 
     # The adapter of the last step; held-out figures choose no earlier one.
     run = training.run("sft", config, digest, build)
-    training.save(run.trainer.model, tokens.tokenizer, config.out)
+    training.save(run.trainer.model, tokens, config.out)
 
     # In nats a token, a mean over batches of a step's rows; the first is measured before training. exp of it
     # is the perplexity of the held-out rewrites.

@@ -19,19 +19,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, PeftModel
 from pydantic import BaseModel, ConfigDict, Field
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, TrainerState
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 from trl.trainer.utils import FusedCausalLMOutput
 
 import configs
-from models import checkpoints, health, loading
+from models import checkpoints, examples, health, loading
 from models.health import Ranges
 from models.progress import Progress
 from models.results import StoredReasons
@@ -59,6 +59,16 @@ class TrainingConfig(configs.StageConfig):
     evaluate_every_steps: Annotated[int, Field(ge=1)] = 20
     checkpoint_every_steps: Annotated[int, Field(ge=1)] = 20
     bf16: bool | None = Field(None, description="bf16 autocast; when unset, where the machine is fast at it")
+    load: Literal["bf16", "float32", "4bit"] | None = Field(
+        None, description="how weights that stay frozen are in memory; as `bf16` says when unset"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass: a fifth slower, far less memory"
+    )
+    optimizer: Literal["adamw", "paged_adamw_8bit"] = Field(
+        "adamw",
+        description="the second has moments of 8 bits, and on CUDA moves them out when memory is full",
+    )
     log_every_s: Annotated[float, Field(gt=0, description="between two lines of progress in the log")] = 30.0
     healthy: Ranges = Field(description="low and high of logged figures, see models.health")
     seed: int = 0
@@ -171,7 +181,7 @@ def score_completions_only(trained: Any, temperature: float = 1.0) -> None:
 def bf16_is_fast() -> bool:
     """Whether this machine multiplies bf16 natively; elsewhere autocast is slower than float32."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     # Both multiply bf16 in hardware. With them SFT in float32 takes 1.72 times as long (docs/training.md).
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
@@ -220,13 +230,45 @@ def lay_out(rows: Sequence[dict[str, Any]], config: TrainingConfig) -> list[dict
     return [rows[i] for i in training_order([row["length"] for row in rows], config.steps, step, config.seed)]
 
 
+def load_base(base: Path, config: TrainingConfig, frozen: bool) -> Any:
+    """A base to train on, in the precision that the config names; `frozen` as in `quicken`. Errors as in
+    `require_frozen`.
+    """
+    require_frozen(config, frozen)
+    if config.load == "4bit":
+        model: Any = loading.load_4bit(base, processes().device)
+    else:
+        model = loading.load_model(base, dtype=load_dtype(config, frozen, torch.cuda.is_available()))
+    return quicken(model, config, frozen)
+
+
+def require_frozen(config: TrainingConfig, frozen: bool) -> None:
+    """Raise ValueError when `load` asks for weights that are too coarse to be trained themselves."""
+    if config.load in ("bf16", "4bit") and not frozen:
+        raise ValueError(
+            f"load={config.load} is for weights that stay frozen: train an adapter (lora_rank above 0, or "
+            "adapter), or set load to null"
+        )
+
+
+def load_dtype(config: TrainingConfig, frozen: bool, on_cuda: bool) -> torch.dtype:
+    """The dtype in which a base is read, when it is not quantised."""
+    # On CUDA, where bases are large, frozen weights are never in float32. On CPU they are read in float32, so
+    # that `quicken` decides.
+    bf16 = config.load == "bf16" or (config.load is None and frozen and on_cuda and _uses_bf16(config))
+    return torch.bfloat16 if bf16 else torch.float32
+
+
 def quicken(model: Any, config: TrainingConfig, frozen: bool) -> Any:
-    """Prepare a model for fast training on CPU; `frozen` says that only an adapter on it is trained."""
+    """Prepare a model for fast training; `frozen` says that only an adapter on it is trained."""
     # Frozen weights in the run's own bf16 take half the memory, and autocast need not convert them in each
     # step. Trained weights stay float32, since a small update would be lost in bf16.
     # PEFT keeps an adapter in float32 on such a base.
-    if frozen and _uses_bf16(config):
-        model = model.to(torch.bfloat16)
+    if frozen and config.load is None and _uses_bf16(config):
+        # The parameters only: `model.to` would round the frequencies of the rotary embedding too, which
+        # serving has in float32.
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
     # Plain matrix products: on short rows the backward pass of the fused kernel takes a fifth of a step.
     # The attention weights, (batch, heads, tokens, tokens), fit into memory for rows this short.
     if not torch.cuda.is_available():
@@ -242,7 +284,7 @@ def load_policy(base: Path, config: TrainingConfig, adapter: Path | None) -> Any
     """
     if processes().num_processes > 1:
         raise ValueError("this stage trains in one process only: start it without torchrun or accelerate")
-    model = quicken(loading.load_model(base), config, frozen=adapter is not None)
+    model = load_base(base, config, frozen=adapter is not None)
     if adapter is None:
         return model
     # A trainer of TRL that finds an adapter copies it without gradient, as the reference policy.
@@ -282,7 +324,10 @@ def common_arguments(config: TrainingConfig, folder: Path, resumes: bool) -> dic
         # Autocast: matrix products in bf16; trained weights, their gradients and AdamW's moments in float32.
         "bf16": _uses_bf16(config),
         "train_sampling_strategy": "sequential",  # the rows are in training order already
-        "activation_checkpointing": False,  # TRL's default saves memory and costs time, which is scarcer here
+        "activation_checkpointing": config.gradient_checkpointing,  # TRL's own default is on
+        # The reentrant kind gives no gradient to an adapter whose base is frozen.
+        "activation_checkpointing_kwargs": {"use_reentrant": False},
+        **({} if config.optimizer == "adamw" else {"optim": config.optimizer}),
         "eval_strategy": "steps",
         "eval_steps": config.evaluate_every_steps,
         "eval_on_start": not resumes,  # the figures before training; a resumed run has them in its log
@@ -399,9 +444,10 @@ def _advise(stage: str, config: TrainingConfig, evaluates: bool, error: Exceptio
     )
     sizes = ("max_tokens", "max_prompt_tokens", "max_new_tokens", "generations", "batch_size", "lora_rank")
     lower = ", ".join(name for name in sizes if hasattr(config, name))
+    saving = "" if config.gradient_checkpointing else "set gradient_checkpointing=true, "
     return (
-        f"{stage}: memory ran out {where}, which is not cut into smaller batches. Lower {lower}, or take a "
-        f"smaller base. The error was: {error}"
+        f"{stage}: memory ran out {where}, which is not cut into smaller batches. Lower {lower}, {saving}or "
+        f"take a smaller base (docs/your-own-model.md says how much one needs). The error was: {error}"
     )
 
 
@@ -427,6 +473,7 @@ def _train(stage: str, trainer: Trainable, checkpoint: Path | None, config: Trai
     for callback in callbacks:
         if callback is not None:
             trainer.add_callback(callback)
+    _train_in_float32(trainer.model)
     # After TRL set its own head, while the trainer was built. Only a trainer that samples has a temperature.
     score_completions_only(trainer.model, getattr(trainer, "temperature", 1.0))
     if checkpoint:
@@ -442,6 +489,16 @@ def _train(stage: str, trainer: Trainable, checkpoint: Path | None, config: Trai
         log.append(trainer.state.log_history[-1])
     # A figure without any value, such as the minimum length of no truncated completions, is logged as None.
     return tuple({name: value for name, value in entry.items() if value is not None} for entry in log)
+
+
+def _train_in_float32(model: Any) -> None:
+    """Undo that TRL makes an adapter on a 4-bit base bf16, in which small updates are lost.
+
+    The policy keeps that one rounding, so DPO and KTO start that far from their reference.
+    """
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
 
 
 def digest(config: BaseModel, parts: Iterable[bytes]) -> str:
@@ -469,7 +526,7 @@ def adapter_bytes(folder: Path | None) -> Iterator[bytes]:
         yield file.read_bytes()
 
 
-def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def save(model: Any, tokens: examples.Tokens, folder: Path) -> None:
     """Write the trained adapter, or the whole model without one; the main process alone writes.
 
     The frozen copy of an adapter, which TRL adds as reference, is not written.
@@ -481,7 +538,7 @@ def save(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         # Only A and B of each layer, in float32: 20 MB at rank 16, where the default base has 538.
         model.save_pretrained(str(folder), selected_adapters=["default"])
     else:
-        loading.save(model, tokenizer, folder)
+        loading.save(model, tokens.tokenizer, folder, tokens.frame)
 
 
 def finish(run: Run[Any], result: TrainingResult, panels: Mapping[str, Sequence[str]]) -> None:

@@ -86,7 +86,7 @@ def _train(config: ChampionConfig) -> Path:
     files = [
         file for folder in (settings.roles, settings.accepted, settings.edits) for file in _files(folder)
     ]
-    name = _digest(settings.model_dump_json(exclude={"out", "version"}), files)
+    name = _digest(settings.model_dump_json(exclude={"out", "version", "device"}), files)
     settings = settings.model_copy(update={"out": config.work / f"tagger-{name}", "version": None})
     _step(
         "Training the tagger on the labels of the seed corpus.",

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 import configs
-from configs.settings import Settings
+from configs.settings import Device, Settings
 from data import corpus, database
 from data.reasons import Reason, ReasonedError, reason, render
 from data.tables import Lineage, Snapshot, Version, VersionOrder
@@ -41,7 +41,6 @@ from models import (
     export,
     grpo,
     kto,
-    loading,
     methods,
     reward,
     sft,
@@ -54,6 +53,7 @@ from models import (
 from models.dpo import DpoConfig
 from models.edit_dpo import EditDpoConfig
 from models.evaluation import EvaluateConfig
+from models.export import ExportConfig
 from models.grpo import GrpoConfig, GrpoResult
 from models.kto import KtoConfig
 from models.methods import Choice, MethodsConfig
@@ -126,7 +126,10 @@ STAGES = {
     "evaluate": Stage(EvaluateConfig, Evaluation, evaluation.main),
 }
 
-_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {"methods": MethodsConfig}
+_CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {
+    "methods": MethodsConfig,
+    "export": ExportConfig,
+}
 
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
@@ -168,13 +171,14 @@ def run_stage(stage: str, config: Any) -> BaseModel:
 
 
 @task(retries=1, retry_delay_seconds=10, cache_policy=NO_CACHE)
-def run_export(base: str, adapter: Path | None, out: Path) -> Path:
+def run_export(config: ExportConfig, device: Device) -> Path:
     """Export the version folder, and compare its quantised copy with the weights it was made from."""
-    if not (out / "version.json").exists():
-        export.export(loading.base_folder(base), adapter, out)
+    if not (config.out / "version.json").exists():
+        export.main(config)
     cases = evaluation.draw_cases(evaluation.test_cases(corpus.SEED / "test"), _AGREEMENT_MESSAGES, 0)
-    export.agreement(out, [(case.text, case.transform_type, case.intensity) for case in cases])
-    return out
+    messages = [(case.text, case.transform_type, case.intensity) for case in cases]
+    export.agreement(config.out, messages, device=device)
+    return config.out
 
 
 @flow(name="train", on_failure=[label_failure])
@@ -245,6 +249,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         f"reward={made.reward or 'null'}",
         f"snapshots={[str(path) for path in snapshots]}",
         f"out={run / 'evaluation'}",
+        f"device={settings.device}",
     ]
     evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
     assert isinstance(evaluated, Evaluation)
@@ -286,7 +291,8 @@ def _make_text_version(
         log.info(line)
     trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
     choice = choice.model_copy(update=dict.fromkeys(skipped, False))
-    version = run_export(trained.base, trained.adapter, run / "version")
+    fixed = [f"base={trained.base}", f"adapter={trained.adapter or 'null'}", f"out={run / 'version'}"]
+    version = run_export(stage_config("export", fixed, overrides), settings.device)
     reward_model = run / "reward" if choice.reward else None
     return _Made(version, choice.method, settings.base, reward_model, objections)
 

@@ -1,6 +1,6 @@
 """The engines have one shape: `load` a version folder, then `generate(spec, items)`, in the items' order.
 
-Two write text. CTranslate2 is for serving: int8 on CPU, with no imports but `tokenizers` and `ctranslate2`.
+Two write text. CTranslate2 is for serving: int8, with no imports but `tokenizers` and `ctranslate2`.
 transformers is the reference to compare with, and needs torch. In both, a seed determines its samples,
 whatever else is in the batch except for items with the same seed. A version of edits has an engine of its own
 (`edits_engine`).
@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import ctranslate2
 from tokenizers import Encoding, Tokenizer
 
+from configs.settings import Device
 from data.reasons import reason
 from data.records import Engine, Form, Spec
-from models import prompts, protection, version_file
+from models import devices, prompts, protection, version_file
 from models.protection import Draft, Kept
 from serving.inference.client import Item, Rewritten
 from serving.inference.edits_engine import EditsEngine
@@ -25,7 +26,6 @@ from serving.inference.edits_engine import EditsEngine
 # The library reads a batch in one step only up to the end of its shortest prompt, so padding can cost more
 # than a larger batch saves. Of 32 messages sorted by length, batches of 8 gave the most tokens a second.
 _BATCH = 8
-_WORKERS = 2
 
 # The longest prompt that is read: time and memory grow with its square, and 8,000 characters of some scripts
 # are 30,000 tokens. English has about four characters a token.
@@ -38,13 +38,14 @@ _RANDOM_SEED = 2**32 - 1  # CTranslate2's default: each worker thread takes a se
 _seeding = threading.Lock()
 
 
-def load(folder: Path, engine: Engine) -> "AnyEngine":
+def load(folder: Path, engine: Engine, device: Device = "auto") -> "AnyEngine":
     """The engine that a spec names, with a version's weights: 0.2 s for 135M parameters in int8. Versions of
-    edits have one engine, whichever is named.
+    edits have one engine, whichever is named, and write on the CPU.
     """
     if version_file.read(folder).form == "edits":
         return EditsEngine(folder)
-    return CTranslate2Engine(folder) if engine == "ctranslate2" else TransformersEngine(folder)
+    kind = CTranslate2Engine if engine == "ctranslate2" else TransformersEngine
+    return kind(folder, device)
 
 
 class _Texts:
@@ -131,14 +132,14 @@ def _unwritable(item: Item) -> Rewritten:
 
 
 class CTranslate2Engine:
-    """Quantised weights on CPU, two batches at a time. Safe to call from several threads."""
+    """Quantised weights, two batches at a time on CPU. Safe to call from several threads."""
 
     form: ClassVar[Form] = "text"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: Device = "auto") -> None:
         self._texts = _Texts(folder)
-        self._weights = str(folder / "ctranslate2")
-        self._generator = self._open(_WORKERS)
+        self._folder, self._device = folder, device
+        self._generator = devices.open_generator(folder, device)
 
     def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
         """Rewrite items together. Sampled items with a seed are generated seed by seed."""
@@ -154,7 +155,7 @@ class CTranslate2Engine:
         for seed, indices in by_seed.items():
             tokens = [batch[i][1].tokens for i in indices]
             if seed is None:
-                drawn = self._run(self._generator, spec, tokens, retries, -(-len(tokens) // _WORKERS))
+                drawn = self._run(self._generator, spec, tokens, retries, self._share(tokens))
             else:
                 drawn = self._run(self._seeded(_seed(seed, retries)), spec, tokens, retries, len(tokens))
             ids.update(zip(indices, drawn, strict=True))
@@ -164,8 +165,10 @@ class CTranslate2Engine:
         """Free the weights. No generation may be running."""
         self._generator.unload_model()
 
-    def _open(self, workers: int) -> ctranslate2.Generator:
-        return ctranslate2.Generator(self._weights, inter_threads=workers, intra_threads=1)
+    def _share(self, tokens: Sequence[object]) -> int:
+        """The number of prompts for each worker."""
+        workers: int = self._generator.num_generators
+        return -(-len(tokens) // workers)
 
     def _seeded(self, seed: int) -> ctranslate2.Generator:
         """A generator whose one worker draws from `seed`.
@@ -175,7 +178,7 @@ class CTranslate2Engine:
         """
         with _seeding:
             ctranslate2.set_random_seed(seed)
-            generator = self._open(1)
+            generator = devices.open_generator(self._folder, self._device, workers=1)
             generator.generate_batch([[self._texts.stop]], max_length=1, sampling_topk=2)
             ctranslate2.set_random_seed(_RANDOM_SEED)
         return generator
@@ -216,12 +219,18 @@ class TransformersEngine:
 
     form: ClassVar[Form] = "text"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: Device = "auto") -> None:
         # Imported here, so that a service without torch can serve the other engine.
+        import torch
+
         from models import loading
 
         self._texts = _Texts(folder)
-        self._model: Any = loading.load_model(folder / "transformers")
+        target = devices.torch_device(device)
+        # As they were merged on CPU: in float32, unless the export says bf16.
+        dtype = "auto" if target == "cpu" else torch.bfloat16
+        model: Any = loading.load_model(folder / "transformers", dtype=dtype)
+        self._model = model.to(target)
 
     def generate(self, spec: Spec, items: Sequence[Item]) -> list[Rewritten]:
         """Rewrite items together in one batch."""
@@ -247,7 +256,8 @@ class TransformersEngine:
             starts = []
             for ids in prompt_ids:
                 with torch.inference_mode():
-                    likeliest = self._model(torch.tensor([ids])).logits[0, -1].topk(retries + 1).indices
+                    prompt = torch.tensor([ids], device=self._model.device)
+                    likeliest = self._model(prompt).logits[0, -1].topk(retries + 1).indices
                 starts += [(ids, first) for first in likeliest.tolist()[1:]]
             rests = self._run(spec, [[*ids, first] for ids, first in starts])
             outputs = [
@@ -273,7 +283,8 @@ class TransformersEngine:
             """Gumbel-max: the token with the largest logit plus Gumbel noise is a sample; noise by seed."""
             best = scores.topk(min(spec.top_k, scores.shape[-1]), dim=-1)  # (batch, top_k)
             uniform = torch.stack([torch.rand(best.values.shape[-1], generator=each) for each in generators])
-            noise = -torch.log(-torch.log(uniform.clamp_min(1e-20)))
+            # On the CPU, so that a seed gives the same numbers on every device.
+            noise = -torch.log(-torch.log(uniform.clamp_min(1e-20))).to(scores.device)
             chosen = (best.values / spec.temperature + noise).argmax(-1, keepdim=True)
             return torch.full_like(scores, -torch.inf).scatter(1, best.indices.gather(1, chosen), 0.0)
 
@@ -281,9 +292,12 @@ class TransformersEngine:
         stop = self._texts.stop_id
         with torch.inference_mode():
             out = self._model.generate(
-                input_ids=torch.tensor([[stop] * (width - len(row)) + row for row in prompt_ids]),
+                input_ids=torch.tensor(
+                    [[stop] * (width - len(row)) + row for row in prompt_ids], device=self._model.device
+                ),
                 attention_mask=torch.tensor(
-                    [[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids]
+                    [[0] * (width - len(row)) + [1] * len(row) for row in prompt_ids],
+                    device=self._model.device,
                 ),
                 generation_config=GenerationConfig(  # type: ignore[no-untyped-call]
                     max_new_tokens=spec.max_new_tokens, do_sample=False, eos_token_id=stop, pad_token_id=stop

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from configs.settings import Device
 from data.records import Engine, Spec, TransformType
 from serving.inference import engines
 from serving.inference.client import FormDiffers, Item, Rewritten
@@ -24,9 +25,10 @@ class Pool:
     `find` returns a version's folder or raises. Belongs to one event loop; the work is done in threads.
     """
 
-    def __init__(self, limit: int, find: Callable[[str], Path]) -> None:
+    def __init__(self, limit: int, find: Callable[[str], Path], device: Device = "auto") -> None:
         self._limit = limit
         self._find = find
+        self._device = device
         self._resident: OrderedDict[Key, _Resident] = OrderedDict()  # least recently used first
         self._loading = asyncio.Lock()
         # A thread for each batch that can run, and one to load versions: neither waits for the other.
@@ -79,7 +81,7 @@ class Pool:
                 folder = await loop.run_in_executor(self._threads, self._find, key[0])
                 while len(self._resident) >= self._limit:  # after `find`: a missing version unloads none
                     await self._unload_one()
-                engine = await loop.run_in_executor(self._threads, _load, folder, *key)
+                engine = await loop.run_in_executor(self._threads, _load, folder, *key, self._device)
                 resident = self._resident[key] = _Resident(engine, self._threads)
             self._resident.move_to_end(key)
             resident.hold()
@@ -160,9 +162,9 @@ class _Resident:
             self.release()
 
 
-def _load(folder: Path, version: str, engine: Engine) -> engines.AnyEngine:
+def _load(folder: Path, version: str, engine: Engine, device: Device) -> engines.AnyEngine:
     """Load and warm up: a version in memory has generated once."""
-    loaded = engines.load(folder, engine)
+    loaded = engines.load(folder, engine, device)
     hello = Item(text="Hello", transform_type=TransformType.SOFTEN, intensity=0)
     loaded.generate(Spec(version=version, form=loaded.form, engine=engine, max_new_tokens=1), [hello])
     return loaded

@@ -78,7 +78,9 @@ class ToneBridge:
     def __init__(self) -> None:
         self._settings = Settings()
         self._pool = Pool(
-            self._settings.models_in_memory, lambda version: release.find(version, self._settings)
+            self._settings.models_in_memory,
+            lambda version: release.find(version, self._settings),
+            self._settings.device,
         )
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]

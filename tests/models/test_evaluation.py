@@ -165,10 +165,11 @@ def test_the_gate_uses_the_composite_where_readers_of_the_champion_agree_with_it
     assert (refusal and refusal.code) == note
 
 
-def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, corpus_folder, tmp_path):
+def test_an_evaluation_writes_its_numbers_outputs_and_plot(version, tiny_base, corpus_folder, tmp_path):
     config = EvaluateConfig(
         version=version,
         champion=version,
+        base=str(tiny_base),
         base_version=shutil.copytree(version, tmp_path / "base-version"),
         test_folders=[corpus_folder],
         intensity_messages=7,

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import time
@@ -13,6 +14,7 @@ from models import loading, prompts
 from models.export import agreement, base_version, export
 from serving.inference import engines
 from serving.inference.client import Item
+from tests import architectures
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -53,6 +55,51 @@ def test_an_unquantised_export_is_the_model(version, messages):
     assert result.same_choice == 1.0
     assert result.regret_nats < 1e-4
     assert result.tokens > 16
+
+
+@pytest.mark.parametrize("name", ["qwen2", "qwen3", "llama", "gemma2", "gemma3", "mistral"])
+def test_an_unquantised_export_is_the_model_in_every_architecture(name, messages, tiny_texts, tmp_path):
+    plain = architectures.build(name, tmp_path / name, tiny_texts, "float32", spread=0.5)
+    base = loading.base_folder(str(plain), tmp_path / "bases")
+    result = agreement(export(base, None, tmp_path / "v", "float32"), messages, max_new_tokens=16)
+    assert result.same_choice == 1.0
+    assert result.regret_nats < 1e-4
+    assert prompts.read(tmp_path / "v").stop == architectures.ARCHITECTURES[name].turn_end
+
+
+def test_an_architecture_that_ctranslate2_cannot_convert_is_refused(tiny_texts, tmp_path):
+    plain = architectures.build("phi3", tmp_path / "phi3", tiny_texts)
+    with pytest.raises(ValueError, match="CTranslate2 cannot convert a phi3 model"):
+        export(loading.base_folder(str(plain), tmp_path / "bases"), None, tmp_path / "v")
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_base_without_an_adapter_keeps_its_dtype_and_an_adapter_is_merged_in_the_one_asked_for(
+    tiny_texts, write_adapter, tmp_path
+):
+    plain = architectures.build("qwen2", tmp_path / "qwen2", tiny_texts)
+    bf16 = loading.base_folder(str(plain), tmp_path / "bases")
+    adapter = write_adapter(bf16, tmp_path / "adapter")
+    dtypes = {}
+    for name, arguments in {
+        "bare": (None,),
+        "merged": (adapter,),
+        "rounded": (adapter, "int8", torch.bfloat16),
+    }.items():
+        first, *others = arguments
+        folder = export(bf16, first, tmp_path / name, *others)
+        dtypes[name] = loading.load_model(folder / "transformers", dtype="auto").dtype
+    assert dtypes == {"bare": torch.bfloat16, "merged": torch.float32, "rounded": torch.bfloat16}
+
+
+def test_a_version_keeps_the_frame_of_its_base(base, tmp_path):
+    earlier = tmp_path / "earlier"
+    shutil.copytree(base, earlier)
+    # As by an earlier release, which stopped at another token.
+    frame = dataclasses.replace(prompts.read(base), stop="<|endoftext|>")
+    frame.save(earlier)
+    version = export(earlier, None, tmp_path / "v")
+    assert prompts.read(version) == prompts.read(version / "transformers") == frame
 
 
 def test_int8_is_near_and_smaller(base, version, messages, tmp_path):
@@ -142,3 +189,9 @@ def test_a_base_version_is_made_once(tiny_base, tmp_path):
     made = (folder / "version.json").stat().st_mtime_ns
     assert base_version(str(tiny_base), folder) == folder
     assert (folder / "version.json").stat().st_mtime_ns == made
+
+
+def test_a_base_version_of_another_base_is_replaced(tiny_base, tiny_texts, tmp_path):
+    folder = base_version(str(tiny_base), tmp_path / "base-version")
+    other = loading.base_folder(str(architectures.build("qwen3", tmp_path / "q", tiny_texts)), tmp_path / "b")
+    assert prompts.read(base_version(str(other), folder)) == prompts.read(other)

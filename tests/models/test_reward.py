@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import configs
 from data.records import Demonstration, TransformType
@@ -96,7 +97,7 @@ def test_the_head_stays_in_float32_under_bf16(config):
     loaded = reward.load(config.out).model
     assert {weight.dtype for weight in loaded.parameters()} == {torch.float32}
     hidden = torch.randn(2, 3, 64)
-    head = reward._Head(64, 1, bias=False)
+    head = reward._Head(64)
     exact = head(hidden)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert head(hidden).equal(exact)
@@ -126,3 +127,14 @@ def test_a_reward_that_is_only_length_is_seen():
 
 def test_the_shipped_config_is_read():
     assert configs.load(RewardConfig, "configs/reward.yaml", ["steps=3"]).steps == 3
+
+
+def test_a_reward_model_in_bf16_is_so_from_file_to_file(config):
+    result = reward.main(config.model_copy(update={"load": "bf16", "bf16": False}))
+    assert result.held_out_accuracy == 1
+    weights = load_file(config.out / "model.safetensors")
+    assert {weight.dtype for name, weight in weights.items() if name.startswith("model.")} == {torch.bfloat16}
+    model = reward.load(config.out)
+    assert model.model.score.weight.dtype == torch.float32
+    scores = model.score(rows("Could you please look at PAY-7 today?", "Fix PAY-7. It is broken again."))
+    assert any(score != torch.tensor(score).bfloat16().item() for score in scores), "rewards are float32"

@@ -19,7 +19,10 @@ from models.kto import KtoConfig
 from models.reward import RewardConfig
 from models.sft import SftConfig
 
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU"),
+]
 
 OUT_OF_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB."
 CHECKPOINT_EVERY = 4  # logs come every five steps: what is summed up between two must not be lost
@@ -104,6 +107,18 @@ def stages(tiny_base, tuned, write_snapshot, write_adapter, tmp_path_factory):
     alone = {"base": tuned, "adapter": write_adapter(tuned, folder / "tuned-adapter", 1)}
     return {
         "sft": Stage(sft, sft.SFTTrainer, SftConfig(base=str(tiny_base), seed_folder=None, **every)),
+        "sft on four bits": Stage(
+            sft,
+            sft.SFTTrainer,
+            SftConfig(
+                base=str(tiny_base),
+                seed_folder=None,
+                load="4bit",
+                gradient_checkpointing=True,
+                optimizer="paged_adamw_8bit",
+                **every,
+            ),
+        ),
         "reward": Stage(reward, reward.RewardTrainer, RewardConfig(**above, **every)),
         "dpo": Stage(dpo, dpo._Trainer, DpoConfig(**above, **every, masks=False)),
         "kto": Stage(kto, kto._Trainer, KtoConfig(**above, **every, masks=False)),
@@ -175,7 +190,7 @@ def assert_same_weights(first, second):
         torch.testing.assert_close(weights[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sft", "reward", "dpo", "kto", "grpo"])
+@pytest.mark.parametrize("name", ["sft", "sft on four bits", "reward", "dpo", "kto", "grpo"])
 def test_a_killed_run_goes_on_with_the_same_batches_and_the_same_curve(name, stages, unbroken, tmp_path):
     stage, whole = stages[name], unbroken(name)
     config = stage.with_folders(tmp_path)
@@ -292,7 +307,11 @@ def test_smaller_batches_without_more_of_them_are_another_curve(stages, unbroken
             "kto",
             "kto: memory ran out with a batch of 2, which is not cut into smaller batches.",
         ),
-        ("grpo", "Lower max_prompt_tokens, max_new_tokens, generations, batch_size, or take a smaller base"),
+        (
+            "grpo",
+            "Lower max_prompt_tokens, max_new_tokens, generations, batch_size, set "
+            "gradient_checkpointing=true, or take a smaller base",
+        ),
     ],
 )
 def test_where_no_batch_fits_it_says_what_to_do(name, words, stages, tmp_path):
