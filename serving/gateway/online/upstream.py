@@ -31,8 +31,8 @@ class Upstream:
         """The rewrite of one message, in one call with other messages for the same spec.
 
         Raises InvalidError when the model cannot read the message, VersionFailedError when the service was
-        called and failed, and UnavailableError when it was not called: every replica's breaker is open, or
-        too many messages wait.
+        called and failed or the version failed on this message, and UnavailableError when the service was not
+        called: every replica's breaker is open, or too many messages wait.
         """
         if self.waiting >= self._max_waiting:
             self.shed += 1
@@ -48,13 +48,13 @@ class Upstream:
             self._send(spec, waiting)
         self.waiting += 1
         try:
-            return _accepted(await future)
+            return _accepted(spec, await future)
         finally:
             self.waiting -= 1
 
     async def rewrite_together(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         """The rewrites of these messages, in one call without others; errors as `rewrite`."""
-        return [_accepted(rewritten) for rewritten in await self._call(spec, items)]
+        return [_accepted(spec, rewritten) for rewritten in await self._call(spec, items)]
 
     async def _call(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         try:
@@ -87,7 +87,9 @@ class Upstream:
                 future.set_result(result)
 
 
-def _accepted(rewritten: Rewritten) -> Rewritten:
+def _accepted(spec: Spec, rewritten: Rewritten) -> Rewritten:
     if rewritten.refusal is not None:
         raise InvalidError({"text": rewritten.refusal})
+    if rewritten.failure is not None:  # the service has logged it
+        raise VersionFailedError("version_cannot_answer", version=spec.version)
     return rewritten
