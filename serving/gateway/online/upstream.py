@@ -1,6 +1,7 @@
 """Calls of the inference service: messages that arrive within milliseconds go as one list."""
 
 import asyncio
+from collections.abc import Callable
 
 from data.records import Spec
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
@@ -18,10 +19,17 @@ class Upstream:
     """Collects messages into calls. Belongs to one event loop."""
 
     def __init__(
-        self, inference: InferenceClient, max_list: int = _MAX_LIST, max_waiting: int = _MAX_WAITING
+        self,
+        inference: InferenceClient,
+        max_list: int = _MAX_LIST,
+        max_waiting: int = _MAX_WAITING,
+        count: Callable[[str, Rewritten], None] = lambda version, rewritten: None,
     ) -> None:
-        """A call has at most `max_list` messages. With `max_waiting` in progress further ones are refused."""
+        """A call has at most `max_list` messages. With `max_waiting` in progress further ones are refused.
+        `count` gets each rewrite of the service, with the name of its version.
+        """
         self._inference, self._max_list, self._max_waiting = inference, max_list, max_waiting
+        self._count = count
         self._open: dict[Spec, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting = 0
@@ -58,13 +66,16 @@ class Upstream:
 
     async def _call(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         try:
-            return await self._inference.rewrite(spec, items, _TIMEOUT_S)
+            rewrites = await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
             raise VersionFailedError("version_not_published", version=spec.version) from error
         except InferenceUnavailable as error:
             if error.was_called:
                 raise VersionFailedError("version_cannot_answer", version=spec.version) from error
             raise UnavailableError("version_cannot_answer", version=spec.version) from error
+        for rewritten in rewrites:
+            self._count(spec.version, rewritten)
+        return rewrites
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
