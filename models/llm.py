@@ -2,7 +2,7 @@
 
 The model answers at an OpenAI-compatible endpoint (a vendor's, vLLM's, Ollama's), or llama.cpp runs its GGUF
 file in this process. Both are asked by the same client, protect facts in the same way as our own models, and
-refuse a draft that talks about the message instead of rewriting it.
+refuse a draft that talks about the message, or quotes the prompt, instead of rewriting it.
 """
 
 import json
@@ -185,10 +185,12 @@ class Writer:
                     errors[i] = answer
             return drafts
 
-        def accept(text: str, draft: str) -> bool:
-            if is_chatter := scoring.chatter(text, draft):
+        def accept(request: Request, draft: str) -> bool:
+            text, transform_type, _ = request
+            talks = scoring.chatter(text, draft) or prompts.quotes_prompt(text, draft, transform_type)
+            if talks:
                 talked.add(text)
-            return not is_chatter
+            return not talks
 
         kept = protection.rewrite(requests, spec.protection, write, accept=accept)
         return [errors.get(i, _explain(rewrite, shown[i] in talked)) for i, rewrite in enumerate(kept)]

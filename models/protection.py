@@ -119,8 +119,9 @@ class Kept(NamedTuple):
 
 # Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
 Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
-# Whether a draft, before its facts are restored, is a rewrite at all, from (text that was shown, draft).
-Accept = Callable[[str, str], bool]
+# Whether a draft, before its facts are restored, is a rewrite at all: from the request as it was shown, with
+# masks, and the draft.
+Accept = Callable[[Request, str], bool]
 # A judge of drafts, from (message, draft, transform type, intensity): the higher, the better.
 Judge = Callable[[str, str, TransformType, int], float]
 
@@ -156,7 +157,9 @@ def rewrite(
         for index, drafts in write({index: masked[index].text for index in indices}, retries).items():
             tokens[index] += sum(draft.tokens for draft in drafts)
             prompt_tokens[index] += sum(draft.prompt_tokens for draft in drafts)
-            candidates[index] += _restore_all(masked[index], drafts, accept)
+            shown = (masked[index].text, *requests[index][1:])
+            accepted = [draft for draft in drafts if accept is None or accept(shown, draft.text)]
+            candidates[index] += _restore_all(masked[index], accepted)
 
     generate(range(len(requests)), 0)
     again = [i for i, drafts in enumerate(candidates) if protection.always or not drafts or drafts[0].missing]
@@ -168,10 +171,8 @@ def rewrite(
     ]
 
 
-def _restore_all(masked: Masked, drafts: Sequence[Draft], accept: Accept | None) -> Iterator[Kept]:
+def _restore_all(masked: Masked, drafts: Sequence[Draft]) -> Iterator[Kept]:
     for draft in drafts:
-        if accept is not None and not accept(masked.text, draft.text):
-            continue
         if (text := masked.restore(draft.text)) is not None:
             yield Kept(text, facts.missing(masked.message, text), draft.tokens, draft.finished)
 
