@@ -148,6 +148,7 @@ def service(folder, tmp_path, monkeypatch):
     process.stop()
 
 
+@pytest.mark.slow
 async def test_the_service_answers_for_the_model_and_names_what_fails(service, folder, vendor, tmp_path):
     spec = make_spec(folder, "vendor")
     await release.warm(service.inference_urls, spec, TOKEN)
