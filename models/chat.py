@@ -53,8 +53,7 @@ class Endpoint(StageConfig):
     base_url: Annotated[str, AfterValidator(_check_url), Field(description="ends in /v1 at most servers")]
     model: Annotated[str, Field(min_length=1, description="as the endpoint names it")]
     key_variable: Annotated[
-        str | None,
-        AfterValidator(lambda name: name and _check_variable(name)),
+        Annotated[str, AfterValidator(_check_variable)] | None,
         Field(description="the environment variable with the key, such as OPENAI_API_KEY; no key when unset"),
     ] = None
     limit_field: Annotated[
@@ -64,9 +63,7 @@ class Endpoint(StageConfig):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="further fields of each request, such as reasoning_effort"
     )
-    timeout_s: Annotated[float, Field(gt=0, description="for one attempt, and the longest wait after it")] = (
-        10
-    )
+    timeout_s: Annotated[float, Field(gt=0, description="for an attempt, and the longest wait after it")] = 9
     retries: Annotated[int, Field(ge=0, le=8, description="of a request after 429, 5xx or no answer")] = 1
     concurrency: Annotated[int, Field(ge=1, le=256, description="requests at the same time")] = 8
     daily_tokens: Annotated[
