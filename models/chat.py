@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
 _FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
+_LONGEST_CODE = 60  # characters of an endpoint's code for an error, or of the name of a field
 _OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models: vLLM's and llama.cpp's fields
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
 
@@ -274,9 +275,9 @@ class Chat:
         )
 
     def _error_of(self, error: "APIStatusError") -> Exception:
-        """What a status other than 200 means. Only statuses that are not about a text quote the endpoint."""
+        """What a status other than 200 means. The endpoint's sentence is left out: it may quote the message."""
         status = error.status_code
-        detail = f"{status} {error.code or ''}".strip()
+        detail = f"{status} {str(error.code or '')[:_LONGEST_CODE]}".strip()
         if status in (401, 403):
             return RefusedError(
                 f"{self._name}: {detail}; check the key: key_variable is {self.endpoint.key_variable}"
@@ -291,7 +292,7 @@ class Chat:
         if status == 429 or status == 408 or status >= 500:
             return _PassingError(detail, _retry_after_s(error.response.headers))
         return RefusedError(
-            f"{self._name}: {detail} {error.param or ''}; check limit_field and extra, which this model may"
+            f"{self._name}: {detail} {str(error.param or '')[:_LONGEST_CODE]}; check limit_field and extra, which this model may"
             " not know, and whether the message fits its context"
         )
 
