@@ -275,7 +275,7 @@ class Chat:
         )
 
     def _error_of(self, error: "APIStatusError") -> Exception:
-        """What a status other than 200 means. The endpoint's sentence is left out: it may quote the message."""
+        """What a status other than 200 means. It leaves out the endpoint's text, which may quote the message."""
         status = error.status_code
         detail = f"{status} {str(error.code or '')[:_LONGEST_CODE]}".strip()
         if status in (401, 403):
@@ -292,8 +292,8 @@ class Chat:
         if status == 429 or status == 408 or status >= 500:
             return _PassingError(detail, _retry_after_s(error.response.headers))
         return RefusedError(
-            f"{self._name}: {detail} {str(error.param or '')[:_LONGEST_CODE]}; check limit_field and extra, which this model may"
-            " not know, and whether the message fits its context"
+            f"{self._name}: {detail} {str(error.param or '')[:_LONGEST_CODE]}; check limit_field and extra,"
+            " which this model may not know, and whether the message fits its context"
         )
 
     async def _describe(self) -> dict[str, Any]:
