@@ -52,6 +52,7 @@ from models import (
 )
 from models.dpo import DpoConfig
 from models.edit_dpo import EditDpoConfig
+from models.edits.writer import rules_digest
 from models.evaluation import EvaluateConfig
 from models.export import ExportConfig
 from models.grpo import GrpoConfig, GrpoResult
@@ -134,8 +135,13 @@ _CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
     """The config of a stage: its yaml file, then the run's `fixed` values, then this stage's overrides."""
-    own = [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
-    return configs.load(_CONFIG_CLASSES[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
+    path = _CONFIGS / f"{stage}.yaml"
+    return configs.load(_CONFIG_CLASSES[stage], path, [*fixed, *_own(stage, overrides)])
+
+
+def _own(stage: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides of one stage, without its name."""
+    return [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
 
 
 def refuse_unknown(overrides: Sequence[str]) -> None:
@@ -210,7 +216,6 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     with Session(engine) as session:
         live = routing.current(session)
         champion = live.routing.champion.version if live else None
-        first_champion = _find_first(session, champion) if champion else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
         raise FlowError("no_such_snapshot", snapshot=snapshot)
@@ -218,7 +223,11 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         raise FlowError("snapshot_rejected", snapshot=stored.digest, details=stored.reasons)
     folder = Path(stored.path) if stored else None
 
-    key = "\0".join([snapshot or "", champion or "", *overrides])
+    limits: MethodsConfig = stage_config("methods", [], overrides)
+    form = limits.form or (live.routing.champion.form if live else "text")
+    # What else determines a version of edits: both change with an update of the software.
+    of_edits = (shipped.run_name(settings.champion), rules_digest()) if form == "edits" else ()
+    key = "\0".join([snapshot or "", champion or "", *overrides, *of_edits])
     run = settings.state / "runs" / blake2b(key.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
     if snapshot:  # written before training, so that an erasure also finds runs that were stopped or refused
@@ -229,29 +238,16 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
                 .on_conflict_do_nothing()
             )
     snapshots = [folder] if folder else []
-    limits: MethodsConfig = stage_config("methods", [], overrides)
-    form = limits.form or (live.routing.champion.form if live else "text")
     if form == "edits":
         made = _make_edits_version(settings, run, snapshots, overrides)
     else:
         made = _make_text_version(settings, run, snapshots, limits, overrides)
-    version = made.version
-    base_version = export.base_version(settings.base, settings.state / "base-version")
-    rival = versions.download(settings.registry_uri, champion) if champion else base_version
-    first = versions.download(settings.registry_uri, first_champion) if first_champion else rival
-    fixed = [
-        f"version={version}",
-        f"champion={rival}",
-        f"first_champion={first}",
-        f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
-        f"base={settings.base}",
-        f"base_version={base_version}",
+    more = [
         f"reward={made.reward or 'null'}",
         f"snapshots={[str(path) for path in snapshots]}",
-        f"out={run / 'evaluation'}",
-        f"device={settings.device}",
     ]
-    evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
+    config = evaluation_config(settings, engine, run, champion, [*more, *_own("evaluate", overrides)])
+    evaluated = run_stage("evaluate", config)
     assert isinstance(evaluated, Evaluation)
     if made.objections:
         verdict = Verdict(
@@ -268,7 +264,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         snapshot=snapshot,
         counts=stored.counts if stored else {},
     )
-    card.write(version, origin, evaluated)
+    card.write(made.version, origin, evaluated)
     name = register(settings, engine, run, evaluated, made.method, snapshot, champion)
     verdict = evaluated.verdict
     log.info("%s: %s", name, "accepted" if verdict.accepted else render(verdict.reasons))
@@ -318,6 +314,32 @@ def _make_edits_version(
     if not (version / version_file.NAME).exists():
         tagger.export(trained, version)
     return _Made(version, method, shipped.BASE)
+
+
+def evaluation_config(
+    settings: Settings, engine: Engine, run: Path, champion: str | None, overrides: Sequence[str]
+) -> EvaluateConfig:
+    """How the version in a run's folder is evaluated: against the champion, or the bare base without one, and
+    against the first champion of its line. `overrides` change values of `configs/evaluate.yaml`.
+    """
+    base_version = export.base_version(settings.base, settings.state / "base-version")
+    rival = first = base_version
+    if champion:
+        with Session(engine) as session:
+            first_champion = _find_first(session, champion)
+        rival = versions.download(settings.registry_uri, champion)
+        first = versions.download(settings.registry_uri, first_champion)
+    fixed = [
+        f"version={run / 'version'}",
+        f"champion={rival}",
+        f"first_champion={first}",
+        f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
+        f"base={settings.base}",
+        f"base_version={base_version}",
+        f"out={run / 'evaluation'}",
+        f"device={settings.device}",
+    ]
+    return configs.load(EvaluateConfig, _CONFIGS / "evaluate.yaml", [*fixed, *overrides])
 
 
 def _find_first(session: Session, champion: str) -> str:

@@ -39,6 +39,19 @@ def test_both_engines_write_the_same_greedy_text(folder, items):
     assert len(set(both[0])) > 1
 
 
+def test_the_prompt_is_that_of_the_spec_and_its_tokens_are_counted(engine, items):
+    written = [engine.generate(spec(prompt=prompt), items[:1])[0] for prompt in ("frame-1", "frame-2")]
+    encoded = [
+        engine._texts._prompt(spec(prompt=prompt), items[0], items[0].text)
+        for prompt in ("frame-1", "frame-2")
+    ]
+    assert written[0].prompt_tokens == len(encoded[0])
+    assert len(encoded[1]) > 10 * len(encoded[0])
+    told = engine._texts._tokenizer.decode(encoded[1].ids)
+    assert "friendlier way" in told
+    assert items[0].text in told
+
+
 def test_rewrites_are_in_the_order_of_the_items(engine, items):
     one_by_one = [text for item in items for text in texts(engine.generate(spec(), [item]))]
     assert texts(engine.generate(spec(), items)) == one_by_one
@@ -83,7 +96,7 @@ def test_length_is_bounded_and_reported(engine, items):
 def test_a_rewrite_ends_at_the_stop_token_and_has_no_nul(folder):
     rewriter = engines._Texts(folder)
     ids = rewriter._tokenizer.encode(" Please look at PAY-123. ").ids
-    assert rewriter._draft([*ids, rewriter.stop_id, *ids]) == ("Please look at PAY-123.", len(ids), True)
+    assert rewriter._draft([*ids, rewriter.stop_id, *ids]) == ("Please look at PAY-123.", len(ids), True, 0)
     assert not rewriter._draft(ids).finished
     nul = rewriter._tokenizer.encode("a\0b").ids
     assert rewriter._tokenizer.decode(nul) == "a\0b"
@@ -104,7 +117,7 @@ def test_both_engines_try_the_same_other_drafts(folder, items):
     drafts = []
     for name in ("ctranslate2", "transformers"):
         engine = engines.load(folder, name)
-        prompts_ = [(item, engine._texts._prompt(item, item.text)) for item in items]
+        prompts_ = [(item, engine._texts._prompt(spec(), item, item.text)) for item in items]
         first = engine._generate(spec(), prompts_, 0)
         others = engine._generate(spec(protection=kept), prompts_, 3)
         assert all(len({*map(tuple, [*a, *b])}) == 4 for a, b in zip(first, others, strict=True))
