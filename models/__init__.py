@@ -18,6 +18,7 @@ Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     edit_dpo      trains the tagger on people's feedback
     edit_votes    what feedback says about the edits of a message
     progress      progress bar and remaining time
+    devices       where a model computes, and in which number format
     loading       loads bases, tokenizers and adapters
 
 Evaluation

@@ -2,6 +2,7 @@
 
 - `collect`: writes a snapshot of the votes; `quality`: writes the page of its quality.
 - `train`: trains a version on a snapshot, evaluates it and registers it; `registration`: the last of these.
+- `llm_version`: registers a model that was not trained here as a version.
 - `champion`: makes the folder champion/; `first_release`: releases it in a new installation.
 - `shadow`: replays recent messages through a challenger before its experiment. No person sees the answers.
 - `experiment`: starts and analyses experiments; `carry_out`: carries out decisions on them.
