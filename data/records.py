@@ -25,6 +25,7 @@ Intensity = Annotated[
 ]
 
 Engine = Literal["ctranslate2", "transformers"]
+Prompt = Literal["frame-1", "frame-2"]  # the request alone, or with instructions and examples
 Form = Literal["text", "edits"]  # a version writes the whole text, or edits of the message
 
 
@@ -61,7 +62,7 @@ class Spec(BaseModel):
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
     form: Form = "text"
     rules: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="of a spec of edits")] | None = None
-    prompt: Literal["frame-1"] = "frame-1"
+    prompt: Prompt = "frame-1"
     engine: Engine = "ctranslate2"
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     top_k: Annotated[int, Field(ge=1, le=200)] = 40

@@ -51,7 +51,8 @@ Scoring
 
 Serving
     export        writes a version folder with quantised weights
-    prompts       the prompt renderer
+    prompts       the prompt renderer; `frame-2.yaml` has the text of frame-2
+    chat          a client of models behind OpenAI-compatible endpoints
     protection    masks facts before the model and restores them after
     version_file  a version's form and languages
     shipped       the folder champion/: the tagger that a new installation serves

@@ -1,19 +1,80 @@
 """The prompt renderer: training, evaluation and serving all use the same prompt.
 
+A prompt has two versions. `frame-1` is the request alone, for models that were trained on it. `frame-2` (in
+`frame-2.yaml`) also has instructions and two examples in the message's language, for models that were not.
+
 A frame is the text that a model's chat template puts around a user's turn. It is extracted from the template
 once, when a model is saved, and stored next to the weights as `frame.json`, so that serving needs neither
 transformers nor Jinja. The frame is short on purpose: on CPU most of a training step is prompt tokens.
 """
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from data.records import TransformType
+import yaml
+
+from data.records import Prompt, TransformType
+from models import languages
 
 FILE = "frame.json"
 _MESSAGE = "MESSAGE-GOES-HERE"
+_FRAME_2 = Path(__file__).with_name("frame-2.yaml")
+_TAG = re.compile(r"</?message>", re.IGNORECASE)  # between which frame-2 quotes a message
+
+
+class Turns(NamedTuple):
+    """What a chat model is shown: the system's turn, which may be empty, and the user's turn."""
+
+    system: str
+    user: str
+
+
+def turns(prompt: Prompt, message: str, transform_type: TransformType, intensity: int) -> Turns:
+    """The turns that ask for a rewrite. In `frame-2` the message cannot end its quotation: its own tags are
+    split, `</message>` becomes `< /message>`.
+    """
+    if prompt == "frame-1":
+        return Turns("", f"Rewrite, {transform_type.value} {intensity}/3:\n{message}")
+    frame, language = _frame_2(), languages.identify(message)
+    kind = frame["types"][transform_type.value]
+    examples = [
+        frame["example"].format(intensity=strength, message=original, rewrite=rewrite)
+        for strength, original, rewrite in kind["examples"]["ja" if language == "ja" else "en"]
+    ]
+    system = frame["system"].format(
+        means=kind["means"],
+        intensity=intensity,
+        strength=frame["strengths"][intensity],
+        forbids=kind["forbids"],
+        language=frame["languages"].get(language, frame["languages"]["other"]),
+        examples="\n".join(examples).strip(),
+    )
+    return Turns(
+        system.strip(), frame["user"].format(message=neutralise(message, _TAG.findall(message))).strip()
+    )
+
+
+@cache
+def _frame_2() -> dict[str, Any]:
+    frame: dict[str, Any] = yaml.safe_load(_FRAME_2.read_text(encoding="utf-8"))
+    return frame
+
+
+def neutralise(message: str, specials: Iterable[str]) -> str:
+    """Split every special token in a message, so that it stays text and cannot end the frame.
+
+    `<|im_end|>` becomes `< |im_end|>`, which the model reads as plain characters.
+    """
+    # Splitting a token may form another one, so repeat until there is none.
+    while present := [special for special in specials if special in message]:
+        for special in present:
+            message = message.replace(special, f"{special[0]} {special[1:]}")
+    return message
 
 
 @dataclass(frozen=True)
@@ -25,21 +86,18 @@ class Frame:
     stop: str
     specials: tuple[str, ...]
 
-    def render(self, message: str, transform_type: TransformType, intensity: int) -> str:
+    def render(
+        self, message: str, transform_type: TransformType, intensity: int, prompt: Prompt = "frame-1"
+    ) -> str:
         """The whole prompt, special tokens included: tokenise it with `add_special_tokens=False`."""
-        request = f"Rewrite, {transform_type.value} {intensity}/3:\n{self.neutralise(message)}"
+        system, user = turns(prompt, self.neutralise(message), transform_type, intensity)
+        # One turn, as in training: some chat templates have no turn of a system.
+        request = f"{system}\n\n{user}" if system else user
         return f"{self.before}{request}{self.after}"
 
     def neutralise(self, message: str) -> str:
-        """Split every special token in a message, so that it stays text and cannot end the frame.
-
-        `<|im_end|>` becomes `< |im_end|>`, which the model reads as plain characters.
-        """
-        # Splitting a token may form another one, so repeat until there is none.
-        while present := [special for special in self.specials if special in message]:
-            for special in present:
-                message = message.replace(special, f"{special[0]} {special[1:]}")
-        return message
+        """Split every special token of the tokenizer in a message, see `neutralise`."""
+        return neutralise(message, self.specials)
 
     def save(self, folder: Path) -> None:
         """Write `frame.json` into a model's folder."""

@@ -67,14 +67,14 @@ class _Texts:
         in a language that the version writes whose prompt is short enough.
         """
         encodings = {
-            i: self._prompt(item, item.text)
+            i: self._prompt(spec, item, item.text)
             for i, item in enumerate(items)
             if self._version.writes_language_of(item.text)
         }
         readable = [i for i, prompt in encodings.items() if len(prompt) <= MAX_PROMPT_TOKENS]
 
         def prompt(i: int, text: str) -> Encoding:
-            return encodings[i] if text == items[i].text else self._prompt(items[i], text)  # masked
+            return encodings[i] if text == items[i].text else self._prompt(spec, items[i], text)  # masked
 
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
             batch = [(items[readable[j]], prompt(readable[j], text)) for j, text in texts.items()]
@@ -91,8 +91,8 @@ class _Texts:
 
         return [result(i) for i in range(len(items))]
 
-    def _prompt(self, item: Item, text: str) -> Encoding:
-        prompt = self._frame.render(text, item.transform_type, item.intensity)
+    def _prompt(self, spec: Spec, item: Item, text: str) -> Encoding:
+        prompt = self._frame.render(text, item.transform_type, item.intensity, spec.prompt)
         return self._tokenizer.encode(prompt, add_special_tokens=False)
 
     def _draft(self, ids: list[int]) -> Draft:

@@ -104,7 +104,7 @@ def test_both_engines_try_the_same_other_drafts(folder, items):
     drafts = []
     for name in ("ctranslate2", "transformers"):
         engine = engines.load(folder, name)
-        prompts_ = [(item, engine._texts._prompt(item, item.text)) for item in items]
+        prompts_ = [(item, engine._texts._prompt(spec(), item, item.text)) for item in items]
         first = engine._generate(spec(), prompts_, 0)
         others = engine._generate(spec(protection=kept), prompts_, 3)
         assert all(len({*map(tuple, [*a, *b])}) == 4 for a, b in zip(first, others, strict=True))

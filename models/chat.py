@@ -1,0 +1,329 @@
+"""A client of a language model behind an OpenAI-compatible endpoint: a vendor's, vLLM's, Ollama's.
+
+It retries what may pass (429, 5xx, no answer), and counts tokens against a daily budget. Its libraries are
+imported when a `Chat` is made, since they take a second and 66 MB.
+"""
+
+import asyncio
+import os
+import random
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from configs import StageConfig
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
+
+_NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
+_FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
+_BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
+
+
+def _check_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write the URL with http:// or https:// and a host, such as https://host/v1")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("leave keys out of the URL, which is stored: name their variable in key_variable")
+    return url.rstrip("/")
+
+
+def _check_variable(name: str) -> str:
+    # The ending lets `pipelines.environments` keep these keys from the processes that need none.
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*_API_KEY", name) or name.startswith("TONEBRIDGE_"):
+        raise ValueError(
+            "name a variable such as MISTRAL_API_KEY: capitals that end in _API_KEY and do not begin"
+            " with TONEBRIDGE_"
+        )
+    return name
+
+
+class Endpoint(StageConfig):
+    """Where a model answers, what it costs and how much it may be asked. It holds no key."""
+
+    base_url: Annotated[str, AfterValidator(_check_url), Field(description="ends in /v1 at most servers")]
+    model: Annotated[str, Field(min_length=1, description="as the endpoint names it")]
+    key_variable: Annotated[
+        str | None,
+        AfterValidator(lambda name: name and _check_variable(name)),
+        Field(description="the environment variable with the key, such as OPENAI_API_KEY; no key when unset"),
+    ] = None
+    limit_field: Annotated[
+        Literal["max_tokens", "max_completion_tokens"],
+        Field(description="the field that limits an answer; OpenAI's newer models know the second only"),
+    ] = "max_tokens"
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="further fields of each request, such as reasoning_effort"
+    )
+    timeout_s: Annotated[float, Field(gt=0, description="for one attempt, and the longest wait after it")] = (
+        10
+    )
+    retries: Annotated[int, Field(ge=0, le=8, description="of a request after 429, 5xx or no answer")] = 1
+    concurrency: Annotated[int, Field(ge=1, le=256, description="requests at the same time")] = 8
+    daily_tokens: Annotated[
+        int | None,
+        Field(ge=1, description="read and written in a day (UTC) by one process; no limit when unset"),
+    ] = None
+    input_usd: Annotated[float, Field(ge=0, description="US dollars per million tokens read")] = 0
+    output_usd: Annotated[float, Field(ge=0, description="US dollars per million tokens written")] = 0
+
+    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
+        """The price of so many tokens."""
+        return (input_tokens * self.input_usd + output_tokens * self.output_usd) / 1e6
+
+
+class Question(NamedTuple):
+    """What a model is asked: the system's turn and the user's turn."""
+
+    system: str
+    user: str
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+class Answer(NamedTuple):
+    """A model's text, and the tokens that it read and wrote. An answer that was cut is not `finished`."""
+
+    text: str
+    finished: bool
+    input_tokens: int
+    output_tokens: int
+
+
+class ChatError(Exception):
+    """The model gave no answer."""
+
+
+class KeyMissingError(ChatError):
+    """The environment variable of the key is not set."""
+
+
+class BudgetSpentError(ChatError):
+    """The tokens of the day are spent; nothing was sent."""
+
+
+class RefusedError(ChatError):
+    """The endpoint refused the request, and would refuse it again."""
+
+
+class UnavailableError(ChatError):
+    """The endpoint did not answer in time, or was overloaded, after all retries."""
+
+
+class UnusableError(ChatError):
+    """The endpoint answered something that is no chat completion with text and usage."""
+
+
+class Chat:
+    """A connection to an endpoint, used from any thread. `close()` it at the end.
+
+    Requests run on an event loop of its own, in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        environment: Mapping[str, str] = os.environ,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+        first_wait_s: float = _FIRST_WAIT_S,
+    ) -> None:
+        """KeyMissingError when `environment` lacks the key's variable. `today` is the day of the budget,
+        `first_wait_s` the wait before the first retry where the endpoint names none.
+        """
+        key = _read_key(endpoint, environment)
+        # Else LangChain sends every text to LangSmith where the environment asks for it. Its library reads
+        # the variables once, so they are set before it is imported.
+        os.environ["LANGSMITH_TRACING_V2"] = os.environ["LANGSMITH_TRACING"] = "false"
+        import httpx
+        from langchain_openai import ChatOpenAI
+
+        self.endpoint = endpoint
+        self._first_wait_s = first_wait_s
+        self._budget = _Budget(endpoint.daily_tokens, today)
+        self._slots = asyncio.Semaphore(endpoint.concurrency)
+        # LangChain's default client is shared by all event loops of a process, which httpx does not allow.
+        self._http = httpx.AsyncClient(limits=httpx.Limits(max_connections=endpoint.concurrency))
+        self._model = ChatOpenAI(
+            model=endpoint.model,
+            base_url=endpoint.base_url,
+            api_key=SecretStr(key),
+            timeout=None,  # `_send` has a limit for the whole answer; the library's is one for each read
+            max_retries=0,  # `_ask` retries
+            http_async_client=self._http,
+            use_responses_api=False,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="chat", daemon=True)
+        self._thread.start()
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer | ChatError]:
+        """The answers, or the errors in their places, in the order of the questions."""
+        return asyncio.run_coroutine_threadsafe(self._ask_all(questions), self._loop).result()
+
+    def close(self) -> None:
+        """Close the connections. No question may be open."""
+        asyncio.run_coroutine_threadsafe(self._http.aclose(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _ask_all(self, questions: Sequence[Question]) -> list[Answer | ChatError]:
+        return await asyncio.gather(*map(self._ask_or_fail, questions))
+
+    async def _ask_or_fail(self, question: Question) -> Answer | ChatError:
+        async with self._slots:
+            try:
+                return await self._ask(question)
+            except ChatError as error:
+                return error
+
+    async def _ask(self, question: Question) -> Answer:
+        """An answer, with up to `endpoint.retries` retries of what may pass."""
+        wait_s = self._first_wait_s
+        for attempt in range(1, self.endpoint.retries + 2):
+            try:
+                return await self._send(question)
+            except _PassingError as error:
+                asked_s = error.retry_after_s
+                if attempt > self.endpoint.retries or (asked_s or 0) > self.endpoint.timeout_s:
+                    raise UnavailableError(f"{self._name}: {error}; attempts: {attempt}") from None
+                # Up to half as long again, so that requests that failed together do not return together.
+                await asyncio.sleep(wait_s * random.uniform(1, 1.5) if asked_s is None else asked_s)
+                wait_s *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _send(self, question: Question) -> Answer:
+        """One request. Its tokens are in the budget from its start: as many as it may take, until the answer
+        names them.
+        """
+        import openai
+
+        prompt_bytes = len(f"{question.system}{question.user}".encode())
+        reserved = prompt_bytes // _BYTES_A_TOKEN + question.max_tokens
+        self._budget.spend(reserved, self._name)
+        used = reserved  # an answer that is not read costs tokens, too
+        try:
+            async with asyncio.timeout(self.endpoint.timeout_s):
+                answer = await self._invoke(question)
+            used = answer.input_tokens + answer.output_tokens
+            return answer
+        except TimeoutError:
+            raise _PassingError(f"no answer within {self.endpoint.timeout_s:g} s (timeout_s)") from None
+        except openai.APIStatusError as error:
+            used = 0
+            raise self._error_of(error) from None  # its text may quote the message
+        except openai.APIConnectionError:
+            used = 0
+            raise _PassingError("no connection; is base_url right?") from None
+        except (openai.OpenAIError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            # Of LangChain, for a body that is no JSON, or another JSON. Its text quotes the body.
+            raise UnusableError(
+                f"{self._name}: the answer is no chat completion ({type(error).__name__}); is base_url right?"
+            ) from None
+        finally:
+            self._budget.correct(used - reserved)
+
+    async def _invoke(self, question: Question) -> Answer:
+        seed: dict[str, Any] = {} if question.seed is None else {"seed": question.seed}
+        message = await self._model.ainvoke(
+            [("system", question.system), ("human", question.user)],
+            temperature=question.temperature,
+            # In the body as it is, since LangChain sends `max_tokens` under its newer name only.
+            extra_body={self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
+            **seed,
+        )
+        finish_reason, usage = message.response_metadata["finish_reason"], message.usage_metadata
+        if not usage:
+            raise UnusableError(
+                f"{self._name}: the answer has no usage, so that its tokens cannot be counted"
+            )
+        if not isinstance(message.content, str) or not message.content.strip():
+            raise UnusableError(f"{self._name}: the answer is empty (finish_reason {finish_reason})")
+        return Answer(message.content, finish_reason == "stop", usage["input_tokens"], usage["output_tokens"])
+
+    def _error_of(self, error: "APIStatusError") -> Exception:
+        """What a status other than 200 means. Only statuses that are not about a text quote the endpoint."""
+        status = error.status_code
+        detail = f"{status} {error.code or ''}".strip()
+        if status in (401, 403):
+            return RefusedError(
+                f"{self._name}: {detail}; check the key: key_variable is {self.endpoint.key_variable}"
+            )
+        if status == 404:
+            return RefusedError(f"{self._name}: {detail}; check base_url and model")
+        if error.code == "insufficient_quota":
+            return RefusedError(f"{self._name}: {detail}; the account has no credit left")
+        if status == 429 or status == 408 or status >= 500:
+            return _PassingError(detail, _retry_after_s(error.response.headers))
+        return RefusedError(
+            f"{self._name}: {detail} {error.param or ''}; check limit_field and extra, which this model may"
+            " not know, and whether the message fits its context"
+        )
+
+    @property
+    def _name(self) -> str:
+        return f"{self.endpoint.model} at {self.endpoint.base_url}"
+
+
+class _PassingError(Exception):
+    """A fault that a retry may find gone. `retry_after_s` is how long the endpoint asks to wait."""
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class _Budget:
+    """The tokens of one day. It belongs to one event loop."""
+
+    def __init__(self, daily_tokens: int | None, today: Callable[[], date]) -> None:
+        self._daily_tokens, self._today = daily_tokens, today
+        self._day, self._spent = today(), 0
+
+    def spend(self, tokens: int, name: str) -> None:
+        """Count tokens; BudgetSpentError when they are more than the day has left."""
+        if (day := self._today()) != self._day:
+            self._day, self._spent = day, 0
+        if self._daily_tokens is not None and self._spent + tokens > self._daily_tokens:
+            raise BudgetSpentError(
+                f"{name}: {self._spent:,} of the {self._daily_tokens:,} tokens of {day} (UTC) are spent, and"
+                f" this request may take {tokens:,}; raise daily_tokens, or wait for the next day"
+            )
+        self._spent += tokens
+
+    def correct(self, tokens: int) -> None:
+        """Count tokens that are spent already; fewer than 0 give some back."""
+        self._spent = max(0, self._spent + tokens)  # below 0 for a request of the day before
+
+
+def _read_key(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
+    if endpoint.key_variable is None:
+        return _NO_KEY
+    if key := environment.get(endpoint.key_variable):
+        return key
+    raise KeyMissingError(
+        f"the environment variable {endpoint.key_variable} is not set: put the key of {endpoint.base_url}"
+        " into it, in the environment of the process that asks"
+    )
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from a number of seconds or a date; None when the endpoint names neither."""
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,89 @@
+"""A fake OpenAI-compatible endpoint, for faults that a real server does not show on request."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Reply = tuple[int, Mapping[str, str], str]  # status, headers, body
+
+
+def completion(text: str | None, finish_reason: str = "stop", **more: Any) -> Reply:
+    """A chat completion of 50 tokens read and 7 written. `more` replaces fields of its body."""
+    message = {"role": "assistant", "content": text}
+    body = {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "fake",
+        "choices": [{"index": 0, "finish_reason": finish_reason, "message": message}],
+        "usage": {"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57},
+    }
+    return 200, {}, json.dumps(body | more)
+
+
+class FakeEndpoint:
+    """The next reply is the first of `replies`, else that of `answer`, which maps a user's turn to a text.
+
+    While `gate` is not set, no request is answered. `requests` are the bodies, `headers` those of each.
+    """
+
+    def __init__(self, url: str, answer: Callable[[str], str]) -> None:
+        self.url, self.answer = url, answer
+        self.replies: list[Reply] = []
+        self.requests: list[dict[str, Any]] = []
+        self.headers: list[Mapping[str, str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.open = self.most_open = 0
+        self.lock = threading.Lock()
+
+    def reply(self, headers: Mapping[str, str], body: dict[str, Any]) -> Reply:
+        """The reply to a request."""
+        with self.lock:
+            self.open += 1
+            self.most_open = max(self.open, self.most_open)
+            self.requests.append(body)
+            self.headers.append(headers)
+            scripted = self.replies.pop(0) if self.replies else None
+        self.gate.wait(60)
+        with self.lock:
+            self.open -= 1
+        return scripted or completion(self.answer(body["messages"][-1]["content"]))
+
+
+@contextmanager
+def serve(answer: Callable[[str], str] = lambda _: "Could you please?") -> Iterator[FakeEndpoint]:
+    """A fake endpoint on a port of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, headers, text = fake.reply(dict(self.headers), body)
+            content = text.encode()
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    fake = FakeEndpoint(f"http://127.0.0.1:{server.server_port}/v1", answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield fake
+    finally:
+        fake.gate.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
