@@ -63,7 +63,7 @@ Fate = Literal[
     "another_language",
     "copied",  # where a change was requested
     "facts",  # lost or new
-    "meaning",  # a request became a statement, a negation or a part changed, or it is about something else
+    "meaning",  # a request became a statement, a negation came or went, or it is about something else
     "judge_unreadable",
     "judge_undecided",  # neither is better, or the order decides
     "judge_against",
@@ -214,7 +214,7 @@ class Checker:
             return "copied"
         if "facts" in faults or facts.missing(text, draft, request.facts) or list_new_facts(text, draft):
             return "facts"
-        if not faults.isdisjoint(("request", "reversal", "roles")):
+        if not faults.isdisjoint(("request", "reversal")):
             return "meaning"
         with self._lock:
             cosine = scoring.meaning([text], [draft])[0]
@@ -321,8 +321,11 @@ def _measure_validity(stage: _Stage) -> Validity:
     labels = labels_of(read_labels(config.labels_folder), name_policy(config))
     scores = [0.5] * len(labels)
     if are_enough(labels):
-        shares = (stage.score(row.text, row.transform_type, row.intensity, row.rewrite) for row in labels)
-        scores = [0.5 if share is None else share for share in shares]
+        with ThreadPoolExecutor(config.judge.concurrency) as pool:
+            shares = pool.map(
+                lambda row: stage.score(row.text, row.transform_type, row.intensity, row.rewrite), labels
+            )
+            scores = [0.5 if share is None else share for share in shares]
     return validate(config.judge.model, f"{config.teacher.model} ({name_policy(config)})", labels, scores)
 
 
