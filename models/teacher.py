@@ -303,15 +303,22 @@ def make_question(config: TeacherConfig, request: Request, number: int = 0) -> Q
 
 def digest_prompt() -> str:
     """A digest of everything that the prompt can say."""
-    turns = [prompts.turns(PROMPT, "MESSAGE", kind, level) for kind in _KINDS for level in _INTENSITIES]
+    turns = [
+        prompts.turns(PROMPT, message, kind, intensity)
+        for message in ("MESSAGE", "メッセージです")  # the examples are in the message's language
+        for kind in _KINDS
+        for intensity in _INTENSITIES
+    ]
     return f"{PROMPT} {blake2b(json.dumps(turns).encode(), digest_size=8).hexdigest()}"
 
 
 def name_policy(config: TeacherConfig) -> str:
     """The name of the teacher in readers' labels: a digest of all that its first drafts depend on."""
     teacher = config.teacher
-    decisive = [teacher.base_url, teacher.model, teacher.extra, digest_prompt()]
-    decisive += [config.temperature, config.max_new_tokens]
+    decisive = [
+        *(teacher.base_url, teacher.model, teacher.extra),
+        *(digest_prompt(), config.temperature, config.max_new_tokens),
+    ]
     return blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
@@ -344,10 +351,10 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         replies = stack.enter_context(
             Replies(config.out / FOLDER / "replies.jsonl", config.most_questions, config.most_tokens)
         )
-        chats = [Chat(endpoint) for endpoint in (config.teacher, config.judge)]
-        for chat in chats:
-            stack.callback(chat.close)
-        stage = _Stage(config, *chats, replies)
+        teacher, judging = Chat(config.teacher), Chat(config.judge)
+        stack.callback(teacher.close)
+        stack.callback(judging.close)
+        stage = _Stage(config, teacher, judging, replies)
         validity = _measure_validity(stage) if config.pairs else None
         if validity is not None:
             validity.require()
@@ -358,9 +365,8 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         counts = Counter(type(row) for row, _ in rows)
         written = None
         if rows:
-            teacher = _describe(config, len(taught), fates)
             with lock or nullcontext():
-                written = _write(config, rows, teacher)
+                written = _write(config, rows, _describe(config, len(taught), fates))
         return TeacherResult(
             snapshot=written,
             requests=len(requests),
@@ -421,7 +427,7 @@ def _write_dropped(file: Path, taught: Sequence[tuple[Request, Sequence[Draft]]]
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def _describe(config: TeacherConfig, requests: int, fates: Mapping[str, int]) -> Teacher:
+def _describe(config: TeacherConfig, requests: int, fates: Mapping[Fate, int]) -> Teacher:
     return Teacher(
         model=config.teacher.model,
         host=_name_host(config.teacher),
@@ -434,7 +440,7 @@ def _describe(config: TeacherConfig, requests: int, fates: Mapping[str, int]) ->
         seed=tuple(folder.name for folder in config.seed_folders),
         snapshots=tuple(folder.name for folder in config.snapshots),
         requests=requests,
-        drafts=dict(fates),
+        drafts={fate: fates[fate] for fate in fates},
         made_on=datetime.now(UTC).date(),
     )
 

@@ -30,6 +30,7 @@ import configs
 from configs.settings import Settings
 from data import corpus, database
 from data.reasons import Reason, ReasonedError, reason, render
+from data.snapshots import teachers
 from data.tables import Lineage, Snapshot, Version, VersionOrder
 from data.traffic import routing
 from models import (
@@ -195,14 +196,16 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         raise FlowError("snapshot_rejected", snapshot=stored.digest, details=stored.reasons)
     folder = Path(stored.path) if stored else None
 
-    key = "\0".join([snapshot or "", champion or "", *overrides])
+    taught = list_taught(settings, overrides, "sft", "dpo")
+    key = "\0".join([snapshot or "", champion or "", *(path.name for path in taught), *overrides])
     run = settings.state / "runs" / blake2b(key.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
-    if snapshot:  # written before training, so that an erasure also finds runs that were stopped or refused
-        with Session(engine) as session, session.begin():
+    # Written before training, so that an erasure also finds runs that were stopped or refused.
+    with Session(engine) as session, session.begin():
+        for digest in [*([snapshot] if snapshot else []), *(path.name for path in taught)]:
             session.execute(
                 insert(Lineage)
-                .values(source=f"snapshot:{snapshot}", target=f"run:{run.name}")
+                .values(source=f"snapshot:{digest}", target=f"run:{run.name}")
                 .on_conflict_do_nothing()
             )
     snapshots = [folder] if folder else []
@@ -239,6 +242,7 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
             notes=evaluated.verdict.notes,
         )
         evaluated = evaluated.model_copy(update={"verdict": verdict})
+    used = list_taught(settings, overrides, "sft", *(["dpo"] if choice.preference == "dpo" else []))
     origin = card.Origin(
         run=run.name,
         base=settings.base,
@@ -246,12 +250,27 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         parent=champion,
         snapshot=snapshot,
         counts=stored.counts if stored else {},
+        teachers=tuple(filter(None, map(teachers.read, used))),
     )
     card.write(version, origin, evaluated)
     name = register(settings, engine, run, evaluated, choice.method, snapshot, champion)
     verdict = evaluated.verdict
     log.info("%s: %s", name, "accepted" if verdict.accepted else render(verdict.reasons))
     return Trained(version=name, method=choice.method, run=run, evaluation=evaluated)
+
+
+def list_taught(settings: Settings, overrides: Sequence[str], *stages: str) -> list[Path]:
+    """The snapshots of teachers that these stages are configured to learn from.
+
+    Raises FlowError when one is not among the installation's snapshots, where an erasure finds it.
+    """
+    configured = [stage_config(stage, [], overrides).taught for stage in stages]
+    taught = list(dict.fromkeys(path.resolve() for paths in configured for path in paths))
+    snapshots = (settings.state / "data" / "snapshots").resolve()
+    for path in taught:
+        if path.parent != snapshots or teachers.read(path) is None:
+            raise FlowError("no_teacher_snapshot", path=str(path), folder=str(snapshots))
+    return taught
 
 
 def _find_first(session: Session, champion: str) -> str:
