@@ -22,7 +22,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -348,12 +348,9 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
     if not requests:
         raise ValueError("there is no message to rewrite: name seed folders or snapshots")
     with ExitStack() as stack:
-        replies = stack.enter_context(
-            Replies(config.out / FOLDER / "replies.jsonl", config.most_questions, config.most_tokens)
-        )
-        teacher, judging = Chat(config.teacher), Chat(config.judge)
-        stack.callback(teacher.close)
-        stack.callback(judging.close)
+        replies = stack.enter_context(_open_replies(config))
+        teacher = stack.enter_context(closing(Chat(config.teacher)))
+        judging = stack.enter_context(closing(Chat(config.judge)))
         stage = _Stage(config, teacher, judging, replies)
         validity = _measure_validity(stage) if config.pairs else None
         if validity is not None:
@@ -380,6 +377,30 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
             stopped=stage.stopped,
             validity=validity,
         )
+
+
+def _open_replies(config: TeacherConfig) -> Replies:
+    file = config.out / FOLDER / "replies.jsonl"
+    return Replies(file, config.most_questions, config.most_tokens)
+
+
+def write_first_drafts(config: TeacherConfig, requests: Sequence[Request]) -> list[str]:
+    """The teacher's first draft of each request, unchecked, for readers (`models.reading`).
+
+    Raises ValueError when a request has no answer, and LimitReachedError at a limit.
+    """
+    with (
+        _open_replies(config) as replies,
+        closing(Chat(config.teacher)) as chat,
+        ThreadPoolExecutor(config.teacher.concurrency) as pool,
+    ):
+        answers = pool.map(lambda request: replies.ask(chat, make_question(config, request)), requests)
+        drafts = []
+        for answer in tqdm(answers, total=len(requests), desc=f"asking {config.teacher.model}"):
+            if isinstance(answer, ChatError):
+                raise ValueError(f"{answer}; start again, and only what is missing is asked")
+            drafts.append(answer.text.strip())
+        return drafts
 
 
 def _teach_all(stage: _Stage, requests: Sequence[Request]) -> list[tuple[Request, list[Draft]]]:
