@@ -51,7 +51,7 @@ from models.validity import Validity, are_enough, labels_of, validate
 HELD_OUT = ("test", "ordinary/dev", "ordinary/test", "ordinary/fresh")  # parts of the seed corpus
 FOLDER = "teacher.partial"  # in `out`: answers and dropped drafts. An erasure deletes folders of such names
 PROMPT: Prompt = "frame-2"
-_LEAST_MEANING = 0.5  # cosine; 99 % of other messages' rewrites are below, 3 % of the seed's references are
+_LEAST_MEANING = 0.5  # cosine; below are all rewrites of other messages, and at most 5 % of the references
 _KINDS: tuple[TransformType, ...] = tuple(TransformType)
 _INTENSITIES = (1, 2, 3)  # at 0 the message may stay as it is
 
