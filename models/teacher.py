@@ -59,7 +59,7 @@ _INTENSITIES = (1, 2, 3)  # at 0 the message may stay as it is
 Fate = Literal[
     "no_answer",  # the endpoint failed
     "cut",  # at the limit of tokens
-    "broken",  # no text, or a comment, a heading, a quotation around it, a loop
+    "broken",  # no text, a comment, a heading, something around it, an insult, a loop
     "another_language",
     "copied",  # where a change was requested
     "facts",  # lost or new
@@ -127,7 +127,7 @@ class TeacherResult(BaseModel):
     """What a run made. `snapshot` is None when no draft passed. `drafts` counts drafts by their fate.
 
     `not_finished` is the number of requests that a limit cut off, and `stopped` names the limit. `validity`
-    is the judge's, when there are pairs. Tokens and `cost_usd` include earlier runs in the same `out`.
+    is the judge's, when there are pairs. `questions` and `tokens` include earlier runs in the same `out`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -164,11 +164,23 @@ class Draft(NamedTuple):
 
 def list_requests(config: TeacherConfig) -> list[Request]:
     """The requests of the seed's training messages, drawn by a hash, and those that people made."""
+    rows = [
+        (row, votes)
+        for folder in config.snapshots
+        for kind in shards.KINDS.values()
+        for row, votes in shards.read_with_votes(folder, kind)
+    ]
+    of_people = (
+        Request(row.text, row.transform_type, row.intensity, (), votes)
+        for row, votes in rows
+        if row.intensity
+    )
+    held_out = {_fold(original.text) for part in HELD_OUT for original in corpus.read(corpus.SEED / part)}
+    held_out |= {_fold(row.text) for row, _ in rows if row.split == "validation"}
     requests: dict[tuple[str, TransformType, int], Request] = {}
-    for request in (*_list_seed_requests(config), *_list_snapshot_requests(config)):
+    for request in (*_list_seed_requests(config), *of_people):
         known = requests.setdefault(request[:3], request)
         requests[request[:3]] = known._replace(votes=known.votes | request.votes)
-    held_out = {_fold(original.text) for part in HELD_OUT for original in corpus.read(corpus.SEED / part)}
     return [request for request in requests.values() if _fold(request.text) not in held_out]
 
 
@@ -186,14 +198,6 @@ def _list_seed_requests(config: TeacherConfig) -> Iterator[Request]:
                     yield Request(original.text, kind, intensity, original.facts)
 
 
-def _list_snapshot_requests(config: TeacherConfig) -> Iterator[Request]:
-    for folder in config.snapshots:
-        for kind in shards.KINDS.values():
-            for row, votes in shards.read_with_votes(folder, kind):
-                if row.split == "train" and row.intensity:
-                    yield Request(row.text, row.transform_type, row.intensity, (), votes)
-
-
 class Checker:
     """The checks of drafts that need no judge. It may be called from any thread."""
 
@@ -204,9 +208,9 @@ class Checker:
         """Why a complete draft is dropped, or None when it passes."""
         text, kind, intensity = request[:3]
         faults = {fault.kind for fault in fidelity.check(text, draft, kind, intensity)}
-        if "broken" in faults or _is_wrapped(text, draft) or scoring.chatter(text, draft):
-            return "broken"
-        if scoring.insult(text, draft):
+        if "broken" in faults or any(
+            is_bad(text, draft) for is_bad in (_is_wrapped, scoring.chatter, scoring.insult)
+        ):
             return "broken"
         if languages.identify(draft) != languages.identify(text):
             return "another_language"
@@ -224,7 +228,7 @@ class Checker:
 # What a chat model puts around a rewrite: quotation marks, a heading, tags, a fence.
 _WRAPPING = re.compile(
     r"\A\s*(?:[\"“「『`]|(?:rewrit\w*|rewritten message|revised|draft|書き換え\w*|修正\w*)\s*[:：]"
-    r"|(?:以下|こちら)(?:は|が|に)[^\n]{0,20}(?:書き換え|修正))|</?message>|```",
+    r"|(?:以下|こちら)(?:は|が|に)[^\n]{0,20}(?:書き換え|修正))|</?(?:message|rewrite_[12])>|```",
     re.IGNORECASE,
 )
 _LIST_NUMBER = re.compile(r"^[ \t]*\d+[.)](?=\s)", re.MULTILINE)

@@ -290,6 +290,7 @@ def test_no_held_out_message_is_sent(configure, tmp_path):
         writer.add(Demonstration(text=test[0].text, **task))
         writer.add(Demonstration(text="People's own.", **task))
         writer.add(Demonstration(text="Held out.", split="validation", **task))
+        writer.add(Demonstration(text="held  out.", **task))
     texts = {request.text for request in teacher.list_requests(configure(snapshots=(tmp_path / "leak",)))}
     assert texts == {"People's own."}
 
@@ -338,11 +339,11 @@ def labels_of_teacher(config, folder, usable, wrong):
             transform_type=TransformType.SOFTEN,
             intensity=2,
             text=message(number),
-            rewrite=usable(number) if number < 160 else wrong(number),
-            first="usable" if number < 160 else "wrong",
-            second="usable" if number < 160 else "wrong",
+            rewrite=usable(number) if number < 150 else wrong(number),
+            first="usable" if number < 150 else "wrong",
+            second="usable" if number < 150 else "wrong",
         )
-        for number in range(100, 220)
+        for number in range(100, 200)
     ]
     (folder / "labels.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
     return folder
