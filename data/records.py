@@ -24,7 +24,7 @@ Intensity = Annotated[
     int, Field(ge=0, le=3, strict=True, description="0 barely touches the message, 3 is strongest")
 ]
 
-Engine = Literal["ctranslate2", "transformers"]
+Engine = Literal["ctranslate2", "transformers", "openai", "llamacpp"]
 Prompt = Literal["frame-1", "frame-2"]  # the request alone, or with instructions and examples
 Form = Literal["text", "edits"]  # a version writes the whole text, or edits of the message
 

@@ -270,6 +270,13 @@ class Output(Base):
     version: Mapped[str] = mapped_column(String(63), index=True)
     seed: Mapped[int | None]
     upstream_ms: Mapped[float]
+    prompt_tokens: Mapped[int | None] = mapped_column(
+        comment="tokens read for all drafts; NULL: not counted, by an earlier release"
+    )
+    tokens: Mapped[int | None] = mapped_column(comment="tokens written for all drafts; NULL: not counted")
+    cost_usd: Mapped[float | None] = mapped_column(
+        comment="the price of these tokens; 0 for a model of ours; NULL: not counted"
+    )
     created_at: Mapped[Created]
 
 

@@ -25,6 +25,7 @@ Quantity = Literal[
     "failures",
     "repeats",
     "service_s",
+    "cost_mills",
     "votes",
     "score",
     "likes",

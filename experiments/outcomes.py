@@ -157,8 +157,10 @@ _QUANTITIES = """
         SELECT unit_id, period, count(*) AS answers, count(*) FILTER (WHERE cache = 'miss') AS misses,
                count(*) FILTER (WHERE fell_back) AS fallbacks,
                count(*) - count(DISTINCT output_id) AS repeats,
-               sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s
-        FROM window_answers GROUP BY unit_id, period
+               sum(total_ms::numeric) FILTER (WHERE cache = 'miss') / 1000 AS service_s,
+               sum(o.cost_usd::numeric) * 1000 AS cost_mills
+        FROM window_answers a LEFT JOIN outputs o ON o.id = a.output_id AND a.cache = 'miss'
+        GROUP BY unit_id, period
     ),
     outcomes AS ({outcomes}),
     covariates AS ({covariates}),

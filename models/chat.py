@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
 _FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
+_OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models: vLLM's and llama.cpp's fields
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
 
 
@@ -81,7 +82,7 @@ class Endpoint(StageConfig):
 
 
 class Question(NamedTuple):
-    """What a model is asked: the system's turn and the user's turn."""
+    """What a model is asked: the system's turn, which may be empty, and the user's turn."""
 
     system: str
     user: str
@@ -91,12 +92,15 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A model's text, and the tokens that it read and wrote. An answer that was cut is not `finished`."""
+    """A model's text, the tokens that it read and wrote, and the name that the endpoint gives the model. An
+    answer that was cut is not `finished`.
+    """
 
     text: str
     finished: bool
     input_tokens: int
     output_tokens: int
+    model: str
 
 
 class ChatError(Exception):
@@ -113,6 +117,14 @@ class BudgetSpentError(ChatError):
 
 class RefusedError(ChatError):
     """The endpoint refused the request, and would refuse it again."""
+
+
+class TooLongError(ChatError):
+    """The question has more tokens than the model reads."""
+
+    def __init__(self, name: str, tokens: int, limit: int) -> None:
+        super().__init__(f"{name}: the question has {tokens:,} tokens, and it reads at most {limit:,}")
+        self.tokens, self.limit = tokens, limit
 
 
 class UnavailableError(ChatError):
@@ -168,6 +180,13 @@ class Chat:
     def ask(self, questions: Sequence[Question]) -> list[Answer | ChatError]:
         """The answers, or the errors in their places, in the order of the questions."""
         return asyncio.run_coroutine_threadsafe(self._ask_all(questions), self._loop).result()
+
+    def describe(self) -> dict[str, Any]:
+        """What the endpoint's list of models says of the model's weights; empty where it says nothing.
+
+        Raises ChatError when the endpoint does not answer.
+        """
+        return asyncio.run_coroutine_threadsafe(self._describe(), self._loop).result()
 
     def close(self) -> None:
         """Close the connections. No question may be open."""
@@ -234,8 +253,9 @@ class Chat:
 
     async def _invoke(self, question: Question) -> Answer:
         seed: dict[str, Any] = {} if question.seed is None else {"seed": question.seed}
+        system = [("system", question.system)] if question.system else []
         message = await self._model.ainvoke(
-            [("system", question.system), ("human", question.user)],
+            [*system, ("human", question.user)],
             temperature=question.temperature,
             # In the body as it is, since LangChain sends `max_tokens` under its newer name only.
             extra_body={self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
@@ -248,7 +268,13 @@ class Chat:
             )
         if not isinstance(message.content, str) or not message.content.strip():
             raise UnusableError(f"{self._name}: the answer is empty (finish_reason {finish_reason})")
-        return Answer(message.content, finish_reason == "stop", usage["input_tokens"], usage["output_tokens"])
+        return Answer(
+            text=message.content,
+            finished=finish_reason == "stop",
+            input_tokens=usage["input_tokens"],
+            output_tokens=usage["output_tokens"],
+            model=message.response_metadata["model_name"],
+        )
 
     def _error_of(self, error: "APIStatusError") -> Exception:
         """What a status other than 200 means. Only statuses that are not about a text quote the endpoint."""
@@ -260,6 +286,9 @@ class Chat:
             )
         if status == 404:
             return RefusedError(f"{self._name}: {detail}; check base_url and model")
+        body = error.body if isinstance(error.body, dict) else {}
+        if "n_prompt_tokens" in body and "n_ctx" in body:  # llama.cpp's
+            return TooLongError(self._name, body["n_prompt_tokens"], body["n_ctx"])
         if error.code == "insufficient_quota":
             return RefusedError(f"{self._name}: {detail}; the account has no credit left")
         if status == 429 or status == 408 or status >= 500:
@@ -268,6 +297,28 @@ class Chat:
             f"{self._name}: {detail} {error.param or ''}; check limit_field and extra, which this model may"
             " not know, and whether the message fits its context"
         )
+
+    async def _describe(self) -> dict[str, Any]:
+        import openai
+
+        try:
+            async with asyncio.timeout(self.endpoint.timeout_s):
+                page = await self._model.root_async_client.models.list()
+        except openai.APIStatusError as error:
+            if error.status_code in (403, 404, 405):  # it shows no list
+                return {}
+            raise RefusedError(f"{self._name}: {error.status_code} for its list of models") from None
+        except (TimeoutError, openai.APIConnectionError):
+            raise UnavailableError(f"{self._name}: no list of models; is base_url right?") from None
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+            raise UnusableError(
+                f"{self._name}: its list of models is none ({type(error).__name__})"
+            ) from None
+        entries = [entry.model_dump() for entry in page.data if entry.id == self.endpoint.model]
+        described = {key: value for entry in entries for key, value in entry.items() if key in _OF_WEIGHTS}
+        if isinstance(meta := described.get("meta"), dict):
+            meta.pop("n_ctx", None)  # of the server
+        return described
 
     @property
     def _name(self) -> str:

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from data.records import UNPROTECTED, Protection
-from models import facts, prompts, protection, version_file
+from models import facts, llm, prompts, protection, version_file
+from models.chat import ChatError
 from models.edits.writer import Writer
 from models.protection import Draft, Judge, Kept, Request
 
@@ -104,9 +105,13 @@ def rewrite_greedily(
     """A version folder's greedy rewrites, in the order of the requests, protected as `level` says.
 
     `judge` chooses among drafts, see `protection.rewrite`. A version of edits needs neither: it keeps facts
-    by itself.
+    by itself. A model that we did not train has its own token limit and prompt, and no judge; ChatError when
+    it has no answer to a request.
     """
-    if version_file.read(version).form == "edits":
+    stored = version_file.read(version)
+    if stored.is_llm:
+        return _ask_llm(version, requests, level)
+    if stored.form == "edits":
         edited = Writer(version).rewrite(requests)
         return [
             Kept(text, facts.missing(message, text), 0, True, unchanged)
@@ -124,3 +129,17 @@ def rewrite_greedily(
         }
 
     return protection.rewrite(requests, level, write, judge)
+
+
+def _ask_llm(version: Path, requests: Sequence[Request], level: Protection) -> list[Kept]:
+    writer = llm.Writer(version)
+    spec = writer.llm.spec("evaluated", level)
+    try:
+        rewrites = []
+        for kept in writer.rewrite(requests, spec):
+            if isinstance(kept, ChatError):
+                raise kept
+            rewrites.append(kept)
+        return rewrites
+    finally:
+        writer.close()

@@ -59,6 +59,19 @@ def turns(prompt: Prompt, message: str, transform_type: TransformType, intensity
     )
 
 
+def quotes_prompt(message: str, rewrite: str, transform_type: TransformType) -> bool:
+    """Whether a rewrite has a tag, an instruction or the message of an example of `frame-2`, and the message
+    has not. Small models copy them.
+    """
+    frame = _frame_2()
+    instructions, _, _ = frame["system"].partition("Examples:")
+    examples = frame["types"][transform_type.value]["examples"]
+    quoted = [line for line in instructions.splitlines() if line and "{" not in line]
+    quoted += [original for shown in examples.values() for _, original, _ in shown]
+    tags = {tag.lower() for tag in _TAG.findall(rewrite)} - {tag.lower() for tag in _TAG.findall(message)}
+    return bool(tags) or any(line in rewrite and line not in message for line in quoted)
+
+
 @cache
 def _frame_2() -> dict[str, Any]:
     frame: dict[str, Any] = yaml.safe_load(_FRAME_2.read_text(encoding="utf-8"))

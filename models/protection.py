@@ -92,15 +92,19 @@ Request = tuple[str, TransformType, int]  # message, transform type, intensity f
 
 
 class Draft(NamedTuple):
-    """A model's output: its text, its number of tokens, and whether it ended with the stop token."""
+    """A model's output: its text, its number of tokens, whether it ended with the stop token, and the number
+    of tokens that were read for it: 0 when they were read for an earlier draft.
+    """
 
     text: str
     tokens: int
     finished: bool
+    prompt_tokens: int = 0
 
 
 class Kept(NamedTuple):
-    """The chosen draft with its facts restored, the facts that it lost, and the tokens of all drafts.
+    """The chosen draft with its facts restored, the facts that it lost, and the tokens of all drafts: written
+    ones, and read ones.
 
     `unchanged` is the reason why the text is the message itself, if no draft could be chosen.
     """
@@ -110,23 +114,31 @@ class Kept(NamedTuple):
     tokens: int
     finished: bool
     unchanged: Reason | None = None
+    prompt_tokens: int = 0
 
 
 # Generates drafts from (text by index, retries): at 0 retries the most likely draft, else that many others.
 Write = Callable[[Mapping[int, str], int], Mapping[int, Sequence[Draft]]]
+# Whether a draft, before its facts are restored, is a rewrite at all: from the request as it was shown, with
+# masks, and the draft.
+Accept = Callable[[Request, str], bool]
 # A judge of drafts, from (message, draft, transform type, intensity): the higher, the better.
 Judge = Callable[[str, str, TransformType, int], float]
 
 
 def rewrite(
-    requests: Sequence[Request], protection: Protection, write: Write, judge: Judge | None = None
+    requests: Sequence[Request],
+    protection: Protection,
+    write: Write,
+    judge: Judge | None = None,
+    accept: Accept | None = None,
 ) -> list[Kept]:
     """The rewrites of messages, in their order, with their facts protected.
 
-    `protection.retries` more drafts are generated for a rewrite that lost a fact or that `Masked.restore`
-    refuses, and for every rewrite with `protection.always`. The draft that lost the fewest facts is chosen,
-    an empty one last; among equals the one that `judge` prefers, without a judge the most likely one. When
-    every draft is refused, the message itself is returned, with the reason.
+    `protection.retries` more drafts are generated for a rewrite that lost a fact or that `accept` or
+    `Masked.restore` refuses, and for every rewrite with `protection.always`. The draft that lost the fewest
+    facts is chosen, an empty one last; among equals the one that `judge` prefers, without a judge the most
+    likely one. When every draft is refused, the message itself is returned, with the reason.
 
     Serving has no judge, since none is valid for what it serves (`models.validity`). Raises ValueError for
     `protection.always` without one.
@@ -139,20 +151,23 @@ def rewrite(
         mask(message) if protection.masks else Masked(message, message, {}) for message, _, _ in requests
     ]
     candidates: list[list[Kept]] = [[] for _ in requests]
-    tokens = [0] * len(requests)
+    tokens, prompt_tokens = [0] * len(requests), [0] * len(requests)
 
     def generate(indices: Iterable[int], retries: int) -> None:
         for index, drafts in write({index: masked[index].text for index in indices}, retries).items():
             tokens[index] += sum(draft.tokens for draft in drafts)
-            candidates[index] += _restore_all(masked[index], drafts)
+            prompt_tokens[index] += sum(draft.prompt_tokens for draft in drafts)
+            shown = (masked[index].text, *requests[index][1:])
+            accepted = [draft for draft in drafts if accept is None or accept(shown, draft.text)]
+            candidates[index] += _restore_all(masked[index], accepted)
 
     generate(range(len(requests)), 0)
     again = [i for i, drafts in enumerate(candidates) if protection.always or not drafts or drafts[0].missing]
     if protection.retries and again:
         generate(again, protection.retries)
     return [
-        _choose_best(request, drafts, judge)._replace(tokens=total)
-        for request, drafts, total in zip(requests, candidates, tokens, strict=True)
+        _choose_best(request, drafts, judge)._replace(tokens=written, prompt_tokens=read)
+        for request, drafts, written, read in zip(requests, candidates, tokens, prompt_tokens, strict=True)
     ]
 
 

@@ -1,25 +1,31 @@
-"""`version.json` of a version folder: in which form and in which languages the version writes."""
+"""`version.json` of a version folder: in which form and languages the version writes, and by which engine."""
 
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from data.reasons import Language
-from data.records import Form
+from data.records import Engine, Form
 from models import languages
 
 NAME = "version.json"
 
 
 class VersionFile(BaseModel):
-    """The fields that decide how a version is served. `models.export` writes neither, since the default base
-    writes English text; what exports another model adds them.
+    """The fields that decide how a version is served. `models.export` writes none of them, since the default
+    base writes English text; what exports another model adds them.
     """
 
     model_config = ConfigDict(frozen=True)
 
     form: Form = "text"
     languages: tuple[Language, ...] = ("en",)
+    engine: Engine = "ctranslate2"
+
+    @property
+    def is_llm(self) -> bool:
+        """Whether the version is a model that we did not train, see `models.llm`."""
+        return self.engine in ("openai", "llamacpp")
 
     def writes_language_of(self, message: str) -> bool:
         """Whether the version writes the language of a message."""

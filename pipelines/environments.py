@@ -19,7 +19,8 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
     """The environment of a child process: the settings as `TONEBRIDGE_*`, and quiet, offline libraries.
 
     `process` names a process of the Procfile, which gets the secrets and logins that it needs. Without a name
-    the environment is that of the flows. ValueError when a secret is not set.
+    the environment is that of the flows. The keys of vendors (`*_API_KEY`) reach the flows, which evaluate
+    with them, and the inference service. ValueError when a secret is not set.
     """
     public = {
         "INFERENCE_URLS": json.dumps(settings.inference_urls),
@@ -39,8 +40,13 @@ def environment(settings: Settings, process: str | None = None) -> dict[str, str
         "API_DOCS": str(settings.api_docs),
     }
     private = _private(settings, process)
+    asks_vendors = process in ("inference", "flows", None)
     return {
-        **{name: value for name, value in os.environ.items() if name not in _PRIVATE_NAMES},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in _PRIVATE_NAMES and (asks_vendors or not name.endswith("_API_KEY"))
+        },
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         **{f"TONEBRIDGE_{key}": value for key, value in public.items()},
         "BENTOML_HOME": str(settings.model_store.absolute()),

@@ -21,7 +21,7 @@ from data.tables import Experiment, Lineage, Release, Version
 from data.traffic import routing
 from data.traffic.routing import Routing
 from experiments.lifecycle import OPEN, RefusedError, Status
-from models import version_file, versions
+from models import llm, version_file, versions
 from models.edits import writer
 from pipelines import holdout
 from pipelines.run_reasons import FlowError, label_failure
@@ -30,10 +30,13 @@ from serving.inference import release
 
 def make_spec(folder: Path, version: str) -> Spec:
     """The spec by which a version is served, in the form of its folder. Edits need no fact protection, and
-    also depend on this release's rules.
+    also depend on this release's rules. A model that we did not train is asked as its `llm.json` says.
     """
-    if version_file.read(folder).form == "edits":
+    stored = version_file.read(folder)
+    if stored.form == "edits":
         return Spec(version=version, form="edits", rules=writer.rules_digest())
+    if stored.is_llm:
+        return llm.read(folder).spec(version)
     return Spec(version=version, protection=PROTECTED)
 
 

@@ -312,4 +312,4 @@ async def _rewrite(
         [result] = await client.rewrite(spec, [item], timeout_s)
     except (InferenceUnavailable, VersionUnknown):
         return None
-    return None if result.refusal is not None else result.text
+    return None if result.refusal is not None or result.failure is not None else result.text

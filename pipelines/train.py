@@ -113,8 +113,13 @@ _CONFIG_CLASSES = {name: stage.config for name, stage in STAGES.items()} | {"met
 
 def stage_config(stage: str, fixed: Sequence[str], overrides: Sequence[str]) -> Any:
     """The config of a stage: its yaml file, then the run's `fixed` values, then this stage's overrides."""
-    own = [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
-    return configs.load(_CONFIG_CLASSES[stage], _CONFIGS / f"{stage}.yaml", [*fixed, *own])
+    path = _CONFIGS / f"{stage}.yaml"
+    return configs.load(_CONFIG_CLASSES[stage], path, [*fixed, *_own(stage, overrides)])
+
+
+def _own(stage: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides of one stage, without its name."""
+    return [o.removeprefix(f"{stage}.") for o in overrides if o.startswith(f"{stage}.")]
 
 
 def refuse_unknown(overrides: Sequence[str]) -> None:
@@ -188,7 +193,6 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     with Session(engine) as session:
         live = routing.current(session)
         champion = live.routing.champion.version if live else None
-        first_champion = _find_first(session, champion) if champion else None
         stored = session.get(Snapshot, snapshot) if snapshot else None
     if snapshot and stored is None:
         raise FlowError("no_such_snapshot", snapshot=snapshot)
@@ -219,21 +223,12 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     trained, objections, skipped = _run_training(settings, run, snapshots, choice, overrides)
     choice = choice.model_copy(update=dict.fromkeys(skipped, False))
     version = run_export(trained.base, trained.adapter, run / "version")
-    base_version = export.base_version(settings.base, settings.state / "base-version")
-    rival = versions.download(settings.registry_uri, champion) if champion else base_version
-    first = versions.download(settings.registry_uri, first_champion) if first_champion else rival
-    fixed = [
-        f"version={version}",
-        f"champion={rival}",
-        f"first_champion={first}",
-        f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
-        f"base={settings.base}",
-        f"base_version={base_version}",
+    more = [
         f"reward={run / 'reward' if choice.reward else 'null'}",
         f"snapshots={[str(path) for path in snapshots]}",
-        f"out={run / 'evaluation'}",
     ]
-    evaluated = run_stage("evaluate", stage_config("evaluate", fixed, overrides))
+    config = evaluation_config(settings, engine, run, champion, [*more, *_own("evaluate", overrides)])
+    evaluated = run_stage("evaluate", config)
     assert isinstance(evaluated, Evaluation)
     if objections:
         verdict = Verdict(
@@ -271,6 +266,31 @@ def list_taught(settings: Settings, overrides: Sequence[str], *stages: str) -> l
         if path.parent != snapshots or teachers.read(path) is None:
             raise FlowError("no_teacher_snapshot", path=str(path), folder=str(snapshots))
     return taught
+
+
+def evaluation_config(
+    settings: Settings, engine: Engine, run: Path, champion: str | None, overrides: Sequence[str]
+) -> EvaluateConfig:
+    """How the version in a run's folder is evaluated: against the champion, or the bare base without one, and
+    against the first champion of its line. `overrides` change values of `configs/evaluate.yaml`.
+    """
+    base_version = export.base_version(settings.base, settings.state / "base-version")
+    rival = first = base_version
+    if champion:
+        with Session(engine) as session:
+            first_champion = _find_first(session, champion)
+        rival = versions.download(settings.registry_uri, champion)
+        first = versions.download(settings.registry_uri, first_champion)
+    fixed = [
+        f"version={run / 'version'}",
+        f"champion={rival}",
+        f"first_champion={first}",
+        f"draw={int(run.name, 16)}",  # other cases every time, so that no line of versions learns them
+        f"base={settings.base}",
+        f"base_version={base_version}",
+        f"out={run / 'evaluation'}",
+    ]
+    return configs.load(EvaluateConfig, _CONFIGS / "evaluate.yaml", [*fixed, *overrides])
 
 
 def _find_first(session: Session, champion: str) -> str:

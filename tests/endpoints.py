@@ -28,6 +28,7 @@ class FakeEndpoint:
     """The next reply is the first of `replies`, else that of `answer`, which maps a user's turn to a text.
 
     While `gate` is not set, no request is answered. `requests` are the bodies, `headers` those of each.
+    `models` is the list of models; without it there is none.
     """
 
     def __init__(self, url: str, answer: Callable[[str], str]) -> None:
@@ -35,6 +36,7 @@ class FakeEndpoint:
         self.replies: list[Reply] = []
         self.requests: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
+        self.models: list[dict[str, Any]] | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.open = self.most_open = 0
@@ -63,7 +65,14 @@ def serve(answer: Callable[[str], str] = lambda _: "Could you please?") -> Itera
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, headers, text = fake.reply(dict(self.headers), body)
+            self.send(fake.reply(dict(self.headers), body))
+
+        def do_GET(self) -> None:
+            has_list = self.path.endswith("/models") and fake.models is not None
+            self.send((200 if has_list else 404, {}, json.dumps({"object": "list", "data": fake.models})))
+
+        def send(self, reply: Reply) -> None:
+            status, headers, text = reply
             content = text.encode()
             self.send_response(status)
             for name, value in {"Content-Type": "application/json", **headers}.items():

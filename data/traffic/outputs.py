@@ -25,7 +25,7 @@ NO_DICTIONARY = ""
 @dataclass(frozen=True, slots=True)
 class NewOutput:
     """One generated text with everything that determined it. `unchanged` is the reason why the text is the
-    message itself; None when the model wrote it.
+    message itself; None when the model wrote it. `prompt_tokens` were read and `tokens` written for it.
     """
 
     id: uuid.UUID
@@ -40,6 +40,9 @@ class NewOutput:
     seed: int | None
     upstream_ms: float
     unchanged: Reason | None = None
+    prompt_tokens: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
 
 
 async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
@@ -50,9 +53,10 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
     await connection.execute(
         "INSERT INTO outputs"
         " (id, organisation_id, message, transform_type, intensity, text, facts_missing, spec_digest,"
-        " version, seed, upstream_ms, unchanged) SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[],"
+        " version, seed, upstream_ms, unchanged, prompt_tokens, tokens, cost_usd)"
+        " SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[],"
         " %s::text[], %s::int2[], %s::text[], %s::jsonb[], %s::text[], %s::text[], %s::int[], %s::float8[],"
-        " %s::jsonb[])",
+        " %s::jsonb[], %s::int[], %s::int[], %s::float8[])",
         (
             [o.id for o in outputs],
             [o.organisation_id for o in outputs],
@@ -66,6 +70,9 @@ async def store(connection: AsyncConnection, *outputs: NewOutput) -> None:
             [o.seed for o in outputs],
             [o.upstream_ms for o in outputs],
             [o.unchanged.model_dump_json() if o.unchanged else None for o in outputs],
+            [o.prompt_tokens for o in outputs],
+            [o.tokens for o in outputs],
+            [o.cost_usd for o in outputs],
         ),
     )
 

@@ -90,7 +90,8 @@ def make(
     outputs = Cache(redis, settings.redis_timeout_s)
     answers = AnswerWriter(pool)
     inference = InferenceClient(settings.inference_urls, service_token)
-    upstream = Upstream(inference)
+    telemetry = Telemetry(settings.sampled_share)
+    upstream = Upstream(inference, count=telemetry.rewritten)
     online = Online(pool, directory, outputs, upstream, answers, receipt_secret, clock)
     parts = Parts(
         settings=settings,
@@ -105,7 +106,7 @@ def make(
         upstream=upstream,
         online=online,
         idempotency=Idempotency(pool),
-        telemetry=Telemetry(settings.sampled_share),
+        telemetry=telemetry,
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
         compare=comparisons.load(),

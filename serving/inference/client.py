@@ -9,7 +9,7 @@ from typing import Annotated
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from data.reasons import Reason
+from data.reasons import Reason, reason
 from data.records import Engine, Form, Intensity, Spec, TransformType
 from serving.breaker import Breaker
 
@@ -34,8 +34,10 @@ class Item(BaseModel):
 class Rewritten(BaseModel):
     """One rewrite: its text, the facts of the message that it lost, and whether the model ended it itself.
 
-    When the model cannot read the message, `text` is empty and `refusal` says why. `unchanged` is the reason
-    why `text` is the message itself; None when the model wrote it.
+    When the model cannot read the message, `text` is empty and `refusal` says why. When the version failed on
+    this message, `text` is empty and `failure` says how. `unchanged` is the reason why `text` is the message
+    itself; None when the model wrote it. `tokens` were written and `prompt_tokens` read, for all drafts;
+    `cost_usd` is what a vendor takes for them.
     """
 
     text: Annotated[str, Field(pattern=r"^[^\x00]*$")]
@@ -44,6 +46,15 @@ class Rewritten(BaseModel):
     finished: bool
     refusal: Reason | None = None
     unchanged: Reason | None = None
+    failure: str | None = None
+    prompt_tokens: Annotated[int, Field(ge=0)] = 0
+    cost_usd: Annotated[float, Field(ge=0)] = 0.0
+
+
+def unwritable(item: Item) -> Rewritten:
+    """A message in a language that the version cannot write is returned: it would write nonsense."""
+    unchanged = reason("unchanged_language")
+    return Rewritten(text=item.text, facts_missing=[], tokens=0, finished=True, unchanged=unchanged)
 
 
 class RewriteReply(BaseModel):

@@ -16,6 +16,7 @@ class EditsEngine:
     """A version's edit writer. Safe to call from several threads, if the writer is."""
 
     form: ClassVar[Form] = "edits"
+    warm_up_tokens: ClassVar[int] = 1
 
     def __init__(self, folder: Path, writer: "Writer | None" = None) -> None:
         """`writer` takes the place of the one in the folder."""

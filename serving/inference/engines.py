@@ -3,7 +3,7 @@
 Two write text. CTranslate2 is for serving: int8 on CPU, with no imports but `tokenizers` and `ctranslate2`.
 transformers is the reference to compare with, and needs torch. In both, a seed determines its samples,
 whatever else is in the batch except for items with the same seed. A version of edits has an engine of its own
-(`edits_engine`).
+(`edits_engine`), and so has a model that we did not train (`llm_engine`).
 """
 
 import gc
@@ -19,8 +19,9 @@ from data.reasons import reason
 from data.records import Engine, Form, Spec
 from models import prompts, protection, version_file
 from models.protection import Draft, Kept
-from serving.inference.client import Item, Rewritten
+from serving.inference.client import Item, Rewritten, unwritable
 from serving.inference.edits_engine import EditsEngine
+from serving.inference.llm_engine import LlmEngine
 
 # The library reads a batch in one step only up to the end of its shortest prompt, so padding can cost more
 # than a larger batch saves. Of 32 messages sorted by length, batches of 8 gave the most tokens a second.
@@ -40,10 +41,15 @@ _seeding = threading.Lock()
 
 def load(folder: Path, engine: Engine) -> "AnyEngine":
     """The engine that a spec names, with a version's weights: 0.2 s for 135M parameters in int8. Versions of
-    edits have one engine, whichever is named.
+    edits, and of models that we did not train, have one engine, whichever is named.
     """
-    if version_file.read(folder).form == "edits":
+    version = version_file.read(folder)
+    if version.form == "edits":
         return EditsEngine(folder)
+    if version.is_llm:
+        return LlmEngine(folder)
+    if engine not in ("ctranslate2", "transformers"):
+        raise ValueError(f"{folder.name} has weights of ours: set the spec's engine to {version.engine!r}")
     return CTranslate2Engine(folder) if engine == "ctranslate2" else TransformersEngine(folder)
 
 
@@ -79,7 +85,13 @@ class _Texts:
         def write(texts: Mapping[int, str], retries: int) -> dict[int, list[Draft]]:
             batch = [(items[readable[j]], prompt(readable[j], text)) for j, text in texts.items()]
             outputs = generate(spec, batch, retries) if batch else []
-            return {j: [self._draft(ids) for ids in drafts] for j, drafts in zip(texts, outputs, strict=True)}
+            return {
+                j: [
+                    self._draft(ids)._replace(prompt_tokens=0 if number else len(encoding))
+                    for number, ids in enumerate(drafts)
+                ]
+                for j, (_, encoding), drafts in zip(texts, batch, outputs, strict=True)
+            }
 
         messages = [(items[i].text, items[i].transform_type, items[i].intensity) for i in readable]
         kept = dict(zip(readable, protection.rewrite(messages, spec.protection, write), strict=True))
@@ -87,7 +99,7 @@ class _Texts:
         def result(i: int) -> Rewritten:
             if i in kept:
                 return _rewritten(kept[i])
-            return _refused(len(encodings[i])) if i in encodings else _unwritable(items[i])
+            return _refused(len(encodings[i])) if i in encodings else unwritable(items[i])
 
         return [result(i) for i in range(len(items))]
 
@@ -116,6 +128,7 @@ def _rewritten(kept: Kept) -> Rewritten:
         tokens=kept.tokens,
         finished=kept.finished,
         unchanged=kept.unchanged,
+        prompt_tokens=kept.prompt_tokens,
     )
 
 
@@ -124,16 +137,11 @@ def _refused(tokens: int) -> Rewritten:
     return Rewritten(text="", facts_missing=[], tokens=0, finished=False, refusal=refusal)
 
 
-def _unwritable(item: Item) -> Rewritten:
-    """A message in a language that the version cannot write is returned: it would write nonsense."""
-    unchanged = reason("unchanged_language")
-    return Rewritten(text=item.text, facts_missing=[], tokens=0, finished=True, unchanged=unchanged)
-
-
 class CTranslate2Engine:
     """Quantised weights on CPU, two batches at a time. Safe to call from several threads."""
 
     form: ClassVar[Form] = "text"
+    warm_up_tokens: ClassVar[int] = 1
 
     def __init__(self, folder: Path) -> None:
         self._texts = _Texts(folder)
@@ -215,6 +223,7 @@ class TransformersEngine:
     """The merged, unquantised weights with transformers' own `generate`."""
 
     form: ClassVar[Form] = "text"
+    warm_up_tokens: ClassVar[int] = 1
 
     def __init__(self, folder: Path) -> None:
         # Imported here, so that a service without torch can serve the other engine.
@@ -299,4 +308,4 @@ class TransformersEngine:
         gc.collect()  # its modules refer to each other
 
 
-AnyEngine = CTranslate2Engine | TransformersEngine | EditsEngine
+AnyEngine = CTranslate2Engine | TransformersEngine | EditsEngine | LlmEngine

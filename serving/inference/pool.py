@@ -161,10 +161,14 @@ class _Resident:
 
 
 def _load(folder: Path, version: str, engine: Engine) -> engines.AnyEngine:
-    """Load and warm up: a version in memory has generated once."""
+    """Load and warm up: a version in memory has generated once. RuntimeError when that failed."""
     loaded = engines.load(folder, engine)
     hello = Item(text="Hello", transform_type=TransformType.SOFTEN, intensity=0)
-    loaded.generate(Spec(version=version, form=loaded.form, engine=engine, max_new_tokens=1), [hello])
+    spec = Spec(version=version, form=loaded.form, engine=engine, max_new_tokens=loaded.warm_up_tokens)
+    [rewritten] = loaded.generate(spec, [hello])
+    if rewritten.failure is not None:
+        loaded.close()
+        raise RuntimeError(f"{version} cannot answer: {rewritten.failure}")
     return loaded
 
 

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket
 
 from configs.settings import Settings
 from data.records import Engine, Spec
+from models import version_file
 from serving.inference import release
 from serving.inference.client import MAX_ITEMS, FormDiffers, Item, RewriteReply, Versions, VersionUnknown
 from serving.inference.pool import Pool
@@ -85,7 +86,8 @@ class ToneBridge:
     async def start(self) -> None:
         """Load the newest release in the background. The service starts with an empty store, too."""
         if known := release.published(self._settings):
-            self._first = asyncio.ensure_future(self._pool.load((known[-1], "ctranslate2")))
+            newest = version_file.read(release.find(known[-1], self._settings))
+            self._first = asyncio.ensure_future(self._pool.load((known[-1], newest.engine)))
             self._first.add_done_callback(_log_failure)
         # Full collections skip what exists now; with it they took 100 to 300 ms.
         gc.collect()

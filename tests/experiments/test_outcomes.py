@@ -52,7 +52,7 @@ def engine(new_database: Callable[..., str]) -> Iterator[Engine]:
     engine.dispose()
 
 
-def add_output(session: Session, version: str, text: str) -> uuid.UUID:
+def add_output(session: Session, version: str, text: str, cost_usd: float | None = None) -> uuid.UUID:
     row = Output(
         id=new_id(),
         organisation_id=ORGANISATION,
@@ -64,6 +64,7 @@ def add_output(session: Session, version: str, text: str) -> uuid.UUID:
         spec_digest="0" * 32,
         version=version,
         upstream_ms=1.0,
+        cost_usd=cost_usd,
     )
     session.add(row)
     session.flush()
@@ -447,9 +448,13 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
     busy, quiet, broken = (uuid.uuid4() for _ in range(3))
     for user in (busy, quiet, broken):
         trial.expose(user, "challenger", epoch)
-    same = new_id()
+    same = add_output(session, "vendor", "Please.", 0.9)  # paid before
     for number in range(20):
-        fields = {"output_id": same} if number < 15 else {"cache": "miss", "total_ms": 500.0}
+        fields: dict[str, Any] = {"output_id": same}
+        if number >= 15:
+            fields = {"cache": "miss", "total_ms": 500.0}
+        if number >= 17:
+            fields["output_id"] = add_output(session, "vendor", "Please.", 0.002)
         trial.answer(busy, "challenger", epoch, number, **fields, fell_back=number < 2)
     trial.answer(busy, "challenger", epoch, 61)  # the window has closed
     trial.answer(busy, "champion", epoch, 5)  # in another arm
@@ -479,6 +484,7 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
         "fell_back": (3, 2, 20),
         "failed": (3, 3, 23),
         "service_seconds": (3, 2.5, 20),
+        "cost": (3, 6, 20),  # 0.006 dollars for 20 answers: 0.3 for 1,000
     }
     assert (float(sums["failed"].xx), float(sums["failed"].xy)) == (9, 9)
 

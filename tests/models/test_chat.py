@@ -18,6 +18,7 @@ from tests import endpoints
 from tests.endpoints import completion
 
 HELLO = Question("Be brief.", "Hello", max_tokens=20)
+ANSWER = Answer("Could you please?", finished=True, input_tokens=50, output_tokens=7, model="fake")
 BUSY = (429, {"Retry-After": "0"}, '{"error": {"message": "slow down", "code": "rate_limit"}}')
 FAILED = (500, {}, "oops")
 
@@ -44,7 +45,7 @@ def connect(endpoint):
 
 
 def test_an_answer_has_its_text_and_the_tokens_that_the_endpoint_counted(endpoint, connect):
-    assert connect().ask([HELLO]) == [Answer("Could you please?", True, 50, 7)]
+    assert connect().ask([HELLO]) == [ANSWER]
     [request] = endpoint.requests
     assert request["messages"] == [
         {"role": "system", "content": "Be brief."},
@@ -105,7 +106,7 @@ def test_nothing_is_traced_although_the_environment_asks_for_it(endpoint, connec
 @pytest.mark.parametrize("fault", [BUSY, FAILED, (503, {"Retry-After": "0"}, "{}")])
 def test_what_may_pass_is_tried_again(endpoint, connect, fault):
     endpoint.replies = [fault, fault]
-    assert connect(retries=2).ask([HELLO]) == [Answer("Could you please?", True, 50, 7)]
+    assert connect(retries=2).ask([HELLO]) == [ANSWER]
     assert len(endpoint.requests) == 3
 
 
@@ -204,7 +205,7 @@ def test_what_is_no_completion_with_a_text_is_unusable(endpoint, connect, reply)
 
 def test_a_cut_answer_is_not_finished(endpoint, connect):
     endpoint.replies = [completion("Could you", "length")]
-    assert connect().ask([HELLO]) == [Answer("Could you", False, 50, 7)]
+    assert connect().ask([HELLO]) == [ANSWER._replace(text="Could you", finished=False)]
 
 
 def test_answers_and_errors_keep_the_order_of_the_questions(endpoint, connect):
@@ -258,3 +259,22 @@ def test_the_cost_is_by_the_million_of_tokens():
     endpoint = Endpoint(base_url="https://host/v1", model="m", input_usd=0.5, output_usd=2)
     assert endpoint.cost_usd(1_000_000, 0) == 0.5
     assert endpoint.cost_usd(2000, 500) == pytest.approx(0.002)
+
+
+def test_the_list_of_models_says_which_weights_they_are(endpoint, connect):
+    weights = {"root": "/models/small-2", "created": 1, "owned_by": "vllm", "max_model_len": 9}
+    endpoint.models = [{"id": "m", **weights}, {"id": "other", "root": "x"}]
+    assert connect().describe() == {"root": "/models/small-2"}
+    assert connect(model="unknown").describe() == {}
+    endpoint.models = None
+    assert connect().describe() == {}
+    with pytest.raises(UnavailableError, match="base_url"):
+        connect(base_url="http://127.0.0.1:9/v1").describe()
+
+
+def test_a_question_that_is_too_long_for_llama_cpp_says_how_long_it_is(endpoint, connect):
+    body = '{"error": {"code": 400, "n_prompt_tokens": 1531, "n_ctx": 1024, "message": "too long"}}'
+    endpoint.replies = [(400, {}, body)]
+    [error] = connect().ask([HELLO])
+    assert isinstance(error, chat.TooLongError)
+    assert (error.tokens, error.limit) == (1531, 1024)

@@ -140,3 +140,18 @@ def test_the_text_of_frame_2_never_changes():
         for kind in KINDS
     ]
     assert blake2b(repr(texts).encode(), digest_size=8).hexdigest() == "8c3862ffca874f6f"
+
+
+def test_a_part_of_the_prompt_that_is_the_message_s_own_is_no_quotation():
+    text = "Nobody can use this form. Who approved it? <message>"
+    assert not prompts.quotes_prompt(text, text, TransformType.SOFTEN)
+    assert prompts.quotes_prompt("Fix it.", text, TransformType.SOFTEN)
+    assert not prompts.quotes_prompt(
+        "Fix it.", "Need: the fix.\nDeadline: not stated.", TransformType.REQUIREMENTS
+    )
+
+
+@pytest.mark.parametrize("kind", TransformType)
+def test_the_rewrites_of_the_examples_quote_nothing(kind):
+    for _, message, rewrite in prompts._frame_2()["types"][kind]["examples"]["en"]:
+        assert not prompts.quotes_prompt(message, rewrite, kind)

@@ -117,7 +117,7 @@ def protect(model, level, judge=None):
 def test_without_protection_a_rewrite_is_what_the_model_said_with_what_it_lost():
     model = Model("Please send it to Ben.")
     lost = ["PAY-123", "Friday", "Anna"]
-    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", lost, 5, True, None)
+    assert protect(model, UNPROTECTED) == ("Please send it to Ben.", lost, 5, True, None, 0)
     assert model.read == [([MESSAGE], 0)]
 
 

@@ -179,6 +179,25 @@ def test_a_process_gets_the_secrets_that_it_needs_and_no_others(
     assert process in ("mlflow", "prefect") or not re.search(owner, clear), "the owner's login"
 
 
+@pytest.mark.parametrize(
+    ("process", "is_given"),
+    [
+        (None, True),
+        ("flows", True),
+        ("inference", True),
+        ("gateway", False),
+        ("dashboard", False),
+        ("mlflow", False),
+        ("prefect", False),
+    ],
+)
+def test_the_key_of_a_vendor_reaches_the_processes_that_ask_vendors(
+    local: Settings, process: str | None, is_given: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISTRAL_API_KEY", "a-key-of-a-vendor")
+    assert ("a-key-of-a-vendor" in environment(local, process).values()) == is_given
+
+
 def needs(process: str, name: str) -> bool:
     if name == "redis_password":
         return "REDIS_URL" in NEEDS[process]

@@ -465,4 +465,7 @@ def _new_output(
         seed=seed,
         upstream_ms=(time.perf_counter() - began) * 1000,
         unchanged=rewritten.unchanged,
+        prompt_tokens=rewritten.prompt_tokens,
+        tokens=rewritten.tokens,
+        cost_usd=rewritten.cost_usd,
     )

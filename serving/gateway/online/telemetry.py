@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from data.people.identities import Identity
 from serving.gateway.online.answering import EncodedAnswer
 from serving.gateway.problems import NotFoundError, UnavailableError, UnknownKeyError
+from serving.inference.client import Rewritten
 
 log = logging.getLogger("tonebridge.requests")
 
@@ -82,6 +83,24 @@ class Telemetry:
         self._fallbacks = Counter(
             "tonebridge_fallbacks",
             "Answers by the champion because an arm could not answer",
+            registry=self.registry,
+        )
+        self._tokens = Counter(
+            "tonebridge_tokens",
+            "Tokens that a version has read (prompt) and written, for all drafts",
+            ["version", "kind"],
+            registry=self.registry,
+        )
+        self._cost = Counter(
+            "tonebridge_cost_usd",
+            "What vendors take for the tokens of a version, in US dollars",
+            ["version"],
+            registry=self.registry,
+        )
+        self._failures = Counter(
+            "tonebridge_failed_rewrites",
+            "Messages that a version failed on while the inference service answered",
+            ["version"],
             registry=self.registry,
         )
         self._others = Histogram(
@@ -175,6 +194,14 @@ class Telemetry:
         self._span(fields, total_s, headers)
         if is_sampled:
             log.info("answered", extra={"fields": fields})
+
+    def rewritten(self, version: str, rewritten: Rewritten) -> None:
+        """Count a rewrite of the inference service, whether it reaches a person or not."""
+        self._tokens.labels(version, "prompt").inc(rewritten.prompt_tokens)
+        self._tokens.labels(version, "written").inc(rewritten.tokens)
+        self._cost.labels(version).inc(rewritten.cost_usd)
+        if rewritten.failure is not None:
+            self._failures.labels(version).inc()
 
     def refused(self, route: str, status: int, total_s: float, request_id: bytes) -> None:
         """Count a transform that was refused, or a request to another route."""

@@ -1,6 +1,7 @@
 """Calls of the inference service: messages that arrive within milliseconds go as one list."""
 
 import asyncio
+from collections.abc import Callable
 
 from data.records import Spec
 from serving.gateway.problems import InvalidError, UnavailableError, VersionFailedError
@@ -18,10 +19,17 @@ class Upstream:
     """Collects messages into calls. Belongs to one event loop."""
 
     def __init__(
-        self, inference: InferenceClient, max_list: int = _MAX_LIST, max_waiting: int = _MAX_WAITING
+        self,
+        inference: InferenceClient,
+        max_list: int = _MAX_LIST,
+        max_waiting: int = _MAX_WAITING,
+        count: Callable[[str, Rewritten], None] = lambda version, rewritten: None,
     ) -> None:
-        """A call has at most `max_list` messages. With `max_waiting` in progress further ones are refused."""
+        """A call has at most `max_list` messages. With `max_waiting` in progress further ones are refused.
+        `count` gets each rewrite of the service, with the name of its version.
+        """
         self._inference, self._max_list, self._max_waiting = inference, max_list, max_waiting
+        self._count = count
         self._open: dict[Spec, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.waiting = 0
@@ -31,8 +39,8 @@ class Upstream:
         """The rewrite of one message, in one call with other messages for the same spec.
 
         Raises InvalidError when the model cannot read the message, VersionFailedError when the service was
-        called and failed, and UnavailableError when it was not called: every replica's breaker is open, or
-        too many messages wait.
+        called and failed or the version failed on this message, and UnavailableError when the service was not
+        called: every replica's breaker is open, or too many messages wait.
         """
         if self.waiting >= self._max_waiting:
             self.shed += 1
@@ -48,23 +56,26 @@ class Upstream:
             self._send(spec, waiting)
         self.waiting += 1
         try:
-            return _accepted(await future)
+            return _accepted(spec, await future)
         finally:
             self.waiting -= 1
 
     async def rewrite_together(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         """The rewrites of these messages, in one call without others; errors as `rewrite`."""
-        return [_accepted(rewritten) for rewritten in await self._call(spec, items)]
+        return [_accepted(spec, rewritten) for rewritten in await self._call(spec, items)]
 
     async def _call(self, spec: Spec, items: list[Item]) -> list[Rewritten]:
         try:
-            return await self._inference.rewrite(spec, items, _TIMEOUT_S)
+            rewrites = await self._inference.rewrite(spec, items, _TIMEOUT_S)
         except VersionUnknown as error:
             raise VersionFailedError("version_not_published", version=spec.version) from error
         except InferenceUnavailable as error:
             if error.was_called:
                 raise VersionFailedError("version_cannot_answer", version=spec.version) from error
             raise UnavailableError("version_cannot_answer", version=spec.version) from error
+        for rewritten in rewrites:
+            self._count(spec.version, rewritten)
+        return rewrites
 
     def _send(self, spec: Spec, waiting: _Waiting) -> None:
         if self._open.get(spec) is not waiting:
@@ -87,7 +98,9 @@ class Upstream:
                 future.set_result(result)
 
 
-def _accepted(rewritten: Rewritten) -> Rewritten:
+def _accepted(spec: Spec, rewritten: Rewritten) -> Rewritten:
     if rewritten.refusal is not None:
         raise InvalidError({"text": rewritten.refusal})
+    if rewritten.failure is not None:  # the service has logged it
+        raise VersionFailedError("version_cannot_answer", version=spec.version)
     return rewritten

@@ -83,7 +83,7 @@ def test_length_is_bounded_and_reported(engine, items):
 def test_a_rewrite_ends_at_the_stop_token_and_has_no_nul(folder):
     rewriter = engines._Texts(folder)
     ids = rewriter._tokenizer.encode(" Please look at PAY-123. ").ids
-    assert rewriter._draft([*ids, rewriter.stop_id, *ids]) == ("Please look at PAY-123.", len(ids), True)
+    assert rewriter._draft([*ids, rewriter.stop_id, *ids]) == ("Please look at PAY-123.", len(ids), True, 0)
     assert not rewriter._draft(ids).finished
     nul = rewriter._tokenizer.encode("a\0b").ids
     assert rewriter._tokenizer.decode(nul) == "a\0b"

@@ -33,6 +33,8 @@ class Service:
                 tokens=1,
                 finished=True,
                 refusal=TOO_LONG if item.text == "endless" else None,
+                failure="the answer is empty" if item.text == "unlucky" else None,
+                cost_usd=0.5,
             )
             for item in items
         ]
@@ -72,6 +74,22 @@ async def test_one_that_cannot_be_read_is_no_fault_of_the_others(upstream: Upstr
     assert isinstance(good, Rewritten)
     assert isinstance(bad, InvalidError)
     assert bad.by_field == {"text": TOO_LONG}
+
+
+async def test_a_version_that_fails_on_one_message_answers_the_others(upstream: Upstream) -> None:
+    good, bad = await asyncio.gather(
+        upstream.rewrite(V1, item("a")), upstream.rewrite(V1, item("unlucky")), return_exceptions=True
+    )
+    assert isinstance(good, Rewritten)
+    assert isinstance(bad, VersionFailedError)
+
+
+async def test_every_rewrite_is_counted_with_its_version(service: Service) -> None:
+    counted = []
+    upstream = Upstream(service, count=lambda version, row: counted.append((version, row.cost_usd)))  # type: ignore[arg-type]
+    await asyncio.gather(upstream.rewrite(V1, item("a")), upstream.rewrite(V2, item("b")))
+    await upstream.rewrite_together(V1, [item("c")] * 2)
+    assert sorted(counted) == [("v1", 0.5)] * 3 + [("v2", 0.5)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,172 @@
+import logging
+
+import pytest
+
+from configs import secret_store
+from configs.settings import Settings
+from data.records import PROTECTED, Protection, Spec, TransformType
+from models import llm
+from models.chat import Endpoint
+from models.llm import Llm
+from pipelines import local
+from pipelines.environments import environment
+from pipelines.promote import make_spec
+from serving.inference import engines, release
+from serving.inference.client import InferenceClient, Item
+from serving.inference.pool import Pool
+from tests import endpoints
+from tests.endpoints import completion
+from tests.ports import free_port
+
+TOKEN = "a-service-token-of-the-tests-0123456789"
+SPEC = Spec(version="vendor", prompt="frame-2", engine="openai")
+
+
+def item(text="Anna, send PAY-123 by Friday.", **changes):
+    return Item(**{"text": text, "transform_type": TransformType.SOFTEN, "intensity": 2, **changes})
+
+
+def soften(user):
+    """The fake model: the message of frame-2 with a "please"."""
+    message = user.removeprefix("<message>\n").removesuffix("\n</message>")
+    return f"Please {message}"
+
+
+@pytest.fixture
+def vendor():
+    with endpoints.serve(soften) as fake:
+        yield fake
+
+
+@pytest.fixture
+def folder(vendor, tmp_path):
+    at = Endpoint(
+        base_url=vendor.url,
+        model="m",
+        key_variable="FAKE_API_KEY",
+        timeout_s=60,
+        retries=0,
+        input_usd=1,
+        output_usd=3,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_API_KEY", "right")
+        llm.write(Llm(endpoint=at), ("en",), tmp_path / "vendor")
+    vendor.requests.clear()
+    return tmp_path / "vendor"
+
+
+@pytest.fixture
+def engine(folder, monkeypatch):
+    monkeypatch.setenv("FAKE_API_KEY", "right")
+    engine = engines.load(folder, "openai")
+    yield engine
+    engine.close()
+
+
+def test_a_rewrite_has_its_tokens_and_its_cost(engine):
+    [rewritten] = engine.generate(SPEC.model_copy(update={"protection": PROTECTED}), [item()])
+    assert (rewritten.text, rewritten.facts_missing) == ("Please Anna, send PAY-123 by Friday.", [])
+    assert (rewritten.tokens, rewritten.prompt_tokens, rewritten.finished) == (7, 50, True)
+    assert rewritten.cost_usd == pytest.approx((50 * 1 + 7 * 3) / 1e6)
+
+
+def test_a_message_in_another_language_is_returned_and_costs_nothing(engine, vendor):
+    other, own = engine.generate(SPEC, [item("金曜日までに直してください。"), item("Fix it.")])
+    assert (other.text, other.unchanged.code) == ("金曜日までに直してください。", "unchanged_language")
+    assert (other.tokens, other.cost_usd) == (0, 0)
+    assert own.text == "Please Fix it."
+    assert len(vendor.requests) == 1
+
+
+def test_a_failed_message_says_how_and_is_logged_without_its_text(engine, vendor, caplog):
+    vendor.replies = [(400, {}, '{"error": {"message": "Anna, send PAY-123 is too rude", "code": "rude"}}')]
+    with caplog.at_level(logging.WARNING, "tonebridge.inference"):
+        rewrites = engine.generate(SPEC, [item()] * 3)  # concurrently, so any of them may fail
+    failed, *others = sorted(rewrites, key=lambda rewritten: rewritten.failure is None)
+    assert "400 rude" in failed.failure
+    assert failed.text == ""
+    assert [rewritten.failure for rewritten in others] == [None, None]
+    assert "vendor: m at " in caplog.text
+    assert "PAY-123" not in caplog.text + failed.failure
+
+
+def test_injected_chatter_never_becomes_a_rewrite(engine, vendor):
+    vendor.answer = lambda _: "Sure! Here is your message: buy now."
+    protected = SPEC.model_copy(update={"protection": Protection(retries=2)})
+    [rewritten] = engine.generate(protected, [item("Fix it.")])
+    assert (rewritten.text, rewritten.unchanged.code) == ("Fix it.", "unchanged_chatter")
+    assert rewritten.tokens == 3 * 7, "paid, and reported"
+
+
+@pytest.mark.parametrize("name", ["ctranslate2", "transformers", "llamacpp"])
+def test_the_folder_says_which_engine_it_needs(folder, name, monkeypatch):
+    monkeypatch.setenv("FAKE_API_KEY", "right")
+    engine = engines.load(folder, name)
+    assert isinstance(engine, engines.LlmEngine)
+    engine.close()
+
+
+def test_weights_of_ours_are_no_endpoint(tiny_version):
+    with pytest.raises(ValueError, match="set the spec's engine to 'ctranslate2'"):
+        engines.load(tiny_version, "openai")
+
+
+async def test_a_version_whose_model_does_not_answer_is_not_loaded(folder, vendor, monkeypatch):
+    pool = Pool(1, lambda _: folder)
+    with pytest.raises(Exception, match="FAKE_API_KEY is not set"):
+        await pool.load(("vendor", "openai"))
+    monkeypatch.setenv("FAKE_API_KEY", "wrong")
+    vendor.replies = [(401, {}, "{}")]
+    with pytest.raises(RuntimeError, match=r"vendor cannot answer: .* check the key"):
+        await pool.load(("vendor", "openai"))
+    assert pool.loaded == []
+    await pool.load(("vendor", "openai"))
+    assert pool.loaded == [("vendor", "openai")]
+    pool._resident["vendor", "openai"].engine.close()
+
+
+@pytest.fixture
+def service(folder, tmp_path, monkeypatch):
+    """The service in a process of its own, whose store has the version; and its folder."""
+    monkeypatch.setenv("FAKE_API_KEY", "right")
+    port = free_port()
+    settings = secret_store.fill_in(
+        Settings(
+            state=tmp_path / "state",
+            service_token=TOKEN,
+            inference_port=port,
+            inference_urls=(f"http://127.0.0.1:{port}",),
+            database_url="postgresql:///none",
+        )
+    )
+    release.publish(folder, "vendor", settings)
+    env = environment(settings, "inference")
+    process = local.Process("inference", local.command("inference", env), env, tmp_path / "inference.log")
+    process.wait_until_ready(f"{settings.inference_urls[0]}/readyz")
+    yield settings
+    process.stop()
+
+
+@pytest.mark.slow
+async def test_the_service_answers_for_the_model_and_names_what_fails(service, folder, vendor, tmp_path):
+    spec = make_spec(folder, "vendor")
+    await release.warm(service.inference_urls, spec, TOKEN)
+    assert vendor.headers[-1]["authorization"] == "Bearer right"
+    client = InferenceClient(service.inference_urls, TOKEN)
+    try:
+        written = await client.rewrite(spec, [item(), item("Fix it.")])
+        assert [rewritten.text for rewritten in written] == [
+            "Please Anna, send PAY-123 by Friday.",
+            "Please Fix it.",
+        ]
+        assert all(rewritten.cost_usd > 0 for rewritten in written)
+        vendor.replies = [completion("")]
+        [failed] = await client.rewrite(spec, [item()])
+        assert "the answer is empty" in failed.failure
+    finally:
+        await client.close()
+    log = (tmp_path / "inference.log").read_text()
+    assert "the answer is empty" in log
+    assert "right" not in log.split()
+    assert "PAY-123" not in log
