@@ -172,7 +172,7 @@ class Writer:
             questions = []
             for i, number in asked:
                 _, transform_type, intensity = requests[i]
-                turns = prompts.turns(spec.prompt, _neutralise(texts[i]), transform_type, intensity)
+                turns = prompts.turns(spec.prompt, neutralise(texts[i]), transform_type, intensity)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}
@@ -250,7 +250,8 @@ def _sample(temperature: float, draw: _Draw, retries: int, number: int) -> tuple
     return temperature, int.from_bytes(blake2b(parts.encode(), digest_size=4).digest()) >> 1
 
 
-def _neutralise(message: str) -> str:
+def neutralise(message: str) -> str:
+    """Split every token of a chat template in a message, so that it stays text for a server."""
     while specials := _SPECIALS.findall(message):
         message = prompts.neutralise(message, specials)
     return message

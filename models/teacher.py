@@ -20,7 +20,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import UTC, datetime
@@ -41,7 +41,7 @@ from data import corpus, database
 from data.records import Demonstration, PreferencePair, Prompt, TransformType
 from data.snapshots import shards, snapshot
 from data.snapshots.teachers import PREFIX, Teacher
-from models import facts, fidelity, judge, languages, prompts, scoring
+from models import facts, fidelity, judge, languages, llm, prompts, scoring
 from models.chat import Chat, ChatError, Endpoint, Question
 from models.judge import Pair
 from models.labels import read_labels
@@ -212,6 +212,8 @@ class Checker:
             is_bad(text, draft) for is_bad in (_is_wrapped, scoring.chatter, scoring.insult)
         ):
             return "broken"
+        if prompts.quotes_prompt(text, draft, kind):
+            return "broken"
         if languages.identify(draft) != languages.identify(text):
             return "another_language"
         if "copied" in faults or scoring.copied(text, draft, kind, intensity):
@@ -256,12 +258,14 @@ class _Stage:
         self._teacher, self._judge = teacher, judging
         self._checker = Checker()
         self.stopped: str | None = None  # the limit that was reached
+        self.names: set[str] = set()  # that the endpoint gives the teacher in its answers
 
     def draft(self, request: Request, number: int) -> Draft:
         """A draft of a request: the checks are made, and the judge is not asked yet."""
         answer = self.replies.ask(self._teacher, make_question(self.config, request, number))
         if isinstance(answer, ChatError):
             return Draft("", "no_answer")
+        self.names.add(answer.model)
         text = answer.text.strip()
         if not answer.finished:
             return Draft(text, "cut")
@@ -278,7 +282,7 @@ class _Stage:
         return judge.combine(choices[0], choices[1]).share
 
     def _ask_judge(self, pair: Pair) -> judge.Choice | None:
-        question = Question("", judge.write_task(pair), judge.MOST_TOKENS)
+        question = Question("", llm.neutralise(judge.write_task(pair)), judge.MOST_TOKENS)
         answer = self.replies.ask(self._judge, question)
         return None if isinstance(answer, ChatError) else judge.read_choice(answer.text)
 
@@ -301,7 +305,8 @@ class _Stage:
 
 def make_question(config: TeacherConfig, request: Request, number: int = 0) -> Question:
     """What the teacher is asked for a draft; `number` tells the drafts of a request apart."""
-    system, user = prompts.turns(PROMPT, *request[:3])
+    text, kind, intensity = request[:3]
+    system, user = prompts.turns(PROMPT, llm.neutralise(text), kind, intensity)
     return Question(system, user, config.max_new_tokens, config.temperature, config.seed + number)
 
 
@@ -367,7 +372,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         written = None
         if rows:
             with lock or nullcontext():
-                written = _write(config, rows, _describe(config, len(taught), fates))
+                written = _write(config, rows, _describe(config, stage.names, len(taught), fates))
         return TeacherResult(
             snapshot=written,
             requests=len(requests),
@@ -452,9 +457,12 @@ def _write_dropped(file: Path, taught: Sequence[tuple[Request, Sequence[Draft]]]
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def _describe(config: TeacherConfig, requests: int, fates: Mapping[Fate, int]) -> Teacher:
+def _describe(
+    config: TeacherConfig, names: Iterable[str], requests: int, fates: Mapping[Fate, int]
+) -> Teacher:
     return Teacher(
         model=config.teacher.model,
+        answers_as=tuple(sorted(names)),
         host=_name_host(config.teacher),
         prompt=digest_prompt(),
         temperature=config.temperature,

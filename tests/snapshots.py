@@ -19,6 +19,7 @@ from data.snapshots.votes import Usable
 
 TEACHER = Teacher(
     model="large",
+    answers_as=("large-1",),
     host="127.0.0.1",
     prompt="frame-2",
     temperature=0.8,

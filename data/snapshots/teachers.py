@@ -19,13 +19,15 @@ PREFIX = "teacher:"  # of the version in a teacher's pairs, before the model's n
 class Teacher(BaseModel):
     """Who made a snapshot's rows, for which messages, and what became of the drafts.
 
-    Hosts have no keys. `prompt` is a digest of the prompt. `seed` and `snapshots` name the parts of the seed
-    corpus and the snapshots that the messages are from. `drafts` counts drafts by their fate.
+    `answers_as` has the names that the endpoint gives the model in its answers. Hosts have no keys. `prompt`
+    is a digest of the prompt. `seed` and `snapshots` name the parts of the seed corpus and the snapshots that
+    the messages are from. `drafts` counts drafts by their fate.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
+    answers_as: tuple[str, ...]
     host: str
     prompt: str
     temperature: float
@@ -57,14 +59,15 @@ def format_card(digest: str, counts: Mapping[str, int], teacher: Teacher) -> str
         names = ", ".join(teacher.snapshots)
         origins.append(f"{counts['people']} people who consent to training, redacted (snapshots {names})")
     judge = "the teacher itself" if teacher.is_own_judge else f"`{teacher.judge}` at {teacher.judge_host}"
+    names = ", ".join(teacher.answers_as)
     fates = "\n".join(f"| {fate} | {count} |" for fate, count in sorted(teacher.drafts.items()))
     return f"""# Snapshot {digest}
 
 {counts["demonstrations"]} demonstrations and {counts["pairs"]} preference pairs that a language model made.
 No person wrote, edited or chose them.
 
-- **Teacher**: `{teacher.model}` at {teacher.host}, at temperature {teacher.temperature:g}, with the prompt
-  `{teacher.prompt}`, on {teacher.made_on}.
+- **Teacher**: `{teacher.model}` at {teacher.host}, which answers as `{names}`, at temperature
+  {teacher.temperature:g}, with the prompt `{teacher.prompt}`, on {teacher.made_on}.
 - **Licence** of its rewrites: {teacher.licence}
 - **Judge**: {judge}. A rewrite is here if the judge prefers it to the message itself, whichever it sees
   first, and if it passes the checks of `models/teacher.py`.
