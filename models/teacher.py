@@ -45,8 +45,8 @@ from models import facts, fidelity, judge, languages, llm, prompts, scoring
 from models.chat import Chat, ChatError, Endpoint, Question
 from models.judge import Pair
 from models.labels import read_labels
-from models.replies import LimitReachedError, Replies
-from models.validity import Validity, are_enough, labels_of, validate
+from models.replies import EndpointDownError, LimitReachedError, Replies
+from models.validity import InvalidJudgeError, Validity, are_enough, labels_of, validate
 
 HELD_OUT = ("test", "ordinary/dev", "ordinary/test", "ordinary/fresh")  # parts of the seed corpus
 FOLDER = "teacher.partial"  # in `out`: answers and dropped drafts. An erasure deletes folders of such names
@@ -253,16 +253,16 @@ def list_new_facts(text: str, draft: str) -> list[str]:
 class _Stage:
     """Teacher, judge and answers of a run."""
 
-    def __init__(self, config: TeacherConfig, teacher: Chat, judging: Chat, replies: Replies) -> None:
+    def __init__(self, config: TeacherConfig, chat: Chat, judging: Chat, replies: Replies) -> None:
         self.config, self.replies = config, replies
-        self._teacher, self._judge = teacher, judging
+        self._chat, self._judging = chat, judging
         self._checker = Checker()
         self.stopped: str | None = None  # the limit that was reached
         self.names: set[str] = set()  # that the endpoint gives the teacher in its answers
 
     def draft(self, request: Request, number: int) -> Draft:
         """A draft of a request: the checks are made, and the judge is not asked yet."""
-        answer = self.replies.ask(self._teacher, make_question(self.config, request, number))
+        answer = self.replies.ask(self._chat, make_question(self.config, request, number))
         if isinstance(answer, ChatError):
             return Draft("", "no_answer")
         self.names.add(answer.model)
@@ -283,7 +283,7 @@ class _Stage:
 
     def _ask_judge(self, pair: Pair) -> judge.Choice | None:
         question = Question("", llm.neutralise(judge.write_task(pair)), judge.MOST_TOKENS)
-        answer = self.replies.ask(self._judge, question)
+        answer = self.replies.ask(self._judging, question)
         return None if isinstance(answer, ChatError) else judge.read_choice(answer.text)
 
     def teach(self, request: Request) -> list[Draft] | None:
@@ -348,8 +348,8 @@ def _measure_validity(stage: _Stage) -> Validity:
 def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None) -> TeacherResult:
     """Ask, judge, and write the snapshot of what passed into `config.out`.
 
-    `lock` is held while the snapshot is written: the lock `snapshot` of the database, where snapshots are
-    read. Raises InvalidJudgeError when pairs are requested and the judge is no valid judge of the teacher,
+    `lock` is held while people's messages are written: the lock `snapshot` of the database, where snapshots
+    are read. Raises InvalidJudgeError when pairs are requested and the judge is no valid judge of the teacher,
     EndpointDownError when an endpoint is away, ChatError without its key, and ValueError when there is no
     message, when a snapshot was erased meanwhile, or when another run uses the folder.
     """
@@ -358,21 +358,21 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         raise ValueError("there is no message to rewrite: name seed folders or snapshots")
     with ExitStack() as stack:
         replies = stack.enter_context(_open_replies(config))
-        teacher = stack.enter_context(closing(Chat(config.teacher)))
+        chat = stack.enter_context(closing(Chat(config.teacher)))
         judging = stack.enter_context(closing(Chat(config.judge)))
-        stage = _Stage(config, teacher, judging, replies)
+        stage = _Stage(config, chat, judging, replies)
         validity = _measure_validity(stage) if config.pairs else None
         if validity is not None:
             validity.require()
         taught = _teach_all(stage, requests)
-        _write_dropped(config.out / FOLDER / "dropped.jsonl", taught)
         fates = Counter(draft.fate for _, drafts in taught for draft in drafts)
         rows = [row for request, drafts in taught for row in _make_rows(config, request, drafts)]
         counts = Counter(type(row) for row, _ in rows)
-        written = None
-        if rows:
-            with lock or nullcontext():
-                written = _write(config, rows, _describe(config, stage.names, len(taught), fates))
+        with lock or nullcontext():
+            _refuse_erased(config.snapshots)
+            _write_dropped(config.out / FOLDER / "dropped.jsonl", taught)
+            teacher = _describe(config, stage.names, len(taught), fates)
+            written = _write(config, rows, teacher) if rows else None
         return TeacherResult(
             snapshot=written,
             requests=len(requests),
@@ -446,8 +446,19 @@ def _make_rows(
         yield PreferencePair.model_validate({**task, "chosen": best, "rejected": worst, **versions}), votes
 
 
+def _refuse_erased(snapshots: Sequence[Path]) -> None:
+    """Raise ValueError when an erasure has removed one of the snapshots."""
+    for folder in snapshots:
+        if not shards.is_snapshot(folder):
+            raise ValueError(
+                f"{folder} is gone: a person in it was erased while the teacher wrote. Start again with the"
+                " snapshot that took its place"
+            )
+
+
 def _write_dropped(file: Path, taught: Sequence[tuple[Request, Sequence[Draft]]]) -> None:
     """Write the drafts that did not pass, to be looked at."""
+    file.parent.mkdir(parents=True, exist_ok=True)  # an erasure of somebody else may have removed it
     rows = (
         {**dict(zip(("text", "transform_type", "intensity"), request[:3], strict=True)), **draft._asdict()}
         for request, drafts in taught
@@ -488,12 +499,6 @@ def _write(
     teacher: Teacher,
 ) -> Path:
     """Write the snapshot, with the people behind its rows; its folder."""
-    for folder in config.snapshots:
-        if not shards.is_snapshot(folder):
-            raise ValueError(
-                f"{folder} is gone: a person in it was erased while the teacher wrote. Start again with the"
-                " snapshot that took its place"
-            )
     used = {vote for _, votes in rows for vote in votes}
     sources = {
         source.feedback: source
@@ -532,4 +537,7 @@ def _make_lock(config: TeacherConfig) -> AbstractContextManager[Any] | None:
 
 if __name__ == "__main__":
     config = configs.from_command_line(TeacherConfig, sys.argv[1:])
-    print(_report(main(config, _make_lock(config))))
+    try:
+        print(_report(main(config, _make_lock(config))))
+    except (ChatError, EndpointDownError, LimitReachedError, InvalidJudgeError) as error:
+        raise SystemExit(str(error)) from error

@@ -340,6 +340,7 @@ def test_an_erasure_meanwhile_leaves_no_snapshot(configure, tmp_path):
     with pytest.raises(ValueError, match="a person in it was erased while the teacher wrote"):
         teacher.main(config, erase())
     assert not list(tmp_path.glob("*/teacher.json"))
+    assert not (tmp_path / FOLDER / "dropped.jsonl").exists()
 
 
 def labels_of_teacher(config, folder, usable, wrong):
