@@ -349,9 +349,10 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
     """Ask, judge, and write the snapshot of what passed into `config.out`.
 
     `lock` is held while people's messages are written: the lock `snapshot` of the database, where snapshots
-    are read. Raises InvalidJudgeError when pairs are requested and the judge is no valid judge of the teacher,
-    EndpointDownError when an endpoint is away, ChatError without its key, and ValueError when there is no
-    message, when a snapshot was erased meanwhile, or when another run uses the folder.
+    are read. Raises InvalidJudgeError when pairs are requested and the judge is no valid judge of the
+    teacher, EndpointDownError when an endpoint is away, ChatError without its key, LimitReachedError while
+    the judge is measured, and ValueError when there is no message, when a snapshot was erased meanwhile, or
+    when another run uses the folder.
     """
     requests = list_requests(config)
     if not requests:
@@ -523,7 +524,11 @@ def _report(result: TeacherResult) -> str:
     return "\n".join(lines)
 
 
-def _make_lock(config: TeacherConfig) -> AbstractContextManager[Any] | None:
+def make_lock(config: TeacherConfig) -> AbstractContextManager[Any] | None:
+    """The lock for `main`, by the environment; None for a run on the seed corpus alone.
+
+    Raises SystemExit when people's messages are read without a database.
+    """
     if not config.snapshots:
         return None
     url = Settings().database_url
@@ -538,6 +543,6 @@ def _make_lock(config: TeacherConfig) -> AbstractContextManager[Any] | None:
 if __name__ == "__main__":
     config = configs.from_command_line(TeacherConfig, sys.argv[1:])
     try:
-        print(_report(main(config, _make_lock(config))))
+        print(_report(main(config, make_lock(config))))
     except (ChatError, EndpointDownError, LimitReachedError, InvalidJudgeError) as error:
         raise SystemExit(str(error)) from error

@@ -343,6 +343,12 @@ def test_an_erasure_meanwhile_leaves_no_snapshot(configure, tmp_path):
     assert not (tmp_path / FOLDER / "dropped.jsonl").exists()
 
 
+def test_peoples_messages_take_the_lock_of_the_installation(configure):
+    with pytest.raises(SystemExit, match="set TONEBRIDGE_DATABASE_URL as the flows have it"):
+        teacher.make_lock(configure())
+    assert teacher.make_lock(configure(snapshots=())) is None
+
+
 def labels_of_teacher(config, folder, usable, wrong):
     """Readers' labels of the teacher's rewrites: a courteous one is usable when `usable` says so."""
     folder.mkdir()
