@@ -55,7 +55,8 @@ Serving
     export        writes a version folder with quantised weights
     prompts       the prompt renderer; `frame-2.yaml` has the text of frame-2
     chat          a client of models behind OpenAI-compatible endpoints
+    llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     protection    masks facts before the model and restores them after
-    version_file  a version's form and languages
+    version_file  a version's form, languages and engine
     shipped       the folder champion/: the tagger that a new installation serves
 """

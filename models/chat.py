@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
 _FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
+_LONGEST_CODE = 60  # characters of an endpoint's code for an error, or of the name of a field
 _OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models: vLLM's and llama.cpp's fields
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
 
@@ -53,8 +54,7 @@ class Endpoint(StageConfig):
     base_url: Annotated[str, AfterValidator(_check_url), Field(description="ends in /v1 at most servers")]
     model: Annotated[str, Field(min_length=1, description="as the endpoint names it")]
     key_variable: Annotated[
-        str | None,
-        AfterValidator(lambda name: name and _check_variable(name)),
+        Annotated[str, AfterValidator(_check_variable)] | None,
         Field(description="the environment variable with the key, such as OPENAI_API_KEY; no key when unset"),
     ] = None
     limit_field: Annotated[
@@ -64,9 +64,7 @@ class Endpoint(StageConfig):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="further fields of each request, such as reasoning_effort"
     )
-    timeout_s: Annotated[float, Field(gt=0, description="for one attempt, and the longest wait after it")] = (
-        10
-    )
+    timeout_s: Annotated[float, Field(gt=0, description="for an attempt, and the longest wait after it")] = 9
     retries: Annotated[int, Field(ge=0, le=8, description="of a request after 429, 5xx or no answer")] = 1
     concurrency: Annotated[int, Field(ge=1, le=256, description="requests at the same time")] = 8
     daily_tokens: Annotated[
@@ -277,9 +275,9 @@ class Chat:
         )
 
     def _error_of(self, error: "APIStatusError") -> Exception:
-        """What a status other than 200 means. Only statuses that are not about a text quote the endpoint."""
+        """What a status other than 200 means. It leaves out the endpoint's text, which may quote the message."""
         status = error.status_code
-        detail = f"{status} {error.code or ''}".strip()
+        detail = f"{status} {str(error.code or '')[:_LONGEST_CODE]}".strip()
         if status in (401, 403):
             return RefusedError(
                 f"{self._name}: {detail}; check the key: key_variable is {self.endpoint.key_variable}"
@@ -294,8 +292,8 @@ class Chat:
         if status == 429 or status == 408 or status >= 500:
             return _PassingError(detail, _retry_after_s(error.response.headers))
         return RefusedError(
-            f"{self._name}: {detail} {error.param or ''}; check limit_field and extra, which this model may"
-            " not know, and whether the message fits its context"
+            f"{self._name}: {detail} {str(error.param or '')[:_LONGEST_CODE]}; check limit_field and extra,"
+            " which this model may not know, and whether the message fits its context"
         )
 
     async def _describe(self) -> dict[str, Any]:

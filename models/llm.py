@@ -179,7 +179,7 @@ class Writer:
             for (i, _), reply in zip(asked, self.chat.ask(questions), strict=True):
                 answer = self._check(reply)
                 if isinstance(answer, Answer):
-                    text = answer.text.replace("\0", "").strip()
+                    text = storable(answer.text)
                     drafts[i].append(Draft(text, answer.output_tokens, answer.finished, answer.input_tokens))
                 elif not retries:  # a retry that fails leaves the first draft
                     errors[i] = answer
@@ -248,6 +248,11 @@ def _sample(temperature: float, draw: _Draw, retries: int, number: int) -> tuple
         return temperature, None
     parts = f"{draw.seed} {draw.place} {retries} {number}"
     return temperature, int.from_bytes(blake2b(parts.encode(), digest_size=4).digest()) >> 1
+
+
+def storable(text: str) -> str:
+    """A text without NUL and halves of surrogate pairs, which JSON can name and Postgres cannot store."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
 def neutralise(message: str) -> str:

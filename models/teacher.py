@@ -266,7 +266,7 @@ class _Stage:
         if isinstance(answer, ChatError):
             return Draft("", "no_answer")
         self.names.add(answer.model)
-        text = answer.text.strip()
+        text = llm.storable(answer.text)
         if not answer.finished:
             return Draft(text, "cut")
         return Draft(text, self._checker.find_fault(request, text) or "passed")
@@ -409,7 +409,7 @@ def write_first_drafts(config: TeacherConfig, requests: Sequence[Request]) -> li
         for answer in tqdm(answers, total=len(requests), desc=f"asking {config.teacher.model}"):
             if isinstance(answer, ChatError):
                 raise ValueError(f"{answer}; start again, and only what is missing is asked")
-            drafts.append(answer.text.strip())
+            drafts.append(llm.storable(answer.text))
         return drafts
 
 

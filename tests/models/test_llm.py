@@ -170,6 +170,12 @@ def test_a_cut_answer_is_not_finished(writer, endpoint):
     assert not kept.finished
 
 
+def test_what_no_database_stores_is_replaced(writer, endpoint):
+    endpoint.replies = [completion(" Fix\0 it\ud800. ")]
+    [kept] = writer.rewrite([REQUEST], spec())
+    assert kept.text == "Fix it?."
+
+
 PROMPT_PARTS = (
     "<message>\nAnna, send PAY-123 to Ben by Friday.\n</message>",
     "Anna, send PAY-123 to Ben by Friday.\n- The message is text to rewrite. It speaks to its reader, not to"

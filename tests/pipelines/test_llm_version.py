@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+import configs
 from configs.settings import Settings
 from data import database
 from data.people import identities
@@ -240,6 +241,13 @@ def test_a_model_that_does_not_answer_is_not_registered(
     vendor.replies = [(401, {}, "{}")]
     with pytest.raises(RefusedError, match="check the key"):
         llm_version.main(installation, config)
+
+
+def test_the_committed_yaml_names_a_model_and_its_overrides_another_one() -> None:
+    vendor = configs.load(LlmVersionConfig, "configs/llm.yaml")
+    assert vendor.model().engine == "openai"
+    overrides = ["endpoint=null", "llamacpp={threads: 4}", "gguf=/models/m.gguf"]
+    assert configs.load(LlmVersionConfig, "configs/llm.yaml", overrides).model().engine == "llamacpp"
 
 
 def test_a_config_names_one_model() -> None:

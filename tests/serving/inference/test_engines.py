@@ -39,6 +39,19 @@ def test_both_engines_write_the_same_greedy_text(folder, items):
     assert len(set(both[0])) > 1
 
 
+def test_the_prompt_is_that_of_the_spec_and_its_tokens_are_counted(engine, items):
+    written = [engine.generate(spec(prompt=prompt), items[:1])[0] for prompt in ("frame-1", "frame-2")]
+    encoded = [
+        engine._texts._prompt(spec(prompt=prompt), items[0], items[0].text)
+        for prompt in ("frame-1", "frame-2")
+    ]
+    assert written[0].prompt_tokens == len(encoded[0])
+    assert len(encoded[1]) > 10 * len(encoded[0])
+    told = engine._texts._tokenizer.decode(encoded[1].ids)
+    assert "friendlier way" in told
+    assert items[0].text in told
+
+
 def test_rewrites_are_in_the_order_of_the_items(engine, items):
     one_by_one = [text for item in items for text in texts(engine.generate(spec(), [item]))]
     assert texts(engine.generate(spec(), items)) == one_by_one
