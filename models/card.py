@@ -37,7 +37,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
         counts = (reason("card_count", count=count, kind=kind) for kind, count in origin.counts.items())
         rows = ", ".join(count.render(language) for count in counts)
         data = reason("card_snapshot", snapshot=origin.snapshot, rows=rows)
-    taught = [
+    sources = [
         reason("card_teacher", model=teacher.model, host=teacher.host, licence=teacher.licence)
         for teacher in origin.teachers
     ]
@@ -60,7 +60,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 | {name("base")} | {origin.base} |
 | {name("method")} | {origin.method} |
 | {name("measured_against")} | {origin.parent or name("bare_base")} |
-| {name("learned_from")} | {"; ".join(map(say, (data, *taught)))} |
+| {name("learned_from")} | {"; ".join(map(say, (data, *sources)))} |
 | {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
 
 {_measured(evaluation, language)}

@@ -23,13 +23,13 @@ def read_snapshots(folders: Iterable[Path], kind: type[Row]) -> list[Row]:
     for folder in folders:
         if teachers.read(folder) is not None:
             raise ValueError(
-                f"{folder} is a teacher's snapshot: give it to models.sft or models.dpo as `taught`"
+                f"{folder} is a teacher's snapshot: give it to models.sft or models.dpo as `teachers`"
             )
         rows += shards.read(folder, kind)
     return rows
 
 
-def read_taught(folders: Iterable[Path], kind: type[Row], others: int, most_share: float) -> list[Row]:
+def read_of_teachers(folders: Iterable[Path], kind: type[Row], others: int, most_share: float) -> list[Row]:
     """The rows of one kind from several snapshots of teachers, as many as a mixture may have.
 
     Beside `others` further rows they are at most `most_share` of all. A hash chooses the rows, so that a

@@ -31,8 +31,8 @@ class SftConfig(TrainingConfig):
 
     seed_folder: Path | None = Field(corpus.SEED / "train", description="the seed corpus; none when unset")
     repeats: Annotated[int, Field(ge=1, description="how often each training row of a snapshot is used")] = 1
-    taught: tuple[Path, ...] = Field((), description="snapshots of teachers, see models.teacher")
-    taught_share: Annotated[float, Field(ge=0, lt=1, description="most of the training rows")] = 0.5
+    teachers: tuple[Path, ...] = Field((), description="snapshots of teachers, see models.teacher")
+    teacher_share: Annotated[float, Field(ge=0, lt=1, description="most of the training rows")] = 0.5
     out: Path = Path("artifacts/sft")
     steps: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 8
@@ -82,7 +82,7 @@ def demonstrations(config: SftConfig) -> list[Demonstration]:
     edits = examples.read_snapshots(config.snapshots, Demonstration)
     rows += [row for row in edits for _ in range(config.repeats if row.split == "train" else 1)]
     trained = sum(row.split == "train" for row in rows)
-    rows += examples.read_taught(config.taught, Demonstration, trained, config.taught_share)
+    rows += examples.read_of_teachers(config.teachers, Demonstration, trained, config.teacher_share)
     # Both forms, since serving asks with masks only where fact protection is on.
     masked = [examples.mask_row(row, "rewrite") for row in rows] if config.masks else []
     rows += [row for row in masked if row is not None]

@@ -7,10 +7,10 @@ The messages are those of the seed corpus, and those of people who consent to tr
 snapshots; never those that are held out. The teacher drafts each requested rewrite until one passes: it is
 complete, keeps the facts and adds none, still asks what the message asks, and the judge, another model,
 prefers it to the message in both orders. What passes is a snapshot of its own (`data.snapshots.teachers`), to
-be named in `taught` of models.sft.
+be named in `teachers` of models.sft.
 
 With `pairs`, all drafts are judged. One that beats the message and one that loses to it make a preference
-pair, for `taught` of models.dpo. That takes a valid judge: readers have labelled rewrites of this teacher,
+pair, for `teachers` of models.dpo. That takes a valid judge: readers have labelled rewrites of this teacher,
 and the judge agrees with them (`models.validity`, `models.reading`).
 
 A killed run that is started again asks nothing that was answered before.
@@ -365,14 +365,14 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         validity = _measure_validity(stage) if config.pairs else None
         if validity is not None:
             validity.require()
-        taught = _teach_all(stage, requests)
-        fates = Counter(draft.fate for _, drafts in taught for draft in drafts)
-        rows = [row for request, drafts in taught for row in _make_rows(config, request, drafts)]
+        results = _teach_all(stage, requests)
+        fates = Counter(draft.fate for _, drafts in results for draft in drafts)
+        rows = [row for request, drafts in results for row in _make_rows(config, request, drafts)]
         counts = Counter(type(row) for row, _ in rows)
         with lock or nullcontext():
             _refuse_erased(config.snapshots)
-            _write_dropped(config.out / FOLDER / "dropped.jsonl", taught)
-            teacher = _describe(config, stage.names, len(taught), fates)
+            _write_dropped(config.out / FOLDER / "dropped.jsonl", results)
+            teacher = _describe(config, stage.names, len(results), fates)
             written = _write(config, rows, teacher) if rows else None
         return TeacherResult(
             snapshot=written,
@@ -383,7 +383,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
             questions=replies.questions,
             questions_of_this_run=replies.asked,
             tokens=replies.tokens,
-            not_finished=len(requests) - len(taught),
+            not_finished=len(requests) - len(results),
             stopped=stage.stopped,
             validity=validity,
         )
@@ -415,20 +415,20 @@ def write_first_drafts(config: TeacherConfig, requests: Sequence[Request]) -> li
 
 def _teach_all(stage: _Stage, requests: Sequence[Request]) -> list[tuple[Request, list[Draft]]]:
     """The drafts of all requests that no limit cut off, in their order."""
-    taught: list[tuple[Request, list[Draft]]] = []
+    results: list[tuple[Request, list[Draft]]] = []
     passed = 0
     pool = ThreadPoolExecutor(stage.config.teacher.concurrency)
     try:
         with tqdm(total=len(requests), desc=f"asking {stage.config.teacher.model}") as bar:
             for request, drafts in zip(requests, pool.map(stage.teach, requests), strict=True):
                 if drafts is not None:
-                    taught.append((request, drafts))
+                    results.append((request, drafts))
                     passed += any(draft.fate == "passed" for draft in drafts)
                 bar.set_postfix_str(f"passed={passed}, tokens={stage.replies.tokens:,}", refresh=False)
                 bar.update()
     finally:
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, ask nothing more
-    return taught
+    return results
 
 
 def _make_rows(
@@ -457,12 +457,12 @@ def _refuse_erased(snapshots: Sequence[Path]) -> None:
             )
 
 
-def _write_dropped(file: Path, taught: Sequence[tuple[Request, Sequence[Draft]]]) -> None:
+def _write_dropped(file: Path, results: Sequence[tuple[Request, Sequence[Draft]]]) -> None:
     """Write the drafts that did not pass, to be looked at."""
     file.parent.mkdir(parents=True, exist_ok=True)  # an erasure of somebody else may have removed it
     rows = (
         {**dict(zip(("text", "transform_type", "intensity"), request[:3], strict=True)), **draft._asdict()}
-        for request, drafts in taught
+        for request, drafts in results
         for draft in drafts
         if draft.fate != "passed"
     )
@@ -507,7 +507,7 @@ def _write(
         for source in shards.read_sources(folder)
         if source.feedback in used
     }
-    return snapshot.write_taught(config.out, rows, sources.values(), teacher).folder
+    return snapshot.write_of_teacher(config.out, rows, sources.values(), teacher).folder
 
 
 def _report(result: TeacherResult) -> str:

@@ -200,13 +200,13 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
         raise FlowError("snapshot_rejected", snapshot=stored.digest, details=stored.reasons)
     folder = Path(stored.path) if stored else None
 
-    taught = list_taught(settings, overrides, "sft", "dpo")
-    key = "\0".join([snapshot or "", champion or "", *(path.name for path in taught), *overrides])
+    paths = list_teacher_snapshots(settings, overrides, "sft", "dpo")
+    key = "\0".join([snapshot or "", champion or "", *(path.name for path in paths), *overrides])
     run = settings.state / "runs" / blake2b(key.encode(), digest_size=8).hexdigest()
     run.mkdir(parents=True, exist_ok=True)
     # Written before training, so that an erasure also finds runs that were stopped or refused.
     with Session(engine) as session, session.begin():
-        for digest in [*([snapshot] if snapshot else []), *(path.name for path in taught)]:
+        for digest in [*([snapshot] if snapshot else []), *(path.name for path in paths)]:
             session.execute(
                 insert(Lineage)
                 .values(source=f"snapshot:{digest}", target=f"run:{run.name}")
@@ -237,7 +237,9 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
             notes=evaluated.verdict.notes,
         )
         evaluated = evaluated.model_copy(update={"verdict": verdict})
-    used = list_taught(settings, overrides, "sft", *(["dpo"] if choice.preference == "dpo" else []))
+    used = list_teacher_snapshots(
+        settings, overrides, "sft", *(["dpo"] if choice.preference == "dpo" else [])
+    )
     origin = card.Origin(
         run=run.name,
         base=settings.base,
@@ -254,18 +256,18 @@ def _train(settings: Settings, engine: Engine, snapshot: str | None, overrides: 
     return Trained(version=name, method=choice.method, run=run, evaluation=evaluated)
 
 
-def list_taught(settings: Settings, overrides: Sequence[str], *stages: str) -> list[Path]:
+def list_teacher_snapshots(settings: Settings, overrides: Sequence[str], *stages: str) -> list[Path]:
     """The snapshots of teachers that these stages are configured to learn from.
 
     Raises FlowError when one is not among the installation's snapshots, where an erasure finds it.
     """
-    configured = [stage_config(stage, [], overrides).taught for stage in stages]
-    taught = list(dict.fromkeys(path.resolve() for paths in configured for path in paths))
+    configured = [stage_config(stage, [], overrides).teachers for stage in stages]
+    paths = list(dict.fromkeys(path.resolve() for folders in configured for path in folders))
     snapshots = (settings.state / "data" / "snapshots").resolve()
-    for path in taught:
+    for path in paths:
         if path.parent != snapshots or teachers.read(path) is None:
             raise FlowError("no_teacher_snapshot", path=str(path), folder=str(snapshots))
-    return taught
+    return paths
 
 
 def evaluation_config(

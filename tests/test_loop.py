@@ -287,13 +287,13 @@ def test_the_loop(
     assert digests_told(loop) == [made.digest], "told once, when it was accepted"
 
     demonstrations = shards.read_with_votes(made.folder, Demonstration)
-    taught = snapshot.write_taught(
+    of_teacher = snapshot.write_of_teacher(
         made.folder.parent,
         [(row.model_copy(update={"split": "train"}), tuple(votes)) for row, votes in demonstrations],
         shards.read_sources(made.folder),
         TEACHER,
     )
-    learns = f"sft.taught=[{taught.folder}]"
+    learns = f"sft.teachers=[{of_teacher.folder}]"
     second = train(
         made.digest, (*training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?")), learns)
     )
@@ -342,7 +342,7 @@ def test_the_loop(
     run = f"run:{second.run.name}"
     assert {
         (f"snapshot:{made.digest}", run),
-        (f"snapshot:{taught.digest}", run),
+        (f"snapshot:{of_teacher.digest}", run),
         (run, "version:v2"),
         ("version:v2", f"release:{release}"),
     } <= edges

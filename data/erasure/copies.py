@@ -128,11 +128,11 @@ def _replace(
     """
     with Session(engine) as session:
         row = session.get(Snapshot, folder.name)
-        is_taught = teachers.read(folder) is not None  # such a snapshot is registered in the lineage only
-        if (row is None and not is_taught) or (row is not None and not row.path):
+        is_of_teacher = teachers.read(folder) is not None  # such a snapshot is registered in the lineage only
+        if (row is None and not is_of_teacher) or (row is not None and not row.path):
             # A flow was killed before it registered the snapshot, or an erasure after it replaced it.
             return _find_successor(session, folder.name)
-        if is_taught and (successor := _find_successor(session, folder.name)):
+        if is_of_teacher and (successor := _find_successor(session, folder.name)):
             return successor
         written = snapshot.rewrite_without(folder, person.id, row.counts if row else {})
         if written is not None and not any(written.counts[name] for name in ("votes", *shards.KINDS)):

@@ -5,8 +5,8 @@ A snapshot is cumulative: it has every vote up to its high-water mark that count
 defines its files.
 
 A snapshot lists its votes with their people, and for each row the votes that the row is made of, so that a
-person can be removed from it (`rewrite_without`). A snapshot of a teacher's rewrites (`write_taught`) has the
-votes through which the rewritten messages came.
+person can be removed from it (`rewrite_without`). A snapshot of a teacher's rewrites (`write_of_teacher`) has
+the votes through which the rewritten messages came.
 """
 
 import os
@@ -239,7 +239,7 @@ def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int])
     return _write(folder.parent, remaining, sources, extra_counts, teachers.read(folder))
 
 
-def write_taught(
+def write_of_teacher(
     folder: Path, rows: Iterable[tuple[Row, MadeOf]], sources: Iterable[Source], teacher: Teacher
 ) -> Written:
     """Write the snapshot of a teacher's rewrites into `folder/<digest>`.
@@ -259,7 +259,7 @@ def _write(
 ) -> Written:
     """Write a snapshot to `folder/<digest>`, completely or not at all."""
     # Two names, since a teacher's snapshot of the seed corpus is written without a lock.
-    partial = folder / ("taught.partial" if teacher else "snapshot.partial")
+    partial = folder / ("of_teacher.partial" if teacher else "snapshot.partial")
     shutil.rmtree(partial, ignore_errors=True)
     kinds, types, versions = Counter[str](), Counter[str](), Counter[str]()
     people: set[uuid.UUID] = set()

@@ -54,8 +54,10 @@ def test_a_judges_pairs_are_trained_on_beside_peoples_and_measure_nothing(config
         )
         for number in range(20)
     ]
-    taught = snapshot.write_taught(tmp_path, [(row, ()) for row in rows], [], TEACHER).folder
-    result = dpo.main(config.model_copy(update={"taught": (taught,), "taught_share": 0.25, "steps": 2}))
+    of_teacher = snapshot.write_of_teacher(tmp_path, [(row, ()) for row in rows], [], TEACHER).folder
+    result = dpo.main(
+        config.model_copy(update={"teachers": (of_teacher,), "teacher_share": 0.25, "steps": 2})
+    )
     assert (result.train_pairs, result.validation_pairs) == (20, 5), "15 of people and 5 of the judge"
 
 

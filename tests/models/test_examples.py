@@ -68,24 +68,24 @@ def test_rows_of_several_snapshots_come_in_their_order(tmp_path):
     assert examples.read_snapshots([first, second], PreferencePair) == []
 
 
-def write_taught(folder, count):
+def write_of_teacher(folder, count):
     rows = [ROW.model_copy(update={"text": f"Taught {number}."}) for number in range(count)]
-    return snapshot.write_taught(folder, [(row, ()) for row in rows], [], snapshots.TEACHER).folder
+    return snapshot.write_of_teacher(folder, [(row, ()) for row in rows], [], snapshots.TEACHER).folder
 
 
 def test_a_teachers_rows_are_read_as_such_only(tmp_path):
-    taught, people = write_taught(tmp_path, 5), shards.write(tmp_path / "people", [ROW])
+    of_teacher, people = write_of_teacher(tmp_path, 5), shards.write(tmp_path / "people", [ROW])
     with pytest.raises(ValueError, match="is a teacher's snapshot: give it to"):
-        examples.read_snapshots([people, taught], Demonstration)
+        examples.read_snapshots([people, of_teacher], Demonstration)
     with pytest.raises(ValueError, match="no teacher made it: name it in `snapshots`"):
-        examples.read_taught([people], Demonstration, 10, 0.5)
+        examples.read_of_teachers([people], Demonstration, 10, 0.5)
 
 
 def test_a_teachers_rows_are_at_most_a_share_of_all(tmp_path):
-    taught = write_taught(tmp_path, 50)
+    of_teacher = write_of_teacher(tmp_path, 50)
 
     def read(others, share):
-        return examples.read_taught([taught], Demonstration, others, share)
+        return examples.read_of_teachers([of_teacher], Demonstration, others, share)
 
     assert len(read(1000, 0.5)) == 50
     assert len(read(30, 0.5)) == 30

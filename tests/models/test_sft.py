@@ -157,11 +157,11 @@ def test_a_teachers_rows_are_trained_on_and_never_held_out(config, tmp_path):
     row = Demonstration(
         text="Taught.", transform_type=TransformType.SOFTEN, intensity=2, rewrite="Could you please?"
     )
-    taught = snapshots.write_taught(tmp_path, [(row, ())], [], TEACHER).folder
-    rows = demonstrations(config.model_copy(update={"taught": (taught,)}))
+    of_teacher = snapshots.write_of_teacher(tmp_path, [(row, ())], [], TEACHER).folder
+    rows = demonstrations(config.model_copy(update={"teachers": (of_teacher,)}))
     assert [each.split for each in rows if each.text == "Taught."] == ["train"]
     assert len(rows) == len(demonstrations(config)) + 1
-    assert demonstrations(config.model_copy(update={"taught": (taught,), "taught_share": 0.0})) == (
+    assert demonstrations(config.model_copy(update={"teachers": (of_teacher,), "teacher_share": 0.0})) == (
         demonstrations(config)
     )
 

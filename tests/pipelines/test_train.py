@@ -12,7 +12,7 @@ from data.snapshots import shards, snapshot
 from models import health, training, versions
 from models.sft import SftConfig, SftResult
 from pipelines.run_reasons import FlowError
-from pipelines.train import UnhealthyError, list_taught, run_stage
+from pipelines.train import UnhealthyError, list_teacher_snapshots, run_stage
 from tests.snapshots import TEACHER
 
 
@@ -32,19 +32,19 @@ def test_a_teachers_snapshot_is_used_where_an_erasure_finds_it(settings: Setting
     row = Demonstration(text="a", transform_type=TransformType.SOFTEN, intensity=1, rewrite="b")
 
     def write(folder: Path) -> Path:
-        return snapshot.write_taught(folder, [(row, ())], [], TEACHER).folder
+        return snapshot.write_of_teacher(folder, [(row, ())], [], TEACHER).folder
 
     inside, outside = write(settings.state / "data" / "snapshots"), write(tmp_path / "elsewhere")
     people = shards.write(settings.state / "data" / "snapshots" / "people", [row])
-    assert list_taught(settings, [f"sft.taught=[{inside}]", f"dpo.taught=[{inside}]"], "sft", "dpo") == [
-        inside
-    ]
-    assert list_taught(settings, [f"dpo.taught=[{inside}]"], "sft") == []
+    assert list_teacher_snapshots(
+        settings, [f"sft.teachers=[{inside}]", f"dpo.teachers=[{inside}]"], "sft", "dpo"
+    ) == [inside]
+    assert list_teacher_snapshots(settings, [f"dpo.teachers=[{inside}]"], "sft") == []
     for folder in (outside, people):
         with pytest.raises(
             FlowError, match=r"is no teacher's snapshot in .*/data/snapshots, where an erasure"
         ):
-            list_taught(settings, [f"sft.taught=[{folder}]"], "sft", "dpo")
+            list_teacher_snapshots(settings, [f"sft.teachers=[{folder}]"], "sft", "dpo")
 
 
 def test_a_training_whose_loss_was_no_number_is_read_again(tmp_path: Path) -> None:

@@ -570,7 +570,7 @@ def test_what_a_killed_flow_has_not_noted_is_found_too(world: World) -> None:
     assert world.files_with(RARE) == []
 
 
-def write_taught(world: World, folder: Path) -> Path:
+def write_of_teacher(world: World, folder: Path) -> Path:
     """What a teacher made of a snapshot's messages and of one of the seed corpus: a demonstration each."""
     rows: list[tuple[shards.Row, snapshot.MadeOf]] = [
         (
@@ -584,7 +584,7 @@ def write_taught(world: World, folder: Path) -> Path:
     seed = Demonstration(text="Seed.", transform_type=TransformType.SOFTEN, intensity=2, rewrite="A seed?")
     used = {vote for _, votes in rows for vote in votes}
     sources = [source for source in shards.read_sources(folder) if source.feedback in used]
-    return snapshot.write_taught(folder.parent, [*rows, (seed, ())], sources, snapshots.TEACHER).folder
+    return snapshot.write_of_teacher(folder.parent, [*rows, (seed, ())], sources, snapshots.TEACHER).folder
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
@@ -593,10 +593,10 @@ def test_what_a_teacher_made_of_a_persons_messages_leaves_and_the_rest_stays(
 ) -> None:
     lived(world)
     folder = world.snapshot()
-    taught = write_taught(world, folder)
-    assert shards.count(taught)["demonstrations"] == 3
+    of_teacher = write_of_teacher(world, folder)
+    assert shards.count(of_teacher)["demonstrations"] == 3
     version = version_name()
-    run = world.trained(taught.name, version)
+    run = world.trained(of_teacher.name, version)
     answers_of_teacher = folder.with_name("teacher.partial")
     answers_of_teacher.mkdir()
     (answers_of_teacher / "replies.jsonl").write_text(RARE)
@@ -610,7 +610,7 @@ def test_what_a_teacher_made_of_a_persons_messages_leaves_and_the_rest_stays(
     assert not run.exists()
     remaining = [path for path in folder.parent.iterdir() if teachers.read(path)]
     assert len(remaining) == 1
-    assert taught not in remaining
+    assert of_teacher not in remaining
     kept = {row.text: row.rewrite for row in shards.read(remaining[0], Demonstration)}
     assert kept["Seed."] == "A seed?"
     assert len(kept) == 2, "Bob's is there"
@@ -618,7 +618,7 @@ def test_what_a_teacher_made_of_a_persons_messages_leaves_and_the_rest_stays(
     assert teachers.read(remaining[0]) == snapshots.TEACHER
     assert "Licence of a test" in (remaining[0] / "README.md").read_text()
     with Session(world.engine) as session:
-        edge = session.get(Lineage, (f"snapshot:{taught.name}", f"snapshot:{remaining[0].name}"))
+        edge = session.get(Lineage, (f"snapshot:{of_teacher.name}", f"snapshot:{remaining[0].name}"))
         assert edge is not None
         order = session.scalar(select(VersionOrder).where(VersionOrder.version == version))
     assert order is not None, "a version that learned from it is retired or trained again"
@@ -634,7 +634,7 @@ def test_of_a_teachers_snapshot_without_others_nothing_stays(world: World) -> No
     folder = world.snapshot()
     rows = list(shards.read_with_votes(folder, Demonstration))
     sources = list(shards.read_sources(folder))
-    snapshot.write_taught(
+    snapshot.write_of_teacher(
         folder.parent, [(row, tuple(votes)) for row, votes in rows], sources, snapshots.TEACHER
     )
     world.erase("ann")
