@@ -275,7 +275,7 @@ class Chat:
         )
 
     def _error_of(self, error: "APIStatusError") -> Exception:
-        """What a status other than 200 means. It leaves out the endpoint's text, which may quote the message."""
+        """What a status other than 200 means. The endpoint's own text is left out: it may quote messages."""
         status = error.status_code
         detail = f"{status} {str(error.code or '')[:_LONGEST_CODE]}".strip()
         if status in (401, 403):
