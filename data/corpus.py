@@ -229,6 +229,13 @@ def read_lines(folder: Path, kind: type[L]) -> list[L]:
     return rows
 
 
+def is_held_out(original_id: str) -> bool:
+    """Whether the training stages hold a message out: a tenth of the ids, by their hash, so that a message
+    stays held out when the corpus grows.
+    """
+    return blake2b(original_id.encode(), digest_size=2).digest()[0] % 10 == 0
+
+
 def ngrams(text: str, size: int) -> set[tuple[str, ...]]:
     """The word n-grams of a text, case folded."""
     words = text.casefold().split()

@@ -4,6 +4,8 @@ Data
     examples      rows of snapshots as token ids, split into training and validation rows
     curation      sentence embeddings, near-duplicates, and the checks of the seed corpus
     methods       chooses the training methods from the feedback that is available
+    teacher       a language model at an endpoint rewrites messages for the others to learn from
+    replies       answers of endpoints in a file, so that nothing is asked twice
 
 Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
     sft           supervised fine-tuning on demonstrations

@@ -10,12 +10,13 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from data.reasons import LANGUAGES, Language, Reason, reason, render
+from data.snapshots.teachers import Teacher
 from models.evaluation import SHOWN, table_rows
 from models.results import CARD_FILES, Estimate, Evaluation
 
 
 class Origin(BaseModel):
-    """The lineage of a version; `counts` are the snapshot's rows by kind."""
+    """The lineage of a version; `counts` are the snapshot's rows by kind. `teachers` wrote rows, too."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +26,7 @@ class Origin(BaseModel):
     parent: str | None
     snapshot: str | None
     counts: dict[str, int]
+    teachers: tuple[Teacher, ...] = ()
 
 
 def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
@@ -35,6 +37,10 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
         counts = (reason("card_count", count=count, kind=kind) for kind, count in origin.counts.items())
         rows = ", ".join(count.render(language) for count in counts)
         data = reason("card_snapshot", snapshot=origin.snapshot, rows=rows)
+    sources = [
+        reason("card_teacher", model=teacher.model, host=teacher.host, licence=teacher.licence)
+        for teacher in origin.teachers
+    ]
     gate = reason("card_accepted")
     if not verdict.accepted:
         gate = reason("card_rejected", reasons=render(verdict.reasons, language))
@@ -54,7 +60,7 @@ def card(origin: Origin, evaluation: Evaluation, language: Language) -> str:
 | {name("base")} | {origin.base} |
 | {name("method")} | {origin.method} |
 | {name("measured_against")} | {origin.parent or name("bare_base")} |
-| {name("learned_from")} | {say(data)} |
+| {name("learned_from")} | {"; ".join(map(say, (data, *sources)))} |
 | {name("gate")} | {" ".join(map(say, (gate, *verdict.notes)))} |
 
 {_measured(evaluation, language)}

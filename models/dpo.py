@@ -35,6 +35,8 @@ class DpoConfig(TrainingConfig):
     adapter: Path | None = Field(
         Path("artifacts/sft"), description="the SFT adapter; the whole base is trained when unset"
     )
+    teachers: tuple[Path, ...] = Field((), description="snapshots with a judge's pairs, see models.teacher")
+    teacher_share: Annotated[float, Field(ge=0, lt=1, description="most of the training pairs")] = 0.3
     out: Path = Path("artifacts/dpo")
     batch_size: Annotated[int, Field(ge=1, description="pairs")] = 4
     learning_rate: Annotated[float, Field(gt=0)] = 5.0e-5
@@ -148,6 +150,9 @@ def main(config: DpoConfig) -> DpoResult:
     """
     started = time.monotonic()
     rows = examples.read_snapshots(config.snapshots, PreferencePair)
+    # Held-out figures are of people's pairs only: a teacher's rows are all for training.
+    trained = sum(row.split == "train" for row in rows)
+    rows += examples.read_of_teachers(config.teachers, PreferencePair, trained, config.teacher_share)
     # A pair that cannot be masked is used as it is: pairs are rare.
     if config.masks:
         rows = [examples.mask_row(row, "chosen", "rejected") or row for row in rows]

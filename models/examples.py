@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
 from transformers import PreTrainedTokenizerBase
 
-from data.snapshots import shards
+from data.snapshots import shards, teachers
 from models import loading, prompts, protection
 from models import written_edits as written
 
@@ -15,8 +16,32 @@ Row = TypeVar("Row", bound=shards.Row)
 
 
 def read_snapshots(folders: Iterable[Path], kind: type[Row]) -> list[Row]:
-    """The rows of one kind from several snapshots, in their order; errors as in `shards.read`."""
-    return [row for folder in folders for row in shards.read(folder, kind)]
+    """The rows of one kind from several snapshots of people's feedback, in their order; errors as in
+    `shards.read`. Raises ValueError for a teacher's snapshot, whose rows must not count as people's.
+    """
+    rows: list[Row] = []
+    for folder in folders:
+        if teachers.read(folder) is not None:
+            raise ValueError(
+                f"{folder} is a teacher's snapshot: give it to models.sft or models.dpo as `teachers`"
+            )
+        rows += shards.read(folder, kind)
+    return rows
+
+
+def read_of_teachers(folders: Iterable[Path], kind: type[Row], others: int, most_share: float) -> list[Row]:
+    """The rows of one kind from several snapshots of teachers, as many as a mixture may have.
+
+    Beside `others` further rows they are at most `most_share` of all. A hash chooses the rows, so that a
+    larger share keeps those of a smaller one. Raises ValueError for a snapshot that no teacher made.
+    """
+    rows: list[Row] = []
+    for folder in folders:
+        if teachers.read(folder) is None:
+            raise ValueError(f"{folder} has no teacher.json, so no teacher made it: name it in `snapshots`")
+        rows += shards.read(folder, kind)
+    most = int(others * most_share / (1 - most_share))
+    return sorted(rows, key=lambda row: blake2b(row.model_dump_json().encode()).digest())[:most]
 
 
 def mask_row(row: Any, *fields: str) -> Any | None:

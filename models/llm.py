@@ -172,14 +172,14 @@ class Writer:
             questions = []
             for i, number in asked:
                 _, transform_type, intensity = requests[i]
-                turns = prompts.turns(spec.prompt, _neutralise(texts[i]), transform_type, intensity)
+                turns = prompts.turns(spec.prompt, neutralise(texts[i]), transform_type, intensity)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}
             for (i, _), reply in zip(asked, self.chat.ask(questions), strict=True):
                 answer = self._check(reply)
                 if isinstance(answer, Answer):
-                    text = _storable(answer.text)
+                    text = storable(answer.text)
                     drafts[i].append(Draft(text, answer.output_tokens, answer.finished, answer.input_tokens))
                 elif not retries:  # a retry that fails leaves the first draft
                     errors[i] = answer
@@ -250,12 +250,13 @@ def _sample(temperature: float, draw: _Draw, retries: int, number: int) -> tuple
     return temperature, int.from_bytes(blake2b(parts.encode(), digest_size=4).digest()) >> 1
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """A text without NUL and halves of surrogate pairs, which JSON can name and Postgres cannot store."""
     return text.replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
-def _neutralise(message: str) -> str:
+def neutralise(message: str) -> str:
+    """Split every token of a chat template in a message, so that it stays text for a server."""
     while specials := _SPECIALS.findall(message):
         message = prompts.neutralise(message, specials)
     return message

@@ -26,26 +26,29 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 import configs
 from data.corpus import Label, ReadRewrite
 from data.records import PROTECTED, Intensity, Protection, TransformType
-from models import rules, tone
+from models import rules, teacher, tone
 from models.evaluation import draw_cases, read_policy, test_cases, written_by
 from models.scoreboard import Case
+from models.teacher import TeacherConfig
 
 
 class System(configs.StageConfig):
     """A version, the fact protection with which it rewrites, and whether the tone scorer chooses a draft.
 
-    Or a file of rewrites that were written before: a line each, with `message` (its id) and `rewrite`.
+    Or a file of rewrites that were written before: a line each, with `message` (its id) and `rewrite`. Or
+    the first drafts of a teacher, by the file of its config (`models.teacher`).
     """
 
     version: Path | None = None
     rewrites: Path | None = None
+    teacher: Path | None = None
     protection: Protection = PROTECTED
     chosen_by_tone: bool = False
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        if (self.version is None) == (self.rewrites is None):
-            raise ValueError("give a system either a version or a file of rewrites")
+        if [self.version, self.rewrites, self.teacher].count(None) != 2:
+            raise ValueError("give a system one of these: a version, a file of rewrites, or a teacher")
         return self
 
 
@@ -106,6 +109,9 @@ def _rewrites_of(system: System, cases: Sequence[Case], config: ReadingConfig) -
         judge = tone.rule_score if system.chosen_by_tone else None
         write = written_by(system.version, config.max_new_tokens, system.protection, judge)
         return write([(case.text, case.transform_type, case.intensity) for case in cases])
+    if system.teacher is not None:
+        requests = [teacher.Request(case.text, case.transform_type, case.intensity) for case in cases]
+        return teacher.write_first_drafts(configs.load(TeacherConfig, system.teacher), requests)
     assert system.rewrites is not None
     lines = system.rewrites.read_text(encoding="utf-8").splitlines()
     by_message = {row["message"]: row["rewrite"] for row in map(json.loads, lines)}
@@ -114,6 +120,12 @@ def _rewrites_of(system: System, cases: Sequence[Case], config: ReadingConfig) -
             f"{system.rewrites} has no rewrite of {len(absent)} messages, the first is {absent[0]}"
         )
     return [by_message[case.id] for case in cases]
+
+
+def _name_policy(system: System) -> str | None:
+    if system.teacher is not None:
+        return teacher.name_policy(configs.load(TeacherConfig, system.teacher))
+    return read_policy(system.version) if system.version is not None else None
 
 
 def _sheet_row(case: Case, rewrite: str) -> SheetRow:
@@ -216,11 +228,7 @@ def main(config: ReadingConfig) -> str:
     if differences and not files["third"].exists():
         return f"two readers differ on {len(differences)} rows; a third reader writes {files['third']}"
     third = read_reader(files["third"], differences) if differences else {}
-    policies = {
-        name: read_policy(system.version)
-        for name, system in config.systems.items()
-        if system.version is not None
-    }
+    policies = {name: policy for name, system in config.systems.items() if (policy := _name_policy(system))}
     _write(config.out / "labels.jsonl", join(rewrites, policies, first, second, third))
     return f"labels: {config.out / 'labels.jsonl'}"
 

@@ -10,7 +10,6 @@ that is started again with the same config and data resumes from its last comple
 import sys
 import time
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +31,8 @@ class SftConfig(TrainingConfig):
 
     seed_folder: Path | None = Field(corpus.SEED / "train", description="the seed corpus; none when unset")
     repeats: Annotated[int, Field(ge=1, description="how often each training row of a snapshot is used")] = 1
+    teachers: tuple[Path, ...] = Field((), description="snapshots of teachers, see models.teacher")
+    teacher_share: Annotated[float, Field(ge=0, lt=1, description="most of the training rows")] = 0.5
     out: Path = Path("artifacts/sft")
     steps: Annotated[int, Field(ge=1)] = 100
     batch_size: Annotated[int, Field(ge=1)] = 8
@@ -59,8 +60,7 @@ class SftResult(TrainingResult):
 def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
     """The seed corpus as demonstrations; a tenth of the originals is held out, with all their rewrites."""
     for original in corpus.read(folder):
-        # By a hash of the id, so that a message stays held out when the corpus grows.
-        held_out = blake2b(original.id.encode(), digest_size=2).digest()[0] % 10 == 0
+        held_out = corpus.is_held_out(original.id)
         for rewrite in original.rewrites:
             yield Demonstration(
                 text=original.text,
@@ -72,7 +72,8 @@ def seed_demonstrations(folder: Path) -> Iterator[Demonstration]:
 
 
 def demonstrations(config: SftConfig) -> list[Demonstration]:
-    """All rows of a run: the seed, the snapshots in their order, then masked copies of all maskable rows.
+    """All rows of a run: the seed, the snapshots in their order, teachers' rows, then masked copies of all
+    maskable rows.
 
     In the form of scripts, rows without a script are left out.
     """
@@ -80,6 +81,8 @@ def demonstrations(config: SftConfig) -> list[Demonstration]:
     # Only training rows are repeated: a repeated validation row would count more in the held-out loss.
     edits = examples.read_snapshots(config.snapshots, Demonstration)
     rows += [row for row in edits for _ in range(config.repeats if row.split == "train" else 1)]
+    trained = sum(row.split == "train" for row in rows)
+    rows += examples.read_of_teachers(config.teachers, Demonstration, trained, config.teacher_share)
     # Both forms, since serving asks with masks only where fact protection is on.
     masked = [examples.mask_row(row, "rewrite") for row in rows] if config.masks else []
     rows += [row for row in masked if row is not None]

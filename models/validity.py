@@ -87,14 +87,19 @@ def validate(judge: str, policy: str, labels: Sequence[ReadRewrite], scores: Seq
         if row.label in by_label:
             by_label[row.label].append(score)
     usable, wrong = by_label["usable"], by_label["wrong"]
-    enough = len(usable) + len(wrong) >= LEAST_LABELS and min(len(usable), len(wrong)) >= LEAST_EACH
     return Validity(
         judge=judge,
         policy=policy,
         usable=len(usable),
         wrong=len(wrong),
-        auc=estimate_auc(usable, wrong) if enough else None,
+        auc=estimate_auc(usable, wrong) if are_enough(labels) else None,
     )
+
+
+def are_enough(labels: Sequence[ReadRewrite]) -> bool:
+    """Whether there are enough usable and wrong rewrites to measure a judge on."""
+    usable, wrong = (sum(row.label == label for row in labels) for label in ("usable", "wrong"))
+    return usable + wrong >= LEAST_LABELS and min(usable, wrong) >= LEAST_EACH
 
 
 def labels_of(labels: Sequence[ReadRewrite], policy: str) -> list[ReadRewrite]:

@@ -1,8 +1,11 @@
-"""Counts votes and makes snapshots as the flow `collect` does, without limits unless a test sets them."""
+"""Counts votes and makes snapshots as the flow `collect` does, without limits unless a test sets them; and a
+teacher.
+"""
 
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,8 +14,25 @@ from sqlalchemy import Connection
 from data.snapshots import snapshot, votes
 from data.snapshots.counting import Counted, counting
 from data.snapshots.snapshot import Made, Neighbours
+from data.snapshots.teachers import Teacher
 from data.snapshots.votes import Usable
 
+TEACHER = Teacher(
+    model="large",
+    answers_as=("large-1",),
+    host="127.0.0.1",
+    prompt="frame-2",
+    temperature=0.8,
+    licence="Licence of a test",
+    judge="other",
+    judge_host="127.0.0.1",
+    is_own_judge=False,
+    seed=("train",),
+    snapshots=("f00d",),
+    requests=3,
+    drafts={"passed": 3},
+    made_on=date(2026, 11, 27),
+)
 _UNLIMITED = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 10**6)
 
 

@@ -35,8 +35,8 @@ from data import database
 from data.erasure import orders
 from data.people import identities
 from data.reasons import load
-from data.records import PreferencePair, Spec, TransformType
-from data.snapshots import shards
+from data.records import Demonstration, PreferencePair, Spec, TransformType
+from data.snapshots import shards, snapshot
 from data.snapshots.snapshot import Made
 from data.tables import (
     Analysis,
@@ -71,6 +71,7 @@ from serving.dashboard.services import prefect_client
 from serving.inference import release
 from tests.flows import flows_led_to
 from tests.ports import with_own_ports
+from tests.snapshots import TEACHER
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -285,11 +286,22 @@ def test_the_loop(
     assert (made.folder.parent / f"{made.digest}.dvc").exists()
     assert digests_told(loop) == [made.digest], "told once, when it was accepted"
 
+    demonstrations = shards.read_with_votes(made.folder, Demonstration)
+    of_teacher = snapshot.write_of_teacher(
+        made.folder.parent,
+        [(row.model_copy(update={"split": "train"}), tuple(votes)) for row, votes in demonstrations],
+        shards.read_sources(made.folder),
+        TEACHER,
+    )
+    learns = f"sft.teachers=[{of_teacher.folder}]"
     second = train(
-        made.digest, training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?"))
+        made.digest, (*training(write_corpus(tmp_path / "two", "Would you kindly see to this soon?")), learns)
     )
     assert isinstance(second, Trained)
     assert (second.version, second.method) == ("v2", "sft+dpo")
+    assert "`large` at 127.0.0.1, not by people; their licence: Licence of a test" in (
+        second.run / "version" / "README.md"
+    ).read_text(encoding="utf-8")
     assert versions.resolve(loop.registry_uri, "champion") == "v1"
     assert collect(("minimum=5",), return_state=True).message == not_enough(5), "all of it was trained on"
 
@@ -330,6 +342,7 @@ def test_the_loop(
     run = f"run:{second.run.name}"
     assert {
         (f"snapshot:{made.digest}", run),
+        (f"snapshot:{of_teacher.digest}", run),
         (run, "version:v2"),
         ("version:v2", f"release:{release}"),
     } <= edges

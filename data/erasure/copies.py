@@ -18,7 +18,7 @@ from data.erasure import orders
 from data.erasure.whom import Person
 from data.reasons import reason
 from data.records import TransformType
-from data.snapshots import archive, shards, snapshot
+from data.snapshots import archive, shards, snapshot, teachers
 from data.tables import Erasure, Lineage, Snapshot
 from data.traffic.outputs import CACHE_PREFIX, NO_DICTIONARY, Namer
 
@@ -124,26 +124,28 @@ def _replace(
 ) -> str | None:
     """Replace a snapshot by one without the person, and issue the orders that follow; the new digest.
 
-    None when no vote remains, or the snapshot's format does not show which rows are the person's.
+    None when nothing remains, or the snapshot's format does not show which rows are the person's.
     """
     with Session(engine) as session:
         row = session.get(Snapshot, folder.name)
-        # A flow was killed before it registered the snapshot, or an erasure after it replaced it.
-        if row is None or not row.path:
-            edge = select(Lineage.target).where(
-                Lineage.source == f"snapshot:{folder.name}", Lineage.target.startswith("snapshot:")
-            )
-            target = session.scalar(edge)
-            return target.removeprefix("snapshot:") if target else None
-        written = snapshot.rewrite_without(folder, person.id, row.counts)
-        if written is not None and not written.counts["votes"]:
+        is_of_teacher = teachers.read(folder) is not None  # such a snapshot is registered in the lineage only
+        if (row is None and not is_of_teacher) or (row is not None and not row.path):
+            # A flow was killed before it registered the snapshot, or an erasure after it replaced it.
+            return _find_successor(session, folder.name)
+        if is_of_teacher and (successor := _find_successor(session, folder.name)):
+            return successor
+        written = snapshot.rewrite_without(folder, person.id, row.counts if row else {})
+        if written is not None and not any(written.counts[name] for name in ("votes", *shards.KINDS)):
             shutil.rmtree(written.folder)
             written = None
         if written is not None:
             archive.add(settings.state / "data", written.folder, settings.dvc_remote)
         erasure = session.get_one(Erasure, erasure_id)
-        orders.issue(session, erasure_id, find_versions(session, row.digest))
-        if written is None:
+        orders.issue(session, erasure_id, find_versions(session, folder.name))
+        if row is None:
+            if written is not None:
+                _link(session, folder.name, written.digest)
+        elif written is None:
             # The row stays for its high-water mark: older votes need no training again.
             row.path, row.accepted, row.quality = "", False, None
             row.reasons = [reason("all_erased")]
@@ -180,11 +182,17 @@ def _insert_successor(session: Session, row: Snapshot, written: snapshot.Written
             },
         )
     )
-    session.execute(
-        insert(Lineage)
-        .values(source=f"snapshot:{row.digest}", target=f"snapshot:{written.digest}")
-        .on_conflict_do_nothing()
-    )
+    _link(session, row.digest, written.digest)
+
+
+def _link(session: Session, digest: str, successor: str) -> None:
+    edge = {"source": f"snapshot:{digest}", "target": f"snapshot:{successor}"}
+    session.execute(insert(Lineage).values(edge).on_conflict_do_nothing())
+
+
+def _find_successor(session: Session, digest: str) -> str | None:
+    """The digest of the snapshot that replaced another one."""
+    return next(iter(_find_targets(session, f"snapshot:{digest}", "snapshot")), None)
 
 
 def find_runs(session: Session, digest: str) -> list[str]:

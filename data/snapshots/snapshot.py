@@ -5,7 +5,8 @@ A snapshot is cumulative: it has every vote up to its high-water mark that count
 defines its files.
 
 A snapshot lists its votes with their people, and for each row the votes that the row is made of, so that a
-person can be removed from it (`rewrite_without`).
+person can be removed from it (`rewrite_without`). A snapshot of a teacher's rewrites (`write_of_teacher`) has
+the votes through which the rewritten messages came.
 """
 
 import os
@@ -23,10 +24,11 @@ from pydantic import TypeAdapter
 
 from data.records import Demonstration, Label, PreferencePair, Split
 from data.redaction.redactor import Redactor
-from data.snapshots import shards, splits
+from data.snapshots import shards, splits, teachers
 from data.snapshots.counting import Counted, LeftOut
 from data.snapshots.shards import Row, Source
 from data.snapshots.splits import Edges
+from data.snapshots.teachers import Teacher
 from data.snapshots.votes import Usable
 
 HUMAN = "human"  # the version of texts that a person wrote
@@ -219,8 +221,8 @@ def read_people(folder: Path) -> set[uuid.UUID]:
 def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int]) -> Written | None:
     """Write a copy of a snapshot, in the same folder, without the rows that a person's votes are part of.
 
-    Its splits stay the same. `counts` are those of the snapshot. None if the snapshot is in an older format,
-    in which rows do not list their votes.
+    Its splits and its teacher stay the same. `counts` are those of the snapshot. None if the snapshot is in
+    an older format, in which rows do not list their votes.
     """
     if not shards.is_snapshot(folder):
         return None
@@ -234,7 +236,18 @@ def rewrite_without(folder: Path, user_id: uuid.UUID, counts: Mapping[str, int])
     sources = (source for source in shards.read_sources(folder) if source.user != user_id)
     extra_counts = {name: counts.get(name, 0) for name in _EXTRA_COUNTS}
     extra_counts["votes_erased"] = counts.get("votes_erased", 0) + len(erased)
-    return _write(folder.parent, remaining, sources, extra_counts)
+    return _write(folder.parent, remaining, sources, extra_counts, teachers.read(folder))
+
+
+def write_of_teacher(
+    folder: Path, rows: Iterable[tuple[Row, MadeOf]], sources: Iterable[Source], teacher: Teacher
+) -> Written:
+    """Write the snapshot of a teacher's rewrites into `folder/<digest>`.
+
+    The votes of a row are those through which its message came; a message of the seed corpus has none.
+    `sources` are these votes. The caller holds the lock `snapshot` where people's messages are among them.
+    """
+    return _write(folder, rows, sources, {}, teacher)
 
 
 def _write(
@@ -242,9 +255,11 @@ def _write(
     rows: Iterable[tuple[Row, MadeOf]],
     sources: Iterable[Source],
     extra_counts: Mapping[str, int],
+    teacher: Teacher | None = None,
 ) -> Written:
     """Write a snapshot to `folder/<digest>`, completely or not at all."""
-    partial = folder / "snapshot.partial"
+    # Two names, since a teacher's snapshot of the seed corpus is written without a lock.
+    partial = folder / ("of_teacher.partial" if teacher else "snapshot.partial")
     shutil.rmtree(partial, ignore_errors=True)
     kinds, types, versions = Counter[str](), Counter[str](), Counter[str]()
     people: set[uuid.UUID] = set()
@@ -259,7 +274,12 @@ def _write(
             people.add(source.user)
         digest = writer.close()
     counts = {**writer.counts, "people": len(people), **extra_counts}
-    (partial / "README.md").write_text(_format_card(digest, counts, kinds, types, versions), encoding="utf-8")
+    if teacher is None:
+        text = _format_card(digest, counts, kinds, types, versions)
+    else:
+        text = teachers.format_card(digest, counts, teacher)
+        teacher.save(partial)
+    (partial / "README.md").write_text(text, encoding="utf-8")
     target = folder / digest
     if target.exists():
         shutil.rmtree(partial)

@@ -6,6 +6,7 @@ from models import card
 from models.evaluation import SHOWN
 from models.results import Estimate, Evaluation, Verdict
 from models.scoreboard import Scores
+from tests.snapshots import TEACHER
 
 ONE = Estimate(mean=0.7, low=0.6, high=0.8)
 WORSE = reason("gate_composite", mean=-0.1, low=-0.12, high=-0.08)
@@ -45,6 +46,17 @@ def test_a_card_says_what_it_was_made_from_and_what_it_was_measured_at(tmp_path)
     assert "2.01 (1.82 to 2.23)" in rows[0], "perplexity, not its logarithm"
     reference = next(line for line in text.splitlines() if line.startswith("| written by hand"))
     assert reference.count("|") == rows[0].count("|"), "what was not measured is left empty"
+
+
+def test_a_teacher_and_its_licence_are_on_the_card():
+    origin = card.Origin(
+        run="ab12", base="b", method="sft", parent=None, snapshot=None, counts={}, teachers=(TEACHER,)
+    )
+    data = (
+        "the seed corpus; rewrites by the language model `large` at 127.0.0.1, not by people; their licence:"
+    )
+    assert f"{data} Licence of a test |" in card.card(origin, found(accepted=True), "en")
+    assert "そのライセンス：Licence of a test" in card.card(origin, found(accepted=True), "ja")
 
 
 def test_a_rejected_version_says_why():

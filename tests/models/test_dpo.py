@@ -4,9 +4,11 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from data.records import PreferencePair
+from data.snapshots import snapshot
 from models import dpo, examples, loading
 from models.dpo import DpoConfig
 from models.training import training_order
+from tests.snapshots import TEACHER
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -37,6 +39,26 @@ def test_another_adapter_is_another_run(config, adapter):
     weights = adapter / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert dpo.main(config).digest != first.digest
+
+
+def test_a_judges_pairs_are_trained_on_beside_peoples_and_measure_nothing(config, tmp_path):
+    rows = [
+        PreferencePair(
+            text=f"Send PAY-{number}.",
+            transform_type="soften",
+            intensity=2,
+            chosen=f"Could you please send PAY-{number}?",
+            rejected=f"Send PAY-{number}. It is broken again.",
+            chosen_version="teacher:large",
+            rejected_version="teacher:large",
+        )
+        for number in range(20)
+    ]
+    of_teacher = snapshot.write_of_teacher(tmp_path, [(row, ()) for row in rows], [], TEACHER).folder
+    result = dpo.main(
+        config.model_copy(update={"teachers": (of_teacher,), "teacher_share": 0.25, "steps": 2})
+    )
+    assert (result.train_pairs, result.validation_pairs) == (20, 5), "15 of people and 5 of the judge"
 
 
 def test_a_run_that_leaves_its_range_is_stopped_and_says_so(config):

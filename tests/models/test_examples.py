@@ -1,9 +1,10 @@
 import pytest
 
 from data.records import Demonstration, PreferencePair, TransformType
-from data.snapshots import shards
+from data.snapshots import shards, snapshot
 from models import dpo, examples, loading, prompts, sft
 from serving.inference import engines
+from tests import snapshots
 
 ROW = Demonstration(
     text="Fix it <|im_end|> today, Anna.",
@@ -65,6 +66,32 @@ def test_rows_of_several_snapshots_come_in_their_order(tmp_path):
     first, second = shards.write(tmp_path / "2", [ROW, other]), shards.write(tmp_path / "1", [other])
     assert examples.read_snapshots([first, second], Demonstration) == [ROW, other, other]
     assert examples.read_snapshots([first, second], PreferencePair) == []
+
+
+def write_of_teacher(folder, count):
+    rows = [ROW.model_copy(update={"text": f"Taught {number}."}) for number in range(count)]
+    return snapshot.write_of_teacher(folder, [(row, ()) for row in rows], [], snapshots.TEACHER).folder
+
+
+def test_a_teachers_rows_are_read_as_such_only(tmp_path):
+    of_teacher, people = write_of_teacher(tmp_path, 5), shards.write(tmp_path / "people", [ROW])
+    with pytest.raises(ValueError, match="is a teacher's snapshot: give it to"):
+        examples.read_snapshots([people, of_teacher], Demonstration)
+    with pytest.raises(ValueError, match="no teacher made it: name it in `snapshots`"):
+        examples.read_of_teachers([people], Demonstration, 10, 0.5)
+
+
+def test_a_teachers_rows_are_at_most_a_share_of_all(tmp_path):
+    of_teacher = write_of_teacher(tmp_path, 50)
+
+    def read(others, share):
+        return examples.read_of_teachers([of_teacher], Demonstration, others, share)
+
+    assert len(read(1000, 0.5)) == 50
+    assert len(read(30, 0.5)) == 30
+    assert len(read(30, 0.25)) == 10
+    assert read(30, 0.25) == read(30, 0.5)[:10], "a larger share keeps those of a smaller one"
+    assert read(30, 0.0) == read(0, 0.5) == []
 
 
 def test_a_row_is_masked_as_it_will_be_asked_or_not_at_all():

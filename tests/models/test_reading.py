@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+import configs
 from data import corpus
-from models import labels, reading
-from models.reading import ReadingConfig, ReadingError
+from models import labels, reading, teacher
+from models.reading import ReadingConfig, ReadingError, System
+from models.validity import labels_of
+from tests import endpoints
 
 MESSAGES = [
     {
@@ -74,6 +77,28 @@ def test_the_steps_end_in_labels(config: ReadingConfig):
         ("reference", "note-001", "timid"),
         ("reference", "note-002", "wrong"),
     }
+
+
+def test_a_teachers_first_drafts_are_read_under_the_name_that_validity_asks_for(
+    config: ReadingConfig, tmp_path: Path
+):
+    with endpoints.serve(lambda turn: f"Could you? {turn.splitlines()[1]}") as fake:
+        connection = {"base_url": fake.url, "model": "large"}
+        file = tmp_path / "teacher.yaml"
+        fields = {"teacher": {**connection, "licence": "any"}, "judge": connection, "own_judge": True}
+        file.write_text(json.dumps({**fields, "out": str(tmp_path / "snapshots")}))
+        config = config.model_copy(update={"systems": {"large": System(teacher=file)}, "rules": False})
+        reading.main(config)
+        for reader in ("first", "second"):
+            read(config, "sheet.jsonl", reader, lambda text: "usable")
+        assert reading.main(config).startswith("labels: ")
+        assert len(fake.requests) == 3, "each message is sent once"
+    (config.out / "only").mkdir()
+    (config.out / "labels.jsonl").rename(config.out / "only" / "labels.jsonl")
+    rows = labels.read_labels(config.out / "only")
+    policy = teacher.name_policy(configs.load(teacher.TeacherConfig, file))
+    read_rows = labels_of(rows, policy)
+    assert {row.rewrite for row in read_rows} == {f"Could you? {line['text']}" for line in MESSAGES}
 
 
 def test_a_readers_file_is_checked(config: ReadingConfig):

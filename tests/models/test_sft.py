@@ -10,10 +10,12 @@ import pytest
 from data import corpus
 from data.records import Demonstration, TransformType
 from data.snapshots import shards
+from data.snapshots import snapshot as snapshots
 from models import loading, prompts, training
 from models import written_edits as written
 from models.checkpoints import newest_checkpoint
 from models.sft import SftConfig, demonstrations, main, seed_demonstrations
+from tests.snapshots import TEACHER
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -149,6 +151,19 @@ def test_too_little_data_is_said_and_not_a_crash(config, tmp_path):
     shards.write(tmp_path, [])
     with pytest.raises(ValueError, match="of 0 rows, 0 remain for training and 0 for validation"):
         main(config.model_copy(update={"snapshots": (tmp_path,)}))
+
+
+def test_a_teachers_rows_are_trained_on_and_never_held_out(config, tmp_path):
+    row = Demonstration(
+        text="Taught.", transform_type=TransformType.SOFTEN, intensity=2, rewrite="Could you please?"
+    )
+    of_teacher = snapshots.write_of_teacher(tmp_path, [(row, ())], [], TEACHER).folder
+    rows = demonstrations(config.model_copy(update={"teachers": (of_teacher,)}))
+    assert [each.split for each in rows if each.text == "Taught."] == ["train"]
+    assert len(rows) == len(demonstrations(config)) + 1
+    assert demonstrations(config.model_copy(update={"teachers": (of_teacher,), "teacher_share": 0.0})) == (
+        demonstrations(config)
+    )
 
 
 def test_in_the_form_of_scripts_the_model_learns_the_edits_that_make_the_rewrites(config):

@@ -3,10 +3,17 @@
 import math
 from pathlib import Path
 
+import pytest
+
+from configs.settings import Settings
 from data.reasons import reason, render
+from data.records import Demonstration, TransformType
+from data.snapshots import shards, snapshot
 from models import health, training, versions
 from models.sft import SftConfig, SftResult
-from pipelines.train import UnhealthyError, run_stage
+from pipelines.run_reasons import FlowError
+from pipelines.train import UnhealthyError, list_teacher_snapshots, run_stage
+from tests.snapshots import TEACHER
 
 
 def test_a_stopped_stage_gives_its_reasons() -> None:
@@ -19,6 +26,25 @@ def test_a_stopped_stage_gives_its_reasons() -> None:
     assert render(error.reasons, "ja").endswith(
         "ステップ 5 で参照モデルとの KLが 3 でした。正常範囲は 0 から 2 です。"
     )
+
+
+def test_a_teachers_snapshot_is_used_where_an_erasure_finds_it(settings: Settings, tmp_path: Path) -> None:
+    row = Demonstration(text="a", transform_type=TransformType.SOFTEN, intensity=1, rewrite="b")
+
+    def write(folder: Path) -> Path:
+        return snapshot.write_of_teacher(folder, [(row, ())], [], TEACHER).folder
+
+    inside, outside = write(settings.state / "data" / "snapshots"), write(tmp_path / "elsewhere")
+    people = shards.write(settings.state / "data" / "snapshots" / "people", [row])
+    assert list_teacher_snapshots(
+        settings, [f"sft.teachers=[{inside}]", f"dpo.teachers=[{inside}]"], "sft", "dpo"
+    ) == [inside]
+    assert list_teacher_snapshots(settings, [f"dpo.teachers=[{inside}]"], "sft") == []
+    for folder in (outside, people):
+        with pytest.raises(
+            FlowError, match=r"is no teacher's snapshot in .*/data/snapshots, where an erasure"
+        ):
+            list_teacher_snapshots(settings, [f"sft.teachers=[{folder}]"], "sft", "dpo")
 
 
 def test_a_training_whose_loss_was_no_number_is_read_again(tmp_path: Path) -> None:

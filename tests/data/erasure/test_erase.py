@@ -25,8 +25,8 @@ from data.erasure import copies, orders, rows, whom
 from data.erasure.erase import erase, rehearse
 from data.erasure.whom import OutOfReachError, Person, UnknownPersonError
 from data.people.identities import Identity
-from data.records import Label, Spec, TransformType
-from data.snapshots import archive, shards, snapshot
+from data.records import Demonstration, Label, Spec, TransformType
+from data.snapshots import archive, shards, snapshot, teachers
 from data.tables import (
     Account,
     AccountSession,
@@ -568,6 +568,78 @@ def test_what_a_killed_flow_has_not_noted_is_found_too(world: World) -> None:
     (half / "pairs.parquet").write_text(RARE)
     world.erase("ann")
     assert world.files_with(RARE) == []
+
+
+def write_of_teacher(world: World, folder: Path) -> Path:
+    """What a teacher made of a snapshot's messages and of one of the seed corpus: a demonstration each."""
+    rows: list[tuple[shards.Row, snapshot.MadeOf]] = [
+        (
+            Demonstration(
+                text=row.text, transform_type=row.transform_type, intensity=2, rewrite=f"Please: {row.text}"
+            ),
+            tuple(votes),
+        )
+        for row, votes in shards.read_with_votes(folder, Demonstration)
+    ]
+    seed = Demonstration(text="Seed.", transform_type=TransformType.SOFTEN, intensity=2, rewrite="A seed?")
+    used = {vote for _, votes in rows for vote in votes}
+    sources = [source for source in shards.read_sources(folder) if source.feedback in used]
+    return snapshot.write_of_teacher(folder.parent, [*rows, (seed, ())], sources, snapshots.TEACHER).folder
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_a_teacher_made_of_a_persons_messages_leaves_and_the_rest_stays(
+    world: World, tmp_path: Path, is_killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived(world)
+    folder = world.snapshot()
+    of_teacher = write_of_teacher(world, folder)
+    assert shards.count(of_teacher)["demonstrations"] == 3
+    version = version_name()
+    run = world.trained(of_teacher.name, version)
+    answers_of_teacher = folder.with_name("teacher.partial")
+    answers_of_teacher.mkdir()
+    (answers_of_teacher / "replies.jsonl").write_text(RARE)
+    if is_killed:  # after the orders are stored, before the old folder is removed
+        with monkeypatch.context() as patch:
+            patch.setattr(archive, "forget", raise_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                world.erase("ann")
+    done = world.erase("ann")
+    assert world.files_with(RARE, tmp_path / "remote") == []
+    assert not run.exists()
+    remaining = [path for path in folder.parent.iterdir() if teachers.read(path)]
+    assert len(remaining) == 1
+    assert of_teacher not in remaining
+    kept = {row.text: row.rewrite for row in shards.read(remaining[0], Demonstration)}
+    assert kept["Seed."] == "A seed?"
+    assert len(kept) == 2, "Bob's is there"
+    assert snapshot.read_people(remaining[0]) == {world.user("bob")}
+    assert teachers.read(remaining[0]) == snapshots.TEACHER
+    assert "Licence of a test" in (remaining[0] / "README.md").read_text()
+    with Session(world.engine) as session:
+        edge = session.get(Lineage, (f"snapshot:{of_teacher.name}", f"snapshot:{remaining[0].name}"))
+        assert edge is not None
+        order = session.scalar(select(VersionOrder).where(VersionOrder.version == version))
+    assert order is not None, "a version that learned from it is retired or trained again"
+    assert order.erasure_id == done
+
+
+def raise_interrupt(*_: object) -> int:
+    raise KeyboardInterrupt
+
+
+def test_of_a_teachers_snapshot_without_others_nothing_stays(world: World) -> None:
+    world.vote("ann", world.output(f"Ann's {RARE}"), "edit", text=f"Please, {RARE}.")
+    folder = world.snapshot()
+    rows = list(shards.read_with_votes(folder, Demonstration))
+    sources = list(shards.read_sources(folder))
+    snapshot.write_of_teacher(
+        folder.parent, [(row, tuple(votes)) for row, votes in rows], sources, snapshots.TEACHER
+    )
+    world.erase("ann")
+    assert world.files_with(RARE) == []
+    assert [path for path in folder.parent.iterdir() if path.is_dir()] == []
 
 
 def test_a_snapshot_that_is_elsewhere_keeps_the_order_open(world: World) -> None:
