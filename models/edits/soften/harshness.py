@@ -67,6 +67,7 @@ _PRAISE = re.compile(
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
+_WHOSE = re.compile(r"(?:and )?whose (?:job|task|responsibility|turn|shift|duty) ", re.I)
 _GUESS_WHO = re.compile(r"\bguess who (?:gets|got|has|had|is|was)\b", re.I)
 
 
@@ -114,6 +115,8 @@ def _drop_rule(draft: Draft, sentence: Sentence, previous: Sentence) -> str | No
     if is_repeated:
         return "drop_repeated"
     if text.lower() in {"me", "us", "muggins here"} and _GUESS_WHO.search(before):
+        return "drop_repeated"
+    if text.lower() in {"yours", "mine", "not mine"} and _WHOSE.match(before):
         return "drop_repeated"
     if not draft.is_friendly and _PRAISE.fullmatch(text) and CUES.search(before):
         return "drop_sarcasm"

@@ -7,7 +7,7 @@ from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.words import tables
 
 FILLERS = re.compile(
-    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look"
+    r"(?:(?:please|pls|plz|kindly|just|simply|finally|seriously|honestly|look"
     r"|listen|frankly|"
     r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
@@ -122,6 +122,10 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
         following = _Following(first.lower(), second.lower(), first[0].isupper(), text, end)
     else:
         following = _Following("", "", False, text, end)
+    if verb == "sort" and following.word in {"yourself", "yourselves"}:
+        return False
+    if following.word in tables().classes["past_only"]:
+        return False  # "dispatch said so": it is a subject
     if verb in tables().ambiguous:
         return _orders_by_ambiguous(verb, following, is_first)
     return _orders_by_verb(verb, following, is_first)

@@ -191,10 +191,10 @@ FINITE = re.compile(
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))|thanks (?:for(?! (?:nothing|not"
     r"|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
     r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
-    r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
+    r"would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
     r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
@@ -204,5 +204,12 @@ PRAISE = re.compile(r"\b(?:(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well d
 COURTEOUS = re.compile(
     r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we"
     r"|i'd|hi|hello)\b",
+    re.I,
+)
+# A message with such words blames, whatever its courtesy.
+SHARP = re.compile(
+    r"\b(?:you (?:never|always|keep|clearly|obviously|forgot|failed|ignored|promised|have no|had no|should have)"
+    rf"|you (?:\w+{NOT}|(?:do|did|have|are) not)|(?:third|fourth|fifth|last) time|no intention|yet again"
+    r"|waste of|a joke|ridiculous|unacceptable|useless|not good enough|still waiting|nobody (?:bothered|told))\b",
     re.I,
 )
