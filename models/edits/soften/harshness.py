@@ -8,6 +8,7 @@ from models.edits.soften.draft import Draft, Sentence, split_sentences
 from models.edits.soften.words import CUES, find_empty_tail, tables
 
 _CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z'’]*[A-Z](?![\w-])")
+_NEXT_CAPITALS = re.compile(r" ([A-Z]{2,})(?![\w-])")
 _WORD = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z'’]+(?![\w-])")
 
 
@@ -34,6 +35,9 @@ def _lowered_words(text: str, at: int) -> list[Change]:
         word = match.group()
         if word.lower() not in tables().loud and not (is_shouted and len(word) > 3):
             continue
+        following = _NEXT_CAPITALS.match(text, match.end())
+        if not is_shouted and following and following.group(1).lower() not in tables().loud:
+            continue  # "NOT NULL" is a term
         is_capitalized = match.start() == 0 or word.lower() in tables().classes["days"]
         new = word.capitalize() if is_capitalized else re.sub(r"^i(?=['’])", "I", word.lower())
         changes.append(Change(at + match.start(), at + match.end(), new))

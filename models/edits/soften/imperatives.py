@@ -7,8 +7,8 @@ from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.words import tables
 
 FILLERS = re.compile(
-    r"(?:(?:please|pls|plz|kindly|just|simply|finally|seriously|honestly|look"
-    r"|listen|frankly|"
+    r"(?:(?:please|pls|plz|kindly|just|simply|finally|seriously|honestly"
+    r"|look(?=,)|listen(?=,)|frankly|"
     r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|"
@@ -122,6 +122,10 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
         following = _Following(first.lower(), second.lower(), first[0].isupper(), text, end)
     else:
         following = _Following("", "", False, text, end)
+    if verb in {"suggest", "propose", "recommend"} and not following.word.startswith(("him", "her", "them")):
+        return False  # "Suggest we wait" lacks its "I"
+    if following.word in _PARTICLES and following.second in tables().thirds:
+        return False  # "get in starts at 8": it is a noun
     if verb == "sort" and following.word in {"yourself", "yourselves"}:
         return False
     if following.word in tables().classes["past_only"]:
@@ -132,6 +136,8 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
 
 
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.I)
+_ALONE = re.compile(r" [^,.;:!?]{2,40}? alone\b")
+_PARTICLES = frozenset({"in", "out", "off", "up", "down", "over"})
 _PREPOSITIONS = frozenset({"in", "on", "to", "with", "by", "for"})
 _LOOKS = frozenset({"at", "into", "up", "after", "through", "for"})
 
@@ -141,6 +147,8 @@ def _orders_by_ambiguous(verb: str, following: _Following, is_first: bool) -> bo
     classes, objects = tables().classes, tables().objects
     word, second, _, text, at = following
     if word in _PREPOSITIONS and _PLEASE.search(text[max(0, at - 20) :]):
+        return True
+    if verb == "leave" and _ALONE.match(text, at):
         return True
     if verb in classes["rarely_ordered"] and word not in objects:
         return False
