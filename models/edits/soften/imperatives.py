@@ -152,7 +152,11 @@ def _orders_by_ambiguous(verb: str, following: _Following, is_first: bool) -> bo
         return True
     if verb in classes["rarely_ordered"] and word not in objects:
         return False
-    if (verb == "call" and word == "in") or (verb == "look" and word in _LOOKS):
+    if (
+        (verb == "deal" and word == "with")
+        or (verb == "call" and word == "in")
+        or (verb == "look" and word in _LOOKS)
+    ):
         return True
     is_task = verb in {"work", "focus", "comment", "act", "report"} and word in {"on", "to", "with"}
     if is_task and second not in {"is", "was"}:

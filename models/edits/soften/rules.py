@@ -120,5 +120,13 @@ def _promote_view(draft: Draft) -> None:
 
 _SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
 _HEDGES = frozenset(
-    {"soften.view", "soften.you_did_neutral", "soften.hedge_now", "soften.noticed", "soften.agreed"}
+    {
+        "soften.view",
+        "soften.you_said",
+        "soften.had_said",
+        "soften.you_did_neutral",
+        "soften.hedge_now",
+        "soften.noticed",
+        "soften.agreed",
+    }
 )

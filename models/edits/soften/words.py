@@ -191,8 +191,8 @@ FINITE = re.compile(
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))|thanks (?:for(?! (?:nothing|not"
-    r"|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))"
+    r"|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
     r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
     r"would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
     r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
@@ -208,8 +208,10 @@ COURTEOUS = re.compile(
 )
 # A message with such words blames, whatever its courtesy.
 SHARP = re.compile(
-    r"\b(?:you (?:never|always|keep|clearly|obviously|forgot|failed|ignored|promised|have no|had no|should have)"
-    rf"|you (?:\w+{NOT}|(?:do|did|have|are) not)|(?:third|fourth|fifth|last) time|no intention|yet again"
-    r"|waste of|a joke|ridiculous|unacceptable|useless|not good enough|still waiting|nobody (?:bothered|told))\b",
+    r"\b(?:you (?:never|always|keep|clearly|obviously|forgot|failed|ignored|promised|ha(?:ve|d) no"
+    r"|should have)"
+    rf"|you (?:\w+{NOT}|(?:do|did|have|are) not)|(?:third|fourth|fifth|last) time|no intention"
+    r"|yet again|waste of|a joke|ridiculous|unacceptable|useless|not good enough|still waiting"
+    r"|nobody (?:bothered|told))\b",
     re.I,
 )
