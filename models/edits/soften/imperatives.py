@@ -122,7 +122,7 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
         following = _Following(first.lower(), second.lower(), first[0].isupper(), text, end)
     else:
         following = _Following("", "", False, text, end)
-    if verb in {"suggest", "propose", "recommend"} and not following.word.startswith(("him", "her", "them")):
+    if verb in {"suggest", "propose", "recommend"} and not _PLEASE_BEFORE.search(text, 0, end):
         return False  # "Suggest we wait" lacks its "I"
     if following.word in _PARTICLES and following.second in tables().thirds:
         return False  # "get in starts at 8": it is a noun
@@ -137,6 +137,7 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
 
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.I)
 _ALONE = re.compile(r" [^,.;:!?]{2,40}? alone\b")
+_PLEASE_BEFORE = re.compile(r"\b(?:please|pls|plz) [a-z]+\Z", re.I)
 _PARTICLES = frozenset({"in", "out", "off", "up", "down", "over"})
 _PREPOSITIONS = frozenset({"in", "on", "to", "with", "by", "for"})
 _LOOKS = frozenset({"at", "into", "up", "after", "through", "for"})
