@@ -24,6 +24,8 @@ def rewrite(message, intensity):
         ("Seven of you didn't send them.", "Unfortunately, seven of you didn't send them."),
         ("If you want the hall you book it.", "If you want the hall, please book it."),
         ("Your mistake, your form.", "I think this is on your side."),
+        ("And you wonder why he left.", "And I think this is why he left."),
+        ("You let a visitor in without a badge.", "I think you let a visitor in without a badge."),
         ("I assume nobody opened it.", "It seems that nobody opened it."),
         ("This should have been caught.", "It would have helped if this had been caught."),
     ],
@@ -39,6 +41,7 @@ def test_a_complaint_about_answers_rules_or_deeds_becomes_milder(message, soften
         ("How do you keep losing it?", "Could you tell me why you keep losing it?"),
         ("Do I have to explain this again?", "I'd rather not have to explain this again."),
         ("That excuse again?", "I believe I have heard this before."),
+        ("Whose script was that?", "Could you tell me whose script that was?"),
         ("Did you just go home?", "Could you tell me if you went home?"),
     ],
 )
@@ -51,6 +54,9 @@ def test_a_question_that_blames_asks_or_states_without_contempt(message, softene
     [
         "You don't have to come.",
         "You are not affected.",
+        "You asked me for the link.",
+        "Two of you are needed from the start.",
+        "The milk order is here.",
         "No milk, no sugar.",
         "Nothing was lost, no rush.",
         "dispatch said 7.30",
@@ -62,6 +68,10 @@ def test_a_question_that_blames_asks_or_states_without_contempt(message, softene
 )
 def test_a_plain_sentence_with_words_of_blame_stays(message):
     assert rewrite(message, 2).removesuffix("?").rstrip(".") == message.removesuffix("?").rstrip(".")
+
+
+def test_what_the_reader_cannot_do_is_no_request():
+    assert rewrite("You can't send mail in that time.", 2) == "I'm afraid you can't send mail in that time."
 
 
 def test_a_fact_on_what_is_the_readers_gets_regret_and_no_doubt():
