@@ -87,6 +87,12 @@ def test_jabs_inside_a_sentence_go_and_its_request_stays():
     assert "by 11? 11." in rewrite("I need it by 11, not when you get round to it. 11.", 2)
 
 
+def test_thanks_to_the_reader_go_only_where_they_blame():
+    assert rewrite("Lock the shed. Two bikes gone, thanks to you.", 2).endswith("Two bikes gone.")
+    assert rewrite("Lock the shed. It works now, thanks to you.", 2).endswith("It works now, thanks to you.")
+    assert "once you think about it" in rewrite("Call me once you think about it.", 2)
+
+
 def test_blame_is_hedged_in_a_message_that_has_a_please():
     message = "You never answer. Please call me."
     assert rewrite(message, 2) == "It looks like you never answer. Could you please call me?"
