@@ -200,7 +200,9 @@ def _hedge_you(statement: Statement) -> bool | None:
     """ "You deleted it" gets a hedge. None if other hedges may suit the statement."""
     text, begin = statement.text, statement.begin
     match = _YOU_HAVE.match(text, begin)
-    if match and match.group("pp").lower() in tables().participles and not _SUCCESS.search(statement.full):
+    participle = match.group("pp").lower() if match else ""
+    is_deed = participle in tables().participles or participle.endswith("ed")
+    if match and is_deed and not _SUCCESS.search(statement.full):
         kept = f"you{text[begin + 3]}"
         statement.add("you_have", 2, "it looks like ", begin + 4, kept)
         statement.add("you_have", 3, f"{statement.regret()}it looks like ", begin + 4, kept)

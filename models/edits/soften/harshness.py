@@ -8,6 +8,7 @@ from models.edits.soften.draft import Draft, Sentence, split_sentences
 from models.edits.soften.words import CUES, find_empty_tail, tables
 
 _CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z'’]*[A-Z](?![\w-])")
+_NEXT_CAPITALS = re.compile(r" ([A-Z]{2,})(?![\w-])")
 _WORD = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z'’]+(?![\w-])")
 
 
@@ -34,6 +35,9 @@ def _lowered_words(text: str, at: int) -> list[Change]:
         word = match.group()
         if word.lower() not in tables().loud and not (is_shouted and len(word) > 3):
             continue
+        following = _NEXT_CAPITALS.match(text, match.end())
+        if not is_shouted and following and following.group(1).lower() not in tables().loud:
+            continue  # "NOT NULL" is a term
         is_capitalized = match.start() == 0 or word.lower() in tables().classes["days"]
         new = word.capitalize() if is_capitalized else re.sub(r"^i(?=['’])", "I", word.lower())
         changes.append(Change(at + match.start(), at + match.end(), new))
@@ -67,6 +71,7 @@ _PRAISE = re.compile(
     re.I,
 )
 _AGAIN = re.compile(r"again", re.I)
+_WHOSE = re.compile(r"(?:and )?whose (?:job|task|responsibility|turn|shift|duty) ", re.I)
 _GUESS_WHO = re.compile(r"\bguess who (?:gets|got|has|had|is|was)\b", re.I)
 
 
@@ -114,6 +119,8 @@ def _drop_rule(draft: Draft, sentence: Sentence, previous: Sentence) -> str | No
     if is_repeated:
         return "drop_repeated"
     if text.lower() in {"me", "us", "muggins here"} and _GUESS_WHO.search(before):
+        return "drop_repeated"
+    if text.lower() in {"yours", "mine", "not mine"} and _WHOSE.match(before):
         return "drop_repeated"
     if not draft.is_friendly and _PRAISE.fullmatch(text) and CUES.search(before):
         return "drop_sarcasm"

@@ -59,6 +59,8 @@ _YOURS = re.compile(
     r"shows?|ends?|contains?|costs?|uses?|[a-z]+ed)\b",
     re.I,
 )
+# A fact that the writer knows, such as "your claim is rejected", gets regret and no doubt.
+_YOUR_STATE = re.compile(r"your [\w' -]{2,40}? (?:is|are|was|were|has been|have been) ", re.I)
 _APOSTROPHE = re.compile(r"['’]")
 _CLAUSE_LINKS = re.compile(r" (?:and|but|because|so|when|if|since) ")
 _MOST_SPACES = 65  # of a message that complains
@@ -169,7 +171,7 @@ def _hedges(statement: Statement, stem: str, has_milder: bool) -> tuple[str, str
     if stem == "your" and has_milder:
         draft.hedges.add("afraid")
         return "", f"{i} think ", f"{i}'m afraid "
-    if stem == "your":
+    if stem == "your" and not _YOUR_STATE.match(statement.text, statement.begin):
         return f"{i} think ", "it looks like ", f"{statement.regret()}it looks like "
     if "afraid" not in draft.hedges:
         draft.hedges.add("afraid")

@@ -7,8 +7,8 @@ from models.edits.soften.draft import Draft, Sentence
 from models.edits.soften.words import tables
 
 FILLERS = re.compile(
-    r"(?:(?:please|pls|plz|just|simply|finally|seriously|honestly|look"
-    r"|listen|frankly|"
+    r"(?:(?:please|pls|plz|kindly|just|simply|finally|seriously|honestly"
+    r"|look(?=,)|listen(?=,)|frankly|"
     r"(?:i'?m|i am|we'?re|we are) not your [a-z]{3,14},|do (?:me|us|us all) a favou?r(?: and|,)|"
     r"come on|for god's sake|for once|"
     r"(?:do your job|wake up|grow up|get your act together|get a grip|stop (?:whining|"
@@ -122,12 +122,23 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
         following = _Following(first.lower(), second.lower(), first[0].isupper(), text, end)
     else:
         following = _Following("", "", False, text, end)
+    if verb in {"suggest", "propose", "recommend"} and not _PLEASE_BEFORE.search(text, 0, end):
+        return False  # "Suggest we wait" lacks its "I"
+    if following.word in _PARTICLES and following.second in tables().thirds:
+        return False  # "get in starts at 8": it is a noun
+    if verb == "sort" and following.word in {"yourself", "yourselves"}:
+        return False
+    if following.word in tables().classes["past_only"]:
+        return False  # "dispatch said so": it is a subject
     if verb in tables().ambiguous:
         return _orders_by_ambiguous(verb, following, is_first)
     return _orders_by_verb(verb, following, is_first)
 
 
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.I)
+_ALONE = re.compile(r" [^,.;:!?]{2,40}? alone\b")
+_PLEASE_BEFORE = re.compile(r"\b(?:please|pls|plz) [a-z]+\Z", re.I)
+_PARTICLES = frozenset({"in", "out", "off", "up", "down", "over"})
 _PREPOSITIONS = frozenset({"in", "on", "to", "with", "by", "for"})
 _LOOKS = frozenset({"at", "into", "up", "after", "through", "for"})
 
@@ -138,9 +149,15 @@ def _orders_by_ambiguous(verb: str, following: _Following, is_first: bool) -> bo
     word, second, _, text, at = following
     if word in _PREPOSITIONS and _PLEASE.search(text[max(0, at - 20) :]):
         return True
+    if verb == "leave" and _ALONE.match(text, at):
+        return True
     if verb in classes["rarely_ordered"] and word not in objects:
         return False
-    if (verb == "call" and word == "in") or (verb == "look" and word in _LOOKS):
+    if (
+        (verb == "deal" and word == "with")
+        or (verb == "call" and word == "in")
+        or (verb == "look" and word in _LOOKS)
+    ):
         return True
     is_task = verb in {"work", "focus", "comment", "act", "report"} and word in {"on", "to", "with"}
     if is_task and second not in {"is", "was"}:

@@ -20,7 +20,7 @@ from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
 from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
-from models.edits.soften.words import COURTEOUS
+from models.edits.soften.words import COURTEOUS, SHARP
 
 _MOST_COMPLAINTS = 3  # of a message get a hedge
 
@@ -86,8 +86,8 @@ def _rewrite_front(draft: Draft, sentence: Sentence, has_milder: bool) -> bool:
 
 
 def _is_tense(draft: Draft) -> bool:
-    """Whether a message has no courtesy at all, so that its plain words may be harsh."""
-    return not draft.is_friendly and not COURTEOUS.search(draft.message)
+    """Whether a message has no courtesy, or blames in spite of it, so that its plain words may be harsh."""
+    return not draft.is_friendly and bool(SHARP.search(draft.message) or not COURTEOUS.search(draft.message))
 
 
 def _promote(draft: Draft) -> None:
@@ -120,5 +120,13 @@ def _promote_view(draft: Draft) -> None:
 
 _SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
 _HEDGES = frozenset(
-    {"soften.view", "soften.you_did_neutral", "soften.hedge_now", "soften.noticed", "soften.agreed"}
+    {
+        "soften.view",
+        "soften.you_said",
+        "soften.had_said",
+        "soften.you_did_neutral",
+        "soften.hedge_now",
+        "soften.noticed",
+        "soften.agreed",
+    }
 )

@@ -79,7 +79,8 @@ _NEXT_TIME = re.compile(
 _IS_ORDER = re.compile(r"(?:you|we) (?:should|must|need|have|can|could)\b", re.I)
 _CONDITION = (
     r"if (?![^,]{0,90}\b(?:suits? |works? for |mind\b|like\b))"
-    rf"(?=[^,]{{0,90}}(?:{NOT}|not|late|again|once more|another|miss|fail|\bno ))[^,.;:!?\n]{{4,90}}?"
+    rf"(?=[^,]{{0,90}}(?:{NOT}|not|late|again|once more|another|nobody(?:'s| is)|miss|fail|\bno ))"
+    r"[^,.;:!?\n]{4,90}?"
 )
 _THREAT = re.compile(
     rf"{_CONDITION}, (?:then )?(?=(?:i|we|you|it|they|this|that|the \w+|i'?m|i'?ll|we'?ll|you'?ll)\b)", re.I

@@ -159,7 +159,7 @@ CUES = re.compile(
     r"cancel\w*|useless|terrible|mess|unusable|"
     r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|"
     r"too short|slow|empty|over budget|weak|poor|outdated|"
-    r"out of date|overdue|complain\w*|skipped|closed|duplicate\w*|unclear|confus\w+|"
+    r"out of date|overdue|complain\w*|skipped|closed(?! (?:with|at|on)\b)|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
     r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time"
     r"|second time|instead of|angry|upset|furious)\b",
@@ -191,10 +191,10 @@ FINITE = re.compile(
 )
 # A message with such words is friendly already: a hedge would turn its good news into bad news.
 KIND = re.compile(
-    r"\b(?:thank you(?! for (?:finally|at last|not|nothing))|thanks (?:for(?! (?:nothing|not"
-    r"|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
+    r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))"
+    r"|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
     r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
-    r"kindly|would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
+    r"would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
     r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
@@ -204,5 +204,14 @@ PRAISE = re.compile(r"\b(?:(?:great|good) (?:work|job)(?! (?:on )?\w+ing)|well d
 COURTEOUS = re.compile(
     r"\b(?:please|pls|plz|thanks?|thx|cheers|could you|could we|would you|would it|would be|can we"
     r"|i'd|hi|hello)\b",
+    re.I,
+)
+# A message with such words blames, whatever its courtesy.
+SHARP = re.compile(
+    r"\b(?:you (?:never|always|keep|clearly|obviously|forgot|failed|ignored|promised|ha(?:ve|d) no"
+    r"|should have)"
+    rf"|you (?:\w+{NOT}|(?:do|did|have|are) not)|(?:third|fourth|fifth|last) time|no intention"
+    r"|yet again|waste of|a joke|ridiculous|unacceptable|useless|not good enough|still waiting"
+    r"|nobody (?:bothered|told))\b",
     re.I,
 )

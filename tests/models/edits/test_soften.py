@@ -225,6 +225,16 @@ def test_each_level_changes_more_than_the_one_below_on_most_blunt_messages():
         " like an idiot",
         "from now on a ",
         "step a ",
+        "no x, ",
+        "the a ",
+        "and nobody ",
+        ", which anyone ",
+        "if you want a ",
+        "next time you a ",
+        "leave a ",
+        "it's always ",
+        "I told you on ",
+        "you still don't have and ",
     ],
 )
 def test_the_work_on_hostile_text_does_not_grow_faster_than_the_text(piece):
