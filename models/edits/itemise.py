@@ -13,7 +13,7 @@ _DO = rf"(?=(?:{evidence.DO}|{ORDER}\s+[a-z]{{3,}}\s))"
 _NEXT_ORDER = re.compile(rf",\s+(?:(?:and|then|and\s+then|and\s+also|also|but)\s+)?{_DO}", re.IGNORECASE)
 # After "if" an order with "and" may hold in any case.
 _IF = re.compile(r"(?:if|unless|in\s+case)\b", re.IGNORECASE)
-_NEXT_ORDER_IF = re.compile(rf",\s+{_DO}", re.IGNORECASE)
+_NEXT_ORDER_IF = re.compile(rf",\s+(?={evidence.DO})", re.IGNORECASE)
 _OTHERWISE = re.compile(r",\s+(?:otherwise|else|or\s+else|unless|except|if)\b", re.IGNORECASE)
 _COLON = re.compile(r"(?P<lead>[^:.!?]{3,120}):\s+(?P<rest>\S)")
 _DETERMINER = r"(?:an?|the|some|your|their|my|our|\d+)"
@@ -31,7 +31,8 @@ _GOES_ON = re.compile(
     r"|except|especially|preferably|ideally|if|when|while|ones|one(?=\s+(?:of|for|in|per|on|at|beside|each|that|more|\w+s)\b|\W*$)|it|its|they|both|all|each|only|at\s+least"
     r"|at\s+most|max|min|maybe|then|unless|until|after|before|although|though|otherwise|else|i|we|he|she|you|even|than|due|or"
     r"|must|should|can|will|has|have|needs?|is|are"
-    r"|(?!nothing|everything|something|anything)\w+ing)\b",
+    rf"|(?!nothing|everything|something|anything)\w+ing(?!\s+{VERB}\b)|\w+\s+(?:also|only|too)"
+    r"|probably|perhaps|mostly|especially|possibly)\b",
     re.IGNORECASE,
 )
 _LIMITS = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|without)\s", re.IGNORECASE)
@@ -41,6 +42,36 @@ _FINITE = re.compile(
     rf"\b(?:{VERB}|should|may|closes|i|we|he|she|they|it|you|that|which|if|because)\b|[.;:!?]\s|['’](?:s|re|ve|ll|d)\s",
     re.IGNORECASE,
 )
+
+
+# Pieces between commas, as people write notes: "doors shut at 6, sheets go to Ana, no picking".
+_PIECE = re.compile(r",\s+")
+_CONDITIONAL = re.compile(
+    r"(?:(?:and|but)\s+)?(?:only\s+)?(?:if|when|whenever|once|unless|until|while|before|after|as\s+soon\s+as)\b",
+    re.IGNORECASE,
+)
+_CONDITION_FIRST = re.compile(rf"(?!while\b){_CONDITIONAL.pattern}", re.IGNORECASE)
+_PREDICATE = re.compile(
+    rf"(?:[\w'’-]+\s+){{1,6}}?(?P<verb>{VERB}|closes|shut|stay|come|go|due)\b", re.IGNORECASE
+)
+# A participle may hang on a verb before it: "the floor has to be swept, the gate closed".
+_PARTICIPLE = re.compile(r"\w+ed|left|held|found|sent|kept|made|brought|paid|sold|met|told|put|shut", re.IGNORECASE)
+_ORDER = re.compile(
+    rf"(?:(?:and|then|also|please|pls)\s+)*(?:{evidence.DO}|{ORDER}\s+(?!of\b|is\b|are\b|due\b|\w+\s+(?:is|are|due)\b)\w)",
+    re.IGNORECASE,
+)
+# These words want the things after them: "we need a tent, two tables".
+_GOVERNS = re.compile(rf"^{ORDER}\b|\b(?:needs?|wants?|must|should|(?:has|have)\s+to|bring)\b", re.IGNORECASE)
+# A word, or words that say when or where, belong to the clause after them: "in the afternoon, we ...".
+_INTRODUCES = re.compile(
+    rf"(?:(?:and|but|also)\s+)?(?:\S+|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)", re.IGNORECASE
+)
+_PERSON = re.compile(r"(?:i|we|you|he|she|it|they)\b", re.IGNORECASE)
+_WE = re.compile(r"(?:and\s+)?we\s+\w+\s+\w", re.IGNORECASE)
+_FORBIDS = re.compile(r"no\s+\w+ing\b", re.IGNORECASE)
+_DETERMINED = re.compile(rf"(?:and\s+|or\s+)?(?:{_DETERMINER}|two|three|four|five|six|seven|eight|nine|ten|all|more)\b", re.IGNORECASE)
+_REPORTS = re.compile(r"\b(?:said|says|say|told|thinks?|thought|because|whether|that)\b", re.IGNORECASE)
+_FEWEST_PIECES = 5  # of a sentence that is written as notes
 
 
 class Entry(NamedTuple):
@@ -67,9 +98,54 @@ def things(text: str) -> Entry | None:
 def bare_things(text: str) -> list[str]:
     """The things of a sentence that names three or more and nothing else: "60 cups, oat milk, no lids"."""
     items = _COMMA.split(text.rstrip(" ."))
-    go_on = any(_GOES_ON.match(item) and not _LIMITS.match(item) for item in items[1:])
-    short = any(len(item.split()) < 2 for item in items)
+    go_on = any(" " in item and _GOES_ON.match(item) and not _LIMITS.match(item) for item in items[1:])
+    # Short things are surely things beside others.
+    short = any(len(item.split()) < 2 for item in items[: None if len(items) <= _FEWEST else 1])
     return [] if len(items) < _FEWEST or go_on or short or is_clause(text) else items
+
+
+def notes(text: str) -> list[str]:
+    """The points of a sentence that strings them together with commas; the text itself if it is one point.
+
+    A piece between two commas that cannot stand alone stays with the piece before it.
+    """
+    if any(mark in text for mark in ":(\"") or _CONDITION_FIRST.match(text) or _REPORTS.search(text):
+        return [text]
+    pieces = _PIECE.split(text)
+    clauses = sum(map(_is_point, pieces))
+    in_notes = not (_has_verb(pieces[0]) or _PERSON.match(pieces[0])) or (len(pieces) >= _FEWEST_PIECES and clauses * 2 > len(pieces))
+    points = pieces[:1]
+    conditional = False  # the piece before holds under a condition, and this piece perhaps, too
+    for piece in pieces[1:]:
+        opens = bool(_CONDITIONAL.match(piece))
+        ordered = bool(_ORDER.match(piece))
+        if opens:
+            stands = len(re.findall(rf"\b(?:{VERB}|{ORDER})\b", piece, re.IGNORECASE)) > 1
+        elif conditional:
+            stands = False
+        elif ordered:
+            stands = in_notes or bool(_ORDER.match(points[-1]))
+        else:
+            note = in_notes and len(piece.split()) >= _FEWEST and not _GOVERNS.search(points[-1])
+            stands = _is_point(piece) or (note and not _DETERMINED.match(piece) and not _GOES_ON.match(piece))
+        if stands and not _INTRODUCES.fullmatch(points[-1]):
+            points.append(piece)
+        else:
+            points[-1] += ", " + piece
+        conditional = opens
+    return points
+
+
+def _is_point(piece: str) -> bool:
+    """Whether a piece is an order, or has a subject and a verb."""
+    if _ORDER.match(piece) or _FORBIDS.match(piece) or _WE.match(piece):
+        return True
+    return not _GOES_ON.match(piece) and _has_verb(piece)
+
+
+def _has_verb(piece: str) -> bool:
+    verb = _PREDICATE.match(piece)
+    return verb is not None and not _PARTICIPLE.fullmatch(verb["verb"])
 
 
 def is_clause(text: str) -> bool:
@@ -97,5 +173,6 @@ def _things(rest: str, colon: bool, two: bool) -> list[str]:
         items[-1:] = [items[-1][: last.start()], items[-1][last.end() :]]
     unsure = bool(OPENS_WITH_CONDITION.match(rest)) or any(_GOES_ON.match(item) for item in items[1:])
     if not colon:
-        unsure = unsure or any(len(item.split()) < 2 or _MAY_BE_CLAUSE.match(item) for item in items)
+        unsure = unsure or any(len(item.split()) < 2 for item in items)
+        unsure = unsure or (len(items) <= _FEWEST and any(map(_MAY_BE_CLAUSE.match, items)))
     return [] if unsure or len(items) < (2 if two else _FEWEST) else items

@@ -39,7 +39,7 @@ _MAY_LIMIT = re.compile(
 _WISHES = re.compile(
     r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
     r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
-    r"|preferabl[ey]|only\s+if\s+the\s+budget)\b",
+    r"|preferabl[ey]|if\s+poss(?:ible)?(?!\s+to)|only\s+if\s+the\s+budget)\b",
     re.IGNORECASE,
 )
 _NO_MUST = re.compile(r"\b(?:nice|essential)\b", re.IGNORECASE)
@@ -90,7 +90,15 @@ _ONLY_WHEN = re.compile(
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
-_IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|possible)\b", re.IGNORECASE)
+_IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|poss(?:ible)?)\b", re.IGNORECASE)
+# "Should be running after Easter", "the money must be spent by the end of the year"
+_DONE_BY = re.compile(
+    r"(?:(?:it|they|this|everything|(?:all\s+)?(?:the\s+)?(?:money|budget|funds?|work|thing))\s+)?"
+    r"(?:must|should|(?:has|have|needs?)\s+to)\s+be\s+\w+\s+(?:\w+\s+)?(?:by|before|after|until|no\s+later\s+than|from|in)\s+"
+    r"(?!\d+[:.]\d|\d+\s*[ap]m\b)\S",
+    re.IGNORECASE,
+)
+_TARGET = re.compile(r"\b(?:target|due\s+date|deadline|go[ -]?live|eta)\s*(?:date\s*)?(?:is|:|=)\s*\S", re.IGNORECASE)
 _LONGEST_DATE = 12  # words of a part that only says when
 _LONGEST_DUE = 20  # words of a part with a deadline and little else
 _SHORT = 6  # words
@@ -117,6 +125,8 @@ def kind(part: Part) -> Need:
             return Need.WISH
         if not itemise.is_clause(text) and not evidence.orders(text):
             return Need.DEADLINE
+    if words <= _LONGEST_DATE and (_TARGET.search(text) or (_DONE_BY.match(text) and says_when(text))):
+        return Need.DEADLINE
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)

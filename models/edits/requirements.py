@@ -43,6 +43,7 @@ _DEADLINE = re.compile(
     r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
 )
 # "Don't announce it before Monday" has no deadline.
+_TODAY = re.compile(r"\b(?:today|tonight|tomorrow|tmrw)\b", re.IGNORECASE)
 _NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
 _ENDS_DATE = re.compile(
     r"\W*$|[.,;:!?)]|\s+(?:and|but|so|or|please|pls|because|since|with|if)\b", re.IGNORECASE
@@ -53,6 +54,12 @@ _WHO = re.compile(
 # A comma, and then limits up to the end: "ten slides, no jargon, and not the draft numbers".
 _TAIL = re.compile(rf",\s+(?:and\s+|but\s+)*(?={needs.LIMIT}\s+\S)", re.IGNORECASE)
 _COMMA = re.compile(r",\s+(?:and\s+|but\s+)*", re.IGNORECASE)
+# Another need of the same thing: "four scanners, must survive a drop".
+_ALSO_MUST = re.compile(r",\s+(?:and\s+|but\s+)*(?=(?:must|should|(?:has|have|needs?)\s+to)\s+\w)", re.IGNORECASE)
+# A wish up to the end: "a shelf, and on wheels if possible".
+_WISH = re.compile(
+    r",\s+(?:and\s+|but\s+)*(?=(?:ideally|preferably)\s+[^,]+$|[^,]{4,60}\bif\s+poss(?:ible)?\b[^,]*$)", re.IGNORECASE
+)
 # Such a limit says nothing without the words before it: "nothing else", "read only, NOT write", "not the blue
 # ones".
 _NO_LIMIT_ALONE = re.compile(
@@ -196,7 +203,7 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
         if not _SPEAKS_OF.match(text):
             return False
     unlinked = text == part.text
-    explains = kind is Need.CONTEXT and last is not Need.DEADLINE
+    explains = kind is Need.CONTEXT and last not in (Need.DEADLINE, Need.WISH)
     return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
 
 
@@ -219,6 +226,10 @@ def _split(entry: _Entry) -> list[_Entry]:
             )
             for i, thing in enumerate(things)
         ]
+    for pattern, need in ((_ALSO_MUST, entry.need), (_WISH, Need.WISH)):
+        if (match := pattern.search(entry.text)) and len(entry.text[: match.start()].split()) >= _FEWEST_WORDS:
+            before = _Entry(entry.text[: match.start()], entry.need, entry.joint)
+            return [*_split(before), *_split(_Entry(entry.text[match.end() :], need, ", "))]
     match = _TAIL.search(entry.text)
     if entry.need is Need.CONSTRAINT or not match:
         return [entry]
@@ -274,6 +285,8 @@ def _only_deadline(text: str) -> str | None:
     if len(spans) != 1:
         return None
     [span] = spans
+    if span.kind == "time" and not _TODAY.search(text):
+        return None  # "before 8:45" may be each day
     match = next((match for match in _DEADLINE.finditer(text) if match.end() == span.start), None)
     if match is None or not _ENDS_DATE.match(text, span.end):
         return None

@@ -51,7 +51,9 @@ ORDER = (
     r"|wait|warn|wash|watch|wear|write"
     r"|answer|arrange|attach|avoid|count|drain|ensure|enter|feed|fold|follow|hand|hang|help|hold|ignore|include|inform|install"
     r"|invite|join|label|load|log|make\s+sure|measure|offer|pack|phone|ping|prepare|pull|raise|record|release|remind|replace|reset|ring"
-    r"|rinse|roll|scan|skip|speak|split|swap|sweep|throw|transfer|unload|unlock|unplug|verify|weigh|wipe|wrap)"
+    r"|rinse|roll|scan|skip|speak|split|swap|sweep|throw|transfer|unload|unlock|unplug|verify|weigh|wipe|wrap"
+    r"|adjust|apply|assign|bake|cool|deliver|disconnect|fetch|insert|inspect|isolate|mix|notify|peel"
+    r"|pour|provide|refill|repeat|shut|soak|stir|submit|tighten)"
 )
 PREPOSITION = r"(?:in|on|at|by|for|from|to|with|without|before|after|again|more|the|an?)"
 _WHEN = r"(?:if|when|once|after(?!\s+that\b)|before|unless|as\s+soon\s+as)"
