@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from models.edits import evidence
+from models.edits.parts import LINK
 from models.edits.segments import OPENS_WITH_CONDITION, ORDER, VERB
 
 _FEWEST = 3
@@ -11,6 +12,12 @@ _FEWEST = 3
 _CONDITION = re.compile(rf"{evidence.CONDITION}(?P<rest>{evidence.DO})", re.IGNORECASE)
 _DO = rf"(?=(?:{evidence.DO}|{ORDER}\s+[a-z]{{3,}}\s))"
 _NEXT_ORDER = re.compile(rf",\s+(?:(?:and|then|and\s+then|and\s+also|also|but)\s+)?{_DO}", re.IGNORECASE)
+# "When somebody leaves, the manager tells HR, HR confirms the day, IT closes the account"
+_WHEN_CLAUSES = re.compile(
+    r"(?P<lead>(?:when|whenever|once|after)\s+[^,.;:!?]{4,60}),\s+(?P<rest>\S)", re.IGNORECASE
+)
+_DOES = re.compile(r"(?:the\s+|our\s+|your\s+)?[\w-]+\s+(?:\w+[^\Ws]s|is|are|has|have|will)\s", re.IGNORECASE)
+_OPENS_REST = re.compile(r"(?:otherwise|else|which|who|but|so|or|unless|because)\b", re.IGNORECASE)
 # After "if" an order with "and" may hold in any case.
 _IF = re.compile(r"(?:if|unless|in\s+case)\b", re.IGNORECASE)
 _NEXT_ORDER_IF = re.compile(rf",\s+(?={evidence.DO})", re.IGNORECASE)
@@ -18,11 +25,13 @@ _OTHERWISE = re.compile(r",\s+(?:otherwise|else|or\s+else|unless|except|if)\b", 
 _COLON = re.compile(r"(?P<lead>[^:.!?]{3,120}):\s+(?P<rest>\S)")
 _DETERMINER = r"(?:an?|the|some|your|their|my|our|\d+)"
 _NEED = re.compile(
-    r"(?P<lead>[^:,;.!?]{2,70}?\b(?:needs?|wants?|bring|includes?|contains?|(?:would|['’]d)\s+like))\s+"
+    r"(?P<lead>(?:[^:,;.!?]|(?<=\d)[:.](?=\d)){2,70}?\b(?:needs?|wants?|bring|includes?|contains?|(?:would|['’]d)\s+like))\s+"
     rf"(?={_DETERMINER}\s)(?P<rest>\S)",
     re.IGNORECASE,
 )
 _COMMA = re.compile(r",\s+(?:and\s+(?:also\s+)?|or\s+|plus\s+)?|;\s+(?:and\s+)?")
+# "the list, which Ana writes, two copies"
+_RELATIVE_COMMA = re.compile(rf"(?!,\s+(?:which|who|whose)\b)(?:{_COMMA.pattern})")
 _LAST_AND = re.compile(rf"\s+and\s+(?=(?:{_DETERMINER}|whether|who|how|when|what)\s)", re.IGNORECASE)
 _TWO = re.compile(r"\b(?:two|2|both)\b", re.IGNORECASE)
 # Items do not open like this: such words go on with the item before them.
@@ -52,10 +61,13 @@ _CONDITIONAL = re.compile(
 )
 _CONDITION_FIRST = re.compile(rf"(?!while\b){_CONDITIONAL.pattern}", re.IGNORECASE)
 _PREDICATE = re.compile(
-    rf"(?:[\w'’-]+\s+){{1,6}}?(?P<verb>{VERB}|closes|shut|stay|come|go|due)\b", re.IGNORECASE
+    rf"(?:[\w'’-]+\s+){{1,6}}?(?<!\bthe\s)(?<!\ba\s)(?<!\bour\s)(?<!\bmy\s)(?<!\byour\s)(?P<verb>{VERB}|closes|shut|stay|come|go|due)\b",
+    re.IGNORECASE,
 )
 # A participle may hang on a verb before it: "the floor has to be swept, the gate closed".
-_PARTICIPLE = re.compile(r"\w+ed|left|held|found|sent|kept|made|brought|paid|sold|met|told|put|shut", re.IGNORECASE)
+_PARTICIPLE = re.compile(
+    r"\w+ed|left|held|found|sent|kept|made|brought|paid|sold|met|told|put|shut", re.IGNORECASE
+)
 _ORDER = re.compile(
     rf"(?:(?:and|then|also|please|pls)\s+)*(?:{evidence.DO}|{ORDER}\s+(?!of\b|is\b|are\b|due\b|\w+\s+(?:is|are|due)\b)\w)",
     re.IGNORECASE,
@@ -64,13 +76,27 @@ _ORDER = re.compile(
 _GOVERNS = re.compile(rf"^{ORDER}\b|\b(?:needs?|wants?|must|should|(?:has|have)\s+to|bring)\b", re.IGNORECASE)
 # A word, or words that say when or where, belong to the clause after them: "in the afternoon, we ...".
 _INTRODUCES = re.compile(
-    rf"(?:(?:and|but|also)\s+)?(?:\S+|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)", re.IGNORECASE
+    rf"(?:\S+|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
+    re.IGNORECASE,
 )
+_AND_THE = re.compile(r"and\s+the\b", re.IGNORECASE)  # "and the warranty is two years"
+_LONGEST_INTRODUCTION = 80
+_LONGEST_SEARCHED = 200  # characters of a point, so that the work stays linear
 _PERSON = re.compile(r"(?:i|we|you|he|she|it|they)\b", re.IGNORECASE)
 _WE = re.compile(r"(?:and\s+)?we\s+\w+\s+\w", re.IGNORECASE)
 _FORBIDS = re.compile(r"no\s+\w+ing\b", re.IGNORECASE)
-_DETERMINED = re.compile(rf"(?:and\s+|or\s+)?(?:{_DETERMINER}|two|three|four|five|six|seven|eight|nine|ten|all|more)\b", re.IGNORECASE)
-_REPORTS = re.compile(r"\b(?:said|says|say|told|thinks?|thought|because|whether|that)\b", re.IGNORECASE)
+_DETERMINED = re.compile(
+    rf"(?:and\s+|or\s+)?(?:{_DETERMINER}|two|three|four|five|six|seven|eight|nine|ten|all|more)\b",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(r"(?:\d+|two|three|four|five|six|seven|eight|nine|ten)\b", re.IGNORECASE)
+_NO_NOTES = re.compile(r":\s|[(\"]")
+# What follows these words may be a part of what somebody says or of a reason.
+_REPORTS = re.compile(
+    r"\b(?:said|says|say|told|thinks?|thought|because|whether|(?:so|know|sure|means?)\s+that)\b",
+    re.IGNORECASE,
+)
+_LONG_CONDITION = 7  # words; so many are a condition and what holds under it
 _FEWEST_PIECES = 5  # of a sentence that is written as notes
 
 
@@ -83,7 +109,7 @@ class Entry(NamedTuple):
 
 def entry(text: str) -> Entry:
     """A line as a line and items, or with no item where it holds no list."""
-    return _orders(text) or things(text) or Entry(text)
+    return _orders(text) or _clauses(text) or things(text) or Entry(text)
 
 
 def things(text: str) -> Entry | None:
@@ -109,31 +135,44 @@ def notes(text: str) -> list[str]:
 
     A piece between two commas that cannot stand alone stays with the piece before it.
     """
-    if any(mark in text for mark in ":(\"") or _CONDITION_FIRST.match(text) or _REPORTS.search(text):
+    if _NO_NOTES.search(text) or _CONDITION_FIRST.match(text):
         return [text]
     pieces = _PIECE.split(text)
     clauses = sum(map(_is_point, pieces))
-    in_notes = not (_has_verb(pieces[0]) or _PERSON.match(pieces[0])) or (len(pieces) >= _FEWEST_PIECES and clauses * 2 > len(pieces))
-    points = pieces[:1]
-    conditional = False  # the piece before holds under a condition, and this piece perhaps, too
+    in_notes = not (_has_verb(pieces[0]) or _PERSON.match(pieces[0])) or (
+        len(pieces) >= _FEWEST_PIECES and clauses * 2 > len(pieces)
+    )
+    points = [pieces[0]]
+    before = pieces[0]
     for piece in pieces[1:]:
-        opens = bool(_CONDITIONAL.match(piece))
-        ordered = bool(_ORDER.match(piece))
-        if opens:
-            stands = len(re.findall(rf"\b(?:{VERB}|{ORDER})\b", piece, re.IGNORECASE)) > 1
-        elif conditional:
-            stands = False
-        elif ordered:
-            stands = in_notes or bool(_ORDER.match(points[-1]))
-        else:
-            note = in_notes and len(piece.split()) >= _FEWEST and not _GOVERNS.search(points[-1])
-            stands = _is_point(piece) or (note and not _DETERMINED.match(piece) and not _GOES_ON.match(piece))
-        if stands and not _INTRODUCES.fullmatch(points[-1]):
+        if not _introduces(points[-1]) and _stands(piece, before, points[-1], in_notes):
             points.append(piece)
         else:
             points[-1] += ", " + piece
-        conditional = opens
+        before = piece
     return points
+
+
+def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
+    """Whether a piece can stand alone after the piece before it, the last of a point."""
+    orders = bool(_ORDER.match(point))
+    if _CONDITIONAL.match(piece):
+        return len(piece.split()) >= _LONG_CONDITION
+    if _CONDITION_FIRST.match(before) or _REPORTS.search(before) or _AND_THE.match(piece):
+        return False  # it may hold only under that condition
+    if _ORDER.match(piece):
+        return in_notes or orders
+    if _is_point(piece):
+        return True
+    words = len(piece.split())
+    names = _DETERMINED.match(piece) and (not _COUNTS.match(piece) or words <= _FEWEST)
+    governed = orders or _GOVERNS.search(point[:_LONGEST_SEARCHED])
+    return in_notes and words >= _FEWEST and not (names or governed or _GOES_ON.match(piece))
+
+
+def _introduces(text: str) -> bool:
+    text = LINK.sub("", text)
+    return len(text) <= _LONGEST_INTRODUCTION and bool(_INTRODUCES.fullmatch(text))
 
 
 def _is_point(piece: str) -> bool:
@@ -164,11 +203,27 @@ def _orders(text: str) -> Entry | None:
     return Entry(match["lead"] + ":", tuple(item[:1].upper() + item[1:] for item in items))
 
 
+def _clauses(text: str) -> Entry | None:
+    """What happens under a condition; None where fewer than three things happen."""
+    match = _WHEN_CLAUSES.match(text)
+    if not match or "(" in text:
+        return None
+    items: list[str] = []
+    for item in _COMMA.split(text[match.start("rest") :]):
+        if items and _OPENS_REST.match(item):
+            items[-1] += ", " + item
+        else:
+            items.append(item)
+    if len(items) < _FEWEST or not all(map(_DOES.match, items)):
+        return None
+    return Entry(match["lead"] + ":", tuple(item[:1].upper() + item[1:] for item in items))
+
+
 def _things(rest: str, colon: bool, two: bool) -> list[str]:
     """The items of a list; none where some of its words may be no item. `two` says that two are enough."""
     if "(" in rest or ":" in rest or re.search(r"[.!?]\s", rest):
         return []
-    items = _COMMA.split(rest)
+    items = _RELATIVE_COMMA.split(rest)
     if colon and (two or len(items) > 1) and (last := _LAST_AND.search(items[-1])):
         items[-1:] = [items[-1][: last.start()], items[-1][last.end() :]]
     unsure = bool(OPENS_WITH_CONDITION.match(rest)) or any(_GOES_ON.match(item) for item in items[1:])

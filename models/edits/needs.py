@@ -36,10 +36,13 @@ _MAY_LIMIT = re.compile(
     r"n['’]?t\b|\b(?:not|no|until|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
     re.IGNORECASE,
 )
+IF_POSSIBLE = (
+    r"if\s+(?:(?:that|it)['’]?s\s+|at\s+all\s+)?(?:poss(?:ible)?|affordable|doable|feasible)(?!\s+to)"
+)
 _WISHES = re.compile(
     r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
     r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
-    r"|preferabl[ey]|if\s+poss(?:ible)?(?!\s+to)|only\s+if\s+the\s+budget)\b",
+    rf"|preferabl[ey]|{IF_POSSIBLE}|only\s+if\s+the\s+budget)\b",
     re.IGNORECASE,
 )
 _NO_MUST = re.compile(r"\b(?:nice|essential)\b", re.IGNORECASE)
@@ -72,7 +75,7 @@ _WHEN = re.compile(
     r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|quarter|years?"
     r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
     r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
-    r"|nov|dec|oct|sept?|feb|jan"
+    r"|nov|dec|oct|sept?|feb|jan|q[1-4]"
     r"|(?:by|at|from)\s+(?:about\s+)?\d+|\d+(?:st|nd|rd|th)"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
     r"(?:minutes?|hours?|days?|weeks?|months?))\b",
@@ -98,7 +101,9 @@ _DONE_BY = re.compile(
     r"(?!\d+[:.]\d|\d+\s*[ap]m\b)\S",
     re.IGNORECASE,
 )
-_TARGET = re.compile(r"\b(?:target|due\s+date|deadline|go[ -]?live|eta)\s*(?:date\s*)?(?:is|:|=)\s*\S", re.IGNORECASE)
+_TARGET = re.compile(
+    r"\b(?:target|due\s+date|deadline|go[ -]?live|eta)\s*(?:date\s*)?(?:is|:|=)\s*\S", re.IGNORECASE
+)
 _LONGEST_DATE = 12  # words of a part that only says when
 _LONGEST_DUE = 20  # words of a part with a deadline and little else
 _SHORT = 6  # words
@@ -120,7 +125,7 @@ def kind(part: Part) -> Need:
         return Need.OPEN
     if orders and evidence.forbids(text):
         return Need.CONSTRAINT
-    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text):
+    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text.partition(",")[0]):
         if _IF_POSSIBLE.search(text):
             return Need.WISH
         if not itemise.is_clause(text) and not evidence.orders(text):

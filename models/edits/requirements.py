@@ -5,7 +5,7 @@ A part that speaks of another part is printed directly after it, or stays with i
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.records import Need, Role
 from models import facts
@@ -43,6 +43,10 @@ _DEADLINE = re.compile(
     r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
 )
 # "Don't announce it before Monday" has no deadline.
+_MUST = re.compile(
+    r"(?!(?:it|they|this|that|you|we|nobody|no|not|nothing)\b)(?:(?!\bonly\b)[^,.;:]){3,60}\s(?:must|(?:has|have|needs?)\s+to|should)\s+(?!not\b)",
+    re.IGNORECASE,
+)
 _TODAY = re.compile(r"\b(?:today|tonight|tomorrow|tmrw)\b", re.IGNORECASE)
 _NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
 _ENDS_DATE = re.compile(
@@ -53,12 +57,32 @@ _WHO = re.compile(
 )
 # A comma, and then limits up to the end: "ten slides, no jargon, and not the draft numbers".
 _TAIL = re.compile(rf",\s+(?:and\s+|but\s+)*(?={needs.LIMIT}\s+\S)", re.IGNORECASE)
+_COMMA_ONLY = re.compile(r",\s")
 _COMMA = re.compile(r",\s+(?:and\s+|but\s+)*", re.IGNORECASE)
 # Another need of the same thing: "four scanners, must survive a drop".
-_ALSO_MUST = re.compile(r",\s+(?:and\s+|but\s+)*(?=(?:must|should|(?:has|have|needs?)\s+to)\s+\w)", re.IGNORECASE)
+_ALSO_MUST = re.compile(
+    r",\s+(?:and\s+|but\s+)*(?=(?:must|should|(?:has|have|needs?)\s+to)\s+\w)", re.IGNORECASE
+)
 # A wish up to the end: "a shelf, and on wheels if possible".
 _WISH = re.compile(
-    r",\s+(?:and\s+|but\s+)*(?=(?:ideally|preferably)\s+[^,]+$|[^,]{4,60}\bif\s+poss(?:ible)?\b[^,]*$)", re.IGNORECASE
+    r",\s+(?:and\s+|but\s+)*(?=(?:ideally|preferably)\s+[^,]+$|[^,]{4,60}\b"
+    rf"{needs.IF_POSSIBLE}\b[^,]*$)",
+    re.IGNORECASE,
+)
+# "and ready by the end of May" at the end
+_READY = re.compile(
+    r",?\s+and\s+(?=(?:to\s+be\s+)?(?:ready|done|live|finished|in\s+place|delivered|running|online)\s+(?:by|before|until|from|no\s+later\s+than)"
+    r"\s+[^,]+$)",
+    re.IGNORECASE,
+)
+# Words at the end that leave something open: "hosting to be decided", "paper or tablet, not decided yet"
+_OPEN_END = re.compile(
+    r"\b(?:not\s+(?:yet\s+)?(?:decided|clear|known|fixed|settled|confirmed|sure)|undecided|tb[acd]"
+    r"|to\s+be\s+(?:decided|confirmed|agreed|defined)|still\s+open)\b",
+    re.IGNORECASE,
+)
+_OPENS_DOUBT = re.compile(
+    r"(?:(?:but|and)\s+)?(?:still\s+)?(?:not|to\s+be|tb[acd]|undecided|still)\b", re.IGNORECASE
 )
 # Such a limit says nothing without the words before it: "nothing else", "read only, NOT write", "not the blue
 # ones".
@@ -118,6 +142,7 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
     """
     head, tail, body = _outside(parts)
     entries = _settle(_entries(body))
+    _name_need(entries)
     kinds = {entry.need for entry in entries}
     if not kinds - {Need.CONTEXT, Need.OPEN} or (len(entries) == 1 and intensity == 1 and not head):
         return None
@@ -167,7 +192,7 @@ def _entries(body: Sequence[Part]) -> list[_Entry]:
     """The entries in the order of the message. A clause is one of its own if it can stand alone."""
     entries: list[_Entry] = []
     before: Part | None = None
-    for part in body:
+    for part in [piece for whole in body for piece in _apart(whole)]:
         is_courtesy = part.need is Need.NOTHING and _COURTESY.search(part.text)
         if (is_courtesy or len(part.text.split()) < 2) and not facts.extract(part.text):
             continue
@@ -185,6 +210,22 @@ def _entries(body: Sequence[Part]) -> list[_Entry]:
             entries += _split(_Entry(part.text, kind, part.joint))
         before = part
     return entries
+
+
+def _apart(part: Part) -> list[Part]:
+    """A part, and as one of its own what its end leaves open."""
+    pieces = _COMMA_ONLY.split(part.text)
+    at = next((i for i, piece in enumerate(pieces) if i and _OPEN_END.search(piece)), 0)
+    if at and _OPENS_DOUBT.match(pieces[at]):
+        at -= 1  # it speaks of the piece before it
+    known = ", ".join(pieces[:at])
+    if len(known.split()) < _FEWEST_WORDS or _OPEN_END.search(known) or part.text.endswith("?"):
+        return [part]
+    stated = replace(part, text=known)
+    if needs.kind(stated) is Need.CONTEXT:
+        return [part]  # "she returns in March, date not known"
+    rest = replace(part, text=", ".join(pieces[at:]), need=Need.OPEN, joint=", ", opens_sentence=False)
+    return [stated, rest]
 
 
 def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
@@ -214,7 +255,7 @@ def _answers(part: Part, before: Part) -> bool:
 
 
 def _split(entry: _Entry) -> list[_Entry]:
-    """A need and the limits at its end; or the things of a sentence that only names things."""
+    """A need and what its clauses add to it; or the things of a sentence that only names things."""
     if entry.need not in _SEPARATE or "(" in entry.text:
         return [entry]
     if things := itemise.bare_things(entry.text):
@@ -226,10 +267,26 @@ def _split(entry: _Entry) -> list[_Entry]:
             )
             for i, thing in enumerate(things)
         ]
-    for pattern, need in ((_ALSO_MUST, entry.need), (_WISH, Need.WISH)):
-        if (match := pattern.search(entry.text)) and len(entry.text[: match.start()].split()) >= _FEWEST_WORDS:
+    if len(pieces := _ALSO_MUST.split(entry.text)) > 1 and len(pieces[0].split()) >= _FEWEST_WORDS:
+        return [
+            piece
+            for i, text in enumerate(pieces)
+            for piece in _split_end(_Entry(text, entry.need, ", " if i else entry.joint))
+        ]
+    return _split_end(entry)
+
+
+def _split_end(entry: _Entry) -> list[_Entry]:
+    """A need, and the deadline, the wish or the limits at its end."""
+    for pattern, need in ((_READY, Need.DEADLINE), (_WISH, Need.WISH)):
+        match = pattern.search(entry.text)
+        if match and len(entry.text[: match.start()].split()) >= _FEWEST_WORDS:
             before = _Entry(entry.text[: match.start()], entry.need, entry.joint)
-            return [*_split(before), *_split(_Entry(entry.text[match.end() :], need, ", "))]
+            return [*_split_limits(before), _Entry(entry.text[match.end() :], need, ", ")]
+    return _split_limits(entry)
+
+
+def _split_limits(entry: _Entry) -> list[_Entry]:
     match = _TAIL.search(entry.text)
     if entry.need is Need.CONSTRAINT or not match:
         return [entry]
@@ -260,6 +317,16 @@ def _settle(entries: Sequence[_Entry]) -> list[_Entry]:
             before.need = entry.need
         del settled[i]
     return settled
+
+
+def _name_need(entries: Sequence[_Entry]) -> None:
+    """Make the first limit that states a need a need if there is none: "the guard must be replaced"."""
+    if all(entry.need not in (Need.NEED, Need.WISH) for entry in entries):
+        limit = next(
+            (entry for entry in entries if entry.need is Need.CONSTRAINT and _MUST.match(entry.text)), None
+        )
+        if limit:
+            limit.need = Need.NEED
 
 
 def _is_printed_after(entries: Sequence[_Entry], i: int) -> bool:

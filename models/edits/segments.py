@@ -66,7 +66,7 @@ _CLAUSE = (
     rf"|(?:i|we|he|she|they|you|it)\s+(?!(?:and|or|two|three|all|both|guys|who)\b)[a-z]{{3,}}\b"
     rf"|(?:nobody|everyone|everybody|somebody|someone)\s+[a-z]{{3,}}\b"
     rf"|{_DETERMINED}\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{1,4}}?{VERB}\b"
-    rf"|{_NO_SUBJECT}[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{VERB}\b"
+    rf"|{_NO_SUBJECT}(?!(?:the|an?|my|our|your|his|its|their)\b)[A-Z][\w'’-]+\s+(?:{_NO_RELATIVE}[\w'’-]+\s+){{0,2}}?{VERB}\b"
     rf"|(?:still\s+)?(?:no\s+idea|not\s+sure|unsure|unclear)\b"
     rf"|please\b|pls\b|let\s+(?:me|us)\b|let['’]s\b|(?:could|can|would|will)\s+(?:you|we|i|someone|somebody)\b"
     rf"|{ORDER}\s+(?:the|a|an|my|our|your|his|her|its|their|this|that|it|them|him|me|us|all|both|up|on|off|out|in"
