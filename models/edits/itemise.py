@@ -171,8 +171,7 @@ def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
 
 
 def _introduces(text: str) -> bool:
-    text = LINK.sub("", text)
-    return len(text) <= _LONGEST_INTRODUCTION and bool(_INTRODUCES.fullmatch(text))
+    return len(text) <= _LONGEST_INTRODUCTION and bool(_INTRODUCES.fullmatch(LINK.sub("", text)))
 
 
 def _is_point(piece: str) -> bool:
