@@ -76,7 +76,7 @@ _ORDER = re.compile(
 _GOVERNS = re.compile(rf"^{ORDER}\b|\b(?:needs?|wants?|must|should|(?:has|have)\s+to|bring)\b", re.IGNORECASE)
 # A word, or words that say when or where, belong to the clause after them: "in the afternoon, we ...".
 _INTRODUCES = re.compile(
-    rf"(?:\S+|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
+    rf"(?:\S+|(?:quick|day|good|bad|small)\s\S+|(?:as|because|since|although|though|given)\s.*|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
     re.IGNORECASE,
 )
 _AND_THE = re.compile(r"and\s+the\b", re.IGNORECASE)  # "and the warranty is two years"
@@ -96,7 +96,17 @@ _REPORTS = re.compile(
     r"\b(?:said|says|say|told|thinks?|thought|because|whether|(?:so|know|sure|means?)\s+that)\b",
     re.IGNORECASE,
 )
-_LONG_CONDITION = 7  # words; so many are a condition and what holds under it
+# A condition, and the verbs of it and of what holds under it.
+_HOLDS_IF = re.compile(r"(?:(?:and|but)\s+)?(?:only\s+)?(?:if|when|once)\b", re.IGNORECASE)
+_SUBJECTS = re.compile(
+    rf"\b(?:(?:i|we|you|he|she|it|they|everything|everyone|everybody)\s+\w+|{VERB}|{ORDER})\b", re.IGNORECASE
+)
+# Such a piece has no subject, or speaks of the piece before it: "looks like a leak", "whether it is so".
+_NO_POINT = re.compile(
+    rf"(?:and\s+|or\s+)?(?!(?:could|can|would|will)\s+(?:you|we|i|the|one|some\w+)\b)"
+    rf"(?:{VERB}|\w+ed|whether|what|how|nor|neither|either|no\s+matter)\b",
+    re.IGNORECASE,
+)
 _FEWEST_PIECES = 5  # of a sentence that is written as notes
 
 
@@ -138,8 +148,9 @@ def notes(text: str) -> list[str]:
     if _NO_NOTES.search(text) or _CONDITION_FIRST.match(text):
         return [text]
     pieces = _PIECE.split(text)
+    opening = LINK.sub("", pieces[0])
     clauses = sum(map(_is_point, pieces))
-    in_notes = not (_has_verb(pieces[0]) or _PERSON.match(pieces[0])) or (
+    in_notes = not (_has_verb(opening) or _PERSON.match(opening)) or (
         len(pieces) >= _FEWEST_PIECES and clauses * 2 > len(pieces)
     )
     points = [pieces[0]]
@@ -157,11 +168,13 @@ def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
     """Whether a piece can stand alone after the piece before it, the last of a point."""
     orders = bool(_ORDER.match(point))
     if _CONDITIONAL.match(piece):
-        return len(piece.split()) >= _LONG_CONDITION
+        return bool(_HOLDS_IF.match(piece)) and len(_SUBJECTS.findall(piece)) > 1
     if _CONDITION_FIRST.match(before) or _REPORTS.search(before) or _AND_THE.match(piece):
         return False  # it may hold only under that condition
     if _ORDER.match(piece):
         return in_notes or orders
+    if _NO_POINT.match(piece):
+        return False
     if _is_point(piece):
         return True
     words = len(piece.split())
@@ -171,7 +184,9 @@ def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
 
 
 def _introduces(text: str) -> bool:
-    return len(text) <= _LONGEST_INTRODUCTION and bool(_INTRODUCES.fullmatch(LINK.sub("", text)))
+    if len(text) > _LONGEST_INTRODUCTION or _ORDER.match(text):
+        return False
+    return bool(_INTRODUCES.fullmatch(LINK.sub("", text)))
 
 
 def _is_point(piece: str) -> bool:

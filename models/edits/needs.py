@@ -97,12 +97,15 @@ _IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|poss(?:ible)?)\b", re.IGNORE
 # "Should be running after Easter", "the money must be spent by the end of the year"
 _DONE_BY = re.compile(
     r"(?:(?:it|they|this|everything|(?:all\s+)?(?:the\s+)?(?:money|budget|funds?|work|thing))\s+)?"
-    r"(?:must|should|(?:has|have|needs?)\s+to)\s+be\s+\w+\s+(?:\w+\s+)?(?:by|before|after|until|no\s+later\s+than|from|in)\s+"
+    r"(?:must|should|(?:has|have|needs?)\s+to)\s+be\s+(?:\w+\s+(?:\w+\s+)?(?:by|before|no\s+later\s+than)"
+    r"|(?:running|ready|live|done|finished|in\s+place|online)\s+(?:after|from|in))\s+"
     r"(?!\d+[:.]\d|\d+\s*[ap]m\b)\S",
     re.IGNORECASE,
 )
+# "Target is sprint 24"; a number alone may be a measure.
 _TARGET = re.compile(
-    r"\b(?:target|due\s+date|deadline|go[ -]?live|eta)\s*(?:date\s*)?(?:is|:|=)\s*\S", re.IGNORECASE
+    r"\b(?:due\s+date|deadline|go[ -]?live|target(?!\s*(?:is|:|=)\s*\d)|eta)\s*(?:is|:|=)\s*(?P<when>\S.*)",
+    re.IGNORECASE,
 )
 _LONGEST_DATE = 12  # words of a part that only says when
 _LONGEST_DUE = 20  # words of a part with a deadline and little else
@@ -130,7 +133,7 @@ def kind(part: Part) -> Need:
             return Need.WISH
         if not itemise.is_clause(text) and not evidence.orders(text):
             return Need.DEADLINE
-    if words <= _LONGEST_DATE and (_TARGET.search(text) or (_DONE_BY.match(text) and says_when(text))):
+    if words <= _LONGEST_DATE and _says_deadline(text):
         return Need.DEADLINE
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
@@ -158,6 +161,12 @@ def kind(part: Part) -> Need:
 def says_when(text: str) -> bool:
     """Whether a text names a time: a date, "tomorrow", "in two weeks"."""
     return bool(_WHEN.search(text)) or any(span.kind in DATE_KINDS for span in facts.spans(text))
+
+
+def _says_deadline(text: str) -> bool:
+    if target := _TARGET.search(text):
+        return says_when(target["when"])
+    return bool(_DONE_BY.match(text)) and says_when(text)
 
 
 def _is_wish(part: Part, text: str) -> bool:

@@ -44,9 +44,10 @@ _DEADLINE = re.compile(
 )
 # "Don't announce it before Monday" has no deadline.
 _MUST = re.compile(
-    r"(?!(?:it|they|this|that|you|we|nobody|no|not|nothing)\b)(?:(?!\bonly\b)[^,.;:]){3,60}\s(?:must|(?:has|have|needs?)\s+to|should)\s+(?!not\b)",
+    r"(?!(?:it|they|this|that|you|we|nobody|no|not|nothing)\b)(?:(?!\b(?:only|says?|said|we|you|they|i)\b)[^,.;:]){3,60}\s(?:must|(?:has|have|needs?)\s+to|should)\s+(?!not\b)",
     re.IGNORECASE,
 )
+_IF_COMMA = re.compile(r"\bif,", re.IGNORECASE)  # "it would be nice if, just once, ..."
 _TODAY = re.compile(r"\b(?:today|tonight|tomorrow|tmrw)\b", re.IGNORECASE)
 _NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
 _ENDS_DATE = re.compile(
@@ -244,7 +245,8 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
         if not _SPEAKS_OF.match(text):
             return False
     unlinked = text == part.text
-    explains = kind is Need.CONTEXT and last not in (Need.DEADLINE, Need.WISH)
+    ends = last is Need.DEADLINE or (last is Need.WISH and not _IF_COMMA.search(before.text))
+    explains = kind is Need.CONTEXT and not ends
     return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
 
 

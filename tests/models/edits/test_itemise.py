@@ -63,6 +63,9 @@ def test_notes_between_commas_are_points() -> None:
         "Work starts at 7 so the floor has to be swept, pump booked by the foreman, and the road closed",
         "In the afternoon only the core team, we go through the list",
         "He said the pump is broken, the road is closed",
+        "So I drove out there, two hours each way, only to find the door open",
+        "As some of you know, there was a leak, restored now, whether it is gone I don't know",
+        "The projector is fixed, after I'd taken half the ceiling apart",
         "If it rains, the band is inside, the food stays out",
     ],
 )
@@ -71,8 +74,8 @@ def test_what_hangs_on_the_words_before_it_stays_there(text: str) -> None:
 
 
 def test_what_may_hold_under_a_condition_stays_with_it() -> None:
-    text = "stalls from 7, if it rains all of it moves inside, teardown at 5, first aid is by the door"
-    assert itemise.notes(text)[1] == "if it rains all of it moves inside, teardown at 5"
+    text = "stalls from 7, if it rains everything moves inside, teardown at 5, first aid is by the door"
+    assert itemise.notes(text)[1] == "if it rains everything moves inside, teardown at 5"
 
 
 def test_what_happens_when_something_happens_is_items() -> None:

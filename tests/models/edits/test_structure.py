@@ -131,7 +131,7 @@ def test_a_prohibition_has_no_deadline() -> None:
 def test_a_request_within_a_sentence_has_no_label_alone() -> None:
     message = (
         "The fryers are off and filtered since eight. Nobody is late. "
-        "The fish is back on fresh ice in the cold room downstairs, label the tubs with your name and today's date."
+        "The fish is back on fresh ice in the cold room, label the tubs with your name and today's date."
     )
     split = decided(message, *[(S, Need.CONTEXT, 1)] * 4)
     lines = str(structure.label(split, 2)).splitlines()
