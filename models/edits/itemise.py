@@ -76,7 +76,7 @@ _ORDER = re.compile(
 _GOVERNS = re.compile(rf"^{ORDER}\b|\b(?:needs?|wants?|must|should|(?:has|have)\s+to|bring)\b", re.IGNORECASE)
 # A word, or words that say when or where, belong to the clause after them: "in the afternoon, we ...".
 _INTRODUCES = re.compile(
-    rf"(?:\S+|(?:quick|day|good|bad|small)\s\S+|(?:as|because|since|although|though|given)\s.*|(?:in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
+    rf"(?:\S+|(?:quick|day|good|bad|small)\s\S+|(?:as|because|since|although|though|given)\s.*|(?:\w+ing|in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
     re.IGNORECASE,
 )
 _AND_THE = re.compile(r"and\s+the\b", re.IGNORECASE)  # "and the warranty is two years"
@@ -104,7 +104,7 @@ _SUBJECTS = re.compile(
 # Such a piece has no subject, or speaks of the piece before it: "looks like a leak", "whether it is so".
 _NO_POINT = re.compile(
     rf"(?:and\s+|or\s+)?(?!(?:could|can|would|will)\s+(?:you|we|i|the|one|some\w+)\b)"
-    rf"(?:{VERB}|\w+ed|whether|what|how|nor|neither|either|no\s+matter)\b",
+    rf"(?:{VERB}|\w+ed|\w+\s+than|wh(?:ether|at|ichever|atever|oever|erever)|how|nor|neither|either|no\s+matter)\b",
     re.IGNORECASE,
 )
 _FEWEST_PIECES = 5  # of a sentence that is written as notes

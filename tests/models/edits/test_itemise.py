@@ -65,6 +65,8 @@ def test_notes_between_commas_are_points() -> None:
         "He said the pump is broken, the road is closed",
         "So I drove out there, two hours each way, only to find the door open",
         "As some of you know, there was a leak, restored now, whether it is gone I don't know",
+        "Following the audit in August, the team found two faults in the ward",
+        "We close on Friday or at 700, whichever comes first",
         "The projector is fixed, after I'd taken half the ceiling apart",
         "If it rains, the band is inside, the food stays out",
     ],
