@@ -19,6 +19,7 @@ Parts of English messages
     evidence      what the words of a clause do: order, ask, doubt
     points        parts that can stand alone in a list
     itemise       lists within a sentence
+    notes         points that stand between commas
     structure     points with labels
     needs         what a part is in a list of requirements
     requirements  needs, limits and what is open

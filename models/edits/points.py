@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from data.records import Need, Role
-from models.edits import evidence, itemise
+from models.edits import evidence, itemise, notes
 from models.edits.parts import LINK, Part
 from models.edits.segments import OPENS_WITH_CONDITION
 
@@ -135,7 +135,7 @@ def _unfold(group: list[Part]) -> list[list[Part]]:
     text = Point(tuple(group), Role.SITUATION, clear=False).text
     if itemise.entry(text).items or group[0].role is Role.GREETING:
         return [group]
-    pieces = itemise.notes(text)
+    pieces = notes.points(text)
     if len(pieces) < 2:
         return [group]
     opening = replace(group[0], text=pieces[0])
