@@ -22,6 +22,7 @@ Parts of English messages
     notes         points that stand between commas
     structure     points with labels
     needs         what a part is in a list of requirements
+    entries       entries of a list of requirements
     requirements  needs, limits and what is open
     summary       what matters, as prose
     shorten/      shorter words for what a summary keeps
