@@ -20,8 +20,10 @@ Parts of English messages
     evidence      what the words of a clause do: order, ask, doubt
     points        parts that can stand alone in a list
     itemise       lists within a sentence
+    notes         points that stand between commas
     structure     points with labels
     needs         what a part is in a list of requirements
+    entries       entries of a list of requirements
     requirements  needs, limits and what is open
     summary/      what matters, as prose
     shorten/      shorter words for what a summary keeps

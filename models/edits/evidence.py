@@ -93,6 +93,7 @@ _UNDECIDED = re.compile(
       \b(?:not|isn['’]?t|aren['’]?t|wasn['’]?t|weren['’]?t|hasn['’]?t|haven['’]?t|nothing|still|never)\s+(?:\w+\s+){0,2}?
         (?:decided|clear|known|fixed|settled|sure|certain|agreed|confirmed|answered|discussed|said|heard
           |told\s+(?:me|us)|found\s+out)\b
+    | \bto\s+be\s+(?:decided|confirmed|agreed|defined)\b
     | \bha(?:ve|s)n['’]?t\s+(?:\w+\s+)?(?:asked|checked|got)\b
     | \b(?:don['’]?t|doesn['’]?t|do\s+not|does\s+not|didn['’]?t)\s+(?:\w+\s+)?know\b
     | \b(?:don['’]?t|do\s+not|doesn['’]?t)\s+have\b[^.!?]{0,50}\byet\b

@@ -36,10 +36,13 @@ _MAY_LIMIT = re.compile(
     r"n['’]?t\b|\b(?:not|no|until|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
     re.IGNORECASE,
 )
+IF_POSSIBLE = (
+    r"if\s+(?:(?:that|it)['’]?s\s+|at\s+all\s+)?(?:poss(?:ible)?|affordable|doable|feasible)(?!\s+to)"
+)
 _WISHES = re.compile(
     r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
     r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
-    r"|preferabl[ey]|only\s+if\s+the\s+budget)\b",
+    rf"|preferabl[ey]|{IF_POSSIBLE}|only\s+if\s+the\s+budget)\b",
     re.IGNORECASE,
 )
 _NO_MUST = re.compile(r"\b(?:nice|essential)\b", re.IGNORECASE)
@@ -72,7 +75,7 @@ _WHEN = re.compile(
     r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|quarter|years?"
     r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
     r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
-    r"|nov|dec|oct|sept?|feb|jan"
+    r"|nov|dec|oct|sept?|feb|jan|q[1-4]"
     r"|(?:by|at|from)\s+(?:about\s+)?\d+|\d+(?:st|nd|rd|th)"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
     r"(?:minutes?|hours?|days?|weeks?|months?))\b",
@@ -90,7 +93,20 @@ _ONLY_WHEN = re.compile(
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
-_IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|possible)\b", re.IGNORECASE)
+_IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|poss(?:ible)?)\b", re.IGNORECASE)
+# "Should be running after Easter", "the money must be spent by the end of the year"
+_DONE_BY = re.compile(
+    r"(?:(?:it|they|this|everything|(?:all\s+)?(?:the\s+)?(?:money|budget|funds?|work|thing))\s+)?"
+    r"(?:must|should|(?:has|have|needs?)\s+to)\s+be\s+(?:\w+\s+(?:\w+\s+)?(?:by|before|no\s+later\s+than)"
+    r"|(?:running|ready|live|done|finished|in\s+place|online)\s+(?:after|from|in))\s+"
+    r"(?!\d+[:.]\d|\d+\s*[ap]m\b)\S",
+    re.IGNORECASE,
+)
+# "Target is sprint 24"; a number alone may be a measure.
+_TARGET = re.compile(
+    r"\b(?:due\s+date|deadline|go[ -]?live|target(?!\s*(?:is|:|=)\s*\d)|eta)\s*(?:is|:|=)\s*(?P<when>\S.*)",
+    re.IGNORECASE,
+)
 _LONGEST_DATE = 12  # words of a part that only says when
 _LONGEST_DUE = 20  # words of a part with a deadline and little else
 _SHORT = 6  # words
@@ -112,11 +128,13 @@ def kind(part: Part) -> Need:
         return Need.OPEN
     if orders and evidence.forbids(text):
         return Need.CONSTRAINT
-    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text):
+    if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text.partition(",")[0]):
         if _IF_POSSIBLE.search(text):
             return Need.WISH
         if not itemise.is_clause(text) and not evidence.orders(text):
             return Need.DEADLINE
+    if words <= _LONGEST_DATE and _says_deadline(text):
+        return Need.DEADLINE
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
@@ -143,6 +161,12 @@ def kind(part: Part) -> Need:
 def says_when(text: str) -> bool:
     """Whether a text names a time: a date, "tomorrow", "in two weeks"."""
     return bool(_WHEN.search(text)) or any(span.kind in DATE_KINDS for span in facts.spans(text))
+
+
+def _says_deadline(text: str) -> bool:
+    if target := _TARGET.search(text):
+        return says_when(target["when"])
+    return bool(_DONE_BY.match(text)) and says_when(text)
 
 
 def _is_wish(part: Part, text: str) -> bool:

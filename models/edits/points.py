@@ -6,10 +6,10 @@ only where its words say so; all other points are statements.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.records import Need, Role
-from models.edits import evidence, itemise
+from models.edits import evidence, itemise, notes
 from models.edits.parts import LINK, Part
 from models.edits.segments import OPENS_WITH_CONDITION
 
@@ -46,6 +46,7 @@ _ANNOUNCES = re.compile(
     r"(?:things|points|changes|questions|notes|updates|items|rules|reminders|remarks|wishes|tasks|steps)\b(?:\s+[\w'’-]+){0,7}[.:]?$",
     re.IGNORECASE,
 )
+_ABOUT = re.compile(r"(?:about|regarding|concerning|re)\s", re.IGNORECASE)
 _COUNTS = re.compile(r"\b(?:two|three|four|five|six|seven|\d|some|few)\s+(?:\w+\s+)?\w+s\b", re.IGNORECASE)
 _INNER_COLON = re.compile(r"^[^:]{3,80}:(?:\s|$)")
 _ANSWERS = re.compile(
@@ -53,6 +54,7 @@ _ANSWERS = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(r"^(?:which|who|whose|where|that)\b", re.IGNORECASE)
+_NEEDS = re.compile(r"\b(?:must|should|(?:has|have|needs?)\s+to)\b", re.IGNORECASE)
 _FEW_WORDS = 3
 _SHORT_CLAUSE = 8  # words; a longer clause that says "it" names enough to stand alone
 
@@ -97,6 +99,8 @@ def read(parts: Sequence[Part], whole: int, loose: bool = False) -> list[Point]:
             else:
                 greeted = greeted and all(group[0].role is Role.GREETING for group in groups[-1:])
                 groups.append([part])
+        if words > whole:
+            groups[first:] = [piece for group in groups[first:] for piece in _unfold(group)]
     points: list[Point] = []
     is_first = True
     for group in groups:
@@ -122,8 +126,21 @@ def depends(part: Part, before: Part, loose: bool = False) -> bool:
         or before.text.rstrip().endswith(":")
         or (words <= _SHORT_CLAUSE and _BACK.search(bare))
         # "and the warranty is two years"
-        or (linked and words <= _SHORT_CLAUSE and bare.lower().startswith("the "))
+        or (linked and words <= _SHORT_CLAUSE and bare.lower().startswith("the ") and not _NEEDS.search(bare))
     )
+
+
+def _unfold(group: list[Part]) -> list[list[Part]]:
+    """A point that strings several together with commas, as these; else the point alone."""
+    text = Point(tuple(group), Role.SITUATION, clear=False).text
+    if itemise.entry(text).items or group[0].role is Role.GREETING:
+        return [group]
+    pieces = notes.points(text)
+    if len(pieces) < 2:
+        return [group]
+    opening = replace(group[0], text=pieces[0])
+    rest = replace(group[0], joint=", ", opens_sentence=False, opens_line=False, mark="")
+    return [[opening], *([replace(rest, text=piece)] for piece in pieces[1:])]
 
 
 def _belongs(part: Part, before: Sequence[Part], loose: bool) -> bool:
@@ -181,7 +198,7 @@ def frame(part: Part, is_first: bool, is_last: bool) -> Role | None:
         return Role.CLOSING
     if text.endswith(":") and (is_first or part.opens_line):
         return Role.TOPIC
-    if is_first and _ANNOUNCES.match(text):
+    if is_first and (_ANNOUNCES.match(text) or (_ABOUT.match(text) and not _VERB.search(text))):
         return Role.TOPIC
     if part.role is Role.TOPIC and is_first and not _VERB.search(text) and part.opens_sentence:
         return Role.TOPIC

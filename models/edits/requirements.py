@@ -5,11 +5,11 @@ A part that speaks of another part is printed directly after it, or stays with i
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from data.records import Need, Role
 from models import facts
-from models.edits import evidence, itemise, needs, points
+from models.edits import evidence, needs, points
+from models.edits.entries import SEPARATE, Entry, apart, split
 from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, sentence
 
 _LABELS = {
@@ -21,7 +21,6 @@ _LABELS = {
     Need.OPEN: ("Open", "Open"),
 }
 _ORDER = list(_LABELS)
-_SEPARATE = (Need.NEED, Need.CONSTRAINT)  # kinds of which each clause is an entry
 # Words that only ask for what follows them.
 _ASKED = re.compile(
     r"""^(?:
@@ -42,6 +41,13 @@ _COURTESY = re.compile(r"\b(?:sorry|hope|thanks?|thx|apolog\w+|bother)\b", re.IG
 _DEADLINE = re.compile(
     r"(?<!\bnot\s)\b(?:by|before|until|till|no\s+later\s+than)\s+(?:the\s+)?", re.IGNORECASE
 )
+# "The guard must be replaced", and not "the contract says we have to".
+_MUST = re.compile(
+    r"(?!(?:it|they|this|that|you|we|nobody|no|not|nothing)\b)(?:(?!\b(?:only|says?|said|we|you|they|i)\b)[^,.;:]){3,60}\s(?:must|(?:has|have|needs?)\s+to|should)\s+(?!not\b)",
+    re.IGNORECASE,
+)
+_IF_COMMA = re.compile(r"\bif,", re.IGNORECASE)  # "it would be nice if, just once, ..."
+_TODAY = re.compile(r"\b(?:today|tonight|tomorrow|tmrw)\b", re.IGNORECASE)
 # "Don't announce it before Monday" has no deadline.
 _NEGATES = re.compile(r"\b(?:no|not|never|nobody|nothing)\b|n['’]t\b|\b(?:dont|cant|wont)\b", re.IGNORECASE)
 _ENDS_DATE = re.compile(
@@ -50,19 +56,7 @@ _ENDS_DATE = re.compile(
 _WHO = re.compile(
     r"\b(?:you|your|someone|somebody|who|i['’](?:ll|m)|[a-z]+\s+(?:will|has\s+to|must|can))\b", re.IGNORECASE
 )
-# A comma, and then limits up to the end: "ten slides, no jargon, and not the draft numbers".
-_TAIL = re.compile(rf",\s+(?:and\s+|but\s+)*(?={needs.LIMIT}\s+\S)", re.IGNORECASE)
-_COMMA = re.compile(r",\s+(?:and\s+|but\s+)*", re.IGNORECASE)
-# Such a limit says nothing without the words before it: "nothing else", "read only, NOT write", "not the blue
-# ones".
-_NO_LIMIT_ALONE = re.compile(
-    r"(?:no|nothing|not)\s+(?:more|else|less|other)\W*$"
-    r"|not\s+(?!(?:the|an?|on|in|at|before|after|more|less|longer|from|by|any|all|for|with)\b)"
-    r"|.*\b(?:ones?|it|they|them|that|those|these)\b",
-    re.IGNORECASE,
-)
 _LONGEST_ANSWER = 4  # words
-_FEWEST_WORDS = 3  # of a need before its limits
 # These words speak of what stands before them. With a modal verb "it" is what the whole message is about.
 _REFERS = re.compile(
     r"^\W*(?:(?:and|but|so|also)\s+)?(?:his|her|him|this|that|these|those|both|neither|one\s+of|some\s+of"
@@ -94,15 +88,6 @@ _ASKS_WHOM = re.compile(
 _TELL_ME = re.compile(r"(?:please\s+|pls\s+)?(?:tell|ask|advise|let)\s+\w+(?:\s+know)?\W*$", re.IGNORECASE)
 
 
-@dataclass
-class _Entry:
-    """An entry of a list; `joint` is the text between it and the entry before it in the message."""
-
-    text: str
-    need: Need
-    joint: str
-
-
 def sort(parts: Sequence[Part], intensity: int) -> str | None:
     """The message sorted into context, needs, wishes, constraints, deadlines and what is open.
 
@@ -111,6 +96,7 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
     """
     head, tail, body = _outside(parts)
     entries = _settle(_entries(body))
+    _name_need(entries)
     kinds = {entry.need for entry in entries}
     if not kinds - {Need.CONTEXT, Need.OPEN} or (len(entries) == 1 and intensity == 1 and not head):
         return None
@@ -120,7 +106,7 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
         groups[entry.need].append(bare(_asked(entry.text) if wanted else _PLEASE.sub("", entry.text)))
     everything = " ".join(part.text for part in parts)
     if intensity >= 2 and not groups[Need.DEADLINE]:
-        texts = [entry.text for entry in entries if entry.need in _SEPARATE]
+        texts = [entry.text for entry in entries if entry.need in SEPARATE]
         if deadline := _only_deadline(" ".join(text for text in texts if not _NEGATES.search(text))):
             groups[Need.DEADLINE].append(deadline)
         elif not needs.says_when(everything):
@@ -156,11 +142,11 @@ def _outside(parts: Sequence[Part]) -> tuple[list[str], list[str], list[Part]]:
     return head, tail, body
 
 
-def _entries(body: Sequence[Part]) -> list[_Entry]:
+def _entries(body: Sequence[Part]) -> list[Entry]:
     """The entries in the order of the message. A clause is one of its own if it can stand alone."""
-    entries: list[_Entry] = []
+    entries: list[Entry] = []
     before: Part | None = None
-    for part in body:
+    for part in [piece for whole in body for piece in apart(whole)]:
         is_courtesy = part.need is Need.NOTHING and _COURTESY.search(part.text)
         if (is_courtesy or len(part.text.split()) < 2) and not facts.extract(part.text):
             continue
@@ -175,7 +161,7 @@ def _entries(body: Sequence[Part]) -> list[_Entry]:
         elif last and before and last.need is Need.OPEN and _answers(part, before):
             last.text += part.joint + part.text
         else:
-            entries += _split(_Entry(part.text, kind, part.joint))
+            entries += split(Entry(part.text, kind, part.joint))
         before = part
     return entries
 
@@ -185,10 +171,10 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
     text = LINK.sub("", part.text)
     if last is Need.OPEN and _ASKS_WHOM.match(text):
         return True
-    if kind is last and kind not in _SEPARATE:
+    if kind is last and kind not in SEPARATE:
         return True
     speaks_of_all = last is not Need.OPEN or _AND.match(part.text)
-    if kind in _SEPARATE and speaks_of_all and _LIMITS_IT.match(_AND.sub("", part.text)):
+    if kind in SEPARATE and speaks_of_all and _LIMITS_IT.match(_AND.sub("", part.text)):
         return False
     if kind is Need.OPEN:
         if _DOUBTS.match(text):
@@ -196,7 +182,8 @@ def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:
         if not _SPEAKS_OF.match(text):
             return False
     unlinked = text == part.text
-    explains = kind is Need.CONTEXT and last is not Need.DEADLINE
+    ends = last is Need.DEADLINE or (last is Need.WISH and not _IF_COMMA.search(before.text))
+    explains = kind is Need.CONTEXT and not ends
     return explains or points.depends(part, before) or bool(unlinked and _NAMES_BEFORE.search(text))
 
 
@@ -206,34 +193,7 @@ def _answers(part: Part, before: Part) -> bool:
     return bool(_TELL_ME.match(part.text)) or (short and before.text.endswith("?"))
 
 
-def _split(entry: _Entry) -> list[_Entry]:
-    """A need and the limits at its end; or the things of a sentence that only names things."""
-    if entry.need not in _SEPARATE or "(" in entry.text:
-        return [entry]
-    if things := itemise.bare_things(entry.text):
-        return [
-            _Entry(
-                thing,
-                Need.CONSTRAINT if needs.MEASURES.search(thing) else Need.NEED,
-                ", " if i else entry.joint,
-            )
-            for i, thing in enumerate(things)
-        ]
-    match = _TAIL.search(entry.text)
-    if entry.need is Need.CONSTRAINT or not match:
-        return [entry]
-    need, limits = entry.text[: match.start()], _COMMA.split(entry.text[match.end() :])
-    if len(need.split()) < _FEWEST_WORDS or not all(
-        needs.LIMITS_FIRST.match(limit) and not _NO_LIMIT_ALONE.match(limit) for limit in limits
-    ):
-        return [entry]
-    return [
-        _Entry(need, Need.NEED, entry.joint),
-        *(_Entry(limit, Need.CONSTRAINT, ", ") for limit in limits),
-    ]
-
-
-def _settle(entries: Sequence[_Entry]) -> list[_Entry]:
+def _settle(entries: Sequence[Entry]) -> list[Entry]:
     """The entries, where each that speaks of the one before it is joined to it unless it is printed there."""
     settled = list(entries)
     i = 1
@@ -251,7 +211,17 @@ def _settle(entries: Sequence[_Entry]) -> list[_Entry]:
     return settled
 
 
-def _is_printed_after(entries: Sequence[_Entry], i: int) -> bool:
+def _name_need(entries: Sequence[Entry]) -> None:
+    """Make the first limit that states a need a need if there is none: "the guard must be replaced"."""
+    if all(entry.need not in (Need.NEED, Need.WISH) for entry in entries):
+        limit = next(
+            (entry for entry in entries if entry.need is Need.CONSTRAINT and _MUST.match(entry.text)), None
+        )
+        if limit:
+            limit.need = Need.NEED
+
+
+def _is_printed_after(entries: Sequence[Entry], i: int) -> bool:
     """Whether the lists name entry `i` directly after the entry before it in the message."""
     kinds = [entry.need for entry in entries]
     before, kind = kinds[i - 1], kinds[i]
@@ -274,6 +244,8 @@ def _only_deadline(text: str) -> str | None:
     if len(spans) != 1:
         return None
     [span] = spans
+    if span.kind == "time" and not _TODAY.search(text):
+        return None  # "before 8:45" may be each day
     match = next((match for match in _DEADLINE.finditer(text) if match.end() == span.start), None)
     if match is None or not _ENDS_DATE.match(text, span.end):
         return None

@@ -86,7 +86,7 @@ def _unlabelled(
     runs: Sequence[tuple[Role, Sequence[Point]]], body: Sequence[Point], steps: bool, intensity: int
 ) -> list[str]:
     """Points without a label for each run, with numbers if they are steps or at intensity 3."""
-    named = [point for point in body if point.clear and point.role in _LABELS]
+    named = _named(body)
     one_role = len({point.role for point in body}) == 1
     few = intensity > 1 and not steps and not one_role and len(named) <= max(_FEW_LABELS, len(body) // 3)
     lines: list[str] = []
@@ -103,6 +103,20 @@ def _unlabelled(
             name = f"{_LABELS[role][0]}: " if few and point in named else ""
             lines += _show(mark, name, itemise.entry(_entry(point.text)))
     return lines
+
+
+def _named(body: Sequence[Point]) -> list[Point]:
+    """The points whose labels leave no doubt. Requests have one only if each is a sentence of its own and
+    clear, because another request without a label would look like a statement.
+    """
+    opens = [*(point.parts[0].opens_sentence for point in body), True]
+    requests = all(
+        point.clear and opens[i] and opens[i + 1]
+        for i, point in enumerate(body)
+        if point.role is Role.REQUEST
+    )
+    labels = _LABELS if requests else _LABELS.keys() - {Role.REQUEST}
+    return [point for point in body if point.clear and point.role in labels]
 
 
 def _show(mark: str, name: str, entry: itemise.Entry) -> list[str]:

@@ -37,3 +37,28 @@ def test_a_sentence_with_a_verb_does_not_only_name_things() -> None:
         "no lids",
     ]
     assert itemise.bare_things("It has to be red, oat milk option, no lids.") == []
+
+
+def test_what_happens_when_something_happens_is_items() -> None:
+    text = (
+        "When someone leaves, the boss tells HR, HR confirms the day, IT closes the account, otherwise we pay"
+    )
+    assert itemise.entry(text) == itemise.Entry(
+        "When someone leaves:",
+        ("The boss tells HR", "HR confirms the day", "IT closes the account, otherwise we pay"),
+    )
+    text = "When we met, the boss, who is new, was late, and it rained"
+    assert itemise.entry(text) == itemise.Entry(text)
+
+
+def test_a_relative_clause_stays_with_its_item() -> None:
+    text = "For 10:30 we need the witness list, which Ana writes, two bundles printed, and a taxi for counsel"
+    assert itemise.things(text) == itemise.Entry(
+        "For 10:30 we need:",
+        ("the witness list, which Ana writes", "two bundles printed", "a taxi for counsel"),
+    )
+
+
+def test_only_an_order_is_an_item_under_an_if() -> None:
+    text = "If she gets worse ring 0155 not the mobile, feed lorry due Friday"
+    assert itemise.entry(text) == itemise.Entry(text)

@@ -115,3 +115,43 @@ def test_a_stated_time_is_not_called_missing() -> None:
 def test_a_prohibition_has_no_deadline() -> None:
     split = decided("We need the list. Please don't announce it before Monday.", *[(R, Need.NEED, 1)] * 2)
     assert requirements.sort(split, 2) == "Need: the list\nConstraint: don't announce it before Monday"
+
+
+def test_each_must_is_an_entry_and_the_wish_at_the_end() -> None:
+    message = "We need four scanners, must survive a drop, and in red if possible."
+    assert requirements.sort(decided(message, (R, Need.NEED, 1)), 1) == (
+        "Needs: four scanners; must survive a drop\nWish: in red if possible"
+    )
+
+
+def test_what_the_end_of_a_clause_leaves_open_is_open() -> None:
+    message = "The form must be short. Launch is planned for 1 September, hosting to be decided."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.DEADLINE, 1))
+    assert requirements.sort(split, 1) == (
+        "Need: The form must be short\nDeadline: Launch is planned for 1 September\n"
+        "Open: hosting to be decided"
+    )
+    message = "We need a form. The inspector returns in March, exact date not known."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.CONTEXT, 1))
+    assert "The inspector returns in March, exact date not known" in str(requirements.sort(split, 1))
+
+
+def test_a_time_of_each_day_is_no_deadline() -> None:
+    message = "We need a form. The office needs to see everything before 8:45."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.NEED, 1))
+    assert "Deadline" not in str(requirements.sort(split, 2))
+
+
+def test_what_must_be_done_by_a_date_is_a_deadline() -> None:
+    message = "We need a form. Money must be spent by year end. By region, changes since last week marked."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.NEED, 1), (R, Need.NEED, 1))
+    assert "\nDeadline: Money must be spent by year end" in str(requirements.sort(split, 1))
+
+
+def test_a_limit_that_states_the_only_need_is_the_need() -> None:
+    message = "The guard must be replaced by one that can't be opened. It must be cleaned without tools."
+    split = decided(message, (R, Need.CONSTRAINT, 1), (R, Need.CONSTRAINT, 1))
+    assert requirements.sort(split, 1) == (
+        "Need: The guard must be replaced by one that can't be opened\n"
+        "Constraint: It must be cleaned without tools"
+    )

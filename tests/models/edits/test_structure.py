@@ -126,3 +126,25 @@ def test_a_prohibition_has_no_deadline() -> None:
         "The plan is done. Please don't send it before Monday.", (S, Need.CONTEXT, 1), (R, Need.NEED, 1)
     )
     assert "Deadline" not in str(structure.label(split, 3))
+
+
+def test_a_request_within_a_sentence_has_no_label_alone() -> None:
+    message = (
+        "The fryers are off and filtered since eight. Nobody is late. "
+        "The fish is back on fresh ice in the cold room, label the tubs with your name and today's date."
+    )
+    split = decided(message, *[(S, Need.CONTEXT, 1)] * 4)
+    lines = str(structure.label(split, 2)).splitlines()
+    assert lines[-1] == "- Label the tubs with your name and today's date"
+
+
+def test_what_a_message_is_about_is_its_heading() -> None:
+    message = (
+        "About the move to the third floor, pack your own desk by Thursday at 4pm, crates are in the "
+        "corridor, screens are moved for you."
+    )
+    split = decided(message, *[(S, Need.CONTEXT, 1)] * 3)
+    assert structure.label(split, 2) == (
+        "About the move to the third floor:\nRequest: Pack your own desk by Thursday at 4pm\n"
+        "Details:\n- Crates are in the corridor\n- Screens are moved for you"
+    )
