@@ -45,7 +45,7 @@ from simulation.demo_report import Example, Report, assemble
 from simulation.simulated_people import PeopleConfig, Usage
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
-_MESSAGES = corpus.SEED / "messages"
+_MESSAGES = corpus.SEED / "messages" / "ordinary"
 _KEY = "tb_demo0001_" + "0" * 43  # valid only on 127.0.0.1, while the demo runs
 R = TypeVar("R", bound=BaseModel)
 

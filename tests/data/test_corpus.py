@@ -68,8 +68,9 @@ def test_the_test_set_shares_no_pattern_with_training() -> None:
     assert {name: grams for name, grams in shared.items() if grams} == {}
 
 
-def test_what_the_simulated_people_write_is_new() -> None:
-    messages = corpus.read_lines(corpus.SEED / "messages", corpus.Message)
+@pytest.mark.parametrize("folder", ["messages", "messages/ordinary"])
+def test_what_the_simulated_people_write_is_new(folder: str) -> None:
+    messages = corpus.read_lines(corpus.SEED / folder, corpus.Message)
     known = set()
     for original in (*corpus.read(corpus.SEED / "train"), *corpus.read(corpus.SEED / "test")):
         for text in (original.text, *(rewrite.text for rewrite in original.rewrites)):

@@ -43,7 +43,7 @@ def test_the_experiment_has_every_stage_of_the_flow(stages):
     modules = {
         line[2] for stage in stages.values() for line in commands(stage) if line[:2] == ["python", "-m"]
     }
-    of_the_flow = {f"models.{name}" for name in train.STAGES if name != "evaluate"} | {
+    of_the_flow = {f"models.{name}" for name in train.STAGES if name not in ("evaluate", "edit_dpo")} | {
         "models.evaluation",
         "models.export",
     }

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/models")
 Here = Annotated[Visit, viewer_visit]
 _MOST_LISTED = 200
 _CHAINS = 12
-STAGES = ("sft", "reward", "dpo", "kto", "grpo")  # in the order of training; a run has some of them
+STAGES = ("sft", "reward", "dpo", "kto", "grpo", "edit_dpo")  # a run has some of them
 
 # The columns of a table, as models.evaluation.SHOWN, and the direction that is better.
 SCORES = {
