@@ -89,6 +89,8 @@ def test_the_labels_of_the_edit_writer_are_of_messages_of_the_seed():
         for part in ("dev", "test", "fresh")
         for message in corpus.read(corpus.SEED / "ordinary" / part)
     }
+    sealed = corpus.read_lines(corpus.SEED / "ordinary" / "sealed", corpus.Message)
+    messages |= {message.id: message.text for message in sealed}
     rows = labels.read_labels(labels.EDITS)
     assert all(messages[row.message] == row.text for row in rows)
     champion = [row for row in rows if row.system == labels.CHAMPION]
