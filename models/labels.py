@@ -35,11 +35,11 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-champion was read on `data/seed/ordinary/sealed/`: 154 messages by an author who had written nothing else here,
-opened after the last rule was written. After this reading summaries were held back further, and the terms that it
-found wrong were mended: six of its 16 wrong rewrites come back unchanged now, which nobody has read again. The
-readers were two runs of a large language model. They did not know which system wrote a rewrite
-or what the other reader said, and read in random order. They followed [a written
+champion was read on `data/seed/ordinary/sealed/`: 154 messages by an author who had written nothing else
+here, opened after the last rule was written. After this reading summaries were held back further, and the
+terms that it found wrong were mended: six of its 16 wrong rewrites come back unchanged now, which nobody has
+read again. The readers were two runs of a large language model. They did not know which system wrote a
+rewrite or what the other reader said, and read in random order. They followed [a written
 guideline](../data/seed/labels/guideline.md):
 
 - **usable**: the writer would send it as it is
@@ -56,8 +56,9 @@ not that it is right.
 {systems}
 
 - `champion`: the edit writer that an installation starts with ([how it works](edits.md))
-- `champion_before`: the one before it, on 80 messages of `data/seed/ordinary/test/` and on `data/seed/ordinary/fresh/`,
-  by two other authors. The rules were mended by these, so the champion was not read on them
+- `champion_before`: the one before it, on 80 messages of `data/seed/ordinary/test/` and on
+  `data/seed/ordinary/fresh/`, by two other authors. The rules were mended by these, so the champion was not
+  read on them
 - `edits`: the edit writer at its first reading, on `data/seed/ordinary/dev/`, like the systems below
 - `edits_again`: at its second reading, on 150 messages of `data/seed/ordinary/test/`, after the rules were
   mended by the first; they were mended again by this one
@@ -173,7 +174,10 @@ def write_page(rows: Sequence[ReadRewrite]) -> str:
     """The page `docs/quality.md`: agreement, labels by system, and forty examples of the champion."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
-    order = {system: i for i, system in enumerate([CHAMPION, "champion_before", "edits_again", "edits", "script", POLICY])}
+    order = {
+        system: i
+        for i, system in enumerate([CHAMPION, "champion_before", "edits_again", "edits", "script", POLICY])
+    }
     by_system = sorted(rows, key=lambda row: order.get(row.system, len(order)))
     return PAGE.format(
         rows=len(rows),

@@ -30,9 +30,8 @@ def likeliest(logits: np.ndarray) -> int:
     return int(logits.argmax())
 
 
-def sampler(seed: int | None, temperature: float) -> Choose:
-    """Draws an index from logits at a temperature above 0; equal seeds draw equal sequences."""
-    random = np.random.default_rng(seed)
+def sampler(random: np.random.Generator, temperature: float) -> Choose:
+    """Draws an index from logits at a temperature above 0."""
 
     def sample(logits: np.ndarray) -> int:
         # Gumbel-max: the index with the largest logit plus Gumbel noise is a sample.

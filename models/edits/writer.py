@@ -8,6 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from data.reasons import Reason, reason
 from data.records import TransformType
 from models import facts, languages
@@ -86,10 +88,12 @@ class _Choosers(NamedTuple):
     edits: Choose = tagging.likeliest
 
     @classmethod
-    def of(cls, seed: int | None, temperature: float) -> "_Choosers":
+    def of(cls, random: np.random.Generator, temperature: float) -> "_Choosers":
         if temperature == 0:
             return cls()
-        return cls(tagging.sampler(seed, temperature), tagging.sampler(seed, _EDIT_TEMPERATURE * temperature))
+        return cls(
+            tagging.sampler(random, temperature), tagging.sampler(random, _EDIT_TEMPERATURE * temperature)
+        )
 
 
 class Edited(NamedTuple):
@@ -116,14 +120,17 @@ class Writer:
         """Rewrite messages in their order.
 
         Above a temperature of 0 the tagger's decisions are drawn, by the request's seed or without one.
+        Requests with the same seed are drawn together: only they together give the same rewrites.
         """
         spoken = [languages.identify(message) for message, _, _ in requests]
         # The tagger reads English only; the rules for Japanese have no labels to learn from.
         english = [i for i, language in enumerate(spoken) if language == "en"]
         readings = dict(zip(english, self._tagger.read([requests[i][0] for i in english]), strict=True))
         seeds = seeds or [None] * len(requests)
+        # Requests with one seed share one stream, so that two samples of a message differ.
+        streams = {seed: np.random.default_rng(seed) for seed in seeds}
         return [
-            _rewrite(request, spoken[i], readings.get(i), _Choosers.of(seeds[i], temperature))
+            _rewrite(request, spoken[i], readings.get(i), _Choosers.of(streams[seeds[i]], temperature))
             for i, request in enumerate(requests)
         ]
 

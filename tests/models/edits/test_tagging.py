@@ -36,9 +36,9 @@ def test_a_long_message_is_read_in_windows(tokenizer):
 
 def test_equal_seeds_draw_equal_choices_by_their_probability():
     logits = np.log(np.array([0.2, 0.8]))
-    first, second = tagging.sampler(7, 1.0), tagging.sampler(7, 1.0)
+    first, second = (tagging.sampler(np.random.default_rng(7), 1.0) for _ in range(2))
     drawn = [first(logits) for _ in range(500)]
     assert drawn == [second(logits) for _ in range(500)]
     assert 0.7 < np.mean(drawn) < 0.9
-    cold = tagging.sampler(7, 0.01)
+    cold = tagging.sampler(np.random.default_rng(7), 0.01)
     assert {cold(logits) for _ in range(100)} == {1}

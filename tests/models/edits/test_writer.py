@@ -89,6 +89,15 @@ def test_a_rewrite_alone_is_that_in_a_batch(shipped: Writer, rewrites: list[Edit
     assert same >= 0.97 * len(CASES), "int8 may round otherwise in another batch"
 
 
+def test_two_samples_from_one_seed_differ_as_a_comparison_needs(shipped: Writer) -> None:
+    """The gateway requests both samples of a comparison together, with one seed."""
+    differ = 0
+    for seed, case in enumerate(CASES[:60]):
+        first, second = shipped.rewrite([case] * 2, temperature=0.8, seeds=[seed] * 2)
+        differ += first.text != second.text
+    assert differ >= 10
+
+
 def test_equal_seeds_draw_equal_rewrites_and_other_seeds_others(shipped: Writer) -> None:
     first, again, other = (
         shipped.rewrite(CASES, temperature=2.0, seeds=[seed] * len(CASES)) for seed in (1, 1, 2)
