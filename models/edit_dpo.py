@@ -10,15 +10,16 @@ r(y) = log p(y) - log p_start(y), the loss of a comparison is -log sigma(beta (r
 al. 2024, with a reference point of 0). The edits that a person's correction has, or has not, are labels.
 
 What is learned is an offset of the logits for all edits, one for each transform type, and one for each rule,
-with a normal prior around 0, at the maximum of the posterior. Hundreds of votes are few: with all weights of
-the heads, or with the encoder, the tagger learned the votes by heart, and its decisions on other messages
-became worse (log/learning.md).
+with a normal prior around 0, on the way to the maximum of the posterior: the step with the lowest held-out
+loss is kept. Hundreds of votes are few: with all weights of the heads, or with the encoder, the tagger
+learned the votes by heart, and its decisions on other messages became worse (log/learning.md).
 
 The start is the tagger that comes with the software, which has learned from nobody's messages. So what a
 challenger has learned comes from the snapshots of this run only, and an erasure reaches it. A run takes
 seconds, so it has no checkpoints.
 """
 
+import copy
 import shutil
 import sys
 import time
@@ -66,9 +67,9 @@ class EditDpoResult(BaseModel):
     """The figures of a run.
 
     `feedback` has the pieces of feedback by split; `skipped` ones say nothing about edits. Losses are means
-    over the held-out feedback, in nats, and `accuracy` is the share of held-out comparisons with a positive
-    margin, None without any. `offsets` has what the transform types and the rules gained or lost, in nats.
-    `unhealthy` says why the run made no version.
+    over the held-out feedback, in nats, at the start and at the kept step; `accuracy` is its share of
+    held-out comparisons with a positive margin, None without any. `offsets` has what the transform types and
+    the rules gained or lost, in nats. `unhealthy` says why the run made no version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -169,14 +170,18 @@ def main(config: EditDpoConfig) -> EditDpoResult:
         loss.backward()
         return loss
 
+    best, best_state, accuracy = start_loss, copy.deepcopy(offsets.state_dict()), None
     for step in tqdm(range(1, config.most_steps + 1), desc="learning from votes"):
         loss = optimizer.step(posterior).item()
-        held_out_loss, accuracy = _evaluate(offsets, held_out_votes, config)
+        held_out_loss, share = _evaluate(offsets, held_out_votes, config)
         history.append({"step": float(step), "loss": loss / len(train), "eval_loss": held_out_loss})
+        if held_out_loss < best:
+            best, best_state, accuracy = held_out_loss, copy.deepcopy(offsets.state_dict()), share
         if step > 1 and abs(history[-1]["loss"] - history[-2]["loss"]) < 1e-6:
             break
     unhealthy = faults(history, {})
-    if not unhealthy and held_out_loss >= start_loss:
+    offsets.load_state_dict(best_state)
+    if not unhealthy and best >= start_loss:
         unhealthy = (reason("votes_not_learned", loss=f"{start_loss:.3f}", feedback=len(train)),)
     model.rule_bias.data += offsets.of_rules().detach()
     result = EditDpoResult(
@@ -184,7 +189,7 @@ def main(config: EditDpoConfig) -> EditDpoResult:
         feedback={"train": len(train), "validation": len(held_out)},
         skipped=skipped,
         start_loss=start_loss,
-        held_out_loss=held_out_loss,
+        held_out_loss=best,
         accuracy=accuracy,
         offsets=offsets.by_name(),
         unhealthy=unhealthy,
