@@ -7,7 +7,7 @@ is taken, and only the edits count that bring the message nearer to the correcti
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
@@ -36,6 +36,19 @@ class Ballot:
     preferred: Decisions = ()
     other: Decisions = ()
     corrected: Decisions = ()
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether two rewrites were compared."""
+        return bool(self.preferred and self.other)
+
+    def lead(self, rules: Set[str]) -> int:
+        """How many more edits of these rules the preferred rewrite has than the other one."""
+
+        def count(decisions: Decisions) -> int:
+            return sum(accepted for edit, accepted in decisions if edit.rule in rules)
+
+        return count(self.preferred) - count(self.other)
 
 
 def decisions(message: str, transform_type: TransformType, intensity: int, rewrite: str) -> Decisions | None:

@@ -31,7 +31,7 @@ from data.people import identities
 from data.snapshots.snapshot import Made
 from experiments.evidence import Evidence
 from models import shipped
-from models.edit_dpo import EditDpoResult
+from models.edit_dpo import EditDpoResult, Kind
 from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.collect import collect
@@ -287,10 +287,10 @@ class DemoRun:
                     counts[(await response.json())["version"]] += 1
         return ServedVersions(versions=[version for version, _ in counts.most_common()])
 
-    def _read_learned(self, second: Trained) -> dict[str, float]:
-        """What transform types and rules gained or lost by the votes, in nats."""
+    def _read_learned(self, second: Trained) -> tuple[Kind, ...]:
+        """The kinds of edits that the votes tell from chance."""
         figures = (second.run / "edit_dpo" / METRICS_FILE).read_text(encoding="utf-8")
-        return EditDpoResult.model_validate_json(figures).offsets
+        return EditDpoResult.model_validate_json(figures).kinds
 
     def _read_outputs(self, second: Trained) -> list[Example]:
         """The held-out messages, with the rewrites that people would get from both versions."""

@@ -12,6 +12,7 @@ from data.reasons import reason
 from experiments.analysis import ComparisonResult, Decision, ExperimentResult
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action
+from models.edit_dpo import Kind
 from models.results import Estimate
 from pipelines import single_page
 from pipelines.train import Trained
@@ -50,8 +51,8 @@ class Report(BaseModel):
     """The results of one run of the demo. Every number is of this run but those of the base, which were
     measured with the shipped version.
 
-    `learned` is what transform types and rules gained or lost by the votes, in nats. Of `held_out` messages
-    the two versions write `differing` ones differently.
+    `learned` has the kinds of edits that the votes tell from chance. Of `held_out` messages the two versions
+    write `differing` ones differently.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,17 +69,11 @@ class Report(BaseModel):
     serving_version: str
     usage: list[Usage]
     snapshot: dict[str, int]
-    learned: dict[str, float]
+    learned: tuple[Kind, ...]
     held_out: int
     differing: int
     examples: list[Example]
     minutes: float
-
-    @property
-    def most_moved(self) -> list[tuple[str, float]]:
-        """The rules that the votes moved most, the strongest first; at most ten."""
-        rules = {name: offset for name, offset in self.learned.items() if "." in name}
-        return sorted(rules.items(), key=lambda item: -abs(item[1]))[:10]
 
     def write(self, folder: Path) -> Path:
         """Write `report.json` and the page `index.html` to a folder. Returns the path of the page."""
@@ -107,8 +102,12 @@ class Report(BaseModel):
             row: dict[str, Estimate] = getattr(self, name)
             table.add_row(label, *(_format_estimate(row[key]) for key in METRICS))
         console.print(table)
-        moved = ", ".join(f"{rule} {offset:+.1f}" for rule, offset in self.most_moved[:5])
-        console.print(f"What the votes moved most, in nats: {moved}.", markup=False)
+        for kind in self.learned:
+            console.print(
+                f"Rewrites with more of {kind.name} were chosen {kind.chosen} times and rejected"
+                f" {kind.rejected} times: {kind.offset:+.1f} nats.",
+                markup=False,
+            )
         console.print(f"The versions differ on {self.differing} of {self.held_out} held-out messages.")
         for cause in self.decision.reasons:
             console.print(str(cause), markup=False)
@@ -163,7 +162,7 @@ def assemble(
     second: Trained,
     usage: list[Usage],
     snapshot: dict[str, int],
-    learned: dict[str, float],
+    learned: tuple[Kind, ...],
     evidence: Evidence | None,
     serving_version: str,
     held_out: int,

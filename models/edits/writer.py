@@ -78,7 +78,7 @@ _SAMPLES = ("Fix the export by Friday, please.", "金曜日までに直してく
 
 # Edits are drawn at this multiple of the temperature of parts. The tagger is sure of most edits, so two
 # samples were too often equal. It is less sure of what a part does, and a wrong role misleads.
-_EDIT_TEMPERATURE = 2.5
+EDIT_TEMPERATURE = 2.5
 
 
 class _Choosers(NamedTuple):
@@ -92,7 +92,7 @@ class _Choosers(NamedTuple):
         if temperature == 0:
             return cls()
         return cls(
-            tagging.sampler(random, temperature), tagging.sampler(random, _EDIT_TEMPERATURE * temperature)
+            tagging.sampler(random, temperature), tagging.sampler(random, EDIT_TEMPERATURE * temperature)
         )
 
 

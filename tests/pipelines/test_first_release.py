@@ -235,7 +235,7 @@ def test_votes_that_teach_nothing_make_no_version(
         )
     state = train("noise", return_state=True)
     assert state.name == "Refused"
-    assert "taught the tagger nothing" in str(state.message)
+    assert "tell no kind of edit from chance" in str(state.message)
 
 
 def test_without_votes_the_version_of_edits_is_the_shipped_one(
