@@ -7,6 +7,6 @@
   engines.
 - `experiments`: the duration of an analysis; `dashboard`: first paints; `snapshots`: many votes;
   `protection`: facts; `gate` and `guards`: how often the gate and the guards of GRPO decide wrongly.
-- `busy`: training next to busy processes.
+- `busy`: training next to busy processes; `votes`: what the tagger learns from votes of a known taste.
 - `plots`: the plots of the docs.
 """
