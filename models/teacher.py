@@ -40,7 +40,7 @@ from configs.settings import Settings
 from data import corpus, database
 from data.records import Demonstration, PreferencePair, Prompt, TransformType
 from data.snapshots import shards, snapshot
-from data.snapshots.teachers import PREFIX, Teacher
+from data.snapshots.teachers import ANSWERS, PREFIX, Teacher
 from models import facts, fidelity, judge, languages, prompts, scoring
 from models.chat import Chat, ChatError, Endpoint, Question, neutralise
 from models.judge import Pair
@@ -48,8 +48,14 @@ from models.labels import read_labels
 from models.replies import EndpointDownError, LimitReachedError, Replies
 from models.validity import InvalidJudgeError, Validity, are_enough, labels_of, validate
 
-HELD_OUT = ("test", "ordinary/dev", "ordinary/test", "ordinary/fresh")  # parts of the seed corpus
-FOLDER = "teacher.partial"  # in `out`: answers and dropped drafts. An erasure deletes folders of such names
+# The parts of the seed corpus that are for tests, with the class of their lines.
+_HELD_OUT: Mapping[str, type[corpus.Message]] = {
+    "test": corpus.Original,
+    "ordinary/dev": corpus.Original,
+    "ordinary/test": corpus.Original,
+    "ordinary/fresh": corpus.Original,
+    "ordinary/sealed": corpus.Message,
+}
 PROMPT: Prompt = "frame-2"
 _LEAST_MEANING = 0.5  # cosine; below are all rewrites of other messages, and at most 5 % of the references
 _KINDS: tuple[TransformType, ...] = tuple(TransformType)
@@ -175,7 +181,11 @@ def list_requests(config: TeacherConfig) -> list[Request]:
         for row, votes in rows
         if row.intensity
     )
-    held_out = {_fold(original.text) for part in HELD_OUT for original in corpus.read(corpus.SEED / part)}
+    held_out = {
+        _fold(message.text)
+        for part, kind in _HELD_OUT.items()
+        for message in corpus.read_lines(corpus.SEED / part, kind)
+    }
     held_out |= {_fold(row.text) for row, _ in rows if row.split == "validation"}
     requests: dict[tuple[str, TransformType, int], Request] = {}
     for request in (*_list_seed_requests(config), *of_people):
@@ -367,7 +377,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         counts = Counter(type(row) for row, _ in rows)
         with lock or nullcontext():
             _refuse_erased(config.snapshots)
-            _write_dropped(config.out / FOLDER / "dropped.jsonl", results)
+            _write_dropped(config.out / ANSWERS / "dropped.jsonl", results)
             teacher = _describe(config, stage.names, len(results), fates)
             written = _write(config, rows, teacher) if rows else None
         return TeacherResult(
@@ -386,7 +396,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
 
 
 def _open_replies(config: TeacherConfig) -> Replies:
-    file = config.out / FOLDER / "replies.jsonl"
+    file = config.out / ANSWERS / "replies.jsonl"
     return Replies(file, config.most_questions, config.most_tokens)
 
 
