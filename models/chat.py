@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from configs import StageConfig
+from models import prompts
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
 _NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
 _FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
 _LONGEST_CODE = 60  # characters of an endpoint's code for an error, or of the name of a field
-_OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models: vLLM's and llama.cpp's fields
+_FIELDS_OF_WEIGHTS = (
+    "root",
+    "parent",
+    "digest",
+    "meta",
+)  # of a list of models: vLLM's and llama.cpp's fields
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
+# Tokens of chat templates. A server reads them in a message as what they are, so they are split.
+_SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
 
 
 def _check_url(url: str) -> str:
@@ -90,8 +98,10 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A model's text, the tokens that it read and wrote, and the name that the endpoint gives the model. An
-    answer that was cut is not `finished`.
+    """A model's text, the tokens that it read and wrote, and the name that the endpoint gives the model.
+
+    The text has no space around it, and is one that Postgres can store. An answer that was cut is not
+    `finished`.
     """
 
     text: str
@@ -210,11 +220,11 @@ class Chat:
             try:
                 return await self._send(question)
             except _PassingError as error:
-                asked_s = error.retry_after_s
-                if attempt > self.endpoint.retries or (asked_s or 0) > self.endpoint.timeout_s:
+                named_s = error.retry_after_s
+                if attempt > self.endpoint.retries or (named_s or 0) > self.endpoint.timeout_s:
                     raise UnavailableError(f"{self._name}: {error}; attempts: {attempt}") from None
                 # Up to half as long again, so that requests that failed together do not return together.
-                await asyncio.sleep(wait_s * random.uniform(1, 1.5) if asked_s is None else asked_s)
+                await asyncio.sleep(wait_s * random.uniform(1, 1.5) if named_s is None else named_s)
                 wait_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
@@ -264,10 +274,11 @@ class Chat:
             raise UnusableError(
                 f"{self._name}: the answer has no usage, so that its tokens cannot be counted"
             )
-        if not isinstance(message.content, str) or not message.content.strip():
+        text = _make_storable(message.content) if isinstance(message.content, str) else ""
+        if not text:
             raise UnusableError(f"{self._name}: the answer is empty (finish_reason {finish_reason})")
         return Answer(
-            text=message.content,
+            text=text,
             finished=finish_reason == "stop",
             input_tokens=usage["input_tokens"],
             output_tokens=usage["output_tokens"],
@@ -313,7 +324,9 @@ class Chat:
                 f"{self._name}: its list of models is none ({type(error).__name__})"
             ) from None
         entries = [entry.model_dump() for entry in page.data if entry.id == self.endpoint.model]
-        described = {key: value for entry in entries for key, value in entry.items() if key in _OF_WEIGHTS}
+        described = {
+            key: value for entry in entries for key, value in entry.items() if key in _FIELDS_OF_WEIGHTS
+        }
         if isinstance(meta := described.get("meta"), dict):
             meta.pop("n_ctx", None)  # of the server
         return described
@@ -352,6 +365,18 @@ class _Budget:
     def correct(self, tokens: int) -> None:
         """Count tokens that are spent already; fewer than 0 give some back."""
         self._spent = max(0, self._spent + tokens)  # below 0 for a request of the day before
+
+
+def neutralise(message: str) -> str:
+    """Split every token of a chat template in a message, so that it stays text for a server."""
+    while specials := _SPECIALS.findall(message):
+        message = prompts.neutralise(message, specials)
+    return message
+
+
+def _make_storable(text: str) -> str:
+    """A text without NUL and halves of surrogate pairs, which JSON can name and Postgres cannot store."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
 def _read_key(endpoint: Endpoint, environment: Mapping[str, str]) -> str:

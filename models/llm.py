@@ -6,7 +6,6 @@ refuse a draft that talks about the message, or quotes the prompt, instead of re
 """
 
 import json
-import re
 import secrets
 import shutil
 from collections import Counter
@@ -22,7 +21,7 @@ from configs import StageConfig
 from data.reasons import Language, reason
 from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
-from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError
+from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError, neutralise
 from models.protection import Draft, Kept, Request
 
 FILE = "llm.json"
@@ -31,8 +30,6 @@ _LOCAL_KEY = "LLAMACPP_API_KEY"
 _RETRY_TEMPERATURE = (
     0.7  # other drafts of a greedy rewrite are samples, since an endpoint has no alternatives
 )
-# Tokens of chat templates. A server reads them in a message as what they are, so they are split.
-_SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
 
 
 class LlamaCpp(StageConfig):
@@ -179,8 +176,9 @@ class Writer:
             for (i, _), reply in zip(asked, self.chat.ask(questions), strict=True):
                 answer = self._check(reply)
                 if isinstance(answer, Answer):
-                    text = storable(answer.text)
-                    drafts[i].append(Draft(text, answer.output_tokens, answer.finished, answer.input_tokens))
+                    drafts[i].append(
+                        Draft(answer.text, answer.output_tokens, answer.finished, answer.input_tokens)
+                    )
                 elif not retries:  # a retry that fails leaves the first draft
                     errors[i] = answer
             return drafts
@@ -248,18 +246,6 @@ def _sample(temperature: float, draw: _Draw, retries: int, number: int) -> tuple
         return temperature, None
     parts = f"{draw.seed} {draw.place} {retries} {number}"
     return temperature, int.from_bytes(blake2b(parts.encode(), digest_size=4).digest()) >> 1
-
-
-def storable(text: str) -> str:
-    """A text without NUL and halves of surrogate pairs, which JSON can name and Postgres cannot store."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode().strip()
-
-
-def neutralise(message: str) -> str:
-    """Split every token of a chat template in a message, so that it stays text for a server."""
-    while specials := _SPECIALS.findall(message):
-        message = prompts.neutralise(message, specials)
-    return message
 
 
 def _explain(kept: Kept, talked: bool) -> Kept:

@@ -78,8 +78,7 @@ class Replies:
             self._failures.pop(_name_endpoint(chat), None)
             self.tokens += answer.input_tokens + answer.output_tokens
             self._answers[key] = answer
-            # One line in one write, so that a kill leaves at most its last line unfinished. In ASCII, since
-            # an answer may have half of a surrogate pair.
+            # One line in one write, so that a kill leaves at most its last line unfinished.
             self._file.write(json.dumps([key, *answer]).encode() + b"\n")
             self._file.flush()
         return answer

@@ -40,16 +40,22 @@ from configs.settings import Settings
 from data import corpus, database
 from data.records import Demonstration, PreferencePair, Prompt, TransformType
 from data.snapshots import shards, snapshot
-from data.snapshots.teachers import PREFIX, Teacher
-from models import facts, fidelity, judge, languages, llm, prompts, scoring
-from models.chat import Chat, ChatError, Endpoint, Question
+from data.snapshots.teachers import ANSWERS, PREFIX, Teacher
+from models import facts, fidelity, judge, languages, prompts, scoring
+from models.chat import Chat, ChatError, Endpoint, Question, neutralise
 from models.judge import Pair
 from models.labels import read_labels
 from models.replies import EndpointDownError, LimitReachedError, Replies
 from models.validity import InvalidJudgeError, Validity, are_enough, labels_of, validate
 
-HELD_OUT = ("test", "ordinary/dev", "ordinary/test", "ordinary/fresh")  # parts of the seed corpus
-FOLDER = "teacher.partial"  # in `out`: answers and dropped drafts. An erasure deletes folders of such names
+# The parts of the seed corpus that are for tests, with the class of their lines.
+_HELD_OUT: Mapping[str, type[corpus.Message]] = {
+    "test": corpus.Original,
+    "ordinary/dev": corpus.Original,
+    "ordinary/test": corpus.Original,
+    "ordinary/fresh": corpus.Original,
+    "ordinary/sealed": corpus.Message,
+}
 PROMPT: Prompt = "frame-2"
 _LEAST_MEANING = 0.5  # cosine; below are all rewrites of other messages, and at most 5 % of the references
 _KINDS: tuple[TransformType, ...] = tuple(TransformType)
@@ -175,7 +181,11 @@ def list_requests(config: TeacherConfig) -> list[Request]:
         for row, votes in rows
         if row.intensity
     )
-    held_out = {_fold(original.text) for part in HELD_OUT for original in corpus.read(corpus.SEED / part)}
+    held_out = {
+        _fold(message.text)
+        for part, kind in _HELD_OUT.items()
+        for message in corpus.read_lines(corpus.SEED / part, kind)
+    }
     held_out |= {_fold(row.text) for row, _ in rows if row.split == "validation"}
     requests: dict[tuple[str, TransformType, int], Request] = {}
     for request in (*_list_seed_requests(config), *of_people):
@@ -266,23 +276,19 @@ class _Stage:
         if isinstance(answer, ChatError):
             return Draft("", "no_answer")
         self.names.add(answer.model)
-        text = llm.storable(answer.text)
         if not answer.finished:
-            return Draft(text, "cut")
-        return Draft(text, self._checker.find_fault(request, text) or "passed")
+            return Draft(answer.text, "cut")
+        return Draft(answer.text, self._checker.find_fault(request, answer.text) or "passed")
 
     def score(self, message: str, kind: TransformType, intensity: int, rewrite: str) -> float | None:
         """The judge's preference for a rewrite over its message: 1, 0, or 0.5 when it is undecided; None
         when an answer is missing or unreadable.
         """
         pair = Pair(message, kind, intensity, rewrite, message)
-        choices = [self._ask_judge(pair), self._ask_judge(judge.swap(pair))]
-        if choices[0] is None or choices[1] is None:
-            return None
-        return judge.combine(choices[0], choices[1]).share
+        first, swapped = map(self._ask_judge, judge.make_questions(pair))
+        return None if first is None or swapped is None else judge.combine(first, swapped).share
 
-    def _ask_judge(self, pair: Pair) -> judge.Choice | None:
-        question = Question("", llm.neutralise(judge.write_task(pair)), judge.MOST_TOKENS)
+    def _ask_judge(self, question: Question) -> judge.Choice | None:
         answer = self.replies.ask(self._judging, question)
         return None if isinstance(answer, ChatError) else judge.read_choice(answer.text)
 
@@ -306,7 +312,7 @@ class _Stage:
 def make_question(config: TeacherConfig, request: Request, number: int = 0) -> Question:
     """What the teacher is asked for a draft; `number` tells the drafts of a request apart."""
     text, kind, intensity = request[:3]
-    system, user = prompts.turns(PROMPT, llm.neutralise(text), kind, intensity)
+    system, user = prompts.turns(PROMPT, neutralise(text), kind, intensity)
     return Question(system, user, config.max_new_tokens, config.temperature, config.seed + number)
 
 
@@ -371,7 +377,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
         counts = Counter(type(row) for row, _ in rows)
         with lock or nullcontext():
             _refuse_erased(config.snapshots)
-            _write_dropped(config.out / FOLDER / "dropped.jsonl", results)
+            _write_dropped(config.out / ANSWERS / "dropped.jsonl", results)
             teacher = _describe(config, stage.names, len(results), fates)
             written = _write(config, rows, teacher) if rows else None
         return TeacherResult(
@@ -390,7 +396,7 @@ def main(config: TeacherConfig, lock: AbstractContextManager[Any] | None = None)
 
 
 def _open_replies(config: TeacherConfig) -> Replies:
-    file = config.out / FOLDER / "replies.jsonl"
+    file = config.out / ANSWERS / "replies.jsonl"
     return Replies(file, config.most_questions, config.most_tokens)
 
 
@@ -409,7 +415,7 @@ def write_first_drafts(config: TeacherConfig, requests: Sequence[Request]) -> li
         for answer in tqdm(answers, total=len(requests), desc=f"asking {config.teacher.model}"):
             if isinstance(answer, ChatError):
                 raise ValueError(f"{answer}; start again, and only what is missing is asked")
-            drafts.append(llm.storable(answer.text))
+            drafts.append(answer.text)
         return drafts
 
 

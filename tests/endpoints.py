@@ -27,13 +27,15 @@ def completion(text: str | None, finish_reason: str = "stop", **more: Any) -> Re
 class FakeEndpoint:
     """The next reply is the first of `replies`, else that of `answer`, which maps a user's turn to a text.
 
-    While `gate` is not set, no request is answered. `requests` are the bodies, `headers` those of each.
+    While `gate` is not set, no request is answered. `paths` are those of all requests, `requests` the
+    bodies of questions, `headers` those of each.
     `models` is the list of models; without it there is none.
     """
 
     def __init__(self, url: str, answer: Callable[[str], str]) -> None:
         self.url, self.answer = url, answer
         self.replies: list[Reply] = []
+        self.paths: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.models: list[dict[str, Any]] | None = None
@@ -64,10 +66,12 @@ def serve(answer: Callable[[str], str] = lambda _: "Could you please?") -> Itera
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
+            fake.paths.append(self.path)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self.send(fake.reply(dict(self.headers), body))
 
         def do_GET(self) -> None:
+            fake.paths.append(self.path)
             has_list = self.path.endswith("/models") and fake.models is not None
             self.send((200 if has_list else 404, {}, json.dumps({"object": "list", "data": fake.models})))
 

@@ -259,7 +259,7 @@ def _write(
 ) -> Written:
     """Write a snapshot to `folder/<digest>`, completely or not at all."""
     # Two names, since a teacher's snapshot of the seed corpus is written without a lock.
-    partial = folder / ("of_teacher.partial" if teacher else "snapshot.partial")
+    partial = folder / (teachers.PARTIAL if teacher else "snapshot.partial")
     shutil.rmtree(partial, ignore_errors=True)
     kinds, types, versions = Counter[str](), Counter[str](), Counter[str]()
     people: set[uuid.UUID] = set()

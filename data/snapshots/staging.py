@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from data.corpus import ngrams
-from data.snapshots import unusual_phrases
+from data.snapshots import teachers, unusual_phrases
 from data.snapshots.votes import Usable
 
 _MEMORY = "1GB"  # DuckDB's limit; beyond it, DuckDB uses the disk
@@ -47,11 +47,12 @@ def stage(votes: Iterable[Usable], folder: Path, batch_votes: int) -> Iterator[d
     different messages. `left_out` is empty.
 
     `batch_votes` are in memory at once. It also removes what a killed run left in the folder, so only one
-    process may make a snapshot there.
+    process may make a snapshot there. It does not touch what a teacher has not finished.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for unfinished in folder.glob("*.partial"):
-        shutil.rmtree(unfinished)
+        if unfinished.name not in teachers.UNFINISHED:
+            shutil.rmtree(unfinished)
     partial = folder / "votes.partial"
     partial.mkdir()
     try:

@@ -13,6 +13,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 _FILE = "teacher.json"
+ANSWERS = "teacher.partial"  # in a folder of snapshots: a teacher's answers, and drafts that did not pass
+PARTIAL = "of_teacher.partial"  # there, too: a teacher's snapshot while it is written
+UNFINISHED = (ANSWERS, PARTIAL)  # a teacher may be at work while `collect` runs; an erasure removes both
 PREFIX = "teacher:"  # of the version in a teacher's pairs, before the model's name
 
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 from datetime import date
 
@@ -89,18 +92,25 @@ def test_a_url_that_has_no_host_or_has_a_key_is_refused(url):
         Endpoint(base_url=url, model="m")
 
 
-def test_nothing_is_traced_although_the_environment_asks_for_it(endpoint, connect, monkeypatch):
-    with endpoints.serve() as langsmith:
-        for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
-            monkeypatch.setenv(name, "true")
-        monkeypatch.setenv("LANGSMITH_ENDPOINT", langsmith.url)
-        monkeypatch.setenv("LANGSMITH_API_KEY", "lsv2_key")
-        connect().ask([HELLO])
-        from langchain_core.tracers.langchain import wait_for_all_tracers
+ASK = """
+import sys
+from models.chat import Answer, Chat, Endpoint, Question
+[answer] = Chat(Endpoint(base_url=sys.argv[1], model="m")).ask([Question("", "Hello", 5)])
+assert isinstance(answer, Answer), answer
+from langchain_core.tracers.langchain import wait_for_all_tracers
+wait_for_all_tracers()
+"""
 
-        wait_for_all_tracers()
-        assert not langsmith.requests
-    assert len(endpoint.requests) == 1
+
+def test_nothing_is_traced_although_the_environment_asks_for_it(endpoint):
+    with endpoints.serve() as langsmith:
+        tracing = dict.fromkeys(("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2"), "true")
+        account = {"LANGSMITH_ENDPOINT": langsmith.url, "LANGSMITH_API_KEY": "lsv2_key"}
+        # In a process of its own, since the library reads the variables once.
+        command = [sys.executable, "-c", ASK, endpoint.url]
+        subprocess.run(command, env=os.environ | tracing | account, check=True)
+        assert langsmith.paths == []
+    assert endpoint.paths == ["/v1/chat/completions"]
 
 
 @pytest.mark.parametrize("fault", [BUSY, FAILED, (503, {"Retry-After": "0"}, "{}")])

@@ -20,11 +20,12 @@ from data.snapshots import shards, teachers
 from data.snapshots.shards import Source
 from models import facts, teacher
 from models.replies import EndpointDownError
-from models.teacher import FOLDER, Checker, Request, TeacherConfig
+from models.teacher import Checker, Request, TeacherConfig
 from models.validity import InvalidJudgeError
 from tests import endpoints
 from tests.endpoints import completion
 
+ORDINARY = corpus.SEED / "ordinary"
 ANN, BOB = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
@@ -246,7 +247,10 @@ def test_of_a_faulty_endpoint_nothing_bad_is_kept_and_everything_is_counted(conf
     expected.update(["judge_unreadable", "judge_undecided", "judge_against", "cut"])
     expected.update({"no_answer": 2, "passed": 4})
     assert result.drafts == expected
-    dropped = [json.loads(line) for line in (config.out / FOLDER / "dropped.jsonl").read_text().splitlines()]
+    dropped = [
+        json.loads(line)
+        for line in (config.out / teachers.ANSWERS / "dropped.jsonl").read_text().splitlines()
+    ]
     assert Counter(row["fate"] for row in dropped) == expected - Counter(passed=4)
 
 
@@ -292,7 +296,7 @@ def test_an_endpoint_that_is_away_ends_the_run_and_loses_no_answer(configure, en
     config = configure(range(10, 60))
     with pytest.raises(EndpointDownError, match="20 questions in a row had no answer"):
         teacher.main(config)
-    assert not list(config.out.glob("*/demonstrations"))[1:], "only people's snapshot is there"
+    assert not list(config.out.glob("*/teacher.json"))
     endpoint.reply = type(endpoint).reply.__get__(endpoint)
     endpoint.requests.clear()
     assert teacher.main(config).demonstrations == 50
@@ -315,6 +319,18 @@ def test_no_held_out_message_is_sent(configure, tmp_path):
         writer.add(Demonstration(text="held  out.", **task))
     texts = {request.text for request in teacher.list_requests(configure(snapshots=(tmp_path / "leak",)))}
     assert texts == {"People's own."}
+
+
+@pytest.mark.parametrize(
+    "part", sorted({"test", *(f"ordinary/{p.name}" for p in ORDINARY.iterdir() if p.is_dir())})
+)
+def test_no_message_of_a_part_that_is_for_tests_is_sent(configure, tmp_path, part):
+    file = min((corpus.SEED / part).glob("*.jsonl"))
+    text = json.loads(file.read_text().splitlines()[0])["text"]
+    task = {"transform_type": TransformType.SOFTEN, "intensity": 2, "rewrite": "x"}
+    shards.write(tmp_path / "typed", [Demonstration(text=each, **task) for each in (text, "People's own.")])
+    requests = teacher.list_requests(configure(snapshots=(tmp_path / "typed",)))
+    assert [request.text for request in requests] == ["People's own."]
 
 
 def test_a_judge_of_the_teachers_model_takes_a_flag_and_is_on_the_card(configure):
@@ -347,7 +363,7 @@ def test_an_erasure_meanwhile_leaves_no_snapshot(configure, tmp_path):
     with pytest.raises(ValueError, match="a person in it was erased while the teacher wrote"):
         teacher.main(config, erase())
     assert not list(tmp_path.glob("*/teacher.json"))
-    assert not (tmp_path / FOLDER / "dropped.jsonl").exists()
+    assert not (tmp_path / teachers.ANSWERS / "dropped.jsonl").exists()
 
 
 def test_peoples_messages_take_the_lock_of_the_installation(configure):
@@ -447,7 +463,7 @@ def test_a_killed_run_asks_nothing_again_that_was_answered(configure, endpoint):
     endpoint.answer = plain
     endpoint.gate.set()
     answered, asked = endpoint.requests[:11], endpoint.requests[11]
-    with (config.out / FOLDER / "replies.jsonl").open("ab") as file:
+    with (config.out / teachers.ANSWERS / "replies.jsonl").open("ab") as file:
         file.write(b'["0123')  # as when the kill comes while a line is written
     endpoint.requests.clear()
     result = teacher.main(config)

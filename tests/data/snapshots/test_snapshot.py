@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from data import database
 from data.corpus import ngrams
 from data.records import Demonstration, PreferencePair, TransformType
-from data.snapshots import counting, shards, snapshot, splits
+from data.snapshots import counting, shards, snapshot, splits, teachers
 from data.snapshots.counting import LeftOut
 from data.snapshots.snapshot import HUMAN
 from data.snapshots.votes import Usable, count_new, fetch, find_high_water
@@ -212,6 +212,15 @@ def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> Non
     with counting.counting([a_vote(1, "Fix it.", 1)], tmp_path, **limits) as counted:
         made = snapshot.write(counted, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [made.digest]
+
+
+def test_what_a_teacher_has_not_finished_is_left_to_it(tmp_path: Path) -> None:
+    for name in teachers.UNFINISHED:
+        (tmp_path / name).mkdir()
+    limits = dict.fromkeys(("votes_a_person", "votes_a_key", "edits_a_phrase", "votes_a_phrase"), 1)
+    with counting.counting([a_vote(1, "Fix it.", 1)], tmp_path, **limits) as counted:
+        made = snapshot.write(counted, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {made.digest, *teachers.UNFINISHED}
 
 
 def test_what_somebody_else_found_alike_shares_a_component() -> None:
