@@ -47,11 +47,11 @@ class Example(BaseModel):
 
 
 class Report(BaseModel):
-    """The results of one run of the demo. Every number is of this run but those of the base, which were
-    measured with the shipped version.
+    """The results of one run of the demo. Every number is of this run, except those of the base: these were
+    measured when the shipped version was made.
 
-    `learned` is what transform types and rules gained or lost by the votes, in nats. Of `held_out` messages
-    the two versions write `differing` ones differently.
+    `learned` is what transform types and rules gained or lost by the votes, in nats. The two
+    versions rewrite `differing` of `held_out` messages differently.
     """
 
     model_config = ConfigDict(frozen=True)
