@@ -19,7 +19,7 @@ setup: .venv/ready  ## virtual environment, locked packages, base model
 	$(BIN)/python -m models.loading
 	@touch $@
 
-demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: two thirds of it)
+demo: setup  ## the whole loop, feedback to a better, served model (DEMO=short: half the people)
 	$(BIN)/python -m simulation.demo configs/demo.yaml $(if $(filter short,$(DEMO)),short=true)
 
 up: setup  ## run everything for use, until Ctrl-C

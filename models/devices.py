@@ -37,8 +37,8 @@ def torch_device(device: Device) -> str:
 def compute_type(quantization: str, device: str, supported: Set[str]) -> str:
     """CTranslate2's type of products, for weights that were exported with a quantisation.
 
-    On CPU, and for weights that are not in int8, it is that of the file. On CUDA the products of int8 weights
-    have their other operands in the best 16-bit type that the GPU has: bf16 has the range that Gemma needs.
+    On a CPU, and for weights that are not in int8, it is the type of the file. On CUDA the other operands of
+    products with int8 weights have the best 16-bit type of the GPU: bf16 has the range that Gemma needs.
     """
     if device == "cpu" or not quantization.startswith("int8"):
         return "default"

@@ -1,9 +1,10 @@
 """What people's feedback says about the edits of a message: which of them a rewrite has.
 
 A version of edits writes a message by decisions: each edit that the rules propose, in a fixed order, is
-accepted or refused (`models.edits.script.decide`). The decisions behind a rewrite are found by a search for
-the set of edits that gives its text. A person's own correction is seldom such a text. There the nearest set
-is taken, and only the edits count that bring the message nearer to the correction, or take it farther away.
+accepted or refused (`models.edits.script.decide`). A search finds the set of edits that gives a rewrite's
+text, and so the decisions behind it. Edits seldom give the text of a person's own correction. There the
+search takes the nearest set, and only the edits count that bring the message nearer to the correction, or
+take it farther away.
 """
 
 import re
@@ -18,7 +19,7 @@ from models.edits import script, writer
 from models.edits.script import Edit
 
 _WORDS = re.compile(r"\w+|[^\w\s]|\n")
-_MOST_PASSES = 8  # over all edits; a search that has not ended by then has no exact result
+_MOST_PASSES = 8  # over all edits; a search that has not reached the text by then takes the nearest set
 
 Decisions = tuple[tuple[Edit, bool], ...]  # each edit that was decided on, and whether it was accepted
 
@@ -27,8 +28,9 @@ Decisions = tuple[tuple[Edit, bool], ...]  # each edit that was decided on, and 
 class Ballot:
     """One piece of feedback on a message, as decisions on its edits.
 
-    `preferred` and `other` are those of a chosen rewrite and of the rejected one; a rating of one rewrite has
-    one of them. `corrected` has the edits that a correction has (True) or has not (False).
+    A comparison has `preferred`, the decisions of the chosen rewrite, and `other`, those of the rejected
+    rewrite. A good rating has `preferred` only, a bad rating has `other` only. A correction has `corrected`:
+    the edits that it has (True) or has not (False).
     """
 
     message: str
@@ -54,8 +56,8 @@ class Ballot:
 def decisions(message: str, transform_type: TransformType, intensity: int, rewrite: str) -> Decisions | None:
     """The decisions by which a version of edits wrote `rewrite`.
 
-    None when no set of edits gives that text, as after a change of the rules, and for a transform type that
-    arranges parts.
+    None when the search finds no set of edits that gives that text, as after a change of the rules, when the
+    message is not English, and for a transform type that arranges parts.
     """
     edits = _proposed(message, transform_type)
     if not edits:
@@ -89,8 +91,8 @@ def ballots(
 ) -> tuple[list[Ballot], int]:
     """The feedback that says something about edits, and the number of rows that do not.
 
-    Feedback says nothing when the message is not English, when the transform type arranges parts, when no
-    edits give the text, and when two rewrites have the same edits.
+    Feedback says nothing when the message is not English, when the transform type arranges parts, when the
+    search finds no edits that give the text, and when two rewrites have the same edits.
     """
     result: list[Ballot] = []
     skipped = 0

@@ -36,10 +36,12 @@ from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
 champion was read on `data/seed/ordinary/sealed/`: 154 messages by an author who had written nothing else
-here, opened after the last rule was written. After this reading summaries were held back further, and the
-terms that it found wrong were mended: six of its 16 wrong rewrites come back unchanged now, which nobody has
-read again. The readers were two runs of a large language model. They did not know which system wrote a
-rewrite or what the other reader said, and read in random order. They followed [a written
+here. They were opened when the rules were finished. After this reading the rules were mended by what it
+found: of the 16 wrong rewrites the six summaries come back unchanged now, and the six of terminology have
+other explanations or none. Nobody has read the result again.
+
+The readers were two runs of a large language model. They did not know which system wrote a rewrite or what
+the other reader said, and read in random order. They followed [a written
 guideline](../data/seed/labels/guideline.md):
 
 - **usable**: the writer would send it as it is
@@ -59,9 +61,9 @@ not that it is right.
 - `champion_before`: the one before it, on 80 messages of `data/seed/ordinary/test/` and on
   `data/seed/ordinary/fresh/`, by two other authors. The rules were mended by these, so the champion was not
   read on them
+- `edits_again`: the edit writer at its second reading, on 150 messages of `data/seed/ordinary/test/`. Its
+  rules had been mended by the first reading, and were mended again by this one
 - `edits`: the edit writer at its first reading, on `data/seed/ordinary/dev/`, like the systems below
-- `edits_again`: at its second reading, on 150 messages of `data/seed/ordinary/test/`, after the rules were
-  mended by the first; they were mended again by this one
 - `script`: a language model that writes an edit script, SFT on `data/seed/edits/`
 - `policy`: the same language model with free text, SFT on the seed corpus, with facts protected; it was the
   default before

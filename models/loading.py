@@ -94,9 +94,9 @@ def _link(source: Path, folder: Path) -> None:
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """A tokenizer that pads, and whose eos token is the stop token of the frame.
+    """A tokenizer that has a padding token, and whose eos token is the stop token of the frame.
 
-    So training, and sampling by TRL and by transformers, stop where serving does. Raises ValueError when the
+    So training, TRL's sampling and transformers' sampling stop where serving does. Raises ValueError when the
     tokenizer has no chat template.
     """
     tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
@@ -119,7 +119,7 @@ def load_model(
 
     With the dtype "auto" the weights stay as the file has them.
     """
-    # Not "auto" unless it is asked for: a checkpoint may be in bf16, where the merge below loses small
+    # "auto" is not the default, since a checkpoint may be in bf16, where the merge below loses small
     # updates.
     model: Any = AutoModelForCausalLM.from_pretrained(
         str(source), dtype=dtype, use_safetensors=True, trust_remote_code=False
@@ -188,8 +188,8 @@ def save(
 ) -> None:
     """Write a model, its tokenizer and `frame.json` into a folder, completely or not at all.
 
-    Without a `frame`, it is that of the tokenizer's chat template; a model made from another keeps that
-    one's.
+    Without a `frame`, `frame.json` comes from the tokenizer's chat template. Give the frame of the model from
+    which this model was made.
     """
     # Renamed when complete: a killed save leaves only the partial folder, which the next save deletes.
     partial = folder.with_name(folder.name + ".partial")

@@ -16,8 +16,9 @@ Preference = Literal["dpo", "kto"]
 
 
 class MethodsConfig(configs.StageConfig):
-    """What is trained, and the least feedback of each method of a version of text, in training rows;
-    each method also needs validation rows.
+    """The form of the version to train and, for versions of text, the least feedback that each method needs.
+
+    The numbers are training rows; each method also needs validation rows.
     """
 
     form: Form | None = Field(None, description="of the trained version; the champion's when unset")

@@ -355,7 +355,7 @@ def save(model: Model, rules: Sequence[str], folder: Path) -> None:
 
 
 def load(folder: Path) -> tuple[Model, list[str]]:
-    """The model of a tagger's folder, to train it on, and the names of its rules in their order.
+    """The model of a tagger's folder, which can be trained further, and the names of its rules in order.
 
     Raises ValueError when the folder has no adapter.
     """

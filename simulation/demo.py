@@ -59,9 +59,11 @@ class DemoConfig(configs.StageConfig):
 
     @property
     def evaluation(self) -> tuple[str, ...]:
-        """Overrides of the evaluation: half of the stage's messages at all intensities, which saves a minute;
-        in the short form also three quarters of the other messages: with fewer the gate's intervals are so
-        wide that it rejects most versions.
+        """Overrides of the evaluation.
+
+        Half of the stage's messages are rewritten at all intensities, which saves a minute. The short form
+        also takes three quarters of the other messages only; with fewer the gate's intervals are so wide
+        that it rejects most versions.
         """
         short = ("evaluate.most_cases=126",) if self.short else ()
         return ("evaluate.intensity_messages=14", *short)
@@ -85,7 +87,7 @@ class ReleaseResult(BaseModel):
 
 
 class TrainingResult(BaseModel):
-    """The challenger; None, and the reason, when the votes taught nothing."""
+    """The challenger; when the votes taught nothing, None and a message that says so."""
 
     trained: Trained | None = None
     message: str = ""
@@ -104,8 +106,8 @@ class ServedVersions(BaseModel):
     versions: list[str]
 
 
-# A person has one message of their own. Of many votes on one message few count, since each could teach the
-# model a phrase of that message. A comparison says more of edits than a thumb.
+# Each person has one message here, and several people have the same one. Few of many votes on one message
+# count, since each could teach the model a phrase of it. A comparison says more about edits than a thumb.
 _HABITS = ("max_messages=4", "comparisons_share=0.7")
 
 # All users enter at once. Their first twenty seconds count, because they stay for only a minute. The shadow

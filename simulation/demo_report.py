@@ -48,11 +48,11 @@ class Example(BaseModel):
 
 
 class Report(BaseModel):
-    """The results of one run of the demo. Every number is of this run but those of the base, which were
-    measured with the shipped version.
+    """The results of one run of the demo. Every number is of this run, except those of the base: these were
+    measured when the shipped version was made.
 
-    `learned` has the kinds of edits that the votes tell from chance. Of `held_out` messages the two versions
-    write `differing` ones differently.
+    `learned` has the kinds of edits that the votes tell from chance. The two versions rewrite `differing` of
+    `held_out` messages differently.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -126,8 +126,8 @@ def make_people(config: PeopleConfig) -> list[Person]:
 def plan_requests(config: PeopleConfig, messages: Sequence[corpus.Message]) -> list[PlannedRequest]:
     """All requests of the people of a config, shuffled; the same for the same config and messages.
 
-    Each person writes their own messages, as in reality. Shared messages would tie all people into one
-    component, which a snapshot cannot split.
+    Each person writes their own messages, as in reality, as long as there is a message for each. If everybody
+    shared messages, all people would be tied into one component, which a snapshot cannot split.
     """
     planned = []
     for place, person in enumerate(make_people(config)):
