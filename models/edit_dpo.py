@@ -9,19 +9,12 @@ r(y) = log p(y) - log p_start(y), the loss of a comparison is -log sigma(beta (r
 -log sigma(beta r(y)) when it is good, and -log sigma(-beta r(y)) when it is bad (as in KTO, Ethayarajh et
 al. 2024, with a reference point of 0). The edits that a person's correction has, or has not, are labels.
 
-<<<<<<< HEAD
 What is learned is an offset of the logits for a kind of edit: a rule, or what the other rules of a transform
 type have in common. Most kinds are only noise in hundreds of votes, so first each kind is tested: of the
 comparisons in which one rewrite has more of its edits, was that one chosen more or less often than by a coin
 (exact binomial test, false discovery rate of Benjamini and Hochberg, half of `level` for rules and half for
 transform types)? Only kinds that pass get an offset, at the maximum of the posterior with a normal prior
 around 0. So votes without any preference make a version in at most `level` of the trainings (docs/edits.md).
-=======
-The parameters are offsets of the logits: one for all edits, one for each transform type, and one for each
-rule. They have a normal prior around 0. L-BFGS climbs towards the maximum of the posterior, and the step with
-the lowest held-out loss is kept. Hundreds of votes are few: with all weights of the heads, or with the
-encoder, the tagger learned the votes by heart, and became worse on other messages (log/learning.md).
->>>>>>> part-C
 
 The start is the tagger that comes with the software, which has learned from nobody's messages. So what a
 challenger has learned comes from the snapshots of this run only, and an erasure reaches it. A run takes
@@ -90,18 +83,10 @@ class Kind(BaseModel):
 class EditDpoResult(BaseModel):
     """The figures of a run.
 
-<<<<<<< HEAD
-    `feedback` has the pieces of feedback by split; `skipped` ones say nothing about edits. Losses are means
-    over the held-out feedback, in nats, before and after; `accuracy` is the share of held-out comparisons
-    with a positive margin, None without any. `kinds` are those that the votes tell from chance. `unhealthy`
-    says why the run made no version.
-=======
     `feedback` has the number of pieces of feedback by split, `skipped` the number of those that say nothing
-    about edits. Losses are means over the held-out feedback, in nats, at the start and at the kept step.
-    `accuracy` is the share of held-out comparisons with a positive margin at the kept step; None without
-    comparisons, and when no step is better than the start. `offsets` has what all edits, the transform types
-    and the rules gained or lost, in nats. `unhealthy` says why no version may be made of the result.
->>>>>>> part-C
+    about edits. Losses are means over the held-out feedback, in nats, before and after; `accuracy` is the
+    share of held-out comparisons with a positive margin, None without any. `kinds` are those that the votes
+    tell from chance. `unhealthy` says why no version may be made of the result.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -123,11 +108,7 @@ class NothingToLearnError(ReasonedError, ValueError):
 
 
 class Offsets(nn.Module):
-<<<<<<< HEAD
-    """What is learned: an offset for each kind, (kinds,), and so for each rule."""
-=======
-    """The learned parameters: offsets of the logits of all edits, (1,), of transform types and of rules."""
->>>>>>> part-C
+    """The learned parameters: an offset for each kind, (kinds,), and so for each rule."""
 
     def __init__(self, rules: Sequence[str], kinds: Sequence[Kind]) -> None:
         super().__init__()
@@ -150,15 +131,9 @@ def _family(rule: str) -> str:
 
 
 @dataclass(frozen=True)
-<<<<<<< HEAD
 class Votes:
-    """Pieces of feedback, with the decisions of each ballot: those of the preferred rewrite, of the other
-    one and of the correction, one after the other. `logits` are those of the start, `rules` are indices, and
-=======
-class _Votes:
-    """Feedback of one split, with the decisions of each ballot in this order: those of the preferred rewrite,
-    of the other rewrite and of the correction. `logits` are those of the start, `rules` are indices, and
->>>>>>> part-C
+    """Pieces of feedback, with the decisions of each ballot in this order: those of the preferred rewrite, of
+    the other rewrite and of the correction. `logits` are those of the start, `rules` are indices, and
     `signs` are 1 where an edit was accepted and else -1, (decisions,) each.
     """
 
