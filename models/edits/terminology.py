@@ -255,7 +255,7 @@ def _places(scan: _Scan) -> list[_Place]:
         stem = entry.terms[0][0].lower()[:6]
         if stem in stems and len(stem) == 6:
             continue
-        if _explains_itself(scan, entry, form, start, end):
+        if _explains_itself(scan, entry, start, end):
             explained.add(entry.order)
             continue
         place = _place(scan, entry, form, start, end)
@@ -349,7 +349,7 @@ def _stands_right(scan: _Scan, entry: Entry, form: int, start: int, end: int) ->
     return True
 
 
-def _explains_itself(scan: _Scan, entry: Entry, form: int, start: int, end: int) -> bool:
+def _explains_itself(scan: _Scan, entry: Entry, start: int, end: int) -> bool:
     """Whether the message says by itself what a term means, or asks it."""
     message = scan.message
     if _EXPLAINED_AFTER.match(message, end) or _EXPLAINED_BEFORE.search(message, max(start - 40, 0), start):

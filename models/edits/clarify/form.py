@@ -58,7 +58,7 @@ _LONG = re.compile(
 )
 _REPORTED = re.compile(
     r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|"
-    r"although|although|before|after)\b",
+    r"although|before|after)\b",
     re.I,
 )
 

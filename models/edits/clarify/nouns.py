@@ -22,9 +22,9 @@ _THINGS = (
     "table|chart|list|draft|sample|part|"
     "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|"
     "schedule|budget|account|bill|logo|photo|picture|recordings|recording|"
-    "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|"
+    "video|newsletter|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|"
     "header|layout|design|color|colour|price|prices|terms|discount|deal|"
-    "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|"
+    "parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|"
     "gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
     "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|"
     "materials|stock|shelf|shelves|desks|desk|chairs|"
@@ -32,7 +32,7 @@ _THINGS = (
     "cluster|backup|restore|build|deploy|deployment|fix|patch|bug|issue|"
     "data|notes|agenda|guidelines|guideline|checklist|manual|figures|costs|expenses|receipts|"
     "timesheets|applications|candidates|clients|customers|users|"
-    "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
+    "reports|documents|files|forms|invoices|slides|numbers|results|samples|changes|"
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 # Of these a workplace often has only one, so a note is of use only where nothing else is vague.

@@ -20,7 +20,7 @@ _OBJECT_VERB = (
     r"rejected|reject|accept|accepted|like|likes|liked|discuss|discussed|present|ship|shipped|ordering|"
     r"sending|moving|changing|fixing|checking|saw|seen|missed|noticed|heard about|asked for|asking for|"
     r"agreed to|know about|knows about|knew about|told me about|sell|sold|borrow|borrowed|gave|give|"
-    r"received|do|doing|broke|lend|store|stored)"
+    r"received|do|doing|lend|store|stored)"
 )
 _IT = re.compile(r"(?<![\w'-])it(?![\w-])", re.I)
 _IT_OBJECT = re.compile(

@@ -159,7 +159,7 @@ CUES = re.compile(
     r"cancel\w*|useless|terrible|mess|unusable|"
     r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|"
     r"too short|slow|empty|over budget|weak|poor|outdated|"
-    r"out of date|overdue|complain\w*|skipped|closed(?! (?:with|at|on)\b)|duplicate\w*|unclear|confus\w+|"
+    r"out of date|complain\w*|skipped|closed(?! (?:with|at|on)\b)|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
     r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time"
     r"|second time|instead of|angry|upset|furious)\b",

@@ -9,7 +9,7 @@ from models.edits.japanese.soften.draft import Draft, common_start
 from models.edits.script import Edit
 
 _WHY = re.compile(
-    r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?P<end>の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$"
+    r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?:の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$"
 )
 _PLAIN_END = re.compile(r"(?:[うくぐすつぬぶむる]|[たいだ])$")
 _WHICH = re.compile(
