@@ -65,7 +65,7 @@ _SIGNATURE = re.compile(
     r"|yours(?: sincerely)?),?\s+)"
     r"(?!(?:Me|No|Yes|Ok|Great|Done|Now|Never|Today|Tomorrow|\w+day)\b)[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
-DATE_KINDS = ("date", "time", "weekday")  # of facts
+DATE_KINDS = frozenset({"date", "time", "weekday"})  # of facts
 _LONGEST_TOPIC = 9  # words; a longer part is no heading
 
 
@@ -118,10 +118,10 @@ def capital(text: str, formal: bool) -> str:
     return text[:1].upper() + text[1:] if formal else text
 
 
-def closed(text: str) -> str:
-    """A text that ends with a mark."""
+def closed(text: str, mark: str = ".") -> str:
+    """A text that ends with a mark: with `mark` where it has none."""
     text = text.rstrip().rstrip(",;–—-").rstrip()
-    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + "."
+    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + mark
 
 
 def bare(text: str) -> str:

@@ -65,6 +65,11 @@ _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
 
+def is_plural(noun: str) -> bool:
+    """Whether a noun in lower case looks like a plural: "reports", but not "class"."""
+    return noun.endswith("s") and not noun.endswith("ss")
+
+
 def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
     """Persons and things with an article and nothing that says which they are, each at its first mention.
 
@@ -101,12 +106,8 @@ def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
         if person and not read.has_names():
             result.append(Note("person", RANKS["person"], *match.span(), words, "name not stated"))
         elif thing and not specific:
-            gap = (
-                "which ones is not stated"
-                if word.endswith("s") and not word.endswith("ss")
-                else "which one is not stated"
-            )
-            gap = "which ones is not stated" if word in _PLURAL else gap
+            several = is_plural(word) or word in _PLURAL
+            gap = "which ones is not stated" if several else "which one is not stated"
             note = Note("thing", RANKS["thing"], *match.span(), words, gap)
             (known if _KNOWN_HERE.fullmatch(word) else result).append(note)
     return result or (known if with_known else [])

@@ -10,6 +10,7 @@ import yaml
 
 from data.redaction import names
 from models.edits.clarify.message import Message
+from models.edits.clarify.nouns import is_plural
 
 WORDS = Path(__file__).with_name("references.yaml")
 
@@ -78,7 +79,7 @@ def singular(token: str) -> str:
     token = token.removesuffix("'s")
     if token.endswith("ies"):
         return token[:-3] + "y"
-    return token[:-1] if token.endswith("s") and not token.endswith("ss") else token
+    return token[:-1] if is_plural(token) else token
 
 
 def has_person(before: Before) -> bool:

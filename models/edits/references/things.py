@@ -111,8 +111,8 @@ def find_things(read: Message) -> Iterator[Reference]:
         None,
     )
     subject = _IT_SUBJECT.match(read.text, first.start())
-    asked = _IT_ASKED.match(read.text, first.start())
-    inverted = last in {"is", "was", "has", "will", "does", "did", "isn't", "hasn't"} and asked
+    predicate = _IT_ASKED.match(read.text, first.start())
+    inverted = last in {"is", "was", "has", "will", "does", "did", "isn't", "hasn't"} and predicate
     where = last in {"where", "when"} and re.match(r"it is(?=\s*[.?!,]|$)", read.text[first.start() :], re.I)
     if not (obj or subject or where or inverted):
         return

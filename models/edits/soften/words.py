@@ -9,7 +9,7 @@ import yaml
 
 
 class Tables(NamedTuple):
-    """The tables of `soften.yaml`, with the forms of their verbs."""
+    """The tables of `soften.yaml` and `idioms.yaml`, with the forms of their verbs."""
 
     verbs: frozenset[str]
     ambiguous: frozenset[str]
@@ -36,7 +36,7 @@ class Tables(NamedTuple):
 
 @cache
 def tables() -> Tables:
-    """The tables of `soften.yaml`, read once."""
+    """The tables of `soften.yaml`, those of `idioms.yaml` in front of their own kind; read once."""
     data, idioms = (
         yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
         for name in ("soften.yaml", "idioms.yaml")

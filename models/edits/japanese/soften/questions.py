@@ -54,10 +54,12 @@ def soften_still(draft: Draft) -> list[Edit] | None:
         return None
     join = match["join"] or ("は" if match.start() else "")
     state = f"{join}、現在どのような状況でしょうか".replace("、、", "、")
-    told = f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace("も、", "、")
+    request = f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace(
+        "も、", "、"
+    )
     return [
         draft.end("still", level, match.start(), text, True)
-        for level, text in enumerate((f"{join}まだでしょうか", state, told), 1)
+        for level, text in enumerate((f"{join}まだでしょうか", state, request), 1)
     ]
 
 
