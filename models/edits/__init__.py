@@ -11,8 +11,9 @@ Proposals for English messages
     clarify/      plain words for vague ones, notes of what is not stated
     references/   notes of what a message refers to and does not name
     background/   notes of what an outsider lacks
-    terminology   explanations of terms
+    terminology/  explanations of terms
     glossary      the terms of `glossary.tsv`, and how each is spelled
+    word_lists    lists of words in yaml files
 
 Parts of English messages
     segments      sentences and clauses

@@ -21,7 +21,8 @@ CONDITION = (
     r"(?<!\bcan)(?<!\bmay)(?<!\bdo)(?<!could)(?<!would)(?<!should)(?<!must)(?<!might)(?<!will)(?<!['’]ll)(?<!['’]d)(?<!n['’]t)"
     r"(?<!\bnot)(?<!\bdid)(?<!does)\s+)"
 )
-_CONDITION = f"(?:{CONDITION.replace('?P<lead>', '?:')})?"
+_UNNAMED_CONDITION = CONDITION.replace("?P<lead>", "?:")  # for patterns that have it in several places
+_CONDITION = f"(?:{_UNNAMED_CONDITION})?"
 _VERBS = (
     rf"(?:{ORDER}|allow|arrange|attach|avoid|block|bag|carry|choose|contact|continue|count|cover|deliver|enter|ensure"
     r"|feed|file|focus|follow|forward|hand|hang|help|hold|ignore|include|inform|install|invite|join|label|let|limit|list|load"
@@ -56,7 +57,7 @@ _FORBIDS = re.compile(
 _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
 _PLEASE_NOT = re.compile(r"\b(?:please|pls)\s+(?:do\s+not|don['’]?t|never|no)\b", re.IGNORECASE)
 _PLEASE_FIRST = re.compile(
-    rf"{_LEAD}(?:{CONDITION.replace('?P<lead>', '?:')}"
+    rf"{_LEAD}(?:{_UNNAMED_CONDITION}"
     r"|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
     re.IGNORECASE,
 )

@@ -40,7 +40,7 @@ GOES_ON = re.compile(
     r"|at\s+most|max|min|maybe|then|unless|until|after|before|although|though|otherwise|else|i|we|he|she|you|even|than|due|or"
     r"|must|should|can|will|has|have|needs?|is|are"
     rf"|(?!nothing|everything|something|anything)\w+ing(?!\s+{VERB}\b)|\w+\s+(?:also|only|too)"
-    r"|probably|perhaps|mostly|especially|possibly)\b",
+    r"|probably|perhaps|mostly|possibly)\b",
     re.IGNORECASE,
 )
 _LIMITS = re.compile(r"(?:not|max|min|at\s+least|at\s+most|only|without)\s", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""The parts of an English message, and which of them belong together.
+"""The parts of an English message: what each does, and how each is written in a list.
 
 What a part does in its message is decided before (`models.tagger`); a role that the words of the part do not
 bear out is weakened here.
@@ -6,7 +6,7 @@ bear out is weakened here.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from data.records import Need, Role
 from models.edits import segments
@@ -37,14 +37,6 @@ LINK = re.compile(
     r"|everybody|some(?:one|body))\b)|also|plus|anyway|oh|well|ok|okay|now|finally)\b(?:,\s*|\s+))+(?=\S)",
     re.IGNORECASE,
 )
-# A part that opens like this is a rest of the part before it.
-_CONTINUES = re.compile(
-    r"^(?:because|since|as|which|who|whose|where|even|although|though|unless|until|till|not|or|otherwise|else|if|when"
-    r"|while|only|just|that['’]s (?:why|because)|so that|than|rather|whether|to|what|how|except"
-    r"|including|especially|too)\b",
-    re.IGNORECASE,
-)
-_ANY_PRONOUN = re.compile(r"\b(?:he|she|they|it|this|that|these|those|him|them|one|ones)\b", re.IGNORECASE)
 # Words without which a part is not called a request, or a reason.
 _REQUESTS = re.compile(
     rf"""\b(?:please|pls|you|your|could|can|would|should|shall|must|needs?|(?:has|had)\ to|let|let's|nobody
@@ -73,12 +65,8 @@ _SIGNATURE = re.compile(
     r"|yours(?: sincerely)?),?\s+)"
     r"(?!(?:Me|No|Yes|Ok|Great|Done|Now|Never|Today|Tomorrow|\w+day)\b)[A-Z][\w.'’-]*(?:\s[A-Z][\w.'’-]*){0,2}"
 )
-DATE_KINDS = ("date", "time", "weekday")  # of facts
-_WITHOUT_CONTENT = frozenset({Role.GREETING, Role.CLOSING, Role.TOPIC, Role.ASIDE})
-_FEW_WORDS = 3
+DATE_KINDS = frozenset({"date", "time", "weekday"})  # of facts
 _LONGEST_TOPIC = 9  # words; a longer part is no heading
-_THEN = re.compile(r"^then\b", re.IGNORECASE)
-_CONDITION = re.compile(r"\b(?:if|unless|when|once|until|as soon as)\b", re.IGNORECASE)
 
 
 def divide(
@@ -125,55 +113,15 @@ def _checked(role: Role, text: str, segment: segments.Segment, is_first: bool) -
     return role
 
 
-def join(parts: Sequence[Part]) -> list[Part]:
-    """The parts, where one that depends on the part before it is joined to that part."""
-    joined: list[Part] = []
-    for part in parts:
-        if joined and joined[-1].role is Role.TOPIC and len(joined) > 1 and not part.opens_sentence:
-            # "What's missing: a screen, ..."
-            role = Role.SITUATION if part.role in _WITHOUT_CONTENT else part.role
-            text = joined[-1].text + part.joint + part.text
-            joined[-1] = replace(
-                joined[-1],
-                text=text,
-                role=role,
-                need=part.need,
-                importance=part.importance,
-                opens_sentence=True,
-            )
-            continue
-        before = joined[-1] if joined else None
-        bare = LINK.sub("", part.text)
-        depends = before is not None and (
-            bool(_CONTINUES.match(bare))
-            or bool(_THEN.match(bare) and _CONDITION.search(before.text))
-            or before.text.endswith(":")
-            or (
-                part.text == bare  # no link: "they say", "that's NOK 9,800"
-                and (len(part.text.split()) <= _FEW_WORDS or bool(_ANY_PRONOUN.search(part.text)))
-            )
-        )
-        if before and depends and not part.opens_sentence and before.role not in (Role.GREETING, Role.TOPIC):
-            joined[-1] = replace(
-                before,
-                text=before.text + part.joint + part.text,
-                need=before.need if before.need != Need.NOTHING else part.need,
-                importance=min(before.importance, part.importance),
-            )
-        else:
-            joined.append(part)
-    return joined
-
-
 def capital(text: str, formal: bool) -> str:
     """A text with a capital at its start, in a formal message."""
     return text[:1].upper() + text[1:] if formal else text
 
 
-def closed(text: str) -> str:
-    """A text that ends with a mark."""
+def closed(text: str, mark: str = ".") -> str:
+    """A text that ends with a mark: with `mark` where it has none."""
     text = text.rstrip().rstrip(",;–—-").rstrip()
-    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + "."
+    return text if text.endswith((".", "!", "?", ":", ")", '"', "…")) else text + mark
 
 
 def bare(text: str) -> str:

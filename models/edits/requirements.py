@@ -22,7 +22,7 @@ _LABELS = {
 }
 _ORDER = list(_LABELS)
 # Words that only ask for what follows them.
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"""^(?:
         (?:(?:please|pls)\s+)? (?:could|can|would|will)\s+(?:you|someone|somebody|anybody|anyone)\s+
             (?:please\s+|maybe\s+)* (?!mind\b|like\b|be\b)
@@ -103,7 +103,7 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
     groups: dict[Need, list[str]] = {kind: [] for kind in _LABELS}
     for entry in entries:
         wanted = entry.need in (Need.NEED, Need.WISH)
-        groups[entry.need].append(bare(_asked(entry.text) if wanted else _PLEASE.sub("", entry.text)))
+        groups[entry.need].append(bare(_drop_request(entry.text) if wanted else _PLEASE.sub("", entry.text)))
     everything = " ".join(part.text for part in parts)
     if intensity >= 2 and not groups[Need.DEADLINE]:
         texts = [entry.text for entry in entries if entry.need in SEPARATE]
@@ -111,8 +111,8 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
             groups[Need.DEADLINE].append(deadline)
         elif not needs.says_when(everything):
             groups[Need.OPEN].append("by when (not stated)")
-    asked = any(evidence.only_orders(part.text) for part in body)
-    if intensity == 3 and not asked and not _WHO.search(everything):
+    has_order = any(evidence.only_orders(part.text) for part in body)
+    if intensity == 3 and not has_order and not _WHO.search(everything):
         groups[Need.OPEN].append("who does it (not stated)")
     lines = head
     for kind, texts in groups.items():
@@ -232,9 +232,9 @@ def _is_printed_after(entries: Sequence[Entry], i: int) -> bool:
     return at < to and is_last and is_first and not any(other in kinds for other in _ORDER[at + 1 : to])
 
 
-def _asked(text: str) -> str:
-    """A need without the words that only ask for it."""
-    bare = _ASKED.sub("", LINK.sub("", text), count=1)
+def _drop_request(text: str) -> str:
+    """A need without the words that only ask for it: "could we get a shelf?" names a shelf."""
+    bare = _REQUEST.sub("", LINK.sub("", text), count=1)
     return bare.rstrip("?") if bare != text and "?" not in bare[:-1] else text
 
 

@@ -35,7 +35,6 @@ def offer_answers(read: Message, edits: list[Edit]) -> Iterator[Edit]:
 def add_capitals(read: Message) -> Iterator[Edit]:
     """A capital at the start of each sentence."""
     for item in read.sentences:
-        word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
-        if word and read.text[item.start].islower():
+        if read.lacks_capital(item):
             change = Change(item.start, item.start + 1, read.text[item.start].upper())
             yield Edit("background.capital", 2, (change,))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from data.redaction import names
 from models.edits.clarify.message import Message
+from models.edits.clarify.nouns import is_plural
 
 _MOST = 20  # names that are read in a message
 
@@ -82,7 +83,7 @@ def find_mentions(read: Message) -> Iterator[Mention]:
     text = read.text
     if match := _SAME.search(text, read.body):
         noun = match.group(1).lower()
-        verb = "were" if noun.endswith("s") and not noun.endswith("ss") else "was"
+        verb = "were" if is_plural(noun) else "was"
         yield Mention(match.start(), f"what the {noun} {verb} {match.group('when').lower()}")
     if match := _HAPPENED.search(text, read.body):
         yield Mention(match.start(), match.group("event"))

@@ -54,8 +54,8 @@ _CONSEQUENCE = re.compile(
     r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|go back|"
     r"(?<!it )keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|"
     r"unaffected|unchanged|valid|attached|"
-    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|not "
-    r"affected|sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
+    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|"
+    r"sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
     r"as (?:usual|before|always)|knows? (?:why|more|about|which|how|where|the details)|(?:has|have|was|"
     r"were) (?:all )?been (?:told|"
     r"informed)|said so|'s orders|no exceptions?|(?:still )?possible|goes ahead|honou?red|has the (?:new|"
@@ -103,7 +103,7 @@ _ORDER = re.compile(
     r"give|put|leave|"
     r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|sign|wear|"
     r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|pack|load|"
-    r"store|hold|skip|avoid|contact|speak|talk|enter|leave|let|get|set|show|direct|offer|forward|"
+    r"store|hold|skip|avoid|contact|speak|talk|enter|let|get|set|show|direct|offer|forward|"
     r"refer) (?!is\b|are\b|was\b|"
     r"were\b|has\b|fell\b|went\b|failed\b)",
     re.I,

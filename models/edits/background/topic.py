@@ -137,8 +137,8 @@ def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
                 continue
             if _CLAUSE_OF_TIME.search(words[: match.start()]):
                 continue
-            asked = "?" in read.text[item.stop : item.end] and not _REMINDER.match(words)
-            if asked and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
+            is_question = "?" in read.text[item.stop : item.end] and not _REMINDER.match(words)
+            if is_question and (kind.name not in _ASKED or _QUESTION_WORDS.match(words)):
                 continue
             near = words[max(0, match.start() - 25) : match.start() + 4]
             if kind.name in {"problem", "outage", "delay", "recovery"} and _UNSURE.search(near):

@@ -42,8 +42,8 @@ def split_question(read: Message) -> Iterator[Edit]:
             changes = [Change(match.start(), match.start() + 1, ".")]
             if at < match.end():  # "so" or "and"
                 changes.append(Change(at, at + 1, read.text[at].upper()))
-            if asked := asks_anybody(read.text, match.end()):
-                end, words = asked
+            if question := asks_anybody(read.text, match.end()):
+                end, words = question
                 words = words if at < match.end() else words.capitalize()
                 changes.append(Change(match.end(), end, words))
             elif at == match.end():
@@ -58,7 +58,7 @@ _LONG = re.compile(
 )
 _REPORTED = re.compile(
     r"\b(?:if|when|unless|because|that|who|which|says?|said|thinks?|told|asked|whether|not only|while|"
-    r"although|although|before|after)\b",
+    r"although|before|after)\b",
     re.I,
 )
 
@@ -98,8 +98,7 @@ _CONDITION_START = re.compile(
 def add_marks_and_capitals(read: Message) -> Iterator[Edit]:
     """Capitals at the starts of sentences, for "i", and the mark that the message lacks at its end."""
     for item in read.sentences[:MOST]:
-        word = re.match(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])", read.text[item.start : item.start + 40])
-        if word and read.text[item.start].islower():
+        if read.lacks_capital(item):
             at = item.start
             yield Edit("clarify.capital", 1, (Change(at, at + 1, read.text[at].upper()),))
     at_start = {item.start for item in read.sentences}

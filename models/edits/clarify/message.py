@@ -98,6 +98,7 @@ _TIME = re.compile(
     re.I,
 )
 _HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
+_PLAIN_START = re.compile(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])")
 TIMES = frozenset({"time", "date", "weekday"})
 
 
@@ -136,6 +137,11 @@ class Message(NamedTuple):
         """The mark at the end of a sentence, or the one that it lacks."""
         mark = self.text[item.stop : item.end]
         return mark if mark.strip() else missing_mark(self.words(item))
+
+    def lacks_capital(self, item: Sentence) -> bool:
+        """Whether a sentence starts with a small letter, and not with a name such as iPhone or max_size."""
+        start = _PLAIN_START.match(self.text, item.start, item.start + 40)
+        return start is not None and self.text[item.start].islower()
 
     def body_end(self) -> Sentence:
         """The last sentence before the thanks and the signature."""

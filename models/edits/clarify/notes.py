@@ -127,7 +127,7 @@ def choose_notes(read: Message, notes: list[Note]) -> list[Note]:
     return kept
 
 
-def write_inline_notes(read: Message, notes: list[Note], has_closing: bool) -> Iterator[Edit]:
+def write_inline_notes(notes: list[Note], has_closing: bool) -> Iterator[Edit]:
     """The most important note at level 1, the next two at level 2, the others at level 3."""
     levels = iter((1, 2, 2, 3, 3))
     for note in notes:

@@ -22,9 +22,9 @@ _THINGS = (
     "table|chart|list|draft|sample|part|"
     "wording|storage|site|line|room|display|label|brand|method|split|policy|process|rule|rules|"
     "schedule|budget|account|bill|logo|photo|picture|recordings|recording|"
-    "video|newsletter|campaign|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|"
+    "video|newsletter|audit|review|call|demo|warehouse|shop|branch|library|popup|banner|"
     "header|layout|design|color|colour|price|prices|terms|discount|deal|"
-    "part|parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|"
+    "parts|unit|van|car|truck|trailer|pump|sensor|press|furnace|oven|fridge|lift|elevator|door|"
     "gate|window|projector|screen|laptop|phone|key|keys|card|badge|"
     "class|lesson|exam|recipe|menu|ward|clinic|kit|box|boxes|pallets|pallet|crates|goods|material|"
     "materials|stock|shelf|shelves|desks|desk|chairs|"
@@ -32,7 +32,7 @@ _THINGS = (
     "cluster|backup|restore|build|deploy|deployment|fix|patch|bug|issue|"
     "data|notes|agenda|guidelines|guideline|checklist|manual|figures|costs|expenses|receipts|"
     "timesheets|applications|candidates|clients|customers|users|"
-    "reports|documents|files|forms|invoices|slides|numbers|figures|results|samples|parts|changes|"
+    "reports|documents|files|forms|invoices|slides|numbers|results|samples|changes|"
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 # Of these a workplace often has only one, so a note is of use only where nothing else is vague.
@@ -63,6 +63,11 @@ _SPEAKS = re.compile(
 _THANKS = re.compile(r"\b(?:thank|thanks|thx|sorry)\b", re.I)
 _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
+
+
+def is_plural(noun: str) -> bool:
+    """Whether a noun in lower case looks like a plural: "reports", but not "class"."""
+    return noun.endswith("s") and not noun.endswith("ss")
 
 
 def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
@@ -101,12 +106,8 @@ def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
         if person and not read.has_names():
             result.append(Note("person", RANKS["person"], *match.span(), words, "name not stated"))
         elif thing and not specific:
-            gap = (
-                "which ones is not stated"
-                if word.endswith("s") and not word.endswith("ss")
-                else "which one is not stated"
-            )
-            gap = "which ones is not stated" if word in _PLURAL else gap
+            several = is_plural(word) or word in _PLURAL
+            gap = "which ones is not stated" if several else "which one is not stated"
             note = Note("thing", RANKS["thing"], *match.span(), words, gap)
             (known if _KNOWN_HERE.fullmatch(word) else result).append(note)
     return result or (known if with_known else [])

@@ -26,7 +26,7 @@ _EXPLETIVE = re.compile(
     r"raining|worth|me|been|pleasure|"
     r"late|early|easy|hard|difficult|necessary|sad|ok|okay|fine|true|likely|unlikely|matter|make|help|"
     r"reminder|test|note|week|month|"
-    r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|second|last|that|"
+    r"year|friendly|quick|short|message|mail|confirm|inform|first|second|third|last|that|"
     r"because|why|what|how|to|with|on|for|\d|(?-i:[A-Z]))\b",
     re.I,
 )

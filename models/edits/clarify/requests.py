@@ -114,8 +114,8 @@ def ask_who_can(read: Message) -> Iterator[Edit]:
         start = max(item.start, read.body) if item.start <= read.body < item.stop else item.start
         inner = _CLAUSE.search(read.text, start, item.stop)
         for at in (start, inner.end() if inner else start):
-            if asked := asks_anybody(read.text, at):
-                end, words = asked
+            if question := asks_anybody(read.text, at):
+                end, words = question
                 if at in read.starts or at == read.sentences[0].start:
                     words = words.capitalize()
                 yield Edit("clarify.who_can", 1, (Change(at, end, words),))

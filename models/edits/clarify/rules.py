@@ -40,7 +40,7 @@ def propose(message: str) -> list[Edit]:
     notes += find_days_without_time(read)
     notes = choose_notes(read, notes)
     edits = list(write_closing_note(read, notes))
-    edits += write_inline_notes(read, notes, has_closing=bool(edits))
+    edits += write_inline_notes(notes, has_closing=bool(edits))
     edits += plain
     edits += ask_who_can(read)
     edits += split_question(read)

@@ -137,7 +137,7 @@ _NO_ORDER = (
 )
 # An order inside a sentence: behind a comma or a joining word, a verb and an object.
 _ORDER_INSIDE = re.compile(
-    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{TASK}|keep|use|take|wait|watch|hold|stop|try|"
+    rf"(?:,|\band|\bso|\bbut|\bthen) (?:please )?(?:(?:{TASK}|keep|use|take|wait|watch|hold|try|"
     rf"be|avoid|leave|stay|save|mind|"
     r"remember|plan|expect|never|careful)\b(?! (?:is|are|was|were)\b)|"
     rf"{_NO_ORDER}[a-z]+(?<!ed)(?<!s)(?<!ing) (?:the|it|them|your|my|a|this|that)\b)",

@@ -7,20 +7,10 @@ requirements arrange whole sentences. The tagger has no Japanese labels, so all 
 from data.records import TransformType
 from models import facts
 from models.edits import script
-from models.edits.japanese.lines import (
-    requirements,
-    structure,
-    summarize,
-)
-from models.edits.japanese.notes import (
-    background,
-    clarify,
-    terminology,
-)
+from models.edits.japanese.lines import requirements, structure, summarize
+from models.edits.japanese.notes import background, clarify, terminology
 from models.edits.japanese.phrases import MOST_EDITS
-from models.edits.japanese.soften import (
-    soften,
-)
+from models.edits.japanese.soften import soften
 from models.edits.script import Edit
 
 

@@ -2,28 +2,20 @@
 
 import itertools
 import re
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from data.redaction import names
 from models.edits.clarify.message import Message
+from models.edits.clarify.nouns import is_plural
+from models.edits.word_lists import read_lists
 
-WORDS = Path(__file__).with_name("references.yaml")
+_LISTS = Path(__file__).with_name("references.yaml")
 
 
-@cache
 def listed(kind: str) -> frozenset[str]:
     """The words of one list of `references.yaml`."""
-    return _lists()[kind]
-
-
-@cache
-def _lists() -> dict[str, frozenset[str]]:
-    read = yaml.safe_load(WORDS.read_text(encoding="utf-8"))
-    return {kind: frozenset(words.split()) for kind, words in read.items()}
+    return read_lists(_LISTS)[kind]
 
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[a-z]+)?|\d[\w:.,-]*")
@@ -78,7 +70,7 @@ def singular(token: str) -> str:
     token = token.removesuffix("'s")
     if token.endswith("ies"):
         return token[:-3] + "y"
-    return token[:-1] if token.endswith("s") and not token.endswith("ss") else token
+    return token[:-1] if is_plural(token) else token
 
 
 def has_person(before: Before) -> bool:

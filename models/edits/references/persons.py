@@ -17,10 +17,10 @@ _HER_OBJECT = re.compile(
     re.I,
 )
 _OWN = re.compile(
-    r"(?<![\w'-])(?:(?P<alone>(?:on|with|in|for|from|than|like|and|not|use|take|to) (?P<pronoun>his|hers|"
+    r"(?<![\w'-])(?:(?:on|with|in|for|from|than|like|and|not|use|take|to) (?P<pronoun>his|hers|"
     r"theirs)"
     + ends("and|but|because|so|is|are|was|instead|too")
-    + r")|(?P<with>(?P<owner>his|her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|"
+    + r"|(?P<owner>his|her|their) (?:version|offer|list|numbers|figures|draft|report|file|part|"
     r"side|copy|machine|laptop|room|desk|account|order|invoice|request|idea|plan|proposal|changes|comments|"
     r"slides|feedback|email|answer|contract|documents|papers|key|keys|ticket|question|price|address|"
     r"details|bill|bag|car|appointment|approval|signature|decision)"
@@ -28,7 +28,7 @@ _OWN = re.compile(
         "and|but|because|so|is|are|was|were|has|instead|too|before|by|today|tomorrow|for|in|on|until|again|"
         "now|first|or|with|please|yet"
     )
-    + r"))",
+    + r")",
     re.I,
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from models.edits.clarify.message import Message
+from models.edits.clarify.nouns import is_plural
 from models.edits.references.before import listed
 
 SHORT_TEXT = 200  # characters; a longer message may explain itself in ways that no rule sees
@@ -43,8 +44,7 @@ def matches(read: Message, pattern: re.Pattern[str], most: int = MOST) -> Iterat
 
 def which(noun: str) -> str:
     """What is not stated of a noun, which may be plural."""
-    plural = noun.endswith("s") and not noun.endswith("ss")
-    return "which ones is not stated" if plural else "which one is not stated"
+    return "which ones is not stated" if is_plural(noun) else "which one is not stated"
 
 
 def in_full(short: str | None, following: str) -> str | None:

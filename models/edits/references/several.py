@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
+from models.edits.clarify.nouns import is_plural
 from models.edits.references.before import (
     has_noun,
     has_plural,
@@ -90,10 +91,9 @@ def find_others(read: Message) -> Iterator[Reference]:
         # The first of two is named before: "the report on A ... the other report".
         if singular(noun) in earlier:
             continue
-        plural = noun.endswith("s") and not noun.endswith("ss")
         gap = "what exactly is not stated" if noun == "stuff" else which(noun)
         far = len(earlier) > SHORT_TEXT
-        rule = "other_unsure" if _SEVERAL.search(earlier) or plural or far else "other"
+        rule = "other_unsure" if _SEVERAL.search(earlier) or is_plural(noun) or far else "other"
         yield Reference(rule, "other", 2, match.start(), match.end(), match.group(), gap)
 
 

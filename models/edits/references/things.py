@@ -20,7 +20,7 @@ _OBJECT_VERB = (
     r"rejected|reject|accept|accepted|like|likes|liked|discuss|discussed|present|ship|shipped|ordering|"
     r"sending|moving|changing|fixing|checking|saw|seen|missed|noticed|heard about|asked for|asking for|"
     r"agreed to|know about|knows about|knew about|told me about|sell|sold|borrow|borrowed|gave|give|"
-    r"received|do|doing|broke|lend|store|stored)"
+    r"received|do|doing|lend|store|stored)"
 )
 _IT = re.compile(r"(?<![\w'-])it(?![\w-])", re.I)
 _IT_OBJECT = re.compile(
@@ -111,8 +111,8 @@ def find_things(read: Message) -> Iterator[Reference]:
         None,
     )
     subject = _IT_SUBJECT.match(read.text, first.start())
-    asked = _IT_ASKED.match(read.text, first.start())
-    inverted = last in {"is", "was", "has", "will", "does", "did", "isn't", "hasn't"} and asked
+    predicate = _IT_ASKED.match(read.text, first.start())
+    inverted = last in {"is", "was", "has", "will", "does", "did", "isn't", "hasn't"} and predicate
     where = last in {"where", "when"} and re.match(r"it is(?=\s*[.?!,]|$)", read.text[first.start() :], re.I)
     if not (obj or subject or where or inverted):
         return

@@ -9,7 +9,7 @@ from models.edits.shorten.text import NEEDED, NUMBER_WORDS, delete_aside, find_p
 _BRACKETS = re.compile(r"[ \t]?\((?P<inside>[^()\n]{3,120})\)")
 _BRACKET_ASIDE = re.compile(
     r"^(?:sorry|thanks?|thank\syou|as\s(?:you|I|we|always|usual)|don['’]t\sask|who\s|which\s|yes\b|again\b"
-    r"|finally\b|believe|I\s|I['’]|we\sall|me\s|my\s|believe|long\sstory|of\scourse|surprise|unfortunately"
+    r"|finally\b|believe|I\s|I['’]|we\sall|me\s|my\s|long\sstory|of\scourse|surprise|unfortunately"
     r"|sadly|luckily|yay|hooray|haha|lol|ha\b|and\sno\b|and\syes\b|he['’]s\s|she['’]s\s|great|nice|lovely"
     r"|so\s|again)",
     re.IGNORECASE,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.script import Change, Edit
-from models.edits.shorten.text import NUMBER_WORDS, delete_opening, find_place
+from models.edits.shorten.text import NUMBER_WORDS, delete_opening, find_place, main_clause
 
 _BECAUSE = re.compile(
     r"\.\s(?P<cut>(?:The\s(?:main\s)?reason\s(?:for\s(?:this|that)\s)?is\sthat|(?:This|That)\sis\sbecause"
@@ -45,6 +45,8 @@ _NO_REASON = re.compile(
     r"|that['’]s|it['’]s|especially|precisely)$",
     re.IGNORECASE,
 )
+_TO_ACT_ON = re.compile(r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", re.IGNORECASE)
+_MOST_READ = 200  # characters of a main clause
 _I_KNOW_BUT = re.compile(
     r"\b(?P<cut>(?:I|we)\s(?:know|understand|realise|realize|see|get)\s(?!nothing|how|what|who|where"
     r"|whether|if\b)[^.,;:?!\n]{3,90},\sbut\s)(?=\w)",
@@ -95,7 +97,7 @@ def merge_reasons(message: str) -> Iterator[Edit]:
 def drop_reasons(message: str) -> Iterator[Edit]:
     """The reason of a request or plan goes; the reason of an event can be the point of a message."""
     for match in _REASON.finditer(message):
-        main = _main_clause(message, match.start())
+        main = main_clause(message, match.start(), _MOST_READ)
         is_bound = not match["comma"] and (match["link"] != "because" or _NEGATED.search(main))
         if not is_bound and _explains(main, match["inside"]):
             rule = "shorten.reason" if REQUEST.search(main) else "shorten.reason_of_plan"
@@ -103,39 +105,27 @@ def drop_reasons(message: str) -> Iterator[Edit]:
         elif not is_bound and _is_beside(main, match["inside"]):
             yield Edit("shorten.reason_of_event", 3, (Change(*match.span("cut"), ""),))
     for match in _PURPOSE.finditer(message):
-        main = _main_clause(message, match.start())
+        main = main_clause(message, match.start(), _MOST_READ)
         if REQUEST.search(main) and _explains(main, match["inside"]):
             yield Edit("shorten.purpose", 2, (Change(*match.span("cut"), ""),))
 
 
 def _explains(main: str, reason: str) -> bool:
-    """Whether the main clause requests or plans something, and the reason holds nothing to act on."""
-    return (
-        bool(REQUEST.search(main) or PLAN.search(main))
-        and len(main.split()) >= 3
-        and not _NO_REASON.search(main.rstrip(","))
-        and not re.search(
-            r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE
-        )
-        and not NUMBER_WORDS.search(reason)
-    )
+    """Whether the main clause requests or plans something, and the reason can go."""
+    is_request = bool(REQUEST.search(main) or PLAN.search(main))
+    return is_request and len(main.split()) >= 3 and _can_go(main, reason)
 
 
 def _is_beside(main: str, reason: str) -> bool:
-    """Whether the reason of an event or a state can go: it has nothing to act on, and is no answer."""
-    return (
-        len(main.split()) >= 4
-        and not _NO_REASON.search(main.rstrip(","))
-        and not re.search(
-            r"\b(?:you|please|must|otherwise|if|unless|until|before|after)\b", reason, re.IGNORECASE
-        )
-        and not NUMBER_WORDS.search(reason)
+    """Whether the reason of an event or a state can go."""
+    return len(main.split()) >= 4 and _can_go(main, reason)
+
+
+def _can_go(main: str, reason: str) -> bool:
+    """Whether a reason has nothing to act on, and is no answer."""
+    return not (
+        _NO_REASON.search(main.rstrip(",")) or _TO_ACT_ON.search(reason) or NUMBER_WORDS.search(reason)
     )
-
-
-def _main_clause(message: str, end: int) -> str:
-    """The part of a sentence before `end`."""
-    return re.split(r"[.!?;:\n]\s?", message[max(0, end - 200) : end])[-1]
 
 
 def drop_concessions(message: str) -> Iterator[Edit]:

@@ -8,8 +8,16 @@ from collections.abc import Iterator
 
 from models.edits.script import Change, Edit
 from models.edits.shorten.clauses import PLAN, REQUEST
-from models.edits.shorten.text import NUMBER_WORDS, delete_aside, delete_opening, find_place, matters
+from models.edits.shorten.text import (
+    NUMBER_WORDS,
+    delete_aside,
+    delete_opening,
+    find_place,
+    main_clause,
+    matters,
+)
 
+_MOST_READ = 160  # characters of a main clause
 _ENDS = r"(?=[.!](?:\s|$)|$|\n)"
 _DESCRIBES = re.compile(
     r",\s(?P<inside>(?:which|who|whose)\s(?!means?\b|is\s(?:also\s)?why\b)[^,.;:?!()\n–—]{4,110})(?=,\s|[.!](?:\s|$)|$|\n)",
@@ -107,22 +115,19 @@ def drop_details(message: str) -> Iterator[Edit]:
         if not matters(match["inside"]):
             yield delete_aside(message, "shorten.follows", 3, match.start(), match.end())
     for match in _MODIFIES.finditer(message):
-        main = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
-        is_plan = PLAN.search(main) or REQUEST.search(main) or _LEADS_ON.search(main)
+        main = main_clause(message, match.start(), _MOST_READ)
         if (
-            not is_plan
+            not _is_needed(main)
             and _OWN_VERB.search(main)
             and not _OWN_VERB.search(match["inside"])
             and not matters(match["inside"])
         ):
             yield delete_aside(message, "shorten.modifier", 2, match.start(), match.end())
     for match in _PHRASE.finditer(message):
-        main = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
+        main = main_clause(message, match.start(), _MOST_READ)
         # In a list the words before the comma have no verb, either.
         if (
-            not PLAN.search(main)
-            and not REQUEST.search(main)
-            and not _LEADS_ON.search(main)
+            not _is_needed(main)
             and _OWN_VERB.search(main.split(",")[-1])
             and not _OWN_VERB.search(match["inside"])
             and not matters(match["inside"])
@@ -135,6 +140,11 @@ def drop_details(message: str) -> Iterator[Edit]:
             yield Edit("shorten.example", 2, (Change(*match.span("cut"), ""),))
 
 
+def _is_needed(main: str) -> bool:
+    """Whether a main clause plans or requests something, or leads into what follows it."""
+    return bool(PLAN.search(main) or REQUEST.search(main) or _LEADS_ON.search(main))
+
+
 def drop_apologies(message: str) -> Iterator[Edit]:
     """An apology beside the point goes."""
     for match in _SORRY.finditer(message):
@@ -145,7 +155,7 @@ def drop_efforts(message: str) -> Iterator[Edit]:
     """How long the writer worked on something goes, and when."""
     for pattern, group, rule in ((_EFFORT, "cut", "shorten.effort"), (_LATE, "inside", "shorten.past_time")):
         for match in pattern.finditer(message):
-            before = re.split(r"[.!?;:\n]\s?", message[max(0, match.start() - 160) : match.start()])[-1]
+            before = main_clause(message, match.start(), _MOST_READ)
             if _OWN_PAST.search(before):
                 start = match.start(group) - (group == "inside")
                 yield Edit(rule, 2, (Change(start, match.end(group), ""),))

@@ -8,7 +8,7 @@ from models.edits.shorten.text import end_of_sentence, find_place
 
 _PRONOUN = r"(?:I|we|you|he|she|it|they|there|this|that|anyone|someone|somebody|anybody)"
 _INDIRECT = re.compile(
-    r"\b(?P<opening>(?:(?:and|but|so)\s)?(?:what\s(?:I|we)\s(?:wanted|want)\sto\s(?:ask|know)\s(?:is|was)"
+    r"\b(?:(?:(?:and|but|so)\s)?(?:what\s(?:I|we)\s(?:wanted|want)\sto\s(?:ask|know)\s(?:is|was)"
     r"|(?:I|we)(?:['’]m|['’]re|['’]d|\sam|\sare|\swas|\swere"
     r"|\swould)?(?:\s(?:just|really|only|also|still|quickly)){0,2}\s(?:(?:wanted|want"
     r"|like)\sto\s(?:quickly\s|just\s)?(?:ask(?:\syou)?|know|check|find\sout)|wondering|wonder|wondered"
@@ -29,7 +29,7 @@ _ABILITIES = re.compile(
     r"|stay|take|think"
 )
 _IF_YOU_COULD = re.compile(
-    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?!(?:like|prefer|rather|be|have|need|want)\b)(?P<what>[^.!?;\n]{3,140}?)(?P<end>,\s(?:that|it"
+    r"\b(?P<if>if\syou\s(?:could|can|would)\s(?:please\s)?)(?!(?:like|prefer|rather|be|have|need|want)\b)[^.!?;\n]{3,140}?(?P<end>,\s(?:that|it"
     r"|this)(?:['’]d|\swould)\s(?:really\s)?(?:be\s(?:really\s|very\s|so\s|much\s)?(?:great|good|nice"
     r"|helpful|lovely|wonderful|perfect|appreciated|awesome|fantastic|amazing|super)|help(?:\sme"
     r"|\sus)?(?:\sa\slot|\sgreatly)?))(?=\s?[.!])",

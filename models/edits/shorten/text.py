@@ -159,6 +159,14 @@ def delete_aside(message: str, rule: str, level: int, start: int, end: int) -> E
     return Edit(rule, level, (Change(start, end, ""),))
 
 
+_CLAUSE_MARK = re.compile(r"[.!?;:\n]\s?")
+
+
+def main_clause(message: str, end: int, most: int) -> str:
+    """The part of a sentence before `end`, of which only the last `most` characters are read."""
+    return _CLAUSE_MARK.split(message[max(0, end - most) : end])[-1]
+
+
 def matters(text: str) -> bool:
     """Whether a text has a number or a word that the recipient may need."""
     return bool(NEEDED.search(text) or NUMBER_WORDS.search(text))

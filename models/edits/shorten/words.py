@@ -7,7 +7,7 @@ from models.edits.script import Change, Edit
 from models.edits.shorten.text import REACH, delete_opening, end_of_sentence, find_place
 
 _REDUCED = re.compile(
-    r"\b(?P<head>someone|somebody|anyone|anybody|everyone|everybody|people|those|colleagues|users|customers"
+    r"\b(?:someone|somebody|anyone|anybody|everyone|everybody|people|those|colleagues|users|customers"
     r"|guests|files|tickets|the\s[a-z]+|a\s[a-z]+|an\s[a-z]+|any\s[a-z]+|every\s[a-z]+"
     r"|all\s[a-z]+s)(?P<cut>\s(?:who|that|which)\s(?:is|are|was|were)(?:\sstill)?)\s(?:on\s(?:leave|holiday"
     r"|site|duty|call|sick)|in\s(?:the|a)|at\s(?:the|home)|from\s(?:the|a)|responsible\sfor|due\s(?:on|in"

@@ -29,7 +29,7 @@ _SUBJECT = (
 )
 _BREAK = re.compile(
     rf"(?P<sep>,? (?:or else|or|otherwise|else) (?=(?!else){_SUBJECT}\b|my |our |your |"
-    rf"(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes|gets)\b)"
+    rf"(?:[\w'-]+ ){{1,4}}?(?:will|won't|can't|gets|goes)\b)"
     rf"|(?:,| -+| –| —|;) (?:and |but )?(?!this time|that way)(?=(?:(?:from now on|next "
     rf"time|last time|then|right now|otherwise) )?{_SUBJECT}\b)"
     rf"|,? and (?=[A-Z]\w+ (?:can|will|has|is|gets)\b)"

@@ -28,7 +28,7 @@ class Draft:
     is_lower: bool  # its sentences start without capitals
     is_friendly: bool
     edits: list[Edit] = field(default_factory=list)
-    is_tense: bool = False  # it orders, blames or complains somewhere
+    is_tense: bool = False  # it has no courtesy, or blames in spite of it
     is_softened: bool = False  # by more than marks
     has_order: bool = False
     requests: int = 0

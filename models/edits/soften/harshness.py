@@ -149,7 +149,7 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
     return False
 
 
-_PERSON = re.compile(r"\b(?:I|you|he|she|we|i)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
+_PERSON = re.compile(r"\b(?:i|you|he|she|we)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
 _OF_PERSONS = re.compile(
     r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for"
 )

@@ -18,7 +18,7 @@ from models.edits.soften.words import find_empty_tail, is_verb, tables
 
 _CONDITION = re.compile(
     r"(?:if|when|once|before|after|until|as soon as|whenever|unless)"
-    r"[^,.;:!?\n]{0,90}?(?P<comma>, (?:then )?)",
+    r"[^,.;:!?\n]{0,90}?, (?:then )?",
     re.I,
 )
 _SHORT_LEADS = re.compile(

@@ -15,7 +15,7 @@ _WHEN = (
 )
 _AT_ONCE = r"(?:from now on|with immediate effect|effective immediately)"
 _RULE = re.compile(rf"{_AT_ONCE},? (?P<rest>(?!(?:i|we|you|please|can|could|let)\b|i'|we').{{4,200}})", re.I)
-_BANS = re.compile(rf"(?P<when>{_WHEN},? )(?P<no>no (?!one\b)[^,;:]{{3,80}})$", re.I)
+_BANS = re.compile(rf"{_WHEN},? (?P<no>no (?!one\b)[^,;:]{{3,80}})$", re.I)
 _GOES = re.compile(
     r"\b(?:go|gets?|come|leaves?|stays?|needs?|must|stops|closes|runs|goes|ends|starts|moves|costs|count|uses)\b",
     re.I,

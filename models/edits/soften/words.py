@@ -9,7 +9,7 @@ import yaml
 
 
 class Tables(NamedTuple):
-    """The tables of `soften.yaml`, with the forms of their verbs."""
+    """The tables of `soften.yaml` and `idioms.yaml`, with the forms of their verbs."""
 
     verbs: frozenset[str]
     ambiguous: frozenset[str]
@@ -36,7 +36,7 @@ class Tables(NamedTuple):
 
 @cache
 def tables() -> Tables:
-    """The tables of `soften.yaml`, read once."""
+    """The tables of `soften.yaml`, those of `idioms.yaml` in front of their own kind; read once."""
     data, idioms = (
         yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
         for name in ("soften.yaml", "idioms.yaml")
@@ -159,7 +159,7 @@ CUES = re.compile(
     r"cancel\w*|useless|terrible|mess|unusable|"
     r"unreadable|inconsistent|random|rude|blocks?|blocked|leaks?|leaked|dropped|behind|"
     r"too short|slow|empty|over budget|weak|poor|outdated|"
-    r"out of date|overdue|complain\w*|skipped|closed(?! (?:with|at|on)\b)|duplicate\w*|unclear|confus\w+|"
+    r"out of date|complain\w*|skipped|closed(?! (?:with|at|on)\b)|duplicate\w*|unclear|confus\w+|"
     r"disappoint\w+|loses|hard to|mixed|double|unbalanced|"
     r"dangerous|illegal|gaps?|waiting (?:for )?(?:\w+ )?(?:days|weeks|months|hours)|third time"
     r"|second time|instead of|angry|upset|furious)\b",

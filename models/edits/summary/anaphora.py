@@ -5,12 +5,10 @@ keep a part when in doubt.
 """
 
 import re
-from collections.abc import Mapping
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
-import yaml
+from models.edits.word_lists import read_lists
 
 _FILE = Path(__file__).with_name("words.yaml")
 _PLURAL = re.compile(r"(?:[^s'’]s|people|staff|children|men|women|data)$")
@@ -83,13 +81,6 @@ _LEANS = re.compile(
 _MOST_PRONOUNS = 20  # that are looked at in a part
 
 
-@cache
-def _words() -> Mapping[str, frozenset[str]]:
-    """The lists of `words.yaml`."""
-    lists = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return {name: frozenset(words.split()) for name, words in lists.items()}
-
-
 def pronouns(text: str) -> tuple[str, ...]:
     """The words of a part that stand for something that an earlier part names, in lower case."""
     bare = _EMPTY.sub(lambda match: "_" * len(match.group()), text)
@@ -121,22 +112,22 @@ def can_stand_for(word: str, noun: str) -> bool:
     `noun` is one of `heads`. A word such as "that" or "the others" can stand for anything.
     """
     if word in ("it", "its"):
-        return not _PLURAL.search(noun) and noun not in _words()["persons"]
+        return not _PLURAL.search(noun) and noun not in read_lists(_FILE)["persons"]
     if word in ("they", "them", "their", "theirs", "these", "those"):
         return bool(_PLURAL.search(noun) or _GROUP.fullmatch(noun))
     if word in ("he", "she", "him", "her", "his", "hers"):
-        return noun[:1].isupper() or noun in _words()["persons"]
+        return noun[:1].isupper() or noun in read_lists(_FILE)["persons"]
     return True
 
 
 def topics(text: str) -> frozenset[str]:
     """The nouns and names in lower case, of `heads`, that say what a message is about."""
-    return frozenset(noun.lower() for noun in heads(text)) - _words()["no_topic"]
+    return frozenset(noun.lower() for noun in heads(text)) - read_lists(_FILE)["no_topic"]
 
 
 def heads(text: str) -> frozenset[str]:
     """The last words of the noun phrases of a part, and their plurals: nouns in lower case, and names."""
-    words = _words()
+    words = read_lists(_FILE)
     result: set[str] = set()
     last, in_phrase, is_determined = "", True, False
     for match in _TOKEN.finditer(text):

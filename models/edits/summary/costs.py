@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from data.records import Role
 from models import facts
+from models.edits.parts import DATE_KINDS
 from models.edits.summary.units import Unit
 
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
@@ -59,7 +60,6 @@ _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|without|\
 _CAUSE = re.compile(r"(?:because|since|as)\b", re.IGNORECASE)
 # Kinds of facts by which a recipient finds something.
 _POINTERS = frozenset({"url", "email", "ticket", "channel", "identifier", "version"})
-_WHEN = frozenset({"date", "time", "weekday"})
 # What happened, without what holds now or is to come.
 _PAST = re.compile(
     r"\b(?:was|were|had|did|came|went|got|said|told|took|made|rang|gave|found|sent|saw|met|spoke|began|fell"
@@ -95,14 +95,14 @@ _LONGEST_SIGNATURE = 5  # words
 
 def rate(units: Sequence[Unit], intensity: int) -> list[float | None]:
     """What a summary of this intensity loses without each unit, from 0 on; None where it may not go."""
-    found = [facts.extract(unit.text) for unit in units]
-    counts = Counter(facts.normalise(fact) for each in found for _, fact in each)
+    facts_of = [facts.extract(unit.text) for unit in units]
+    counts = Counter(facts.normalise(fact) for pairs in facts_of for _, fact in pairs)
     costs: list[float | None] = []
     for i, unit in enumerate(units):
         if unit.is_courtesy:
             costs.append(0.0 if _is_empty_courtesy(unit, i, intensity) else None)
             continue
-        own = [(kind, fact) for kind, fact in found[i] if counts[facts.normalise(fact)] == 1]
+        own = [(kind, fact) for kind, fact in facts_of[i] if counts[facts.normalise(fact)] == 1]
         costs.append(_rate(unit, own, _size_of_sentence(units, i)))
     return costs
 
@@ -129,7 +129,7 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
     if (
         unit.roles & _ESSENTIAL
         or kinds & _POINTERS
-        or (kinds & _WHEN and Role.ASIDE not in unit.roles and not is_over)
+        or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
         or (_NEEDED.search(unit.text) and not (is_aside and unit.weight < _SURE))
         or (unit.is_dependent and denies)
     ):

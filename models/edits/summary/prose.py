@@ -5,16 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from data.records import Role
 from models.edits import script
-from models.edits.parts import LINK, capital
+from models.edits.parts import LINK, capital, closed
 from models.edits.script import Change, Edit
 from models.edits.summary.costs import SIGN_OFF
 from models.edits.summary.units import Unit
 
-_ENDS = (".", "!", "?", ":", ")", '"', "…")
 _QUESTION = re.compile(
     r"\W*(?:can|could|would|will|do|does|did|is|are|was|were|has|have|should|shall|may|what|when|where|who"
-    r"|why"
-    r"|how|which)\b",
+    r"|why|how|which)\b",
     re.IGNORECASE,
 )
 
@@ -79,12 +77,7 @@ def _last_roles(units: Sequence[Unit], kept: Sequence[int], i: int) -> frozenset
 
 
 def _close(text: str, units: Sequence[Unit], last: int) -> str:
-    """A text whose last sentence has a mark: a question mark where its dropped end had one and the rest asks,
-    too.
-    """
-    text = text.rstrip().rstrip(",;–—-").rstrip()
-    if text.endswith(_ENDS):
-        return text
+    """A text that ends with a mark: a question mark where its dropped end had one and the rest asks, too."""
     end = next((unit.text for unit in units[last + 1 :] if unit.text.endswith(("?", ".", "!"))), "")
     asks = end.endswith("?") and bool(_QUESTION.match(LINK.sub("", units[last].text)))
-    return text + ("?" if asks else ".")
+    return closed(text, "?" if asks else ".")

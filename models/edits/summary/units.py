@@ -102,8 +102,8 @@ class Unit:
     @cached_property
     def words(self) -> frozenset[str]:
         """Its words in lower case, in the singular and in the plural."""
-        found = _WORD.findall(self.text.lower())
-        return frozenset(form for word in found for form in (word, word + "s", word.rstrip("s")))
+        words = _WORD.findall(self.text.lower())
+        return frozenset(form for word in words for form in (word, word + "s", word.rstrip("s")))
 
     @cached_property
     def introduced(self) -> frozenset[str]:

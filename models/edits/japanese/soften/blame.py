@@ -9,7 +9,7 @@ from models.edits.script import Edit
 
 # What a blaming question or reproach says; the mild form says the same without the reproach.
 _UNASKED = re.compile(
-    r"(?P<how>勝手に|無断で|黙って|断りもなく|相談もなく)(?P<what>[^、。]{0,40}?)(?P<end>ましたよね|ましたね|ましたでしょう?)$"
+    r"(?:勝手に|無断で|黙って|断りもなく|相談もなく)(?P<what>[^、。]{0,40}?)(?:ましたよね|ましたね|ましたでしょう?)$"
 )
 _OWN_DEED = re.compile(r"(?:私|僕|俺|自分|うち|弊社|当社|当方)(?:たち|達|ども)?(?:が|は|も|で)")
 _AGAIN = re.compile(

@@ -9,7 +9,7 @@ from models.edits.japanese.soften.draft import Draft, common_start
 from models.edits.script import Edit
 
 _WHY = re.compile(
-    r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?P<end>の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$"
+    r"(?:なんで|何で|どうして|なぜ)(?P<what>[^、。]{2,60}?)(?:の|んですか|のですか|んだ|わけ|んでしょうか|のでしょうか|のか|んだよ|わけ?ですか)$"
 )
 _PLAIN_END = re.compile(r"(?:[うくぐすつぬぶむる]|[たいだ])$")
 _WHICH = re.compile(
@@ -54,10 +54,12 @@ def soften_still(draft: Draft) -> list[Edit] | None:
         return None
     join = match["join"] or ("は" if match.start() else "")
     state = f"{join}、現在どのような状況でしょうか".replace("、、", "、")
-    told = f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace("も、", "、")
+    request = f"{join}、現在の状況をお聞かせいただけますでしょうか".replace("、、", "、").replace(
+        "も、", "、"
+    )
     return [
         draft.end("still", level, match.start(), text, True)
-        for level, text in enumerate((f"{join}まだでしょうか", state, told), 1)
+        for level, text in enumerate((f"{join}まだでしょうか", state, request), 1)
     ]
 
 

@@ -62,13 +62,13 @@ def _soften_sentence(draft: Draft) -> list[Edit]:
         edits = list(soften_blame(draft)) or _first(draft, _AFTER_BLAME)
     if edits is not None:
         return edits
-    asked: list[Edit] = []
+    questions: list[Edit] = []
     if draft.asks or draft.body.endswith(("ですか", "ますか", "ましたか", "んだ", "の")):
-        asked = list(soften_question(draft))
+        questions = list(soften_question(draft))
         if draft.asks or draft.body.endswith("か"):
-            return asked
+            return questions
     edits = _first(draft, _STATEMENTS)
-    return [*asked, *(soften_statement(draft) if edits is None else edits)]
+    return [*questions, *(soften_statement(draft) if edits is None else edits)]
 
 
 def _first(draft: Draft, kinds: Iterable[Callable[[Draft], list[Edit] | None]]) -> list[Edit] | None:
@@ -83,10 +83,10 @@ def _merge_insertions(edits: list[Edit]) -> list[Edit]:
         change = edit.changes[0]
         if len(edit.changes) > 1 or change.start != change.end:
             continue
-        beside = [
+        at_same_place = [
             other for other in edits if other.start == change.start and other.changes[0].end > change.start
         ]
-        best = {other.level: other for other in beside if other.level <= edit.level}
+        best = {other.level: other for other in at_same_place if other.level <= edit.level}
         if best:
             other = best[max(best)]
             first = other.changes[0]

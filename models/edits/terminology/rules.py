@@ -1,0 +1,47 @@
+"""Proposes explanations of terms: a gloss in brackets after the first use of a term in a message."""
+
+from collections.abc import Mapping
+
+from models.edits.script import Change, Edit
+from models.edits.terminology.places import find_own_places, find_places
+from models.edits.terminology.scan import WORD, Scan
+
+
+def propose(message: str, own_terms: Mapping[str, str] | None = None) -> list[Edit]:
+    """Glosses for the terms of a message: level 1 for the most specialised ones, 2 for all, 3 fuller ones.
+
+    A lone term has its fuller gloss at level 2, and both at 3, unless the two say nearly the same.
+    `own_terms` maps terms of the message's organisation to their glosses. They are explained at every level
+    and win over the glossary.
+    """
+    scan = Scan(message)
+    own = list(find_own_places(scan, own_terms or {}))
+    edits = [Edit("terminology.own", 1, (Change(at, at, f" ({gloss})"),)) for at, gloss in own]
+    places = find_places(scan)
+    if not places:
+        return sorted(edits, key=lambda edit: edit.start)
+    ranked = sorted(places, key=lambda place: (-place.entry.specialised, place.start))
+    at_once = 1 if len(places) < 3 else 2
+    for rank, place in enumerate(ranked):
+        entry = place.entry
+        short, fuller = entry.named(entry.short, place.form), entry.named(entry.fuller, place.form)
+        rest = entry.gloss(entry.fuller, place.form)
+        joined = f"{short}: {rest}" if "e" in entry.kind else f"{short}, that is, {rest}"
+        if len(places) > 1:
+            glosses = [(1 if rank < at_once else 2, short), (3, joined if "e" in entry.kind else fuller)]
+        elif _repeats(short, fuller):
+            glosses = [(1, short), (3, fuller)]
+        else:
+            glosses = [(1, short), (2, fuller), (3, joined)]
+        edits += [
+            Edit(place.rule, level, (Change(place.at, place.at, f" ({place.label}{gloss})"),))
+            for level, gloss in glosses
+        ]
+    return sorted(edits, key=lambda edit: (edit.start, edit.level))
+
+
+def _repeats(short: str, fuller: str) -> bool:
+    """Whether a fuller gloss has so many words of the short one that both together would sound silly."""
+    words = [word for word in WORD.findall(fuller.lower()) if len(word) > 3]
+    known = set(WORD.findall(short.lower()))
+    return sum(word in known or word.rstrip("s") in known for word in words) * 2 >= len(words)
