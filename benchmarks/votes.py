@@ -1,6 +1,6 @@
 """How often learning from votes makes a version: simulated people through `models.edit_dpo`.
 
-    .venv/bin/python -m benchmarks.votes    # about 10 minutes; writes artifacts/bench/votes.json
+    .venv/bin/python -m benchmarks.votes --runs 100 --out docs/results/votes.json
 
 Messages, edits and the shipped tagger are real. People compare two samples as the service draws them, and
 choose the first with probability sigma(u_1 - u_2). The utility u of a rewrite is the sum of what its edits
@@ -31,6 +31,12 @@ from models.edits.writer import EDIT_TEMPERATURE
 
 _SAMPLING_TEMPERATURE = 0.8  # of `data.traffic.routing`
 _INTENSITY = 2
+_OF_EDITS = (  # other transform types arrange parts
+    TransformType.SOFTEN,
+    TransformType.CLARIFY,
+    TransformType.TERMINOLOGY,
+    TransformType.BACKGROUND,
+)
 # What an edit is worth to people, by its rule: nothing, or a taste that the tagger does not know.
 TASTES: Mapping[str, Mapping[str, float]] = {
     "none": {},
@@ -82,14 +88,6 @@ def read_cases(folder: Path, most: int) -> tuple[list[Case], list[str]]:
         )
         cases.append(Case(original.text, edits, dict(zip(edits, votes.logits.tolist(), strict=True))))
     return cases, rules
-
-
-_OF_EDITS = (
-    TransformType.SOFTEN,
-    TransformType.CLARIFY,
-    TransformType.TERMINOLOGY,
-    TransformType.BACKGROUND,
-)
 
 
 def utility(edits: Sequence[Edit], taste: Mapping[str, float]) -> float:

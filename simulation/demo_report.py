@@ -155,6 +155,9 @@ class Report(BaseModel):
         for axes in (left, right):
             axes.set_xlim(-1, 1)
             axes.set_xticks([])
+            if not axes.has_data():
+                axes.text(0.5, 0.5, "nothing to compare yet", transform=axes.transAxes, ha="center")
+                axes.set_yticks([])
 
 
 def assemble(
