@@ -5,6 +5,8 @@ Data
     curation      sentence embeddings, near-duplicates, and the checks of the seed corpus
     methods       chooses the training methods from the feedback that is available
     teacher       a language model at an endpoint rewrites messages for the others to learn from
+    teacher_requests  which messages a teacher rewrites, and how
+    drafts        a teacher's drafts: asked for, checked and judged
     replies       answers of endpoints in a file, so that nothing is asked twice
 
 Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`

@@ -33,7 +33,7 @@ _FIELDS_OF_WEIGHTS = (
     "meta",
 )  # of a list of models: vLLM's and llama.cpp's fields
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
-# Tokens of chat templates. A server reads them in a message as what they are, so they are split.
+# Tokens of chat templates. A server would read them in a message as tokens, too, so they are split.
 _SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
 
 
@@ -88,7 +88,10 @@ class Endpoint(StageConfig):
 
 
 class Question(NamedTuple):
-    """What a model is asked: the system's turn, which may be empty, and the user's turn."""
+    """What a model is asked: the system's turn, which may be empty, and the user's turn.
+
+    People's texts belong in the user's turn: tokens of chat templates are split there when it is sent.
+    """
 
     system: str
     user: str
@@ -263,7 +266,7 @@ class Chat:
         seed: dict[str, Any] = {} if question.seed is None else {"seed": question.seed}
         system = [("system", question.system)] if question.system else []
         message = await self._model.ainvoke(
-            [*system, ("human", question.user)],
+            [*system, ("human", _neutralise(question.user))],
             temperature=question.temperature,
             # In the body as it is, since LangChain sends `max_tokens` under its newer name only.
             extra_body={self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
@@ -367,11 +370,11 @@ class _Budget:
         self._spent = max(0, self._spent + tokens)  # below 0 for a request of the day before
 
 
-def neutralise(message: str) -> str:
-    """Split every token of a chat template in a message, so that it stays text for a server."""
-    while specials := _SPECIALS.findall(message):
-        message = prompts.neutralise(message, specials)
-    return message
+def _neutralise(turn: str) -> str:
+    """Split every token of a chat template in a user's turn, so that it stays text for a server."""
+    while specials := _SPECIALS.findall(turn):
+        turn = prompts.neutralise(turn, specials)
+    return turn
 
 
 def _make_storable(text: str) -> str:

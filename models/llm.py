@@ -21,7 +21,7 @@ from configs import StageConfig
 from data.reasons import Language, reason
 from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
-from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError, neutralise
+from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError
 from models.protection import Draft, Kept, Request
 
 FILE = "llm.json"
@@ -169,7 +169,7 @@ class Writer:
             questions = []
             for i, number in asked:
                 _, transform_type, intensity = requests[i]
-                turns = prompts.turns(spec.prompt, neutralise(texts[i]), transform_type, intensity)
+                turns = prompts.turns(spec.prompt, texts[i], transform_type, intensity)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}
