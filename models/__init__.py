@@ -59,7 +59,8 @@ Scoring
 Serving
     export        writes a version folder with quantised weights
     prompts       the prompt renderer; `frame-2.yaml` has the text of frame-2
-    chat          a client of models behind OpenAI-compatible endpoints
+    endpoint      an OpenAI-compatible endpoint of a language model, a question, its answer, its errors
+    chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     protection    masks facts before the model and restores them after
     version_file  a version's form, languages and engine

@@ -20,7 +20,8 @@ from configs import StageConfig
 from data import corpus
 from data.records import Prompt, TransformType
 from models import facts, fidelity, judge, languages, prompts, scoring
-from models.chat import Chat, ChatError, Endpoint, Question
+from models.chat import Chat
+from models.endpoint import ChatError, Endpoint, Question
 from models.judge import Pair
 from models.labels import read_labels
 from models.replies import LimitReachedError, Replies

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from data.records import TransformType
 from models import prompts
-from models.chat import Chat, ChatError, Endpoint, Question
+from models.chat import Chat
+from models.endpoint import ChatError, Endpoint, Question
 
 Choice = Literal["0", "1", "2"]
 _OPENAI_URL = "https://api.openai.com/v1"

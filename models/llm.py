@@ -21,7 +21,8 @@ from configs import StageConfig
 from data.reasons import Language, reason
 from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
-from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError
+from models.chat import Chat
+from models.endpoint import Answer, ChatError, Endpoint, Question, UnusableError
 from models.protection import Draft, Kept, Request
 
 FILE = "llm.json"

@@ -37,8 +37,9 @@ from data import database
 from data.records import Demonstration, PreferencePair
 from data.snapshots import shards, snapshot
 from data.snapshots.teachers import ANSWERS, PREFIX, Teacher
-from models.chat import Chat, ChatError, Endpoint
+from models.chat import Chat
 from models.drafts import Draft, Drafter, DraftsConfig, Fate, digest_prompt, make_question
+from models.endpoint import ChatError, Endpoint
 from models.replies import EndpointDownError, LimitReachedError, Replies
 from models.teacher_requests import TRAINING, Request, list_requests
 from models.validity import InvalidJudgeError, Validity

@@ -23,7 +23,7 @@ from data import database
 from data.reasons import Language
 from data.traffic import routing
 from models import evaluation, llm, training
-from models.chat import ChatError
+from models.endpoint import ChatError
 from models.llm import Llm, LlmConfig
 from models.results import Evaluation
 from pipelines.registration import register

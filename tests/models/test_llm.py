@@ -4,7 +4,8 @@ from pydantic import ValidationError
 from data.reasons import reason
 from data.records import PROTECTED, UNPROTECTED, Protection, Spec, TransformType
 from models import decoding, llm, prompts, version_file
-from models.chat import Answer, Chat, Endpoint, Question, RefusedError, TooLongError, UnusableError
+from models.chat import Chat
+from models.endpoint import Answer, Endpoint, Question, RefusedError, TooLongError, UnusableError
 from models.llm import LlamaCpp, Llm, Writer
 from tests import endpoints
 from tests.endpoints import completion

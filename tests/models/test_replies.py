@@ -1,6 +1,7 @@
 import pytest
 
-from models.chat import Chat, ChatError, Endpoint, Question
+from models.chat import Chat
+from models.endpoint import ChatError, Endpoint, Question
 from models.replies import EndpointDownError, LimitReachedError, Replies
 from tests import endpoints
 

@@ -20,7 +20,7 @@ from data.records import PROTECTED, Spec
 from data.tables import Lineage, Output, Version, new_id
 from data.traffic.routing import Arm, Routing, Split
 from models import llm, versions
-from models.chat import Endpoint, RefusedError
+from models.endpoint import Endpoint, RefusedError
 from pipelines import llm_version, local
 from pipelines.environments import environment
 from pipelines.llm_version import LlmVersionConfig
