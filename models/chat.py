@@ -1,7 +1,8 @@
 """A client of a language model behind an OpenAI-compatible endpoint: a vendor's, vLLM's, Ollama's.
 
-It retries what may pass (429, 5xx, no answer), and counts tokens against a daily budget. Its libraries are
-imported when a `Chat` is made, since they take a second and 66 MB.
+It splits the tokens of chat templates in what people wrote, retries what may pass (429, 5xx, no answer), and
+counts tokens against a daily budget. Its libraries are imported when a `Chat` is made, since they take a
+second and 66 MB.
 """
 
 import asyncio

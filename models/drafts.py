@@ -1,7 +1,7 @@
 """A teacher's drafts: it is asked for them, they are checked, and the judge compares them with the message.
 
-The teacher drafts each request until a draft passes. With `pairs` it writes all drafts, and all that the
-checks let through are judged.
+The teacher drafts each request until a draft passes. With `pairs` it writes all drafts, and the judge sees
+all that pass the checks.
 """
 
 import json
@@ -69,7 +69,7 @@ class DraftsConfig(StageConfig):
     drafts: Annotated[int, Field(ge=1, le=16, description="at most, of a request")] = 3
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.8
     max_new_tokens: Annotated[int, Field(ge=16)] = 512
-    pairs: bool = Field(False, description="judge all drafts, and make preference pairs")
+    pairs: bool = Field(False, description="write all drafts, and make preference pairs")
     labels_folder: Path = Field(corpus.SEED / "labels", description="readers' labels, see models.validity")
     seed: int = 0
 
@@ -91,7 +91,7 @@ class Draft(NamedTuple):
 
 
 class Drafter:
-    """The teacher and the judge of a run. `chat` and `judging` are their endpoints.
+    """The teacher and the judge of a run: `chat` asks the teacher, `judging` the judge.
 
     `stopped` names the limit that was reached. `names` are those that the teacher's answers give its model.
     """

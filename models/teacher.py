@@ -9,9 +9,10 @@ rewrite until one passes: it is complete, keeps the facts and adds none, still a
 the judge, another model, prefers it to the message in both orders (`models.drafts`). What passes is a
 snapshot of its own (`data.snapshots.teachers`), to be named in `teachers` of models.sft.
 
-With `pairs`, all drafts are judged. One that beats the message and one that loses to it make a preference
-pair, for `teachers` of models.dpo. That takes a valid judge: readers have labelled rewrites of this teacher,
-and the judge agrees with them (`models.validity`, `models.reading`).
+With `pairs`, all drafts are written, and those that pass the checks are judged. One that beats the message
+and one that loses to it make a preference pair, for `teachers` of models.dpo. That takes a valid judge:
+readers have labelled rewrites of this teacher, and the judge agrees with them (`models.validity`,
+`models.reading`).
 
 A killed run that is started again asks nothing that was answered before.
 """
