@@ -5,6 +5,8 @@ Data
     curation      sentence embeddings, near-duplicates, and the checks of the seed corpus
     methods       chooses the training methods from the feedback that is available
     teacher       a language model at an endpoint rewrites messages for the others to learn from
+    teacher_requests  which messages a teacher rewrites, and how
+    drafts        a teacher's drafts: asked for, checked and judged
     replies       answers of endpoints in a file, so that nothing is asked twice
 
 Training stages, each a command: `python -m models.<stage> configs/<stage>.yaml`
@@ -57,7 +59,8 @@ Scoring
 Serving
     export        writes a version folder with quantised weights
     prompts       the prompt renderer; `frame-2.yaml` has the text of frame-2
-    chat          a client of models behind OpenAI-compatible endpoints
+    endpoint      an OpenAI-compatible endpoint of a language model, a question, its answer, its errors
+    chat          a client of such an endpoint
     llm           a model that we did not train, as a version: its `llm.json` and its rewrites
     protection    masks facts before the model and restores them after
     version_file  a version's form, languages and engine

@@ -1,7 +1,8 @@
 """A client of a language model behind an OpenAI-compatible endpoint: a vendor's, vLLM's, Ollama's.
 
-It retries what may pass (429, 5xx, no answer), and counts tokens against a daily budget. Its libraries are
-imported when a `Chat` is made, since they take a second and 66 MB.
+It splits the tokens of chat templates in what people wrote, retries what may pass (429, 5xx, no answer), and
+counts tokens against a daily budget. Its libraries are imported when a `Chat` is made, since they take a
+second and 66 MB.
 """
 
 import asyncio
@@ -12,13 +13,22 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import SecretStr
 
-from configs import StageConfig
 from models import prompts
+from models.endpoint import (
+    Answer,
+    BudgetSpentError,
+    ChatError,
+    Endpoint,
+    Question,
+    RefusedError,
+    TooLongError,
+    UnavailableError,
+    UnusableError,
+)
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -26,121 +36,10 @@ if TYPE_CHECKING:
 _NO_KEY = "no-key"  # without one, the library would send OPENAI_API_KEY to whatever endpoint this is
 _FIRST_WAIT_S = 0.5  # before the first retry; doubled before each further one
 _LONGEST_CODE = 60  # characters of an endpoint's code for an error, or of the name of a field
-_FIELDS_OF_WEIGHTS = (
-    "root",
-    "parent",
-    "digest",
-    "meta",
-)  # of a list of models: vLLM's and llama.cpp's fields
+_FIELDS_OF_WEIGHTS = ("root", "parent", "digest", "meta")  # of a list of models: vLLM's and llama.cpp's
 _BYTES_A_TOKEN = 3  # fewer than English text has, so an estimate of a prompt's tokens is rather too high
-# Tokens of chat templates. A server reads them in a message as what they are, so they are split.
+# Tokens of chat templates. A server would read them in a message as tokens, too, so they are split.
 _SPECIALS = re.compile(r"<\|[^<|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?(?:INST|SYSTEM_PROMPT)\]")
-
-
-def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write the URL with http:// or https:// and a host, such as https://host/v1")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("leave keys out of the URL, which is stored: name their variable in key_variable")
-    return url.rstrip("/")
-
-
-def _check_variable(name: str) -> str:
-    # The ending lets `pipelines.environments` keep these keys from the processes that need none.
-    if not re.fullmatch(r"[A-Z][A-Z0-9_]*_API_KEY", name) or name.startswith("TONEBRIDGE_"):
-        raise ValueError(
-            "name a variable such as MISTRAL_API_KEY: capitals that end in _API_KEY and do not begin"
-            " with TONEBRIDGE_"
-        )
-    return name
-
-
-class Endpoint(StageConfig):
-    """Where a model answers, what it costs and how much it may be asked. It holds no key."""
-
-    base_url: Annotated[str, AfterValidator(_check_url), Field(description="ends in /v1 at most servers")]
-    model: Annotated[str, Field(min_length=1, description="as the endpoint names it")]
-    key_variable: Annotated[
-        Annotated[str, AfterValidator(_check_variable)] | None,
-        Field(description="the environment variable with the key, such as OPENAI_API_KEY; no key when unset"),
-    ] = None
-    limit_field: Annotated[
-        Literal["max_tokens", "max_completion_tokens"],
-        Field(description="the field that limits an answer; OpenAI's newer models know the second only"),
-    ] = "max_tokens"
-    extra: dict[str, Any] = Field(
-        default_factory=dict, description="further fields of each request, such as reasoning_effort"
-    )
-    timeout_s: Annotated[float, Field(gt=0, description="for an attempt, and the longest wait after it")] = 9
-    retries: Annotated[int, Field(ge=0, le=8, description="of a request after 429, 5xx or no answer")] = 1
-    concurrency: Annotated[int, Field(ge=1, le=256, description="requests at the same time")] = 8
-    daily_tokens: Annotated[
-        int | None,
-        Field(ge=1, description="read and written in a day (UTC) by one process; no limit when unset"),
-    ] = None
-    input_usd: Annotated[float, Field(ge=0, description="US dollars per million tokens read")] = 0
-    output_usd: Annotated[float, Field(ge=0, description="US dollars per million tokens written")] = 0
-
-    def cost_usd(self, input_tokens: int, output_tokens: int) -> float:
-        """The price of so many tokens."""
-        return (input_tokens * self.input_usd + output_tokens * self.output_usd) / 1e6
-
-
-class Question(NamedTuple):
-    """What a model is asked: the system's turn, which may be empty, and the user's turn."""
-
-    system: str
-    user: str
-    max_tokens: int
-    temperature: float = 0.0
-    seed: int | None = None
-
-
-class Answer(NamedTuple):
-    """A model's text, the tokens that it read and wrote, and the name that the endpoint gives the model.
-
-    The text has no space around it, and is one that Postgres can store. An answer that was cut is not
-    `finished`.
-    """
-
-    text: str
-    finished: bool
-    input_tokens: int
-    output_tokens: int
-    model: str
-
-
-class ChatError(Exception):
-    """The model gave no answer."""
-
-
-class KeyMissingError(ChatError):
-    """The environment variable of the key is not set."""
-
-
-class BudgetSpentError(ChatError):
-    """The tokens of the day are spent; nothing was sent."""
-
-
-class RefusedError(ChatError):
-    """The endpoint refused the request, and would refuse it again."""
-
-
-class TooLongError(ChatError):
-    """The question has more tokens than the model reads."""
-
-    def __init__(self, name: str, tokens: int, limit: int) -> None:
-        super().__init__(f"{name}: the question has {tokens:,} tokens, and it reads at most {limit:,}")
-        self.tokens, self.limit = tokens, limit
-
-
-class UnavailableError(ChatError):
-    """The endpoint did not answer in time, or was overloaded, after all retries."""
-
-
-class UnusableError(ChatError):
-    """The endpoint answered something that is no chat completion with text and usage."""
 
 
 class Chat:
@@ -159,7 +58,7 @@ class Chat:
         """KeyMissingError when `environment` lacks the key's variable. `today` is the day of the budget,
         `first_wait_s` the wait before the first retry where the endpoint names none.
         """
-        key = _read_key(endpoint, environment)
+        key = endpoint.read_key(environment) or _NO_KEY
         # Else LangChain sends every text to LangSmith where the environment asks for it. Its library reads
         # the variables once, so they are set before it is imported.
         os.environ["LANGSMITH_TRACING_V2"] = os.environ["LANGSMITH_TRACING"] = "false"
@@ -263,7 +162,7 @@ class Chat:
         seed: dict[str, Any] = {} if question.seed is None else {"seed": question.seed}
         system = [("system", question.system)] if question.system else []
         message = await self._model.ainvoke(
-            [*system, ("human", question.user)],
+            [*system, ("human", _neutralise(question.user))],
             temperature=question.temperature,
             # In the body as it is, since LangChain sends `max_tokens` under its newer name only.
             extra_body={self.endpoint.limit_field: question.max_tokens, **self.endpoint.extra},
@@ -367,27 +266,16 @@ class _Budget:
         self._spent = max(0, self._spent + tokens)  # below 0 for a request of the day before
 
 
-def neutralise(message: str) -> str:
-    """Split every token of a chat template in a message, so that it stays text for a server."""
-    while specials := _SPECIALS.findall(message):
-        message = prompts.neutralise(message, specials)
-    return message
+def _neutralise(turn: str) -> str:
+    """Split every token of a chat template in a user's turn, so that it stays text for a server."""
+    while specials := _SPECIALS.findall(turn):
+        turn = prompts.neutralise(turn, specials)
+    return turn
 
 
 def _make_storable(text: str) -> str:
     """A text without NUL and halves of surrogate pairs, which JSON can name and Postgres cannot store."""
     return text.replace("\0", "").encode("utf-8", "replace").decode().strip()
-
-
-def _read_key(endpoint: Endpoint, environment: Mapping[str, str]) -> str:
-    if endpoint.key_variable is None:
-        return _NO_KEY
-    if key := environment.get(endpoint.key_variable):
-        return key
-    raise KeyMissingError(
-        f"the environment variable {endpoint.key_variable} is not set: put the key of {endpoint.base_url}"
-        " into it, in the environment of the process that asks"
-    )
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

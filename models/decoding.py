@@ -10,8 +10,8 @@ from tqdm import tqdm
 from configs.settings import Device
 from data.records import UNPROTECTED, Protection
 from models import devices, facts, llm, prompts, protection, version_file
-from models.chat import ChatError
 from models.edits.writer import Writer
+from models.endpoint import ChatError
 from models.protection import Draft, Judge, Kept, Request
 
 _BATCH = 16  # prompts; on two cores batches of 8, 16 and 32 wrote 321, 383 and 361 tokens a second

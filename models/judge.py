@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from data.records import TransformType
 from models import prompts
-from models.chat import Chat, ChatError, Endpoint, Question, neutralise
+from models.chat import Chat
+from models.endpoint import ChatError, Endpoint, Question
 
 Choice = Literal["0", "1", "2"]
 _OPENAI_URL = "https://api.openai.com/v1"
@@ -107,7 +108,7 @@ def _ask(chat: Chat, pair: Pair) -> Preference:
 def make_questions(pair: Pair) -> tuple[Question, Question]:
     """The questions about a pair: in its order, and in the other one."""
     swapped = pair._replace(first=pair.second, second=pair.first)
-    first, second = (Question("", neutralise(write_task(each)), _MOST_TOKENS) for each in (pair, swapped))
+    first, second = (Question("", write_task(each), _MOST_TOKENS) for each in (pair, swapped))
     return first, second
 
 

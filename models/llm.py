@@ -21,7 +21,8 @@ from configs import StageConfig
 from data.reasons import Language, reason
 from data.records import PROTECTED, Engine, Prompt, Protection, Spec
 from models import prompts, protection, scoring, version_file
-from models.chat import Answer, Chat, ChatError, Endpoint, Question, UnusableError, neutralise
+from models.chat import Chat
+from models.endpoint import Answer, ChatError, Endpoint, Question, UnusableError
 from models.protection import Draft, Kept, Request
 
 FILE = "llm.json"
@@ -41,19 +42,13 @@ class LlamaCpp(StageConfig):
     timeout_s: Annotated[float, Field(gt=0, description="for one answer")] = 60
 
 
-class Llm(StageConfig):
-    """The model: at an endpoint, or in the file `model.gguf` of the folder; and how it is asked.
-
-    `answers_as` is the name that its answers gave it when it was registered, and `described` what the
-    endpoint's list of models said of its weights: when one of them changes, another model answers.
-    """
+class LlmConfig(StageConfig):
+    """The model, at an endpoint or run by llama.cpp, and how it is asked."""
 
     endpoint: Endpoint | None = None
     llamacpp: LlamaCpp | None = None
     prompt: Prompt = "frame-2"
     max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 256
-    answers_as: str | None = None
-    described: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
@@ -65,6 +60,17 @@ class Llm(StageConfig):
     def engine(self) -> Engine:
         """The engine that serves it."""
         return "openai" if self.endpoint else "llamacpp"
+
+
+class Llm(LlmConfig):
+    """The model of a version folder; llama.cpp runs the folder's `model.gguf`.
+
+    `answers_as` is the name that its answers gave it when it was registered, and `described` what the
+    endpoint's list of models said of its weights: when one of them changes, another model answers.
+    """
+
+    answers_as: str | None = None
+    described: dict[str, Any] = Field(default_factory=dict)
 
     def spec(self, version: str, protection: Protection = PROTECTED) -> Spec:
         """The spec by which a version of this model is served."""
@@ -169,7 +175,7 @@ class Writer:
             questions = []
             for i, number in asked:
                 _, transform_type, intensity = requests[i]
-                turns = prompts.turns(spec.prompt, neutralise(texts[i]), transform_type, intensity)
+                turns = prompts.turns(spec.prompt, texts[i], transform_type, intensity)
                 sampling = _sample(spec.temperature, draws[i], retries, number)
                 questions.append(Question(*turns, spec.max_new_tokens, *sampling))
             drafts: dict[int, list[Draft]] = {i: [] for i in texts}

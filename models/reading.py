@@ -26,10 +26,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 import configs
 from data.corpus import Label, ReadRewrite
 from data.records import PROTECTED, Intensity, Protection, TransformType
-from models import rules, teacher, tone
+from models import drafts, rules, teacher, tone
 from models.evaluation import draw_cases, read_policy, test_cases, written_by
 from models.scoreboard import Case
 from models.teacher import TeacherConfig
+from models.teacher_requests import Request
 
 
 class System(configs.StageConfig):
@@ -110,7 +111,7 @@ def _rewrites_of(system: System, cases: Sequence[Case], config: ReadingConfig) -
         write = written_by(system.version, config.max_new_tokens, system.protection, judge)
         return write([(case.text, case.transform_type, case.intensity) for case in cases])
     if system.teacher is not None:
-        requests = [teacher.Request(case.text, case.transform_type, case.intensity) for case in cases]
+        requests = [Request(case.text, case.transform_type, case.intensity) for case in cases]
         return teacher.write_first_drafts(configs.load(TeacherConfig, system.teacher), requests)
     assert system.rewrites is not None
     lines = system.rewrites.read_text(encoding="utf-8").splitlines()
@@ -124,7 +125,7 @@ def _rewrites_of(system: System, cases: Sequence[Case], config: ReadingConfig) -
 
 def _name_policy(system: System) -> str | None:
     if system.teacher is not None:
-        return teacher.name_policy(configs.load(TeacherConfig, system.teacher))
+        return drafts.name_policy(configs.load(TeacherConfig, system.teacher))
     return read_policy(system.version) if system.version is not None else None
 
 

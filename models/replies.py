@@ -8,7 +8,8 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from models.chat import Answer, BudgetSpentError, Chat, ChatError, Question
+from models.chat import Chat
+from models.endpoint import Answer, BudgetSpentError, ChatError, Question
 
 _MOST_FAILURES = 20  # in a row; then the endpoint is away, and asking on would only fail
 

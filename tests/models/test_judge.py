@@ -4,7 +4,7 @@ import pytest
 
 from data.records import TransformType
 from models import judge
-from models.chat import KeyMissingError, RefusedError
+from models.endpoint import KeyMissingError, RefusedError
 from models.judge import Pair, Preference
 from tests import endpoints
 

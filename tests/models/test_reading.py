@@ -8,8 +8,9 @@ import pytest
 
 import configs
 from data import corpus
-from models import labels, reading, teacher
+from models import drafts, labels, reading
 from models.reading import ReadingConfig, ReadingError, System
+from models.teacher import TeacherConfig
 from models.validity import labels_of
 from tests import endpoints
 
@@ -96,7 +97,7 @@ def test_a_teachers_first_drafts_are_read_under_the_name_that_validity_asks_for(
     (config.out / "only").mkdir()
     (config.out / "labels.jsonl").rename(config.out / "only" / "labels.jsonl")
     rows = labels.read_labels(config.out / "only")
-    policy = teacher.name_policy(configs.load(teacher.TeacherConfig, file))
+    policy = drafts.name_policy(configs.load(TeacherConfig, file))
     read_rows = labels_of(rows, policy)
     assert {row.rewrite for row in read_rows} == {f"Could you? {line['text']}" for line in MESSAGES}
 

@@ -20,7 +20,7 @@ from data.records import PROTECTED, Spec
 from data.tables import Lineage, Output, Version, new_id
 from data.traffic.routing import Arm, Routing, Split
 from models import llm, versions
-from models.chat import Endpoint, RefusedError
+from models.endpoint import Endpoint, RefusedError
 from pipelines import llm_version, local
 from pipelines.environments import environment
 from pipelines.llm_version import LlmVersionConfig
@@ -245,9 +245,9 @@ def test_a_model_that_does_not_answer_is_not_registered(
 
 def test_the_committed_yaml_names_a_model_and_its_overrides_another_one() -> None:
     vendor = configs.load(LlmVersionConfig, "configs/llm.yaml")
-    assert vendor.model().engine == "openai"
+    assert vendor.engine == "openai"
     overrides = ["endpoint=null", "llamacpp={threads: 4}", "gguf=/models/m.gguf"]
-    assert configs.load(LlmVersionConfig, "configs/llm.yaml", overrides).model().engine == "llamacpp"
+    assert configs.load(LlmVersionConfig, "configs/llm.yaml", overrides).engine == "llamacpp"
 
 
 def test_a_config_names_one_model() -> None:

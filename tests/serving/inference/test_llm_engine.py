@@ -6,7 +6,7 @@ from configs import secret_store
 from configs.settings import Settings
 from data.records import PROTECTED, Protection, Spec, TransformType
 from models import llm
-from models.chat import Endpoint
+from models.endpoint import Endpoint
 from models.llm import Llm
 from pipelines import local
 from pipelines.environments import environment
