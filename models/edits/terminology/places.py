@@ -125,10 +125,12 @@ def _place(scan: Scan, entry: Entry, form: int, start: int, end: int) -> Place |
     rule = _rule(entry, is_abbreviation)
     is_noun = "v" not in entry.kind and "a" not in entry.kind
     if is_noun and after and after not in listed("safe_next") and not after[0].isdigit() and at == end:
-        if after in listed("heads") and not is_abbreviation:
-            head = _NEXT.match(scan.message, end)
-            assert head is not None
-            beyond = scan.after(head.end())
+        head = _NEXT.match(scan.message, end)
+        assert head is not None
+        beyond = scan.after(head.end())
+        # "The print server times out": the word is a verb and no part of the term.
+        is_verb = not form and after.endswith("s") and beyond in listed("after_verbs")
+        if after in listed("heads") and not is_abbreviation and not is_verb:
             if (beyond and beyond not in listed("safe_next")) or not scan.is_whole(start, head.end()):
                 return None
             first = term[:1] if term.isupper() else term[:1].lower()

@@ -1,10 +1,15 @@
 """Decides which entry of the glossary a term of a message stands for."""
 
+import functools
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from models.edits.glossary import Entry
 from models.edits.terminology.scan import Scan, listed
+from models.edits.word_lists import read_lists
+
+_FIELDS = Path(__file__).with_name("fields.yaml")
 
 
 def find_sense(
@@ -46,9 +51,17 @@ def _is_elsewhere(entry: Entry, fields: Mapping[str, set[int]]) -> bool:
 
     "Commit" next to two terms of sales is not that of software.
     """
-    strangers = max((len(orders) for field, orders in fields.items() if field != entry.field), default=0)
+    near = _near(entry.field)
+    strangers = max((len(orders) for field, orders in fields.items() if field not in near), default=0)
     is_abbreviation = entry.name == entry.name.upper() and entry.specialised == 3
     return strangers >= 2 and bool(entry.needs or is_abbreviation)
+
+
+@functools.cache
+def _near(field: str) -> frozenset[str]:
+    """The field itself and those whose terms often stand next to its terms."""
+    groups = (fields for fields in read_lists(_FIELDS).values() if field in fields)
+    return frozenset({field}).union(*groups)
 
 
 def _stands_right(scan: Scan, entry: Entry, form: int, start: int, end: int) -> bool:
@@ -71,6 +84,8 @@ def _stands_right(scan: Scan, entry: Entry, form: int, start: int, end: int) -> 
             return before in listed("subjects")
         return form < 3 and (form == 1 or before not in determiners)
     if " " in text and text.replace(" ", "-").lower() in entry.hyphenated:
+        return False
+    if "a" in entry.kind and has_object and before in listed("before_objects"):
         return False
     if "d" in entry.kind:
         if has_object:
