@@ -29,6 +29,10 @@ _NUMBER = re.compile(
 )
 
 
+# So many cues show the sense of a term well enough to speak for its field.
+_SURE = 2
+
+
 class Place(NamedTuple):
     """A term in a message: what it is, where it starts, and where its gloss goes."""
 
@@ -46,7 +50,8 @@ def find_places(scan: Scan) -> list[Place]:
     fields: dict[str, set[int]] = {}
     for entry_forms in terms.values():
         for entry, _ in entry_forms:
-            if not entry.needs and "?" not in entry.kind:
+            is_shown = not entry.needs or (len(entry_forms) == 1 and len(entry.needs & scan.words) >= _SURE)
+            if is_shown and not entry.never & scan.words:
                 fields.setdefault(entry.field, set()).add(entry.order)
     places: list[Place] = []
     explained: set[int] = set()
@@ -124,6 +129,8 @@ def _place(scan: Scan, entry: Entry, form: int, start: int, end: int) -> Place |
     after = scan.after(at)
     rule = _rule(entry, is_abbreviation)
     is_noun = "v" not in entry.kind and "a" not in entry.kind
+    if is_noun and after in ("it", "them", "us", "me"):
+        return None  # a noun that is used as a verb: "we'd WAF it"
     if is_noun and after and after not in listed("safe_next") and not after[0].isdigit() and at == end:
         head = _NEXT.match(scan.message, end)
         assert head is not None
