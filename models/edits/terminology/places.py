@@ -47,17 +47,12 @@ class Place(NamedTuple):
 def find_places(scan: Scan) -> list[Place]:
     """The terms of a message that are explained, each at its first suitable place, in order."""
     terms = _find_terms(scan)
-    fields: dict[str, set[int]] = {}
-    for entry_forms in terms.values():
-        for entry, _ in entry_forms:
-            is_shown = not entry.needs or (len(entry_forms) == 1 and len(entry.needs & scan.words) >= _SURE)
-            if is_shown and not entry.never & scan.words:
-                fields.setdefault(entry.field, set()).add(entry.order)
+    fields, hinted = _fields(scan, terms, _SURE), _fields(scan, terms, 1)
     places: list[Place] = []
     explained: set[int] = set()
     stems: set[str] = set()
     for (start, end), entry_forms in terms.items():
-        sense = find_sense(scan, entry_forms, fields, start, end)
+        sense = find_sense(scan, entry_forms, (fields, hinted), start, end)
         if sense is None or sense[0].order in explained:
             continue
         entry, form = sense
@@ -73,6 +68,19 @@ def find_places(scan: Scan) -> list[Place]:
             explained.add(entry.order)
             stems.add(stem)
     return places
+
+
+def _fields(
+    scan: Scan, terms: Mapping[tuple[int, int], list[tuple[Entry, int]]], cues: int
+) -> dict[str, set[int]]:
+    """The entries of each field whose terms the message has; those that need cues with so many of them."""
+    fields: dict[str, set[int]] = {}
+    for entry_forms in terms.values():
+        for entry, _ in entry_forms:
+            is_shown = not entry.needs or (len(entry_forms) == 1 and len(entry.needs & scan.words) >= cues)
+            if is_shown and not entry.never & scan.words:
+                fields.setdefault(entry.field, set()).add(entry.order)
+    return fields
 
 
 def _find_terms(scan: Scan) -> dict[tuple[int, int], list[tuple[Entry, int]]]:

@@ -11,14 +11,21 @@ from models.edits.word_lists import read_lists
 
 _FIELDS = Path(__file__).with_name("fields.yaml")
 
+Fields = Mapping[str, set[int]]
+
+# A word in a message of fewer characters is seldom there by chance.
+_SHORT = 80
+
 
 def find_sense(
-    scan: Scan, entry_forms: list[tuple[Entry, int]], fields: Mapping[str, set[int]], start: int, end: int
+    scan: Scan, entry_forms: list[tuple[Entry, int]], seen: tuple[Fields, Fields], start: int, end: int
 ) -> tuple[Entry, int] | None:
     """The entry that the words of the message speak for; None if none or two do equally.
 
-    Of two entries with as many cues, the one whose field has more other terms in the message wins.
+    `seen` has the entries of each field whose terms the message has: those that are sure, and all. Of two
+    entries with as many cues, the one whose field has more other sure terms in the message wins.
     """
+    fields, hinted = seen
     best, best_weight, tied = None, (-1, 0), False
     for entry, form in entry_forms:
         if entry.never & scan.words or not _stands_right(scan, entry, form, start, end):
@@ -38,6 +45,8 @@ def find_sense(
                 continue
         if not others and cues < 2 and _is_elsewhere(entry, fields):
             continue
+        if _is_everyday(entry) and not _has_support(scan, entry, hinted, start, end):
+            continue
         weight = (cues, others)
         if weight > best_weight:
             best, best_weight, tied = (entry, form), weight, False
@@ -46,7 +55,7 @@ def find_sense(
     return None if tied else best
 
 
-def _is_elsewhere(entry: Entry, fields: Mapping[str, set[int]]) -> bool:
+def _is_elsewhere(entry: Entry, fields: Fields) -> bool:
     """Whether an abbreviation, or a term that needs a cue, stands in a message of another field.
 
     "Commit" next to two terms of sales is not that of software.
@@ -55,6 +64,24 @@ def _is_elsewhere(entry: Entry, fields: Mapping[str, set[int]]) -> bool:
     strangers = max((len(orders) for field, orders in fields.items() if field not in near), default=0)
     is_abbreviation = entry.name == entry.name.upper() and entry.specialised == 3
     return strangers >= 2 and bool(entry.needs or is_abbreviation)
+
+
+def _is_everyday(entry: Entry) -> bool:
+    """Whether a term looks like a word of everyday English, such as "rack" or "cluster"."""
+    return bool(entry.needs) and "v" not in entry.kind and entry.name.isalpha() and entry.name.islower()
+
+
+def _has_support(scan: Scan, entry: Entry, hinted: Fields, start: int, end: int) -> bool:
+    """Whether more than a single word, which may be chance, speaks for the sense of an everyday word.
+
+    That is a second cue or another term of a near field, a cue right beside the term, or a short message.
+    """
+    cues = {word.rstrip("s") for word in entry.needs & scan.words}
+    if len(cues) > 1 or len(scan.message) < _SHORT:
+        return True
+    if any(orders - {entry.order} for field, orders in hinted.items() if field in _near(entry.field)):
+        return True
+    return bool({scan.before(start), scan.after(end)} & entry.needs)
 
 
 @functools.cache
