@@ -36,7 +36,7 @@ def find_sense(
             cues = len(entry.needs & scan.words)
             # Two letters have too many senses to be known by their field alone.
             if (
-                "?" in entry.kind
+                ("?" in entry.kind or entry.name.isupper())
                 and entry.name != entry.name.lower()
                 and (cues or not re.fullmatch(r"[A-Z]{2}", entry.name))
             ):
