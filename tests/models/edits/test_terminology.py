@@ -175,7 +175,7 @@ def test_terms_of_two_fields_get_the_sense_of_the_message(message: str, gloss: s
         "If yes scan it and put the box on R1, if no put it on R2.",
         "The slot is at 3, and the guest in 9 wants a quote from the chef.",
         "Her running shoes are on the rack next to the switch for the lights, and the coach wants her at 9.",
-        "Put the pods into the machine, the cluster of chairs has to go before the guests come at noon, please.",
+        "Put the pods into the machine, the cluster of chairs has to go before the guests come at noon.",
     ],
 )
 def test_an_everyday_word_needs_more_than_one_word_that_speaks_for_its_field(message: str) -> None:
