@@ -45,7 +45,7 @@ _NO_WORD = re.compile("[B-DF-HJ-NP-TV-XZ]{3,}")
 _ENDS_IN_Y = re.compile("[b-df-hj-np-tv-z]y$")
 _HISSES = re.compile("(?:[a-z]s|x|ch|sh)$")
 # A noun that is a verb without its hyphen: "the cut-off", but "cut off".
-_PARTICLE = re.compile(".*-(?:ahead|around|away|back|by|down|in|live|off|on|out|over|through|up)")
+_PARTICLE = re.compile(".*-(?:ahead|along|around|away|back|by|down|in|live|off|on|out|over|through|up)")
 
 
 class Entry(NamedTuple):

@@ -29,6 +29,10 @@ _NUMBER = re.compile(
 )
 
 
+# So many cues show the sense of a term well enough to speak for its field.
+_SURE = 2
+
+
 class Place(NamedTuple):
     """A term in a message: what it is, where it starts, and where its gloss goes."""
 
@@ -43,16 +47,12 @@ class Place(NamedTuple):
 def find_places(scan: Scan) -> list[Place]:
     """The terms of a message that are explained, each at its first suitable place, in order."""
     terms = _find_terms(scan)
-    fields: dict[str, set[int]] = {}
-    for entry_forms in terms.values():
-        for entry, _ in entry_forms:
-            if not entry.needs and "?" not in entry.kind:
-                fields.setdefault(entry.field, set()).add(entry.order)
+    fields, hinted = _fields(scan, terms, _SURE), _fields(scan, terms, 1)
     places: list[Place] = []
     explained: set[int] = set()
     stems: set[str] = set()
     for (start, end), entry_forms in terms.items():
-        sense = find_sense(scan, entry_forms, fields, start, end)
+        sense = find_sense(scan, entry_forms, (fields, hinted), start, end)
         if sense is None or sense[0].order in explained:
             continue
         entry, form = sense
@@ -68,6 +68,19 @@ def find_places(scan: Scan) -> list[Place]:
             explained.add(entry.order)
             stems.add(stem)
     return places
+
+
+def _fields(
+    scan: Scan, terms: Mapping[tuple[int, int], list[tuple[Entry, int]]], cues: int
+) -> dict[str, set[int]]:
+    """The entries of each field whose terms the message has; those that need cues with so many of them."""
+    fields: dict[str, set[int]] = {}
+    for entry_forms in terms.values():
+        for entry, _ in entry_forms:
+            is_shown = not entry.needs or (len(entry_forms) == 1 and len(entry.needs & scan.words) >= cues)
+            if is_shown and not entry.never & scan.words:
+                fields.setdefault(entry.field, set()).add(entry.order)
+    return fields
 
 
 def _find_terms(scan: Scan) -> dict[tuple[int, int], list[tuple[Entry, int]]]:
@@ -124,11 +137,15 @@ def _place(scan: Scan, entry: Entry, form: int, start: int, end: int) -> Place |
     after = scan.after(at)
     rule = _rule(entry, is_abbreviation)
     is_noun = "v" not in entry.kind and "a" not in entry.kind
+    if is_noun and after in ("it", "them", "us", "me"):
+        return None  # a noun that is used as a verb: "we'd WAF it"
     if is_noun and after and after not in listed("safe_next") and not after[0].isdigit() and at == end:
-        if after in listed("heads") and not is_abbreviation:
-            head = _NEXT.match(scan.message, end)
-            assert head is not None
-            beyond = scan.after(head.end())
+        head = _NEXT.match(scan.message, end)
+        assert head is not None
+        beyond = scan.after(head.end())
+        # "The print server times out": the word is a verb and no part of the term.
+        is_verb = not form and after.endswith("s") and beyond in listed("after_verbs")
+        if after in listed("heads") and not is_abbreviation and not is_verb:
             if (beyond and beyond not in listed("safe_next")) or not scan.is_whole(start, head.end()):
                 return None
             first = term[:1] if term.isupper() else term[:1].lower()

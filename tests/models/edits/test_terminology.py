@@ -144,6 +144,63 @@ def test_everyday_words_of_other_fields_are_left_alone(message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "gloss"),
+    [
+        ("The pt went into AF with RVR, heart rate 140.", "RVR (rapid heart rate)"),
+        ("Fog at the gate, RVR on runway 2 is 300 m.", "RVR (sight along the runway)"),
+        ("It's in commit at 85k ARR, but the champion has gone dark.", "champion (supporter inside"),
+        ("Crew is near FTL, the flight may slip.", "FTL (legal limit of working time)"),
+        ("FTL is full, put the pallets on the other truck.", "FTL (full truck load)"),
+        ("The LTI reload and the equity grant need comp.", "LTI (long-term incentive)"),
+        ("No LTI this year, the safety team counts 3 injuries less.", "LTI (injury with lost working time)"),
+        ("SQL to opp conversion fell.", "SQL (lead accepted by sales)"),
+        ("The SQL query hits the wrong table.", "SQL query (question to the database)"),
+    ],
+)
+def test_terms_of_two_fields_get_the_sense_of_the_message(message: str, gloss: str) -> None:
+    assert gloss in explained(message, 1) + explained(message, 2)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "It's in commit at 85k, so it closes this quarter.",
+        "The front end of the truck is dented.",
+        "We need a single source of truth for the list.",
+        "Is the first fix for the login bug in?",
+        "Main Street branches do better than those in malls.",
+        "That means a day of waiting.",
+        "The heating in the annex is off, the plumber comes.",
+        "Sprints first, then long jump and the relay.",
+        "If yes scan it and put the box on R1, if no put it on R2.",
+        "The slot is at 3, and the guest in 9 wants a quote from the chef.",
+        "Her running shoes are on the rack next to the switch for the lights, and the coach wants her at 9.",
+        "Put the pods into the machine, the cluster of chairs has to go before the guests come at noon.",
+    ],
+)
+def test_an_everyday_word_needs_more_than_one_word_that_speaks_for_its_field(message: str) -> None:
+    assert terminology.propose(message) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "We can't white-label the SDK.",
+        "We'd WAF it today.",
+        "Capex it, don't expense it.",
+    ],
+)
+def test_a_noun_or_an_adjective_that_is_used_as_a_verb_is_left_alone(message: str) -> None:
+    assert not {"white-label", "WAF", "Capex"} & set(glossed(message))
+
+
+def test_a_verb_after_a_term_is_no_part_of_it() -> None:
+    assert "print server (server for the printers) times out" in explained(
+        "The LDAP bind from the print server times out."
+    )
+
+
+@pytest.mark.parametrize(
     "message",
     [
         "The hemolysis spoiled the sample.",
