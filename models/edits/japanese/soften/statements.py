@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.japanese.grammar import KANJI, ends_with_form, request_te, to_polite
+from models.edits.japanese.grammar import KANJI, ends_with_form, request_te
 from models.edits.japanese.phrases import object_end, patterns, wants_particle
+from models.edits.japanese.polite import to_polite
 from models.edits.japanese.soften.draft import Draft, common_start, subject
 from models.edits.script import Edit
 

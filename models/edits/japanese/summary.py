@@ -1,0 +1,90 @@
+"""A Japanese message in fewer words."""
+
+import re
+
+from models.edits import script
+from models.edits.japanese.grammar import KATAKANA, sentences
+from models.edits.japanese.parts import names_writer, role_of
+from models.edits.japanese.phrases import (
+    CLOSING,
+    GREETING,
+    MOST_EDITS,
+    is_request,
+    patterns,
+    text_of,
+)
+from models.edits.script import Change, Edit
+
+
+def summarize(message: str) -> list[Edit]:
+    """Edits that shorten a message: no request, negation, condition or fact goes."""
+    edits: list[Edit] = []
+    parts = sentences(message)
+    for index, part in enumerate(parts):
+        body = text_of(message, part)
+        drop, rule = 0, ""
+        if len(parts) == 1:
+            break
+        if GREETING.search(body) and index < 2:
+            drop, rule = 1, "greeting"
+        elif CLOSING.match(body) and index > 0:
+            drop, rule = 1, "closing"
+        elif not re.search("[?？]", message[part.end : part.stop]):
+            drop, rule = next(
+                (
+                    (int(level), name)
+                    for pattern, (name, level) in patterns("japanese_left_out.tsv", 3, 2)
+                    if pattern.search(body)
+                ),
+                (0, ""),
+            )
+        if drop:
+            stop = part.stop + (message[part.stop : part.stop + 1] == "\n")
+            edits += [
+                Edit(f"summarize.{rule}", level, (Change(part.start, stop, ""),)) for level in range(drop, 4)
+            ]
+        elif (
+            len(parts) > 3
+            and index
+            and role_of(body, False) == "state"
+            and not _MATTERS.search(body)
+            and not is_request(body)
+        ):
+            edits.append(Edit("summarize.state", 3, (Change(part.start, part.stop, ""),)))
+        elif is_request(body) and (match := _REASON_FIRST.match(body)):
+            at = part.start
+            edits.append(Edit("summarize.reason", 3, (Change(at, at + match.end(), ""),)))
+    selves = [part for part in parts if names_writer(text_of(message, part))]
+    for pattern, (rule, first, new) in patterns("japanese_summary.tsv", 4, 2):
+        for match in pattern.finditer(message):
+            text = match.expand(new)
+            if text != match[0] and not any(part.start <= match.start() < part.stop for part in selves):
+                # What goes at a low level also goes at a higher one, where a smaller change would win.
+                levels = range(int(first), 4) if not text else (int(first),)
+                change = Change(match.start(), match.end(), text)
+                edits += [Edit(f"summarize.{rule}", level, (change,)) for level in levels]
+    return edits
+
+
+def without_fillers(message: str) -> str:
+    """A message without the fillers and polite introductions inside its sentences."""
+    stops = {part.stop for part in sentences(message)}
+    fillers = [
+        edit
+        for edit in summarize(message)[:MOST_EDITS]
+        if edit.rule in ("summarize.filler", "summarize.courtesy") and edit.end not in stops
+    ]
+    return script.apply(message, script.select(fillers, 1, lambda edit: True))
+
+
+# Words for which a sentence stays in a summary, even if nothing else asks for it.
+_MATTERS = re.compile(
+    rf"[0-9０-９A-Za-z一二三四五六七八九十]|さん|様|先生|部長|課長|店長|社長|ない|ません|なく|ず、|なし|場合|たら|なら|れば|以外|だけ|のみ|必ず|まで|より|最も|一番|同じ|それ|これ|その|この"
+    rf"|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|難し|注意|危|必要|要|不可|可能|私|僕|正しい|済"
+)
+
+
+# A reason before a request. One with a negation, a condition, a person or a number stays.
+_REASON_FIRST = re.compile(
+    r"(?!.{0,60}(?:は|なか|ない|ません|なく|ず|なら|場合|たら|れば|さん|様|私|だけ|のみ|それ|その|まで|は、|が、|けど、))[^、。0-9０-９A-Za-z]{5,40}(?:ので|ため)、(?=.{8})"
+)
