@@ -18,6 +18,9 @@ _TOPIC_LEAD = re.compile(
 )
 
 
+_TITLE = re.compile(r"(?P<title>[^、。：:はがを]{2,16})：(?=.{6})")
+
+
 _CLAUSE = re.compile(
     r"(?<=ので、)|(?<=ため、)|(?<=ますが、)|(?<=ですが、)|(?<=ましたが、)|(?<=ませんが、)|(?<=でしたが、)|(?<=ですけど、)|(?<=ますけど、)|(?<=ますし、)|(?<=ですし、)"
 )
@@ -26,6 +29,13 @@ _CLAUSE = re.compile(
 _LONG_CLAUSE = re.compile(
     _CLAUSE.pattern
     + r"|(?<=くて、)|(?<=って、)|(?<=して、)|(?<=いて、)|(?<=んですが、)|(?<=んですけど、)|(?<=たり、)"
+)
+
+
+# 日時は10時、場所は会議室です: two points in a sentence.
+_POINT_BEFORE = re.compile(
+    rf"(?P<first>[^、。はがを]{{1,12}}は[^、。はがを]{{1,28}}(?:[{KANJI}{KATAKANA}0-9０-９A-Za-z%％]|まで|(?<![すいだたる])から|ほど|くらい|のみ))"
+    r"(?:で)?、(?=できれば|可能なら|可能であれば|なるべく|[^、。はがをで]{1,10}(?<![にでとらへ])は[^、。])"
 )
 
 
@@ -77,12 +87,17 @@ def split(message: str) -> tuple[list[str], list[Part], list[str]]:
         elif CLOSING.match(body):
             tail.append(whole)
         else:
-            asks = bool(re.search("[?？]", whole[len(body) :]))
-            role = role_of(body, asks)
-            if role == "reason" and parts and re.search("(?:ので|ため|から|んで)$", body):
+            if _part(whole).role == "reason" and parts and re.search("(?:ので|ため|から|んで)$", body):
                 parts[-1] = Part(parts[-1].role, parts[-1].text + whole)
-            else:
-                parts.append(Part(role, whole))
+                continue
+            firsts: list[Part] = []
+            while match := _POINT_BEFORE.match(whole):
+                firsts.append(Part(role_of(match["first"], False), match["first"]))
+                whole = whole[match.end() :]
+            last = _part(whole)
+            if last.role in ("request", "wish", "want"):  # a request at the end is also for what has no verb
+                firsts = [Part("request", part.text) if part.role == "state" else part for part in firsts]
+            parts += [*firsts, last]
     return head, parts, tail
 
 
@@ -92,7 +107,7 @@ def names_writer(body: str) -> bool:
         re.fullmatch(rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}です", body)
         is not None
         and len(body) < 18
-        and "まだ" not in body
+        and not re.search("まだ|必要|不要|可能|予定|未定", body)
     )
 
 
@@ -100,6 +115,9 @@ def take_topic(parts: list[Part], head: list[str]) -> tuple[list[str], list[Part
     """Takes the topic from the first sentence: 3号機なんですが、…"""
     if not parts or (head and LEAD_END.search(head[-1].rstrip("。"))):
         return head, parts
+    if match := _TITLE.match(parts[0].text):
+        rest = parts[0].text[match.end() :]
+        return [*head, match["title"]], [_part(rest), *parts[1:]]
     match = _TOPIC_LEAD.match(parts[0].text)
     if not match or (
         match[0].endswith("、")
@@ -113,12 +131,14 @@ def take_topic(parts: list[Part], head: list[str]) -> tuple[list[str], list[Part
         or len(topic) < 2
     ):
         return head, parts
-    end = "" if topic.endswith("件") else "の件"
+    end = "" if topic.endswith(("件", "流れ", "案内", "報告", "連絡", "手順")) else "の件"
     rest = parts[0].text[match.end() :]
-    return [*head, f"{topic}{end}です。"], [
-        Part(role_of(rest.rstrip("。！？!?"), rest.endswith(("?", "？"))), rest),
-        *parts[1:],
-    ]
+    return [*head, f"{topic}{end}です。"], [_part(rest), *parts[1:]]
+
+
+def _part(text: str) -> Part:
+    """A sentence with its mark as a part."""
+    return Part(role_of(text.rstrip("。！？!?"), text.endswith(("?", "？"))), text)
 
 
 def split_clauses(parts: list[Part]) -> list[Part]:

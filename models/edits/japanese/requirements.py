@@ -26,14 +26,19 @@ _LABELS = (
     ("wish", "希望"),
     ("deadline", "期限"),
     ("condition", "条件"),
+    ("spec", "条件"),
+    ("bound", "条件"),
     ("limit", "制約"),
     ("unneeded", "不要"),
     ("decision", "決定"),
     ("plan", "予定"),
     ("reason", "理由"),
+    ("detail", "詳細"),
+    ("use", "用途"),
     ("note", "補足"),
     ("question", "確認"),
     ("open", "未定"),
+    ("checking", "未定"),
 )
 
 

@@ -13,6 +13,7 @@ from models.edits.japanese.summary import without_fillers
 
 _LABELS = {
     "open": "未定",
+    "checking": "確認中",
     "question": "質問",
     "unneeded": "不要",
     "limit": "注意",
@@ -26,7 +27,11 @@ _LABELS = {
     "need": "必要",
     "want": "要望",
     "note": "補足",
+    "detail": "詳細",
+    "spec": "詳細",
+    "use": "用途",
     "state": "状況",
+    "bound": "詳細",
 }
 
 
@@ -36,9 +41,10 @@ def structure(message: str, intensity: int) -> str | None:
         return None
     head, parts, tail = split(without_fillers(message))
     head, parts = take_topic(parts, head)
-    parts = split_clauses(with_their_reference(parts))
-    if len(parts) < 2 and not any(_steps(part.text) for part in parts):
-        return None
+    if len(parts) > 1 or not any(_steps(part.text) for part in parts):
+        parts = split_clauses(with_their_reference(parts))
+        if len(parts) < 2:
+            return None
     if intensity == 1:
         lines = [line for part in parts for line in _steps(part.text) or [f"・{part.text}"]]
     else:
@@ -46,12 +52,12 @@ def structure(message: str, intensity: int) -> str | None:
         groups: list[tuple[str, list[str]]] = []
         for part in parts:
             text = plain_line(part.text)
-            if groups and groups[-1][0] == part.role:
+            label = _LABELS[part.role]
+            if groups and groups[-1][0] == label:
                 groups[-1][1].append(text)
             else:
-                groups.append((part.role, [text]))
-        for role, texts in groups:
-            label = _LABELS[role]
+                groups.append((label, [text]))
+        for label, texts in groups:
             steps = [_steps(text) for text in texts]
             if any(steps):
                 lines.append(f"■{label}" if intensity == 3 else f"{label}：")
@@ -67,7 +73,18 @@ def structure(message: str, intensity: int) -> str | None:
     return "\n".join([*head, *lines, *tail])
 
 
+# What names the order of steps: a word, or when the step before is done (10時になったら).
+_NEXT_STEP = re.compile(
+    r"(?:次に|その次に|その後|それから|最後に"
+    r"|(?<=[てでしりきぎちびみえけせねめれいげべ]、)(?!もし|雨|万一)[^、。はが]{1,10}(?<!かっ)(?<!だっ)たら(?!、))"
+)
+
+
 def _steps(text: str) -> list[str]:
     """The numbered steps of a sentence that names their order: まず…、次に…"""
-    steps = re.split(r"、(?=(?:次に|その次に|その後|それから|最後に))", text)
-    return [f"{number}. {step}" for number, step in enumerate(steps, 1)] if len(steps) > 2 else []
+    starts = [match.start() for match in _NEXT_STEP.finditer(text) if text[match.start() - 1] == "、"]
+    if len(starts) < 2:
+        return []
+    places = zip([0, *starts], [*starts, len(text)], strict=True)
+    steps = [text[start:end].removesuffix("、") for start, end in places]
+    return [f"{number}. {step}" for number, step in enumerate(steps, 1)]

@@ -35,9 +35,10 @@ def put_opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
         at = sentence.start + clauses[-1]
         if body[: clauses[-1]].endswith(("が、", "けど、")) or clauses[-1] >= until:
             return []
+    comma = "、" if sentence.start < at and message[at - 1] not in "、， " else ""
     return [
-        Edit("soften.opener", 2, (Change(at, at, "お手数ですが、"),)),
-        Edit("soften.opener", 3, (Change(at, at, "恐れ入りますが、"),)),
+        Edit("soften.opener", level, (Change(at, at, f"{comma}{words}"),))
+        for level, words in ((2, "お手数ですが、"), (3, "恐れ入りますが、"))
     ]
 
 

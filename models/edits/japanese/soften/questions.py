@@ -84,6 +84,9 @@ def soften_question(draft: Draft) -> Iterator[Edit]:
             join = "は" if body[: match.start()].endswith("の") else ""
             yield draft.end("which", 1, match.start(), f"{join}{word}でしょうか", True)
         return
+    if match := re.search(r"んじゃないです(?:か|かね)$", body):
+        yield draft.end("question", 1, match.start(), "のではないでしょうか", True)
+        return
     if match := re.search(r"(?:なんですか|ですか)$", body):
         if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith(
             "なんですか"
