@@ -104,10 +104,13 @@ def split(message: str) -> tuple[list[str], list[Part], list[str]]:
 def names_writer(body: str) -> bool:
     """Whether a sentence only says who writes: 総務の呉です."""
     return (
-        re.fullmatch(rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}です", body)
+        re.fullmatch(
+            rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}(?:です|でございます|と申します)",
+            body,
+        )
         is not None
-        and len(body) < 18
-        and not re.search("まだ|必要|不要|可能|予定|未定", body)
+        and len(body) < 20
+        and not re.search("[はがをも]|まだ|必要|不要|可能|予定|未定", body)
     )
 
 

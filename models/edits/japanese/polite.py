@@ -179,3 +179,50 @@ def _polite_end(body: str) -> str | None:
     if _ADJECTIVE.search(body[-8:]) or _NOUN.search(body[-6:]):
         return body + "です"
     return None
+
+
+_PLAIN_ENDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern + "$"), new)
+    for pattern, new in (
+        (r"(?<=[てで])い?ます", "いる"),
+        (r"(?<=[てで])い?ました", "いた"),
+        (r"(?<=[てで])い?ません", "いない"),
+        (r"(?<=[てで])い?ませんでした", "いなかった"),
+        (r"(?<=[てで])おります", "いる"),
+        (rf"(?<=[{KANJI}{KATAKANA}]{{2}})(?:を)?(?:し|いたし)ます", "する"),
+        (rf"(?<=[{KANJI}{KATAKANA}]{{2}})(?:を)?(?:し|いたし)ました", "した"),
+        (rf"(?<=[{KANJI}{KATAKANA}]{{2}})しません", "しない"),
+        (r"(?<=[がはもに])(?:あります|ございます)", "ある"),
+        (r"(?<=[がはもに])(?:ありました|ございました)", "あった"),
+        (r"(?<=[がはも])(?:ありません|ございません)", "ない"),
+        (r"(?<=[いるたうくぐすつむぶ])(?:の|ん)です", ""),
+        (r"(?<=い)です", ""),
+        (rf"(?<=[{KANJI}{KATAKANA}0-9A-Za-z])でした", "だった"),
+    )
+)
+_AFTER_NOUN = re.compile(
+    rf"(?:(?<=[{KANJI}{KATAKANA}0-9A-Za-zうとちみ）)])|(?<=みたい)|(?<=くらい)|(?<=ぐらい)|(?<=違い)|(?<=扱い)|(?<=払い))(?:な[のん])?です$"
+)
+# The copula before what joins two clauses: 予定だが, 予定なので. At the end of a sentence it goes.
+_COPULA = {"": "", "ので": "な"}
+
+
+def to_plain(body: str, joint: str = "") -> str | None:
+    """A polite statement with a plain end; None when that is not certain.
+
+    `body` ends before its closing mark, or before what joins it to the next clause (が, ので).
+    """
+    if match := _AFTER_NOUN.search(body):
+        return body[: match.start()] + _COPULA.get(joint, "だ")
+    for pattern, new in _PLAIN_ENDS:
+        if match := pattern.search(body):
+            return body[: match.start()] + new
+    for ending in ("ませんでした", "ました", "ません", "ます"):
+        if body.endswith(ending):
+            if (form := ends_with_form(body.removesuffix(ending), "stem")) is None:
+                return None
+            start, verb = form
+            past = verb.te[:-1] + ("た" if verb.te.endswith("て") else "だ")
+            plain = {"ます": verb.plain, "ました": past, "ません": verb.negative}
+            return body[:start] + plain.get(ending, verb.negative[:-1] + "かった")
+    return None

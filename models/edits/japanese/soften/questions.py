@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from models.edits.japanese.grammar import KANJI, KATAKANA
-from models.edits.japanese.phrases import object_end
+from models.edits.japanese.phrases import common_start, object_end
 from models.edits.japanese.polite import is_polite, to_polite
-from models.edits.japanese.soften.draft import Draft, common_start
+from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Edit
 
 _WHY = re.compile(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from models.edits.japanese.grammar import KANJI, ends_with_form, request_te
-from models.edits.japanese.phrases import object_end, patterns, wants_particle
+from models.edits.japanese.phrases import common_start, object_end, patterns, wants_particle
 from models.edits.japanese.polite import to_polite
-from models.edits.japanese.soften.draft import Draft, common_start, subject
+from models.edits.japanese.soften.draft import Draft, subject
 from models.edits.script import Edit
 
 _SLIP = re.compile(r"て(?:い)?ない$|(?:消し|壊し|忘れ|間違え|飛ばし|落とし|漏らし|抜かし|なくし)た$")
