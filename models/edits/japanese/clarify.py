@@ -2,7 +2,7 @@
 
 import re
 
-from models.edits.japanese.grammar import Sentence, sentences
+from models.edits.japanese.grammar import KANJI, KATAKANA, Sentence, sentences
 from models.edits.japanese.phrases import (
     DATE,
     MOST_EDITS,
@@ -20,13 +20,16 @@ _VAGUE_TIME = re.compile(
 )
 
 
+_PERSON = re.compile(rf"([{KANJI}{KATAKANA}]{{1,6}})(?:さん|様|くん|氏|先生|部長|課長|主任)")
+
+
 _PARTY = re.compile(r"社|様|さん|株式|先生")
 
 
 def clarify(message: str) -> list[Edit]:
     """Edits that put plain words for vague ones, and notes where the message does not say what it means."""
     parts = sentences(message)
-    found: list[tuple[int, int, int, str, str, str]] = []
+    passages: list[tuple[int, int, int, str, str, str]] = []
     taken: list[tuple[int, int]] = []
     for pattern, (row_rank, words, note) in patterns("japanese_clarify.tsv", 4, 1):
         for match in pattern.finditer(message):
@@ -41,12 +44,14 @@ def clarify(message: str) -> list[Edit]:
                 continue
             if note.startswith("先方") and _PARTY.search(message):
                 continue
+            if "誰を指すか" in note and len(set(_PERSON.findall(message[: match.start()]))) == 1:
+                continue
             taken.append(match.span())
             noun = match.groupdict().get("noun") or ""
             if plain.startswith("普段と違う状態") and wants_particle(message[: match.start()]):
                 plain = "が" + plain
             rule = "plain_word" if not note else "pointer" if rank == 1 else "vague_word"
-            found.append(
+            passages.append(
                 (
                     rank,
                     match.start(),
@@ -60,11 +65,11 @@ def clarify(message: str) -> list[Edit]:
         if any(a < match.end() and match.start() < b for a, b in taken):
             continue
         note = "時刻は書かれていません" if match["part"] else "日付は書かれていません"
-        found.append((2, match.start(), match.end(), match[0], note, "time"))
-    found.sort(key=lambda row: row[:2])
+        passages.append((2, match.start(), match.end(), match[0], note, "time"))
+    passages.sort(key=lambda row: row[:2])
     notes: set[str] = set()
     edits: list[Edit] = []
-    for index, (rank, start, end, plain, note, rule) in enumerate(found):
+    for index, (rank, start, end, plain, note, rule) in enumerate(passages):
         if note in notes:
             note = ""
         notes.add(note)
@@ -85,9 +90,10 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
         return []
     body = text_of(message, request)
     plain = find_request(body)
-    if re.search(r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え", body) or (
-        plain and plain.te.endswith("ないで")
-    ):
+    if re.search(
+        r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え|先に|待|気をつけ|気を付け|注意|そのまま|使って|使用|気軽|遠慮",
+        body,
+    ) or (plain and plain.te.endswith("ないで")):
         return []
     by_when = not DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
     who = (

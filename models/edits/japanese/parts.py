@@ -101,16 +101,19 @@ def split(message: str) -> tuple[list[str], list[Part], list[str]]:
     return head, parts, tail
 
 
+_WRITER = re.compile(
+    rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}(?:です|でございます|と申します)"
+)
+_NO_WRITER = re.compile(r"[はがをも]|まだ|必要|不要|可能|予定|未定")
+
+
 def names_writer(body: str) -> bool:
     """Whether a sentence only says who writes: 総務の呉です."""
     return (
-        re.fullmatch(
-            rf"[{KANJI}{KATAKANA}ぁ-んA-Za-z]{{0,14}}の?[{KANJI}{KATAKANA}]{{1,6}}(?:です|でございます|と申します)",
-            body,
-        )
-        is not None
-        and len(body) < 20
-        and not re.search("[はがをも]|まだ|必要|不要|可能|予定|未定", body)
+        len(body) < 20
+        and _WRITER.fullmatch(body) is not None
+        and not _NO_WRITER.search(body)
+        and not LEAD_END.search(body)
     )
 
 
