@@ -23,6 +23,16 @@ _VAGUE_TIME = re.compile(
 _PERSON = re.compile(rf"([{KANJI}{KATAKANA}]{{1,6}})(?:さん|様|くん|氏|先生|部長|課長|主任)")
 
 
+# Requests for which nobody would ask by when.
+_NO_DEADLINE = re.compile(
+    r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え"
+    r"|先に|待|気をつけ|気を付け|注意|そのまま|使って|使用|気軽|遠慮"
+)
+_HAS_DEADLINE = re.compile(
+    r"(?:[0-9０-９日曜月週末時中朝昼方晩]|[今明]日|午前|正午)まで|(?:今日|本日|明日|今週|来週)中"
+)
+
+
 _PARTY = re.compile(r"社|様|さん|株式|先生")
 
 
@@ -43,6 +53,8 @@ def clarify(message: str) -> list[Edit]:
             if message[match.end() : match.end() + 1] == "（":
                 continue
             if note.startswith("先方") and _PARTY.search(message):
+                continue
+            if note.startswith("いつまで") and _HAS_DEADLINE.search(message):
                 continue
             if "誰を指すか" in note and len(set(_PERSON.findall(message[: match.start()]))) == 1:
                 continue
@@ -90,10 +102,7 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
         return []
     body = text_of(message, request)
     plain = find_request(body)
-    if re.search(
-        r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え|先に|待|気をつけ|気を付け|注意|そのまま|使って|使用|気軽|遠慮",
-        body,
-    ) or (plain and plain.te.endswith("ないで")):
+    if _NO_DEADLINE.search(body) or (plain and plain.te.endswith("ないで")):
         return []
     by_when = not DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
     who = (
