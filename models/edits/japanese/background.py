@@ -3,6 +3,7 @@
 import re
 
 from models.edits.japanese.grammar import KANJI, KATAKANA, Sentence, sentences
+from models.edits.japanese.parts import names_writer
 from models.edits.japanese.phrases import (
     CLOSING,
     DATE,
@@ -12,6 +13,7 @@ from models.edits.japanese.phrases import (
     find_request,
     is_request,
     patterns,
+    takes_deadline,
     text_of,
 )
 from models.edits.japanese.terminology import unexplained_terms
@@ -69,7 +71,7 @@ _GIVES_REASON = re.compile(
 
 
 _BY = re.compile(
-    rf"[{KANJI}{KATAKANA}]で、?(?:[^、。]{{0,6}})(?:遅れ|止ま|落ち|停止|中止|延期|休|壊れ|変更|変わ|欠席|閉鎖|閉館)"
+    rf"[{KANJI}{KATAKANA}](?<!途中)(?<!全部)(?<!全体)で、?(?:[^、。]{{0,6}})(?:遅れ|止ま|落ち|停止|中止|延期|休|壊れ|変更|変わ|欠席|閉鎖|閉館)"
 )
 
 
@@ -79,7 +81,7 @@ _SO = re.compile(r"^(?:なので|そのため|だから|ですから|したが�
 # A sentence with such words tells what may happen, or that something is not so.
 _UNSURE = (
     "未定|調査中|確認中|検討中|ありません|ございません|なければ|場合|たら|次第|たい(?:です)?$|できれば|かも|でしょうか|大丈夫|問題な"
-    "|かどうか|のか|無理|まだ|だろう|おらず|なかった|思い|思う|らしい|みたい|つもり|案|なら"
+    "|かどうか|のか|無理|まだ|だろう|おらず|なかった|思い|思う|らしい|みたい|つもり|案(?:が|も|で)|構いません|かまいません|なら"
 )
 
 
@@ -99,7 +101,7 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
                 (
                     (part, _MORE[rule])
                     for _, rule in events
-                    if rule in ("stop", "change") and _lacks(message, rule)
+                    if not re.search(_UNSURE, body) and rule in ("stop", "change") and _lacks(message, rule)
                 ),
                 None,
             )
@@ -126,26 +128,28 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
                 and not re.search("(?:ません|ない|できなくなり?ます|禁止です|禁止)$", body)
             ):
                 break
-            return part, what, f"{what}と、{_MORE[rule]}" if _lacks(message, rule) else what, rule
+            return (
+                part,
+                what,
+                f"{what}と、{_MORE[rule]}" if _lacks(message, rule) and not is_request(body) else what,
+                rule,
+            )
     general = any(_REASON.search(body) for body in bodies)
     asking = next((part for part in parts if is_request(text_of(message, part))), None)
+    explained = general or (asking is not None and _explains(message, parts, asking))
     body = text_of(message, asking) if asking else ""
-    request = find_request(body)
-    when = not re.search(
-        r"たら|なら|場合|とき|時は|際|れば|ごとに|毎|やめ|控え|ない(?:で|よう)", body
-    ) and not (request and request.te.endswith("ないで"))
-    if asking and when and not DATE.search(message):
+    if asking and takes_deadline(body) and not DATE.search(message):
         return (
             asking,
             "期限",
             "期限と、依頼の理由"
-            if not general
+            if not explained
             else "期限と、担当者"
-            if not re.search("さん|様|先生|誰", message)
+            if re.search("誰か|どなたか", message)
             else "期限",
             "deadline",
         )
-    if asking and not general:
+    if asking and not explained:
         return asking, "依頼の理由", "依頼の理由や経緯", "purpose"
     if rest and not asking:
         return rest[0], rest[1], rest[1], "rest"
@@ -159,6 +163,20 @@ def _note(message: str, parts: list[Sentence]) -> tuple[Sentence, str, str, str]
     ):
         return parts[-1], "この連絡の背景", "この連絡の背景や経緯", "general"
     return None
+
+
+def _explains(message: str, parts: list[Sentence], asking: Sentence) -> bool:
+    """Whether another sentence may be the reason of a request: one before it, or one after a ban."""
+    request = find_request(text_of(message, asking))
+    banned = request is not None and request.te.endswith(("ないで", "やめて"))
+    return any(
+        part is not asking
+        and (part.start < asking.start or banned)
+        and not is_request(body := text_of(message, part))
+        and not LEAD_END.search(body)
+        and not names_writer(body)
+        for part in parts
+    )
 
 
 _MORE = {

@@ -9,6 +9,7 @@ from models.edits.japanese.phrases import (
     find_request,
     is_request,
     patterns,
+    takes_deadline,
     text_of,
     wants_particle,
 )
@@ -23,13 +24,8 @@ _VAGUE_TIME = re.compile(
 _PERSON = re.compile(rf"([{KANJI}{KATAKANA}]{{1,6}})(?:さん|様|くん|氏|先生|部長|課長|主任)")
 
 
-# Requests for which nobody would ask by when.
-_NO_DEADLINE = re.compile(
-    r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え"
-    r"|先に|待|気をつけ|気を付け|注意|そのまま|使って|使用|気軽|遠慮"
-)
 _HAS_DEADLINE = re.compile(
-    r"(?:[0-9０-９日曜月週末時中朝昼方晩]|[今明]日|午前|正午)まで|(?:今日|本日|明日|今週|来週)中"
+    r"(?:[0-9０-９日曜月週末時中朝昼方晩]|午前|正午)まで|(?:今日|本日|明日|今週|来週)中"
 )
 
 
@@ -102,7 +98,7 @@ def _missing_notes(message: str, parts: list[Sentence], notes: set[str], count: 
         return []
     body = text_of(message, request)
     plain = find_request(body)
-    if _NO_DEADLINE.search(body) or (plain and plain.te.endswith("ないで")):
+    if not takes_deadline(body):
         return []
     by_when = not DATE.search(message) and not any("いつまで" in note or "時" in note for note in notes)
     who = (

@@ -91,7 +91,7 @@ _REQUEST_TAIL = re.compile(
     r"(?P<plain>よ|ね|よね|な|くれ|くれよ|くれない(?:か|かな)?|くれる|ちょうだい|頂戴|ほしい|欲しい|ほしいんだけど|ほしいんだけどね|ほしいな)?"
     r"(?P<please>(?:ください|下さい)(?:ね|よ|ませ|な)?)?"
     r"(?P<could>もらえ(?:る|ない|ないか|ないかな|ます|ますか|ません|ませんか|ないですか|ないでしょうか|ますでしょうか|ませんかね|ますかね)"
-    r"|もらって(?:も)?(?:いい|良い|よい)(?:ですか|でしょうか|かな|か)?|くれます(?:か)?|くれません(?:か)?"
+    r"|もらって(?:も)?(?:いい|良い|よい)(?:ですか|でしょうか|かな|か)?|くれますか|くれません(?:か)?"
     r"|ほしい(?:です|のですが|んですが|んですけど|です(?:ね|よ))|もらいたい(?:です)?|もらえると(?:助かる|ありがたい|嬉しい|うれしい))?"
     r"(?P<would>いただけ(?:ます|ますか|ません|ませんか|ないでしょうか)|いただきたい(?:です|のですが|んですが)?|いただいて(?:も)?(?:いい|よろしい)でしょうか)?$"
 )
@@ -243,6 +243,19 @@ def is_request(body: str) -> bool:
             body,
         )
     )
+
+
+# Requests for which nobody would ask by when.
+_NO_DEADLINE = re.compile(
+    r"たら|なら|場合|とき|時は|際|れば|まで|ごとに|毎|いつも|から|やめ|控え"
+    r"|先に|待|気をつけ|気を付け|注意|そのまま|使って|使用|気軽|遠慮|一度|次から|次回から|今後|必ず|絶対|ないよう|自分で"
+)
+
+
+def takes_deadline(body: str) -> bool:
+    """Whether one may ask by when a request is to be done: not so for a ban, a rule or a condition."""
+    request = find_request(body)
+    return not _NO_DEADLINE.search(body) and not (request and request.te.endswith("ないで"))
 
 
 LEAD_END = re.compile(
