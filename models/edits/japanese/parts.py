@@ -52,8 +52,16 @@ _OPINION = re.compile(r"と思(?:う|います|って(?:い)?(?:る|ます)|っ�
 _OPINION_BEFORE = re.compile(r"と思(?:う|い|っ)[^、。]{0,8}(?:が|けど)、")
 
 
+# いつ頃いただけますか asks something, and is no request to do it.
+_ASKS_WHEN = re.compile(
+    r"(?:いつ|どこ|どれ|どちら|どの|いくら|何[時日名枚円])(?!か)[^、。]{0,16}(?<!教えて)(?<!知らせて)(?<!知らせ)(?<!聞かせ)(?<!聞かせて)(?<!連絡)(?<!連絡して)(?<!決めて)(?<!選んで)(?:いただけ|もらえ)(?:ます|ました|そうです|る)(?:でしょう)?か$"
+)
+
+
 def role_of(body: str, asks: bool) -> str:
     """What a sentence does; `asks`: whether a question mark ends it."""
+    if _ASKS_WHEN.search(body):
+        return "question"
     if asks and not is_request(body):
         return "question" if not re.search(r"もらえ|いただけ", body) else "request"
     for pattern, (role,) in patterns("japanese_roles.tsv", 2, 1):

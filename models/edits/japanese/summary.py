@@ -77,11 +77,12 @@ _HONORIFIC = re.compile(
     rf"[お御](?!願|客|弁当|茶|金|昼|盆|店|皿|湯|酒|箸)[{KANJI}]|ご[{KANJI}]|いただ|ございま|いたし|おりま|様|申し|存じ|拝見|弊社|貴社"
 )
 _LONG = 50  # characters
+_TAIL = 30  # characters that decide how an end becomes plain
 _TOPIC_LEAD = re.compile(
     r"[^、。はがをもへでに]{1,20}(?:なんです|(?<![んの])です)(?:が|けど|けれど|けれども)、"
 )
 _POLITE_INSIDE = re.compile(
-    r"(?:(?:ん|の|なん)?です|ませんでした|でした|ました|ません|ます)(?=(?P<joint>が|けど|けれど|ので|し|から)、)"
+    rf"(?:(?:ん|の|なん)?です|ませんでした|でした|ました|ません|ます)(?=(?P<joint>が|けど|けれど|ので|し|から)[、{KANJI}{KATAKANA}])"
 )
 
 
@@ -100,10 +101,11 @@ def _plain_ends(message: str, parts: list[Sentence]) -> list[Edit]:
         if is_polite(body) and not is_request(body) and not asks:
             places.append((len(body), ""))
         for end, joint in places:
-            if (plain := to_plain(body[:end], joint)) is None:
+            tail = body[max(0, end - _TAIL) : end]
+            if (plain := to_plain(tail, joint)) is None:
                 return []
-            at = common_start(body[:end], plain)
-            change = Change(part.start + at, part.start + end, plain[at:])
+            start = part.start + end - len(tail) + common_start(tail, plain)
+            change = Change(start, part.start + end, plain[common_start(tail, plain) :])
             edits.append(Edit("summarize.plain", 3, (change,)))
     return edits
 
@@ -125,7 +127,7 @@ _EVERYBODY = re.compile(r"皆|みな|各位|関係者")
 # Words for which a sentence stays in a summary, even if nothing else asks for it.
 _MATTERS = re.compile(
     rf"[0-9０-９A-Za-z一二三四五六七八九十]|さん|様|先生|部長|課長|店長|社長|ない|ません|なく|ず、|なし|場合|たら|なら|れば|以外|だけ|のみ|必ず|まで|より|最も|一番|同じ|それ|これ|その|この"
-    rf"|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|こっち|こちら|うち|当方|難し|注意|危|必要|要|不可|可能|私|僕|正しい|済"
+    rf"|原因|[{KATAKANA}]{{4}}|[月火水木金土日]曜|明日|今日|本日|昨日|来週|今週|来月|午前|午後|無理|たい|つもり|予定|方針|ほしい|べき|提案|反対|賛成|困|来年|今年|去年|変え|変わ|こっち|こちら|うち|当方|難し|注意|危|必要|要|不可|可能|私|僕|正しい|済"
 )
 
 

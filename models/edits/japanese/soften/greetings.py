@@ -17,6 +17,7 @@ from models.edits.japanese.phrases import (
 )
 from models.edits.script import Change, Edit
 
+_OTHER_COMPANY = re.compile(r"御社|貴社|弊社")
 _BEFORE_REQUEST = re.compile(r"(?:ので|が|けど|から|ため|たら|場合は|場合|なら)、")
 
 
@@ -59,7 +60,8 @@ def put_greeting_and_closing(
         at = parts[0].start + (match.end() if match else 0)
         words = (
             "いつもお世話になっております。"
-            if match and match[0].rstrip("、 ").endswith(("様", "殿", "さま"))
+            if _OTHER_COMPANY.search(message)
+            or (match and match[0].rstrip("、 ").endswith(("様", "殿", "さま")))
             else "お疲れさまです。"
         )
         edits.append(Edit("soften.greeting", 3 if softened else 1, (Change(at, at, words),)))

@@ -176,7 +176,7 @@ def _end_request(request: Request, level: int, requests: int, body: str) -> tupl
     if request.te.endswith("ないで"):
         text = particle + request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
         return text, text.endswith("か")
-    if request.te == "やめて" and request.strength < 2:
+    if request.te == "やめて" and request.strength < 3:
         levels = (
             _STOP_ENDS
             if request.strength == 0
