@@ -100,7 +100,7 @@ def split(message: str) -> tuple[list[str], list[Part], list[str]]:
                 continue
             firsts: list[Part] = []
             while match := _POINT_BEFORE.match(whole):
-                firsts.append(Part(role_of(match["first"], False), match["first"]))
+                firsts.append(Part(role_of(match["first"], False), match["first"] + "。"))
                 whole = whole[match.end() :]
             last = _part(whole)
             if last.role in ("request", "wish", "want"):  # a request at the end is also for what has no verb

@@ -75,7 +75,7 @@ def structure(message: str, intensity: int) -> str | None:
 
 # What names the order of steps: a word, or when the step before is done (10時になったら).
 _NEXT_STEP = re.compile(
-    r"(?:次に|その次に|その後|それから|最後に"
+    r"(?:次に|その次に|その後|それから|最後に|それでも[^、。]{1,8}なら"
     r"|(?<=[てでしりきぎちびみえけせねめれいげべ]、)(?!もし|雨|万一)[^、。はが]{1,10}(?<!かっ)(?<!だっ)たら(?!、))"
 )
 

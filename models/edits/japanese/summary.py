@@ -9,6 +9,7 @@ from models.edits.japanese.phrases import (
     ADDRESS,
     CLOSING,
     GREETING,
+    LEAD_END,
     MOST_EDITS,
     common_start,
     is_request,
@@ -93,7 +94,7 @@ def _plain_ends(message: str, parts: list[Sentence]) -> list[Edit]:
     edits = []
     for part in parts:
         body = text_of(message, part)
-        if GREETING.search(body) or CLOSING.match(body) or names_writer(body):
+        if GREETING.search(body) or CLOSING.match(body) or names_writer(body) or LEAD_END.search(body):
             continue
         lead = match.end() if (match := _TOPIC_LEAD.match(body)) else 0
         places = [(match.end(), match["joint"]) for match in _POLITE_INSIDE.finditer(body, lead)]

@@ -87,6 +87,10 @@ def soften_question(draft: Draft) -> Iterator[Edit]:
     if match := re.search(r"んじゃないです(?:か|かね)$", body):
         yield draft.end("question", 1, match.start(), "のではないでしょうか", True)
         return
+    if match := re.search(r"じゃないです(?:か|かね)$", body):
+        if not body[: match.start()].endswith(("る", "た", "い", "ん", "う", "す")):
+            yield draft.end("question", 1, match.start(), "ではないでしょうか", True)
+        return
     if match := re.search(r"(?:なんですか|ですか)$", body):
         if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith(
             "なんですか"

@@ -115,7 +115,7 @@ def soften_statement(draft: Draft) -> Iterator[Edit]:
         else:
             yield draft.end("polite", 1, common, polite[common:], polite.endswith("か"))
     elif match := re.search(
-        r"(?<=[^かひまあはしおゆ])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$",
+        r"(?<=[^かひまあはしおゆ捨育立建充当慌隔企棄])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$",
         body,
     ):
         tail = "" if match["tail"] in (None, "よ") else match["tail"]

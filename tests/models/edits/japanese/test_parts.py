@@ -94,3 +94,22 @@ def test_what_somebody_else_does_is_no_request():
 )
 def test_work_on_parts_grows_in_proportion_to_hostile_text(piece):
     assert growth(lambda message: (_structure(message), _require(message)), piece) < 9
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        ("面談の結果を共有します。志望動機は明確でした。意見をください。", "面談の結果を共有します。"),
+        (
+            "展示会の件でご報告いたします。名刺は210枚です。お礼を送ってください。",
+            "展示会の件でご報告いたします。",
+        ),
+    ],
+)
+def test_what_only_announces_the_rest_gets_no_label(message, title):
+    assert _structure(message).splitlines()[0] == title
+
+
+def test_a_delivery_that_moves_is_no_deadline():
+    message = "台風により船便が遅れ、納品が8月27日になる見込みです。15日までにご返信ください。"
+    assert "期限" not in _structure(message)

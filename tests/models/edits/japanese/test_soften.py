@@ -53,3 +53,27 @@ def test_another_company_is_greeted_as_customers_are():
 
 def test_a_conjunction_and_the_opening_of_a_request_have_a_comma_between_them():
     assert "ただし、お手数ですが、クレジットは" in _soften("ただしクレジットは残してください。", 2)
+
+
+@pytest.mark.parametrize(
+    ("message", "softened"),
+    [
+        ("金曜に全部捨てます。", "全部捨てます。"),
+        ("予算を充てます。", "予算を充てます。"),
+        ("荷物は届いてます。", "荷物は届いています。"),
+    ],
+)
+def test_a_verb_that_ends_like_a_contraction_is_none(message, softened):
+    assert softened in _soften(message, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "softened"),
+    [
+        ("去年のコピペじゃないですか。", "去年のコピペではないでしょうか。"),
+        ("夜中に手で起こしてるじゃないですか。", "起こしてるじゃないですか。"),
+        ("名前も間違ってるし、やる気あるんですか。", "名前も間違っていて、気になっています。"),
+    ],
+)
+def test_a_question_that_presses_becomes_milder_where_the_end_allows_it(message, softened):
+    assert softened in _soften(message, 1)
