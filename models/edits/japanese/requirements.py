@@ -2,7 +2,7 @@
 
 import re
 
-from models.edits.japanese.grammar import plain_of_te
+from models.edits.japanese.grammar import KANJI, KATAKANA, plain_of_te
 from models.edits.japanese.parts import (
     join,
     plain_line,
@@ -47,6 +47,12 @@ _POINTS_BACK = re.compile(
 )
 
 
+# 用紙はA2、光沢ありで: what something is to be, as far as the words show, and no situation.
+_IS = re.compile(
+    rf"[^、。はがを]{{1,14}}は[^。が]{{1,40}}(?:(?<![いんう])です|で|[{KANJI}{KATAKANA}0-9０-９A-Za-z])"
+)
+
+
 def requirements(message: str, intensity: int) -> str | None:
     """The sentences sorted by role: needs, limits, open questions; from 2 on also what is not stated."""
     head, parts, _ = split(without_fillers(message))
@@ -59,7 +65,7 @@ def requirements(message: str, intensity: int) -> str | None:
     previous = ""
     for part in parts:
         text = plain_line(part.text)
-        label = labels[part.role]
+        label = labels["detail" if part.role == "state" and _IS.fullmatch(text) else part.role]
         if previous and _POINTS_BACK.match(text) and not part.text.startswith(("ただし", "ただ、")):
             joined = join(grouped[previous].pop(), text)
             # A request shows its label, also when it points back to something else.

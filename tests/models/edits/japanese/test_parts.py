@@ -113,3 +113,16 @@ def test_what_only_announces_the_rest_gets_no_label(message, title):
 def test_a_delivery_that_moves_is_no_deadline():
     message = "台風により船便が遅れ、納品が8月27日になる見込みです。15日までにご返信ください。"
     assert "期限" not in _structure(message)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "label"),
+    [
+        ("謝金の上限は2万円です", "詳細"),
+        ("緊急の通知は例外です", "詳細"),
+        ("リリースは春ごろを考えています", "予定"),
+        ("今の画面は表示が遅いです", "状況"),
+    ],
+)
+def test_what_something_is_to_be_is_no_situation(sentence, label):
+    assert f"{label}：{sentence}" in _require(f"通訳を1名手配してください。{sentence}。", 1)
