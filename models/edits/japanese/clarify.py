@@ -88,6 +88,11 @@ def clarify(message: str) -> list[Edit]:
     edits += _missing_notes(
         message, parts, notes, len([edit for edit in edits if "（" in edit.changes[0].text])
     )
+    noted = [edit for edit in edits if edit.changes[0].text.endswith("書かれていません）")]
+    if len(noted) == 1:  # a single note says more at the highest intensity
+        change = noted[0].changes[0]
+        text = change.text.removesuffix("）") + "。要確認）"
+        edits.append(Edit(noted[0].rule, 3, (change._replace(text=text),)))
     return edits
 
 

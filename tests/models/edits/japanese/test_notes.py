@@ -29,7 +29,13 @@ def _background(message: str, intensity: int = 2) -> str:
     ],
 )
 def test_a_vague_word_gets_a_note(message, note):
-    assert note in _clarify(message)
+    assert note in _clarify(message, 2)
+
+
+def test_a_single_note_says_more_at_the_highest_intensity():
+    message = "近日中に案内があります。"
+    assert _clarify(message, 2) == "近日中に（日付は書かれていません）案内があります。"
+    assert _clarify(message, 3) == "近日中に（日付は書かれていません。要確認）案内があります。"
 
 
 @pytest.mark.parametrize(
