@@ -7,10 +7,14 @@ requirements arrange whole sentences. The tagger has no Japanese labels, so all 
 from data.records import TransformType
 from models import facts
 from models.edits import script
-from models.edits.japanese.lines import requirements, structure, summarize
-from models.edits.japanese.notes import background, clarify, terminology
+from models.edits.japanese.background import background
+from models.edits.japanese.clarify import clarify
 from models.edits.japanese.phrases import MOST_EDITS
+from models.edits.japanese.requirements import requirements
 from models.edits.japanese.soften import soften
+from models.edits.japanese.structure import structure
+from models.edits.japanese.summary import summarize
+from models.edits.japanese.terminology import terminology
 from models.edits.script import Edit
 
 

@@ -35,11 +35,3 @@ def subject(body: str, at: int) -> str:
     """が, if the subject before a predicate has lost it."""
     before = body[:at]
     return "が" if wants_particle(before) and "が" not in before else ""
-
-
-def common_start(old: str, new: str) -> int:
-    """How many characters two texts share at their start."""
-    at = 0
-    while at < min(len(old), len(new)) and old[at] == new[at]:
-        at += 1
-    return at

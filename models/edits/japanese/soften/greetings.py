@@ -17,6 +17,7 @@ from models.edits.japanese.phrases import (
 )
 from models.edits.script import Change, Edit
 
+_OTHER_COMPANY = re.compile(r"御社|貴社|弊社")
 _BEFORE_REQUEST = re.compile(r"(?:ので|が|けど|から|ため|たら|場合は|場合|なら)、")
 
 
@@ -35,9 +36,10 @@ def put_opener(message: str, sentence: Sentence, body: str) -> list[Edit]:
         at = sentence.start + clauses[-1]
         if body[: clauses[-1]].endswith(("が、", "けど、")) or clauses[-1] >= until:
             return []
+    comma = "、" if sentence.start < at and message[at - 1] not in "、， " else ""
     return [
-        Edit("soften.opener", 2, (Change(at, at, "お手数ですが、"),)),
-        Edit("soften.opener", 3, (Change(at, at, "恐れ入りますが、"),)),
+        Edit("soften.opener", level, (Change(at, at, f"{comma}{words}"),))
+        for level, words in ((2, "お手数ですが、"), (3, "恐れ入りますが、"))
     ]
 
 
@@ -58,7 +60,8 @@ def put_greeting_and_closing(
         at = parts[0].start + (match.end() if match else 0)
         words = (
             "いつもお世話になっております。"
-            if match and match[0].rstrip("、 ").endswith(("様", "殿", "さま"))
+            if _OTHER_COMPANY.search(message)
+            or (match and match[0].rstrip("、 ").endswith(("様", "殿", "さま")))
             else "お疲れさまです。"
         )
         edits.append(Edit("soften.greeting", 3 if softened else 1, (Change(at, at, words),)))

@@ -10,6 +10,7 @@ from models.edits.japanese.phrases import (
     find_request,
     left_out_particle,
 )
+from models.edits.japanese.polite import to_polite
 from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Edit
 
@@ -38,6 +39,8 @@ _BAN_ENDS = (
     ("ないでいただけますか", "ないようお願いできますか", "ないようお願いできますでしょうか"),
     ("ないようお願いできますか", "ないようお願いできますか", "ないようお願いできますでしょうか"),
 )
+_MAKES_DO = re.compile(r"[さわかたなまらがば]せて$(?<!知らせて|聞かせて|合わせて|済ませて)")
+_MAKE_DO_ENDS = ("るようお願いします", "るようお願いできますか", "るようお願いできますでしょうか")
 _STOP_ENDS = ("やめてください", "控えていただけますか", "お控えいただけますでしょうか")
 _SAID = re.compile(
     r"^(?P<what>.{2,60}?)(?:って|と)(?:(?:何回|何度|前に|前|以前に|以前)(?:も)?)?(?:言った|言いました|伝えた|伝えました|お願いした|お願いしました)(?:よね|よな|でしょ|でしょう|だろ|だろう|じゃん|じゃないですか|はずですよね|はずだよね)$"
@@ -59,23 +62,22 @@ def soften_repeated_order(draft: Draft) -> list[Edit] | None:
     if match is None:
         return None
     request = find_request(match["what"])
-    if request is None:
+    statement = to_polite(match["what"])
+    if request is None and statement is None:
         return []
-    base = draft.body[: request.start]
     leads = (
         "以前にもお伝えしていますが、",
         "何度かお伝えしていますが、",
         "何度かお伝えしている件で恐縮ですが、",
     )
-    return [
-        draft.end(
-            "request_repeated",
-            level,
-            0,
-            lead + base + _end_request(request, level, draft.requests, draft.body)[0],
-        )
-        for level, lead in enumerate(leads, 1)
-    ]
+    edits = []
+    for level, lead in enumerate(leads, 1):
+        if request is None:
+            edits.append(draft.end("said", level, 0, f"{lead}{statement}"))
+        else:
+            end = _end_request(request, level, draft.requests, draft.body)[0]
+            edits.append(draft.end("request_repeated", level, 0, lead + draft.body[: request.start] + end))
+    return edits
 
 
 def soften_reminder(draft: Draft) -> list[Edit] | None:
@@ -174,12 +176,16 @@ def _end_request(request: Request, level: int, requests: int, body: str) -> tupl
     if request.te.endswith("ないで"):
         text = particle + request.te[:-3] + _BAN_ENDS[request.strength][level - 1]
         return text, text.endswith("か")
-    if request.te == "やめて" and request.strength < 2:
+    if request.te == "やめて" and request.strength < 3:
         levels = (
             _STOP_ENDS
             if request.strength == 0
             else ("控えていただけますか", "控えていただけると助かります", "お控えいただけますでしょうか")
         )
         return particle + levels[level - 1], levels[level - 1].endswith("か")
+    if request.strength == 0 and _MAKES_DO.search(body[: request.start] + request.te):
+        # やり直させていただく would be what the writer does.
+        text = particle + request.te[:-1] + _MAKE_DO_ENDS[level - 1]
+        return text, text.endswith("か")
     text = particle + request.te + _ENDS[request.strength][requests % 2][level - 1]
     return text, text.endswith("か")

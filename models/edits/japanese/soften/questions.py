@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.japanese.grammar import KANJI, KATAKANA, is_polite, to_polite
-from models.edits.japanese.phrases import object_end
-from models.edits.japanese.soften.draft import Draft, common_start
+from models.edits.japanese.grammar import KANJI, KATAKANA
+from models.edits.japanese.phrases import common_start, object_end
+from models.edits.japanese.polite import is_polite, to_polite
+from models.edits.japanese.soften.draft import Draft
 from models.edits.script import Edit
 
 _WHY = re.compile(
@@ -82,6 +83,13 @@ def soften_question(draft: Draft) -> Iterator[Edit]:
         if word != "どう" or match.start():
             join = "は" if body[: match.start()].endswith("の") else ""
             yield draft.end("which", 1, match.start(), f"{join}{word}でしょうか", True)
+        return
+    if match := re.search(r"んじゃないです(?:か|かね)$", body):
+        yield draft.end("question", 1, match.start(), "のではないでしょうか", True)
+        return
+    if match := re.search(r"じゃないです(?:か|かね)$", body):
+        if not body[: match.start()].endswith(("る", "た", "い", "ん", "う", "す")):
+            yield draft.end("question", 1, match.start(), "ではないでしょうか", True)
         return
     if match := re.search(r"(?:なんですか|ですか)$", body):
         if not body.endswith(("んですか", "のですか", "いいですか", "よいですか")) or body.endswith(

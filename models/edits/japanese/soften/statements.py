@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from models.edits.japanese.grammar import KANJI, ends_with_form, request_te, to_polite
-from models.edits.japanese.phrases import object_end, patterns, wants_particle
-from models.edits.japanese.soften.draft import Draft, common_start, subject
+from models.edits.japanese.grammar import KANJI, ends_with_form, request_te
+from models.edits.japanese.phrases import common_start, object_end, patterns, wants_particle
+from models.edits.japanese.polite import to_polite
+from models.edits.japanese.soften.draft import Draft, subject
 from models.edits.script import Edit
 
-_SLIP = re.compile(r"て(?:い)?ない$|(?:消し|壊し|忘れ|間違え|飛ばし|落とし|漏らし|抜かし|なくし)た$")
+_SLIP = re.compile(r"[てで](?:い)?ない$|(?:消し|壊し|忘れ|間違え|飛ばし|落とし|漏らし|抜かし|なくし)た$")
 _STEP = re.compile(r"たら|なら|れば|ときは|時は|場合|まず|次に|その後")
 _TOO = re.compile(
     r"(?P<word>長|多|遅|早|高|低|短|狭|広|重|大き|小さ|細か|古|少な|弱|雑)(?:すぎ|過ぎ)(?:る|です|ます|だ|るよ|だよ|ですよ)?$"
@@ -88,7 +89,7 @@ def soften_tag(draft: Draft) -> list[Edit] | None:
     common = common_start(body, polite)
     edits = [draft.end("tag", 1, common, polite[common:] + "よね")]
     if _SLIP.search(core):
-        plain = re.sub("て(?=(?:ない|る)$)", "てい", core)
+        plain = re.sub("(?<=[てで])(?=(?:ない|る)$)", "い", core)
         start = len(core) if plain == core else len(core) - 2 - core.endswith("ない")
         edits.append(draft.end("fault_seems", 2, start, (plain + "ようです")[start:]))
     return edits
@@ -114,7 +115,7 @@ def soften_statement(draft: Draft) -> Iterator[Edit]:
         else:
             yield draft.end("polite", 1, common, polite[common:], polite.endswith("か"))
     elif match := re.search(
-        r"(?<=[^かひまあはしおゆ])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$",
+        r"(?<=[^かひまあはしおゆ捨育立建充当慌隔企棄])て(?P<end>ます|ません|ました|ませんでした)(?P<tail>よ|ね|よね|が|けど)?$",
         body,
     ):
         tail = "" if match["tail"] in (None, "よ") else match["tail"]
