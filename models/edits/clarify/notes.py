@@ -32,10 +32,18 @@ PEOPLE = re.compile(
     r"students?|patients?|drivers?|colleagues?|[a-z]{3,}s)\b",
     re.I,
 )
+# A place or a firm that spoke: "the printer place rang, they ...".
+SPOKE = re.compile(
+    r"\b(?:the|our|my|this|that|an?) (?:[\w-]+ ){1,3}?(?:rang|rings|called|calls|phoned|emailed|wrote|writes|says|said|"
+    r"replied|answered|confirmed|quoted|offered|told|asks|asked|wants|wanted|promised|got back|came back)\b",
+    re.I,
+)
 _REFERRED = re.compile(r"\b(?:one|first|both|either|two|three|options?|versions?|half|some)\b|\b[12]\b", re.I)
 RANKS = {
     "pronoun": 0,
     "which": 1,
+    "hint": 1,
+    "whom": 2,
     "state": 2,
     "what": 3,
     "urgency": 4,
@@ -43,9 +51,15 @@ RANKS = {
     "who": 5,
     "until": 6,
     "quantity": 6,
+    "moment": 5,
+    "manner": 6,
+    "amount": 6,
+    "action": 7,
+    "that": 3,
     "person": 7,
     "thing": 8,
     "time_of_day": 9,
+    "definite": 10,
 }
 
 
@@ -62,9 +76,17 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
     if after.lstrip().startswith("("):
         return False
     match rule:
+        case "moment":
+            outside = [span for span in read.facts if not start <= span.start < end]
+            then = read.text[start:end].lower() == "by then"
+            return not any(span.kind in TIMES for span in outside) and not (then and read.has_time(0, start))
         case "urgency" | "when":
             has_time = any(span.kind in TIMES for span in read.facts)
             return not has_time and not _DAY.search(before + " " + after)
+        case "whom":
+            return not read.has_names() and not CONDITION.search(before)
+        case "hint" | "manner" | "amount" | "action":
+            return not CONDITION.search(before) and not _NAMES_IT.search(after)
         case "who":
             return _lacks_person(read, start, end)
         case "until":
@@ -87,7 +109,7 @@ def _lacks_person(read: Message, start: int, end: int) -> bool:
 def _lacks_choice(earlier: str, words: str, after: str) -> bool:
     """Whether words such as "the other one" refer to nothing that is named."""
     if words.startswith(("the other", "that one", "those ones", "these ones")):
-        return not _REFERRED.search(earlier) and len(earlier) < 60
+        return not _REFERRED.search(earlier) and len(earlier) < 160
     if re.search(r"\b(?:that|those) [a-z]+$", words):
         return words.split()[-1].rstrip("s") not in earlier
     return not _NAMES_IT.search(after)

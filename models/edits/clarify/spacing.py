@@ -1,0 +1,103 @@
+"""Spaces the notes of a message: which are made, from which intensity on, and what becomes of the others."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from models.edits.clarify.message import Message, Sentence, read_message
+from models.edits.script import Change, Edit
+
+_MOST = 3  # notes in a message, the one at its end included
+_MOST_LEFT = 2  # what is named together at the end
+_LONG = 90  # characters of a sentence that may have two notes
+# The kinds of notes, the most important first for somebody who has to act.
+_ORDER = (
+    *("ref_person", "ref_group", "ref_thing", "ref_that", "ref_that_start", "pronoun_note", "which_note", "hint_note"),
+    *("ref_other", "ref_others", "ref_ordinal", "ref_bare_ordinal", "ref_one", "ref_any_one", "ref_matter", "what_note"),
+    *("whom_note", "who_note", "ref_place", "ref_last_time", "ref_like_last_time", "ref_those", "ref_owner"),
+    *("that_note", "ref_somebody", "ref_people", "ref_new_people", "state_note", "moment_note", "urgency_note"),
+    *("when_note", "amount_note", "quantity_note", "manner_note", "until_note", "action_note", "person_note"),
+    *("thing_note", "time_of_day_note", "definite_note"),
+)
+_RANKS = {f"clarify.{name}": rank for rank, name in enumerate(_ORDER)}
+_CLOSINGS = re.compile(
+    r"clarify\.(?:who_and_when|who_does_it|by_when|answer_by|who_handles_it|when_it_happens|until_event|no_action|"
+    r"ref_who_acts)"
+)
+# Both say that the message has no deadline.
+_DEADLINES = re.compile(r"clarify\.(?:who_and_when|by_when|answer_by|when_it_happens)")
+_NO_DEADLINE = re.compile(r"\((?:by when is not|no date is|no deadline is) stated\)")
+_NOTE = re.compile(r"^(?P<words>.*?) \([^()]*\b(?:not|no)\b[^()]*\)", re.S)
+
+
+def space(message: str, edits: Iterable[Edit]) -> list[Edit]:
+    """The edits with the notes that a reader can bear: one in a sentence, three in a message.
+
+    The most important note belongs to level 1, the others to higher levels. What gets no note is named at the
+    end at level 3, where nothing else stands there.
+    """
+    edits = list(edits)
+    read = read_message(message)
+    notes = {edit.changes: edit for edit in reversed(edits) if edit.rule in _RANKS}
+    if read is None or not notes:
+        return edits
+    others = [edit for edit in edits if edit.rule not in _RANKS]
+    closes = any(_CLOSINGS.fullmatch(edit.rule) for edit in others)
+    if any(_DEADLINES.fullmatch(edit.rule) for edit in others):
+        notes = {changes: edit for changes, edit in notes.items() if not _NO_DEADLINE.search(changes[0].text)}
+    ranked = sorted(notes.values(), key=lambda edit: (_RANKS[edit.rule], edit.start))
+    kept, left = _choose(read, ranked, _MOST - closes)
+    result = list(_levelled(kept))
+    if left and not closes and (at := _invitation(others)) is not None:
+        others[at] = _also(read, others[at], left)
+    return result + others
+
+
+def _choose(read: Message, ranked: list[Edit], most: int) -> tuple[list[Edit], list[Edit]]:
+    """The notes that are made, and those that are left over, each in the order of importance."""
+    kept: list[Edit] = []
+    left: list[Edit] = []
+    for edit in ranked:
+        if any(edit.start < other.end and other.start < edit.end for other in [*kept, *left]):
+            continue
+        item = read.sentence(edit.start)
+        room = 2 if _is_alone(read, item) else 1
+        same = sum(read.sentence(other.start) == item for other in kept)
+        (kept if len(kept) < most and same < room else left).append(edit)
+    return kept, left
+
+
+def _is_alone(read: Message, item: Sentence) -> bool:
+    """Whether a long sentence is the only one of its message, so that it may have two notes."""
+    return item.stop - item.start > _LONG and len(read.sentences) == 1
+
+
+def _levelled(kept: list[Edit]) -> Iterator[Edit]:
+    """The notes with their levels: one at level 1, two of three, and the rest from level 2 on."""
+    lowest = (1, 1, 2) if len(kept) > 2 else (1, 2)
+    for edit, level in zip(kept, lowest, strict=False):
+        # A rule of a higher level would write "it's" in full at the same place.
+        for higher in range(level, 4):
+            yield Edit(edit.rule, higher, edit.changes)
+
+
+def _invitation(others: list[Edit]) -> int | None:
+    """Where the sentence stands that invites questions at level 3."""
+    return next(
+        (i for i, edit in enumerate(others) if edit.rule == "clarify.invitation" and edit.level == 3), None
+    )
+
+
+def _also(read: Message, invitation: Edit, left: list[Edit]) -> Edit:
+    """The invitation with what else is not stated."""
+    words = []
+    for edit in left:
+        change = edit.changes[0]
+        quoted = read.text[change.start : change.end].strip()
+        if _NOTE.match(change.text) and quoted.lower() not in {word.lower() for word in words}:
+            words.append(quoted)
+    if not words:
+        return invitation
+    change = invitation.changes[0]
+    named = " and ".join(f'"{word}"' for word in words[:_MOST_LEFT])
+    text = f"{read.mark(read.body_end())} What is meant by {named} is not stated either."
+    return Edit("clarify.also", 3, (Change(change.start, change.end, text),))
