@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.edits.clarify.message import MOST, QUOTED, Message
 from models.edits.clarify.notes import RANKS, Note
-from models.edits.clarify.nouns import is_plural
+from models.edits.clarify.nouns import KNOWN_HERE, is_plural
 from models.edits.clarify.sentences import CONDITION
 from models.edits.word_lists import read_lists
 
@@ -16,7 +16,7 @@ _DEFINITE = re.compile(
     r"(?<![\w'-])(?i:the) (?P<noun>[a-z]{3,20})(?=\s*[,.!?;]|$|"
     r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|didn't|isn't|"
     r"aren't|wasn't|won't|and|but|before|after|again|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|"
-    r"asap|soon|later|this week|next week|looks?|looked|keeps|came|comes|went|got|broke|seems?|stopped)\b)"
+    r"asap|soon|later|when|where|too|first|instead|then|this week|next week|looks?|looked|keeps|came|comes|went|got|broke|seems?|stopped)\b)"
 )
 # "That" before a noun, and not before a clause.
 _THAT = re.compile(
@@ -38,10 +38,11 @@ def find_definites(read: Message) -> Iterator[Note]:
     if len(read.text) > _MOST_CHARACTERS or figures > _MOST_FIGURES or specific:
         return
     lists = read_lists(_LISTS)
-    yield from _find_those(read, lists["times"] | lists["abstract"])
+    yield from _find_those(read, lists["times"] | lists["function"])
     for match in itertools.islice(_DEFINITE.finditer(read.text, read.body), MOST):
         noun = match.group("noun")
-        if any(noun in words for words in lists.values()) or _NO_NOUN.search(noun):
+        known = KNOWN_HERE.fullmatch(noun) or any(noun in words for words in lists.values())
+        if known or _NO_NOUN.search(noun):
             continue
         earlier = read.text[: match.start()]
         if re.search(rf"(?<![\w'-]){re.escape(noun.rstrip('s'))}", earlier, re.I):

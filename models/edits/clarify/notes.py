@@ -134,6 +134,8 @@ _STATES = re.compile(r"(?:it|its|it's|they|this|that|the|there|i|he|she|one|some
 
 _ONCE = frozenset({"thing", "until", "when", "urgency"})  # rules whose notes do not repeat each other
 
+LATER = frozenset({"definite"})  # rules whose notes are of no use at level 1
+
 
 def choose_notes(read: Message, notes: list[Note]) -> list[Note]:
     """Notes that do not overlap, at most two in a sentence and five in all, the most important ones first."""
@@ -153,7 +155,9 @@ def write_inline_notes(notes: list[Note], has_closing: bool) -> Iterator[Edit]:
     """The most important note at level 1, the next two at level 2, the others at level 3."""
     levels = iter((1, 2, 2, 3, 3))
     for note in notes:
-        level = 2 if note.rule == "thing" and has_closing else next(levels)
+        level = next(levels)
+        if note.rule in LATER or (note.rule == "thing" and has_closing):
+            level = max(level, 2)
         yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, _bracketed(note)),))
 
 

@@ -167,7 +167,8 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
     requests = [item for item in read.sentences if _requests_task(read, item)]
     if requests:
         return _request_gap(read, requests[-1], when, inline)
-    wish = next((item for item in reversed(read.sentences) if _WISH.search(read.words(item))), None)
+    asked = _ASKS_YOU.search(read.text) is not None
+    wish = next((item for item in reversed(read.sentences) if not asked and _WISH.search(read.words(item))), None)
     if wish:
         return wish, "who_and_when" if when else "who_does_it"
     question = next((item for item in reversed(read.sentences) if "?" in read.mark(item)), None)
@@ -175,6 +176,9 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
         words = read.words(question)
         asks = ASKING.match(words) and not _ASKS_READER.match(words)
         return (question, "answer_by") if when and asks else None
+    inner = next((item for item in read.sentences if _TASK_INSIDE.search(read.words(item))), None)
+    if inner and when and not CONDITION.search(read.words(inner)):
+        return inner, "by_when"
     if any(is_request(read.words(item)) for item in read.sentences) or has_order_inside(read.text):
         return None
     return _statement_gap(read, when)
@@ -213,6 +217,13 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
     return read.body_end(), "no_action"
 
 
+# A task with an end behind a comma or a joining word: "the light is out, call the electrician".
+_TASK_INSIDE = re.compile(
+    r"(?:,|\band|\bso) (?:please )?(?:send|call|order|fix|write|prepare|update|review|sign|book|ring|repair|replace|print|"
+    r"collect|return|clean|pay|cancel) (?:the|it|them|him|her|my|your|a|an|some|one|two|back)\b(?! (?:is|are|was|were)\b)",
+    re.I,
+)
+_ASKS_YOU = re.compile(r"\b(?:can|could|would|will) (?:you|u)\b", re.I)
 _READER = re.compile(r"\byou(?:rs?)?\b", re.I)
 _SURE = frozenset({"time", "date", "ticket", "name"})
 _ASKS_READER = re.compile(

@@ -39,9 +39,10 @@ def propose(message: str) -> list[Edit]:
     notes += find_pronouns(read)
     notes += find_unnamed(read)
     notes += find_days_without_time(read)
-    notes += find_definites(read)
     notes = choose_notes(read, notes)
     edits = list(write_closing_note(read, notes))
+    if len(notes) < 2 and not edits:
+        notes = choose_notes(read, [*notes, *find_definites(read)])
     edits += write_inline_notes(notes, has_closing=bool(edits))
     edits += plain
     edits += ask_who_can(read)

@@ -26,7 +26,7 @@ _CLOSINGS = re.compile(
 # Both say that the message has no deadline.
 _DEADLINES = re.compile(r"clarify\.(?:who_and_when|by_when|answer_by|when_it_happens)")
 _NO_DEADLINE = re.compile(r"\((?:by when is not|no date is|no deadline is) stated\)")
-_NOTE = re.compile(r"^(?P<words>.*?) \([^()]*\b(?:not|no)\b[^()]*\)", re.S)
+_NAMED_LATER = re.compile(r"^(?P<words>[^()]+) \((?:who|which ones?|what|what exactly|name) (?:is )?not stated\)")
 
 
 def space(message: str, edits: Iterable[Edit]) -> list[Edit]:
@@ -75,6 +75,7 @@ def _levelled(kept: list[Edit]) -> Iterator[Edit]:
     """The notes with their levels: one at level 1, two of three, and the rest from level 2 on."""
     lowest = (1, 1, 2) if len(kept) > 2 else (1, 2)
     for edit, level in zip(kept, lowest, strict=False):
+        level = max(level, 2) if edit.rule == "clarify.definite_note" else level
         # A rule of a higher level would write "it's" in full at the same place.
         for higher in range(level, 4):
             yield Edit(edit.rule, higher, edit.changes)
@@ -91,10 +92,9 @@ def _also(read: Message, invitation: Edit, left: list[Edit]) -> Edit:
     """The invitation with what else is not stated."""
     words = []
     for edit in left:
-        change = edit.changes[0]
-        quoted = read.text[change.start : change.end].strip()
-        if _NOTE.match(change.text) and quoted.lower() not in {word.lower() for word in words}:
-            words.append(quoted)
+        match = _NAMED_LATER.match(edit.changes[0].text)
+        if match and match.group("words").lower() not in {word.lower() for word in words}:
+            words.append(match.group("words"))
     if not words:
         return invitation
     change = invitation.changes[0]
