@@ -6,7 +6,7 @@ from typing import NamedTuple
 from models.edits.clarify.message import TIMES, Message
 
 _EVENT = re.compile(
-    r"\b(?:until|till) (?!further\b|now\b|then\b|when\b|recently\b|the end\b|today\b|tomorrow\b|tonight\b|"
+    r"\b(?:until|till|til) (?!further\b|now\b|then\b|when\b|recently\b|the end\b|today\b|tomorrow\b|tonight\b|"
     r"noon\b|next\b|this\b|late\b|early\b)(?P<event>[^.,;:!?\n]{0,60}?\b(?:is|are|has|have|gives?|comes?|"
     r"decides?|agrees?|confirms?|says?|finished|done|hears?|hear|finish|I've|we've|he's|she's|they've|it's|signs?|"
     r"clears?|arrives?|works?|dries|dry)\b[^.,;:!?\n]{0,40})",
