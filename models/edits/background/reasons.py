@@ -207,7 +207,8 @@ def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int)
     earlier = [
         _GREETING.sub("", text[other.start : other.stop]) for other in sentences if other.start < item.start
     ]
-    earlier += _GREETING.sub("", text[item.start : at]).split(", ")[:-1]
+    # A pattern may start at the comma before the request.
+    earlier += _GREETING.sub("", text[item.start : at + len(", ")]).split(", ")[:-1]
     return any(
         len(words.split()) >= 3
         and not is_closing(words)
