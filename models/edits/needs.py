@@ -33,7 +33,7 @@ _STATES_LIMIT = re.compile(
 )
 # Words of a statement that could state a limit: "table 8 stays free until they have left".
 _MAY_LIMIT = re.compile(
-    r"n['’]?t\b|\b(?:not|no|until|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
+    r"n['’]?t\b|\b(?:not|no|until|til|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
     re.IGNORECASE,
 )
 IF_POSSIBLE = (
@@ -71,7 +71,7 @@ _OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
 _OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
-    r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight"
+    r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|til|when|once|by (?:then|the)|noon|midnight"
     r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|quarter|years?"
     r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
     r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
@@ -82,11 +82,13 @@ _WHEN = re.compile(
     re.IGNORECASE,
 )
 _DUE = re.compile(
-    r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|deadline|due|live|ready|launch\w*|starts?"
+    r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|til|deadline|due|live|ready|launch\w*|starts?"
     r"|starting|opening|opens|deliver\w*|install\w*|within|latest|needed|in\s+time"
     r"|for\s+(?:the|my|our|his|her|their)|no\s+later|asap|end\s+of)\b",
     re.IGNORECASE,
 )
+# From when to when something is used is no deadline.
+_SPAN = re.compile(r"\bfrom\s+[^,;]{1,30}?\s(?:until|till|til|to)\s", re.IGNORECASE)
 # "Before the conference, ideally": a time and nothing else.
 _ONLY_WHEN = re.compile(
     r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from(?!\s+now\s+on)|within|not\s+before|no\s+later\s+than"
@@ -138,7 +140,7 @@ def kind(part: Part) -> Need:
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
-    is_due = is_due and words <= _LONGEST_DUE
+    is_due = is_due and words <= _LONGEST_DUE and not _SPAN.search(text)
     if is_due and _DUE.search(text) and says_when(text):
         return Need.DEADLINE
     if _OFFERS_IF.match(text) and evidence.plans(text) and not orders:
