@@ -25,8 +25,8 @@ _THAT = re.compile(
     r"pls|before|for|near|yet|now)\b)"
 )
 _NO_NOUN = re.compile(r"(?:ed|ing|est|ly|ful|ous|ive|able|er|al|ic)$")
-_BEFORE = re.compile(r"\b(?:of|in|at|on|all|by|with|through|into|over|during|within|under|per|thank|sorry) $", re.I)
-_MOST_CHARACTERS = 350
+_BEFORE = re.compile(r"\b(?:of|in|at|on|all|by|with|through|into|over|during|within|under|per|for) $", re.I)
+_MOST_CHARACTERS = 300
 _MOST_FIGURES = 2
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 

@@ -66,6 +66,7 @@ RANKS = {
 _DAY = re.compile(
     r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b", re.I
 )
+_DATE_FOLLOWS = re.compile(r",? (?:on |at )?\d")  # "the usual date, 12 December"
 _GROUPS = ("people", "suspects", "crowd", "folks", "contacts")
 
 
@@ -94,7 +95,7 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
         case "state" | "what":
             return not CONDITION.search(before) and not _is_explained(read, item, end)
         case "which":
-            return _lacks_choice(read.text[:start].lower(), read.text[start:end].lower(), after)
+            return not _DATE_FOLLOWS.match(after) and _lacks_choice(read.text[:start].lower(), read.text[start:end].lower(), after)
     return True
 
 
