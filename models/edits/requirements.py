@@ -173,9 +173,10 @@ def _entries(body: Sequence[Part]) -> list[Entry]:
 
 
 def _take_doubted(last: Entry, part: Part) -> str:
-    """What a bare doubt such as "they haven't said" is about: the last clause before it, which it takes along."""
+    """The last clause before a bare doubt such as "they haven't said", which the doubt takes along."""
     stated, comma, point = last.text.rpartition(", ")
-    if part.opens_sentence or not comma or len(stated.split()) < _FEWEST_WORDS or not _BARE_DOUBT.match(part.text):
+    alone = part.opens_sentence or not comma or len(stated.split()) < _FEWEST_WORDS
+    if alone or not _BARE_DOUBT.match(part.text):
         return ""
     last.text = stated
     return point + part.joint

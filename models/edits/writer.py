@@ -37,7 +37,9 @@ FOLDER = "tagger"  # of a version folder
 
 def _clarify(message: str) -> list[Edit]:
     """The edits of both proposers; of two equal edits at one place the first is taken."""
-    return clarify.space(message, references.propose(message, TransformType.CLARIFY) + clarify.propose(message))
+    return clarify.space(
+        message, references.propose(message, TransformType.CLARIFY) + clarify.propose(message)
+    )
 
 
 def _background(message: str) -> list[Edit]:

@@ -14,14 +14,19 @@ from models.edits.word_lists import read_lists
 _LISTS = Path(__file__).with_suffix(".yaml")
 _DEFINITE = re.compile(
     r"(?<![\w'-])(?i:the) (?P<noun>[a-z]{3,20})(?=\s*[,.!?;]|$|"
-    r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|didn't|isn't|"
-    r"aren't|wasn't|won't|and|but|before|after|again|today|tomorrow|yet|still|now|because|so|or|if|until|please|pls|"
-    r"asap|soon|later|when|where|too|first|instead|then|this week|next week|looks?|looked|keeps|came|comes|went|got|broke|seems?|stopped)\b)"
+    r" (?:is|are|was|were|has|have|needs?|will|can|can't|could|should|must|does|doesn't|do|don't|did|"
+    r"didn't|isn't|"
+    r"aren't|wasn't|won't|and|but|before|after|again|today|tomorrow|yet|still|now|because|so|or|if|until|"
+    r"please|pls|"
+    r"asap|soon|later|when|where|too|first|instead|then|this week|next week|looks?|looked|keeps|came|comes|"
+    r"went|got|broke|seems?|stopped)\b)"
 )
 # "That" before a noun, and not before a clause.
 _THAT = re.compile(
-    r"\b(?:in|at|on|for|with|from|to|about|by|making|makes|use|using|need|needs|do|take|send|get|has|have|like|sign) "
-    r"(?P<words>(?:that|those) (?P<noun>[a-z]{3,20}))(?=\s*[,.!?;]|$| (?:and|but|again|because|so|or|if|until|please|"
+    r"\b(?:in|at|on|for|with|from|to|about|by|making|makes|use|using|need|needs|do|take|send|get|has|have|"
+    r"like|sign) "
+    r"(?P<words>(?:that|those) (?P<noun>[a-z]{3,20}))(?=\s*[,.!?;]|$| (?:and|but|again|because|so|or|if|"
+    r"until|please|"
     r"pls|before|for|near|yet|now)\b)"
 )
 _NO_NOUN = re.compile(r"(?:ed|ing|est|ly|ful|ous|ive|able|er|al|ic)$")
@@ -66,5 +71,6 @@ def _find_those(read: Message, known: frozenset[str]) -> Iterator[Note]:
             continue
         if CONDITION.search(read.text, read.sentence(start).start, start):
             continue
-        gap = "which ones is not stated" if match.group("words").startswith("those") else "which one is not stated"
+        several = match.group("words").startswith("those")
+        gap = "which ones is not stated" if several else "which one is not stated"
         yield Note("that", RANKS["that"], start, end, match.group("words"), gap)

@@ -34,7 +34,8 @@ PEOPLE = re.compile(
 )
 # A place or a firm that spoke: "the printer place rang, they ...".
 SPOKE = re.compile(
-    r"\b(?:the|our|my|this|that|an?) (?:[\w-]+ ){1,3}?(?:rang|rings|called|calls|phoned|emailed|wrote|writes|says|said|"
+    r"\b(?:the|our|my|this|that|an?) (?:[\w-]+ ){1,3}?(?:rang|rings|called|calls|phoned|emailed|wrote|"
+    r"writes|says|said|"
     r"replied|answered|confirmed|quoted|offered|told|asks|asked|wants|wanted|promised|got back|came back)\b",
     re.I,
 )
@@ -66,6 +67,10 @@ RANKS = {
 _DAY = re.compile(
     r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b", re.I
 )
+# What stands behind such words may not be at all; what is forbidden may well be something definite.
+_MAYBE = re.compile(
+    r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|nothing|never|without)\b", re.I
+)
 _DATE_FOLLOWS = re.compile(r",? (?:on |at )?\d")  # "the usual date, 12 December"
 _GROUPS = ("people", "suspects", "crowd", "folks", "contacts")
 
@@ -85,9 +90,10 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
             has_time = any(span.kind in TIMES for span in read.facts)
             return not has_time and not _DAY.search(before + " " + after)
         case "whom":
-            return not read.has_names() and not CONDITION.search(before)
+            is_named = read.text[start:end].lower().startswith(("the ", "that "))
+            return not read.has_names() and (is_named or not CONDITION.search(before))
         case "hint" | "manner" | "amount" | "action":
-            return not CONDITION.search(before) and not _NAMES_IT.search(after)
+            return not _MAYBE.search(before) and not _NAMES_IT.search(after)
         case "who":
             return _lacks_person(read, start, end)
         case "until":
@@ -95,7 +101,8 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
         case "state" | "what":
             return not CONDITION.search(before) and not _is_explained(read, item, end)
         case "which":
-            return not _DATE_FOLLOWS.match(after) and _lacks_choice(read.text[:start].lower(), read.text[start:end].lower(), after)
+            lower = read.text.lower()
+            return not _DATE_FOLLOWS.match(after) and _lacks_choice(lower[:start], lower[start:end], after)
     return True
 
 

@@ -99,8 +99,10 @@ def find_pronouns(read: Message) -> list[Note]:
     they = _THEY.search(read.text, read.body)
     if they and not read.has_names():
         earlier = read.text[read.body : they.start()]
-        if not PEOPLE.search(earlier) and not SPOKE.search(earlier) and not re.search(
-            r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I
+        if (
+            not PEOPLE.search(earlier)
+            and not SPOKE.search(earlier)
+            and not re.search(r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I)
         ):
             words = they.group()
             result.append(Note("pronoun", 0, *they.span(), words, "who is not stated"))

@@ -167,8 +167,9 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
     requests = [item for item in read.sentences if _requests_task(read, item)]
     if requests:
         return _request_gap(read, requests[-1], when, inline)
-    asked = _ASKS_YOU.search(read.text) is not None
-    wish = next((item for item in reversed(read.sentences) if not asked and _WISH.search(read.words(item))), None)
+    wish = next((item for item in reversed(read.sentences) if _WISH.search(read.words(item))), None)
+    if _ASKS_YOU.search(read.text):
+        wish = None  # "Can you look it up? It would be useful."
     if wish:
         return wish, "who_and_when" if when else "who_does_it"
     question = next((item for item in reversed(read.sentences) if "?" in read.mark(item)), None)
@@ -219,8 +220,10 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
 
 # A task with an end behind a comma or a joining word: "the light is out, call the electrician".
 _TASK_INSIDE = re.compile(
-    r"(?:,|\band|\bso) (?:please )?(?:send|call|order|fix|write|prepare|update|review|sign|book|ring|repair|replace|print|"
-    r"collect|return|clean|pay|cancel) (?:the|it|them|him|her|my|your|a|an|some|one|two|back)\b(?! (?:is|are|was|were)\b)",
+    r"(?:,|\band|\bso) (?:please )?(?:send|call|order|fix|write|prepare|update|review|sign|book|ring|"
+    r"repair|replace|print|"
+    r"collect|return|clean|pay|cancel) (?:the|it|them|him|her|my|your|a|an|some|one|two|back)\b(?! (?:is|"
+    r"are|was|were)\b)",
     re.I,
 )
 _ASKS_YOU = re.compile(r"\b(?:can|could|would|will) (?:you|u)\b", re.I)

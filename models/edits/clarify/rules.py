@@ -41,7 +41,7 @@ def propose(message: str) -> list[Edit]:
     notes += find_days_without_time(read)
     notes = choose_notes(read, notes)
     edits = list(write_closing_note(read, notes))
-    if len(notes) == 1 and not edits:
+    if 1 <= len(notes) <= 2 and not edits:
         notes = choose_notes(read, [*notes, *find_definites(read)])
     edits += write_inline_notes(notes, has_closing=bool(edits))
     edits += plain

@@ -11,12 +11,13 @@ _MOST_LEFT = 2  # what is named together at the end
 _LONG = 90  # characters of a sentence that may have two notes
 # The kinds of notes, the most important first for somebody who has to act.
 _ORDER = (
-    *("ref_person", "ref_group", "ref_thing", "ref_that", "ref_that_start", "pronoun_note", "which_note", "hint_note"),
-    *("ref_other", "ref_others", "ref_ordinal", "ref_bare_ordinal", "ref_one", "ref_any_one", "ref_matter", "what_note"),
-    *("whom_note", "who_note", "ref_place", "ref_last_time", "ref_like_last_time", "ref_those", "ref_owner"),
-    *("that_note", "ref_somebody", "ref_people", "ref_new_people", "state_note", "moment_note", "urgency_note"),
-    *("when_note", "amount_note", "quantity_note", "manner_note", "until_note", "action_note", "person_note"),
-    *("thing_note", "time_of_day_note", "definite_note"),
+    *("ref_person", "ref_group", "ref_thing", "ref_that", "ref_that_start", "pronoun_note", "which_note"),
+    *("hint_note", "ref_other", "ref_others", "ref_ordinal", "ref_bare_ordinal", "ref_one", "ref_any_one"),
+    *("ref_matter", "what_note", "whom_note", "who_note", "ref_place", "ref_last_time"),
+    *("ref_like_last_time", "ref_those", "ref_owner", "that_note", "ref_somebody", "ref_people"),
+    *("ref_new_people", "state_note", "moment_note", "urgency_note", "when_note", "amount_note"),
+    *("quantity_note", "manner_note", "until_note", "action_note", "person_note", "thing_note"),
+    *("time_of_day_note", "definite_note"),
 )
 _RANKS = {f"clarify.{name}": rank for rank, name in enumerate(_ORDER)}
 _CLOSINGS = re.compile(
@@ -26,7 +27,9 @@ _CLOSINGS = re.compile(
 # Both say that the message has no deadline.
 _DEADLINES = re.compile(r"clarify\.(?:who_and_when|by_when|answer_by|when_it_happens)")
 _NO_DEADLINE = re.compile(r"\((?:by when is not|no date is|no deadline is) stated\)")
-_NAMED_LATER = re.compile(r"^(?P<words>[^()]+) \((?:who|which ones?|what|what exactly|name) (?:is )?not stated\)")
+_NAMED_LATER = re.compile(
+    r"^(?P<words>[^()]+) \((?:who|which ones?|which day|what|what exactly|name) (?:is )?not stated\)"
+)
 
 
 def space(message: str, edits: Iterable[Edit]) -> list[Edit]:
@@ -75,7 +78,8 @@ def _levelled(kept: list[Edit]) -> Iterator[Edit]:
     """The notes with their levels: one at level 1, two of three, and the rest from level 2 on."""
     lowest = (1, 1, 2) if len(kept) > 2 else (1, 2)
     for edit, level in zip(kept, lowest, strict=False):
-        level = max(level, 2) if edit.rule == "clarify.definite_note" else level
+        if edit.rule == "clarify.definite_note":
+            level = max(level, len(kept))  # the third note of a message may be a pedantic one
         # A rule of a higher level would write "it's" in full at the same place.
         for higher in range(level, 4):
             yield Edit(edit.rule, higher, edit.changes)
@@ -94,7 +98,8 @@ def _also(read: Message, invitation: Edit, left: list[Edit]) -> Edit:
     for edit in left:
         match = _NAMED_LATER.match(edit.changes[0].text)
         if match and match.group("words").lower() not in {word.lower() for word in words}:
-            words.append(match.group("words"))
+            name = match.group("words")
+            words.append(f"t{name[1:]}" if name.startswith("The ") else name)
     if not words:
         return invitation
     change = invitation.changes[0]

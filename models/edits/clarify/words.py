@@ -42,7 +42,8 @@ def _rows() -> dict[str, _Rows]:
         r"(?! (?:the|by|from|on|in that|to leave|but)\b)"
     )
     end = (
-        r"(?=\s*[,.!?;]|$| (?:and|but|before|by|for|so|please|pls|again|today|tomorrow|this|next|first|too|now|yet|"
+        r"(?=\s*[,.!?;]|$| (?:and|but|before|by|for|so|please|pls|again|today|tomorrow|this|next|first|too|"
+        r"now|yet|"
         r"until|till|if|because|as|at|on|in|with|is|are|was|were|happened|then|instead|when)\b)"
     )
     no_modal = "".join(rf"(?<!\b{word} )" for word in _MODALS)
