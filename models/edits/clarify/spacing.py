@@ -94,7 +94,7 @@ def _invitation(others: list[Edit]) -> int | None:
 
 def _also(read: Message, invitation: Edit, left: list[Edit]) -> Edit:
     """The invitation with what else is not stated."""
-    words = []
+    words: list[str] = []
     for edit in left:
         match = _NAMED_LATER.match(edit.changes[0].text)
         if match and match.group("words").lower() not in {word.lower() for word in words}:
