@@ -1,6 +1,6 @@
 """Clarifies an English message: plain words for vague ones, notes of what is not stated.
 
-`clarify.tsv` has the words.
+`clarify.tsv` has the words, `definites.yaml` the nouns that need no note.
 
     rules         proposes all edits; the gaps of a message
 

@@ -60,12 +60,12 @@ _WISH = re.compile(
 _CLOSING_TEXTS = {
     "who_and_when": (
         "(Who should do it, and by when, is not stated.)",
-        "Who should do it, and by when, is not stated.",
+        "Who should do it, and by when, is not stated here.",
         "Not stated: who should do it, and by when. Who can take it on?",
     ),
     "who_does_it": (
         "(Who should do it is not stated.)",
-        "Who should do it is not stated.",
+        "Who should do it is not stated here.",
         "Who should do it is not stated. Who can take it on?",
     ),
     "by_when": (
@@ -75,7 +75,7 @@ _CLOSING_TEXTS = {
     ),
     "answer_by": (
         "(By when an answer is needed is not stated.)",
-        "By when an answer is needed is not stated.",
+        "By when an answer is needed is not stated here.",
         "By when an answer is needed is not stated; please ask me if you need a date.",
     ),
     "who_handles_it": (
@@ -90,12 +90,12 @@ _CLOSING_TEXTS = {
     ),
     "until_event": (
         "({event} is not stated.)",
-        "{event} is not stated.",
+        "{event} is not stated here.",
         "{event} is not stated; please ask me if you need a date.",
     ),
     "no_action": (
         "(Whether you need to do anything is not stated.)",
-        "Whether you need to do anything is not stated.",
+        "Whether you need to do anything is not stated here.",
         "Whether you need to do anything is not stated; please ask me if you are not sure.",
     ),
 }
@@ -243,7 +243,7 @@ _NO_ACTION = re.compile(
     re.I,
 )
 _CLOSING_RULES = frozenset(f"clarify.{name}" for name in _CLOSING_TEXTS)
-_INVITATIONS = (
+INVITATIONS = (
     "Please ask me if anything is unclear.",
     "If anything is unclear or missing, please ask me before you act on this message.",
 )
@@ -259,7 +259,7 @@ def invite_questions(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     if re.search(r"https?://\S*$", read.words(at)):
         return
     levels = (3,) if any(edit.level == 2 for edit in edits) else (2, 3)
-    for level, text in zip(levels, _INVITATIONS, strict=False):
+    for level, text in zip(levels, INVITATIONS, strict=False):
         yield Edit("clarify.invitation", level, (Change(at.stop, at.end, f"{read.mark(at)} {text}"),))
 
 

@@ -1,9 +1,10 @@
 """Spaces the notes of a message: which are made, from which intensity on, and what becomes of the others."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from models.edits.clarify.message import Message, Sentence, read_message
+from models.edits.clarify.requests import INVITATIONS
 from models.edits.script import Change, Edit
 
 _MOST = 3  # notes in a message, the one at its end included
@@ -49,10 +50,24 @@ def space(message: str, edits: Iterable[Edit]) -> list[Edit]:
         notes = {changes: edit for changes, edit in notes.items() if not _NO_DEADLINE.search(changes[0].text)}
     ranked = sorted(notes.values(), key=lambda edit: (_RANKS[edit.rule], edit.start))
     kept, left = _choose(read, ranked, _MOST - closes)
-    result = list(_levelled(kept))
-    if left and not closes and (at := _invitation(others)) is not None:
-        others[at] = _also(read, others[at], left)
-    return result + others
+    levels = _levels(kept)
+    at = _invitation(others)
+    if at is not None and not closes:
+        invitation = others[at]
+        if not any(level == 2 for level in (*levels, *(edit.level for edit in others))):
+            others.append(_ended(read, invitation, "clarify.invitation", 2, INVITATIONS[0]))
+            others[at] = _ended(read, invitation, "clarify.invitation", 3, INVITATIONS[1])
+        if words := _left_words(left):
+            named = " and ".join(f'"{word}"' for word in words)
+            text = f"What is meant by {named} is not stated either."
+            others[at] = _ended(read, invitation, "clarify.also", 3, text)
+    # A rule of a higher level would write "it's" in full at the same place, so a note is there at each.
+    made = [
+        Edit(edit.rule, higher, edit.changes)
+        for edit, level in zip(kept, levels, strict=True)
+        for higher in range(level, 4)
+    ]
+    return made + others
 
 
 def _choose(read: Message, ranked: list[Edit], most: int) -> tuple[list[Edit], list[Edit]]:
@@ -74,15 +89,14 @@ def _is_alone(read: Message, item: Sentence) -> bool:
     return item.stop - item.start > _LONG and len(read.sentences) == 1
 
 
-def _levelled(kept: list[Edit]) -> Iterator[Edit]:
-    """The notes with their levels: one at level 1, two of three, and the rest from level 2 on."""
-    lowest = (1, 1, 2) if len(kept) > 2 else (1, 2)
-    for edit, level in zip(kept, lowest, strict=False):
-        if edit.rule == "clarify.definite_note":
-            level = max(level, len(kept))  # the third note of a message may be a pedantic one
-        # A rule of a higher level would write "it's" in full at the same place.
-        for higher in range(level, 4):
-            yield Edit(edit.rule, higher, edit.changes)
+def _levels(kept: list[Edit]) -> list[int]:
+    """The level of each note: one belongs to level 1, two of three, and the rest to the levels above."""
+    levels = [1, 1, 2] if len(kept) > 2 else [1, 2]
+    # The last note of a message may be a pedantic one.
+    return [
+        max(level, len(kept)) if edit.rule == "clarify.definite_note" else level
+        for edit, level in zip(kept, levels, strict=False)
+    ]
 
 
 def _invitation(others: list[Edit]) -> int | None:
@@ -92,17 +106,22 @@ def _invitation(others: list[Edit]) -> int | None:
     )
 
 
-def _also(read: Message, invitation: Edit, left: list[Edit]) -> Edit:
-    """The invitation with what else is not stated."""
+def _ended(read: Message, invitation: Edit, rule: str, level: int, text: str) -> Edit:
+    """Another sentence in the place of an invitation."""
+    change = invitation.changes[0]
+    mark = read.mark(read.body_end())
+    return Edit(rule, level, (Change(change.start, change.end, f"{mark} {text}"),))
+
+
+def _left_words(left: list[Edit]) -> list[str]:
+    """The words that get no note of their own, as they stand within a sentence."""
     words: list[str] = []
     for edit in left:
         match = _NAMED_LATER.match(edit.changes[0].text)
-        if match and match.group("words").lower() not in {word.lower() for word in words}:
-            name = match.group("words")
-            words.append(f"t{name[1:]}" if name.startswith("The ") else name)
-    if not words:
-        return invitation
-    change = invitation.changes[0]
-    named = " and ".join(f'"{word}"' for word in words[:_MOST_LEFT])
-    text = f"{read.mark(read.body_end())} What is meant by {named} is not stated either."
-    return Edit("clarify.also", 3, (Change(change.start, change.end, text),))
+        if match is None:
+            continue
+        name = match.group("words")
+        name = f"t{name[1:]}" if name.startswith("The ") else name
+        if name.lower() not in {word.lower() for word in words}:
+            words.append(name)
+    return words[:_MOST_LEFT]

@@ -131,7 +131,7 @@ def test_background_notes_say_that_it_is_not_explained() -> None:
 
 def test_the_last_sentence_says_who_acts_is_not_stated() -> None:
     message = "The booking is on the wrong account, it needs to go back before we close"
-    assert noted(message, 2).endswith("before we close. Who does this is not stated.")
+    assert noted(message, 2).endswith("before we close. Who does this is not stated here.")
 
 
 def test_other_types_get_no_notes() -> None:

@@ -49,7 +49,7 @@ def test_the_note_that_matters_most_for_acting_is_made_first() -> None:
 
 
 def test_what_gets_no_note_is_named_at_the_end_at_level_3() -> None:
-    message = "The guys say that the other one doesn't fit. Ana comes at 5 pm."
+    message = "The guys say that the other one doesn't fit. It comes at 5 pm."
     assert rewrite(message, 3).endswith('What is meant by "the guys" is not stated either.')
 
 
