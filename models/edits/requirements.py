@@ -59,7 +59,7 @@ _WHO = re.compile(
 _LONGEST_ANSWER = 4  # words
 _FEWEST_WORDS = 3  # that a clause leaves behind
 _BARE_DOUBT = re.compile(
-    r"(?:(?:but|and)\s+)?(?:they|he|she|we|i)\s+(?:have|has|did|do|does|is|are)(?:n['’]?t|\s+not)\s+(?:\w+\s*){1,2}\W*$",
+    r"(?:(?:but|and)\s+)?(?:they|he|she|we|i)\s+(?:have|has|did|do|does|is|are)(?:n['’]?t|\s+not)\s+\w+(?:\s+\w+)?\W*$",
     re.IGNORECASE,
 )
 # These words speak of what stands before them. With a modal verb "it" is what the whole message is about.
