@@ -10,7 +10,8 @@ from models.edits.script import Change, Edit
 _MOST = 3  # notes in a message, the one at its end included
 _MOST_LEFT = 2  # what is named together at the end
 _LONG = 90  # characters of a sentence that may have two notes
-# The kinds of notes, the most important first for somebody who has to act.
+# The kinds of notes, the most important first for somebody who has to act. Notes of unsure rules, which the
+# tagger refuses, are none of them.
 _ORDER = (
     *("ref_person", "ref_group", "ref_thing", "ref_that", "ref_that_start", "pronoun_note", "which_note"),
     *("hint_note", "ref_other", "ref_others", "ref_ordinal", "ref_bare_ordinal", "ref_one", "ref_any_one"),
@@ -28,6 +29,10 @@ _CLOSINGS = re.compile(
 # Both say that the message has no deadline.
 _DEADLINES = re.compile(r"clarify\.(?:who_and_when|by_when|answer_by|when_it_happens)")
 _NO_DEADLINE = re.compile(r"\((?:by when is not|no date is|no deadline is) stated\)")
+# Nobody asks what such words mean.
+_NO_NAME = re.compile(
+    r"someone|somebody|people|next \w+|this \w+|the (?:door|gate|window|pallets|desks|site)", re.I
+)
 _NAMED_LATER = re.compile(
     r"^(?P<words>[^()]+) \((?:who|which ones?|which day|what|what exactly|name) (?:is )?not stated\)"
 )
@@ -120,8 +125,8 @@ def _left_words(left: list[Edit]) -> list[str]:
         match = _NAMED_LATER.match(edit.changes[0].text)
         if match is None:
             continue
-        name = match.group("words")
-        name = f"t{name[1:]}" if name.startswith("The ") else name
-        if name.lower() not in {word.lower() for word in words}:
+        # A note begins with no name, so that a capital comes from the start of a sentence.
+        name = match.group("words")[:1].lower() + match.group("words")[1:]
+        if name not in words and not _NO_NAME.fullmatch(name):
             words.append(name)
     return words[:_MOST_LEFT]
