@@ -46,6 +46,7 @@ _NO_LIMIT_ALONE = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_WORDS = 3  # of a need before its limits
+_BUDGET = re.compile(r"(?:(?:and|our|the|total|max)\s+)*budget\b(?!\s+by\b)[^,]{0,40}\d", re.IGNORECASE)
 
 
 @dataclass
@@ -60,6 +61,8 @@ class Entry:
 def apart(part: Part) -> list[Part]:
     """A part, and as one of its own what its end leaves open."""
     pieces = _COMMA_ONLY.split(part.text)
+    if (limited := _budget_apart(part, pieces)) is not None:
+        return limited
     at = next((i for i, piece in enumerate(pieces) if i and _OPEN_END.search(piece)), 0)
     if at and _OPENS_DOUBT.match(pieces[at]):
         at -= 1  # it speaks of the piece before it
@@ -71,6 +74,15 @@ def apart(part: Part) -> list[Part]:
         return [part]  # "she returns in March, date not known"
     rest = replace(part, text=", ".join(pieces[at:]), need=Need.OPEN, joint=", ", opens_sentence=False)
     return [stated, rest]
+
+
+def _budget_apart(part: Part, pieces: list[str]) -> list[Part] | None:
+    """The budget at the start of a part, and what follows it, such as a date, as parts of their own."""
+    rest = ", ".join(pieces[1:])
+    if not _BUDGET.match(pieces[0]) or not needs.says_when(rest) or part.text.endswith("?"):
+        return None
+    budget = replace(part, text=pieces[0], need=Need.CONSTRAINT)
+    return [budget, replace(part, text=rest, need=Need.DEADLINE, joint=", ", opens_sentence=False)]
 
 
 def split(entry: Entry) -> list[Entry]:

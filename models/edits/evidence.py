@@ -10,13 +10,13 @@ from models.edits.segments import ORDER, PREPOSITION
 # Words that may come before an order: "and then", "if it rains,", "also".
 _LEAD = (
     r"^\W*(?:(?:and|but|so|or|then|also|first|firstly|finally|lastly|now|oh|ok|okay|right|just|otherwise|instead|again"
-    r"|afterwards|after\s+that|before\s+that|until\s+then|till\s+then|by\s+then|for\s+now|from\s+now\s+on|next\s+time"
+    r"|afterwards|after\s+that|before\s+that|until\s+then|till?\s+then|by\s+then|for\s+now|from\s+now\s+on|next\s+time"
     r"|in\s+future|in\s+the\s+meantime|meanwhile|always|kindly|simply|maybe|perhaps|anyway|either\s+way)\b[,\s]*)*"
 )
 # A condition and the end of it. Without a comma a plural before a verb is its subject: "if it's late the
 # guards open the gate".
 CONDITION = (
-    r"(?P<lead>(?:if|when|whenever|once|before|after|until|unless|as\s+soon\s+as|in\s+case)\s+[^,.;:!?]{4,90}?)"
+    r"(?P<lead>(?:if|when|whenever|once|before|after|until|till|til|unless|as\s+soon\s+as|in\s+case)\s+[^,.;:!?]{4,90}?)"
     r"(?:,\s+|\s+(?=(?:please|pls)\b)|(?<!s)(?<!\bi)(?<!\bwe)(?<!\byou)(?<!\bthey)(?<!people)(?<!children)(?<!staff)(?<!\bto)(?<!\band)(?<!\bor)"
     r"(?<!\bcan)(?<!\bmay)(?<!\bdo)(?<!could)(?<!would)(?<!should)(?<!must)(?<!might)(?<!will)(?<!['’]ll)(?<!['’]d)(?<!n['’]t)"
     r"(?<!\bnot)(?<!\bdid)(?<!does)\s+)"
@@ -58,7 +58,7 @@ _PLEASE = re.compile(r"\b(?:please|pls|plz)\b", re.IGNORECASE)
 _PLEASE_NOT = re.compile(r"\b(?:please|pls)\s+(?:do\s+not|don['’]?t|never|no)\b", re.IGNORECASE)
 _PLEASE_FIRST = re.compile(
     rf"{_LEAD}(?:{_UNNAMED_CONDITION}"
-    r"|(?:on|from|by|at|in|for|until|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
+    r"|(?:on|from|by|at|in|for|until|till|til|after|before|next|this)\s+[^,.;:]{2,40}?,?\s+)?(?:please|pls)\b",
     re.IGNORECASE,
 )
 _ENDS_WITH_PLEASE = re.compile(r"\b(?:please|pls)\W*$", re.IGNORECASE)

@@ -21,7 +21,8 @@ _LIMITS = re.compile(
     re.IGNORECASE,
 )
 MEASURES = re.compile(
-    rf"^{LIMIT}\b|\b(?:at\s+most|at\s+least|max|min|not|without|longer\s+than|(?:under|below|up\s+to|within)\s+[$€£]?\d+)\b",
+    rf"^{LIMIT}\b|\b(?:at\s+most|at\s+least|max|min|not|without|longer\s+than|(?:under|below|up\s+to|"
+    rf"within)\s+[$€£]?\d+)\b",
     re.IGNORECASE,
 )
 # These words state a limit whatever the tagger says.
@@ -33,7 +34,7 @@ _STATES_LIMIT = re.compile(
 )
 # Words of a statement that could state a limit: "table 8 stays free until they have left".
 _MAY_LIMIT = re.compile(
-    r"n['’]?t\b|\b(?:not|no|until|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
+    r"n['’]?t\b|\b(?:not|no|until|til|before|unless|prefer\w*|rather|allow\w*|stays?|please|only|hidden)\b",
     re.IGNORECASE,
 )
 IF_POSSIBLE = (
@@ -41,25 +42,30 @@ IF_POSSIBLE = (
 )
 _WISHES = re.compile(
     r"\b(?:nice[ -]to[ -]have|(?:would|['’]d)\s+be\s+(?:nice|lovely|great|good|a\s+(?:bonus|plus))|ideally"
-    r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|could\s+live\s+without"
+    r"|(?:isn['’]?t|not)\s+(?:strictly\s+)?essential|optional(?:ly)?|would\s+be\s+ideal|a\s+bonus|"
+    r"could\s+live\s+without"
     rf"|preferabl[ey]|{IF_POSSIBLE}|only\s+if\s+the\s+budget)\b",
     re.IGNORECASE,
 )
 _NO_MUST = re.compile(r"\b(?:nice|essential)\b", re.IGNORECASE)
 _MAY_WISH = re.compile(
-    r"\b(?:would|['’]d|if\s+(?:at\s+all\s+)?possible|prefer\w*|love|nice|good|like|maybe|perhaps|hope|rather)\b",
+    r"\b(?:would|['’]d|if\s+(?:at\s+all\s+)?possible|prefer\w*|love|nice|good|like|maybe|perhaps|hope|"
+    r"rather)\b",
     re.IGNORECASE,
 )
 _NEEDS = re.compile(
-    r"\b(?:must|should|shall|(?:has|have|had|['’]ve\s+got|needs?|ought|(?:is|are)\s+supposed)\s+to|needs?|needed"
+    r"\b(?:must|should|shall|(?:has|have|had|['’]ve\s+got|needs?|ought|(?:is|are)\s+supposed)\s+to|needs?|"
+    r"needed"
     r"|wants?|insists?|require[sd]?|looking\s+for|could\s+do\s+with|(?:would|['’]d)\s+like|a\s+must)\b",
     re.IGNORECASE,
 )
 # These words state a need whatever the tagger says.
 _STATES_NEED = re.compile(
-    r"\b(?:i|we)(?:['’]re\s+going\s+to|\s+are\s+going\s+to|['’]ll|\s+will|['’]d|\s+would)?\s+need\b(?!\s+to\b)"
+    r"\b(?:i|we)(?:['’]re\s+going\s+to|\s+are\s+going\s+to|['’]ll|\s+will|['’]d|"
+    r"\s+would)?\s+need\b(?!\s+to\b)"
     r"|^(?:i|we)\s+could\s+do\s+with\b"
-    r"|^(?!(?:i|we)\b).*\b(?:(?:is|are)\s+a\s+must|must\s+(?:have|be)|(?:has|have|needs?)\s+to\s+be|needs?\s+(?:an?|the)\s)"
+    r"|^(?!(?:i|we)\b).*\b(?:(?:is|are)\s+a\s+must|must\s+(?:have|be)|(?:has|have|needs?)\s+to\s+be|"
+    r"needs?\s+(?:an?|the)\s)"
     r"|^(?:it|they|this)\s+(?:must|should|has\s+to|have\s+to|needs?\s+to)\b",
     re.IGNORECASE,
 )
@@ -71,10 +77,13 @@ _OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
 _OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
-    r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|when|once|by (?:then|the)|noon|midnight"
-    r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|quarter|years?"
+    r"|(?:this|next|last|coming) \w+|end of|before|after|until|till|til|when|once|by (?:then|the)|noon|"
+    r"midnight"
+    r"|easter|christmas|spring|summer|autumn|winter|weekends?|holidays?|season|term|semester|sprint|"
+    r"quarter|years?"
     r"|mornings?|afternoons?|evenings?|nights?|deadline|dates?|soon|urgent\w*|go-?live|go live|launch|release"
-    r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|december"
+    r"|opening|starts?|starting|january|february|march|april|june|july|august|september|october|november|"
+    r"december"
     r"|nov|dec|oct|sept?|feb|jan|q[1-4]"
     r"|(?:by|at|from)\s+(?:about\s+)?\d+|\d+(?:st|nd|rd|th)"
     r"|(?:\d+|an?|one|two|three|four|five|six|ten|few|couple of)\s+(?:working\s+|business\s+)?"
@@ -82,14 +91,18 @@ _WHEN = re.compile(
     re.IGNORECASE,
 )
 _DUE = re.compile(
-    r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|deadline|due|live|ready|launch\w*|starts?"
+    r"\b(?:by(?!\s+(?:quarter|month|week|day|year)\b)|before|until|till|til|deadline|due|live|ready|"
+    r"launch\w*|starts?"
     r"|starting|opening|opens|deliver\w*|install\w*|within|latest|needed|in\s+time"
     r"|for\s+(?:the|my|our|his|her|their)|no\s+later|asap|end\s+of)\b",
     re.IGNORECASE,
 )
+# From when to when something is used is no deadline.
+_SPAN = re.compile(r"\bfrom\s+[^,;]{1,30}?\s(?:until|till|til|to)\s", re.IGNORECASE)
 # "Before the conference, ideally": a time and nothing else.
 _ONLY_WHEN = re.compile(
-    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from(?!\s+now\s+on)|within|not\s+before|no\s+later\s+than"
+    r"(?:ideally\s+|preferably\s+|if\s+possible,?\s+)?(?:before|by|until|from(?!\s+now\s+on)|within|"
+    r"not\s+before|no\s+later\s+than"
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
@@ -138,7 +151,7 @@ def kind(part: Part) -> Need:
     if orders and words >= _SHORT and part.need is Need.DEADLINE:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
-    is_due = is_due and words <= _LONGEST_DUE
+    is_due = is_due and words <= _LONGEST_DUE and not _SPAN.search(text)
     if is_due and _DUE.search(text) and says_when(text):
         return Need.DEADLINE
     if _OFFERS_IF.match(text) and evidence.plans(text) and not orders:

@@ -57,6 +57,11 @@ _WHO = re.compile(
     r"\b(?:you|your|someone|somebody|who|i['’](?:ll|m)|[a-z]+\s+(?:will|has\s+to|must|can))\b", re.IGNORECASE
 )
 _LONGEST_ANSWER = 4  # words
+_FEWEST_WORDS = 3  # that a clause leaves behind
+_BARE_DOUBT = re.compile(
+    r"(?:(?:but|and)\s+)?(?:they|he|she|we|i)\s+(?:have|has|did|do|does|is|are)(?:n['’]?t|\s+not)\s+\w+(?:\s+\w+)?\W*$",
+    re.IGNORECASE,
+)
 # These words speak of what stands before them. With a modal verb "it" is what the whole message is about.
 _REFERS = re.compile(
     r"^\W*(?:(?:and|but|so|also)\s+)?(?:his|her|him|this|that|these|those|both|neither|one\s+of|some\s+of"
@@ -161,9 +166,20 @@ def _entries(body: Sequence[Part]) -> list[Entry]:
         elif last and before and last.need is Need.OPEN and _answers(part, before):
             last.text += part.joint + part.text
         else:
-            entries += split(Entry(part.text, kind, part.joint))
+            doubted = _take_doubted(last, part) if last and kind is Need.OPEN else ""
+            entries += split(Entry(doubted + part.text, kind, part.joint))
         before = part
     return entries
+
+
+def _take_doubted(last: Entry, part: Part) -> str:
+    """The last clause before a bare doubt such as "they haven't said", which the doubt takes along."""
+    stated, comma, point = last.text.rpartition(", ")
+    alone = part.opens_sentence or not comma or len(stated.split()) < _FEWEST_WORDS
+    if alone or not _BARE_DOUBT.match(part.text):
+        return ""
+    last.text = stated
+    return point + part.joint
 
 
 def _stays(part: Part, kind: Need, before: Part, last: Need) -> bool:

@@ -36,8 +36,10 @@ FOLDER = "tagger"  # of a version folder
 
 
 def _clarify(message: str) -> list[Edit]:
-    """The edits of both proposers; of two equal edits at one place the first is taken."""
-    return references.propose(message, TransformType.CLARIFY) + clarify.propose(message)
+    """The edits of both proposers with as many notes as a reader can bear."""
+    return clarify.space(
+        message, references.propose(message, TransformType.CLARIFY) + clarify.propose(message)
+    )
 
 
 def _background(message: str) -> list[Edit]:

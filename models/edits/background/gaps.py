@@ -7,7 +7,7 @@ from models.edits.clarify.message import TIMES, Message, Sentence
 from models.edits.clarify.sentences import asks_for_task, is_order, is_request
 
 _OWN_TIME = re.compile(
-    r"\b(?:until|till|between|from \S+ to|\w+day (?:to|-|–) \w+"
+    r"\b(?:until|till|til|between|from \S+ to|\w+day (?:to|-|–) \w+"
     r"|(?:mon|tue|wed|thu|fri|sat|sun) (?:to|-|–) \w+"
     r"|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
     r"|on \d+ [a-z]+|on (?:mon|tues|wednes|thurs|fri|satur|sun)day"
@@ -18,7 +18,7 @@ _OWN_TIME = re.compile(
     r"end of life|for good|back (?:on|at|by|in)|unless|without)\b",
     re.I,
 )
-_VAGUE_END = re.compile(r"\b(?:until|till) further notice\b|\bfor now\b|\bfor the time being\b", re.I)
+_VAGUE_END = re.compile(r"\b(?:until|till|til) further notice\b|\bfor now\b|\bfor the time being\b", re.I)
 _FOR_A_TIME = re.compile(
     r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|"
     r"remains?|"
@@ -34,13 +34,13 @@ _DECIDER = re.compile(
 )
 _SUCCESSOR = re.compile(
     r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|"
-    r"instead|deputy|replacement|meanwhile|until)\b",
+    r"instead|deputy|replacement|meanwhile|until|till|til)\b",
     re.I,
 )
-_NEW_DATE = re.compile(r"\b(?:to|until|till|new date|next)\b", re.I)
+_NEW_DATE = re.compile(r"\b(?:to|until|till|til|new date|next)\b", re.I)
 _WHEN = re.compile(
     r"\b(?:today|tomorrow|now|weeks?|months?|years?|days?|hours?|by the|within|deadline|due|soon|asap|"
-    r"immediate(?:ly)?|before|until|since|yesterday|morning|"
+    r"immediate(?:ly)?|before|until|till|til|since|yesterday|morning|"
     r"afternoon|evening|tonight|night|spring|summer|autumn|winter|any ?more|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,

@@ -31,9 +31,14 @@ def _parsed(lines: str) -> tuple[Kind, ...]:
     return tuple(
         Kind(
             name,
-            re.compile(lowered(pattern)),
+            re.compile(lowered(_with_and_without_apostrophe(pattern))),
             "" if reason == "~" else reason,
             () if others == "~" else tuple(others.split(";")),
         )
         for name, pattern, reason, others in rows
     )
+
+
+def _with_and_without_apostrophe(pattern: str) -> str:
+    """A pattern whose "n't" matches "nt" too, as in "dont"; a lookbehind must keep its width."""
+    return re.sub(r"(?<!<!)(?<!<!ca)(?<!<!wo)n't(?!\))", "n'?t", pattern)

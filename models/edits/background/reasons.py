@@ -14,7 +14,7 @@ _REASON = re.compile(
     r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
     r"may|june|july|august|september|october|november|december|spring|summer|noon|the start|the \d+(?:st|"
     r"nd|rd|th)?)\b)|due to|"
-    r"reasons?|in order to|so that|thanks to|owing to|given that|therefore|otherwise|or else|"
+    r"reasons?|in order to|so that|thanks to|owing to|given that|otherwise|or else|"
     r"(?:that's|which is|that is|is|was|reason) why|"
     r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
     r"keep|reduce|give|free|protect|comply|meet|be able)|"
@@ -23,17 +23,21 @@ _REASON = re.compile(
     r"these|a result)|"
     r"for (?:safety|security|legal|technical|health|personal|budget|cost|organi[sz]ational)|need (?:it|"
     r"them|this|that) (?:for|to|before|by|in)|needs (?:it|them|this) (?:for|to|before)|"
-    r"or (?:we|i|you|they|it|the|he|she|our|your|my)|(?<!plan )(?<!do )without (?:it|them|this)\b|"
-    r"after (?:the|talking|last|"
-    r"yesterday|what)|following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|"
+    r"or (?:we|i|you|they|it|he|she)|or (?:the|our|your|my) [a-z]+ (?:will|won't|can't|has|have|is|are|may|"
+    r"might|could|"
+    r"gets?|goes|loses?|[a-z]+s)|(?<!plan )(?<!do )without (?:it|them|this)\b|"
+    r"following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|"
     r"have|has)|"
     r"too (?!and\b|but\b|so\b|please\b|if\b|when\b|for\b|in\b|on\b|at\b|from\b|to\b|soon\b)[a-z]+)\b|"
     r"\s[–—-]\s|—",
     re.I,
 )
+# An event before a decision may be its reason; further away it is only a time.
+_AFTER = re.compile(r"\bafter (?:the|talking|last|yesterday|what)\b", re.I)
+_THEREFORE = re.compile(r"\b(?:therefore|hence|as a result|for this reason|for that reason)\b", re.I)
 # Words of a clause that gives no reason: what is done, from when, by whom, and what stays.
 _NO_REASON = re.compile(
-    r"(?:please|pls|if |until|till|from |as of|as discussed|as agreed|after that|then|before|otherwise|"
+    r"(?:please|pls|if |until|till|til |from |as of|as discussed|as agreed|after that|then|before|otherwise|"
     r"existing|older|those|"
     r"these|new (?:enquir|request|order|customer|case|ticket|member|patient|booking|sign)|"
     r"everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|"
@@ -46,7 +50,9 @@ _NO_REASON = re.compile(
     r"only (?:with|via|for|the|bug|urgent|those|if)|don't|do not|so far|also|and |but |both (?:stay|"
     r"remain)|all (?:questions|requests|others?|orders|tickets|bookings)|"
     r"apologies|have a|looking|best|regards|kind|heads|fyi|just|yes|i know|i reali[sz]e|i understand|"
-    r"i'd ask|i would ask|reminder|ask |call |starts?\b|"
+    r"i (?:don't|dont|do not) care|all [a-z]+(?=,|$)|no [a-z]+ (?:to be|in|on|at|for|from|by|before|after)\b|"
+    r"(?:he|she|they|i|we)(?: is| are| am|'s|'re|'m) (?:very |so )?sorry|i'd ask|i would ask|reminder|ask |"
+    r"call |starts?\b|"
     r"in the meantime|meanwhile|remote|effective|this (?:is|applies|holds)|that (?:is|applies)\b)",
     re.I,
 )
@@ -54,7 +60,8 @@ _CONSEQUENCE = re.compile(
     r"\b(?:will|won't|in that time|in the meantime|meanwhile|goes|'ll|stays?|remains?|goes? to|go to|go back|"
     r"(?<!it )keeps?|starts?|takes over|has to|have to|should|must|may|instead|exempt|not affected|"
     r"unaffected|unchanged|valid|attached|"
-    r"can (?:be|answer|help|still)|is on site|welcome|gets?|takes \w+ (?:minutes|hours|days|weeks)|"
+    r"is doing (?:that|this|it)|can (?:be|answer|help|still|go on)|is on site|welcome|gets?|"
+    r"takes \w+ (?:minutes|hours|days|weeks)|"
     r"sends?|apolog|already|next|until|is solved|by [a-z0-9]|"
     r"as (?:usual|before|always)|knows? (?:why|more|about|which|how|where|the details)|(?:has|have|was|"
     r"were) (?:all )?been (?:told|"
@@ -67,7 +74,9 @@ _CONSEQUENCE = re.compile(
 )
 # Where something is gives no reason either.
 _PLACE = re.compile(
-    r"\b(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:in the (?:[a-z]+ )?(?:folder|cupboard|"
+    r"\b(?:is|are|'s|hangs?|lies?|stands?) (?:now |still )?(?:(?:at|in|on) (?:counter|window|gate|room|"
+    r"desk|floor|hall|"
+    r"building|door|level|ward|bay|line|track|stop)\b|in the (?:[a-z]+ )?(?:folder|cupboard|"
     r"drawer|box|wiki|"
     r"drive|channel|kitchen|usual place|same place|intranet|calendar|tray|rack|file)|below|here|there|"
     r"online|ready|"
@@ -101,8 +110,10 @@ _KNOWS = re.compile(r"(?:[\w'-]+ ){1,3}knows?", re.I)
 _ORDER = re.compile(
     r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|"
     r"give|put|leave|"
-    r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|sign|wear|"
-    r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|pack|load|"
+    r"send|sell|book|order|call|ring|ask|wait|stay|stop|close|open|lock|switch|turn|move|return|report|"
+    r"sign|wear|"
+    r"carry|pick|drop|hand|follow|read|print|make|do|work|start|finish|file|post|remove|add|clear|clean|"
+    r"pack|load|"
     r"store|hold|skip|avoid|contact|speak|talk|enter|let|get|set|show|direct|offer|forward|"
     r"refer) (?!is\b|are\b|was\b|"
     r"were\b|has\b|fell\b|went\b|failed\b)",
@@ -110,18 +121,25 @@ _ORDER = re.compile(
 )
 # What a reason is often about.
 _TROUBLE = re.compile(
-    r"\b(?:not|no|never|nobody|none|nothing|n't|without|only|too|less|more|fewer|lower|higher|longer|slower|worse|better|"
-    r"cheaper|fail\w*|br(?:eak|oke)\w*|problems?|issues?|troubles?|complain\w*|complaints?|errors?|mistakes?|wrong|"
-    r"missing|lost|lack\w*|risk\w*|danger\w*|unsafe|sick|ill|absent|away|left|leaves|leaving|audit\w*|inspect\w*|"
-    r"laws?|legal|requir\w*|needs?|needed|wants?|wanted|asked|asks|insists?|late|delay\w*|behind|full|empty|budget|costs?|"
-    r"expensive|money|customers?|clients?|visits?|visitors?|repair\w*|renovat\w*|paint\w*|clean\w*|storm|weather|strike|"
+    r"\b(?:not|no|never|nobody|none|nothing|n't|without|only|too(?! *$)|less|more|fewer|lower|higher|"
+    r"longer|slower|worse|better|"
+    r"cheaper|fail\w*|br(?:eak|oke)\w*|problems?|issues?|troubles?|complain\w*|complaints?|errors?|"
+    r"mistakes?|wrong|"
+    r"missing|lost|lack\w*|risk\w*|danger\w*|unsafe|sick|ill|absent|away|left|leaves|leaving|audit\w*|"
+    r"inspect\w*|"
+    r"laws?|legal|requir\w*|needs?|needed|wants?|wanted|asked|asks|insists?|late|delay\w*|behind|full|"
+    r"empty|budget|costs?|"
+    r"expensive|money|customers?|clients?|visits?|visitors?|repair\w*|renovat\w*|paint\w*|clean\w*|storm|"
+    r"weather|strike|"
     r"holiday|accident|incident|damage\w*|leak\w*|expired?|expires|changed|new|last (?:time|week|month|year)|"
     r"had|have had|was|were|stolen|fire|flood\w*|safety|security)\b|[a-z]n't\b",
     re.I,
 )
 _VERB = re.compile(
-    r"\b(?:is|are|was|were|be|been|has|have|had|do|does|did|can|could|will|would|may|might|must|should|[a-z]{2,}ed|"
-    r"[a-z]{3,}s|went|got|came|took|broke|ran|found|said|left|cost|lost|made|saw|want|need|go|come|get|know|think)\b|"
+    r"\b(?:is|are|was|were|be|been|has|have|had|do|does|did|can|could|will|would|may|might|must|should|"
+    r"[a-z]{2,}ed|"
+    r"[a-z]{3,}s|went|got|came|took|broke|ran|found|said|left|cost|lost|made|saw|want|need|go|come|get|"
+    r"know|think)\b|"
     r"'(?:s|re|ve|ll|m)\b",
     re.I,
 )
@@ -142,6 +160,8 @@ def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, 
     if re.search(r":(?!\d)", text[at : item.stop]):
         return True
     if _REASON.search(text[item.start :]) or _REASON.search(text[: item.start]):
+        return True
+    if _AFTER.search(text[item.start : item.stop]) or _THEREFORE.search(text[:at]):
         return True
     # What stands before "so" is the reason.
     if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):
@@ -200,7 +220,8 @@ def _is_led_up_to(text: str, sentences: list[Sentence], item: Sentence, at: int)
     earlier = [
         _GREETING.sub("", text[other.start : other.stop]) for other in sentences if other.start < item.start
     ]
-    earlier += _GREETING.sub("", text[item.start : at]).split(", ")[:-1]
+    # A pattern may start at the comma before the request.
+    earlier += _GREETING.sub("", text[item.start : at + len(", ")]).split(", ")[:-1]
     return any(
         len(words.split()) >= 3
         and not is_closing(words)

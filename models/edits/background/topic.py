@@ -36,7 +36,13 @@ _UNSURE = re.compile(
 )
 _REMINDER = re.compile(r"(?:may|can|could) (?:i|we) (?:just |please )?(?:remind|inform|tell|let)", re.I)
 # A decision inside of such a clause is none of this message.
-_CLAUSE_OF_TIME = re.compile(r"\b(?:until|till|unless|once|whether)\b[^,;]*$", re.I)
+_CLAUSE_OF_TIME = re.compile(r"\b(?:until|till|til|unless|once|whether)\b[^,;]*$", re.I)
+# "Bookings that were moved" tells which ones, and decides nothing.
+_MAY = re.compile(r"\b(?:can|could|may|might) $", re.I)
+_RELATIVE = re.compile(r"\b(?:that|which|who) $", re.I)
+_WHICH = re.compile(r"\b(?:that|which|who) \w+ $", re.I)
+_ASKED_WHY = re.compile(r"\bwhy\b[^,;]{0,80}$", re.I)
+_AUXILIARY = re.compile(r"(?:is|are|was|were|has|have|had|will|be|been)\b")
 _CONDITION = re.compile(r"\b(?:if|unless|when|whenever)\b|\bor (?:we|i|you|they) $|^(?:stop|quit)\b", re.I)
 _REASONS = (
     "the reason",
@@ -70,6 +76,7 @@ _WEAK = frozenset(
         "who would do it",
         "what it affects",
         "whether it can happen again",
+        "what happens instead",
         "who is dealing with it",
     }
 )
@@ -131,7 +138,14 @@ def _decisions(read: Message, body: list[Sentence]) -> Iterator[Topic]:
             match = kind.pattern.search(lower[item.start : item.stop])
             if match is None or _TRIVIAL.match(words) or len(words.split()) < 3:
                 continue
-            if _NOT_YET.search(words[max(0, match.start() - 10) : match.start()]):
+            earlier = words[max(0, match.start() - 10) : match.start()]
+            if _NOT_YET.search(earlier) or (match.group().startswith("be ") and _MAY.search(earlier)):
+                continue
+            if _RELATIVE.search(words[: match.start()]) and _AUXILIARY.match(match.group()):
+                continue
+            if _ASKED_WHY.search(words[: match.start()]):
+                continue
+            if kind.name == "limit" and _WHICH.search(words[: match.start()]):
                 continue
             if kind.name in {"plan", "limit"} and _CONDITION.search(words[: match.start()]):
                 continue

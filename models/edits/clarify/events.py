@@ -6,14 +6,17 @@ from typing import NamedTuple
 from models.edits.clarify.message import TIMES, Message
 
 _EVENT = re.compile(
-    r"\b(?:until|till) (?!further\b|now\b|then\b|when\b|recently\b|the end\b|today\b|tomorrow\b|tonight\b|"
+    r"\b(?:until|till|til) (?!further\b|now\b|then\b|when\b|recently\b|the end\b|today\b|tomorrow\b|"
+    r"tonight\b|"
     r"noon\b|next\b|this\b|late\b|early\b)(?P<event>[^.,;:!?\n]{0,60}?\b(?:is|are|has|have|gives?|comes?|"
-    r"decides?|agrees?|confirms?|says?|finished|done|hears?|hear|finish|I've|we've|he's|she's|they've|it's|signs?|"
+    r"decides?|agrees?|confirms?|says?|finished|done|hears?|hear|finish|I've|we've|he's|she's|they've|it's|"
+    r"signs?|"
     r"clears?|arrives?|works?|dries|dry)\b[^.,;:!?\n]{0,40})",
     re.I,
 )
 _WHEN = re.compile(
-    r"\b(?:today|tomorrow|tonight|weeks?|months?|years?|days?|hours?|soon|asap|morning|afternoon|evening|night|noon|"
+    r"\b(?:today|tomorrow|tonight|weeks?|months?|years?|days?|hours?|soon|asap|morning|afternoon|evening|"
+    r"night|noon|"
     r"spring|summer|autumn|winter|lunch|o'clock|expected|probably|latest|"
     r"(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
     re.I,

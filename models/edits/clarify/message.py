@@ -88,7 +88,7 @@ _TIME = re.compile(
     r"(?:week|month|morning|afternoon|evening|"
     r"year|quarter|weekend|time)|next (?:week|month|year|quarter|weekend)|(?:in|within) (?:a|an|one|"
     r"two|three|four|five|ten|\d+)(?: \w+)? "
-    r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|by the (?:end|"
+    r"(?:minutes?|hours?|days?|weeks?|months?)|noon|midnight|midday|before|until|till|til|by the (?:end|"
     r"time|week|weekend)|end of|"
     r"daily|weekly|first thing|christmas|easter|monday|tuesday|wednesday|thursday|friday|saturday|"
     r"sunday|tmrw|eod|eow|deadline|due|urgent(?:ly)?|asap|as soon as|soon(?:ish)?|when you|whenever|at "
@@ -97,7 +97,7 @@ _TIME = re.compile(
     r"some point|later)\b",
     re.I,
 )
-_HOUR = re.compile(r"\b(?:by|at|before|until|till|from|around|to) \d{1,2}\b(?! ?%)", re.I)
+_HOUR = re.compile(r"\b(?:by|at|before|until|till|til|from|around|to) \d{1,2}\b(?! ?%)", re.I)
 _PLAIN_START = re.compile(r"[a-z']+(?![\w.@/-]*[A-Z_\d@/])")
 TIMES = frozenset({"time", "date", "weekday"})
 

@@ -32,10 +32,19 @@ PEOPLE = re.compile(
     r"students?|patients?|drivers?|colleagues?|[a-z]{3,}s)\b",
     re.I,
 )
+# A place or a firm that spoke: "the printer place rang, they ...".
+SPOKE = re.compile(
+    r"\b(?:the|our|my|this|that|an?) (?:[\w-]+ ){1,3}?(?:rang|rings|called|calls|phoned|emailed|wrote|"
+    r"writes|says|said|"
+    r"replied|answered|confirmed|quoted|offered|told|asks|asked|wants|wanted|promised|got back|came back)\b",
+    re.I,
+)
 _REFERRED = re.compile(r"\b(?:one|first|both|either|two|three|options?|versions?|half|some)\b|\b[12]\b", re.I)
 RANKS = {
     "pronoun": 0,
     "which": 1,
+    "hint": 1,
+    "whom": 2,
     "state": 2,
     "what": 3,
     "urgency": 4,
@@ -43,15 +52,26 @@ RANKS = {
     "who": 5,
     "until": 6,
     "quantity": 6,
+    "moment": 5,
+    "manner": 6,
+    "amount": 6,
+    "action": 7,
+    "that": 3,
     "person": 7,
     "thing": 8,
     "time_of_day": 9,
+    "definite": 10,
 }
 
 
 _DAY = re.compile(
     r"\b(?:today|tonight|tomorrow|this (?:week|month|morning|afternoon)|next (?:week|month))\b", re.I
 )
+# What stands behind such words may not be at all; what is forbidden may well be something definite.
+_MAYBE = re.compile(
+    r"\b(?:if|unless|whenever|in case|whether|should (?:any|you|there)|any|no|nothing|never|without)\b", re.I
+)
+_DATE_FOLLOWS = re.compile(r",? (?:on |at )?\d")  # "the usual date, 12 December"
 _GROUPS = ("people", "suspects", "crowd", "folks", "contacts")
 
 
@@ -62,9 +82,18 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
     if after.lstrip().startswith("("):
         return False
     match rule:
+        case "moment":
+            outside = [span for span in read.facts if not start <= span.start < end]
+            then = read.text[start:end].lower() == "by then"
+            return not any(span.kind in TIMES for span in outside) and not (then and read.has_time(0, start))
         case "urgency" | "when":
             has_time = any(span.kind in TIMES for span in read.facts)
             return not has_time and not _DAY.search(before + " " + after)
+        case "whom":
+            is_named = read.text[start:end].lower().startswith(("the ", "that "))
+            return not read.has_names() and (is_named or not CONDITION.search(before))
+        case "hint" | "manner" | "amount" | "action":
+            return not _MAYBE.search(before) and not _NAMES_IT.search(after)
         case "who":
             return _lacks_person(read, start, end)
         case "until":
@@ -72,7 +101,8 @@ def is_gap(read: Message, rule: str, start: int, end: int) -> bool:
         case "state" | "what":
             return not CONDITION.search(before) and not _is_explained(read, item, end)
         case "which":
-            return _lacks_choice(read.text[:start].lower(), read.text[start:end].lower(), after)
+            lower = read.text.lower()
+            return not _DATE_FOLLOWS.match(after) and _lacks_choice(lower[:start], lower[start:end], after)
     return True
 
 
@@ -87,7 +117,7 @@ def _lacks_person(read: Message, start: int, end: int) -> bool:
 def _lacks_choice(earlier: str, words: str, after: str) -> bool:
     """Whether words such as "the other one" refer to nothing that is named."""
     if words.startswith(("the other", "that one", "those ones", "these ones")):
-        return not _REFERRED.search(earlier) and len(earlier) < 60
+        return not _REFERRED.search(earlier) and len(earlier) < 160
     if re.search(r"\b(?:that|those) [a-z]+$", words):
         return words.split()[-1].rstrip("s") not in earlier
     return not _NAMES_IT.search(after)
@@ -112,6 +142,8 @@ _STATES = re.compile(r"(?:it|its|it's|they|this|that|the|there|i|he|she|one|some
 
 _ONCE = frozenset({"thing", "until", "when", "urgency"})  # rules whose notes do not repeat each other
 
+LATER = frozenset({"definite"})  # rules whose notes are of no use at level 1
+
 
 def choose_notes(read: Message, notes: list[Note]) -> list[Note]:
     """Notes that do not overlap, at most two in a sentence and five in all, the most important ones first."""
@@ -131,7 +163,9 @@ def write_inline_notes(notes: list[Note], has_closing: bool) -> Iterator[Edit]:
     """The most important note at level 1, the next two at level 2, the others at level 3."""
     levels = iter((1, 2, 2, 3, 3))
     for note in notes:
-        level = 2 if note.rule == "thing" and has_closing else next(levels)
+        level = next(levels)
+        if note.rule in LATER or (note.rule == "thing" and has_closing):
+            level = max(level, 2)
         yield Edit(f"clarify.{note.rule}_note", level, (Change(note.start, note.end, _bracketed(note)),))
 
 

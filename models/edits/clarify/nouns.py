@@ -36,7 +36,7 @@ _THINGS = (
     "orders|drawings|photos|pictures|logs|links|minutes|papers"
 )
 # Of these a workplace often has only one, so a note is of use only where nothing else is vague.
-_KNOWN_HERE = re.compile(
+KNOWN_HERE = re.compile(
     r"oven|fridge|lift|elevator|door|gate|furnace|press|van|car|truck|trailer|pallet|pallets|crates|shelf|"
     r"shelves|desk|desks|chairs|box|boxes|site|line|room|shop|branch|library|warehouse|ward|clinic|"
     r"storage|data|budget|stock|material|materials|goods|wording|design|color|colour|price|prices|key|"
@@ -109,7 +109,7 @@ def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
             several = is_plural(word) or word in _PLURAL
             gap = "which ones is not stated" if several else "which one is not stated"
             note = Note("thing", RANKS["thing"], *match.span(), words, gap)
-            (known if _KNOWN_HERE.fullmatch(word) else result).append(note)
+            (known if KNOWN_HERE.fullmatch(word) else result).append(note)
     return result or (known if with_known else [])
 
 

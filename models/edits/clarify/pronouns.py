@@ -3,7 +3,7 @@
 import re
 
 from models.edits.clarify.message import Message
-from models.edits.clarify.notes import PEOPLE, Note
+from models.edits.clarify.notes import PEOPLE, SPOKE, Note
 
 _START = re.compile(
     r"(?:(?P<it>it)(?= (?:is|was|has been|keeps|stopped|crashed|failed|fails|broke|doesn't|does not|"
@@ -99,8 +99,10 @@ def find_pronouns(read: Message) -> list[Note]:
     they = _THEY.search(read.text, read.body)
     if they and not read.has_names():
         earlier = read.text[read.body : they.start()]
-        if not PEOPLE.search(earlier) and not re.search(
-            r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I
+        if (
+            not PEOPLE.search(earlier)
+            and not SPOKE.search(earlier)
+            and not re.search(r"\bthem\b|\band\b|\bsomeone\b|\bsomebody\b|\banyone\b", earlier, re.I)
         ):
             words = they.group()
             result.append(Note("pronoun", 0, *they.span(), words, "who is not stated"))

@@ -60,12 +60,12 @@ _WISH = re.compile(
 _CLOSING_TEXTS = {
     "who_and_when": (
         "(Who should do it, and by when, is not stated.)",
-        "Who should do it, and by when, is not stated.",
+        "Who should do it, and by when, is not stated here.",
         "Not stated: who should do it, and by when. Who can take it on?",
     ),
     "who_does_it": (
         "(Who should do it is not stated.)",
-        "Who should do it is not stated.",
+        "Who should do it is not stated here.",
         "Who should do it is not stated. Who can take it on?",
     ),
     "by_when": (
@@ -75,7 +75,7 @@ _CLOSING_TEXTS = {
     ),
     "answer_by": (
         "(By when an answer is needed is not stated.)",
-        "By when an answer is needed is not stated.",
+        "By when an answer is needed is not stated here.",
         "By when an answer is needed is not stated; please ask me if you need a date.",
     ),
     "who_handles_it": (
@@ -90,12 +90,12 @@ _CLOSING_TEXTS = {
     ),
     "until_event": (
         "({event} is not stated.)",
-        "{event} is not stated.",
+        "{event} is not stated here.",
         "{event} is not stated; please ask me if you need a date.",
     ),
     "no_action": (
         "(Whether you need to do anything is not stated.)",
-        "Whether you need to do anything is not stated.",
+        "Whether you need to do anything is not stated here.",
         "Whether you need to do anything is not stated; please ask me if you are not sure.",
     ),
 }
@@ -168,6 +168,8 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
     if requests:
         return _request_gap(read, requests[-1], when, inline)
     wish = next((item for item in reversed(read.sentences) if _WISH.search(read.words(item))), None)
+    if _ASKS_YOU.search(read.text):
+        wish = None  # "Can you look it up? It would be useful."
     if wish:
         return wish, "who_and_when" if when else "who_does_it"
     question = next((item for item in reversed(read.sentences) if "?" in read.mark(item)), None)
@@ -175,6 +177,9 @@ def _closing_gap(read: Message, inline: set[str]) -> tuple[Sentence, str] | None
         words = read.words(question)
         asks = ASKING.match(words) and not _ASKS_READER.match(words)
         return (question, "answer_by") if when and asks else None
+    inner = next((item for item in read.sentences if _TASK_INSIDE.search(read.words(item))), None)
+    if inner and when and not CONDITION.search(read.words(inner)):
+        return inner, "by_when"
     if any(is_request(read.words(item)) for item in read.sentences) or has_order_inside(read.text):
         return None
     return _statement_gap(read, when)
@@ -213,6 +218,15 @@ def _statement_gap(read: Message, when: bool) -> tuple[Sentence, str] | None:
     return read.body_end(), "no_action"
 
 
+# A task with an end behind a comma or a joining word: "the light is out, call the electrician".
+_TASK_INSIDE = re.compile(
+    r"(?:,|\band|\bso) (?:please )?(?:send|call|order|fix|write|prepare|update|review|sign|book|ring|"
+    r"repair|replace|print|"
+    r"collect|return|clean|pay|cancel) (?:the|it|them|him|her|my|your|a|an|some|one|two|back)\b(?! (?:is|"
+    r"are|was|were)\b)",
+    re.I,
+)
+_ASKS_YOU = re.compile(r"\b(?:can|could|would|will) (?:you|u)\b", re.I)
 _READER = re.compile(r"\byou(?:rs?)?\b", re.I)
 _SURE = frozenset({"time", "date", "ticket", "name"})
 _ASKS_READER = re.compile(
@@ -229,7 +243,7 @@ _NO_ACTION = re.compile(
     re.I,
 )
 _CLOSING_RULES = frozenset(f"clarify.{name}" for name in _CLOSING_TEXTS)
-_INVITATIONS = (
+INVITATIONS = (
     "Please ask me if anything is unclear.",
     "If anything is unclear or missing, please ask me before you act on this message.",
 )
@@ -245,7 +259,7 @@ def invite_questions(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     if re.search(r"https?://\S*$", read.words(at)):
         return
     levels = (3,) if any(edit.level == 2 for edit in edits) else (2, 3)
-    for level, text in zip(levels, _INVITATIONS, strict=False):
+    for level, text in zip(levels, INVITATIONS, strict=False):
         yield Edit("clarify.invitation", level, (Change(at.stop, at.end, f"{read.mark(at)} {text}"),))
 
 

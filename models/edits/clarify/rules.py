@@ -4,6 +4,7 @@ A note such as "(which one is not stated)" must be true, so each kind of note ha
 the message. The vague words are in `clarify.tsv`.
 """
 
+from models.edits.clarify.definites import find_definites
 from models.edits.clarify.form import (
     add_marks_and_capitals,
     split_long,
@@ -40,6 +41,8 @@ def propose(message: str) -> list[Edit]:
     notes += find_days_without_time(read)
     notes = choose_notes(read, notes)
     edits = list(write_closing_note(read, notes))
+    if 1 <= len(notes) <= 2 and not edits:
+        notes = choose_notes(read, [*notes, *find_definites(read)])
     edits += write_inline_notes(notes, has_closing=bool(edits))
     edits += plain
     edits += ask_who_can(read)

@@ -41,6 +41,11 @@ def _rows() -> dict[str, _Rows]:
         r"(?:off|weird|funny|odd|strange|fishy|wonky|not right|not quite right|not great)"
         r"(?! (?:the|by|from|on|in that|to leave|but)\b)"
     )
+    end = (
+        r"(?=\s*[,.!?;]|$| (?:and|but|before|by|for|so|please|pls|again|today|tomorrow|this|next|first|too|"
+        r"now|yet|"
+        r"until|till|if|because|as|at|on|in|with|is|are|was|were|happened|then|instead|when)\b)"
+    )
     no_modal = "".join(rf"(?<!\b{word} )" for word in _MODALS)
     buckets: dict[str, list[_Row]] = {letter: [] for letter in string.ascii_lowercase + "'"}
     for line in WORDS.read_text(encoding="utf-8").splitlines():
@@ -48,7 +53,7 @@ def _rows() -> dict[str, _Rows]:
             continue
         rule, pattern, words, gap = (*line.split("\t"), "")[:4]
         pattern = pattern.replace("<a bit>", a_bit).replace("<odd>", odd).replace("<no modal>", no_modal)
-        pattern = lowered(pattern)
+        pattern = lowered(pattern.replace("<end>", end))
         row = _Row(rule, re.compile(rf"(?:{pattern})(?!\w|[-'/]\w)"), words, gap)
         for letter in _first_letters(pattern) or buckets:
             buckets[letter].append(row)

@@ -35,7 +35,7 @@ _ACTOR = re.compile(
 )
 _WHO_ACTS = (
     "(Who does this is not stated.)",
-    "Who does this is not stated.",
+    "Who does this is not stated here.",
     "Who does this is not stated. Who can take it on?",
 )
 

@@ -73,9 +73,12 @@ def singular(token: str) -> str:
     return token[:-1] if is_plural(token) else token
 
 
-def has_person(before: Before) -> bool:
-    """Whether a noun for a person stands before; the "someone" of "can someone ask him" is nobody yet."""
-    persons, modals = listed("persons"), listed("modals")
+def has_person(before: Before, but: str = "") -> bool:
+    """Whether a noun for a person stands before; the "someone" of "can someone ask him" is nobody yet.
+
+    The nouns of the list `but` do not count: "the lady" is not "he".
+    """
+    persons, modals = listed("persons") - (listed(but) if but else frozenset()), listed("modals")
     return any(
         (singular(word) in persons or word in persons)
         and not (last in modals and word in {"someone", "somebody", "anyone", "anybody"})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.clarify.message import Message
+from models.edits.clarify.notes import SPOKE
 from models.edits.references.before import (
     has_other_name,
     has_person,
@@ -55,6 +56,8 @@ def find_groups(read: Message) -> Iterator[Reference]:
         if _IDIOM_BEFORE.search(near) or re.match(
             r"they say,", read.text[match.start() : match.end() + 6], re.I
         ):
+            return
+        if SPOKE.search(read.text, read.body, match.start()):
             return
         before = read_before(read, match.start())
         # "Who are they?" asks already.

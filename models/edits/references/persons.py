@@ -50,7 +50,7 @@ def find_persons(read: Message) -> Iterator[Reference]:
         before = read_before(read, match.start())
         if before.tokens[-1:] == ["who"]:
             continue
-        if has_person(before):
+        if has_person(before, "female_nouns" if gender == "he" else "male_nouns"):
             continue
         rule = "person"
         if before.capitals or before.persons:

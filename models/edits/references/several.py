@@ -93,7 +93,9 @@ def find_others(read: Message) -> Iterator[Reference]:
             continue
         gap = "what exactly is not stated" if noun == "stuff" else which(noun)
         far = len(earlier) > SHORT_TEXT
-        rule = "other_unsure" if _SEVERAL.search(earlier) or is_plural(noun) or far else "other"
+        rule = "others" if is_plural(noun) else "other"
+        if _SEVERAL.search(earlier) or far:
+            rule = "other_unsure"
         yield Reference(rule, "other", 2, match.start(), match.end(), match.group(), gap)
 
 

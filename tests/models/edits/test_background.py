@@ -266,3 +266,49 @@ def test_two_gaps_are_not_stated_together() -> None:
 
 def test_stressed_words_are_no_short_names() -> None:
     assert "not explained" not in rewrite("Who left the door open AGAIN at 9:00?", 3, only="term")
+
+
+@pytest.mark.parametrize(
+    ("message", "gap"),
+    [
+        ("we dont serve the house red anymore", "the reason for the change"),
+        ("Pull the bear. All channels, today, by 5. The landing page too.", "the reason for this request"),
+        ("The file share goes read only on 1 July.", "the reason for the change"),
+        ("Lot 0417 is quarantined. Please list every run.", "the reason"),
+        ("All trucks go via the western tunnel from 5:00.", "the reason for the change"),
+        ("The board has agreed to change our year end. It will therefore be short.", "the reason for"),
+        ("RFQ 219 withdrawn. No award.", "the reason"),
+        ("The lift will be out of service tomorrow. Use the stairs or the goods lift.", "the cause"),
+        ("The branch will remain open after all.", "the reason for the change"),
+    ],
+)
+def test_a_decision_in_other_words_lacks_its_reason(message: str, gap: str) -> None:
+    assert f"({gap}" in rewrite(message, 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "That ladder is dodgy, dont use it.",
+        "Funds are short. The board has therefore agreed to close the branch.",
+        "Pull the bear, or the shop loses the contract.",
+        "We're looking for a roof which children can't climb.",
+        "I said no to this in the meeting.",
+    ],
+)
+def test_a_reason_or_a_decision_of_others_in_other_words_is_read_too(message: str) -> None:
+    assert "the reason" not in rewrite(message, 3)
+
+
+def test_what_was_moved_in_a_clause_with_that_is_no_move() -> None:
+    assert "the move" not in rewrite("Appointments that were moved to us can be moved back.", 3)
+
+
+@pytest.mark.parametrize("until", ["until", "till", "til"])
+def test_a_stated_end_is_not_called_missing(until: str) -> None:
+    message = f"Nobody goes up on the roof {until} I've been there with the engineer."
+    assert "until when" not in rewrite(message, 3)
+
+
+def test_who_goes_up_somewhere_is_no_increase() -> None:
+    assert "increase" not in rewrite("Nobody goes up on the roof of building C.", 3)

@@ -76,7 +76,7 @@ def test_the_note_of_a_request_stands_before_the_thanks_at_level_2() -> None:
 
 def test_a_vague_actor_gets_a_note_who_and_at_level_3_a_question() -> None:
     message = "We should tidy the shelf. The boxes need to be moved."
-    assert "Who should do it, and by when, is not stated." in rewrite(message, 2)
+    assert "Who should do it, and by when, is not stated here." in rewrite(message, 2)
     assert rewrite(message, 3).endswith("Not stated: who should do it, and by when. Who can take it on?")
 
 
@@ -239,3 +239,46 @@ def test_what_came_later_and_the_label_at_the_end_of_a_sentence_are_not_vague() 
 def test_the_only_oven_of_a_kitchen_is_noted_only_where_nothing_else_is_vague() -> None:
     assert "The oven (which one" in rewrite("The oven is cold.", 2)
     assert "The oven is" in rewrite("The oven is cold. The report is late.", 2)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("The guys say it is too small.", "The guys (who is not stated) say"),
+        ("The gentleman was in about his account.", "The gentleman (name not stated) was"),
+        ("My computer is doing the thing.", "doing the thing (what exactly is not stated)"),
+        ("Those affected should get in touch.", "Those affected (who is not stated)"),
+        ("We need something fresh for the launch.", "something fresh (what exactly is not stated)"),
+        ("We're low again, order some more", "order some more (how many is not stated)"),
+        ("Please take care of this for me.", "take care of this (how is not stated)"),
+        ("The vet comes some time thurs to see them.", "some time thurs (the exact time is not stated)"),
+        ("Breaks will be a bit different, ask Ana.", "a bit different (in what way is not stated)"),
+        ("Don't use the old stuff.", "the old things (which ones is not stated)"),
+    ],
+)
+def test_gaps_that_a_stranger_sees_get_a_note(message: str, expected: str) -> None:
+    assert expected in rewrite(message, 3)
+
+
+@pytest.mark.parametrize(
+    ("message", "gap"),
+    [
+        ("The guys from Antwerp say it is too small.", "who is"),
+        ("Anyone affected by the outage should call.", "who is"),
+        ("The gentleman, Mr Haddad, was in about his account.", "name"),
+        ("If something new comes up, call me.", "what exactly"),
+        ("They will ask sooner or later.", "no date"),
+        ("Reports go out on the usual date, 12 December.", "which one"),
+        ("The printer place rang, they can do it by Friday.", "who is"),
+        ("They are not happy about the noise.", "why"),
+        ("Can you pull up the old case? It would be useful.", "Who should"),
+    ],
+)
+def test_what_the_message_states_is_not_called_missing(message: str, gap: str) -> None:
+    result = rewrite(message, 3)
+    assert not [note for note in result.split("(")[1:] if note.startswith(gap)]
+    assert "Who should" not in result
+
+
+def test_a_guess_is_written_without_a_second_comma() -> None:
+    assert "befor I think, without" in rewrite("Same table as befor I guess, without the totals.", 1)

@@ -131,7 +131,7 @@ def test_background_notes_say_that_it_is_not_explained() -> None:
 
 def test_the_last_sentence_says_who_acts_is_not_stated() -> None:
     message = "The booking is on the wrong account, it needs to go back before we close"
-    assert noted(message, 2).endswith("before we close. Who does this is not stated.")
+    assert noted(message, 2).endswith("before we close. Who does this is not stated here.")
 
 
 def test_other_types_get_no_notes() -> None:
@@ -190,3 +190,19 @@ def test_one_of_several_that_are_named_gets_no_note() -> None:
     assert "any_one" not in rules("Sell the blue kettles and not the grey one.")
     assert "those" not in rules("We sold the blue mugs. Get more of those.")
     assert "bare_ordinal" not in rules("There are two options. I am for the first.")
+
+
+def test_a_lady_is_no_antecedent_of_him_and_a_gentleman_none_of_her() -> None:
+    assert "He (who is not stated) said" in noted("The lady in room 3 was upset. He said to wait.")
+    assert "who is not stated" not in noted("The lady in room 3 was upset. She said to wait.")
+    assert "who is not stated" not in noted("The doctor was here. He said to wait.")
+
+
+def test_a_place_that_rang_is_an_antecedent_of_them() -> None:
+    assert "who is not stated" not in noted("the printer place rang, they can do it")
+    assert "who is not stated" in noted("the printer is red, they can do it")
+
+
+def test_several_other_things_are_noted_unless_some_were_named() -> None:
+    assert "the other samples (which ones is not stated)" in noted("Please repeat it with the other samples.")
+    assert "(" not in noted("Two samples are here, the other samples come on Friday.")

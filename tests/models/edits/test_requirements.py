@@ -155,3 +155,30 @@ def test_a_limit_that_states_the_only_need_is_the_need() -> None:
         "Need: The guard must be replaced by one that can't be opened\n"
         "Constraint: It must be cleaned without tools"
     )
+
+
+def test_a_budget_is_a_limit_and_the_date_beside_it_a_deadline() -> None:
+    message = "We need a new website. budget 25k give or take, live by 1 march."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.DEADLINE, 1))
+    assert requirements.sort(split, 1) == (
+        "Need: a new website\nConstraint: budget 25k give or take\nDeadline: live by 1 march"
+    )
+
+
+def test_a_budget_beside_no_date_stays_whole() -> None:
+    message = "We need a van. The budget is 30,000, not more."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.CONSTRAINT, 1))
+    assert "Constraint: The budget is 30,000, not more" in str(requirements.sort(split, 1))
+
+
+def test_when_something_begins_and_ends_is_no_deadline() -> None:
+    message = "We need two cabins. They stay from 3 Feb til about Aug."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.DEADLINE, 1))
+    assert "Deadline" not in str(requirements.sort(split, 1))
+
+
+def test_a_bare_doubt_takes_along_what_it_is_about() -> None:
+    message = "We need a log. It must be done by Q3, cloud is fine if QA is fine with it, they haven't said"
+    labels = [(R, Need.NEED, 1), (R, Need.DEADLINE, 1), (S, Need.CONTEXT, 1), (Role.OPEN, Need.OPEN, 1)]
+    split = decided(message, *labels)
+    assert "Open: cloud is fine if QA is fine with it, they haven't said" in str(requirements.sort(split, 1))
