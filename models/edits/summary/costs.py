@@ -72,6 +72,17 @@ _NOT_OVER = re.compile(
     r"|do)\b|['’](?:ll|s|re|ve)\b",
     re.IGNORECASE,
 )
+# A finding, and what somebody wants or says, can be the reason for a request.
+_FINDING = re.compile(
+    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|so|too|still|again|both"
+    r"|wants?|wanted|asks?|asking|asked|demands?|insists?|rejects?|refuses?|accepts?|agreed?|promised|offers?|offered"
+    r"|hopes?|spoke|complain\w*|worr\w+|happy|unhappy|upset|prefers?|found|finds|says?|said|thinks?|recommends?|confirmed"
+    r"|fail\w*|broken?|stuck|wrong|missing|errors?|lost|lose|costs?|leak\w*|expired?|late|delayed|blocked|shut|open|crack\w*"
+    r"|rotten|rusty|dead|worn|scratched|noise|smoke|fire|police|accident|blood|pain|damaged?|overdue|higher|lower|less"
+    r"|fewer|more|most|short|full|empty|would|could|should|can|will|may|might|if|until|before|called|paid|owes?|signed"
+    r"|approved|warned|reported|about to|leaves?|leaving)\b",
+    re.IGNORECASE,
+)
 _GENERAL_GREETING = re.compile(
     r"\W*(?:(?:hi|hello|hey|dear|good|morning|afternoon|evening|day|all|everyone|everybody|team|folks"
     r"|colleagues|both|there|again|guys|people|friends)\b\W*)+",
@@ -132,6 +143,7 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
         or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
         or (_NEEDED.search(unit.text) and not (is_aside and unit.weight < _SURE))
         or (unit.is_dependent and denies)
+        or _FINDING.search(unit.text)
     ):
         return None
     cost = unit.weight + sum(_OF_ROLES.get(role, 0.0) for role in unit.roles)
