@@ -83,36 +83,3 @@ def _asks(message: str, start: int) -> bool:
     """Whether the sentence is a question."""
     end = re.compile(r"[.!?\n]").search(message, start, start + 300)
     return end is not None and end.group() == "?"
-
-
-# Before these words "a" and "the" change what the sentence says: "a few" is not "few".
-_ARTICLE = re.compile(
-    r"(?<![\w'’-])(?P<word>[Tt]he|[Aa]n?)\s(?!few\b|little\b|lot\b|bit\b|day\b|week\b|month\b|year\b|hour\b|night\b|minute\b|piece\b"
-    r"|shift\b|head\b|time\b|couple\b|number\b|good\sdeal\b|great\b|dozen\b|hundred\b|thousand\b|third\b|quarter\b|half\b"
-    r"|last\b|first\b|next\b|other|same\b|one|two\b|three\b|four\b|five\b|six\b|seven\b|eight\b|nine\b|ten\b|rest\b|latter\b"
-    r"|former\b|only\b|more\b|most\b|second\b|best\b|worst\b|way\b|\w+est\b)(?=[a-z])"
-)
-_NO_NOTE = re.compile(
-    r"\b(?:please|pls|can\s(?:you|we|i)|could|would|shall|should|let\sme|tell|i\sneed|i['’]d|we['’]d|suggest|propos\w*|dear"
-    r"|if|unless|must|not|such|what|all|both|half|at\sthe\s(?:latest|least|earliest|moment))\b|\?|n['’]t\b",
-    re.IGNORECASE,
-)
-_NAMED_A = re.compile(r"\b\w+\sA\b")
-_WHOLE = re.compile(r"[^.!?\n]{12,400}(?:[.!?](?=\s|$)|\n|$)")
-
-
-def drop_articles(message: str) -> Iterator[Edit]:
-    """ "The excavation filled over the weekend" becomes "Excavation filled over weekend". A sentence that asks, or says
-    what may not be, keeps its articles.
-    """
-    if _NAMED_A.search(message):
-        return
-    for sentence in _WHOLE.finditer(message):
-        if _NO_NOTE.search(sentence.group()):
-            continue
-        for match in _ARTICLE.finditer(message, sentence.start(), sentence.end()):
-            letter = message[match.end()]
-            if match["word"][0].isupper():
-                yield Edit("shorten.article", 3, (Change(match.start(), match.end() + 1, letter.upper()),))
-            else:
-                yield Edit("shorten.article", 3, (Change(match.start(), match.end(), ""),))

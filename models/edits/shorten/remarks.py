@@ -68,6 +68,13 @@ _PRAISE = re.compile(
     r",?\sbut\s)(?P<next>(?:the|our|my|he|she|they|it|we)\b)",
     re.IGNORECASE,
 )
+# "We expected fewer visitors, but the counter had 1,840".
+_EXPECTED = re.compile(
+    r"(?P<cut>[^.,;:?!()\n\d]{0,40}?\b(?:I|we)\s(?:had\s)?(?:expected|hoped|thought|assumed)\s[^.,;:?!()\n\d]{3,60},\sbut\s)"
+    r"(?P<next>(?!not\b|it\b|they\b|that\b|then\b|only\b|he\b|she\b|this\b)[a-z]+\b)(?=[^.?!\n]{20,})",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s)|(?<=\n))(?=[A-Za-z])")
 _NEGATED = re.compile(r"\b(?:not|no|never|nobody|only|if)\b|n['’]t\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"he|she|they|it", re.IGNORECASE)
 
@@ -111,3 +118,8 @@ def drop_praise(message: str) -> Iterator[Edit]:
         is_named = not _PRONOUN.fullmatch(match["next"]) or match["next"].lower() == subject.lower()
         if place.kind == "sentence" and is_named and not _NEGATED.search(cut):
             yield delete_opening(message, "shorten.praise", 2, match.start(), match.end("cut"), place)
+    for start in _SENTENCE.finditer(message):
+        match = _EXPECTED.match(message, start.end())
+        if match and not _NEGATED.search(match["cut"]):
+            place = find_place(message, match.start())
+            yield delete_opening(message, "shorten.praise", 3, match.start(), match.end("cut"), place)

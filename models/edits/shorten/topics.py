@@ -12,7 +12,7 @@ _GREETING = (
 _WE = (
     r"(?:(?:I|we)(?:['’]ve|\shave)?(?:\s(?:just|now|finally|also)){0,2}\s)?(?:went|gone|been)"
     r"\s(?:through|over|round|around)\s(?!the\sbend)"
-    r"|(?:I|we)(?:['’]ve|\shave)?(?:\s(?:just|now|finally|also)){0,2}\s(?:reviewed|inspected|visited|analysed"
+    r"|(?:(?:I|we)(?:['’]ve|\shave)?(?:\s(?:just|now|finally|also)){0,2}\s)?(?:reviewed|inspected|did|ran|completed|held|visited|analysed"
     r"|analyzed|examined|audited|read\sthrough|looked\s(?:at|into|through|over)|had\sa\s(?:\w{1,12}\s)?look\sat"
     r"|taken\sa\s(?:\w{1,12}\s)?look\sat|been\s(?:out\s)?to)\s"
 )
@@ -49,6 +49,14 @@ _VERB = re.compile(
     r"\s(?:it|we|i|they|he|she|found|saw|think|noticed|there))\b|['’](?:re|ve|ll|m)\b|n['’]t\b",
     re.IGNORECASE,
 )
+_INDIRECT = re.compile(r"(?:why|how)\s(?!to\b)", re.IGNORECASE)
+# "The landlord came by with the new lease."
+_BROUGHT = re.compile(
+    rf"(?P<greeting>{_GREETING})(?P<who>(?:the|our)\s\w{{3,20}}(?:\s\w{{3,20}})?)\s(?:came|rang|called|dropped\sin|is\sback"
+    r"|was\shere)(?:\s(?:by|in|round|over|back|today|yesterday))?\swith\s(?:the|his|her|their|an?)\s(?P<topic>[^,.;:?!()\n]{3,40})"
+    r"\.(?=[ \t]\S)",
+    re.IGNORECASE,
+)
 _ME = re.compile(r"(?:it|this|that|them|him|her|you|us|me|my\s\w+)\b", re.IGNORECASE)
 _FEWEST = 200  # characters of a message that has room for a title
 
@@ -57,9 +65,17 @@ def title_topics(message: str) -> Iterator[Edit]:
     """ "Quick update on the winter shelter." becomes "Winter shelter:"."""
     if len(message) < _FEWEST:
         return
+    if (match := _BROUGHT.match(message)) and not _VERB.search(match["topic"]):
+        who, topic = match["who"], match["topic"]
+        who = who[0].lower() + who[1:]
+        text = f"{topic[0].upper() if match['who'][0].isupper() else topic[0]}{topic[1:]} from {who}:"
+        yield Edit("shorten.topic", 1, (Change(match.end("greeting"), match.end(), text),))
+        return
     for pattern in (_OPENING, _IS_IN):
         match = pattern.match(message)
-        if match is None or _VERB.search(match["topic"]) or _ME.match(match["topic"]):
+        if match is None or _ME.match(match["topic"]):
+            continue
+        if _VERB.search(match["topic"]) and not _INDIRECT.match(match["topic"]):
             continue
         is_clause = match["end"].endswith(",") and "is" not in match["end"]
         if is_clause or (match["with"] and _VERB.search(match["with"])):

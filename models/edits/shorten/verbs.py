@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from models.edits.script import Change, Edit
-from models.edits.shorten.text import main_clause
+from models.edits.shorten.text import find_place, main_clause
 
 _PERFECT = re.compile(
     r"(?<=[\w'’]\s)(?P<cut>(?:has|have)\s)(?!been\b|need|had\b)(?=[a-z]{2,14}ed\s)(?!\w{1,14}\s(?:to\sbe)\b)",
@@ -30,6 +30,50 @@ _CLAUSE = re.compile(
     re.IGNORECASE,
 )
 
+_PARTICIPLE = (
+    r"(?:(?!need|use|suppos|allow|request|expect|ask)[a-z]{2,14}ed|left(?:\sbehind)?|sent|made|built|written|taken|given|bought"
+    r"|sold|paid|held|kept|lost|found|drawn|shown|broken|chosen|done|hit|put|cut)"
+)
+# The number of the verb shows that the word before "that" is the noun: "contracts that were signed in May".
+_RELATIVE = re.compile(
+    r"\b(?:[a-z]{2,18}[^s\W]s(?P<many>\s(?:that|which|who)\s(?:are|were|have\sbeen|had\sbeen))"
+    r"|(?:an?|the|one|this|our|my|your|his|her|their)\s(?:[a-z-]{2,18}\s){0,2}?[a-z-]{2,18}"
+    r"(?P<one>\s(?:that|which|who)\s(?:is|was|has\sbeen|had\sbeen)))"
+    rf"(?=\s{_PARTICIPLE}\s(?:by|in|on|at|for|from|to|with|as|under|over|last|during|after|before|twice|yesterday)\b)"
+)
+_TO_BE = re.compile(
+    r"(?<=[a-z]{2}\s)(?P<cut>(?:that|which)\s(?:has\sto\sbe|have\sto\sbe|had\sto\sbe|must\sbe|needs?\sto\sbe|needed\sto\sbe"
+    rf"|(?:is|are|was|were)\sto\sbe))(?=\s{_PARTICIPLE}\b)"
+)
+_NO_NOUN = re.compile(
+    r"\b(?:think|know|say|says|said|sure|hope|believe|mean|means|is|was|are|were|be|so|now|and|but|not|only|it|me|us|you"
+    r"|them|him|her|told|asked|found|heard|see|saw|noted|agreed|decided|of|in|for|to|with|all)\s$",
+    re.IGNORECASE,
+)
+_IF_YOU_WANT = re.compile(
+    r"\b(?P<if>if)\syou(?:\s(?:want|wish|would\slike)|['’]d\slike)\sto\s(?=(?P<verb>[a-z]+)\b[^.?!;:()\n]{2,80},\s)",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(r"\b(?P<cut>either\s)(?!of\b|way\b|one\b|side\b|end\b)(?=[^.?!;:()\n]{2,70}\sor\s)")
+_AND_TO = re.compile(r"\bto\s[a-z]{2,15}\b(?:\s[\w'’-]{1,15}){0,4}?\s(?:and|or)(?P<cut>\sto)(?=\s[a-z]{2,})")
+_NO_VERB = re.compile(r"(?:the|a|an|my|our|your|his|her|their|this|that|these|those|be|it|you|me|us|them|all|each|no|\w+s)\b")
+_COMPLAINED = re.compile(
+    r"\b(?P<cut>we(?:['’]ve|\shave)?(?:\s(?:now|also|already))?\s(?:had|got|received)\scomplaints\sfrom\s)"
+    r"(?P<who>[^,.;:?!()\n]{3,40}?)(?=\sabout\s)",
+    re.IGNORECASE,
+)
+
+_COSTS = re.compile(
+    r",\s(?P<cut>which\s(?:would\s|will\s|could\s)?(?P<verb>costs?|takes?|lasts?|saves?|saved)\s)"
+    r"(?=(?:about\s|around\s|roughly\s|some\s|nearly\s|only\s|almost\s)?(?:\d|two\b|three\b|four\b|five\b|six\b|ten\b))",
+    re.IGNORECASE,
+)
+_HAD_BEEN = re.compile(r"(?<=[\w'’]\s)(?P<cut>had\sbeen)(?=\s[a-z]{2,14}ed\b)")
+_MANY = re.compile(r"(?:\b\d[\d,.]*|[^s\W]s|we|they|you|both|all|two|three|four|five|six|people)\s$", re.IGNORECASE)
+_WE_NEED = re.compile(
+    r"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<cut>(?:I|We|i|we)\s)(?P<verb>(?:suggest|propose|recommend)\b)(?!\s(?:you|we|I)\b\s?\?)"
+)
+
 
 def shorten_perfects(message: str) -> Iterator[Edit]:
     """ "The operator has ended its contract" becomes "The operator ended its contract"."""
@@ -44,6 +88,20 @@ def shorten_perfects(message: str) -> Iterator[Edit]:
             if pattern is _PERFECT_PASSIVE:
                 text = "was" if match["verb"] == "has" else "were"
             yield Edit("shorten.perfect", 2, (Change(*match.span("cut"), text),))
+    for match in _HAD_BEEN.finditer(message):
+        if not _QUESTION.search(message[max(0, match.start() - 20) : match.start()].rstrip()):
+            is_many = _MANY.search(message[max(0, match.start() - 20) : match.start()])
+            yield Edit("shorten.perfect", 1, (Change(*match.span("cut"), "were" if is_many else "was"),))
+
+
+def drop_verbs(message: str) -> Iterator[Edit]:
+    """ ", which costs 380 a day" becomes ", 380 a day", "I suggest we hide it" becomes "Suggest we hide it"."""
+    for match in _COSTS.finditer(message):
+        text = "saving " if match["verb"].lower().startswith("save") else ""
+        yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), text),))
+    for match in _WE_NEED.finditer(message):
+        verb = match["verb"].capitalize() if match["cut"][0].isupper() else match["verb"]
+        yield Edit("shorten.note", 3, (Change(match.start("cut"), match.end("verb"), verb),))
 
 
 def drop_second_subjects(message: str) -> Iterator[Edit]:
@@ -52,3 +110,32 @@ def drop_second_subjects(message: str) -> Iterator[Edit]:
         inside = message[match.end("first") : match.start("cut")]
         if match["first"].lower() == match["second"].lower() and not _CLAUSE.search(inside):
             yield Edit("shorten.second_subject", 1, (Change(*match.span("cut"), ""),))
+
+
+def shorten_infinitives(message: str) -> Iterator[Edit]:
+    """ "If you want to join, write" becomes "To join, write", "to present and to cook" "to present and cook"."""
+    for match in _IF_YOU_WANT.finditer(message):
+        if match["verb"] not in ("be", "have", "know"):
+            text = "To " if match["if"][0].isupper() else "to "
+            yield Edit("shorten.infinitive", 1, (Change(match.start(), match.end(), text),))
+    for match in _EITHER.finditer(message):
+        yield Edit("shorten.infinitive", 1, (Change(*match.span("cut"), ""),))
+    for match in _AND_TO.finditer(message):
+        words = match.group().split()
+        if not _NO_VERB.fullmatch(words[1]) and not _NO_VERB.match(message, match.end() + 1):
+            yield Edit("shorten.infinitive", 1, (Change(*match.span("cut"), ""),))
+
+
+def reduce_passives(message: str) -> Iterator[Edit]:
+    """ "Contracts that were signed in May" becomes "contracts signed in May"; who "had complaints from" others is left out."""
+    for match in _RELATIVE.finditer(message):
+        group = "many" if match["many"] else "one"
+        yield Edit("shorten.which_is", 1, (Change(*match.span(group), ""),))
+    for match in _TO_BE.finditer(message):
+        if not _NO_NOUN.search(message[max(0, match.start() - 12) : match.start()]):
+            yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), "to be"),))
+    for match in _COMPLAINED.finditer(message):
+        if find_place(message, match.start()).kind != "words":
+            who = match["who"]
+            who = who[0].upper() + who[1:] if match["cut"][0].isupper() else who
+            yield Edit("shorten.complaint", 1, (Change(match.start(), match.end(), f"{who} complained"),))

@@ -74,18 +74,18 @@ _NOT_OVER = re.compile(
 )
 # A finding, and what somebody wants or says, can be the reason for a request.
 _FINDING = re.compile(
-    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|so|too|still|again|both"
+    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|still|again"
     r"|wants?|wanted|asks?|asking|asked|demands?|insists?|rejects?|refuses?|accepts?|agreed?|promised|offers?|offered"
     r"|hopes?|spoke|complain\w*|worr\w+|happy|unhappy|upset|prefers?|found|finds|says?|said|thinks?|recommends?|confirmed"
-    r"|fail\w*|broken?|stuck|wrong|missing|errors?|lost|lose|costs?|leak\w*|expired?|late|delayed|blocked|shut|open|crack\w*"
+    r"|fail\w*|broken?|stuck|wrong|missing|errors?|lost|lose|costs?|leak\w*|expired?|late|delayed|blocked|shut|crack\w*"
     r"|rotten|rusty|dead|worn|scratched|noise|smoke|fire|police|accident|blood|pain|damaged?|overdue|higher|lower|less"
-    r"|fewer|more|most|short|full|empty|would|could|should|can|will|may|might|if|until|before|called|paid|owes?|signed"
-    r"|approved|warned|reported|about to|leaves?|leaving)\b",
+    r"|fewer|empty|would|could|should|will|may|might|if|until|owes?|about to|in\s+favou?r|against"
+    r"|approved|warned|leaves?|leaving)\b",
     re.IGNORECASE,
 )
 _GENERAL_GREETING = re.compile(
     r"\W*(?:(?:hi|hello|hey|dear|good|morning|afternoon|evening|day|all|everyone|everybody|team|folks"
-    r"|colleagues|both|there|again|guys|people|friends)\b\W*)+",
+    r"|colleagues|both|there|again|guys|people|friends|families|parents|residents|members|neighbours|customers)\b\W*)+",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"\b[A-Z]")
@@ -123,7 +123,7 @@ def _is_empty_courtesy(unit: Unit, i: int, intensity: int) -> bool:
     if unit.roles == {Role.GREETING}:
         if i > 0:  # "bit of a long one, sorry"
             return not _CAPITAL.search(unit.text[1:])
-        return intensity >= 2 and bool(_GENERAL_GREETING.fullmatch(unit.text))
+        return bool(_GENERAL_GREETING.fullmatch(unit.text))
     name = SIGN_OFF.sub("", unit.text)
     if name == unit.text:
         return len(name.split()) > _LONGEST_SIGNATURE or bool(_CLOSES.match(name))
