@@ -16,7 +16,10 @@ _THERE = re.compile(
     re.IGNORECASE,
 )
 _WE_HAVE = re.compile(
-    rf"\b(?P<cut>we(?:['’]ve\sgot|\shad|\shave|\sgot|\shave\sgot)\s)(?={_NUMBER})(?P<next>\w)", re.IGNORECASE
+    rf"\b(?P<cut>we(?:['’]ve\sgot|\shad|\shave|\shave\sgot)\s)(?={_NUMBER})(?P<next>\w)"
+    # Without its subject the second verb hangs: "We had two and sold them".
+    r"(?![^.?!;\n]{0,120}\band\s(?!\d|the\b|an?\b|two\b|three\b|no\b|one\b))",
+    re.IGNORECASE,
 )
 _COPULA = re.compile(
     r"(?P<article>(?:the|an?)\s(?!two\b|three\b|four\b|last\b|first\b|other\b|same\b|second\b|third\b|latter\b|former\b"

@@ -93,10 +93,10 @@ def drop_comments(message: str) -> Iterator[Edit]:
 def drop_comparisons(message: str) -> Iterator[Edit]:
     """ ", as two counties have done already" goes, and what only tells things apart or gives examples."""
     for match in _AS_OTHERS.finditer(message):
-        yield delete_aside(message, "shorten.as_others", 1, match.start(), match.end())
+        yield delete_aside(message, "shorten.comparison", 1, match.start(), match.end())
     for match in _NO_REASON.finditer(message):
-        yield Edit("shorten.no_reason", 1, (Change(*match.span("inside"), ""),))
-    for pattern, rule in ((_THE_ONE, "shorten.the_one"), (_LIKE, "shorten.example")):
+        yield Edit("shorten.comparison", 1, (Change(*match.span("inside"), ""),))
+    for pattern, rule in ((_THE_ONE, "shorten.comparison"), (_LIKE, "shorten.example")):
         for match in pattern.finditer(message):
             if not matters(match["inside"].replace(" or ", " ").replace("two ", "")):
                 yield delete_aside(message, rule, 2, match.start(), match.end())
@@ -106,7 +106,7 @@ def drop_consolations(message: str) -> Iterator[Edit]:
     """ "Nobody was harmed." goes."""
     for match in _CONSOLATION.finditer(message):
         if find_place(message, match.start()).kind == "sentence":
-            yield from delete_sentence(message, "shorten.consolation", 2, match.start(), match.end())
+            yield from delete_sentence(message, "shorten.good_news", 2, match.start(), match.end())
 
 
 def drop_praise(message: str) -> Iterator[Edit]:
@@ -117,9 +117,9 @@ def drop_praise(message: str) -> Iterator[Edit]:
         # A pronoun after "but" may stand for what goes.
         is_named = not _PRONOUN.fullmatch(match["next"]) or match["next"].lower() == subject.lower()
         if place.kind == "sentence" and is_named and not _NEGATED.search(cut):
-            yield delete_opening(message, "shorten.praise", 2, match.start(), match.end("cut"), place)
+            yield delete_opening(message, "shorten.good_news", 2, match.start(), match.end("cut"), place)
     for start in _SENTENCE.finditer(message):
         match = _EXPECTED.match(message, start.end())
         if match and not _NEGATED.search(match["cut"]):
             place = find_place(message, match.start())
-            yield delete_opening(message, "shorten.praise", 3, match.start(), match.end("cut"), place)
+            yield delete_opening(message, "shorten.good_news", 3, match.start(), match.end("cut"), place)

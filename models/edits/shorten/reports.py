@@ -49,15 +49,15 @@ _PROPOSAL = re.compile(
 def drop_visits(message: str) -> Iterator[Edit]:
     """ "The geologist came out this morning and recommends" becomes "The geologist recommends"."""
     for match in _CAME.finditer(message):
-        yield Edit("shorten.visit", 1, (Change(*match.span("cut"), ""),))
+        yield Edit("shorten.spoke", 1, (Change(*match.span("cut"), ""),))
     for match in _CHECKED.finditer(message):
-        yield Edit("shorten.visit", 2, (Change(*match.span("cut"), ""),))
+        yield Edit("shorten.spoke", 2, (Change(*match.span("cut"), ""),))
 
 
 def drop_opinions(message: str) -> Iterator[Edit]:
     """ "I think that we should" becomes "We should", "What surprised us was that" goes."""
     for pattern, rule, level in (
-        (_OPINION, "shorten.opinion", 1),
+        (_OPINION, "shorten.announce", 1),
         (_SURPRISE, "shorten.announce", 1),
         (_TROUBLE, "shorten.announce", 2),
     ):

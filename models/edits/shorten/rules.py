@@ -72,8 +72,7 @@ RULES = frozenset(
             "spoke",
             "thought",
         ),
-        *("topic", "visit", "opinion", "note", "perfect", "second_subject", "infinitive", "complaint"),
-        *("evaluation", "as_others", "no_reason", "the_one", "consolation", "praise"),
+        *("topic", "note", "verb", "evaluation", "comparison", "good_news"),
         *("so", "merge_because", "reason", "reason_of_plan", "reason_of_event", "purpose", "i_know_but"),
     )
 )

@@ -87,11 +87,11 @@ def shorten_perfects(message: str) -> Iterator[Edit]:
             text = ""
             if pattern is _PERFECT_PASSIVE:
                 text = "was" if match["verb"] == "has" else "were"
-            yield Edit("shorten.perfect", 2, (Change(*match.span("cut"), text),))
+            yield Edit("shorten.verb", 2, (Change(*match.span("cut"), text),))
     for match in _HAD_BEEN.finditer(message):
         if not _QUESTION.search(message[max(0, match.start() - 20) : match.start()].rstrip()):
             is_many = _MANY.search(message[max(0, match.start() - 20) : match.start()])
-            yield Edit("shorten.perfect", 1, (Change(*match.span("cut"), "were" if is_many else "was"),))
+            yield Edit("shorten.verb", 1, (Change(*match.span("cut"), "were" if is_many else "was"),))
 
 
 def drop_verbs(message: str) -> Iterator[Edit]:
@@ -109,7 +109,7 @@ def drop_second_subjects(message: str) -> Iterator[Edit]:
     for match in _AGAIN.finditer(message):
         inside = message[match.end("first") : match.start("cut")]
         if match["first"].lower() == match["second"].lower() and not _CLAUSE.search(inside):
-            yield Edit("shorten.second_subject", 1, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.verb", 1, (Change(*match.span("cut"), ""),))
 
 
 def shorten_infinitives(message: str) -> Iterator[Edit]:
@@ -117,13 +117,13 @@ def shorten_infinitives(message: str) -> Iterator[Edit]:
     for match in _IF_YOU_WANT.finditer(message):
         if match["verb"] not in ("be", "have", "know"):
             text = "To " if match["if"][0].isupper() else "to "
-            yield Edit("shorten.infinitive", 1, (Change(match.start(), match.end(), text),))
+            yield Edit("shorten.verb", 1, (Change(match.start(), match.end(), text),))
     for match in _EITHER.finditer(message):
-        yield Edit("shorten.infinitive", 1, (Change(*match.span("cut"), ""),))
+        yield Edit("shorten.verb", 1, (Change(*match.span("cut"), ""),))
     for match in _AND_TO.finditer(message):
         words = match.group().split()
         if not _NO_VERB.fullmatch(words[1]) and not _NO_VERB.match(message, match.end() + 1):
-            yield Edit("shorten.infinitive", 1, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.verb", 1, (Change(*match.span("cut"), ""),))
 
 
 def reduce_passives(message: str) -> Iterator[Edit]:
@@ -138,4 +138,4 @@ def reduce_passives(message: str) -> Iterator[Edit]:
         if find_place(message, match.start()).kind != "words":
             who = match["who"]
             who = who[0].upper() + who[1:] if match["cut"][0].isupper() else who
-            yield Edit("shorten.complaint", 1, (Change(match.start(), match.end(), f"{who} complained"),))
+            yield Edit("shorten.verb", 1, (Change(match.start(), match.end(), f"{who} complained"),))
