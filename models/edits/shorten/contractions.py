@@ -46,7 +46,7 @@ def contract(message: str) -> Iterator[Edit]:
     for match in _CONTRACTED.finditer(message):
         change = _contract_not(match) if match["not"] else _contract_pronoun(message, match)
         if change:
-            yield Edit("shorten.contraction", 2, (change,))
+            yield Edit("shorten.contraction", 3, (change,))
 
 
 def _contract_not(match: re.Match[str]) -> Change | None:

@@ -25,6 +25,11 @@ _DESCRIBES = re.compile(
 )
 # What a clause describes may be what the next one rests on: ", which changed nothing, so I", "a guest. She".
 _FOLLOWED = re.compile(r",\sso\b")
+_TROUBLE = re.compile(
+    r"\b(?:fail\w*|leak\w*|br[eo]ak\w*|broken?|crack\w*|backs?\sup|jam\w*|stop\w*|lost|los\w{1,3}|damage\w*|late|delay\w*"
+    r"|drift\w*|worn|unsafe|danger\w*|complain\w*|costs?|missing|wrong|empty|stuck|blocked|expired?)\b",
+    re.IGNORECASE,
+)
 _PERSON = re.compile(r"\b(?:an?|one|another)\s(?:\w{2,20}\s){1,3}", re.IGNORECASE)
 _PRONOUN = re.compile(r"[^.!?\n]{0,200}[.!?]\s(?:He|She|They)\b")
 _FOLLOWS = re.compile(
@@ -117,6 +122,7 @@ def drop_details(message: str) -> Iterator[Edit]:
             not matters(match["inside"])
             and "?" not in message[match.end() : match.end() + 1]
             and not _FOLLOWED.match(message, match.end())
+            and not _TROUBLE.search(match["inside"])
         ):
             yield delete_aside(message, "shorten.describes", 2, match.start(), match.end())
     for match in _FOLLOWS.finditer(message):

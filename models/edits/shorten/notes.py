@@ -1,4 +1,4 @@
-"""Sentences become notes: "There is no spare." is "No spare.", "The term is ten years" is "Term ten years"."""
+"""Sentences become notes: "There is no spare." becomes "No spare."."""
 
 import re
 from collections.abc import Iterator
@@ -50,8 +50,10 @@ def drop_there_was(message: str) -> Iterator[Edit]:
     for pattern in (_THERE, _WE_HAVE):
         for match in pattern.finditer(message):
             if find_place(message, match.start()).kind == "sentence":
-                first = match["next"].upper() if match["cut"][0].isupper() else match["next"]
-                yield Edit("shorten.note", 2, (Change(match.start(), match.end("next"), first),))
+                change = Change(match.start(), match.start("next"), "")
+                if match["cut"][0].isupper() and match["next"].islower():
+                    change = Change(match.start(), match.end("next"), match["next"].upper())
+                yield Edit("shorten.note", 2, (change,))
 
 
 def drop_copulas(message: str) -> Iterator[Edit]:

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator
 
 from models.edits.script import Change, Edit
-from models.edits.shorten.text import delete_aside, delete_opening, delete_sentence, find_place, matters
+from models.edits.shorten.text import (
+    NUMBER_WORDS,
+    delete_aside,
+    delete_opening,
+    delete_sentence,
+    find_place,
+    matters,
+)
 
 _DEGREE = r"(?:(?:really|very|quite|a\sbit|rather|pretty|so|too|always|not|also|at\sleast|of\scourse)\s){0,2}"
 _ADJECTIVE = (
@@ -51,6 +58,19 @@ _LIKE = re.compile(
     r",\s(?P<inside>(?:like|such\sas)\s(?!that|this|last|you|we|I\b|the\sone|before)[^,.;:?!()\n]{3,60})(?=,\s|[.](?:\s|$)|$|\n)",
     re.IGNORECASE | re.MULTILINE,
 )
+# "142 covers, best since summer": what a number is compared with.
+_RECORD = re.compile(
+    rf",\s(?P<inside>(?:(?:the|our)\s)?(?:best|worst|highest|lowest|most|biggest|longest|busiest)\s(?:since|in|ever|so\sfar|for)\b"
+    rf"[^,.;:?!()\n]{{0,30}}|(?:which\s(?:is|was)\s)?(?:a\s(?:bit|little|lot)\s)?(?:more|less|fewer|better|worse|higher|lower|quicker"
+    rf"|slower|longer)\sthan\s(?:last|usual|before|expected|we\sexpected|planned|normal|ever)\b[^,.;:?!()\n]{{0,20}}){_END}",
+    re.IGNORECASE | re.MULTILINE,
+)
+# "Until Thursday at least, maybe longer", "with normal start and finish times".
+_MAYBE = re.compile(
+    rf",\s(?P<inside>(?:maybe|perhaps|possibly|probably)\s(?:longer|more|less|later|earlier|sooner|worse|better)|with\s(?:normal"
+    rf"|unchanged|the\susual)\s[^,.;:?!()\n]{{3,40}}){_END}",
+    re.IGNORECASE | re.MULTILINE,
+)
 # "Nobody was harmed." as a whole sentence.
 _CONSOLATION = re.compile(
     r"(?:(?:luckily|thankfully|fortunately),?\s)?(?:(?:nobody|no[\s-]one|none\sof\s(?:us|them))\s(?:was|were|is|got)"
@@ -58,6 +78,15 @@ _CONSOLATION = re.compile(
     r"\s(?:normal|fine|ok|okay|well|good|as\susual)(?:\sotherwise|\sso\sfar)?|\w{3,20}\s(?:(?:is|was|were|are)\s)?"
     r"(?:normal|fine|ok|okay)\sotherwise|(?:scrap|weather|attendance|traffic|mood|performance)\s(?:was|is)\s(?:normal|fine"
     r"|ok|okay|good))(?=[.!](?:\s|$)|$)",
+    re.IGNORECASE,
+)
+# "That was a surprise.", "He was very nice about it."
+_FELT = re.compile(
+    rf"(?:(?:that|this|it)(?:['’]s|\s(?:is|was|feels|felt))\s{_DEGREE}{_ADJECTIVE}(?:\sfor\s(?:me|us|him|her|them|everyone))?"
+    rf"|(?:he|she|they|I|we)(?:['’](?:s|re|m)|\s(?:is|are|was|were|am))\s{_DEGREE}{_MOOD}(?:\s(?:about|with)\s(?:it|that|this))?"
+    r"|(?:I|we)\s(?:have\s)?(?:apologi[sz]ed|said\ssorry|thanked\s(?:him|her|them))"
+    r"|(?:the\slast|this|that|it)(?:\sone)?\s(?:worries|surprises|surprised|annoys|bothers|pleases)\s(?:me|us)"
+    r"(?:\s(?:most|a\slot|a\sbit|more))?)(?=[.!](?:\s|$)|$)",
     re.IGNORECASE,
 )
 # "The nurses like the display, but the alarm": praise before the point.
@@ -75,7 +104,7 @@ _EXPECTED = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s)|(?<=\n))(?=[A-Za-z])")
-_NEGATED = re.compile(r"\b(?:not|no|never|nobody|only|if)\b|n['’]t\b", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|no|never|only|if)\b|n['’]t\b", re.IGNORECASE)
 _PRONOUN = re.compile(r"he|she|they|it", re.IGNORECASE)
 
 
@@ -96,6 +125,10 @@ def drop_comparisons(message: str) -> Iterator[Edit]:
         yield delete_aside(message, "shorten.comparison", 1, match.start(), match.end())
     for match in _NO_REASON.finditer(message):
         yield Edit("shorten.comparison", 1, (Change(*match.span("inside"), ""),))
+    for pattern, level in ((_RECORD, 2), (_MAYBE, 3)):
+        for match in pattern.finditer(message):
+            if not NUMBER_WORDS.search(match["inside"]):
+                yield delete_aside(message, "shorten.comparison", level, match.start(), match.end())
     for pattern, rule in ((_THE_ONE, "shorten.comparison"), (_LIKE, "shorten.example")):
         for match in pattern.finditer(message):
             if not matters(match["inside"].replace(" or ", " ").replace("two ", "")):
@@ -103,10 +136,11 @@ def drop_comparisons(message: str) -> Iterator[Edit]:
 
 
 def drop_consolations(message: str) -> Iterator[Edit]:
-    """ "Nobody was harmed." goes."""
-    for match in _CONSOLATION.finditer(message):
-        if find_place(message, match.start()).kind == "sentence":
-            yield from delete_sentence(message, "shorten.good_news", 2, match.start(), match.end())
+    """ "Nobody was harmed." goes, and "That was a surprise."."""
+    for pattern, rule in ((_CONSOLATION, "shorten.good_news"), (_FELT, "shorten.evaluation")):
+        for match in pattern.finditer(message):
+            if find_place(message, match.start()).kind == "sentence" and not _NEGATED.search(match.group()):
+                yield from delete_sentence(message, rule, 2, match.start(), match.end())
 
 
 def drop_praise(message: str) -> Iterator[Edit]:

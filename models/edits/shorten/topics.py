@@ -1,4 +1,4 @@
-"""A first sentence that only says what was looked at becomes a title: "We reviewed the lease." is "Lease:"."""
+"""A first sentence that only says what was looked at becomes a title."""
 
 import re
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ _BROUGHT = re.compile(
     r"\.(?=[ \t]\S)",
     re.IGNORECASE,
 )
-_ME = re.compile(r"(?:it|this|that|them|him|her|you|us|me|my\s\w+)\b", re.IGNORECASE)
+_ME = re.compile(r"(?:it|them|him|her|you|us|me)\b|(?:this|that|my\s\w+)$", re.IGNORECASE)
 _FEWEST = 200  # characters of a message that has room for a title
 
 
@@ -81,8 +81,9 @@ def title_topics(message: str) -> Iterator[Edit]:
         if is_clause or (match["with"] and _VERB.search(match["with"])):
             continue
         start, first = match.end("greeting"), match.start("topic")
-        capital = message[first].upper() if message[start].isupper() else message[first]
-        changes = [Change(start, first + 1, capital)]
+        changes = [Change(start, first, "")] if first > start else []
+        if message[start].isupper() and message[first].islower():
+            changes = [Change(start, first + 1, message[first].upper())]
         if pattern is _IS_IN and match["from"]:
             changes += [
                 Change(match.start("end"), match.start("from"), ""),
@@ -90,6 +91,6 @@ def title_topics(message: str) -> Iterator[Edit]:
             ]
         elif match["end"] != ":":
             changes.append(Change(match.start("end"), match.end("end"), ":"))
-        if changes[0].end > changes[0].start + 1 or len(changes) > 1:
+        if first > start or pattern is _IS_IN:
             yield Edit("shorten.topic", 1, tuple(changes))
         return

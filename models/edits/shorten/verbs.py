@@ -54,9 +54,12 @@ _IF_YOU_WANT = re.compile(
     r"\b(?P<if>if)\syou(?:\s(?:want|wish|would\slike)|['’]d\slike)\sto\s(?=(?P<verb>[a-z]+)\b[^.?!;:()\n]{2,80},\s)",
     re.IGNORECASE,
 )
+_IDIOM = re.compile(r"be\s(?:sure|honest|fair|frank|safe|clear|precise)\b", re.IGNORECASE)
 _EITHER = re.compile(r"\b(?P<cut>either\s)(?!of\b|way\b|one\b|side\b|end\b)(?=[^.?!;:()\n]{2,70}\sor\s)")
 _AND_TO = re.compile(r"\bto\s[a-z]{2,15}\b(?:\s[\w'’-]{1,15}){0,4}?\s(?:and|or)(?P<cut>\sto)(?=\s[a-z]{2,})")
-_NO_VERB = re.compile(r"(?:the|a|an|my|our|your|his|her|their|this|that|these|those|be|it|you|me|us|them|all|each|no|\w+s)\b")
+_NO_VERB = re.compile(
+    r"(?:the|a|an|my|our|your|his|her|their|this|that|these|those|be|it|you|me|us|them|all|each|no|\w+s)\b"
+)
 _COMPLAINED = re.compile(
     r"\b(?P<cut>we(?:['’]ve|\shave)?(?:\s(?:now|also|already))?\s(?:had|got|received)\scomplaints\sfrom\s)"
     r"(?P<who>[^,.;:?!()\n]{3,40}?)(?=\sabout\s)",
@@ -69,7 +72,9 @@ _COSTS = re.compile(
     re.IGNORECASE,
 )
 _HAD_BEEN = re.compile(r"(?<=[\w'’]\s)(?P<cut>had\sbeen)(?=\s[a-z]{2,14}ed\b)")
-_MANY = re.compile(r"(?:\b\d[\d,.]*|[^s\W]s|we|they|you|both|all|two|three|four|five|six|people)\s$", re.IGNORECASE)
+_MANY = re.compile(
+    r"(?:\b\d[\d,.]*|[^s\W]s|we|they|you|both|all|two|three|four|five|six|people)\s$", re.IGNORECASE
+)
 _WE_NEED = re.compile(
     r"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<cut>(?:I|We|i|we)\s)(?P<verb>(?:suggest|propose|recommend)\b)(?!\s(?:you|we|I)\b\s?\?)"
 )
@@ -95,7 +100,7 @@ def shorten_perfects(message: str) -> Iterator[Edit]:
 
 
 def drop_verbs(message: str) -> Iterator[Edit]:
-    """ ", which costs 380 a day" becomes ", 380 a day", "I suggest we hide it" becomes "Suggest we hide it"."""
+    """x"""
     for match in _COSTS.finditer(message):
         text = "saving " if match["verb"].lower().startswith("save") else ""
         yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), text),))
@@ -113,9 +118,9 @@ def drop_second_subjects(message: str) -> Iterator[Edit]:
 
 
 def shorten_infinitives(message: str) -> Iterator[Edit]:
-    """ "If you want to join, write" becomes "To join, write", "to present and to cook" "to present and cook"."""
+    """ "If you want to join, write" becomes "To join, write", "to come and to cook" "to come and cook"."""
     for match in _IF_YOU_WANT.finditer(message):
-        if match["verb"] not in ("be", "have", "know"):
+        if match["verb"] not in ("have", "know") and not _IDIOM.match(message, match.end()):
             text = "To " if match["if"][0].isupper() else "to "
             yield Edit("shorten.verb", 1, (Change(match.start(), match.end(), text),))
     for match in _EITHER.finditer(message):
@@ -127,7 +132,7 @@ def shorten_infinitives(message: str) -> Iterator[Edit]:
 
 
 def reduce_passives(message: str) -> Iterator[Edit]:
-    """ "Contracts that were signed in May" becomes "contracts signed in May"; who "had complaints from" others is left out."""
+    """ "Contracts that were signed in May" becomes "contracts signed in May"; complaints become a verb."""
     for match in _RELATIVE.finditer(message):
         group = "many" if match["many"] else "one"
         yield Edit("shorten.which_is", 1, (Change(*match.span(group), ""),))

@@ -52,6 +52,11 @@ _THAT = re.compile(
     r"|her|its|their|nobody|everyone|I['’]|we['’]|you['’]|it['’]|he['’]|she['’]|they['’]|there['’])\b)",
     re.IGNORECASE,
 )
+# The subject is a noun: "The firm says that the door is".
+_SAYS_THAT = re.compile(
+    r"\b[a-z]{3,20}\s(?P<verb>says?|said|thinks?|thought|believes?|hopes?|claims?|knows?|confirmed|suggests?|fears?)\sthat"
+    r"(?=\s(?:I|we|you|he|she|it|they|there|the|a|an|my|our|your|his|her|its|their|nobody|everyone|no|all|most)\b)",
+)
 _REPEATED = re.compile(
     r"\b(?P<word>really|very|so|no|yes|please|long|many|never|much|far|way|again|sorry"
     r"|thanks)(?P<again>(?:,?\s(?P=word)){1,3})\b",
@@ -153,6 +158,10 @@ def drop_that(message: str) -> Iterator[Edit]:
         if re.search(r"\b(?:and|but|or) that\b", message[match.end() : end]):
             continue
         yield Edit("shorten.that", 1, (Change(match.end("verb"), match.end(), ""),))
+    for match in _SAYS_THAT.finditer(message):
+        end = end_of_sentence(message, match.end()) or match.end() + REACH
+        if not re.search(r"\b(?:and|but|or) that\b", message[match.end() : end]):
+            yield Edit("shorten.that", 1, (Change(match.end("verb"), match.end(), ""),))
 
 
 def drop_repeated_words(message: str) -> Iterator[Edit]:
@@ -188,7 +197,7 @@ def drop_on_before_days(message: str) -> Iterator[Edit]:
     """ "On Thursday" is "Thursday"."""
     for match in _ON_DAY.finditer(message):
         if not _KEEPS_ON.search(message[max(0, match.start() - 12) : match.start()].lower()):
-            yield Edit("shorten.on_day", 2, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.on_day", 3, (Change(*match.span("cut"), ""),))
 
 
 def replace_calls(message: str) -> Iterator[Edit]:

@@ -154,7 +154,7 @@ def test_a_contraction_never_strands_its_verb_and_leaves_capitals_alone() -> Non
 
 
 def test_an_article_fits_the_word_that_follows() -> None:
-    assert written("It is an extremely bad idea.", 2) == "It's a bad idea."
+    assert written("It is an extremely bad idea.", 2) == "It is a bad idea."
     assert written("We can of course wait.", 1) == "We can wait."
 
 

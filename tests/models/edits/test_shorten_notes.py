@@ -1,0 +1,133 @@
+"""Shorten: what becomes a note, and what the writer feels, knows or compares."""
+
+import pytest
+
+from models.edits import shorten
+from tests.edits import growth, rewritten
+
+# A title needs a message that has room for it.
+REST = (
+    " Forty percent are the wrong size, the lamps came back damaged, and the sleeves cost 11 cents more each."
+    " Can I order two pallets before the sale begins? The supplier needs a few days and closes in summer."
+)
+
+
+def written(message: str, intensity: int) -> str:
+    return rewritten(message, shorten.propose(message), intensity)
+
+
+@pytest.mark.parametrize(
+    ("opening", "title"),
+    [
+        ("We went through last month's returns.", "Last month's returns:"),
+        ("We've reviewed the lease for unit 7.", "Lease for unit 7:"),
+        ("Quick write up of this morning's outage.", "This morning's outage:"),
+        ("Update on the winter shelter.", "Winter shelter:"),
+        ("The annual survey is done.", "Annual survey:"),
+        ("Soil results are back from the lab.", "Soil results from the lab:"),
+        ("The landlord came by with the new lease.", "New lease from the landlord:"),
+        ("Looked at why so many people ring twice.", "Why so many people ring twice:"),
+    ],
+)
+def test_a_first_sentence_that_only_announces_becomes_a_title(opening: str, title: str) -> None:
+    assert written(opening + REST, 1) == title + REST
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "We went through it.",
+        "We looked at the lease and it is wrong.",
+        "We haven't reviewed the lease.",
+        "The report is late.",
+        "I visited you.",
+    ],
+)
+def test_a_first_sentence_that_says_something_is_no_title(opening: str) -> None:
+    assert written(opening + REST, 1).startswith(opening[:9])
+    assert ":" not in written(opening + REST, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "intensity", "shorter"),
+    [
+        ("The geologist came out this morning and recommends wells.", 1, "The geologist recommends wells."),
+        ("He checked the parlour and found the vacuum low.", 2, "He found the vacuum low."),
+        ("I think that we should sign it.", 1, "We should sign it."),
+        ("What surprised us was that the letters worked.", 1, "The letters worked."),
+        ("My proposal for autumn is letters only.", 1, "Proposal for autumn: letters only."),
+        ("Support saw it first, which is embarrassing.", 1, "Support saw it first."),
+        ("The price is fine, she said that twice.", 1, "The price is fine."),
+        ("All branches drop fines, as two towns have done already.", 1, "All branches drop fines."),
+        ("It rings at night for no reason we can find.", 1, "It rings at night."),
+        ("They got the bill letter, the one with the totals.", 2, "They got the bill letter."),
+        ("142 covers, best since summer, and no complaints.", 2, "142 covers, and no complaints."),
+        ("We tried it. Nobody was hurt.", 2, "We tried it."),
+        ("The nurses like the display, but the alarm rings.", 2, "The alarm rings."),
+        ("There is no spare. Call me.", 2, "No spare. Call me."),
+        ("We had 74 calls. Call me.", 2, "74 calls. Call me."),
+        ("The term is ten years.", 2, "Term ten years."),
+        ("The canteen has ended its contract.", 2, "The canteen ended its contract."),
+        ("The lamps had been damaged in May.", 1, "The lamps were damaged in May."),
+        ("We tested it twice and we saw no error.", 1, "We tested it twice and saw no error."),
+        ("Two contracts that were signed in May are missing.", 1, "Two contracts signed in May are missing."),
+        (
+            "It was for a roof that had to be paid the same day.",
+            1,
+            "It was for a roof to be paid the same day.",
+        ),
+        ("If you want to join the tasting, sign up.", 1, "To join the tasting, sign up."),
+        ("Three firms come to present and to cook.", 1, "Three firms come to present and cook."),
+        ("We've now had complaints from ten guests about noise.", 1, "Ten guests complained about noise."),
+        ("We pump all night, which costs 380 a day.", 1, "We pump all night, 380 a day."),
+        ("The firm says that the door is stuck.", 1, "The firm says the door is stuck."),
+    ],
+)
+def test_a_sentence_becomes_shorter_and_says_the_same(message: str, intensity: int, shorter: str) -> None:
+    assert written(message, intensity) == shorter
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "She called the bank and says this.",
+        "I think he pays.",
+        "The problem is the printer.",
+        "Support saw it first, which we need.",
+        "He signs, as we do not.",
+        "The nurses like the display, but it breaks.",
+        "The nurses like the 3 displays, but the alarm rings.",
+        "Is there no spare?",
+        "We had two and sold them.",
+        "Is the term ten years?",
+        "The patient was handed a bag.",
+        "In this file the term is short.",
+        "Nobody has ended it yet.",
+        "The firm has waited since May.",
+        "Has the canteen ended its contract?",
+        "He said it and we left.",
+        "I know that that was signed in May.",
+        "If you want to, sign up.",
+        "He wants to go to the shop and to the bank.",
+        "The start stays as planned.",
+        "It still has to be signed.",
+    ],
+)
+def test_a_sentence_that_would_say_something_else_stays(message: str) -> None:
+    assert written(message, 2).replace("n't", " not") == message
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "We went through ",
+        "The a is ",
+        ", which is very ",
+        "the nurses like a ",
+        "to a and ",
+        "that were signed ",
+        ", as a ",
+    ],
+)
+def test_the_work_grows_with_the_length_of_the_message(part: str) -> None:
+    assert growth(shorten.propose, part) < 9
