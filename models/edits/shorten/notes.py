@@ -70,7 +70,7 @@ def drop_copulas(message: str) -> Iterator[Edit]:
         if match["article"]:
             letter = message[at].upper() if match["article"][0].isupper() else message[at]
             changes.insert(0, Change(match.start(), at + 1, letter))
-        yield Edit("shorten.note", 2, tuple(changes))
+        yield Edit("shorten.note", 3, tuple(changes))
 
 
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?]\s)|(?<=\n))(?=[A-Za-z])")

@@ -15,6 +15,7 @@ _QUESTION = re.compile(
     r"|can|cannot|don['’]?t|doesn['’]?t|and|or|until|once|after|as\ssoon|i|unless|since|does|do|did)$",
     re.IGNORECASE,
 )
+_PRONOUN = re.compile(r"\b(?:I|we|you|they)$", re.IGNORECASE)
 _SINCE = re.compile(
     r"\b(?:since|so\sfar|yet|ever|always|all\s(?:day|week|month|year)|for\s(?:\d|the|a|an|two|three|four|five|six|seven"
     r"|eight|nine|ten|some|many|several|weeks|months|years)|this\s(?:week|month|year)|now|recently|lately|been)\b",
@@ -92,7 +93,13 @@ def shorten_perfects(message: str) -> Iterator[Edit]:
             text = ""
             if pattern is _PERFECT_PASSIVE:
                 text = "was" if match["verb"] == "has" else "were"
-            yield Edit("shorten.verb", 2, (Change(*match.span("cut"), text),))
+            start, end = match.span("cut")
+            if pattern is _PERFECT and (pronoun := _PRONOUN.search(before)):
+                start -= len(pronoun.group()) + 1
+                text = f"{pronoun.group()} "
+            # At level 3, too, where "we have" could also become "we've".
+            for level in (2, 3):
+                yield Edit("shorten.verb", level, (Change(start, end, text),))
     for match in _HAD_BEEN.finditer(message):
         if not _QUESTION.search(message[max(0, match.start() - 20) : match.start()].rstrip()):
             is_many = _MANY.search(message[max(0, match.start() - 20) : match.start()])
@@ -100,7 +107,7 @@ def shorten_perfects(message: str) -> Iterator[Edit]:
 
 
 def drop_verbs(message: str) -> Iterator[Edit]:
-    """x"""
+    """ ", which costs 380 a day" becomes ", 380 a day", "I suggest" becomes "Suggest"."""
     for match in _COSTS.finditer(message):
         text = "saving " if match["verb"].lower().startswith("save") else ""
         yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), text),))
