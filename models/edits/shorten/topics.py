@@ -45,7 +45,7 @@ _IS_IN = re.compile(
 )
 # A topic with a verb is a clause.
 _VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|will|can|could|should|would|must|do|does|did|how|why|what|who|whether|if|and"
+    r"\b(?:is|are|was|were|has|have|had|will|can|could|should|would|must|do|does|did|how|why|what|who|whether|if|because|since|so|and"
     r"\s(?:it|we|i|they|he|she|found|saw|think|noticed|there))\b|['’](?:re|ve|ll|m)\b|n['’]t\b",
     re.IGNORECASE,
 )

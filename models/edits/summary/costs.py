@@ -74,7 +74,7 @@ _NOT_OVER = re.compile(
 )
 # A finding, and what somebody wants or says, can be the reason for a request.
 _FINDING = re.compile(
-    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|still|again|too|double|changed|helps?|helped"
+    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|still|again|too\s+\w+|double|changed|helps?|helped"
     r"|wants?|wanted|asks?|asking|asked|demands?|insists?|rejects?|refuses?|accepts?|agreed?|promised|offers?|offered"
     r"|spoke|complain\w*|worr\w+|happy|unhappy|upset|prefers?|found|finds|says?|said|thinks?|recommends?|confirmed"
     r"|fail\w*|broken?|stuck|wrong|missing|errors?|lost|lose|costs?|leak\w*|expired?|late|delayed|blocked|shut|crack\w*"

@@ -209,7 +209,7 @@ def test_no_result_has_a_lonely_mark_or_starts_small(results: dict[str, list[str
     for message, versions in results.items():
         for version in versions:
             assert not re.search(r",\s*[,.]|\s,|\s\(\s?\)|^[,;:]", version), version
-            assert version[0].isupper() or not message[0].isupper(), version
+            assert not version[0].islower() or not message[0].isupper(), version
 
 
 def test_the_list_of_rules_is_closed(proposals: dict[str, list[Edit]]) -> None:
