@@ -88,3 +88,25 @@ def _asks(message: str, start: int) -> bool:
     """Whether the sentence is a question."""
     end = re.compile(r"[.!?\n]").search(message, start, start + 300)
     return end is not None and end.group() == "?"
+
+
+# After "the" these words need it: "the two" are not "two", "the last one" is not "last one".
+_ARTICLE = re.compile(
+    r"The\s(?!few\b|last\b|first\b|next\b|other|same\b|one|two\b|three\b|four\b|five\b|six\b|seven\b|eight\b|nine\b"
+    r"|ten\b|rest\b|latter\b|former\b|only\b|more\b|most\b|second\b|third\b|half\b|way\b|whole\b|\w+est\b|\w+er\sones?\b"
+    r"|old\b|new\b|big\b|small\b|morning\b|evening\b)(?P<next>[a-z])"
+)
+_ASKS = re.compile(r"\b(?:please|pls|could|would|shall|should|must|if|unless)\b|\?|['’]d\b", re.IGNORECASE)
+_FORMAL = re.compile(r"\b(?:Dear|Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Madam|[Rr]egards|[Ss]incerely)\b")
+_WHOLE = re.compile(r"[^.!?\n]{12,400}(?:[.!?](?=\s|$)|\n|$)")
+
+
+def drop_articles(message: str) -> Iterator[Edit]:
+    """ "The excavation filled twice." becomes "Excavation filled twice.", except in letters and requests."""
+    if _FORMAL.search(message):
+        return
+    for start in _SENTENCE.finditer(message):
+        match, sentence = _ARTICLE.match(message, start.end()), _WHOLE.match(message, start.end())
+        if match and sentence and not _ASKS.search(sentence.group()):
+            change = Change(match.start(), match.end(), match["next"].upper())
+            yield Edit("shorten.note", 3, (change,))

@@ -23,7 +23,7 @@ from models.edits.shorten.clauses import (
 )
 from models.edits.shorten.contractions import contract
 from models.edits.shorten.details import drop_apologies, drop_details, drop_efforts, name_subjects
-from models.edits.shorten.notes import drop_copulas, drop_there_was
+from models.edits.shorten.notes import drop_articles, drop_copulas, drop_there_was
 from models.edits.shorten.phrases import apply_phrases
 from models.edits.shorten.remarks import drop_comments, drop_comparisons, drop_consolations, drop_praise
 from models.edits.shorten.reports import drop_opinions, drop_visits, title_proposals
@@ -120,6 +120,7 @@ _RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
     drop_praise,
     drop_there_was,
     drop_copulas,
+    drop_articles,
     shorten_perfects,
     drop_second_subjects,
     drop_verbs,

@@ -76,6 +76,10 @@ _HAD_BEEN = re.compile(r"(?<=[\w'’]\s)(?P<cut>had\sbeen)(?=\s[a-z]{2,14}ed\b)"
 _MANY = re.compile(
     r"(?:\b\d[\d,.]*|[^s\W]s|we|they|you|both|all|two|three|four|five|six|people)\s$", re.IGNORECASE
 )
+_MIDDLE = re.compile(
+    r"\bthe\s(?P<when>middle|beginning|start)\sof\s(?=(?:January|February|March|April|May|June|July|August|September|October"
+    r"|November|December)\b)"
+)
 _WE_NEED = re.compile(
     r"(?:^|(?<=[.!?]\s)|(?<=\n))(?P<cut>(?:I|We|i|we)\s)(?P<verb>(?:suggest|propose|recommend)\b)(?!\s(?:you|we|I)\b\s?\?)"
 )
@@ -111,6 +115,9 @@ def drop_verbs(message: str) -> Iterator[Edit]:
     for match in _COSTS.finditer(message):
         text = "saving " if match["verb"].lower().startswith("save") else ""
         yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), text),))
+    for match in _MIDDLE.finditer(message):
+        text = "mid " if match["when"] == "middle" else "early "
+        yield Edit("shorten.wordy", 1, (Change(match.start(), match.end(), text),))
     for match in _WE_NEED.finditer(message):
         verb = match["verb"].capitalize() if match["cut"][0].isupper() else match["verb"]
         yield Edit("shorten.note", 3, (Change(match.start("cut"), match.end("verb"), verb),))

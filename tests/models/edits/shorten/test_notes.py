@@ -93,3 +93,18 @@ def test_a_sentence_that_would_say_something_else_stays(message: str) -> None:
 )
 def test_the_work_grows_with_the_length_of_the_message(part: str) -> None:
     assert growth(shorten.propose, part) < 9
+
+
+def test_a_note_of_a_letter_or_a_request_keeps_its_article() -> None:
+    assert written("The excavation filled twice last night.", 3) == "Excavation filled twice last night."
+    for message in (
+        "Dear Ms Rahmani, hello. The offer lapses soon.",
+        "The client should know it.",
+        "The two we sent fit.",
+    ):
+        assert written(message, 3) == message
+
+
+def test_the_middle_of_a_month_is_short_and_the_middle_of_a_room_stays() -> None:
+    assert written("It lasts until the middle of December.", 1) == "It lasts until mid December."
+    assert written("It stands in the middle of the room.", 1) == "It stands in the middle of the room."
