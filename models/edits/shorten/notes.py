@@ -98,12 +98,13 @@ _ARTICLE = re.compile(
 )
 _ASKS = re.compile(r"\b(?:please|pls|could|would|shall|should|must|if|unless)\b|\?|['’]d\b", re.IGNORECASE)
 _FORMAL = re.compile(r"\b(?:Dear|Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Madam|[Rr]egards|[Ss]incerely)\b")
+_FEWEST = 200  # characters of a message that is long enough for notes
 _WHOLE = re.compile(r"[^.!?\n]{12,400}(?:[.!?](?=\s|$)|\n|$)")
 
 
 def drop_articles(message: str) -> Iterator[Edit]:
     """ "The excavation filled twice." becomes "Excavation filled twice.", except in letters and requests."""
-    if _FORMAL.search(message):
+    if len(message) < _FEWEST or _FORMAL.search(message):
         return
     for start in _SENTENCE.finditer(message):
         match, sentence = _ARTICLE.match(message, start.end()), _WHOLE.match(message, start.end())
