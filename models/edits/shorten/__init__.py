@@ -9,6 +9,11 @@ Modules
     contractions   short forms
     asides         what stands in brackets or between commas
     clauses        clauses that only describe or explain
+    topics         a first sentence that only says what was looked at
+    reports        how the writer knows something
+    remarks        feelings, comparisons, and what went well beside the point
+    notes          sentences as notes
+    verbs          short forms of verbs, and subjects that stand twice
     details        what a sentence says beside its point
 """
 

@@ -140,14 +140,14 @@ def replace_links(message: str) -> Iterator[Edit]:
     """ ", which means that" becomes ", so"."""
     for match in _SO.finditer(message):
         text = "then" if match["link"].lower() == "and then" else "so"
-        yield Edit("shorten.so", 3, (Change(*match.span("link"), text),))
+        yield Edit("shorten.so", 1, (Change(*match.span("link"), text),))
 
 
 def drop_then(message: str) -> Iterator[Edit]:
     """ "If it rains, then we stay" is "If it rains, we stay"."""
     for match in _IF_THEN.finditer(message):
         if find_place(message, match.start()).kind != "words":
-            yield Edit("shorten.so", 3, (Change(*match.span("then"), ""),))
+            yield Edit("shorten.so", 1, (Change(*match.span("then"), ""),))
 
 
 def drop_preambles(message: str) -> Iterator[Edit]:

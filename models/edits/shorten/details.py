@@ -23,6 +23,15 @@ _DESCRIBES = re.compile(
     r",\s(?P<inside>(?:which|who|whose)\s(?!means?\b|is\s(?:also\s)?why\b)[^,.;:?!()\n–—]{4,110})(?=,\s|[.!](?:\s|$)|$|\n)",
     re.MULTILINE,
 )
+# What a clause describes may be what the next one rests on: ", which changed nothing, so I", "a guest. She".
+_FOLLOWED = re.compile(r",\sso\b")
+_TROUBLE = re.compile(
+    r"\b(?:fail\w*|leak\w*|br[eo]ak\w*|broken?|crack\w*|backs?\sup|jam\w*|stop\w*|lost|los\w{1,3}|damage\w*|late|delay\w*"
+    r"|drift\w*|worn|unsafe|danger\w*|complain\w*|costs?|missing|wrong|empty|stuck|blocked|expired?)\b",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(r"\b(?:an?|one|another)\s(?:\w{2,20}\s){1,3}", re.IGNORECASE)
+_PRONOUN = re.compile(r"[^.!?\n]{0,200}[.!?]\s(?:He|She|They)\b")
 _FOLLOWS = re.compile(
     r",\s(?P<inside>(?:leaving|making|meaning|causing|giving|showing|saving|adding|leading|resulting"
     r"|putting|hoping|thinking|assuming"
@@ -109,7 +118,12 @@ _LATE = re.compile(
 def drop_details(message: str) -> Iterator[Edit]:
     """Clauses that describe a thing or say what follows from it, and examples."""
     for match in _DESCRIBES.finditer(message):
-        if not matters(match["inside"]) and "?" not in message[match.end() : match.end() + 1]:
+        if (
+            not matters(match["inside"])
+            and "?" not in message[match.end() : match.end() + 1]
+            and not _FOLLOWED.match(message, match.end())
+            and not _TROUBLE.search(match["inside"])
+        ):
             yield delete_aside(message, "shorten.describes", 2, match.start(), match.end())
     for match in _FOLLOWS.finditer(message):
         if not matters(match["inside"]):
@@ -121,6 +135,7 @@ def drop_details(message: str) -> Iterator[Edit]:
             and _OWN_VERB.search(main)
             and not _OWN_VERB.search(match["inside"])
             and not matters(match["inside"])
+            and not (_PERSON.search(match["inside"]) and _PRONOUN.match(message, match.end()))
         ):
             yield delete_aside(message, "shorten.modifier", 2, match.start(), match.end())
     for match in _PHRASE.finditer(message):

@@ -23,9 +23,20 @@ from models.edits.shorten.clauses import (
 )
 from models.edits.shorten.contractions import contract
 from models.edits.shorten.details import drop_apologies, drop_details, drop_efforts, name_subjects
+from models.edits.shorten.notes import drop_articles, drop_copulas, drop_there_was
 from models.edits.shorten.phrases import apply_phrases
+from models.edits.shorten.remarks import drop_comments, drop_comparisons, drop_consolations, drop_praise
+from models.edits.shorten.reports import drop_opinions, drop_visits, title_proposals
 from models.edits.shorten.requests import ask_directly, drop_please, order_if_you_could, order_with_please
 from models.edits.shorten.text import REACH
+from models.edits.shorten.topics import title_topics
+from models.edits.shorten.verbs import (
+    drop_second_subjects,
+    drop_verbs,
+    reduce_passives,
+    shorten_infinitives,
+    shorten_perfects,
+)
 from models.edits.shorten.words import (
     contract_going_to,
     drop_on_before_days,
@@ -61,6 +72,7 @@ RULES = frozenset(
             "spoke",
             "thought",
         ),
+        *("topic", "note", "verb", "evaluation", "comparison", "good_news"),
         *("so", "merge_because", "reason", "reason_of_plan", "reason_of_event", "purpose", "i_know_but"),
     )
 )
@@ -98,6 +110,22 @@ _RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
     drop_efforts,
     name_subjects,
     contract,
+    title_topics,
+    title_proposals,
+    drop_visits,
+    drop_opinions,
+    drop_comments,
+    drop_comparisons,
+    drop_consolations,
+    drop_praise,
+    drop_there_was,
+    drop_copulas,
+    drop_articles,
+    shorten_perfects,
+    drop_second_subjects,
+    drop_verbs,
+    reduce_passives,
+    shorten_infinitives,
 )
 
 

@@ -52,6 +52,11 @@ _THAT = re.compile(
     r"|her|its|their|nobody|everyone|I['’]|we['’]|you['’]|it['’]|he['’]|she['’]|they['’]|there['’])\b)",
     re.IGNORECASE,
 )
+# The subject is a noun: "The firm says that the door is".
+_SAYS_THAT = re.compile(
+    r"\b[a-z]{3,20}\s(?P<verb>says?|said|thinks?|thought|believes?|hopes?|claims?|knows?|confirmed|suggests?|fears?)\sthat"
+    r"(?=\s(?:I|we|you|he|she|it|they|there|the|a|an|my|our|your|his|her|its|their|nobody|everyone|no|all|most)\b)",
+)
 _REPEATED = re.compile(
     r"\b(?P<word>really|very|so|no|yes|please|long|many|never|much|far|way|again|sorry"
     r"|thanks)(?P<again>(?:,?\s(?P=word)){1,3})\b",
@@ -108,9 +113,9 @@ def reduce_relative_clauses(message: str) -> Iterator[Edit]:
     """ "the file that is stored in" becomes "the file stored in"."""
     for match in _REDUCED.finditer(message):
         if not _ASKS.search(message[max(0, match.start() - 20) : match.start()]):
-            yield Edit("shorten.which_is", 3, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), ""),))
     for match in _COMMA_REDUCED.finditer(message):
-        yield Edit("shorten.which_is", 3, (Change(*match.span("cut"), ""),))
+        yield Edit("shorten.which_is", 1, (Change(*match.span("cut"), ""),))
 
 
 def drop_there_is(message: str) -> Iterator[Edit]:
@@ -120,8 +125,8 @@ def drop_there_is(message: str) -> Iterator[Edit]:
         if place.kind == "words":
             continue
         at = match.start("noun")
-        first = delete_opening(message, "shorten.there_is", 3, match.start(), at, place).changes
-        yield Edit("shorten.there_is", 3, (*first, Change(*match.span("link"), "")))
+        first = delete_opening(message, "shorten.there_is", 1, match.start(), at, place).changes
+        yield Edit("shorten.there_is", 1, (*first, Change(*match.span("link"), "")))
 
 
 def contract_going_to(message: str) -> Iterator[Edit]:
@@ -140,10 +145,10 @@ def contract_going_to(message: str) -> Iterator[Edit]:
             if pronoun in ("what", "when", "how", "where", "why") and match["not"] is None:
                 continue
             text = " won't " if match["not"] else " will "
-        yield Edit("shorten.going_to", 3, (Change(match.start(), match.end(), text),))
+        yield Edit("shorten.going_to", 1, (Change(match.start(), match.end(), text),))
     for match in _NOT_GOING_TO.finditer(message):
         if find_place(message, match.start()).kind == "words":
-            yield Edit("shorten.going_to", 3, (Change(match.start(), match.end(), "won't "),))
+            yield Edit("shorten.going_to", 1, (Change(match.start(), match.end(), "won't "),))
 
 
 def drop_that(message: str) -> Iterator[Edit]:
@@ -152,7 +157,11 @@ def drop_that(message: str) -> Iterator[Edit]:
         end = end_of_sentence(message, match.end()) or match.end() + REACH
         if re.search(r"\b(?:and|but|or) that\b", message[match.end() : end]):
             continue
-        yield Edit("shorten.that", 3, (Change(match.end("verb"), match.end(), ""),))
+        yield Edit("shorten.that", 1, (Change(match.end("verb"), match.end(), ""),))
+    for match in _SAYS_THAT.finditer(message):
+        end = end_of_sentence(message, match.end()) or match.end() + REACH
+        if not re.search(r"\b(?:and|but|or) that\b", message[match.end() : end]):
+            yield Edit("shorten.that", 1, (Change(match.end("verb"), match.end(), ""),))
 
 
 def drop_repeated_words(message: str) -> Iterator[Edit]:
@@ -165,12 +174,12 @@ def shorten_noun_phrases(message: str) -> Iterator[Edit]:
     """ "the file that we sent" becomes "the file we sent", "people who have a card" "people with a card"."""
     for match in _RELATIVE_THAT.finditer(message):
         if not _KEEPS_THAT.search(message[max(0, match.start("cut") - 14) : match.start("cut")].lower()):
-            yield Edit("shorten.that", 3, (Change(*match.span("cut"), ""),))
+            yield Edit("shorten.that", 1, (Change(*match.span("cut"), ""),))
     for match in _WHO_HAS.finditer(message):
-        yield Edit("shorten.noun_phrase", 3, (Change(*match.span("cut"), " with"),))
+        yield Edit("shorten.noun_phrase", 1, (Change(*match.span("cut"), " with"),))
     for match in _OWNER.finditer(message):
         text = f"{match['whose']}'s {match['what']}"
-        yield Edit("shorten.noun_phrase", 3, (Change(match.start() + 4, match.end(), text),))
+        yield Edit("shorten.noun_phrase", 1, (Change(match.start() + 4, match.end(), text),))
 
 
 def straighten_clefts(message: str) -> Iterator[Edit]:
@@ -181,7 +190,7 @@ def straighten_clefts(message: str) -> Iterator[Edit]:
             is_capital = place.kind == "sentence" and match["what"][0].isupper()
             subject = match["subject"]
             text = (subject[0].upper() + subject[1:] if is_capital else subject) + match["verb"] + " "
-            yield Edit("shorten.cleft", 3, (Change(match.start(), match.end(), text),))
+            yield Edit("shorten.cleft", 1, (Change(match.start(), match.end(), text),))
 
 
 def drop_on_before_days(message: str) -> Iterator[Edit]:

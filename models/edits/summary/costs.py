@@ -72,15 +72,26 @@ _NOT_OVER = re.compile(
     r"|do)\b|['’](?:ll|s|re|ve)\b",
     re.IGNORECASE,
 )
+# A finding, and what somebody wants or says, can be the reason for a request.
+_FINDING = re.compile(
+    r"\b(?:no|not|nobody|nothing|none|neither|never|nor|without|\w+n['’]?t|only|but|because|since|still|again|too\s+\w+|double|changed|helps?|helped"
+    r"|wants?|wanted|asks?|asking|asked|demands?|insists?|rejects?|refuses?|accepts?|agreed?|promised|offers?|offered"
+    r"|spoke|complain\w*|worr\w+|happy|unhappy|upset|prefers?|found|finds|says?|said|thinks?|recommends?|confirmed"
+    r"|fail\w*|broken?|stuck|wrong|missing|errors?|lost|lose|costs?|leak\w*|expired?|late|delayed|blocked|shut|crack\w*"
+    r"|rotten|rusty|dead|worn|scratched|noise|smoke|fire|police|accident|blood|pain|damaged?|overdue|higher|lower|less"
+    r"|fewer|empty|would|could|should|will|may|might|if|until|owes?|about to|in\s+favou?r|against"
+    r"|approved|warned|leaves?|leaving)\b",
+    re.IGNORECASE,
+)
 _GENERAL_GREETING = re.compile(
     r"\W*(?:(?:hi|hello|hey|dear|good|morning|afternoon|evening|day|all|everyone|everybody|team|folks"
-    r"|colleagues|both|there|again|guys|people|friends)\b\W*)+",
+    r"|colleagues|both|there|again|guys|people|friends|families|parents|residents|members|neighbours|customers)\b\W*)+",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(r"\b[A-Z]")
 SIGN_OFF = re.compile(
     r"(?:(?:with\s+)?(?:kind|best|warm|many)\s+(?:regards|wishes|thanks)|all\s+the\s+best|best|regards|cheers"
-    r"|thanks(?:\s+a\s+lot)?|thank\s+you|yours(?:\s+\w+)?)[,.!]?\s+(?=[A-Z])",
+    r"|thanks(?:\s+a\s+lot)?|thank\s+you|yours(?:\s+\w+)?)[,.!]?\s+(?=(?-i:[A-Z]))",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"(?:[A-Z][\w'’-]{0,30}[\s,.!]{0,3}){1,4}(?:\([^)]*\))?")
@@ -112,7 +123,7 @@ def _is_empty_courtesy(unit: Unit, i: int, intensity: int) -> bool:
     if unit.roles == {Role.GREETING}:
         if i > 0:  # "bit of a long one, sorry"
             return not _CAPITAL.search(unit.text[1:])
-        return intensity >= 2 and bool(_GENERAL_GREETING.fullmatch(unit.text))
+        return bool(_GENERAL_GREETING.fullmatch(unit.text))
     name = SIGN_OFF.sub("", unit.text)
     if name == unit.text:
         return len(name.split()) > _LONGEST_SIGNATURE or bool(_CLOSES.match(name))
@@ -132,6 +143,7 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
         or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
         or (_NEEDED.search(unit.text) and not (is_aside and unit.weight < _SURE))
         or (unit.is_dependent and denies)
+        or _FINDING.search(_CAUSE.sub("", unit.text, count=1) if is_because else unit.text)
     ):
         return None
     cost = unit.weight + sum(_OF_ROLES.get(role, 0.0) for role in unit.roles)

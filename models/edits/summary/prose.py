@@ -44,6 +44,8 @@ def write(
     for first, last in _runs(kept):
         start, end = units[first], units[last]
         run = shorten(message, start.start, end.end, edits)
+        if not run.strip(" .,;:!"):  # nothing is left of a whole remark
+            continue
         if first > 0:
             gap = message[units[first - 1].end : start.start]
             if not start.opens_sentence or not text or text.endswith((".", "!", "?")):
