@@ -18,6 +18,7 @@ from models.edits.soften.questions import soften_question
 from models.edits.soften.refusals import soften_refusal
 from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
+from models.edits.soften.stings import propose_stings
 from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
 from models.edits.soften.words import COURTEOUS, SHARP
@@ -48,6 +49,7 @@ def propose(message: str) -> list[Edit]:
             part_name(draft, sentence)
     _promote(draft)
     _promote_view(draft)
+    propose_stings(draft)
     if draft.is_softened:
         open_and_close(draft)
     return draft.edits
