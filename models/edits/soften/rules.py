@@ -49,9 +49,9 @@ def propose(message: str) -> list[Edit]:
             part_name(draft, sentence)
     _promote(draft)
     _promote_view(draft)
-    propose_stings(draft)
     if draft.is_softened:
         open_and_close(draft)
+    propose_stings(draft)
     return draft.edits
 
 
@@ -93,13 +93,9 @@ def _is_tense(draft: Draft) -> bool:
 
 
 def _promote(draft: Draft) -> None:
-    """Moves the question of a lone order down a level: a "please" alone is too little for level 1."""
+    """Moves the question of the first order down a level where nothing but "please" softens at level 1."""
     first = [edit for edit in draft.edits if edit.level == 1]
-    if len(first) != 1 or first[0].rule not in {
-        "soften.order_please",
-        "soften.prohibition_please",
-        "soften.stop_please",
-    }:
+    if not first or any(edit.rule not in _PLEASE for edit in first):
         return
     start = first[0].start
     moved = [edit for edit in draft.edits if edit.level > 1 and edit.start == start]
@@ -120,6 +116,7 @@ def _promote_view(draft: Draft) -> None:
             return
 
 
+_PLEASE = frozenset({"soften.order_please", "soften.prohibition_please", "soften.stop_please"})
 _SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
 _HEDGES = frozenset(
     {
