@@ -63,9 +63,7 @@ def is_sure(edit: Edit) -> bool:
     return not edit.rule.endswith("_unsure")
 
 
-def select(
-    edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = is_sure
-) -> list[Edit]:
+def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = is_sure) -> list[Edit]:
     """The accepted edits of a level up to `intensity` that fit together, in the order of the message.
 
     Of two that touch the same words, the one of the higher level is taken, then the one that changes more,

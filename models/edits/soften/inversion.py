@@ -7,8 +7,8 @@ from typing import NamedTuple
 from models.edits.soften.words import tables, third_form
 
 _PRONOUN = re.compile(
-    r"(?:i|you(?: (?:guys|people|folks|lot|all))?|we|they|he|she|it|this|that|there|nobody|no one|somebody|someone|everybody|"
-    r"everyone|nothing|everything|anyone|anybody)\b",
+    r"(?:i|you(?: (?:guys|people|folks|lot|all))?|we|they|he|she|it|this|that|there|nobody|no one|"
+    r"somebody|someone|everybody|everyone|nothing|everything|anyone|anybody)\b",
     re.I,
 )
 # "this report", in which "this" is no pronoun.
