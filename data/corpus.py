@@ -206,7 +206,7 @@ def read_lines(folder: Path, kind: type[L]) -> list[L]:
     """Read all lines of a folder's jsonl files as `kind`, in file order.
 
     Raises CorpusError if there is no file, and at the first line that is no JSON, has a wrong or unknown
-    field, or repeats an id.
+    field, or repeats an id. Only the labels of a message's edits may stand in several files.
     """
     files = sorted(folder.glob("*.jsonl"))
     if not files:
@@ -222,7 +222,9 @@ def read_lines(folder: Path, kind: type[L]) -> list[L]:
                 first = error.errors()[0]
                 field = ".".join(map(str, first["loc"])) or "line"
                 raise CorpusError(f"{place}: {field}: {first['msg']}") from error
-            if row.id in seen:
+            is_first = row.id not in seen
+            # Readers label edits of one message at several times, each in a file of their own.
+            if not is_first and (kind is not LabelledEdits or seen[row.id].startswith(f"{file}:")):
                 raise CorpusError(f"{place}: id {row.id} was used before, at {seen[row.id]}")
             seen[row.id] = place
             rows.append(row)

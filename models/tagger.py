@@ -133,7 +133,9 @@ def read_examples(
     """The labelled messages, and the names of the rules in their order: `rules`, or all that have labels."""
     texts = {original.id: original.text for original in corpus.read(config.edits)}
     rows = corpus.read_lines(config.accepted, corpus.LabelledEdits) if config.accepted else []
-    accepted = {row.id: row.edits for row in rows}
+    accepted: dict[str, tuple[corpus.LabelledEdit, ...]] = {}
+    for row in rows:
+        accepted[row.id] = (*accepted.get(row.id, ()), *row.edits)
     if rules is None:
         rules = sorted({edit.rule for edits in accepted.values() for edit in edits})
     index = {rule: i for i, rule in enumerate(rules)}
