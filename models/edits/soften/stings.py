@@ -20,9 +20,10 @@ _LEVEL = 2  # of irony; an insult goes from level 1 on
 
 _REQUEST = re.compile(
     r"\b(?:(?<!oh )(?<!you )please|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
-    r"would you|let me know|tell (?:me|us)|by then|from now on|deadline|now you can|nobody goes|never,? ever|"
+    r"can you (?!(?:even|not|believe|imagine|read|count|hear)\b)|may (?:i|we)|would (?:that|this|it|your)|"
+    r"any (?:news|ideas|thoughts)|would you|let me know|tell (?:me|us)|by then|from now on|deadline|now you can|nobody goes|never,? ever|"
     r"you can (?:call|phone|tell|explain|write|ask|clean|pay)|(?:i|we)(?:'d| would) (?:love|like|suggest|"
-    r"rather)|(?:i|we) (?:need|want|expect|ask|suggest|propose|think|hope to)|should|perhaps|mustn't|"
+    r"rather)|(?:i|we) (?:need|want|expect|ask|suggest|propose|think|hope to)|should|perhaps(?! i\b)|mustn't|"
     r"must not|"
     r"would be (?:nice|good|great|better|helpful)|(?:you|we|they|everyone|everybody|someone|somebody|it|this|"
     r"that|he|she) (?:needs? to|ha(?:ve|s) to|must(?! (?:be|have|think)\b)))\b"
