@@ -21,10 +21,11 @@ _LEVEL = 2  # of irony; an insult goes from level 1 on
 _REQUEST = re.compile(
     r"\b(?:(?<!oh )(?<!you )please|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
     r"can you (?!(?:even|not|believe|imagine|read|count|hear)\b)|may (?:i|we)|would (?:that|this|it|your)|"
-    r"any (?:news|ideas|thoughts)|would you|let me know|tell (?:me|us)|by then|from now on|deadline|now you can|nobody goes|never,? ever|"
+    r"do we (?:have|know)|(?:somebody|someone) tell|any (?:news|ideas|thoughts)|would you|"
+    r"let me know|tell (?:me|us)|by then|from now on|deadline|"
+    r"now you can|nobody goes|never,? ever|perhaps(?! i\b)|mustn't|must not|should|"
     r"you can (?:call|phone|tell|explain|write|ask|clean|pay)|(?:i|we)(?:'d| would) (?:love|like|suggest|"
-    r"rather)|(?:i|we) (?:need|want|expect|ask|suggest|propose|think|hope to)|should|perhaps(?! i\b)|mustn't|"
-    r"must not|"
+    r"rather)|(?:i|we) (?:need|want|expect|ask|suggest|propose|think|hope to)|"
     r"would be (?:nice|good|great|better|helpful)|(?:you|we|they|everyone|everybody|someone|somebody|it|this|"
     r"that|he|she) (?:needs? to|ha(?:ve|s) to|must(?! (?:be|have|think)\b)))\b"
     r"(?! (?:crawl|cry|scream|laugh)\b)",
@@ -75,13 +76,13 @@ _LEAST_KEPT = 3  # words in front of an end that is cut off
 _LEAST_CUT = 2  # words of an end
 _MOST_CUT = 16
 _MOST_WORDS = 30  # of a sentence that is proposed whole
-_MOST_SENTENCES = 40  # of a message in which anything is proposed; each is compared with all facts
+_MOST_SPACES = 90  # of a message in which anything is proposed: a longer one rather reports
 _MOST_JOINTS = 8  # of a sentence are tried
 
 
 def propose_stings(draft: Draft) -> None:
     """Adds the deletion of each sentence, and of each end of a sentence, that carries nothing needed."""
-    if len(draft.sentences) > _MOST_SENTENCES:
+    if draft.is_friendly or draft.message.count(" ") > _MOST_SPACES:
         return
     dropped = {edit.end for edit in draft.edits if edit.rule.startswith("soften.drop_")}
     whole = [sentence for sentence in draft.sentences if _may_go(draft, sentence)]
