@@ -42,7 +42,8 @@ _PLAIN = re.compile(
 )
 # An end that starts so mostly tells what else happened.
 _PLAIN_END = re.compile(
-    r"and (?!(?:you|no|that|then|who|why|as|like|every|even|still|what|how|where|[a-z]+ing|it takes)\b)"
+    r"and (?!(?:you(?: know| wonder| think| expect| call|'d)|no|that|then|who|why|as|like|every|even|still|"
+    r"what|how|where|[a-z]+ing|it takes)\b)"
     r"|(?:and |but |or |so )?(?:(?:it (?!takes)|its|it's|he|she|they|the|an?|my|our|his|her|their|now|some|"
     r"everyone|everybody|neither|no|none|with|to|for|in|at|on|mostly|especially|also|if|when|until|unless|before|"
     r"by|from|there|half|all|both|one|two|three) |please|after|not (?!that )"
