@@ -11,7 +11,7 @@ _RUNS = 3
 
 
 def rewritten(
-    message: str, edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = lambda edit: True
+    message: str, edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = script.is_sure
 ) -> str:
     """The message with the accepted edits of an intensity that fit together."""
     return script.apply(message, script.select(edits, intensity, accepts))

@@ -58,9 +58,12 @@ class Edit:
         return self.changes[-1].end
 
 
-def select(
-    edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = lambda edit: True
-) -> list[Edit]:
+def is_sure(edit: Edit) -> bool:
+    """Whether an edit may be made without a tagger's verdict on it."""
+    return not edit.rule.endswith("_unsure")
+
+
+def select(edits: Iterable[Edit], intensity: int, accepts: Callable[[Edit], bool] = is_sure) -> list[Edit]:
     """The accepted edits of a level up to `intensity` that fit together, in the order of the message.
 
     Of two that touch the same words, the one of the higher level is taken, then the one that changes more,

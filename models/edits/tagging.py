@@ -15,12 +15,14 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from data.records import Need, Role
-from models.edits.script import Edit
+from models.edits.script import Edit, is_sure
 from models.edits.segments import Segment
 
 ROLES = tuple(Role)
 NEEDS = tuple(Need)
 WINDOW_TOKENS = 384  # MiniLM reads 512; a longer message is read in windows of its own words
+
+_CAUTION = -0.4  # is added to the logit of an edit that is wrong more often than others
 
 Choose = Callable[[np.ndarray], int]  # an index, from logits
 
@@ -109,11 +111,13 @@ class Reading:
         """Whether the edit fits its place; `lean` is added to the logit of that it does.
 
         An edit of a rule without labels is accepted, since the list is closed, unless the rule's name says
-        that it is unsure.
+        that it is unsure. Such a rule needs a probability above 0.6, and `lean` does not help it.
         """
         heads, rule = self._tagger.heads, self._tagger.rules.get(edit.rule)
         if rule is None:
-            return not edit.rule.endswith("_unsure")
+            return is_sure(edit)
+        if not is_sure(edit):
+            lean = _CAUTION
         state = self._mean(edit.start, edit.end)  # (width,)
         shared = heads["edit.weight"] @ state + heads["edit.bias"]  # (1,)
         own = heads["rule.weight"][rule] @ state + heads["rule.bias"][rule]

@@ -24,6 +24,7 @@ Rules
     complaints    complaints and blame
     hedges        hedges in front of a complaint
     harshness     harsh words and phrases
+    stings        sentences and ends of sentences that may only hurt
     openings      sentences without a verb, and empty ends
     greetings     greetings and thanks
 """

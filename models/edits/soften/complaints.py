@@ -183,12 +183,16 @@ def _hedge_nobody(statement: Statement) -> bool | None:
         return True
     kept = text[statement.begin].lower() + text[statement.begin + 1 : start]
     statement.add("nobody_did", 1, "unfortunately, ", start, kept)
-    statement.add("nobody_did", 2, "it looks like ", start, kept)
-    statement.add("nobody_did", 3, f"{statement.i}'m afraid it looks like ", start, kept)
+    # The writer knows whether somebody came to them.
+    doubt = "" if _TO_WRITER.search(text, start, start + 24) else "it looks like "
+    afraid = "unfortunately, " if "afraid" in draft.hedges else f"{statement.i}'m afraid "
+    statement.add("nobody_did", 2, doubt or afraid, start, kept)
+    statement.add("nobody_did", 3, f"{statement.i}'m afraid {doubt}" if doubt else afraid, start, kept)
     draft.hedges.add("afraid")
     return True
 
 
+_TO_WRITER = re.compile(r"(?:came|come|rang|called|showed up|turned up|[a-z]+ (?:me|us))\b", re.I)
 _SOFT_DEEDS = {"forgot": "may have forgotten", "missed": "may have missed"}
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from models.edits.script import Change
+from models.edits.script import Change, Edit
 from models.edits.soften.draft import Draft, Sentence, split_sentences
 from models.edits.soften.words import CUES, find_empty_tail, tables
 
@@ -90,7 +90,13 @@ def drop_sentence(draft: Draft, index: int) -> bool:
     rule = _drop_rule(draft, sentence, previous)
     if not is_adjacent or rule is None:
         return _replace_sentence(draft, sentence)
-    if draft.add(rule, 1, Change(previous.stop, sentence.stop, "")):
+    gap = Change(previous.stop, sentence.stop, "")
+    if address := _ADDRESS.search(draft.text(sentence)):
+        # The name stays: it joins the sentence before.
+        name = Change(previous.end, previous.end, address.group())
+        draft.edits.append(Edit(f"soften.{rule}", 1, (name, gap)))
+        draft.is_softened = True
+    elif draft.add(rule, 1, gap):
         draft.is_softened = True
     return True
 

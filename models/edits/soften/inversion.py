@@ -7,8 +7,8 @@ from typing import NamedTuple
 from models.edits.soften.words import tables, third_form
 
 _PRONOUN = re.compile(
-    r"(?:i|you|we|they|he|she|it|this|that|there|nobody|no one|somebody|someone|everybody|"
-    r"everyone|nothing|everything|anyone|anybody)\b",
+    r"(?:i|you(?: (?:guys|people|folks|lot|all))?|we|they|he|she|it|this|that|there|nobody|no one|"
+    r"somebody|someone|everybody|everyone|nothing|everything|anyone|anybody)\b",
     re.I,
 )
 # "this report", in which "this" is no pronoun.
@@ -69,6 +69,7 @@ def straighten(text: str, match: re.Match[str]) -> tuple[str, int] | None:
             return None
         return f"{question.rest} {question.aux}", start + size
     subject, following = question.rest[:size], question.rest[size:]
+    subject = subject[:3] if pronoun and subject[:4].lower() == "you " else subject
     if question.aux in _DO and not is_negated:
         predicate = _finite_verb(question.aux, following)
         return (subject + predicate[0], start + size + predicate[1]) if predicate else None

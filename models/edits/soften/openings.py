@@ -22,6 +22,12 @@ _TIME = re.compile(
     r"(?:your|you|the|this|that|my|our|we|I|they|he|she|somebody|someone|it) [^,;:?]+)?",
     re.I,
 )
+_COUNTED = re.compile(
+    r"(?:the |and the )?(?P<which>second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth) "
+    r"(?!time|reminder|request|attempt|quarter|floor|of )[a-z]+(?: [a-z]+)? "
+    r"(?:this|in a row|in (?:two|three|four|five|\d+)|today|running|now)\b[^?:;]*",
+    re.I,
+)
 _SAME = re.compile(
     r"(?:the |exactly the )?same (?:old )?(?:mistake|error|problem|issue|story|bug|fault|mess)"
     r"(?: (?:again|as (?:last|before|yesterday|always|usual|ever|in|on)\b[\w ,]{0,30}))",
@@ -147,6 +153,9 @@ def _complete_rest(draft: Draft, sentence: Sentence) -> bool:
         return _add_hedged(draft, sentence, "verbless_again", start + 5, "there is again")
     if FINITE.search(text):
         return False
+    if match := _COUNTED.fullmatch(text):
+        words = f"this is the {match.group('which').lower()}"
+        return _add_hedged(draft, sentence, "verbless_counted", start + match.end("which"), words)
     if _SAME.fullmatch(text):
         at = start + text.lower().index("same")
         return _add_hedged(draft, sentence, "verbless_same", at + 4, "it is the same")

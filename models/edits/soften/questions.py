@@ -51,7 +51,8 @@ _WHAT_IS_THE = re.compile(
 _WHY_DID = re.compile(
     r"why (?:is|are|was|were|do|does|did|has|have|can't|isn't|aren't|wasn't|don't|doesn't|"
     r"didn't|hasn't|haven't)\b"
-    r"|who (?:left|took|broke|put|moved|touched|deleted|changed|ate|used|wrote|sent|parked)\b"
+    r"|who (?:the hell |the fuck |on earth )?(?:[a-z]{3,12}ed|"
+    r"left|took|broke|put|moved|touched|deleted|changed|ate|used|wrote|sent|parked)\b"
     r"(?![^.!?]{0,200}\b(?:is|are|will|gets?|has|should|must|please)\b)",
     re.I,
 )

@@ -18,6 +18,7 @@ from models.edits.soften.questions import soften_question
 from models.edits.soften.refusals import soften_refusal
 from models.edits.soften.requests import soften_request_inside
 from models.edits.soften.statements import soften_statement
+from models.edits.soften.stings import propose_stings
 from models.edits.soften.threats import soften_ultimatum
 from models.edits.soften.wishes import soften_wish
 from models.edits.soften.words import COURTEOUS, SHARP
@@ -50,6 +51,7 @@ def propose(message: str) -> list[Edit]:
     _promote_view(draft)
     if draft.is_softened:
         open_and_close(draft)
+    propose_stings(draft)
     return draft.edits
 
 
@@ -91,13 +93,9 @@ def _is_tense(draft: Draft) -> bool:
 
 
 def _promote(draft: Draft) -> None:
-    """Moves the question of a lone order down a level: a "please" alone is too little for level 1."""
+    """Moves the question of the first order down a level where nothing but "please" softens at level 1."""
     first = [edit for edit in draft.edits if edit.level == 1]
-    if len(first) != 1 or first[0].rule not in {
-        "soften.order_please",
-        "soften.prohibition_please",
-        "soften.stop_please",
-    }:
+    if not first or any(edit.rule not in _PLEASE for edit in first):
         return
     start = first[0].start
     moved = [edit for edit in draft.edits if edit.level > 1 and edit.start == start]
@@ -118,6 +116,7 @@ def _promote_view(draft: Draft) -> None:
             return
 
 
+_PLEASE = frozenset({"soften.order_please", "soften.prohibition_please", "soften.stop_please"})
 _SMALL = frozenset({"soften.capitals", "soften.marks", "soften.name_comma"})
 _HEDGES = frozenset(
     {
