@@ -25,7 +25,8 @@ Rules
     hedges        hedges in front of a complaint
     harshness     harsh words and phrases
     stings        sentences and ends of sentences that may only hurt
-    openings      sentences without a verb, and empty ends
+    openings      fixed fronts of blame, and empty ends
+    verbless      complaints without a verb
     greetings     greetings and thanks
 """
 
