@@ -1,5 +1,3 @@
-"""Notes in Japanese messages: clarify and background."""
-
 import pytest
 
 from data.records import TransformType
@@ -8,10 +6,6 @@ from models.edits import japanese
 
 def _clarify(message: str, intensity: int = 3) -> str:
     return japanese.rewrite(message, TransformType.CLARIFY, intensity) or message
-
-
-def _background(message: str, intensity: int = 2) -> str:
-    return japanese.rewrite(message, TransformType.BACKGROUND, intensity) or message
 
 
 @pytest.mark.parametrize(
@@ -49,41 +43,3 @@ def test_a_single_note_says_more_at_the_highest_intensity():
 )
 def test_what_is_clear_gets_no_note(message):
     assert "書かれていません" not in _clarify(message)
-
-
-@pytest.mark.parametrize(
-    ("message", "note"),
-    [
-        ("12月から駐輪場が有料になります。", "有料化の理由は書かれていません。"),
-        ("前回の話のとおり、B案は中止とします。資料を差し替えてください。", "中止の理由"),
-        ("藤田さんの後任は吉田さんになります。", "交代の理由"),
-        ("マイグレーションが途中で止まっています。", "原因"),
-    ],
-)
-def test_the_event_decides_what_an_outsider_lacks(message, note):
-    assert note in _background(message)
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "今日は3号機が熱を持っています。動かさないでください。",
-        "お客様の前で言うのはやめてください。こちらの信用がなくなります。",
-    ],
-)
-def test_a_request_that_a_statement_explains_gets_no_note_on_its_reason(message):
-    assert "依頼の理由" not in _background(message)
-
-
-@pytest.mark.parametrize(
-    ("message", "explained"),
-    [
-        ("本番のリクエストがタイムアウトしています。", True),
-        ("手術前のタイムアウトを忘れずに。", False),
-        ("床の養生は工事の前に終わらせます。", True),
-        ("風邪なので家で養生します。", False),
-        ("墨出しが終わっているか確認してください。", True),
-    ],
-)
-def test_a_term_of_several_senses_is_explained_in_its_field_only(message, explained):
-    assert (japanese.rewrite(message, TransformType.TERMINOLOGY, 2) is not None) is explained
