@@ -45,6 +45,8 @@ _AS_OTHERS = re.compile(
     rf"|did|does|do)(?:\s(?:already|before|too|last\syear))?){_END}",
     re.IGNORECASE | re.MULTILINE,
 )
+# A next sentence that starts so speaks of what would go.
+_BACK = re.compile(r"[.!?]?\s*(?:there|they|their|them|those|these|both|that|he|she|it)\b", re.IGNORECASE)
 _NO_REASON = re.compile(
     r"(?P<inside>\s(?:for\sno\s(?:apparent\s|good\s|obvious\s|clear\s)?reason(?:\s(?:that\s)?(?:we|I|anyone|they|he|she)"
     r"\s(?:can|could)\s(?:find|see|think\sof|name))?))(?=,\s|[.;](?:\s|$)|$|\n|\sand\s)",
@@ -122,7 +124,8 @@ def drop_comments(message: str) -> Iterator[Edit]:
 def drop_comparisons(message: str) -> Iterator[Edit]:
     """ ", as two counties have done already" goes, and what only tells things apart or gives examples."""
     for match in _AS_OTHERS.finditer(message):
-        yield delete_aside(message, "shorten.comparison", 1, match.start(), match.end())
+        if not _BACK.match(message, match.end()):
+            yield delete_aside(message, "shorten.comparison", 1, match.start(), match.end())
     for match in _NO_REASON.finditer(message):
         yield Edit("shorten.comparison", 1, (Change(*match.span("inside"), ""),))
     for pattern, level in ((_RECORD, 2), (_MAYBE, 3)):
