@@ -156,7 +156,9 @@ def drop_praise(message: str) -> Iterator[Edit]:
         if place.kind == "sentence" and is_named and not _NEGATED.search(cut):
             yield delete_opening(message, "shorten.good_news", 2, match.start(), match.end("cut"), place)
     for start in _SENTENCE.finditer(message):
-        match = _EXPECTED.match(message, start.end())
-        if match and not _NEGATED.search(match["cut"]):
-            place = find_place(message, match.start())
-            yield delete_opening(message, "shorten.good_news", 3, match.start(), match.end("cut"), place)
+        expected = _EXPECTED.match(message, start.end())
+        if expected and not _NEGATED.search(expected["cut"]):
+            place = find_place(message, expected.start())
+            yield delete_opening(
+                message, "shorten.good_news", 3, expected.start(), expected.end("cut"), place
+            )
