@@ -28,6 +28,8 @@ FOLDER = corpus.SEED / "labels"
 EDITS = FOLDER / "edits"  # of the edit writer, and of what was read with it
 POLICY = "policy"  # free text, the default before the edit writer; the judges were measured on it
 CHAMPION = "champion"  # the version that an installation starts with, on messages that nothing was chosen on
+_READINGS = ("fifth_reading", "fourth_reading", "third_reading", "second_reading", "first_reading")
+_ORDER = {system: place for place, system in enumerate((CHAMPION, *_READINGS, "script", POLICY))}
 PAGE = """\
 # How good the rewrites are, as read
 
@@ -35,10 +37,9 @@ This page answers how many rewrites a person could send as they are. `python -m 
 from the labels in `data/seed/labels/`.
 
 Two readers labelled {rows} rewrites of {messages} ordinary messages, which no model has trained on. The
-champion was read on `data/seed/ordinary/sealed/`: 154 messages by an author who had written nothing else
-here. They were opened when the rules were finished. After this reading the rules were mended by what it
-found: of the 16 wrong rewrites the six summaries come back unchanged now, and the six of terminology have
-other explanations or none. Nobody has read the result again.
+edit writer was read six times. After each of the first five readings its rules were mended by what the
+readers had found, so the next one was on messages by another author. Those of the champion were opened when
+its rules were finished; their author had written nothing else here.
 
 The readers were two runs of a large language model. They did not know which system wrote a rewrite or what
 the other reader said, and read in random order. They followed [a written
@@ -57,13 +58,13 @@ not that it is right.
 
 {systems}
 
-- `champion`: the edit writer that an installation starts with ([how it works](edits.md))
-- `champion_before`: the one before it, on 80 messages of `data/seed/ordinary/test/` and on
-  `data/seed/ordinary/fresh/`, by two other authors. The rules were mended by these, so the champion was not
-  read on them
-- `edits_again`: the edit writer at its second reading, on 150 messages of `data/seed/ordinary/test/`. Its
-  rules had been mended by the first reading, and were mended again by this one
-- `edits`: the edit writer at its first reading, on `data/seed/ordinary/dev/`, like the systems below
+- `champion`: the edit writer that an installation starts with ([how it works](edits.md)), on 154 messages of
+  a sixth author in `data/seed/ordinary/sealed/`
+- `fifth_reading` and `fourth_reading`: the edit writer before, on 154 messages of a fifth and of a fourth
+  author, in the same folder
+- `third_reading`: on 80 messages of `data/seed/ordinary/test/` and on `data/seed/ordinary/fresh/`
+- `second_reading`: on 150 messages of `data/seed/ordinary/test/`
+- `first_reading`: on `data/seed/ordinary/dev/`, like the systems below
 - `script`: a language model that writes an edit script, SFT on `data/seed/edits/`
 - `policy`: the same language model with free text, SFT on the seed corpus, with facts protected; it was the
   default before
@@ -176,11 +177,7 @@ def write_page(rows: Sequence[ReadRewrite]) -> str:
     """The page `docs/quality.md`: agreement, labels by system, and forty examples of the champion."""
     same = sum(row.first == row.second for row in rows)
     champion = sorted((row for row in rows if row.system == CHAMPION), key=lambda row: row.transform_type)
-    order = {
-        system: i
-        for i, system in enumerate([CHAMPION, "champion_before", "edits_again", "edits", "script", POLICY])
-    }
-    by_system = sorted(rows, key=lambda row: order.get(row.system, len(order)))
+    by_system = sorted(rows, key=lambda row: _ORDER.get(row.system, len(_ORDER)))
     return PAGE.format(
         rows=len(rows),
         messages=len({row.message for row in rows}),
