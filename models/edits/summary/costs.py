@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from data.records import Role
 from models import facts
 from models.edits.parts import DATE_KINDS
+from models.edits.summary import background
 from models.edits.summary.units import Unit
 
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
@@ -113,8 +114,9 @@ def rate(units: Sequence[Unit], intensity: int) -> list[float | None]:
         if unit.is_courtesy:
             costs.append(0.0 if _is_empty_courtesy(unit, i, intensity) else None)
             continue
+        start, end = sentence_of(units, i)
         own = [(kind, fact) for kind, fact in facts_of[i] if counts[facts.normalise(fact)] == 1]
-        costs.append(_rate(unit, own, _size_of_sentence(units, i)))
+        costs.append(_rate(unit, own, end - start, intensity))
     return costs
 
 
@@ -130,7 +132,7 @@ def _is_empty_courtesy(unit: Unit, i: int, intensity: int) -> bool:
     return not _NAME.fullmatch(name)
 
 
-def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None:
+def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int, intensity: int) -> float | None:
     """The cost of a unit with facts of its own, (kind, fact), in a sentence of `size` units."""
     kinds = {kind for kind, _ in own}
     is_over = bool(_PAST.search(unit.text)) and not _NOT_OVER.search(unit.text)
@@ -141,8 +143,16 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
         unit.roles & _ESSENTIAL
         or kinds & _POINTERS
         or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
-        or (_NEEDED.search(unit.text) and not (is_aside and unit.weight < _SURE))
-        or (unit.is_dependent and denies)
+        or (
+            (_NEEDED.search(unit.text) or background.matters(unit.text))
+            and not (is_aside and unit.weight < _SURE)
+        )
+    ):
+        return None
+    if background.is_background(unit, intensity, is_over):
+        return unit.weight
+    if (
+        (unit.is_dependent and denies)
         or _FINDING.search(_CAUSE.sub("", unit.text, count=1) if is_because else unit.text)
     ):
         return None
@@ -159,12 +169,12 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
     return max(cost + _OF_CLAUSE * is_clause, 0.0)
 
 
-def _size_of_sentence(units: Sequence[Unit], i: int) -> int:
-    """The number of units in the sentence of a unit."""
+def sentence_of(units: Sequence[Unit], i: int) -> tuple[int, int]:
+    """The first unit of the sentence of a unit, and the one after its last."""
     start = i
     while start > 0 and not units[start].opens_sentence:
         start -= 1
     end = i + 1
     while end < len(units) and not units[end].opens_sentence:
         end += 1
-    return end - start
+    return start, end
