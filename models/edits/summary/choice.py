@@ -122,7 +122,7 @@ def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None
         if k > i:
             earlier = frozenset[str]().union(*(units[j].words for j in rest if j < k))
             if (units[k].defined & units[i].words) - earlier or (
-                (units[i].named & units[k].words) - earlier - units[k].introduced
+                (units[i].named & units[k].words) - earlier - units[k].introduced - units[k].owned
             ):
                 return k
     return None
@@ -134,7 +134,7 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
     gone = [units[j] for j in dropped if Role.GREETING not in units[j].roles and not units[j].says_nothing]
     if unit.opens_sentence and len(unit.text.split()) <= _FRAGMENT and not unit.is_courtesy:
         return bool(gone)  # "Guess who has to pay. Me."
-    if unit.opens_sentence and gone and _QUANTIFIED.match(unit.text):
+    if unit.opens_sentence and list(dropped) and _QUANTIFIED.match(unit.text):
         return True
     if unit.text.lower().startswith("so ") and not unit.opens_sentence and unit.roles <= {Role.SITUATION}:
         return any(j == following - 1 for j in dropped)  # "One sample was bad, so we took another one."

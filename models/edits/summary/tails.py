@@ -98,7 +98,8 @@ def propose(message: str, weigh: Callable[[Sequence[Segment]], Sequence[float]])
         level = next((i for i, most in enumerate(_HEAVIEST[kind], 1) if weight <= most), None)
         if level is None or (weight > _LIGHT and background.DENIES.search(message, start, end)):
             continue
-        edits.append(Edit(RULE, level, (Change(start, end, ""),)))
+        # At a higher level, too, or a smaller edit of that level inside it would be taken instead.
+        edits += [Edit(RULE, each, (Change(start, end, ""),)) for each in range(level, 4)]
     return edits
 
 
@@ -128,7 +129,9 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
     ):
         return False
     if kind == "circumstance" and not (
-        _NOUN_LAST.search(before) and not _HAS_VERB.search(tail) and len(tail.split()) >= _FEWEST
+        _NOUN_LAST.search(before)
+        and not NUMBER_WORDS.search(" ".join(before.split()[-3:]))
+        and not _HAS_VERB.search(tail) and len(tail.split()) >= _FEWEST
     ):
         return False
     if kind == "second" and (not _HAS_VERB.search(tail) or _NOW.search(before)):

@@ -73,10 +73,11 @@ _DEFINED = re.compile(
 # Words that name nothing, or a time that everyone knows.
 _EMPTY = frozenset(
     "that this from with will have been were they them then than when what which whose more most only also"
-    " same other next last first second third week month year morning evening night time times"
+    " same other next last lasts first second third week month year morning evening night time times"
     " monday tuesday wednesday thursday friday saturday sunday january february march april june july august"
     " september october november december".split()
 )
+_OWNED = re.compile(r"\b(?:your|our|my)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))", re.IGNORECASE)
 _SHORTEST = 4  # characters of a word that can name a thing
 _WORD = re.compile(r"[\w'’-]+")
 
@@ -137,6 +138,13 @@ class Unit:
             for word in (match["words"] or match["name"]).split()
         }
         return frozenset(word for word in words if len(word) >= _SHORTEST) - _EMPTY
+
+    @cached_property
+    def owned(self) -> frozenset[str]:
+        """The words of its phrases such as "your regular forwarders", which need no earlier word."""
+        return frozenset(
+            word.lower() for match in _OWNED.finditer(self.text) for word in match["words"].split()
+        )
 
     @cached_property
     def named(self) -> frozenset[str]:
