@@ -11,9 +11,9 @@ from models.edits.summary.units import Unit
 
 HEAVIEST = {1: 0.3, 2: 0.42, 3: 0.5}  # by intensity: the highest weight of background
 _LIGHT = 0.2  # a unit of less weight may go although it denies something, or speaks of what is to come
-# A condition, and what holds where it is not met.
+# A condition, what holds where it is not met, and what goes on.
 _CONDITION = re.compile(
-    r"\b(?:if|unless|otherwise|until|till|provided|whether|depending|as\s+long\s+as|in\s+case|except|without)\b",
+    r"\b(?:again|if|unless|otherwise|until|till|provided|whether|depending|as\s+long\s+as|in\s+case|except|without)\b",
     re.IGNORECASE,
 )
 # Whether anyone or anything came to harm.
@@ -36,7 +36,11 @@ _AHEAD = re.compile(
     r"|stays?|remains?|applies)\b|['’](?:ll|d)\b",
     re.IGNORECASE,
 )
-DENIES = re.compile(r"\b(?:no|not|never|nobody|nothing|none|neither|nor|\w+n['’]?t)\b", re.IGNORECASE)
+DENIES = re.compile(
+    r"\b(?:no|not|never|nobody|nothing|none|neither|nor"
+    r"|(?:is|are|was|were|do|does|did|has|have|had|ca|wo|would|could|should|must|need)n['’]?t)\b",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(r"\b(?:when|once|before|after|by|while)\b", re.IGNORECASE)
 # Words of an entry of a series, of which the others say too much alone.
 SERIES = re.compile(
@@ -56,6 +60,9 @@ TRIED = re.compile(
     re.IGNORECASE,
 )
 
+ASKED = re.compile(r"\b(?:ask|asks|asked|asking|survey\w*|wrote|mailed)\b", re.IGNORECASE)
+ANSWERED = re.compile(r"\b(?:repl(?:y|ies|ied)|answer\w*|responded|responses?)\b", re.IGNORECASE)
+
 
 def tells_of_harm(text: str) -> bool:
     """Whether a text says that someone or something came to harm, or did not."""
@@ -72,7 +79,7 @@ def is_background(unit: Unit, intensity: int, is_over: bool) -> bool:
     text, light = unit.text, unit.weight <= _LIGHT
     return (
         unit.weight <= HEAVIEST[intensity]
-        and unit.roles <= {Role.SITUATION, Role.ASIDE, Role.REASON, Role.TOPIC, Role.PLAN}
+        and unit.roles <= {Role.SITUATION, Role.ASIDE, Role.REASON, Role.TOPIC}
         and not text.endswith(("?", ":"))
         and not matters(text)
         and (light or not _AHEAD.search(text))

@@ -30,7 +30,7 @@ _QUANTIFIED = re.compile(
 )
 _LEAD_IN = 0.06  # the highest weight of a first unit that only leads in
 _MET = re.compile(
-    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been|looked|discussed|visited|rang|phoned)\b", re.IGNORECASE
+    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been\s+(?:to|out|through|over)|looked|discussed|visited|rang|phoned)\b", re.IGNORECASE
 )
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
@@ -120,6 +120,8 @@ def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None
             return near[0]
     for k in rest:
         if k > i:
+            if background.ASKED.search(text) and background.ANSWERED.search(units[k].text):
+                return k
             earlier = frozenset[str]().union(*(units[j].words for j in rest if j < k))
             if (units[k].defined & units[i].words) - earlier or (
                 (units[i].named & units[k].words) - earlier - units[k].introduced - units[k].owned

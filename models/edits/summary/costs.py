@@ -25,7 +25,7 @@ _MANY = 5  # units of a sentence: notes, of which each says something else
 _SURE = 0.1  # an aside of less weight goes although it has a word that others need
 
 # Words of what a recipient needs in order to act, or of the point itself.
-_NEEDED = re.compile(
+NEEDED = re.compile(
     r"\b(?:please|must|(?:need|have|has|had|needs|ought)\s+to\b(?!\s+(?:say|admit|confess))"
     r"|don['’]?t\s+(?!know|think|want|mind|worry|get|remember|understand|see)"
     r"|do\s+not\s+(?!know|think|want|mind)|should|deadline"
@@ -144,7 +144,7 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int, intensity: int)
         or kinds & _POINTERS
         or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
         or (
-            (_NEEDED.search(unit.text) or background.matters(unit.text))
+            (NEEDED.search(unit.text) or background.matters(unit.text))
             and not (is_aside and unit.weight < _SURE)
         )
     ):

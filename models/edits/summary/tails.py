@@ -10,15 +10,16 @@ from models import facts
 from models.edits.script import Change, Edit
 from models.edits.segments import VERB, Segment
 from models.edits.shorten.text import NUMBER_WORDS, REACH
-from models.edits.summary import background
+from models.edits.summary import background, costs
 
 RULE = "summary.tail"
 _END = r"(?=[.!;](?:\s|$)|\n|$|,\sand\s(?!(?:so|that|then|it|they|he|she|this|these|not|also|some)\b))"
+_END_OF_REASON = _END.replace("|,", r"|,\sso\s|,")  # "They can't, because it is booked, so it would be the 8th."
 _INSIDE = r"[^,.;:?!()\n–—\"]"
 _KINDS = {
     "reason": re.compile(
-        rf"(?P<cut>,?\s(?:because(?:\sof)?|bc|since|as|due\sto|while)\s(?!if|long|soon|well|usual|of|many|much|it\swere)"
-        rf"{_INSIDE}{{4,120}}){_END}"
+        rf"(?P<cut>,?\s(?:because(?:\sof)?|bc|since|due\sto|while|as(?=\s(?:I|we|you|he|she|it|they|there|the|my|our|an?|some|most|this)\b))"
+        rf"\s{_INSIDE}{{4,120}}){_END_OF_REASON}"
     ),
     "circumstance": re.compile(
         r"(?P<cut>,?\s(?:after|following|during|compared\s(?:to|with)|rather\sthan|than|with|near|from|by|over|in"
@@ -35,7 +36,7 @@ _KINDS = {
 }
 # By kind and intensity: the highest weight of a tail that goes.
 _HEAVIEST = {
-    "reason": (0.3, 0.57, 0.6),
+    "reason": (0.3, 0.6, 0.62),
     "circumstance": (0.12, 0.25, 0.35),
     "description": (0.15, 0.35, 0.5),
     "second": (0.13, 0.3, 0.42),
@@ -43,6 +44,12 @@ _HEAVIEST = {
 }
 _LIGHT = 0.15
 _HAS_VERB = re.compile(rf"\b{VERB}\b|['’](?:s|re|ve|m|d|ll)\b|\b[a-z]{{2,14}}ed\b", re.IGNORECASE)
+# After one of these a reason is the point.
+_NO_REASON = re.compile(
+    r"\b(?:mainly|mostly|partly|simply|especially|probably|maybe|just|largely|perhaps|only|not|is|was|are|were|be|it['’]s"
+    r"|that['’]s|and|or|even)$",
+    re.IGNORECASE,
+)
 # Before a circumstance these words need it: "it is at the gate", "none with a fracture".
 _NEEDS_MORE = re.compile(
     r"\b(?:am|is|are|was|were|be|been|being|isn['’]?t|aren['’]?t|wasn['’]?t|put|puts|went|go|goes|got|get|gets|stand|stands"
@@ -54,12 +61,15 @@ _NEEDS_MORE = re.compile(
     re.IGNORECASE,
 )
 _BACK = re.compile(
-    r"\W{0,3}(?:(?:and|but|so)\s)?(?:\w+\s)?(?:he|she|they|them|those|these|this|that|there|then|one|both|neither|it"
+    r"\W{0,3}(?:(?:and|but|so)\s)?(?:\w+\s){0,2}(?:ones?|he|she|they|them|those|these|this|that|there|then|one|both|neither|it"
     r"|so|his|her|their|its)\b",
     re.IGNORECASE,
 )
+_IT = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|there|this|that|these|those)\b", re.IGNORECASE)
+_CONTRAST = re.compile(r"\b(?:but|so|yet|however|though|although)\b", re.IGNORECASE)
+_YOU = re.compile(r"\byour?\b", re.IGNORECASE)
 _ASKS = re.compile(
-    r"\b(?:you|your|please|pls|could\syou|can\syou|would\syou|should|must|need|needs)\b", re.IGNORECASE
+    r"\b(?:please|pls|could\syou|can\syou|would\syou|should|must|need|needs)\b", re.IGNORECASE
 )
 _SUBORDINATE = re.compile(r"\W*(?:if|when|unless|because|since|as|although|though|while|after|before|once)\b", re.I)
 _NOW = re.compile(r"\b(?:is|are|will|can|has|have|am)\b|['’](?:s|re|ll|ve|m)\b", re.IGNORECASE)
@@ -96,7 +106,10 @@ def propose(message: str, weigh: Callable[[Sequence[Segment]], Sequence[float]])
     edits = []
     for (kind, start, end), weight in zip(places, weights, strict=True):
         level = next((i for i, most in enumerate(_HEAVIEST[kind], 1) if weight <= most), None)
-        if level is None or (weight > _LIGHT and background.DENIES.search(message, start, end)):
+        if level is None or (
+            weight > _LIGHT
+            and (background.DENIES.search(message, start, end) or _YOU.search(message, start, end))
+        ):
             continue
         # At a higher level, too, or a smaller edit of that level inside it would be taken instead.
         edits += [Edit(RULE, each, (Change(start, end, ""),)) for each in range(level, 4)]
@@ -119,13 +132,16 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
         len(before.split()) < _FEWEST
         or NUMBER_WORDS.search(tail)
         or background.matters(tail)
+        or costs.NEEDED.search(tail)
         or background.ENTRY.search(tail)
+        or (kind == "second" and background.ENTRY.search(before))
+        or _CONTRAST.search(tail)
         or _ASKS.search(tail)
         or _ASKS.search(before)
         or _SUBORDINATE.match(before)
-        or _NEEDS_MORE.search(before)
+        or (_NO_REASON if kind == "reason" else _NEEDS_MORE).search(before)
         or not (kind == "reason" or _HAS_VERB.search(before))
-        or _BACK.match(message[end : end + 40].lstrip(".!;, \n"))
+        or _speaks_of_it(message, end)
     ):
         return False
     if kind == "circumstance" and not (
@@ -139,6 +155,15 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
     if kind == "reason" and _PREPOSITION.match(tail) and _HAS_VERB.search(tail):
         return False
     return not _is_needed(message, tail, start, end, kind == "circumstance")
+
+
+def _speaks_of_it(message: str, end: int) -> bool:
+    """Whether the clause or sentence behind a tail has a pronoun that may stand for something in it."""
+    after = message[end : end + REACH]
+    rest = _SENTENCE_START.split(after)[0]
+    if rest.startswith(", so "):
+        return False
+    return bool(_IT.search(rest) or _BACK.match(after.lstrip(".!;, \n")[:40]))
 
 
 def _is_needed(message: str, tail: str, start: int, end: int, is_new: bool) -> bool:
