@@ -11,9 +11,9 @@ from models.edits.summary.units import Unit
 
 HEAVIEST = {1: 0.3, 2: 0.42, 3: 0.5}  # by intensity: the highest weight of background
 _LIGHT = 0.2  # a unit of less weight may go although it denies something, or speaks of what is to come
-# A condition, what holds where it is not met, and what goes on.
+# A condition, what holds where it is not met, what goes on, and what need not be done any more.
 _CONDITION = re.compile(
-    r"\b(?:again|if|unless|otherwise|until|till|provided|whether|depending|as\s+long\s+as|in\s+case|except|without)\b",
+    r"\b(?:again|already|done|did\s+(?:that|it|so)|surviv\w*|if|unless|otherwise|until|till|provided|whether|depending|as\s+long\s+as|in\s+case|except|without)\b",
     re.IGNORECASE,
 )
 # Whether anyone or anything came to harm.

@@ -22,6 +22,7 @@ _CONTRAST = re.compile(
 )
 _STATEMENTS = frozenset({"this", "that"})  # words that stand for what was said
 _OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
+_CONCLUDES = re.compile(r"(?:so|therefore|hence|thus|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result)\b", re.IGNORECASE)
 # "388 people replied. Most are happy."
 _QUANTIFIED = re.compile(
     rf"\W*(?:nearly\s+|almost\s+)?(?:most|some|many|few|a\s+few|none|all|half|several|a\s+clear\s+majority|a\s+majority"
@@ -108,6 +109,9 @@ def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None
     """A kept unit that tells the same series, or the same attempt, as the unit `i`; None without one."""
     text = units[i].text
     start, end = costs.sentence_of(units, i)
+    following = next((k for k in rest if k >= end), None)
+    if following == end and _CONCLUDES.match(units[end].text):
+        return end
     same = [k for k in rest if start <= k < end]
     before = units[i - 1].text if i > start else ""
     if same and (background.SERIES.search(text) or background.DENIES.search(text)):
@@ -123,11 +127,16 @@ def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None
             if background.ASKED.search(text) and background.ANSWERED.search(units[k].text):
                 return k
             earlier = frozenset[str]().union(*(units[j].words for j in rest if j < k))
-            if (units[k].defined & units[i].words) - earlier or (
+            if _have_one_stem(units[k].defined - earlier, units[i].words) or (
                 (units[i].named & units[k].words) - earlier - units[k].introduced - units[k].owned
             ):
                 return k
     return None
+
+
+def _have_one_stem(words: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether a word begins another one: "lock" and "locked"."""
+    return any(other.startswith(word) for word in words for other in others)
 
 
 def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest: Sequence[int]) -> bool:

@@ -22,7 +22,7 @@ _KINDS = {
         rf"\s{_INSIDE}{{4,120}}){_END_OF_REASON}"
     ),
     "circumstance": re.compile(
-        r"(?P<cut>,?\s(?:after|following|during|compared\s(?:to|with)|rather\sthan|than|with|near|from|by|over|in"
+        r"(?P<cut>,?\s(?:after|following|during|compared\s(?:to|with)|with|near|from|by|over|in"
         rf"|on|at)\s(?!all\b|least\b|once\b|it\b|that\b|them\b|this\b|time\b){_INSIDE}{{3,60}}){_END}"
     ),
     "description": re.compile(rf"(?P<cut>,\s(?:which|who|whose|where)\s{_INSIDE}{{4,120}}){_END}"),
@@ -73,7 +73,7 @@ _ASKS = re.compile(
 )
 _SUBORDINATE = re.compile(r"\W*(?:if|when|unless|because|since|as|although|though|while|after|before|once)\b", re.I)
 _NOW = re.compile(r"\b(?:is|are|will|can|has|have|am)\b|['’](?:s|re|ll|ve|m)\b", re.IGNORECASE)
-_PREPOSITION = re.compile(r",?\s(?:because\sof|due\sto)\b")
+_PREPOSITION = re.compile(r",?\s(?:because\sof|due\sto|since\sthe\s\w{1,20}$)")
 # A noun phrase that ends the words before a tail.
 _NOUN_LAST = re.compile(
     r"\b(?:the|an?|my|our|your|his|her|its|their|any|several|no|this|that|these|those)\s(?!rest\b|most\b)"
@@ -152,7 +152,8 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
         return False
     if kind == "second" and (not _HAS_VERB.search(tail) or _NOW.search(before)):
         return False
-    if kind == "reason" and _PREPOSITION.match(tail) and _HAS_VERB.search(tail):
+    # "because of the works", but not "because of the works came back"; and "shown as a line" gives no reason.
+    if kind == "reason" and bool(_PREPOSITION.match(tail)) == bool(_HAS_VERB.search(tail)):
         return False
     return not _is_needed(message, tail, start, end, kind == "circumstance")
 
