@@ -194,7 +194,7 @@ def _english(
             return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
-    edits = script.keep_facts(message, shorten.propose(message) + tails.propose(message, reading.weigh))
+    edits = script.keep_facts(message, shorten.propose(message)) + tails.propose(message, reading.weigh)
     shortened = script.select(edits, intensity, partial(reading.accepts, choose=choosers.edits))
     return summary.summarize(
         message,

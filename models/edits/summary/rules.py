@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from models import facts
 from models.edits.parts import Part, is_formal
 from models.edits.script import Change, Edit
-from models.edits.summary import background, choice, prose, units
+from models.edits.summary import background, choice, prose, tails, units
 from models.edits.summary.units import Unit
 
 # By intensity: the share of the words; a longer "summary" is none, since nobody would see that it is shorter.
@@ -28,7 +28,7 @@ def summarize(
 
     `weights` has the probability that a part belongs to every summary, by part. `edits` shorten sentences,
     fit together and lose no fact. `accepts` can refuse that a part is dropped; a higher number makes it
-    accept more. A summary has all facts of the parts that it keeps, and no others.
+    accept more. A summary has all facts of the parts that it keeps, but for those of `tails`, and no others.
     """
     edits = [edit for edit in edits if not _drops_harm(message, edit)]
     split = units.split(parts, weights)
@@ -43,7 +43,10 @@ def summarize(
     if all(split[i].is_courtesy for i in kept):
         return None
     text = prose.write(message, split, kept, edits, intensity, is_formal(parts))
-    whole = " ".join(split[i].text for i in kept if not split[i].is_courtesy)
+    ends = [edit for edit in edits if edit.rule == tails.RULE]
+    whole = " ".join(
+        prose.shorten(message, split[i].start, split[i].end, ends) for i in kept if not split[i].is_courtesy
+    )
     if facts.missing(whole, text) or facts.missing(text, message):
         return None
     return text if len(text.split()) <= _LONGEST[intensity] * len(message.split()) else None

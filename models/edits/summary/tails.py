@@ -96,11 +96,14 @@ def propose(message: str, weigh: Callable[[Sequence[Segment]], Sequence[float]])
 
     `weigh` says of places how likely it is that every summary keeps them.
     """
-    spans = [(span.start, span.end) for span in facts.spans(message)]
+    # A reason may take a name with it: "because the van is booked in Ghent".
+    spans = [(span.start, span.end, span.kind == "name") for span in facts.spans(message)]
     places = [
         (kind, start, end)
         for kind, start, end in _places(message)
-        if not any(start < last and first < end for first, last in spans)
+        if not any(
+            start < last and first < end and not (kind == "reason" and is_name) for first, last, is_name in spans
+        )
     ]
     weights = weigh([Segment(start, end, False, False) for _, start, end in places])
     edits = []
