@@ -121,7 +121,9 @@ _INNER = re.compile(
     r"|end\b|middle\b|meantime|moment\b|phone\b|past\b|future\b|point\b|remain|cheap|year\b|month\b|week|day\b|world\b|latest\b"
     r"|beginning\b|start\b|top\b|bottom\b|front\b|back\b|side\b|case\b|number\b|ground\b|truth\b|fact\b)(?=[a-z])"
 )
-_KEEPS_ARTICLE = re.compile(r"\b(?:all|both|half|most|one|some|any|none|each|twice|such|is|was|are|were)\s(?:of\s)?$")
+_KEEPS_ARTICLE = re.compile(
+    r"\b(?:all|both|half|most|one|some|any|none|each|twice|such|is|was|are|were)\s(?:of\s)?$"
+)
 
 
 def drop_inner_articles(message: str) -> Iterator[Edit]:

@@ -102,7 +102,9 @@ def title_topics(message: str) -> Iterator[Edit]:
                 Change(match.start("end"), match.start("from"), ""),
                 Change(match.end("end") - 1, match.end("end"), ":"),
             ]
-        elif match["end"] != ":" and not (match["with"] and _GOES_ON.match(match["with"])):  # what stands behind the comma may go later
+        elif match["end"] != ":" and not (
+            match["with"] and _GOES_ON.match(match["with"])
+        ):  # what stands behind the comma may go later
             changes.append(Change(match.start("end"), match.end("end"), ":"))
         if first > start or pattern is _IS_IN:
             yield Edit("shorten.topic", 1, tuple(changes))

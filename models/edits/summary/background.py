@@ -9,7 +9,7 @@ import re
 from data.records import Role
 from models.edits.summary.units import Unit
 
-HEAVIEST = {1: 0.3, 2: 0.42, 3: 0.5}  # by intensity: the highest weight of background
+HEAVIEST = {1: 0.3, 2: 0.4, 3: 0.5}  # by intensity: the highest weight of background
 _LIGHT = 0.2  # a unit of less weight may go although it denies something, or speaks of what is to come
 # A condition, what holds where it is not met, what goes on, and what need not be done any more.
 _CONDITION = re.compile(

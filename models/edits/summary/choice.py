@@ -22,7 +22,9 @@ _CONTRAST = re.compile(
 )
 _STATEMENTS = frozenset({"this", "that"})  # words that stand for what was said
 _OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
-_CONCLUDES = re.compile(r"(?:so|therefore|hence|thus|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result)\b", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"(?:so|therefore|hence|thus|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result)\b", re.IGNORECASE
+)
 # "388 people replied. Most are happy."
 _QUANTIFIED = re.compile(
     rf"\W*(?:nearly\s+|almost\s+)?(?:most|some|many|few|a\s+few|none|all|half|several|a\s+clear\s+majority|a\s+majority"
@@ -31,7 +33,8 @@ _QUANTIFIED = re.compile(
 )
 _LEAD_IN = 0.06  # the highest weight of a first unit that only leads in
 _MET = re.compile(
-    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been\s+(?:to|out|through|over)|looked|discussed|visited|rang|phoned)\b", re.IGNORECASE
+    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been\s+(?:to|out|through|over)|looked|discussed|visited|rang|phoned)\b",
+    re.IGNORECASE,
 )
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
@@ -169,7 +172,7 @@ def _announces(unit: Unit) -> bool:
 
 
 def _only_leads_in(units: Sequence[Unit], content: Sequence[int], rest: Sequence[int]) -> bool:
-    """Whether the first unit tells only of a talk or a visit, and the next one stays and names its subject."""
+    """Whether the first unit tells only of a talk or a visit, and the next one stays and points to nothing."""
     first = units[content[0]]
     following = content[1] if len(content) > 1 else None
     return (

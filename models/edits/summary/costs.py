@@ -151,9 +151,8 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int, intensity: int)
         return None
     if background.is_background(unit, intensity, is_over):
         return unit.weight
-    if (
-        (unit.is_dependent and denies)
-        or _FINDING.search(_CAUSE.sub("", unit.text, count=1) if is_because else unit.text)
+    if (unit.is_dependent and denies) or _FINDING.search(
+        _CAUSE.sub("", unit.text, count=1) if is_because else unit.text
     ):
         return None
     cost = unit.weight + sum(_OF_ROLES.get(role, 0.0) for role in unit.roles)

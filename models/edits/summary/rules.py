@@ -10,8 +10,8 @@ from models.edits.summary.units import Unit
 
 # By intensity: the share of the words; a longer "summary" is none, since nobody would see that it is shorter.
 _LONGEST = {1: 0.94, 2: 0.93, 3: 0.92}
-# What is added to the logit of that a part may go, so that a part goes only where the tagger is quite sure.
-# At 0 and above, blind readers found six of seven summaries of unseen messages wrong: a finding was dropped.
+# What is added to the logit of that a part may go.
+# Which findings may go at all, `costs` and `background` decide.
 _LEANS = {1: 0.4, 2: 0.6, 3: 0.9}
 _MOST_UNITS = 200  # the work grows with their square
 

@@ -10,11 +10,13 @@ from models import facts
 from models.edits.script import Change, Edit
 from models.edits.segments import VERB, Segment
 from models.edits.shorten.text import NUMBER_WORDS, REACH
-from models.edits.summary import background, costs
+from models.edits.summary import anaphora, background, costs
 
 RULE = "summary.tail"
 _END = r"(?=[.!;](?:\s|$)|\n|$|,\sand\s(?!(?:so|that|then|it|they|he|she|this|these|not|also|some)\b))"
-_END_OF_REASON = _END.replace("|,", r"|,\sso\s|,")  # "They can't, because it is booked, so it would be the 8th."
+_END_OF_REASON = _END.replace(
+    "|,", r"|,\sso\s|,"
+)  # "They can't, because it is booked, so it would be the 8th."
 _INSIDE = r"[^,.;:?!()\n–—\"]"
 _KINDS = {
     "reason": re.compile(
@@ -26,9 +28,7 @@ _KINDS = {
         rf"|on|at)\s(?!all\b|least\b|once\b|it\b|that\b|them\b|this\b|time\b){_INSIDE}{{3,60}}){_END}"
     ),
     "description": re.compile(rf"(?P<cut>,\s(?:which|who|whose|where)\s{_INSIDE}{{4,120}}){_END}"),
-    "second": re.compile(
-        rf"(?P<cut>,?\sand\s(?!(?:so|then|not|please|also|or)\b){_INSIDE}{{8,120}}){_END}"
-    ),
+    "second": re.compile(rf"(?P<cut>,?\sand\s(?!(?:so|then|not|please|also|or)\b){_INSIDE}{{8,120}}){_END}"),
     "addition": re.compile(
         r"(?P<cut>,\s(?!(?:and|but|or|so|which|who|whose|where|because|since|as|if|when|not|no|only|please|except"
         rf"|instead|rather|than|then|otherwise|while|until|unless)\b){_INSIDE}{{5,110}}){_END}"
@@ -43,6 +43,8 @@ _HEAVIEST = {
     "addition": (0.12, 0.25, 0.35),
 }
 _LIGHT = 0.15
+# Kinds of facts that a reason, or a tail of little weight, may take with it: "because the van is in Ghent".
+_LOST = frozenset({"name", "date", "weekday"})
 _HAS_VERB = re.compile(rf"\b{VERB}\b|['’](?:s|re|ve|m|d|ll)\b|\b[a-z]{{2,14}}ed\b", re.IGNORECASE)
 # After one of these a reason is the point.
 _NO_REASON = re.compile(
@@ -68,10 +70,10 @@ _BACK = re.compile(
 _IT = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|there|this|that|these|those)\b", re.IGNORECASE)
 _CONTRAST = re.compile(r"\b(?:but|so|yet|however|though|although)\b", re.IGNORECASE)
 _YOU = re.compile(r"\byour?\b", re.IGNORECASE)
-_ASKS = re.compile(
-    r"\b(?:please|pls|could\syou|can\syou|would\syou|should|must|need|needs)\b", re.IGNORECASE
+_ASKS = re.compile(r"\b(?:please|pls|could\syou|can\syou|would\syou|should|must|need|needs)\b", re.IGNORECASE)
+_SUBORDINATE = re.compile(
+    r"\W*(?:if|when|unless|because|since|as|although|though|while|after|before|once)\b", re.I
 )
-_SUBORDINATE = re.compile(r"\W*(?:if|when|unless|because|since|as|although|though|while|after|before|once)\b", re.I)
 _NOW = re.compile(r"\b(?:is|are|will|can|has|have|am)\b|['’](?:s|re|ll|ve|m)\b", re.IGNORECASE)
 _PREPOSITION = re.compile(r",?\s(?:because\sof|due\sto|since\sthe\s\w{1,20}$)")
 # A noun phrase that ends the words before a tail.
@@ -85,10 +87,6 @@ _SENTENCE_START = re.compile(r"[.!?;:]\s|\n")
 _FEWEST = 3  # words before a tail
 _LOOKAHEAD = 1000  # characters after a tail
 _WORD = re.compile(r"[\w'’-]{4,30}")
-_COMMON = frozenset(
-    "that thi with from will have been were they them then than when what which most more also only very since because"
-    " after over about around there their your some many people time week last into onto again still".split()
-)
 
 
 def propose(message: str, weigh: Callable[[Sequence[Segment]], Sequence[float]]) -> list[Edit]:
@@ -96,19 +94,19 @@ def propose(message: str, weigh: Callable[[Sequence[Segment]], Sequence[float]])
 
     `weigh` says of places how likely it is that every summary keeps them.
     """
-    # A reason may take a name with it: "because the van is booked in Ghent".
-    spans = [(span.start, span.end, span.kind == "name") for span in facts.spans(message)]
+    spans = [(span.start, span.end, span.kind) for span in facts.spans(message)]
     places = [
         (kind, start, end)
         for kind, start, end in _places(message)
-        if not any(
-            start < last and first < end and not (kind == "reason" and is_name) for first, last, is_name in spans
-        )
+        if {each for first, last, each in spans if start < last and first < end} <= _LOST
     ]
     weights = weigh([Segment(start, end, False, False) for _, start, end in places])
     edits = []
     for (kind, start, end), weight in zip(places, weights, strict=True):
         level = next((i for i, most in enumerate(_HEAVIEST[kind], 1) if weight <= most), None)
+        has_fact = any(start < last and first < end for first, last, _ in spans)
+        if has_fact and (kind == "circumstance" or (kind != "reason" and weight > _LIGHT)):
+            continue
         if level is None or (
             weight > _LIGHT
             and (background.DENIES.search(message, start, end) or _YOU.search(message, start, end))
@@ -150,7 +148,8 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
     if kind == "circumstance" and not (
         _NOUN_LAST.search(before)
         and not NUMBER_WORDS.search(" ".join(before.split()[-3:]))
-        and not _HAS_VERB.search(tail) and len(tail.split()) >= _FEWEST
+        and not _HAS_VERB.search(tail)
+        and len(tail.split()) >= _FEWEST
     ):
         return False
     if kind == "second" and (not _HAS_VERB.search(tail) or _NOW.search(before)):
@@ -175,7 +174,7 @@ def _is_needed(message: str, tail: str, start: int, end: int, is_new: bool) -> b
     counts, too.
     """
     earlier, later = message[:start].lower(), message[end : end + _LOOKAHEAD].lower()
-    stems = {match.group().lower().rstrip("s") for match in _WORD.finditer(tail)} - _COMMON
+    stems = {match.group().lower().rstrip("s") for match in _WORD.finditer(tail)} - anaphora.common()
     if is_new and any(stem in earlier for stem in stems):
         return True
     return any(stem in later and stem not in earlier for stem in stems)

@@ -70,13 +70,6 @@ _DEFINED = re.compile(
     r"\b(?i:the|that|this|these|those|both|same|its|their|his|her)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))"
     r"|(?<![.!?]\s)(?<!^)\b(?P<name>(?!I\b|I['’])[A-Z][\w'’-]{2,30})"
 )
-# Words that name nothing, or a time that everyone knows.
-_EMPTY = frozenset(
-    "that this from with will have been were they them then than when what which whose more most only also"
-    " same other next last lasts first second third week month year morning evening night time times"
-    " monday tuesday wednesday thursday friday saturday sunday january february march april june july august"
-    " september october november december".split()
-)
 _OWNED = re.compile(r"\b(?:your|our|my)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))", re.IGNORECASE)
 _SHORTEST = 4  # characters of a word that can name a thing
 _WORD = re.compile(r"[\w'’-]+")
@@ -137,7 +130,7 @@ class Unit:
             for match in _DEFINED.finditer(self.text)
             for word in (match["words"] or match["name"]).split()
         }
-        return frozenset(word for word in words if len(word) >= _SHORTEST) - _EMPTY
+        return frozenset(word for word in words if len(word) >= _SHORTEST) - anaphora.common()
 
     @cached_property
     def owned(self) -> frozenset[str]:
@@ -148,8 +141,8 @@ class Unit:
 
     @cached_property
     def named(self) -> frozenset[str]:
-        """The nouns that it names, in lower case, but for those that say nothing of a subject."""
-        return frozenset(noun for noun in self.topics if len(noun) >= _SHORTEST) - _EMPTY
+        """The nouns that it names, in lower case, but for common ones."""
+        return frozenset(noun for noun in self.topics if len(noun) >= _SHORTEST) - anaphora.common()
 
     @cached_property
     def pronouns(self) -> tuple[str, ...]:
