@@ -172,7 +172,7 @@ def _announces(unit: Unit) -> bool:
 
 
 def _only_leads_in(units: Sequence[Unit], content: Sequence[int], rest: Sequence[int]) -> bool:
-    """Whether the first unit tells only of a talk or a visit, and the next one stays and points to nothing."""
+    """Whether the first unit tells only of a talk, and the next one stays and points to nothing."""
     first = units[content[0]]
     following = content[1] if len(content) > 1 else None
     return (

@@ -253,7 +253,7 @@ LIGHT = (Role.SITUATION, Need.CONTEXT, 3)
     "message",
     [
         # what is done already
-        "We must tell the grid operator. Rahel did that this morning. Please reset the turbine.",
+        "We must tell the grid operator. Rahel did that this morning. The part is late. Please reset it.",
         # what the next sentence concludes from
         "We have 61 keys. Nobody signed the cupboard list. So two are gone. Please reset the lock.",
         # an entry of a series
@@ -275,9 +275,7 @@ def test_a_finding_stays_that_others_rest_on(message: str) -> None:
 
 
 def test_a_light_finding_goes() -> None:
-    message = (
-        "The alarm rings. Some customers were rude to Farida. The part is late. Please reset it by Friday."
-    )
+    message = "The alarm rings. Some guests were rude to Farida. The part is late. Please reset it by Friday."
     assert summarized(message, SITUATION, LIGHT, SITUATION, REQUEST, intensity=3) == (
         "The alarm rings. The part is late. Please reset it by Friday."
     )
@@ -294,5 +292,5 @@ def test_shorter_words_keep_whether_anyone_was_hurt() -> None:
     message = "The fire brigade came fast, nobody hurt. The night was long. Please be nice."
     start = message.index(", nobody")
     edit = Edit("shorten.aside", 1, (Change(start, start + len(", nobody hurt"), ""),))
-    text = summarized(message, SITUATION, ASIDE, REQUEST, edits=[edit])
+    text = summarized(message, SITUATION, SITUATION, ASIDE, REQUEST, edits=[edit])
     assert text == "The fire brigade came fast, nobody hurt. Please be nice."

@@ -33,8 +33,8 @@ def cut(message: str) -> str:
             "Butter has gone up to 7.10 a kilo. We lose on croissants.",
         ),
         (
-            "We had 27 customers at the machine and some of the crowd were rude to Farida. Please ring everyone.",
-            "We had 27 customers at the machine. Please ring everyone.",
+            "We had 27 customers at the machine and some of the crowd were rude to us. Please ring all.",
+            "We had 27 customers at the machine. Please ring all.",
         ),
         (
             "The audience started chatting, somebody even got a phone out. We must cut the scene change.",
