@@ -9,7 +9,7 @@ import re
 from data.records import Role
 from models.edits.summary.units import Unit
 
-HEAVIEST = {1: 0.3, 2: 0.4, 3: 0.5}  # by intensity: the highest weight of background
+HEAVIEST = {1: 0.3, 2: 0.4, 3: 0.45}  # by intensity: the highest weight of background
 _LIGHT = 0.2  # a unit of less weight may go although it denies something, or speaks of what is to come
 # A condition, what holds where it is not met, what goes on, and what need not be done any more.
 _CONDITION = re.compile(
@@ -19,9 +19,9 @@ _CONDITION = re.compile(
 # Whether anyone or anything came to harm.
 _HARM = re.compile(
     r"\b(?:hurt|injur\w*|harm\w*|casualt\w*|safe\w*|unsafe|danger\w*|blood|bleed\w*|pain\w*|allerg\w*|dose|doses"
-    r"|ill|sick|fever|ambulance|police|dead|died|fire|gas|poison\w*|theft|stolen|taken|data\s+lost"
+    r"|ill|sick|fever|ambulance|police|dead|died|fire|gas|poison\w*|theft|stolen|data\s+lost"
     r"|(?:nobody|no\s+one|nothing)\s+(?:took|got|gets|was|is|lost)|eaten|fell|lost|wet|damage\w*|affected"
-    r"|about\s+to|leav(?:e|es|ing)|quit\w*|resign\w*)\b",
+    r"|about\s+to|leav(?:e|es|ing)|quit\w*|resign\w*|warning|reminder|final)\b",
     re.IGNORECASE,
 )
 _MONEY = re.compile(

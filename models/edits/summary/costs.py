@@ -149,7 +149,10 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int, intensity: int)
         )
     ):
         return None
-    if background.is_background(unit, intensity, is_over):
+    if own and not is_over:  # a number or a name of what holds now
+        return None
+    is_trouble = bool(_PROBLEM.search(unit.text)) and (intensity == 1 or unit.weight > _SURE)
+    if not is_trouble and background.is_background(unit, intensity, is_over):
         return unit.weight
     if (unit.is_dependent and denies) or _FINDING.search(
         _CAUSE.sub("", unit.text, count=1) if is_because else unit.text

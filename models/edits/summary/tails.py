@@ -49,7 +49,7 @@ _HAS_VERB = re.compile(rf"\b{VERB}\b|['’](?:s|re|ve|m|d|ll)\b|\b[a-z]{{2,14}}e
 # After one of these a reason is the point.
 _NO_REASON = re.compile(
     r"\b(?:mainly|mostly|partly|simply|especially|probably|maybe|just|largely|perhaps|only|not|is|was|are|were|be|it['’]s"
-    r"|that['’]s|and|or|even)$",
+    r"|that['’]s|and|or|even|soon|long|far|well|much|many|same|such|as)$",
     re.IGNORECASE,
 )
 # Before a circumstance these words need it: "it is at the gate", "none with a fracture".
@@ -82,6 +82,10 @@ _NOUN_LAST = re.compile(
     rf"(?:(?!{VERB}\b)[\w'’-]{{1,20}}\s){{0,3}}(?!{VERB}\b|\w{{1,14}}(?:ed|ing|ly)\b|slept|spent|lay|ate|grew|hung|stuck|drove)"
     r"[\w'’-]{2,20},?$",
     re.IGNORECASE,
+)
+# "because Yusuf, you wrote it": a clause that has not begun.
+_OPEN = re.compile(
+    r"\b(?:because|if|when|that|since|as|unless|while|and|but|so)\s[\w'’-]+(?:\s[\w'’-]+)?$", re.IGNORECASE
 )
 _SENTENCE_START = re.compile(r"[.!?;:]\s|\n")
 _FEWEST = 3  # words before a tail
@@ -140,6 +144,7 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
         or _ASKS.search(tail)
         or _ASKS.search(before)
         or _SUBORDINATE.match(before)
+        or (kind == "addition" and _OPEN.search(before))
         or (_NO_REASON if kind == "reason" else _NEEDS_MORE).search(before)
         or not (kind == "reason" or _HAS_VERB.search(before))
         or _speaks_of_it(message, end)
@@ -152,7 +157,12 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
         and len(tail.split()) >= _FEWEST
     ):
         return False
-    if kind == "second" and (not _HAS_VERB.search(tail) or _NOW.search(before)):
+    if kind == "second" and (
+        not _HAS_VERB.search(tail)
+        or _NOW.search(before)
+        or background.DENIES.search(tail)
+        or background.TRIED.search(before)
+    ):
         return False
     # "because of the works", but not "because of the works came back"; and "shown as a line" gives no reason.
     if kind == "reason" and bool(_PREPOSITION.match(tail)) == bool(_HAS_VERB.search(tail)):
