@@ -69,6 +69,12 @@ def test_an_end_that_every_summary_keeps_stays() -> None:
         "Some people who had stayed away because of old debts came back. Please welcome all.",
         # a request
         "Please phone every client, which was agreed in the meeting. Thanks.",
+        # how an attempt went
+        "We tried to find a replacement and the agency could not help. Your place stays valid.",
+        # "as soon as"
+        "The port is full. I confirm the slot as soon as I have the list. Thanks.",
+        # a clause that has not begun
+        "Now I have to explain because Yusuf, someone wrote to the customer. Never write first.",
         # the place of a thing
         "The work is done and the plan hangs on the notice board. Please read.",
     ],
