@@ -30,6 +30,7 @@ from models.edits import (
     terminology,
 )
 from models.edits.script import Edit
+from models.edits.summary import tails
 from models.edits.tagging import Choose, Reading, Tagger
 
 FOLDER = "tagger"  # of a version folder
@@ -193,7 +194,7 @@ def _english(
             return structure.label(split, intensity)
         case TransformType.REQUIREMENTS:
             return requirements.sort(split, intensity)
-    edits = script.keep_facts(message, shorten.propose(message))
+    edits = script.keep_facts(message, shorten.propose(message)) + tails.propose(message, reading.weigh)
     shortened = script.select(edits, intensity, partial(reading.accepts, choose=choosers.edits))
     return summary.summarize(
         message,

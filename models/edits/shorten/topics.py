@@ -20,6 +20,7 @@ _NEWS = (
     r"(?:(?:here['’]?s|here\sis|this\sis)\s)?(?:an?\s|my\s|the\s|some\s)?(?:(?:quick|short|brief|small|little"
     r"|last|first|short\sand\sfinal)\s)?(?:update|note|summary|write[\s-]?up|postmortem|post[\s-]mortem|recap"
     r"|word|heads[\s-]?up|news)\s(?:on|about|of|from|regarding)\s"
+    r"|(?:I\sam|I['’]m|we\sare|we['’]re)\swriting\s(?:to\syou\s)?(?:about|regarding|concerning)\s"
 )
 _WHAT = (
     r"(?:just\s)?(?:(?:I|we)\s(?:want|wanted|would\slike|need)\sto\s|to\s)(?:let\syou\sknow|tell\syou|flag|report)"
@@ -57,7 +58,15 @@ _BROUGHT = re.compile(
     r"\.(?=[ \t]\S)",
     re.IGNORECASE,
 )
+# "I had a long call with the courier about the two busts. They can't come."
+_TALK = re.compile(
+    rf"(?P<greeting>{_GREETING})(?:so\s)?(?:(?:I|we)(?:['’]ve|\shave)?\s(?:just\s|finally\s)?)?(?:had\s(?:an?|another)\s(?:\w{{1,12}}\s){{0,2}}?"
+    r"(?:call|chat|talk|meeting|word)|spoke|talked|met)\s(?:with|to)\s(?P<who>(?:the|our)\s[\w'’-]{2,20}(?:\s[\w'’-]{2,20})?)"
+    r"\s(?:about|on|regarding)\s(?P<topic>[^,.;:?!()\n]{3,60})\.(?=[ \t](?:They|He|She)\b)",
+    re.IGNORECASE,
+)
 _ME = re.compile(r"(?:it|them|him|her|you|us|me)\b|(?:this|that|my\s\w+)$", re.IGNORECASE)
+_GOES_ON = re.compile(r",\s(?:it|they|that|this|which)\b", re.IGNORECASE)
 _FEWEST = 200  # characters of a message that has room for a title
 
 
@@ -69,6 +78,10 @@ def title_topics(message: str) -> Iterator[Edit]:
         who, topic = match["who"], match["topic"]
         who = who[0].lower() + who[1:]
         text = f"{topic[0].upper() if match['who'][0].isupper() else topic[0]}{topic[1:]} from {who}:"
+        yield Edit("shorten.topic", 1, (Change(match.end("greeting"), match.end(), text),))
+        return
+    if (match := _TALK.match(message)) and not _VERB.search(match["topic"]):
+        text = f"{match['who'].capitalize()} on {match['topic']}:"
         yield Edit("shorten.topic", 1, (Change(match.end("greeting"), match.end(), text),))
         return
     for pattern in (_OPENING, _IS_IN):
@@ -89,7 +102,9 @@ def title_topics(message: str) -> Iterator[Edit]:
                 Change(match.start("end"), match.start("from"), ""),
                 Change(match.end("end") - 1, match.end("end"), ":"),
             ]
-        elif match["end"] != ":":
+        elif match["end"] != ":" and not (
+            match["with"] and _GOES_ON.match(match["with"])
+        ):  # what stands behind the comma may go later
             changes.append(Change(match.start("end"), match.end("end"), ":"))
         if first > start or pattern is _IS_IN:
             yield Edit("shorten.topic", 1, tuple(changes))

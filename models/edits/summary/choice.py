@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from data.records import Role
-from models.edits.summary import anaphora, costs
+from models.edits.segments import VERB
+from models.edits.summary import anaphora, background, costs
 from models.edits.summary.units import Unit
 
 # By intensity: the share of the words at which no more units go, and the highest cost of one that may go.
@@ -21,6 +22,20 @@ _CONTRAST = re.compile(
 )
 _STATEMENTS = frozenset({"this", "that"})  # words that stand for what was said
 _OPINION = re.compile(r"\b(?:says?|said|thinks?|thought|wants?|prefers?)\b", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"(?:so|therefore|hence|thus|that['’]s\s+why|this\s+is\s+why|as\s+a\s+result)\b", re.IGNORECASE
+)
+# "388 people replied. Most are happy."
+_QUANTIFIED = re.compile(
+    rf"\W*(?:nearly\s+|almost\s+)?(?:most|some|many|few|a\s+few|none|all|half|several|a\s+clear\s+majority|a\s+majority"
+    rf"|others|over\s+half|the\s+rest|a\s+third)\s+(?:\w+ly\s+)?{VERB}\b",
+    re.IGNORECASE,
+)
+_LEAD_IN = 0.06  # the highest weight of a first unit that only leads in
+_MET = re.compile(
+    r"\b(?:talked|spoke|met|call|chat|meeting|sat|went|came|been\s+(?:to|out|through|over)|looked|discussed|visited|rang|phoned)\b",
+    re.IGNORECASE,
+)
 _GOES_ON = re.compile(r"\W*(?:(?:and|but|so)\s+)?(?:it|they|he|she|this|that)\b", re.IGNORECASE)
 
 
@@ -85,10 +100,46 @@ def _needs(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
         is_beside = abs(k - i) == 1 and not later.opens_sentence
         if is_beside and _OPINION.search(units[i].text) and _OPINION.search(units[k].text):
             return k
+    if (k := _continues(units, i, rest)) is not None:
+        return k
     if following is not None and _refers(units, range(leading + 1, following), following, rest):
         return following
     new = units[i].introduced.difference(*(units[k].words for k in rest if k < i))
     return next((k for k in rest if k > i and new & units[k].known), None)
+
+
+def _continues(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
+    """A kept unit that tells the same series, or the same attempt, as the unit `i`; None without one."""
+    text = units[i].text
+    start, end = costs.sentence_of(units, i)
+    following = next((k for k in rest if k >= end), None)
+    if following == end and _CONCLUDES.match(units[end].text):
+        return end
+    same = [k for k in rest if start <= k < end]
+    before = units[i - 1].text if i > start else ""
+    if same and (background.SERIES.search(text) or background.DENIES.search(text)):
+        return same[0]
+    if i - 1 in same and background.TRIED.search(before):
+        return i - 1
+    if background.ENTRY.search(text):
+        near = [k for k in rest if start - 2 <= k < end + 2 and background.ENTRY.search(units[k].text)]
+        if near:
+            return near[0]
+    for k in rest:
+        if k > i:
+            if background.ASKED.search(text) and background.ANSWERED.search(units[k].text):
+                return k
+            earlier = frozenset[str]().union(*(units[j].words for j in rest if j < k))
+            if _have_one_stem(units[k].defined - earlier, units[i].words) or (
+                (units[i].named & units[k].words) - earlier - units[k].introduced - units[k].owned
+            ):
+                return k
+    return None
+
+
+def _have_one_stem(words: frozenset[str], others: frozenset[str]) -> bool:
+    """Whether a word begins another one: "lock" and "locked"."""
+    return any(other.startswith(word) for word in words for other in others)
 
 
 def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest: Sequence[int]) -> bool:
@@ -97,6 +148,8 @@ def _refers(units: Sequence[Unit], dropped: Iterable[int], following: int, rest:
     gone = [units[j] for j in dropped if Role.GREETING not in units[j].roles and not units[j].says_nothing]
     if unit.opens_sentence and len(unit.text.split()) <= _FRAGMENT and not unit.is_courtesy:
         return bool(gone)  # "Guess who has to pay. Me."
+    if unit.opens_sentence and list(dropped) and _QUANTIFIED.match(unit.text):
+        return True
     if unit.text.lower().startswith("so ") and not unit.opens_sentence and unit.roles <= {Role.SITUATION}:
         return any(j == following - 1 for j in dropped)  # "One sample was bad, so we took another one."
     # "This" is a whole sentence, of which the end may go.
@@ -118,11 +171,27 @@ def _announces(unit: Unit) -> bool:
     return not unit.topics or (unit.is_opening and len(unit.text.split()) <= _SHORT_OPENING)
 
 
+def _only_leads_in(units: Sequence[Unit], content: Sequence[int], rest: Sequence[int]) -> bool:
+    """Whether the first unit tells only of a talk, and the next one stays and points to nothing."""
+    first = units[content[0]]
+    following = content[1] if len(content) > 1 else None
+    return (
+        first.roles <= {Role.ASIDE}
+        and first.weight <= _LEAD_IN
+        and bool(_MET.search(first.text))
+        and following in rest
+        and not units[following or 0].pronouns
+        and not _GOES_ON.match(units[following or 0].text)
+    )
+
+
 def _names_topic(units: Sequence[Unit], rest: Sequence[int]) -> bool:
     """Whether what stays says what the message is about: its first sentence does, and the next one where the
     first only announces it.
     """
     content = [i for i, unit in enumerate(units) if not unit.is_courtesy and not unit.says_nothing]
+    if content and _only_leads_in(units, content, rest):
+        return True
     topics = content[:1]
     if topics and _announces(units[topics[0]]):
         topics += [i for i in content[1:] if units[i].opens_sentence][:1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from data.records import Role
 from models import facts
 from models.edits.parts import DATE_KINDS
+from models.edits.summary import background
 from models.edits.summary.units import Unit
 
 _ESSENTIAL = frozenset({Role.REQUEST, Role.QUESTION, Role.DATE, Role.OPEN})
@@ -24,7 +25,7 @@ _MANY = 5  # units of a sentence: notes, of which each says something else
 _SURE = 0.1  # an aside of less weight goes although it has a word that others need
 
 # Words of what a recipient needs in order to act, or of the point itself.
-_NEEDED = re.compile(
+NEEDED = re.compile(
     r"\b(?:please|must|(?:need|have|has|had|needs|ought)\s+to\b(?!\s+(?:say|admit|confess))"
     r"|don['’]?t\s+(?!know|think|want|mind|worry|get|remember|understand|see)"
     r"|do\s+not\s+(?!know|think|want|mind)|should|deadline"
@@ -113,8 +114,9 @@ def rate(units: Sequence[Unit], intensity: int) -> list[float | None]:
         if unit.is_courtesy:
             costs.append(0.0 if _is_empty_courtesy(unit, i, intensity) else None)
             continue
+        start, end = sentence_of(units, i)
         own = [(kind, fact) for kind, fact in facts_of[i] if counts[facts.normalise(fact)] == 1]
-        costs.append(_rate(unit, own, _size_of_sentence(units, i)))
+        costs.append(_rate(unit, own, end - start, intensity))
     return costs
 
 
@@ -130,7 +132,7 @@ def _is_empty_courtesy(unit: Unit, i: int, intensity: int) -> bool:
     return not _NAME.fullmatch(name)
 
 
-def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None:
+def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int, intensity: int) -> float | None:
     """The cost of a unit with facts of its own, (kind, fact), in a sentence of `size` units."""
     kinds = {kind for kind, _ in own}
     is_over = bool(_PAST.search(unit.text)) and not _NOT_OVER.search(unit.text)
@@ -141,9 +143,19 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
         unit.roles & _ESSENTIAL
         or kinds & _POINTERS
         or (kinds & DATE_KINDS and Role.ASIDE not in unit.roles and not is_over)
-        or (_NEEDED.search(unit.text) and not (is_aside and unit.weight < _SURE))
-        or (unit.is_dependent and denies)
-        or _FINDING.search(_CAUSE.sub("", unit.text, count=1) if is_because else unit.text)
+        or (
+            (NEEDED.search(unit.text) or background.matters(unit.text))
+            and not (is_aside and unit.weight < _SURE)
+        )
+    ):
+        return None
+    if own and not is_over:  # a number or a name of what holds now
+        return None
+    is_trouble = bool(_PROBLEM.search(unit.text)) and (intensity == 1 or unit.weight > _SURE)
+    if not is_trouble and background.is_background(unit, intensity, is_over):
+        return unit.weight
+    if (unit.is_dependent and denies) or _FINDING.search(
+        _CAUSE.sub("", unit.text, count=1) if is_because else unit.text
     ):
         return None
     cost = unit.weight + sum(_OF_ROLES.get(role, 0.0) for role in unit.roles)
@@ -159,12 +171,12 @@ def _rate(unit: Unit, own: Sequence[tuple[str, str]], size: int) -> float | None
     return max(cost + _OF_CLAUSE * is_clause, 0.0)
 
 
-def _size_of_sentence(units: Sequence[Unit], i: int) -> int:
-    """The number of units in the sentence of a unit."""
+def sentence_of(units: Sequence[Unit], i: int) -> tuple[int, int]:
+    """The first unit of the sentence of a unit, and the one after its last."""
     start = i
     while start > 0 and not units[start].opens_sentence:
         start -= 1
     end = i + 1
     while end < len(units) and not units[end].opens_sentence:
         end += 1
-    return end - start
+    return start, end

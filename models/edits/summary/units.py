@@ -65,6 +65,13 @@ _KNOWN = re.compile(
     r"(?P<noun>[a-z][\w-]{2,30})\b",
     re.IGNORECASE,
 )
+# Words of a phrase that speaks of a thing as known, and names.
+_DEFINED = re.compile(
+    r"\b(?i:the|that|this|these|those|both|same|its|their|his|her)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))"
+    r"|(?<![.!?]\s)(?<!^)\b(?P<name>(?!I\b|I['’])[A-Z][\w'’-]{2,30})"
+)
+_OWNED = re.compile(r"\b(?:your|our|my)\s(?=(?P<words>[\w'’-]{1,30}(?:\s[\w'’-]{1,30}){0,2}))", re.IGNORECASE)
+_SHORTEST = 4  # characters of a word that can name a thing
 _WORD = re.compile(r"[\w'’-]+")
 
 
@@ -114,6 +121,28 @@ class Unit:
     def known(self) -> frozenset[str]:
         """The nouns that it speaks of as known: "the list"."""
         return frozenset(match["noun"].lower().rstrip("s") for match in _KNOWN.finditer(self.text))
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """The words of its phrases that speak of a thing as known, and its names."""
+        words = {
+            word.lower()
+            for match in _DEFINED.finditer(self.text)
+            for word in (match["words"] or match["name"]).split()
+        }
+        return frozenset(word for word in words if len(word) >= _SHORTEST) - anaphora.common()
+
+    @cached_property
+    def owned(self) -> frozenset[str]:
+        """The words of its phrases such as "your regular forwarders", which need no earlier word."""
+        return frozenset(
+            word.lower() for match in _OWNED.finditer(self.text) for word in match["words"].split()
+        )
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The nouns that it names, in lower case, but for common ones."""
+        return frozenset(noun for noun in self.topics if len(noun) >= _SHORTEST) - anaphora.common()
 
     @cached_property
     def pronouns(self) -> tuple[str, ...]:

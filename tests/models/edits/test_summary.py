@@ -6,7 +6,7 @@ import pytest
 
 from data.records import Need, Role
 from models.edits import shorten, summary
-from models.edits.script import Edit
+from models.edits.script import Change, Edit
 from models.edits.summary import anaphora, units
 from tests.edits import growth
 from tests.parts import decided
@@ -244,3 +244,53 @@ def test_a_part_of_twice_the_length_takes_about_twice_the_work(piece: str) -> No
         return []
 
     assert growth(work, piece) < 9
+
+
+LIGHT = (Role.SITUATION, Need.CONTEXT, 3)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        # what is done already
+        "We must tell the grid operator. Rahel did that this morning. The part is late. Please reset it.",
+        # what the next sentence concludes from
+        "We have 61 keys. Nobody signed the cupboard list. So two are gone. Please reset the lock.",
+        # an entry of a series
+        "Hotels were short. The first was full. The second took ninety. Please reset the list.",
+        # what a later part speaks of
+        "Fire in the bay. A battery was in a bag. This is the fourth battery. Please reset the alarm.",
+        "The vans are new. We locked a cage. Nobody breaks the lock. Please reset the alarm.",
+        # a question and its answers
+        "The contract ends. We asked people in a survey. Many guests replied. Please reset the list.",
+        # whether anyone came to harm
+        "The lift got stuck. Nobody was hurt inside. The part is late. Please reset the alarm.",
+        # a condition
+        "The lift got stuck. It works if nobody jumps. The part is late. Please reset the alarm.",
+    ],
+)
+def test_a_finding_stays_that_others_rest_on(message: str) -> None:
+    text = summarized(message, SITUATION, LIGHT, SITUATION, REQUEST, intensity=3)
+    assert text is None or message.split(". ")[1] in text
+
+
+def test_a_light_finding_goes() -> None:
+    message = "The alarm rings. Some guests were rude to Farida. The part is late. Please reset it by Friday."
+    assert summarized(message, SITUATION, LIGHT, SITUATION, REQUEST, intensity=3) == (
+        "The alarm rings. The part is late. Please reset it by Friday."
+    )
+
+
+def test_a_talk_that_only_leads_in_goes() -> None:
+    message = "We talked with the designer in the bar. The scene change takes long. Please bring the table."
+    assert summarized(message, ASIDE, SITUATION, REQUEST) == (
+        "The scene change takes long. Please bring the table."
+    )
+
+
+def test_shorter_words_keep_whether_anyone_was_hurt() -> None:
+    message = "The fire brigade came fast, nobody hurt. The night was long. Please be nice."
+    start = message.index(", nobody")
+    edit = Edit("shorten.aside", 1, (Change(start, start + len(", nobody hurt"), ""),))
+    text = summarized(message, SITUATION, SITUATION, ASIDE, REQUEST, edits=[edit])
+    assert text == "The fire brigade came fast, nobody hurt. Please be nice."

@@ -25,6 +25,7 @@ def written(message: str, intensity: int) -> str:
         ("Update on the winter shelter.", "Winter shelter:"),
         ("The annual survey is done.", "Annual survey:"),
         ("Soil results are back from the lab.", "Soil results from the lab:"),
+        ("I am writing about the storm claims.", "Storm claims:"),
         ("The landlord came by with the new lease.", "New lease from the landlord:"),
         ("Looked at why so many people ring twice.", "Why so many people ring twice:"),
     ],
@@ -46,3 +47,8 @@ def test_a_first_sentence_that_only_announces_becomes_a_title(opening: str, titl
 def test_a_first_sentence_that_says_something_is_no_title(opening: str) -> None:
     assert written(opening + REST, 1).startswith(opening[:9])
     assert ":" not in written(opening + REST, 1)
+
+
+def test_a_talk_whose_partner_goes_on_becomes_a_title() -> None:
+    message = "I had a long call with the courier about the two busts. They can't come on the 6th." + REST
+    assert written(message, 1).startswith("The courier on the two busts: They can't come")
