@@ -36,7 +36,8 @@ _PLACE = re.compile(
     r"(?=\s*[,.!?;:]|\s*$| (?:we|I|they|it|nobody|and|but|the)\b)"
 )
 _NO_PLACE = re.compile(
-    r"Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|June|July|August|"
+    r"(?:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)|Monday|Tuesday|"
+    r"Wednesday|Thursday|Friday|Saturday|Sunday|January|February|March|April|June|July|August|"
     r"September|October|November|December|Easter|Christmas|Ramadan|Eid|Diwali|Pentecost|Whitsun|Lent|"
     r"Midsummer|"
     r"Spring|Summer|Autumn|Winter|Lunch|Work|School|Covid|Brexit|Thanksgiving|That|This|They|There|What|Last|"
@@ -104,9 +105,6 @@ _IS_SO = re.compile(
     r"asked|wants?|dropped|stopped|moved|changed|cut)\b|n't\b",
     re.I,
 )
-_THEY = re.compile(
-    r"(?:(?:fyi|ok|so|well|right|just so you know|heads up)[,:]? )?(?P<they>they)(?:'(?:ve|re|ll)|\b)", re.I
-)
 
 
 def alludes_to_cause(sentence: str) -> bool:
@@ -117,8 +115,6 @@ def alludes_to_cause(sentence: str) -> bool:
 def find_allusions(read: Message) -> Iterator[Mention]:
     """What only those know who were there, in the order of the patterns; at most one of each."""
     text = read.text
-    if _THEY.match(text, read.body) and len(text) < 250:
-        yield Mention(read.body, 'who "they" are')
     if match := _REASONS.search(text, read.body):
         words = match.group("words")
         yield Mention(
