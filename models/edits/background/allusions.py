@@ -54,7 +54,7 @@ _SAID_SO = re.compile(
     re.I,
 )
 _PROMISED = re.compile(
-    r"\b(?P<words>what (?:we|they|he|she|i|you) (?:promised|agreed|announced|told (?:them|him|her|you)|said|"
+    r"\b(?:know|remember|despite|after|given|against) (?P<words>what (?:we|they|he|she|i) (?:promised|agreed|announced|told (?:them|him|her|you)|said|"
     r"decided)(?: (?:in|on|at|last|back in) [a-z]+)?)" + _END,
     re.I,
 )

@@ -19,7 +19,7 @@ class Mention(NamedTuple):
     gap: str
 
 
-_PAST = r"last (?:spring|summer|autumn|winter|season|time|week|month|year)|in (?:spring|summer|autumn|winter)"
+_PAST = r"last (?:spring|summer|autumn|winter|season)|in (?:spring|summer|autumn|winter)"
 _SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
 _HAPPENED = re.compile(
     r"\b(?:after|given|because of|since|following|despite|in view of|considering) (?P<event>what happened"

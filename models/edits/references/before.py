@@ -75,7 +75,7 @@ def singular(token: str) -> str:
 
 # Nouns with such an end name persons: "cellist", "electrician", "fisherman".
 _PERSON_END = re.compile(
-    r"[a-z]{3,}(?:ologist|ician|(?<!l)(?<!m)(?<!s)(?<!o)(?<!x)ist|sman|swoman|keeper|eer)"
+    r"[a-z]{3,}(?:ician|(?<!s)ist(?<!cklist)(?<!rtlist)(?<!chlist)|sman|swoman|keeper|eer)"
 )
 
 
