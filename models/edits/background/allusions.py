@@ -10,13 +10,13 @@ from models.edits.clarify.message import Message
 _END = r"(?=\s*[,.!?;:)–—-]|\s*$| (?:we|i|they|it|the|so|and|but|nobody|there|this|that|you|please|all|if)\b)"
 _SEASON = r"time|year|week|month|night|spring|summer|autumn|winter|season"
 _BECAUSE = (
-    r"because of|bc of|b/c of|cos of|due to|owing to|given|in view of|in light of|on account of|despite"
+    r"because of|bc of|b/c of|cos of|due to|owing to|"
+    r"(?<![a-z] )given|in view of|in light of|on account of|despite"
 )
 _REASONS = re.compile(
     r"\bfor (?:the )?(?P<words>obvious|known|well-known|usual|various|certain|several|other|some|the above|"
     r"understandable|good) reasons?\b|\bfor reasons (?:you|we|i|they) (?:all )?(?:know|can|can't|cannot|"
-    r"won't)\b|"
-    r"\b(?:you|we|everyone|everybody)(?: all)? knows? why\b",
+    r"won't)\b",
     re.I,
 )
 _OPTION = re.compile(
@@ -54,7 +54,8 @@ _SAID_SO = re.compile(
     re.I,
 )
 _PROMISED = re.compile(
-    r"\b(?:know|remember|despite|after|given|against) (?P<words>what (?:we|they|he|she|i) (?:promised|agreed|announced|told (?:them|him|her|you)|said|"
+    r"\b(?:know|remember|despite|after|given|against) (?P<words>what (?:we|they|he|she|i) "
+    r"(?:promised|agreed|announced|told (?:them|him|her|you)|said|"
     r"decided)(?: (?:in|on|at|last|back in) [a-z]+)?)" + _END,
     re.I,
 )

@@ -45,7 +45,7 @@ _NO_REASON = re.compile(
     r"(?:not|isn't) (?:our|my|up for)|(?:the )?(?:orders?|word|instructions?|news|rota|list) from|"
     r"came from|"
     r"(?:the )?decision was|your [a-z]+(?:'s| is| are| will| stays?)|"
-    r"(?:and )?(?:no, )?we aren't chang)\b|please|pls|if |until|till|til |from |as of|as discussed|"
+    r"(?:and )?(?:no, )?we aren't changing)\b|please|pls|if |until|till|til |from |as of|as discussed|"
     r"as agreed|after that|then|before|otherwise|"
     r"existing|older|those|"
     r"these|new (?:enquir|request|order|customer|case|ticket|member|patient|booking|sign)|"
@@ -78,7 +78,7 @@ _CONSEQUENCE = re.compile(
     r"list|sheet|"
     r"plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|"
     r"informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
-    r"same)\b",
+    r"same|steps? in|nothing (?:else )?changes|has the [a-z]+$)\b",
     re.I,
 )
 # Where something is gives no reason either.

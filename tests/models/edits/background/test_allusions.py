@@ -12,7 +12,7 @@ def rewrite(message: str, intensity: int) -> str:
     ("message", "gap"),
     [
         ("Vera can't be on it for obvious reasons.", "what the obvious reasons are"),
-        ("Price list two is out, because we all know why.", "what the reasons are"),
+        ("No visits this week, for reasons you know.", "what the reasons are"),
         ("We take the second option for the roof because of the frost.", "what the second option means"),
         ("No walnuts till Friday because of the letter.", "what the letter says"),
         ("The date was changed after the call with the printer.", "what was said in the call"),
@@ -59,6 +59,10 @@ def test_a_time_a_turn_and_what_is_explained_are_no_allusions(message: str) -> N
         ("were cutting the late bus.", "the reason for this decision"),
         ("Ward 7 opens as a day clinic again on Monday.", "the reason for the change"),
         ("The third floor goes back to fixed desks from 2 February.", "the reason for the change"),
+        ("We're back on paper tickets for the ferry.", "the reason for the change"),
+        ("I have taken Orla off the Brandt account.", "the reason for the change"),
+        ("The 40% rule is back.", "the reason for the change"),
+        ("All visitors sign in at gate 2.", "the reason for this rule"),
         ("Peak pay starts a week late.", "the reason for the change"),
         ("The Osterley matter is off hold.", "the reason for the change"),
         ("Gwen is taking the spring concert and not Pavel.", "the reason for the change"),
@@ -73,6 +77,7 @@ def test_an_announcement_in_everyday_words_lacks_its_reason(message: str, gap: s
     "message",
     [
         "Go back to bay 2 and open every box.",
+        "Your colleague is back on Monday.",
         "Nobody reads your weekly summary.",
         "We no longer hand out the tablets. After the inspection we don't have a choice.",
     ],
