@@ -10,6 +10,7 @@ What is not stated
     reasons       whether the message may give a reason
     gaps          what else an outsider may miss, and whether the message states it
     mentions      what the message mentions as known: a decision of Tuesday, an event, a person
+    allusions     what only those know who were there: "for obvious reasons", "after last time"
 
 How it is written
     notes         in brackets, as a sentence, as a list

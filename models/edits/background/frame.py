@@ -1,8 +1,8 @@
 """The frame of a message: the offer to answer questions, capitals."""
 
-import re
 from collections.abc import Iterator
 
+from models.edits.background.notes import ASKED_ALREADY
 from models.edits.clarify.message import Message
 from models.edits.script import Change, Edit
 
@@ -17,7 +17,7 @@ def offer_answers(read: Message, edits: list[Edit]) -> Iterator[Edit]:
     """An offer to answer questions at the end, where no other note makes it."""
     if any(
         edit.level > 1 and "ask me" in change.text for edit in edits for change in edit.changes
-    ) or re.search(r"\bask (?:me|us)\b|let me know|tell me", read.text, re.I):
+    ) or ASKED_ALREADY.search(read.text):
         return
     at = read.body_end()
     has_notes = any("not explained here" in change.text for edit in edits for change in edit.changes)

@@ -7,6 +7,7 @@ from models.edits.clarify.message import TIMES, Message, Sentence
 from models.edits.clarify.sentences import asks_for_task, is_order, is_request
 
 _OWN_TIME = re.compile(
+    # Of "until further notice" nobody asks until when.
     r"\b(?:until|till|til|between|from \S+ to|\w+day (?:to|-|–) \w+"
     r"|(?:mon|tue|wed|thu|fri|sat|sun) (?:to|-|–) \w+"
     r"|this (?:mon|tues|wednes|thurs|fri|satur|sun)day"
@@ -18,7 +19,7 @@ _OWN_TIME = re.compile(
     r"end of life|for good|back (?:on|at|by|in)|unless|without)\b",
     re.I,
 )
-_VAGUE_END = re.compile(r"\b(?:until|till|til) further notice\b|\bfor now\b|\bfor the time being\b", re.I)
+_VAGUE_END = re.compile(r"\bfor now\b|\bfor the time being\b", re.I)
 _FOR_A_TIME = re.compile(
     r"\b(?:further notice|for now|for the time being|at the moment|currently|temporar(?:y|ily)|stays?|"
     r"remains?|"
@@ -30,7 +31,8 @@ _FOR_A_TIME = re.compile(
 )
 _DECIDER = re.compile(
     r"\b(?:decided|asked|asks|wants|says|said|told|orders|by [A-Z]|agreed|withdrawn|withdrew|approved|"
-    r"voted|resolved|had to|senate|board|committee|council|trustees|management)\b"
+    r"voted|resolved|had to|senate|orders from|instructions from|from above|board|committee|council|"
+    r"trustees|management)\b"
 )
 _SUCCESSOR = re.compile(
     r"\b(?:takes? over|take over|successor|stands? in|covers?|contact|ask|go to|goes to|call|write to|"

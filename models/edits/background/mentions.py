@@ -23,7 +23,8 @@ _PAST = r"last (?:spring|summer|autumn|winter|season)|in (?:spring|summer|autumn
 _SAME = re.compile(rf"\bsame ([a-z]{{3,20}}) as (?P<when>{_PAST})\b", re.I)
 _HAPPENED = re.compile(
     r"\b(?:after|given|because of|since|following|despite|in view of|considering) (?P<event>what happened"
-    r"(?: (?:with|to|at|on|in) (?:the |our |my )?[a-z0-9-]+)?(?: (?:last (?:time|week|month|year)|yesterday|"
+    r"(?: (?:with|to|at|on|in) (?:the |our |my )?[a-z0-9-]+(?: \d+)?)?(?: (?:last (?:time|week|month|"
+    r"year)|yesterday|"
     r"on (?:mon|tues|wednes|thurs|fri|satur|sun)day))?)",
     re.I,
 )
@@ -38,7 +39,8 @@ _FOLLOWING = re.compile(
     r"\b(?:(?:following|as a result of|because of|due to|in view of|given) (?:the|our|last \w+'s|yesterday's|"
     r"\w+day's)|after (?:last \w+'s|yesterday's|the recent|the last)) (?:recent |last |latest |internal |"
     r"annual )?"
-    r"(?P<what>decision|vote|meeting|call|discussions?|talks?|incidents?|accidents?|outage|mistakes?|complaints?|"
+    r"(?P<what>decision|vote|meeting|call|discussions?|talks?|incidents?|accidents?|outage|mistakes?|"
+    r"complaints?|"
     r"review|audit|inspection|findings|feedback|survey|changes?|issues?|problems?|events?)\b",
     re.I,
 )
@@ -62,7 +64,8 @@ _VISIT = re.compile(
 _HAD_TO = re.compile(
     r"\b(?:we|they|i) had to (?:close|stop|cancel|move|postpone|change|remove|switch|shut|cut|limit|"
     r"reduce|block|lock|"
-    r"pull|withdraw|take|reject|replace|end|drop)\b(?![^.!?]{0,60}\b(?:because|as|since|so|due|after|when)\b)",
+    r"pull|withdraw|take|reject|replace|end|drop)\b(?![^.!?]{0,60}\b(?:because|as|since|so|due|after|"
+    r"when)\b)",
     re.I,
 )
 _LAST_ONE = re.compile(r"\b(?:like|after|not after|as with|since) the last one\b", re.I)
@@ -122,7 +125,8 @@ _CONTACT = re.compile(
     re.I,
 )
 _ROLE_BEFORE = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|professor|nurse|our|my|the|from|client|customer|colleague|manager|captain|sister|"
+    r"(?:\b(?:mr|mrs|ms|dr|prof|professor|nurse|our|my|the|from|client|customer|colleague|manager|"
+    r"captain|sister|"
     r"hi|hello|hey|dear|thanks|thank you|regards|best|cheers|of|at|for|to the|in)\.?,? |"
     r"\b(?:our|my|the|your) [a-z-]+,? |[\n—–-]\s*|@)$",
     re.I,

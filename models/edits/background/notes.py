@@ -16,7 +16,16 @@ _TO_ONE = re.compile(
     r"(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening)|morning|thank|thanks|sorry|congrat)|"
     r"[A-Z][\w'-]+(?: [A-Z][\w'-]+)?, "
 )
-_ASKED_ALREADY = re.compile(r"\bask (?:me|us)\b|let me know|tell me|don'?t ask me", re.I)
+# The message makes such an offer, names who answers, or wants no questions.
+ASKED_ALREADY = re.compile(
+    r"\bask (?:me|us)\b|let me know|tell me|don'?t ask\b|\bnot me\b|up for (?:debate|discussion)|"
+    r"\b(?:ask|contact|call|email|ring|speak to|talk to) (?:your|the|our) (?:rep|lead|manager|"
+    r"supervisor|line|team|"
+    r"steward|union|head|boss|office|desk|help)|\b(?i:questions?|queries|enquiries)(?:,? (?:please|"
+    r"go))?,? to\b|"
+    r"\b(?:ask|contact) (?-i:[A-Z][a-z]+)(?: if\b| about\b|\s*[,.!;]|\s*$)",
+    re.I,
+)
 _MOST_LISTED = 3
 
 
@@ -66,7 +75,7 @@ def _joined(gaps: tuple[str, ...]) -> str:
 
 def _offer(read: Message, question: bool) -> str:
     """The offer to answer, which names no reader; empty where the message makes one or refuses to."""
-    if _ASKED_ALREADY.search(read.text):
+    if ASKED_ALREADY.search(read.text):
         return ""
     start = read.sentences[0].start
     to_one = question or (_TO_ONE.match(read.text, start) and not _TO_MANY.match(read.text, start))

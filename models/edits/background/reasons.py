@@ -6,6 +6,7 @@ that only says what is done, from when, by whom or where, and what stays.
 
 import re
 
+from models.edits.background.allusions import alludes_to_cause
 from models.edits.clarify.message import Sentence
 from models.edits.clarify.sentences import is_closing, is_order, is_request
 
@@ -14,7 +15,8 @@ _REASON = re.compile(
     r"saturday|sunday|yesterday|last|this (?:morning|week)|then|when|\d|january|february|march|april|"
     r"may|june|july|august|september|october|november|december|spring|summer|noon|the start|the \d+(?:st|"
     r"nd|rd|th)?)\b)|due to|"
-    r"reasons?|in order to|so that|thanks to|owing to|given that|otherwise|or else|"
+    r"(?<!obvious )(?<!known )(?<!certain )(?<!various )reasons?|in order to|so that|thanks to|owing to|"
+    r"given that|otherwise|or else|"
     r"(?:that's|which is|that is|is|was|reason) why|"
     r"to (?:avoid|make sure|ensure|save|prevent|allow|help|"
     r"keep|reduce|give|free|protect|comply|meet|be able)|"
@@ -26,6 +28,8 @@ _REASON = re.compile(
     r"or (?:we|i|you|they|it|he|she)|or (?:the|our|your|my) [a-z]+ (?:will|won't|can't|has|have|is|are|may|"
     r"might|could|"
     r"gets?|goes|loses?|[a-z]+s)|(?<!plan )(?<!do )without (?:it|them|this)\b|"
+    r"(?:don't|do not|didn't|did not|have) (?:have )?(?:a|any|much|no|no other) (?:choice|option|"
+    r"alternative)|"
     r"following|so (?:we|i|you|they|it|people|everyone|nobody|no one) (?:can|don't|won't|"
     r"have|has)|"
     r"too (?!and\b|but\b|so\b|please\b|if\b|when\b|for\b|in\b|on\b|at\b|from\b|to\b|soon\b)[a-z]+)\b|"
@@ -37,7 +41,12 @@ _AFTER = re.compile(r"\bafter (?:the|talking|last|yesterday|what)\b", re.I)
 _THEREFORE = re.compile(r"\b(?:therefore|hence|as a result|for this reason|for that reason)\b", re.I)
 # Words of a clause that gives no reason: what is done, from when, by whom, and what stays.
 _NO_REASON = re.compile(
-    r"(?:please|pls|if |until|till|til |from |as of|as discussed|as agreed|after that|then|before|otherwise|"
+    r"(?:(?:(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty) [a-z]+(?=$|,)|"
+    r"(?:not|isn't) (?:our|my|up for)|(?:the )?(?:orders?|word|instructions?|news|rota|list) from|"
+    r"came from|"
+    r"(?:the )?decision was|your [a-z]+(?:'s| is| are| will| stays?)|"
+    r"(?:and )?(?:no, )?we aren't changing)\b|please|pls|if |until|till|til |from |as of|as discussed|"
+    r"as agreed|after that|then|before|otherwise|"
     r"existing|older|those|"
     r"these|new (?:enquir|request|order|customer|case|ticket|member|patient|booking|sign)|"
     r"everyone (?:else )?(?:should|must|has|keeps|gets|who)|everybody|anyone|requests?|thank|thanks|"
@@ -69,7 +78,7 @@ _CONSEQUENCE = re.compile(
     r"list|sheet|"
     r"plan|details|key)|get the details|(?:is|are) (?:served|back|available)|(?:was|were) (?:told|"
     r"informed)|i know|disappoint\w*|nothing to worry|do(?:es)? the|covers?|stands? in|from then|"
-    r"same)\b",
+    r"same|steps? in|nothing (?:else )?changes|has the [a-z]+$)\b",
     re.I,
 )
 # Where something is gives no reason either.
@@ -107,6 +116,8 @@ _GREETING = re.compile(
     re.I,
 )
 _KNOWS = re.compile(r"(?:[\w'-]+ ){1,3}knows?", re.I)
+# Why somebody may not be asked is no reason of what is announced.
+_ASKED_FOR = re.compile(r"\basked (?:for|us|me) (?:that|this|it)\b", re.I)
 _ORDER = re.compile(
     r"(?:then |just |so |and )?(?:park|use|take|throw|plan|log|save|keep|bring|go|come|check|write|tell|"
     r"give|put|leave|"
@@ -166,6 +177,8 @@ def is_explained(text: str, sentences: list[Sentence], item: Sentence, at: int, 
     # What stands before "so" is the reason.
     if re.search(r"[,.;] so\b", text[max(0, item.start - 2) : at], re.I):
         return True
+    if any(alludes_to_cause(text[other.start : other.stop]) for other in sentences):
+        return True
     own = sentences.index(item)
     return any(
         _has_reason(text, other, item, at, kind, near=abs(own - number) <= 1)
@@ -183,7 +196,7 @@ def _has_reason(text: str, other: Sentence, item: Sentence, at: int, kind: str, 
     for number, clause in enumerate(clauses):
         start, stop = stop, stop + len(clause) + len(", ")
         clause = _GREETING.sub("", clause)
-        if _KNOWS.fullmatch(clause):
+        if _KNOWS.fullmatch(clause) or (kind == "announcement" and _ASKED_FOR.search(clause)):
             continue
         own = start <= at < stop or (other == item and number == 0 and len(clause.split()) <= 3)
         if (

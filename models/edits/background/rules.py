@@ -3,9 +3,17 @@
 from models.edits.background.frame import add_capitals, offer_answers
 from models.edits.background.notes import write_topic_notes
 from models.edits.background.terms import note_references, note_terms
-from models.edits.background.topic import find_topic
-from models.edits.clarify.message import read_message, touches_protected
+from models.edits.background.topic import Topic, find_topic
+from models.edits.clarify.message import Message, read_message, touches_protected
 from models.edits.script import Edit
+
+
+def _topic_notes(read: Message, topic: Topic | None, references: list[Edit]) -> list[Edit]:
+    """The notes of the main sentence. The role of a person is a side point: no note but behind another."""
+    if topic is None or (topic.is_person and not references):
+        return []
+    lowest = 2 if topic.is_person else 1
+    return [edit for edit in write_topic_notes(read, topic) if edit.level >= lowest]
 
 
 def propose(message: str) -> list[Edit]:
@@ -14,8 +22,8 @@ def propose(message: str) -> list[Edit]:
     if read is None:
         return []
     topic = find_topic(read)
-    edits = list(write_topic_notes(read, topic)) if topic else []
-    edits += note_references(read, topic is not None)
+    references = list(note_references(read, topic is not None and not topic.is_person))
+    edits = [*_topic_notes(read, topic, references), *references]
     edits += note_terms(read, len(edits))
     edits += offer_answers(read, edits)
     edits += add_capitals(read)

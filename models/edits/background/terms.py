@@ -7,12 +7,17 @@ from models.edits import clarify
 from models.edits.clarify.message import Message
 from models.edits.script import Change, Edit
 
+# "Until the report is out": which one it is matters less than when that will be.
+_EVENT = re.compile(r"\b(?:until|till|til|once|when|as soon as) $", re.I)
+
 
 def note_references(read: Message, has_topic: bool) -> Iterator[Edit]:
     """Words that refer to something outside of the message, each with a note that it is not explained."""
     levels = iter((2, 3) if has_topic else (1, 2, 3))
     for note in clarify.gaps(read):
         if note.rule == "pronoun" and ")" in note.gap:
+            continue
+        if note.rule == "thing" and _EVENT.search(read.text[: note.start]):
             continue
         level = next(levels, None)
         if level is None:

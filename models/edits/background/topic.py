@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from models.edits.background.allusions import find_allusions
 from models.edits.background.gaps import Place, asks_nothing, may_state
 from models.edits.background.kinds import Kind, kinds
 from models.edits.background.mentions import find_mentions, find_person
@@ -23,6 +24,11 @@ class Topic(NamedTuple):
     sentence: Sentence
     rule: str
     missing: tuple[str, ...]
+
+    @property
+    def is_person(self) -> bool:
+        """Whether only a person is not introduced."""
+        return self.rule == "background.person"
 
 
 _QUESTION_WORDS = re.compile(
@@ -91,7 +97,8 @@ _NOT_YET = re.compile(r"(?:\b(?:not|never|yet|to be|can be|could be|might be|may
 def find_topic(read: Message) -> Topic | None:
     """The sentence that lacks the most important thing; nothing where the message lacks none of the list."""
     body = [item for item in read.sentences[:_MOST] if not is_closing(read.words(item))]
-    mentions = list(find_mentions(read))
+    allusions = list(find_allusions(read))
+    mentions = [*allusions, *find_mentions(read)]
     others: list[Topic] = []
     for topic in itertools.islice(_decisions(read, body), _MOST_DECISIONS):
         if topic.missing[0].startswith(_REASONS) or topic.missing[0] in _STRONG:
@@ -101,7 +108,8 @@ def find_topic(read: Message) -> Topic | None:
     if mentions:
         also = [*(mention.gap for mention in mentions), *(topic.missing[0] for topic in others[:1])]
         first = read.sentence(mentions[0].at)
-        return Topic(first, "background.mention", _unique([*also, *_ends(read, also)]))
+        rule = "background.allusion" if allusions else "background.mention"
+        return Topic(first, rule, _unique([*also, *_ends(read, also)]))
     plain = (topic for topic in others if topic.missing[0] not in _WEAK)
     return next(plain, None) or _least(read, body)
 

@@ -61,6 +61,12 @@ _SPEAKS = re.compile(
     re.I,
 )
 _THANKS = re.compile(r"\b(?:thank|thanks|thx|sorry)\b", re.I)
+# "The lady by the window": the place tells who is meant.
+_TOLD_APART = re.compile(
+    r"\b(?:the|that|this|a|an|our) [a-z]+ (?:by|near|at|behind|beside|opposite|outside|next to) $", re.I
+)
+# "Not our call": a decision, and no talk.
+_CHOICE = re.compile(r"(?:\b(?:not|is|was|be|isn't|wasn't|make|makes|made|making)|'s) $", re.I)
 _PLURAL = frozenset({"data", "goods", "keys"})
 _SPECIFIC = frozenset({"ticket", "identifier", "url", "version"})
 
@@ -97,6 +103,10 @@ def find_unnamed(read: Message, with_known: bool = True) -> list[Note]:
         ):
             continue
         if stem in seen or re.search(rf"(?<![\w'-]){stem}", read.text[: match.start()], re.I):
+            continue
+        if article == "the" and _TOLD_APART.search(read.text[: match.start()]):
+            continue
+        if word == "call" and _CHOICE.search(read.text[: match.start()]):
             continue
         seen.add(stem)
         if re.search(rf"(?<!the )(?<!our )\b{word}\b", read.text[match.end() :], re.I):

@@ -13,7 +13,16 @@ _LONG = 90  # characters of a sentence that may have two notes
 # The kinds of notes, the most important first for somebody who has to act. Notes of unsure rules, which the
 # tagger refuses, are none of them.
 _ORDER = (
-    *("ref_person", "ref_group", "ref_thing", "ref_that", "ref_that_start", "pronoun_note", "which_note"),
+    *(
+        "ref_person",
+        "ref_group",
+        "ref_group_start",
+        "ref_thing",
+        "ref_that",
+        "ref_that_start",
+        "pronoun_note",
+        "which_note",
+    ),
     *("hint_note", "ref_other", "ref_others", "ref_ordinal", "ref_bare_ordinal", "ref_one", "ref_any_one"),
     *("ref_matter", "what_note", "whom_note", "who_note", "ref_place", "ref_last_time"),
     *("ref_like_last_time", "ref_those", "ref_owner", "that_note", "ref_somebody", "ref_people"),
@@ -28,7 +37,7 @@ _CLOSINGS = re.compile(
 )
 # Both say that the message has no deadline.
 _DEADLINES = re.compile(r"clarify\.(?:who_and_when|by_when|answer_by|when_it_happens)")
-_NO_DEADLINE = re.compile(r"\((?:by when is not|no date is|no deadline is) stated\)")
+_NO_DEADLINE = re.compile(r"\((?:by when is not|when(?: exactly)? is not|no date is|no deadline is) stated\)")
 # Nobody asks what such words mean.
 _NO_NAME = re.compile(
     r"someone|somebody|people|next \w+|this \w+|the (?:door|gate|window|pallets|desks|site)", re.I

@@ -73,6 +73,12 @@ def singular(token: str) -> str:
     return token[:-1] if is_plural(token) else token
 
 
+# Nouns with such an end name persons: "cellist", "electrician", "fisherman".
+_PERSON_END = re.compile(
+    r"[a-z]{3,}(?:ician|(?<!s)ist(?<!cklist)(?<!rtlist)(?<!chlist)|sman|swoman|keeper|eer)"
+)
+
+
 def has_person(before: Before, but: str = "") -> bool:
     """Whether a noun for a person stands before; the "someone" of "can someone ask him" is nobody yet.
 
@@ -80,7 +86,7 @@ def has_person(before: Before, but: str = "") -> bool:
     """
     persons, modals = listed("persons") - (listed(but) if but else frozenset()), listed("modals")
     return any(
-        (singular(word) in persons or word in persons)
+        (singular(word) in persons or word in persons or _PERSON_END.fullmatch(singular(word)))
         and not (last in modals and word in {"someone", "somebody", "anyone", "anybody"})
         for last, word in itertools.pairwise(["", *before.tokens])
     )

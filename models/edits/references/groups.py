@@ -82,6 +82,9 @@ def find_groups(read: Message) -> Iterator[Reference]:
         tail = in_full(match.group("short"), match.group("next"))
         if tail is not None:
             rule = "group_unsure" if unsure else "group"
+            # With a first word that names nobody there is no doubt.
+            if not unsure and match.start() == read.body and word.lower() == "they":
+                rule = "group_start"
             # A company, or a site of one, may be meant.
             rule = "group_or_name_unsure" if has_other_name(before) else rule
             yield Reference(rule, "they", 1, match.start(), end, word, gap, tail)

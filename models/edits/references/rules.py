@@ -102,7 +102,12 @@ def _note(read: Message, reference: Reference, prefix: str, level: int) -> Itera
         start = reference.start if reference.tail else reference.end - 1
         words = text[reference.start : reference.end] if not reference.tail else reference.words
         words = words if reference.tail else words[-1]
-        yield Edit(rule, level, (Change(start, reference.end, f"{words} ({gap}){reference.tail}"),))
+        if start in read.starts:
+            words = words[:1].upper() + words[1:]
+        change = Change(start, reference.end, f"{words} ({gap}){reference.tail}")
+        # At level 2 a capital is written at the same place.
+        levels = range(level, 4) if start in read.starts else (level,)
+        yield from (Edit(rule, higher, (change,)) for higher in levels)
         return
     words = reference.words
     if reference.start in read.starts:

@@ -22,7 +22,7 @@ _OTHER = re.compile(
     re.I,
 )
 _SEVERAL = re.compile(
-    r"\b(?:one|first|both|either|two|three|several|another|some|each|all|these|those|this|options?|"
+    r"\b(?:(?<!the )one|first|both|either|two|three|several|another|some|each|all|these|those|this|options?|"
     r"versions?|[a-z]+ and [a-z]+s)\b|\b[12]\b",
     re.I,
 )

@@ -245,9 +245,11 @@ def test_what_holds_until_an_event_gets_a_note_of_when_that_is() -> None:
     assert "when the second" not in rewrite(f"{message} That should be on Friday.", 3)
 
 
-def test_without_anything_else_the_first_person_who_is_not_introduced_is_noted() -> None:
-    assert "the role of Piotr" in rewrite("Piotr has the lock.", 1)
-    assert "how to reach Hyun" in rewrite("For a new lock ask Hyun.", 1)
+def test_the_role_of_a_person_is_noted_only_behind_another_note() -> None:
+    assert "ole of" not in rewrite("Piotr has the lock.", 3)
+    assert "ow to reach" not in rewrite("For a new lock ask Hyun.", 3)
+    assert "ole of" not in rewrite("Piotr has the report.", 1)
+    assert "role of Piotr" in rewrite("Piotr has the report.", 3)
     for message in ("Our electrician Piotr has it.", "Piotr, you have the lock.", "The lock is here.\nPiotr"):
         assert "role of" not in rewrite(message, 3)
 

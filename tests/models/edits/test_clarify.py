@@ -282,3 +282,20 @@ def test_what_the_message_states_is_not_called_missing(message: str, gap: str) -
 
 def test_a_guess_is_written_without_a_second_comma() -> None:
     assert "befor I think, without" in rewrite("Same table as befor I guess, without the totals.", 1)
+
+
+def test_a_bunch_of_those_keeps_its_of_and_goods_are_no_people() -> None:
+    result = rewrite("a bunch of those came in damaged, put them with the others", 3)
+    assert result.startswith("Several of those came in damaged")
+    assert "(who is" not in result
+
+
+def test_the_lady_by_the_window_is_told_apart_by_it() -> None:
+    assert "the window (" not in rewrite("Can you check on the lady by the window?", 3)
+    assert "Not our call (" not in rewrite("Not our call, it came from above.", 3)
+
+
+def test_some_of_things_that_stand_before_are_noted() -> None:
+    message = "The samples need moving before 5 pm. Some are Ana's."
+    assert "Some (which ones is not stated) are Ana's" in rewrite(message, 2)
+    assert "Some (which" not in rewrite("The samples are here. Some are Ana's, others are mine.", 2)

@@ -206,3 +206,14 @@ def test_a_place_that_rang_is_an_antecedent_of_them() -> None:
 def test_several_other_things_are_noted_unless_some_were_named() -> None:
     assert "the other samples (which ones is not stated)" in noted("Please repeat it with the other samples.")
     assert "(" not in noted("Two samples are here, the other samples come on Friday.")
+
+
+def test_a_role_in_the_sentence_is_who_is_meant() -> None:
+    for message in ("Make sure that counsel has what she needs.", "The cellist says he is late."):
+        assert "who is not stated" not in noted(message)
+
+
+def test_what_a_message_begins_with_as_they_is_noted_at_every_intensity() -> None:
+    for intensity in (1, 2, 3):
+        result = noted("they've given us until the 5th", intensity, BACKGROUND)
+        assert result == "They (who is not explained here) have given us until the 5th"

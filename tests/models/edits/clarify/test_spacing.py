@@ -58,6 +58,11 @@ def test_a_missing_deadline_is_noted_once() -> None:
     assert rewrite(message, 1).lower().count("by when") == 1
 
 
+def test_a_usual_time_is_no_second_note_of_a_missing_deadline() -> None:
+    result = rewrite("Can we get back to her within the usual time?", 1)
+    assert result.count("not stated") == 1
+
+
 def test_edits_without_notes_stay_as_they_are() -> None:
     edits = [Edit("clarify.abbreviation", 1, (Change(0, 3, "Please"),))]
     assert space("pls send the list by 5 pm", edits) == edits
