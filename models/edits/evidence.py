@@ -108,6 +108,7 @@ _UNDECIDED = re.compile(
     | \b(?:asked|asks|asking|wondering)\s+(?:if|whether)\b
     | \b(?:is|are|remains?)\s+(?:\w+\s+)?(?:open|up\s+in\s+the\s+air)(?=\W*$|,)
     | \bstill\s+(?:open|missing|discuss\w*|wait\w*|check\w*|being\s+\w+|with\s+\w+|to\s+be)\b
+    | (?:\bis|\bare|['’]s)\s+(?:still\s+)?(?:a|an\s+open|the)\s+question\b(?!\s+(?:of|for|from|about|that)\b)
     | \b(?:depends?\s+on|question\s+is|(?:i['’]m|we['’]re)\s+missing)\b
     | \bwhat\s+(?:i|we)\s+(?:haven['’]?t|don['’]?t)\b
     | ^\W*open(?:\s+(?:point|question|issue))?s?\s*:
