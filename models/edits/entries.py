@@ -45,11 +45,6 @@ _NO_LIMIT_ALONE = re.compile(
     r"|.*\b(?:ones?|it|they|them|that|those|these)\b",
     re.IGNORECASE,
 )
-# What is sure after a doubt: "nobody knows the colour, oh and it must be washable"
-_MUST_LATER = re.compile(
-    r",\s+(?:oh\s+)?(?:and|but)\s+(?=(?:it|they|we|the\s+\w+)\s+(?:also\s+)?(?:must|should|(?:has|have|needs?)\s+to)\b)",
-    re.IGNORECASE,
-)
 _FEWEST_WORDS = 3  # of a need before its limits
 _BUDGET = re.compile(r"(?:(?:and|our|the|total|max)\s+)*budget\b(?!\s+by\b)[^,]{0,40}\d", re.IGNORECASE)
 
@@ -68,9 +63,6 @@ def apart(part: Part) -> list[Part]:
     pieces = _COMMA_ONLY.split(part.text)
     if (limited := _budget_apart(part, pieces)) is not None:
         return limited
-    if (must := _MUST_LATER.search(part.text)) and needs.kind(part) is Need.OPEN and part.text[-1:] != "?":
-        sure = replace(part, text=part.text[must.end() :], need=Need.NEED, joint=", ", opens_sentence=False)
-        return [replace(part, text=part.text[: must.start()], need=Need.OPEN), sure]
     at = next((i for i, piece in enumerate(pieces) if i and _OPEN_END.search(piece)), 0)
     if at and _OPENS_DOUBT.match(pieces[at]):
         at -= 1  # it speaks of the piece before it

@@ -105,10 +105,16 @@ _ONLY_WHEN = re.compile(
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
+# These words doubt what stands before them: "only managers, I think, or maybe everyone".
+_DOUBTS_BEFORE = re.compile(r"(?:i\s+(?:think|guess|believe|suppose),|or\s+maybe\b)", re.IGNORECASE)
 _PREFERS = re.compile(r"(?:ideally|preferabl[ey]|optional(?:ly)?|nice[ -]to[ -]have)\b", re.IGNORECASE)
 # A wish of the words beside it, and not of the whole part
 _OF_END = re.compile(rf"ideally|preferabl[ey]|{IF_POSSIBLE}", re.IGNORECASE)
 _COMMA = re.compile(r",\s+(?:and\s+|but\s+)*")
+# "The gym is closed until Easter" has no deadline.
+_HOLDS_UNTIL = re.compile(
+    r"\b(?:is|are|stays?|remains?|can\s+be)\s+\w+\s+(?:until|till|til)\b", re.IGNORECASE
+)
 _EXPLAINS = re.compile(r"(?:otherwise|or|because|so|as|since|that)\b", re.IGNORECASE)
 _FEWEST_WORDS = 3  # before a wish at the end
 _IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|poss(?:ible)?)\b", re.IGNORECASE)
@@ -142,7 +148,7 @@ def kind(part: Part) -> Need:
         return Need.OPEN
     if _is_wish(part, text):
         return Need.WISH
-    if evidence.hedges(text) and part.need is Need.OPEN:
+    if evidence.hedges(text) and (part.need is Need.OPEN or _DOUBTS_BEFORE.match(text)):
         return Need.OPEN
     if orders and evidence.forbids(text):
         return Need.CONSTRAINT
@@ -196,7 +202,7 @@ def _says_deadline(text: str) -> bool:
 
 def _says_more(text: str) -> bool:
     """Whether a part says more than when: a need or a limit of its own, or when an offer ends."""
-    if wanted.has_own_date(text):
+    if wanted.has_own_date(text) or _HOLDS_UNTIL.search(text):
         return True
     pieces = [piece for piece in _COMMA.split(text) if not _EXPLAINS.match(piece)]
     return any(

@@ -107,7 +107,8 @@ def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
         return True
     words = len(piece.split())
     names = _DETERMINED.match(piece) and (not _COUNTS.match(piece) or words <= _FEWEST_WORDS)
-    governed = orders or _OPENS_LIST.search(before[-_LONGEST_INTRODUCTION:]) or _GOVERNS.search(point[:_LONGEST_SEARCHED])
+    lists = _OPENS_LIST.search(before[-_LONGEST_INTRODUCTION:])
+    governed = orders or lists or _GOVERNS.search(point[:_LONGEST_SEARCHED])
     return in_notes and words >= _FEWEST_WORDS and not (names or governed or itemise.GOES_ON.match(piece))
 
 

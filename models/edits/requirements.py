@@ -75,7 +75,7 @@ _LIMITS_IT = re.compile(
     r"|can['’]?t|may\s+not|needs?\s+to)\b",
     re.IGNORECASE,
 )
-_AND = re.compile(r"^(?:and|but|also|oh|plus)\b[,\s]+", re.IGNORECASE)
+_AND = re.compile(r"^(?:(?:and|but|also|oh|plus)\b[,\s]+)+", re.IGNORECASE)
 # A doubt about the words before it, or about something that is named before it.
 _DOUBTS = re.compile(
     r"(?:(?:or|but)\s+)?(?:i\s+(?:think|believe|guess|suppose)|maybe|perhaps|it|that|this|these|those|which)\b",
@@ -242,8 +242,10 @@ def _name_need(entries: Sequence[Entry]) -> None:
 
 
 def _name_details(entries: Sequence[Entry]) -> None:
-    """Make what only names something a need where a need or a limit stands before it: "easy to read"."""
+    """Make what only names something a need: a thing at the start, or a detail after a need or a limit."""
     wants = False
+    if entries[0].need is Need.CONTEXT and wanted.names_thing(LINK.sub("", entries[0].text)):
+        entries[0].need = Need.NEED
     for entry in entries:
         if wants and entry.need is Need.CONTEXT and wanted.is_detail(LINK.sub("", entry.text)):
             entry.need = Need.CONSTRAINT if wanted.MONEY.search(entry.text) else Need.NEED

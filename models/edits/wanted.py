@@ -12,6 +12,7 @@ _FIND_OUT = (
 )
 _NO_STATEMENT = r"(?!(?:i|we|you|it|if|whether|who|what|which|how|that|when|where|not|no|nobody|nothing)\b)"
 _WANTS = re.compile(
+    r"(?:(?:for|following|after|before|since|in|at|with)\s+[^,.;:]{3,60}?,?\s+)?"
     r"(?:(?:what\s+)?(?:i|we)(?:(?:['’]?d|\s+would)\s+(?:\w+ly\s+|also\s+|still\s+|just\s+)?(?:need|want|like|love)"
     r"|\s+(?:\w+ly\s+|also\s+|still\s+|just\s+|only\s+|now\s+)?(?:need|want))"
     r"|(?:i['’]?m|i\s+am|we['’]?re|we\s+are)\s+(?:after|looking\s+(?:for|to))"
@@ -55,7 +56,7 @@ _MAY_MONTH = re.compile(r"\bMay\b")
 # Words of a clause that `itemise.is_clause` does not know: "voted 7 to 4", "follows tomorrow"
 _TELLS = re.compile(
     r"\w{2,}ed\s+(?:\d|(?:the|an?|to|that|for|on|us|me)\b)"
-    r"|\w+s\s+(?:tomorrow|today|tonight|next|this|the|us|me|it|my|our|nothing|something|up|down|out|again|\w+day)\b"
+    r"|\w{3,}s\s+(?:tomorrow|today|tonight|next|this|the|us|me|it|my|our|nothing|something|up|down|out|again|\w+day)\b"
     r"|^\w+\s+\w+ed\W*$"
     r"|^(?:just|still|as|for|so|thanks?|sorry|fyi|nothing|no|none|yes|not)\b",
     re.IGNORECASE,
@@ -65,10 +66,14 @@ _DETAIL = re.compile(
     r"(?:about|around|roughly|some|one|two|three|four|five|six|ten|first|each|same|with|for|from|at|either|\d[\d.,]*)\b",
     re.IGNORECASE,
 )
+# A first part that names a thing, and not an occasion: "cabins for 12 people"
+_NAMES_THING = re.compile(r"(?:[\w'’-]+\s+){1,3}for\s+(?:\d|the|our|my|an?)", re.IGNORECASE)
 _FEW_WORDS = 5
 _LONGEST_PERMIT = 20  # words
 _GOES_ON_AS_CLAUSE = re.compile(
-    r"\s*(?:i|we|you|he|she|it|they|there|is|are|was|were|has|have|had|will|which|who)\b", re.IGNORECASE
+    r"\s*(?:i|we|you|he|she|it|they|there|is|are|was|were|has|have|had|will|which"
+    r"|who(?!\s+\w+\s+(?:what|which|when|where|how)\b))\b",
+    re.IGNORECASE,
 )
 MONEY = re.compile(r"\b(?:fees?|prices?|costs?|rent|pay|paid|rates?|funds?)\b|[$€£]", re.IGNORECASE)
 
@@ -120,3 +125,8 @@ def is_detail(text: str) -> bool:
     """Whether the words only name something, and are sure to be no statement with an unknown verb."""
     is_sure = _DETAIL.match(text) or MONEY.search(text) or "," in text or len(text.split()) <= _FEW_WORDS
     return bool(is_sure) and is_fragment(text) and not evidence.hedges(text)
+
+
+def names_thing(text: str) -> bool:
+    """Whether the words only name a thing that somebody could want, and no occasion."""
+    return bool(_NAMES_THING.match(text)) and is_fragment(text)
