@@ -72,7 +72,7 @@ _STATES_NEED = re.compile(
 _CAN_IT = re.compile(r"(?:can|could)\b|(?:is|would)\s+it\s+(?:be\s+)?possible\b", re.IGNORECASE)
 _OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
 # "Kirsi will merge everything" says what somebody else does.
-_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
+_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b(?!['’]t)")
 _OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
@@ -174,7 +174,7 @@ def kind(part: Part) -> Need:
     if _is_limit(part, text) and not (orders and part.need is Need.NEED):
         return Need.CONSTRAINT
     if part.need is Need.CONSTRAINT and not (_NEEDS.search(text) or _MAY_LIMIT.search(text)):
-        if not itemise.is_clause(text) or wanted.permits(text):
+        if not itemise.is_clause(text) or wanted.limits(text):
             return Need.CONSTRAINT
         return Need.NEED if wanted.is_fragment(text) else Need.CONTEXT
     if _OFFERS.match(part.text) and not _NEEDS.search(text):
@@ -185,8 +185,10 @@ def kind(part: Part) -> Need:
         return Need.NEED
     if _NEEDS.search(text) and part.need is not Need.CONTEXT and not _OWN_DUTY.match(text):
         return Need.NEED
+    if part.opens_sentence and wanted.somebody_wants(text):
+        return Need.NEED
     decides_by = part.need is Need.DEADLINE and _OWN_DUTY.match(text)
-    return Need.CONSTRAINT if decides_by or wanted.permits(text) else Need.CONTEXT
+    return Need.CONSTRAINT if decides_by or wanted.limits(text) else Need.CONTEXT
 
 
 def says_when(text: str) -> bool:

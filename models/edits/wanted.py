@@ -37,6 +37,18 @@ _PERMITS = re.compile(
     r"|\b(?:can|may)\s+only\b|\bonly\s+if\b",
     re.IGNORECASE,
 )
+# "Kofo would like the same for tablets"
+_SOMEBODY_WANTS = re.compile(
+    rf"(?:{_NO_STATEMENT}(?!(?:he|she|they|people|customers|guests)\b)[\w'’-]+\s+){{1,3}}?"
+    rf"(?:(?:would|['’]d)\s+like|wants|needs)\b{_FIND_OUT}",
+    re.IGNORECASE,
+)
+# "Batteries can't go", and not "a screen reader can't use your form at all"
+_FORBIDS = re.compile(
+    r"(?!(?:i|we|he|she|they|you|it)\b)(?:[\w'’-]+\s+){1,2}(?:can['’]?t|cannot|may\s+not)\s+\w+(?:\s+\w+)?\W*$",
+    re.IGNORECASE,
+)
+_BECAUSE_OF = re.compile(r"\b(?:because|as\s+a\s+result)\s+of\b", re.IGNORECASE)
 _NOW = re.compile(r"\b(?:already|was|were|used\s+to|so\s+far)\b", re.IGNORECASE)
 # Money that somebody gives, and what it depends on
 _FUNDS = re.compile(
@@ -55,8 +67,8 @@ _OWN_DATE = re.compile(
 _MAY_MONTH = re.compile(r"\bMay\b")
 # Words of a clause that `itemise.is_clause` does not know: "voted 7 to 4", "follows tomorrow"
 _TELLS = re.compile(
-    r"\w{2,}ed\s+(?:\d|(?:the|an?|to|that|for|on|us|me)\b)"
-    r"|\w{3,}s\s+(?:tomorrow|today|tonight|next|this|the|us|me|it|my|our|nothing|something|up|down|out|again|\w+day)\b"
+    r"\b\w{2,}ed\s+(?:\d|(?:the|an?|to|that|for|on|us|me)\b)"
+    r"|\b\w{3,}s\s+(?:tomorrow|today|tonight|next|this|the|us|me|it|my|our|nothing|something|up|down|out|again|\w+day)\b"
     r"|^\w+\s+\w+ed\W*$"
     r"|^(?:just|still|as|for|so|thanks?|sorry|fyi|nothing|no|none|yes|not)\b",
     re.IGNORECASE,
@@ -83,6 +95,11 @@ def wants(text: str) -> bool:
     return bool(_WANTS.match(text)) and not _NOW.search(text.partition(",")[0])
 
 
+def somebody_wants(text: str) -> bool:
+    """Whether the words say that a named person or group wants something."""
+    return bool(_SOMEBODY_WANTS.match(text))
+
+
 def doubts(text: str) -> bool:
     """Whether the words leave something open, and not only their reason does."""
     return evidence.leaves_open(_REASON.split(text)[0]) and not wants(text)
@@ -93,8 +110,10 @@ def asks_answer(text: str) -> bool:
     return bool(_ASKS_ANSWER.match(text))
 
 
-def permits(text: str) -> bool:
-    """Whether the words say under which condition something is allowed."""
+def limits(text: str) -> bool:
+    """Whether the words say under which condition something is allowed, or that it is not."""
+    if _FORBIDS.match(text):
+        return True
     is_short = len(text.split()) <= _LONGEST_PERMIT
     return is_short and bool(_PERMITS.search(text)) and not _NOW.search(text)
 
@@ -116,7 +135,7 @@ def has_own_date(text: str) -> bool:
 
 def is_fragment(text: str) -> bool:
     """Whether the words only name something: there is no verb before the first comma."""
-    first, _, rest = _MAY_MONTH.sub("", text).partition(",")
+    first, _, rest = _MAY_MONTH.sub("", _BECAUSE_OF.sub("", text)).partition(",")
     is_clause = itemise.is_clause(first) or _TELLS.search(text) or _GOES_ON_AS_CLAUSE.match(rest)
     return not is_clause
 

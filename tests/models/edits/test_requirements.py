@@ -265,6 +265,17 @@ def test_the_thing_at_the_start_is_a_need_and_an_occasion_is_none() -> None:
     assert "- Customer audit on 23 May" in _under("Context", occasion)
 
 
+def test_who_wants_what_and_a_short_ban_are_no_context() -> None:
+    message = (
+        "We need a van. Kofo would like the same for tablets. Batteries can't go. The door can't be used by "
+        "anybody since the flood."
+    )
+    split = decided(message, (R, Need.NEED, 1), *[(S, Need.CONTEXT, 1)] * 3)
+    assert "- Kofo would like the same for tablets" in _under("Needs", split)
+    assert _under("Constraint", split) == ["- Batteries can't go"]
+    assert _under("Context", split) == ["- The door can't be used by anybody since the flood"]
+
+
 def _under(label: str, split: list[Part]) -> list[str]:
     """The entries under a label at intensity 3."""
     lines = str(requirements.sort(split, 3)).splitlines()
