@@ -24,6 +24,7 @@ Parts of English messages
     notes         points that stand between commas
     structure     points with labels
     needs         what a part is in a list of requirements
+    wanted        what the words of a part want, limit or doubt whatever the tagger says
     entries       entries of a list of requirements
     requirements  needs, limits and what is open
     summary/      what matters, as prose

@@ -107,7 +107,9 @@ _UNDECIDED = re.compile(
     | \bi\s+(?:still\s+)?(?:have|need)\s+to\s+(?:check|ask|find\s+out)\b
     | \b(?:asked|asks|asking|wondering)\s+(?:if|whether)\b
     | \b(?:is|are|remains?)\s+(?:\w+\s+)?(?:open|up\s+in\s+the\s+air)(?=\W*$|,)
+    | \bthat['’]s\s+(?:still\s+)?open(?=\W*$|,)
     | \bstill\s+(?:open|missing|discuss\w*|wait\w*|check\w*|being\s+\w+|with\s+\w+|to\s+be)\b
+    | (?:\bis|\bare|['’]s)\s+(?:still\s+)?(?:a|an\s+open|the)\s+question\b(?!\s+(?:of|for|from|about|that)\b)
     | \b(?:depends?\s+on|question\s+is|(?:i['’]m|we['’]re)\s+missing)\b
     | \bwhat\s+(?:i|we)\s+(?:haven['’]?t|don['’]?t)\b
     | ^\W*open(?:\s+(?:point|question|issue))?s?\s*:

@@ -6,7 +6,7 @@ import re
 
 from data.records import Need
 from models import facts
-from models.edits import evidence, itemise
+from models.edits import evidence, itemise, wanted
 from models.edits.parts import DATE_KINDS, LINK, Part
 
 # At its start such a word limits what is named before it.
@@ -70,10 +70,9 @@ _STATES_NEED = re.compile(
     re.IGNORECASE,
 )
 _CAN_IT = re.compile(r"(?:can|could)\b|(?:is|would)\s+it\s+(?:be\s+)?possible\b", re.IGNORECASE)
-_WE_NEED = re.compile(r"we\s+need\b", re.IGNORECASE)
 _OWN_DUTY = re.compile(r"(?:i|we)\s+(?:still\s+)?(?:have|need|must)\s+to\b", re.IGNORECASE)
 # "Kirsi will merge everything" says what somebody else does.
-_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b")
+_OFFERS = re.compile(r"(?!Please\b)[A-Z][\w'’-]+\s+(?:can|could|will)\b(?!['’]t)")
 _OFFERS_IF = re.compile(r"if\s+(?:you|it|that|not)\b", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:today|tonight|tomorrow|yesterday|asap|as soon as|immediately|right away|now"
@@ -106,6 +105,18 @@ _ONLY_WHEN = re.compile(
     r"|next|some\s+time)\s+\S",
     re.IGNORECASE,
 )
+# These words doubt what stands before them: "only managers, I think, or maybe everyone".
+_DOUBTS_BEFORE = re.compile(r"(?:i\s+(?:think|guess|believe|suppose),|or\s+maybe\b)", re.IGNORECASE)
+_PREFERS = re.compile(r"(?:ideally|preferabl[ey]|optional(?:ly)?|nice[ -]to[ -]have)\b", re.IGNORECASE)
+# A wish of the words beside it, and not of the whole part
+_OF_END = re.compile(rf"ideally|preferabl[ey]|{IF_POSSIBLE}", re.IGNORECASE)
+_COMMA = re.compile(r",\s+(?:and\s+|but\s+)*")
+# "The gym is closed until Easter" has no deadline.
+_HOLDS_UNTIL = re.compile(
+    r"\b(?:is|are|stays?|remains?|can\s+be)\s+\w+\s+(?:until|till|til)\b", re.IGNORECASE
+)
+_EXPLAINS = re.compile(r"(?:otherwise|or|because|so|as|since|that)\b", re.IGNORECASE)
+_FEWEST_WORDS = 3  # before a wish at the end
 _IF_POSSIBLE = re.compile(r"\b(?:ideally|preferably|poss(?:ible)?)\b", re.IGNORECASE)
 # "Should be running after Easter", "the money must be spent by the end of the year"
 _DONE_BY = re.compile(
@@ -131,16 +142,18 @@ def kind(part: Part) -> Need:
     words = len(text.split())
     orders = evidence.only_orders(text)
     if text.endswith("?"):
-        wanted = part.need is Need.NEED and _CAN_IT.match(text)
-        return Need.NEED if wanted or evidence.orders(text) else Need.OPEN
-    if evidence.leaves_open(text) and not orders and not _WE_NEED.match(text):
+        is_need = part.need is Need.NEED and _CAN_IT.match(text)
+        return Need.NEED if is_need or evidence.orders(text) else Need.OPEN
+    if wanted.asks_answer(text) or (wanted.doubts(text) and not orders):
         return Need.OPEN
     if _is_wish(part, text):
         return Need.WISH
-    if evidence.hedges(text) and part.need is Need.OPEN:
+    if evidence.hedges(text) and (part.need is Need.OPEN or _DOUBTS_BEFORE.match(text)):
         return Need.OPEN
     if orders and evidence.forbids(text):
         return Need.CONSTRAINT
+    if wanted.funds(text) and not orders:
+        return Need.CONSTRAINT if wanted.depends(text) else Need.CONTEXT
     if words <= _LONGEST_DATE and _ONLY_WHEN.match(text) and says_when(text.partition(",")[0]):
         if _IF_POSSIBLE.search(text):
             return Need.WISH
@@ -152,14 +165,18 @@ def kind(part: Part) -> Need:
         return Need.NEED  # "from Monday on please use the new form"
     is_due = part.need is Need.DEADLINE or (words <= _SHORT and part.need is not Need.CONTEXT)
     is_due = is_due and words <= _LONGEST_DUE and not _SPAN.search(text)
-    if is_due and _DUE.search(text) and says_when(text):
+    if is_due and _DUE.search(text) and says_when(text) and not _says_more(text):
         return Need.DEADLINE
     if _OFFERS_IF.match(text) and evidence.plans(text) and not orders:
         return Need.CONTEXT  # "if you can't, I'll ask Piotr"
+    if wanted.wants(text):
+        return Need.NEED
     if _is_limit(part, text) and not (orders and part.need is Need.NEED):
         return Need.CONSTRAINT
     if part.need is Need.CONSTRAINT and not (_NEEDS.search(text) or _MAY_LIMIT.search(text)):
-        return Need.CONTEXT if itemise.is_clause(text) else Need.CONSTRAINT
+        if not itemise.is_clause(text) or wanted.limits(text):
+            return Need.CONSTRAINT
+        return Need.NEED if wanted.is_fragment(text) else Need.CONTEXT
     if _OFFERS.match(part.text) and not _NEEDS.search(text):
         return Need.CONTEXT
     if part.need in (Need.NEED, Need.CONSTRAINT):
@@ -168,7 +185,10 @@ def kind(part: Part) -> Need:
         return Need.NEED
     if _NEEDS.search(text) and part.need is not Need.CONTEXT and not _OWN_DUTY.match(text):
         return Need.NEED
-    return Need.CONTEXT
+    if part.opens_sentence and wanted.somebody_wants(text):
+        return Need.NEED
+    decides_by = part.need is Need.DEADLINE and _OWN_DUTY.match(text)
+    return Need.CONSTRAINT if decides_by or wanted.limits(text) else Need.CONTEXT
 
 
 def says_when(text: str) -> bool:
@@ -182,8 +202,30 @@ def _says_deadline(text: str) -> bool:
     return bool(_DONE_BY.match(text)) and says_when(text)
 
 
+def _says_more(text: str) -> bool:
+    """Whether a part says more than when: a need or a limit of its own, or when an offer ends."""
+    if wanted.has_own_date(text) or _HOLDS_UNTIL.search(text):
+        return True
+    pieces = [piece for piece in _COMMA.split(text) if not _EXPLAINS.match(piece)]
+    return any(
+        (LIMITS_FIRST.match(piece) and not _DUE.search(piece))
+        or (_NEEDS.search(piece) and not says_when(piece))
+        for piece in pieces
+    )
+
+
 def _is_wish(part: Part, text: str) -> bool:
-    if _WISHES.search(text) and (part.need is not Need.NEED or _NO_MUST.search(text)):
+    if _PREFERS.match(text):
+        return True
+    wish = _WISHES.search(text)
+    # "We need a freezer, minus eighty preferably": the wish is only the end.
+    if (
+        wish
+        and _OF_END.match(wish.group())
+        and len(text[: wish.start()].rpartition(",")[0].split()) >= _FEWEST_WORDS
+    ):
+        return False
+    if wish and (part.need is not Need.NEED or _NO_MUST.search(text)):
         return True
     return part.need is Need.WISH and bool(_MAY_WISH.search(text))
 

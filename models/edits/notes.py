@@ -18,6 +18,8 @@ _PREDICATE = re.compile(
     re.IGNORECASE,
 )
 # A participle may hang on a verb before it: "the floor has to be swept, the gate closed".
+# "Name, date or they stay" lists, and says what happens otherwise.
+_OR_ELSE = re.compile(r"\s+or\s+(?:i|we|you|he|she|it|they|nobody)\b", re.IGNORECASE)
 _PARTICIPLE = re.compile(
     r"\w+ed|left|held|found|sent|kept|made|brought|paid|sold|met|told|put|shut", re.IGNORECASE
 )
@@ -32,6 +34,8 @@ _INTRODUCES = re.compile(
     rf"(?:\S+|(?:quick|day|good|bad|small)\s\S+|(?:as|because|since|although|though|given)\s.*|(?:\w+ing|in|on|at|by|for|from|to|with|without|before|after|during)(?:(?!\s{VERB}\b)\s+\S+)*)",
     re.IGNORECASE,
 )
+# "with name, content and date": the things after "with" go on.
+_OPENS_LIST = re.compile(r"\b(?:with|including)\s+(?:\w+\s+){0,2}\w+$", re.IGNORECASE)
 _AND_THE = re.compile(r"and\s+the\b", re.IGNORECASE)  # "and the warranty is two years"
 _LONGEST_INTRODUCTION = 80
 _LONGEST_SEARCHED = 200  # characters of a point, so that the work stays linear
@@ -103,7 +107,8 @@ def _stands(piece: str, before: str, point: str, in_notes: bool) -> bool:
         return True
     words = len(piece.split())
     names = _DETERMINED.match(piece) and (not _COUNTS.match(piece) or words <= _FEWEST_WORDS)
-    governed = orders or _GOVERNS.search(point[:_LONGEST_SEARCHED])
+    lists = _OPENS_LIST.search(before[-_LONGEST_INTRODUCTION:])
+    governed = orders or lists or _GOVERNS.search(point[:_LONGEST_SEARCHED])
     return in_notes and words >= _FEWEST_WORDS and not (names or governed or itemise.GOES_ON.match(piece))
 
 
@@ -121,5 +126,5 @@ def _is_point(piece: str) -> bool:
 
 
 def _has_verb(piece: str) -> bool:
-    verb = _PREDICATE.match(piece)
+    verb = _PREDICATE.match(_OR_ELSE.split(piece)[0])
     return verb is not None and not _PARTICIPLE.fullmatch(verb["verb"])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from data.records import Need, Role
 from models import facts
-from models.edits import evidence, needs, points
+from models.edits import evidence, needs, points, wanted
 from models.edits.entries import SEPARATE, Entry, apart, split
 from models.edits.parts import DATE_KINDS, LINK, Part, bare, heading, sentence
 
@@ -75,7 +75,7 @@ _LIMITS_IT = re.compile(
     r"|can['’]?t|may\s+not|needs?\s+to)\b",
     re.IGNORECASE,
 )
-_AND = re.compile(r"^(?:and|but|also|oh|plus)\b[,\s]+", re.IGNORECASE)
+_AND = re.compile(r"^(?:(?:and|but|also|oh|plus)\b[,\s]+)+", re.IGNORECASE)
 # A doubt about the words before it, or about something that is named before it.
 _DOUBTS = re.compile(
     r"(?:(?:or|but)\s+)?(?:i\s+(?:think|believe|guess|suppose)|maybe|perhaps|it|that|this|these|those|which)\b",
@@ -105,14 +105,18 @@ def sort(parts: Sequence[Part], intensity: int) -> str | None:
     kinds = {entry.need for entry in entries}
     if not kinds - {Need.CONTEXT, Need.OPEN} or (len(entries) == 1 and intensity == 1 and not head):
         return None
+    _name_details(entries)
     groups: dict[Need, list[str]] = {kind: [] for kind in _LABELS}
     for entry in entries:
-        wanted = entry.need in (Need.NEED, Need.WISH)
-        groups[entry.need].append(bare(_drop_request(entry.text) if wanted else _PLEASE.sub("", entry.text)))
+        is_wanted = entry.need in (Need.NEED, Need.WISH)
+        groups[entry.need].append(
+            bare(_drop_request(entry.text) if is_wanted else _PLEASE.sub("", entry.text))
+        )
     everything = " ".join(part.text for part in parts)
     if intensity >= 2 and not groups[Need.DEADLINE]:
         texts = [entry.text for entry in entries if entry.need in SEPARATE]
-        if deadline := _only_deadline(" ".join(text for text in texts if not _NEGATES.search(text))):
+        dated = [text for text in texts if not (_NEGATES.search(text) or wanted.has_own_date(text))]
+        if deadline := _only_deadline(" ".join(dated)):
             groups[Need.DEADLINE].append(deadline)
         elif not needs.says_when(everything):
             groups[Need.OPEN].append("by when (not stated)")
@@ -215,7 +219,7 @@ def _settle(entries: Sequence[Entry]) -> list[Entry]:
     i = 1
     while i < len(settled):
         before, entry = settled[i - 1], settled[i]
-        stands_alone = entry.need is Need.DEADLINE or evidence.leaves_open(entry.text)
+        stands_alone = entry.need is Need.DEADLINE or wanted.doubts(entry.text)
         if stands_alone or not _REFERS.match(entry.text) or _is_printed_after(settled, i):
             i += 1
             continue
@@ -235,6 +239,17 @@ def _name_need(entries: Sequence[Entry]) -> None:
         )
         if limit:
             limit.need = Need.NEED
+
+
+def _name_details(entries: Sequence[Entry]) -> None:
+    """Make what only names something a need: a thing at the start, or a detail after a need or a limit."""
+    wants = False
+    if entries[0].need is Need.CONTEXT and wanted.names_thing(LINK.sub("", entries[0].text)):
+        entries[0].need = Need.NEED
+    for entry in entries:
+        if wants and entry.need is Need.CONTEXT and wanted.is_detail(LINK.sub("", entry.text)):
+            entry.need = Need.CONSTRAINT if wanted.MONEY.search(entry.text) else Need.NEED
+        wants = wants or entry.need in (Need.NEED, Need.WISH, Need.CONSTRAINT)
 
 
 def _is_printed_after(entries: Sequence[Entry], i: int) -> bool:

@@ -25,6 +25,8 @@ def test_notes_between_commas_are_points() -> None:
         "Work starts at 7 so the floor has to be swept, pump booked by the foreman, and the road closed",
         "In the afternoon only the core team, we go through the list",
         "He said the pump is broken, the road is closed",
+        "Label each box by Monday with name, content and date or they stay",
+        "So label each box with name, content and date or they stay",
         "So I drove out there, two hours each way, only to find the door open",
         "As some of you know, there was a leak, restored now, whether it is gone I don't know",
         "Following the audit in August, the team found two faults in the ward",

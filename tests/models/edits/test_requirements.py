@@ -1,5 +1,10 @@
+from itertools import takewhile
+
+import pytest
+
 from data.records import Need, Role
 from models.edits import requirements
+from models.edits.parts import Part
 from tests.parts import decided
 
 R, S = Role.REQUEST, Role.SITUATION
@@ -182,3 +187,99 @@ def test_a_bare_doubt_takes_along_what_it_is_about() -> None:
     labels = [(R, Need.NEED, 1), (R, Need.DEADLINE, 1), (S, Need.CONTEXT, 1), (Role.OPEN, Need.OPEN, 1)]
     split = decided(message, *labels)
     assert "Open: cloud is fine if QA is fine with it, they haven't said" in str(requirements.sort(split, 1))
+
+
+@pytest.mark.parametrize("need", [Need.CONSTRAINT, Need.DEADLINE, Need.CONTEXT])
+def test_a_detail_of_what_is_wanted_is_no_context(need: Need) -> None:
+    message = "We need a list of the samples. Barcode per box, who took what, works with wet gloves."
+    split = decided(message, (R, Need.NEED, 1), (S, need, 1))
+    assert "- Barcode per box, who took what, works with wet gloves" in _under("Needs", split)
+
+
+def test_what_a_part_tells_stays_context() -> None:
+    message = "We need real headings. Students complained. Screen reader users jump from heading to heading."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.CONTEXT, 1), (S, Need.CONTEXT, 1))
+    assert len(_under("Context", split)) == 2
+
+
+def test_a_doubt_in_a_reason_or_about_which_leaves_nothing_open() -> None:
+    message = "What I'd like is a board that shows which bay is open. Small because we haven't got room."
+    split = decided(message, (S, Need.CONTEXT, 1), (R, Need.NEED, 1))
+    assert len(_under("Needs", split)) == 2
+
+
+def test_an_open_question_without_a_question_mark_is_open() -> None:
+    message = "We need a robot for the shed. Power's a question, the cable is thin. Lmk what that costs."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.CONTEXT, 1), (S, Need.CONTEXT, 1))
+    assert _under("Open", split)[:2] == [
+        "- Power's a question, the cable is thin",
+        "- Lmk what that costs",
+    ]
+
+
+def test_a_grant_has_a_date_of_its_own() -> None:
+    message = "We need a fence. There is a grant but you have to apply before 30 September."
+    split = decided(message, (R, Need.NEED, 1), (R, Need.NEED, 1))
+    assert "There is a grant but you have to apply before 30 September" in str(_under("Constraint", split))
+    assert not _under("Deadline", split)
+
+
+def test_a_preference_is_a_wish_and_a_need_with_a_preference_is_a_need() -> None:
+    message = "We need a freezer for the samples, minus eighty preferably, by the lift. Preferably a new one."
+    split = decided(message, (R, Need.WISH, 1), (R, Need.NEED, 1))
+    assert len(_under("Need", split)) == 1
+    assert _under("Wish", split) == ["- Preferably a new one"]
+
+
+def test_a_limit_beside_a_date_is_no_deadline() -> None:
+    message = "We need a reminder for owners. Not more than 60 a month, and before summer if possible."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.DEADLINE, 1))
+    assert _under("Constraint", split) == ["- Not more than 60 a month"]
+    assert _under("Wish", split) == ["- before summer if possible"]
+
+
+def test_how_long_something_holds_is_no_deadline() -> None:
+    message = "We need a room for the class. The gym is closed until Easter."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.CONSTRAINT, 1))
+    assert _under("Constraint", split) == ["- The gym is closed until Easter"]
+
+
+def test_what_is_allowed_under_a_condition_is_a_limit() -> None:
+    message = "We need a mixer. Used is fine if it comes with a warranty. Chlorine is ok."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.CONTEXT, 1), (S, Need.CONTEXT, 1))
+    assert _under("Constraint", split) == ["- Used is fine if it comes with a warranty"]
+    assert _under("Context", split) == ["- Chlorine is ok"]
+
+
+def test_a_must_after_a_doubt_is_not_open() -> None:
+    message = "We want a page. Legal hasn't told us if it needs consent, oh and it must be in Spanish."
+    split = decided(message, (R, Need.NEED, 1), (S, Need.OPEN, 1), (S, Need.NEED, 1))
+    assert "Spanish" not in str(_under("Open", split))
+
+
+def test_the_thing_at_the_start_is_a_need_and_an_occasion_is_none() -> None:
+    decisions = ((S, Need.CONTEXT, 1), (R, Need.NEED, 1))
+    thing = decided("Site cabins for 12 people from 3 February. It must have a drying room.", *decisions)
+    occasion = decided("Customer audit on 23 May. It must have a quiet room.", *decisions)
+    assert "- Site cabins for 12 people from 3 February" in _under("Needs", thing)
+    assert "- Customer audit on 23 May" in _under("Context", occasion)
+
+
+def test_who_wants_what_and_a_short_ban_are_no_context() -> None:
+    message = (
+        "We need a van. Kofo would like the same for tablets. Batteries can't go. The door can't be used by "
+        "anybody since the flood."
+    )
+    split = decided(message, (R, Need.NEED, 1), *[(S, Need.CONTEXT, 1)] * 3)
+    assert "- Kofo would like the same for tablets" in _under("Needs", split)
+    assert _under("Constraint", split) == ["- Batteries can't go"]
+    assert _under("Context", split) == ["- The door can't be used by anybody since the flood"]
+
+
+def _under(label: str, split: list[Part]) -> list[str]:
+    """The entries under a label at intensity 3."""
+    lines = str(requirements.sort(split, 3)).splitlines()
+    if f"{label}:" not in lines:
+        return []
+    rest = lines[lines.index(f"{label}:") + 1 :]
+    return list(takewhile(lambda line: line.startswith("- "), rest))
