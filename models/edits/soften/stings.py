@@ -19,7 +19,7 @@ _END = "soften.sting_end_unsure"
 _LEVEL = 2  # of irony; an insult goes from level 1 on
 
 _REQUEST = re.compile(
-    r"\b(?:(?<!oh )(?<!you )please|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
+    r"\b(?:(?<!oh )(?<!you )please|(?:don't|do not) even (?:think|dream)|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
     r"can you (?!(?:even|not|believe|imagine|read|count|hear)\b)|may (?:i|we)|would (?:that|this|it|your)|"
     r"do we (?:have|know)|(?:somebody|someone) tell|any (?:news|ideas|thoughts)|would you|"
     r"let me know|tell (?:me|us)|by then|from now on|deadline|"
