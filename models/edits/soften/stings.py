@@ -19,7 +19,8 @@ _END = "soften.sting_end_unsure"
 _LEVEL = 2  # of irony; an insult goes from level 1 on
 
 _REQUEST = re.compile(
-    r"\b(?:(?<!oh )(?<!you )please|(?:don't|do not) even (?:think|dream)|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
+    r"\b(?:(?<!oh )(?<!you )please|(?:don't|do not) even (?:think|dream)|pls|plz|"
+    r"(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
     r"can you (?!(?:even|not|believe|imagine|read|count|hear)\b)|may (?:i|we)|would (?:that|this|it|your)|"
     r"do we (?:have|know)|(?:somebody|someone) tell|any (?:news|ideas|thoughts)|would you|"
     r"let me know|tell (?:me|us)|by then|from now on|deadline|"
@@ -72,6 +73,8 @@ _ASKS = re.compile(
 )
 _ANSWER = re.compile(r"[\w'’]+(?: [\w'’]+)?[.!?]")
 _ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'’-]+$")  # "I have no words, Marek."
+_QUESTION = re.compile(r"\?+")
+_COMMA = re.compile(r", ")
 _WORD = re.compile(r"[\w'’-]+")
 _LEAST_KEPT = 3  # words in front of an end that is cut off
 _LEAST_CUT = 2  # words of an end
@@ -128,7 +131,10 @@ def _is_answered(draft: Draft, sentence: Sentence) -> bool:
 def _is_order(draft: Draft, sentence: Sentence) -> bool:
     if "?" in draft.mark(sentence) and _ASKS.match(draft.text(sentence)):
         return False
-    return find_order(draft, sentence, lead_end(draft, sentence)) is not None
+    # An order may stand behind an exclamation or an address: "You fools, lock the door."
+    starts = [match.end() for match in islice(_COMMA.finditer(draft.text(sentence)), _MOST_JOINTS)]
+    places = [lead_end(draft, sentence), *(sentence.start + at for at in starts)]
+    return any(find_order(draft, sentence, at) is not None for at in places)
 
 
 def _is_needed(draft: Draft, start: int, end: int) -> bool:
@@ -159,7 +165,7 @@ def _propose_whole(draft: Draft, index: int, has_mild: bool) -> None:
         changes = (Change(sentence.start, word.end(), f"{name[2:]}, {first}"),)
     _propose(draft, _WHOLE, has_mild, changes)
     # A question that only accuses wants a remedy, and without another request nothing would ask for it.
-    has_request = draft.has_order or _REQUEST.search(message) or message.count("?") > 1
+    has_request = draft.has_order or _REQUEST.search(message) or len(_QUESTION.findall(message)) > 1
     is_last = sentence is draft.sentences[-1] and index > 0
     if "?" in draft.mark(sentence) and is_last and not has_request:
         ask = Change(sentence.start, sentence.stop, draft.cap(f"could you please look into it{name}?"))
