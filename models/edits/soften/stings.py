@@ -73,6 +73,7 @@ _ASKS = re.compile(
 )
 _ANSWER = re.compile(r"[\w'’]+(?: [\w'’]+)?[.!?]")
 _ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'’-]+$")  # "I have no words, Marek."
+_EITHER = re.compile(r"\b(?:either|whether)\b", re.I)
 _QUESTION = re.compile(r"\?+")
 _COMMA = re.compile(r", ")
 _WORD = re.compile(r"[\w'’-]+")
@@ -181,6 +182,8 @@ def _propose_ends(draft: Draft, sentence: Sentence, has_mild: bool) -> None:
         if len(kept.split()) < _LEAST_KEPT or not _LEAST_CUT <= len(cut.split()) <= _MOST_CUT:
             continue
         at = sentence.start + match.start()
+        if _EITHER.search(kept) and " or " in text[match.start() : match.end() + 1]:
+            continue
         if kept.count("(") != kept.count(")") or kept.count('"') % 2 or _is_needed(draft, at, sentence.end):
             continue
         if _PLAIN_END.match(text[match.start() :].lstrip(" ,;:.-–—")) or find_order(

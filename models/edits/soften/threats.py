@@ -96,7 +96,8 @@ _WARNING = re.compile(
 # "If I see one more of them without a helmet, they're off the site."
 _IF_SEEN = re.compile(
     r"if (?:I|we) (?:see|hear|find|catch|get)\b[^,.;:!?\n]{4,90}?,? (?:then )?"
-    r"(?=(?:you|they|he|she|we|it)(?:'?re|'s| are| is|'ll| will) (?:out|off|gone|done|finished|over|going|"
+    r"(?=(?:you|they|he|she|we|it|(?:your|his|her|their) [a-z]+)(?:'?re|'s| are| is|'ll| will) "
+    r"(?:out|off|gone|done|finished|over|going|"
     r"staying|not)\b)",
     re.I,
 )

@@ -195,9 +195,10 @@ FINITE = re.compile(
 KIND = re.compile(
     r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))"
     r"|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
-    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
+    r"grateful|appreciate|(?<!even )(?<!not )sorry|i apologi[sz]e|apologies|"
     r"would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
-    r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    r"time)|hope (?:you(?!'?re (?:happy|proud)| realise| realize| understand| know|"
+    r"[\w' ]{1,20} (?:explanation|excuse|reason)\b)|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
 # Praise, which is sarcastic beside a complaint.
