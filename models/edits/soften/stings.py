@@ -36,7 +36,8 @@ _NUMBER = re.compile(r"\d|[@#/_]|\b(?:https?|www)\b")
 # What a message refuses, answers, announces or thanks for is no jab.
 _PLAIN = re.compile(
     r"(?:(?:i|we)(?:'m| am|'re| are|m) not [a-z]+ing|(?:i|we) (?:won't|will not|can't|cannot|wont|cant|"
-    r"had to)|hi|hello|hey|dear|update|fyi|just (?:following|to let|checking|a)|thanks?|thx|without|quick)\b"
+    r"had to)|(?:as usual,? )?(?:nobody|no one) (?:has |had )?(?:told|asked|informed|called|warned|checked)|"
+    r"hi|hello|hey|dear|update|fyi|just (?:following|to let|checking|a)|thanks?|thx|without|quick)\b"
     r"(?! nothing| finally| for nothing)"
     r"|(?:absolutely not|no|yes|again|never|yours|mine|me|us|none|nothing|nobody|and)$",
     re.I,
@@ -74,6 +75,7 @@ _ASKS = re.compile(
 _ANSWER = re.compile(r"[\w'’]+(?: [\w'’]+)?[.!?]")
 _ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'’-]+$")  # "I have no words, Marek."
 _EITHER = re.compile(r"\b(?:either|whether)\b", re.I)
+_ASKED = re.compile(r"(?:please(?! note)|could you|would you|may I ask)\b", re.I)
 _QUESTION = re.compile(r"\?+")
 _COMMA = re.compile(r", ")
 _WORD = re.compile(r"[\w'’-]+")
@@ -109,6 +111,8 @@ def _may_go(draft: Draft, sentence: Sentence) -> bool:
         return False
     if _PLAIN.match(text) or _is_answered(draft, sentence) or _has_verdict(draft, sentence):
         return False
+    if "?" not in draft.mark(sentence) and _asks_from(draft, sentence, sentence.start):
+        return False
     address = _ADDRESS.search(text)
     end = sentence.start + address.start() if address else sentence.end
     return not _is_needed(draft, sentence.start, end) and not _is_order(draft, sentence)
@@ -119,6 +123,15 @@ def _has_verdict(draft: Draft, sentence: Sentence) -> bool:
     return any(
         edit.rule == "soften.predicate" and sentence.start <= edit.start < sentence.end
         for edit in draft.edits
+    )
+
+
+def _asks_from(draft: Draft, sentence: Sentence, at: int) -> bool:
+    """Whether another rule makes a request of what stands at `at` or behind it, so that it was an order."""
+    return any(
+        at <= change.start < sentence.end and _ASKED.match(change.text)
+        for edit in draft.edits
+        for change in edit.changes
     )
 
 
@@ -182,6 +195,8 @@ def _propose_ends(draft: Draft, sentence: Sentence, has_mild: bool) -> None:
         if len(kept.split()) < _LEAST_KEPT or not _LEAST_CUT <= len(cut.split()) <= _MOST_CUT:
             continue
         at = sentence.start + match.start()
+        if "?" not in mark and _asks_from(draft, sentence, at + 1):
+            continue
         if _EITHER.search(kept) and " or " in text[match.start() : match.end() + 1]:
             continue
         if kept.count("(") != kept.count(")") or kept.count('"') % 2 or _is_needed(draft, at, sentence.end):
