@@ -75,6 +75,7 @@ _ASKS = re.compile(
 _ANSWER = re.compile(r"[\w'’]+(?: [\w'’]+)?[.!?]")
 _ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'’-]+$")  # "I have no words, Marek."
 _EITHER = re.compile(r"\b(?:either|whether)\b", re.I)
+_OR = re.compile(r"[\W_]{1,4}or\b", re.I)
 _ASKED = re.compile(r"(?:please(?! note)|could you|would you|may I ask)\b", re.I)
 _QUESTION = re.compile(r"\?+")
 _COMMA = re.compile(r", ")
@@ -197,7 +198,7 @@ def _propose_ends(draft: Draft, sentence: Sentence, has_mild: bool) -> None:
         at = sentence.start + match.start()
         if "?" not in mark and _asks_from(draft, sentence, at + 1):
             continue
-        if _EITHER.search(kept) and " or " in text[match.start() : match.end() + 1]:
+        if _EITHER.search(kept) and _OR.match(text, match.start()):
             continue
         if kept.count("(") != kept.count(")") or kept.count('"') % 2 or _is_needed(draft, at, sentence.end):
             continue

@@ -23,7 +23,7 @@ def rewrite(message, intensity=2):
         ("Maybe you should read the manual.", "Could you read the manual?"),
         ("I keep saying this and nobody listens.", "I have had to bring this up several times."),
         ("The boxes won't move themselves.", "The boxes still need to be moved."),
-        ("If you can't follow a recipe maybe get another job.", "Please make sure to follow the recipe."),
+        ("If you can't follow a recipe maybe you shouldn't cook.", "Please make sure to follow the recipe."),
         ("I don't have time to chase grown men.", "I'd prefer not to have to chase people."),
         ("Either send it today or say why not.", "I'd ask you to either send it today or say why not."),
         ("It's your mess, you clean it.", "Could you clean it?"),
