@@ -1,13 +1,13 @@
 """Softens an English message: orders become requests, blame and harsh words milder ones.
 
-`soften.yaml` has the words, `idioms.yaml` sarcasm and insults, `statements.yaml` harsh sentences without a
-harsh word.
+`soften.yaml` has the words, `idioms.yaml` sarcasm and insults, `jabs.yaml` jabs and swearing,
+`statements.yaml` harsh sentences without a harsh word.
 
     rules         proposes all edits, sentence by sentence
 
 Reading
     draft         a message with its sentences, and the edits so far
-    words         the tables of `soften.yaml` and `idioms.yaml`, verb forms, cues
+    words         the tables of `soften.yaml`, `idioms.yaml` and `jabs.yaml`, verb forms, cues
     imperatives   what is an order
     clauses       where a clause starts and ends
     inversion     the word order of questions

@@ -157,7 +157,8 @@ def _replace_sentence(draft: Draft, sentence: Sentence) -> bool:
 
 _PERSON = re.compile(r"\b(?:i|you|he|she|we)(?:'m|'re|'s| am| are| is| was| were)$", re.I)
 _OF_PERSONS = re.compile(
-    r"quite upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something|something for"
+    r"(?:quite )?upset|quite surprised|not up to|mistaken|a bit|not happy|not part|not something"
+    r"|something for|not easy"
 )
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|looks|seems)\s+|(?<=[A-Za-z])(?:'s|'re|'m)\s+", re.I)
 _ADVERBS = re.compile(

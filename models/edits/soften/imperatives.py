@@ -84,7 +84,10 @@ _NOUN_CLAUSE = re.compile(
     r"whether|so|or|but|as|after|since|the|a|an|your|my|our|it|they|we|you|i|he|she|this|"
     r"there)\b)[\w'’#/.-]{1,30}){1,5}"
     r" (?:is|are|was|were|has|had|will|isn't|aren't|wasn't|doesn't|don't|didn't|fails|"
-    r"failed|won't|hasn't|can't|looks|works|needs|get|gets|goes|have|need|want)\b",
+    r"failed|won't|hasn't|can't|looks|works|needs|get|gets|goes|have|need|want)\b"
+    # "Pick accuracy on your team was low."
+    r"|(?! (?:the|a|an|this|that|it|them|me|us|my|your|our|his|her|their)\b)(?: [a-z]{3,20}){1,2}"
+    r" (?:on|of|in|for|at) (?:the|your|our|my|this) [\w'-]{1,20} (?:is|are|was|were|has|had)\b",
     re.I,
 )
 
@@ -126,7 +129,7 @@ def begins_order(text: str, verb: str, end: int, is_first: bool) -> bool:
         return False  # "Suggest we wait" lacks its "I"
     if following.word in _PARTICLES and following.second in tables().thirds:
         return False  # "get in starts at 8": it is a noun
-    if verb == "sort" and following.word in {"yourself", "yourselves"}:
+    if (verb, following.word) in {("sort", "yourself"), ("sort", "yourselves"), ("follow", "ups")}:
         return False
     if following.word in tables().classes["past_only"]:
         return False  # "dispatch said so": it is a subject

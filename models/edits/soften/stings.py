@@ -19,7 +19,8 @@ _END = "soften.sting_end_unsure"
 _LEVEL = 2  # of irony; an insult goes from level 1 on
 
 _REQUEST = re.compile(
-    r"\b(?:(?<!oh )(?<!you )please|pls|plz|(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
+    r"\b(?:(?<!oh )(?<!you )please|(?:don't|do not) even (?:think|dream)|pls|plz|"
+    r"(?:can|could) (?:we|somebody|someone|anybody|anyone)|could you|"
     r"can you (?!(?:even|not|believe|imagine|read|count|hear)\b)|may (?:i|we)|would (?:that|this|it|your)|"
     r"do we (?:have|know)|(?:somebody|someone) tell|any (?:news|ideas|thoughts)|would you|"
     r"let me know|tell (?:me|us)|by then|from now on|deadline|"
@@ -35,7 +36,8 @@ _NUMBER = re.compile(r"\d|[@#/_]|\b(?:https?|www)\b")
 # What a message refuses, answers, announces or thanks for is no jab.
 _PLAIN = re.compile(
     r"(?:(?:i|we)(?:'m| am|'re| are|m) not [a-z]+ing|(?:i|we) (?:won't|will not|can't|cannot|wont|cant|"
-    r"had to)|hi|hello|hey|dear|update|fyi|just (?:following|to let|checking|a)|thanks?|thx|without|quick)\b"
+    r"had to)|(?:as usual,? )?(?:nobody|no one) (?:has |had )?(?:told|asked|informed|called|warned|checked)|"
+    r"hi|hello|hey|dear|update|fyi|just (?:following|to let|checking|a)|thanks?|thx|without|quick)\b"
     r"(?! nothing| finally| for nothing)"
     r"|(?:absolutely not|no|yes|again|never|yours|mine|me|us|none|nothing|nobody|and)$",
     re.I,
@@ -72,6 +74,11 @@ _ASKS = re.compile(
 )
 _ANSWER = re.compile(r"[\w'’]+(?: [\w'’]+)?[.!?]")
 _ADDRESS = re.compile(r", [A-ZÀ-Ž][\w'’-]+$")  # "I have no words, Marek."
+_EITHER = re.compile(r"\b(?:either|whether)\b", re.I)
+_OR = re.compile(r"[\W_]{1,4}or\b", re.I)
+_ASKED = re.compile(r"(?:please(?! note)|could you|would you|may I ask)\b", re.I)
+_QUESTION = re.compile(r"\?+")
+_COMMA = re.compile(r", ")
 _WORD = re.compile(r"[\w'’-]+")
 _LEAST_KEPT = 3  # words in front of an end that is cut off
 _LEAST_CUT = 2  # words of an end
@@ -105,6 +112,8 @@ def _may_go(draft: Draft, sentence: Sentence) -> bool:
         return False
     if _PLAIN.match(text) or _is_answered(draft, sentence) or _has_verdict(draft, sentence):
         return False
+    if "?" not in draft.mark(sentence) and _asks_from(draft, sentence, sentence.start):
+        return False
     address = _ADDRESS.search(text)
     end = sentence.start + address.start() if address else sentence.end
     return not _is_needed(draft, sentence.start, end) and not _is_order(draft, sentence)
@@ -118,6 +127,15 @@ def _has_verdict(draft: Draft, sentence: Sentence) -> bool:
     )
 
 
+def _asks_from(draft: Draft, sentence: Sentence, at: int) -> bool:
+    """Whether another rule makes a request of what stands at `at` or behind it, so that it was an order."""
+    return any(
+        at <= change.start < sentence.end and _ASKED.match(change.text)
+        for edit in draft.edits
+        for change in edit.changes
+    )
+
+
 def _is_answered(draft: Draft, sentence: Sentence) -> bool:
     """Whether a question is answered by a word or two: "Whose job is that? Yours."."""
     if "?" not in draft.mark(sentence):
@@ -128,7 +146,10 @@ def _is_answered(draft: Draft, sentence: Sentence) -> bool:
 def _is_order(draft: Draft, sentence: Sentence) -> bool:
     if "?" in draft.mark(sentence) and _ASKS.match(draft.text(sentence)):
         return False
-    return find_order(draft, sentence, lead_end(draft, sentence)) is not None
+    # An order may stand behind an exclamation or an address: "You fools, lock the door."
+    starts = [match.end() for match in islice(_COMMA.finditer(draft.text(sentence)), _MOST_JOINTS)]
+    places = [lead_end(draft, sentence), *(sentence.start + at for at in starts)]
+    return any(find_order(draft, sentence, at) is not None for at in places)
 
 
 def _is_needed(draft: Draft, start: int, end: int) -> bool:
@@ -159,7 +180,7 @@ def _propose_whole(draft: Draft, index: int, has_mild: bool) -> None:
         changes = (Change(sentence.start, word.end(), f"{name[2:]}, {first}"),)
     _propose(draft, _WHOLE, has_mild, changes)
     # A question that only accuses wants a remedy, and without another request nothing would ask for it.
-    has_request = draft.has_order or _REQUEST.search(message) or message.count("?") > 1
+    has_request = draft.has_order or _REQUEST.search(message) or len(_QUESTION.findall(message)) > 1
     is_last = sentence is draft.sentences[-1] and index > 0
     if "?" in draft.mark(sentence) and is_last and not has_request:
         ask = Change(sentence.start, sentence.stop, draft.cap(f"could you please look into it{name}?"))
@@ -175,6 +196,10 @@ def _propose_ends(draft: Draft, sentence: Sentence, has_mild: bool) -> None:
         if len(kept.split()) < _LEAST_KEPT or not _LEAST_CUT <= len(cut.split()) <= _MOST_CUT:
             continue
         at = sentence.start + match.start()
+        if "?" not in mark and _asks_from(draft, sentence, at + 1):
+            continue
+        if _EITHER.search(kept) and _OR.match(text, match.start()):
+            continue
         if kept.count("(") != kept.count(")") or kept.count('"') % 2 or _is_needed(draft, at, sentence.end):
             continue
         if _PLAIN_END.match(text[match.start() :].lstrip(" ,;:.-–—")) or find_order(

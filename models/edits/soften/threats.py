@@ -93,6 +93,14 @@ _WARNING = re.compile(
     r"|you (?:won't|wont|will not|can|lose|pay|stay|go|don't get)\b)",
     re.I,
 )
+# "If I see one more of them without a helmet, they're off the site."
+_IF_SEEN = re.compile(
+    r"if (?:I|we) (?:see|hear|find|catch|get)\b[^,.;:!?\n]{4,90}?,? (?:then )?"
+    r"(?=(?:you|they|he|she|we|it|(?:your|his|her|their) [a-z]+)(?:'?re|'s| are| is|'ll| will) "
+    r"(?:out|off|gone|done|finished|over|going|"
+    r"staying|not)\b)",
+    re.I,
+)
 
 
 _IF_AGAIN = re.compile(
@@ -111,6 +119,8 @@ def soften_threat(statement: Statement, is_positive: bool) -> bool:
     if match := _THREAT.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=not is_positive)
     if match := _WARNING.match(text, begin):
+        return _regret_result(statement, match.end(), is_certain=True)
+    if match := _IF_SEEN.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=True)
     if match := _THREAT_WITHOUT_COMMA.match(text, begin):
         return _regret_result(statement, match.end(), is_certain=False)

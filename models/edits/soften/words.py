@@ -1,4 +1,4 @@
-"""Words that the rules of `soften` look up: tables of `soften.yaml` and `idioms.yaml`, verb forms, cues."""
+"""Words that the rules of `soften` look up: tables of three yaml files, verb forms, cues."""
 
 import re
 from functools import cache
@@ -9,7 +9,7 @@ import yaml
 
 
 class Tables(NamedTuple):
-    """The tables of `soften.yaml` and `idioms.yaml`, with the forms of their verbs."""
+    """The tables of `soften.yaml`, `idioms.yaml` and `jabs.yaml`, with the forms of their verbs."""
 
     verbs: frozenset[str]
     ambiguous: frozenset[str]
@@ -36,14 +36,16 @@ class Tables(NamedTuple):
 
 @cache
 def tables() -> Tables:
-    """The tables of `soften.yaml`, those of `idioms.yaml` in front of their own kind; read once."""
-    data, idioms = (
+    """The tables, those of `jabs.yaml` and `idioms.yaml` in front of those of `soften.yaml`; read once."""
+    data, idioms, jabs = (
         yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
-        for name in ("soften.yaml", "idioms.yaml")
+        for name in ("soften.yaml", "idioms.yaml", "jabs.yaml")
     )
     for name in ("predicates", "phrases", "sentences", "empty_tails"):
-        data[name] = idioms[name] + data[name]
-    empty_sentences = "|".join([data["empty_sentences"], *idioms["empty_sentences"]])
+        data[name] = jabs.get(name, []) + idioms[name] + data[name]
+    empty_sentences = "|".join(
+        [data["empty_sentences"], *idioms["empty_sentences"], *jabs["empty_sentences"]]
+    )
     ambiguous = frozenset(data["ambiguous"].split())
     verbs = frozenset(data["verbs"].split()) - ambiguous
     irregular = {base: (past, participle) for base, past, participle in data["irregular"]}
@@ -193,9 +195,10 @@ FINITE = re.compile(
 KIND = re.compile(
     r"\b(?:thank you(?! for (?:finally|at last|not|nothing|[\w ']{2,40}, (?:only|just|merely)))"
     r"|thanks (?:for(?! (?:nothing|not|finally|breaking|deleting))|again|so|a lot|to you)|many thanks|"
-    r"grateful|appreciate|sorry|i apologi[sz]e|apologies|"
+    r"grateful|appreciate|(?<!even )(?<!not )sorry|i apologi[sz]e|apologies|"
     r"would you mind|when you (?:have|get) (?:a|some) (?:moment|minute|chance|"
-    r"time)|hope (?:you(?!'?re (?:happy|proud))|this|all)|dear|happy to|no rush|if it's not too much)\b",
+    r"time)|hope (?:you(?!'?re (?:happy|proud)| realise| realize| understand| know|"
+    r"[\w' ]{1,20} (?:explanation|excuse|reason)\b)|this|all)|dear|happy to|no rush|if it's not too much)\b",
     re.I,
 )
 # Praise, which is sarcastic beside a complaint.
