@@ -42,7 +42,7 @@ def test_a_teachers_snapshot_is_used_where_an_erasure_finds_it(settings: Setting
     assert list_teacher_snapshots(settings, [f"dpo.teachers=[{inside}]"], "sft") == []
     for folder in (outside, people):
         with pytest.raises(
-            FlowError, match=r"is not a teacher's snapshot in .*/data/snapshots, the only folder that an erasure"
+            FlowError, match=r"is not a teacher's snapshot in .*/data/snapshots, the only folder that"
         ):
             list_teacher_snapshots(settings, [f"sft.teachers=[{folder}]"], "sft", "dpo")
 

@@ -100,8 +100,8 @@ def _needs(units: Sequence[Unit], i: int, rest: Sequence[int]) -> int | None:
         is_beside = abs(k - i) == 1 and not later.opens_sentence
         if is_beside and _OPINION.search(units[i].text) and _OPINION.search(units[k].text):
             return k
-    if (k := _continues(units, i, rest)) is not None:
-        return k
+    if (continuing := _continues(units, i, rest)) is not None:
+        return continuing
     if following is not None and _refers(units, range(leading + 1, following), following, rest):
         return following
     new = units[i].introduced.difference(*(units[k].words for k in rest if k < i))
