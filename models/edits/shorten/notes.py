@@ -111,25 +111,3 @@ def drop_articles(message: str) -> Iterator[Edit]:
         if match and sentence and not _ASKS.search(sentence.group()):
             change = Change(match.start(), match.end(), match["next"].upper())
             yield Edit("shorten.note", 3, (change,))
-
-
-# Inside a sentence an article stays before words that need it, and in fixed phrases: "in the morning".
-_INNER = re.compile(
-    r"(?<=[a-z,]\s)the\s(?!few\b|last\b|first\b|next\b|other|same\b|one|two\b|three\b|four\b|five\b|six\b|seven\b|eight\b"
-    r"|nine\b|ten\b|eleven\b|twelve\b|rest\b|latter\b|former\b|only\b|more\b|most\b|less\b|second\b|third\b|fourth\b|fifth\b"
-    r"|half\b|way\b|whole\b|\w+est\b|\w+er\sones?\b|\w+\sones?\b|old\b|new\b|big\b|small\b|morning|afternoon|evening|night\b"
-    r"|end\b|middle\b|meantime|moment\b|phone\b|past\b|future\b|point\b|remain|cheap|year\b|month\b|week|day\b|world\b|latest\b"
-    r"|beginning\b|start\b|top\b|bottom\b|front\b|back\b|side\b|case\b|number\b|ground\b|truth\b|fact\b)(?=[a-z])"
-)
-_KEEPS_ARTICLE = re.compile(
-    r"\b(?:all|both|half|most|one|some|any|none|each|twice|such|is|was|are|were)\s(?:of\s)?$"
-)
-
-
-def drop_inner_articles(message: str) -> Iterator[Edit]:
-    """ "until the insurer has been" becomes "until insurer has been", in the same messages."""
-    if len(message) < _FEWEST or _FORMAL.search(message):
-        return
-    for match in _INNER.finditer(message):
-        if not _KEEPS_ARTICLE.search(message[max(0, match.start() - 12) : match.start()]):
-            yield Edit("shorten.article", 3, (Change(match.start(), match.end(), ""),))

@@ -23,7 +23,7 @@ from models.edits.shorten.clauses import (
 )
 from models.edits.shorten.contractions import contract
 from models.edits.shorten.details import drop_apologies, drop_details, drop_efforts, name_subjects
-from models.edits.shorten.notes import drop_articles, drop_copulas, drop_inner_articles, drop_there_was
+from models.edits.shorten.notes import drop_articles, drop_copulas, drop_there_was
 from models.edits.shorten.phrases import apply_phrases
 from models.edits.shorten.remarks import drop_comments, drop_comparisons, drop_consolations, drop_praise
 from models.edits.shorten.reports import drop_opinions, drop_visits, title_proposals
@@ -72,7 +72,7 @@ RULES = frozenset(
             "spoke",
             "thought",
         ),
-        *("topic", "note", "article", "verb", "evaluation", "comparison", "good_news"),
+        *("topic", "note", "verb", "evaluation", "comparison", "good_news"),
         *("so", "merge_because", "reason", "reason_of_plan", "reason_of_event", "purpose", "i_know_but"),
     )
 )
@@ -121,7 +121,6 @@ _RULES: tuple[Callable[[str], Iterator[Edit]], ...] = (
     drop_there_was,
     drop_copulas,
     drop_articles,
-    drop_inner_articles,
     shorten_perfects,
     drop_second_subjects,
     drop_verbs,

@@ -98,6 +98,12 @@ def delete_opening(message: str, rule: str, level: int, start: int, end: int, pl
     return Edit(rule, level, (Change(start, end, ""),))
 
 
+# A verb right behind an aside has its subject before it.
+_AUXILIARY = re.compile(
+    r"(?:could|can|would|will|should|must|may|might|is|are|was|were|has|have|had|do|does|did)(?:n't)?|can't|won't"
+)
+
+
 def delete_between(message: str, rule: str, level: int, start: int, end: int, closer: str) -> Edit:
     """Deletes a phrase and one of the marks around it, or both where no mark belongs."""
     closing = message.index(closer, end)
@@ -105,7 +111,7 @@ def delete_between(message: str, rule: str, level: int, start: int, end: int, cl
     following = word.group(1).lower().replace("’", "'") if word else ""
     sentence = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
     clause = _CLAUSE_STARTS.split(sentence)[-1]
-    if ends_in_link(message, start) or _ENDS_OPEN.search(sentence):
+    if ends_in_link(message, start) or _ENDS_OPEN.search(sentence) or _AUXILIARY.fullmatch(following):
         is_bound = True
     else:
         is_bound = (

@@ -69,6 +69,10 @@ _BACK = re.compile(
 )
 _IT = re.compile(r"\b(?:it|its|they|them|their|he|she|him|her|there|this|that|these|those)\b", re.IGNORECASE)
 _CONTRAST = re.compile(r"\b(?:but|so|yet|however|though|although)\b", re.IGNORECASE)
+# "I did ask, the answer was no".
+_ANSWER = re.compile(
+    r"\b(?:answer\w*|repl(?:y|ied|ies)|sa(?:y|ys|id)|yes|no|refus\w+|agree\w*|declin\w+)\b", re.IGNORECASE
+)
 _YOU = re.compile(r"\byour?\b", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:please|pls|could\syou|can\syou|would\syou|should|must|need|needs)\b", re.IGNORECASE)
 _SUBORDINATE = re.compile(
@@ -144,7 +148,7 @@ def _may_go(message: str, kind: str, start: int, end: int) -> bool:
         or _ASKS.search(tail)
         or _ASKS.search(before)
         or _SUBORDINATE.match(before)
-        or (kind == "addition" and _OPEN.search(before))
+        or (kind == "addition" and (_OPEN.search(before) or _ANSWER.search(tail)))
         or (_NO_REASON if kind == "reason" else _NEEDS_MORE).search(before)
         or not (kind == "reason" or _HAS_VERB.search(before))
         or _speaks_of_it(message, end)

@@ -54,6 +54,8 @@ def test_an_end_that_every_summary_keeps_stays() -> None:
 @pytest.mark.parametrize(
     "message",
     [
+        # an answer
+        "I did ask whether they could finish a room early, the answer was no. Please ring all.",
         # a condition
         "The map loads slowly, which is fine if nobody complains. Please test it.",
         # harm

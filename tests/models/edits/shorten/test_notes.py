@@ -43,6 +43,11 @@ def written(message: str, intensity: int) -> str:
         ("We've now had complaints from ten guests about noise.", 1, "Ten guests complained about noise."),
         ("We pump all night, which costs 380 a day.", 1, "We pump all night, 380 a day."),
         ("The firm says that the door is stuck.", 1, "The firm says the door is stuck."),
+        (
+            "The first was late, and the second, which several of us preferred, could not start.",
+            2,
+            "The first was late, and the second could not start.",
+        ),
     ],
 )
 def test_a_sentence_becomes_shorter_and_says_the_same(message: str, intensity: int, shorter: str) -> None:
