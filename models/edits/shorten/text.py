@@ -98,7 +98,8 @@ def delete_opening(message: str, rule: str, level: int, start: int, end: int, pl
     return Edit(rule, level, (Change(start, end, ""),))
 
 
-# A verb right behind an aside has its subject before it.
+# A verb right behind a relative clause has its subject before it.
+_RELATIVE = re.compile(r",\s(?:which|who|whose|where)\b", re.IGNORECASE)
 _AUXILIARY = re.compile(
     r"(?:could|can|would|will|should|must|may|might|is|are|was|were|has|have|had|do|does|did)(?:n't)?|can't|won't"
 )
@@ -111,7 +112,8 @@ def delete_between(message: str, rule: str, level: int, start: int, end: int, cl
     following = word.group(1).lower().replace("’", "'") if word else ""
     sentence = re.split(r"[.!?;:\n]\s", message[max(0, start - 160) : start])[-1]
     clause = _CLAUSE_STARTS.split(sentence)[-1]
-    if ends_in_link(message, start) or _ENDS_OPEN.search(sentence) or _AUXILIARY.fullmatch(following):
+    is_relative = _RELATIVE.match(message, start) and _AUXILIARY.fullmatch(following)
+    if ends_in_link(message, start) or _ENDS_OPEN.search(sentence) or is_relative:
         is_bound = True
     else:
         is_bound = (
