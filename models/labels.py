@@ -28,7 +28,14 @@ FOLDER = corpus.SEED / "labels"
 EDITS = FOLDER / "edits"  # of the edit writer, and of what was read with it
 POLICY = "policy"  # free text, the default before the edit writer; the judges were measured on it
 CHAMPION = "champion"  # the version that an installation starts with, on messages that nothing was chosen on
-_READINGS = ("fifth_reading", "fourth_reading", "third_reading", "second_reading", "first_reading")
+_READINGS = (
+    "champion_before",
+    "fifth_reading",
+    "fourth_reading",
+    "third_reading",
+    "second_reading",
+    "first_reading",
+)
 _ORDER = {system: place for place, system in enumerate((CHAMPION, *_READINGS, "script", POLICY))}
 PAGE = """\
 # How good the rewrites are, as read
@@ -60,6 +67,8 @@ not that it is right.
 
 - `champion`: the edit writer that an installation starts with ([how it works](edits.md)), on 154 messages of
   a sixth author in `data/seed/ordinary/sealed/`
+- `champion_before`: the edit writer before it was mended by the fourth and the fifth reading, on the same 154
+  messages, read by two other runs. The two versions wrote 41 of the 154 rewrites differently
 - `fifth_reading` and `fourth_reading`: the edit writer before, on 154 messages of a fifth and of a fourth
   author, in the same folder
 - `third_reading`: on 80 messages of `data/seed/ordinary/test/` and on `data/seed/ordinary/fresh/`
