@@ -32,6 +32,7 @@ from data.snapshots.snapshot import Made
 from experiments.evidence import Evidence
 from models import shipped
 from models.edit_dpo import EditDpoResult, Kind
+from models.edits.writer import rules_digest
 from models.training import METRICS_FILE
 from pipelines import local
 from pipelines.collect import collect
@@ -309,8 +310,8 @@ class DemoRun:
         ]
 
     def _choose_examples(self, outputs: list[Example]) -> list[Example]:
-        """Three random messages that the challenger changes: first those on which the two versions differ."""
-        changed = [output for output in outputs if output.challenger != output.message]
+        """Three random messages that a version changes: first those on which the two versions differ."""
+        changed = [output for output in outputs if {output.champion, output.challenger} != {output.message}]
         rng = random.Random(0)
         shuffled = rng.sample(changed, len(changed))
         return sorted(shuffled, key=lambda output: output.champion == output.challenger)[:3]
@@ -331,17 +332,27 @@ def run_steps(config: DemoConfig) -> None:
     print(f"\nThe report: {page}, and report.json in the same folder. It took {report.minutes:.1f} minutes.")
 
 
+def prepare_state(state: Path, run: str) -> None:
+    """Keep the state of an unfinished run of the same settings and the same champion, and delete any other."""
+    description = state / "run.txt"
+    is_same = description.exists() and description.read_text(encoding="utf-8") == run
+    if not is_same or (state / "finished").exists():
+        shutil.rmtree(state, ignore_errors=True)
+    state.mkdir(parents=True, exist_ok=True)
+    description.write_text(run, encoding="utf-8")
+
+
 def main(config: DemoConfig, arguments: list[str]) -> int:
     """Start the services, run the steps in a child process, stop the services. Returns the child's exit code.
 
     Only the child gets the addresses of the services in its environment.
     """
     state = Path(".tonebridge/demo")
-    if (state / "finished").exists():
-        shutil.rmtree(state)
-    print("Starting Postgres, Valkey, the inference service, the gateway and Prefect.", flush=True)
     # With so few people a holdout would have too few votes.
     base_settings = Settings(state=state, database_url=None, redis_url=None, mlflow_uri=None, holdout_share=0)
+    champion = f"{shipped.run_name(base_settings.champion)} {rules_digest()}"
+    prepare_state(state, f"{config.model_dump_json()} {champion}")
+    print("Starting Postgres, Valkey, the inference service, the gateway and Prefect.", flush=True)
     with local.servers(local.with_free_ports(base_settings)) as settings:
         with local.running(settings, "inference", "gateway", "prefect") as processes:
             processes["gateway"].wait_until_ready(f"{settings.gateway_url}/livez")
