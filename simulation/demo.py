@@ -333,7 +333,7 @@ def run_steps(config: DemoConfig) -> None:
 
 
 def prepare_state(state: Path, run: str) -> None:
-    """Keep the state of an unfinished run of the same settings and the same champion, and delete any other."""
+    """Keep the state of an unfinished run of the same settings and champion, and delete any other."""
     description = state / "run.txt"
     is_same = description.exists() and description.read_text(encoding="utf-8") == run
     if not is_same or (state / "finished").exists():
