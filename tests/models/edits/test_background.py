@@ -124,6 +124,7 @@ def test_every_level_changes_more_than_the_one_below() -> None:
     assert [len(result) for result in results] == sorted(len(result) for result in results)
 
 
+@pytest.mark.slow
 def test_every_edit_of_the_corpus_keeps_the_facts_and_applies() -> None:
     for message in messages():
         for edit in background.propose(message):

@@ -139,6 +139,7 @@ def test_other_types_get_no_notes() -> None:
         assert references.propose("He called", transform_type) == []
 
 
+@pytest.mark.slow
 def test_every_edit_of_the_corpus_keeps_the_facts_and_applies() -> None:
     for message in messages():
         for transform_type in (CLARIFY, BACKGROUND):

@@ -1,6 +1,7 @@
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def test_what_no_edit_touches_stays(data: st.DataObject) -> None:
     assert all(first.end <= second.start for first, second in pairwise(chosen))
 
 
+@pytest.mark.slow
 def test_only_edits_that_touch_a_fact_are_checked_and_none_is_missed() -> None:
     for original in corpus.read(corpus.SEED / "edits")[::7]:
         message = original.text

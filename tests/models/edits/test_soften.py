@@ -167,6 +167,7 @@ def test_a_message_without_edits_gets_no_wrapper():
     assert soften.propose("The meeting is at 3 pm in room 4.") == []
 
 
+@pytest.mark.slow
 def test_every_edit_of_the_corpus_applies_and_keeps_the_facts():
     for message in messages():
         edits = soften.propose(message)

@@ -73,6 +73,7 @@ def test_what_every_summary_keeps_has_the_largest_probability(shipped: Writer) -
     assert weights[-1] == max(weights)
 
 
+@pytest.mark.slow
 def test_a_higher_intensity_changes_more(shipped: Writer) -> None:
     taus = []
     for text, kind, _ in CASES:
@@ -98,6 +99,7 @@ def test_two_samples_from_one_seed_differ_as_a_comparison_needs(shipped: Writer)
     assert differ >= 10
 
 
+@pytest.mark.slow
 def test_equal_seeds_draw_equal_rewrites_and_other_seeds_others(shipped: Writer) -> None:
     first, again, other = (
         shipped.rewrite(CASES, temperature=2.0, seeds=[seed] * len(CASES)) for seed in (1, 1, 2)
@@ -149,6 +151,7 @@ def test_the_tagger_decides_on_no_japanese_edit(shipped: Writer, monkeypatch: py
     assert edited.unchanged is None
 
 
+@pytest.mark.slow
 def test_long_and_hostile_messages_are_answered(shipped: Writer) -> None:
     for text in ("Fix it now. " * 600, "\n" * 50 + "a", "((((" * 500, "?!." * 1000, "あ。" * 2000):
         for kind in TransformType:
