@@ -357,6 +357,7 @@ RULES: tuple[Rule, ...] = (
         hint=re.compile(r"\.[a-z]"),
     ),
 )
+_E164 = phonenumbers.PhoneNumberFormat.E164
 # The minimum that libphonenumber can find: at least four digits, with no other signs between them.
 _CLOSE = re.compile(r"\d(?:(?:[^\w:,;!?]|[xXー]){0,4}\d){3}")
 _CALLED = re.compile(
@@ -382,11 +383,13 @@ def find(text: str, region: str = "US", rules: Iterable[Rule] = RULES, quick: bo
         is_hopeless = (needs and not any(map(has, needs))) or (hint and not hint.search(rest))
         if digits < at_least or (quick and is_hopeless):
             continue
-        for match in pattern.finditer(rest):
-            start, end = match.span(1)
-            if match[1] and holds(match[1]):
-                spans.append(Span(kind, start, end, _compute_key(kind, match[1])))
-                rest = hide(rest, start, end)
+        new = [
+            Span(kind, *match.span(1), _compute_key(kind, match[1]))
+            for match in pattern.finditer(rest)
+            if match[1] and holds(match[1])
+        ]
+        spans += new
+        rest = hide(rest, new)
     if digits >= 7:
         spans += _find_phones(rest, region, quick)
     return spans
@@ -397,9 +400,13 @@ def lower(text: str) -> str:
     return text.lower().replace("ſ", "s").replace("ı", "i").replace("i\u0307", "i")
 
 
-def hide(text: str, start: int, end: int) -> str:
-    """The text with NUL characters from `start` to `end`, which no rule matches."""
-    return text[:start] + "\0" * (end - start) + text[end:]
+def hide(text: str, spans: Iterable[Span]) -> str:
+    """The text with NUL characters, which no rule matches, in place of these spans, which do not overlap."""
+    parts, end = [], 0
+    for span in sorted(spans, key=lambda span: span.start):
+        parts += [text[end : span.start], "\0" * (span.end - span.start)]
+        end = span.end
+    return "".join([*parts, text[end:]])
 
 
 def _compute_key(kind: str, value: str) -> str:
@@ -413,13 +420,16 @@ def _find_phones(text: str, region: str, quick: bool) -> Iterator[Span]:
     if sum(c.isdigit() for c in text) < 7:
         return
     may_have = not quick or _CLOSE.search(text)
-    for valid in phonenumbers.PhoneNumberMatcher(text, region) if may_have else ():
-        number = phonenumbers.format_number(valid.number, phonenumbers.PhoneNumberFormat.E164)
-        yield Span("phone", valid.start, valid.end, number)
-        text = hide(text, valid.start, valid.end)
+    spans = [
+        Span("phone", valid.start, valid.end, phonenumbers.format_number(valid.number, _E164))
+        for valid in (phonenumbers.PhoneNumberMatcher(text, region) if may_have else ())
+    ]
+    yield from spans
     for pattern in (_CALLED, _NATIONAL):
-        for match in pattern.finditer(text):
-            digits = _keep_digits(match[1])
-            if 7 <= len(digits) <= 15:
-                yield Span("phone", *match.span(1), digits)
-                text = hide(text, *match.span(1))
+        text = hide(text, spans)
+        spans = [
+            Span("phone", *match.span(1), digits)
+            for match in pattern.finditer(text)
+            if 7 <= len(digits := _keep_digits(match[1])) <= 15
+        ]
+        yield from spans

@@ -76,12 +76,9 @@ def _scan(text: str, region: str, known_names: frozenset[str] = frozenset()) -> 
     """Find spans and replacements in a text. Cached: people vote on the same messages and outputs often."""
     may_have = _MAY_HAVE_REPLACEMENTS.search(identifiers.lower(text))
     replacements = list(_REPLACEMENTS.finditer(text)) if may_have else []
-    rest = text
-    for match in replacements:
-        rest = identifiers.hide(rest, *match.span())
+    rest = identifiers.hide(text, [Span("replacement", *match.span(), "") for match in replacements])
     spans = identifiers.find(rest, region)
-    for span in spans:
-        rest = identifiers.hide(rest, span.start, span.end)
+    rest = identifiers.hide(rest, spans)
     spans += [
         Span("family_name" if name.is_family else "name", name.start, name.end, names.fold(name.word))
         for name in names.find(rest, known_names)
