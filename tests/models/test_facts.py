@@ -64,3 +64,15 @@ def test_a_japanese_fact_may_stand_next_to_a_number() -> None:
     assert facts.is_kept("10月15日", "10月15日10時30分より")
     assert facts.is_kept("関東", "全国8%に対し、3関東は12%です")
     assert not facts.is_kept("10月15日", "110月15日")
+
+
+def test_many_facts_are_found_as_a_few_are() -> None:
+    numbers = [str(number) for number in range(90, 490)]  # some begin as others do: 90 and 90.5
+    text = ", ".join([*numbers[::2], "90.5", "1004", "Anna's"])
+    wanted = [*numbers, "anna", "04"]
+    assert facts.lost(wanted, text) == [fact for fact in wanted if not facts.is_kept(fact, text)]
+    assert facts.lost(wanted, text) == [*numbers[1::2], "04"]
+    words = {fact: f"N{fact}" for fact in [*numbers, "94, 96", "anna"]}
+    replaced = facts.replace(text, words)
+    assert replaced.startswith("N90, N92, N94, 96, N98, ")
+    assert replaced.endswith("N488, 90.5, 1004, Nanna's")
