@@ -51,6 +51,14 @@ class Estimate(BaseModel):
     mean: float | None = Field(description="the value: for a ratio the ratio, for a quantile the quantile")
     variance: float | None = Field(description="of one unit, with n - 1; None for fewer than two")
     covariate: Covariate | None = None
+    effective_users: float | None = Field(
+        None,
+        description="units of equal weight that would hold as much information, by Kish; None: `users`",
+    )
+    events: float | None = Field(
+        None,
+        description="of a share: effective units with the event, or those without it if they are fewer",
+    )
 
 
 NOTHING = Estimate(users=0, mean=None, variance=None)
@@ -65,11 +73,18 @@ def estimate(metric: Metric, bins: Mapping[int, Sums]) -> Estimate:
         assert metric.q is not None
         return _quantile(metric.q, bins)
     if metric.kind == "ratio":
-        return _ratio(sums)
-    return _mean(sums)
+        return _ratio(sums, metric.is_share)
+    return _mean(sums, metric.is_share)
 
 
-def _mean(sums: Sums) -> Estimate:
+def _kish(total: Decimal, squares: Decimal) -> float:
+    """The effective number of units whose parts of a total have this sum and sum of squares: n for equal
+    parts, 1 if one unit has all of it. Kish, "Survey sampling" (1965).
+    """
+    return float(total * total / squares) if squares else 0.0
+
+
+def _mean(sums: Sums, is_share: bool) -> Estimate:
     n, x, xx, y, yy, xy = sums
     mean = float(x / n)
     if n < 2:
@@ -79,29 +94,53 @@ def _mean(sums: Sums) -> Estimate:
         float((products - first * second / n) / (n - 1))
         for products, first, second in ((xx, x, x), (yy, y, y), (xy, x, y))
     )
-    covariate = Covariate(mean=float(y / n), variance=max(covariate_variance, 0.0), covariance=covariance)
-    return Estimate(users=n, mean=mean, variance=max(variance, 0.0), covariate=covariate)
+    with_event, without_event = _kish(x, xx), _kish(n - x, n - 2 * x + xx)
+    return Estimate(
+        users=n,
+        mean=mean,
+        variance=max(variance, 0.0),
+        covariate=Covariate(mean=float(y / n), variance=max(covariate_variance, 0.0), covariance=covariance),
+        effective_users=n if is_share else with_event,
+        events=min(with_event, without_event) if is_share else None,
+    )
 
 
-def _ratio(sums: Sums) -> Estimate:
-    """Delta method: x - ratio * y has mean 0, and the standard error of the ratio is the standard error of
-    that mean, divided by the mean of y. Deng, Knoblich and Lu, "Applying the delta method in metric
-    analytics" (KDD 2018), equation 4.
-    """
+def _ratio(sums: Sums, is_share: bool) -> Estimate:
     n, x, xx, y, yy, xy = sums
     if not y:
         return NOTHING
+    value, variance = _linearise(sums)
+    if n < 2:
+        return Estimate(users=n, mean=value, variance=None)
+    users, with_event, without_event = _kish(y, yy), _kish(x, xx), _kish(y - x, yy - 2 * xy + xx)
+    return Estimate(
+        users=n,
+        mean=value,
+        variance=variance,
+        effective_users=users if is_share else min(users, with_event),
+        events=min(with_event, without_event) if is_share else None,
+    )
+
+
+def _linearise(sums: Sums) -> tuple[float, float]:
+    """A ratio x / y, and the variance of one unit; 0 for fewer than two units.
+
+    Delta method: x - ratio * y has mean 0, and the standard error of the ratio is the standard error of that
+    mean, divided by the mean of y. Deng, Knoblich and Lu, "Applying the delta method in metric analytics"
+    (KDD 2018), equation 4.
+    """
+    n, x, xx, y, yy, xy = sums
     ratio = x / y
     if n < 2:
-        return Estimate(users=n, mean=float(ratio), variance=None)
+        return float(ratio), 0.0
     variance = (xx - 2 * ratio * xy + ratio**2 * yy) / (n - 1) / (y / n) ** 2
-    return Estimate(users=n, mean=float(ratio), variance=max(float(variance), 0.0))
+    return float(ratio), max(float(variance), 0.0)
 
 
 def _quantile(q: float, bins: Mapping[int, Sums]) -> Estimate:
     """A quantile of all misses of all units in milliseconds, with an error that is clustered by unit.
 
-    The share of misses up to the end of a bin is a ratio (`_ratio`), so its error accounts for the
+    The share of misses up to the end of a bin is a ratio (`_linearise`), so its error accounts for the
     correlation between the misses of a unit. The error of the quantile is the error of the share there,
     divided by the slope of the distribution: Woodruff, "Confidence intervals for medians and other position
     measures" (JASA 47, 1952). Within a bin the distribution is taken as a straight line, so the value is at
@@ -113,15 +152,22 @@ def _quantile(q: float, bins: Mapping[int, Sums]) -> Estimate:
     for bin_ in range(1, len(BINS_MS) + 1):
         if bin_ in bins:
             k, kk, km = k + bins[bin_].x, kk + bins[bin_].xx, km + bins[bin_].xy
-        share = _ratio(Sums(n, k, kk, misses, bins[0].yy, km))
-        shares.append(share.mean or 0.0)
-        variances.append(share.variance or 0.0)
+        share, variance = _linearise(Sums(n, k, kk, misses, bins[0].yy, km))
+        shares.append(share)
+        variances.append(variance)
     value = float(_inverse(shares, q))
     if n < 2:
         return Estimate(users=n, mean=value, variance=None)
     error = float(np.sqrt(np.interp(value, _ENDS_MS, variances) / n))
     low, high = _inverse(shares, max(q - error, 0.0)), _inverse(shares, min(q + error, 1.0))
-    return Estimate(users=n, mean=value, variance=n * ((high - low) / 2) ** 2)
+    users = _kish(misses, bins[0].yy)
+    return Estimate(
+        users=n,
+        mean=value,
+        variance=n * ((high - low) / 2) ** 2,
+        effective_users=users,
+        events=min(q, 1 - q) * users,
+    )
 
 
 def _inverse(shares: Sequence[float], q: float) -> float:
@@ -164,11 +210,8 @@ def adjust_for_past(baseline: Estimate, challenger: Estimate) -> tuple[Estimate,
         assert arm.mean is not None
         assert arm.variance is not None
         variance = arm.variance - 2 * theta * past.covariance + theta**2 * past.variance
-        return Estimate(
-            users=arm.users,
-            mean=arm.mean - theta * (past.mean - center),
-            variance=max(variance, 0.0),
-            covariate=past,
+        return arm.model_copy(
+            update={"mean": arm.mean - theta * (past.mean - center), "variance": max(variance, 0.0)}
         )
 
     return adjust(baseline, covariates[0]), adjust(challenger, covariates[1])

@@ -35,6 +35,8 @@ Quantity = Literal[
 ]
 # These quantities also exist for the time before entry: votes are few, and have an index by user.
 _WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+# Quantities that are parts of others.
+_SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answers")}
 # Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
 
@@ -76,10 +78,18 @@ class Metric(configs.StageConfig):
         return self
 
     @property
+    def is_share(self) -> bool:
+        """Whether the value is a share, from 0 to 1."""
+        return (
+            self.kind == "proportion"
+            or (self.kind == "mean" and self.of in ("score", "edit_distance"))
+            or (self.kind == "ratio" and (self.of, self.per) in _SHARES)
+        )
+
+    @property
     def largest(self) -> float:
         """The largest possible difference between two arms."""
-        is_share = self.kind == "proportion" or self.of in ("score", "edit_distance")
-        return 1.0 if is_share else math.inf
+        return 1.0 if self.is_share else math.inf
 
     @property
     def x(self) -> str:

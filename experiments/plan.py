@@ -58,17 +58,17 @@ class Plan(configs.StageConfig):
     )
     primary: str = Field("satisfaction", description="the metric by which the arms are compared")
     harm_margin: Margin = Field(
-        0.05, description="demonstrated loss in the primary metric that prevents shipping"
+        0.05, description="loss in the primary metric that must be excluded before shipping"
     )
     guardrails: Mapping[str, Margin] = Field(
         {"complained": 0.05, "failed": 0.02, "fell_back": 0.05, "latency_p95": 1000.0},
-        description="other metrics, each with the demonstrated loss that prevents shipping",
+        description="other metrics, each with the loss that must be excluded before shipping",
     )
     response_margin: Share = Field(
         0.05, description="demonstrated difference in response rates that prevents shipping"
     )
     minimum_users_an_arm: Count = Field(
-        50, description="users with a value that each arm needs before the arms are compared"
+        50, description="effective users with a value that each arm needs before the arms are compared"
     )
     n_star: Count = Field(
         500, description="number of users at which the confidence sequence of an effect is narrowest"
@@ -118,9 +118,12 @@ class Plan(configs.StageConfig):
         Field(
             ge=0,
             le=_LONGEST_DAYS,
-            description="days before the challenger can be shipped, because weekdays differ",
+            description=(
+                "days over which the measured users must have come before the challenger can be shipped: a"
+                " whole week, because weekdays differ"
+            ),
         ),
-    ] = 3.0
+    ] = 7.0
     maximum_days: Annotated[
         float,
         Field(

@@ -36,11 +36,25 @@ def compute_sequential_sample(
     are too few, or the numbers exceed the range of a float.
     """
     z = float(stats.norm.ppf(power))
+    return _solve(abs(difference), spread, alpha, n_star, z)
+
+
+def compute_users_to_exclude(loss: float, spread: float, alpha: float, n_star: int) -> float:
+    """Users in both arms together with whom the confidence sequence excludes a loss that is this far, in the
+    metric's unit, from the present difference, if the difference stays as it is.
+    """
+    return _solve(loss, spread, alpha, n_star, 0.0)
+
+
+def _solve(distance: float, spread: float, alpha: float, n_star: int, z: float) -> float:
+    """The number of users at which half the width of the confidence sequence and z standard errors are
+    together as large as a distance from the difference.
+    """
 
     def compute_excess(log_n: float) -> float:
         n = math.exp(log_n)
         margin = sequential.mean_margin(n, spread, alpha, n_star)
-        return abs(difference) - margin - z * math.sqrt(spread / n)
+        return distance - margin - z * math.sqrt(spread / n)
 
     excess_of_one, excess_of_most = compute_excess(0.0), compute_excess(math.log(_MOST_USERS))
     if excess_of_one >= 0:

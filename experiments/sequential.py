@@ -63,7 +63,9 @@ def _rho2(alpha: float, n_star: int) -> float:
     return (-float(lambertw(-(alpha**2) / math.e, -1).real) - 1) / n_star
 
 
-def win_rate_interval(wins: int, losses: int, alpha: float) -> Interval:
+def win_rate_interval(
+    wins: float, losses: float, alpha: float, prior_votes: float = _PRIOR_VOTES
+) -> Interval:
     """Exact confidence sequence for the probability p of a win, for any number of votes.
 
     It contains all p whose e-value is below 1 / alpha. The e-value is the likelihood of a mixture over all
@@ -71,14 +73,16 @@ def win_rate_interval(wins: int, losses: int, alpha: float) -> Interval:
 
         B(a + wins, a + losses) / B(a, a) / (p^wins (1 - p)^losses)
 
+    with a = prior_votes / 2. A small one makes the interval narrow for rates near 0 and 1.
+
     Robbins, "Statistical methods related to the law of the iterated logarithm" (1970); the beta-binomial
     mixture of Howard, Ramdas, McAuliffe and Sekhon, "Time-uniform, nonparametric, nonasymptotic confidence
     sequences" (Annals of Statistics 49, 2021).
     """
-    a = _PRIOR_VOTES / 2
+    a = prior_votes / 2
     threshold = float(betaln(a + wins, a + losses) - betaln(a, a)) + math.log(alpha)
 
-    def lowest(wins: int, losses: int) -> float:
+    def lowest(wins: float, losses: float) -> float:
         """The smallest p that is not rejected: the log-likelihood rises between it and the observed rate."""
 
         def excess(p: float) -> float:

@@ -25,16 +25,27 @@ from experiments.estimators import Covariate
 from experiments.plan import Plan
 
 PLAN = Plan()
+ENOUGH = timedelta(days=PLAN.minimum_days) + PLAN.window
 MEASURED = metrics.load()
 
 
 def between_users(
     arms: list[ArmStatistics], plan: Plan, **secondary: list[ArmStatistics]
 ) -> ExperimentResult:
-    """`secondary` are metrics other than the primary one; no user has a value in the metrics not given."""
+    """`secondary` are metrics other than the primary one. Of those not given, the guardrails have no event in
+    1,000 users of each arm, and no user has a value in the others.
+    """
     without_values = [arm.model_copy(update={"users": 0, "mean": None, "variance": None}) for arm in arms]
+    values = {"users": 1000, "mean": 0.0, "variance": 0.0}
+    without_event = [arm.model_copy(update=values) for arm in arms]
+    fast = [arm.model_copy(update={**values, "mean": 90.0, "variance": 100.0}) for arm in arms]
     return analysis.between_users(
-        dict.fromkeys(MEASURED, without_values) | {plan.primary: arms} | secondary, plan, MEASURED
+        dict.fromkeys(MEASURED, without_values)
+        | dict.fromkeys(("complained", "failed", "fell_back"), without_event)
+        | {"latency_p95": fast, plan.primary: arms}
+        | secondary,
+        plan,
+        MEASURED,
     )
 
 
@@ -70,7 +81,7 @@ def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:
 
 
 def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
-    return decide(comparison, users, PLAN, timedelta(days=PLAN.minimum_days))
+    return decide(comparison, users, PLAN, ENOUGH)
 
 
 def test_the_shipped_plan_is_the_default_one() -> None:
@@ -239,19 +250,20 @@ def test_arms_that_do_not_pair_up_raise_an_error() -> None:
 
 
 PREFER_CHALLENGER, PREFER_CHAMPION = reason("people_prefer_challenger"), reason("people_prefer_champion")
+NOT_SHOWN = reason("not_shown_yet")
 
 
 @pytest.mark.parametrize(
     ("comparison", "users", "action", "cause"),
     [
         (votes(80, 20), experiment(0.5, 0.5), "ship", PREFER_CHALLENGER),
-        (votes(80, 20), experiment(0.5, 0.5, users=20), "ship", PREFER_CHALLENGER),
+        (votes(80, 20), experiment(0.5, 0.5, users=20), "keep_running", NOT_SHOWN),
         (votes(80, 20), experiment(0.7, 0.5), "roll_back", reason("harm_primary", margin=0.05)),
         (votes(80, 20), experiment(0.5, 0.5, exposed_b=800), "inconclusive", reason("assignment_broken")),
         (votes(80, 20), experiment(0.5, 0.5, silent=100), "inconclusive", reason("response_uneven")),
         (votes(20, 80), experiment(0.5, 0.5, silent=100), "roll_back", PREFER_CHAMPION),
         (votes(80, 20), experiment(0.5, 0.5, silent=30), "ship", PREFER_CHALLENGER),
-        (votes(80, 20), experiment(0.5, 0.5, users=40, silent=20), "ship", PREFER_CHALLENGER),
+        (votes(80, 20), experiment(0.5, 0.5, users=40, silent=20), "keep_running", NOT_SHOWN),
         (votes(20, 80), experiment(0.5, 0.5, exposed_b=800), "roll_back", PREFER_CHAMPION),
         (votes(30, 30), experiment(0.5, 0.5), "keep_running", reason("not_settled")),
         (
@@ -270,8 +282,8 @@ def test_decisions(comparison: ComparisonResult, users: ExperimentResult, action
 @pytest.mark.parametrize(
     ("comparison", "days", "action", "cause"),
     [
-        (votes(80, 20), 2.9, "keep_running", reason("not_long_enough", days=2.9, minimum_days=3.0)),
-        (votes(80, 20), 3.0, "ship", PREFER_CHALLENGER),
+        (votes(80, 20), 9.9, "keep_running", NOT_SHOWN),  # windows of three days: 6.9 days are measured
+        (votes(80, 20), 10.0, "ship", PREFER_CHALLENGER),
         (votes(20, 80), 0.1, "roll_back", PREFER_CHAMPION),  # a rollback does not wait for the minimum
         (votes(30, 30), 27.9, "keep_running", reason("not_settled")),
         (votes(30, 30), 28.0, "inconclusive", reason("maximum_days", days=28.0)),
@@ -367,10 +379,52 @@ def test_too_little_data_is_a_reason(
 
 
 def test_a_small_loss_within_the_margin_does_not_forbid_shipping() -> None:
-    users = experiment(0.54, 0.5)
+    users = experiment(0.525, 0.5)
     assert users.verdict == "worse"
     assert not users.shows_harm
     assert decision(votes(80, 20), users).action == "ship"
+
+
+def test_nothing_ships_while_nobody_is_measured() -> None:
+    """62 to 28 side by side on day 3, with windows of three days: no window has closed."""
+    arms = [arm(np.array([]), baseline=side == 0, exposed=9) for side in (0, 1)]
+    nobody = [arm.model_copy(update={"closed": 0}) for arm in arms]
+    users = analysis.between_users(dict.fromkeys(MEASURED, nobody), PLAN, MEASURED)
+    decided = decide(votes(62, 28), users, PLAN, timedelta(days=3))
+    assert (decided.action, decided.reasons[0]) == ("keep_running", NOT_SHOWN)
+    assert reason("days_measured", days=0.0, minimum_days=7.0) in decided.reasons
+    assert reason("safety_unknown", metric="latency_p95", margin=1000.0) in decided.reasons
+    assert reason("safety_not_shown", metric="complained", loss=1.0, margin=0.05) in decided.reasons
+    at_last = decide(votes(62, 28), users, PLAN, timedelta(days=PLAN.maximum_days))
+    assert at_last.action == "inconclusive"
+
+
+def test_a_harmful_challenger_with_few_users_does_not_ship() -> None:
+    """49 users in each arm, whose complaints rise from 10 to 49 %."""
+    complaints = build_proportions((0.1, 0.49), users=49)
+    users = with_secondary(complained=complaints)
+    assert users.metrics["complained"].effect is None, "too few for an asymptotic interval"
+    decided = decision(votes(62, 28), users)
+    assert (decided.action, decided.reasons[0]) == ("keep_running", NOT_SHOWN)
+    [complained] = [why for why in decided.reasons if why.values.get("metric") == "complained"]
+    assert complained.code == "safety_not_shown"
+    assert complained.values["loss"] > 0.39
+
+
+def test_what_is_missing_is_told_with_the_days_that_it_takes() -> None:
+    users = with_secondary(complained=build_proportions((0.1, 0.1)))
+    decided = decision(votes(80, 20), users)
+    assert (decided.action, decided.reasons[0]) == ("keep_running", NOT_SHOWN)
+    assert [why.code for why in decided.reasons[1:3]] == ["safety_not_shown", "days_to_show"]
+    unmet = [requirement for requirement in decided.requirements if not requirement.is_met]
+    [complained] = unmet
+    assert complained.progress is not None
+    assert 0 < complained.progress < 1
+    days = (1 / complained.progress - 1) * PLAN.minimum_days
+    assert decided.reasons[2].values["days"] == pytest.approx(days)
+    # With as many users as that takes, at the same difference, it is shown.
+    more = build_proportions((0.1, 0.1), users=math.ceil(400 / complained.progress / 10) * 10)
+    assert with_secondary(complained=more).safety["complained"].is_shown
 
 
 @given(
@@ -382,12 +436,13 @@ def test_a_small_loss_within_the_margin_does_not_forbid_shipping() -> None:
     st.sampled_from([None, 4000]),
     st.sampled_from([0, 20]),
 )
-def test_shipping_needs_preference_validity_and_no_harm(
+def test_shipping_needs_preference_validity_and_that_harm_is_excluded(
     wins: int, losses: int, mean_a: float, mean_b: float, users: int, exposed_b: int | None, silent: int
 ) -> None:
     comparison, result = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
     is_sound = result.health.is_sample_ratio_sound and result.is_response_even
-    ships = comparison.decision == "challenger" and is_sound and not result.shows_harm
+    is_safe = result.primary is not None and result.primary.interval.low >= -PLAN.harm_margin
+    ships = comparison.decision == "challenger" and is_sound and is_safe
     assert (decision(comparison, result).action == "ship") == ships
 
 
@@ -427,22 +482,22 @@ def with_secondary(**secondary: list[ArmStatistics]) -> ExperimentResult:
 
 
 @pytest.mark.parametrize(
-    ("metric", "rates", "is_harmed"),
+    ("metric", "rates", "action"),
     [
-        ("complained", (0.1, 0.4), True),
-        ("complained", (0.4, 0.1), False),
-        ("complained", (0.1, 0.14), False),
-        ("liked", (0.4, 0.1), False),  # not a guardrail of the plan
+        ("complained", (0.1, 0.4), "roll_back"),
+        ("complained", (0.4, 0.1), "ship"),
+        ("complained", (0.1, 0.14), "keep_running"),  # neither shown nor excluded
+        ("liked", (0.4, 0.1), "ship"),  # not a guardrail of the plan
     ],
 )
 def test_a_guardrail_beyond_its_margin_rolls_back(
-    metric: str, rates: tuple[float, float], is_harmed: bool
+    metric: str, rates: tuple[float, float], action: str
 ) -> None:
     result = with_secondary(**{metric: build_proportions(rates)})
-    assert result.metrics[metric].is_harmed == is_harmed
+    assert result.metrics[metric].is_harmed == (action == "roll_back")
     decided = decision(votes(80, 20), result)
-    assert decided.action == ("roll_back" if is_harmed else "ship")
-    if is_harmed:
+    assert decided.action == action
+    if action == "roll_back":
         assert decided.reasons[0] == reason("harm_in_metrics", metrics=(metric,))
         [difference] = [why for why in decided.reasons if why.code == "metric_difference_margin"]
         assert (difference.values["metric"], difference.values["margin"]) == (
@@ -452,15 +507,14 @@ def test_a_guardrail_beyond_its_margin_rolls_back(
 
 
 def test_p_values_are_adjusted_for_the_number_of_metrics() -> None:
-    single = with_secondary(complained=build_proportions((0.30, 0.42)))
-    several = with_secondary(
+    users = with_secondary(
         complained=build_proportions((0.30, 0.42)),
         liked=build_proportions((0.4, 0.4)),
         corrected=build_proportions((0.3, 0.3)),
     )
-    unadjusted, adjusted = single.metrics["complained"].p, several.metrics["complained"].p
-    assert unadjusted is not None
-    assert adjusted == pytest.approx(min(1.0, 3 * unadjusted))
+    complained = users.metrics["complained"]
+    assert complained.effect is not None
+    assert complained.p == pytest.approx(min(1.0, 4 * complained.effect.p)), "latency is the fourth"
     assert (
         with_secondary(complained=build_proportions((0.1, 0.9), users=20)).metrics["complained"].p is None
     ), "too few users"
