@@ -20,7 +20,6 @@ from experiments.sequential import Interval
 
 Better = Literal["higher", "lower"]
 
-_FEWEST_EVENTS = 5  # users with an event, and users without it, in each arm
 _PRIOR_EVENTS = 1.0  # concentration of the mixture for rare events
 
 
@@ -127,8 +126,8 @@ def _holds_enough(arm: Sequence[Estimate], fewest_users: int) -> bool:
     rare events name a false winner in up to 31 % of the experiments (docs/calibration.md).
     """
     users = sum(epoch.users if epoch.effective_users is None else epoch.effective_users for epoch in arm)
-    events = [epoch.events for epoch in arm if epoch.events is not None]
-    return users >= fewest_users and (not events or sum(events) >= _FEWEST_EVENTS)
+    information = [epoch.information for epoch in arm if epoch.information is not None]
+    return users >= fewest_users and (not information or sum(information) >= 1)
 
 
 def compare_arms(
@@ -142,9 +141,9 @@ def compare_arms(
     """The challenger's effect over all epochs, in the metric's unit.
 
     `pairs` has one pair of estimates for each epoch. Returns None until each arm has `fewest_users` effective
-    users and, for a share, five users with the event and five without it, and the values of some users
-    differ. Where the users' past is known, both arms are adjusted for it first, epoch by epoch
-    (`estimators.adjust_for_past`). The interval is cut at `largest`, the largest possible difference.
+    users and enough information (`estimators.Estimate`), and the values of some users differ. Where the
+    users' past is known, both arms are adjusted for it first, epoch by epoch (`estimators.adjust_for_past`).
+    The interval is cut at `largest`, the largest possible difference.
     """
     usable = [pair for pair in pairs if _has_variance(pair)]
     if not usable or not all(_holds_enough(arm, fewest_users) for arm in zip(*usable, strict=True)):

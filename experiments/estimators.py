@@ -52,14 +52,20 @@ class Estimate(BaseModel):
     variance: float | None = Field(description="of one unit, with n - 1; None for fewer than two")
     covariate: Covariate | None = None
     effective_users: float | None = Field(
-        None,
-        description="units of equal weight that would hold as much information, by Kish; None: `users`",
+        None, description="Kish's number of units of equal weight in a ratio; None: `users`"
     )
-    events: float | None = Field(
+    information: float | None = Field(
         None,
-        description="of a share: effective units with the event, or those without it if they are fewer",
+        description=(
+            "effective units that make up the value, over the number that an asymptotic interval needs; 1 is"
+            " enough, and None asks for no more than users"
+        ),
     )
 
+
+# An interval needs as many effective units with the event, and without it, in each arm; or, for an amount
+# without an upper limit, as many that share it equally. docs/calibration.md has the false winners with fewer.
+FEWEST_EVENTS, FEWEST_PARTS = 5, 200
 
 NOTHING = Estimate(users=0, mean=None, variance=None)
 
@@ -84,6 +90,10 @@ def _kish(total: Decimal, squares: Decimal) -> float:
     return float(total * total / squares) if squares else 0.0
 
 
+def _compute_information(with_event: float, without_event: float, is_share: bool) -> float:
+    return min(with_event, without_event) / FEWEST_EVENTS if is_share else with_event / FEWEST_PARTS
+
+
 def _mean(sums: Sums, is_share: bool) -> Estimate:
     n, x, xx, y, yy, xy = sums
     mean = float(x / n)
@@ -100,8 +110,7 @@ def _mean(sums: Sums, is_share: bool) -> Estimate:
         mean=mean,
         variance=max(variance, 0.0),
         covariate=Covariate(mean=float(y / n), variance=max(covariate_variance, 0.0), covariance=covariance),
-        effective_users=n if is_share else with_event,
-        events=min(with_event, without_event) if is_share else None,
+        information=_compute_information(with_event, without_event, is_share),
     )
 
 
@@ -112,13 +121,13 @@ def _ratio(sums: Sums, is_share: bool) -> Estimate:
     value, variance = _linearise(sums)
     if n < 2:
         return Estimate(users=n, mean=value, variance=None)
-    users, with_event, without_event = _kish(y, yy), _kish(x, xx), _kish(y - x, yy - 2 * xy + xx)
+    with_event, without_event = _kish(x, xx), _kish(y - x, yy - 2 * xy + xx)
     return Estimate(
         users=n,
         mean=value,
         variance=variance,
-        effective_users=users if is_share else min(users, with_event),
-        events=min(with_event, without_event) if is_share else None,
+        effective_users=_kish(y, yy),
+        information=_compute_information(with_event, without_event, is_share),
     )
 
 
@@ -166,7 +175,7 @@ def _quantile(q: float, bins: Mapping[int, Sums]) -> Estimate:
         mean=value,
         variance=n * ((high - low) / 2) ** 2,
         effective_users=users,
-        events=min(q, 1 - q) * users,
+        information=min(q, 1 - q) * users / FEWEST_EVENTS,
     )
 
 

@@ -3,9 +3,12 @@ Pure functions. All p-values are anytime-valid, so they hold at every analysis.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from experiments import effects, sequential
@@ -54,9 +57,17 @@ def check(
 
     `pairs` has (baseline, challenger) of every epoch. `proportions` has the same for each metric that all
     exposed users have: their covariates are compared. First exposures are tested against the weights of their
-    epoch; epochs are independent strata, so their e-values multiply.
+    epoch. Epochs of equal weights are one stratum, and the e-values of different weights multiply: a mixture
+    that begins again at each step of the ramp finds 51 of 100 users in one arm in a quarter as many
+    experiments (docs/calibration.md).
     """
-    log_e = sum(sequential.sample_ratio_log_e([a.exposed, b.exposed], [a.weight, b.weight]) for a, b in pairs)
+    counts: dict[float, NDArray[np.int64]] = defaultdict(lambda: np.zeros(2, np.int64))
+    for a, b in pairs:
+        counts[a.weight / (a.weight + b.weight)] += [a.exposed, b.exposed]
+    log_e = sum(
+        sequential.sample_ratio_log_e(exposed.tolist(), [weight, 1 - weight])
+        for weight, exposed in counts.items()
+    )
     sample_ratio_p = math.exp(-max(log_e, 0.0))
     exposed = sum(a.exposed + b.exposed for a, b in pairs)
     moved_share = sum(a.moved + b.moved for a, b in pairs) / exposed if exposed else 0.0

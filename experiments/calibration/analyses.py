@@ -64,12 +64,15 @@ def analyse(sums: Array) -> Analyses:
 
 def compute_margins(analyses: Analyses, alpha: float, n_star: float) -> Array:
     """`sequential.mean_margin` for arrays: half the width of each interval, of shape (experiments,)."""
+    return np.sqrt(analyses.variance) * compute_margin_factors(analyses.clock, alpha, n_star)
+
+
+def compute_margin_factors(clock: Array, alpha: float, n_star: float) -> Array:
+    """Half the width of each interval in standard errors, of shape (experiments,)."""
     rho2 = (-float(lambertw(-(alpha**2) / math.e, -1).real) - 1) / n_star
-    n = np.maximum(analyses.clock, _TINY)
+    n = np.maximum(clock, _TINY)
     growth = n * rho2 + 1
-    return np.asarray(
-        np.sqrt(analyses.variance / n * 2 * growth / rho2 * np.log(np.sqrt(growth) / alpha)), dtype=float
-    )
+    return np.asarray(np.sqrt(2 * growth / (n * rho2) * np.log(np.sqrt(growth) / alpha)), dtype=float)
 
 
 def build_statistics(sums: Array, weights: Iterable[float]) -> list[ArmStatistics]:

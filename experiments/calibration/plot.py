@@ -116,7 +116,7 @@ def _draw_first_analysis(axes: Axes, report: Report) -> None:
 def _draw_sample_ratios(axes: Axes, report: Report) -> None:
     """Draw the share of alarms, by sample size: a line for each true split."""
     for (split, rates), colour, marker in zip(
-        report.srm_power.items(), (_GREY, _ORANGE, _RED), _MARKERS, strict=False
+        report.srm_power.items(), _LINE_COLOURS, _MARKERS, strict=False
     ):
         values, errors = _to_percent(rates.values())
         axes.errorbar(list(rates), values, yerr=errors, fmt=marker + "-", color=colour, label=split)

@@ -85,6 +85,19 @@ class SampleRatioResult(_Result):
 
     description: str
     called_broken_by: dict[str, dict[int, Estimate]]
+    restarted_by: dict[str, dict[int, Estimate]] | None = Field(
+        None, description="the same of a check that begins again at each step of the ramp"
+    )
+
+
+class InformationResult(_Result):
+    """False winners of experiments without an effect, by when their intervals begin."""
+
+    description: str
+    users: int = Field(description="users in both arms at the last analysis")
+    by_users: Estimate = Field(description="with the plan's minimum of users in each arm")
+    by_information: Estimate = Field(description="with enough effective users and events, as shipped")
+    begun: Estimate = Field(description="experiments whose interval has begun by the last analysis")
 
 
 class BanditResult(_Result):
@@ -107,6 +120,9 @@ class Report(_Result):
     power: dict[str, Estimate]
     median_stop_ratio: dict[str, Estimate]
     srm_power: dict[str, dict[int, Estimate]] = Field(description="`SampleRatioResult.called_broken_by`")
+    srm_power_restarted: dict[str, dict[int, Estimate]] | None = Field(
+        None, description="`SampleRatioResult.restarted_by`"
+    )
     missed: dict[str, list[Reason]] = Field(description="the targets that are missed, by setting")
     experiments: int = Field(description="in each setting, without an effect and with one")
     looks: int = Field(description="analyses of each experiment")
@@ -115,6 +131,7 @@ class Report(_Result):
     plan: Plan
     settings: dict[str, SettingResult]
     bandits: BanditResult
+    information: dict[str, InformationResult] = {}
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -181,7 +198,7 @@ def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
 
 
 def format_table(report: Report) -> Iterator[str]:
-    """The lines of three Markdown tables: the settings, the sample ratios, the bandits."""
+    """The lines of Markdown tables: the settings, the sample ratios, the information, the bandits."""
     yield (
         "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
@@ -205,8 +222,16 @@ def format_table(report: Report) -> Iterator[str]:
     counts = list(next(iter(report.srm_power.values())))
     yield "| true split | " + " | ".join(f"{users:,} users, %" for users in counts) + " |"
     yield "|" + "---|" * (1 + len(counts))
-    for split, rates in report.srm_power.items():
-        yield f"| {split} | " + " | ".join(_format_percent(rate) for rate in rates.values()) + " |"
+    rows = list(report.srm_power.items())
+    for split, rates in (report.srm_power_restarted or {}).items():
+        rows.append((f"{split}, begun again at each step of the ramp", rates))
+    for name, rates in rows:
+        yield f"| {name} | " + " | ".join(_format_percent(rate) for rate in rates.values()) + " |"
+    yield ""
+    yield "| users differ | begun by users, % | begun by information, % |"
+    yield "|---|---|---|"
+    for name, kind in report.information.items():
+        yield f"| {name} | {_format_percent(kind.by_users)} | {_format_percent(kind.by_information)} |"
     yield ""
     yield "| bandit | regret, effects per user | decision error, % |"
     yield "|---|---|---|"

@@ -23,13 +23,14 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import configs
-from experiments.calibration import bandits, between_users, sample_ratios, side_by_side
+from experiments.calibration import bandits, between_users, information, sample_ratios, side_by_side
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
     BanditResult,
     Estimate,
+    InformationResult,
     Report,
     SampleRatioResult,
     SettingResult,
@@ -54,7 +55,7 @@ _DETERMINING = (
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
-_Result = SettingResult | SampleRatioResult | BanditResult
+_Result = SettingResult | SampleRatioResult | BanditResult | InformationResult
 
 
 class _Study(NamedTuple):
@@ -69,6 +70,10 @@ _STUDIES = {
     **{name: _Study(between_users.simulate, between_users.summarise, SettingResult) for name in SETTINGS},
     **{name: _Study(side_by_side.simulate, side_by_side.summarise, SettingResult) for name in VOTERS},
     "sample_ratio": _Study(sample_ratios.simulate, sample_ratios.summarise, SampleRatioResult),
+    **{
+        name: _Study(information.simulate, information.summarise, InformationResult)
+        for name in information.KINDS
+    },
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
 }
 
@@ -150,6 +155,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         power=collect("power"),
         median_stop_ratio=collect("median_stop_ratio"),
         srm_power=results["sample_ratio"].called_broken_by,
+        srm_power_restarted=results["sample_ratio"].restarted_by,
         missed=find_missed_targets(settings),
         experiments=config.experiments,
         looks=config.looks,
@@ -158,4 +164,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         plan=plan,
         settings=settings,
         bandits=results["bandits"],
+        information={
+            name: result for name, result in results.items() if isinstance(result, InformationResult)
+        },
     )

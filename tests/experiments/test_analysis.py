@@ -385,6 +385,22 @@ def test_a_small_loss_within_the_margin_does_not_forbid_shipping() -> None:
     assert decision(votes(80, 20), users).action == "ship"
 
 
+def test_epochs_of_equal_weights_are_one_sample_for_the_sample_ratio() -> None:
+    """Five steps of a ramp with 540 to 460 users each: none is suspicious alone, all together are."""
+    none = np.array([])
+    counts = [
+        arm(none, epoch, baseline=side == 0, exposed=exposed)
+        for epoch in range(1, 6)
+        for side, exposed in enumerate((540, 460))
+    ]
+    assert between_users(counts[:2], PLAN).health.is_sample_ratio_sound
+    assert not between_users(counts, PLAN).health.is_sample_ratio_sound
+    other_weights = [
+        row.model_copy(update={"weight": row.exposed / 1000}) if row.epoch > 1 else row for row in counts
+    ]
+    assert between_users(other_weights, PLAN).health.is_sample_ratio_sound, "as their own weights say"
+
+
 def test_nothing_ships_while_nobody_is_measured() -> None:
     """62 to 28 side by side on day 3, with windows of three days: no window has closed."""
     arms = [arm(np.array([]), baseline=side == 0, exposed=9) for side in (0, 1)]

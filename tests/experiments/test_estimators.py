@@ -143,3 +143,19 @@ def test_without_a_past_nothing_is_adjusted() -> None:
     )
     assert adjust_for_past(*arms) == arms
     assert adjust_for_past(NOTHING, arms[1]) == (NOTHING, arms[1])
+
+
+def test_information_is_what_the_value_rests_on() -> None:
+    """Kish's numbers by hand: events of a proportion, the equal parts of an amount, the users of a ratio."""
+    complained = Metric(kind="proportion", of="complaints", better="lower", says="x")
+    some = estimate(complained, {0: sums(np.array([1.0] * 4 + [0.0] * 96), np.array([0.0] * 100))})
+    assert some.information == pytest.approx(4 / 5)
+    most = estimate(complained, {0: sums(np.array([1.0] * 98 + [0.0] * 2), np.array([0.0] * 100))})
+    assert most.information == pytest.approx(2 / 5), "the two users without the event count"
+    amount = Metric(kind="mean", of="edits", better="lower", says="x")
+    assert estimate(
+        amount, {0: sums(np.array([3.0] * 100), np.array([0.0] * 100))}
+    ).information == pytest.approx(100 / 200)
+    failed = Metric(kind="ratio", of="failures", per="requests", better="lower", says="x")
+    one_writes_most = estimate(failed, {0: sums(np.array([1.0] * 10), np.array([1.0] * 9 + [91.0]))})
+    assert one_writes_most.effective_users == pytest.approx(100**2 / (9 + 91**2))

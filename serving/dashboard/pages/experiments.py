@@ -230,7 +230,7 @@ def _estimate_needed(here: Visit, given: Mapping[str, str], past: readings.Past)
         "users": users,
         "fixed": fixed,
         "is_guess": is_guess,
-        "days": max(days, plan.minimum_days) if days is not None else None,
+        "days": max(days, plan.minimum_days + plan.window_hours / 24) if days is not None else None,
         "too_long": days is not None and days > plan.maximum_days,
         "plan": plan,
     }
