@@ -366,7 +366,7 @@ def _missing_reasons(requirements: Sequence[Requirement]) -> Iterator[Reason]:
     days = [requirement.days_left for requirement in missing]
     known = [left for left in days if left is not None]
     if days and len(known) == len(days):
-        yield reason("days_to_show", days=max(known))
+        yield reason("days_to_show", days=math.ceil(max(known)))
 
 
 def _recommend(
