@@ -200,7 +200,7 @@ def bound_loss_of_share(pairs: Sequence[Pair], alpha: float, better: Better) -> 
     weight = h / h.sum()
 
     def bound(arm: Sequence[Estimate]) -> Interval:
-        rate = float(weight @ [epoch.mean for epoch in arm])
+        rate = min(float(weight @ [epoch.mean for epoch in arm]), 1.0)  # rounding may exceed it
         effective = [epoch.users if epoch.effective_users is None else epoch.effective_users for epoch in arm]
         users = 1 / float(weight**2 @ (1 / np.array(effective)))
         events = rate * users
