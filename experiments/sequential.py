@@ -19,6 +19,7 @@ from scipy.special import betaln, gammaln, lambertw, xlogy
 # and 1,000 votes, and a gross error of the assignment is detected after few users.
 _PRIOR_VOTES = 20.0
 _PRIOR_USERS = 100.0
+_TINIEST = 1e-300  # of the win rates that are searched
 
 
 class Interval(NamedTuple):
@@ -88,7 +89,9 @@ def win_rate_interval(
         def excess(p: float) -> float:
             return float(xlogy(wins, p) + xlogy(losses, 1 - p)) - threshold
 
-        return float(brentq(excess, 1e-300, wins / (wins + losses))) if wins else 0.0
+        if not wins or excess(_TINIEST) >= 0:
+            return 0.0
+        return float(brentq(excess, _TINIEST, wins / (wins + losses)))
 
     # The high end is 1 minus the low end of the loss rate: floats are dense next to 0, and coarse next to 1.
     return Interval(lowest(wins, losses), 1 - lowest(losses, wins))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 from statsmodels.stats.multitest import multipletests
 
-from experiments.effects import Effect, adjust_by_holm, compare_arms
+from experiments.effects import Effect, adjust_by_holm, bound_loss_of_share, compare_arms
 from experiments.estimators import Covariate, Estimate
 
 ALPHA, N_STAR = 0.05, 500
@@ -121,6 +121,8 @@ def test_a_rare_event_has_a_bound_before_it_has_an_interval() -> None:
     assert bound_loss_of_share([], ALPHA, "lower") == 1.0
     always = [(Estimate(users=users, mean=1.0, variance=0.0),) * 2 for users in (3, 7, 11)]
     assert bound_loss_of_share(always, ALPHA, "higher") == bound_loss_of_share(always, ALPHA, "lower")
+    almost = Estimate(users=500, mean=1e-15, variance=0.0)
+    assert bound_loss_of_share([(almost, almost)], ALPHA, "lower") == pytest.approx(bounds[1])
     rng = np.random.default_rng(5)
     missed = 0
     for _ in range(300):
