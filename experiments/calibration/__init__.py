@@ -7,6 +7,8 @@
 - `side_by_side`: blind comparisons of two texts.
 - `sample_ratios`: assignments whose users do not split evenly.
 - `bandits`: the regret and the decision errors of each rule for the weights.
+- `scenarios`: installations and challengers, and what their users live through.
+- `procedure`: whole experiments in these scenarios, from the start to the decision that ends them.
 - `report`: the figures with their Monte-Carlo intervals, and the targets that they miss.
 - `plot`: the report as a plot of six panels.
 - `run`: simulates every setting in worker processes, and writes the report.

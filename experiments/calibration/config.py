@@ -17,9 +17,13 @@ class CalibrationConfig(configs.StageConfig):
 
     experiments: Annotated[int, Field(ge=2, description="in each setting, as A/A and as A/B")] = 10_000
     looks: Annotated[int, Field(ge=10, description="analyses of each experiment")] = 100
+    procedure_experiments: Annotated[int, Field(ge=1, description="whole experiments in each scenario")] = 400
     effect: Annotated[float, Field(gt=0, lt=1, description="in standard deviations of the outcome")] = 0.1
     win_rate: Annotated[float, Field(gt=0.5, lt=1, description="of the better model in comparisons")] = 0.6
     chunk: Annotated[int, Field(ge=1, description="experiments that are simulated together")] = 250
+    cut_windows: Annotated[
+        bool, Field(description="whole experiments as before: a user's window ends when the shares change")
+    ] = False
     plan: Path = Path("configs/experiment.yaml")
     processes: Annotated[int, Field(ge=1)] = 2
     seed: Annotated[int, Field(ge=0)] = 0

@@ -18,6 +18,8 @@ from experiments.plan import Plan
 Z_95 = 1.96  # quantile of the normal distribution for a two-sided interval of 95 %
 _TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio": 1.6, "power": 0.8}
 _UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targets are lower limits
+# Targets of whole experiments.
+_MOST_WRONGLY_SHIPPED, _FEWEST_RIGHTLY_SHIPPED, _PATH_COVERAGE = 0.05, 0.8, 0.95
 
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
 
@@ -111,6 +113,28 @@ class BanditResult(_Result):
     )
 
 
+class ProcedureResult(_Result):
+    """Whole experiments of one scenario, from the start to the decision that ended them."""
+
+    description: str
+    experiments: int
+    users: int = Field(description="of the installation")
+    effects: dict[str, float] = Field(description="true effect on each simulated metric")
+    harmful: bool = Field(description="a true loss exceeds its margin, so it must not be shipped")
+    equal: bool = Field(description="nobody prefers it and nothing changes, so it must not be shipped")
+    better: bool = Field(description="people prefer it and nothing gets worse, so it should be shipped")
+    shipped: Estimate
+    rolled_back: Estimate
+    inconclusive: Estimate
+    path_coverage: Estimate = Field(
+        description="share of experiments in which the intervals of the primary metric and of every guardrail"
+        " contained the true effects at every analysis"
+    )
+    coverage_by_metric: dict[str, Estimate] = Field(description="the same for each metric alone")
+    median_days: Estimate = Field(description="until the decision")
+    median_closed: Estimate = Field(description="users whose windows had closed at the decision")
+
+
 class Report(_Result):
     """All results. The first five fields repeat the characteristics with the plan's `n_star`, by setting."""
 
@@ -132,6 +156,7 @@ class Report(_Result):
     settings: dict[str, SettingResult]
     bandits: BanditResult
     information: dict[str, InformationResult] = {}
+    procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -162,8 +187,12 @@ def estimate_mean(values: NDArray[Any]) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half)
 
 
-def find_missed_targets(settings: Mapping[str, SettingResult]) -> dict[str, list[Reason]]:
-    """A reason for each missed target, by setting. Settings that reach all their targets are left out."""
+def find_missed_targets(
+    settings: Mapping[str, SettingResult], procedure: Mapping[str, ProcedureResult]
+) -> dict[str, list[Reason]]:
+    """A reason for each missed target, by setting or scenario. Those that reach all their targets are left
+    out.
+    """
     missed: dict[str, list[Reason]] = {}
     for name, result in settings.items():
         targets = []
@@ -177,13 +206,33 @@ def find_missed_targets(settings: Mapping[str, SettingResult]) -> dict[str, list
                 targets.append(reason("target_not_reached", figure=figure, value=value, target=target))
         if targets:
             missed[name] = targets
+    for name, course in procedure.items():
+        if targets := list(_find_wrong_endings(course)):
+            missed[name] = targets
     return missed
 
 
+def _find_wrong_endings(result: ProcedureResult) -> Iterator[Reason]:
+    shipped, coverage = result.shipped.value, result.path_coverage.value
+    assert shipped is not None
+    assert coverage is not None
+    figure = "share_shipped"
+    if (result.harmful or result.equal) and shipped > _MOST_WRONGLY_SHIPPED:
+        yield reason("target_exceeded", figure=figure, value=shipped, target=_MOST_WRONGLY_SHIPPED)
+    if result.better and shipped < _FEWEST_RIGHTLY_SHIPPED:
+        yield reason("target_not_reached", figure=figure, value=shipped, target=_FEWEST_RIGHTLY_SHIPPED)
+    if coverage < _PATH_COVERAGE:
+        yield reason("target_not_reached", figure="path_coverage", value=coverage, target=_PATH_COVERAGE)
+
+
 def find_newly_missed(report: Report, published: Report) -> dict[str, list[Reason]]:
-    """The targets that `report` misses and `published` reaches, by setting."""
+    """The targets that `report` misses and `published` reaches, by setting or scenario. One that `published`
+    does not have reaches nothing.
+    """
     newly = {}
     for name, targets in report.missed.items():
+        if name not in {*published.settings, *published.procedure}:
+            continue
         known = {target.values["figure"] for target in published.missed.get(name, [])}
         if more := [target for target in targets if target.values["figure"] not in known]:
             newly[name] = more
@@ -198,7 +247,7 @@ def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
 
 
 def format_table(report: Report) -> Iterator[str]:
-    """The lines of Markdown tables: the settings, the sample ratios, the information, the bandits."""
+    """The lines of Markdown tables: settings, sample ratios, information, bandits, whole experiments."""
     yield (
         "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
@@ -239,6 +288,31 @@ def format_table(report: Report) -> Iterator[str]:
         for rule, regret in rules.items():
             error = report.bandits.decision_error[arms][rule]
             yield f"| {arms} arms, {rule} | {_format_number(regret)} | {_format_percent(error)} |"
+    if report.procedure:
+        yield ""
+        yield from format_procedure(report.procedure)
+
+
+def format_procedure(procedure: Mapping[str, ProcedureResult]) -> Iterator[str]:
+    """The lines of a Markdown table of whole experiments."""
+    yield (
+        "| scenario | should be shipped | shipped, % | rolled back, % | inconclusive, % | path coverage, % "
+        "| median days | median closed windows |"
+    )
+    yield "|" + "---|" * 8
+    for name, result in procedure.items():
+        wanted = "no" if result.harmful or result.equal else "yes" if result.better else "either"
+        cells = (
+            name,
+            wanted,
+            _format_percent(result.shipped),
+            _format_percent(result.rolled_back),
+            _format_percent(result.inconclusive),
+            _format_percent(result.path_coverage),
+            f"{result.median_days.value:.0f}",
+            f"{result.median_closed.value:,.0f}",
+        )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _format_percent(estimate: Estimate | None) -> str:

@@ -1,4 +1,4 @@
-"""Simulates all settings in worker processes, and writes the report.
+"""Simulates all settings and scenarios in worker processes, and writes the report.
 
 Each setting is simulated without an effect (A/A) and with one (A/B). There is an analysis after every batch
 of users. The A/A experiments give the rate of false winners. The A/B experiments give the coverage over all
@@ -23,7 +23,14 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import configs
-from experiments.calibration import bandits, between_users, information, sample_ratios, side_by_side
+from experiments.calibration import (
+    bandits,
+    between_users,
+    information,
+    procedure,
+    sample_ratios,
+    side_by_side,
+)
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
@@ -31,11 +38,13 @@ from experiments.calibration.report import (
     BanditResult,
     Estimate,
     InformationResult,
+    ProcedureResult,
     Report,
     SampleRatioResult,
     SettingResult,
     find_missed_targets,
 )
+from experiments.calibration.scenarios import SCENARIOS
 from experiments.calibration.side_by_side import VOTERS
 from experiments.plan import Plan
 
@@ -46,8 +55,9 @@ _DETERMINING = (
     "analysis",
     "bandit",
     "effects",
-    "lifecycle",
     "estimators",
+    "launches",
+    "lifecycle",
     "metrics",
     "plan",
     "sequential",
@@ -55,7 +65,7 @@ _DETERMINING = (
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
-_Result = SettingResult | SampleRatioResult | BanditResult | InformationResult
+_Result = SettingResult | SampleRatioResult | BanditResult | InformationResult | ProcedureResult
 
 
 class _Study(NamedTuple):
@@ -75,6 +85,7 @@ _STUDIES = {
         for name in information.KINDS
     },
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
+    **{name: _Study(procedure.simulate, procedure.summarise, ProcedureResult) for name in SCENARIOS},
 }
 
 
@@ -98,23 +109,28 @@ def _simulate_chunk(
     return _STUDIES[name].simulate(config, plan, name, *chunk)
 
 
+def _list_chunks(config: CalibrationConfig, name: str) -> list[tuple[int, int]]:
+    """The chunks of a setting or scenario, each as its index and its number of experiments."""
+    total, size = config.experiments, config.chunk
+    if name in SCENARIOS:
+        total, size = config.procedure_experiments, procedure.CHUNK
+    return [(index, min(size, total - start)) for index, start in enumerate(range(0, total, size))]
+
+
 def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES)) -> Report:
-    """Simulate the settings that have no stored result: all of them, or those that `settings` names, which
-    are at least `sample_ratio` and `bandits`. Write the report and its plot to `config.out`, and with
-    `config.write` to docs/ as well.
+    """Simulate the settings and scenarios that have no stored result: all of them, or those that `settings`
+    names, which are at least `sample_ratio` and `bandits`. Write the report and its plot to `config.out`, and
+    with `config.write` to docs/ as well.
     """
     plan = configs.load(Plan, config.plan)
     config.out.mkdir(parents=True, exist_ok=True)
     digest = _compute_digest(config, plan)
-    chunks = [
-        (index, min(config.chunk, config.experiments - start))
-        for index, start in enumerate(range(0, config.experiments, config.chunk))
-    ]
+    chunks = {name: _list_chunks(config, name) for name in settings}
     results: dict[str, Any] = {}
     context = multiprocessing.get_context("spawn")
     with (
         ProcessPoolExecutor(config.processes, mp_context=context) as pool,
-        tqdm(total=len(settings) * len(chunks), unit="chunk", disable=None) as bar,
+        tqdm(total=sum(map(len, chunks.values())), unit="chunk", disable=None) as bar,
     ):
         map_chunks = map if config.processes == 1 else pool.map
         for name in settings:
@@ -123,10 +139,10 @@ def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES))
             file = config.out / f"{name}-{digest}.json"
             if file.exists():
                 results[name] = study.result_type.model_validate_json(file.read_text(encoding="utf-8"))
-                bar.update(len(chunks))
+                bar.update(len(chunks[name]))
                 continue
             simulated = []
-            for chunk in map_chunks(partial(_simulate_chunk, config, plan, name), chunks):
+            for chunk in map_chunks(partial(_simulate_chunk, config, plan, name), chunks[name]):
                 simulated.append(chunk)
                 bar.update()
             results[name] = study.summarise(config, plan, name, simulated)
@@ -144,6 +160,7 @@ def main(config: CalibrationConfig, settings: Collection[str] = tuple(_STUDIES))
 
 def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, Any]) -> Report:
     settings = {name: result for name, result in results.items() if isinstance(result, SettingResult)}
+    courses = {name: result for name, result in results.items() if isinstance(result, ProcedureResult)}
 
     def collect(figure: str) -> dict[str, Estimate]:
         return {name: getattr(result.shipped, figure) for name, result in settings.items()}
@@ -156,7 +173,7 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         median_stop_ratio=collect("median_stop_ratio"),
         srm_power=results["sample_ratio"].called_broken_by,
         srm_power_restarted=results["sample_ratio"].restarted_by,
-        missed=find_missed_targets(settings),
+        missed=find_missed_targets(settings, courses),
         experiments=config.experiments,
         looks=config.looks,
         effect=config.effect,
@@ -167,4 +184,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         information={
             name: result for name, result in results.items() if isinstance(result, InformationResult)
         },
+        procedure=courses,
     )

@@ -229,7 +229,14 @@ def test_every_term_is_there_in_every_language() -> None:
         TransformType,
         get_args(bandit.Rule),
         ("facts_kept", "agreement"),  # the guards of a reward (models/grpo.py)
-        ("aa_false_winner_rate", "coverage", "median_stop_ratio", "power"),  # targets of a calibration
+        (
+            "aa_false_winner_rate",
+            "coverage",
+            "median_stop_ratio",
+            "power",
+            "share_shipped",
+            "path_coverage",
+        ),  # targets of a calibration
     ],
     ids=["metrics", "statuses", "actions", "transform types", "bandit rules", "guards", "targets"],
 )

@@ -1,0 +1,329 @@
+"""Whole experiments, from the start to the end: what is shipped, and what should have been.
+
+Estimates, comparisons, decisions, weights and the level of a launch come from the code that real experiments
+use. The users, their outcomes and their votes are simulated (`scenarios`), and so is what the flow
+`experiment` does with a decision: the ramp, the weights of a bandit, the end. There is an analysis a day. The
+flow analyses more often, which changes little: most evidence arrives as windows close, and those of a day
+close within a day.
+
+Not simulated: votes before the experiment (CUPED), fallbacks, pauses, and messages that arrive late.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments import analysis, bandit, launches, metrics
+from experiments.analysis import ArmStatistics, ExperimentResult, Tally
+from experiments.calibration.config import CalibrationConfig
+from experiments.calibration.populations import Array
+from experiments.calibration.report import ProcedureResult, estimate_median, estimate_rate
+from experiments.calibration.scenarios import (
+    BINS,
+    COLUMNS,
+    SCENARIOS,
+    Scenario,
+    compute_values,
+    draw_sums,
+    sum_by_person,
+)
+from experiments.estimators import Estimate, Sums, estimate
+from experiments.lifecycle import Action
+from experiments.plan import Plan
+
+CHUNK = 50  # experiments that a process simulates together
+_METRICS = ("satisfaction", "complained", "failed", "latency_p95")
+_SHARE_A_DAY = 0.5  # of the people in the experiment who have not come yet, the share that comes each day
+_VOTERS_A_DAY = 20  # people who compare side by side
+_MOST_VOTES = 100  # of one person
+_MESSAGE_SUM = 6.0  # of both parameters of the beta distribution of the messages' win rates
+_VARIANTS = ("champion", "challenger")
+
+
+def _adapt_plan(plan: Plan, scenario: Scenario) -> Plan:
+    """The plan of a first launch, with the simulated guardrails only."""
+    level = launches.alpha_of_next([], plan.false_discovery_rate)
+    return plan.model_copy(
+        update={
+            "guardrails": {name: plan.guardrails[name] for name in _METRICS if name in plan.guardrails},
+            "allocation": scenario.allocation,
+            "ship_alpha": min(plan.ship_alpha, level),
+        }
+    )
+
+
+def compute_effects(scenario: Scenario, seed: int, window_hours: float) -> dict[str, float]:
+    """The true effect on each metric. Days of the week count equally."""
+    effects = dict.fromkeys(_METRICS, 0.0)
+    for is_weekend, share in ((False, 5 / 7), (True, 2 / 7)):
+        baseline, challenger = (
+            compute_values(experience, seed, window_hours) for experience in scenario.select_arms(is_weekend)
+        )
+        for name in effects:
+            effects[name] += share * (challenger[name] - baseline[name])
+    return effects
+
+
+class Votes(NamedTuple):
+    """All votes side by side of an experiment in their order; arrays of shape (votes,)."""
+
+    day: NDArray[np.int64]
+    person: NDArray[np.int64]
+    nth: NDArray[np.int64]  # of the person's votes, from 0
+    message: NDArray[np.int64]
+    choice: NDArray[np.int64]  # 1: challenger, -1: champion, 0: tie
+
+
+def draw_votes(rng: np.random.Generator, scenario: Scenario, days: int) -> Votes:
+    """The votes of all days. Each person casts 1 to 100 votes in a row, on different messages."""
+    people = days * _VOTERS_A_DAY
+    counts = np.minimum(_MOST_VOTES, rng.random(people) ** (-1 / 1.1)).astype(int)
+    person = np.repeat(np.arange(people), counts)
+    nth = np.arange(len(person)) - (counts.cumsum() - counts)[person]
+    mean = scenario.wins / (scenario.wins + scenario.losses)
+    message, rate = np.arange(len(person)), _draw_rates(rng, mean, scenario.taste_sum, people)[person]
+    if scenario.messages is not None:
+        message = (rng.integers(scenario.messages, size=people)[person] + nth) % scenario.messages
+        rate = _draw_rates(rng, mean, _MESSAGE_SUM, scenario.messages)[message]
+    is_decided = rng.random(len(person)) < scenario.wins + scenario.losses
+    choice = np.where(rng.random(len(person)) < rate, 1, -1) * is_decided
+    return Votes(person // _VOTERS_A_DAY, person, nth, message, choice)
+
+
+def _draw_rates(rng: np.random.Generator, mean: float, total: float, size: int) -> Array:
+    """Win rates with a beta distribution whose parameters have this sum: 0 gives only 0 and 1, infinity only
+    the mean.
+    """
+    if math.isinf(total):
+        return np.full(size, mean)
+    return rng.beta(total * mean, total * (1 - mean), size) if total else (rng.random(size) < mean) * 1.0
+
+
+def tally_votes(votes: Votes, day: int, plan: Plan) -> Tally:
+    """Count the votes before a day as `outcomes.count_votes` does."""
+    is_counted = (votes.day < day) & (votes.nth < plan.votes_a_person)
+    choice = votes.choice[is_counted]
+    wins, losses, ties = (int((choice == value).sum()) for value in (1, -1, 0))
+    return Tally(wins=wins, losses=losses, ties=ties, people=len(np.unique(votes.person[is_counted])))
+
+
+@dataclass
+class _Epoch:
+    """A span with constant shares, and the users who came in it, by arm."""
+
+    begin: int  # day
+    weights: tuple[float, float]
+    exposed: list[int] = field(default_factory=lambda: [0, 0])
+    closed: list[int] = field(default_factory=lambda: [0, 0])
+    sums: list[Array] = field(default_factory=lambda: [np.zeros(len(COLUMNS) + 3 * BINS)] * 2)
+    estimates: list[dict[str, Estimate]] = field(default_factory=lambda: [estimate_metrics(None)] * 2)
+
+
+def estimate_metrics(sums: Array | None) -> dict[str, Estimate]:
+    """Estimate the metrics of an arm from its sums of shape (columns,), see `scenarios.sum_by_person`."""
+    bins_of: dict[str, dict[int, Sums]] = {name: {} for name in _METRICS}
+    if sums is not None:
+        numbers = dict(zip(COLUMNS, sums[: len(COLUMNS)].tolist(), strict=True))
+        zero = Decimal(0)
+
+        def add(metric: str, n: str, x: str, xx: str, y: str = "", yy: str = "", xy: str = "") -> None:
+            values = (Decimal(numbers[column]) if column else zero for column in (x, xx, y, yy, xy))
+            if numbers[n]:
+                bins_of[metric][0] = Sums(int(numbers[n]), *values)
+
+        add("satisfaction", "voters", "ups", "ups")
+        add("complained", "users", "complaints", "complaints")
+        add("failed", "users", "f", "ff", "r", "rr", "fr")
+        add("latency_p95", "with_misses", "", "", "m", "mm")
+        c, kk, cm = sums[len(COLUMNS) :].reshape(3, BINS)
+        for bin_ in np.flatnonzero(c).tolist():
+            x, xx, xy = (Decimal(float(column[bin_])) for column in (c, kk, cm))
+            bins_of["latency_p95"][bin_ + 1] = Sums(int(x), x, xx, zero, zero, xy)
+    return {name: estimate(metrics.load()[name], bins_of[name]) for name in _METRICS}
+
+
+def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
+    """The input of `analysis.between_users`."""
+    return {
+        name: [
+            ArmStatistics(
+                epoch=number,
+                variant=variant,
+                is_baseline=arm == 0,
+                weight=epoch.weights[arm],
+                exposed=epoch.exposed[arm],
+                moved=0,
+                closed=epoch.closed[arm],
+                **dict(epoch.estimates[arm][name]),
+            )
+            for number, epoch in enumerate(epochs)
+            for arm, variant in enumerate(_VARIANTS)
+        ]
+        for name in _METRICS
+    }
+
+
+class _Arrival(NamedTuple):
+    """The users of one arm who came on one day."""
+
+    day: int
+    epoch: int
+    arm: int
+    users: int
+    is_weekend: bool
+
+
+class _Installation:
+    """The users of an experiment: when they come, and what their closed windows give."""
+
+    def __init__(
+        self, scenario: Scenario, plan: Plan, config: CalibrationConfig, rng: np.random.Generator
+    ) -> None:
+        self.epochs = [_Epoch(0, (1 - scenario.share, scenario.share))]
+        self._scenario, self._plan, self._config, self._rng = scenario, plan, config, rng
+        self._first_weekday = int(rng.integers(7))  # from Monday
+        self._outside, self._waiting = (
+            scenario.users,
+            0,
+        )  # who are not in the experiment; who have not come yet
+        self._ramp = 0.0
+        self._open: list[_Arrival] = []
+
+    def widen(self, share: float) -> None:
+        """Let users into the experiment until it has this share of them."""
+        entered = self._rng.binomial(self._outside, (share - self._ramp) / (1 - self._ramp))
+        self._outside, self._waiting, self._ramp = self._outside - entered, self._waiting + entered, share
+
+    def begin_epoch(self, day: int, weights: tuple[float, float]) -> None:
+        """Begin an epoch at the start of a day."""
+        self.epochs.append(_Epoch(day, weights))
+
+    def expose(self, day: int) -> None:
+        """Let users come on a day."""
+        came = int(self._rng.binomial(self._waiting, _SHARE_A_DAY))
+        self._waiting -= came
+        challenger = int(self._rng.binomial(came, self.epochs[-1].weights[1]))
+        is_weekend = (self._first_weekday + day) % 7 >= 5
+        for arm, users in enumerate((came - challenger, challenger)):
+            self.epochs[-1].exposed[arm] += users
+            self._open.append(_Arrival(day, len(self.epochs) - 1, arm, users, is_weekend))
+
+    def close(self, day: int) -> None:
+        """Add the users whose windows have closed at the end of a day to the sums."""
+        last = day - math.ceil(self._plan.window / timedelta(days=1))  # day of arrival
+        closing = [arrival for arrival in self._open if arrival.day <= last]
+        self._open = self._open[len(closing) :]
+        for arrival in closing:
+            epoch, arm = self.epochs[arrival.epoch], arrival.arm
+            epoch.closed[arm] += arrival.users
+            epoch.sums[arm] = epoch.sums[arm] + self._draw(arrival)
+            epoch.estimates[arm] = estimate_metrics(epoch.sums[arm])
+
+    def _draw(self, arrival: _Arrival) -> Array:
+        """The sums over the users of an arrival. With `cut_windows`, a window ends with its epoch."""
+        days = None
+        if self._config.cut_windows and arrival.epoch + 1 < len(self.epochs):
+            days = self.epochs[arrival.epoch + 1].begin - arrival.day
+        experience = self._scenario.select_arms(arrival.is_weekend)[arrival.arm]
+        by_person = sum_by_person(experience, self._config.seed, self._plan.window_hours, days)
+        return draw_sums(self._rng, arrival.users, by_person)
+
+
+class Course(NamedTuple):
+    """How one experiment went."""
+
+    action: Action  # that ended it
+    days: int
+    closed: int  # users whose windows had closed at its end
+    covered: tuple[bool, ...]  # for each metric: its interval contained the true effect at every analysis
+
+
+def run_experiment(
+    scenario: Scenario, plan: Plan, config: CalibrationConfig, rng: np.random.Generator
+) -> Course:
+    """Run an experiment until a decision ends it. `plan.maximum_days` is the latest day."""
+    plan = _adapt_plan(plan, scenario)
+    measured = {name: metrics.load()[name] for name in _METRICS}
+    effects = compute_effects(scenario, config.seed, plan.window_hours)
+    last_day = math.ceil(plan.maximum_days)
+    votes = draw_votes(rng, scenario, last_day)
+    installation = _Installation(scenario, plan, config, rng)
+    ramp = list(plan.ramp)
+    installation.widen(ramp.pop(0))
+    covered = np.ones(len(_METRICS), dtype=bool)
+    for day in range(1, last_day + 1):  # the time of the analysis
+        installation.expose(day - 1)
+        installation.close(day - 1)
+        arms = build_arms(installation.epochs)
+        users = analysis.between_users(arms, plan, measured)
+        comparison = analysis.compare(tally_votes(votes, day, plan), plan)
+        action = analysis.decide(comparison, users, plan, timedelta(days=day)).action
+        covered &= [not _misses(users, plan, name, effect) for name, effect in effects.items()]
+        if action is not Action.KEEP_RUNNING:
+            closed = users.baseline.closed + users.challenger.closed
+            return Course(action, day, closed, tuple(covered.tolist()))
+        epoch = installation.epochs[-1]
+        hours = 24 * (day - epoch.begin)
+        if ramp and hours >= plan.hours_a_step:
+            installation.widen(ramp.pop(0))
+            installation.begin_epoch(day, epoch.weights)
+        elif not ramp and plan.allocation != "fixed" and hours >= plan.hours_a_batch:
+            weight = round(bandit.reweigh(arms[plan.primary], plan.allocation)[_VARIANTS[0]], 3)
+            if weight != epoch.weights[0]:
+                installation.begin_epoch(day, (weight, 1 - weight))
+    raise AssertionError(f"the experiment did not end within its {plan.maximum_days:g} days")
+
+
+def _misses(users: ExperimentResult, plan: Plan, name: str, effect: float) -> bool:
+    """Return whether the interval of a metric misses the true effect. There is none before the plan's minimum
+    of users.
+    """
+    result = users.primary if name == plan.primary else users.metrics[name].effect
+    if result is None or min(result.baseline_users, result.challenger_users) < plan.minimum_users_an_arm:
+        return False
+    return not result.interval.low <= effect <= result.interval.high
+
+
+def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size: int) -> dict[str, Any]:
+    """Simulate one chunk of a scenario: `size` experiments. Gives them under `courses`."""
+    rng = np.random.default_rng([config.seed, list(SCENARIOS).index(name), chunk])
+    return {"courses": [run_experiment(SCENARIOS[name], plan, config, rng) for _ in range(size)]}
+
+
+def summarise(
+    config: CalibrationConfig, plan: Plan, name: str, chunks: list[dict[str, Any]]
+) -> ProcedureResult:
+    """Estimate the figures of a scenario from the results of all its chunks."""
+    scenario, plan = SCENARIOS[name], _adapt_plan(plan, SCENARIOS[name])
+    courses: list[Course] = [course for chunk in chunks for course in chunk["courses"]]
+    actions = np.array([course.action for course in courses])
+    covered = np.array([course.covered for course in courses])
+    effects = compute_effects(scenario, config.seed, plan.window_hours)
+    losses = {
+        metric: -effect if metrics.load()[metric].better == "higher" else effect
+        for metric, effect in effects.items()
+    }
+    margins = {plan.primary: plan.harm_margin, **plan.guardrails}
+    is_preferred = scenario.wins > scenario.losses
+    return ProcedureResult(
+        description=scenario.description,
+        experiments=len(courses),
+        users=scenario.users,
+        effects=effects,
+        harmful=any(losses[metric] > margin for metric, margin in margins.items()),
+        equal=scenario.wins == scenario.losses and not any(losses.values()),
+        better=is_preferred and all(loss <= 0 for loss in losses.values()),
+        shipped=estimate_rate(actions == Action.SHIP),
+        rolled_back=estimate_rate(actions == Action.ROLL_BACK),
+        inconclusive=estimate_rate(actions == Action.INCONCLUSIVE),
+        path_coverage=estimate_rate(np.array([all(course.covered) for course in courses])),
+        coverage_by_metric=dict(zip(effects, map(estimate_rate, covered.T), strict=True)),
+        median_days=estimate_median(np.array([course.days for course in courses])),
+        median_closed=estimate_median(np.array([course.closed for course in courses])),
+    )
