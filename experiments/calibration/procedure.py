@@ -148,7 +148,7 @@ def estimate_metrics(sums: Array) -> dict[str, Estimate]:
         "failed": build_sums("users", "f", "ff", "r", "rr", "fr"),
         "latency_p95": bins,
     }
-    return {name: estimate(metrics.load()[name], bins_of[name]) for name in _METRICS}
+    return {name: estimate(metrics.load()[name], metric_bins) for name, metric_bins in bins_of.items()}
 
 
 def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
@@ -171,7 +171,8 @@ def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
                 }
                 for arm, variant in enumerate(_VARIANTS)
             ]
-    return {name: [arm[name] for epoch in epochs for arm in epoch.statistics] for name in _METRICS}
+    names = list(epochs[0].statistics[0])
+    return {name: [arm[name] for epoch in epochs for arm in epoch.statistics] for name in names}
 
 
 class _Arrival(NamedTuple):
@@ -269,7 +270,6 @@ def run_experiment(
     nobody acted on that decision, because an interval must hold at all of them.
     """
     plan = _adapt_plan(plan, scenario)
-    measured = {name: metrics.load()[name] for name in _METRICS}
     effects = compute_effects(scenario, config.seed, plan.window_hours)
     last_day = math.ceil(plan.maximum_days)
     votes = draw_votes(rng, scenario, last_day)
@@ -281,7 +281,7 @@ def run_experiment(
         installation.expose(day - 1)
         installation.close(day - 1)
         arms = build_arms(installation.epochs)
-        users = analysis.between_users(arms, plan, measured)
+        users = analysis.between_users(arms, plan, metrics.load())
         covered &= [not _misses(users, plan, name, effect) for name, effect in effects.items()]
         if ending is None:
             comparison = analysis.compare(tally_votes(votes, day, plan), plan)
