@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,7 @@ def _adapt_plan(plan: Plan, scenario: Scenario) -> Plan:
     )
 
 
+@cache
 def compute_effects(scenario: Scenario, seed: int, window_hours: float) -> dict[str, float]:
     """The true effect on each metric. Days of the week count equally."""
     effects = dict.fromkeys(_METRICS, 0.0)
@@ -81,9 +83,9 @@ class Votes(NamedTuple):
 
 
 def draw_votes(rng: np.random.Generator, scenario: Scenario, days: int) -> Votes:
-    """The votes of all days. Each person casts 1 to 100 votes in a row, on different messages."""
+    """The votes of all days. Each person casts up to 100 votes in a row, on different messages."""
     people = days * _VOTERS_A_DAY
-    counts = np.minimum(_MOST_VOTES, rng.random(people) ** (-1 / 1.1)).astype(int)
+    counts = (rng.random(people) ** (-1 / 1.1)).clip(scenario.fewest_votes, _MOST_VOTES).astype(int)
     person = np.repeat(np.arange(people), counts)
     nth = np.arange(len(person)) - (counts.cumsum() - counts)[person]
     mean = scenario.wins / (scenario.wins + scenario.losses)
@@ -122,51 +124,55 @@ class _Epoch:
     exposed: list[int] = field(default_factory=lambda: [0, 0])
     closed: list[int] = field(default_factory=lambda: [0, 0])
     sums: list[Array] = field(default_factory=lambda: [np.zeros(len(COLUMNS) + 3 * BINS)] * 2)
-    estimates: list[dict[str, Estimate]] = field(default_factory=lambda: [estimate_metrics(None)] * 2)
+    statistics: list[dict[str, ArmStatistics]] = field(default_factory=list)  # empty until they are computed
 
 
-def estimate_metrics(sums: Array | None) -> dict[str, Estimate]:
+def estimate_metrics(sums: Array) -> dict[str, Estimate]:
     """Estimate the metrics of an arm from its sums of shape (columns,), see `scenarios.sum_by_person`."""
-    bins_of: dict[str, dict[int, Sums]] = {name: {} for name in _METRICS}
-    if sums is not None:
-        numbers = dict(zip(COLUMNS, sums[: len(COLUMNS)].tolist(), strict=True))
-        zero = Decimal(0)
+    numbers = dict(zip(COLUMNS, sums[: len(COLUMNS)].tolist(), strict=True))
+    numbers["nothing"] = 0.0
 
-        def add(metric: str, n: str, x: str, xx: str, y: str = "", yy: str = "", xy: str = "") -> None:
-            values = (Decimal(numbers[column]) if column else zero for column in (x, xx, y, yy, xy))
-            if numbers[n]:
-                bins_of[metric][0] = Sums(int(numbers[n]), *values)
+    def build_sums(n: str, *columns: str) -> dict[int, Sums]:
+        """The sums of bin 0; `columns` are those of x, xx, y, yy and xy."""
+        values = (Decimal(numbers[column]) for column in columns)
+        return {0: Sums(int(numbers[n]), *values)} if numbers[n] else {}
 
-        add("satisfaction", "voters", "ups", "ups")
-        add("complained", "users", "complaints", "complaints")
-        add("failed", "users", "f", "ff", "r", "rr", "fr")
-        add("latency_p95", "with_misses", "", "", "m", "mm")
-        c, kk, cm = sums[len(COLUMNS) :].reshape(3, BINS)
-        for bin_ in np.flatnonzero(c).tolist():
-            x, xx, xy = (Decimal(float(column[bin_])) for column in (c, kk, cm))
-            bins_of["latency_p95"][bin_ + 1] = Sums(int(x), x, xx, zero, zero, xy)
-    return {name: estimate(metrics.load()[name], bins_of[name]) for name in _METRICS}
+    bins = build_sums("with_misses", "nothing", "nothing", "m", "mm", "nothing")
+    c, kk, cm = sums[len(COLUMNS) :].reshape(3, BINS)
+    for bin_ in np.flatnonzero(c).tolist():
+        x, xx, xy = (Decimal(float(column[bin_])) for column in (c, kk, cm))
+        bins[bin_ + 1] = Sums(int(x), x, xx, Decimal(0), Decimal(0), xy)
+    bins_of = {
+        "satisfaction": build_sums("voters", "ups", "ups", "nothing", "nothing", "nothing"),
+        "complained": build_sums("users", "complaints", "complaints", "nothing", "nothing", "nothing"),
+        "failed": build_sums("users", "f", "ff", "r", "rr", "fr"),
+        "latency_p95": bins,
+    }
+    return {name: estimate(metrics.load()[name], metric_bins) for name, metric_bins in bins_of.items()}
 
 
 def build_arms(epochs: Sequence[_Epoch]) -> dict[str, list[ArmStatistics]]:
     """The input of `analysis.between_users`."""
-    return {
-        name: [
-            ArmStatistics(
-                epoch=number,
-                variant=variant,
-                is_baseline=arm == 0,
-                weight=epoch.weights[arm],
-                exposed=epoch.exposed[arm],
-                moved=0,
-                closed=epoch.closed[arm],
-                **dict(epoch.estimates[arm][name]),
-            )
-            for number, epoch in enumerate(epochs)
-            for arm, variant in enumerate(_VARIANTS)
-        ]
-        for name in _METRICS
-    }
+    for number, epoch in enumerate(epochs):
+        if not epoch.statistics:
+            epoch.statistics = [
+                {
+                    name: ArmStatistics(
+                        epoch=number,
+                        variant=variant,
+                        is_baseline=arm == 0,
+                        weight=epoch.weights[arm],
+                        exposed=epoch.exposed[arm],
+                        moved=0,
+                        closed=epoch.closed[arm],
+                        **dict(estimated),
+                    )
+                    for name, estimated in estimate_metrics(epoch.sums[arm]).items()
+                }
+                for arm, variant in enumerate(_VARIANTS)
+            ]
+    names = list(epochs[0].statistics[0])
+    return {name: [arm[name] for epoch in epochs for arm in epoch.statistics] for name in names}
 
 
 class _Arrival(NamedTuple):
@@ -204,6 +210,11 @@ class _Installation:
         """Begin an epoch at the start of a day."""
         self.epochs.append(_Epoch(day, weights))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all users have come, and their windows have closed."""
+        return not (self._outside or self._waiting or self._open)
+
     def expose(self, day: int) -> None:
         """Let users come on a day."""
         came = int(self._rng.binomial(self._waiting, _SHARE_A_DAY))
@@ -212,7 +223,9 @@ class _Installation:
         is_weekend = (self._first_weekday + day) % 7 >= 5
         for arm, users in enumerate((came - challenger, challenger)):
             self.epochs[-1].exposed[arm] += users
-            self._open.append(_Arrival(day, len(self.epochs) - 1, arm, users, is_weekend))
+            self.epochs[-1].statistics = []
+            if users:
+                self._open.append(_Arrival(day, len(self.epochs) - 1, arm, users, is_weekend))
 
     def close(self, day: int) -> None:
         """Add the users whose windows have closed at the end of a day to the sums."""
@@ -223,7 +236,7 @@ class _Installation:
             epoch, arm = self.epochs[arrival.epoch], arrival.arm
             epoch.closed[arm] += arrival.users
             epoch.sums[arm] = epoch.sums[arm] + self._draw(arrival)
-            epoch.estimates[arm] = estimate_metrics(epoch.sums[arm])
+            epoch.statistics = []
 
     def _draw(self, arrival: _Arrival) -> Array:
         """The sums over the users of an arrival. With `cut_windows`, a window ends with its epoch."""
@@ -235,39 +248,48 @@ class _Installation:
         return draw_sums(self._rng, arrival.users, by_person)
 
 
+class Ending(NamedTuple):
+    """The decision that ended an experiment."""
+
+    action: Action
+    days: int
+    closed: int  # users whose windows had closed
+
+
 class Course(NamedTuple):
     """How one experiment went."""
 
-    action: Action  # that ended it
-    days: int
-    closed: int  # users whose windows had closed at its end
+    ending: Ending
     covered: tuple[bool, ...]  # for each metric: its interval contained the true effect at every analysis
 
 
 def run_experiment(
     scenario: Scenario, plan: Plan, config: CalibrationConfig, rng: np.random.Generator
 ) -> Course:
-    """Run an experiment until a decision ends it. `plan.maximum_days` is the latest day."""
+    """Run an experiment for its `plan.maximum_days`. The first decision ends it. The analyses go on as if
+    nobody acted on that decision, because an interval must hold at all of them.
+    """
     plan = _adapt_plan(plan, scenario)
-    measured = {name: metrics.load()[name] for name in _METRICS}
     effects = compute_effects(scenario, config.seed, plan.window_hours)
     last_day = math.ceil(plan.maximum_days)
     votes = draw_votes(rng, scenario, last_day)
     installation = _Installation(scenario, plan, config, rng)
     ramp = list(plan.ramp)
     installation.widen(ramp.pop(0))
-    covered = np.ones(len(_METRICS), dtype=bool)
+    ending, covered = None, np.ones(len(_METRICS), dtype=bool)
     for day in range(1, last_day + 1):  # the time of the analysis
         installation.expose(day - 1)
         installation.close(day - 1)
         arms = build_arms(installation.epochs)
-        users = analysis.between_users(arms, plan, measured)
-        comparison = analysis.compare(tally_votes(votes, day, plan), plan)
-        action = analysis.decide(comparison, users, plan, timedelta(days=day)).action
+        users = analysis.between_users(arms, plan, metrics.load())
         covered &= [not _misses(users, plan, name, effect) for name, effect in effects.items()]
-        if action is not Action.KEEP_RUNNING:
-            closed = users.baseline.closed + users.challenger.closed
-            return Course(action, day, closed, tuple(covered.tolist()))
+        if ending is None:
+            comparison = analysis.compare(tally_votes(votes, day, plan), plan)
+            action = analysis.decide(comparison, users, plan, timedelta(days=day)).action
+            if action is not Action.KEEP_RUNNING:
+                ending = Ending(action, day, users.baseline.closed + users.challenger.closed)
+        if ending and installation.is_complete:
+            break
         epoch = installation.epochs[-1]
         hours = 24 * (day - epoch.begin)
         if ramp and hours >= plan.hours_a_step:
@@ -277,7 +299,8 @@ def run_experiment(
             weight = round(bandit.reweigh(arms[plan.primary], plan.allocation)[_VARIANTS[0]], 3)
             if weight != epoch.weights[0]:
                 installation.begin_epoch(day, (weight, 1 - weight))
-    raise AssertionError(f"the experiment did not end within its {plan.maximum_days:g} days")
+    assert ending is not None, f"no decision ended the experiment within its {plan.maximum_days:g} days"
+    return Course(ending, tuple(covered.tolist()))
 
 
 def _misses(users: ExperimentResult, plan: Plan, name: str, effect: float) -> bool:
@@ -302,7 +325,8 @@ def summarise(
     """Estimate the figures of a scenario from the results of all its chunks."""
     scenario, plan = SCENARIOS[name], _adapt_plan(plan, SCENARIOS[name])
     courses: list[Course] = [course for chunk in chunks for course in chunk["courses"]]
-    actions = np.array([course.action for course in courses])
+    endings = [course.ending for course in courses]
+    actions = np.array([ending.action for ending in endings])
     covered = np.array([course.covered for course in courses])
     effects = compute_effects(scenario, config.seed, plan.window_hours)
     losses = {
@@ -324,6 +348,6 @@ def summarise(
         inconclusive=estimate_rate(actions == Action.INCONCLUSIVE),
         path_coverage=estimate_rate(np.array([all(course.covered) for course in courses])),
         coverage_by_metric=dict(zip(effects, map(estimate_rate, covered.T), strict=True)),
-        median_days=estimate_median(np.array([course.days for course in courses])),
-        median_closed=estimate_median(np.array([course.closed for course in courses])),
+        median_days=estimate_median(np.array([ending.days for ending in endings])),
+        median_closed=estimate_median(np.array([ending.closed for ending in endings])),
     )

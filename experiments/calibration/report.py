@@ -128,7 +128,7 @@ class ProcedureResult(_Result):
     inconclusive: Estimate
     path_coverage: Estimate = Field(
         description="share of experiments in which the intervals of the primary metric and of every guardrail"
-        " contained the true effects at every analysis"
+        " contained the true effects at every analysis, also at those after the decision"
     )
     coverage_by_metric: dict[str, Estimate] = Field(description="the same for each metric alone")
     median_days: Estimate = Field(description="until the decision")

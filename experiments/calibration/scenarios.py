@@ -49,6 +49,7 @@ class Scenario(NamedTuple):
     wins: float = 0.45  # share of the votes side by side for the challenger
     losses: float = 0.45  # for the champion; the other votes are ties
     taste_sum: float = math.inf  # of both parameters of the beta distribution of people's win rates
+    fewest_votes: int = 1  # of a person who compares
     messages: int | None = None  # that people compare; None: each vote is on a message of its own
     allocation: Allocation = "fixed"
 
@@ -100,9 +101,15 @@ SCENARIOS = {
         challenger=_FEWER_COMPLAINTS._replace(slowness=1.6),
     ),
     "differing_tastes": Scenario(
-        "Equal; each person has a win rate of their own, Beta(1, 1).", taste_sum=2.0
+        "Equal; each person has a win rate of their own, Beta(1, 1), and votes three times or more.",
+        taste_sum=2.0,
+        fewest_votes=3,
     ),
-    "one_sided_people": Scenario("Equal; each person always picks the same version.", taste_sum=0.0),
+    "one_sided_people": Scenario(
+        "Equal; each person always picks the same version, and votes three times or more.",
+        taste_sum=0.0,
+        fewest_votes=3,
+    ),
     "50_messages": Scenario("Equal; people compare 50 messages, whose win rates differ.", messages=50),
     "400_messages": Scenario("Equal; people compare 400 messages, whose win rates differ.", messages=400),
     "heavy_users_100": _PREFERRED._replace(

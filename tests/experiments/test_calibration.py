@@ -27,8 +27,9 @@ from experiments.calibration.report import (
     format_table,
 )
 from experiments.calibration.run import main
+from experiments.calibration.scenarios import SCENARIOS
 
-FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits")
+FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits", "better")
 PUBLISHED = Path("docs/results/calibration.json")
 
 
@@ -37,7 +38,15 @@ def calibrate_few(tmp_path: Path) -> Callable[..., Report]:
     """Runs a small calibration of five settings, in several chunks; arguments change its config."""
 
     def calibrate(**changes: Any) -> Report:
-        small = {"experiments": 60, "looks": 20, "effect": 0.2, "chunk": 30, "processes": 1, "out": tmp_path}
+        small = {
+            "experiments": 60,
+            "looks": 20,
+            "effect": 0.2,
+            "chunk": 30,
+            "processes": 1,
+            "out": tmp_path,
+            "procedure_experiments": 60,
+        }
         return main(CalibrationConfig(**small | changes), FEW)
 
     return calibrate
@@ -46,7 +55,11 @@ def calibrate_few(tmp_path: Path) -> Callable[..., Report]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     out = tmp_path_factory.mktemp("calibration")
-    report = main(CalibrationConfig(experiments=200, looks=20, effect=0.2, processes=1, out=out))
+    report = main(
+        CalibrationConfig(
+            experiments=200, procedure_experiments=1, looks=20, effect=0.2, processes=1, out=out
+        )
+    )
     assert Report.model_validate_json((out / "report.json").read_text()) == report
     assert (out / "calibration.png").stat().st_size > 20_000
     return report
@@ -87,6 +100,7 @@ def test_every_setting_is_in_every_figure(report: Report) -> None:
     assert all(result.looks_checked for result in report.settings.values())
     assert report.srm_power["55:45"][5000].value == 1
     assert report.srm_power["50:50"][20_000].low < 0.01
+    assert list(report.procedure) == list(SCENARIOS)
 
 
 def test_the_controls_fail(report: Report) -> None:
@@ -115,7 +129,14 @@ def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
 
 
 def test_the_command_fails_when_the_report_misses_more_than_the_published_one(tmp_path: Path) -> None:
-    overrides = ("experiments=2", "looks=10", "effect=0.2", "processes=2", f"out={tmp_path}")
+    overrides = (
+        "experiments=2",
+        "procedure_experiments=1",
+        "looks=10",
+        "effect=0.2",
+        "processes=2",
+        f"out={tmp_path}",
+    )
     command = [sys.executable, "-m", "experiments.calibration", "configs/calibrate.yaml", *overrides]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     report = Report.model_validate_json((tmp_path / "report.json").read_text())
@@ -151,7 +172,7 @@ def test_a_killed_calibration_resumes(
         calibrate_few()
     simulated[:] = ["tastes"]
     assert calibrate_few() == expected
-    assert set(simulated) == {"tastes", "sample_ratio", "bandits"}
+    assert set(simulated) == {"tastes", "sample_ratio", "bandits", "better"}
     simulated[:] = ["tastes"]
     calibrate_few(experiments=40)
     assert set(simulated) == set(FEW)  # results of another config are not used
