@@ -106,18 +106,23 @@ _SELECT_CLOSING = text("""
 _ANALYZE = text("ANALYZE closing")
 # Reads the size of the batch, and the time that its windows span, which limits the rows to read.
 _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
+# Limits rows to those of the unit's arm, in any epoch: a change of the shares does not cut windows. Rows of a
+# holdout count in their own epoch only: each epoch has another champion, and a unit enters each of them.
+_OWN_ARM = """
+    {table}.experiment_id = :experiment_id AND closing.variant = {table}.variant
+    AND (NOT :is_holdout OR closing.epoch = {table}.epoch)
+"""
 # Selects the answers in the windows of the batch. The bounds on the id are constants, so that Postgres reads
 # only the partitions of those days.
-_SELECT_ANSWERS = text("""
+_SELECT_ANSWERS = """
     CREATE TEMP TABLE window_answers ON COMMIT DROP AS
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
            a.total_ms
     FROM answers a JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
-     AND closing.variant = a.variant AND closing.epoch = a.epoch
-    WHERE a.experiment_id = :experiment_id AND a.id >= :first AND a.id < :last
+    WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
-""")
+"""
 # Aggregates the feedback of each unit. An organisation's scores are means of its users' means, so that a user
 # with many votes does not dominate.
 _FEEDBACK = """
@@ -140,8 +145,8 @@ _FEEDBACK = """
     GROUP BY unit_id, period
 """
 # Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
-_IN_WINDOW = """
-    f.experiment_id = :experiment_id AND closing.variant = f.variant AND closing.epoch = f.epoch
+_IN_WINDOW = f"""
+    {_OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
 # Limits feedback to the time before the unit entered: its covariates. It excludes feedback that changed after
@@ -168,8 +173,7 @@ _QUANTITIES = """
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
-         AND closing.variant = f.variant AND closing.epoch = f.epoch
-        WHERE f.experiment_id = :experiment_id AND f.id >= :first AND f.id < :last
+        WHERE {own_arm} AND f.id >= :first AND f.id < :last
           AND uuid_extract_timestamp(f.id) <= closing.closes_at
         GROUP BY closing.unit_id, closing.period
     )
@@ -276,12 +280,15 @@ def refresh(
     """Add the data since the last refresh to the sums, and return the number of units whose windows have
     closed by `now` since then. The caller commits.
 
-    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Its outcomes there
-    within the plan's window are counted once, at the first refresh after the window has closed. Then the unit
-    is in-sample. Units become in-sample in the order in which their windows close, and their outcomes never
-    change, so later analyses only add data. Only sums are stored, and each refresh adds to them: its cost
-    grows with the new data, not with the experiment. The sums also contain the covariates of the time before
-    the window (`experiments.estimators`), and the primary metric by segment of the users.
+    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Within the plan's
+    window, what happens in that arm counts, in later epochs of the experiment too; what happens in another
+    arm does not. In a holdout a unit enters each epoch anew, and only what happens in that epoch counts,
+    since each epoch has another champion. Outcomes are counted once, at the first refresh after the window
+    has closed. Then the unit is in-sample. Units become in-sample in the order in which their windows close,
+    and their outcomes never change, so later analyses only add data. Only sums are stored, and each refresh
+    adds to them: its cost grows with the new data, not with the experiment. The sums also contain the
+    covariates of the time before the window (`experiments.estimators`), and the primary metric by segment of
+    the users.
 
     Units are closed in rounds of `batch_units`. Sums are exact numbers: the same rows give the same bits in
     any order.
@@ -305,7 +312,7 @@ def refresh(
     sum_queries = _build_sum_queries(plan, with_uncapped(measured))
     queries = (
         _ANALYZE,
-        _SELECT_ANSWERS,
+        text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
         *sum_queries,
         _change_and_count(_CLOSE, "closed", "open_units"),
     )
@@ -331,7 +338,9 @@ def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[T
     """The queries that count the units in `closing` and add their values to the sums, in order."""
     unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW)
     covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY)
-    yield text(_QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates))
+    yield text(
+        _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
+    )
     yield _SEGMENTS
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
     values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}

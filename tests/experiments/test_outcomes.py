@@ -256,6 +256,19 @@ class Trial:
         self.session.add(row)
         self.session.flush()
 
+    def fail(self, user: uuid.UUID, variant: str, epoch: int, minute: float, failures: int = 1) -> None:
+        row = Failure(
+            id=id_at(START + timedelta(minutes=minute)),
+            experiment_id=self.id,
+            variant=variant,
+            epoch=epoch,
+            organisation_id=ORGANISATION,
+            user_id=user,
+            failures=failures,
+        )
+        self.session.add(row)
+        self.session.flush()
+
     def refresh(
         self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None, **batch: int
     ) -> int:
@@ -323,7 +336,7 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
     trial.expose(moves, "champion", first, minute=1)
     trial.expose(comes, "challenger", second, minute=11)
     trial.vote(stays, "challenger", first, True)
-    trial.vote(stays, "challenger", second, False)  # in an epoch in which this user does not count
+    trial.vote(stays, "challenger", second, False)  # the same arm in a later epoch
     trial.vote(moves, "champion", first, True)
     trial.vote(moves, "challenger", second, False)
     trial.vote(comes, "challenger", second, False)
@@ -331,15 +344,40 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
     counts = {key: (arm.exposed, arm.moved, arm.users, arm.mean) for key, arm in arms.items()}
     assert counts == {
         (first, "champion"): (1, 1, 1, 1.0),
-        (first, "challenger"): (1, 0, 1, 1.0),
+        (first, "challenger"): (1, 0, 1, 0.5),
         (second, "champion"): (0, 0, 0, None),
         (second, "challenger"): (1, 0, 1, 0.0),
     }
     assert arms[first, "champion"].weight == 0.9
 
 
+def test_a_new_epoch_cuts_no_open_window(session: Session) -> None:
+    """What the arm does in the rest of the window counts in the epoch in which the user came."""
+    trial = Trial(session)
+    first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
+    for _ in range(100):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", first)
+        trial.answer(user, "challenger", first, 0, cache="miss", total_ms=100.0)
+        trial.expose(user, "challenger", second, minute=20)
+        for minute in range(21, 26):
+            trial.answer(user, "challenger", second, minute, cache="miss", total_ms=9000.0)
+        trial.vote(user, "challenger", second, False, minute=30)
+        trial.fail(user, "challenger", second, minute=40)
+        trial.answer(user, "challenger", second, 61, cache="miss", total_ms=60_000.0)  # after the window
+    arms = {name: trial.arms(name) for name in ("complained", "failed", "latency_p95")}
+    assert {(number, arm.closed) for (number, _), arm in arms["complained"].items()} == {
+        (first, 0),
+        (first, 100),
+        (second, 0),
+    }
+    assert arms["complained"][first, "challenger"].mean == 1
+    assert arms["failed"][first, "challenger"].mean == pytest.approx(1 / 7)
+    assert arms["latency_p95"][first, "challenger"].mean == pytest.approx(9000, rel=0.2)
+
+
 def test_earlier_epochs_can_be_excluded(session: Session) -> None:
-    """The holdout needs it: each of its epochs may have another champion."""
+    """The holdout needs it: its epochs have other champions, so each counts its own votes only."""
     trial = Trial(session)
     first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
     user = uuid.uuid4()
@@ -351,7 +389,12 @@ def test_earlier_epochs_can_be_excluded(session: Session) -> None:
     trial.refresh()
     arms = trial.read_arms(since=second)
     assert [(arm.epoch, arm.exposed, arm.mean) for arm in arms] == [(second, 0, None), (second, 1, 0.0)]
-    assert [arm.exposed for arm in trial.arms().values()] == [0, 1, 0, 1]
+    assert [(arm.exposed, arm.mean) for arm in trial.arms().values()] == [
+        (0, None),
+        (1, 1.0),
+        (0, None),
+        (1, 0.0),
+    ]
 
 
 def test_an_unrelated_routing_change_is_no_new_epoch(session: Session) -> None:
@@ -459,19 +502,8 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
     trial.answer(busy, "challenger", epoch, 61)  # the window has closed
     trial.answer(busy, "champion", epoch, 5)  # in another arm
     trial.vote(busy, "challenger", epoch, True, 1, 5, "Could you fix it?")
-    moment = START + timedelta(minutes=3)
     for failures in (2, 1):
-        session.add(
-            Failure(
-                id=id_at(moment),
-                experiment_id=trial.id,
-                variant="challenger",
-                epoch=epoch,
-                organisation_id=ORGANISATION,
-                user_id=broken,
-                failures=failures,
-            )
-        )
+        trial.fail(broken, "challenger", epoch, minute=3, failures=failures)
     sums = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
     assert {name: (row.n, float(row.x), float(row.y)) for name, row in sums.items()} == {
         "satisfaction": (1, pytest.approx(2 / 3), metrics.load()["satisfaction"].usual),
