@@ -123,22 +123,32 @@ _SELECT_ANSWERS = """
     WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
 """
-# Aggregates the feedback of each unit. An organisation's scores are means of its users' means, so that a user
-# with many votes does not dominate.
+# Aggregates the feedback of each unit, with the values that votes had at `moment`: a vote that changed later
+# counts with its earlier value. An organisation's scores are means of its users' means, so that a user with
+# many votes does not dominate.
 _FEEDBACK = """
     SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
            avg(edit_distance) AS {prefix}edit_distance
     FROM (
         SELECT closing.unit_id, closing.period, count(*) AS votes,
-               avg(CASE f.kind WHEN 'thumb' THEN f.thumb_up::int WHEN 'rating' THEN (f.rating - 1) / 4.0 END)
-                   AS score,
-               count(*) FILTER (WHERE f.thumb_up OR f.rating > 3) AS likes,
-               count(*) FILTER (WHERE NOT f.thumb_up OR f.rating < 3) AS complaints,
+               avg(CASE f.kind WHEN 'thumb' THEN vote.thumb_up::int
+                               WHEN 'rating' THEN (vote.rating - 1) / 4.0 END) AS score,
+               count(*) FILTER (WHERE vote.thumb_up OR vote.rating > 3) AS likes,
+               count(*) FILTER (WHERE NOT vote.thumb_up OR vote.rating < 3) AS complaints,
                count(*) FILTER (WHERE f.kind = 'edit') AS edits,
-               avg(f.edit_distance::numeric) AS edit_distance
+               avg(vote.edit_distance::numeric) AS edit_distance
         FROM feedback f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
+        LEFT JOIN LATERAL (
+            SELECT thumb_up, rating, edit_distance FROM replaced_votes
+            WHERE feedback_id = f.id AND replaced_at > {moment} ORDER BY replaced_at, id LIMIT 1
+        ) AS earlier ON f.updated_at > {moment}
+        CROSS JOIN LATERAL (
+            SELECT coalesce(earlier.thumb_up, f.thumb_up) AS thumb_up,
+                   coalesce(earlier.rating, f.rating) AS rating,
+                   coalesce(earlier.edit_distance, f.edit_distance) AS edit_distance
+        ) AS vote
         WHERE {where}
         GROUP BY closing.unit_id, closing.period, f.user_id
     ) AS by_user
@@ -149,11 +159,11 @@ _IN_WINDOW = f"""
     {_OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
-# Limits feedback to the time before the unit entered: its covariates. It excludes feedback that changed after
-# that, since an arm may have caused the change.
+# Limits feedback to the time before the unit entered: its covariates. Votes have the values of that time: an
+# arm may have caused later changes.
 _BEFORE_ENTRY = """
     f.created_at >= :begin - :past AND f.created_at < :end
-    AND f.created_at >= closing.entered_at - :past AND f.updated_at < closing.entered_at
+    AND f.created_at >= closing.entered_at - :past AND f.created_at < closing.entered_at
 """
 # Joins all quantities of a unit in one row. The metrics are SQL expressions over its columns.
 _QUANTITIES = """
@@ -336,8 +346,8 @@ def refresh(
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW)
-    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY)
+    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
+    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at")
     yield text(
         _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
     )

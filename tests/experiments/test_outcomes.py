@@ -577,7 +577,32 @@ def test_an_exposure_that_commits_late_is_counted_later(session: Session, engine
     assert [(arm.exposed, arm.closed) for arm in trial.arms().values()] == [(0, 0), (2, 2)]
 
 
-def test_the_covariate_is_feedback_before_entry_that_did_not_change_since(session: Session) -> None:
+def test_a_vote_counts_as_it_was_when_the_window_closed(session: Session) -> None:
+    """Also when it changed before the analysis: who changes votes, and how, must not depend on its time."""
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    changes: dict[str, list[tuple[int, dict[str, Any]]]] = {
+        "thumb": [(40, {"thumb_up": True}), (61, {"thumb_up": False}), (90, {"thumb_up": True})],
+        "rating": [(61, {"rating": 1})],
+        "edit": [(61, {"edit_distance": 0.9})],
+    }
+    for kind, value in (("thumb", False), ("rating", 5), ("edit", "x")):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch)
+        trial.vote(user, "challenger", epoch, value, minute=30)
+        for minute, values in changes[kind]:
+            moment = START + timedelta(minutes=minute)
+            vote = Feedback.user_id == user, Feedback.kind == kind
+            session.execute(update(Feedback).where(*vote).values(updated_at=moment, **values))
+    sums = {name: trial.sums(name) for name in ("satisfaction", "complained", "edit_distance")}
+    assert {name: (row.n, float(row.x)) for name, row in sums.items()} == {
+        "satisfaction": (2, 2.0),  # a thumb up, which changed at minute 40, and five stars
+        "complained": (3, 0.0),
+        "edit_distance": (1, 0.4),
+    }
+
+
+def test_the_covariate_is_feedback_as_it_was_at_entry(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     old, changed, stranger = (uuid.uuid4() for _ in range(3))
@@ -592,16 +617,17 @@ def test_the_covariate_is_feedback_before_entry_that_did_not_change_since(sessio
         for user in (old, changed):
             trial.vote(user, "earlier", epoch, *votes, minute=minute)
     session.execute(update(Feedback).where(Feedback.variant == "earlier").values(experiment_id=None))
-    changed_votes = Feedback.user_id == changed, Feedback.variant == "earlier"
-    session.execute(update(Feedback).where(*changed_votes).values(updated_at=START + timedelta(minutes=31)))
+    changed_votes = Feedback.user_id == changed, Feedback.variant == "earlier", Feedback.kind == "thumb"
+    later = {"thumb_up": True, "updated_at": START + timedelta(minutes=31)}
+    session.execute(update(Feedback).where(*changed_votes).values(**later))
     challenger = trial.arms()[epoch, "challenger"]
     assert (challenger.users, challenger.mean) == (3, 1.0)
     assert challenger.covariate is not None
     usual = metrics.load()[PRIMARY].usual
-    assert challenger.covariate.mean == pytest.approx((1 / 3 + 2 * usual) / 3), "the other two have no past"
+    assert challenger.covariate.mean == pytest.approx((1 / 3 + 1 / 3 + usual) / 3), "the last has no past"
     disliked = trial.read_arms("complained")[1]
     assert disliked.covariate is not None
-    assert disliked.covariate.mean == pytest.approx(1 / 3)
+    assert disliked.covariate.mean == pytest.approx(2 / 3)
 
 
 def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Session) -> None:
