@@ -21,6 +21,10 @@ from experiments.plan import Plan
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
+# A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
+# rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
+# (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
+_GRACE = 1 / 72
 
 # Counts the votes on two versions. Only a person's first votes count, up to a number fixed in advance, so
 # that outcomes do not select votes. Of a pair that several people judge, only the first person's vote counts:
@@ -99,7 +103,7 @@ _CLOSE = """
 _SELECT_CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
     SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM open_units
-    WHERE experiment_id = :experiment_id AND entered_at <= CAST(:now AS timestamptz) - :window
+    WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
     ORDER BY entered_at, unit_id LIMIT :most
 """)
 # Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
@@ -287,18 +291,19 @@ def refresh(
     now: datetime | None = None,
     batch_units: int = _BATCH_UNITS,
 ) -> int:
-    """Add the data since the last refresh to the sums, and return the number of units whose windows have
-    closed by `now` since then. The caller commits.
+    """Add the data since the last refresh to the sums, and return the number of units that were added. The
+    caller commits.
 
     A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Within the plan's
     window, what happens in that arm counts, in later epochs of the experiment too; what happens in another
     arm does not. In a holdout a unit enters each epoch anew, and only what happens in that epoch counts,
     since each epoch has another champion. Outcomes are counted once, at the first refresh after the window
-    has closed. Then the unit is in-sample. Units become in-sample in the order in which their windows close,
-    and their outcomes never change, so later analyses only add data. Only sums are stored, and each refresh
-    adds to them: its cost grows with the new data, not with the experiment. The sums also contain the
-    covariates of the time before the window (`experiments.estimators`), and the primary metric by segment of
-    the users.
+    has closed and its late rows have had time to arrive (`_GRACE`); a vote that changed since counts as it
+    was when the window closed. Then the unit is in-sample. Units become in-sample in the order in which their
+    windows close, and their outcomes never change, so later analyses only add data. Only sums are stored, and
+    each refresh adds to them: its cost grows with the new data, not with the experiment. The sums also
+    contain the covariates of the time before the window (`experiments.estimators`), and the primary metric by
+    segment of the users.
 
     Units are closed in rounds of `batch_units`. Sums are exact numbers: the same rows give the same bits in
     any order.
@@ -312,6 +317,7 @@ def refresh(
         "is_organisation": _is_between_organisations(session, experiment_id),
         "is_holdout": row.status == Status.HOLDOUT,
     }
+    entered_until = now - (1 + _GRACE) * plan.window
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_ENTER, parameters)
@@ -329,7 +335,8 @@ def refresh(
     closed = 0
     while True:
         session.execute(
-            _SELECT_CLOSING, {**parameters, "window": plan.window, "now": now, "most": batch_units}
+            _SELECT_CLOSING,
+            {**parameters, "window": plan.window, "entered_until": entered_until, "most": batch_units},
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:

@@ -1,10 +1,14 @@
-"""Earlier values of votes, so that a window counts a vote as it was when the window closed.
+"""What makes a window's outcomes final: the earlier values of votes, and a limit on the time that a vote of the
+window may still be on its way.
 
-Of votes that were changed before this migration, no earlier value exists: they count as they are.
+A window counts a vote as it was when the window closed. Of votes that were changed before this migration, no
+earlier value exists: they count as they are.
 """
 
 import sqlalchemy as sa
 from alembic import op
+
+from data.tables import GATEWAY_LOGIN
 
 revision = "0024"
 down_revision = "0021"
@@ -51,9 +55,12 @@ def upgrade() -> None:
     op.execute(_KEEP)
     op.execute("REVOKE EXECUTE ON FUNCTION keep_replaced_vote FROM PUBLIC")
     op.execute(_ON_CHANGE)
+    # A vote has the time at which its transaction began.
+    op.execute(f"ALTER ROLE {GATEWAY_LOGIN} SET transaction_timeout = '30s'")
 
 
 def downgrade() -> None:
+    op.execute(f"ALTER ROLE {GATEWAY_LOGIN} RESET transaction_timeout")
     op.execute("DROP TRIGGER replaced_votes ON feedback")
     op.execute("DROP FUNCTION keep_replaced_vote")
     op.drop_table("replaced_votes")
