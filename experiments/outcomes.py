@@ -99,10 +99,12 @@ _CLOSE = """
       AND open_units.period = closing.period
 """
 # Selects a batch of units whose windows have closed, the oldest first: so in-sample units enter in a fixed
-# order.
+# order. Windows are in seconds: a day of an interval is 23 or 25 hours when the session's clocks change.
 _SELECT_CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
-    SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM open_units
+    SELECT unit_id, period, epoch, variant, entered_at,
+           entered_at + make_interval(secs => :window_s) AS closes_at
+    FROM open_units
     WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
     ORDER BY entered_at, unit_id LIMIT :most
 """)
@@ -166,8 +168,9 @@ _IN_WINDOW = f"""
 # Limits feedback to the time before the unit entered: its covariates. Votes have the values of that time: an
 # arm may have caused later changes.
 _BEFORE_ENTRY = """
-    f.created_at >= :begin - :past AND f.created_at < :end
-    AND f.created_at >= closing.entered_at - :past AND f.created_at < closing.entered_at
+    f.created_at >= :begin - make_interval(secs => :past_s) AND f.created_at < :end
+    AND f.created_at >= closing.entered_at - make_interval(secs => :past_s)
+    AND f.created_at < closing.entered_at
 """
 # Joins all quantities of a unit in one row. The metrics are SQL expressions over its columns.
 _QUANTITIES = """
@@ -318,6 +321,7 @@ def refresh(
         "is_holdout": row.status == Status.HOLDOUT,
     }
     entered_until = now - (1 + _GRACE) * plan.window
+    durations = {"window_s": plan.window.total_seconds(), "past_s": plan.past.total_seconds()}
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_ENTER, parameters)
@@ -336,14 +340,14 @@ def refresh(
     while True:
         session.execute(
             _SELECT_CLOSING,
-            {**parameters, "window": plan.window, "entered_until": entered_until, "most": batch_units},
+            {**parameters, **durations, "entered_until": entered_until, "most": batch_units},
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
-            span = {"begin": begin, "end": end, "past": plan.past, "ends_ms": list(BINS_MS)}
+            span = {"begin": begin, "end": end, "ends_ms": list(BINS_MS)}
             for query in queries:
-                session.execute(query, {**parameters, **ids, **span})
+                session.execute(query, {**parameters, **durations, **ids, **span})
             session.execute(text("DROP TABLE window_answers, quantities, segments"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.orm import Session
 
 from data import database
@@ -618,6 +618,28 @@ def test_rows_that_are_stored_soon_after_the_window_count(session: Session, engi
         slow.commit()
     assert trial.refresh(hours=1.02) == 1
     assert [trial.read_arms(name)[1].mean for name in ("complained", "fell_back")] == [1, 1]
+
+
+@pytest.mark.parametrize("day", [24, 27])
+def test_windows_have_the_same_hours_when_the_clocks_change(engine: Engine, day: int) -> None:
+    """Sunday, 25 October 2026 has 25 hours in Berlin: it is in the window, or in the fortnight before it."""
+    in_berlin = create_engine(engine.url, connect_args={"options": "-c timezone=Europe/Berlin"})
+    with Session(in_berlin) as session:
+        trial = Trial(session)
+        epoch = trial.epoch(0.5, 0.5)
+        entry = datetime(2026, 10, day, 12, tzinfo=UTC)
+        minute = (entry - START) // timedelta(minutes=1)
+        for hours in (-14 * 24 - 0.5, -14 * 24 + 0.5, 71.5, 72.5):
+            user = uuid.uuid4()
+            trial.expose(user, "challenger", epoch, minute=minute)
+            trial.vote(user, "challenger", epoch, False, minute=minute + round(60 * hours))
+        session.commit()
+        now = entry + timedelta(hours=74)
+        assert outcomes.refresh(session, trial.id, Plan(), metrics.load(), now) == 4
+        complained = trial.read_arms("complained")[1]
+    in_berlin.dispose()
+    assert complained.covariate is not None
+    assert (complained.users, complained.mean, complained.covariate.mean) == (4, 0.25, 0.25)
 
 
 def test_the_covariate_is_feedback_as_it_was_at_entry(session: Session) -> None:

@@ -1,5 +1,5 @@
-"""What makes a window's outcomes final: the earlier values of votes, and a limit on the time that a vote of the
-window may still be on its way.
+"""What makes a window's outcomes final: the earlier values of votes, and a limit on the time in which a vote is
+stored.
 
 A window counts a vote as it was when the window closed. Of votes that were changed before this migration, no
 earlier value exists: they count as they are.
@@ -15,7 +15,7 @@ down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-# A function of the tables' owner: the gateway changes votes, and neither reads nor writes their earlier values.
+# A function of the tables' owner: the gateway changes votes, but cannot read or write their earlier values.
 _KEEP = """
 CREATE FUNCTION keep_replaced_vote() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -28,7 +28,8 @@ END $$
 _ON_CHANGE = """
 CREATE TRIGGER replaced_votes AFTER UPDATE ON feedback FOR EACH ROW
 WHEN (
-    (OLD.thumb_up, OLD.rating, OLD.edit_distance) IS DISTINCT FROM (NEW.thumb_up, NEW.rating, NEW.edit_distance)
+    (OLD.thumb_up, OLD.rating, OLD.edit_distance)
+    IS DISTINCT FROM (NEW.thumb_up, NEW.rating, NEW.edit_distance)
 )
 EXECUTE FUNCTION keep_replaced_vote()
 """
