@@ -32,9 +32,12 @@ Quantity = Literal[
     "complaints",
     "edits",
     "edit_distance",
+    "vote_hours",
 ]
 # These quantities also exist for the time before entry: votes are few, and have an index by user.
 _WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+_OF_VOTERS = {"score", "edit_distance"}  # only votes give a value, so who votes within the window matters
+VOTE_TIMING = "vote_hours"  # the metric that shows whether the arms' users vote at different times
 # Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
 
@@ -80,6 +83,11 @@ class Metric(configs.StageConfig):
         """The largest possible difference between two arms."""
         is_share = self.kind == "proportion" or self.of in ("score", "edit_distance")
         return 1.0 if is_share else math.inf
+
+    @property
+    def is_of_voters(self) -> bool:
+        """Whether only users who voted within their window have a value."""
+        return self.kind == "mean" and self.of in _OF_VOTERS
 
     @property
     def x(self) -> str:

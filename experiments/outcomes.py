@@ -135,7 +135,7 @@ _SELECT_ANSWERS = """
 _FEEDBACK = """
     SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
-           avg(edit_distance) AS {prefix}edit_distance
+           avg(edit_distance) AS {prefix}edit_distance, avg(vote_hours) AS {prefix}vote_hours
     FROM (
         SELECT closing.unit_id, closing.period, count(*) AS votes,
                avg(CASE f.kind WHEN 'thumb' THEN vote.thumb_up::int
@@ -143,7 +143,8 @@ _FEEDBACK = """
                count(*) FILTER (WHERE vote.thumb_up OR vote.rating > 3) AS likes,
                count(*) FILTER (WHERE NOT vote.thumb_up OR vote.rating < 3) AS complaints,
                count(*) FILTER (WHERE f.kind = 'edit') AS edits,
-               avg(vote.edit_distance::numeric) AS edit_distance
+               avg(vote.edit_distance::numeric) AS edit_distance,
+               extract(epoch FROM min(f.created_at) - closing.entered_at) / 3600 AS vote_hours
         FROM feedback f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
         LEFT JOIN LATERAL (
@@ -156,7 +157,7 @@ _FEEDBACK = """
                    coalesce(earlier.edit_distance, f.edit_distance) AS edit_distance
         ) AS vote
         WHERE {where}
-        GROUP BY closing.unit_id, closing.period, f.user_id
+        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id
     ) AS by_user
     GROUP BY unit_id, period
 """

@@ -512,6 +512,7 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
         "responded": (3, 1, 0),
         "corrected": (3, 1, 0),
         "edit_distance": (1, 0.4, 0),
+        "vote_hours": (1, pytest.approx(5 / 60), 0),
         "regenerated": (3, 10, 20),  # fourteen, capped
         "fell_back": (3, 2, 20),
         "failed": (3, 3, 23),
