@@ -34,9 +34,8 @@ Quantity = Literal[
     "edit_distance",
     "vote_hours",
 ]
-# These quantities also exist for the time before entry: votes are few, and have an index by user.
-_WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
-_OF_VOTERS = {"score", "edit_distance"}  # only votes give a value, so who votes within the window matters
+# The quantities of votes also exist for the time before entry: votes are few, and have an index by user.
+_OF_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
 VOTE_TIMING = "vote_hours"  # the metric that shows whether the arms' users vote at different times
 # Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
 BINS_MS = tuple(round(20 * 1.2**n, 1) for n in range(42))
@@ -87,7 +86,7 @@ class Metric(configs.StageConfig):
     @property
     def is_of_voters(self) -> bool:
         """Whether only users who voted within their window have a value."""
-        return self.kind == "mean" and self.of in _OF_VOTERS
+        return self.kind == "mean" and self.of in _OF_VOTES
 
     @property
     def x(self) -> str:
@@ -106,7 +105,7 @@ class Metric(configs.StageConfig):
         """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
         if self.kind == "ratio":
             return f"coalesce({self.per}, 0)::numeric"
-        if self.of not in _WITH_PAST:
+        if self.of not in _OF_VOTES:
             return "0::numeric"
         before = f"before_{self.of}"
         if self.kind == "proportion":
