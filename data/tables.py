@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     LargeBinary,
     MetaData,
@@ -354,7 +355,9 @@ class Comparison(Base):
 
 
 class Feedback(Base):
-    """A person's vote on an output: one row for each person, output and kind. A later vote replaces it."""
+    """A person's vote on an output: one row for each person, output and kind. A later vote replaces it, and
+    its earlier value goes to `replaced_votes`.
+    """
 
     __tablename__ = "feedback"
     __table_args__ = (
@@ -399,6 +402,23 @@ class Feedback(Base):
         server_default=func.pg_current_xact_id(),
         comment="transaction of the newest vote; orders rows by commit",
     )
+
+
+class ReplacedVote(Base):
+    """An earlier value of a vote, until `replaced_at`. A trigger on `feedback` stores it (migration 0024).
+
+    It goes with the vote's row: erasure and retention need no user here.
+    """
+
+    __tablename__ = "replaced_votes"
+    __table_args__ = (Index("ix_replaced_votes_feedback_id", "feedback_id", "replaced_at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    feedback_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("feedback.id", ondelete="CASCADE"))
+    replaced_at: Mapped[Moment]
+    thumb_up: Mapped[bool | None]
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    edit_distance: Mapped[float | None]
 
 
 class Experiment(Base):

@@ -32,9 +32,11 @@ Quantity = Literal[
     "complaints",
     "edits",
     "edit_distance",
+    "vote_hours",
 ]
-# These quantities also exist for the time before entry: votes are few, and have an index by user.
-_WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+# The quantities of votes also exist for the time before entry: votes are few, and have an index by user.
+_OF_VOTES = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
+VOTE_TIMING = "vote_hours"  # the metric that shows whether the arms' users vote at different times
 # Quantities that are parts of others.
 _SHARES = {("failures", "requests"), ("fallbacks", "answers"), ("repeats", "answers")}
 # Upper ends of the latency bins of misses, in milliseconds: each is 1.2 times the one before.
@@ -92,6 +94,11 @@ class Metric(configs.StageConfig):
         return 1.0 if self.is_share else math.inf
 
     @property
+    def is_of_voters(self) -> bool:
+        """Whether only users who voted within their window have a value."""
+        return self.kind == "mean" and self.of in _OF_VOTES
+
+    @property
     def x(self) -> str:
         """SQL expression of a user's x over the columns of `quantities`; NULL for a user without a value."""
         assert self.of is not None
@@ -108,7 +115,7 @@ class Metric(configs.StageConfig):
         """SQL expression of a user's y: the denominator of a ratio, else the covariate."""
         if self.kind == "ratio":
             return f"coalesce({self.per}, 0)::numeric"
-        if self.of not in _WITH_PAST:
+        if self.of not in _OF_VOTES:
             return "0::numeric"
         before = f"before_{self.of}"
         if self.kind == "proportion":

@@ -21,6 +21,10 @@ from experiments.plan import Plan
 
 LATENCY = "latency"  # metric name of the latency sums, one row for each bin; all quantiles use them
 _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits its temporary tables
+# A unit is counted this share of its window after the window's end: an hour after the usual 72. By then its
+# rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
+# (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
+_GRACE = 1 / 72
 
 # Counts the votes on two versions. Only a person's first votes count, up to a number fixed in advance, so
 # that outcomes do not select votes. Of a pair that several people judge, only the first person's vote counts:
@@ -95,60 +99,79 @@ _CLOSE = """
       AND open_units.period = closing.period
 """
 # Selects a batch of units whose windows have closed, the oldest first: so in-sample units enter in a fixed
-# order.
+# order. Windows are in seconds: a day of an interval is 23 or 25 hours when the session's clocks change.
 _SELECT_CLOSING = text("""
     CREATE TEMP TABLE closing ON COMMIT DROP AS
-    SELECT unit_id, period, epoch, variant, entered_at, entered_at + :window AS closes_at FROM open_units
-    WHERE experiment_id = :experiment_id AND entered_at <= CAST(:now AS timestamptz) - :window
+    SELECT unit_id, period, epoch, variant, entered_at,
+           entered_at + make_interval(secs => :window_s) AS closes_at
+    FROM open_units
+    WHERE experiment_id = :experiment_id AND entered_at <= :entered_until
     ORDER BY entered_at, unit_id LIMIT :most
 """)
 # Collects statistics: Postgres has none on a new temporary table, and plans badly without them.
 _ANALYZE = text("ANALYZE closing")
 # Reads the size of the batch, and the time that its windows span, which limits the rows to read.
 _SPAN = text("SELECT count(*), min(entered_at), max(closes_at) FROM closing")
+# Limits rows to those of the unit's arm, in any epoch: a change of the shares does not cut windows. Rows of a
+# holdout count in their own epoch only: each epoch has another champion, and a unit enters each of them.
+_OWN_ARM = """
+    {table}.experiment_id = :experiment_id AND closing.variant = {table}.variant
+    AND (NOT :is_holdout OR closing.epoch = {table}.epoch)
+"""
 # Selects the answers in the windows of the batch. The bounds on the id are constants, so that Postgres reads
 # only the partitions of those days.
-_SELECT_ANSWERS = text("""
+_SELECT_ANSWERS = """
     CREATE TEMP TABLE window_answers ON COMMIT DROP AS
     SELECT closing.unit_id, closing.period, a.id, a.organisation_id, a.output_id, a.cache, a.fell_back,
            a.total_ms
     FROM answers a JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN a.organisation_id ELSE a.user_id END
-     AND closing.variant = a.variant AND closing.epoch = a.epoch
-    WHERE a.experiment_id = :experiment_id AND a.id >= :first AND a.id < :last
+    WHERE {own_arm} AND a.id >= :first AND a.id < :last
       AND uuid_extract_timestamp(a.id) BETWEEN closing.entered_at AND closing.closes_at
-""")
-# Aggregates the feedback of each unit. An organisation's scores are means of its users' means, so that a user
-# with many votes does not dominate.
+"""
+# Aggregates the feedback of each unit, with the values that votes had at `moment`: a vote that changed later
+# counts with its earlier value. An organisation's scores are means of its users' means, so that a user with
+# many votes does not dominate.
 _FEEDBACK = """
     SELECT unit_id, period, sum(votes) AS {prefix}votes, avg(score) AS {prefix}score,
            sum(likes) AS {prefix}likes, sum(complaints) AS {prefix}complaints, sum(edits) AS {prefix}edits,
-           avg(edit_distance) AS {prefix}edit_distance
+           avg(edit_distance) AS {prefix}edit_distance, avg(vote_hours) AS {prefix}vote_hours
     FROM (
         SELECT closing.unit_id, closing.period, count(*) AS votes,
-               avg(CASE f.kind WHEN 'thumb' THEN f.thumb_up::int WHEN 'rating' THEN (f.rating - 1) / 4.0 END)
-                   AS score,
-               count(*) FILTER (WHERE f.thumb_up OR f.rating > 3) AS likes,
-               count(*) FILTER (WHERE NOT f.thumb_up OR f.rating < 3) AS complaints,
+               avg(CASE f.kind WHEN 'thumb' THEN vote.thumb_up::int
+                               WHEN 'rating' THEN (vote.rating - 1) / 4.0 END) AS score,
+               count(*) FILTER (WHERE vote.thumb_up OR vote.rating > 3) AS likes,
+               count(*) FILTER (WHERE NOT vote.thumb_up OR vote.rating < 3) AS complaints,
                count(*) FILTER (WHERE f.kind = 'edit') AS edits,
-               avg(f.edit_distance::numeric) AS edit_distance
+               avg(vote.edit_distance::numeric) AS edit_distance,
+               extract(epoch FROM min(f.created_at) - closing.entered_at) / 3600 AS vote_hours
         FROM feedback f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
+        LEFT JOIN LATERAL (
+            SELECT thumb_up, rating, edit_distance FROM replaced_votes
+            WHERE feedback_id = f.id AND replaced_at > {moment} ORDER BY replaced_at, id LIMIT 1
+        ) AS earlier ON f.updated_at > {moment}
+        CROSS JOIN LATERAL (
+            SELECT coalesce(earlier.thumb_up, f.thumb_up) AS thumb_up,
+                   coalesce(earlier.rating, f.rating) AS rating,
+                   coalesce(earlier.edit_distance, f.edit_distance) AS edit_distance
+        ) AS vote
         WHERE {where}
-        GROUP BY closing.unit_id, closing.period, f.user_id
+        GROUP BY closing.unit_id, closing.period, closing.entered_at, f.user_id
     ) AS by_user
     GROUP BY unit_id, period
 """
 # Limits feedback to the unit's arm and window: its outcomes. The constants only narrow the index scan.
-_IN_WINDOW = """
-    f.experiment_id = :experiment_id AND closing.variant = f.variant AND closing.epoch = f.epoch
+_IN_WINDOW = f"""
+    {_OWN_ARM.format(table="f")}
     AND f.created_at BETWEEN :begin AND :end AND f.created_at <= closing.closes_at
 """
-# Limits feedback to the time before the unit entered: its covariates. It excludes feedback that changed after
-# that, since an arm may have caused the change.
+# Limits feedback to the time before the unit entered: its covariates. Votes have the values of that time: an
+# arm may have caused later changes.
 _BEFORE_ENTRY = """
-    f.created_at >= :begin - :past AND f.created_at < :end
-    AND f.created_at >= closing.entered_at - :past AND f.updated_at < closing.entered_at
+    f.created_at >= :begin - make_interval(secs => :past_s) AND f.created_at < :end
+    AND f.created_at >= closing.entered_at - make_interval(secs => :past_s)
+    AND f.created_at < closing.entered_at
 """
 # Joins all quantities of a unit in one row. The metrics are SQL expressions over its columns.
 _QUANTITIES = """
@@ -168,8 +191,7 @@ _QUANTITIES = """
         SELECT closing.unit_id, closing.period, sum(f.failures) AS failures
         FROM failures f JOIN closing
           ON closing.unit_id = CASE WHEN :is_organisation THEN f.organisation_id ELSE f.user_id END
-         AND closing.variant = f.variant AND closing.epoch = f.epoch
-        WHERE f.experiment_id = :experiment_id AND f.id >= :first AND f.id < :last
+        WHERE {own_arm} AND f.id >= :first AND f.id < :last
           AND uuid_extract_timestamp(f.id) <= closing.closes_at
         GROUP BY closing.unit_id, closing.period
     )
@@ -273,15 +295,19 @@ def refresh(
     now: datetime | None = None,
     batch_units: int = _BATCH_UNITS,
 ) -> int:
-    """Add the data since the last refresh to the sums, and return the number of units whose windows have
-    closed by `now` since then. The caller commits.
+    """Add the data since the last refresh to the sums, and return the number of units that were added. The
+    caller commits.
 
-    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Its outcomes there
-    within the plan's window are counted once, at the first refresh after the window has closed. Then the unit
-    is in-sample. Units become in-sample in the order in which their windows close, and their outcomes never
-    change, so later analyses only add data. Only sums are stored, and each refresh adds to them: its cost
-    grows with the new data, not with the experiment. The sums also contain the covariates of the time before
-    the window (`experiments.estimators`), and the primary metric by segment of the users.
+    A unit (a user, or an organisation) belongs to the arm and epoch of its first exposure. Within the plan's
+    window, what happens in that arm counts, in later epochs of the experiment too; what happens in another
+    arm does not. In a holdout a unit enters each epoch anew, and only what happens in that epoch counts,
+    since each epoch has another champion. Outcomes are counted once, at the first refresh after the window
+    has closed and its late rows have had time to arrive (`_GRACE`); a vote that changed since counts as it
+    was when the window closed. Then the unit is in-sample. Units become in-sample in the order in which their
+    windows close, and their outcomes never change, so later analyses only add data. Only sums are stored, and
+    each refresh adds to them: its cost grows with the new data, not with the experiment. The sums also
+    contain the covariates of the time before the window (`experiments.estimators`), and the primary metric by
+    segment of the users.
 
     Units are closed in rounds of `batch_units`. Sums are exact numbers: the same rows give the same bits in
     any order.
@@ -295,6 +321,8 @@ def refresh(
         "is_organisation": _is_between_organisations(session, experiment_id),
         "is_holdout": row.status == Status.HOLDOUT,
     }
+    entered_until = now - (1 + _GRACE) * plan.window
+    durations = {"window_s": plan.window.total_seconds(), "past_s": plan.past.total_seconds()}
     until = session.scalar(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
     session.execute(_SELECT_NEW_EXPOSURES, {**parameters, "since": str(row.seen_until), "until": until})
     session.execute(_ENTER, parameters)
@@ -305,21 +333,22 @@ def refresh(
     sum_queries = _build_sum_queries(plan, with_uncapped(measured))
     queries = (
         _ANALYZE,
-        _SELECT_ANSWERS,
+        text(_SELECT_ANSWERS.format(own_arm=_OWN_ARM.format(table="a"))),
         *sum_queries,
         _change_and_count(_CLOSE, "closed", "open_units"),
     )
     closed = 0
     while True:
         session.execute(
-            _SELECT_CLOSING, {**parameters, "window": plan.window, "now": now, "most": batch_units}
+            _SELECT_CLOSING,
+            {**parameters, **durations, "entered_until": entered_until, "most": batch_units},
         )
         count, begin, end = session.execute(_SPAN).one()
         if count:
             ids = {"first": floor(begin), "last": floor(end + timedelta(seconds=1))}
-            span = {"begin": begin, "end": end, "past": plan.past, "ends_ms": list(BINS_MS)}
+            span = {"begin": begin, "end": end, "ends_ms": list(BINS_MS)}
             for query in queries:
-                session.execute(query, {**parameters, **ids, **span})
+                session.execute(query, {**parameters, **durations, **ids, **span})
             session.execute(text("DROP TABLE window_answers, quantities, segments"))
         session.execute(text("DROP TABLE closing"))
         closed += int(count)
@@ -329,9 +358,11 @@ def refresh(
 
 def _build_sum_queries(plan: Plan, measured: Mapping[str, Metric]) -> Iterator[TextClause]:
     """The queries that count the units in `closing` and add their values to the sums, in order."""
-    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW)
-    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY)
-    yield text(_QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates))
+    unit_outcomes = _FEEDBACK.format(prefix="", where=_IN_WINDOW, moment="closing.closes_at")
+    covariates = _FEEDBACK.format(prefix="before_", where=_BEFORE_ENTRY, moment="closing.entered_at")
+    yield text(
+        _QUANTITIES.format(outcomes=unit_outcomes, covariates=covariates, own_arm=_OWN_ARM.format(table="f"))
+    )
     yield _SEGMENTS
     summed = {name: metric for name, metric in measured.items() if metric.kind != "quantile"}
     values = {name: f"('{name}', {metric.x}, {metric.y})" for name, metric in summed.items()}

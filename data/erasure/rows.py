@@ -43,15 +43,16 @@ from data.tables import (
     MetricSum,
     OpenUnit,
     Output,
+    ReplacedVote,
     User,
 )
 from data.traffic import answers, receipts, routing
 
 _TRIES = 5  # for a pass over the tables: a concurrent vote makes it fail
 _RECEIPT = re.compile(rb'"receipt":"([A-Za-z0-9_-]+)"')
-# In an order that foreign keys allow; outputs are deleted after them.
+# In an order that foreign keys allow; outputs are deleted after them. A vote's earlier values go with it.
 _PERSONAL = (Feedback, Comparison, Answer, Exposure, Failure, Account)
-_TOUCHED = (*_PERSONAL, Output, User, IdempotentRequest)
+_TOUCHED = (*_PERSONAL, ReplacedVote, Output, User, IdempotentRequest)
 
 
 def purge(settings: Settings, engine: Engine, person: Person, erasure_id: uuid.UUID | None) -> Counter[str]:

@@ -15,6 +15,7 @@ from statsmodels.stats.power import NormalIndPower
 
 from experiments import bandit
 from experiments.calibration.analyses import (
+    Analyses,
     Monitor,
     analyse,
     build_statistics,
@@ -73,8 +74,9 @@ def plan_schedule(name: str, effect: float, analyses: int, alpha: float, seed: i
 class _Simulator:
     """Simulates `size` experiments of a setting, batch by batch.
 
-    `sums` and `control` are the input of `analyse`: the data as they should be analysed, and the data with
-    the mistake that is typical of the setting. `weights` are the challenger's, of shape (size, epochs).
+    `sums`, `control` and `delays` are the input of `analyse`: the data as they should be analysed, the data
+    with the mistake that is typical of the setting, and the delays of the votes. `weights` are the
+    challenger's, of shape (size, epochs).
     """
 
     def __init__(
@@ -90,10 +92,12 @@ class _Simulator:
         self.weights = np.full((size, epochs), setting.weights)
         self.sums = np.zeros((size, epochs, 2, 3))
         self.control = np.zeros((size, 1, 2, 3))  # all epochs pooled
+        self.delays = np.zeros((size, epochs, 2, 3))  # of the votes, in windows
         # What each analysis adds to `sums` and `control`. Batch b is exposed `window` analyses before its
         # window closes, at analysis b.
         self._closed = np.zeros((analyses + setting.window, size, 2, 3))
         self._arrived = np.zeros((analyses + 2 * setting.window + 1, size, 2, 3))
+        self._delays = np.zeros_like(self._closed)
         self._drawn = 0
 
     def advance(self, index: int) -> None:
@@ -105,6 +109,7 @@ class _Simulator:
             self._draw_batch(self._drawn, epoch)
             self._drawn += 1
         self.sums[:, epoch] += self._closed[index]
+        self.delays[:, epoch] += self._delays[index]
         self.control[:, 0] += self._arrived[index]
 
     def _update_weights(self, epoch: int) -> None:
@@ -121,19 +126,25 @@ class _Simulator:
         is_challenger = self._rng.random(shape) < self.weights[:, epoch, None]
         trend = self._setting.trend * batch / len(self._schedule.epochs)
         outcome = np.where(is_challenger, challenger.outcome[users], baseline.outcome[users]) + trend
-        values = (np.ones(shape), outcome, outcome**2)
+        values: tuple[Array, ...] = (np.ones(shape), outcome, outcome**2)
+        delay = None
+        if baseline.delay is not None and challenger.delay is not None:
+            delay = np.where(is_challenger, challenger.delay[users], baseline.delay[users])
+            is_counted = delay <= 1
+            values = tuple(value * is_counted for value in values)
+            delays = tuple(value * is_counted for value in (np.ones(shape), delay, delay**2))
+            self._delays[batch] = _sum_by_arm(delays, is_challenger)
         self._closed[batch] = _sum_by_arm(values, is_challenger)
-        control: tuple[Array, ...] = values
+        control = values
         if baseline.parts is not None and challenger.parts is not None:
             control = tuple(
                 np.where(is_challenger, y[users], x[users])
                 for x, y in zip(baseline.parts, challenger.parts, strict=True)
             )
-        if baseline.delay is None or challenger.delay is None:
+        window = self._setting.window
+        if delay is None or not window:
             self._arrived[batch] = _sum_by_arm(control, is_challenger)
             return
-        window = self._setting.window
-        delay = np.where(is_challenger, challenger.delay[users], baseline.delay[users])
         lag = np.ceil(window * delay).astype(int)  # in batches: 1 to `window`
         for late in range(1, window + 1):
             arrived = tuple(value * (lag == late) for value in control)
@@ -162,7 +173,7 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
     result: dict[str, Any] = {"checked": 0}
     for is_aa in (True, False):
         population = _generate_population(name, config.effect, config.seed)
-        if is_aa:  # both arms have the same outcomes; the challenger keeps its delay
+        if is_aa:  # both arms have the same outcomes; the challenger keeps its delays
             population = (population[0], population[0]._replace(delay=population[1].delay))
         truth = 0.0 if is_aa else schedule.truth
         rng = np.random.default_rng([config.seed, list(SETTINGS).index(name), chunk, is_aa])
@@ -173,9 +184,10 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
         for index in range(config.looks):
             simulator.advance(index)
             analyses = analyse(simulator.sums)
+            with_verdict = _withhold(simulator, analyses, plan) if setting.compares_delays else analyses
             for kind, n_star in n_stars.items():
                 margin = compute_margins(analyses, plan.alpha, n_star)
-                monitors[kind].record(index, analyses, margin, plan.minimum_users_an_arm)
+                monitors[kind].record(index, with_verdict, margin, plan.minimum_users_an_arm)
                 row = int(rng.integers(size))
                 if index in checked and analyses.clock[row] and analyses.variance[row]:
                     weights = simulator.weights[row].tolist()
@@ -195,6 +207,16 @@ def simulate(config: CalibrationConfig, plan: Plan, name: str, chunk: int, size:
             if setting.rule:
                 result["unbiased"] = _estimate_unbiased(simulator) / truth - 1
     return result
+
+
+def _withhold(simulator: _Simulator, analyses: Analyses, plan: Plan) -> Analyses:
+    """The analyses without an interval, which a variance of 0 says, where the arms' delays are shown to
+    differ: `analysis.between_users` gives no verdict there.
+    """
+    delays = analyse(simulator.delays)
+    margin = compute_margins(delays, plan.alpha, plan.n_star)
+    is_uneven = delays.exclude(0.0, margin, plan.minimum_users_an_arm)
+    return analyses._replace(variance=np.where(is_uneven, 0.0, analyses.variance))
 
 
 def _estimate_unbiased(simulator: _Simulator) -> Array:

@@ -27,7 +27,7 @@ class PotentialOutcomes(NamedTuple):
     # For a person with several votes, or an organisation: the number of parts, the sum of their outcomes, and
     # the sum of the squares. A control counts parts as if they were people.
     parts: tuple[Array, Array, Array] | None = None
-    delay: Array | None = None  # from exposure to the vote, as a share of the window: above 0, at most 1
+    delay: Array | None = None  # from exposure to the vote, in windows: a vote above 1 does not count
 
 
 Population = tuple[PotentialOutcomes, PotentialOutcomes]  # in the baseline, and in the challenger
@@ -43,6 +43,7 @@ class Setting(NamedTuple):
     weights: tuple[float, ...] = (0.5,)  # of the challenger, in epochs of equal length
     trend: float = 0.0  # rise of all outcomes from the first analysis to the last
     window: int = 0  # batches between a user's exposure and the end of the user's window
+    compares_delays: bool = False  # there is no verdict while the arms' delays differ
     rule: Rule | None = None  # of a bandit, which sets the weights
     top: float = 0.5  # of `bandit.reweigh`
 
@@ -95,6 +96,16 @@ def _generate_delayed_votes(rng: np.random.Generator, effect: float) -> Populati
     deviation = float((quantile < rate).std())
     baseline = PotentialOutcomes((quantile < rate) * 1.0, delay=delay)
     challenger = PotentialOutcomes((quantile < rate + effect * deviation) * 1.0, delay=delay / 2)
+    return baseline, challenger
+
+
+def _generate_late_votes(rng: np.random.Generator, effect: float) -> Population:
+    lateness, quantile = rng.random(POPULATION_SIZE), rng.random(POPULATION_SIZE)
+    rate = 0.65 + 0.6 * (0.5 - lateness)  # people who vote late are less content
+    deviation = float((quantile < rate).std())
+    delay = -np.log1p(-lateness) / 3  # exponential: 5 % of the baseline's votes miss the window
+    baseline = PotentialOutcomes((quantile < rate) * 1.0, delay=delay)
+    challenger = PotentialOutcomes((quantile < rate + effect * deviation) * 1.0, delay=2 * delay)
     return baseline, challenger
 
 
@@ -165,5 +176,12 @@ SETTINGS = {
         trend=0.4,
         rule="top_two",
         top=0.7,
+    ),
+    "late": Setting(
+        "The challenger's users vote twice as late, 22 % of them after their window instead of 5 %. The late "
+        "are less content. There is no verdict once it is shown that the arms vote at different times.",
+        "the times of the votes ignored",
+        _generate_late_votes,
+        compares_delays=True,
     ),
 }

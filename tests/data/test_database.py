@@ -11,14 +11,14 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from data import database
 from data.people import identities
 from data.reasons import reason
 from data.records import TransformType
-from data.tables import Base, Output, new_id
+from data.tables import Base, Feedback, Output, ReplacedVote, new_id
 from data.traffic import answers, feedback, outputs
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, Placement
 from data.traffic.feedback import Choice, Edit, Rating, Thumb, WrongReceiptError
@@ -200,7 +200,9 @@ async def test_online_sees_one_tenant_only(pool: AsyncConnectionPool) -> None:
             await connection.execute("DELETE FROM outputs")
 
 
-async def test_the_later_vote_stands(pool: AsyncConnectionPool, organisation_id: uuid.UUID) -> None:
+async def test_the_later_vote_stands_and_the_earlier_one_is_kept(
+    pool: AsyncConnectionPool, engine: Engine, organisation_id: uuid.UUID
+) -> None:
     output = an_output(organisation_id)
     receipt = a_receipt(output)
     async with pool.connection() as connection:
@@ -220,6 +222,15 @@ async def test_the_later_vote_stands(pool: AsyncConnectionPool, organisation_id:
                 ("rating", None, 4, None, None),
                 ("thumb", False, None, None, None),
             ]
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await connection.execute("SELECT 1 FROM replaced_votes")
+    with Session(engine) as session:
+        earlier = session.scalars(select(ReplacedVote).where(ReplacedVote.feedback_id == first)).one()
+        vote = session.get_one(Feedback, first)
+        assert (earlier.thumb_up, earlier.replaced_at) == (True, vote.updated_at)
+        session.delete(vote)
+        session.flush()
+        assert session.scalars(select(ReplacedVote).where(ReplacedVote.feedback_id == first)).all() == []
 
 
 async def test_a_comparison_names_the_preferred_output(

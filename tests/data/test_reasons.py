@@ -26,7 +26,7 @@ TERMS = catalogue()["terms"]
 COMPUTED = {
     ("experiments/analysis.py", "f\"between_users_{experiment.verdict.replace(' ', '_')}\""): (
         "between_users_better", "between_users_worse", "between_users_no_clear_difference",
-        "between_users_too_few_users",
+        "between_users_too_few_users", "between_users_withheld",
     ),
     ("experiments/lifecycle.py", "code"): (
         "will_begin", "will_resume", "will_ramp", "will_pause", "will_ship", "will_roll_back",

@@ -555,6 +555,32 @@ def test_unequal_pasts_of_the_arms_are_a_reason() -> None:
     assert with_secondary().health.balance_p is None
 
 
+@pytest.mark.parametrize("difference", [0.2, -0.2])
+def test_metrics_of_who_voted_give_no_verdict_while_the_arms_vote_at_different_times(
+    difference: float,
+) -> None:
+    half = np.array([1, -1] * 200) * 0.1
+
+    def build(baseline: float, challenger: float) -> list[ArmStatistics]:
+        return [arm(baseline + half, baseline=True), arm(challenger + half, baseline=False)]
+
+    plan = PLAN.model_copy(update={"guardrails": {"complained": 0.05, "edit_distance": 0.05}})
+    secondary = {name: build(0.5, 0.7) for name in plan.guardrails}
+    primary = build(0.5, 0.5 + difference)
+    even = between_users(primary, plan, vote_hours=build(24, 24), **secondary)
+    assert (even.verdict, even.withheld) == ("better" if difference > 0 else "worse", ())
+    uneven = between_users(primary, plan, vote_hours=build(24, 24.2), **secondary)
+    assert (uneven.verdict, uneven.shows_harm) == ("withheld", False)
+    assert set(uneven.withheld) == {"satisfaction", "edit_distance"}
+    assert uneven.primary == even.primary
+    edits = uneven.metrics["edit_distance"]
+    assert (edits.p, edits.harm_p, edits.is_harmed) == (None, None, False)
+    assert edits.effect == even.metrics["edit_distance"].effect
+    assert uneven.metrics["complained"].is_harmed, "all exposed users have a value"
+    reasons = decision(votes(50, 50), uneven).reasons
+    assert "between_users_withheld" in [given.code for given in reasons]
+
+
 def test_users_whom_both_arms_served_are_a_reason() -> None:
     half = np.array([1, -1] * 200) * 0.1
     arms = [arm(0.5 + half, baseline=side == 0).model_copy(update={"moved": 9}) for side in (0, 1)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, create_engine, select, update
 from sqlalchemy.orm import Session
 
 from data import database
@@ -256,6 +256,19 @@ class Trial:
         self.session.add(row)
         self.session.flush()
 
+    def fail(self, user: uuid.UUID, variant: str, epoch: int, minute: float, failures: int = 1) -> None:
+        row = Failure(
+            id=id_at(START + timedelta(minutes=minute)),
+            experiment_id=self.id,
+            variant=variant,
+            epoch=epoch,
+            organisation_id=ORGANISATION,
+            user_id=user,
+            failures=failures,
+        )
+        self.session.add(row)
+        self.session.flush()
+
     def refresh(
         self, hours: float = 24, measured: Mapping[str, metrics.Metric] | None = None, **batch: int
     ) -> int:
@@ -323,7 +336,7 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
     trial.expose(moves, "champion", first, minute=1)
     trial.expose(comes, "challenger", second, minute=11)
     trial.vote(stays, "challenger", first, True)
-    trial.vote(stays, "challenger", second, False)  # in an epoch in which this user does not count
+    trial.vote(stays, "challenger", second, False)  # the same arm in a later epoch
     trial.vote(moves, "champion", first, True)
     trial.vote(moves, "challenger", second, False)
     trial.vote(comes, "challenger", second, False)
@@ -331,15 +344,40 @@ def test_the_first_exposure_counts_and_movers_are_reported(session: Session) -> 
     counts = {key: (arm.exposed, arm.moved, arm.users, arm.mean) for key, arm in arms.items()}
     assert counts == {
         (first, "champion"): (1, 1, 1, 1.0),
-        (first, "challenger"): (1, 0, 1, 1.0),
+        (first, "challenger"): (1, 0, 1, 0.5),
         (second, "champion"): (0, 0, 0, None),
         (second, "challenger"): (1, 0, 1, 0.0),
     }
     assert arms[first, "champion"].weight == 0.9
 
 
+def test_a_new_epoch_cuts_no_open_window(session: Session) -> None:
+    """What the arm does in the rest of the window counts in the epoch in which the user came."""
+    trial = Trial(session)
+    first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
+    for _ in range(100):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", first)
+        trial.answer(user, "challenger", first, 0, cache="miss", total_ms=100.0)
+        trial.expose(user, "challenger", second, minute=20)
+        for minute in range(21, 26):
+            trial.answer(user, "challenger", second, minute, cache="miss", total_ms=9000.0)
+        trial.vote(user, "challenger", second, False, minute=30)
+        trial.fail(user, "challenger", second, minute=40)
+        trial.answer(user, "challenger", second, 61, cache="miss", total_ms=60_000.0)  # after the window
+    arms = {name: trial.arms(name) for name in ("complained", "failed", "latency_p95")}
+    assert {(number, arm.closed) for (number, _), arm in arms["complained"].items()} == {
+        (first, 0),
+        (first, 100),
+        (second, 0),
+    }
+    assert arms["complained"][first, "challenger"].mean == 1
+    assert arms["failed"][first, "challenger"].mean == pytest.approx(1 / 7)
+    assert arms["latency_p95"][first, "challenger"].mean == pytest.approx(9000, rel=0.2)
+
+
 def test_earlier_epochs_can_be_excluded(session: Session) -> None:
-    """The holdout needs it: each of its epochs may have another champion."""
+    """The holdout needs it: its epochs have other champions, so each counts its own votes only."""
     trial = Trial(session)
     first, second = trial.epoch(0.9, 0.1), trial.epoch(0.5, 0.5)
     user = uuid.uuid4()
@@ -351,7 +389,12 @@ def test_earlier_epochs_can_be_excluded(session: Session) -> None:
     trial.refresh()
     arms = trial.read_arms(since=second)
     assert [(arm.epoch, arm.exposed, arm.mean) for arm in arms] == [(second, 0, None), (second, 1, 0.0)]
-    assert [arm.exposed for arm in trial.arms().values()] == [0, 1, 0, 1]
+    assert [(arm.exposed, arm.mean) for arm in trial.arms().values()] == [
+        (0, None),
+        (1, 1.0),
+        (0, None),
+        (1, 0.0),
+    ]
 
 
 def test_an_unrelated_routing_change_is_no_new_epoch(session: Session) -> None:
@@ -403,12 +446,12 @@ def test_outcomes_in_the_window_count_and_are_final_when_it_closes(session: Sess
     trial.vote(early, "challenger", epoch, False, minute=61)  # after the window
     trial.vote(late, "challenger", epoch, False, minute=91)
     assert trial.refresh(hours=0.9) == 0
-    assert trial.refresh(hours=1) == 1
+    assert trial.refresh(hours=1.02) == 1
     first = trial.read_arms()[1]
     assert (first.exposed, first.closed, first.users, first.mean) == (2, 1, 1, 1.0)
     assert trial.refresh(hours=2) == 0
     trial.vote(early, "challenger", epoch, False, False, minute=31)  # committed too late: outcomes are final
-    assert trial.refresh(hours=2.5) == 1
+    assert trial.refresh(hours=2.52) == 1
     second = trial.read_arms()[1]
     assert (second.exposed, second.closed, second.users, second.mean) == (2, 2, 2, 0.5)
 
@@ -459,19 +502,8 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
     trial.answer(busy, "challenger", epoch, 61)  # the window has closed
     trial.answer(busy, "champion", epoch, 5)  # in another arm
     trial.vote(busy, "challenger", epoch, True, 1, 5, "Could you fix it?")
-    moment = START + timedelta(minutes=3)
     for failures in (2, 1):
-        session.add(
-            Failure(
-                id=id_at(moment),
-                experiment_id=trial.id,
-                variant="challenger",
-                epoch=epoch,
-                organisation_id=ORGANISATION,
-                user_id=broken,
-                failures=failures,
-            )
-        )
+        trial.fail(broken, "challenger", epoch, minute=3, failures=failures)
     sums = {name: trial.sums(name) for name in metrics.load() if not name.startswith("latency")}
     assert {name: (row.n, float(row.x), float(row.y)) for name, row in sums.items()} == {
         "satisfaction": (1, pytest.approx(2 / 3), metrics.load()["satisfaction"].usual),
@@ -480,6 +512,7 @@ def test_metrics_are_over_exposed_users_with_sums_over_users(session: Session) -
         "responded": (3, 1, 0),
         "corrected": (3, 1, 0),
         "edit_distance": (1, 0.4, 0),
+        "vote_hours": (1, pytest.approx(5 / 60), 0),
         "regenerated": (3, 10, 20),  # fourteen, capped
         "fell_back": (3, 2, 20),
         "failed": (3, 3, 23),
@@ -545,7 +578,72 @@ def test_an_exposure_that_commits_late_is_counted_later(session: Session, engine
     assert [(arm.exposed, arm.closed) for arm in trial.arms().values()] == [(0, 0), (2, 2)]
 
 
-def test_the_covariate_is_feedback_before_entry_that_did_not_change_since(session: Session) -> None:
+def test_a_vote_counts_as_it_was_when_the_window_closed(session: Session) -> None:
+    """Also when it changed before the analysis: who changes votes, and how, must not depend on its time."""
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    changes: dict[str, list[tuple[int, dict[str, Any]]]] = {
+        "thumb": [(40, {"thumb_up": True}), (61, {"thumb_up": False}), (90, {"thumb_up": True})],
+        "rating": [(61, {"rating": 1})],
+        "edit": [(61, {"edit_distance": 0.9})],
+    }
+    for kind, value in (("thumb", False), ("rating", 5), ("edit", "x")):
+        user = uuid.uuid4()
+        trial.expose(user, "challenger", epoch)
+        trial.vote(user, "challenger", epoch, value, minute=30)
+        for minute, values in changes[kind]:
+            moment = START + timedelta(minutes=minute)
+            vote = Feedback.user_id == user, Feedback.kind == kind
+            session.execute(update(Feedback).where(*vote).values(updated_at=moment, **values))
+    sums = {name: trial.sums(name) for name in ("satisfaction", "complained", "edit_distance")}
+    assert {name: (row.n, float(row.x)) for name, row in sums.items()} == {
+        "satisfaction": (2, 2.0),  # a thumb up, which changed at minute 40, and five stars
+        "complained": (3, 0.0),
+        "edit_distance": (1, 0.4),
+    }
+
+
+def test_rows_that_are_stored_soon_after_the_window_count(session: Session, engine: Engine) -> None:
+    """A gateway's transaction may be open when the window closes, and answers wait for Postgres in memory."""
+    trial = Trial(session)
+    epoch = trial.epoch(0.5, 0.5)
+    user = uuid.uuid4()
+    trial.expose(user, "challenger", epoch)
+    session.commit()
+    with Session(engine) as slow:
+        late = Trial.__new__(Trial)
+        late.session, late.id = slow, trial.id
+        late.vote(user, "challenger", epoch, False, minute=59)
+        late.answer(user, "challenger", epoch, 59, fell_back=True)
+        assert trial.refresh(hours=1) == 0
+        slow.commit()
+    assert trial.refresh(hours=1.02) == 1
+    assert [trial.read_arms(name)[1].mean for name in ("complained", "fell_back")] == [1, 1]
+
+
+@pytest.mark.parametrize("day", [24, 27])
+def test_windows_have_the_same_hours_when_the_clocks_change(engine: Engine, day: int) -> None:
+    """Sunday, 25 October 2026 has 25 hours in Berlin: it is in the window, or in the fortnight before it."""
+    in_berlin = create_engine(engine.url, connect_args={"options": "-c timezone=Europe/Berlin"})
+    with Session(in_berlin) as session:
+        trial = Trial(session)
+        epoch = trial.epoch(0.5, 0.5)
+        entry = datetime(2026, 10, day, 12, tzinfo=UTC)
+        minute = (entry - START) // timedelta(minutes=1)
+        for hours in (-14 * 24 - 0.5, -14 * 24 + 0.5, 71.5, 72.5):
+            user = uuid.uuid4()
+            trial.expose(user, "challenger", epoch, minute=minute)
+            trial.vote(user, "challenger", epoch, False, minute=minute + round(60 * hours))
+        session.commit()
+        now = entry + timedelta(hours=74)
+        assert outcomes.refresh(session, trial.id, Plan(), metrics.load(), now) == 4
+        complained = trial.read_arms("complained")[1]
+    in_berlin.dispose()
+    assert complained.covariate is not None
+    assert (complained.users, complained.mean, complained.covariate.mean) == (4, 0.25, 0.25)
+
+
+def test_the_covariate_is_feedback_as_it_was_at_entry(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
     old, changed, stranger = (uuid.uuid4() for _ in range(3))
@@ -560,16 +658,17 @@ def test_the_covariate_is_feedback_before_entry_that_did_not_change_since(sessio
         for user in (old, changed):
             trial.vote(user, "earlier", epoch, *votes, minute=minute)
     session.execute(update(Feedback).where(Feedback.variant == "earlier").values(experiment_id=None))
-    changed_votes = Feedback.user_id == changed, Feedback.variant == "earlier"
-    session.execute(update(Feedback).where(*changed_votes).values(updated_at=START + timedelta(minutes=31)))
+    changed_votes = Feedback.user_id == changed, Feedback.variant == "earlier", Feedback.kind == "thumb"
+    later = {"thumb_up": True, "updated_at": START + timedelta(minutes=31)}
+    session.execute(update(Feedback).where(*changed_votes).values(**later))
     challenger = trial.arms()[epoch, "challenger"]
     assert (challenger.users, challenger.mean) == (3, 1.0)
     assert challenger.covariate is not None
     usual = metrics.load()[PRIMARY].usual
-    assert challenger.covariate.mean == pytest.approx((1 / 3 + 2 * usual) / 3), "the other two have no past"
+    assert challenger.covariate.mean == pytest.approx((1 / 3 + 1 / 3 + usual) / 3), "the last has no past"
     disliked = trial.read_arms("complained")[1]
     assert disliked.covariate is not None
-    assert disliked.covariate.mean == pytest.approx(1 / 3)
+    assert disliked.covariate.mean == pytest.approx(2 / 3)
 
 
 def test_the_primary_metric_is_stored_by_segment_of_the_first_answer(session: Session) -> None:

@@ -105,6 +105,7 @@ def test_a_login_cannot_leave_its_role(database_url: str, login: str, way_out: s
 def test_the_limits_of_a_login_hold_without_options(database_url: str) -> None:
     with psycopg.connect(gateway_url(database_url)) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
+        assert connection.execute("SHOW transaction_timeout").fetchone() == ("30s",)
     with psycopg.connect(database.replace_login(database_url, DASHBOARD_LOGIN)) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
         assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)

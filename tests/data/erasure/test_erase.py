@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import redis
 from pyarrow import parquet
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -45,6 +45,7 @@ from data.tables import (
     OpenUnit,
     Organisation,
     Output,
+    ReplacedVote,
     Snapshot,
     User,
     Version,
@@ -355,8 +356,16 @@ def test_the_search_for_a_text_looks_into_what_is_compressed(tmp_path: Path) -> 
 def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) -> None:
     named = lived(world)
     lines: list[str] = []
-    world.erase("ann", report=lines.append)
     ann, bob = world.user("ann"), world.user("bob")
+    with Session(world.engine) as session, session.begin():
+        for user in (ann, bob):
+            is_edit = (Feedback.user_id == user, Feedback.kind == "edit")
+            session.execute(update(Feedback).where(*is_edit).values(edit_distance=0.5))
+        votes_of = {
+            user: set(session.scalars(select(Feedback.id).where(Feedback.user_id == user)))
+            for user in (ann, bob)
+        }
+    world.erase("ann", report=lines.append)
     for table, remaining in ((Feedback, 3), (Comparison, 1), (Answer, 2), (Exposure, 1), (Failure, 1)):
         assert world.count(table, table.user_id == ann) == 0, table
         assert world.count(table, table.user_id == bob) == remaining, table
@@ -369,6 +378,11 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
             session.scalars(select(table.unit_id).where(table.unit_id.in_((ann, bob)))).all()
             for table in (ExperimentUnit, OpenUnit)
         ]
+        replaced = {
+            user: session.scalars(select(ReplacedVote).where(ReplacedVote.feedback_id.in_(votes))).all()
+            for user, votes in votes_of.items()
+        }
+        assert [len(replaced[user]) for user in (ann, bob)] == [0, 1]
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
         assert session.get_one(User, bob).external_id == "bob"
