@@ -19,6 +19,7 @@ Z_95 = 1.96  # quantile of the normal distribution for a two-sided interval of 9
 _TARGETS = {"aa_false_winner_rate": 0.05, "coverage": 0.95, "median_stop_ratio": 1.6, "power": 0.8}
 _UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targets are lower limits
 
+Rule = Literal["one-sided", "two-sided"]
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
 
 
@@ -98,6 +99,18 @@ class BanditResult(_Result):
     )
 
 
+class LaunchResult(_Result):
+    """Series of launches: the share of shipped challengers that are no better, and the power."""
+
+    description: str
+    series: int
+    requested: float = Field(description="the plan's false discovery rate")
+    false_discovery_rate: dict[Rule, Estimate] = Field(
+        description="mean over the series of the share of shipped challengers that are not better"
+    )
+    power: dict[Rule, Estimate] = Field(description="share of better challengers that are shipped")
+
+
 class Report(_Result):
     """All results. The first five fields repeat the characteristics with the plan's `n_star`, by setting."""
 
@@ -115,6 +128,7 @@ class Report(_Result):
     plan: Plan
     settings: dict[str, SettingResult]
     bandits: BanditResult
+    launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -181,7 +195,7 @@ def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
 
 
 def format_table(report: Report) -> Iterator[str]:
-    """The lines of three Markdown tables: the settings, the sample ratios, the bandits."""
+    """The lines of four Markdown tables: the settings, the sample ratios, the bandits, the launches."""
     yield (
         "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
@@ -214,6 +228,12 @@ def format_table(report: Report) -> Iterator[str]:
         for rule, regret in rules.items():
             error = report.bandits.decision_error[arms][rule]
             yield f"| {arms} arms, {rule} | {_format_number(regret)} | {_format_percent(error)} |"
+    if report.launches:
+        yield ""
+        yield "| test of a launch | shipped and no better, % | power, % |"
+        yield "|---|---|---|"
+        for test, rate in report.launches.false_discovery_rate.items():
+            yield f"| {test} | {_format_percent(rate)} | {_format_percent(report.launches.power[test])} |"
 
 
 def _format_percent(estimate: Estimate | None) -> str:

@@ -23,13 +23,14 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import configs
-from experiments.calibration import bandits, between_users, sample_ratios, side_by_side
+from experiments.calibration import bandits, between_users, launch_series, sample_ratios, side_by_side
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.plot import plot
 from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import (
     BanditResult,
     Estimate,
+    LaunchResult,
     Report,
     SampleRatioResult,
     SettingResult,
@@ -45,6 +46,7 @@ _DETERMINING = (
     "analysis",
     "bandit",
     "effects",
+    "launches",
     "lifecycle",
     "estimators",
     "metrics",
@@ -54,7 +56,7 @@ _DETERMINING = (
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
-_Result = SettingResult | SampleRatioResult | BanditResult
+_Result = SettingResult | SampleRatioResult | BanditResult | LaunchResult
 
 
 class _Study(NamedTuple):
@@ -70,6 +72,7 @@ _STUDIES = {
     **{name: _Study(side_by_side.simulate, side_by_side.summarise, SettingResult) for name in VOTERS},
     "sample_ratio": _Study(sample_ratios.simulate, sample_ratios.summarise, SampleRatioResult),
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
+    "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
 }
 
 
@@ -158,4 +161,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
         plan=plan,
         settings=settings,
         bandits=results["bandits"],
+        launches=results.get("launches"),
     )
