@@ -119,7 +119,7 @@ def compare(tally: Tally, plan: Plan) -> ComparisonResult:
     """
     decided = tally.wins + tally.losses
     interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
-    # To ship is a claim that the challenger is better. Its level is not shared with the claim of the opposite.
+    # To ship is a one-sided claim: its level is not shared with the opposite claim.
     ship_level = sequential.one_sided_level(plan.ship_alpha)
     lowest = sequential.win_rate_interval(tally.wins, tally.losses, ship_level).low
     decision: Preference = "undecided"

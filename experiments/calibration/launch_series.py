@@ -1,5 +1,5 @@
-"""Series of launches: challengers that are better, equal or worse follow one another, each tested at the level
-that the launches before it left.
+"""Series of launches: challengers that are better, equal or worse follow one another, each tested at the
+level that the launches before it left.
 
 The control tests at the same levels with a two-sided interval, which spends half of each level on challengers
 that are worse.
@@ -64,7 +64,9 @@ def simulate(config: CalibrationConfig, plan: Plan, _: str, chunk: int, size: in
     """
     rng = np.random.default_rng([config.seed, len(SETTINGS) + 3, chunk])
     series, looks = max(2, size // 10), math.ceil(plan.maximum_comparisons / _VOTES_AN_ANALYSIS)
-    rates = rng.choice([config.win_rate, 0.5, 1 - config.win_rate], (series, _LAUNCHES), p=[*_SHARES.values()])
+    rates = rng.choice(
+        [config.win_rate, 0.5, 1 - config.win_rate], (series, _LAUNCHES), p=[*_SHARES.values()]
+    )
     won = rng.binomial(_VOTES_AN_ANALYSIS, rates[..., None], (series, _LAUNCHES, looks)).cumsum(axis=2)
     result: dict[str, Any] = {"is_better": rates > 0.5}
     for rule in _RULES:
@@ -79,7 +81,9 @@ def _run_series(wins: NDArray[np.int64], plan: Plan, rule: Rule) -> list[bool]:
         alpha = min(plan.ship_alpha, _alpha_of_next(tuple(shipped), plan.false_discovery_rate))
         if rule == "two-sided":
             alpha /= 2 - alpha  # the one-sided level that `sequential.one_sided_level` turns into `alpha`
-        standings = (_judge(count, _VOTES_AN_ANALYSIS * n, plan) for n, count in enumerate(of_launch, start=1))
+        standings = (
+            _judge(count, _VOTES_AN_ANALYSIS * n, plan) for n, count in enumerate(of_launch, start=1)
+        )
         ends = (row.alpha <= alpha for row in standings if row.alpha <= alpha or row.is_champion_preferred)
         shipped.append(next(ends, False))
     return shipped

@@ -108,6 +108,19 @@ def test_a_quantile_is_over_all_misses_and_its_error_is_clustered_by_user(q: flo
     assert np.sqrt(independent.variance / independent.users) < 0.8 * np.mean(errors), "independent misses"
 
 
+@pytest.mark.parametrize("median_ms", [4.0, 90.0, 2500.0])
+@pytest.mark.parametrize("is_bimodal", [False, True])
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_a_quantile_is_within_two_percent(median_ms: float, is_bimodal: bool, q: float) -> None:
+    rng = np.random.default_rng(0)
+    took = rng.lognormal(np.log(median_ms), 0.05 if is_bimodal else 0.8, 20_000)
+    if is_bimodal:
+        took[rng.random(20_000) < 0.2] *= 6
+    metric = Metric(kind="quantile", q=q, better="lower", says="x")
+    estimated = estimate(metric, sum_by_bin([np.array([took]) for took in took]))
+    assert estimated.mean == pytest.approx(np.quantile(took, q), rel=0.02)
+
+
 def test_a_quantile_beyond_the_last_bin_is_the_end_of_that_bin() -> None:
     estimated = estimate(
         Metric(kind="quantile", q=0.5, better="lower", says="x"), sum_by_bin([np.array([1e6])] * 5)

@@ -374,9 +374,7 @@ async def vote_on_everything(
     single, first, second = output("Please fix it."), output("one"), output("two", "v2")
     comparison_id = new_id()
     await outputs.store(connection, single)
-    await outputs.store_comparison(
-        connection, comparison_id, user, "two_samples", first, second
-    )
+    await outputs.store_comparison(connection, comparison_id, user, "two_samples", first, second)
     for vote in (
         Thumb(receipt="r", kind="thumb", up=True),
         Rating(receipt="r", kind="rating", stars=1),
