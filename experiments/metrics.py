@@ -36,8 +36,8 @@ Quantity = Literal[
 # These quantities also exist for the time before entry: votes are few, and have an index by user.
 _WITH_PAST = {"votes", "score", "likes", "complaints", "edits", "edit_distance"}
 # Upper ends of the latency bins of misses, in milliseconds, from 1 ms to 35 s: each is 1.2^(1/10) times the
-# one before, so a quantile is less than 2 % off. Bins without a miss are not stored. Every tenth end is one of
-# the wider bins before revision 0025.
+# one before, so a quantile is less than 2 % off. Bins without a miss are not stored. Every tenth end was one
+# before revision 0025, too.
 BINS_MS = tuple(round(20 * 1.2 ** (n / 10), 3) for n in range(-160, 411))
 
 

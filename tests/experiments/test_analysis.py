@@ -316,6 +316,7 @@ def test_reasons_have_the_numbers_of_the_evidence_unrounded() -> None:
             level=0.95,
             ties=7,
         ),
+        reason("side_by_side_to_ship", level=0.95, low=comparison.lowest_to_ship),
         reason(
             "between_users_no_clear_difference",
             metric="satisfaction",
