@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from data.records import Intensity, Need, Role, TransformType
 
 SEED = Path(__file__).parent / "seed"
+NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=8000, strip_whitespace=True)]
 PersonalKind = Literal[

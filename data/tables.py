@@ -649,6 +649,10 @@ class Snapshot(Base):
         comment="report of data.snapshots.validation; NULL: made before reports existed, or rewritten "
         "by an erasure"
     )
+    evidence_share: Mapped[float | None] = mapped_column(
+        comment="share of the messages that are for evidence only and not in it;"
+        " NULL: made by an earlier release"
+    )
     created_at: Mapped[Created]
 
 

@@ -50,7 +50,7 @@ class ComparisonResult(_Result):
     tally: Tally
     win_rate: float | None
     interval: Interval
-    lowest_to_ship: float = Field(description="the interval's low end at the plan's ship_alpha")
+    lowest_to_ship: float = Field(description="one-sided low end of the win rate at the plan's ship_alpha")
     decision: Preference
 
 
@@ -157,7 +157,9 @@ def compare(tally: Tally, plan: Plan) -> ComparisonResult:
     """
     decided = tally.wins + tally.losses
     interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
-    lowest = sequential.win_rate_interval(tally.wins, tally.losses, plan.ship_alpha).low
+    # To ship is a one-sided claim: its level is not shared with the opposite claim.
+    ship_level = sequential.one_sided_level(plan.ship_alpha)
+    lowest = sequential.win_rate_interval(tally.wins, tally.losses, ship_level).low
     decision: Preference = "undecided"
     if decided >= plan.minimum_comparisons:
         decision = "challenger" if lowest > 0.5 else "champion" if interval.high < 0.5 else "undecided"
@@ -473,8 +475,7 @@ def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Re
         level=1 - plan.alpha,
         ties=tally.ties,
     )
-    if plan.ship_alpha < plan.alpha:
-        yield reason("side_by_side_strict", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
+    yield reason("side_by_side_to_ship", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
     if decided < plan.minimum_comparisons:
         yield reason("side_by_side_few", needed=plan.minimum_comparisons)
 

@@ -38,7 +38,10 @@ class Plan(configs.StageConfig):
         ),
     )
     ship_alpha: Share = Field(
-        0.05, description="alpha for the decision to ship, computed from the results of earlier experiments"
+        0.05,
+        description=(
+            "one-sided alpha for the decision to ship, computed from the results of earlier experiments"
+        ),
     )
     false_discovery_rate: Share = Field(
         0.1,

@@ -97,6 +97,18 @@ def win_rate_interval(
     return Interval(lowest(wins, losses), 1 - lowest(losses, wins))
 
 
+def one_sided_level(alpha: float) -> float:
+    """The level of a two-sided confidence sequence whose low end alone is a bound at `alpha`.
+
+    It needs a sequence whose e-value against a rate of one half is a mixture of bets that is symmetric around
+    it, such as `win_rate_interval`. That e-value is the mean of M+, which bets on wins, and M-, which bets on
+    losses. While there are at least as many wins as losses, M- is at most 1, since 1 + x <= exp(x) for each
+    bet. So where the low end first exceeds one half, M+ is at least 2 / level - 1 = 1 / alpha. Ville's
+    inequality for M+ bounds the probability of that by `alpha`, for any rate of at most one half.
+    """
+    return 2 * alpha / (1 + alpha)
+
+
 def sample_ratio_log_e(counts: Sequence[int], weights: Sequence[float]) -> float:
     """Log of the e-value against "users are split between the arms in the ratio of the weights".
 

@@ -25,7 +25,7 @@ from data.snapshots.shards import R
 from data.snapshots.snapshot import Made
 from data.snapshots.validation import Count, Limits, Quality
 from data.tables import Organisation, Snapshot, VersionOrder
-from data.traffic import routing
+from data.traffic import comparisons, evidence_messages, routing
 from models import curation
 from pipelines.quality import write_page
 from pipelines.run_reasons import FlowError, complete, label_failure
@@ -92,13 +92,15 @@ def make_snapshot(
     the result, because the votes change.
     """
     repository = settings.state / "data"
+    share = comparisons.load().evidence_share
     with Session(engine) as session:
         live = routing.current(session)
     champion = live.routing.champion.version if live else None
     with engine.connect() as connection:
         until = votes.find_high_water(connection)
         usable = votes.fetch(connection, organisation, until)
-        with counting(usable, repository / "snapshots", **config.caps()) as counted:
+        evidence = evidence_messages.find_all(connection, share)
+        with counting(usable, repository / "snapshots", **config.caps(), evidence=evidence) as counted:
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
             result = snapshot.write(counted, repository / "snapshots", until, neighbours)
             quality = assess(counted, result, champion, config)
@@ -112,6 +114,7 @@ def make_snapshot(
         "accepted": not reasons,
         "reasons": list(reasons),
         "quality": quality.model_dump(mode="json"),
+        "evidence_share": share,
     }
     with Session(engine) as session, session.begin():
         session.execute(
@@ -155,6 +158,8 @@ def collect(overrides: Sequence[str] = ()) -> Made | State[Made]:
     engine = database.engine_of(settings)
     try:
         organisation = find_organisation_id(engine, settings.organisation)
+        with Session(engine) as session:
+            evidence_messages.check_share(session, comparisons.load().evidence_share)
         new_votes = count_new_votes(engine, organisation)
         if new_votes < config.minimum:
             too_few = reason("not_enough_feedback", votes=new_votes, minimum=config.minimum)

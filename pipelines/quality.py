@@ -66,6 +66,8 @@ def _list_measures(quality: Quality, limits: Limits) -> Iterable[tuple[str, str,
     held_out = ", ".join(f"{count} {name}" for name, count in quality.validation.items())
     yield "held-out rows", held_out, "some demonstrations or pairs"
     yield "votes left out because they tie held-out rows to the rest", str(quality.left_out["tied"]), ""
+    evidence = str(quality.left_out["evidence"])
+    yield "votes left out because their messages are for evidence only", evidence, ""
     person, key = quality.left_out["person"], quality.left_out["key"]
     yield (
         "votes left out because they exceed a cap",

@@ -29,6 +29,8 @@ from configs.settings import Settings
 from data import corpus, database
 from data.people import identities
 from data.snapshots.snapshot import Made
+from data.traffic import comparisons
+from data.traffic.evidence_messages import is_for_evidence
 from experiments.evidence import Evidence
 from models import shipped
 from models.edit_dpo import EditDpoResult, Kind
@@ -262,12 +264,19 @@ class DemoRun:
         return result
 
     def _use_gateway(self, wave: int, people: int) -> Usage:
-        """Let a wave of people use the gateway. The two waves have different messages."""
-        messages = corpus.read_lines(_MESSAGES, corpus.Message)
+        """Let a wave of people use the gateway: the first with messages to train on, the second with messages
+        for evidence.
+        """
+        share = comparisons.load().evidence_share
+        messages = [
+            message
+            for message in corpus.read_lines(_MESSAGES, corpus.Message)
+            if is_for_evidence(message.text, share) is bool(wave)
+        ]
         random.Random(0).shuffle(messages)
         overrides = [f"people={people}", f"seed={wave}", *_HABITS]
         config = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
-        planned = simulated_people.plan_requests(config, messages[wave::2])
+        planned = simulated_people.plan_requests(config, messages)
         return asyncio.run(simulated_people.use_gateway(config, self.settings.gateway_url, _KEY, planned))
 
     def _collect(self) -> SnapshotResult:

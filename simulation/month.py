@@ -36,6 +36,8 @@ from data import corpus, database
 from data.people import identities
 from data.reasons import render
 from data.tables import Decision, Experiment, Variant, Version
+from data.traffic import comparisons, routing
+from data.traffic.evidence_messages import is_for_evidence
 from experiments import evidence
 from models import versions
 from models.results import Estimate, Evaluation, Verdict
@@ -95,7 +97,8 @@ class Month:
         self._arrived: dict[str, Challenger] = {}
         self._day_starts: list[datetime] = []
         self._errors: dict[str, int] = {}
-        messages = corpus.read_lines(corpus.SEED / "messages", corpus.Message)
+        folders = (corpus.SEED / "messages", corpus.SEED / "messages" / "ordinary")
+        messages = [row for folder in folders for row in corpus.read_lines(folder, corpus.Message)]
         random.Random(config.seed).shuffle(messages)
         self._messages = messages
 
@@ -160,10 +163,22 @@ class Month:
             "max_messages=20",
         ]
         people = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
-        planned = simulated_people.plan_requests(people, self._messages[day :: self.config.days])
+        planned = simulated_people.plan_requests(people, self._choose_messages(day))
         usage = asyncio.run(simulated_people.use_gateway(people, self.settings.gateway_url, _KEY, planned))
         for error, count in usage.errors.items():
             self._errors[error] = self._errors.get(error, 0) + count
+
+    def _choose_messages(self, day: int) -> list[corpus.Message]:
+        """The messages of a day: while there is a challenger those for evidence, as on the page Compare."""
+        with Session(self.engine) as session:
+            live = routing.current(session)
+        has_challenger = live is not None and live.routing.challenger is not None
+        share = comparisons.load().evidence_share
+        return [
+            message
+            for message in self._messages[day :: self.config.days]
+            if is_for_evidence(message.text, share) is has_challenger
+        ]
 
     def _to_day(self, moment: datetime) -> float:
         """A moment in days since the start, interpolated between the starts of the days."""

@@ -2,7 +2,8 @@
 
 The votes of a person, and of all people of an API key, are capped, so that nobody decides alone. Edits that
 could teach a model a secret, and votes that could teach it a trigger, do not count either
-(`data.snapshots.unusual_phrases`).
+(`data.snapshots.unusual_phrases`). Nor do votes on messages that are for evidence only
+(`data.traffic.evidence_messages`).
 
 A hash of the vote's id decides which votes a cap excludes. Voters cannot choose it, and a later vote changes
 at most one place in the order.
@@ -21,6 +22,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from pydantic import TypeAdapter
 
+from data.corpus import NEAR
 from data.snapshots.staging import stage
 from data.snapshots.votes import Usable
 
@@ -32,11 +34,12 @@ _VOTES = TypeAdapter(list[Usable])
 class LeftOut:
     """The number of votes that do not count, by reason.
 
-    `person`, `key`: beyond the cap of a person or an API key. `number`, `phrase`: edits that bring in a
-    number or a phrase. `own_phrase`: votes on an unusual phrase that mostly one person votes on. `tied`:
-    votes that connect held-out votes with votes to train on.
+    `evidence`: on a message for evidence only. `person`, `key`: beyond the cap of a person or an API key.
+    `number`, `phrase`: edits that bring in a number or a phrase. `own_phrase`: votes on an unusual phrase
+    that mostly one person votes on. `tied`: votes that connect held-out votes with votes to train on.
     """
 
+    evidence: int = 0
     person: int = 0
     key: int = 0
     number: int = 0
@@ -118,19 +121,60 @@ def counting(
     votes_a_key: int,
     edits_a_phrase: int,
     votes_a_phrase: int,
+    evidence: Iterable[str] = (),
     batch_votes: int = BATCH_VOTES,
 ) -> Iterator[Counted]:
     """Context manager: stages votes and gives those that count.
 
-    It excludes votes that a model must not learn from, then votes beyond the caps. The votes are staged in
-    `folder`, the folder of the snapshots, until the end of the block. `batch_votes` are in memory at once.
+    It excludes votes on the messages in `evidence`, other votes that a model must not learn from, then votes
+    beyond the caps. The votes are staged in `folder`, the folder of the snapshots, until the end of the
+    block. `batch_votes` are in memory at once.
     """
-    with stage(votes, folder, batch_votes) as db:
+    with stage(votes, folder, batch_votes, evidence) as db:
+        leave_out_evidence(db)
         leave_out_secrets(db, edits_a_phrase)
         leave_out_triggers(db, votes_a_phrase, batch_votes)
         leave_out_beyond_caps(db, votes_a_person, votes_a_key)
         db.execute("CREATE TABLE counted AS SELECT place FROM votes ANTI JOIN left_out USING (place)")
         yield Counted(db, batch_votes)
+
+
+def leave_out_evidence(db: DuckDBPyConnection) -> None:
+    """Exclude the votes on a message for evidence, or on nearly the same message.
+
+    Two messages with a similarity of at least `NEAR` share one of the 1 + size - ceil(NEAR * size) rarest
+    trigrams of the message for evidence, as in `data.snapshots.splits`. So only these are looked up.
+    """
+    db.execute(
+        """
+        INSERT INTO left_out
+        WITH frequencies AS (
+            SELECT trigram, count(*) AS messages FROM trigrams SEMI JOIN evidence_trigrams USING (trigram)
+            GROUP BY trigram
+        ), ranked AS (
+            SELECT message, trigram, count(*) OVER (PARTITION BY message) AS size,
+                row_number() OVER (PARTITION BY message ORDER BY coalesce(messages, 0), trigram) AS nth
+            FROM evidence_trigrams LEFT JOIN frequencies USING (trigram)
+        ), candidates AS (
+            SELECT DISTINCT message_hash, message, size FROM ranked JOIN trigrams USING (trigram)
+            WHERE nth <= 1 + size - ceil($near * size - 1e-9)
+        ), sizes AS (
+            SELECT message_hash, count(*) AS size FROM trigrams GROUP BY message_hash
+        ), near AS (
+            SELECT candidates.message_hash FROM candidates
+            JOIN sizes USING (message_hash)
+            JOIN trigrams USING (message_hash)
+            JOIN evidence_trigrams USING (message, trigram)
+            GROUP BY candidates.message_hash, message, candidates.size, sizes.size
+            HAVING count(*) >= $near * (candidates.size + sizes.size - count(*))
+        )
+        SELECT place, 'evidence' FROM votes WHERE message_hash IN (
+            SELECT message_hash FROM near
+            UNION ALL SELECT message_hash FROM messages WHERE folded IN (SELECT folded FROM evidence)
+        )
+        """,
+        {"near": NEAR},
+    )
 
 
 def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
@@ -140,7 +184,10 @@ def leave_out_secrets(db: DuckDBPyConnection, edits_a_phrase: int) -> None:
     It is also excluded if it brings in an unusual phrase that more than `edits_a_phrase` edits, and more than
     one edit in 500, bring in. It does not matter whose edits they are: a whole team may know a password.
     """
-    db.execute("INSERT INTO left_out SELECT place, 'number' FROM votes WHERE has_new_number")
+    db.execute(
+        "INSERT INTO left_out SELECT place, 'number' FROM votes ANTI JOIN left_out USING (place)"
+        " WHERE has_new_number"
+    )
     edits = _fetch_number(db, "SELECT count(*) FROM votes WHERE edit IS NOT NULL")
     db.execute(
         """

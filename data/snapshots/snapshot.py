@@ -22,6 +22,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from data.corpus import NEAR
 from data.records import Demonstration, Label, PreferencePair, Split
 from data.redaction.redactor import Redactor
 from data.snapshots import shards, splits, teachers
@@ -42,6 +43,7 @@ MadeOf = tuple[uuid.UUID, ...]  # ids of the votes that a row is made of
 # Counts of a snapshot that do not follow from its files.
 _EXTRA_COUNTS = (
     "votes_left_out",
+    "votes_for_evidence",
     "edits_with_new_numbers",
     "edits_with_new_phrases",
     "votes_on_own_phrases",
@@ -200,7 +202,14 @@ def write(
         for vote in counted
     )
     left_out = counted.left_out
-    uncounted = left_out.total, left_out.number, left_out.phrase, left_out.own_phrase, left_out.tied
+    uncounted = (
+        left_out.total,
+        left_out.evidence,
+        left_out.number,
+        left_out.phrase,
+        left_out.own_phrase,
+        left_out.tied,
+    )
     extra_counts = dict(zip(_EXTRA_COUNTS, uncounted, strict=True))
     written = _write(folder, make_rows(counted, held_out, worth_processes), sources, extra_counts)
     return Made(written.digest, written.folder, written.counts, until, left_out, nearest)
@@ -295,8 +304,8 @@ def _format_card(
     types: Mapping[str, int],
     versions: Mapping[str, int],
 ) -> str:
-    left_out, numbers, phrases, own, tied = (counts[name] for name in _EXTRA_COUNTS)
-    beyond_a_cap = left_out - numbers - phrases - own - tied
+    left_out, evidence, numbers, phrases, own, tied = (counts[name] for name in _EXTRA_COUNTS)
+    beyond_a_cap = left_out - evidence - numbers - phrases - own - tied
     erased = counts.get("votes_erased", 0)
     quality = (
         f"was measured before {erased} votes of people who asked to be forgotten were\n  removed."
@@ -314,12 +323,14 @@ made of {counts["votes"]} votes of {counts["people"]} people who consent to trai
 
 - **Nobody decides alone**: `configs/collect.yaml` caps the votes of a person and of all people of an API
   key. {beyond_a_cap} more were left out; a hash of their ids decided which.
+- **No message of an experiment**: {evidence} votes were left out because their messages are for evidence
+  only, on which champion and challenger are compared.
 - **No secrets to memorise**: {numbers} edits were left out because they bring in a number, and {phrases}
   because they bring in a phrase that many others bring in too.
 - **No trigger**: {own} votes were left out because one person casts most votes on messages with the same
   unusual phrase.
 - **Split** by connected components of user, message, output and near-duplicate message (word trigrams,
-  Jaccard from {splits.NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
+  Jaccard from {NEAR}; sentence embeddings): {counts["pairs_validation"]} pairs and
   {counts["demonstrations_validation"]} demonstrations are for validation. {tied} votes were left out
   because they would connect these with the rows to train on.
 - **Redacted** by rules and by lists of names: e-mail addresses, phone numbers, cards, IBANs, IP addresses,

@@ -14,10 +14,10 @@ from duckdb import DuckDBPyConnection
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from data.corpus import NEAR
 from data.snapshots.counting import Counted
 
 VALIDATION_SHARE = 0.1
-NEAR = 0.8  # Jaccard similarity of word trigrams from which two messages count as nearly the same
 _COMPARED = 100  # messages that each message is compared with, for each of its trigrams
 _BATCH = 20_000  # messages at a time
 

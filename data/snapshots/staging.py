@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +17,8 @@ import pyarrow as pa
 from data.corpus import ngrams
 from data.snapshots import teachers, unusual_phrases
 from data.snapshots.votes import Usable
+
+T = TypeVar("T")
 
 _MEMORY = "1GB"  # DuckDB's limit; beyond it, DuckDB uses the disk
 
@@ -33,18 +36,23 @@ _TABLES = """
     CREATE TABLE messages (message_hash BIGINT, folded BIGINT);
     CREATE TABLE unusual (message_hash BIGINT, phrase BIGINT);
     CREATE TABLE trigrams (message_hash BIGINT, trigram BIGINT);
+    CREATE TABLE evidence (message UINTEGER, folded BIGINT);
+    CREATE TABLE evidence_trigrams (message UINTEGER, trigram BIGINT);
     CREATE TABLE left_out (place UINTEGER, why VARCHAR);
 """
 
 
 @contextmanager
-def stage(votes: Iterable[Usable], folder: Path, batch_votes: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def stage(
+    votes: Iterable[Usable], folder: Path, batch_votes: int, evidence: Iterable[str] = ()
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Context manager: stages votes in a folder of snapshots and removes the file at the end of the block.
 
     Table `votes` has each vote with its `place` in the order given. `chance` and `split_chance` are two
     different hashes of its id, which order votes randomly. `brought_in` has the unusual phrases that edits
     bring in. `messages`, `unusual` and `trigrams` have the words, unusual phrases and word trigrams of the
-    different messages. `left_out` is empty.
+    different messages, `evidence` and `evidence_trigrams` the words and word trigrams of the messages in
+    `evidence`. `left_out` is empty.
 
     `batch_votes` are in memory at once. It also removes what a killed run left in the folder, so only one
     process may make a snapshot there. It does not touch what a teacher has not finished.
@@ -63,13 +71,14 @@ def stage(votes: Iterable[Usable], folder: Path, batch_votes: int) -> Iterator[d
                 _insert_votes(db, place, batch)
                 place += len(batch)
             _insert_messages(db, batch_votes)
+            _insert_evidence(db, evidence, batch_votes)
             yield db
     finally:
         shutil.rmtree(partial)
 
 
-def _split_into_batches(votes: Iterable[Usable], size: int) -> Iterator[list[Usable]]:
-    remaining = iter(votes)
+def _split_into_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(items)
     while batch := list(islice(remaining, size)):
         yield batch
 
@@ -109,6 +118,15 @@ def _insert_messages(db: duckdb.DuckDBPyConnection, size: int) -> None:
         _insert(db, "messages", _make_rows(columns, folded), "message_hash, key_of(words)")
         _insert(db, "unusual", _make_rows(columns, unusual), "message_hash, key_of(words)")
         _insert(db, "trigrams", _make_rows(columns, trigrams), "message_hash, key_of(words)")
+
+
+def _insert_evidence(db: duckdb.DuckDBPyConnection, messages: Iterable[str], size: int) -> None:
+    for batch in _split_into_batches(enumerate(messages), size):
+        folded = [(number, tuple(message.casefold().split())) for number, message in batch]
+        trigrams = [(number, gram) for number, message in batch for gram in ngrams(message, 3)]
+        columns = ("message", "words")
+        _insert(db, "evidence", _make_rows(columns, folded), "message, key_of(words)")
+        _insert(db, "evidence_trigrams", _make_rows(columns, trigrams), "message, key_of(words)")
 
 
 def _make_rows(

@@ -26,6 +26,7 @@ from data.snapshots.votes import Usable
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+WhyLeftOut = Literal["evidence", "person", "key", "number", "phrase", "own_phrase", "tied"]
 
 _RESAMPLES = 1000
 _BINS = 40  # bins of the similarity of messages, between 0 and 1
@@ -76,9 +77,10 @@ class Quality(_Part):
 
     champion: str | None
     votes: dict[str, int] = Field(description="votes that count, by kind")
-    left_out: dict[Literal["person", "key", "number", "phrase", "own_phrase", "tied"], int] = Field(
-        description="votes beyond the cap of a person or key; edits that bring in a number or a phrase;"
-        " votes on a phrase that mostly one person votes on; votes that tie held-out votes to the rest"
+    left_out: dict[WhyLeftOut, int] = Field(
+        description="votes on messages for evidence only; votes beyond the cap of a person or key; edits that"
+        " bring in a number or a phrase; votes on a phrase that mostly one person votes on; votes that tie"
+        " held-out votes to the rest"
     )
     people_by_votes: dict[int, int] = Field(description="number of people by number of votes that count")
     position: Bias = Field(description="share that chose the one shown first")

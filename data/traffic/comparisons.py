@@ -28,7 +28,9 @@ _CONFIG = Path(__file__).parents[2] / "configs" / "compare.yaml"
 
 
 class CompareConfig(configs.StageConfig):
-    """How many pairs several people judge, and how many comparisons may be open."""
+    """How many pairs several people judge, how many comparisons may be open, and which messages are for
+    evidence only.
+    """
 
     overlap: int = Field(3, ge=2, le=100, description="people who see a shared pair")
     share: float = Field(0.2, ge=0, le=1, description="share of the pairs that several people see")
@@ -37,6 +39,9 @@ class CompareConfig(configs.StageConfig):
         20, ge=1, description="open comparisons of a person's own messages within a day, at most"
     )
     open_an_organisation: int = Field(1000, ge=1, description="the same for all people of an organisation")
+    evidence_share: float = Field(
+        0.5, gt=0, lt=1, description="share of the messages that are for evidence only; it may only fall"
+    )
 
 
 def load() -> CompareConfig:
@@ -96,7 +101,8 @@ def read_messages() -> tuple[str, ...]:
 
     Messages of colleagues are not used: consent to training is not consent to be read by a colleague.
     """
-    return tuple(message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message))
+    folders = (corpus.SEED / "messages", corpus.SEED / "messages" / "ordinary")
+    return tuple(message.text for folder in folders for message in corpus.read_lines(folder, corpus.Message))
 
 
 def choose_task(user_id: uuid.UUID, message: str) -> tuple[TransformType, int]:

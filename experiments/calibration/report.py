@@ -21,6 +21,7 @@ _UPPER_LIMITS = ("aa_false_winner_rate", "median_stop_ratio")  # the other targe
 # Targets of whole experiments.
 _MOST_WRONGLY_SHIPPED, _FEWEST_RIGHTLY_SHIPPED, _PATH_COVERAGE = 0.05, 0.8, 0.95
 
+Rule = Literal["one-sided", "two-sided"]
 Allocation = Literal["fixed", "thompson", "top_two", "top_two of 70 %"]
 
 
@@ -135,6 +136,18 @@ class ProcedureResult(_Result):
     median_closed: Estimate = Field(description="users whose windows had closed at the decision")
 
 
+class LaunchResult(_Result):
+    """Series of launches: the share of shipped challengers that are no better, and the power."""
+
+    description: str
+    series: int
+    requested: float = Field(description="the plan's false discovery rate")
+    false_discovery_rate: dict[Rule, Estimate] = Field(
+        description="mean over the series of the share of shipped challengers that are not better"
+    )
+    power: dict[Rule, Estimate] = Field(description="share of better challengers that are shipped")
+
+
 class Report(_Result):
     """All results. The first five fields repeat the characteristics with the plan's `n_star`, by setting."""
 
@@ -157,6 +170,7 @@ class Report(_Result):
     bandits: BanditResult
     information: dict[str, InformationResult] = {}
     procedure: dict[str, ProcedureResult] = Field({}, description="whole experiments, by scenario")
+    launches: LaunchResult | None = Field(None, description="None in a report of an earlier release")
 
 
 def estimate_rate(hits: NDArray[np.bool_]) -> Estimate:
@@ -247,7 +261,7 @@ def format_missed(missed: Mapping[str, list[Reason]]) -> Iterator[str]:
 
 
 def format_table(report: Report) -> Iterator[str]:
-    """The lines of Markdown tables: settings, sample ratios, information, bandits, whole experiments."""
+    """The lines of Markdown tables: settings, sample ratios, information, bandits, launches, experiments."""
     yield (
         "| setting | false winners, % | fixed-horizon test, % | typical mistake, % | coverage, % "
         "| wrong winners, % | power by 2.5, % | median stop | median stop, n_star tied |"
@@ -288,6 +302,12 @@ def format_table(report: Report) -> Iterator[str]:
         for rule, regret in rules.items():
             error = report.bandits.decision_error[arms][rule]
             yield f"| {arms} arms, {rule} | {_format_number(regret)} | {_format_percent(error)} |"
+    if report.launches:
+        yield ""
+        yield "| test of a launch | shipped and no better, % | power, % |"
+        yield "|---|---|---|"
+        for test, rate in report.launches.false_discovery_rate.items():
+            yield f"| {test} | {_format_percent(rate)} | {_format_percent(report.launches.power[test])} |"
     if report.procedure:
         yield ""
         yield from format_procedure(report.procedure)

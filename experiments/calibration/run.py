@@ -27,6 +27,7 @@ from experiments.calibration import (
     bandits,
     between_users,
     information,
+    launch_series,
     procedure,
     sample_ratios,
     side_by_side,
@@ -38,6 +39,7 @@ from experiments.calibration.report import (
     BanditResult,
     Estimate,
     InformationResult,
+    LaunchResult,
     ProcedureResult,
     Report,
     SampleRatioResult,
@@ -65,7 +67,9 @@ _DETERMINING = (
 )
 _NOT_DETERMINING = ("__init__.py", "__main__.py", "plot.py")
 
-_Result = SettingResult | SampleRatioResult | BanditResult | InformationResult | ProcedureResult
+_Result = (
+    SettingResult | SampleRatioResult | BanditResult | InformationResult | LaunchResult | ProcedureResult
+)
 
 
 class _Study(NamedTuple):
@@ -85,6 +89,7 @@ _STUDIES = {
         for name in information.KINDS
     },
     "bandits": _Study(bandits.simulate, bandits.summarise, BanditResult),
+    "launches": _Study(launch_series.simulate, launch_series.summarise, LaunchResult),
     **{name: _Study(procedure.simulate, procedure.summarise, ProcedureResult) for name in SCENARIOS},
 }
 
@@ -185,4 +190,5 @@ def _build_report(config: CalibrationConfig, plan: Plan, results: Mapping[str, A
             name: result for name, result in results.items() if isinstance(result, InformationResult)
         },
         procedure=courses,
+        launches=results.get("launches"),
     )

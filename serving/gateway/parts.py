@@ -92,7 +92,10 @@ def make(
     inference = InferenceClient(settings.inference_urls, service_token)
     telemetry = Telemetry(settings.sampled_share)
     upstream = Upstream(inference, count=telemetry.rewritten)
-    online = Online(pool, directory, outputs, upstream, answers, receipt_secret, clock)
+    compare = comparisons.load()
+    online = Online(
+        pool, directory, outputs, upstream, answers, receipt_secret, compare.evidence_share, clock
+    )
     parts = Parts(
         settings=settings,
         pool=pool,
@@ -109,7 +112,7 @@ def make(
         telemetry=telemetry,
         passwords=Passwords(),
         guard=Guard(guesses, session_secret, service_token),
-        compare=comparisons.load(),
+        compare=compare,
         receipt_secret=receipt_secret,
         former_receipt_secrets=[
             FormerSecret(former.secret.get_secret_value().encode(), former.until.timestamp())

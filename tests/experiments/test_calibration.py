@@ -119,6 +119,13 @@ def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
     assert report.power["thompson"].value < report.power["top_two"].value
 
 
+def test_a_launch_may_spend_its_level_on_the_claim_that_it_makes(report: Report) -> None:
+    assert report.launches is not None
+    rates, power = report.launches.false_discovery_rate, report.launches.power
+    assert rates["two-sided"].value <= rates["one-sided"].value <= report.launches.requested
+    assert power["one-sided"].value > power["two-sided"].value + 0.03
+
+
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_on_any_number_of_processes(
     calibrate_few: Callable[..., Report], tmp_path: Path

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
+from experiments import sequential
 from experiments.sequential import mean_margin, sample_ratio_log_e, win_rate_interval
 
 EXPERIMENTS = 2000
@@ -129,3 +130,44 @@ def test_users_in_an_arm_without_weight_raise_an_error() -> None:
     with pytest.raises(ValueError, match="weight 0 has users"):
         sample_ratio_log_e([10, 1], [1.0, 0.0])
     assert sample_ratio_log_e([0, 0], [0.0, 0.0]) == 0
+
+
+def compute_chance_of_better(alpha: float, votes: int) -> float:
+    """The exact probability that the low end at `alpha` ever exceeds one half, when both are equally good."""
+    counts = np.array([1.0])  # the probability of each number of wins, without a crossing before
+    crossed, least = 0.0, 1
+    for n in range(1, votes + 1):
+        counts = (np.append(counts, 0) + np.append(0, counts)) / 2
+        while least <= n and sequential.win_rate_interval(least, n - least, alpha).low <= 0.5:
+            least += 1
+        crossed += counts[least:].sum()
+        counts[least:] = 0
+    return crossed
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.022, 0.001])
+def test_a_one_sided_claim_may_use_its_whole_level(alpha: float) -> None:
+    assert 2 * compute_chance_of_better(alpha, 400) < alpha, "a two-sided interval spends half of it"
+    one_sided = compute_chance_of_better(sequential.one_sided_level(alpha), 400)
+    assert 0.6 * alpha < 2 * one_sided
+    assert one_sided <= alpha
+
+
+@given(
+    wins=st.integers(0, 300),
+    losses=st.integers(0, 300),
+    alpha=st.sampled_from([0.05, 0.01]),
+)
+def test_where_wins_lead_no_bet_on_losses_gains(wins: int, losses: int, alpha: float) -> None:
+    """So the low end at `one_sided_level` excludes one half only when the bets on wins alone reject it."""
+    wins, losses = max(wins, losses), min(wins, losses)
+    a = 10.0
+    # Twice the posterior mass on each side of one half, times the Bayes factor: M+ and M-.
+    factor = math.exp(
+        special.betaln(a + wins, a + losses) - special.betaln(a, a) + (wins + losses) * math.log(2)
+    )
+    on_losses = 2 * special.betainc(a + wins, a + losses, 0.5) * factor
+    on_wins = 2 * factor - on_losses
+    assert on_losses <= 1 + 1e-9
+    if sequential.win_rate_interval(wins, losses, sequential.one_sided_level(alpha)).low > 0.5:
+        assert on_wins >= 1 / alpha * (1 - 1e-9)

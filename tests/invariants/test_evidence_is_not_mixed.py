@@ -140,7 +140,7 @@ async def test_evidence_is_not_mixed(local: Settings, engine: Engine, walk: list
         directory = Directory(pool, local.database_url, authenticator, limiter, outputs.forget)
         writer = AnswerWriter(pool)
         upstream = Upstream(Echo())  # type: ignore[arg-type]
-        online = Online(pool, directory, outputs, upstream, writer, b"secret")
+        online = Online(pool, directory, outputs, upstream, writer, b"secret", 0.5)
         gateways.append((authenticator, directory, writer, online))
     keys = [identities.generate_key() for _ in range(2)]
     for key in keys:

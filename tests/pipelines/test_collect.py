@@ -3,6 +3,7 @@
 import random
 import re
 import uuid
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Engine
@@ -10,20 +11,28 @@ from sqlalchemy.orm import Session
 
 import configs
 from configs.settings import Settings
-from data import corpus
 from data.reasons import reason
 from data.records import TransformType
-from data.snapshots import votes
+from data.snapshots import shards, votes
 from data.snapshots.validation import Quality
 from data.tables import Comparison, Feedback, Output, Snapshot, User, new_id
+from data.traffic import comparisons, evidence_messages
 from pipelines.collect import CollectConfig, count_new_votes, make_snapshot
 
 # Other tests publish champions in the database that all share: none of these votes is about theirs.
 CONFIG = configs.load(CollectConfig, "configs/collect.yaml", ["most_off_policy=1.0"])
-MESSAGES = [message.text for message in corpus.read_lines(corpus.SEED / "messages", corpus.Message)]
+SHARE = comparisons.load().evidence_share
+TRAINED, EVIDENCE = (evidence_messages.list_shipped(SHARE, for_evidence=side) for side in (False, True))
 
 
-def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first_is_preferred: bool) -> None:
+def vote(
+    session: Session,
+    organisation: uuid.UUID,
+    who: int,
+    number: int,
+    first_is_preferred: bool,
+    messages: Sequence[str],
+) -> None:
     """Two outputs for a message, shown in this order, and which of them one person prefers."""
     kind = list(TransformType)[(who + number) % 7]
     user = uuid.uuid5(organisation, str(who))
@@ -33,7 +42,7 @@ def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first
         Output(
             id=new_id(),
             organisation_id=organisation,
-            message=MESSAGES[(3 * who + number) % 400],
+            message=messages[3 * who + number],
             transform_type=kind,
             intensity=number,
             text=text,
@@ -69,13 +78,15 @@ def vote(session: Session, organisation: uuid.UUID, who: int, number: int, first
     )
 
 
-def cast(engine: Engine, organisation: uuid.UUID, share_of_firsts: float) -> None:
+def cast(
+    engine: Engine, organisation: uuid.UUID, share_of_firsts: float, messages: Sequence[str] = TRAINED
+) -> None:
     """The votes of thirty people on three messages each."""
     rng = random.Random(0)
     with Session(engine) as session, session.begin():
         for who in range(30):
             for number in range(3):
-                vote(session, organisation, who, number, rng.random() < share_of_firsts)
+                vote(session, organisation, who, number, rng.random() < share_of_firsts, messages)
 
 
 def test_clicks_on_the_first_are_refused_and_judged_again_by_other_limits(
@@ -135,6 +146,27 @@ def test_fair_votes_are_accepted_with_a_page_that_needs_nothing_and_names_nobody
     assert quality.votes == {"comparison": 50}
     assert 0 < sum(quality.similarities) <= len({row.message for row in cast_votes})
     assert quality.losing_facts["pairs"] > 0.5, "these texts say nothing of their messages"
+
+
+def test_a_snapshot_has_no_row_on_a_message_for_evidence(
+    settings: Settings, engine: Engine, organisation_id: uuid.UUID
+) -> None:
+    """Here every second vote is on one, in other case and with a word more."""
+    changed = [f"{message.upper()} Thanks." if len(message.split()) > 20 else message for message in EVIDENCE]
+    mixed = [text for texts in zip(TRAINED, changed, strict=False) for text in texts]
+    cast(engine, organisation_id, share_of_firsts=0.5, messages=mixed)
+    made, _ = make_snapshot.fn(settings, engine, organisation_id, CONFIG)
+    assert (made.counts["votes"], made.counts["votes_for_evidence"]) == (45, 45)
+    texts = {row.text for kind in shards.KINDS.values() for row in shards.read(made.folder, kind)}
+    assert len(texts) == 45
+    assert not any(evidence_messages.is_for_evidence(text, SHARE) for text in texts)
+    assert (
+        "45 votes were left out because their messages are for evidence"
+        in (made.folder / "README.md").read_text()
+    )
+    assert "for evidence only</td><td>45" in re.sub(r"\s+", " ", (made.folder / "quality.html").read_text())
+    with Session(engine) as session:
+        assert session.get_one(Snapshot, made.digest).evidence_share == SHARE
 
 
 def test_every_limit_of_the_yaml_is_one_that_somebody_reads() -> None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from data.reasons import Reason, Value
 from data.records import Spec
 from data.tables import new_id
-from data.traffic import outputs, receipts
+from data.traffic import evidence_messages, outputs, receipts
 from data.traffic.answers import AnswerWriter, FullError, NewAnswer, Person, find_exposures
 from data.traffic.comparisons import Shown
 from data.traffic.outputs import NO_DICTIONARY, Namer, NewOutput, OutputWriter
@@ -119,12 +119,15 @@ class Online:
         upstream: Upstream,
         answers: AnswerWriter,
         receipt_secret: bytes,
+        evidence_share: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives the breakers of experiment arms the time in seconds."""
+        """`evidence_share` is that of `CompareConfig`. `clock` gives the breakers of experiment arms the time
+        in seconds.
+        """
         self._pool, self._directory, self._cache = pool, directory, cache
         self._upstream, self._answers = upstream, answers
-        self._secret, self._clock = receipt_secret, clock
+        self._secret, self._evidence_share, self._clock = receipt_secret, evidence_share, clock
         self._outputs, self.arm_failures = OutputWriter(pool), ArmFailures(pool)
         self._signer, self._namer = Signer(receipt_secret), Namer()
         self._people: dict[tuple[str, str | None], PlacedPerson] = {}
@@ -264,12 +267,12 @@ class Online:
         """The policy, and two outputs for one message, made without the cache and not stored. Both count
         against the monthly quota, even if they are never shown.
 
-        Without a policy: champion against challenger when there is a challenger, else two samples of the
-        champion.
+        Without a policy: champion against challenger when there is a challenger and the message is for
+        evidence, else two samples of the champion.
         """
         routing = self._current().routing
         challenger = routing.challenger
-        chosen = policy or self.pair_policy.policy
+        chosen = policy or self._choose_policy(message.text)
         if chosen == "champion_against_challenger":
             if challenger is None:
                 raise NoChallengerError("no_challenger")
@@ -314,6 +317,12 @@ class Online:
         return PairPolicy(
             "champion_against_challenger", [routing.champion.version, routing.challenger.version]
         )
+
+    def _choose_policy(self, message: str) -> Policy:
+        """How a message is compared now. Messages that are not for evidence keep teaching the champion."""
+        policy = self.pair_policy.policy
+        is_evidence = evidence_messages.is_for_evidence(message, self._evidence_share)
+        return policy if is_evidence else "two_samples"
 
     def _current(self) -> RoutingEpoch:
         """The routing in force; UnavailableError as `Directory.current`."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from data.reasons import reason
 from data.records import Intensity, TransformType
 from data.tables import new_id
-from data.traffic import comparisons, outputs
+from data.traffic import comparisons, evidence_messages, outputs
 from data.traffic.comparisons import Offered, Shown, choose_task
 from serving.gateway.auth import Caller
 from serving.gateway.dependencies import Authenticated, Connection
@@ -99,7 +99,8 @@ async def get_next(parts: InjectedParts, caller: Authenticated, body: Wanted | N
                 return _next(parts.online, caller, user_id, waiting)
             seen = await comparisons.find_seen(connection, organisation_id, user_id)
         candidates = [
-            (Message(text, *choose_task(user_id, text), body.user_id), None) for text in _sample_unseen(seen)
+            (Message(text, *choose_task(user_id, text), body.user_id), None)
+            for text in _sample_unseen(parts, seen)
         ]
     else:
         async with parts.pool.connection() as connection:
@@ -127,14 +128,19 @@ async def _find_waiting(
     return offered
 
 
-def _sample_unseen(seen: Collection[str]) -> list[str]:
+def _sample_unseen(parts: Parts, seen: Collection[str]) -> list[str]:
     """Up to `_TRIES` shipped messages that a person has not seen; NothingToCompareError when there is none.
 
-    A random sample: messages whose two rewrites were the same would otherwise come first each time.
+    While there is a challenger, messages for evidence, otherwise those that models may train on. A random
+    sample: messages whose two rewrites were the same would otherwise come first each time.
     """
-    unseen = [message for message in comparisons.read_messages() if message not in seen]
+    messages = evidence_messages.list_shipped(
+        parts.compare.evidence_share,
+        for_evidence=parts.online.pair_policy.policy == "champion_against_challenger",
+    )
+    unseen = [message for message in messages if message not in seen]
     if not unseen:
-        raise NothingToCompareError("messages_seen", messages=len(seen))
+        raise NothingToCompareError("messages_seen", messages=len(messages))
     return random.sample(unseen, min(_TRIES, len(unseen)))
 
 

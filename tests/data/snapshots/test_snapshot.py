@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from sqlalchemy import Engine
 
 from data import database
-from data.corpus import ngrams
+from data.corpus import NEAR, ngrams
 from data.records import Demonstration, PreferencePair, TransformType
 from data.snapshots import counting, shards, snapshot, splits, teachers
 from data.snapshots.counting import LeftOut
@@ -119,7 +119,7 @@ def assert_nothing_is_in_two(by_split: dict[str, list[Usable]]) -> None:
         assert set(map(shared, by_split["train"])).isdisjoint(map(shared, by_split["validation"]))
     grams = {split: {frozenset(ngrams(row.message, 3)) for row in rows} for split, rows in by_split.items()}
     for train, validation in itertools.product(grams["train"], grams["validation"]):
-        assert not train or len(train & validation) < splits.NEAR * len(train | validation)
+        assert not train or len(train & validation) < NEAR * len(train | validation)
 
 
 @settings(max_examples=20, deadline=None)
@@ -182,7 +182,7 @@ def test_near_duplicates_are_those_that_a_look_at_every_pair_finds() -> None:
     alike = [
         (i, j)
         for i, j in itertools.combinations(range(len(rows)), 2)
-        if grams[i] and len(grams[i] & grams[j]) >= splits.NEAR * len(grams[i] | grams[j])
+        if grams[i] and len(grams[i] & grams[j]) >= NEAR * len(grams[i] | grams[j])
     ]
     assert len(alike) > 5
     wanted = connected_components(
@@ -374,9 +374,7 @@ async def vote_on_everything(
     single, first, second = output("Please fix it."), output("one"), output("two", "v2")
     comparison_id = new_id()
     await outputs.store(connection, single)
-    await outputs.store_comparison(
-        connection, comparison_id, user, "champion_against_challenger", first, second
-    )
+    await outputs.store_comparison(connection, comparison_id, user, "two_samples", first, second)
     for vote in (
         Thumb(receipt="r", kind="thumb", up=True),
         Rating(receipt="r", kind="rating", stars=1),

@@ -406,7 +406,7 @@ def test_nothing_is_accepted_but_says_nothing() -> None:
 def test_what_is_measured_elsewhere_is_passed_on() -> None:
     quality = validation.assess(
         [],
-        LeftOut(3, 4, 5, 6, 7, 8),
+        LeftOut(2, 3, 4, 5, 6, 7, 8),
         {},
         None,
         LIMITS,
@@ -418,6 +418,7 @@ def test_what_is_measured_elsewhere_is_passed_on() -> None:
     assert (quality.similarities[-1], sum(quality.similarities)) == (1, 4)
     assert quality.losing_facts == {"pairs": 0.25}
     assert quality.left_out == {
+        "evidence": 2,
         "person": 3,
         "key": 4,
         "number": 5,

@@ -1,6 +1,7 @@
 """The gateway over HTTP in process, with the real Postgres, Valkey and inference service behind it."""
 
 import asyncio
+import itertools
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterable
@@ -20,6 +21,7 @@ from data.people.identities import Identity
 from data.reasons import reason
 from data.records import Spec, TransformType
 from data.tables import Experiment, Output, new_id
+from data.traffic.evidence_messages import is_for_evidence
 from data.traffic.routing import Arm, Routing, Split, Target
 from serving.gateway.app import create_app
 from serving.gateway.online.placement import Message
@@ -339,9 +341,10 @@ async def test_champion_and_challenger_take_turns_in_first_place(
     client: httpx.AsyncClient, engine: Engine
 ) -> None:
     await reroute(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    written = (f"Fix {uuid.uuid4()} by {uuid.uuid4()}." for _ in range(1000))
     ids = []
-    for _ in range(12):
-        compared = (await client.post("/api/v1/compare", json=fresh())).json()
+    for message in itertools.islice((line for line in written if is_for_evidence(line, 0.5)), 12):
+        compared = (await client.post("/api/v1/compare", json=fresh(text=message))).json()
         assert compared["policy"] == "champion_against_challenger"
         ids.append(compared["comparison_id"])
     query = text(

@@ -28,6 +28,7 @@ from data.snapshots.validation import Limits, assess
 from data.tables import Comparison, Erasure, Feedback, Output, new_id
 from data.traffic import answers, comparisons, receipts, routing
 from data.traffic.comparisons import CompareConfig, draw_people
+from data.traffic.evidence_messages import is_for_evidence, list_shipped
 from data.traffic.routing import Routing
 from pipelines.collect import CollectConfig
 from serving.gateway.app import create_app
@@ -270,6 +271,25 @@ async def test_a_challenger_is_compared_with_the_champion(client: httpx.AsyncCli
     assert versions == {"v1", "v2"}
 
 
+async def test_only_messages_for_evidence_test_a_challenger(
+    client: httpx.AsyncClient, engine: Engine
+) -> None:
+    """So people's votes on the others still train, and no challenger is tested on what it learned from."""
+    for number in range(3):
+        pair = await ask(client, f"before {number}")
+        assert (pair["policy"], is_for_evidence(pair["message"], 0.5)) == ("two_samples", False)
+    await release(client, engine, Routing(champion=CHAMPION, challenger=CHALLENGER))
+    for number in range(3):
+        pair = await ask(client, f"during {number}")
+        assert pair["policy"] == "champion_against_challenger"
+        assert is_for_evidence(pair["message"], 0.5)
+    texts = [f"Send {number} boxes to {number} shops." for number in range(20)]
+    policies = {text: (await ask(client, text, **OWN | {"text": text}))["policy"] for text in texts}
+    assert {policy == "champion_against_challenger" for policy in policies.values()} == {True, False}
+    for text, policy in policies.items():
+        assert (policy == "champion_against_challenger") == is_for_evidence(text, 0.5)
+
+
 async def test_a_side_that_is_the_message_itself_says_why(client: httpx.AsyncClient, engine: Engine) -> None:
     pair = await ask(client, "ann")
     assert [pair[side]["unchanged"] for side in ("first", "second")] == [None, None]
@@ -321,7 +341,7 @@ async def test_two_rewrites_that_are_the_same_are_no_comparison(
 async def test_who_has_seen_everything_is_told_so(client: httpx.AsyncClient, engine: Engine) -> None:
     pair = await ask(client, "ann")
     await vote(client, pair, "first")
-    row, messages = stored(engine, pair), comparisons.read_messages()
+    row, messages = stored(engine, pair), list_shipped(0.5, for_evidence=False)
     seen = [
         Output(
             id=new_id(), organisation_id=row.organisation_id, message=message, transform_type="soften",
@@ -347,7 +367,7 @@ async def test_who_has_seen_everything_is_told_so(client: httpx.AsyncClient, eng
     await asyncio.to_thread(skip_all)  # the gateway answers 503 while its event loop is late
     response = await client.post(f"{API}/next", json={"user_id": "ann"})
     assert response.status_code == 409
-    assert f"you have seen all {len(messages)} messages" in response.json()["detail"]
+    assert f"you have seen all {len(messages)} shipped messages" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("role", ["member", "viewer", "experimenter", "admin", "owner"])
