@@ -113,7 +113,10 @@ _HABITS = ("max_messages=4", "comparisons_share=0.7")
 
 # All users enter at once. Their first twenty seconds count, because they stay for only a minute. The shadow
 # run replays few messages, because each takes as long as an answer to a person.
-_FAST_PLAN = ("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16")
+_FAST_PLAN = (
+    *("ramp=[1.0]", "window_hours=0.006", "hours_a_person=0.006"),
+    *("minimum_days=0", "shadow_messages=16"),
+)
 
 
 class DemoRun:
