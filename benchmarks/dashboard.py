@@ -78,7 +78,16 @@ def _store_analyses(engine: Engine, experiment: uuid.UUID, day: int, planned: pl
         users = between_users(
             outcomes.read_arms(session, experiment, metrics.load()), planned, metrics.load()
         )
-        compared = compare(Tally(wins=20 * day, losses=15 * day, ties=day, people=30 * day), planned)
+        clusters = (Clusters(1, 0, 20 * day), Clusters(0, 1, 15 * day))
+        tally = Tally(
+            wins=20 * day,
+            losses=15 * day,
+            ties=day,
+            people=36 * day,
+            by_person=clusters,
+            by_message=clusters,
+        )
+        compared = compare(tally, planned)
         evidence = {
             "challenger": "challenger",
             "comparison": compared.model_dump(mode="json"),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betaln, gammaln, lambertw, logsumexp, xlogy
+from scipy.special import betaln, gammaln, lambertw, xlogy
 
 # Concentrations of the mixtures. Every value is valid. With these, win-rate intervals are narrow between 50
 # and 1,000 votes, and a gross error of the assignment is detected after few users.
@@ -126,7 +126,8 @@ def clustered_log_e(
     up = np.log1p(share * (wins / rate - votes) / most)  # (bets, kinds)
     down = np.log1p(share * (losses / (1 - rate) - votes) / most)
     log_products = clusters @ np.concatenate([up, down]).T  # (..., 2 bets)
-    return np.asarray(logsumexp(log_products, axis=-1) - math.log(2 * _BETS))
+    # `logaddexp` is an order faster here than scipy's `logsumexp`.
+    return np.asarray(np.logaddexp.reduce(log_products, axis=-1) - math.log(2 * _BETS))
 
 
 def clustered_win_rate_interval(clusters: Sequence[Clusters], most: int, alpha: float) -> Interval:
