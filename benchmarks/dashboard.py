@@ -32,6 +32,7 @@ from data.people import accounts, identities
 from data.traffic import answers
 from experiments import metrics, outcomes, plan
 from experiments.analysis import Tally, between_users, compare, decide
+from experiments.sequential import Clusters
 from pipelines import local, sample_experiment
 
 SIZES = {False: 10_000_000, True: 100_000}

@@ -70,9 +70,7 @@ def tally(wins: int, losses: int, ties: int = 0) -> Tally:
     """Each vote is of another person, on another message."""
     clusters = (Clusters(1, 0, wins), Clusters(0, 1, losses))
     people = wins + losses + ties
-    return Tally(
-        wins=wins, losses=losses, ties=ties, people=people, by_person=clusters, by_message=clusters
-    )
+    return Tally(wins=wins, losses=losses, ties=ties, people=people, by_person=clusters, by_message=clusters)
 
 
 def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:

@@ -63,9 +63,7 @@ def build_evidence(wins: int = 80, losses: int = 20, users: int = 400, harm: boo
     if harm:
         arms |= {"complained": [arm(True, 0.1), arm(False, 0.4)]}
     clusters = (Clusters(1, 0, wins), Clusters(0, 1, losses))
-    tally = Tally(
-        wins=wins, losses=losses, ties=3, people=100, by_person=clusters, by_message=clusters
-    )
+    tally = Tally(wins=wins, losses=losses, ties=3, people=100, by_person=clusters, by_message=clusters)
     comparison = compare(tally, PLAN)
     result = between_users(arms, PLAN, MEASURED)
     return Evidence(
