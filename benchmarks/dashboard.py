@@ -32,6 +32,7 @@ from data.people import accounts, identities
 from data.traffic import answers
 from experiments import metrics, outcomes, plan
 from experiments.analysis import Tally, between_users, compare, decide
+from experiments.sequential import Clusters
 from pipelines import local, sample_experiment
 
 SIZES = {False: 10_000_000, True: 100_000}
@@ -78,7 +79,16 @@ def _store_analyses(engine: Engine, experiment: uuid.UUID, day: int, planned: pl
         users = between_users(
             outcomes.read_arms(session, experiment, metrics.load()), planned, metrics.load()
         )
-        compared = compare(Tally(wins=20 * day, losses=15 * day, ties=day, people=30 * day), planned)
+        clusters = (Clusters(1, 0, 20 * day), Clusters(0, 1, 15 * day))
+        tally = Tally(
+            wins=20 * day,
+            losses=15 * day,
+            ties=day,
+            people=36 * day,
+            by_person=clusters,
+            by_message=clusters,
+        )
+        compared = compare(tally, planned)
         evidence = {
             "challenger": "challenger",
             "comparison": compared.model_dump(mode="json"),

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import uuid_utils.compat
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    Uuid,
     false,
     func,
     text,
@@ -549,6 +551,34 @@ class OpenUnit(Base):
     epoch: Mapped[int]
     variant: Mapped[str] = mapped_column(String(63))
     entered_at: Mapped[Moment]
+
+
+class CountedVoter(Base):
+    """A person whose votes in the blind comparisons of an experiment are counted; nothing changes them later.
+
+    An erasure removes the person's id and keeps the votes.
+    """
+
+    __tablename__ = "counted_voters"
+    __table_args__ = (UniqueConstraint("experiment_id", "user_id"), Index(None, "user_id"))
+
+    id: Mapped[Id]
+    experiment_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("experiments.id"))
+    user_id: Mapped[uuid.UUID | None] = mapped_column(comment="NULL: the person was erased")
+    key_id: Mapped[str | None] = mapped_column(
+        String(16),
+        comment="API key that names the person; NULL: signed in, or a key of the organisation that runs "
+        "the installation",
+    )
+    complete_at: Mapped[Moment] = mapped_column(comment="when the person had cast all votes that could count")
+    message_ids: Mapped[list[uuid.UUID]] = mapped_column(
+        ARRAY(Uuid),
+        comment="messages of the decided votes: a digest of a shipped message, else the comparison",
+    )
+    wins: Mapped[list[bool]] = mapped_column(
+        ARRAY(Boolean), comment="whether each of these votes preferred the challenger"
+    )
+    ties: Mapped[int]
 
 
 class ArmCount(Base):

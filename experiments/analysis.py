@@ -4,7 +4,8 @@ There are two kinds of evidence. Both are anytime-valid (`experiments.sequential
 time:
 
 - Blind paired comparisons are the primary evidence. A random one of the two texts is shown first. So between
-  equal models each vote is a fair coin, whoever votes, and the test is exact at any sample size.
+  equal models a person chooses either with the same probability. The votes of one person depend on each
+  other, and so do those on one message. So the test has persons and messages as its units, not votes.
 - The experiment between users is the guardrail: are the challenger's users worse off? It needs far more users
   for the same precision, and its verdict may be that there are too few.
 """
@@ -23,7 +24,7 @@ from experiments.estimators import Estimate
 from experiments.lifecycle import Action
 from experiments.metrics import VOTE_TIMING, Metric
 from experiments.plan import Plan
-from experiments.sequential import Interval
+from experiments.sequential import Clusters, Interval
 from experiments.validity import Health
 
 Preference = Literal["challenger", "champion", "undecided"]
@@ -36,12 +37,19 @@ class _Result(BaseModel):
 
 
 class Tally(_Result):
-    """Votes between challenger and champion. A tie is a vote for neither, or one between two equal texts."""
+    """The votes that count between challenger and champion. A tie is a vote for neither, or one between two
+    equal texts.
+    """
 
     wins: int
     losses: int
     ties: int
     people: int
+    waiting: int = Field(0, description="people who have voted, but do not count yet (`experiments.votes`)")
+    by_person: tuple[Clusters, ...] = Field(
+        (), description="number of people by their wins and losses; empty in evidence of earlier releases"
+    )
+    by_message: tuple[Clusters, ...] = Field((), description="number of messages by their wins and losses")
 
 
 class ComparisonResult(_Result):
@@ -152,14 +160,22 @@ class Decision(_Result):
 def compare(tally: Tally, plan: Plan) -> ComparisonResult:
     """The challenger's win rate with its confidence sequence, and which version people prefer.
 
-    Ties carry no information on which version is better. As in a sign test, the rate excludes them; the
-    result reports them.
+    A win rate is excluded only if both the people and the messages, taken as units, exclude it. Ties carry no
+    information on which version is better. As in a sign test, the rate excludes them; the result reports
+    them. Raises ValueError when the tally does not say by whom, or on which messages, its votes are.
     """
     decided = tally.wins + tally.losses
-    interval = sequential.win_rate_interval(tally.wins, tally.losses, plan.alpha)
+    for name, clusters in (("by_person", tally.by_person), ("by_message", tally.by_message)):
+        votes = [sum(kind[side] * kind.clusters for kind in clusters) for side in (0, 1)]
+        if votes != [tally.wins, tally.losses]:
+            raise ValueError(
+                f"the tally has {tally.wins} wins and {tally.losses} losses, but {votes[0]} and {votes[1]}"
+                f" {name}; give the same votes in both"
+            )
+    interval = _compute_win_rate_interval(tally, plan, plan.alpha)
     # To ship is a one-sided claim: its level is not shared with the opposite claim.
     ship_level = sequential.one_sided_level(plan.ship_alpha)
-    lowest = sequential.win_rate_interval(tally.wins, tally.losses, ship_level).low
+    lowest = _compute_win_rate_interval(tally, plan, ship_level).low
     decision: Preference = "undecided"
     if decided >= plan.minimum_comparisons:
         decision = "challenger" if lowest > 0.5 else "champion" if interval.high < 0.5 else "undecided"
@@ -170,6 +186,13 @@ def compare(tally: Tally, plan: Plan) -> ComparisonResult:
         lowest_to_ship=lowest,
         decision=decision,
     )
+
+
+def _compute_win_rate_interval(tally: Tally, plan: Plan, alpha: float) -> Interval:
+    """The win rates that people or messages do not exclude: the smaller of the two e-values decides."""
+    by_person = sequential.clustered_win_rate_interval(tally.by_person, plan.votes_a_person, alpha)
+    by_message = sequential.clustered_win_rate_interval(tally.by_message, plan.votes_a_message, alpha)
+    return Interval(min(by_person.low, by_message.low), max(by_person.high, by_message.high))
 
 
 def between_users(
@@ -463,6 +486,7 @@ def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Re
     decided = tally.wins + tally.losses
     if comparison.win_rate is None:
         yield reason("side_by_side_none", ties=tally.ties)
+        yield from _waiting_reasons(tally, plan)
         return
     yield reason(
         "side_by_side",
@@ -478,6 +502,18 @@ def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Re
     yield reason("side_by_side_to_ship", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
     if decided < plan.minimum_comparisons:
         yield reason("side_by_side_few", needed=plan.minimum_comparisons)
+    yield from _waiting_reasons(tally, plan)
+
+
+def _waiting_reasons(tally: Tally, plan: Plan) -> Iterator[Reason]:
+    if tally.waiting:
+        yield reason(
+            "side_by_side_waiting",
+            people=tally.waiting,
+            votes=plan.votes_a_person,
+            hours=plan.hours_a_person,
+            share=plan.key_share,
+        )
 
 
 def _effect_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:

@@ -1,6 +1,4 @@
-"""Sums of people's votes and outcomes, computed by the database: blind comparisons, and outcomes by arm and
-epoch.
-"""
+"""Sums of people's outcomes by arm and epoch, computed by the database."""
 
 import uuid
 from collections import defaultdict
@@ -13,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from data.tables import Experiment
 from data.traffic.answers import floor
-from experiments.analysis import ArmStatistics, Tally
+from experiments.analysis import ArmStatistics
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Status
 from experiments.metrics import BINS_MS, Metric, with_uncapped
@@ -25,30 +23,6 @@ _BATCH_UNITS = 200_000  # units that one round of a refresh closes, which limits
 # rows are stored. A vote is stored within 30 s of its `created_at`, the limit of the gateway's transactions
 # (migration 0024). Answers wait in a gateway's memory: a fifth of a second, or until Postgres is available.
 _GRACE = 1 / 72
-
-# Counts the votes on two versions. Only a person's first votes count, up to a number fixed in advance, so
-# that outcomes do not select votes. Of a pair that several people judge, only the first person's vote counts:
-# votes on the same two texts are not independent.
-_TALLY = text("""
-    WITH votes AS (
-        SELECT f.user_id,
-               CASE WHEN a.text <> b.text THEN preferred.version END AS preferred,
-               row_number() OVER (PARTITION BY f.user_id ORDER BY c.id) AS nth
-        FROM comparisons c
-        JOIN feedback f ON f.comparison_id = c.id AND f.kind = 'comparison'
-        JOIN outputs a ON a.id = c.first_output_id
-        JOIN outputs b ON b.id = c.second_output_id
-        LEFT JOIN outputs preferred ON preferred.id = f.preferred_output_id
-        WHERE c.policy = 'champion_against_challenger' AND (c.pair_id IS NULL OR c.pair_id = c.id)
-          AND ((a.version = :champion AND b.version = :challenger)
-               OR (a.version = :challenger AND b.version = :champion))
-    )
-    SELECT count(*) FILTER (WHERE preferred = :challenger) AS wins,
-           count(*) FILTER (WHERE preferred = :champion) AS losses,
-           count(*) FILTER (WHERE preferred IS NULL) AS ties,
-           count(DISTINCT user_id) AS people
-    FROM votes WHERE nth <= :votes_a_person
-""")
 
 # Selects the exposures of transactions that ended since the last refresh. In the order of commits, an
 # exposure that commits late is read later, and not missed.
@@ -277,14 +251,6 @@ _STORED_SUMS = text("""
     SELECT segment, metric, epoch, variant, bin, n, x, xx, y, yy, xy FROM metric_sums
     WHERE experiment_id = :experiment_id AND epoch >= :since AND (segment <> '') = :is_segment
 """)
-
-
-def count_votes(
-    session: Session, champion_version: str, challenger_version: str, votes_a_person: int
-) -> Tally:
-    """Count the blind votes on two versions: for each person, the first `votes_a_person` votes."""
-    versions = {"champion": champion_version, "challenger": challenger_version}
-    return Tally(**session.execute(_TALLY, {**versions, "votes_a_person": votes_a_person}).mappings().one())
 
 
 def refresh(

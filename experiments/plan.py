@@ -57,7 +57,28 @@ class Plan(configs.StageConfig):
         400, description="decided votes after which an undecided experiment ends as inconclusive"
     )
     votes_a_person: Count = Field(
-        3, description="comparisons per person that count, so that nobody decides alone"
+        3, description="decided votes per person that count, so that nobody decides alone"
+    )
+    hours_a_person: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=24 * _LONGEST_DAYS,
+            description=(
+                "hours after a person's first vote in which their votes count; a person with as many votes"
+                " as count enters the results at once"
+            ),
+        ),
+    ] = 24.0
+    votes_a_message: Count = Field(
+        3, description="decided votes per message that count, so that few messages do not decide"
+    )
+    key_share: Opened = Field(
+        0.5,
+        description=(
+            "largest share of the counted people that one API key may name, unless it is a key of the"
+            " organisation that runs this installation"
+        ),
     )
     primary: str = Field("satisfaction", description="the metric by which the arms are compared")
     harm_margin: Margin = Field(

@@ -20,7 +20,7 @@ from data.reasons import Reason, reason
 from data.tables import Epoch, Experiment, Variant, Version
 from data.traffic import routing
 from data.traffic.routing import Split
-from experiments import bandit, evidence, metrics, outcomes
+from experiments import bandit, evidence, metrics, outcomes, votes
 from experiments import plan as plans
 from experiments.analysis import Decision, between_users, compare, decide
 from experiments.decisions import Command, propose
@@ -160,7 +160,7 @@ def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUI
     log = get_run_logger()
     with Session(engine) as session, session.begin():
         plan = Plan.model_validate(session.get_one(Experiment, experiment_id).plan)
-        analysis = _analyse(session, experiment_id, plan)
+        analysis = _analyse(session, experiment_id, plan, settings.organisation)
         evidence.store(session, experiment_id, analysis)
     for cause in analysis.decision.reasons:
         log.info(str(cause))
@@ -168,15 +168,18 @@ def _analyse_and_act(settings: Settings, engine: Engine, experiment_id: uuid.UUI
     return analysis
 
 
-def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan) -> Evidence:
-    """Add the new rows to the counts, and analyse all counts."""
+def _analyse(session: Session, experiment_id: uuid.UUID, plan: Plan, operator: str) -> Evidence:
+    """Add the new rows to the counts, and analyse all counts. `operator` is the name of the organisation that
+    runs the installation.
+    """
     row = session.get_one(Experiment, experiment_id)
     variants = session.scalars(select(Variant).where(Variant.experiment_id == experiment_id))
     names = {variant.is_baseline: variant.name for variant in variants}
     champion, challenger = names[True], names[False]
     all_metrics, now = metrics.load(), datetime.now(UTC)
     outcomes.refresh(session, experiment_id, plan, all_metrics, now)
-    comparison = compare(outcomes.count_votes(session, champion, challenger, plan.votes_a_person), plan)
+    tally = votes.count_votes(session, experiment_id, champion, challenger, plan, operator, now)
+    comparison = compare(tally, plan)
     arms = outcomes.read_arms(session, experiment_id, all_metrics)
     users = between_users(arms, plan, all_metrics)
     assert row.started_at is not None

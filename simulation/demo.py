@@ -117,7 +117,8 @@ _HABITS = ("max_messages=4", "comparisons_share=0.7")
 # run replays few messages, because each takes as long as an answer to a person. The margins are wide: with a
 # few hundred people, an experiment cannot exclude a loss of five points.
 _FAST_PLAN = (
-    *("ramp=[1.0]", "window_hours=0.006", "minimum_days=0", "shadow_messages=16", "harm_margin=0.2"),
+    *("ramp=[1.0]", "window_hours=0.006", "hours_a_person=0.006"),
+    *("minimum_days=0", "shadow_messages=16", "harm_margin=0.2"),
     "guardrails={complained: 0.2, failed: 0.05, fell_back: 0.05, latency_p95: 1000.0}",
 )
 

@@ -83,6 +83,7 @@ class MonthConfig(configs.StageConfig):
             "ramp=[0.5, 1.0]",
             f"hours_a_step={day_h}",
             f"window_hours={day_h / 2}",
+            f"hours_a_person={day_h}",
             f"minimum_days={3 * day_h / 24}",
             f"maximum_days={10 * day_h / 24}",
         )

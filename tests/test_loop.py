@@ -311,7 +311,7 @@ def test_the_loop(
     session.commit()
     haste = (
         *("ramp=[0.8, 1.0]", "hours_a_step=0", "window_hours=1.0e-9"),
-        *("minimum_days=0", "shadow_messages=0"),
+        *("minimum_days=0", "shadow_messages=0", "hours_a_person=0"),
         *("harm_margin=1", "guardrails={}"),  # windows are too short to measure users
     )
     started = experiment(haste, return_state=True)

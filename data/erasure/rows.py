@@ -8,9 +8,11 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import (
+    ColumnElement,
     Delete,
     Engine,
     Select,
+    Update,
     Uuid,
     and_,
     any_,
@@ -34,6 +36,7 @@ from data.tables import (
     Account,
     Answer,
     Comparison,
+    CountedVoter,
     Erasure,
     ExperimentUnit,
     Exposure,
@@ -87,18 +90,19 @@ def _purge(settings: Settings, session: Session, person: Person, is_rehearsal: b
     tenant = person.organisation_id
     keys = _find_replies(session, person, set(ids))
     is_reply = (IdempotentRequest.organisation_id == tenant, IdempotentRequest.key.in_(keys))
-    counts["idempotent_requests"] = _delete(session, delete(IdempotentRequest).where(*is_reply))
+    counts["idempotent_requests"] = _change(session, delete(IdempotentRequest).where(*is_reply))
     for table in _PERSONAL:
-        counts[table.__tablename__] = _delete(session, delete(table).where(*match_owner(table, person)))
-    counts["units"] = _delete(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
+        counts[table.__tablename__] = _change(session, delete(table).where(*match_owner(table, person)))
+    counts["units"] = _change(session, delete(ExperimentUnit).where(ExperimentUnit.unit_id == person.id))
     session.execute(delete(OpenUnit).where(OpenUnit.unit_id == person.id))  # of the same units
+    counts["counted voters"] = _forget_voter(session, CountedVoter.user_id == person.id)
     # If the organisation has one user, its sums are that user's. They start again.
     segment = MetricSum.segment == f"organisation={tenant}"
-    counts["sums of the organisation"] = _delete(session, delete(MetricSum).where(segment))
+    counts["sums of the organisation"] = _change(session, delete(MetricSum).where(segment))
     counts["testers"] = routing.forget_tester(session, person.id)
     array = cast(ids, ARRAY(Uuid))  # one parameter: a statement takes at most 65,535
     is_own = (Output.organisation_id == tenant, Output.id == any_(array))
-    counts["outputs"] = _delete(session, delete(Output).where(*is_own))
+    counts["outputs"] = _change(session, delete(Output).where(*is_own))
     return counts
 
 
@@ -186,7 +190,7 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
         unreferenced = delete(Output).where(
             Output.id < answers.floor(before), *(~condition for condition in is_referenced)
         )
-        counts["outputs"] = _delete(session, unreferenced)
+        counts["outputs"] = _change(session, unreferenced)
         recent = select(Erasure).where(Erasure.finished_at > now - timedelta(days=7))
         for erasure in session.scalars(recent).all():
             assert erasure.finished_at is not None, erasure.id
@@ -196,25 +200,34 @@ def sweep(engine: Engine, before: date) -> Counter[str]:
                 Answer.id >= answers.floor(now.date() - timedelta(days=8)),
                 func.uuid_extract_timestamp(Answer.id) <= erasure.finished_at,
             )
-            counts["answers"] += _delete(session, late)
+            counts["answers"] += _change(session, late)
             late = delete(Exposure).where(
                 *match_owner(Exposure, person), Exposure.exposed_at <= erasure.finished_at
             )
-            counts["exposures"] += _delete(session, late)
+            counts["exposures"] += _change(session, late)
             # An analysis during the erasure may have added the person to the units again.
             late = delete(ExperimentUnit).where(
                 ExperimentUnit.unit_id == person.id, ExperimentUnit.entered_at <= erasure.finished_at
             )
-            counts["units"] += _delete(session, late)
+            counts["units"] += _change(session, late)
             session.execute(
                 delete(OpenUnit).where(
                     OpenUnit.unit_id == person.id, OpenUnit.entered_at <= erasure.finished_at
                 )
             )
+            is_late = (CountedVoter.user_id == person.id, CountedVoter.complete_at <= erasure.finished_at)
+            counts["counted voters"] += _forget_voter(session, *is_late)
     return counts
 
 
-def _delete(session: Session, statement: Delete) -> int:
-    """Execute a DELETE; the number of deleted rows."""
+def _forget_voter(session: Session, *is_voter: ColumnElement[bool]) -> int:
+    """Remove the person's id from the counted votes; the number of rows. The votes stay in the evidence, and
+    identify nobody.
+    """
+    return _change(session, update(CountedVoter).where(*is_voter).values(user_id=None))
+
+
+def _change(session: Session, statement: Delete | Update) -> int:
+    """Execute a DELETE or an UPDATE; the number of its rows."""
     result: Any = session.execute(statement)
     return int(result.rowcount)

@@ -19,6 +19,7 @@ from experiments.calibration.populations import SETTINGS
 from experiments.calibration.report import LaunchResult, Rule, estimate_mean, estimate_rate
 from experiments.launches import alpha_of_next
 from experiments.plan import Plan
+from experiments.sequential import Clusters
 
 _LAUNCHES = 20  # of a series
 _VOTES_AN_ANALYSIS = 20
@@ -29,7 +30,9 @@ _STEPS = 14  # of a bisection, which then knows a level to 1 part in 1,000
 
 
 class _Standing(NamedTuple):
-    """What `analysis.compare` decides from a number of wins and votes."""
+    """What `analysis.compare` decides from a number of wins and votes, each by another person on another
+    message.
+    """
 
     alpha: float  # the smallest ship_alpha at which the challenger is shipped; infinite: none
     is_champion_preferred: bool
@@ -37,7 +40,9 @@ class _Standing(NamedTuple):
 
 @cache
 def _judge(wins: int, votes: int, plan: Plan) -> _Standing:
-    tally = Tally(wins=wins, losses=votes - wins, ties=0, people=votes)
+    losses = votes - wins
+    clusters = tuple(kind for kind in (Clusters(1, 0, wins), Clusters(0, 1, losses)) if kind.clusters)
+    tally = Tally(wins=wins, losses=losses, ties=0, people=votes, by_person=clusters, by_message=clusters)
 
     def decide(alpha: float) -> str:
         return analysis.compare(tally, plan.model_copy(update={"ship_alpha": alpha})).decision
@@ -62,6 +67,7 @@ def simulate(config: CalibrationConfig, plan: Plan, _: str, chunk: int, size: in
 
     Gives, under f"shipped {rule}" and `is_better`, arrays of shape (series, launches).
     """
+    plan = plan.model_copy(update={"votes_a_person": 1, "votes_a_message": 1})
     rng = np.random.default_rng([config.seed, len(SETTINGS) + 3, chunk])
     series, looks = max(2, size // 10), math.ceil(plan.maximum_comparisons / _VOTES_AN_ANALYSIS)
     rates = rng.choice(

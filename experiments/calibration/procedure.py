@@ -37,6 +37,7 @@ from experiments.calibration.scenarios import (
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Action
 from experiments.plan import Plan
+from experiments.sequential import Clusters
 
 CHUNK = 50  # experiments that a process simulates together
 _METRICS = ("satisfaction", "complained", "failed", "latency_p95")
@@ -108,11 +109,51 @@ def _draw_rates(rng: np.random.Generator, mean: float, total: float, size: int) 
 
 
 def tally_votes(votes: Votes, day: int, plan: Plan) -> Tally:
-    """Count the votes before a day as `outcomes.count_votes` does."""
-    is_counted = (votes.day < day) & (votes.nth < plan.votes_a_person)
-    choice = votes.choice[is_counted]
-    wins, losses, ties = (int((choice == value).sum()) for value in (1, -1, 0))
-    return Tally(wins=wins, losses=losses, ties=ties, people=len(np.unique(votes.person[is_counted])))
+    """Count the votes before a day as `experiments.votes` does: by person and by message, with both limits."""
+    is_cast = votes.day < day
+    is_decided = is_cast & (votes.choice != 0)
+    counts = is_decided & (_number_within(votes.person, is_decided) < plan.votes_a_person)
+    people = int(votes.person[-1]) + 1
+    by_person = np.bincount(votes.person[counts], minlength=people)
+    # Who has cast fewer votes may still vote until `hours_a_person` after the first one.
+    days_left = math.ceil(plan.hours_a_person / 24)
+    is_complete = (by_person[votes.person] == plan.votes_a_person) | (votes.day < day - days_left)
+    counts &= is_complete
+    counts &= _number_within(votes.message, counts) < plan.votes_a_message
+    is_win = counts & (votes.choice > 0)
+    wins = int(is_win.sum())
+    return Tally(
+        wins=wins,
+        losses=int(counts.sum()) - wins,
+        ties=int((is_cast & is_complete & (votes.choice == 0)).sum()),
+        people=len(np.unique(votes.person[is_cast & is_complete])),
+        by_person=_cluster(votes.person, counts, is_win),
+        by_message=_cluster(votes.message, counts, is_win),
+    )
+
+
+def _number_within(groups: NDArray[np.int64], counts: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many earlier votes that count each vote has in its group; of shape (votes,)."""
+    order = np.argsort(groups, kind="stable")
+    before = counts[order].cumsum() - counts[order]
+    is_first = np.diff(groups[order], prepend=-1) != 0
+    number = before - np.maximum.accumulate(np.where(is_first, before, 0))
+    result = np.empty_like(number)
+    result[order] = number
+    return result
+
+
+def _cluster(
+    groups: NDArray[np.int64], counts: NDArray[np.bool_], is_win: NDArray[np.bool_]
+) -> tuple[Clusters, ...]:
+    """The number of groups by their wins and losses, without groups that have no vote."""
+    wins, votes = np.bincount(groups[is_win], minlength=groups.max() + 1), np.bincount(groups[counts])
+    wins = wins[: len(votes)][votes > 0]
+    votes = votes[votes > 0]
+    kinds, number = np.unique(np.stack([wins, votes - wins]), axis=1, return_counts=True)
+    return tuple(
+        Clusters(*kind, clusters) for *kind, clusters in zip(*kinds.tolist(), number.tolist(), strict=True)
+    )
 
 
 @dataclass

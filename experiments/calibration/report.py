@@ -77,9 +77,6 @@ class SettingResult(_Result):
     unbiased_bias: Estimate | None = Field(
         description="of `bandit.unbiased_effect` at the last analysis, in true effects; None without a bandit"
     )
-    by_votes_a_person: dict[int, Estimate] | None = Field(
-        None, description="false winners of comparisons, by the number of votes counted per person"
-    )
     looks_checked: int = Field(description="analyses that the production code made or confirmed")
 
 

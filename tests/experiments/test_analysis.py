@@ -23,6 +23,7 @@ from experiments.analysis import (
 )
 from experiments.estimators import Covariate
 from experiments.plan import Plan
+from experiments.sequential import Clusters
 
 PLAN = Plan()
 ENOUGH = timedelta(days=PLAN.minimum_days) + PLAN.window
@@ -76,8 +77,15 @@ def experiment(
     return between_users(arms, PLAN)
 
 
+def tally(wins: int, losses: int, ties: int = 0) -> Tally:
+    """Each vote is of another person, on another message."""
+    clusters = (Clusters(1, 0, wins), Clusters(0, 1, losses))
+    people = wins + losses + ties
+    return Tally(wins=wins, losses=losses, ties=ties, people=people, by_person=clusters, by_message=clusters)
+
+
 def votes(wins: int, losses: int, ties: int = 0) -> ComparisonResult:
-    return compare(Tally(wins=wins, losses=losses, ties=ties, people=wins + losses + ties), PLAN)
+    return compare(tally(wins, losses, ties), PLAN)
 
 
 def decision(comparison: ComparisonResult, users: ExperimentResult) -> Decision:
@@ -110,23 +118,33 @@ def test_ties_are_reported_and_do_not_change_the_rate() -> None:
     assert (side_by_side.code, side_by_side.values["ties"]) == ("side_by_side", 500)
 
 
-def test_several_votes_a_person_keep_the_false_positive_rate() -> None:
-    """People differ in their win rates (mean 0.5, deviation 0.19) and in their number of votes."""
-    rng = np.random.default_rng(0)
-    rejects = {
-        n: [
-            compare(Tally(wins=k, losses=n - k, ties=0, people=1), PLAN).decision != "undecided"
-            for k in range(n + 1)
-        ]
-        for n in range(40, 161, 10)
-    }
-    wrong = 0
-    for _ in range(1000):
-        habits = np.minimum(PLAN.votes_a_person, rng.random(150) ** (-1 / 1.1)).astype(int)
-        voters = rng.permutation(np.repeat(np.arange(150), habits))
-        wins = (rng.random(len(voters)) < rng.beta(3, 3, 150)[voters]).cumsum()
-        wrong += any(rejects[n][wins[n - 1]] for n in rejects if n <= len(wins))
-    assert wrong / 1000 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
+def test_votes_of_few_people_are_weaker_evidence_than_as_many_votes_of_many() -> None:
+    """60 of 75 votes: by 75 people, or by 25 people who each chose one side three times."""
+    of_many = tally(60, 15)
+    in_threes = (Clusters(3, 0, 20), Clusters(0, 3, 5))
+    of_few = of_many.model_copy(update={"by_person": in_threes})
+    on_few_messages = of_many.model_copy(update={"by_message": in_threes})
+    assert compare(of_many, PLAN).decision == "challenger"
+    for weaker in (compare(of_few, PLAN), compare(on_few_messages, PLAN)):
+        assert weaker.win_rate == 0.8
+        assert weaker.interval.low < votes(60, 15).interval.low
+        assert weaker.interval.high > votes(60, 15).interval.high
+    assert compare(of_few, PLAN).interval == compare(on_few_messages, PLAN).interval
+
+
+def test_a_tally_must_say_whose_votes_it_has() -> None:
+    with pytest.raises(ValueError, match="3 wins and 1 losses, but 0 and 0 by_person"):
+        compare(Tally(wins=3, losses=1, ties=0, people=4), PLAN)
+
+
+def test_people_who_wait_are_reported() -> None:
+    waiting = compare(tally(3, 1).model_copy(update={"waiting": 7}), PLAN)
+    last = decision(waiting, experiment(0.5, 0.5)).reasons
+    (sentence,) = [str(cause) for cause in last if cause.code == "side_by_side_waiting"]
+    assert sentence == (
+        "7 more people have voted and do not count yet: a person counts with 3 decided votes or after 24"
+        " hours, and one API key may name at most 50% of the people."
+    )
 
 
 def test_one_epoch_is_a_difference_of_means() -> None:
@@ -464,13 +482,12 @@ def test_shipping_needs_preference_validity_and_that_harm_is_excluded(
 
 
 def test_shipping_uses_the_level_that_earlier_launches_left() -> None:
-    tally = Tally(wins=66, losses=34, ties=0, people=100)
-    assert compare(tally, PLAN).decision == "challenger"
+    assert votes(66, 34).decision == "challenger"
     strict = PLAN.model_copy(update={"ship_alpha": 0.001})
-    result = compare(tally, strict)
+    result = compare(tally(66, 34), strict)
     assert result.decision == "undecided"
     assert result.lowest_to_ship < 0.5 < result.interval.low
-    lost = compare(Tally(wins=34, losses=66, ties=0, people=100), strict)
+    lost = compare(tally(34, 66), strict)
     assert lost.decision == "champion", "a rollback uses the plan's alpha"
     assert decide(result, experiment(0.5, 0.5), strict, timedelta()).reasons[2] == reason(
         "side_by_side_to_ship", level=0.999, low=result.lowest_to_ship

@@ -16,6 +16,7 @@ from experiments.analysis import ArmStatistics, Tally, between_users, compare, d
 from experiments.evidence import Evidence, Exposed, Point
 from experiments.lifecycle import Action
 from experiments.plan import Plan
+from experiments.sequential import Clusters
 
 PLAN = Plan()
 MEASURED = metrics.load()
@@ -61,7 +62,9 @@ def build_evidence(wins: int = 80, losses: int = 20, users: int = 400, harm: boo
     arms = {name: [arm(True, 0.5), arm(False, 0.52)] for name in MEASURED}
     if harm:
         arms |= {"complained": [arm(True, 0.1), arm(False, 0.4)]}
-    comparison = compare(Tally(wins=wins, losses=losses, ties=3, people=100), PLAN)
+    clusters = (Clusters(1, 0, wins), Clusters(0, 1, losses))
+    tally = Tally(wins=wins, losses=losses, ties=3, people=100, by_person=clusters, by_message=clusters)
+    comparison = compare(tally, PLAN)
     result = between_users(arms, PLAN, MEASURED)
     return Evidence(
         challenger="v2",

@@ -1,4 +1,4 @@
-"""Sums of votes and outcomes, computed by a real Postgres."""
+"""Sums of outcomes, computed by a real Postgres."""
 
 import asyncio
 import random
@@ -20,7 +20,6 @@ from data import database
 from data.records import Spec, TransformType
 from data.tables import (
     Answer,
-    Comparison,
     Experiment,
     Exposure,
     Failure,
@@ -33,7 +32,7 @@ from data.tables import (
 from data.traffic import answers, routing
 from data.traffic.routing import Arm, Routing, Split
 from experiments import metrics, outcomes
-from experiments.analysis import ArmStatistics, Tally, between_users
+from experiments.analysis import ArmStatistics, between_users
 from experiments.plan import Plan
 
 ORGANISATION = uuid.uuid4()
@@ -69,94 +68,6 @@ def add_output(session: Session, version: str, text: str, cost_usd: float | None
     session.add(row)
     session.flush()
     return row.id
-
-
-def vote_on_both(
-    session: Session,
-    user: uuid.UUID,
-    preferred: str | None,
-    versions: tuple[str, str] = (CHAMPION.version, CHALLENGER.version),
-    texts: tuple[str, str] = ("Fix it, please.", "Could you fix it?"),
-    policy: str = "champion_against_challenger",
-    pair_id: uuid.UUID | None = None,
-    id: uuid.UUID | None = None,
-) -> None:
-    outputs = {
-        version: add_output(session, version, text) for version, text in zip(versions, texts, strict=True)
-    }
-    first, second = outputs.values()
-    comparison = Comparison(
-        id=id or new_id(),
-        organisation_id=ORGANISATION,
-        user_id=user,
-        policy=policy,
-        first_output_id=first,
-        second_output_id=second,
-        pair_id=pair_id,
-        people=pair_id and 3,
-    )
-    session.add(comparison)
-    session.flush()
-    session.add(
-        Feedback(
-            id=new_id(),
-            organisation_id=ORGANISATION,
-            user_id=user,
-            output_id=first,
-            kind="comparison",
-            comparison_id=comparison.id,
-            preferred_output_id=outputs[preferred] if preferred else None,
-        )
-    )
-    session.flush()
-
-
-def count_votes(session: Session, votes_a_person: int = 100) -> Tally:
-    return outcomes.count_votes(session, CHAMPION.version, CHALLENGER.version, votes_a_person)
-
-
-def test_votes_count_in_either_order_shown(session: Session) -> None:
-    champion, challenger = CHAMPION.version, CHALLENGER.version
-    people = [uuid.uuid4() for _ in range(5)]
-    vote_on_both(session, people[0], challenger)
-    vote_on_both(session, people[1], challenger, versions=(challenger, champion))
-    vote_on_both(session, people[2], champion, versions=(challenger, champion))
-    vote_on_both(session, people[3], None)
-    vote_on_both(session, people[4], challenger, texts=("Fix it, please.", "Fix it, please."))
-    assert count_votes(session) == Tally(wins=2, losses=1, ties=2, people=5)
-
-
-def test_a_pair_that_several_people_judge_is_one_piece_of_evidence(session: Session) -> None:
-    """The first person's vote counts; who is first was fixed before any vote."""
-    pair_id = new_id()
-    vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
-    vote_on_both(session, uuid.uuid4(), CHAMPION.version, pair_id=pair_id, id=pair_id)
-    vote_on_both(session, uuid.uuid4(), CHALLENGER.version, pair_id=pair_id)
-    assert count_votes(session) == Tally(wins=0, losses=1, ties=0, people=1)
-
-
-def test_other_policies_and_versions_do_not_count(session: Session) -> None:
-    vote_on_both(session, uuid.uuid4(), CHALLENGER.version, policy="two_samples")
-    vote_on_both(session, uuid.uuid4(), "another", versions=(CHAMPION.version, "another"))
-    session.add(
-        Comparison(
-            organisation_id=ORGANISATION,
-            user_id=uuid.uuid4(),
-            policy="champion_against_challenger",
-            first_output_id=add_output(session, CHAMPION.version, "a"),
-            second_output_id=add_output(session, CHALLENGER.version, "b"),
-        )
-    )  # a comparison without a vote
-    session.flush()
-    assert count_votes(session) == Tally(wins=0, losses=0, ties=0, people=0)
-
-
-def test_a_person_s_first_votes_count(session: Session) -> None:
-    first, second = uuid.uuid4(), uuid.uuid4()
-    for preferred in (CHAMPION.version, CHALLENGER.version, CHALLENGER.version, CHALLENGER.version):
-        vote_on_both(session, first, preferred)
-    vote_on_both(session, second, CHALLENGER.version)
-    assert count_votes(session, votes_a_person=2) == Tally(wins=2, losses=1, ties=0, people=2)
 
 
 def id_at(moment: datetime) -> uuid.UUID:

@@ -11,7 +11,7 @@ from alembic import op
 from data.tables import GATEWAY_LOGIN
 
 revision = "0024"
-down_revision = "0021"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ was, and those that close later add to it with the precision of the new bins. No
 from alembic import op
 
 revision = "0025"
-down_revision = "0023"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -33,6 +33,7 @@ from data.tables import (
     Answer,
     ApiKey,
     Comparison,
+    CountedVoter,
     Erasure,
     Experiment,
     ExperimentUnit,
@@ -330,6 +331,16 @@ def lived(world: World) -> dict[str, uuid.UUID]:
             for table in (ExperimentUnit, OpenUnit):
                 session.add(table(unit_id=world.user(name), period=0, entered_at=datetime.now(UTC), **arm))
             session.add(
+                CountedVoter(
+                    experiment_id=experiment,
+                    user_id=world.user(name),
+                    complete_at=datetime.now(UTC),
+                    message_ids=[new_id()],
+                    wins=[name == "ann"],
+                    ties=2,
+                )
+            )
+            session.add(
                 Exposure(
                     experiment_id=experiment,
                     user_id=world.user(name),
@@ -383,11 +394,20 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
             for user, votes in votes_of.items()
         }
         assert [len(replaced[user]) for user in (ann, bob)] == [0, 1]
+        experiment = session.scalars(
+            select(CountedVoter.experiment_id).where(CountedVoter.user_id == bob)
+        ).one()
+        voters = session.execute(
+            select(CountedVoter.user_id, CountedVoter.wins, CountedVoter.ties)
+            .where(CountedVoter.experiment_id == experiment)
+            .order_by(CountedVoter.id)
+        ).all()
         person = session.get_one(User, ann)
         assert (person.external_id, person.key_id, person.consents_to_training) == (None, world.key_id, False)
         assert session.get_one(User, bob).external_id == "bob"
         done = session.scalars(select(Erasure).where(Erasure.user_id == ann)).one()
     assert units == [[bob], [bob]]
+    assert voters == [(None, [True], 2), (bob, [False], 2)]  # the votes are evidence; whose they are is gone
     assert sorted(messages) == ["Bob's", "Choose", "Choose", "Fix it."]
     assert len(keys) == 2
     assert all(key.startswith("bob-") for key in keys)
@@ -404,6 +424,7 @@ def test_rows_and_cached_outputs_leave_and_those_of_others_stay(world: World) ->
         "exposures": 1,
         "failures": 1,
         "units": 1,
+        "counted voters": 1,
         "sums of the organisation": 1,
         "outputs": 3,
     }

@@ -42,7 +42,7 @@ def interpolate(bins: dict[int, Sums], q: float) -> float:
 
 @pytest.fixture
 def url(new_database: Callable[..., str]) -> str:
-    return new_database("0023")
+    return new_database("0024")
 
 
 def read(connection: psycopg.Connection) -> list[tuple[object, ...]]:
@@ -84,6 +84,6 @@ def test_a_running_experiment_keeps_its_quantiles(url: str) -> None:
         assert estimated.variance is not None
         assert estimated.variance > 0
 
-    migrations.downgrade(url, "0023")
+    migrations.downgrade(url, "0024")
     with psycopg.connect(url) as connection:
         assert read(connection) == before

@@ -283,11 +283,11 @@ async def test_only_messages_for_evidence_test_a_challenger(
         pair = await ask(client, f"during {number}")
         assert pair["policy"] == "champion_against_challenger"
         assert is_for_evidence(pair["message"], 0.5)
-    texts = [f"Send {number} boxes to {number} shops." for number in range(20)]
-    policies = {text: (await ask(client, text, **OWN | {"text": text}))["policy"] for text in texts}
+    own = [f"Send {number} boxes to {number} shops." for number in range(20)]
+    policies = {message: (await ask(client, message, **OWN | {"text": message}))["policy"] for message in own}
     assert {policy == "champion_against_challenger" for policy in policies.values()} == {True, False}
-    for text, policy in policies.items():
-        assert (policy == "champion_against_challenger") == is_for_evidence(text, 0.5)
+    for message, policy in policies.items():
+        assert (policy == "champion_against_challenger") == is_for_evidence(message, 0.5)
 
 
 async def test_a_side_that_is_the_message_itself_says_why(client: httpx.AsyncClient, engine: Engine) -> None:

@@ -1,0 +1,193 @@
+"""Counts the votes of blind comparisons, by person and by message.
+
+A person enters the evidence once, with the votes cast by then. What is counted is stored and never changes:
+otherwise the interval would not be valid at every analysis. No rule here looks at which text was preferred.
+"""
+
+import uuid
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from math import ceil
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from data.tables import CountedVoter, Experiment
+from experiments.analysis import Tally
+from experiments.plan import Plan
+from experiments.sequential import Clusters
+
+# Selects the votes of people who are not counted yet. Votes from before the experiment do not count. A
+# changed vote was cast when it was changed. Of a pair that several people judge, only the first person's vote
+# counts, because votes on the same two texts are not independent. A message that a person wrote is a message
+# of its own. A key of the organisation that runs the installation is trusted: it has no key_id here.
+_VOTES = text("""
+    SELECT f.user_id, f.created_at, f.updated_at AS cast_at,
+           CASE WHEN organisation.name IS DISTINCT FROM :operator THEN users.key_id END AS key_id,
+           CASE WHEN a.text <> b.text THEN preferred.version = :challenger END AS is_win,
+           CASE WHEN c.pair_id IS NULL OR c.is_own THEN c.id ELSE md5(a.message)::uuid END AS message_id
+    FROM comparisons c
+    JOIN feedback f ON f.comparison_id = c.id AND f.kind = 'comparison'
+    JOIN outputs a ON a.id = c.first_output_id
+    JOIN outputs b ON b.id = c.second_output_id
+    LEFT JOIN outputs preferred ON preferred.id = f.preferred_output_id
+    LEFT JOIN users ON users.id = f.user_id
+    LEFT JOIN organisations organisation ON organisation.id = f.organisation_id
+    WHERE c.policy = 'champion_against_challenger' AND (c.pair_id IS NULL OR c.pair_id = c.id)
+      AND ((a.version = :champion AND b.version = :challenger)
+           OR (a.version = :challenger AND b.version = :champion))
+      AND f.created_at >= :start AND f.updated_at <= :until
+      AND NOT EXISTS (
+          SELECT FROM counted_voters v WHERE v.experiment_id = :experiment_id AND v.user_id = f.user_id
+      )
+    ORDER BY f.user_id, f.updated_at, f.id
+""")
+
+
+class Vote(NamedTuple):
+    """A person's vote on two texts. `is_win` is None for a tie."""
+
+    user_id: uuid.UUID
+    created_at: datetime
+    cast_at: datetime
+    key_id: str | None
+    is_win: bool | None
+    message_id: uuid.UUID
+
+
+class Voter(NamedTuple):
+    """A person whose votes are complete. `key_id` is the API key that names the person, unless it is trusted.
+    `decided` has the votes that may count, in order.
+    """
+
+    user_id: uuid.UUID
+    key_id: str | None
+    complete_at: datetime
+    decided: tuple[Vote, ...]
+    ties: int
+
+
+def count_votes(
+    session: Session,
+    experiment_id: uuid.UUID,
+    champion_version: str,
+    challenger_version: str,
+    plan: Plan,
+    operator: str,
+    now: datetime | None = None,
+) -> Tally:
+    """Count the people whose votes on two versions are complete by `now`, and return all counted votes. The
+    caller commits.
+
+    `operator` is the name of the organisation that runs the installation: the plan's `key_share` does not
+    limit its keys. Raises ValueError when the experiment has not started.
+    """
+    experiment = session.get_one(Experiment, experiment_id, with_for_update={"key_share": True})
+    if experiment.started_at is None:
+        raise ValueError(f"experiment {experiment_id} has not started; start it before counting votes")
+    until = min(filter(None, (now or datetime.now(UTC), experiment.ended_at)))
+    parameters = {
+        "experiment_id": experiment_id,
+        "champion": champion_version,
+        "challenger": challenger_version,
+        "operator": operator,
+        "start": experiment.started_at,
+        "until": until,
+    }
+    votes = [Vote(**row) for row in session.execute(_VOTES, parameters).mappings()]
+    by_person = [list(group) for _, group in groupby(votes, key=lambda vote: vote.user_id)]
+    counted = list(session.scalars(select(CountedVoter).where(CountedVoter.experiment_id == experiment_id)))
+    complete = filter(None, (complete_voter(person_votes, plan, until) for person_votes in by_person))
+    on_message = Counter(message for row in counted for message in row.message_ids)
+    before = len(counted)
+    for voter in admit(complete, Counter(row.key_id for row in counted), plan.key_share):
+        kept = []
+        for vote in voter.decided:
+            if on_message[vote.message_id] < plan.votes_a_message:
+                on_message[vote.message_id] += 1
+                kept.append(vote)
+        row = CountedVoter(
+            experiment_id=experiment_id,
+            user_id=voter.user_id,
+            key_id=voter.key_id,
+            complete_at=voter.complete_at,
+            message_ids=[vote.message_id for vote in kept],
+            wins=[bool(vote.is_win) for vote in kept],
+            ties=voter.ties,
+        )
+        session.add(row)
+        counted.append(row)
+    session.flush()
+    return _tally(counted, waiting=len(by_person) - (len(counted) - before))
+
+
+def complete_voter(votes: Sequence[Vote], plan: Plan, until: datetime) -> Voter | None:
+    """A person with the votes that may count, or None while they may still vote.
+
+    `votes` are all votes of one person by `until`, in the order in which they were cast. A person is complete
+    with `votes_a_person` decided votes, or `hours_a_person` after the first vote.
+    """
+    closes_at = min(vote.created_at for vote in votes) + timedelta(hours=plan.hours_a_person)
+    in_time = [vote for vote in votes if vote.cast_at <= closes_at]
+    decided = [vote for vote in in_time if vote.is_win is not None][: plan.votes_a_person]
+    if len(decided) == plan.votes_a_person:
+        complete_at = decided[-1].cast_at
+    elif closes_at <= until:
+        complete_at = closes_at
+    else:
+        return None
+    ties = sum(vote.is_win is None and vote.cast_at <= complete_at for vote in in_time)
+    return Voter(votes[0].user_id, votes[0].key_id, complete_at, tuple(decided), ties)
+
+
+def admit(voters: Iterable[Voter], counted: Counter[str | None], key_share: float) -> Iterator[Voter]:
+    """The people who may be counted, in order. The others wait until more people of other keys are counted.
+
+    `counted` is the number of people that are counted already, by API key. Of all counted people, at most
+    `key_share`, rounded up, come from one key. So the order alone decides, and the first person of a key
+    always finds room.
+    """
+    number = Counter(counted)
+    waiting: dict[str, deque[Voter]] = defaultdict(deque)
+    for voter in sorted(voters, key=lambda voter: (voter.complete_at, voter.user_id)):
+        if voter.key_id is not None:
+            waiting[voter.key_id].append(voter)
+        else:
+            number[None] += 1
+            yield voter
+        while heads := [
+            queue[0]
+            for key, queue in waiting.items()
+            if queue and number[key] < ceil(key_share * (number.total() + 1))
+        ]:
+            first = min(heads, key=lambda voter: (voter.complete_at, voter.user_id))
+            waiting[str(first.key_id)].popleft()
+            number[first.key_id] += 1
+            yield first
+
+
+def _tally(counted: Iterable[CountedVoter], waiting: int) -> Tally:
+    rows = list(counted)
+    votes = [vote for row in rows for vote in zip(row.message_ids, row.wins, strict=True)]
+    on_message: dict[uuid.UUID, list[bool]] = defaultdict(list)
+    for message_id, is_win in votes:
+        on_message[message_id].append(is_win)
+    wins = sum(is_win for _, is_win in votes)
+    return Tally(
+        wins=wins,
+        losses=len(votes) - wins,
+        ties=sum(row.ties for row in rows),
+        people=len(rows),
+        waiting=waiting,
+        by_person=_cluster(row.wins for row in rows),
+        by_message=_cluster(on_message.values()),
+    )
+
+
+def _cluster(votes: Iterable[Sequence[bool]]) -> tuple[Clusters, ...]:
+    """The number of clusters by their wins and losses. Clusters without a vote carry no information."""
+    kinds = Counter((sum(wins), len(wins) - sum(wins)) for wins in votes if wins)
+    return tuple(Clusters(*kind, number) for kind, number in sorted(kinds.items()))
