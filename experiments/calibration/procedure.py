@@ -109,7 +109,7 @@ def _draw_rates(rng: np.random.Generator, mean: float, total: float, size: int) 
 
 
 def tally_votes(votes: Votes, day: int, plan: Plan) -> Tally:
-    """Count the votes before a day as `experiments.votes` does: by person and by message, with both limits."""
+    """Count the votes before a day as `experiments.votes` does: by person and by message, within limits."""
     is_cast = votes.day < day
     is_decided = is_cast & (votes.choice != 0)
     counts = is_decided & (_number_within(votes.person, is_decided) < plan.votes_a_person)
