@@ -135,9 +135,8 @@ def draft(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
     """`draft(version, **plan)`, by Ann."""
 
     def do(challenger: str = "v2", target: Target = Target(), **changes: Any) -> uuid.UUID:  # noqa: B008
-        planned = plan.with_changes({"ramp": [0.5, 1.0], "minimum_days": 0, **changes}).model_dump(
-            mode="json"
-        )
+        fast = {"ramp": [0.5, 1.0], "minimum_days": 0, "hours_a_person": 0}
+        planned = plan.with_changes({**fast, **changes}).model_dump(mode="json")
         wanted = Draft(f"try {challenger}", f"People like {challenger}.", challenger, planned, target)
         return uuid.UUID(str(ask(drafts.draft, wanted, "token:ann", str(uuid.uuid4()))))
 
@@ -493,7 +492,8 @@ def test_where_a_person_decides_the_flow_proposes_once(
 
 
 def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
-    assert run(("ramp=[0.5, 1.0]", "hours_a_step=0", "minimum_days=0")).name == "Started"
+    haste = ("hours_a_step=0", "minimum_days=0", "hours_a_person=0")
+    assert run(("ramp=[0.5, 1.0]", *haste)).name == "Started"
     [split] = read_routing(engine).experiments
     assert run().decision.action == "keep_running"
     prefer(engine, "v1", 60)
