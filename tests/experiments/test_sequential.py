@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -118,6 +118,7 @@ def compute_log_e(clusters: list[Clusters], rate: float, most: int = 3) -> float
     return float(np.logaddexp.reduce(capitals)) - math.log(20)
 
 
+@settings(deadline=None, max_examples=50)
 @given(CLUSTERS, st.floats(0.01, 0.99))
 def test_the_clustered_e_value_is_a_mean_over_bets_of_products_over_clusters(
     clusters: list[Clusters], rate: float
@@ -127,6 +128,7 @@ def test_the_clustered_e_value_is_a_mean_over_bets_of_products_over_clusters(
     assert float(log_e) == pytest.approx(compute_log_e(clusters, rate), abs=1e-9)
 
 
+@settings(deadline=None, max_examples=50)
 @given(CLUSTERS)
 def test_the_clustered_interval_is_where_the_e_value_reaches_one_over_alpha(clusters: list[Clusters]) -> None:
     interval = clustered_win_rate_interval(clusters, 3, ALPHA)
