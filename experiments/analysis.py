@@ -5,7 +5,7 @@ time:
 
 - Blind paired comparisons are the primary evidence. A random one of the two texts is shown first. So between
   equal models a person chooses either with the same probability. The votes of one person depend on each
-  other, and so do those on one message. So the test has persons and messages as its units, not votes.
+  other, and so do the votes on one message. So the units are people and messages, not votes.
 - The experiment between users is the guardrail: are the challenger's users worse off? It needs far more users
   for the same precision, and its verdict may be that there are too few.
 """

@@ -28,6 +28,8 @@ from experiments.calibration.report import (
 )
 from experiments.calibration.run import main
 from experiments.calibration.scenarios import SCENARIOS
+from experiments.calibration.side_by_side import VOTERS
+from experiments.sequential import Interval
 
 FEW = ("plain", "thompson", "tastes", "sample_ratio", "bandits", "better")
 PUBLISHED = Path("docs/results/calibration.json")
@@ -94,7 +96,7 @@ def test_the_page_names_what_the_published_report_misses() -> None:
 def test_every_setting_is_in_every_figure(report: Report) -> None:
     for figure in ("aa_false_winner_rate", "coverage", "wrong_winner_rate", "power", "median_stop_ratio"):
         estimates = getattr(report, figure)
-        assert list(estimates) == [*SETTINGS, "comparisons", "tastes", "tastes_in_a_row"]
+        assert list(estimates) == [*SETTINGS, *VOTERS]
         for estimate in estimates.values():
             assert estimate.value is None or estimate.low <= estimate.value
     assert all(result.looks_checked for result in report.settings.values())
@@ -110,6 +112,7 @@ def test_the_controls_fail(report: Report) -> None:
     for name in ("organisations", "ramp", "thompson"):
         assert report.settings[name].control_false_winner_rate.low > 0.5, name
         assert report.aa_false_winner_rate[name].low < 0.05
+    assert report.settings["one_way"].control_false_winner_rate.low > 0.25
 
 
 def test_a_bandit_has_less_regret_and_less_power(report: Report) -> None:
@@ -204,6 +207,14 @@ def test_arrays_that_differ_from_the_production_code_are_detected(
 ) -> None:
     monkeypatch.setattr(sequential, "mean_margin", fixed_margin)
     with pytest.raises(AssertionError, match=r"the simulation gives .*, analysis.between_users"):
+        calibrate_few()
+
+
+def test_votes_that_are_counted_otherwise_than_in_production_are_detected(
+    calibrate_few: Callable[..., Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequential, "clustered_win_rate_interval", lambda *_: Interval(0.51, 0.52))
+    with pytest.raises(AssertionError, match=r"the simulation gives .*, analysis.compare"):
         calibrate_few()
 
 

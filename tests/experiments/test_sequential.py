@@ -5,12 +5,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
 from experiments import sequential
-from experiments.sequential import mean_margin, sample_ratio_log_e, win_rate_interval
+from experiments.sequential import (
+    Clusters,
+    clustered_log_e,
+    clustered_win_rate_interval,
+    mean_margin,
+    sample_ratio_log_e,
+    win_rate_interval,
+)
 
 EXPERIMENTS = 2000
 ALPHA = 0.05
@@ -93,6 +100,72 @@ def test_agrees_with_ville() -> None:
     assert mean_margin(1000, variance, 0.05, 500) == pytest.approx(0.0387763067, abs=1e-8)
     assert win_rate_interval(130, 70, 0.05) == pytest.approx((0.5394469122, 0.7506632358), abs=1e-8)
     assert win_rate_interval(14, 6, 0.05) == pytest.approx((0.3810726973, 0.9210549301), abs=1e-8)
+
+
+CLUSTERS = st.lists(st.builds(Clusters, st.integers(0, 1), st.integers(0, 2), st.integers(1, 60)), max_size=5)
+
+
+def compute_log_e(clusters: list[Clusters], rate: float, most: int = 3) -> float:
+    """The definition: a mean over bets of products over clusters, a cluster at a time."""
+    shares = [number / 11 for number in range(1, 11)]
+    capitals = []
+    for bet in (*(share / rate for share in shares), *(-share / (1 - rate) for share in shares)):
+        factors = [
+            math.log(1 + bet * (kind.wins - rate * (kind.wins + kind.losses)) / most)
+            for kind in clusters
+            for _ in range(kind.clusters)
+        ]
+        capitals.append(sum(factors))
+    return float(np.logaddexp.reduce(capitals)) - math.log(20)
+
+
+@settings(deadline=None, max_examples=50)
+@given(CLUSTERS, st.floats(0.01, 0.99))
+def test_the_clustered_e_value_is_a_mean_over_bets_of_products_over_clusters(
+    clusters: list[Clusters], rate: float
+) -> None:
+    wins, losses, numbers = np.array(clusters, dtype=int).reshape(-1, 3).T
+    log_e = clustered_log_e(numbers, wins, losses, 3, rate)
+    assert float(log_e) == pytest.approx(compute_log_e(clusters, rate), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=50)
+@given(CLUSTERS)
+def test_the_clustered_interval_is_where_the_e_value_reaches_one_over_alpha(clusters: list[Clusters]) -> None:
+    interval = clustered_win_rate_interval(clusters, 3, ALPHA)
+    wins, losses = (sum(kind[side] * kind.clusters for kind in clusters) for side in (0, 1))
+    assert interval.low <= (wins / (wins + losses) if wins + losses else 0.5) <= interval.high
+    for end in interval:
+        if 1e-6 < end < 1 - 1e-6:
+            assert compute_log_e(clusters, end) == pytest.approx(math.log(1 / ALPHA), abs=1e-6)
+    assert (interval.low == 0) == (wins == 0)
+    assert (interval.high == 1) == (losses == 0)
+    mirrored = clustered_win_rate_interval([Clusters(b, a, n) for a, b, n in clusters], 3, ALPHA)
+    assert tuple(mirrored) == pytest.approx((1 - interval.high, 1 - interval.low), abs=1e-9)
+
+
+@pytest.mark.parametrize("true_rate", [0.5, 0.7])
+def test_the_clustered_interval_covers_the_rate_when_people_always_choose_one_side(true_rate: float) -> None:
+    """Up to three votes a person, an analysis after each person."""
+    rng = np.random.default_rng(4)
+    counts = rng.integers(1, 4, (EXPERIMENTS, 150))
+    wins = counts * (rng.random(counts.shape) < true_rate)
+    kinds = [(won, lost) for won in range(4) for lost in range(4) if bool(won) != bool(lost)]
+    numbers = np.stack([(wins == a) & (counts - wins == b) for a, b in kinds], axis=-1).cumsum(axis=1)
+    won, lost = np.array(kinds).T
+    threshold = math.log(1 / ALPHA)
+    assert (clustered_log_e(numbers, won, lost, 3, true_rate) >= threshold).any(axis=1).mean() <= MOST
+    assert (clustered_log_e(numbers[:, -1], won, lost, 3, true_rate - 0.25) >= threshold).mean() > 0.9
+
+
+def test_one_win_among_very_many_losses_has_an_interval() -> None:
+    low, high = clustered_win_rate_interval([Clusters(1, 0, 1), Clusters(0, 3, 100_000)], 3, ALPHA)
+    assert 0 <= low < 1e-5 < high < 1e-3
+
+
+def test_a_cluster_with_too_many_votes_raises_an_error() -> None:
+    with pytest.raises(ValueError, match="has 4 votes; at most 3"):
+        clustered_win_rate_interval([Clusters(2, 2, 1)], 3, ALPHA)
 
 
 def test_the_margin_is_narrowest_at_n_star() -> None:

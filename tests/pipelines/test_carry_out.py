@@ -131,7 +131,7 @@ def click(ask: Callable[..., Any]) -> Callable[..., uuid.UUID]:
 
 
 # A share cannot fall by more than 1, so the comparisons alone decide: these tests have no measured users.
-SHIPS_BY_VOTES = {"minimum_days": 0, "harm_margin": 1.0, "guardrails": {}}
+SHIPS_BY_VOTES = {"minimum_days": 0, "hours_a_person": 0, "harm_margin": 1.0, "guardrails": {}}
 
 
 @pytest.fixture
@@ -495,7 +495,8 @@ def test_where_a_person_decides_the_flow_proposes_once(
 
 
 def test_what_the_flow_does_by_itself_says_why(engine: Engine, draft: Callable[..., uuid.UUID]) -> None:
-    assert run(("ramp=[0.5, 1.0]", "hours_a_step=0", "minimum_days=0")).name == "Started"
+    haste = ("hours_a_step=0", "minimum_days=0", "hours_a_person=0")
+    assert run(("ramp=[0.5, 1.0]", *haste)).name == "Started"
     [split] = read_routing(engine).experiments
     assert run().decision.action == "keep_running"
     prefer(engine, "v1", 60)

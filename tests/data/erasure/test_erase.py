@@ -948,7 +948,22 @@ def test_what_a_gateway_wrote_late_is_swept(world: World) -> None:
                     total_ms=1.0,
                 )
             )
-    assert rows.sweep(world.engine, date(2020, 1, 1))["answers"] == 1
+        experiment = session.scalars(
+            select(CountedVoter.experiment_id).where(CountedVoter.user_id == world.user("bob"))
+        ).one()
+        session.add(
+            CountedVoter(
+                experiment_id=experiment,
+                user_id=world.user("ann"),
+                complete_at=datetime.now(UTC) - timedelta(seconds=5),
+                message_ids=[],
+                wins=[],
+                ties=0,
+            )
+        )
+    swept = rows.sweep(world.engine, date(2020, 1, 1))
+    assert (swept["answers"], swept["counted voters"]) == (1, 1)
+    assert world.count(CountedVoter, CountedVoter.user_id == world.user("ann")) == 0
     assert world.count(Answer, Answer.user_id == world.user("ann")) == 1, "what is new is a new life"
 
 
