@@ -235,10 +235,8 @@ class _Installation:
         self.epochs = [_Epoch(0, (1 - scenario.share, scenario.share))]
         self._scenario, self._plan, self._config, self._rng = scenario, plan, config, rng
         self._first_weekday = int(rng.integers(7))  # from Monday
-        self._outside, self._waiting = (
-            scenario.users,
-            0,
-        )  # who are not in the experiment; who have not come yet
+        self._outside = scenario.users  # who are not in the experiment
+        self._waiting = 0  # who are, and have not come yet
         self._ramp = 0.0
         self._open: list[_Arrival] = []
 

@@ -72,6 +72,7 @@ _RARE = _make_complaining(0.005)
 _HEAVY = _USUAL._replace(most_messages=500)
 _LATE = Experience(satisfaction=0.65, late_discontent=0.6)
 _WEEKEND = _USUAL._replace(satisfaction=0.6, failing=0.04)
+_BETTER_WEEKEND = _WEEKEND._replace(satisfaction=0.64)
 
 SCENARIOS = {
     "equal": Scenario("Both versions are equal."),
@@ -113,22 +114,24 @@ SCENARIOS = {
     "50_messages": Scenario("Equal; people compare 50 messages, whose win rates differ.", messages=50),
     "400_messages": Scenario("Equal; people compare 400 messages, whose win rates differ.", messages=400),
     "heavy_users_100": _PREFERRED._replace(
-        description="Preferred, no other effect; users write 1 to 100 messages.",
+        description="As `better`; users write 1 to 100 messages.",
         baseline=_USUAL._replace(most_messages=100),
-        challenger=_USUAL._replace(most_messages=100),
+        challenger=_FEWER_COMPLAINTS._replace(most_messages=100),
     ),
     "heavy_users_500": _PREFERRED._replace(
-        description="Preferred, no other effect; users write 1 to 500 messages.",
+        description="As `better`; 50,000 users write 1 to 500 messages.",
         baseline=_HEAVY,
-        challenger=_HEAVY,
+        challenger=_FEWER_COMPLAINTS._replace(most_messages=500),
+        users=50_000,
     ),
     "heavy_users_failing": _PREFERRED._replace(
-        description="As `heavy_users_500`, but failures rise from 2 to 6 % of the requests.",
+        description="Preferred; failures rise from 2 to 6 % of the requests; users write 1 to 500 messages.",
         baseline=_HEAVY,
         challenger=_HEAVY._replace(failing=0.06),
     ),
     "uneven_arms": _PREFERRED._replace(
-        description="Preferred, no other effect; 5 % of 50,000 users get the challenger.",
+        description="As `better`; 5 % of 50,000 users get the challenger.",
+        challenger=_FEWER_COMPLAINTS,
         users=50_000,
         share=0.05,
     ),
@@ -154,9 +157,10 @@ SCENARIOS = {
         allocation="top_two",
     ),
     "weekly_rhythm": _PREFERRED._replace(
-        description="Preferred, no other effect; users who come at a weekend are less content, and their "
-        "requests fail twice as often.",
-        weekend=(_WEEKEND, _WEEKEND),
+        description="As `better`; users who come at a weekend complain twice as often, and twice as many of "
+        "their requests fail.",
+        challenger=_FEWER_COMPLAINTS,
+        weekend=(_WEEKEND, _BETTER_WEEKEND),
     ),
 }
 
