@@ -160,7 +160,7 @@ def _draw_line(axes: Axes, index: int, name: str, shares: dict[Any, float]) -> N
         [100 * share for share in shares.values()],
         color=_LINE_COLOURS[index % len(_LINE_COLOURS)],
         linestyle="-" if index < len(_LINE_COLOURS) else "--",
-        marker=_MARKERS[index],
+        marker=_MARKERS[index % len(_MARKERS)],
         markersize=4,
         label=name,
     )
