@@ -128,7 +128,7 @@ def clustered_log_e(
     """
     votes = wins + losses
     if votes.size and votes.max() > most:
-        raise ValueError(f"a cluster has {votes.max()} votes; at most {most} of one cluster may count")
+        raise ValueError(f"a cluster has {int(votes.max())} votes; at most {most} of one cluster may count")
     share = np.arange(1, _BETS + 1)[:, None] / (_BETS + 1)
     up = np.log1p(share * (wins / rate - votes) / most)  # (bets, kinds)
     down = np.log1p(share * (losses / (1 - rate) - votes) / most)
