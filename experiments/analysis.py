@@ -499,7 +499,7 @@ def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Re
         level=1 - plan.alpha,
         ties=tally.ties,
     )
-    yield reason("side_by_side_to_ship", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
+    yield reason("side_by_side_strict", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
     if decided < plan.minimum_comparisons:
         yield reason("side_by_side_few", needed=plan.minimum_comparisons)
     yield from _waiting_reasons(tally, plan)

@@ -346,7 +346,7 @@ def test_reasons_have_the_numbers_of_the_evidence_unrounded() -> None:
             level=0.95,
             ties=7,
         ),
-        reason("side_by_side_to_ship", level=0.95, low=comparison.lowest_to_ship),
+        reason("side_by_side_strict", level=0.95, low=comparison.lowest_to_ship),
         reason(
             "between_users_no_clear_difference",
             metric="satisfaction",
@@ -490,7 +490,7 @@ def test_shipping_uses_the_level_that_earlier_launches_left() -> None:
     lost = compare(tally(34, 66), strict)
     assert lost.decision == "champion", "a rollback uses the plan's alpha"
     assert decide(result, experiment(0.5, 0.5), strict, timedelta()).reasons[2] == reason(
-        "side_by_side_to_ship", level=0.999, low=result.lowest_to_ship
+        "side_by_side_strict", level=0.999, low=result.lowest_to_ship
     )
 
 
