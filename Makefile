@@ -49,7 +49,7 @@ learning: setup  ## every method of learning side by side, 40 minutes; fails whe
 	PATH=$(CURDIR)/$(BIN):$$PATH dvc repro
 	$(BIN)/python -m simulation.methods_report artifacts/learning docs/results/learning.json
 
-calibrate: setup  ## test the statistical guarantees on 10,000 simulated experiments per setting, 4 minutes; fails if docs/results did better
+calibrate: setup  ## test the statistical guarantees on 10,000 simulated experiments per setting, 15 minutes of CPU; fails if docs/results did better
 	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.calibration configs/calibrate.yaml
 
 month: setup  ## thirty days of automatic experiments, 5 minutes

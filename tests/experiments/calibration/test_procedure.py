@@ -1,7 +1,9 @@
 """Whole experiments are simulated with the real analysis, and end as their evidence says."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from experiments.calibration.procedure import Votes
 from experiments.calibration.report import (
     Estimate,
     ProcedureResult,
+    Report,
     find_missed_targets,
+    find_newly_missed,
     format_missed,
     format_procedure,
 )
@@ -224,6 +228,20 @@ def test_a_wrong_ending_misses_its_target() -> None:
         "better: the share that is shipped is 0.5; the target is at least 0.8",
         "miscovered: coverage of all analyses is 0.5; the target is at least 0.95",
     ]
+    published = Report.model_validate_json(Path("docs/results/calibration.json").read_text("utf-8"))
+    report = published.model_copy(update={"missed": find_missed_targets({}, results)})
+    assert find_newly_missed(report, published) == {}  # the published report has none of these
+    reached = published.model_copy(update={"procedure": {"equal": make_result()}})
+    assert list(find_newly_missed(report, reached)) == ["equal"]
     assert list(format_procedure({"neither": make_result()}))[2].startswith(
         "| neither | either | 96.0 (90.0 to"
     )
+
+
+def test_the_page_has_every_scenario_and_what_was_before() -> None:
+    page = Path("docs/calibration.md").read_text("utf-8")
+    for name, scenario in SCENARIOS.items():
+        assert f"| `{name}` | {scenario.description} |" in page
+    before = json.loads(Path("docs/results/procedure_before.json").read_text("utf-8"))["procedure"]
+    results = {name: ProcedureResult.model_validate(result) for name, result in before.items()}
+    assert "\n".join(format_procedure(results)) in page
