@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from prefect.logging import disable_run_logger
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from configs.settings import Settings
@@ -22,6 +22,7 @@ from data.records import PROTECTED, Spec
 from data.tables import (
     Answer,
     Comparison,
+    CountedVoter,
     Decision,
     Epoch,
     Erasure,
@@ -597,6 +598,7 @@ def test_nothing_ships_before_the_minimum_run_and_nothing_goes_on_for_ever(
     assert str(missing) == "The measured users came over 0.0 days; at least 7 are needed."
     with Session(engine) as session, session.begin():
         session.execute(update(Feedback).values(preferred_output_id=None))
+        session.execute(delete(CountedVoter).where(CountedVoter.experiment_id == drafted))
         begun = datetime.now(UTC) - timedelta(days=28)
         session.execute(update(Experiment).where(Experiment.id == drafted).values(started_at=begun))
     assert run().decision.reasons[0] == reason("maximum_days", days=28.0)
