@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -391,6 +391,7 @@ def test_a_small_loss_within_the_margin_does_not_forbid_shipping() -> None:
     assert decision(votes(80, 20), users).action == "ship"
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 500),
     st.integers(0, 500),
