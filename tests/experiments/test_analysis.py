@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -462,6 +462,7 @@ def test_what_is_missing_is_told_with_the_days_that_it_takes() -> None:
     assert with_secondary(complained=more).safety["complained"].is_shown
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 500),
     st.integers(0, 500),
