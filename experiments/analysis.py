@@ -412,8 +412,12 @@ def _describe_safety(name: str, safety: Safety) -> Reason:
         return reason("safety_unknown", metric=name, margin=safety.margin)
     if loss < 0:
         return reason("gain_shown", metric=name, gain=-loss)
-    code = "safety_shown" if safety.is_shown else "safety_not_shown"
-    return reason(code, metric=name, loss=loss, margin=safety.margin)
+    return reason(
+        "safety_shown" if safety.is_shown else "safety_not_shown",
+        metric=name,
+        loss=loss,
+        margin=safety.margin,
+    )
 
 
 def _missing_reasons(requirements: Sequence[Requirement]) -> Iterator[Reason]:

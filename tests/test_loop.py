@@ -52,6 +52,7 @@ from data.tables import (
     VersionOrder,
 )
 from data.traffic import answers, routing
+from data.traffic.evidence_messages import is_for_evidence
 from experiments import decisions
 from experiments.evidence import Evidence
 from models import versions
@@ -189,8 +190,11 @@ def vote(people: httpx.Client, receipt: object, **what: object) -> None:
 
 
 def choose(people: httpx.Client, session: Session, user: str, version: str) -> None:
-    """Compare two rewrites, and choose the one by a version."""
-    compared = people.post("/api/v1/compare", json=request(user)).raise_for_status().json()
+    """Compare two rewrites of a message for evidence, and choose the one by a version."""
+    bodies = (request(user) for _ in range(1000))
+    body = next(body for body in bodies if is_for_evidence(str(body["text"]), 0.5))
+    compared = people.post("/api/v1/compare", json=body).raise_for_status().json()
+    assert compared["policy"] == "champion_against_challenger"
     shown_first = session.scalar(
         select(Output.version)
         .join(Comparison, Comparison.first_output_id == Output.id)

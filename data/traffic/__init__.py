@@ -6,4 +6,5 @@
 - `receipts`: signed tokens that feedback needs.
 - `feedback`: votes on outputs.
 - `comparisons`: two outputs of one message, for a person to choose from.
+- `evidence_messages`: the messages that are for evidence only, on which no model trains.
 """

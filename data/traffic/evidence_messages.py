@@ -17,10 +17,12 @@ from data.reasons import ReasonedError
 from data.tables import Snapshot
 from data.traffic.comparisons import read_messages
 
-# Messages that were compared, other than shipped ones: an earlier release compared all shipped messages.
+# Typed messages that people compared, and whether with a challenger. Shipped messages are left out,
+# since an earlier release compared all of them with challengers.
 _COMPARED = """
-    SELECT DISTINCT o.message FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
-    WHERE c.policy = 'champion_against_challenger' AND o.message <> ALL(:shipped)
+    SELECT o.message, bool_or(c.policy = 'champion_against_challenger')
+    FROM comparisons c JOIN outputs o ON o.id = c.first_output_id
+    WHERE o.message <> ALL(:shipped) GROUP BY o.message
 """
 
 
@@ -42,11 +44,13 @@ def is_for_evidence(message: str, share: float) -> bool:
 
 
 def find_all(connection: Connection, share: float) -> Iterator[str]:
-    """The messages on which no model may train: the shipped ones for evidence, and all others on which people
-    have compared a champion with a challenger.
+    """The messages on which no model may train: the shipped ones for evidence, and of those that people typed
+    to compare rewrites the ones for evidence and all on which a champion was compared with a challenger.
     """
     yield from list_shipped(share, for_evidence=True)
-    yield from connection.execute(text(_COMPARED), {"shipped": list(read_messages())}).scalars()
+    for message, has_challenger in connection.execute(text(_COMPARED), {"shipped": list(read_messages())}):
+        if has_challenger or is_for_evidence(message, share):
+            yield message
 
 
 def check_share(session: Session, share: float) -> None:

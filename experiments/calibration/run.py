@@ -62,6 +62,7 @@ _DETERMINING = (
     "lifecycle",
     "metrics",
     "plan",
+    "power",
     "sequential",
     "validity",
 )

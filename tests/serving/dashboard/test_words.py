@@ -58,6 +58,7 @@ def named() -> set[str]:
         "ASCII only", "kana or kanji", "other letters",
         "steady", "shifting, but no alarm", "alarm: the distribution has changed",
         "shown first", "longer", "thumbs", "ratings", "comparisons",
+        "%(count)s votes on messages for evidence only",
         "%(count)s votes above the limit per person", "%(count)s votes above the limit per API key",
         "%(count)s edits that add a number", "%(count)s edits that add a phrase",
         "%(count)s votes on an unusual phrase that mostly one person votes on",

@@ -283,11 +283,13 @@ async def test_only_messages_for_evidence_test_a_challenger(
         pair = await ask(client, f"during {number}")
         assert pair["policy"] == "champion_against_challenger"
         assert is_for_evidence(pair["message"], 0.5)
-    own = [f"Send {number} boxes to {number} shops." for number in range(20)]
-    policies = {message: (await ask(client, message, **OWN | {"text": message}))["policy"] for message in own}
-    assert {policy == "champion_against_challenger" for policy in policies.values()} == {True, False}
-    for message, policy in policies.items():
-        assert (policy == "champion_against_challenger") == is_for_evidence(message, 0.5)
+    sides = set()
+    for number in range(20):
+        own = f"Send {number} boxes to {number} shops."
+        policy = (await ask(client, f"types {number}", **OWN | {"text": own}))["policy"]
+        assert (policy == "champion_against_challenger") == is_for_evidence(own, 0.5)
+        sides.add(policy)
+    assert sides == {"champion_against_challenger", "two_samples"}
 
 
 async def test_a_side_that_is_the_message_itself_says_why(client: httpx.AsyncClient, engine: Engine) -> None:
