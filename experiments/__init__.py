@@ -3,7 +3,8 @@
 - `lifecycle`: statuses, actions and what follows what; `drafts`, `decisions`: what people asked for.
 - `plan`: what is settled before the start; `metrics`: what is measured of a user; `assignment`: who is in
   which arm.
-- `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and message; `estimators`: from sums to values with errors.
+- `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message.
+- `estimators`: from sums to values with errors.
 - `analysis`: from values to a recommendation with its reasons; `evidence`: what an analysis found, stored.
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;

@@ -448,7 +448,7 @@ def _recommend(
     if not experiment.is_response_even:
         return Action.INCONCLUSIVE, reason("response_uneven")
     if all(requirement.is_met for requirement in requirements):
-        return Action.SHIP, reason("people_prefer_challenger")
+        return Action.SHIP, reason("preferred_and_safe")
     if days >= plan.maximum_days:
         return Action.INCONCLUSIVE, reason("maximum_days", days=plan.maximum_days)
     if comparison.decision == "challenger":

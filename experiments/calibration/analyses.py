@@ -109,10 +109,11 @@ def check_against_production(
     statistics = {plan.primary: build_statistics(sums[row], weights)}
     without_guardrails = plan.model_copy(update={"guardrails": {}})
     result = analysis.between_users(statistics, without_guardrails, metrics.load())
+    if analyses.smaller_arm[row] < plan.minimum_users_an_arm:
+        assert result.primary is None, f"production has an interval for {analyses.smaller_arm[row]} users"
+        return
     effect, half = float(analyses.effect[row]), float(margin[row])
-    verdict = "too few users"
-    if analyses.smaller_arm[row] >= plan.minimum_users_an_arm:
-        verdict = "better" if effect > half else "worse" if effect < -half else "no clear difference"
+    verdict = "better" if effect > half else "worse" if effect < -half else "no clear difference"
     assert result.primary is not None
     simulated = (effect, max(effect - half, -1), min(effect + half, 1))
     production = (result.primary.difference, *result.primary.interval)

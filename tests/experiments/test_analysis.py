@@ -267,7 +267,7 @@ def test_arms_that_do_not_pair_up_raise_an_error() -> None:
         between_users([baseline, arm(np.ones(3), 2, baseline=False)], PLAN)
 
 
-PREFER_CHALLENGER, PREFER_CHAMPION = reason("people_prefer_challenger"), reason("people_prefer_champion")
+PREFER_CHALLENGER, PREFER_CHAMPION = reason("preferred_and_safe"), reason("people_prefer_champion")
 NOT_SHOWN = reason("not_shown_yet")
 
 

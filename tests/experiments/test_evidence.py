@@ -18,7 +18,7 @@ from experiments.lifecycle import Action
 from experiments.plan import Plan
 from experiments.sequential import Clusters
 
-PLAN = Plan()
+PLAN = Plan(guardrails={"complained": 0.05, "failed": 0.05, "fell_back": 0.05, "latency_p95": 1000.0})
 MEASURED = metrics.load()
 
 
@@ -71,7 +71,7 @@ def build_evidence(wins: int = 80, losses: int = 20, users: int = 400, harm: boo
         comparison=comparison,
         between_users=result,
         unbiased=(0.02, 0.01),
-        decision=decide(comparison, result, PLAN, timedelta(days=9)),
+        decision=decide(comparison, result, PLAN, timedelta(days=11)),
     )
 
 

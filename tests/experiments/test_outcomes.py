@@ -331,10 +331,10 @@ def test_votes_outside_the_experiment_do_not_count(session: Session) -> None:
 def test_the_sums_of_the_database_can_be_analysed(session: Session) -> None:
     trial = Trial(session)
     epoch = trial.epoch(0.5, 0.5)
-    for number in range(12):
+    for number in range(60):
         user, variant = uuid.uuid4(), ("champion", "challenger")[number % 2]
         trial.expose(user, variant, epoch)
-        trial.vote(user, variant, epoch, variant == "challenger" or number % 4 == 0)
+        trial.vote(user, variant, epoch, number % 3 == 0 if variant == "challenger" else number % 4 == 0)
     trial.refresh()
     measured = metrics.load()
     arms = outcomes.read_arms(session, trial.id, measured)

@@ -26,6 +26,7 @@ from experiments.calibration.scenarios import BINS, COLUMNS, SCENARIOS, Experien
 from experiments.estimators import NOTHING, Sums, estimate
 from experiments.lifecycle import Action
 from experiments.metrics import BINS_MS
+from experiments.sequential import Clusters
 
 PLAN = plans.load()
 CONFIG = CalibrationConfig()
@@ -131,8 +132,14 @@ def test_only_the_first_votes_of_a_person_count() -> None:
         choice=np.array([1, 0, -1, 1, 1, 1]),
     )
     first_day, second_day = (procedure.tally_votes(votes, day, PLAN) for day in (1, 2))
-    assert tuple(first_day.model_dump().values()) == (1, 1, 1, 1)
-    assert tuple(second_day.model_dump().values()) == (2, 1, 1, 2)
+    assert (first_day.wins, first_day.losses, first_day.ties, first_day.people) == (2, 1, 1, 1)
+    assert second_day == first_day, "the other person may still vote until the day after"
+    third_day = procedure.tally_votes(votes, 3, PLAN)
+    assert (third_day.wins, third_day.losses, third_day.ties, third_day.people) == (3, 1, 1, 2)
+    assert third_day.by_person == (Clusters(1, 0, 1), Clusters(2, 1, 1))
+    assert third_day.by_message == (Clusters(0, 1, 1), Clusters(1, 0, 3))
+    same_message = procedure.tally_votes(votes._replace(message=np.zeros(6, dtype=int)), 3, PLAN)
+    assert same_message.by_message == (Clusters(2, 1, 1),), "three votes on a message count"
 
 
 def test_votes_have_the_tastes_and_messages_of_their_scenario() -> None:
