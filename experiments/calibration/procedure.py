@@ -36,6 +36,7 @@ from experiments.calibration.scenarios import (
 )
 from experiments.estimators import Estimate, Sums, estimate
 from experiments.lifecycle import Action
+from experiments.metrics import VOTE_TIMING
 from experiments.plan import Plan
 from experiments.sequential import Clusters
 
@@ -186,6 +187,7 @@ def estimate_metrics(sums: Array) -> dict[str, Estimate]:
     bins_of = {
         "satisfaction": build_sums("voters", "ups", "ups", "nothing", "nothing", "nothing"),
         "complained": build_sums("users", "complaints", "complaints", "nothing", "nothing", "nothing"),
+        VOTE_TIMING: build_sums("voters", "hours", "hours2", "nothing", "nothing", "nothing"),
         "failed": build_sums("users", "f", "ff", "r", "rr", "fr"),
         "latency_p95": bins,
     }
@@ -343,11 +345,9 @@ def run_experiment(
 
 
 def _misses(users: ExperimentResult, plan: Plan, name: str, effect: float) -> bool:
-    """Return whether the interval of a metric misses the true effect. There is none before the plan's minimum
-    of users.
-    """
+    """Return whether the interval of a metric misses the true effect. A withheld metric claims nothing."""
     result = users.primary if name == plan.primary else users.metrics[name].effect
-    if result is None or min(result.baseline_users, result.challenger_users) < plan.minimum_users_an_arm:
+    if result is None or name in users.withheld:
         return False
     return not result.interval.low <= effect <= result.interval.high
 

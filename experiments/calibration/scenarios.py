@@ -230,7 +230,22 @@ def compute_values(experience: Experience, seed: int, window_hours: float) -> di
 
 # Columns of `sum_by_person`. f is the failures of a person, r the requests, m the misses. Each of the last
 # three has a column for each latency bin.
-COLUMNS = ("users", "voters", "ups", "complaints", "f", "ff", "r", "rr", "fr", "with_misses", "m", "mm")
+COLUMNS = (
+    "users",
+    "voters",
+    "ups",
+    "complaints",
+    "hours",
+    "hours2",
+    "f",
+    "ff",
+    "r",
+    "rr",
+    "fr",
+    "with_misses",
+    "m",
+    "mm",
+)
 BIN_COLUMNS = ("c", "kk", "cm")
 BINS = len(BINS_MS) + 1
 
@@ -255,9 +270,10 @@ def sum_by_person(
         for kind in (True, people.has_failed, ~people.has_failed)
     )
     f, r, m = failures, requests, misses
+    hours = np.where(votes, people.voted_at, 0.0)
     up, down = votes & people.is_up, votes & ~people.is_up
     dense = np.stack(
-        [np.ones(_PEOPLE), votes, up, down, f, f * f, r, r * r, f * r, m > 0, m, m * m],
+        [np.ones(_PEOPLE), votes, up, down, hours, hours * hours, f, f * f, r, r * r, f * r, m > 0, m, m * m],
         axis=1,
     )
     is_miss = is_counted & ~people.has_failed

@@ -46,7 +46,7 @@ def upgrade() -> None:
             ["experiment_id"], ["experiments.id"], name=op.f("fk_counted_voters_experiment_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_counted_voters")),
-        sa.UniqueConstraint("experiment_id", "user_id", name=op.f("uq_counted_voters_experiment_id")),
+        sa.UniqueConstraint("experiment_id", "user_id", name=op.f("uq_counted_voters_experiment_id_user_id")),
     )
     op.create_index("ix_counted_voters_user_id", "counted_voters", ["user_id"])
 

@@ -37,6 +37,13 @@ def run(name: str, size: int, chunk: int = 0) -> ProcedureResult:
     return procedure.summarise(CONFIG, PLAN, name, chunks)
 
 
+def test_a_harmful_challenger_that_people_prefer_is_not_shipped() -> None:
+    result = run("complaints_30_of_500", 10)
+    assert result.harmful
+    assert result.shipped.value == 0
+    assert run("better", 10).shipped.value == 1
+
+
 def test_the_same_seed_gives_the_same_experiments() -> None:
     first, again, other = (
         procedure.simulate(CONFIG, PLAN, "equal", chunk, 2)["courses"] for chunk in (0, 0, 1)
@@ -93,11 +100,12 @@ def test_effects_are_those_of_the_scenario() -> None:
 
 
 def test_the_arms_are_estimated_by_hand() -> None:
-    # Four users; three voted, two of them up. Failures 1, 0, 0, 2 of requests 2, 1, 1, 4; misses 1, 1, 1, 2.
+    # Four users; three voted after 1, 2 and 6 hours, two of them up. Failures 1, 0, 0, 2 of requests 2, 1, 1, 4;
+    # misses 1, 1, 1, 2.
     columns = dict(
         zip(
             COLUMNS,
-            np.array([4, 3, 2, 1, 3, 5, 8, 22, 10, 4, 5, 7]),
+            np.array([4, 3, 2, 1, 9, 41, 3, 5, 8, 22, 10, 4, 5, 7]),
             strict=True,
         )
     )
@@ -110,6 +118,7 @@ def test_the_arms_are_estimated_by_hand() -> None:
     assert estimates["satisfaction"].mean == pytest.approx(2 / 3)
     assert estimates["satisfaction"].variance == pytest.approx(1 / 3)
     assert (estimates["complained"].users, estimates["complained"].mean) == (4, 0.25)
+    assert estimates["vote_hours"].mean == pytest.approx(3)
     assert estimates["failed"].mean == pytest.approx(3 / 8)
     assert BINS_MS[18] < (estimates["latency_p95"].mean or 0) <= BINS_MS[19]
     zero = Decimal(0)
