@@ -127,7 +127,9 @@ def measure(database_url: str, organisation: uuid.UUID, folder: Path) -> dict[st
     began = time.perf_counter()
     with engine.connect() as connection:
         until = votes.find_high_water(connection)
-        with counting(votes.fetch(connection, organisation, until), folder, **config.caps()) as counted:
+        with counting(
+            votes.fetch(connection, organisation, until), folder, evidence=(), **config.caps()
+        ) as counted:
             counted_at = time.perf_counter()
             neighbours = partial(curation.neighbours, same_meaning=config.same_meaning)
             written = snapshot.write(counted, folder, until, neighbours)

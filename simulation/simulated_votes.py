@@ -73,7 +73,7 @@ def main(config: VotesConfig) -> Made:
         votes += _vote_on_pair(people, request, first, second)
     limits = configs.load(CollectConfig, _CONFIGS / "collect.yaml")
     folder = config.out.with_name(config.out.name + ".snapshots")
-    with counting(votes, folder, **limits.caps()) as counted:
+    with counting(votes, folder, evidence=(), **limits.caps()) as counted:
         neighbours = partial(curation.neighbours, same_meaning=limits.same_meaning)
         result = snapshot.write(counted, folder, neighbours=neighbours)
     shutil.rmtree(config.out, ignore_errors=True)

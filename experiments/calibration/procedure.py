@@ -152,9 +152,8 @@ def _cluster(
     wins = wins[: len(votes)][votes > 0]
     votes = votes[votes > 0]
     kinds, number = np.unique(np.stack([wins, votes - wins]), axis=1, return_counts=True)
-    return tuple(
-        Clusters(*kind, clusters) for *kind, clusters in zip(*kinds.tolist(), number.tolist(), strict=True)
-    )
+    rows = zip(*kinds.tolist(), number.tolist(), strict=True)
+    return tuple(Clusters(won, lost, clusters) for won, lost, clusters in rows)
 
 
 @dataclass

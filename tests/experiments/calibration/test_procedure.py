@@ -100,8 +100,8 @@ def test_effects_are_those_of_the_scenario() -> None:
 
 
 def test_the_arms_are_estimated_by_hand() -> None:
-    # Four users; three voted after 1, 2 and 6 hours, two of them up. Failures 1, 0, 0, 2 of requests 2, 1, 1, 4;
-    # misses 1, 1, 1, 2.
+    # Four users; three voted after 1, 2 and 6 hours, two of them up. Failures 1, 0, 0, 2 of requests 2, 1, 1,
+    # 4; misses 1, 1, 1, 2.
     columns = dict(
         zip(
             COLUMNS,
