@@ -1,6 +1,6 @@
-"""A fake inference service for `simulation.month`. A version is one number, its quality: the share of
-messages that it rewrites, by the rules of `models.rules`. To the other messages it only adds a signature
-without a name, as a poorly trained model does: all facts are kept, so it is people who notice.
+"""A fake inference service for `simulation.month`. A version is its quality: the share of messages that it
+rewrites, by the rules of `models.rules`. To the other messages it only adds a signature without a name, as a
+poorly trained model does: all facts are kept, so it is people who notice.
 
 Because the quality of each version is known, the right outcome of its experiment is known too.
 """
@@ -13,6 +13,8 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from configs.settings import Settings
+from data.traffic import comparisons
+from data.traffic.evidence_messages import is_for_evidence
 from models import rules
 from serving.inference import release
 from serving.inference.client import RewriteReply, Rewritten, Versions, VersionUnknown
@@ -21,9 +23,13 @@ WEIGHTS = "version.json"  # the only file of a version folder
 
 
 class Weights(BaseModel):
-    """A version: its quality, and the number of messages after which it fails on every message."""
+    """A version: its quality, and the number of messages after which it fails on every message.
+
+    `own_quality` is that of the messages that nobody compares, such as people's own; None: as `quality`.
+    """
 
     quality: float
+    own_quality: float | None
     breaks_after: int | None
 
 
@@ -34,6 +40,7 @@ class Service:
         self._settings = settings
         self._loaded: dict[str, Weights] = {}
         self._answered: dict[str, int] = {}
+        self._evidence_share = comparisons.load().evidence_share
 
     def make_app(self) -> web.Application:
         """Build the application with the routes `/rewrite` and `/load`."""
@@ -70,7 +77,10 @@ class Service:
         # A hash in place of a random number: the same request always gets the same answer.
         draw = int.from_bytes(blake2b(f"{version}{request}".encode(), digest_size=8).digest()) / 2**64
         poor = f"{item['text']} Kind regards, NAME"
-        rewrite = rules.rewrite(*request) if draw < weights.quality else poor
+        quality = weights.quality
+        if weights.own_quality is not None and not is_for_evidence(item["text"], self._evidence_share):
+            quality = weights.own_quality
+        rewrite = rules.rewrite(*request) if draw < quality else poor
         return Rewritten(text=rewrite, facts_missing=[], tokens=len(rewrite.split()), finished=True)
 
 

@@ -1,4 +1,4 @@
-"""A month of automatic experiments in minutes: with a good, a bad, an equal and a broken challenger.
+"""A month of automatic experiments: with a harmful, a good, a bad, an equal and a broken challenger.
 
     python -m simulation.month configs/month.yaml
 
@@ -48,7 +48,7 @@ from pipelines.promote import promote
 from simulation import simulated_people
 from simulation.fake_inference import WEIGHTS, Weights, serve
 from simulation.month_report import AuditRow, ChallengerResult, MonthReport, WinRate
-from simulation.simulated_people import PeopleConfig
+from simulation.simulated_people import PeopleConfig, PlannedRequest
 
 _CONFIGS = Path(__file__).parent.parent / "configs"
 _KEY = "tb_month001_" + "0" * 43  # valid only on 127.0.0.1, while the month runs
@@ -56,10 +56,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Challenger(configs.StageConfig):
-    """A version with a known quality. It fails on every message after the first `breaks_after`."""
+    """A version with a known quality. It fails on every message after the first `breaks_after`.
+
+    With `own_quality` it is as good as `quality` only on the messages that people compare: a version that
+    people prefer side by side, and that may harm those who live with it.
+    """
 
     name: str
     quality: Share
+    own_quality: Share | None = None
     breaks_after: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -75,8 +80,8 @@ class MonthConfig(configs.StageConfig):
 
     @property
     def plan(self) -> tuple[str, ...]:
-        """The overrides of `configs/experiment.yaml`: times in the month's short days, and a ramp of two
-        steps.
+        """The overrides of `configs/experiment.yaml`: times in the month's short days, a ramp of two steps,
+        and margins that a few hundred people can keep within.
         """
         day_h = self.seconds_a_day / 3600
         return (
@@ -86,6 +91,8 @@ class MonthConfig(configs.StageConfig):
             f"hours_a_person={day_h}",
             f"minimum_days={3 * day_h / 24}",
             f"maximum_days={10 * day_h / 24}",
+            "harm_margin=0.1",
+            "guardrails={complained: 0.1, failed: 0.05, fell_back: 0.1, latency_p95: 1000.0}",
         )
 
 
@@ -142,7 +149,11 @@ class Month:
             win_rate=quality,
             verdict=Verdict(accepted=True, reasons=()),
         )
-        weights = Weights(quality=challenger.quality, breaks_after=challenger.breaks_after)
+        weights = Weights(
+            quality=challenger.quality,
+            own_quality=challenger.own_quality,
+            breaks_after=challenger.breaks_after,
+        )
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / challenger.name.replace(" ", "-")
             (run / "version").mkdir(parents=True)
@@ -164,21 +175,25 @@ class Month:
             "max_messages=20",
         ]
         people = configs.load(PeopleConfig, _CONFIGS / "people.yaml", overrides)
-        planned = simulated_people.plan_requests(people, self._choose_messages(day))
+        planned = self._choose_requests(
+            simulated_people.plan_requests(people, self._messages[day :: self.config.days])
+        )
         usage = asyncio.run(simulated_people.use_gateway(people, self.settings.gateway_url, _KEY, planned))
         for error, count in usage.errors.items():
             self._errors[error] = self._errors.get(error, 0) + count
 
-    def _choose_messages(self, day: int) -> list[corpus.Message]:
-        """The messages of a day: while there is a challenger those for evidence, as on the page Compare."""
+    def _choose_requests(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
+        """The requests that people make. While there is a challenger, they compare the messages for evidence,
+        as on the page Compare, and ask for rewrites of the others. Otherwise they use the others only.
+        """
         with Session(self.engine) as session:
             live = routing.current(session)
         has_challenger = live is not None and live.routing.challenger is not None
         share = comparisons.load().evidence_share
         return [
-            message
-            for message in self._messages[day :: self.config.days]
-            if is_for_evidence(message.text, share) is has_challenger
+            row
+            for row in planned
+            if is_for_evidence(row.request.text, share) == (has_challenger and row.compares)
         ]
 
     def _to_day(self, moment: datetime) -> float:
