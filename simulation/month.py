@@ -90,7 +90,7 @@ class MonthConfig(configs.StageConfig):
             f"window_hours={day_h / 2}",
             f"hours_a_person={day_h}",
             f"minimum_days={3 * day_h / 24}",
-            f"maximum_days={10 * day_h / 24}",
+            f"maximum_days={8 * day_h / 24}",
             "harm_margin=0.1",
             "guardrails={complained: 0.1, failed: 0.05, fell_back: 0.1, latency_p95: 1000.0}",
         )

@@ -220,7 +220,7 @@ def draft(page: "Page", name: str, challenger: str) -> str:
     from playwright.sync_api import expect
 
     page.goto("/experiments/new")
-    page.get_by_label("Name").fill(name)
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
     page.get_by_label(re.compile("^Hypothesis")).fill(f"People like {challenger} better.")
     page.get_by_label(re.compile("^Challenger")).select_option(challenger)
     page.get_by_label(re.compile("^window hours", re.IGNORECASE)).fill("0.0001")

@@ -97,6 +97,14 @@ def test_one_experiment_is_shipped_and_another_is_rolled_back(
     row = page.locator("section", has=page.get_by_role("heading", name="Variants")).get_by_role("row").nth(2)
     expect(row.get_by_role("cell").nth(1)).to_have_text(str(exposed), timeout=15_000)
     expect(page.locator(".verdict")).to_have_text("Keep running")
+    needed = page.locator("section", has=page.get_by_role("heading", name="What it takes to ship"))
+    expect(needed.get_by_role("listitem")).to_contain_text(
+        [
+            "it is not clear that people prefer the challenger",
+            "at least 0 are needed",
+            "satisfaction: a loss of up to 1 is still possible; the margin is 0.05",
+        ]
+    )
 
     decide(page, "Ship", "We know enough.")
     run_flow()
@@ -190,9 +198,9 @@ def test_the_form_names_errors_and_updates_the_sample_size_as_fields_change(
     expect(needed).to_contain_text("longer than the plan's maximum of 28 days")
     page.get_by_label(re.compile("^smallest effect", re.IGNORECASE)).fill("many")
     expect(needed).to_contain_text("Some of the numbers cannot be read")
-    page.get_by_label("Name").fill("Kept")
+    page.get_by_role("textbox", name="Name", exact=True).fill("Kept")
     page.get_by_label(re.compile("^Hypothesis")).fill("It is kept.")
     page.get_by_role("button", name="Draft it").click()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.get_by_text("'many' cannot be read")).to_be_visible()
-    expect(page.get_by_label("Name")).to_have_value("Kept")
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("Kept")
