@@ -189,9 +189,11 @@ def compare_arms(
 def bound_loss_of_share(pairs: Sequence[Pair], alpha: float, better: Better) -> float:
     """The largest loss in a share that the data do not exclude, for events too rare for `compare_arms`.
 
-    Users with an event are counted as wins of a fair game of unknown rate, whose confidence sequence is exact
-    (`sequential.win_rate_interval`). It holds at all analyses at once, also for no event at all. The
-    unfavourable ends of both arms have an error of `alpha` together. 1 without users.
+    The share of each arm is a rate of wins, with the confidence sequence of `sequential.win_rate_interval`.
+    It holds at all analyses at once, for no event at all, and for values between 0 and 1, which vary less
+    than events do. A ratio has Kish's number of users, and epochs are weighted as in `compare_arms`; both
+    make it an approximation. The unfavourable ends of both arms have an error of `alpha` together. 1 without
+    users.
     """
     usable = [pair for pair in pairs if all(arm.users for arm in pair)]
     if not usable:

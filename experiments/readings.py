@@ -344,7 +344,14 @@ def compute_effects_by_way(session: Session, page: ExperimentPage, metric: str) 
             session, page.id, metrics.uncapped(metric), uncapped, *arms
         )
     return {
-        way: effects.compare_arms(pairs, plan.alpha, plan.n_star, definition.better, definition.largest)
+        way: effects.compare_arms(
+            pairs,
+            plan.alpha,
+            plan.n_star,
+            definition.better,
+            definition.largest,
+            plan.minimum_users_an_arm,
+        )
         for way, pairs in estimates.items()
     }
 

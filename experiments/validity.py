@@ -73,17 +73,15 @@ def check(
     moved_share = sum(a.moved + b.moved for a, b in pairs) / exposed if exposed else 0.0
     pasts = (
         effects.compare_arms(
-            [(_past_estimate(a), _past_estimate(b)) for a, b in metric_pairs], plan.alpha, plan.n_star
+            [(_past_estimate(a), _past_estimate(b)) for a, b in metric_pairs],
+            plan.alpha,
+            plan.n_star,
+            fewest_users=plan.minimum_users_an_arm,
         )
         for metric_pairs in proportions
     )
     ps = effects.adjust_by_holm(
-        {
-            str(number): past.p
-            for number, past in enumerate(pasts)
-            if past is not None
-            and min(past.baseline_users, past.challenger_users) >= plan.minimum_users_an_arm
-        }
+        {str(number): past.p for number, past in enumerate(pasts) if past is not None}
     )
     balance_p = min(ps.values(), default=None)
     return Health(

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -463,6 +463,7 @@ def test_what_is_missing_is_told_with_the_days_that_it_takes() -> None:
 
 
 @settings(deadline=None)
+@example(300, 2, 0.2, 0.78, 40, None, 0)
 @given(
     st.integers(0, 500),
     st.integers(0, 500),
@@ -477,7 +478,11 @@ def test_shipping_needs_preference_validity_and_that_harm_is_excluded(
 ) -> None:
     comparison, result = votes(wins, losses), experiment(mean_a, mean_b, users, exposed_b, silent)
     is_sound = result.health.is_sample_ratio_sound and result.is_response_even
-    is_safe = result.primary is not None and result.primary.interval.low >= -PLAN.harm_margin
+    is_safe = result.safety["satisfaction"].is_shown
+    if result.primary is not None:
+        assert is_safe == (result.primary.interval.low >= -PLAN.harm_margin)
+    elif mean_b - mean_a < 0.2:  # the bound for few users excludes a loss only after a large gain
+        assert not is_safe
     ships = comparison.decision == "challenger" and is_sound and is_safe
     assert (decision(comparison, result).action == "ship") == ships
 
@@ -590,6 +595,8 @@ def test_metrics_of_who_voted_give_no_verdict_while_the_arms_vote_at_different_t
     assert (even.verdict, even.withheld) == ("better" if difference > 0 else "worse", ())
     uneven = between_users(primary, plan, vote_hours=build(24, 24.2), **secondary)
     assert (uneven.verdict, uneven.shows_harm) == ("withheld", False)
+    assert not uneven.safety["satisfaction"].is_shown, "a withheld metric excludes no loss"
+    assert decision(votes(80, 20), uneven).action != "ship"
     assert set(uneven.withheld) == {"satisfaction", "edit_distance"}
     assert uneven.primary == even.primary
     edits = uneven.metrics["edit_distance"]
