@@ -53,6 +53,7 @@ def named() -> set[str]:
         *data.KINDS, *data.TRAITS, *lineage.COLUMNS, *operations.STATES,
         *(score.replace("_", " ") for score in models.SCORES),
         *(setting.description for setting in published.settings.values()),
+        *(scenario.description for scenario in published.procedure.values()),
         *(title for title, _, _ in models.CURVES), *(unit for _, _, unit in models.CURVES),
         "Start", "Ramp", "Pause", "Ship", "Roll back", "Discard", "Keep running", "Inconclusive",
         "ASCII only", "kana or kanji", "other letters",
