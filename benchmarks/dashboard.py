@@ -31,7 +31,8 @@ from data import database
 from data.people import accounts, identities
 from data.traffic import answers
 from experiments import metrics, outcomes, plan
-from experiments.analysis import Tally, between_users, compare, decide
+from experiments.analysis import Tally, between_users, compare
+from experiments.recommendation import decide
 from experiments.sequential import Clusters
 from pipelines import local, sample_experiment
 

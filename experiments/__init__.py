@@ -5,7 +5,7 @@
   which arm.
 - `outcomes`: what users did, summed up in SQL; `votes`: blind votes, by person and by message.
 - `estimators`: from sums to values with errors.
-- `analysis`: from values to a recommendation with its reasons; `evidence`: what an analysis found, stored.
+- `analysis`: from values to evidence; `recommendation`: what to do, and why; `evidence`: both, stored.
 - `effects`: the difference of two arms; `sequential`: anytime-valid intervals; `validity`: whether an
   experiment can be believed; `breakdown`: segments; `bandit`: weights that learn; `power`: users needed;
   `launches`: alpha over launches.

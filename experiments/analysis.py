@@ -1,4 +1,4 @@
-"""Turns counts into evidence, and evidence into a decision with its reasons: pure functions, frozen results.
+"""Turns counts into evidence: pure functions, frozen results. `experiments.recommendation` says what follows.
 
 There are two kinds of evidence. Both are anytime-valid (`experiments.sequential`), so one may analyse at any
 time:
@@ -11,17 +11,14 @@ time:
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.reasons import Reason, Value, reason
 from experiments import effects, power, sequential, validity
 from experiments.effects import Effect
 from experiments.estimators import Estimate
-from experiments.lifecycle import Action
 from experiments.metrics import VOTE_TIMING, Metric
 from experiments.plan import Plan
 from experiments.sequential import Clusters, Interval
@@ -29,7 +26,6 @@ from experiments.validity import Health
 
 Preference = Literal["challenger", "champion", "undecided"]
 Verdict = Literal["better", "worse", "no clear difference", "too few users", "withheld"]
-Recommendation = Literal[Action.SHIP, Action.KEEP_RUNNING, Action.ROLL_BACK, Action.INCONCLUSIVE]
 
 
 class _Result(BaseModel):
@@ -133,27 +129,6 @@ class ExperimentResult(_Result):
     withheld: tuple[str, ...] = Field(
         (),
         description="metrics of who voted, without a verdict because the arms' users vote at different times",
-    )
-
-
-class Requirement(_Result):
-    """What it takes to ship the challenger, and how far that is."""
-
-    state: Reason
-    is_met: bool
-    progress: float | None = Field(description="from 0 to 1; None when nothing is known yet")
-    days_left: float | None = Field(
-        description="at the present rate of users, if the difference stays as it is; None when unknown"
-    )
-
-
-class Decision(_Result):
-    """What to do with the challenger, and why. The first reason is the cause, the others are the numbers."""
-
-    action: Recommendation
-    reasons: tuple[Reason, ...]
-    requirements: tuple[Requirement, ...] = Field(
-        (), description="all must be met to ship; empty in analyses of old releases"
     )
 
 
@@ -356,108 +331,6 @@ def _response_rate(arm: ArmStatistics) -> Estimate:
     return Estimate(users=arm.closed, mean=arm.users / arm.closed, variance=variance)
 
 
-def decide(
-    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, lasted: timedelta
-) -> Decision:
-    """Decide what to do with the challenger, given how long the experiment has `lasted`.
-
-    It is shipped when all requirements are met: people prefer it, its users are shown to be no worse off
-    beyond the margins, and the measured users came over the plan's minimum number of days.
-    """
-    measured_days = max(lasted - plan.window, timedelta()) / timedelta(days=1)
-    requirements = tuple(_list_requirements(comparison, experiment, plan, measured_days))
-    action, cause = _recommend(comparison, experiment, plan, lasted / timedelta(days=1), requirements)
-    numbers = (
-        *(_missing_reasons(requirements) if comparison.decision == "challenger" else ()),
-        *_comparison_reasons(comparison, plan),
-        *_effect_reasons(experiment, plan),
-        *_metric_reasons(experiment, plan),
-        *_validity_reasons(experiment, plan),
-    )
-    return Decision(action=action, reasons=(cause, *numbers), requirements=requirements)
-
-
-def _list_requirements(
-    comparison: ComparisonResult, experiment: ExperimentResult, plan: Plan, measured_days: float
-) -> Iterator[Requirement]:
-    decided = comparison.tally.wins + comparison.tally.losses
-    is_preferred = comparison.decision == "challenger"
-    yield Requirement(
-        state=reason("prefer_challenger")
-        if is_preferred
-        else reason("preference_unclear", decided=decided, minimum=plan.minimum_comparisons),
-        is_met=is_preferred,
-        progress=1.0 if is_preferred else min(decided / plan.maximum_comparisons, 1.0),
-        days_left=None,
-    )
-    days_left = max(plan.minimum_days - measured_days, 0.0)
-    yield Requirement(
-        state=reason("days_measured", days=measured_days, minimum_days=plan.minimum_days),
-        is_met=days_left == 0,
-        progress=min(measured_days / plan.minimum_days, 1.0) if plan.minimum_days else 1.0,
-        days_left=days_left,
-    )
-    for name, safety in experiment.safety.items():
-        yield Requirement(
-            state=_describe_safety(name, safety),
-            is_met=safety.is_shown,
-            progress=safety.progress,
-            days_left=(1 / safety.progress - 1) * measured_days if safety.progress else None,
-        )
-
-
-def _describe_safety(name: str, safety: Safety) -> Reason:
-    loss = safety.largest_loss
-    if loss is None:
-        return reason("safety_unknown", metric=name, margin=safety.margin)
-    if loss < 0:
-        return reason("gain_shown", metric=name, gain=-loss)
-    return reason(
-        "safety_shown" if safety.is_shown else "safety_not_shown",
-        metric=name,
-        loss=loss,
-        margin=safety.margin,
-    )
-
-
-def _missing_reasons(requirements: Sequence[Requirement]) -> Iterator[Reason]:
-    """What is missing before the challenger can be shipped, and how long it will take."""
-    missing = [requirement for requirement in requirements if not requirement.is_met]
-    yield from (requirement.state for requirement in missing)
-    days = [requirement.days_left for requirement in missing]
-    known = [left for left in days if left is not None]
-    if days and len(known) == len(days):
-        yield reason("days_to_show", days=math.ceil(max(known)))
-
-
-def _recommend(
-    comparison: ComparisonResult,
-    experiment: ExperimentResult,
-    plan: Plan,
-    days: float,
-    requirements: Sequence[Requirement],
-) -> tuple[Recommendation, Reason]:
-    if comparison.decision == "champion":
-        return Action.ROLL_BACK, reason("people_prefer_champion")
-    if not experiment.health.is_sample_ratio_sound:
-        return Action.INCONCLUSIVE, reason("assignment_broken")
-    if experiment.shows_harm:
-        return Action.ROLL_BACK, reason("harm_primary", margin=plan.harm_margin)
-    if harmed := tuple(name for name, metric in experiment.metrics.items() if metric.is_harmed):
-        return Action.ROLL_BACK, reason("harm_in_metrics", metrics=harmed)
-    if not experiment.is_response_even:
-        return Action.INCONCLUSIVE, reason("response_uneven")
-    if all(requirement.is_met for requirement in requirements):
-        return Action.SHIP, reason("preferred_and_safe")
-    if days >= plan.maximum_days:
-        return Action.INCONCLUSIVE, reason("maximum_days", days=plan.maximum_days)
-    if comparison.decision == "challenger":
-        return Action.KEEP_RUNNING, reason("not_shown_yet")
-    if comparison.tally.wins + comparison.tally.losses >= plan.maximum_comparisons:
-        return Action.INCONCLUSIVE, reason("maximum_comparisons", comparisons=plan.maximum_comparisons)
-    return Action.KEEP_RUNNING, reason("not_settled")
-
-
 def _pair_by_epoch(arms: Sequence[ArmStatistics]) -> list[tuple[ArmStatistics, ArmStatistics]]:
     """(baseline, challenger) of each epoch, in the order of epochs."""
     baselines, challengers = (
@@ -483,101 +356,3 @@ def _summarize(arms: Sequence[ArmStatistics]) -> ArmSummary:
         users=users,
         response_rate=users / closed if closed else None,
     )
-
-
-def _comparison_reasons(comparison: ComparisonResult, plan: Plan) -> Iterator[Reason]:
-    tally, interval = comparison.tally, comparison.interval
-    decided = tally.wins + tally.losses
-    if comparison.win_rate is None:
-        yield reason("side_by_side_none", ties=tally.ties)
-        yield from _waiting_reasons(tally, plan)
-        return
-    yield reason(
-        "side_by_side",
-        people=tally.people,
-        wins=tally.wins,
-        decided=decided,
-        rate=comparison.win_rate,
-        low=interval.low,
-        high=interval.high,
-        level=1 - plan.alpha,
-        ties=tally.ties,
-    )
-    yield reason("side_by_side_strict", level=1 - plan.ship_alpha, low=comparison.lowest_to_ship)
-    if decided < plan.minimum_comparisons:
-        yield reason("side_by_side_few", needed=plan.minimum_comparisons)
-    yield from _waiting_reasons(tally, plan)
-
-
-def _waiting_reasons(tally: Tally, plan: Plan) -> Iterator[Reason]:
-    if tally.waiting:
-        yield reason(
-            "side_by_side_waiting",
-            people=tally.waiting,
-            votes=plan.votes_a_person,
-            hours=plan.hours_a_person,
-            share=plan.key_share,
-        )
-
-
-def _effect_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
-    baseline, challenger, effect = experiment.baseline, experiment.challenger, experiment.primary
-    votes: dict[str, Value] = {
-        "challenger_users": challenger.users,
-        "challenger_closed": challenger.closed,
-        "baseline_users": baseline.users,
-        "baseline_closed": baseline.closed,
-    }
-    if effect is None:
-        yield reason("between_users_none", **votes)
-        yield reason("between_users_few", needed=plan.minimum_users_an_arm)
-        return
-    yield reason(
-        f"between_users_{experiment.verdict.replace(' ', '_')}",
-        metric=plan.primary,
-        **_difference(effect, plan),
-        **votes,
-    )
-
-
-def _difference(effect: Effect, plan: Plan) -> dict[str, Value]:
-    return {
-        "difference": effect.difference,
-        "low": effect.interval.low,
-        "high": effect.interval.high,
-        "level": 1 - plan.alpha,
-    }
-
-
-def _metric_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
-    """Reasons for the response rates, and for every secondary metric with a difference or harm."""
-    if experiment.response is not None:
-        yield reason(
-            "response_difference", **_difference(experiment.response, plan), limit=plan.response_margin
-        )
-    for name, metric in experiment.metrics.items():
-        if metric.effect is None or not (
-            metric.is_harmed or (metric.p is not None and metric.p < plan.alpha)
-        ):
-            continue
-        difference = _difference(metric.effect, plan)
-        if metric.margin is None:
-            yield reason("metric_difference", metric=name, **difference)
-        else:
-            yield reason("metric_difference_margin", metric=name, **difference, margin=metric.margin)
-
-
-def _validity_reasons(experiment: ExperimentResult, plan: Plan) -> Iterator[Reason]:
-    baseline, challenger, health = experiment.baseline, experiment.challenger, experiment.health
-    yield reason(
-        "sample_ratio_sound" if health.is_sample_ratio_sound else "sample_ratio_broken",
-        baseline=baseline.exposed,
-        challenger=challenger.exposed,
-        p=health.sample_ratio_p,
-        limit=plan.sample_ratio_alpha,
-    )
-    if moved := baseline.moved + challenger.moved:
-        yield reason("users_moved" if health.is_unmixed else "users_moved_many", users=moved)
-    if not health.is_balanced:
-        assert health.balance_p is not None, health
-        yield reason("unequal_pasts", p=health.balance_p)

@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from data.tables import Analysis
-from experiments.analysis import ComparisonResult, Decision, ExperimentResult
+from experiments.analysis import ComparisonResult, ExperimentResult
 from experiments.effects import Effect
 from experiments.lifecycle import Action
+from experiments.recommendation import Decision
 
 MOST_POINTS = 300  # points of a curve: more than a screen can show
 

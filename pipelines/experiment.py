@@ -22,11 +22,12 @@ from data.traffic import routing
 from data.traffic.routing import Split
 from experiments import bandit, evidence, metrics, outcomes, votes
 from experiments import plan as plans
-from experiments.analysis import Decision, between_users, compare, decide
+from experiments.analysis import between_users, compare
 from experiments.decisions import Command, propose
 from experiments.evidence import Evidence
 from experiments.lifecycle import OPEN, Action, Status
 from experiments.plan import Plan
+from experiments.recommendation import Decision, decide
 from pipelines import carry_out, holdout, tracking
 from pipelines.run_reasons import complete, label_failure
 from pipelines.shadow import UnsoundError

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from data.reasons import reason
-from experiments.analysis import ComparisonResult, Decision, ExperimentResult
+from experiments.analysis import ComparisonResult, ExperimentResult
 from experiments.evidence import Evidence
 from experiments.lifecycle import Action
+from experiments.recommendation import Decision
 from models.edit_dpo import Kind
 from models.results import Estimate
 from pipelines import single_page

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import analysis, bandit, launches, metrics
+from experiments import analysis, bandit, launches, metrics, recommendation
 from experiments.analysis import ArmStatistics, ExperimentResult, Tally
 from experiments.calibration.config import CalibrationConfig
 from experiments.calibration.populations import Array
@@ -325,7 +325,7 @@ def run_experiment(
         covered &= [not _misses(users, plan, name, effect) for name, effect in effects.items()]
         if ending is None:
             comparison = analysis.compare(tally_votes(votes, day, plan), plan)
-            action = analysis.decide(comparison, users, plan, timedelta(days=day)).action
+            action = recommendation.decide(comparison, users, plan, timedelta(days=day)).action
             if action is not Action.KEEP_RUNNING:
                 ending = Ending(action, day, users.baseline.closed + users.challenger.closed)
         if ending and installation.is_complete:

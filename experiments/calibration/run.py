@@ -63,6 +63,7 @@ _DETERMINING = (
     "metrics",
     "plan",
     "power",
+    "recommendation",
     "sequential",
     "validity",
 )

@@ -24,7 +24,7 @@ TERMS = catalogue()["terms"]
 
 # The codes of calls whose code is no literal, by file and by the expression as it is written there.
 COMPUTED = {
-    ("experiments/analysis.py", "f\"between_users_{experiment.verdict.replace(' ', '_')}\""): (
+    ("experiments/recommendation.py", "f\"between_users_{experiment.verdict.replace(' ', '_')}\""): (
         "between_users_better", "between_users_worse", "between_users_no_clear_difference",
         "between_users_too_few_users", "between_users_withheld",
     ),

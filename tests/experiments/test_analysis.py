@@ -15,14 +15,13 @@ from experiments import analysis, metrics, plan
 from experiments.analysis import (
     ArmStatistics,
     ComparisonResult,
-    Decision,
     ExperimentResult,
     Tally,
     compare,
-    decide,
 )
 from experiments.estimators import Covariate
 from experiments.plan import Plan
+from experiments.recommendation import Decision, decide
 from experiments.sequential import Clusters
 
 PLAN = Plan()

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from data import database
 from data.tables import Analysis, Experiment, new_id
 from experiments import evidence, metrics
-from experiments.analysis import ArmStatistics, Tally, between_users, compare, decide
+from experiments.analysis import ArmStatistics, Tally, between_users, compare
 from experiments.evidence import Evidence, Exposed, Point
 from experiments.lifecycle import Action
 from experiments.plan import Plan
+from experiments.recommendation import decide
 from experiments.sequential import Clusters
 
 PLAN = Plan(guardrails={"complained": 0.05, "failed": 0.05, "fell_back": 0.05, "latency_p95": 1000.0})
