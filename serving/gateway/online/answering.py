@@ -271,12 +271,12 @@ class Online:
         evidence, else two samples of the champion.
         """
         routing = self._current().routing
-        challenger = routing.challenger
         chosen = policy or self._choose_policy(message.text)
         if chosen == "champion_against_challenger":
-            if challenger is None:
+            if not routing.challengers:
                 raise NoChallengerError("no_challenger")
-            greedy = (self._make(organisation_id, message, spec) for spec in (routing.champion, challenger))
+            specs = (routing.champion, routing.challengers[0])
+            greedy = (self._make(organisation_id, message, spec) for spec in specs)
             pair = list(await asyncio.gather(*greedy))
         else:
             pair = await self._sample_two(organisation_id, message, routing.sampled)
@@ -312,10 +312,10 @@ class Online:
     def pair_policy(self) -> PairPolicy:
         """How comparisons are made now; UnavailableError before the first release."""
         routing = self._current().routing
-        if routing.challenger is None:
+        if not routing.challengers:
             return PairPolicy("two_samples", [routing.champion.version])
         return PairPolicy(
-            "champion_against_challenger", [routing.champion.version, routing.challenger.version]
+            "champion_against_challenger", [routing.champion.version, routing.challengers[0].version]
         )
 
     def _choose_policy(self, message: str) -> Policy:
