@@ -180,8 +180,9 @@ def fit(design: Array, weights: Array) -> tuple[Array, Array]:
     """The strengths that maximise the likelihood, of shape (k,), and the information there, (k, k).
 
     `design`, of shape (kinds, k), has 1 for the winner of a kind of vote and -1 for its loser, and no column
-    for the champion. `weights`, of shape (kinds,), are the numbers of these votes. Each version must win and
-    lose a vote, and a chain of votes must connect it with the champion. RuntimeError when it does not.
+    for the champion. `weights`, of shape (kinds,), are the numbers of these votes. The likelihood has a
+    maximum if for both parts of any division of the versions, a version in it wins against one in the other.
+    RuntimeError when the search fails.
     """
     share = weights / weights.sum()
 
@@ -205,7 +206,7 @@ def fit(design: Array, weights: Array) -> tuple[Array, Array]:
         options={"gtol": 1e-9},
     )
     if not result.success:
-        raise RuntimeError(f"the strengths do not converge: {result.message}; check that each version has votes")
+        raise RuntimeError(f"the strengths do not converge; check the votes: {result.message}")
     return result.x, compute_hessian(result.x) * weights.sum()
 
 

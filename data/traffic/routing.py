@@ -186,6 +186,18 @@ class Routing(_Part):
     challenger: Spec | None = None
     experiments: tuple[Split, ...] = ()
 
+    @property
+    def challengers(self) -> tuple[Spec, ...]:
+        """All challengers that people compare: those of running experiments."""
+        arms = (
+            arm.spec
+            for split in self.experiments
+            if split.ramp and split.arms[0].spec == self.champion
+            for arm in split.arms
+        )
+        challengers = [self.challenger] if self.challenger else []
+        return tuple(spec for spec in dict.fromkeys((*challengers, *arms)) if spec != self.champion)
+
     @model_validator(mode="after")
     def _exclude_each_other(self) -> "Routing":
         for a, b in combinations(self.experiments, 2):
